@@ -1,0 +1,55 @@
+// Package filters edits requests and responses so that an origin learns
+// nothing about the person behind them.
+//
+// Call [New] once for a configuration, then for every exchange
+// [Set.Read] on the request as the client sent it, [Set.Request] to scrub
+// it, and [Set.Response] on the origin's answer. A filter is pure: it does
+// no I/O, asks no clock and keeps no state.
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+)
+
+// A Message is one exchange under edit: a request, and later its response.
+type Message struct {
+	Request  *http.Request
+	Response *http.Response // nil while the request is edited
+	Client   netip.Addr     // the client's own address; zero if unknown
+	Visit    Visit          // what [Set.Read] learned before anything was removed
+}
+
+// A Visit is what a request said about its purpose before it was scrubbed.
+// It stays inside the proxy.
+type Visit struct {
+	Kind       Kind   // what the browser asks for: a document, an image, ...
+	Site       string // registrable domain on whose behalf the request is made; "" if unknown
+	ThirdParty bool   // the origin is not of Site
+}
+
+// A Filter hides one kind of identifying data.
+type Filter interface {
+	// Apply edits m in place and appends what it changed to log.
+	// Applying a filter twice changes nothing the second time.
+	Apply(m *Message, log []Change) []Change
+}
+
+// A Change explains one edit. It never holds the value it hid, so it is
+// safe to show.
+type Change struct {
+	Field string // header field name, "URL", or query parameter
+	Did   Action
+	Why   string // source of the rule, such as "RFC 7239 §8.3"
+}
+
+// An Action is what a filter did to a field.
+type Action uint8
+
+// The actions a filter can take.
+const (
+	Removed   Action = iota // the field is gone
+	Rewritten               // its value was replaced by one that all clients share
+	Added                   // it was not there, and all clients send it
+	Reduced                 // part of its value was removed
+)

@@ -1,0 +1,159 @@
+package filters
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Options configures [New]. The zero value is the household default.
+type Options struct {
+	Unknown  UnknownPolicy // fields that no rule names
+	Cookies  CookiePolicy
+	Persona  string // one of [Personas]; "" means firefox
+	Language string // BCP 47 tag that all visitors prefer; "" means en-US
+	Sites    []Site // first match wins
+}
+
+// A Site changes the options for the hosts it matches.
+type Site struct {
+	Match   string        // "host", or "*.host" for every name below host
+	Cookies CookiePolicy  // zero inherits
+	Unknown UnknownPolicy // zero inherits
+	Allow   []string      // further field names that may pass to these hosts
+}
+
+// UnknownPolicy says what happens to fields that no rule names.
+type UnknownPolicy uint8
+
+// The policies for fields that no rule names.
+const (
+	UnknownDefault UnknownPolicy = iota // inherit; at the top UnknownPass
+	UnknownPass                         // pass what is judged harmless by name and value
+	UnknownDrop                         // pass only registered fields that serve the request
+)
+
+// CookiePolicy says which cookies pass between client and origin.
+type CookiePolicy uint8
+
+// The cookie policies.
+const (
+	CookiesDefault    CookiePolicy = iota // inherit; at the top CookiesFirstParty
+	CookiesPass                           // all
+	CookiesSession                        // all, with their persistence removed
+	CookiesFirstParty                     // third-party requests neither send nor set any
+	CookiesBlock                          // none
+)
+
+// A Set holds the filters of one configuration, in order. It is safe for
+// concurrent use.
+type Set struct {
+	home  pipeline // for hosts that no site matches
+	sites []siteRule
+}
+
+// A pipeline lists the filters for one group of hosts.
+type pipeline struct {
+	request, response []Filter
+}
+
+type siteRule struct {
+	match string // lower case, without trailing dot
+	below bool   // match names below it instead of itself
+	pipeline
+}
+
+// New builds the filters that o asks for. It fails if o names a persona that
+// does not exist or a site pattern that is not a host or "*.host".
+func New(o Options) (*Set, error) {
+	s := &Set{home: o.pipeline()}
+	var errs []error
+	for _, site := range o.Sites {
+		rule, err := newSiteRule(site.Match)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		rule.pipeline = o.at(site).pipeline()
+		s.sites = append(s.sites, rule)
+	}
+	return s, errors.Join(errs...)
+}
+
+func (o Options) at(s Site) Options {
+	if s.Cookies != CookiesDefault {
+		o.Cookies = s.Cookies
+	}
+	if s.Unknown != UnknownDefault {
+		o.Unknown = s.Unknown
+	}
+	return o
+}
+
+func (o Options) pipeline() pipeline { return pipeline{} }
+
+func newSiteRule(pattern string) (siteRule, error) {
+	host, below := strings.CutPrefix(pattern, "*.")
+	host = foldHost(host)
+	if host == "" || strings.ContainsAny(host, "*/ ") {
+		return siteRule{}, fmt.Errorf("site %q is not a host or *.host", pattern)
+	}
+	return siteRule{match: host, below: below}, nil
+}
+
+// foldHost returns host in the one form that comparisons use.
+func foldHost(host string) string {
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+// Read learns what r is for, before anything is removed from it. client is
+// the address the request came from; the zero Addr if unknown.
+func (s *Set) Read(r *http.Request, client netip.Addr) *Message {
+	return &Message{Request: r, Client: client}
+}
+
+// Request scrubs m.Request in place and appends what it changed to log.
+func (s *Set) Request(m *Message, log []Change) []Change {
+	return apply(s.at(m).request, m, log)
+}
+
+// Response scrubs m.Response in place and appends what it changed to log.
+func (s *Set) Response(m *Message, log []Change) []Change {
+	return apply(s.at(m).response, m, log)
+}
+
+// Trailer scrubs the trailer fields h of either message of m.
+func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
+	return log
+}
+
+// FieldOrder returns the names of m.Request's fields in the order and the
+// case in which the persona's browser writes them on HTTP/1.1.
+func (s *Set) FieldOrder(m *Message) []string { return nil }
+
+// Personas names the personas that [New] knows.
+func Personas() []string { return []string{"chrome", "firefox", "off"} }
+
+func apply(list []Filter, m *Message, log []Change) []Change {
+	for _, f := range list {
+		log = f.Apply(m, log)
+	}
+	return log
+}
+
+func (s *Set) at(m *Message) pipeline {
+	host := foldHost(m.Request.URL.Hostname())
+	for i := range s.sites {
+		rule := &s.sites[i]
+		if rule.below {
+			if n := len(host) - len(rule.match); n > 1 && host[n-1] == '.' && host[n:] == rule.match {
+				return rule.pipeline
+			}
+		} else if host == rule.match {
+			return rule.pipeline
+		}
+	}
+	return s.home
+}
