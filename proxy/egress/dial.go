@@ -1,0 +1,223 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// attemptDelay is the head start of each address before the next one is
+// tried beside it (RFC 8305 §5).
+const attemptDelay = 250 * time.Millisecond
+
+// keepAlive finds dead peers of connections that say nothing for long.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+
+// dialDirect resolves t and connects to the first of its addresses that
+// answers, among those that ok lets through.
+func (e *Egress) dialDirect(ctx context.Context, t Target, ok check) (net.Conn, error) {
+	addrs, err := e.resolve(ctx, t)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	open := addrs[:0]
+	for _, addr := range addrs {
+		if ok(netip.AddrPortFrom(addr, t.Port)) == nil {
+			open = append(open, addr)
+		}
+	}
+	if len(open) == 0 {
+		return nil, refusedDestination
+	}
+	conn, err := e.race(ctx, interleave(open), t.Port, ok)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	return conn, nil
+}
+
+// resolve returns the addresses of t, in the order in which the resolver
+// would try them (RFC 6724), at least one if err is nil.
+func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
+	if t.Addr.IsValid() {
+		return []netip.Addr{t.Addr}, nil
+	}
+	name := t.Host
+	switch {
+	case name == "onion", strings.HasSuffix(name, ".onion"):
+		// RFC 7686 §2: looking it up tells the name servers what is visited.
+		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+	case strings.Contains(name, "."):
+		name += "." // a whole name; the search list is for single labels
+	}
+	addrs, err := e.resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return nil, err
+	}
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+	}
+	for i, addr := range addrs {
+		addrs[i] = addr.Unmap()
+	}
+	return addrs, nil
+}
+
+// interleave returns addrs with the families in turn, beginning with that of
+// the first (RFC 8305 §4), so that a family without a way out costs little.
+func interleave(addrs []netip.Addr) []netip.Addr {
+	var first, second []netip.Addr
+	for _, addr := range addrs {
+		if addr.Is4() == addrs[0].Is4() {
+			first = append(first, addr)
+		} else {
+			second = append(second, addr)
+		}
+	}
+	mixed := addrs[:0:0]
+	for len(first) > 0 || len(second) > 0 {
+		if len(first) > 0 {
+			mixed, first = append(mixed, first[0]), first[1:]
+		}
+		if len(second) > 0 {
+			mixed, second = append(mixed, second[0]), second[1:]
+		}
+	}
+	return mixed
+}
+
+// race connects to the addresses in order, each with a head start before the
+// next, and returns the first connection. All attempts have ended when it
+// returns.
+func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, ok check) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return e.connect(ctx, netip.AddrPortFrom(addrs[0], port), ok)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	outcomes := make(chan outcome)
+	var winner net.Conn
+	var failure error
+	head := time.NewTimer(0)
+	defer head.Stop()
+	for next, running := 0, 0; running > 0 || winner == nil && next < len(addrs); {
+		start := head.C
+		if winner != nil || next == len(addrs) {
+			start = nil
+		}
+		select {
+		case <-start:
+			to := netip.AddrPortFrom(addrs[next], port)
+			next++
+			running++
+			go func() {
+				conn, err := e.connect(ctx, to, ok)
+				outcomes <- outcome{conn, err}
+			}()
+			head.Reset(attemptDelay)
+		case o := <-outcomes:
+			running--
+			switch {
+			case o.err != nil:
+				failure = telling(failure, o.err)
+				head.Reset(0)
+			case winner == nil:
+				winner = o.conn
+				cancel()
+			default:
+				o.conn.Close()
+			}
+		}
+	}
+	if winner == nil {
+		return nil, failure
+	}
+	return winner, nil
+}
+
+// telling returns the one of two failures that says more about the origin: it
+// is silent, or it refuses, before there being no way to one of its addresses.
+func telling(a, b error) error {
+	rank := func(err error) int {
+		switch {
+		case err == nil:
+			return 0
+		case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+			return 1
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return 3
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+			return 4
+		}
+		return 2
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// connect opens one connection. The check runs on the socket itself, right
+// before it is connected.
+func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.Conn, error) {
+	source, err := e.source(to.Addr())
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{
+		KeepAliveConfig: keepAlive,
+		Control: func(_, address string, raw syscall.RawConn) error {
+			actual, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return refusedDestination
+			}
+			if err := ok(actual); err != nil {
+				return err
+			}
+			if source.IsValid() {
+				return shareSourcePorts(raw)
+			}
+			return nil
+		},
+	}
+	// Some middleboxes break Multipath TCP, and its options tell clients of
+	// one machine apart.
+	dialer.SetMultipathTCP(false)
+	if source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	if e.guard.machine.has(to.Addr()) || to.Addr().IsLoopback() {
+		e.open.add(conn.(*net.TCPConn))
+	}
+	return conn, nil
+}
+
+// source returns the next source address for a destination, the zero Addr
+// where the system chooses. With source addresses of the other family only,
+// there is no way: an address that nobody listed must not be shown.
+func (e *Egress) source(to netip.Addr) (netip.Addr, error) {
+	list, turn := e.source4, &e.turn4
+	if to.Is6() {
+		list, turn = e.source6, &e.turn6
+	}
+	switch {
+	case len(list) > 0:
+		return list[(turn.Add(1)-1)%uint32(len(list))], nil
+	case len(e.source4)+len(e.source6) > 0:
+		return netip.Addr{}, syscall.ENETUNREACH
+	}
+	return netip.Addr{}, nil
+}

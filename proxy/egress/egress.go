@@ -1,0 +1,204 @@
+// Package egress is how requests leave: one canonical form of a host, the
+// destination guard, source addresses and upstream proxies.
+//
+// A host goes through [Canonical] first; only the [Target] that comes back
+// is checked, used as a key, and dialled. [New] makes an [Egress] for a
+// configuration; [Egress.Allow] refuses what needs no look-up to be refused,
+// and [Egress.Dial] connects. The address that is dialled is the address
+// that was checked: the guard runs on the socket, after resolution, so a name
+// that changes its address between two look-ups gains nothing.
+//
+// Two things are out of the guard's reach. Behind an upstream proxy a name is
+// resolved there, and only that proxy can refuse where it leads. And a NAT64
+// prefix of the network's own choosing looks like any other IPv6 network:
+// where one is in use, name it in Options.Deny or rely on the gateway.
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Options configures an [Egress]. The zero value goes straight to public
+// addresses, on the ports that the web uses.
+type Options struct {
+	SourceAddresses []netip.Addr            // outgoing connections leave from these, in turn; nil lets the system choose
+	Chain           []*url.URL              // at most one http://, socks5:// or socks5h:// proxy, with or without userinfo; nil goes direct
+	Ports           []PortRange             // ports for plain HTTP; nil means 80, 443, 1024-65535
+	ConnectPorts    []PortRange             // ports for CONNECT; nil means 443
+	Allow           []string                // networks, addresses, hosts or "*.host" that the guard lets through
+	Deny            []string                // the same, closed whatever Allow says
+	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
+	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
+	Resolver        *net.Resolver           // nil means net.DefaultResolver
+}
+
+// A Use is what a connection is for. It decides which ports are open.
+type Use uint8
+
+// The uses of a connection.
+const (
+	Plain   Use = iota // requests that guise reads
+	Connect            // tunnels, of which guise sees bytes only
+)
+
+// A PortRange is the ports from First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// Contains reports whether port is in r.
+func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
+
+var (
+	defaultPorts        = []PortRange{{80, 80}, {443, 443}, {1024, 65535}}
+	defaultConnectPorts = []PortRange{{443, 443}}
+)
+
+// defaultConnectTimeout is long enough for two lost SYNs (RFC 6298: 1 + 2 s).
+const defaultConnectTimeout = 10 * time.Second
+
+// An Egress opens connections to origins. It is safe for concurrent use.
+type Egress struct {
+	guard    guard
+	ports    [2][]PortRange // by Use
+	source4  []netip.Addr
+	source6  []netip.Addr
+	turn4    atomic.Uint32
+	turn6    atomic.Uint32
+	hop      *hop // nil: straight to the origin
+	timeout  time.Duration
+	resolver *net.Resolver
+	open     registry
+}
+
+// New returns an Egress for o. It fails on a source address that this
+// machine does not have, on a chain it cannot speak to, and on an entry of
+// Allow or Deny that is neither a network nor a host.
+func New(o Options) (*Egress, error) {
+	e := &Egress{
+		ports:    [2][]PortRange{Plain: o.Ports, Connect: o.ConnectPorts},
+		timeout:  o.ConnectTimeout,
+		resolver: o.Resolver,
+	}
+	if o.Ports == nil {
+		e.ports[Plain] = defaultPorts
+	}
+	if o.ConnectPorts == nil {
+		e.ports[Connect] = defaultConnectPorts
+	}
+	if e.timeout == 0 {
+		e.timeout = defaultConnectTimeout
+	}
+	if e.resolver == nil {
+		e.resolver = net.DefaultResolver
+	}
+	var err error
+	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
+		return nil, err
+	}
+	for _, source := range o.SourceAddresses {
+		if err := e.addSource(source); err != nil {
+			return nil, err
+		}
+	}
+	switch len(o.Chain) {
+	case 0:
+	case 1:
+		if e.hop, err = newHop(o.Chain[0]); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, errors.New("upstream chain: more than one proxy in a row is not supported yet")
+	}
+	return e, nil
+}
+
+// addSource takes source into the rotation if a socket can be bound to it.
+// Binding says more than the list of interface addresses: all of 127.0.0.0/8
+// and any-IP routes can be bound and are not in that list.
+func (e *Egress) addSource(source netip.Addr) error {
+	source = source.Unmap()
+	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() {
+		return fmt.Errorf("source address %s: connections cannot leave from it", source)
+	}
+	probe, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
+	if err != nil {
+		return fmt.Errorf("source address %s: this machine does not have it: %w", source, syscallError(err))
+	}
+	probe.Close()
+	if source.Is4() {
+		e.source4 = append(e.source4, source)
+	} else {
+		e.source6 = append(e.source6, source)
+	}
+	return nil
+}
+
+// Allow says whether t may be reached for use, as far as that can be told
+// without a look-up: the port, the lists, well-known local names, and literal
+// addresses. It returns nil or a [*Refused]. Dial checks all of this again.
+func (e *Egress) Allow(use Use, t Target) error {
+	open := false
+	for _, r := range e.ports[use] {
+		open = open || r.Contains(t.Port)
+	}
+	if !open {
+		return refusedPort
+	}
+	return e.guard.target(t)
+}
+
+// HTTPHop returns the upstream proxy that takes requests for http:// URLs in
+// absolute form, as host:port, and the value of Proxy-Authorization that it
+// wants, "" for none. Without such a proxy, ok is false.
+func (e *Egress) HTTPHop() (address, authorization string, ok bool) {
+	if e.hop == nil || e.hop.socks {
+		return "", "", false
+	}
+	return e.hop.target.String(), e.hop.authorization, true
+}
+
+// DialHop connects to the upstream proxy and says nothing to it. A failure is
+// a [*HopError].
+func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
+	if e.hop == nil {
+		return nil, &HopError{errors.New("there is no upstream proxy")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	return e.dialHop(ctx)
+}
+
+// Dial connects to t: a *net.TCPConn to the origin itself, or to the upstream
+// proxy that leads there. There is no way around a chain that fails.
+//
+// An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
+// the context's error, or a *net.OpError with Op "dial" that wraps a
+// *net.DNSError or the system's error. None of them names the destination.
+func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) {
+	if err := e.Allow(use, t); err != nil {
+		return nil, err
+	}
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	if e.hop != nil {
+		conn, err = e.dialThrough(ctx, t)
+	} else {
+		conn, err = e.dialDirect(ctx, t, e.guard.check(t))
+	}
+	if err != nil {
+		if parent.Err() != nil {
+			return nil, context.Cause(parent)
+		}
+		return nil, err
+	}
+	return conn, nil
+}

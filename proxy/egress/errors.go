@@ -1,0 +1,78 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// ErrBadHost is wrapped by the errors of [Canonical]: what was given cannot
+// be a host and port. It calls for a 400.
+var ErrBadHost = errors.New("not a host and port")
+
+// A Refused says that policy closes a destination. It calls for a 403, and
+// its text says nothing of what is there.
+type Refused struct{ why string }
+
+func (r *Refused) Error() string { return r.why }
+
+var (
+	refusedPort        = &Refused{"destination refused: the port is not open"}
+	refusedDestination = &Refused{"destination refused by policy"}
+)
+
+// A HopError says that the upstream proxy, not the origin, is at fault: it
+// cannot be reached, refuses guise, or does not speak its protocol.
+type HopError struct{ Err error }
+
+func (h *HopError) Error() string { return "upstream proxy: " + h.Err.Error() }
+
+// Unwrap returns the fault itself.
+func (h *HopError) Unwrap() error { return h.Err }
+
+// dialError is err without the names and addresses that the net package puts
+// into its errors, so that it can be logged.
+func dialError(err error) error {
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Err: syscallError(err)}
+}
+
+// syscallError is what is at the bottom of err: a look-up's failure without
+// the name, or the system's error without the address.
+func syscallError(err error) error {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return &net.DNSError{Err: dnsFault(dns), IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound}
+	}
+	var number syscall.Errno
+	switch {
+	case errors.As(err, &number):
+		return number
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return os.ErrDeadlineExceeded
+	}
+	return errors.New("cannot connect")
+}
+
+// dnsFault words a look-up's failure; the resolver's own words may hold the
+// name or the server.
+func dnsFault(dns *net.DNSError) string {
+	switch {
+	case dns.IsNotFound:
+		return "no such host"
+	case dns.IsTimeout:
+		return "no name server answered in time"
+	}
+	return "the name servers cannot answer"
+}

@@ -1,0 +1,114 @@
+package egress
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Limits of an upstream proxy's answer to CONNECT.
+const (
+	maxHopHead    = 16 << 10 // octets of one head
+	maxHopInterim = 8        // 1xx answers before the final one
+)
+
+// httpConnect asks the hop for a tunnel to t (RFC 9110 §9.3.6). It reads no
+// octet beyond the answer's head: what follows is the origin's.
+func (h *hop) httpConnect(conn net.Conn, t Target) error {
+	authority := t.String()
+	request := "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n"
+	if h.authorization != "" {
+		request += "Proxy-Authorization: " + h.authorization + "\r\n"
+	}
+	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+		return err
+	}
+	for range maxHopInterim {
+		head, err := readHead(conn)
+		if err != nil {
+			return err
+		}
+		status, err := headStatus(head)
+		switch {
+		case err != nil:
+			return err
+		case status == 101:
+			return &hopAnswer{"it answered CONNECT with 101"}
+		case status/100 == 1:
+			continue
+		case status/100 == 2:
+			return nil
+		}
+		return &hopAnswer{"it answered CONNECT with " + strconv.Itoa(status)}
+	}
+	return &hopAnswer{"it sent too many interim answers"}
+}
+
+const headEnd = "\r\n\r\n"
+
+// readHead reads up to the empty line and not beyond. While the last octets
+// are the first n of the four that end a head, at least 4-n more must come,
+// and so many can be read at once without taking any of what follows.
+func readHead(conn net.Conn) ([]byte, error) {
+	var head []byte
+	for {
+		missing := len(headEnd) - seenOfEnd(head)
+		if missing == 0 {
+			return head, nil
+		}
+		if len(head)+missing > maxHopHead {
+			return nil, &hopAnswer{"its answer's head is too long"}
+		}
+		var next [len(headEnd)]byte
+		n, err := io.ReadFull(conn, next[:missing])
+		head = append(head, next[:n]...)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// seenOfEnd returns how many of the octets that end a head end this one.
+func seenOfEnd(head []byte) int {
+	for n := min(len(headEnd), len(head)); n > 0; n-- {
+		if string(head[len(head)-n:]) == headEnd[:n] {
+			return n
+		}
+	}
+	return 0
+}
+
+// headStatus returns the status of a response head (RFC 9112 §4). Its fields
+// say nothing that a tunnel needs, but a head with controls or folded lines
+// is not one that this parser and another read alike.
+func headStatus(head []byte) (int, error) {
+	malformed := &hopAnswer{"it does not answer in HTTP"}
+	text := strings.TrimSuffix(string(head), headEnd)
+	line, fields, _ := strings.Cut(text, "\r\n")
+	version, rest, _ := strings.Cut(line, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	if version != "HTTP/1.1" && version != "HTTP/1.0" || len(code) != 3 {
+		return 0, malformed
+	}
+	status := 0
+	for i := range len(code) {
+		if code[i] < '0' || code[i] > '9' {
+			return 0, malformed
+		}
+		status = status*10 + int(code[i]-'0')
+	}
+	if status < 100 || strings.ContainsAny(line, "\x00\r\n") {
+		return 0, malformed
+	}
+	if fields == "" {
+		return status, nil
+	}
+	for field := range strings.SplitSeq(fields, "\r\n") {
+		name, _, found := strings.Cut(field, ":")
+		if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(field, "\x00\r\n") {
+			return 0, malformed
+		}
+	}
+	return status, nil
+}

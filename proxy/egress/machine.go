@@ -1,0 +1,108 @@
+package egress
+
+import (
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// A machine knows the addresses of this machine's interfaces. Asking the
+// system costs more than a connection to a neighbour does, so the answer is
+// kept for a moment. It is safe for concurrent use.
+type machine struct {
+	mu      sync.Mutex
+	asked   time.Time
+	current map[netip.Addr]bool
+}
+
+// machineFresh is how long an answer is good for: addresses change when a
+// laptop changes networks.
+const machineFresh = 5 * time.Second
+
+// has reports whether addr is one of the machine's own. If the system does
+// not say, it is not; the ranges that matter most are closed without it.
+func (m *machine) has(addr netip.Addr) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil || time.Since(m.asked) > machineFresh {
+		m.current = interfaceAddresses()
+		m.asked = time.Now()
+	}
+	return m.current[addr]
+}
+
+func interfaceAddresses() map[netip.Addr]bool {
+	addresses := make(map[netip.Addr]bool)
+	listed, err := net.InterfaceAddrs()
+	if err != nil {
+		return addresses
+	}
+	for _, a := range listed {
+		if network, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(network.IP); ok {
+				addresses[addr.Unmap()] = true
+			}
+		}
+	}
+	return addresses
+}
+
+// A registry holds the connections that this process opened to addresses of
+// its own machine, to recognise them when they come in at a listener. Others
+// cannot come in, so they cost nothing. It is safe for concurrent use.
+type registry struct {
+	mu   sync.Mutex
+	open map[link]int
+}
+
+// A link is a connection by its two ends.
+type link struct{ local, remote netip.AddrPort }
+
+// add takes conn in until it is garbage: its owner need not tell when it is
+// closed, and may splice it. A closed connection that still counts does no
+// harm, since the system does not use the pair of ends again so soon.
+func (r *registry) add(conn *net.TCPConn) {
+	l := link{addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = make(map[link]int)
+	}
+	r.open[l]++
+	runtime.AddCleanup(conn, r.remove, l)
+}
+
+func (r *registry) remove(l link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open[l]--; r.open[l] <= 0 {
+		delete(r.open, l)
+	}
+}
+
+func (r *registry) has(l link) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open[l] > 0
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	at := tcp.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+}
+
+// IsOwn reports whether a connection that was accepted at local from remote
+// is one that e itself opened: a request on it has come back. It is told by
+// both ends, since a port may serve connections of several processes.
+func (e *Egress) IsOwn(remote, local netip.AddrPort) bool {
+	unmapped := func(a netip.AddrPort) netip.AddrPort {
+		return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+	}
+	return e.open.has(link{local: unmapped(remote), remote: unmapped(local)})
+}

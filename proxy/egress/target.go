@@ -1,0 +1,228 @@
+package egress
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// A Target is a destination in canonical form, made by [Canonical].
+type Target struct {
+	Host string     // lower-case ASCII name without trailing dot, dotted IPv4, or IPv6 without brackets
+	Addr netip.Addr // the address if Host is one, else the zero Addr
+	Port uint16
+}
+
+// String returns "host:port", with brackets around an IPv6 address.
+func (t Target) String() string {
+	return net.JoinHostPort(t.Host, strconv.Itoa(int(t.Port)))
+}
+
+// HostHeader returns the value of Host for a scheme whose port is
+// defaultPort: that port is left out (RFC 9110 §4.2.3).
+func (t Target) HostHeader(defaultPort uint16) string {
+	if t.Port != defaultPort {
+		return t.String()
+	}
+	if t.Addr.Is6() {
+		return "[" + t.Host + "]"
+	}
+	return t.Host
+}
+
+// maxHostPort bounds what Canonical looks at: a name of 253 octets, each of
+// them percent-free UTF-8 that may shrink when it is mapped, and a port.
+const maxHostPort = 2048
+
+// Canonical returns the one form of hostport, an authority without userinfo,
+// that is checked, used as a key and dialled. A missing or empty port is
+// defaultPort (RFC 9110 §4.2.3); with defaultPort 0 it is an error.
+//
+// Hosts are read as browsers read them (WHATWG URL §3.5): names are mapped to
+// ASCII by UTS #46; what ends in a number is an IPv4 address in any of the
+// forms that inet_aton takes, or an error. IPv4-mapped IPv6 addresses become
+// IPv4. Stricter than browsers are: percent-encoding is refused, as are zone
+// identifiers, labels of over 63 or names of over 253 octets (RFC 1035
+// §2.3.4), and names with anything but letters, digits, "-" and "_".
+//
+// Errors wrap [ErrBadHost].
+func Canonical(hostport string, defaultPort uint16) (Target, error) {
+	if len(hostport) > maxHostPort {
+		return Target{}, badHost("too long")
+	}
+	host, portText, err := split(hostport)
+	if err != nil {
+		return Target{}, err
+	}
+	port := defaultPort
+	if portText != "" {
+		if port, err = parsePort(portText); err != nil {
+			return Target{}, err
+		}
+	}
+	if port == 0 {
+		return Target{}, badHost("no port")
+	}
+	if strings.HasPrefix(host, "[") {
+		addr, err := parseIPv6(host[1 : len(host)-1])
+		return literal(addr, port), err
+	}
+	name, err := asciiName(host)
+	if err != nil {
+		return Target{}, err
+	}
+	if endsInNumber(name) {
+		addr, err := parseIPv4(name)
+		return literal(addr, port), err
+	}
+	if err := checkName(name); err != nil {
+		return Target{}, err
+	}
+	return Target{Host: name, Port: port}, nil
+}
+
+// literal is the target of an address; of the zero Addr it is the zero Target.
+func literal(addr netip.Addr, port uint16) Target {
+	if !addr.IsValid() {
+		return Target{}
+	}
+	return Target{addr.String(), addr, port}
+}
+
+func badHost(why string) error { return fmt.Errorf("%w: %s", ErrBadHost, why) }
+
+// split parts hostport at the colon before the port. Brackets stay on.
+func split(hostport string) (host, port string, err error) {
+	rest := hostport
+	if strings.HasPrefix(hostport, "[") {
+		end := strings.IndexByte(hostport, ']')
+		if end < 0 {
+			return "", "", badHost("bracket is not closed")
+		}
+		host, rest = hostport[:end+1], hostport[end+1:]
+		if rest != "" && rest[0] != ':' {
+			return "", "", badHost("text after the bracket")
+		}
+	}
+	before, port, _ := strings.Cut(rest, ":")
+	if host == "" {
+		host = before
+	}
+	if host == "" {
+		return "", "", badHost("no host")
+	}
+	return host, port, nil
+}
+
+// parsePort returns port, digits only (RFC 3986 §3.2.3), from 1 to 65535.
+func parsePort(port string) (uint16, error) {
+	n := 0
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return 0, badHost("port is not a number")
+		}
+		if n = n*10 + int(port[i]-'0'); n > 65535 {
+			return 0, badHost("port out of range")
+		}
+	}
+	if n == 0 {
+		return 0, badHost("port out of range")
+	}
+	return uint16(n), nil
+}
+
+// parseIPv6 takes what stands between brackets. A zone names an interface of
+// whoever reads it, and is no part of a URL (WHATWG URL §3.5).
+func parseIPv6(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || !addr.Is6() || addr.Zone() != "" {
+		return netip.Addr{}, badHost("no IPv6 address in brackets")
+	}
+	return addr.Unmap(), nil
+}
+
+// names maps and validates as browsers do (WHATWG URL §3.3, "domain to
+// ASCII", beStrict false): hyphens may stand anywhere, because real names
+// have them in the third and fourth place.
+var names = idna.New(
+	idna.MapForLookup(),
+	idna.BidiRule(),
+	idna.CheckHyphens(false),
+	idna.StrictDomainName(false),
+	idna.Transitional(false),
+)
+
+// asciiName returns host in lower-case ASCII, without the root's dot.
+func asciiName(host string) (string, error) {
+	if needsMapping(host) {
+		mapped, err := mapName(host)
+		if err != nil {
+			return "", err
+		}
+		host = mapped
+	} else {
+		host = strings.ToLower(host)
+	}
+	host = strings.TrimSuffix(host, ".")
+	if host == "" {
+		return "", badHost("no host")
+	}
+	return host, nil
+}
+
+// needsMapping reports whether host has anything that UTS #46 may change or
+// refuse, besides the case of ASCII letters.
+func needsMapping(host string) bool {
+	for i := range len(host) {
+		if host[i] >= utf8.RuneSelf {
+			return true
+		}
+		if host[i] == '-' && i >= 3 && host[i-1] == '-' && host[i-2]|0x20 == 'n' && host[i-3]|0x20 == 'x' {
+			return true
+		}
+	}
+	return false
+}
+
+func mapName(host string) (string, error) {
+	if !utf8.ValidString(host) {
+		return "", badHost("not UTF-8")
+	}
+	mapped, err := names.ToASCII(host)
+	if err != nil {
+		return "", badHost("not a valid internationalized name")
+	}
+	// A canonical form is its own canonical form; UTS #46 has corners where
+	// a second pass sees another name than the first.
+	again, err := names.ToASCII(mapped)
+	if err != nil || again != mapped {
+		return "", badHost("not a valid internationalized name")
+	}
+	return mapped, nil
+}
+
+// checkName refuses what cannot be looked up: octets other than letters,
+// digits, hyphens (RFC 1123 §2.1) and the underscores that real hosts have,
+// and labels or names of a length that DNS has no room for (RFC 1035 §2.3.4).
+func checkName(name string) error {
+	if len(name) > 253 {
+		return badHost("name too long")
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 {
+			return badHost("label empty or too long")
+		}
+		for i := range len(label) {
+			c := label[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+				return badHost("character that no name has")
+			}
+		}
+	}
+	return nil
+}
