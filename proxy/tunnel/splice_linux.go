@@ -1,0 +1,210 @@
+package tunnel
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A splicer moves a stream's bytes from socket to pipe to socket inside the
+// kernel. io.Copy does so too, but holds its pipe while it waits for bytes;
+// a splicer borrows one for as long as bytes flow.
+type splicer struct {
+	stream *stream
+	pipe   *pipe // nil while idle
+	filled int   // bytes in pipe
+	errno  error // of the last fill or drain
+	eof    bool
+	nopipe bool // there was no descriptor left for a pipe
+}
+
+// splice carries the stream if both ends are TCP. It returns done false, and
+// has carried nothing, if they are not.
+func (s *stream) splice() (done bool, err error) {
+	src, ok1 := s.src.(*net.TCPConn)
+	dst, ok2 := s.dst.(*net.TCPConn)
+	if !ok1 || !ok2 {
+		return false, nil
+	}
+	from, err := src.SyscallConn()
+	if err != nil {
+		return true, err
+	}
+	to, err := dst.SyscallConn()
+	if err != nil {
+		return true, errWrite{err}
+	}
+	p := &splicer{stream: s}
+	defer p.release()
+	return true, p.run(from, to)
+}
+
+func (p *splicer) run(from, to syscall.RawConn) error {
+	fill, drain := p.fill, p.drain // bound once: a method value per call is garbage
+	for {
+		if err := from.Read(fill); err != nil {
+			return err
+		}
+		switch {
+		case p.errno != nil:
+			return p.errno
+		case p.eof:
+			return nil
+		case p.nopipe:
+			if _, err := p.stream.pass(false); err == io.EOF {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			continue
+		}
+		p.stream.tunnel.touch()
+		if err := to.Write(drain); err != nil {
+			return errWrite{err}
+		}
+		if p.errno != nil {
+			return errWrite{p.errno}
+		}
+	}
+}
+
+// fill takes what the socket has into the pipe. It returns false, holding no
+// pipe, if there is nothing.
+func (p *splicer) fill(socket uintptr) bool {
+	p.errno, p.eof, p.nopipe = nil, false, false
+	if p.pipe == nil {
+		if p.pipe = pipes.get(); p.pipe == nil {
+			p.nopipe = true
+			return true
+		}
+	}
+	n, err := spliceOnce(int(socket), p.pipe.write, maxSplice)
+	switch {
+	case err == unix.EAGAIN:
+		p.release()
+		return false
+	case err != nil:
+		p.errno = err
+	case n == 0:
+		p.eof = true
+	}
+	p.filled = n
+	return true
+}
+
+// drain gives the socket what is in the pipe. It returns false if the socket
+// has no room for all of it yet.
+func (p *splicer) drain(socket uintptr) bool {
+	for p.filled > 0 {
+		n, err := spliceOnce(p.pipe.read, int(socket), p.filled)
+		if err == unix.EAGAIN {
+			return false
+		}
+		if err != nil {
+			p.errno = err
+			return true
+		}
+		p.filled -= n
+		p.stream.carried += int64(n)
+		p.stream.tunnel.touch()
+	}
+	return true
+}
+
+// release gives the pipe back. One with bytes in it would hand them to
+// another tunnel, so it is closed.
+func (p *splicer) release() {
+	if p.pipe == nil {
+		return
+	}
+	if p.filled > 0 {
+		p.pipe.close()
+	} else {
+		pipes.put(p.pipe)
+	}
+	p.pipe, p.filled = nil, 0
+}
+
+// maxSplice is more than a pipe holds: the pipe's size sets the limit.
+const maxSplice = 1 << 20
+
+func spliceOnce(from, to, most int) (int, error) {
+	for {
+		n, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		if err != unix.EINTR {
+			return int(max(n, 0)), err
+		}
+	}
+}
+
+// A pipe is a buffer inside the kernel.
+type pipe struct{ read, write int }
+
+func (p *pipe) close() {
+	unix.Close(p.read)
+	unix.Close(p.write)
+}
+
+// A pipePool keeps a few empty pipes while there are tunnels. It is a global
+// because descriptors are the process's, and safe for concurrent use.
+type pipePool struct {
+	mu    sync.Mutex
+	open  int // tunnels
+	spare []*pipe
+}
+
+// maxSpare covers the tunnels in which bytes flow at the same instant; more
+// would only hold descriptors.
+const maxSpare = 16
+
+var pipes pipePool
+
+// get returns an empty pipe, or nil if the system gives none.
+func (pool *pipePool) get() *pipe {
+	pool.mu.Lock()
+	if last := len(pool.spare) - 1; last >= 0 {
+		p := pool.spare[last]
+		pool.spare = pool.spare[:last]
+		pool.mu.Unlock()
+		return p
+	}
+	pool.mu.Unlock()
+	var fds [2]int
+	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
+		return nil
+	}
+	return &pipe{read: fds[0], write: fds[1]}
+}
+
+// put takes an empty pipe back.
+func (pool *pipePool) put(p *pipe) {
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	if pool.open == 0 || len(pool.spare) >= maxSpare {
+		p.close()
+		return
+	}
+	pool.spare = append(pool.spare, p)
+}
+
+func tunnelOpens() {
+	pipes.mu.Lock()
+	defer pipes.mu.Unlock()
+	pipes.open++
+}
+
+// tunnelEnds closes the spare pipes after the last tunnel.
+func tunnelEnds() {
+	pipes.mu.Lock()
+	defer pipes.mu.Unlock()
+	if pipes.open--; pipes.open > 0 {
+		return
+	}
+	for _, p := range pipes.spare {
+		p.close()
+	}
+	pipes.spare = nil
+}

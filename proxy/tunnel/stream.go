@@ -1,0 +1,145 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// A stream is one direction of a tunnel. Only its own goroutine touches it.
+type stream struct {
+	tunnel   *tunnel
+	src, dst net.Conn
+	early    []byte
+	carried  int64
+}
+
+// errWrite marks a failure of the destination.
+type errWrite struct{ error }
+
+// run carries the stream to its end.
+func (s *stream) run() {
+	err := s.carry()
+	var write errWrite
+	switch {
+	case err == nil:
+		s.closeWrite()
+	case errors.As(err, &write):
+		// The destination takes no more, yet what it said before may still
+		// be on its way to the source: the other direction goes on until it
+		// has read that, and then the reset.
+		s.tunnel.note(write.error)
+	default:
+		s.tunnel.cut(err)
+	}
+}
+
+// carry copies until the source is done, and returns nil, or until something
+// fails.
+func (s *stream) carry() error {
+	if len(s.early) > 0 {
+		if err := s.write(s.early); err != nil {
+			return err
+		}
+		s.early = nil
+	}
+	if done, err := s.splice(); done {
+		return err
+	}
+	return s.copy()
+}
+
+// closeWrite tells the destination that the source is done. A connection that
+// has no half to close is closed.
+func (s *stream) closeWrite() {
+	if half, ok := s.dst.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite() // fails if dst is broken, which the other direction finds out
+		return
+	}
+	s.tunnel.finish()
+}
+
+// Sizes of buffers. A connection that cannot be asked whether it has bytes
+// waits with the small one; what fills it is worth the large one.
+const (
+	smallBuffer = 2 << 10
+	largeBuffer = 32 << 10
+)
+
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+)
+
+// copy carries the stream through memory.
+func (s *stream) copy() error {
+	large := false
+	for {
+		n, err := s.pass(large)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		large = n > smallBuffer || !large && n == smallBuffer
+	}
+}
+
+// pass carries what one read returns, through a borrowed buffer.
+func (s *stream) pass(large bool) (int, error) {
+	if large {
+		buffer := largeBuffers.Get().(*[largeBuffer]byte)
+		defer largeBuffers.Put(buffer)
+		return s.step(buffer[:])
+	}
+	buffer := smallBuffers.Get().(*[smallBuffer]byte)
+	defer smallBuffers.Put(buffer)
+	return s.step(buffer[:])
+}
+
+// step carries what one read returns.
+func (s *stream) step(buffer []byte) (int, error) {
+	n, err := s.src.Read(buffer)
+	if n > 0 {
+		s.tunnel.touch()
+		if err := s.write(buffer[:n]); err != nil {
+			return n, err
+		}
+	}
+	return n, err
+}
+
+func (s *stream) write(b []byte) error {
+	n, err := s.dst.Write(b)
+	s.carried += int64(n)
+	s.tunnel.touch()
+	if err != nil {
+		return errWrite{err}
+	}
+	return nil
+}
+
+// plain returns err without the addresses that the net package adds.
+func plain(err error) error {
+	var number syscall.Errno
+	switch {
+	case errors.As(err, &number):
+		return number
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return errors.New("connection broken")
+	}
+	return err
+}
