@@ -1,0 +1,134 @@
+// Package config is guise's configuration: typed, layered and checked as a
+// whole before anything runs on it.
+//
+// Call [Load]. It layers an embedded profile, a file, the environment and
+// --set arguments with viper, in that order, and returns either a [Config]
+// whose every value has been checked or all [Problems] at once. A file is
+// never used in part.
+//
+// Keys are lower case. Viper would fold case and split on dots; guise
+// refuses Cache and "cache.memory" as unknown keys, so that a key has one
+// spelling in every format.
+package config
+
+import "net/netip"
+
+// Config mirrors the configuration file. Every field holds what the profile
+// says unless a later layer said otherwise; there are no hidden defaults.
+type Config struct {
+	Profile      Profile      `key:"profile"`
+	Listeners    []Listener   `key:"listeners"`
+	Access       Access       `key:"access"`
+	Destinations Destinations `key:"destinations"`
+	Headers      Headers      `key:"headers"`
+	Cookies      Cookies      `key:"cookies"`
+	Identity     Identity     `key:"identity"`
+	Inspection   Inspection   `key:"inspection"`
+	Cache        Cache        `key:"cache"`
+	Upstream     Upstream     `key:"upstream"`
+	Console      Console      `key:"console"`
+	Log          Log          `key:"log"`
+	Limits       Limits       `key:"limits"`
+	Timeouts     Timeouts     `key:"timeouts"`
+	Sites        []Site       `key:"sites"` // first match wins
+}
+
+// A Listener is one place where clients connect. It may be written as its
+// address alone.
+type Listener struct {
+	Address  Address  `key:"address"`
+	Protocol Protocol `key:"protocol"` // http if it is left out
+}
+
+// Access says who may enter.
+type Access struct {
+	Networks       []netip.Prefix `key:"networks"`
+	Authentication Authentication `key:"authentication"`
+	Users          string         `key:"users"` // htpasswd file
+}
+
+// Destinations says where requests may go.
+type Destinations struct {
+	Ports        []PortRange `key:"ports"`         // plain HTTP
+	ConnectPorts []PortRange `key:"connect_ports"` // CONNECT
+	Allow        []Place     `key:"allow"`         // let through the private-network guard
+	Deny         []Place     `key:"deny"`
+}
+
+// Headers says what becomes of request fields that no rule names.
+type Headers struct {
+	Unknown Unknown `key:"unknown"`
+}
+
+// Cookies is the policy for sites that set none of their own.
+type Cookies struct {
+	Default CookiePolicy `key:"default"`
+}
+
+// Identity is what origins see instead of the client.
+type Identity struct {
+	Persona         Persona      `key:"persona"`
+	Language        Language     `key:"language"`
+	SourceAddresses []netip.Addr `key:"source_addresses"` // one, or several in turn
+}
+
+// Inspection is TLS interception.
+type Inspection struct {
+	Enabled bool `key:"enabled"`
+}
+
+// Cache bounds the store and says who shares it.
+type Cache struct {
+	Memory  Bytes   `key:"memory"` // 0 stores nothing
+	Object  Bytes   `key:"object"` // largest body stored
+	Sharing Sharing `key:"sharing"`
+}
+
+// Upstream is the proxy that guise itself goes through, if any.
+type Upstream struct {
+	Chain []Hop `key:"chain"`
+}
+
+// Console is the PAC file and the start page on the listener.
+type Console struct {
+	Enabled bool `key:"enabled"`
+}
+
+// Log says how much is reported on standard error.
+type Log struct {
+	Level Level `key:"level"`
+}
+
+// Limits bounds what a client may send in one request head.
+type Limits struct {
+	Head   Bytes `key:"head"`   // request line and fields together
+	Fields int   `key:"fields"` // number of fields
+	Target Bytes `key:"target"` // the request line's URL
+}
+
+// Timeouts bounds every wait.
+type Timeouts struct {
+	Head      Duration `key:"head"`       // reading one request head
+	KeepAlive Duration `key:"keep_alive"` // idle client connection
+	Body      Duration `key:"body"`       // each read of a body
+	Write     Duration `key:"write"`      // each write
+	Connect   Duration `key:"connect"`    // dialling an origin, all addresses together
+	Response  Duration `key:"response"`   // waiting for an origin's response head
+	Tunnel    Duration `key:"tunnel"`     // tunnel with no bytes in either direction
+	Shutdown  Duration `key:"shutdown"`   // what running work gets to finish in at exit
+}
+
+// A Site overrides policy for the hosts that match. Zero fields keep the
+// global policy.
+type Site struct {
+	Match      Pattern        `key:"match"`
+	Cookies    CookiePolicy   `key:"cookies"`
+	Headers    SiteHeaders    `key:"headers"`
+	Inspection SiteInspection `key:"inspection"`
+}
+
+// SiteHeaders overrides [Headers] for one site.
+type SiteHeaders struct {
+	Unknown Unknown     `key:"unknown"`
+	Allow   []FieldName `key:"allow"` // passed although no rule names them
+}

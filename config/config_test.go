@@ -1,0 +1,384 @@
+package config
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// load writes text to a file of that name in a fresh folder and loads it.
+func load(t *testing.T, name, text string, environ, sets []string) (*Config, Problems) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(file, environ, sets)
+}
+
+func mustLoad(t *testing.T, name, text string, environ, sets []string) *Config {
+	t.Helper()
+	c, problems := load(t, name, text, environ, sets)
+	if len(problems) > 0 {
+		t.Fatalf("problems:\n%s", problems)
+	}
+	return c
+}
+
+func TestEmbeddedProfilesLoad(t *testing.T) {
+	for _, name := range []Profile{Household, Public, PAC} {
+		c, problems := Load("", nil, []string{"profile=" + string(name)})
+		if len(problems) > 0 {
+			t.Fatalf("%s:\n%s", name, problems)
+		}
+		if c.Profile != name {
+			t.Errorf("profile %s says it is %s", name, c.Profile)
+		}
+		for _, listener := range c.Listeners {
+			if !listener.Address.IP.IsLoopback() {
+				t.Errorf("%s listens on %s, which is not loopback, without authentication", name, listener.Address)
+			}
+		}
+	}
+}
+
+func TestHouseholdSetsEveryKey(t *testing.T) {
+	l := newLoader()
+	l.merge(l.profile(Household))
+	for _, key := range allKeys {
+		if l.setting(key) == nil {
+			t.Errorf("profiles/household.yaml does not set %s", key)
+		}
+	}
+}
+
+func TestLaterLayersOverrideEarlierOnes(t *testing.T) {
+	const file = "profile: public\ncache: {memory: 1MiB, object: 1KiB, sharing: shared}\n"
+	c := mustLoad(t, "guise.yaml", file,
+		[]string{"GUISE_CACHE_MEMORY=2MiB", "GUISE_CACHE_OBJECT=2KiB", "HOME=/"},
+		[]string{"cache.memory=3MiB", "cache.memory=4MiB"})
+	if c.Headers.Unknown != Drop {
+		t.Error("the file's profile is not the base")
+	}
+	if c.Cache.Sharing != SharingShared {
+		t.Error("the file does not override the profile")
+	}
+	if c.Cache.Object != 2<<10 {
+		t.Error("the environment does not override the file")
+	}
+	if c.Cache.Memory != 4<<20 {
+		t.Error("the last --set does not override the environment and the first")
+	}
+	if c.Timeouts.Connect != Duration(10*time.Second) {
+		t.Error("what public leaves out does not come from household")
+	}
+}
+
+func TestProfileMayComeFromAnyLayer(t *testing.T) {
+	for name, test := range map[string]struct {
+		file    string
+		environ []string
+		sets    []string
+		want    Profile
+	}{
+		"none":        {"", nil, nil, Household},
+		"file":        {"profile: pac", nil, nil, PAC},
+		"environment": {"profile: pac", []string{"GUISE_PROFILE=public"}, nil, Public},
+		"set":         {"profile: pac", []string{"GUISE_PROFILE=public"}, []string{"profile=household"}, Household},
+	} {
+		c := mustLoad(t, "guise.yaml", test.file, test.environ, test.sets)
+		if c.Profile != test.want {
+			t.Errorf("%s: got %s, want %s", name, c.Profile, test.want)
+		}
+	}
+}
+
+// The same configuration in three formats.
+func TestFormatsAgree(t *testing.T) {
+	yaml := `
+listeners: [{address: "127.0.0.1:8118", protocol: http}, "[::1]:0"]
+access: {networks: [10.0.0.0/8, "::1/128"]}
+destinations: {ports: [80, "8000-8010"], allow: [192.168.1.1, "*.Lan"]}
+identity: {source_addresses: [127.0.0.1]}
+limits: {fields: 99}
+timeouts: {tunnel: 1m30s}
+console: {enabled: false}
+upstream: {chain: ["socks5://u:p@127.0.0.1:9050"]}
+sites: [{match: "*.bank.example", cookies: pass, inspection: false, headers: {unknown: drop, allow: [X-Pin]}}]
+`
+	toml := `
+limits.fields = 99
+console = {enabled = false}
+upstream.chain = ["socks5://u:p@127.0.0.1:9050"]
+[[listeners]]
+address = "127.0.0.1:8118"
+protocol = "http"
+[[listeners]]
+address = "[::1]:0"
+[access]
+networks = ["10.0.0.0/8", "::1/128"]
+[destinations]
+ports = [80, "8000-8010"]
+allow = ["192.168.1.1", "*.Lan"]
+[identity]
+source_addresses = ["127.0.0.1"]
+[timeouts]
+tunnel = "1m30s"
+[[sites]]
+match = "*.bank.example"
+cookies = "pass"
+inspection = false
+[sites.headers]
+unknown = "drop"
+allow = ["X-Pin"]
+`
+	json := `{
+	"listeners": [{"address": "127.0.0.1:8118", "protocol": "http"}, {"address": "[::1]:0"}],
+	"access": {"networks": ["10.0.0.0/8", "::1/128"]},
+	"destinations": {"ports": [80, "8000-8010"], "allow": ["192.168.1.1", "*.Lan"]},
+	"identity": {"source_addresses": ["127.0.0.1"]},
+	"limits": {"fields": 99},
+	"timeouts": {"tunnel": "1m30s"},
+	"console": {"enabled": false},
+	"upstream": {"chain": ["socks5://u:p@127.0.0.1:9050"]},
+	"sites": [{"match": "*.bank.example", "cookies": "pass", "inspection": false, "headers": {"unknown": "drop", "allow": ["X-Pin"]}}]
+}`
+	for name, text := range map[string]string{"guise.yaml": yaml, "guise.toml": toml, "guise.json": json, "guise": yaml} {
+		c := mustLoad(t, name, text, nil, nil)
+		if len(c.Listeners) != 2 || c.Listeners[1].Address.String() != "[::1]:0" {
+			t.Errorf("%s: listeners are %v", name, c.Listeners)
+		}
+		if !slices.Equal(c.Access.Networks, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}) {
+			t.Errorf("%s: networks are %v", name, c.Access.Networks)
+		}
+		if !slices.Equal(c.Destinations.Ports, []PortRange{{80, 80}, {8000, 8010}}) {
+			t.Errorf("%s: ports are %v", name, c.Destinations.Ports)
+		}
+		if !slices.Equal(c.Destinations.Allow, []Place{"192.168.1.1", "*.lan"}) {
+			t.Errorf("%s: allow is %v", name, c.Destinations.Allow)
+		}
+		if c.Limits.Fields != 99 || c.Timeouts.Tunnel.String() != "1m30s" || c.Console.Enabled {
+			t.Errorf("%s: fields %d, tunnel %s, console %t", name, c.Limits.Fields, c.Timeouts.Tunnel, c.Console.Enabled)
+		}
+		if len(c.Upstream.Chain) != 1 || c.Upstream.Chain[0].Host != "127.0.0.1:9050" || c.Upstream.Chain[0].User.Username() != "u" {
+			t.Errorf("%s: chain is wrong", name)
+		}
+		want := Site{Match: "*.bank.example", Cookies: CookiesPass, Inspection: InspectNever}
+		if len(c.Sites) != 1 || c.Sites[0].Match != want.Match || c.Sites[0].Cookies != want.Cookies || c.Sites[0].Inspection != want.Inspection ||
+			c.Sites[0].Headers.Unknown != Drop || !slices.Equal(c.Sites[0].Headers.Allow, []FieldName{"X-Pin"}) {
+			t.Errorf("%s: sites are %+v", name, c.Sites)
+		}
+	}
+}
+
+// What the environment and --set can say although they have no types.
+func TestLooseValues(t *testing.T) {
+	c := mustLoad(t, "guise.yaml", "",
+		[]string{
+			"GUISE_LISTENERS=127.0.0.1:0, [::1]:0", "GUISE_ACCESS_NETWORKS=127.0.0.0/8,10.0.0.0/8", "GUISE_CONSOLE_ENABLED=false",
+			"GUISE_LOG_LEVEL=", "GUISE_SERVICE_HOST=10.0.0.1", "GUISE_PORT=tcp://10.0.0.1:80", "GUISE_PORT_80_TCP=x",
+		},
+		[]string{
+			`sites=[{match: "*.bank.example", inspection: false}]`, "destinations.allow=", "limits={fields: 7, head: 32KiB}",
+			"destinations.ports=80, 90-99", "access.networks=[::1/128]",
+		})
+	if len(c.Listeners) != 2 || c.Listeners[1].Address.String() != "[::1]:0" || c.Listeners[1].Protocol != HTTP {
+		t.Errorf("listeners are %v", c.Listeners)
+	}
+	if len(c.Access.Networks) != 1 || c.Console.Enabled || c.Log.Level != LevelWarn {
+		t.Errorf("networks %v, console %t, level %s", c.Access.Networks, c.Console.Enabled, c.Log.Level)
+	}
+	if len(c.Sites) != 1 || c.Limits.Fields != 7 || c.Limits.Target != 16<<10 || len(c.Destinations.Ports) != 2 {
+		t.Errorf("sites %v, limits %v, ports %v", c.Sites, c.Limits, c.Destinations.Ports)
+	}
+}
+
+// Each file of testdata/bad is a configuration with faults; the golden file
+// beside it holds what a person is told.
+func TestProblemsAreReportedAllAtOnce(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, ".golden") {
+			continue
+		}
+		tested++
+		c, problems := Load(file, nil, nil)
+		if c != nil {
+			t.Errorf("%s: a configuration with problems was returned", file)
+		}
+		golden := file + ".golden"
+		if *update {
+			if err := os.WriteFile(golden, []byte(problems.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := problems.String(); got != string(want) {
+			t.Errorf("%s: got\n%swant\n%s", file, got, want)
+		}
+	}
+	if tested < 10 {
+		t.Errorf("only %d bad files were tested", tested)
+	}
+}
+
+func TestProblemsOfEnvironmentAndSetNameTheirSource(t *testing.T) {
+	_, problems := Load("", []string{"GUISE_CACHE_MEMORY=64", "GUISE_CACHE_MEMRY=1MiB"}, []string{"cache.memory=lots", "log.levle=warn", "cache", "cache=5"})
+	want := `GUISE_CACHE_MEMORY: cache.memory: "64" has no unit; write 64MiB or 64KiB
+GUISE_CACHE_MEMRY: unknown key; did you mean GUISE_CACHE_MEMORY?
+--set: cache: want key=value, such as cache.memory=128MiB
+--set: cache.memory: "lots" is not a size; write a whole number and a unit, such as 64MiB
+--set: log.levle: unknown key; did you mean log.level?
+--set: cache: want keys under it (memory, object, sharing), not text
+`
+	if got := problems.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestUnusableFiles(t *testing.T) {
+	folder := t.TempDir()
+	large := filepath.Join(folder, "large.yaml")
+	if err := os.WriteFile(large, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	odd := filepath.Join(folder, "guise.ini")
+	if err := os.WriteFile(odd, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		filepath.Join(folder, "none.yaml"): ":1: file: does not exist\n",
+		folder:                             ":1: file: cannot be read: is a directory\n",
+		large:                              ":1: file: larger than 1 MiB\n",
+		odd:                                ":1: file: unknown extension; use .yaml, .toml or .json\n",
+	} {
+		_, problems := Load(file, nil, nil)
+		if got := problems.String(); got != file+want {
+			t.Errorf("got %swant %s", got, file+want)
+		}
+	}
+}
+
+// A chain's URL may hold a password; no message repeats it.
+func TestProblemsDoNotRepeatPasswords(t *testing.T) {
+	for _, hop := range []string{
+		"http://me:hunter2@", "http://me:hunter2@host", "ftp://me:hunter2@host:1", "https://me:hunter2@host:1", "http://me:hunter2@host:0",
+		"http://me:hunter2@host:1/x", "http://me:hunter2@[::1", "me:hunter2@host:1", "http://me:hunter2%zz@host:1", "http://me:hun\thunter2@host:1",
+	} {
+		for _, sets := range [][]string{{"upstream.chain=" + hop}, {"upstream.chain=['" + hop + "']"}, {"upstream=" + hop}} {
+			_, problems := Load("", nil, sets)
+			if len(problems) == 0 {
+				t.Errorf("%q was accepted", sets)
+			}
+			if got := problems.String(); strings.Contains(got, "hunter2") {
+				t.Errorf("a problem holds the password: %s", got)
+			}
+		}
+	}
+}
+
+func TestOverlaps(t *testing.T) {
+	parse := func(s string) (a Address) {
+		if err := a.UnmarshalText([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"127.0.0.1:80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", "127.0.0.1:81", false},
+		{"127.0.0.1:80", "127.0.0.2:80", false},
+		{"0.0.0.0:80", "127.0.0.1:80", true},
+		{"0.0.0.0:80", "[::1]:80", false},
+		{"[::]:80", "[::1]:80", true},
+		{"[::]:80", "127.0.0.1:80", true},
+		{":80", "127.0.0.1:80", true},
+		{":80", "[::]:80", true},
+		{"[::ffff:127.0.0.1]:80", "127.0.0.1:80", true},
+		{"127.0.0.1:0", "127.0.0.1:0", false},
+		{":0", ":0", false},
+	} {
+		a, b := parse(test.a), parse(test.b)
+		if a.Overlaps(b) != test.want || b.Overlaps(a) != test.want {
+			t.Errorf("%s and %s: overlap is not %t", test.a, test.b, test.want)
+		}
+	}
+}
+
+func TestQuantities(t *testing.T) {
+	for text, want := range map[string]Bytes{"0": 0, "1B": 1, "8KiB": 8 << 10, "64 MiB": 64 << 20, "1GiB": 1 << 30, "2kB": 2000, "3MB": 3e6} {
+		var b Bytes
+		if err := b.UnmarshalText([]byte(text)); err != nil || b != want {
+			t.Errorf("%s: got %d, %v", text, b, err)
+		}
+		var again Bytes
+		if err := again.UnmarshalText([]byte(b.String())); err != nil || again != b {
+			t.Errorf("%s is printed as %s, which reads as %d, %v", text, b, again, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"64":                    `"64" has no unit; write 64MiB or 64KiB`,
+		"64M":                   `"64M" has an unknown unit; write 64MiB`,
+		"64mib":                 `"64mib" has an unknown unit; write 64MiB`,
+		"64 parsecs":            `"64 parsecs" has an unknown unit; use B, KiB, MiB or GiB`,
+		"-1MiB":                 `"-1MiB" is not a size; write a whole number and a unit, such as 64MiB`,
+		"1.5MiB":                `"1.5MiB" is not a size; write a whole number and a unit, such as 64MiB`,
+		"9999999TiB":            `"9999999TiB" is too large`,
+		"99999999999999999999B": `"99999999999999999999B" is too large`,
+		"":                      `"" is not a size; write a whole number and a unit, such as 64MiB`,
+	} {
+		var b Bytes
+		if err := b.UnmarshalText([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"30":   `"30" has no unit; write 30s`,
+		"1.5":  `"1.5" has no unit; write 1.5s`,
+		"0":    `"0" has no unit; write 0s`,
+		"0s":   `"0s" is not a positive length of time`,
+		"-1s":  `"-1s" is not a positive length of time`,
+		"soon": `"soon" is not a length of time; write a number and a unit, such as 30s or 1m30s`,
+	} {
+		var d Duration
+		if err := d.UnmarshalText([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for text, want := range map[string]Pattern{
+		"bank.example": "bank.example", "*.Bank.Example": "*.bank.example", "bank.example.": "bank.example", "*": "*",
+		"bücher.example": "xn--bcher-kva.example", "_dmarc.example": "_dmarc.example", "192.0.2.1": "192.0.2.1", "[2001:DB8::1]": "2001:db8::1",
+		"localhost": "localhost", "*.com": "*.com",
+	} {
+		var p Pattern
+		if err := p.UnmarshalText([]byte(text)); err != nil || p != want {
+			t.Errorf("%s: got %q, %v; want %q", text, p, err, want)
+		}
+	}
+	for _, text := range []string{"", ".", "*.", "*.*", "a..b", "*bank.example", "bank.*", "https://bank.example", "bank.example/x", "bank.example:443", "a b", "-a.b", "a@b", "fe80::1%eth0", strings.Repeat("a", 64) + ".example"} {
+		var p Pattern
+		if err := p.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was accepted as %q", text, p)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"cmp"
+	"embed"
+	"reflect"
+
+	"github.com/spf13/viper"
+)
+
+// The household profile sets every key; the others only what they change.
+//
+//go:embed profiles/*.yaml
+var profiles embed.FS
+
+const profileFolder = "profiles/"
+
+// Load returns the configuration that the profile, then file ("" for none),
+// then environ ("NAME=value", as [os.Environ]), then sets ("key=value") give,
+// later ones overriding earlier ones. The profile key may come from any of
+// them. If anything is wrong in any layer, Load returns no configuration
+// and all that is wrong.
+func Load(file string, environ, sets []string) (*Config, Problems) {
+	var root *node
+	if file != "" {
+		var problem *Problem
+		if root, problem = parseFile(file); problem != nil {
+			l := newLoader()
+			l.problems = append(l.problems, *problem)
+			return l.finish(nil, environ, sets)
+		}
+	}
+	return newLoader().finish(root, environ, sets)
+}
+
+// A loader layers the sources. It is used once.
+type loader struct {
+	decoder
+	viper *viper.Viper
+}
+
+func newLoader() *loader { return &loader{viper: viper.New()} }
+
+// finish layers everything over the file's tree and checks the whole.
+func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) {
+	fileLayer := l.section(root, configType, "")
+	envLayers := l.layers(parseEnvironment(environ))
+	setLayers := l.layers(parseSets(sets))
+
+	chosen := Household
+	for _, layer := range append(append([]map[string]any{fileLayer}, envLayers...), setLayers...) {
+		if s, ok := layer["profile"].(*setting); ok {
+			chosen = s.value.Interface().(Profile)
+		}
+	}
+	for _, name := range []Profile{Household, chosen} {
+		l.merge(l.profile(name))
+	}
+	l.merge(fileLayer)
+	for _, layer := range envLayers {
+		l.merge(layer)
+	}
+	for _, layer := range setLayers {
+		l.override(layer, "")
+	}
+	cfg := new(Config)
+	l.assign(reflect.ValueOf(cfg).Elem(), "")
+	for i := range cfg.Listeners {
+		cfg.Listeners[i].Protocol = cmp.Or(cfg.Listeners[i].Protocol, HTTP)
+	}
+	l.rules(cfg)
+	if len(l.problems) > 0 {
+		l.problems.sort()
+		return nil, l.problems
+	}
+	return cfg, nil
+}
+
+func (l *loader) layers(nodes []*node, problems Problems) []map[string]any {
+	l.problems = append(l.problems, problems...)
+	var layers []map[string]any
+	for _, n := range nodes {
+		layers = append(layers, l.section(n, configType, ""))
+	}
+	return layers
+}
+
+// profile returns an embedded profile as a layer. A fault in one shows as a
+// problem; the tests load them all.
+func (l *loader) profile(name Profile) map[string]any {
+	file := profileFolder + string(name) + ".yaml"
+	data, err := profiles.ReadFile(file)
+	if err != nil {
+		l.fail(place{file, 1}, "profile", "%s", err)
+		return nil
+	}
+	n, problem := parse(file, data)
+	if problem != nil {
+		l.problems = append(l.problems, *problem)
+	}
+	return l.section(n, configType, "")
+}
+
+func (l *loader) merge(layer map[string]any) {
+	if err := l.viper.MergeConfigMap(layer); err != nil {
+		l.fail(place{file: "layers"}, "", "%s", err)
+	}
+}
+
+// override gives viper a --set layer, which stands above all merged ones.
+func (l *loader) override(layer map[string]any, path string) {
+	for name, v := range layer {
+		if inner, ok := v.(map[string]any); ok {
+			l.override(inner, path+name+".")
+			continue
+		}
+		l.viper.Set(path+name, v)
+	}
+}
+
+// assign fills v with what viper found on top for each of its keys.
+func (l *loader) assign(v reflect.Value, path string) {
+	for f, field := range v.Fields() {
+		name := path + f.Tag.Get("key")
+		if isSection(f.Type) {
+			l.assign(field, name+".")
+			continue
+		}
+		if s := l.setting(name); s != nil {
+			field.Set(s.value)
+		}
+	}
+}
+
+func (l *loader) setting(name string) *setting {
+	s, _ := l.viper.Get(name).(*setting)
+	return s
+}
