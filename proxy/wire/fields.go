@@ -1,0 +1,202 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Byte classes of RFC 9110 §5.5 and §5.6.2.
+const (
+	isToken byte = 1 << iota // tchar
+	isValue                  // field-vchar, SP, HTAB
+	isUpper
+	isLower
+)
+
+var class = func() (t [256]byte) {
+	for c := range t {
+		if c >= 0x20 && c != 0x7f || c == '\t' {
+			t[c] |= isValue
+		}
+		switch {
+		case c >= 'A' && c <= 'Z':
+			t[c] |= isToken | isUpper
+		case c >= 'a' && c <= 'z':
+			t[c] |= isToken | isLower
+		case c >= '0' && c <= '9', c < 0x80 && strings.IndexByte("!#$%&'*+-.^_`|~", byte(c)) >= 0:
+			t[c] |= isToken
+		}
+	}
+	return t
+}()
+
+// fieldRules says how strictly parseFields reads.
+type fieldRules struct {
+	count  int  // most field lines
+	line   int  // most bytes of a line
+	padded bool // refuse Content-Length and Transfer-Encoding with more white space around the value than one space before it
+}
+
+// parseFields reads the field section s, lines that each end with CRLF and no
+// empty line, into a header with canonical names. Names and values are parts
+// of s. Everything RFC 9112 §5 lets a recipient repair is an error instead:
+// a line that ends without CRLF or starts with white space, white space before
+// the colon, a control in a value. The error is a [*ProtocolError].
+func parseFields(s string, rules fieldRules) (http.Header, error) {
+	n := strings.Count(s, "\n")
+	if n > rules.count {
+		return nil, &ProtocolError{431, "too many fields"}
+	}
+	h := make(http.Header, n)
+	values := make([]string, n) // one allocation for all values
+	for len(s) > 0 {
+		end := strings.IndexByte(s, '\n')
+		if end < 1 || s[end-1] != '\r' {
+			return nil, malformed("line that does not end with CRLF")
+		}
+		if end > rules.line {
+			return nil, &ProtocolError{431, "field line too long"}
+		}
+		line := s[:end-1]
+		s = s[end+1:]
+		name, value, err := splitField(line)
+		if err != nil {
+			return nil, err
+		}
+		key, ok := canonicalName(line[:name])
+		if !ok {
+			return nil, malformed("invalid field name")
+		}
+		trimmed := strings.Trim(value, " \t")
+		if rules.padded && len(trimmed) != len(value) && (key == "Content-Length" || key == "Transfer-Encoding") {
+			if value != " "+trimmed {
+				return nil, malformed("white space around a framing field's value")
+			}
+		}
+		if old := h[key]; old != nil {
+			h[key] = append(old, trimmed)
+			continue
+		}
+		values[0] = trimmed
+		h[key] = values[:1:1]
+		values = values[1:]
+	}
+	return h, nil
+}
+
+// splitField returns the length of the line's name and its untrimmed value.
+func splitField(line string) (name int, value string, err error) {
+	if line == "" || line[0] == ' ' || line[0] == '\t' {
+		return 0, "", malformed("folded line")
+	}
+	name = strings.IndexByte(line, ':')
+	if name < 1 {
+		return 0, "", malformed("field line without a name")
+	}
+	value = line[name+1:]
+	if !validValue(value) {
+		return 0, "", malformed("control in a field value")
+	}
+	return name, value, nil
+}
+
+func validValue(v string) bool {
+	for i := 0; i < len(v); i++ {
+		if class[v[i]]&isValue == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func validToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if class[s[i]]&isToken == 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// canonicalName returns name in the form net/http uses as map key, and whether
+// name is a token. A name that already has it, as browsers send it over
+// HTTP/1.1, costs no allocation; nor does one in the table of common names.
+func canonicalName(name string) (string, bool) {
+	canonical, first := true, true
+	for i := 0; i < len(name); i++ {
+		k := class[name[i]]
+		if k&isToken == 0 {
+			return "", false
+		}
+		if first && k&isLower != 0 || !first && k&isUpper != 0 {
+			canonical = false
+		}
+		first = name[i] == '-'
+	}
+	if canonical {
+		return name, name != ""
+	}
+	var short [64]byte
+	b := append(short[:0], name...)
+	first = true
+	for i, c := range b {
+		if first && class[c]&isLower != 0 || !first && class[c]&isUpper != 0 {
+			b[i] = c ^ 0x20
+		}
+		first = c == '-'
+	}
+	if known, ok := commonNames[string(b)]; ok {
+		return known, true
+	}
+	return string(b), true
+}
+
+// commonNames interns what clients and origins that write lower case send most.
+var commonNames = func() map[string]string {
+	m := make(map[string]string)
+	for _, name := range strings.Fields(`
+		Accept Accept-Charset Accept-Encoding Accept-Language Accept-Ranges
+		Access-Control-Allow-Credentials Access-Control-Allow-Headers
+		Access-Control-Allow-Methods Access-Control-Allow-Origin
+		Access-Control-Expose-Headers Access-Control-Max-Age
+		Access-Control-Request-Headers Access-Control-Request-Method Age
+		Allow Alt-Svc Authorization Cache-Control Connection
+		Content-Disposition Content-Encoding Content-Language Content-Length
+		Content-Location Content-Range Content-Security-Policy Content-Type
+		Cookie Cross-Origin-Opener-Policy Cross-Origin-Resource-Policy Date
+		Dnt Etag Expect Expires Host If-Match If-Modified-Since
+		If-None-Match If-Range If-Unmodified-Since Keep-Alive Last-Modified
+		Link Location Nel Origin Permissions-Policy Pragma Priority
+		Proxy-Authenticate Proxy-Authorization Proxy-Connection Range Referer
+		Referrer-Policy Report-To Retry-After Sec-Ch-Ua Sec-Ch-Ua-Mobile
+		Sec-Ch-Ua-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site
+		Sec-Fetch-User Sec-Gpc Sec-Websocket-Accept
+		Sec-Websocket-Extensions Sec-Websocket-Key Sec-Websocket-Protocol
+		Sec-Websocket-Version Server Server-Timing Set-Cookie
+		Strict-Transport-Security Te Timing-Allow-Origin Trailer
+		Transfer-Encoding Upgrade Upgrade-Insecure-Requests User-Agent Vary
+		Via Www-Authenticate X-Cache X-Content-Type-Options X-Forwarded-For
+		X-Frame-Options X-Powered-By X-Requested-With X-Xss-Protection`) {
+		m[name] = name
+	}
+	return m
+}()
+
+// appendFieldLine appends one field line. A name that is no token is left out; a
+// byte that no value may hold becomes a space, so that no caller's value can
+// end the line.
+func appendFieldLine(b []byte, name, value string) []byte {
+	if !validToken(name) {
+		return b
+	}
+	b = append(b, name...)
+	b = append(b, ": "...)
+	at := len(b)
+	b = append(b, strings.Trim(value, " \t")...)
+	for i, c := range b[at:] {
+		if class[c]&isValue == 0 {
+			b[at+i] = ' '
+		}
+	}
+	return append(b, "\r\n"...)
+}

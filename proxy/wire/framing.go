@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+)
+
+// contentLength reads the values of Content-Length. It returns -1 if there is
+// none. RFC 9110 §8.6 lets a recipient merge equal values; here more than one,
+// or anything but digits, is an error.
+func contentLength(values []string) (int64, error) {
+	if len(values) == 0 {
+		return -1, nil
+	}
+	if len(values) > 1 {
+		return 0, malformed("repeated Content-Length")
+	}
+	v := values[0]
+	if v == "" {
+		return 0, malformed("empty Content-Length")
+	}
+	var n int64
+	for i := 0; i < len(v); i++ {
+		d := int64(v[i]) - '0'
+		if d < 0 || d > 9 {
+			return 0, malformed("Content-Length that is not a number")
+		}
+		if n > (1<<63-1-d)/10 {
+			return 0, malformed("Content-Length out of range")
+		}
+		n = n*10 + d
+	}
+	return n, nil
+}
+
+// transferChunked reads the values of Transfer-Encoding: false if there is
+// none, true for exactly one "chunked", else an error. Other codings could be
+// passed on (RFC 9112 §6.1), but then the next hop decides where the body ends.
+func transferChunked(values []string) (bool, error) {
+	if len(values) == 0 {
+		return false, nil
+	}
+	if len(values) > 1 || !strings.EqualFold(values[0], "chunked") {
+		return false, malformed("transfer coding other than chunked")
+	}
+	return true, nil
+}
+
+// requestFraming returns how long the body of a request with header h is
+// (RFC 9112 §6.3): length bytes, or chunked with length -1. Both fields at
+// once, and Transfer-Encoding in HTTP/1.0, are errors: those are the two ways
+// by which a front end and a back end come to disagree about where it ends.
+func requestFraming(h http.Header, minor int) (length int64, chunked bool, err error) {
+	if chunked, err = transferChunked(h["Transfer-Encoding"]); err != nil {
+		return 0, false, err
+	}
+	length, err = contentLength(h["Content-Length"])
+	switch {
+	case err != nil:
+		return 0, false, err
+	case chunked && length >= 0:
+		return 0, false, malformed("Content-Length with Transfer-Encoding")
+	case chunked && minor == 0:
+		return 0, false, malformed("Transfer-Encoding in HTTP/1.0")
+	case chunked:
+		return -1, true, nil
+	}
+	return max(length, 0), false, nil
+}
+
+// forbiddenTrailer names fields that must not be taken from, or written to, a
+// trailer section: they frame, route, authenticate or modify the message that
+// already went by (RFC 9110 §6.5.1).
+var forbiddenTrailer = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range strings.Fields(`
+		Authorization Cache-Control Connection Content-Encoding Content-Length
+		Content-Range Content-Type Cookie Expect Host If-Match
+		If-Modified-Since If-None-Match If-Range If-Unmodified-Since
+		Keep-Alive Max-Forwards Pragma Proxy-Authenticate
+		Proxy-Authorization Proxy-Connection Range Set-Cookie Te Trailer
+		Transfer-Encoding Upgrade Www-Authenticate`) {
+		m[name] = true
+	}
+	return m
+}()
+
+// announcedTrailers reads the values of Trailer into a header whose keys are
+// the announced names, for the values to be filled in at the body's end. It
+// leaves out those that no trailer section may hold, and returns an error for
+// what is not a list of names.
+func announcedTrailers(values []string) (http.Header, error) {
+	t := make(http.Header)
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.Trim(name, " \t")
+			if name == "" {
+				continue
+			}
+			key, ok := canonicalName(name)
+			if !ok {
+				return nil, malformed("invalid name in Trailer")
+			}
+			if !forbiddenTrailer[key] {
+				t[key] = nil
+			}
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,55 @@
+package wire
+
+import "time"
+
+// Limits bounds what a peer may send. A zero field takes the value in
+// parentheses.
+type Limits struct {
+	Head           int // bytes of a head: start line, fields, empty line (64 KiB)
+	Line           int // bytes of one field line (Head)
+	Fields         int // field lines in a head or trailer section (256)
+	Target         int // bytes of a request-target (16 KiB, at most Head)
+	ChunkExtension int // bytes of the extensions of one chunk (256)
+	Trailer        int // bytes of a trailer section (8 KiB)
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Head = orInt(l.Head, 64<<10)
+	l.Line = orInt(l.Line, l.Head)
+	l.Fields = orInt(l.Fields, 256)
+	l.Target = min(orInt(l.Target, 16<<10), l.Head)
+	l.ChunkExtension = orInt(l.ChunkExtension, 256)
+	l.Trailer = orInt(l.Trailer, 8<<10)
+	return l
+}
+
+// Timeouts bounds every wait for a client. A zero field takes the value in
+// parentheses; a negative one waits forever.
+type Timeouts struct {
+	Head      time.Duration // a whole request head, from its first byte; and the first byte of a connection (15s)
+	KeepAlive time.Duration // the next request (75s)
+	Body      time.Duration // each read of a request body (60s)
+	Write     time.Duration // each write (60s)
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	t.Head = orDuration(t.Head, 15*time.Second)
+	t.KeepAlive = orDuration(t.KeepAlive, 75*time.Second)
+	t.Body = orDuration(t.Body, 60*time.Second)
+	t.Write = orDuration(t.Write, 60*time.Second)
+	return t
+}
+
+func orInt(v, def int) int {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+func orDuration(v, def time.Duration) time.Duration {
+	if v == 0 {
+		return def
+	}
+	return v
+}
