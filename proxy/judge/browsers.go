@@ -1,0 +1,274 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A kind is what a browser asks for. Every browser sends other fields for
+// each of them.
+type kind string
+
+// The kinds, named as the test resources that answer them.
+const (
+	aDocument kind = "document"
+	anImage   kind = "image"
+	aStyle    kind = "style"
+	aScript   kind = "script"
+	aFont     kind = "font"
+	aMedia    kind = "media"
+	aFetch    kind = "data"
+)
+
+var kinds = []kind{aDocument, anImage, aStyle, aScript, aFont, aMedia, aFetch}
+
+// fetchMetadata gives a kind's Sec-Fetch-Dest and Sec-Fetch-Mode.
+var fetchMetadata = map[kind][2]string{
+	aDocument: {"document", "navigate"}, anImage: {"image", "no-cors"}, aStyle: {"style", "no-cors"},
+	aScript: {"script", "no-cors"}, aFont: {"font", "cors"}, aMedia: {"video", "no-cors"}, aFetch: {"empty", "cors"},
+}
+
+// A browser says what one family of browsers sends over HTTP/1.1.
+type browser struct {
+	name     string
+	agents   []string // User-Agent values of some versions and systems
+	brands   []string // Sec-CH-UA for each agent; none for browsers without client hints
+	accept   map[kind]string
+	encoding string
+	language func(tag string) string // the Accept-Language of somebody who set one language
+	order    []string                // order of its fields; those it does not have are left out
+}
+
+var (
+	geckoOrder = []string{"Host", "User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "Range", "DNT", "Sec-GPC",
+		"Referer", "Connection", "Proxy-Connection", "Cookie", "Upgrade-Insecure-Requests", "Sec-Fetch-Dest", "Sec-Fetch-Mode",
+		"Sec-Fetch-Site", "Sec-Fetch-User", "Priority"}
+	blinkOrder = []string{"Host", "Proxy-Connection", "Connection", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform",
+		"Save-Data", "DNT", "Sec-GPC", "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With", "Accept", "Sec-Fetch-Site",
+		"Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest", "Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Range"}
+	webkitOrder = []string{"Host", "X-Playback-Session-Id", "Sec-Fetch-Dest", "Range", "User-Agent", "Upgrade-Insecure-Requests",
+		"Accept", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Referer", "Cookie", "Accept-Language", "Priority", "Accept-Encoding",
+		"Connection", "Proxy-Connection"}
+)
+
+var (
+	geckoAccept = map[kind]string{
+		aDocument: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		anImage:   "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+		aStyle:    "text/css,*/*;q=0.1", aScript: "*/*", aFetch: "*/*",
+		aFont:  "application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8",
+		aMedia: "video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5",
+	}
+	blinkAccept = map[kind]string{
+		aDocument: "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
+		anImage:   "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+		aStyle:    "text/css,*/*;q=0.1", aScript: "*/*", aFetch: "*/*", aFont: "*/*", aMedia: "*/*",
+	}
+	webkitAccept = map[kind]string{
+		aDocument: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		anImage:   "image/webp,image/avif,image/jxl,image/heic,image/heic-sequence,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+		aStyle:    "text/css,*/*;q=0.1", aScript: "*/*", aFetch: "*/*", aFont: "*/*", aMedia: "*/*",
+	}
+)
+
+func chromiumBrands(version int, brand string) string {
+	return fmt.Sprintf(`"Chromium";v="%d", "%s";v="%[1]d", "Not_A Brand";v="99"`, version, brand)
+}
+
+// browsers are the families that most visitors use.
+var browsers = []browser{
+	{
+		name: "Firefox",
+		agents: []string{
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+			"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+			"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:143.0) Gecko/20100101 Firefox/143.0",
+			"Mozilla/5.0 (Android 15; Mobile; rv:144.0) Gecko/144.0 Firefox/144.0",
+		},
+		accept: geckoAccept, encoding: "gzip, deflate, br, zstd", language: geckoLanguage, order: geckoOrder,
+	},
+	{
+		name: "Chrome",
+		agents: []string{
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+			"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+			"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+		},
+		brands: []string{chromiumBrands(142, "Google Chrome"), chromiumBrands(138, "Google Chrome"), chromiumBrands(141, "Google Chrome")},
+		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder,
+	},
+	{
+		name: "Edge",
+		agents: []string{
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+		},
+		brands: []string{chromiumBrands(142, "Microsoft Edge"), chromiumBrands(140, "Microsoft Edge")},
+		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder,
+	},
+	{
+		name: "Safari",
+		agents: []string{
+			"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15",
+			"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+			"Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.7 Mobile/15E148 Safari/604.1",
+		},
+		accept: webkitAccept, encoding: "gzip, deflate", language: webkitLanguage, order: webkitOrder,
+	},
+	{
+		name: "Samsung Internet",
+		agents: []string{
+			"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
+			"Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/21.0 Chrome/110.0.5481.154 Mobile Safari/537.36",
+		},
+		brands: []string{chromiumBrands(130, "Samsung Internet"), chromiumBrands(110, "Samsung Internet")},
+		accept: blinkAccept, encoding: "gzip, deflate", language: blinkLanguage, order: blinkOrder,
+	},
+}
+
+var languages = []string{"en-US", "de-DE", "nb-NO", "fr-FR", "ja-JP", "pt-BR", "en-GB"}
+
+func geckoLanguage(tag string) string {
+	base, _, _ := strings.Cut(tag, "-")
+	if base == "en" {
+		return tag + ",en;q=0.5"
+	}
+	return base + ",en-US;q=0.7,en;q=0.3"
+}
+
+func blinkLanguage(tag string) string {
+	base, _, _ := strings.Cut(tag, "-")
+	if base == "en" {
+		return tag + ",en;q=0.9"
+	}
+	return fmt.Sprintf("%s,%s;q=0.9,en-US;q=0.8,en;q=0.7", tag, base)
+}
+
+func webkitLanguage(tag string) string {
+	base, _, _ := strings.Cut(tag, "-")
+	return fmt.Sprintf("%s,%s;q=0.9", tag, base)
+}
+
+// A visitor is one person's browser: a family, and what sets this one
+// apart from others of the family.
+type visitor struct {
+	browser  *browser
+	agent    int // index into the family's agents
+	language string
+	quirks   quirk
+}
+
+// A quirk is something that some people's browsers do and others' do not.
+type quirk uint16
+
+const (
+	noMetadata  quirk = 1 << iota // no Sec-Fetch fields, as over plain HTTP or from old versions
+	asksPrivacy                   // DNT and Sec-GPC
+	savesData                     // Save-Data
+	toProxy                       // Proxy-Connection instead of Connection
+	smallNames                    // field names in lower case
+	split                         // Accept and Accept-Language on two lines each
+	inAnApp                       // a web view that names its app
+	urgent                        // a Priority of its own
+	spaced                        // white space around values
+)
+
+// visitors returns n visitors, no two of whom are alike.
+func visitors(n int) []visitor {
+	quirks := []quirk{0, noMetadata, asksPrivacy, toProxy | savesData, noMetadata | smallNames, split, inAnApp, urgent | spaced,
+		toProxy, asksPrivacy | noMetadata, smallNames}
+	out := make([]visitor, n)
+	for i := range out {
+		b := &browsers[i%len(browsers)]
+		out[i] = visitor{b, i / len(browsers) % len(b.agents), languages[i%len(languages)], quirks[i%len(quirks)]}
+	}
+	return out
+}
+
+// String names a visitor for a report.
+func (v visitor) String() string { return v.browser.name + ", " + v.language }
+
+// fields returns what v's browser sends to ask host for something of kind
+// k on a page of the same site.
+func (v visitor) fields(k kind, host string) []Field {
+	b := v.browser
+	values := map[string]string{
+		"Host": host, "User-Agent": b.agents[v.agent], "Accept": b.accept[k], "Accept-Encoding": b.encoding,
+		"Accept-Language": b.language(v.language), "Connection": "keep-alive",
+	}
+	v.addMetadata(values, k)
+	if b.brands != nil {
+		values["sec-ch-ua"], values["sec-ch-ua-mobile"], values["sec-ch-ua-platform"] = b.brands[v.agent], "?0", `"Windows"`
+		if strings.Contains(b.agents[v.agent], "Mobile") {
+			values["sec-ch-ua-mobile"], values["sec-ch-ua-platform"] = "?1", `"Android"`
+		}
+	}
+	switch k {
+	case aDocument:
+		values["Upgrade-Insecure-Requests"] = "1"
+	case aMedia:
+		values["Range"], values["Accept-Encoding"] = "bytes=0-", "identity;q=1, *;q=0"
+		if b.name == "Safari" {
+			values["X-Playback-Session-Id"], values["Accept-Encoding"] = "2C6B1C0E-9D7B-4B6C-8E0B-5C1D1E7F4A21", "identity"
+		}
+	}
+	if k != aDocument {
+		values["Referer"] = "http://" + host + "/articles/" + strings.ToLower(v.language) + "?page=3"
+	}
+	v.addQuirks(values)
+	return v.spell(values)
+}
+
+func (v visitor) addMetadata(values map[string]string, k kind) {
+	// What is played cannot be told from what a script fetches without it.
+	if v.quirks&noMetadata != 0 && k != aMedia && k != aFont {
+		return
+	}
+	values["Sec-Fetch-Dest"], values["Sec-Fetch-Mode"] = fetchMetadata[k][0], fetchMetadata[k][1]
+	values["Sec-Fetch-Site"] = "same-origin"
+	if k == aDocument {
+		values["Sec-Fetch-Site"], values["Sec-Fetch-User"] = "none", "?1"
+	}
+}
+
+func (v visitor) addQuirks(values map[string]string) {
+	for _, q := range []struct {
+		when        quirk
+		name, value string
+	}{
+		{asksPrivacy, "DNT", "1"}, {asksPrivacy, "Sec-GPC", "1"}, {savesData, "Save-Data", "on"},
+		{inAnApp, "X-Requested-With", "com.example.reader"}, {urgent, "Priority", "u=1, i"},
+	} {
+		if v.quirks&q.when != 0 {
+			values[q.name] = q.value
+		}
+	}
+	if v.quirks&toProxy != 0 {
+		delete(values, "Connection")
+		values["Proxy-Connection"] = "keep-alive"
+	}
+}
+
+// spell puts the fields into the browser's order and the visitor's form.
+func (v visitor) spell(values map[string]string) []Field {
+	var out []Field
+	for _, name := range v.browser.order {
+		value, ok := values[name]
+		if !ok {
+			continue
+		}
+		if v.quirks&smallNames != 0 {
+			name = strings.ToLower(name)
+		}
+		first, rest, more := strings.Cut(value, ",")
+		switch {
+		case v.quirks&split != 0 && more && strings.HasPrefix(name, "Accept"):
+			out = append(out, Field{name, first}, Field{name, strings.TrimSpace(rest)})
+		case v.quirks&spaced != 0 && strings.HasPrefix(name, "Accept"):
+			out = append(out, Field{name, "\t" + strings.ReplaceAll(value, ",", " ,  ") + " "})
+		default:
+			out = append(out, Field{name, value})
+		}
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+package judge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// received is what came back to the client.
+type received struct {
+	raw     []byte // head bytes, interim responses included
+	head    Head   // of the final response
+	status  int
+	interim []int // 1xx statuses that came before
+	body    []byte
+	trailer http.Header
+	err     error // why the answer was not whole
+}
+
+// responseLimit bounds what a proxy may answer to one probe, in bytes.
+const responseLimit = 8 << 20
+
+// A client sends bytes to a proxy from an address of its own.
+type client struct {
+	proxy   string
+	from    netip.Addr // local address; zero lets the system choose
+	timeout time.Duration
+}
+
+// conversation is one connection to the proxy.
+type conversation struct {
+	net.Conn
+	tap  *tap
+	br   *bufio.Reader
+	stop func() bool
+}
+
+func (c client) dial(ctx context.Context) (*conversation, error) {
+	d := net.Dialer{Timeout: c.timeout}
+	if c.from.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: c.from.AsSlice()}
+	}
+	conn, err := d.DialContext(ctx, "tcp", c.proxy)
+	if err != nil {
+		return nil, fmt.Errorf("reach the proxy: %w", err)
+	}
+	conn.SetDeadline(time.Now().Add(c.timeout))
+	t := &tap{Conn: conn, limit: responseLimit}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return &conversation{conn, t, bufio.NewReader(t), stop}, nil
+}
+
+func (c *conversation) Close() error {
+	c.stop()
+	return c.Conn.Close()
+}
+
+// local is the address that the proxy sees, and must not pass on.
+func (c *conversation) local() netip.Addr { return addrPort(c.LocalAddr()).Addr() }
+
+// readHead reads interim responses and the final head.
+func (c *conversation) readHead(method string) (*http.Response, received) {
+	var got received
+	for {
+		start := len(c.tap.consumed(c.br.Buffered()))
+		resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
+		got.raw = c.tap.consumed(c.br.Buffered())
+		if err != nil {
+			got.err = err
+			return nil, got
+		}
+		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+			got.interim = append(got.interim, resp.StatusCode)
+			continue
+		}
+		got.head, got.status = ParseHead(got.raw[start:]), resp.StatusCode
+		return resp, got
+	}
+}
+
+// read reads a whole response.
+func (c *conversation) read(method string) received {
+	resp, got := c.readHead(method)
+	if resp == nil {
+		return got
+	}
+	got.body, got.err = io.ReadAll(resp.Body)
+	got.trailer = resp.Trailer
+	return got
+}
+
+// exchange sends raw and reads the answer. The error says that the proxy
+// could not be reached at all; what went wrong later is in received.err.
+func (c client) exchange(ctx context.Context, method string, raw []byte) (received, netip.Addr, error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return received{}, netip.Addr{}, err
+	}
+	defer conn.Close()
+	// A proxy that refuses early stops reading; its answer counts, not
+	// the failed write.
+	conn.Write(raw)
+	return conn.read(method), conn.local(), nil
+}
+
+// tunnel asks for a tunnel to target, sends early together with the head
+// of that request and returns the answer to what was sent.
+func (c client) tunnel(ctx context.Context, target string, early []byte) (connect, inside received, err error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return connect, inside, err
+	}
+	defer conn.Close()
+	conn.Write(append([]byte("CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n"), early...))
+	_, connect = conn.readHead(http.MethodConnect)
+	if connect.err != nil || connect.status/100 != 2 {
+		return connect, inside, nil
+	}
+	return connect, conn.read(http.MethodGet), nil
+}
+
+// socket opens a WebSocket, sends message and returns what came back.
+func (c client) socket(ctx context.Context, raw []byte, message string) (received, string, error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return received{}, "", err
+	}
+	defer conn.Close()
+	conn.Write(raw)
+	_, got := conn.readHead(http.MethodGet)
+	if got.err != nil || got.status != http.StatusSwitchingProtocols {
+		return got, "", nil
+	}
+	mask := []byte{1, 2, 3, 4}
+	frame := append([]byte{0x81, 0x80 | byte(len(message))}, mask...)
+	for i := range len(message) {
+		frame = append(frame, message[i]^mask[i%4])
+	}
+	conn.Write(frame)
+	back := make([]byte, 2+len(message))
+	_, got.err = io.ReadFull(conn.br, back)
+	return got, string(back[2:]), nil
+}
+
+// stream sends raw, and calls arrived as soon as the body holds first.
+func (c client) stream(ctx context.Context, raw []byte, first string, arrived func()) (received, error) {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return received{}, err
+	}
+	defer conn.Close()
+	conn.Write(raw)
+	resp, got := conn.readHead(http.MethodGet)
+	if resp == nil {
+		return got, nil
+	}
+	buf := make([]byte, 1024)
+	for got.err == nil {
+		var n int
+		n, got.err = resp.Body.Read(buf)
+		got.body = append(got.body, buf[:n]...)
+		if arrived != nil && bytes.Contains(got.body, []byte(first)) {
+			arrived()
+			arrived = nil
+		}
+	}
+	if errors.Is(got.err, io.EOF) {
+		got.err = nil
+	}
+	return got, nil
+}
+
+// request builds the bytes of a request.
+func request(method, target string, fields []Field, body string) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", method, target)
+	writeFields(&b, fields)
+	b.WriteString("\r\n")
+	b.WriteString(body)
+	return []byte(b.String())
+}

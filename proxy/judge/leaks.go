@@ -1,0 +1,82 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+)
+
+// leaks returns what the trial betrayed, and which of its canaries did.
+func (t *trial) leaks() (out []Leak, canaries []string) {
+	leak := func(class Class, where, what string) {
+		out = append(out, Leak{class, where, t.probe.name, what})
+	}
+	named := map[string]bool{} // places that are in the list already
+	// Through a tunnel the client's bytes have to arrive as they are.
+	if len(t.seen) > 0 && t.draft.raw != nil && t.probe.section == working {
+		t.routeLeaks(leak, named)
+		return out, nil
+	}
+	for _, s := range t.seen {
+		sight := look(s.Raw)
+		for _, p := range t.draft.plants {
+			if !sight.shows(p.canary) || named[fold(p.where)] {
+				continue
+			}
+			named[fold(p.where)] = true
+			canaries = append(canaries, p.canary)
+			leak(p.class, p.where, fmt.Sprintf("%q arrived at the origin", p.canary))
+		}
+	}
+	t.routeLeaks(leak, named)
+	for _, s := range t.seen {
+		t.markLeaks(s, leak, named)
+	}
+	back := look(t.got.raw)
+	for _, p := range t.draft.returned {
+		if back.shows(p.canary) {
+			canaries = append(canaries, p.canary)
+			leak(p.class, p.where, "came back to the browser")
+		}
+	}
+	return out, canaries
+}
+
+// routeLeaks looks for the client's own address, whoever wrote it.
+func (t *trial) routeLeaks(leak func(Class, string, string), named map[string]bool) {
+	if !t.client.IsValid() {
+		return
+	}
+	for _, s := range t.seen {
+		if s.Remote.Addr() == t.client {
+			leak(Route, "the connection", "it comes from the client's own address")
+		}
+		if !look(s.Raw).showsAddress(t.client) {
+			continue
+		}
+		where, planted := "the body", false
+		sent := ParseHead(t.sent)
+		for _, f := range s.Head.Fields {
+			if look([]byte(f.Value)).showsAddress(t.client) {
+				where, planted = f.Name, sent.Get(f.Name) == f.Value
+				break
+			}
+		}
+		if !planted {
+			named[fold(where)] = true
+			leak(Route, where, "the proxy wrote the client's own address into it")
+		}
+	}
+}
+
+// markLeaks looks for what shows a proxy and was not counted yet.
+func (t *trial) markLeaks(s Seen, leak func(Class, string, string), named map[string]bool) {
+	for _, f := range s.Head.Fields {
+		if name := fold(f.Name); classOf(f.Name) != 0 && !named[name] {
+			named[name] = true
+			leak(Visible, f.Name, "the field arrived at the origin")
+		}
+	}
+	if _, rest, ok := strings.Cut(s.Head.Line, " "); ok && strings.Contains(rest, "://") && !strings.HasPrefix(rest, "/") {
+		leak(Visible, "the request line", "it has the form that only proxies get")
+	}
+}

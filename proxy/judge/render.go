@@ -1,0 +1,255 @@
+package judge
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A View says how a report is written for people.
+type View struct {
+	Width   int  // columns; 0 means 100. Below 80 the two sides stand one below the other
+	Verbose bool // every request in full, not only what tells something
+}
+
+// Write writes r for a person to read: the grade, what is wrong, and then
+// each request as it was sent and as it was seen.
+//
+// A sentence of the report is complete, names things as the person who runs
+// the proxy does, and shows no byte that could steer a terminal.
+func (r *Report) Write(w io.Writer, v View) error {
+	if v.Width <= 0 {
+		v.Width = 100
+	}
+	p := &printer{View: v}
+	p.summary(r)
+	p.leaks(r.Leaks)
+	p.faults("What the proxy breaks", r.Broken)
+	p.faults("What its settings turn off", r.Off)
+	p.entropy(r.Entropy)
+	p.requests(r.Requests)
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// printer collects the text of a report.
+type printer struct {
+	strings.Builder
+	View
+}
+
+func (p *printer) line(format string, args ...any) {
+	fmt.Fprintf(p, format+"\n", args...)
+}
+
+var meaning = map[Grade]string{
+	Ungraded:    "None of the requests arrived at the origin, so there is nothing to judge.",
+	Transparent: "The origin learns where the client is, or which way the request took.",
+	Anonymous:   "The origin does not learn where the client is, but this is not all that it takes.",
+	Elite:       "The origin sees one visitor like all others: no address, no proxy, no person.",
+}
+
+func (p *printer) summary(r *Report) {
+	p.line("Grade: %s", r.Grade)
+	p.line("%s", meaning[r.Grade])
+	p.line("%d of %d identifying things hidden, %d of %d functions work.", r.Hidden, r.Planted, r.Works, r.Checks)
+	for _, n := range r.Notes {
+		p.line("Note: %s", n)
+	}
+}
+
+func (p *printer) heading(s string) { p.line("\n%s\n", s) }
+
+func (p *printer) leaks(leaks []Leak) {
+	if len(leaks) == 0 {
+		return
+	}
+	p.heading(fmt.Sprintf("What leaks (%d)", len(leaks)))
+	const most = 25
+	for i, l := range leaks {
+		if i == most && !p.Verbose {
+			p.line("  and %d more", len(leaks)-most)
+			return
+		}
+		p.line("  %-8s  %s", l.Class, clean(l.String()))
+		p.line("  %-8s  in: %s", "", l.Probe)
+	}
+}
+
+func (p *printer) faults(title string, faults []Fault) {
+	if len(faults) == 0 {
+		return
+	}
+	p.heading(fmt.Sprintf("%s (%d)", title, len(faults)))
+	for _, f := range faults {
+		p.line("  %s: %s", f.Probe, clean(f.What))
+	}
+}
+
+func (p *printer) entropy(entropy []Entropy) {
+	p.heading("Can different visitors be told apart who ask for the same thing?")
+	p.line("  %-10s %8s %9s %6s  %s", "kind", "visitors", "different", "bits", "in")
+	for _, e := range entropy {
+		p.line("%s", strings.TrimRight(fmt.Sprintf("  %-10s %8d %9d %6.1f  %s", e.Kind, e.Visitors, e.Distinct, e.Bits, clean(strings.Join(e.Fields, ", "))), " "))
+	}
+}
+
+func (p *printer) requests(all []Exchange) {
+	p.heading("What was sent, and what the origin saw")
+	p.line("  - removed   ~ rewritten   + added by the proxy   ! leaked")
+	section := ""
+	for _, x := range all {
+		if x.Section != section {
+			section = x.Section
+			p.heading(section)
+		}
+		p.exchange(x)
+	}
+}
+
+func (p *printer) exchange(x Exchange) {
+	result := "passed on"
+	switch {
+	case len(x.Seen) == 0 && x.Refused != 0:
+		result = fmt.Sprintf("answered by the proxy with %d", x.Refused)
+	case len(x.Seen) == 0:
+		result = "the proxy hung up"
+	case x.Planted > 0:
+		result = fmt.Sprintf("%d of %d hidden", x.Planted-len(x.Leaked), x.Planted)
+	}
+	p.line("  %s: %s", x.Name, result)
+	full := p.Verbose || x.Section == string(ordinary)
+	if len(x.Seen) == 0 && !p.Verbose || !full && len(x.Leaked) == 0 {
+		return
+	}
+	for _, row := range align(x) {
+		if full || row.mark == '!' {
+			p.row(row)
+		}
+	}
+	p.line("")
+}
+
+// A row is a field on both sides.
+type row struct {
+	mark       rune // ' ', or one of the legend's
+	sent, seen string
+}
+
+// align pairs the fields of both sides by name, in the sender's order;
+// what the proxy added follows.
+func align(x Exchange) []row {
+	used := make([]bool, len(x.Seen))
+	leaked := func(s string) bool {
+		for _, c := range x.Leaked {
+			if look([]byte(s)).shows(c) {
+				return true
+			}
+		}
+		return false
+	}
+	var rows []row
+	for _, f := range x.Sent {
+		r := row{mark: '-', sent: spell(f)}
+		for i, g := range x.Seen {
+			if !used[i] && strings.EqualFold(f.Name, g.Name) {
+				used[i] = true
+				r.seen, r.mark = spell(g), '~'
+				if f == g {
+					r.mark = ' '
+				}
+				break
+			}
+		}
+		if leaked(r.seen) {
+			r.mark = '!'
+		}
+		rows = append(rows, r)
+	}
+	for i, g := range x.Seen {
+		if used[i] {
+			continue
+		}
+		r := row{mark: '+', seen: spell(g)}
+		if leaked(r.seen) {
+			r.mark = '!'
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func spell(f Field) string {
+	if f.Name == "" {
+		return clean(f.Value)
+	}
+	return clean(f.Name + ": " + f.Value)
+}
+
+func (p *printer) row(r row) {
+	if p.Width < 80 {
+		if r.sent != "" {
+			p.wrapped(fmt.Sprintf("  %c ", r.mark), r.sent, p.Width-4)
+		}
+		if r.seen != "" && r.seen != r.sent {
+			lead := "    → "
+			if r.sent == "" {
+				lead = fmt.Sprintf("  %c → ", r.mark)
+			}
+			p.wrapped(lead, r.seen, p.Width-6)
+		}
+		return
+	}
+	side := (p.Width - 4 - 3) / 2
+	left, right := fit(r.sent, side, p.Verbose), fit(r.seen, side, p.Verbose)
+	for i := range max(len(left), len(right)) {
+		mark, l, s := r.mark, "", ""
+		if i > 0 {
+			mark = ' '
+		}
+		if i < len(left) {
+			l = left[i]
+		}
+		if i < len(right) {
+			s = right[i]
+		}
+		pad := strings.Repeat(" ", side-utf8.RuneCountInString(l))
+		p.line("%s", strings.TrimRight(fmt.Sprintf("  %c %s%s | %s", mark, l, pad, s), " "))
+	}
+}
+
+func (p *printer) wrapped(lead, s string, width int) {
+	for _, part := range fit(s, max(width, 20), p.Verbose) {
+		p.line("%s%s", lead, part)
+		lead = strings.Repeat(" ", utf8.RuneCountInString(lead))
+	}
+}
+
+// fit breaks s into lines of width columns, or cuts it to one.
+func fit(s string, width int, whole bool) []string {
+	runes := []rune(s)
+	if len(runes) <= width {
+		return []string{s}
+	}
+	if !whole {
+		return []string{string(runes[:width-1]) + "…"}
+	}
+	var out []string
+	for len(runes) > width {
+		out = append(out, string(runes[:width]))
+		runes = runes[width:]
+	}
+	return append(out, string(runes))
+}
+
+// clean replaces what a terminal would act on.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}
