@@ -1,0 +1,173 @@
+package wire
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// A poolKey says which requests may share a connection: those to the same
+// place, with or without TLS, of the same isolation.
+type poolKey struct {
+	hop       bool // to the hop; host and port are empty
+	tls       bool
+	host      string
+	port      string
+	isolation string
+}
+
+// A pool holds connections between two exchanges. It is safe for
+// concurrent use. It has no goroutine: a timer runs only while the pool
+// holds something.
+type pool struct {
+	perHost int
+	total   int
+	idle    time.Duration
+
+	mu     sync.Mutex
+	hosts  map[poolKey][]*originConn // the one used last is last
+	order  list.List                 // all of them, the one used last in front
+	timer  *time.Timer
+	closed bool
+}
+
+// get returns a live connection for k, or nil. With fresh above 0, only one
+// that was used within that time. The one used last comes first: it is the
+// least likely to have been closed, and the others can age.
+func (p *pool) get(k poolKey, fresh time.Duration) *originConn {
+	for {
+		c := p.pop(k, fresh)
+		if c == nil || c.probe.quiet(true) {
+			return c
+		}
+		c.nc.Close()
+	}
+}
+
+func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := p.hosts[k]
+	if len(conns) == 0 {
+		return nil
+	}
+	c := conns[len(conns)-1]
+	if fresh > 0 && time.Since(c.idleAt) > fresh {
+		return nil // all others are older
+	}
+	p.remove(c)
+	return c
+}
+
+// put takes c, idle from now on, and closes an older one if there are too
+// many.
+func (p *pool) put(c *originConn) {
+	c.idleAt = time.Now()
+	for _, old := range p.add(c) {
+		old.nc.Close() // outside the lock: TLS says goodbye with a write
+	}
+}
+
+func (p *pool) add(c *originConn) (evicted []*originConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return []*originConn{c}
+	}
+	if conns := p.hosts[c.key]; len(conns) >= p.perHost {
+		evicted = append(evicted, conns[0])
+		p.remove(conns[0])
+	} else if p.order.Len() >= p.total {
+		oldest := p.order.Back().Value.(*originConn)
+		evicted = append(evicted, oldest)
+		p.remove(oldest)
+	}
+	if p.hosts == nil {
+		p.hosts = make(map[poolKey][]*originConn)
+	}
+	p.hosts[c.key] = append(p.hosts[c.key], c)
+	c.place = p.order.PushFront(c)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(p.tick(), p.reap)
+	}
+	return evicted
+}
+
+// remove takes c out. The lock is held.
+func (p *pool) remove(c *originConn) {
+	conns := p.hosts[c.key]
+	for i := len(conns) - 1; i >= 0; i-- {
+		if conns[i] == c {
+			copy(conns[i:], conns[i+1:])
+			conns[len(conns)-1] = nil
+			conns = conns[:len(conns)-1]
+			break
+		}
+	}
+	// The empty slice stays while others of its kind are likely to come
+	// back soon; reap deletes it.
+	p.hosts[c.key] = conns
+	p.order.Remove(c.place)
+	c.place = nil
+}
+
+// tick is how often reap looks. More often than the idle time, so that
+// connections closed by their origin do not hold descriptors for long.
+func (p *pool) tick() time.Duration { return max(p.idle/4, time.Millisecond) }
+
+// reap closes what is idle for too long or was closed by its origin.
+func (p *pool) reap() {
+	p.mu.Lock()
+	var dead []*originConn
+	oldest := time.Now().Add(-p.idle)
+	for e := p.order.Back(); e != nil; {
+		c := e.Value.(*originConn)
+		e = e.Prev()
+		if c.idleAt.Before(oldest) || !c.probe.quiet(true) {
+			p.remove(c)
+			dead = append(dead, c)
+		}
+	}
+	for k, conns := range p.hosts {
+		if len(conns) == 0 {
+			delete(p.hosts, k)
+		}
+	}
+	switch {
+	case p.closed:
+	case p.order.Len() > 0:
+		p.timer.Reset(p.tick())
+	default:
+		p.timer = nil
+	}
+	p.mu.Unlock()
+	for _, c := range dead {
+		c.nc.Close()
+	}
+}
+
+// clear closes all idle connections; with forGood, put will close what
+// comes later.
+func (p *pool) clear(forGood bool) {
+	p.mu.Lock()
+	var all []*originConn
+	for e := p.order.Front(); e != nil; e = e.Next() {
+		all = append(all, e.Value.(*originConn))
+	}
+	p.order.Init()
+	p.hosts = nil
+	p.closed = p.closed || forGood
+	if p.timer != nil && p.timer.Stop() {
+		p.timer = nil
+	}
+	p.mu.Unlock()
+	for _, c := range all {
+		c.nc.Close()
+	}
+}
+
+func (p *pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}

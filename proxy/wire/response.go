@@ -1,0 +1,175 @@
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// bodyKind is how the end of a response's body is found (RFC 9112 §6.3).
+type bodyKind uint8
+
+const (
+	noBody bodyKind = iota
+	sizedBody
+	chunkedBody
+	untilClose
+)
+
+// readResponse reads the next response head, and returns it without its
+// body and how that ends. It does not tell 1xx from other responses. After
+// io.EOF before the first byte the error is [ErrNoResponse], for a cut head
+// [ErrIncomplete], for a head that breaks RFC 9112 a [*ProtocolError].
+func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Response, bodyKind, error) {
+	head, err := readHead(br, limits.Head, refuseEarly)
+	switch {
+	case err == io.EOF:
+		return nil, 0, ErrNoResponse
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, 0, ErrIncomplete
+	case err != nil:
+		return nil, 0, err
+	}
+	s := string(head) // all strings of the response are parts of it
+	line, fields, _ := strings.Cut(s, "\r\n")
+	resp := &http.Response{Request: r}
+	if err := statusLine(resp, line); err != nil {
+		return nil, 0, err
+	}
+	resp.Header, err = parseFields(fields, fieldRules{count: limits.Fields, line: limits.Line})
+	if err != nil {
+		return nil, 0, err
+	}
+	kind, err := responseFraming(resp, r.Method)
+	if err != nil {
+		return nil, 0, err
+	}
+	if kind == chunkedBody {
+		resp.TransferEncoding = chunkedCoding
+		resp.Trailer, err = announcedTrailers(resp.Header["Trailer"])
+		if len(resp.Trailer) == 0 {
+			resp.Trailer = nil
+		}
+	}
+	delete(resp.Header, "Transfer-Encoding")
+	delete(resp.Header, "Trailer")
+	return resp, kind, err
+}
+
+var chunkedCoding = []string{"chunked"}
+
+const versions = "HTTP/1."
+
+// refuseEarly ends the reading of what is no HTTP response, without waiting
+// for the end of its head.
+func refuseEarly(head []byte) error {
+	n := min(len(head), len(versions))
+	if string(head[:n]) != versions[:n] {
+		return malformed("no HTTP/1 response")
+	}
+	return nil
+}
+
+// statusLine reads a status line (RFC 9112 §4). The space before an empty
+// reason may be missing, as many servers have it: that can be read in one
+// way only.
+func statusLine(resp *http.Response, line string) error {
+	const at = len("HTTP/1.1")
+	switch {
+	case !strings.HasPrefix(line, versions):
+		return malformed("no HTTP/1 response")
+	case len(line) < at+len(" 200"), line[at-1] != '0' && line[at-1] != '1', line[at] != ' ':
+		return malformed("bad status line")
+	}
+	code := 0
+	for _, ch := range []byte(line[at+1 : at+4]) {
+		if ch < '0' || ch > '9' {
+			return malformed("bad status")
+		}
+		code = 10*code + int(ch-'0')
+	}
+	if code < 100 {
+		return malformed("bad status")
+	}
+	if len(line) > at+4 && line[at+4] != ' ' {
+		return malformed("bad status line")
+	}
+	if !validValue(line[at+4:]) {
+		return malformed("control in a status line")
+	}
+	resp.StatusCode = code
+	resp.Status = strings.TrimRight(line[at+1:], " ")
+	resp.Proto = line[:at]
+	resp.ProtoMajor, resp.ProtoMinor = 1, int(line[at-1]-'0')
+	return nil
+}
+
+// responseFraming finds how the body ends, and sets ContentLength and Close.
+// Where RFC 9112 §6.3 has a rule for two contradicting fields, this has none:
+// both at once are an error, as is a coding other than chunked.
+func responseFraming(resp *http.Response, method string) (bodyKind, error) {
+	h := resp.Header
+	chunked, err := transferChunked(h["Transfer-Encoding"])
+	if err != nil {
+		return 0, err
+	}
+	length, err := contentLength(h["Content-Length"])
+	if err != nil {
+		return 0, err
+	}
+	code := resp.StatusCode
+	switch {
+	case chunked && length >= 0:
+		return 0, malformed("Content-Length with Transfer-Encoding")
+	case chunked && resp.ProtoMinor == 0:
+		return 0, malformed("Transfer-Encoding in HTTP/1.0")
+	case code < 200 && (chunked || length > 0):
+		return 0, malformed("interim response with a body") // RFC 9110 §8.6, RFC 9112 §6.1
+	}
+	resp.Close = !persistent(h, resp.ProtoMinor)
+	bodiless := code < 200 || code == 204 || code == 304
+	if bodiless && code >= 200 && (chunked || length > 0) {
+		// Nothing follows (RFC 9112 §6.3), but a server that says so may
+		// think otherwise, and what it sends would be the next response.
+		resp.Close = true
+	}
+	switch {
+	case bodiless:
+		return noBody, nil
+	case method == "HEAD":
+		resp.ContentLength = length
+		return noBody, nil
+	case chunked:
+		resp.ContentLength = -1
+		return chunkedBody, nil
+	case length == 0:
+		return noBody, nil
+	case length > 0:
+		resp.ContentLength = length
+		return sizedBody, nil
+	}
+	resp.ContentLength = -1
+	resp.Close = true
+	return untilClose, nil
+}
+
+// persistent tells whether the connection outlives a message with header h
+// in HTTP/1.minor (RFC 9112 §9.3).
+func persistent(h http.Header, minor int) bool {
+	options := h["Connection"]
+	return !hasToken(options, "close") && (minor > 0 || hasToken(options, "keep-alive"))
+}
+
+// hasToken tells whether a list field has an element, in any case.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for element := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.Trim(element, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,307 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Transport sends requests to origins over pooled HTTP/1.1 connections.
+// It implements [http.RoundTripper] for http and https URLs, and is safe
+// for concurrent use once its fields are set.
+//
+// It writes what the request says and nothing else: no User-Agent, no
+// Accept-Encoding, no decompression, no redirects, no cookies. It reads
+// strictly: a response that two parsers could read differently is a
+// *[ProtocolError], and a connection that carried one, or a byte beyond
+// the end of a response, is closed.
+//
+// A round trip writes and reads on the caller's goroutine. A request body
+// is sent by a second one, so that an early response can arrive; it ends
+// when the body's Read returns and the origin took the bytes, or the
+// connection is given up. A caller that abandons a request must see to it
+// that a blocked Read of its body returns.
+//
+// 1xx responses are handed to the hook Got1xxResponse of the context's
+// httptrace.ClientTrace. A 101 response's body is an [Upgraded].
+type Transport struct {
+	// Dial opens a connection to address, host:port. Required.
+	// Connections whose socket can be reached through syscall.Conn are
+	// used again; others serve once.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// TLS configures https. It is cloned; nil verifies against the
+	// system's roots. Protocols and the name are set by the transport, and
+	// versions below 1.2 are not offered.
+	TLS *tls.Config
+
+	// DialHop, if not nil, opens a connection to an HTTP proxy that takes
+	// all requests for http URLs, in absolute-form. https is dialled with
+	// Dial regardless.
+	DialHop          func(ctx context.Context) (net.Conn, error)
+	HopAuthorization string // Proxy-Authorization for that proxy; "" sends none
+
+	ResponseTimeout  time.Duration // from the request's end to the response head; 0 means 60s
+	BodyTimeout      time.Duration // each read of a response body; 0 means 60s
+	WriteTimeout     time.Duration // each write; 0 means 60s
+	HandshakeTimeout time.Duration // TLS; 0 means 10s
+	ContinueTimeout  time.Duration // wait for 100 (Continue) before a body is sent anyway; 0 means 1s
+	IdleTimeout      time.Duration // unused connection; 0 means 60s
+
+	MaxIdlePerHost int // unused connections to one place; 0 means 32
+	MaxIdle        int // unused connections; 0 means 512
+
+	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
+
+	once sync.Once
+	pool pool
+	tls  *tls.Config
+}
+
+type isolationKey struct{}
+
+// WithIsolation returns a context whose requests share connections only
+// with requests of the same key.
+func WithIsolation(ctx context.Context, key string) context.Context {
+	return context.WithValue(ctx, isolationKey{}, key)
+}
+
+// init takes the defaults.
+func (t *Transport) init() {
+	for _, d := range []struct {
+		at *time.Duration
+		to time.Duration
+	}{
+		{&t.ResponseTimeout, time.Minute},
+		{&t.BodyTimeout, time.Minute},
+		{&t.WriteTimeout, time.Minute},
+		{&t.HandshakeTimeout, 10 * time.Second},
+		{&t.ContinueTimeout, time.Second},
+		{&t.IdleTimeout, time.Minute},
+	} {
+		if *d.at == 0 {
+			*d.at = d.to
+		}
+	}
+	if t.MaxIdlePerHost == 0 {
+		t.MaxIdlePerHost = 32
+	}
+	if t.MaxIdle == 0 {
+		t.MaxIdle = 512
+	}
+	if t.Limits.Head == 0 {
+		t.Limits.Head = 128 << 10
+	}
+	t.Limits = t.Limits.withDefaults()
+	t.pool.perHost, t.pool.total, t.pool.idle = t.MaxIdlePerHost, t.MaxIdle, t.IdleTimeout
+	t.tls = tlsConfig(t.TLS)
+}
+
+// CloseIdleConnections closes the connections not in use.
+func (t *Transport) CloseIdleConnections() {
+	t.once.Do(t.init)
+	t.pool.clear(false)
+}
+
+// Close closes the connections not in use, and each other one after its
+// exchange. Later round trips fail with ErrClosed.
+func (t *Transport) Close() {
+	t.once.Do(t.init)
+	t.pool.clear(true)
+}
+
+// unsafeReuse bounds how long a connection may have been idle to carry a
+// request that must not be sent twice. It was found open just before, but
+// an origin that gave it up may cross the request with its close, and then
+// nobody knows whether the request was acted on. Origins keep idle
+// connections for seconds, so within one the risk is that of any fresh
+// connection.
+const unsafeReuse = time.Second
+
+// RoundTrip implements [http.RoundTripper]. Errors wrap one of the types of
+// this package, or are the context's cause.
+//
+// A request that failed on a used connection before any byte of a response
+// came is sent again on a fresh one if its method is idempotent (RFC 9110
+// §9.2.2) and it has no body or a GetBody. No other is ever sent twice:
+// those use a connection only just used, or a fresh one.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.once.Do(t.init)
+	p, err := t.plan(r)
+	if err != nil {
+		closeBody(r.Body)
+		return nil, err
+	}
+	buf := headBuffers.Get().(*[]byte)
+	defer headBuffers.Put(buf)
+	if p.head, err = p.appendHead((*buf)[:0]); err != nil {
+		closeBody(p.body)
+		return nil, err
+	}
+	*buf = p.head
+	resp, c, err := p.try(false)
+	if err != nil && p.mayRetry(c, err) && p.rewind() {
+		resp, _, err = p.try(true)
+	}
+	return resp, err
+}
+
+var headBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
+
+func closeBody(b io.Closer) {
+	if b != nil {
+		b.Close()
+	}
+}
+
+// A plan is one request on its way: where it goes and how it is framed.
+type plan struct {
+	t         *Transport
+	r         *http.Request
+	key       poolKey
+	authority string        // as Host says it
+	body      io.ReadCloser // nil for none
+	length    int64         // of the body; -1 if unknown
+	head      []byte        // as it goes on the wire
+}
+
+func (t *Transport) plan(r *http.Request) (*plan, error) {
+	if r.URL == nil {
+		return nil, &RequestError{"no URL"}
+	}
+	host, port, both, err := authority(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{t: t, r: r, authority: both, length: r.ContentLength}
+	p.key.isolation, _ = r.Context().Value(isolationKey{}).(string)
+	switch {
+	case r.URL.Scheme == "https":
+		p.key.tls, p.key.host, p.key.port = true, host, port
+	case r.URL.Scheme != "http":
+		return nil, &RequestError{"an unknown scheme"}
+	case t.DialHop != nil:
+		p.key.hop = true
+	default:
+		p.key.host, p.key.port = host, port
+	}
+	if r.Method == "CONNECT" {
+		return nil, &RequestError{"method CONNECT"}
+	}
+	return p, p.frame()
+}
+
+// frame decides how long the body is. An http.Request with a length of 0
+// and a body may have none or one of unknown length; only its first byte
+// tells.
+func (p *plan) frame() error {
+	p.body = p.r.Body
+	if p.body == nil || p.body == http.NoBody {
+		p.body = nil
+		if p.length > 0 {
+			return &RequestError{"a length but no body"}
+		}
+		p.length = 0
+		return nil
+	}
+	if p.length != 0 {
+		p.length = max(p.length, -1)
+		return nil
+	}
+	p.length = -1
+	if p.r.TransferEncoding != nil {
+		return nil
+	}
+	br := bufio.NewReaderSize(p.body, 16)
+	switch _, err := br.Peek(1); err {
+	case nil:
+		p.body = struct {
+			io.Reader
+			io.Closer
+		}{br, p.body}
+	case io.EOF:
+		p.body.Close()
+		p.body, p.length = nil, 0
+	default:
+		return &RequestBodyError{err}
+	}
+	return nil
+}
+
+// replayable tells whether the request may be sent twice.
+func (p *plan) replayable() bool {
+	switch p.r.Method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return p.body == nil || p.r.GetBody != nil
+	}
+	return false
+}
+
+// mayRetry tells whether a failure may be due to c's age alone.
+func (p *plan) mayRetry(c *originConn, err error) bool {
+	if c == nil || !c.reused || c.got > 0 || isTimeout(err) || p.r.Context().Err() != nil {
+		return false
+	}
+	var ce *ConnError
+	if err != ErrNoResponse && !errors.Is(err, ErrIncomplete) && !errors.As(err, &ce) {
+		return false
+	}
+	return p.replayable() || p.body == nil && c.wrote == 0
+}
+
+func (p *plan) rewind() bool {
+	if p.body == nil {
+		return true
+	}
+	body, err := p.r.GetBody()
+	if err != nil {
+		return false
+	}
+	p.body = body
+	return true
+}
+
+// try makes one attempt. It closes the body unless that goes on being sent.
+func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
+	ctx := p.r.Context()
+	if ctx.Err() != nil {
+		closeBody(p.body)
+		return nil, nil, context.Cause(ctx)
+	}
+	c, err := p.conn(ctx, fresh)
+	if err != nil {
+		closeBody(p.body)
+		return nil, nil, err
+	}
+	c.begin()
+	x := &exchange{t: p.t, c: c}
+	x.watch(ctx)
+	resp, err := x.run(p)
+	if err != nil {
+		x.abort()
+	}
+	return resp, c, err
+}
+
+// conn returns a connection for p: one of the pool, or a new one.
+func (p *plan) conn(ctx context.Context, fresh bool) (*originConn, error) {
+	if !fresh {
+		var within time.Duration
+		if !p.replayable() {
+			within = unsafeReuse
+		}
+		if c := p.t.pool.get(p.key, within); c != nil {
+			c.reused = true
+			return c, nil
+		}
+	}
+	return p.t.dial(ctx, p.key)
+}
+
+var _ http.RoundTripper = (*Transport)(nil)

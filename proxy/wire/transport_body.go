@@ -1,0 +1,171 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// A body is a response's body. Reads are strict: io.EOF stands for a whole
+// one only. Close may be called while a Read waits.
+type body struct {
+	x      *exchange
+	resp   *http.Response // for the trailer fields
+	kind   bodyKind
+	left   int64 // of a sized body
+	chunks *chunkedReader
+	closed atomic.Bool
+
+	mu  sync.Mutex // held by Read; the one who ends the exchange holds it
+	err error      // the exchange is over
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed.Load() {
+		return 0, errBodyClosed
+	}
+	if b.err != nil || len(p) == 0 {
+		return 0, b.err
+	}
+	n, err := b.read(p)
+	if err != nil {
+		b.end(err)
+	}
+	return n, err
+}
+
+// end ends the exchange: the body is whole, or err is why it is not.
+func (b *body) end(err error) {
+	b.err = err
+	if err == io.EOF {
+		b.x.finish()
+	} else {
+		b.x.abort()
+	}
+}
+
+func (b *body) read(p []byte) (n int, err error) {
+	switch b.kind {
+	case chunkedBody:
+		if n, err = b.chunks.Read(p); err == io.EOF {
+			b.takeTrailer()
+		}
+	case sizedBody:
+		n, err = b.x.c.br.Read(p[:min(int64(len(p)), b.left)])
+		if b.left -= int64(n); b.left == 0 {
+			err = io.EOF
+		} else if err == io.EOF {
+			err = ErrIncomplete
+		}
+	case untilClose:
+		n, err = b.x.c.br.Read(p)
+	}
+	if err == io.ErrUnexpectedEOF {
+		err = ErrIncomplete
+	}
+	return n, err
+}
+
+// takeTrailer hands over the trailer fields.
+func (b *body) takeTrailer() {
+	t := b.chunks.Trailer()
+	if len(t) == 0 {
+		return
+	}
+	if b.resp.Trailer == nil {
+		b.resp.Trailer = t
+		return
+	}
+	maps.Copy(b.resp.Trailer, t)
+}
+
+// Close gives the connection back if the rest of the body is at hand, and
+// else closes it.
+func (b *body) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	if !b.mu.TryLock() {
+		b.x.c.cancel(errBodyClosed) // a Read may be waiting
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return nil
+	}
+	b.x.c.readNoMore()
+	var scrap [512]byte
+	var err error
+	for err == nil {
+		_, err = b.read(scrap[:])
+	}
+	b.end(err)
+	return nil
+}
+
+// An Upgraded is the body of a 101 response: the connection, in the protocol
+// that was switched to. It has no deadlines but those set on NetConn, and
+// fails once the request's context ends.
+type Upgraded struct {
+	x     *exchange
+	early []byte
+	done  atomic.Bool
+}
+
+// Buffered returns the bytes that arrived with the response head, which
+// belong before all that NetConn reads. They are the caller's from then on:
+// Read and later calls do not return them.
+func (u *Upgraded) Buffered() []byte {
+	b := u.early
+	u.early = nil
+	return b
+}
+
+// NetConn returns the connection: a *tls.Conn, or what Dial returned. Close
+// it through u.
+func (u *Upgraded) NetConn() net.Conn { return u.x.c.nc }
+
+func (u *Upgraded) Read(p []byte) (int, error) {
+	if len(u.early) > 0 {
+		n := copy(p, u.early)
+		u.early = u.early[n:]
+		return n, nil
+	}
+	n, err := u.x.c.nc.Read(p)
+	if err != nil && err != io.EOF {
+		err = u.x.c.failure("read", err)
+	}
+	return n, err
+}
+
+func (u *Upgraded) Write(p []byte) (int, error) {
+	n, err := u.x.c.nc.Write(p)
+	if err != nil {
+		err = u.x.c.failure("write", err)
+	}
+	return n, err
+}
+
+// CloseWrite tells the origin that nothing more comes.
+func (u *Upgraded) CloseWrite() error {
+	if c, ok := u.x.c.nc.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close closes the connection.
+func (u *Upgraded) Close() error {
+	if !u.done.Swap(true) {
+		u.x.abort()
+	}
+	return nil
+}
+
+var _ io.ReadWriteCloser = (*Upgraded)(nil)

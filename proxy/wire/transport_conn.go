@@ -1,0 +1,210 @@
+package wire
+
+import (
+	"bufio"
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// An originConn is one connection to an origin or to the hop. One exchange
+// at a time owns it, or the pool. Within an exchange, one goroutine reads
+// and one writes; cancel may come from any.
+type originConn struct {
+	nc    net.Conn // the stream: a *tls.Conn, or what Dial returned
+	tls   *tls.ConnectionState
+	probe *probe // nil: serves one exchange
+	key   poolKey
+
+	// While idle:
+	idleAt time.Time
+	place  *list.Element
+
+	// Within an exchange:
+	br     *bufio.Reader // nil while idle, so that idleness costs no buffer
+	reused bool
+	got    int64 // bytes read in this exchange
+	wrote  int64 // bytes written in this exchange
+
+	mu        sync.Mutex
+	waiting   bool  // for the response head
+	cause     error // why the exchange is to end, if it was cancelled
+	perRead   time.Duration
+	readSlow  error // what a read past its deadline means
+	readTill  time.Time
+	writeTill time.Time
+}
+
+var longAgo = time.Unix(1, 0)
+
+// cancel makes all reads and writes of the running exchange fail with
+// cause. The connection is of no use after it.
+func (c *originConn) cancel(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+	c.nc.SetDeadline(longAgo)
+}
+
+// readsBy gives all reads until the next such call d together, and 0 any
+// time; slow is the error if that passes.
+func (c *originConn) readsBy(d time.Duration, slow error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setReadsBy(d, slow)
+}
+
+// setReadsBy is readsBy under the lock.
+func (c *originConn) setReadsBy(d time.Duration, slow error) {
+	c.perRead, c.readSlow = 0, slow
+	switch {
+	case c.cause != nil:
+	case d > 0 && renew(&c.readTill, d):
+		c.nc.SetReadDeadline(c.readTill)
+	case d == 0 && !c.readTill.IsZero():
+		c.readTill = time.Time{}
+		c.nc.SetReadDeadline(c.readTill)
+	}
+}
+
+// waitForHead gives reads all time until requestSent.
+func (c *originConn) waitForHead() {
+	c.readsBy(0, ErrResponseTimeout)
+	c.mu.Lock()
+	c.waiting = true
+	c.mu.Unlock()
+}
+
+// headHere gives each read from now on d.
+func (c *originConn) headHere(d time.Duration) {
+	c.mu.Lock()
+	c.waiting = false
+	c.perRead, c.readSlow = d, ErrBodyTimeout
+	c.mu.Unlock()
+}
+
+// readNoMore leaves only what has been read already to be had.
+func (c *originConn) readNoMore() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.perRead, c.readTill = 0, longAgo
+	c.nc.SetReadDeadline(longAgo)
+}
+
+// requestSent starts the wait for the response head, unless that is here.
+func (c *originConn) requestSent(d time.Duration, slow error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting {
+		c.setReadsBy(d, slow)
+	}
+}
+
+// renew moves a deadline to d from now, and reports whether it has to be set.
+// It is set an eighth too late, and again only when that is used up: many
+// small reads within a second need no more than one.
+func renew(till *time.Time, d time.Duration) bool {
+	now := time.Now()
+	if left := till.Sub(now); left >= d && left <= d+d/8 {
+		return false
+	}
+	*till = now.Add(d + d/8)
+	return true
+}
+
+// Read implements io.Reader for c.br.
+func (c *originConn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.perRead > 0 && c.cause == nil && renew(&c.readTill, c.perRead) {
+		c.nc.SetReadDeadline(c.readTill)
+	}
+	c.mu.Unlock()
+	n, err := c.nc.Read(p)
+	c.got += int64(n)
+	if err != nil && err != io.EOF {
+		err = c.failure("read", err)
+	}
+	return n, err
+}
+
+// write writes all of p, or fails with an error fit for the caller.
+func (c *originConn) write(p []byte, within time.Duration) error {
+	c.mu.Lock()
+	if c.cause == nil && renew(&c.writeTill, within) {
+		c.nc.SetWriteDeadline(c.writeTill)
+	}
+	c.mu.Unlock()
+	n, err := c.nc.Write(p)
+	c.wrote += int64(n)
+	if err != nil {
+		return c.failure("write", err)
+	}
+	return nil
+}
+
+// failure turns an error of the connection into one for the caller.
+func (c *originConn) failure(op string, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cause != nil:
+		return c.cause
+	case errors.Is(err, os.ErrDeadlineExceeded) && op == "read":
+		return c.readSlow
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrWriteTimeout
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		// TLS that ended without close_notify: anyone on the way may
+		// have cut it.
+		return ErrIncomplete
+	}
+	return connError(op, err)
+}
+
+// closeNow closes the connection without a word. Under TLS the usual Close
+// would wait to send one to an origin that may not read.
+func (c *originConn) closeNow() {
+	if tc, ok := c.nc.(*tls.Conn); ok && c.tls != nil {
+		tc.NetConn().Close()
+		return
+	}
+	c.nc.Close()
+}
+
+// begin readies c for an exchange.
+func (c *originConn) begin() {
+	c.got, c.wrote, c.waiting = 0, 0, false
+	c.br = getReader(c)
+}
+
+// release gives back what only a running exchange needs.
+func (c *originConn) release() {
+	if c.br != nil {
+		putReader(c.br)
+		c.br = nil
+	}
+}
+
+// Response heads of up to 4 KiB, nearly all, are parsed where they were
+// read; larger reads of bodies bypass the buffer.
+const readBuffer = 4 << 10
+
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
+func getReader(r io.Reader) *bufio.Reader {
+	br := readers.Get().(*bufio.Reader)
+	br.Reset(r)
+	return br
+}
+
+func putReader(br *bufio.Reader) {
+	br.Reset(nil)
+	readers.Put(br)
+}

@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+)
+
+// dial opens a connection for k, with TLS if k asks for it.
+func (t *Transport) dial(ctx context.Context, k poolKey) (*originConn, error) {
+	var nc net.Conn
+	var err error
+	switch {
+	case t.pool.isClosed():
+		return nil, ErrClosed
+	case k.hop && t.DialHop != nil:
+		nc, err = t.DialHop(ctx)
+	case !k.hop && t.Dial != nil:
+		nc, err = t.Dial(ctx, "tcp", net.JoinHostPort(k.host, k.port))
+	default:
+		err = errors.New("no dial function")
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &DialError{err}
+	}
+	c := &originConn{nc: nc, key: k}
+	if !k.tls {
+		c.probe = newProbe(nc, nil, nil)
+		return c, nil
+	}
+	return c, t.handshake(ctx, c)
+}
+
+// handshake sets up TLS on c, and closes c if that fails.
+func (t *Transport) handshake(ctx context.Context, c *originConn) error {
+	conf := t.tls.Clone()
+	conf.ServerName = strings.TrimSuffix(c.key.host, ".")
+	sock := &tlsSocket{Conn: c.nc}
+	tc := tls.Client(sock, conf)
+	hctx, cancel := context.WithTimeout(ctx, t.HandshakeTimeout)
+	defer cancel()
+	if err := tc.HandshakeContext(hctx); err != nil {
+		c.nc.Close()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &HandshakeError{err}
+	}
+	state := tc.ConnectionState()
+	c.tls = &state
+	c.probe = newProbe(c.nc, tc, sock)
+	c.nc = tc
+	return nil
+}
+
+// tlsConfig returns the configuration that all handshakes start from. Only
+// HTTP/1.1 is offered. Without a session cache no session is resumed,
+// which would let an origin tie connections together.
+func tlsConfig(given *tls.Config) *tls.Config {
+	conf := &tls.Config{}
+	if given != nil {
+		conf = given.Clone()
+	}
+	conf.NextProtos = []string{"http/1.1"}
+	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
+	return conf
+}

@@ -1,0 +1,187 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+)
+
+// An exchange is one request and its response on one connection.
+type exchange struct {
+	t       *Transport
+	c       *originConn
+	unwatch func() bool // ends the watch on the context; nil if there is none
+	sender  *sender     // nil without a request body
+	keep    bool        // the connection outlives the exchange
+	body    body
+}
+
+// maxInterim is how many 1xx responses may precede a final one.
+const maxInterim = 64
+
+// run sends the request and returns the final response. After an error the
+// caller aborts.
+func (x *exchange) run(p *plan) (*http.Response, error) {
+	if err := x.send(p); err != nil {
+		return nil, err
+	}
+	trace := httptrace.ContextClientTrace(p.r.Context())
+	for range maxInterim {
+		resp, kind, err := readResponse(x.c.br, p.r, &x.t.Limits)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case resp.StatusCode >= 200:
+			return x.accept(p, resp, kind), nil
+		case resp.StatusCode == http.StatusSwitchingProtocols:
+			return x.upgrade(p, resp)
+		}
+		if err := x.interim(resp, trace); err != nil {
+			return nil, err
+		}
+	}
+	return nil, malformed("too many interim responses")
+}
+
+// send writes the request, or starts to if it has a body.
+func (x *exchange) send(p *plan) error {
+	c := x.c
+	if p.body == nil {
+		err := c.write(p.head, x.t.WriteTimeout)
+		c.readsBy(x.t.ResponseTimeout, ErrResponseTimeout)
+		return x.excuse(err)
+	}
+	c.waitForHead()
+	s := newSender(p, c, expectsContinue(p.r.Header))
+	if s.proceed != nil {
+		if err := c.write(p.head, x.t.WriteTimeout); err != nil {
+			p.body.Close()
+			return err
+		}
+		x.sender = s
+		go s.run()
+		return nil
+	}
+	x.sender = s
+	go s.run()
+	return x.excuse(s.headInTime())
+}
+
+// excuse returns nil for an error in writing if a response may still tell
+// more: an origin may answer, with 503 say, and close, without reading. Not
+// on a used connection, where it could be no answer to this request.
+func (x *exchange) excuse(err error) error {
+	var ce *ConnError
+	if err == nil || x.c.reused || !errors.As(err, &ce) {
+		return err
+	}
+	x.c.readsBy(min(lastWords, x.t.ResponseTimeout), err)
+	return nil
+}
+
+// expectsContinue tells whether h asks for 100 (Continue).
+func expectsContinue(h http.Header) bool {
+	return hasToken(h["Expect"], "100-continue")
+}
+
+// interim passes a 1xx response on.
+func (x *exchange) interim(resp *http.Response, trace *httptrace.ClientTrace) error {
+	if resp.StatusCode == http.StatusContinue && x.sender != nil {
+		x.sender.answered(true)
+	}
+	if x.sender == nil || x.sender.wholly() {
+		x.c.readsBy(x.t.ResponseTimeout, ErrResponseTimeout)
+	}
+	if trace == nil || trace.Got1xxResponse == nil {
+		return nil
+	}
+	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
+}
+
+// accept gives the final response its body.
+func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Response {
+	c := x.c
+	c.headHere(x.t.BodyTimeout)
+	resp.TLS = c.tls
+	x.keep = !resp.Close && persistent(p.r.Header, 1) && !p.r.Close
+	if s := x.sender; s != nil && !s.wholly() {
+		if s.answered(false) {
+			x.keep = false // the body was awaited and will not come
+		} else if resp.Close && resp.StatusCode >= 400 {
+			s.stop() // RFC 9112 §9.5: it is of no use to anyone
+		}
+	}
+	x.body = body{x: x, kind: kind, left: resp.ContentLength, resp: resp}
+	switch kind {
+	case noBody:
+		resp.Body = http.NoBody
+		x.finish()
+		return resp
+	case chunkedBody:
+		x.body.chunks = newChunkedReader(c.br, x.t.Limits)
+	}
+	resp.Body = &x.body
+	return resp
+}
+
+// finish ends the exchange after a whole response. The connection goes to
+// the pool if it may, and is what it should be between two exchanges.
+func (x *exchange) finish() {
+	c := x.c
+	if x.sender != nil && x.sender.leave(x.unwatch) {
+		c.release()
+		return
+	}
+	keep := (x.unwatch == nil || x.unwatch()) && x.keep && c.probe != nil && c.br.Buffered() == 0
+	if x.sender != nil {
+		keep = keep && x.sender.wholly()
+	}
+	c.release()
+	// A plain socket is asked when it is taken out. TLS may have more in
+	// hand than the socket shows, so that is asked now as well.
+	if keep && (c.tls == nil || c.probe.quiet(false)) {
+		x.t.pool.put(c)
+		return
+	}
+	c.closeNow()
+}
+
+// abort ends the exchange early and closes the connection.
+func (x *exchange) abort() {
+	if x.unwatch != nil {
+		x.unwatch()
+	}
+	x.c.closeNow()
+	if x.sender != nil {
+		x.sender.stop()
+	}
+	x.c.release()
+}
+
+// watch cancels the exchange when ctx ends.
+func (x *exchange) watch(ctx context.Context) {
+	if ctx.Done() != nil {
+		x.unwatch = context.AfterFunc(ctx, func() { x.c.cancel(context.Cause(ctx)) })
+	}
+}
+
+// upgrade gives a 101 response its body, the connection itself.
+func (x *exchange) upgrade(p *plan, resp *http.Response) (*http.Response, error) {
+	switch {
+	case len(p.r.Header["Upgrade"]) == 0:
+		return nil, malformed("upgrade that was not asked for")
+	case x.sender != nil && !x.sender.wholly():
+		return nil, malformed("upgrade before the request's end")
+	}
+	c := x.c
+	c.readsBy(0, nil)
+	early, _ := c.br.Peek(c.br.Buffered())
+	u := &Upgraded{x: x, early: append([]byte(nil), early...)}
+	c.release()
+	resp.TLS = c.tls
+	resp.Body = u
+	return resp, nil
+}

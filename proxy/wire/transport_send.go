@@ -1,0 +1,287 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A sender sends a request's body on a goroutine of its own, while the
+// caller's waits for the response. It closes the body when it ends.
+type sender struct {
+	c       *originConn
+	t       *Transport
+	body    io.ReadCloser
+	length  int64       // -1 if unknown: chunked
+	trailer http.Header // filled in by the body by the time it ends
+
+	read    chan struct{} // closed after the first Read of the body
+	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
+
+	room     int // length of the head
+	writing  sync.Mutex
+	head     []byte // not written yet; guarded by writing
+	mu       sync.Mutex
+	decided  bool        // proceed has been answered, or nobody waits for it
+	stopped  bool        // no more is to be sent
+	over     bool        // the response ended first; the connection is the sender's to close
+	unwatch  func() bool // then also the sender's to call; may be nil
+	complete bool        // all was sent
+	err      error       // why sending ended early
+}
+
+// headDelay is how long a head waits for the first bytes of its body, so
+// that both go out in one packet.
+const headDelay = time.Millisecond
+
+// sendBuffer holds one piece of a body, and a head in front of the first.
+const sendBuffer = 32 << 10
+
+var sendBuffers = sync.Pool{New: func() any { b := make([]byte, sendBuffer); return &b }}
+
+// newSender readies a sender for p's body. With expects, it waits for
+// proceed.
+func newSender(p *plan, c *originConn, expects bool) *sender {
+	s := &sender{
+		c: c, t: p.t, body: p.body, length: p.length, trailer: p.r.Trailer,
+	}
+	if expects {
+		s.proceed = make(chan bool, 1)
+		return s
+	}
+	s.read = make(chan struct{})
+	s.head, s.room = slices.Clone(p.head), len(p.head)
+	return s
+}
+
+// headInTime waits for the sender to write the head along with the first
+// bytes of the body, but not for long.
+func (s *sender) headInTime() error {
+	timer := time.NewTimer(headDelay)
+	defer timer.Stop()
+	select {
+	case <-s.read:
+		return nil
+	case <-timer.C:
+		return s.writeHead()
+	}
+}
+
+// writeHead writes the head if that has not happened yet.
+func (s *sender) writeHead() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	head := s.head
+	s.head = nil
+	if head == nil {
+		return nil
+	}
+	return s.c.write(head, s.t.WriteTimeout)
+}
+
+// run sends the body. How it ended is seen at the connection:
+// a body that broke off cuts it, and an origin that stopped reading has a
+// moment to say why.
+func (s *sender) run() {
+	defer s.body.Close()
+	err := s.wait()
+	if err == nil {
+		err = s.send()
+	}
+	// All under the lock: once the exchange sees that sending ended, the
+	// connection may be another's.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err, s.complete = err, err == nil
+	if s.over {
+		s.c.closeNow()
+		if s.unwatch != nil {
+			s.unwatch()
+		}
+		return
+	}
+	switch err := err.(type) {
+	case nil:
+		s.c.requestSent(s.t.ResponseTimeout, ErrResponseTimeout)
+	case *RequestBodyError:
+		s.c.cancel(err)
+	default:
+		s.c.requestSent(min(lastWords, s.t.ResponseTimeout), err)
+	}
+}
+
+// lastWords is how long a response may take after the origin stopped taking
+// the request.
+const lastWords = time.Second
+
+// errNotSent means that a body was not sent, or not on, because the
+// response made it useless.
+var errNotSent error = &wrapped{"wire: request body not wanted", io.ErrClosedPipe}
+
+// wait waits for 100 (Continue), a final response or the time to do without
+// (RFC 9110 §10.1.1).
+func (s *sender) wait() error {
+	if s.proceed == nil {
+		return nil
+	}
+	timer := time.NewTimer(s.t.ContinueTimeout)
+	defer timer.Stop()
+	select {
+	case send := <-s.proceed:
+		if !send {
+			return errNotSent
+		}
+		return nil
+	case <-timer.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.decided && !<-s.proceed {
+		return errNotSent
+	}
+	s.decided = true
+	return nil
+}
+
+// answered tells a waiting sender whether to send, and reports whether it
+// was waiting.
+func (s *sender) answered(send bool) bool {
+	if s.proceed == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.decided {
+		return false
+	}
+	s.decided = true
+	s.proceed <- send
+	return true
+}
+
+// stop makes the sender end before its next write.
+func (s *sender) stop() {
+	s.answered(false)
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+}
+
+// leave hands the connection and the watch on the context to a sender that
+// is still busy, and reports whether it took them.
+func (s *sender) leave(unwatch func() bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.complete || s.err != nil {
+		return false
+	}
+	s.over, s.unwatch = true, unwatch
+	return true
+}
+
+// wholly tells whether all of the request was sent.
+func (s *sender) wholly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.complete
+}
+
+// Room around a piece: for its size in hexadecimal in front of it, and for
+// the end of the body behind it.
+const (
+	chunkHead = len("ffff\r\n")
+	chunkTail = len("\r\n0\r\n\r\n")
+)
+
+// send writes the body, each piece as it comes.
+func (s *sender) send() error {
+	pooled := sendBuffers.Get().(*[]byte)
+	defer sendBuffers.Put(pooled)
+	buf := *pooled
+	at := chunkHead // where a piece goes; the first has the head in front
+	if s.room < sendBuffer/2 {
+		at += s.room
+	}
+	left := s.length
+	for first := true; ; first = false {
+		piece := buf[at : len(buf)-chunkTail]
+		if left >= 0 && int64(len(piece)) > left {
+			piece = piece[:left]
+		}
+		n, err := s.body.Read(piece)
+		if first && s.read != nil {
+			close(s.read)
+		}
+		if left > 0 {
+			left -= int64(n)
+		}
+		switch {
+		case err != nil && err != io.EOF:
+			return &RequestBodyError{err}
+		case err == io.EOF && left > 0:
+			return &RequestBodyError{io.ErrUnexpectedEOF}
+		}
+		end := err == io.EOF || left == 0
+		start, out := at, piece[:n]
+		if s.length < 0 {
+			start, out = s.chunk(buf, at, n, end)
+		}
+		if err := s.write(buf, start, out); err != nil || end {
+			return err
+		}
+		at = chunkHead
+	}
+}
+
+// chunk frames the piece of n bytes at buf[at:], and after the last one ends
+// the body with its trailer fields (RFC 9112 §7.1). It returns what to write
+// and where in buf that starts.
+func (s *sender) chunk(buf []byte, at, n int, end bool) (start int, out []byte) {
+	start, out = at, buf[at:at]
+	if n > 0 {
+		var digits [chunkHead]byte
+		size := appendChunkSize(digits[:0], n)
+		start -= len(size)
+		copy(buf[start:], size)
+		out = append(buf[start:at+n], "\r\n"...)
+	}
+	if !end {
+		return start, out
+	}
+	out = append(out, "0\r\n"...)
+	for _, name := range trailerNames(s.trailer) {
+		for _, v := range s.trailer[name] {
+			out = appendFieldLine(out, name, v)
+		}
+	}
+	return start, append(out, "\r\n"...)
+}
+
+// write writes out, which starts at buf[start] unless trailer fields made it
+// outgrow buf, and the head before it if that is still due.
+func (s *sender) write(buf []byte, start int, out []byte) error {
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		return errNotSent
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	head := s.head
+	s.head = nil
+	if room := start - len(head); len(head) > 0 && room >= 0 && len(out) > 0 && &out[0] == &buf[start] {
+		copy(buf[room:], head)
+		out = buf[room : start+len(out)]
+	} else if len(head) > 0 {
+		if err := s.c.write(head, s.t.WriteTimeout); err != nil {
+			return err
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return s.c.write(out, s.t.WriteTimeout)
+}

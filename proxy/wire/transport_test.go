@@ -1,0 +1,330 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A peer is the origin's end of one connection, played by a test.
+type peer struct {
+	net.Conn
+	t  *testing.T
+	br *bufio.Reader
+	nr int // of the connection, from 1
+}
+
+// next reads a whole request head, or returns "" at the end.
+func (p *peer) next() string {
+	var head strings.Builder
+	for {
+		line, err := p.br.ReadString('\n')
+		head.WriteString(line)
+		if err != nil {
+			return ""
+		}
+		if line == "\r\n" {
+			return head.String()
+		}
+	}
+}
+
+func (p *peer) say(s string) { io.WriteString(p.Conn, s) }
+
+// reset closes the connection with a reset.
+func (p *peer) reset() {
+	p.Conn.(*net.TCPConn).SetLinger(0)
+	p.Conn.Close()
+}
+
+// untilClosed waits for the other end to close, and returns what it sent.
+func (p *peer) untilClosed() string {
+	b, _ := io.ReadAll(p.br)
+	return string(b)
+}
+
+// An origin runs a script for each connection it accepts.
+type origin struct {
+	addr  string
+	conns atomic.Int32
+	l     net.Listener
+	wg    sync.WaitGroup
+}
+
+func startOrigin(t *testing.T, script func(*peer)) *origin {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &origin{addr: l.Addr().String(), l: l}
+	o.wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.SetDeadline(time.Now().Add(20 * time.Second))
+			p := &peer{c, t, bufio.NewReader(c), int(o.conns.Add(1))}
+			o.wg.Go(func() {
+				defer c.Close()
+				script(p)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); o.wg.Wait() })
+	return o
+}
+
+// newTransport returns a transport whose every dial goes to addr.
+func newTransport(t *testing.T, addr string) *Transport {
+	t.Helper()
+	tr := &Transport{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, addr)
+	}}
+	t.Cleanup(tr.Close)
+	return tr
+}
+
+func request(t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// onlyReader hides all but Read, so that no GetBody is set.
+type onlyReader struct{ io.Reader }
+
+// fetch makes a round trip and returns the body and the error of either.
+func fetch(tr *Transport, r *http.Request) (*http.Response, string, error) {
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	return resp, string(b), err
+}
+
+func mustFetch(t *testing.T, tr *Transport, r *http.Request) string {
+	t.Helper()
+	_, body, err := fetch(tr, r)
+	if err != nil {
+		t.Fatalf("%s: %v", r.Method, err)
+	}
+	return body
+}
+
+func TestTransportReusesConnections(t *testing.T) {
+	for _, answer := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 304 Not Modified\r\n\r\n",
+		"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+	} {
+		o := startOrigin(t, func(p *peer) {
+			for p.next() != "" {
+				p.say(answer)
+			}
+		})
+		tr := newTransport(t, o.addr)
+		for range 5 {
+			mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		}
+		tr.Close()
+		if n := o.conns.Load(); n != 1 {
+			t.Errorf("%q: %d connections, want 1", answer, n)
+		}
+	}
+}
+
+func TestTransportDoesNotReuse(t *testing.T) {
+	for name, answer := range map[string]string{
+		"Connection: close":         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+		"close in a list":           "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.0":                  "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+		"bytes after a body":        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+		"bytes after chunks":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nevil",
+		"a body on a 204":           "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+		"a declared body on a 204":  "HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n",
+		"chunked on a 204":          "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a body on a 304":           "HTTP/1.1 304 Not Modified\r\n\r\nevil",
+		"a declared body on a 304":  "HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n",
+		"a line after an empty one": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\r\n",
+	} {
+		o := startOrigin(t, func(p *peer) {
+			for p.next() != "" {
+				p.say(answer)
+			}
+		})
+		tr := newTransport(t, o.addr)
+		for range 3 {
+			if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); strings.Contains(body, "evil") {
+				t.Errorf("%s: body %q", name, body)
+			}
+		}
+		tr.Close()
+		if n := o.conns.Load(); n != 3 {
+			t.Errorf("%s: %d connections, want 3", name, n)
+		}
+	}
+}
+
+// A body after the head of an answer to HEAD is not the next answer.
+func TestTransportHeadWithBody(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	for range 3 {
+		resp, body, err := fetch(tr, request(t, "HEAD", "http://a.test/", nil))
+		if err != nil || body != "" || resp.ContentLength != 4 {
+			t.Fatalf("%q, %v, %v", body, resp, err)
+		}
+	}
+	if n := o.conns.Load(); n != 3 {
+		t.Errorf("%d connections, want 3", n)
+	}
+}
+
+// Bytes that arrive while a connection is idle never answer a request.
+func TestTransportLateBytes(t *testing.T) {
+	for _, late := range []string{"x", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", "HTTP/1.1 408 Request Timeout\r\n\r\n"} {
+		said := make(chan bool)
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			if p.nr == 1 {
+				<-said
+				p.say(late)
+				said <- true
+				p.untilClosed()
+			}
+		})
+		tr := newTransport(t, o.addr)
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		said <- true
+		<-said
+		if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); body != "ok" {
+			t.Errorf("body %q", body)
+		}
+		tr.Close()
+	}
+}
+
+func TestTransportTLS(t *testing.T) {
+	var conns atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Proto+" "+r.Host)
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ConnState = func(_ net.Conn, cs http.ConnState) {
+		if cs == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.StartTLS()
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	for range 3 {
+		resp, body, err := fetch(tr, request(t, "GET", "https://example.com/", nil))
+		if err != nil || body != "HTTP/1.1 example.com" || resp.TLS == nil {
+			t.Fatal(body, err)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+	tr.Close()
+
+	tr = newTransport(t, s.Listener.Addr().String())
+	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	_, _, err := fetch(tr, request(t, "GET", "https://another.test/", nil))
+	if he, ok := err.(*HandshakeError); !ok || strings.Contains(err.Error(), "another") {
+		t.Errorf("wrong name: %v (%v)", err, he)
+	}
+}
+
+// Two hundred exchanges with net/http, of all shapes, arrive unchanged both
+// ways.
+func TestTransportAgainstNetHTTP(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("X-Method", r.Method)
+		w.Header().Set("X-Trailer", r.Trailer.Get("X-Sum"))
+		if r.URL.Query().Has("length") {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		} else {
+			w.Header().Set("Trailer", "X-End")
+			defer w.Header().Set("X-End", "yes")
+		}
+		w.Write(body)
+	}))
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	var wg sync.WaitGroup
+	for i := range 8 {
+		rnd := rand.New(rand.NewPCG(1, uint64(i)))
+		wg.Go(func() {
+			for range 25 {
+				randomExchange(t, tr, rnd)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func randomExchange(t *testing.T, tr *Transport, rnd *rand.Rand) {
+	payload := make([]byte, rnd.IntN(200<<10)>>rnd.IntN(18))
+	for i := range payload {
+		payload[i] = byte(rnd.Uint32())
+	}
+	url := "http://a.test/?"
+	if rnd.IntN(2) == 0 {
+		url += "length"
+	}
+	method := []string{"GET", "POST", "PUT", "DELETE", "X-OTHER"}[rnd.IntN(5)]
+	r, _ := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(payload))
+	sum := ""
+	if rnd.IntN(2) == 0 {
+		r.ContentLength = -1
+		r.Body = io.NopCloser(onlyReader{bytes.NewReader(payload)})
+		r.Trailer = http.Header{"X-Sum": {"12"}}
+		sum = "12"
+	}
+	resp, body, err := fetch(tr, r)
+	switch {
+	case err != nil:
+		t.Errorf("%s of %d bytes: %v", method, len(payload), err)
+	case body != string(payload):
+		t.Errorf("%s: %d bytes came back as %d others", method, len(payload), len(body))
+	case resp.Header.Get("X-Method") != method || resp.Header.Get("X-Trailer") != sum:
+		t.Errorf("%s, trailer %q: origin saw %v", method, sum, resp.Header)
+	case !strings.HasSuffix(url, "length") && resp.Trailer.Get("X-End") != "yes":
+		t.Errorf("trailer %v", resp.Trailer)
+	}
+}

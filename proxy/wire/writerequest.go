@@ -1,0 +1,324 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type fieldOrderKey struct{}
+
+// WithFieldOrder returns a context whose requests have their fields on the
+// wire in that order, and each name in the case it has there. Fields not
+// listed follow, sorted. Host comes first unless it is listed; Connection,
+// if it is listed and the request has none, is written as keep-alive. The
+// caller must not change order afterwards.
+func WithFieldOrder(ctx context.Context, order []string) context.Context {
+	return context.WithValue(ctx, fieldOrderKey{}, order)
+}
+
+// A field is one line of a head, or several of the same name.
+type field struct {
+	name   string
+	value  string   // used if values is nil
+	values []string // as in a header map
+	listed bool     // written at its place in the order
+}
+
+// appendHead appends the head of the request: the request line, the fields
+// of r.Header in order, and those that follow from where it goes and what
+// body it has. It adds nothing else. It returns a *RequestError if a part
+// could be read as something else on the wire.
+func (p *plan) appendHead(b []byte) ([]byte, error) {
+	r := p.r
+	if !validToken(r.Method) { // both are tokens
+		return nil, &RequestError{"a bad method"}
+	}
+	b = append(b, r.Method...)
+	b = append(b, ' ')
+	b, err := p.appendTarget(b)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, " HTTP/1.1\r\n"...)
+
+	var ownBuf [6]field
+	own := p.ownFields(ownBuf[:0])
+	order, _ := r.Context().Value(fieldOrderKey{}).([]string)
+	var fieldBuf [48]field
+	fields := p.listedFields(fieldBuf[:0], order, own)
+	rest := len(fields)
+	if !own[0].listed {
+		if b, err = own[0].appendTo(b); err != nil {
+			return nil, err
+		}
+	}
+	for i := range own[1:] {
+		if f := &own[i+1]; !f.listed {
+			fields = append(fields, *f)
+		}
+	}
+	if fields = p.restFields(fields); len(fields) > rest+1 {
+		slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
+	}
+	for i := range fields {
+		if b, err = fields[i].appendTo(b); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// appendTo appends f's lines, or fails rather than write another value than
+// the caller's.
+func (f *field) appendTo(b []byte) ([]byte, error) {
+	if !validToken(f.name) {
+		return nil, &RequestError{"a bad field name"}
+	}
+	if f.values == nil {
+		return f.appendLine(b, f.value)
+	}
+	var err error
+	for _, v := range f.values {
+		if b, err = f.appendLine(b, v); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (f *field) appendLine(b []byte, value string) ([]byte, error) {
+	if !validValue(value) {
+		return nil, &RequestError{"a bad field value"}
+	}
+	b = append(b, f.name...)
+	b = append(b, ": "...)
+	b = append(b, strings.Trim(value, " \t")...)
+	return append(b, "\r\n"...), nil
+}
+
+// ownFields appends the fields that do not come from r.Header, Host first.
+func (p *plan) ownFields(own []field) []field {
+	own = append(own, field{name: "Host", value: p.authority})
+	switch {
+	case p.length > 0 || p.length == 0 && p.explicitZero():
+		own = append(own, field{name: "Content-Length", value: strconv.FormatInt(p.length, 10)})
+	case p.length < 0:
+		own = append(own, field{name: "Transfer-Encoding", value: "chunked"})
+		if names := trailerNames(p.r.Trailer); len(names) > 0 {
+			own = append(own, field{name: "Trailer", value: strings.Join(names, ", ")})
+		}
+	}
+	if p.r.Close {
+		own = append(own, field{name: "Connection", value: "close"})
+	}
+	if p.key.hop && p.t.HopAuthorization != "" {
+		own = append(own, field{name: "Proxy-Authorization", value: p.t.HopAuthorization})
+	}
+	return own
+}
+
+// explicitZero tells whether the absence of a body is to be said: methods
+// that usually have one get Content-Length: 0 (RFC 9110 §8.6).
+func (p *plan) explicitZero() bool {
+	switch p.r.Method {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
+}
+
+// left tells whether a field of r.Header stays behind: because the
+// transport writes its own, or because it would lie.
+func (p *plan) left(name string) bool {
+	switch len(name) {
+	case 4:
+		return strings.EqualFold(name, "Host")
+	case 6:
+		// No expectation without content (RFC 9110 §10.1.1).
+		return p.body == nil && strings.EqualFold(name, "Expect")
+	case 7:
+		return strings.EqualFold(name, "Trailer")
+	case 10:
+		return p.r.Close && strings.EqualFold(name, "Connection")
+	case 14:
+		return strings.EqualFold(name, "Content-Length")
+	case 17:
+		return strings.EqualFold(name, "Transfer-Encoding")
+	case 19:
+		return p.key.hop && p.t.HopAuthorization != "" && strings.EqualFold(name, "Proxy-Authorization")
+	}
+	return false
+}
+
+// listedFields appends the fields that order names, in its order and case,
+// and marks those of own that are among them.
+func (p *plan) listedFields(fields []field, order []string, own []field) []field {
+	h := p.r.Header
+next:
+	for _, name := range order {
+		for i := range fields {
+			if len(fields[i].name) == len(name) && strings.EqualFold(fields[i].name, name) {
+				continue next // listed twice, written once
+			}
+		}
+		for i := range own {
+			if f := &own[i]; strings.EqualFold(f.name, name) {
+				f.listed = true
+				fields = append(fields, field{name: name, value: f.value})
+				continue next
+			}
+		}
+		if p.left(name) {
+			continue
+		}
+		var buf [64]byte
+		values := h[string(appendCanonical(buf[:0], name))]
+		if len(values) == 0 {
+			values = h[name]
+		}
+		if len(values) > 0 {
+			fields = append(fields, field{name: name, values: values, listed: true})
+		} else if strings.EqualFold(name, "Connection") {
+			fields = append(fields, field{name: name, value: "keep-alive"})
+		}
+	}
+	return fields
+}
+
+// restFields appends the fields of r.Header that order does not name.
+func (p *plan) restFields(fields []field) []field {
+	listed := 0
+	for i := range fields {
+		if fields[i].listed {
+			listed++
+		}
+	}
+	if listed == len(p.r.Header) {
+		return fields
+	}
+next:
+	for name, values := range p.r.Header {
+		if len(values) == 0 || p.left(name) {
+			continue
+		}
+		for i := range fields {
+			f := &fields[i]
+			// The same slice header means that listedFields found this
+			// very entry, not one of the same name in another case.
+			if f.listed && len(f.name) == len(name) && strings.EqualFold(f.name, name) &&
+				len(f.values) == len(values) && &f.values[0] == &values[0] {
+				continue next
+			}
+		}
+		fields = append(fields, field{name: name, values: values})
+	}
+	return fields
+}
+
+// appendCanonical appends the form that name has as a key of http.Header.
+func appendCanonical(b []byte, name string) []byte {
+	start := true
+	for i := range len(name) {
+		ch := name[i]
+		switch {
+		case start && 'a' <= ch && ch <= 'z':
+			ch -= 'a' - 'A'
+		case !start && 'A' <= ch && ch <= 'Z':
+			ch += 'a' - 'A'
+		}
+		b = append(b, ch)
+		start = ch == '-'
+	}
+	return b
+}
+
+// trailerNames returns the sorted names in h that may stand in a trailer
+// section (RFC 9110 §6.5.1).
+func trailerNames(h http.Header) []string {
+	var names []string
+	for name := range h {
+		if key, ok := canonicalName(name); ok && !forbiddenTrailer[key] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// appendTarget appends the request target (RFC 9112 §3.2): the origin-form,
+// or the absolute-form to a hop, or * for the server as a whole.
+func (p *plan) appendTarget(b []byte) ([]byte, error) {
+	u := p.r.URL
+	if u.Opaque != "" {
+		return nil, &RequestError{"an opaque target"}
+	}
+	path := u.EscapedPath()
+	whole := p.r.Method == "OPTIONS" && u.RawQuery == "" && !u.ForceQuery && (path == "" || path == "*")
+	if p.key.hop {
+		b = append(b, "http://"...)
+		b = append(b, p.authority...)
+	}
+	if whole {
+		// The last proxy on the way makes it an asterisk (§3.2.4).
+		if p.key.hop {
+			return b, nil
+		}
+		return append(b, '*'), nil
+	}
+	start := len(b)
+	if path == "" || path[0] != '/' {
+		b = append(b, '/')
+	}
+	b = append(b, path...)
+	if u.ForceQuery || u.RawQuery != "" {
+		b = append(b, '?')
+		b = append(b, u.RawQuery...)
+	}
+	for _, ch := range b[start:] {
+		if ch <= ' ' || ch >= 0x7f || ch == '#' {
+			return nil, &RequestError{"a bad target"}
+		}
+	}
+	return b, nil
+}
+
+// authority returns u's host and port as parts of u, without brackets and
+// userinfo, and as Host says them: the port only if it is not the scheme's
+// (RFC 9110 §7.2, §4.2.3).
+func authority(u *url.URL) (host, port, both string, err error) {
+	both = u.Host
+	host = both
+	if i := strings.LastIndexByte(both, ':'); i >= 0 && strings.IndexByte(both[i:], ']') < 0 {
+		host, port = both[:i], both[i+1:]
+		if n, perr := strconv.ParseUint(port, 10, 16); port != "" && (perr != nil || n == 0 || port[0] == '0') {
+			return "", "", "", &RequestError{"a bad port"}
+		}
+	}
+	standard := "80"
+	if u.Scheme == "https" {
+		standard = "443"
+	}
+	if port == "" || port == standard {
+		port, both = standard, host
+	}
+	literal := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
+	if literal {
+		host = host[1 : len(host)-1]
+	}
+	if host == "" {
+		return "", "", "", &RequestError{"no host"}
+	}
+	for i := range len(host) {
+		switch ch := host[i]; {
+		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', ch == '.':
+		case !literal && (ch == '-' || ch == '_'), literal && ch == ':':
+		default:
+			return "", "", "", &RequestError{"a bad host"}
+		}
+	}
+	return host, port, both, nil
+}
