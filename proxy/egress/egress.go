@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -36,7 +37,7 @@ type Options struct {
 	Deny            []string                // the same, closed whatever Allow says
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
 	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
-	Resolver        *net.Resolver           // nil means net.DefaultResolver
+	Resolver        *net.Resolver           // nil asks the system's name servers
 }
 
 // A Use is what a connection is for. It decides which ports are open.
@@ -61,6 +62,11 @@ var (
 
 // defaultConnectTimeout is long enough for two lost SYNs (RFC 6298: 1 + 2 s).
 const defaultConnectTimeout = 10 * time.Second
+
+// systemResolver reads /etc/hosts and asks the name servers itself on Linux:
+// the C library's look-up would hold a thread for each name, and does not know
+// the names of /etc/hosts when they end in a dot.
+var systemResolver = &net.Resolver{PreferGo: runtime.GOOS == "linux"}
 
 // An Egress opens connections to origins. It is safe for concurrent use.
 type Egress struct {
@@ -95,7 +101,7 @@ func New(o Options) (*Egress, error) {
 		e.timeout = defaultConnectTimeout
 	}
 	if e.resolver == nil {
-		e.resolver = net.DefaultResolver
+		e.resolver = systemResolver
 	}
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
@@ -120,10 +126,11 @@ func New(o Options) (*Egress, error) {
 
 // addSource takes source into the rotation if a socket can be bound to it.
 // Binding says more than the list of interface addresses: all of 127.0.0.0/8
-// and any-IP routes can be bound and are not in that list.
+// and any-IP routes can be bound and are not in that list. Only broadcast
+// addresses can be bound without being anyone's.
 func (e *Egress) addSource(source netip.Addr) error {
 	source = source.Unmap()
-	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() {
+	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || isBroadcast(source) {
 		return fmt.Errorf("source address %s: connections cannot leave from it", source)
 	}
 	probe, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
@@ -178,7 +185,7 @@ func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 // proxy that leads there. There is no way around a chain that fails.
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
-// the context's error, or a *net.OpError with Op "dial" that wraps a
+// the context's cause if it was cancelled, or a *net.OpError with Op "dial" that wraps a
 // *net.DNSError or the system's error. None of them names the destination.
 func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) {
 	if err := e.Allow(use, t); err != nil {
@@ -195,7 +202,7 @@ func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) 
 		conn, err = e.dialDirect(ctx, t, e.guard.check(t))
 	}
 	if err != nil {
-		if parent.Err() != nil {
+		if errors.Is(parent.Err(), context.Canceled) {
 			return nil, context.Cause(parent)
 		}
 		return nil, err

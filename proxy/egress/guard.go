@@ -54,37 +54,41 @@ type check func(netip.AddrPort) error
 func (g *guard) check(t Target) check {
 	hostAllowed := !t.Addr.IsValid() && g.allow.host(t.Host)
 	return func(to netip.AddrPort) error {
-		addr := to.Addr().WithZone("").Unmap()
+		addr := to.Addr().Unmap()
+		inner := embedded(addr)
 		switch {
-		case !addr.IsValid(), to.Addr().Zone() != "", g.isOwn(netip.AddrPortFrom(addr, to.Port())):
+		case !addr.IsValid(), addr.Zone() != "", addr.IsUnspecified():
+			// The unspecified address leads to loopback by a name that a
+			// denied 127.0.0.0/8 does not have.
 			return refusedDestination
-		case g.deny.address(addr), g.deny.address(embedded(addr)):
+		case g.isOwn(addr, to.Port()), g.isOwn(inner, to.Port()):
+			return refusedDestination
+		case g.deny.address(addr), g.deny.address(inner):
 			return refusedDestination
 		case hostAllowed, g.allow.address(addr):
 			return nil
-		case !isPublic(addr), g.machine.has(addr):
+		case !isPublic(addr), g.machine.has(addr), g.machine.has(inner):
 			return refusedDestination
 		}
 		return nil
 	}
 }
 
-// isOwn reports whether to is a listener of this process. A listener on the
-// unspecified address is at every address of the machine.
-func (g *guard) isOwn(to netip.AddrPort) bool {
-	if g.own == nil {
+// isOwn reports whether addr and port are a listener of this process. A
+// listener on the unspecified address is at every address of the machine.
+func (g *guard) isOwn(addr netip.Addr, port uint16) bool {
+	if g.own == nil || !addr.IsValid() {
 		return false
 	}
 	for _, listener := range g.own() {
-		if listener.Port() != to.Port() {
+		if listener.Port() != port {
 			continue
 		}
 		at := listener.Addr().WithZone("").Unmap()
-		// A connection to the unspecified address goes to loopback.
-		if at == to.Addr() || to.Addr().IsUnspecified() {
+		if at == addr || addr.IsUnspecified() {
 			return true
 		}
-		if at.IsUnspecified() && (to.Addr().IsLoopback() || g.machine.has(to.Addr())) {
+		if at.IsUnspecified() && (addr.IsLoopback() || g.machine.has(addr)) {
 			return true
 		}
 	}

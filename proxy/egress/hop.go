@@ -56,7 +56,7 @@ func newHop(u *url.URL) (*hop, error) {
 // anywhere, except at this process's own listeners.
 func (e *Egress) dialHop(ctx context.Context) (net.Conn, error) {
 	conn, err := e.dialDirect(ctx, e.hop.target, func(to netip.AddrPort) error {
-		if e.guard.isOwn(netip.AddrPortFrom(to.Addr().Unmap(), to.Port())) {
+		if e.guard.isOwn(to.Addr().Unmap(), to.Port()) {
 			return errOwnHop
 		}
 		return nil

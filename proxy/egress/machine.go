@@ -49,6 +49,32 @@ func interfaceAddresses() map[netip.Addr]bool {
 	return addresses
 }
 
+// isBroadcast reports whether addr is the broadcast address of IPv4, or of a
+// network that this machine is on.
+func isBroadcast(addr netip.Addr) bool {
+	if !addr.Is4() {
+		return false
+	}
+	if addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return true
+	}
+	listed, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range listed {
+		network, ok := a.(*net.IPNet)
+		if !ok || network.IP.To4() == nil {
+			continue
+		}
+		ones, _ := network.Mask.Size()
+		if ones < 31 && network.Contains(addr.AsSlice()) && !network.Contains(addr.Next().AsSlice()) {
+			return true
+		}
+	}
+	return false
+}
+
 // A registry holds the connections that this process opened to addresses of
 // its own machine, to recognise them when they come in at a listener. Others
 // cannot come in, so they cost nothing. It is safe for concurrent use.

@@ -41,9 +41,9 @@ func (r *rules) add(entry string) error {
 		return nil
 	}
 	name, wildcard := strings.CutPrefix(entry, "*.")
-	target, err := Canonical(name, 1)
+	target, err := Canonical(name, 80)
 	switch {
-	case err != nil, target.Port != 1, wildcard && target.Addr.IsValid():
+	case err != nil, strings.Contains(name, ":"), wildcard && target.Addr.IsValid():
 		return errors.New("neither a network nor a host")
 	case target.Addr.IsValid():
 		r.networks = append(r.networks, netip.PrefixFrom(target.Addr, target.Addr.BitLen()))

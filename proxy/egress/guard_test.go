@@ -1,0 +1,338 @@
+package egress
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// closedAddresses are addresses that nobody reaches through the guard, and
+// what makes them so.
+var closedAddresses = []struct{ addr, why string }{
+	{"0.0.0.0", "unspecified"},
+	{"0.0.0.1", "this network"},
+	{"0.255.255.255", "this network"},
+	{"10.0.0.0", "private"},
+	{"10.255.255.255", "private"},
+	{"100.64.0.0", "carrier-grade NAT"},
+	{"100.127.255.255", "carrier-grade NAT"},
+	{"100.100.100.200", "Alibaba metadata"},
+	{"127.0.0.1", "loopback"},
+	{"127.255.255.254", "loopback"},
+	{"168.63.129.16", "Azure host agent"},
+	{"169.254.0.0", "link-local"},
+	{"169.254.169.254", "metadata"},
+	{"169.254.170.2", "Amazon ECS metadata"},
+	{"169.254.0.23", "Tencent metadata"},
+	{"172.16.0.0", "private"},
+	{"172.31.255.255", "private"},
+	{"192.0.0.0", "protocol assignments"},
+	{"192.0.0.192", "Oracle metadata"},
+	{"192.0.0.170", "NAT64 discovery"},
+	{"192.0.2.1", "documentation"},
+	{"192.88.99.1", "6to4 relay"},
+	{"192.168.0.0", "private"},
+	{"192.168.255.255", "private"},
+	{"198.18.0.0", "benchmarking"},
+	{"198.19.255.255", "benchmarking"},
+	{"198.51.100.1", "documentation"},
+	{"203.0.113.1", "documentation"},
+	{"224.0.0.1", "multicast"},
+	{"239.255.255.255", "multicast"},
+	{"240.0.0.0", "reserved"},
+	{"254.1.2.3", "reserved"},
+	{"255.255.255.255", "broadcast"},
+
+	{"::", "unspecified"},
+	{"::1", "loopback"},
+	{"::2", "IPv4-compatible of 0.0.0.2"},
+	{"::7f00:1", "IPv4-compatible loopback"},
+	{"::127.0.0.1", "IPv4-compatible loopback"},
+	{"::a9fe:a9fe", "IPv4-compatible metadata"},
+	{"::8.8.8.8", "IPv4-compatible, deprecated"},
+	{"::ffff:127.0.0.1", "IPv4-mapped loopback"},
+	{"::ffff:7f00:1", "IPv4-mapped loopback"},
+	{"::ffff:10.0.0.1", "IPv4-mapped private"},
+	{"::ffff:169.254.169.254", "IPv4-mapped metadata"},
+	{"::ffff:0:127.0.0.1", "IPv4-translated loopback"},
+	{"::ffff:0:8.8.8.8", "IPv4-translated"},
+	{"64:ff9b::127.0.0.1", "NAT64 loopback"},
+	{"64:ff9b::10.1.2.3", "NAT64 private"},
+	{"64:ff9b::169.254.169.254", "NAT64 metadata"},
+	{"64:ff9b::168.63.129.16", "NAT64 Azure host agent"},
+	{"64:ff9b::0.0.0.0", "NAT64 unspecified"},
+	{"64:ff9b::240.0.0.1", "NAT64 reserved"},
+	{"64:ff9b:1::127.0.0.1", "local-use NAT64"},
+	{"64:ff9b:1::8.8.8.8", "local-use NAT64"},
+	{"64:ff9b:1:ffff::1", "local-use NAT64"},
+	{"64:ff9b:2::1", "beside NAT64"},
+	{"100::1", "discard"},
+	{"100:0:0:1::1", "dummy"},
+	{"2001::1", "Teredo"},
+	{"2001:0:7f00:1::", "Teredo server on loopback"},
+	{"2001:0:0808:0808:0:0:80ff:fffe", "Teredo of 127.0.0.1"},
+	{"2001:0:0808:0808:0:0:f7f7:f7f7", "Teredo of a public address"},
+	{"2001:2::1", "benchmarking"},
+	{"2001:10::1", "ORCHID"},
+	{"2001:20::1", "ORCHIDv2"},
+	{"2001:db8::1", "documentation"},
+	{"2002:7f00:1::", "6to4 loopback"},
+	{"2002:a00:1::1", "6to4 private"},
+	{"2002:a9fe:a9fe::", "6to4 metadata"},
+	{"2002:c0a8:101::1", "6to4 private"},
+	{"2002:808:808::1", "6to4 of a public address"},
+	{"2600::5efe:127.0.0.1", "ISATAP loopback"},
+	{"2600::200:5efe:10.0.0.1", "ISATAP private"},
+	{"2600::100:5efe:10.0.0.1", "ISATAP private, group bit"},
+	{"2620:4f:8000::1", "AS112"},
+	{"3fff::1", "documentation"},
+	{"3fff:fff::1", "documentation"},
+	{"4000::1", "not assigned"},
+	{"5f00::1", "segment routing"},
+	{"8000::1", "not assigned"},
+	{"fc00::1", "unique local"},
+	{"fd00::1", "unique local"},
+	{"fd00:ec2::254", "Amazon metadata"},
+	{"fd20:ce::254", "Google metadata"},
+	{"fd00:c1::a9fe:a9fe", "Oracle metadata"},
+	{"fe80::1", "link-local"},
+	{"fe80::a9fe:a9fe", "metadata"},
+	{"febf::1", "link-local"},
+	{"fec0::1", "site-local"},
+	{"feff::1", "site-local"},
+	{"ff02::1", "multicast"},
+	{"ff0e::1", "multicast"},
+}
+
+// openAddresses lie beside closed ones, or are well-known public servers.
+var openAddresses = []string{
+	"1.0.0.0", "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0",
+	"100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
+	"168.63.129.15", "168.63.129.17", "169.253.255.255", "169.255.0.0",
+	"172.15.255.255", "172.32.0.0", "192.0.1.0", "192.0.3.0",
+	"192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0",
+	"198.51.99.255", "203.0.112.255", "203.0.114.0", "223.255.255.255",
+	"::ffff:8.8.8.8", "64:ff9b::8.8.8.8",
+	"2001:200::1", "2001:4860:4860::8888", "2001:db7::1", "2001:db9::1", "2003::1",
+	"2606:4700:4700::1111", "2620:fe::fe", "3ffe::1", "3fff:1000::1",
+	"2600::5efe:8.8.8.8", "2600::4:5efe:10.0.0.1",
+}
+
+func newTestGuard(t *testing.T, allow, deny []string, own ...string) guard {
+	t.Helper()
+	g, err := newGuard(allow, deny, func() []netip.AddrPort {
+		var out []netip.AddrPort
+		for _, listener := range own {
+			out = append(out, netip.MustParseAddrPort(listener))
+		}
+		return out
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGuardClosesWhatIsNotPublic(t *testing.T) {
+	g := newTestGuard(t, nil, nil)
+	for _, c := range closedAddresses {
+		addr := netip.MustParseAddr(c.addr)
+		var refused *Refused
+		if err := g.check(Target{Host: "name.example", Port: 80})(netip.AddrPortFrom(addr, 80)); !errors.As(err, &refused) {
+			t.Errorf("%s (%s) is open to a name that leads there: %v", c.addr, c.why, err)
+		}
+		if err := g.target(literal(addr.Unmap(), 80)); !errors.As(err, &refused) {
+			t.Errorf("%s (%s) is open as a literal: %v", c.addr, c.why, err)
+		}
+	}
+}
+
+func TestGuardOpensThePublicInternet(t *testing.T) {
+	g := newTestGuard(t, nil, nil)
+	for _, text := range openAddresses {
+		addr := netip.MustParseAddr(text)
+		if err := g.check(Target{Host: "name.example", Port: 80})(netip.AddrPortFrom(addr, 80)); err != nil {
+			t.Errorf("%s is closed: %v", text, err)
+		}
+	}
+}
+
+// Every spelling of a closed address that Canonical reads is closed by Allow.
+func TestAllowClosesEverySpelling(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []string{
+		"0x7f.1", "017700000001", "2130706433", "127.1", "0177.0.0.1", "0x7f000001", "0",
+		"[::ffff:7f00:1]", "[::7f00:1]", "[::1]", "[0:0:0:0:0:0:0:1]", "127.0.0.1.",
+		"１２７.０.０.１", "①②⑦.⓪.⓪.①", "127。0。0。1", "LOCALHOST", "localhost.", "foo.localhost.",
+		"ⓛocalhost", "0xa9fea9fe", "2852039166", "0251.0376.0251.0376", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+		"metadata.google.internal", "Metadata.Google.Internal.", "instance-data",
+	} {
+		target, err := Canonical(in, 80)
+		if err != nil {
+			t.Errorf("%q: %v", in, err)
+			continue
+		}
+		var refused *Refused
+		if err := e.Allow(Plain, target); !errors.As(err, &refused) {
+			t.Errorf("%q, which is %s, is open: %v", in, target, err)
+		}
+	}
+}
+
+func TestAllowAndDeny(t *testing.T) {
+	g := newTestGuard(t,
+		[]string{"10.1.0.0/16", "nas.home", "*.lab.home", "fd12::/16", "127.1", "::ffff:172.16.0.0/108", "192.168.1.1"},
+		[]string{"10.1.2.0/24", "ads.example", "*.tracker.example", "8.8.4.4", "2606:4700::/32", "evil.lab.home"},
+	)
+	for _, c := range []struct {
+		host, addr string // a literal if host is ""
+		open       bool
+	}{
+		{"", "10.1.0.1", true},
+		{"name.example", "10.1.0.1", true},
+		{"", "10.1.2.1", false}, // denied within allowed
+		{"nas.home", "10.1.2.1", false},
+		{"", "10.2.0.1", false},
+		{"nas.home", "192.168.7.7", true},
+		{"other.home", "192.168.7.7", false}, // opened for requests to nas.home only
+		{"", "192.168.7.7", false},
+		{"sub.nas.home", "192.168.7.7", false},
+		{"a.lab.home", "192.168.7.7", true},
+		{"a.b.lab.home", "192.168.7.7", true},
+		{"lab.home", "192.168.7.7", false},
+		{"notlab.home", "192.168.7.7", false},
+		{"evil.lab.home", "192.168.7.7", false},
+		{"", "192.168.1.1", true},
+		{"", "fd12::1", true},
+		{"", "fd13::1", false},
+		{"", "127.0.0.1", true},
+		{"", "127.0.0.2", false},
+		{"", "172.31.0.1", true},
+		{"", "8.8.4.4", false},
+		{"name.example", "8.8.4.4", false},
+		{"", "64:ff9b::8.8.4.4", false}, // denied however it is reached
+		{"", "64:ff9b::8.8.8.8", true},
+		{"", "2606:4700::1", false},
+		{"ads.example", "1.1.1.1", false},
+		{"sub.ads.example", "1.1.1.1", true},
+		{"a.tracker.example", "1.1.1.1", false},
+		{"nas.home", "0.0.0.0", false}, // leads to loopback under no name
+	} {
+		addr := netip.MustParseAddr(c.addr)
+		target := Target{Host: c.host, Port: 80}
+		if c.host == "" {
+			target = literal(addr, 80)
+		}
+		err := g.target(target)
+		if err == nil {
+			err = g.check(target)(netip.AddrPortFrom(addr, 80))
+		}
+		if open := err == nil; open != c.open {
+			t.Errorf("%q at %s: open %t, want %t", c.host, c.addr, open, c.open)
+		}
+	}
+}
+
+func TestOwnListenersStayClosed(t *testing.T) {
+	everything := []string{"0.0.0.0/0", "::/0"}
+	for _, c := range []struct {
+		own, to string
+		open    bool
+	}{
+		{"127.0.0.1:8118", "127.0.0.1:8118", false},
+		{"127.0.0.1:8118", "127.0.0.1:8119", true},
+		{"127.0.0.1:8118", "127.0.0.2:8118", true},
+		{"127.0.0.1:8118", "[::ffff:127.0.0.1]:8118", false},
+		{"[::ffff:127.0.0.1]:8118", "127.0.0.1:8118", false},
+		{"127.0.0.1:8118", "[64:ff9b::7f00:1]:8118", false},
+		{"0.0.0.0:8118", "127.0.0.1:8118", false},
+		{"0.0.0.0:8118", "127.9.9.9:8118", false},
+		{"[::]:8118", "127.0.0.1:8118", false},
+		{"[::]:8118", "[::1]:8118", false},
+		{"[::]:8118", "1.1.1.1:8118", true},
+		{"[fe80::1%eth0]:8118", "[fe80::1]:8118", false},
+		{"127.0.0.1:8118", "0.0.0.0:8118", false},
+		{"127.0.0.1:8118", "0.0.0.0:80", false},
+	} {
+		g := newTestGuard(t, everything, nil, c.own)
+		err := g.check(Target{Host: "name.example"})(netip.MustParseAddrPort(c.to))
+		if open := err == nil; open != c.open {
+			t.Errorf("with a listener at %s, %s is open: %t, want %t", c.own, c.to, open, c.open)
+		}
+	}
+}
+
+func TestThisMachinesAddressesAreClosed(t *testing.T) {
+	g := newTestGuard(t, nil, nil)
+	mine := netip.MustParseAddr("1.1.1.1")
+	g.machine.pretend(mine)
+	for _, to := range []string{"1.1.1.1", "64:ff9b::1.1.1.1"} {
+		if err := g.check(Target{Host: "name.example"})(netip.AddrPortFrom(netip.MustParseAddr(to), 80)); err == nil {
+			t.Errorf("%s, which is this machine, is open", to)
+		}
+	}
+	g = newTestGuard(t, []string{"1.1.1.1"}, nil)
+	g.machine.pretend(mine)
+	if err := g.check(Target{Host: "name.example"})(netip.AddrPortFrom(mine, 80)); err != nil {
+		t.Errorf("the machine's own address is closed although it is allowed: %v", err)
+	}
+}
+
+func TestPorts(t *testing.T) {
+	usual, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow, err := New(Options{Ports: []PortRange{{8000, 8080}}, ConnectPorts: []PortRange{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		e    *Egress
+		use  Use
+		port uint16
+		open bool
+	}{
+		{usual, Plain, 80, true}, {usual, Plain, 443, true}, {usual, Plain, 1024, true}, {usual, Plain, 65535, true},
+		{usual, Plain, 1, false}, {usual, Plain, 22, false}, {usual, Plain, 25, false}, {usual, Plain, 81, false}, {usual, Plain, 1023, false},
+		{usual, Connect, 443, true}, {usual, Connect, 80, false}, {usual, Connect, 22, false}, {usual, Connect, 8443, false},
+		{narrow, Plain, 8000, true}, {narrow, Plain, 8080, true}, {narrow, Plain, 7999, false}, {narrow, Plain, 8081, false}, {narrow, Plain, 80, false},
+		{narrow, Connect, 443, false},
+	} {
+		err := c.e.Allow(c.use, Target{Host: "name.example", Port: c.port})
+		if open := err == nil; open != c.open {
+			t.Errorf("use %d, port %d: open %t, want %t", c.use, c.port, open, c.open)
+		}
+	}
+}
+
+func TestRefusalsSayNothingOfWhatIsThere(t *testing.T) {
+	e, err := New(Options{Deny: []string{"secret.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []string{"secret.example", "10.9.8.7", "127.0.0.1:8118", "[fd00::9]"} {
+		target, err := Canonical(in, 80)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Allow(Plain, target); err == nil || err.Error() != refusedDestination.Error() {
+			t.Errorf("%s: %v, want the words that all refusals have", in, err)
+		}
+	}
+}
+
+func TestBadRulesAreErrors(t *testing.T) {
+	for _, entry := range []string{"", "10.0.0.0/33", "10.0.0/8", "a b", "*", "*.", "*.*.example", "a.*.example", "*.10.0.0.1", "http://x", "x:80", "x:", "fe80::/200", "256.1"} {
+		if _, err := New(Options{Allow: []string{entry}}); err == nil {
+			t.Errorf("allow %q is accepted", entry)
+		}
+		if _, err := New(Options{Deny: []string{entry}}); err == nil || !strings.Contains(err.Error(), "denied") {
+			t.Errorf("deny %q: %v, want an error that says so", entry, err)
+		}
+	}
+}
