@@ -22,6 +22,12 @@ const (
 
 var kinds = []kind{aDocument, anImage, aStyle, aScript, aFont, aMedia, aFetch}
 
+// a names a thing of kind k in a sentence.
+func (k kind) a() string {
+	return map[kind]string{aDocument: "a document", anImage: "an image", aStyle: "a style sheet", aScript: "a script",
+		aFont: "a font", aMedia: "a video", aFetch: "data"}[k]
+}
+
 // fetchMetadata gives a kind's Sec-Fetch-Dest and Sec-Fetch-Mode.
 var fetchMetadata = map[kind][2]string{
 	aDocument: {"document", "navigate"}, anImage: {"image", "no-cors"}, aStyle: {"style", "no-cors"},

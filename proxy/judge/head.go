@@ -48,14 +48,14 @@ func ParseHead(raw []byte) Head {
 // headLength returns how many bytes of raw the head takes, its empty line
 // included; all of them if there is no empty line.
 func headLength(raw []byte) int {
-	for i := 0; i < len(raw); {
+	for i, first := 0, true; i < len(raw); first = false {
 		end := bytes.IndexByte(raw[i:], '\n')
 		if end < 0 {
 			return len(raw)
 		}
 		line := raw[i : i+end]
 		i += end + 1
-		if len(bytes.TrimSuffix(line, []byte("\r"))) == 0 {
+		if !first && len(bytes.TrimSuffix(line, []byte("\r"))) == 0 {
 			return i
 		}
 	}

@@ -1,14 +1,15 @@
 package judge
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // leaks returns what the trial betrayed, and which of its canaries did.
 func (t *trial) leaks() (out []Leak, canaries []string) {
 	leak := func(class Class, where, what string) {
-		out = append(out, Leak{class, where, t.probe.name, what})
+		out = append(out, Leak{class, where, what, t.probe.name, ""})
+	}
+	found := func(p plant, what string) {
+		canaries = append(canaries, p.canary)
+		out = append(out, Leak{p.class, p.where, what, t.probe.name, p.canary})
 	}
 	named := map[string]bool{} // places that are in the list already
 	// Through a tunnel the client's bytes have to arrive as they are.
@@ -23,8 +24,7 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 				continue
 			}
 			named[fold(p.where)] = true
-			canaries = append(canaries, p.canary)
-			leak(p.class, p.where, fmt.Sprintf("%q arrived at the origin", p.canary))
+			found(p, "arrived at the origin")
 		}
 	}
 	t.routeLeaks(leak, named)
@@ -34,8 +34,7 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 	back := look(t.got.raw)
 	for _, p := range t.draft.returned {
 		if back.shows(p.canary) {
-			canaries = append(canaries, p.canary)
-			leak(p.class, p.where, "came back to the browser")
+			found(p, "came back to the browser")
 		}
 	}
 	return out, canaries
@@ -63,7 +62,7 @@ func (t *trial) routeLeaks(leak func(Class, string, string), named map[string]bo
 		}
 		if !planted {
 			named[fold(where)] = true
-			leak(Route, where, "the proxy wrote the client's own address into it")
+			leak(Route, where, "the proxy wrote the client's own address there")
 		}
 	}
 }
@@ -73,7 +72,7 @@ func (t *trial) markLeaks(s Seen, leak func(Class, string, string), named map[st
 	for _, f := range s.Head.Fields {
 		if name := fold(f.Name); classOf(f.Name) != 0 && !named[name] {
 			named[name] = true
-			leak(Visible, f.Name, "the field arrived at the origin")
+			leak(Visible, f.Name, "arrived at the origin")
 		}
 	}
 	if _, rest, ok := strings.Cut(s.Head.Line, " "); ok && strings.Contains(rest, "://") && !strings.HasPrefix(rest, "/") {

@@ -170,9 +170,6 @@ func (t *trial) verdict() error {
 	return t.answered(http.StatusOK, http.StatusPartialContent)
 }
 
-// refused reports whether the proxy answered by itself.
-func (t *trial) refused() bool { return len(t.seen) == 0 }
-
 // all joins checks: the first error wins.
 func all(errs ...error) error {
 	for _, err := range errs {

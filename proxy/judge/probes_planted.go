@@ -25,7 +25,7 @@ func plantedProbes() []probe {
 		for from := 0; from < len(identifying); from += batch {
 			fields := identifying[from:min(from+batch, len(identifying))]
 			out = append(out, probe{
-				name:    fmt.Sprintf("Identifying fields, %s to %s (%s)", fields[0].name, fields[len(fields)-1].name, k),
+				name:    fmt.Sprintf("Identifying fields, %s to %s, with a request for %s", fields[0].name, fields[len(fields)-1].name, k.a()),
 				section: planted,
 				build: func(d *draft) {
 					d.ask(chrome, k)
@@ -222,7 +222,7 @@ func ordinaryProbes() []probe {
 		{firefox, aDocument}, {chrome, aDocument}, {safari, aDocument}, {chrome, anImage}, {firefox, aStyle},
 		{safari, aScript}, {firefox, aFont}, {safari, aMedia}, {chrome, aFetch},
 	} {
-		out = append(out, probe{name: fmt.Sprintf("%s asks for a %s", o.v.browser.name, o.k), section: ordinary, build: func(d *draft) {
+		out = append(out, probe{name: o.v.browser.name + " asks for " + o.k.a(), section: ordinary, build: func(d *draft) {
 			d.ask(o.v, o.k)
 			if o.k != aDocument {
 				d.set("Referer", "http://"+d.host+"/diary/"+d.mark("the path of Referer", Identity))

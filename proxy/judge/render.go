@@ -1,8 +1,10 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,20 +64,77 @@ func (p *printer) summary(r *Report) {
 
 func (p *printer) heading(s string) { p.line("\n%s\n", s) }
 
+// leaks lists what leaked by what it betrays, the worst first.
 func (p *printer) leaks(leaks []Leak) {
 	if len(leaks) == 0 {
 		return
 	}
 	p.heading(fmt.Sprintf("What leaks (%d)", len(leaks)))
-	const most = 25
-	for i, l := range leaks {
-		if i == most && !p.Verbose {
-			p.line("  and %d more", len(leaks)-most)
-			return
-		}
-		p.line("  %-8s  %s", l.Class, clean(l.String()))
-		p.line("  %-8s  in: %s", "", l.Probe)
+	for _, alike := range grouped(leaks) {
+		p.line("  %s: %s", alike[0].Class, alike[0].What)
+		p.list("    ", places(alike))
 	}
+}
+
+// grouped puts leaks together that betray the same in the same way.
+func grouped(leaks []Leak) [][]Leak {
+	type key struct {
+		class Class
+		what  string
+	}
+	at := map[key]int{}
+	var out [][]Leak
+	for _, l := range leaks {
+		k := key{l.Class, l.What}
+		i, known := at[k]
+		if !known {
+			i = len(out)
+			at[k] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], l)
+	}
+	slices.SortStableFunc(out, func(a, b []Leak) int { return cmp.Compare(a[0].Class, b[0].Class) })
+	return out
+}
+
+// places names where leaks happened, with the number of requests if it is
+// more than one.
+func places(leaks []Leak) []string {
+	counts := map[string]int{}
+	for _, l := range leaks {
+		counts[l.Where]++
+	}
+	var out []string
+	for _, l := range leaks {
+		switch n := counts[l.Where]; {
+		case n == 1:
+			out = append(out, clean(l.Where))
+		case n > 1:
+			out = append(out, fmt.Sprintf("%s ×%d", clean(l.Where), n))
+		}
+		delete(counts, l.Where)
+	}
+	return out
+}
+
+// list writes words, separated by commas, on lines that are not too long.
+func (p *printer) list(indent string, words []string) {
+	line := indent
+	for i, w := range words {
+		if i < len(words)-1 {
+			w += ","
+		}
+		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > p.Width {
+			p.line("%s", line)
+			line = indent
+		}
+		if line != indent {
+			w = " " + w
+		}
+		line += w
+	}
+	p.line("%s", line)
 }
 
 func (p *printer) faults(title string, faults []Fault) {
@@ -92,7 +151,8 @@ func (p *printer) entropy(entropy []Entropy) {
 	p.heading("Can different visitors be told apart who ask for the same thing?")
 	p.line("  %-10s %8s %9s %6s  %s", "kind", "visitors", "different", "bits", "in")
 	for _, e := range entropy {
-		p.line("%s", strings.TrimRight(fmt.Sprintf("  %-10s %8d %9d %6.1f  %s", e.Kind, e.Visitors, e.Distinct, e.Bits, clean(strings.Join(e.Fields, ", "))), " "))
+		figures := fmt.Sprintf("  %-10s %8d %9d %6.1f  ", e.Kind, e.Visitors, e.Distinct, e.Bits)
+		p.wrapped(figures, clean(strings.Join(e.Fields, ", ")), p.Width-len(figures))
 	}
 }
 
@@ -112,6 +172,10 @@ func (p *printer) requests(all []Exchange) {
 func (p *printer) exchange(x Exchange) {
 	result := "passed on"
 	switch {
+	case x.Fault != "":
+		result = clean(x.Fault)
+	case x.Section == string(working):
+		result = "works"
 	case len(x.Seen) == 0 && x.Refused != 0:
 		result = fmt.Sprintf("answered by the proxy with %d", x.Refused)
 	case len(x.Seen) == 0:
@@ -120,16 +184,19 @@ func (p *printer) exchange(x Exchange) {
 		result = fmt.Sprintf("%d of %d hidden", x.Planted-len(x.Leaked), x.Planted)
 	}
 	p.line("  %s: %s", x.Name, result)
-	full := p.Verbose || x.Section == string(ordinary)
-	if len(x.Seen) == 0 && !p.Verbose || !full && len(x.Leaked) == 0 {
+	if len(x.Seen) == 0 && !p.Verbose {
 		return
 	}
+	full, written := p.Verbose || x.Section == string(ordinary), false
 	for _, row := range align(x) {
 		if full || row.mark == '!' {
 			p.row(row)
+			written = true
 		}
 	}
-	p.line("")
+	if written {
+		p.line("")
+	}
 }
 
 // A row is a field on both sides.
@@ -222,7 +289,7 @@ func (p *printer) row(r row) {
 
 func (p *printer) wrapped(lead, s string, width int) {
 	for _, part := range fit(s, max(width, 20), p.Verbose) {
-		p.line("%s%s", lead, part)
+		p.line("%s", strings.TrimRight(lead+part, " "))
 		lead = strings.Repeat(" ", utf8.RuneCountInString(lead))
 	}
 }

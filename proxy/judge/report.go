@@ -1,7 +1,5 @@
 package judge
 
-import "fmt"
-
 // A Grade sums up what a proxy hides.
 type Grade uint8
 
@@ -41,12 +39,11 @@ func (r *Report) Clean() bool { return r.Grade == Elite }
 // A Leak is one thing that reached the wrong side.
 type Leak struct {
 	Class Class  `json:"class"`
-	Where string `json:"where"` // such as "X-Forwarded-For" or "a third-party cookie"
-	Probe string `json:"probe"` // the request in which it happened
-	What  string `json:"what"`
+	Where string `json:"where"`          // such as "X-Forwarded-For" or "a third-party cookie"
+	What  string `json:"what"`           // what happened to it
+	Probe string `json:"probe"`          // the request in which it happened
+	Text  string `json:"text,omitempty"` // the planted text by which it was found
 }
-
-func (l Leak) String() string { return fmt.Sprintf("%s: %s", l.Where, l.What) }
 
 // A Fault is something that a proxy broke.
 type Fault struct {
@@ -62,7 +59,8 @@ type Exchange struct {
 	Seen    []Field  `json:"seen"` // empty if the proxy refused
 	Refused int      `json:"refused,omitempty"`
 	Planted int      `json:"planted"`
-	Leaked  []string `json:"leaked,omitempty"` // canaries that arrived
+	Leaked  []string `json:"leaked,omitempty"` // texts of these that arrived or came back
+	Fault   string   `json:"fault,omitempty"`  // what does not work
 }
 
 // grade draws the conclusion from everything else in r.

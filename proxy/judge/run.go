@@ -98,7 +98,7 @@ func (r *run) client() client {
 	c := client{proxy: r.Proxy, timeout: r.Timeout}
 	if r.loopback {
 		rng := r.seeds.rng
-		c.from = netip.AddrFrom4([4]byte{127, byte(64 + rng.IntN(128)), byte(100 + rng.IntN(150)), byte(100 + rng.IntN(150))})
+		c.from = netip.AddrFrom4([4]byte{127, byte(64 + rng.IntN(128)), byte(10 + rng.IntN(90)), byte(10 + rng.IntN(90))})
 	} else if r.separated {
 		if conn, err := net.Dial("udp", r.Proxy); err == nil {
 			c.from = addrPort(conn.LocalAddr()).Addr()
@@ -141,30 +141,35 @@ func (r *run) try(ctx context.Context, p *probe) error {
 
 // note adds a trial to the report.
 func (r *run) note(t *trial) {
-	x := Exchange{Name: t.probe.name, Section: string(t.probe.section), Sent: shown(ParseHead(t.sent)), Planted: len(t.draft.plants)}
+	x := Exchange{Name: t.probe.name, Section: string(t.probe.section), Sent: shown(ParseHead(t.sent))}
 	if len(t.seen) > 0 {
 		x.Seen = shown(t.seen[0].Head)
-	}
-	if t.refused() {
+	} else {
 		x.Refused = t.got.status
 	}
-	leaks, canaries := t.leaks()
-	x.Leaked = canaries
+	var leaks []Leak
+	leaks, x.Leaked = t.leaks()
+	x.Planted = len(t.draft.plants) + len(t.draft.returned)
 	r.report.Leaks = append(r.report.Leaks, leaks...)
-	r.report.Planted += len(t.draft.plants) + len(t.draft.returned)
-	r.report.Hidden += len(t.draft.plants) + len(t.draft.returned) - len(canaries)
-	r.report.Requests = append(r.report.Requests, x)
+	r.report.Planted += x.Planted
+	r.report.Hidden += x.Planted - len(x.Leaked)
+
+	err := t.verdict()
 	if t.probe.section == working {
 		r.report.Checks++
+		if err == nil {
+			r.report.Works++
+		}
 	}
-	switch err := t.verdict(); {
-	case err != nil && t.probe.choice:
-		r.report.Off = append(r.report.Off, Fault{t.probe.name, err.Error()})
-	case err != nil:
-		r.report.Broken = append(r.report.Broken, Fault{t.probe.name, err.Error()})
-	case t.probe.section == working:
-		r.report.Works++
+	if err != nil {
+		x.Fault = err.Error()
+		if fault := (Fault{x.Name, x.Fault}); t.probe.choice {
+			r.report.Off = append(r.report.Off, fault)
+		} else {
+			r.report.Broken = append(r.report.Broken, fault)
+		}
 	}
+	r.report.Requests = append(r.report.Requests, x)
 }
 
 func shown(h Head) []Field { return append([]Field{{Value: h.Line}}, h.Fields...) }
@@ -193,12 +198,11 @@ func (r *run) compare(ctx context.Context, k kind) error {
 	e := measure(string(k), heads)
 	r.report.Entropy = append(r.report.Entropy, e)
 	if e.Bits > 0 {
-		r.report.Leaks = append(r.report.Leaks, Leak{Identity, "requests of different visitors", string(k),
-			fmt.Sprintf("%d visitors make %d different requests, %.1f bits; they differ in %s",
-				e.Visitors, e.Distinct, e.Bits, strings.Join(e.Fields, ", "))})
+		r.report.Leaks = append(r.report.Leaks, Leak{Identity, "requests of different visitors", "are not the same",
+			"Many visitors ask for " + k.a(), strings.Join(e.Fields, ", ")})
 	}
 	if len(heads) < r.Visitors {
-		r.report.Broken = append(r.report.Broken, Fault{string(k), fmt.Sprintf("of %d requests %d arrived", r.Visitors, len(heads))})
+		r.report.Broken = append(r.report.Broken, Fault{"Many visitors ask for " + k.a(), fmt.Sprintf("of %d requests %d arrived", r.Visitors, len(heads))})
 	}
 	return nil
 }
