@@ -1,7 +1,46 @@
 package filters
 
-// clientIdentity removes what names the person, their device or a trace.
+import (
+	"cmp"
+	"net/http"
+	"slices"
+)
+
+// clientIdentity removes what names the person, their device, or a trace of
+// what they do: by table and family. Names that no table lists are left to
+// unknownFields, which judges their words.
 type clientIdentity struct{}
 
 // Apply implements [Filter].
-func (clientIdentity) Apply(m *Message, log []Change) []Change { return log }
+func (clientIdentity) Apply(m *Message, log []Change) []Change {
+	h, n := m.Request.Header, len(log)
+	log = dropClass(h, identity, log)
+	// Apps built on WebView send their package's name; scripts send one word.
+	const requestedWith, script = "X-Requested-With", "XMLHttpRequest"
+	if v := h[requestedWith]; v != nil && (len(v) != 1 || v[0] != script) {
+		delete(h, requestedWith)
+		log = append(log, Change{requestedWith, Removed, "Android WebView: the app's package name"})
+	}
+	return sorted(log, n)
+}
+
+// dropClass removes the fields of one class.
+func dropClass(h http.Header, c class, log []Change) []Change {
+	n := len(log)
+	for name := range h {
+		if v := names.judge(name); v.class == c {
+			delete(h, name)
+			log = append(log, Change{name, Removed, v.why})
+		}
+	}
+	return sorted(log, n)
+}
+
+// sorted puts what was logged since n in the order of field names: maps have
+// none, and explanations should not change from run to run.
+func sorted(log []Change, n int) []Change {
+	if len(log)-n > 1 {
+		slices.SortStableFunc(log[n:], func(a, b Change) int { return cmp.Compare(a.Field, b.Field) })
+	}
+	return log
+}

@@ -1,14 +1,143 @@
 package filters
 
-// unknownFields judges every field that no other rule names.
+import (
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// unknownFields decides about what the filters before it left, by purpose.
+// Fields that serve a request pass; some have their values rebuilt. Fields
+// that scripts and API clients need pass under [UnknownPass]. Of the rest,
+// browsers send none of their own accord, so all go from requests that a
+// browser makes without a script; in requests of scripts and API clients they
+// are judged by the words of their name and by their value. Under
+// [UnknownDrop] only registered fields pass, and what allow names for the
+// request's host; allow may be nil.
 func unknownFields(policy UnknownPolicy, allow func(m *Message) []string) Filter {
-	return unknownFilter{policy, allow}
+	return unknownFilter{policy == UnknownDrop, allow}
 }
 
 type unknownFilter struct {
-	policy UnknownPolicy
-	allow  func(m *Message) []string
+	registeredOnly bool
+	allow          func(m *Message) []string
+}
+
+// singletons may come once only; of several the first counts, as it does for
+// most programs, and the others could say anything.
+var singletons = [...]string{
+	"Authorization", "Content-Length", "Content-Location", "Content-Range", "Content-Type", "If-Modified-Since",
+	"If-Range", "If-Unmodified-Since", "Last-Event-Id", "Origin", "Range", "Idempotency-Key",
+	"Access-Control-Request-Method",
 }
 
 // Apply implements [Filter].
-func (f unknownFilter) Apply(m *Message, log []Change) []Change { return log }
+func (f unknownFilter) Apply(m *Message, log []Change) []Change {
+	h, n := m.Request.Header, len(log)
+	for _, name := range singletons {
+		if v := h[name]; len(v) > 1 {
+			h[name] = v[:1:1]
+			log = append(log, Change{name, Reduced, "RFC 9110 §5.3: may come once only"})
+		}
+	}
+	for name, lines := range h {
+		v := names.judge(name)
+		if v.class == serves || v.class == disguised || v.class == framing {
+			continue
+		}
+		if v.class == rebuilt {
+			log = rebuildField(m, name, v.why, log)
+			continue
+		}
+		why := f.refuse(m, name, lines, v)
+		if why != "" && (v.class == hop || !f.allowed(m, name)) {
+			delete(h, name)
+			log = append(log, Change{name, Removed, why})
+		}
+	}
+	return sorted(log, n)
+}
+
+// refuse returns why a field is removed, or "" if it may pass.
+func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
+	switch {
+	case v.class == misplaced, v.class >= hop:
+		return v.why
+	case f.registeredOnly:
+		return "not in the IANA registry of HTTP field names"
+	case v.class == stored:
+		return ""
+	case v.class == application:
+		if v.family && tells(name) == strong {
+			return "its name tells of a person, device or place"
+		}
+		return ""
+	case m.Visit.Kind != Fetch:
+		return "browsers send no field of this name on their own"
+	case oddName(name):
+		return "RFC 9110 §16.3.2.1: no registry would take this name"
+	case tells(name) >= weak && !ofSite(m, name):
+		return "its name tells of a person, device or place"
+	}
+	for _, line := range lines {
+		if why := tellingValue(name, line); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// allowed reports whether the configuration lets name pass to m's host. Fields
+// of one connection never do.
+func (f unknownFilter) allowed(m *Message, name string) bool {
+	if f.allow == nil {
+		return false
+	}
+	for _, a := range f.allow(m) {
+		if strings.EqualFold(a, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// oddName reports whether a field name is not made of letters, digits, - and
+// _, does not begin with a letter, or is longer than any in use.
+func oddName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' || i == 0 && !isAlnum(c) {
+			return true
+		}
+	}
+	return len(name) > 64 || name == "" || isDigit(name[0])
+}
+
+// ofSite reports whether a site needs the field, see siteFields.
+func ofSite(m *Message, name string) bool {
+	for _, s := range siteFields {
+		if s.name == name {
+			site, err := publicsuffix.EffectiveTLDPlusOne(foldHost(m.Request.URL.Hostname()))
+			if err == nil && site == s.site {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rebuildField replaces the value of a field by what was understood of it.
+func rebuildField(m *Message, name, why string, log []Change) []Change {
+	h := m.Request.Header
+	lines := h[name]
+	value := rebuild(m, name, lines)
+	switch {
+	case value == "":
+		delete(h, name)
+		return append(log, Change{name, Removed, why})
+	case len(lines) == 1 && lines[0] == value:
+		return log
+	}
+	h[http.CanonicalHeaderKey(name)] = []string{value}
+	return append(log, Change{name, Reduced, why})
+}

@@ -1,7 +1,165 @@
 package filters
 
-// cleanURL removes userinfo, fragment and tracking parameters.
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// cleanURL removes what a URL says beside naming the resource: userinfo and
+// fragment always (RFC 9110 §4.2.4, §7.1), and from GET and HEAD requests the
+// parameters that follow people from site to site. The other parameters keep
+// their order and bytes. A query that carries a signature stays whole: it is
+// signed over every parameter.
 type cleanURL struct{}
 
 // Apply implements [Filter].
-func (cleanURL) Apply(m *Message, log []Change) []Change { return log }
+func (cleanURL) Apply(m *Message, log []Change) []Change {
+	r := m.Request
+	u := r.URL
+	if u == nil {
+		return log
+	}
+	if u.User != nil {
+		u.User = nil
+		log = append(log, Change{"URL", Reduced, "RFC 9110 §4.2.4: userinfo"})
+	}
+	if i := strings.LastIndexByte(r.Host, '@'); i >= 0 {
+		r.Host = r.Host[i+1:]
+		log = append(log, Change{"Host", Reduced, "RFC 9110 §4.2.4: userinfo"})
+	}
+	if cutFragment(u) {
+		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
+	}
+	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" {
+		return log
+	}
+	return cleanQuery(u, log)
+}
+
+// cutFragment removes the fragment, also one that url.ParseRequestURI took for
+// the end of the path or query, as it does for request-targets.
+func cutFragment(u *url.URL) bool {
+	had := u.Fragment != "" || u.RawFragment != ""
+	u.Fragment, u.RawFragment = "", ""
+	if path, _, cut := strings.Cut(u.RawPath, "#"); cut {
+		if plain, err := url.PathUnescape(path); err == nil {
+			u.Path, u.RawPath, u.RawQuery, u.ForceQuery = plain, path, "", false
+			had = true
+		}
+	}
+	if query, _, cut := strings.Cut(u.RawQuery, "#"); cut {
+		u.RawQuery = query
+		had = true
+	}
+	return had
+}
+
+// cleanQuery removes the tracking parameters of u's query. Only & separates
+// parameters: ; is part of them (WHATWG URL §5.1).
+func cleanQuery(u *url.URL, log []Change) []Change {
+	query, n := u.RawQuery, len(log)
+	var kept []byte // what stays, from the first removal on
+	parts := 0      // parameters in kept
+	site := ""
+	for start := 0; start <= len(query); {
+		end := strings.IndexByte(query[start:], '&')
+		if end < 0 {
+			end = len(query)
+		} else {
+			end += start
+		}
+		name, _, _ := strings.Cut(query[start:end], "=")
+		var buf [48]byte
+		rule := trackingRule(paramName(buf[:0], name), u, &site)
+		switch {
+		case rule == signedQuery:
+			return log[:n]
+		case rule != nil:
+			if kept == nil {
+				kept = append(make([]byte, 0, len(query)), query[:max(start-1, 0)]...)
+			}
+			log = append(log, Change{rule.name, Removed, rule.source})
+		default:
+			if kept != nil {
+				if parts > 0 {
+					kept = append(kept, '&')
+				}
+				kept = append(kept, query[start:end]...)
+			}
+			parts++
+		}
+		start = end + 1
+	}
+	if len(log) > n {
+		u.RawQuery, u.ForceQuery = string(kept), false
+	}
+	return log
+}
+
+// paramName appends a parameter's name to dst as the tables have it: decoded,
+// in lower case, and without what careless encoding put before it (an encoded
+// ?, or amp; from an HTML attribute). Of a longer name it returns the
+// beginning, which is in no table but may be of a family.
+func paramName(dst []byte, raw string) []byte {
+	for i := 0; i < len(raw) && len(dst) < cap(dst); i++ {
+		c := raw[i]
+		switch {
+		case c == '%' && i+2 < len(raw) && isHex(raw[i+1]) && isHex(raw[i+2]):
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+		case c == '+':
+			c = ' '
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	for len(dst) > 0 && dst[0] == '?' {
+		dst = dst[1:]
+	}
+	for len(dst) > 4 && string(dst[:4]) == "amp;" {
+		dst = dst[4:]
+	}
+	return dst
+}
+
+// trackingRule returns the rule about a parameter of u, or nil. site is u's
+// registrable domain, looked up when a rule first needs it.
+func trackingRule(name []byte, u *url.URL, site *string) *paramRule {
+	rules, ok := params.exact[string(name)]
+	if !ok {
+		for n := min(params.longest, len(name)); n > 1 && !ok; n-- {
+			rules, ok = params.families[string(name[:n])]
+		}
+	}
+	for i := range rules {
+		rule := &rules[i]
+		if rule.site == "" {
+			if rule.signature {
+				return signedQuery
+			}
+			return rule
+		}
+		if *site == "" {
+			*site = siteOf(u)
+		}
+		label, _, _ := strings.Cut(*site, ".")
+		if rule.site == *site || rule.site == label+"." {
+			return rule
+		}
+	}
+	return nil
+}
+
+// siteOf returns the registrable domain of u, or its host if it has none.
+func siteOf(u *url.URL) string {
+	host := foldHost(u.Hostname())
+	if site, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return site
+	}
+	return host
+}

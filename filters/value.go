@@ -1,7 +1,140 @@
 package filters
 
-// ownAddress removes fields whose value holds the client's own address.
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/big"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// ownAddress removes fields whose value holds the client's own address in any
+// form: a program near the client may add it under a name nobody knows. It
+// leaves alone what the request cannot do without: an address in a form, a
+// cookie or a credential is there because the person or the site put it there.
 type ownAddress struct{}
 
 // Apply implements [Filter].
-func (ownAddress) Apply(m *Message, log []Change) []Change { return log }
+func (ownAddress) Apply(m *Message, log []Change) []Change {
+	if !m.Client.IsValid() || m.Client.IsUnspecified() {
+		return log
+	}
+	h, n := m.Request.Header, len(log)
+	var needles *addressForms // built for the first field that needs it
+	for name, lines := range h {
+		switch v := names.judge(name); v.class {
+		case unnamed, application, rebuilt:
+		default:
+			continue
+		}
+		if needles == nil {
+			needles = formsOf(m.Client)
+		}
+		for _, line := range lines {
+			if needles.in(line) {
+				delete(h, name)
+				log = append(log, Change{name, Removed, "its value holds the client's address"})
+				break
+			}
+		}
+	}
+	return sorted(log, n)
+}
+
+// holdsAddress reports whether value holds addr in one of the forms that
+// [addressForms] knows. It serves the response filters as well.
+func holdsAddress(value string, addr netip.Addr) bool {
+	return addr.IsValid() && !addr.IsUnspecified() && formsOf(addr).in(value)
+}
+
+// addressForms finds one address in text: dotted, padded, integer,
+// hexadecimal, octal and reversed IPv4; IPv6 compressed or not, mapped,
+// embedded, bare and reversed; all of these percent-encoded, in base64 or in
+// hexadecimal ASCII; and the bytes themselves in base64 or hexadecimal. An
+// IPv6 address is found in any address of its /64, which is one household's.
+type addressForms struct {
+	addr    netip.Addr
+	bytes   []byte   // 4 or 16
+	numbers []string // lower case; stand alone, not within a longer number
+	texts   []string // lower case; found anywhere
+}
+
+func formsOf(addr netip.Addr) *addressForms {
+	addr = addr.Unmap().WithZone("")
+	f := &addressForms{addr: addr, bytes: addr.AsSlice()}
+	if addr.Is4() {
+		for _, n := range [2]uint32{binary.BigEndian.Uint32(f.bytes), binary.LittleEndian.Uint32(f.bytes)} {
+			f.numbers = append(f.numbers,
+				strconv.FormatUint(uint64(n), 10),
+				"0"+strconv.FormatUint(uint64(n), 8),
+				hex.EncodeToString(binary.BigEndian.AppendUint32(nil, n)),
+				strconv.FormatUint(uint64(n), 16)) // without leading zeros
+		}
+		f.numbers = append(f.numbers, "00000000000000000000ffff"+hex.EncodeToString(f.bytes))
+		return f
+	}
+	digits := hex.EncodeToString(f.bytes)
+	var arpa []byte // RFC 3596 §2.5
+	for i := len(digits) - 1; i >= 0; i-- {
+		arpa = append(arpa, digits[i], '.')
+	}
+	f.texts = []string{digits, string(arpa[:len(arpa)-1])}
+	f.numbers = []string{new(big.Int).SetBytes(f.bytes).String()}
+	return f
+}
+
+// maxUnwrap bounds how many codings around an address are undone.
+const maxUnwrap = 3
+
+func (f *addressForms) in(value string) bool { return f.within(value, maxUnwrap) }
+
+func (f *addressForms) within(value string, depth int) bool {
+	if f.inText(value) {
+		return true
+	}
+	return depth > 0 && unwrap(value, func(inner []byte) bool {
+		if len(inner) >= len(f.bytes) && strings.Contains(string(inner), string(f.bytes)) {
+			return true
+		}
+		return f.within(string(inner), depth-1)
+	})
+}
+
+// inText looks for the address in text as it stands.
+func (f *addressForms) inText(text string) bool {
+	lower := strings.ToLower(text)
+	for _, t := range f.texts {
+		if strings.Contains(lower, t) {
+			return true
+		}
+	}
+	for _, n := range f.numbers {
+		if holdsNumber(lower, n) {
+			return true
+		}
+	}
+	if f.addr.Is4() && holdsQuad(lower, [4]byte(f.bytes)) {
+		return true
+	}
+	return addresses6(lower, f.is)
+}
+
+// is reports whether a, found in text, is or embeds the address.
+func (f *addressForms) is(a netip.Addr) bool {
+	a = a.Unmap()
+	switch {
+	case a == f.addr:
+		return true
+	case a.Is4():
+		return false
+	case f.addr.Is6():
+		x, y := a.As16(), f.addr.As16()
+		return [8]byte(x[:8]) == [8]byte(y[:8])
+	}
+	// IPv4 within IPv6: compatible, mapped and NAT64 forms end in it, 6to4
+	// (RFC 3056) has it after the first two bytes, Teredo (RFC 4380) inverts it.
+	b, own := a.As16(), [4]byte(f.bytes)
+	return [4]byte(b[12:]) == own || b[0] == 0x20 && b[1] == 0x02 && [4]byte(b[2:6]) == own ||
+		[4]byte{^b[12], ^b[13], ^b[14], ^b[15]} == own
+}

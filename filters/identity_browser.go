@@ -1,0 +1,59 @@
+package filters
+
+// identityBrowser lists what browsers and apps add about themselves, their
+// device, and their user.
+var identityBrowser = []group{
+	{identity, "chromium.googlesource.com, variations: the browser's experiments", `x-client-data
+		x-chrome-uma-enabled x-chrome-variations x-chrome-connected x-chrome-id-consistency-*
+		x-chrome-offline x-chrome-* x-browser-channel x-browser-copyright x-browser-validation
+		x-browser-year x-browser-* x-goog-visitor-id x-goog-device-* x-goog-authenticated-*`},
+	{identity, "www.rfc-editor.org/rfc/rfc8942 and wicg.github.io/client-hints-infrastructure", `
+		sec-ch-* sec-ch dpr content-dpr viewport-width viewport-height width device-memory downlink ect
+		rtt save-data`},
+	{identity, "patcg-individual-drafts.github.io/topics", `sec-browsing-topics sec-shared-storage-*`},
+	{identity, "wicg.github.io/attribution-reporting-api", `attribution-reporting-* attribution-*`},
+	{identity, "privacysandbox.google.com, auctions and state tokens", `sec-ad-auction-* ad-auction-*
+		sec-private-state-token sec-private-state-token-* sec-trust-token sec-trust-token-*
+		sec-redemption-record sec-signature sec-signed-redemption-record sec-time sec-cookie-deprecation
+		sec-private-aggregation-* x-fledge-*`},
+	{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`},
+	{identity, "prefetching: tells what the visitor may do next", `purpose x-purpose x-moz x-moz-*
+		moz-purpose x-fetch-purpose`},
+	{identity, "Do Not Track, forms before DNT", `x-do-not-track x-behavioral-ad-opt-out x-privacy-*`},
+	{identity, "dev.opera.com/articles/opera-mini-request-headers", `x-operamini-* x-opera-* x-operatv-*
+		device-stock-ua x-operamini-phone-ua`},
+	{identity, "UC Browser, Skyfire, Bolt, Puffin, Silk, Samsung, Xiaomi, QQ, Baidu, Vivo browsers", `
+		x-ucbrowser-* x-uc-* x-skyfire-* x-bolt-* x-puffin-* x-amz-device-* x-silk-* x-samsung-* x-mi-*
+		x-miui-* x-qq-* q-guid q-ua q-ua2 q-qimei q-auth q-* x-bd-* x-baidu-* x-vivo-* x-oppo-*
+		x-huawei-userid x-novarra-* x-avantgo-* x-dolphin-* x-brave-* brave-* x-ddg-* x-yandex-*`},
+	{identity, "Microsoft Internet Explorer and its tool bars", `ua-cpu ua-os ua-pixels ua-color ua-voice
+		ua-* x-ie-* x-tom x-flash-version x-client-os x-client-os-ver x-client-info x-client-version
+		x-os-prefs x-bm-* x-ms-dpr x-ms-device-*`},
+	{identity, "Apple and Google app frameworks", `x-apple-client-application x-apple-store-front
+		x-apple-i-* x-apple-adsid x-apple-tz x-apple-seid x-ios-bundle-identifier x-android-package
+		x-android-cert x-android-* x-ios-* x-dsid icloud-dsid x-mme-* x-play-* x-firebase-client
+		x-firebase-client-* x-firebase-locale x-crashlytics-* x-gmm-* x-mbx-* x-playback-session-id
+		x-device x-device-* device device-* deviceid`},
+	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
+	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
+		x-client-sdk x-ads-* x-gdata-client x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
+		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-onesignal-* x-posthog-* x-rudder-*`},
+	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
+		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token
+		x-ss-dp x-ss-stub x-ss-req-ticket x-snap-* x-snapchat-* x-fb-http-engine x-fb-client-ip
+		x-fb-connection-* x-fb-net-hni x-fb-sim-hni x-fb-device-* x-fb-server-cluster x-fb-session-*
+		x-fb-qpl-* x-ig-device-id x-ig-family-device-id x-ig-android-id x-ig-timezone-offset
+		x-ig-connection-* x-ig-bandwidth-* x-ig-mapped-locale x-ig-device-locale x-ig-app-locale
+		x-ig-nav-chain x-mid ig-u-* ig-intended-user-id x-pigeon-* x-twitter-client* x-client-uuid
+		x-kik-*`},
+	{identity, "names of a person, account, or visit", `user-mail x-login x-em-uid x-dcmguid
+		x-known-username x-profile x-advertiser-id x-advertising-id x-idfa x-gaid x-fp x-browserid
+		x-machine x-machine-* x-hostname hostname x-computer-* x-serial-number x-install-*
+		x-installation-* installation-id x-referer x-referrer x-xhr-referer x-user-agent
+		x-original-user-agent x-javascript-user-agent browser-user-agent user-agent-via useragent
+		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci`},
+	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
+		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
+		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language
+		x-timezone-offset`},
+}

@@ -1,0 +1,237 @@
+package filters
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+)
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+func isAlnum(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// holdsNumber reports whether text holds number with no further hexadecimal
+// digit, or for decimal numbers no further digit, at either end.
+func holdsNumber(text, number string) bool {
+	decimal := strings.Trim(number, "0123456789") == ""
+	for at := 0; ; {
+		i := strings.Index(text[at:], number)
+		if i < 0 {
+			return false
+		}
+		start, end := at+i, at+i+len(number)
+		part := isHex
+		if decimal {
+			part = isDigit
+		}
+		if (start == 0 || !part(text[start-1])) && (end == len(text) || !part(text[end])) {
+			return true
+		}
+		at = start + 1
+	}
+}
+
+// holdsQuad reports whether text holds the IPv4 address b: two to four parts
+// in any base that inet_aton takes, in either order when there are four, with
+// any one character between them that is not a letter or a digit.
+func holdsQuad(text string, b [4]byte) bool {
+	for i := range len(text) {
+		if !isHex(text[i]) || i > 0 && isDigit(text[i-1]) && isDigit(text[i]) {
+			continue
+		}
+		if quadAt(text[i:], b) {
+			return true
+		}
+	}
+	return false
+}
+
+func quadAt(text string, b [4]byte) bool {
+	var parts [4]string
+	n := 0
+	for n < 4 {
+		end := 0
+		for end < len(text) && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
+			end++
+		}
+		if end == 0 || end > 12 {
+			break
+		}
+		parts[n] = text[:end]
+		n++
+		if end == len(text) || isAlnum(text[end]) {
+			break
+		}
+		text = text[end+1:]
+	}
+	switch n {
+	case 4:
+		if partIs(parts[0], uint64(b[0])) && partIs(parts[1], uint64(b[1])) &&
+			partIs(parts[2], uint64(b[2])) && partIs(parts[3], uint64(b[3])) {
+			return true
+		}
+		if partIs(parts[0], uint64(b[3])) && partIs(parts[1], uint64(b[2])) &&
+			partIs(parts[2], uint64(b[1])) && partIs(parts[3], uint64(b[0])) {
+			return true
+		}
+	case 0, 1:
+		return n == 1 && partIs(parts[0], be(b[0], b[1], b[2], b[3])) && len(parts[0]) > 6
+	}
+	// Short forms that read like versions (127.1 and 10.0.1) do not count.
+	if n >= 3 && b[2] > 0 && partIs(parts[2], be(b[2], b[3])) {
+		return partIs(parts[0], uint64(b[0])) && partIs(parts[1], uint64(b[1]))
+	}
+	return be(b[1], b[2]) > 0 && partIs(parts[0], uint64(b[0])) && partIs(parts[1], be(b[1], b[2], b[3]))
+}
+
+func be(bytes ...byte) (n uint64) {
+	for _, b := range bytes {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
+// partIs reports whether part is want as a decimal, octal or hexadecimal number.
+func partIs(part string, want uint64) bool {
+	if rest, ok := strings.CutPrefix(part, "0x"); ok {
+		return numberIs(rest, 16, want)
+	}
+	return numberIs(part, 10, want) || len(part) > 1 && part[0] == '0' && numberIs(part, 8, want) ||
+		len(part)%2 == 0 && numberIs(part, 16, want)
+}
+
+func numberIs(digits string, base, want uint64) bool {
+	if digits == "" {
+		return false
+	}
+	var n uint64
+	for i := range len(digits) {
+		c := digits[i]
+		d := uint64(c - '0')
+		if !isDigit(c) {
+			d = uint64(c|0x20-'a') + 10
+		}
+		if d >= base || n > 1<<40 {
+			return false
+		}
+		n = n*base + d
+	}
+	return n == want
+}
+
+// addresses6 calls found with each IPv6 address in text until that returns
+// true, and reports whether it did. Colons may be written as - or _, as in
+// names below ipv6-literal.net.
+func addresses6(text string, found func(netip.Addr) bool) bool {
+	if strings.Count(text, ":") >= 2 && colonRuns(text, found) {
+		return true
+	}
+	if n := strings.Count(text, "-") + strings.Count(text, "_"); n >= 2 {
+		return colonRuns(strings.NewReplacer("-", ":", "_", ":").Replace(text), found)
+	}
+	return false
+}
+
+func colonRuns(text string, found func(netip.Addr) bool) bool {
+	for start := 0; start < len(text); {
+		end, colons := start, 0
+		for end < len(text) && (isHex(text[end]) || text[end] == ':' || text[end] == '.') {
+			if text[end] == ':' {
+				colons++
+			}
+			end++
+		}
+		if colons >= 2 && tryRun(text[start:end], found) {
+			return true
+		}
+		start = end + 1
+	}
+	return false
+}
+
+// tryRun parses run, and what is left of it without a label before the
+// address or a port after it.
+func tryRun(run string, found func(netip.Addr) bool) bool {
+	run = strings.Trim(run, ".")
+	for range 4 {
+		for tail := run; ; {
+			if a, err := netip.ParseAddr(tail); err == nil && found(a) {
+				return true
+			}
+			i := strings.LastIndexByte(tail, ':')
+			if i < 1 || len(run)-i > 6 {
+				break
+			}
+			tail = tail[:i]
+			if strings.HasSuffix(tail, ":") && !strings.HasSuffix(tail, "::") {
+				tail = tail[:len(tail)-1]
+			}
+		}
+		i := strings.IndexByte(run, ':')
+		if i < 0 || strings.Count(run, ":") < 3 {
+			return false
+		}
+		run = run[i+1:]
+	}
+	return false
+}
+
+// unwrap calls inner with what each coded part of value stands for, until it
+// returns true, and reports whether it did. It undoes percent-encoding, base64
+// in both alphabets, and hexadecimal.
+func unwrap(value string, inner func([]byte) bool) bool {
+	if strings.IndexByte(value, '%') >= 0 {
+		if plain := percentDecode(value); len(plain) < len(value) && inner(plain) {
+			return true
+		}
+	}
+	for start := 0; start < len(value); {
+		end, hexadecimal := start, true
+		for end < len(value) && (isAlnum(value[end]) || strings.IndexByte("+/-_", value[end]) >= 0) {
+			hexadecimal = hexadecimal && isHex(value[end])
+			end++
+		}
+		run := value[start:end]
+		start = end + 1
+		if len(run) < 6 {
+			continue
+		}
+		if hexadecimal && len(run)%2 == 0 {
+			if b, err := hex.DecodeString(run); err == nil && inner(b) {
+				return true
+			}
+		}
+		coding := base64.RawStdEncoding
+		if strings.ContainsAny(run, "-_") {
+			coding = base64.RawURLEncoding
+		}
+		if b, err := coding.DecodeString(run); err == nil && inner(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// percentDecode undoes the percent-encoded bytes of s and leaves the rest.
+func percentDecode(s string) []byte {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return b
+}
+
+func unhex(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}

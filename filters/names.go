@@ -1,0 +1,132 @@
+package filters
+
+import (
+	"net/textproto"
+	"strings"
+)
+
+// A class says what becomes of a request field, by its name.
+type class uint8
+
+const (
+	unnamed     class = iota // no rule names it: judged by its words and value
+	serves                   // the request needs it: untouched
+	stored                   // metadata that the request stores with its content: as application
+	application              // scripts and API clients need it: untouched unless unknown fields are dropped
+	rebuilt                  // its value is rebuilt from what was understood, see rebuild
+	disguised                // the persona and its neighbours own it
+	framing                  // the connection's ends own it
+	hop                      // speaks of one connection only
+	route                    // names the client's address, place, or the way to here
+	identity                 // names a person, device, or a trace of them
+	misplaced                // not a field of requests, or obsolete: no purpose is served
+)
+
+// A verdict is a class and its source.
+type verdict struct {
+	class  class
+	family bool // by prefix, not by its whole name
+	why    string
+}
+
+// A group is one row of a table: fields that one source documents. Names are
+// separated by space; one that ends in * stands for every name that begins
+// like it. The longest matching name decides.
+type group struct {
+	class  class
+	source string
+	names  string
+}
+
+// A nameIndex holds all tables, ready for look-ups. It does not change once
+// it is built.
+type nameIndex struct {
+	exact    map[string]verdict // by canonical name
+	families map[string]verdict // by canonical prefix
+	longest  int                // bytes in the longest family's prefix
+}
+
+// names is the one index of all tables.
+var names = newNameIndex(
+	registry, purposeTable, hopTable,
+	routeCDN, routeCloud, routeProxy,
+	identityBrowser, identityMobile, identityTrace,
+)
+
+// newNameIndex builds an index. Of two rows for one name the first counts.
+func newNameIndex(tables ...[]group) *nameIndex {
+	x := &nameIndex{exact: map[string]verdict{}, families: map[string]verdict{}}
+	for _, table := range tables {
+		for _, g := range table {
+			for name := range strings.FieldsSeq(g.names) {
+				to := x.exact
+				prefix, family := strings.CutSuffix(name, "*")
+				if family {
+					to, name = x.families, prefix
+					x.longest = max(x.longest, len(prefix))
+				}
+				name = textproto.CanonicalMIMEHeaderKey(name)
+				if _, taken := to[name]; !taken {
+					to[name] = verdict{g.class, family, g.source}
+				}
+			}
+		}
+	}
+	return x
+}
+
+// judge returns what the tables say about a field name, whatever its case.
+// Servers that hand fields on as CGI variables cannot tell _ from -
+// (RFC 3875 §4.1.18), so neither does judge; but a registered field is not
+// spelled that way, and such a copy of one is misplaced.
+func (x *nameIndex) judge(name string) verdict {
+	if v, ok := x.exact[name]; ok {
+		return v
+	}
+	var buf [64]byte
+	folded := foldName(buf[:0], name)
+	if v, ok := x.lookup(folded); ok {
+		if strings.IndexByte(name, '_') >= 0 && v.class < hop && v.class != application && v.class != stored {
+			return verdict{misplaced, false, "RFC 3875 §4.1.18: read as a registered field"}
+		}
+		return v
+	}
+	// HTTP_CLIENT_IP and the like: the CGI variable's name sent as a field.
+	if rest, ok := strings.CutPrefix(string(folded), "Http-"); ok {
+		if v, ok := x.lookup([]byte(rest)); ok && v.class >= hop {
+			return v
+		}
+	}
+	return verdict{}
+}
+
+func (x *nameIndex) lookup(folded []byte) (verdict, bool) {
+	if v, ok := x.exact[string(folded)]; ok {
+		return v, true
+	}
+	for n := min(x.longest, len(folded)); n > 1; n-- {
+		if v, ok := x.families[string(folded[:n])]; ok {
+			return v, true
+		}
+	}
+	return verdict{}, false
+}
+
+// foldName appends name to dst in canonical case, with - for _.
+func foldName(dst []byte, name string) []byte {
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '_':
+			c = '-'
+		case upper && 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+		case !upper && 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		upper = c == '-'
+		dst = append(dst, c)
+	}
+	return dst
+}

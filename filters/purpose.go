@@ -1,0 +1,81 @@
+package filters
+
+// purposeTable lists the fields that scripts and API clients send for a
+// purpose although the registry does not know them. A family's names are
+// still judged by their stronger words, see strongWord.
+var purposeTable = []group{
+	// Proof that a request was meant, and by whom.
+	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
+		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
+		requestverificationtoken x-requestverificationtoken`},
+	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
+		x-authorization x-auth-key x-auth-email x-auth-signature x-app-key x-secret-key x-subject-token
+		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
+		x-registry-auth x-registry-config x-hasura-admin-secret x-hasura-role x-emby-token
+		x-emby-authorization x-mediabrowser-token x-plex-token x-wp-nonce x-parse-application-id
+		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
+		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
+		cf-access-token x-vercel-protection-bypass x-vercel-set-bypass-cookie`},
+	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
+		sec-session-id sec-secure-session-id secure-session-id`},
+	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version`},
+	{application, "Transmission RPC: proof against CSRF", `x-transmission-session-id`},
+
+	// How a script's request wants to be read.
+	{application, "method override", `x-http-method x-http-method-override x-method-override`},
+	{application, "htmx.org/reference", `hx-request hx-trigger hx-trigger-name hx-target hx-boosted
+		hx-prompt hx-history-restore-request`},
+	{application, "turbo.hotwired.dev", `turbo-frame x-turbo-request-id`},
+	{application, "single-page frameworks", `x-pjax x-pjax-container x-pjax-version x-inertia x-inertia-*
+		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode rsc
+		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-action
+		x-remix-* x-astro-* x-unpoly-*`},
+	{application, "Service Workers", `service-worker service-worker-navigation-preload`},
+	{application, "GraphQL", `apollo-require-preflight apollographql-client-name
+		apollographql-client-version x-apollo-operation-name x-apollo-operation-id
+		x-apollo-operation-type graphql-preflight graphql-require-preflight`},
+	{application, "grpc.io, gRPC over HTTP/2", `grpc-timeout grpc-encoding grpc-accept-encoding
+		grpc-message-type x-grpc-web`},
+	{application, "connectrpc.com/docs/protocol", `connect-protocol-version connect-timeout-ms
+		connect-accept-encoding connect-content-encoding`},
+	{application, "PostgREST", `range-unit accept-profile content-profile`},
+	{application, "media and documents", `icy-metadata getcontentfeatures.dlna.org transfermode.dlna.org
+		timeseekrange.dlna.org translate brief`},
+	{application, "jQuery and its kin; see clientIdentity for other values", `x-requested-with`},
+
+	// Uploads and storage.
+	{application, "tus.io and RFC drafts on resumable uploads", `upload-* tus-resumable tus-version
+		tus-extension tus-checksum-algorithm`},
+	{application, "uploads", `x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
+		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
+	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
+		x-upyun-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
+		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
+	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
+		x-cos-meta-* x-obs-meta-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
+		x-amz-website-redirect-location`},
+	{application, "further fields of content", `content-*`},
+
+	// Tools.
+	{application, "git-scm.com/docs/protocol-v2", `git-protocol`},
+	{application, "Docker Registry API", `docker-* x-docker-*`},
+	{application, "WebDAV clients", `x-litmus x-litmus-second x-oc-mtime x-oc-ctime oc-checksum oc-chunked
+		oc-total-length oc-lazyops ocs-apirequest x-svn-* x-gvfs-*`},
+	{application, "public web APIs", `x-github-api-version x-github-next-global-id anthropic-version
+		anthropic-beta anthropic-dangerous-direct-browser-access openai-organization openai-project
+		openai-beta x-shopify-* x-algolia-* x-typesense-* x-firebase-appcheck x-firebase-gmpid
+		x-ig-app-id x-goog-api-key x-http-method stripe-version stripe-account notion-version
+		npm-auth-type npm-command npm-otp circle-token x-figma-token atlassian-token x-atlassian-token
+		x-atlassian-token-check kbn-xsrf kbn-version osd-xsrf x-dokuwiki-do x-ha-access x-grafana-org-id
+		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*`},
+}
+
+// siteFields lists names that the word rule would remove and one site cannot
+// do without. The value is the same for all visitors of that site.
+var siteFields = []struct {
+	site, name string // registrable domain, canonical name
+}{
+	{"twitch.tv", "Client-Id"},           // dev.twitch.tv/docs/api: the application's id
+	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
+	{"twitter.com", "X-Client-Transaction-Id"},
+}

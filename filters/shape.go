@@ -1,0 +1,314 @@
+package filters
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// rebuild returns the value that lines of the field name have once everything
+// that is not understood is gone: known words in one spelling and order. It
+// returns "" if nothing is left.
+func rebuild(m *Message, name string, lines []string) string {
+	switch name {
+	case "Cache-Control":
+		return rebuildCacheControl(lines)
+	case "Pragma":
+		return onlyWord(lines, "no-cache")
+	case "Expect":
+		return onlyWord(lines, "100-continue")
+	case "Max-Forwards":
+		// RFC 9110 §7.6.2: it means something in these methods alone.
+		if r := m.Request; r.Method == http.MethodOptions || r.Method == http.MethodTrace {
+			return decimal(first(lines), 255)
+		}
+	case "Range":
+		return rebuildRange(first(lines))
+	case "Date":
+		if signsDate(m.Request.Header) {
+			return first(lines)
+		}
+	case "Prefer":
+		return rebuildPrefer(lines)
+	case "Want-Content-Digest", "Want-Repr-Digest", "Want-Unencoded-Digest", "Want-Digest":
+		return rebuildWantDigest(lines, name == "Want-Digest")
+	case "Sec-Purpose":
+		if strings.EqualFold(strings.TrimSpace(first(lines)), "prefetch;prerender") {
+			return "prefetch;prerender"
+		}
+		return onlyWord(lines, "prefetch")
+	}
+	return ""
+}
+
+func first(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(lines[0])
+}
+
+// onlyWord returns word if lines hold it.
+func onlyWord(lines []string, word string) string {
+	if len(lines) == 1 && lines[0] == word || listHolds(lines, word) {
+		return word
+	}
+	return ""
+}
+
+// decimal returns s without leading zeros if it is a number up to limit, or
+// limit if it is a greater one, or "" if it is none.
+func decimal(s string, limit uint64) string {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n > limit {
+		n = limit
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// requestDirectives are the Cache-Control directives of requests (RFC 9111
+// §5.2.1, RFC 5861 §4) in the order in which they are written.
+var requestDirectives = [...]struct {
+	name    string
+	seconds arguments
+}{
+	{"no-cache", noArgument},
+	{"no-store", noArgument},
+	{"no-transform", noArgument},
+	{"only-if-cached", noArgument},
+	{"max-age", needsArgument},
+	{"max-stale", mayHaveArgument},
+	{"min-fresh", needsArgument},
+	{"stale-if-error", needsArgument},
+}
+
+type arguments uint8
+
+const (
+	noArgument arguments = iota
+	needsArgument
+	mayHaveArgument
+)
+
+// maxSeconds is the greatest delta-seconds (RFC 9111 §1.2.2).
+const maxSeconds = 1 << 31
+
+// rebuildCacheControl keeps the directives that RFC 9111 defines for requests.
+// Of several with one name the first counts (§4.2.1).
+func rebuildCacheControl(lines []string) string {
+	if len(lines) == 1 && (lines[0] == "no-cache" || lines[0] == "max-age=0") {
+		return lines[0]
+	}
+	var value [len(requestDirectives)]string // as it is written
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line = cutListItem(line)
+			name, arg, hasArg := strings.Cut(item, "=")
+			for i, d := range requestDirectives {
+				if value[i] != "" || !strings.EqualFold(strings.TrimRight(name, " \t"), d.name) {
+					continue
+				}
+				arg = decimal(strings.Trim(strings.TrimSpace(arg), `"`), maxSeconds)
+				switch {
+				case d.seconds == noArgument || !hasArg && d.seconds == mayHaveArgument:
+					value[i] = d.name
+				case hasArg && arg != "":
+					value[i] = d.name + "=" + coarse(arg)
+				}
+			}
+		}
+	}
+	var b strings.Builder
+	for _, v := range value {
+		if v != "" {
+			if b.Len() > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(v)
+		}
+	}
+	return b.String()
+}
+
+// coarse rounds a number of seconds above a day down to whole hours, up to a
+// year: nobody needs more, and 31 bits of it would hold an identifier.
+func coarse(seconds string) string {
+	const hour, day, year = 3600, 24 * 3600, 365 * 24 * 3600
+	n, err := strconv.Atoi(seconds)
+	if err != nil || n <= day {
+		return seconds
+	}
+	return strconv.Itoa(min(n, year) / hour * hour)
+}
+
+// cutListItem returns the first item of a comma-separated list and the rest.
+// A comma within a quoted string does not separate (RFC 9110 §5.6.1, §5.6.4).
+func cutListItem(list string) (item, rest string) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == ',' && !quoted:
+			return strings.Trim(list[:i], " \t"), list[i+1:]
+		}
+	}
+	return strings.Trim(list, " \t"), ""
+}
+
+// rangeUnits are the units in use: bytes (RFC 9110 §14.1.2), and what APIs
+// made of the field.
+var rangeUnits = [...]string{"bytes", "items", "rows", "records", "resources", "seconds", "pages", "entries", "lines", "npt"}
+
+// rebuildRange keeps a range of a known unit, bytes exactly as they came; a
+// value that is no range of numbers goes. PostgREST writes no unit.
+func rebuildRange(value string) string {
+	unit, set, ok := strings.Cut(value, "=")
+	if !ok {
+		unit, set = "items", value
+	}
+	for _, known := range rangeUnits {
+		if strings.EqualFold(unit, known) {
+			if digit := strings.IndexAny(set, "0123456789"); digit < 0 || strings.Trim(set, "0123456789-, \t") != "" ||
+				!strings.Contains(set, "-") {
+				return ""
+			}
+			return value
+		}
+	}
+	return ""
+}
+
+// signsDate reports whether the request's signature covers Date, so that the
+// origin would refuse it without: HTTP message signatures and the schemes of
+// storage and partner APIs do, the schemes of browsers do not.
+func signsDate(h http.Header) bool {
+	if h["Signature"] != nil || h["Signature-Input"] != nil {
+		return true
+	}
+	scheme, _, _ := strings.Cut(first(h["Authorization"]), " ")
+	switch strings.ToLower(scheme) {
+	case "", "basic", "bearer", "digest", "negotiate", "ntlm", "token", "dpop", "apikey":
+		return false
+	}
+	return true
+}
+
+// preferences are those of the IANA registry of HTTP preferences and of
+// PostgREST and OData, each with its values; "#" is a number, "" no value.
+var preferences = [...]struct{ name, values string }{
+	{"respond-async", ""},
+	{"return", "minimal representation headers-only OperationOutcome"},
+	{"handling", "strict lenient"},
+	{"wait", "#"},
+	{"depth-noroot", ""},
+	{"safe", ""},
+	{"resolution", "merge-duplicates ignore-duplicates"},
+	{"count", "exact planned estimated none"},
+	{"tx", "commit rollback"},
+	{"missing", "default null"},
+	{"max-affected", "#"},
+	{"params", "single-object multiple-objects"},
+	{"odata.continue-on-error", ""},
+	{"odata.allow-entityreferences", ""},
+	{"odata.track-changes", ""},
+	{"odata.maxpagesize", "#"},
+	{"maxpagesize", "#"},
+	{"odata.include-annotations", `*`},
+	{"include-annotations", `*`},
+}
+
+// rebuildPrefer keeps the preferences that are known (RFC 7240), without
+// their parameters; timezone among others tells of the person.
+func rebuildPrefer(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line = cutListItem(line)
+			item, _, _ = strings.Cut(item, ";")
+			name, value, _ := strings.Cut(item, "=")
+			kept := keepPreference(strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`))
+			if kept == "" {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(kept)
+		}
+	}
+	return b.String()
+}
+
+func keepPreference(name, value string) string {
+	for _, p := range preferences {
+		if !strings.EqualFold(name, p.name) {
+			continue
+		}
+		switch p.values {
+		case "":
+			return p.name
+		case "#":
+			if n := decimal(value, 1_000_000); n != "" {
+				return p.name + "=" + n
+			}
+			return ""
+		case "*":
+			if value == "*" {
+				return p.name + `="*"`
+			}
+			return ""
+		}
+		for v := range strings.FieldsSeq(p.values) {
+			if strings.EqualFold(value, v) {
+				return p.name + "=" + v
+			}
+		}
+	}
+	return ""
+}
+
+// digestAlgorithms are those of the IANA registry of digest algorithms, in
+// the spelling of RFC 9530 §7.2.
+var digestAlgorithms = [...]string{"sha-512", "sha-256", "unencoded-sha-512", "unencoded-sha-256", "md5", "sha",
+	"unixsum", "unixcksum", "adler", "crc32c"}
+
+// rebuildWantDigest keeps known algorithms and their preferences: 0 to 10
+// (RFC 9530 §4), in the obsolete Want-Digest a weight after ;q= (RFC 3230
+// §4.3.1).
+func rebuildWantDigest(lines []string, weights bool) string {
+	between := "="
+	if weights {
+		between = ";q="
+	}
+	var kept []string
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			name, value, valued := strings.Cut(strings.Trim(item, " \t"), between)
+			for _, known := range digestAlgorithms {
+				switch {
+				case !strings.EqualFold(strings.TrimSpace(name), known):
+				case !valued && weights:
+					kept = append(kept, known)
+				case weights && isWeight(value):
+					kept = append(kept, known+between+value)
+				case !weights && decimal(value, 10) == value && value != "":
+					kept = append(kept, known+between+value)
+				}
+			}
+		}
+	}
+	return strings.Join(kept, ", ")
+}
+
+// isWeight reports whether s is a qvalue of one decimal at most (RFC 9110 §12.4.2).
+func isWeight(s string) bool {
+	return s == "0" || s == "1" || s == "1.0" || len(s) == 3 && s[:2] == "0." && isDigit(s[2])
+}

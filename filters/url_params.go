@@ -1,0 +1,167 @@
+package filters
+
+import "strings"
+
+// A paramRule is about one query parameter, or a family of them.
+type paramRule struct {
+	name      string // as the table has it; names no value
+	site      string // registrable domain, or label and dot for any below a public suffix; "" for all
+	source    string
+	signature bool // the query is signed
+}
+
+// signedQuery marks a query that must stay whole.
+var signedQuery = &paramRule{signature: true}
+
+// A paramGroup is one row of the tables: names in lower case, separated by
+// space; one that ends in * stands for every name that begins like it.
+type paramGroup struct {
+	sites  string // separated by space; "" for all
+	source string
+	names  string
+}
+
+// signatures are the parameters that sign a query.
+const signatures = `x-amz-signature x-goog-signature x-oss-signature x-obs-signature x-tos-signature q-signature
+		signature sig sign hmac oauth_signature urlsignature url_signature hdnea hdnts hdntl __gda__ kgt
+		jwt samlrequest samlresponse x-amz-security-token awsaccesskeyid ossaccesskeyid googleaccessid
+		x-bogus x-gnarly _signature w_rid`
+
+// trackingParams lists the parameters that carry a click, a visitor or a
+// campaign from one site to another.
+var trackingParams = []paramGroup{
+	// Everywhere.
+	{"", "support.google.com/analytics/answer/10917952, custom campaigns", `utm_* utm utm-*`},
+	{"", "support.google.com/google-ads/answer/9744275, click identifiers", `gclid gclsrc gbraid wbraid
+		dclid gad_source gad_campaignid gad srsltid gs_lcp gs_lcrp gs_lp gs_l usqp _ga _gl _gac
+		ga_source ga_medium ga_campaign ga_content ga_term ga_place gdfms gdftrk gdffi`},
+	{"", "developers.facebook.com/docs/marketing-api, click identifiers", `fbclid fb_action_ids
+		fb_action_types fb_source fb_ref fb_comment_id action_object_map action_type_map action_ref_map
+		mibextid igshid igsh ig_rid ig_mid fbadid fb_ad_id`},
+	{"", "learn.microsoft.com/advertising, click id", `msclkid`},
+	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
+		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
+		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},
+	{"", "yandex.com/support/metrica, rb_clickid of VK, Seznam and Sber click ids", `yclid ymclid ysclid
+		syclid _openstat rb_clickid sznclid etext`},
+	{"", "mailchimp.com, campaign and e-mail ids", `mc_cid mc_eid mc_tc mc_src`},
+	{"", "knowledge.hubspot.com, cookies and tracking", `_hsenc _hsmi __hssc __hstc __hsfp hsctatracking
+		hsa_* hss_channel`},
+	{"", "experienceleague.adobe.com, Marketo, Campaign and Analytics", `mkt_tok s_cid s_kwcid ef_id
+		adobe_mc adobe_mc_ref cmpid mkwid pcrid`},
+	{"", "Oracle Eloqua, Bronto, Responsys, Maxymiser", `elqtrackid elqtrack elqaid elqat elqcampaignid
+		elqcst elqak elq elq_mid elq_cid elq_ck _bta_tid _bta_c _ri_ _ei_`},
+	{"", "matomo.org/faq/tracking-campaigns", `mtm_* matomo_* pk_campaign pk_kwd pk_keyword pk_source
+		pk_medium pk_content pk_cid pk_cpn pk_vid pk_group pk_placement piwik_campaign piwik_kwd
+		piwik_keyword piwik_source piwik_medium piwik_content piwik_cid piwik_cpn`},
+	{"", "developer.mozilla.org and Firefox's query stripping list; Brave's query filter", `
+		__s oft_c oft_ck oft_d oft_id oft_ids oft_k oft_lk oft_sk oly_anon_id oly_enc_id ml_subscriber
+		ml_subscriber_hash vero_conv vero_id wickedid wickedsource _bhlid _branch_match_id
+		_branch_referrer at_recipient_id at_recipient_list bbeml bsft_clkid bsft_uid bsft_* et_rid
+		guccounter guce_referrer guce_referrer_sig irclickid irgwc mtm_cid sc_customer sc_eh sc_uid
+		sfmc_activityid sfmc_id sfmc_journey_id sms_click sms_source sms_uph ss_email_id
+		unicorn_click_id vgo_ee h_sid h_slt asgtbndr`},
+	{"", "github.com/AdguardTeam/AdguardFilters, TrackParamFilter; ClearURLs", `itm_source itm_medium
+		itm_campaign itm_content itm_term itm_channel itm_audience int_source int_medium int_campaign
+		int_content int_cmp_name int_cmp_id int_cmp_creative otm_* hmb_campaign hmb_medium hmb_source
+		vn_source vn_medium vn_campaign tracking_source echobox os_ehash wt_mc wt_zmc wtmc wtzmc
+		wt.mc_id wt.mc_ev wt.tsrc wt.srch wtrid ceneo_spo spm spm_id_from cm_mmc cm_mmca* cm_cr cm_me
+		cm_re cm_sp cm_lm nx_source _zucks_suid xtor xtref at_medium at_campaign at_custom* at_link_id
+		at_link_type at_link_origin at_bbc_team at_ptr_name at_format at_campaign_type _sgm_campaign
+		_sgm_source _sgm_action dpg_source dpg_campaign dpg_medium dpg_content`},
+	{"", "affiliate networks: Awin, CJ, Impact, Partnerize, Rakuten, Tradedoubler, Admitad, Skimlinks", `
+		cjevent cjdata awc awinaffid sv1 sv_campaign_id clickref tduid ranmid raneaid ransiteid
+		admitad_uid tagtag_uid clickid click_id afclick affclickid zanpid pjn_click xcod`},
+	{"", "mail and messaging: Klaviyo, Drip, Customer.io, Iterable, Braze, Salesforce, dotdigital, Listrak, Omeda, Sailthru, Acoustic, Emarsys, Optimove", `
+		_kx _ke nb_klid iterablecampaign iterable_* dm_i dm_t trk_contact trk_msg trk_module trk_sid
+		omhide spmailingid spuserid spjobid spreportid sc_src sc_lid sc_llid sc_campaign sc_channel
+		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
+		sb_referer_host maropost_id xnpe_tifc bxid cndid mbid lctg inf_contact_key infusionsoft_id vmcid`},
+	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
+		ajs_aid ajs_event mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
+
+	// On one site each: elsewhere the names may mean anything.
+	{"youtube.com youtu.be", "ClearURLs and Brave's query filter", `si feature pp kw gclid embeds_euri
+		embeds_referring_euri embeds_referring_origin source_ve_path ab_channel`},
+	{"spotify.com", "Brave's clean-urls list", `si sp_cid nd _branch_match_id`},
+	{"twitter.com x.com", "Brave's query filter; ClearURLs", `ref_src ref_url cxt s t cn`},
+	{"instagram.com", "Brave's query filter", `igsh igshid ig_rid`},
+	{"threads.net threads.com", "Brave's clean-urls list", `xmt slof`},
+	{"tiktok.com", "ClearURLs", `_t _r _d u_code preview_pb share_app_id share_app_name share_iid
+		share_link_id share_item_id sec_user_id sender_device sender_web_id is_from_webapp is_copy_url
+		tt_from source user_id timestamp refer referer_url referer_video_id embed_source web_id ug_btm`},
+	{"facebook.com messenger.com", "ClearURLs; Brave's clean-urls list", `__tn__ __cft__* __xts__* eid
+		hc_ref hc_location fref pnref refsrc refid rdid share_url ref_component external_ref
+		comment_tracking ftentidentifier eav paipv idorvanity sfnsn wtsid rdc rdr _rdr acontext
+		gd_impression_id sale_post_id with_pv app_nc dti extid`},
+	{"reddit.com", "ClearURLs; Brave's clean-urls list", `share_id rdt correlation_id ref_campaign
+		ref_source $deep_link $3p $original_url _branch_match_id post_index target_user post_fullname`},
+	{"linkedin.com", "ClearURLs; Brave's clean-urls list", `trk trkinfo trackingid refid lipi licu
+		original_referer trackingcode rcm midtoken midsig trkemail recommendedflavor`},
+	{"amazon. primevideo.com audible.", "ClearURLs; Brave's clean-urls list", `pd_rd_* pf_rd_* qid sr crid
+		sprefix ref_ ref dib dib_tag linkcode linkid content-id social_share ascsubtag cv_ct_* __mk_*
+		creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
+		skiptwisterog geniuslink`},
+	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
+		ictx cshid fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc`},
+	{"bing.com msn.com", "ClearURLs", `cvid ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
+	{"ebay.", "Brave's clean-urls list; ClearURLs", `_trkparms _trksid _from mkcid mkevt mkrid ssspo ssrc
+		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp`},
+	{"aliexpress. taobao.com tmall.com alibaba.com lazada. 1688.com", "ClearURLs", `spm scm* pvid algo_pvid
+		algo_expid algo_exp_id btsid ws_ab_test gps-id aff_* aff_request_id terminal_id pdp_npi
+		curpageloguid utparam utparam-url ut_sk un share_crt_v sp_tk suid ali_trackid ali_refid
+		trackinfo utkn bfttag bftrwd clicktrackinfo tt gatewayadapt _t srcsns sk platform_share tracelog`},
+	{"bilibili.com b23.tv", "ClearURLs", `spm_id_from from_spmid share_source share_medium share_plat
+		share_session_id share_tag share_from share_times unique_k vd_source buvid seid visit_id up_id
+		bbid plat_id is_story_h5 msource`},
+	{"netflix.com", "ClearURLs", `trackid tctx jb* clip_tracking`},
+	{"imdb.com goodreads.com", "ClearURLs", `ref_ pf_rd_* from_search from_srp qid rank ac`},
+	{"nytimes.com", "Brave's clean-urls list", `smid smtyp referringsource sgrp ugrp campaign_id instance_id
+		segment_id user_id regi_id nl emc te`},
+	{"etsy.com", "ClearURLs", `click_key click_sum organic_search_click frs`},
+	{"walmart.com", "ClearURLs", `ath* u1 irgwc sourceid wmlspartner affiliates_ad_id`},
+	{"steampowered.com steamcommunity.com", "ClearURLs", `snr`},
+	{"github.com", "ClearURLs; Brave's clean-urls list", `email_token email_source notification_referrer_id`},
+	{"medium.com", "ClearURLs", `source`},
+	{"substack.com", "substack's share links", `r showwelcomeonshare`},
+	{"apple.com", "ClearURLs", `ign-itsc* ign-mpt at ct itscg itsct mttnsubad`},
+	{"yandex. ya.ru", "ClearURLs", `redircnt clid suggest_reqid msid`},
+	{"airbnb.", "ClearURLs", `federated_search_id source_impression_id previous_page_section_name`},
+	{"cnn.com bbc.com bbc.co.uk theguardian.com washingtonpost.com wsj.com forbes.com wired.com techcrunch.com", "ClearURLs", `
+		cmp ito itid reflink intcid ncid sr_share smid tpcc intcmp ns_source ns_mchannel ns_campaign
+		ns_linkname ns_fee`},
+	{"mailchi.mp", "Brave's clean-urls list", `e`},
+}
+
+// A paramIndex holds the tables, ready for look-ups.
+type paramIndex struct {
+	exact, families map[string][]paramRule
+	longest         int // bytes in the longest family's prefix
+}
+
+var params = newParamIndex()
+
+func newParamIndex() *paramIndex {
+	x := &paramIndex{exact: map[string][]paramRule{}, families: map[string][]paramRule{}}
+	for name := range strings.FieldsSeq(signatures) {
+		x.exact[name] = []paramRule{{name: name, signature: true}}
+	}
+	for _, g := range trackingParams {
+		sites := strings.Fields(g.sites)
+		if len(sites) == 0 {
+			sites = []string{""}
+		}
+		for name := range strings.FieldsSeq(strings.ToLower(g.names)) {
+			for _, site := range sites {
+				rule := paramRule{name: name, site: site, source: g.source}
+				if prefix, family := strings.CutSuffix(name, "*"); family {
+					x.families[prefix] = append(x.families[prefix], rule)
+					x.longest = max(x.longest, len(prefix))
+				} else {
+					x.exact[name] = append(x.exact[name], rule)
+				}
+			}
+		}
+	}
+	return x
+}

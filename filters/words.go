@@ -1,0 +1,196 @@
+package filters
+
+import "strings"
+
+// A weight says what one word of a field's name tells.
+type weight uint8
+
+const (
+	neutral    weight = iota
+	credential        // the field proves something, which is its purpose
+	weak              // names a person or place unless the field is a credential
+	strong            // names a person, device, address or trace in any company
+)
+
+// lexicon holds the words that names of fields are made of. Neutral words are
+// there to take compounds apart: HTTP folds case, so Clientip must be read as
+// client and ip.
+var lexicon = newLexicon()
+
+func newLexicon() map[string]weight {
+	l := map[string]weight{}
+	for _, row := range []struct {
+		weight weight
+		words  string
+	}{
+		{neutral, `x id ids api app apps application name names real true orig original origin src source
+			for by to of from server port proto protocol scheme url uri path request req
+			response res method override version ver type info data details detail context
+			content http https web page ajax accept date time number num no code count end
+			custom test new old is has internal external public private unique transaction
+			parent root message msg view event state status host string header group
+			groups role roles org organization tenant project workspace hash access app
+			mode enabled flags flag list level value values size length sub`},
+		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
+			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
+			hcaptcha turnstile otp totp mfa challenge sso saml assertion claim claims sign
+			signed digest checksum crumb proof`},
+		{weak, `user users client clients customer customers member members viewer guest consumer
+			person people profile session sessions sess browser ua agent os platform model
+			brand lang language languages locale locales mobile tablet desktop android ios
+			windows macos linux network location region district zip mac peer gateway edge
+			proxy hop hops nat sid fp referrer referer experiment experiments campaign
+			marketing employee student patient principal caller sender buyer reader author
+			owner player audience segment tz state province cell radio sim operator
+			carrier sampled sampling rat apn clientid`},
+		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
+			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
+			geolocation geocode gps country city cities continent postal postcode zipcode
+			latitude longitude lat lon lng latlng latlong timezone asn isp macaddr bssid
+			ssid wifi proxied proxyuser via colo hostname hostnames subnet netmask whois
+			metro nas sgsn ggsn cliip
+			uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
+			advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
+			uidh acr device devices dev machine hardware serial install installs
+			installation fingerprint fingerprints visitor visitors visit clid callingline
+			calling phone telephone tel email emails mail username usernames nickname
+			fullname firstname lastname surname birth birthday gender trace traces tracing
+			traceid traceparent tracestate span spanid parentspan baggage correlation
+			correlationid tracking track trackid tracker telemetry analytics attribution
+			cohort topics screen resolution viewport display battery cpu gpu dpr
+			manufacturer useragent passport ssn nationality uid cuid suid puid muid dsid
+			hwid givenname contact deviceid visitorid requestid sessionid pageview wcid whoami computer`},
+	} {
+		for word := range strings.FieldsSeq(row.words) {
+			l[word] = max(l[word], row.weight)
+		}
+	}
+	return l
+}
+
+// tellingPairs lists words that tell something together and nothing alone.
+var tellingPairs = [...][2]string{
+	{"request", "id"}, {"req", "id"}, {"unique", "id"}, {"transaction", "id"}, {"parent", "id"},
+	{"root", "id"}, {"view", "id"}, {"source", "port"}, {"src", "port"}, {"real", "host"},
+	{"original", "host"}, {"original", "url"}, {"original", "uri"}, {"real", "name"},
+}
+
+// tellingEnds are the ends of names, letters only, by which a published
+// method for counting phones finds their identifiers (experienceleague.adobe.com,
+// Analytics, "Identifying mobile devices"), and their kin.
+var tellingEnds = [...]string{
+	"callinglineid", "subno", "clientid", "deviceid", "forwardedfor", "msisdn", "clientip",
+	"wapipaddr", "nasip", "userip", "ipaddress", "subscriberinfo", "ipaddr", "remoteaddr",
+	"remoteip", "sourceip", "realip", "originip", "peerip", "imsi", "imei", "traceid", "sessionid",
+	"visitorid", "userid", "useragent", "hostname",
+}
+
+// tells returns the weight of the words that name is made of.
+func tells(name string) weight {
+	var words [24]string
+	list := splitWords(words[:0], name)
+	most, proof := neutral, false
+	for _, word := range list {
+		switch w := lexicon[word]; w {
+		case credential:
+			proof = true
+		default:
+			most = max(most, w)
+		}
+	}
+	for i := 1; i < len(list); i++ {
+		for _, pair := range tellingPairs {
+			if list[i-1] == pair[0] && list[i] == pair[1] {
+				most = max(most, weak)
+			}
+		}
+	}
+	if most < strong && endsTelling(name) {
+		most = strong
+	}
+	if most == weak && proof {
+		return credential
+	}
+	return most
+}
+
+// endsTelling reports whether the letters of name end in one of tellingEnds.
+func endsTelling(name string) bool {
+	letters := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return -1
+	}, name)
+	for _, end := range tellingEnds {
+		if strings.HasSuffix(letters, end) && !proves(letters[:len(letters)-len(end)]) {
+			return true
+		}
+	}
+	return false
+}
+
+// proves keeps OAuth and its kin: their ids belong to applications.
+func proves(start string) bool {
+	return strings.HasSuffix(start, "oauth") || strings.HasSuffix(start, "auth")
+}
+
+// splitWords appends the lower-case words of name: runs of letters, split
+// where a capital follows a small letter, and compounds of known words split
+// into these.
+func splitWords(dst []string, name string) []string {
+	start := -1
+	end := func(i int) {
+		if start >= 0 {
+			dst = splitCompound(dst, strings.ToLower(name[start:i]))
+			start = -1
+		}
+	}
+	for i := range len(name) {
+		c := name[i]
+		small, capital := 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z'
+		if !small && !capital || capital && i > 0 && 'a' <= name[i-1] && name[i-1] <= 'z' {
+			end(i)
+		}
+		if start < 0 && (small || capital) {
+			start = i
+		}
+	}
+	end(len(name))
+	return dst
+}
+
+// splitCompound appends word, or the fewest known words that it is made of.
+// One x may lead, as in Xclientip.
+func splitCompound(dst []string, word string) []string {
+	if _, known := lexicon[word]; known || len(word) > 48 {
+		return append(dst, word)
+	}
+	// best[i] is how few words make word[:i], from[i] where the last begins.
+	var best, from [49]int
+	for i := 1; i <= len(word); i++ {
+		best[i] = len(word) + 1
+		for j := range i {
+			if i-j < 2 && !(j == 0 && word[0] == 'x') {
+				continue
+			}
+			if _, known := lexicon[word[j:i]]; known && best[j]+1 < best[i] {
+				best[i], from[i] = best[j]+1, j
+			}
+		}
+	}
+	if best[len(word)] > len(word) {
+		return append(dst, word)
+	}
+	n := len(dst)
+	for i := len(word); i > 0; i = from[i] {
+		dst = append(dst, word[from[i]:i])
+	}
+	for i, j := n, len(dst)-1; i < j; i, j = i+1, j-1 {
+		dst[i], dst[j] = dst[j], dst[i]
+	}
+	return dst
+}
