@@ -50,7 +50,7 @@ const headEnd = "\r\n\r\n"
 // readHead reads up to the empty line and not beyond. While the last octets
 // are the first n of the four that end a head, at least 4-n more must come,
 // and so many can be read at once without taking any of what follows.
-func readHead(conn net.Conn) ([]byte, error) {
+func readHead(r io.Reader) ([]byte, error) {
 	var head []byte
 	for {
 		missing := len(headEnd) - seenOfEnd(head)
@@ -61,7 +61,7 @@ func readHead(conn net.Conn) ([]byte, error) {
 			return nil, &hopAnswer{"its answer's head is too long"}
 		}
 		var next [len(headEnd)]byte
-		n, err := io.ReadFull(conn, next[:missing])
+		n, err := io.ReadFull(r, next[:missing])
 		head = append(head, next[:n]...)
 		if err != nil {
 			return nil, err

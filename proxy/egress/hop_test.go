@@ -1,0 +1,421 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A peer is an upstream proxy that follows a script for each connection.
+type peer struct {
+	net.Listener
+	wait sync.WaitGroup
+}
+
+func startPeer(t *testing.T, script func(net.Conn)) *peer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{Listener: listener}
+	p.wait.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.wait.Go(func() {
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(10 * time.Second))
+				script(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		p.wait.Wait()
+	})
+	return p
+}
+
+func (p *peer) chain(scheme, userinfo string) []*url.URL {
+	u := &url.URL{Scheme: scheme, Host: p.Addr().String()}
+	if name, password, ok := strings.Cut(userinfo, ":"); ok {
+		u.User = url.UserPassword(name, password)
+	}
+	return []*url.URL{u}
+}
+
+// answer reads a head and answers it with text, whatever it asked.
+func answer(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			io.WriteString(conn, text)
+			io.Copy(io.Discard, conn)
+		}
+	}
+}
+
+// noLookups fails the test if a name is looked up on this side of a chain.
+func noLookups(t *testing.T) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		t.Error("a name was looked up on this side of the chain")
+		return nil, errors.New("no look-ups here")
+	}}
+}
+
+func TestHTTPHopMakesTunnels(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	p := startPeer(t, func(conn net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		requests <- r
+		// The origin's greeting comes in the same packet as the answer.
+		io.WriteString(conn, "HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\n220 hello\r\n")
+		io.Copy(conn, conn)
+	})
+	for _, c := range []struct{ target, asked, host string }{
+		{"Site.Example:443", "site.example:443", "site.example:443"},
+		{"[2600::1]:443", "[2600::1]:443", "[2600::1]:443"},
+		{"8.8.8.8:443", "8.8.8.8:443", "8.8.8.8:443"},
+	} {
+		e := newTestEgress(t, Options{Chain: p.chain("http", "user:pa:ss"), Resolver: noLookups(t)})
+		conn, err := e.Dial(t.Context(), Connect, mustCanonical(t, c.target))
+		if err != nil {
+			t.Fatalf("%s: %v", c.target, err)
+		}
+		r := <-requests
+		if r.Method != "CONNECT" || r.RequestURI != c.asked || r.Host != c.host {
+			t.Errorf("%s: the hop was asked %s %s, Host %s", c.target, r.Method, r.RequestURI, r.Host)
+		}
+		if want := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:pa:ss")); r.Header.Get("Proxy-Authorization") != want || len(r.Header) != 1 {
+			t.Errorf("%s: the hop got %v", c.target, r.Header)
+		}
+		if _, ok := conn.(*net.TCPConn); !ok {
+			t.Errorf("%s: a %T, which cannot be spliced", c.target, conn)
+		}
+		io.WriteString(conn, "ping")
+		conn.(*net.TCPConn).CloseWrite()
+		if got, err := io.ReadAll(conn); string(got) != "220 hello\r\nping" || err != nil {
+			t.Errorf("%s: through the tunnel came %q, %v", c.target, got, err)
+		}
+		conn.Close()
+	}
+}
+
+func TestHTTPHopAnswers(t *testing.T) {
+	for _, c := range []struct {
+		answer string
+		ok     bool
+	}{
+		{"HTTP/1.1 200 OK\r\n\r\n", true},
+		{"HTTP/1.0 200 OK\r\n\r\n", true},
+		{"HTTP/1.1 200\r\n\r\n", true},
+		{"HTTP/1.1 299 Fine\r\nTransfer-Encoding: chunked\r\n\r\n", true},
+		{"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", true},
+		{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 20) + "HTTP/1.1 200 OK\r\n\r\n", false},
+		{"HTTP/1.1 101 Switching\r\n\r\n", false},
+		{"HTTP/1.1 301 Moved\r\nLocation: http://x/\r\n\r\n", false},
+		{"HTTP/1.1 403 Forbidden\r\n\r\n", false},
+		{"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", false},
+		{"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", false},
+		{"HTTP/2 200 OK\r\n\r\n", false},
+		{"HTTP/1.1  200 OK\r\n\r\n", false},
+		{"HTTP/1.1 20 OK\r\n\r\n", false},
+		{"HTTP/1.1 2000 OK\r\n\r\n", false},
+		{"HTTP/1.1 +20 OK\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\nName : x\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\nName: x\r\n folded\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\nName: a\rb\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\nName: x\r\n\r\n", false},
+		{"SSH-2.0-OpenSSH_9.9\r\n\r\n", false},
+		{"\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<15) + "\r\n\r\n", false},
+	} {
+		p := startPeer(t, answer(c.answer))
+		e := newTestEgress(t, Options{Chain: p.chain("http", "")})
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: "secret.example", Port: 443})
+		name := c.answer[:min(len(c.answer), 50)]
+		if c.ok {
+			if err != nil {
+				t.Errorf("%q: %v", name, err)
+				continue
+			}
+			conn.Close()
+			continue
+		}
+		var hop *HopError
+		if !errors.As(err, &hop) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v, want a fault of the hop", name, err)
+		}
+	}
+}
+
+func TestHopThatBreaksIsAtFault(t *testing.T) {
+	var hop *HopError
+	closes := startPeer(t, func(conn net.Conn) {})
+	cut := startPeer(t, func(conn net.Conn) {
+		http.ReadRequest(bufio.NewReader(conn))
+		io.WriteString(conn, "HTTP/1.1 200 O")
+	})
+	silent := startPeer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
+	gone := &url.URL{Scheme: "http", Host: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t)).String()}
+	for _, scheme := range []string{"http", "socks5"} {
+		for _, c := range []struct {
+			what  string
+			chain []*url.URL
+			is    error
+		}{
+			{"closes at once", closes.chain(scheme, ""), nil},
+			{"cut midway", cut.chain(scheme, ""), nil},
+			{"silent", silent.chain(scheme, ""), os.ErrDeadlineExceeded},
+			{"not there", []*url.URL{{Scheme: scheme, Host: gone.Host}}, syscall.ECONNREFUSED},
+		} {
+			e := newTestEgress(t, Options{Chain: c.chain, ConnectTimeout: 200 * time.Millisecond})
+			conn, err := e.Dial(t.Context(), Connect, Target{Host: "secret.example", Port: 443})
+			if err == nil {
+				conn.Close()
+			}
+			if !errors.As(err, &hop) || c.is != nil && !errors.Is(err, c.is) || strings.Contains(err.Error(), "127.0.0.1") {
+				t.Errorf("%s %s: %v, want a fault of the hop", scheme, c.what, err)
+			}
+		}
+	}
+}
+
+func TestCancellationEndsAHandshake(t *testing.T) {
+	reached := make(chan struct{})
+	p := startPeer(t, func(conn net.Conn) {
+		close(reached)
+		io.Copy(io.Discard, conn)
+	})
+	e := newTestEgress(t, Options{Chain: p.chain("socks5", "")})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("client left")
+	go func() {
+		<-reached
+		cancel(why)
+	}()
+	if _, err := e.Dial(ctx, Connect, Target{Host: "site.example", Port: 443}); !errors.Is(err, why) {
+		t.Errorf("%v, want the context's cause", err)
+	}
+}
+
+// The guard's checks of what the client wrote hold behind a chain too.
+func TestChainDoesNotOpenLiterals(t *testing.T) {
+	p := startPeer(t, func(conn net.Conn) { t.Error("the hop was asked") })
+	for _, scheme := range []string{"http", "socks5", "socks5h"} {
+		e := newTestEgress(t, Options{Chain: p.chain(scheme, ""), Deny: []string{"denied.example"}})
+		for _, in := range []string{"127.0.0.1:443", "0x7f.1:443", "[::ffff:10.0.0.1]:443", "localhost:443", "169.254.169.254:443", "denied.example:443"} {
+			var refused *Refused
+			if _, err := e.Dial(t.Context(), Connect, mustCanonical(t, in)); !errors.As(err, &refused) {
+				t.Errorf("%s to %s: %v, want a refusal", scheme, in, err)
+			}
+		}
+	}
+}
+
+func TestChainDoesNotLeadBackHere(t *testing.T) {
+	p := startPeer(t, func(conn net.Conn) { t.Error("the listener was dialled") })
+	own := []netip.AddrPort{addrPort(p.Addr())}
+	e := newTestEgress(t, Options{Chain: p.chain("http", ""), Own: func() []netip.AddrPort { return own }})
+	var hop *HopError
+	if _, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: 443}); !errors.As(err, &hop) {
+		t.Errorf("%v, want a fault of the hop", err)
+	}
+	if _, err := e.DialHop(t.Context()); !errors.As(err, &hop) {
+		t.Errorf("%v, want a fault of the hop", err)
+	}
+}
+
+func TestDialHopSaysNothing(t *testing.T) {
+	first := make(chan []byte, 1)
+	p := startPeer(t, func(conn net.Conn) {
+		b, _ := io.ReadAll(conn)
+		first <- b
+	})
+	e := newTestEgress(t, Options{Chain: p.chain("http", "user:pass")})
+	address, authorization, ok := e.HTTPHop()
+	if !ok || address != p.Addr().String() || authorization != "Basic dXNlcjpwYXNz" {
+		t.Errorf("the hop is %q, %q, %t", address, authorization, ok)
+	}
+	conn, err := e.DialHop(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "mine")
+	conn.Close()
+	if got := <-first; string(got) != "mine" {
+		t.Errorf("the hop got %q", got)
+	}
+	for _, o := range []Options{{}, {Chain: p.chain("socks5", "")}} {
+		if _, _, ok := newTestEgress(t, o).HTTPHop(); ok {
+			t.Errorf("%v has an HTTP hop", o.Chain)
+		}
+	}
+}
+
+// socksScript is a SOCKS server that wants what a connection sends to be want
+// for each answer that it gives.
+func socksScript(t *testing.T, steps ...[]byte) func(net.Conn) {
+	return func(conn net.Conn) {
+		for i := 0; i+1 < len(steps); i += 2 {
+			got := make([]byte, len(steps[i]))
+			if _, err := io.ReadFull(conn, got); err != nil || !bytes.Equal(got, steps[i]) {
+				t.Errorf("step %d: the hop got %x, %v, want %x", i/2, got, err, steps[i])
+				return
+			}
+			conn.Write(steps[i+1])
+		}
+		io.Copy(conn, conn)
+	}
+}
+
+func TestSOCKSHopMakesTunnels(t *testing.T) {
+	done4 := []byte{5, 0, 0, 1, 1, 2, 3, 4, 0, 80}
+	for _, c := range []struct {
+		what, userinfo, target string
+		steps                  [][]byte
+	}{
+		{"name", "", "Site.Example:443", [][]byte{
+			{5, 1, 0}, {5, 0},
+			append([]byte{5, 1, 0, 3, 12}, "site.example\x01\xbb"...), done4,
+		}},
+		{"IPv4", "", "8.8.8.8:80", [][]byte{
+			{5, 1, 0}, {5, 0},
+			{5, 1, 0, 1, 8, 8, 8, 8, 0, 80}, done4,
+		}},
+		{"IPv6, bound to a name", "", "[2600::1]:8080", [][]byte{
+			{5, 1, 0}, {5, 0},
+			append(append([]byte{5, 1, 0, 4}, netip.MustParseAddr("2600::1").AsSlice()...), 0x1f, 0x90),
+			append([]byte{5, 0, 0, 3, 3}, "abc\x00\x50"...),
+		}},
+		{"password, bound to IPv6", "us:pa:ss", "8.8.8.8:80", [][]byte{
+			{5, 1, 2}, {5, 2},
+			append([]byte{1, 2}, "us\x05pa:ss"...), {1, 0},
+			{5, 1, 0, 1, 8, 8, 8, 8, 0, 80}, append([]byte{5, 0, 0, 4}, make([]byte, 18)...),
+		}},
+		{"greeting in the same packet", "", "8.8.8.8:80", [][]byte{
+			{5, 1, 0}, {5, 0},
+			{5, 1, 0, 1, 8, 8, 8, 8, 0, 80}, append(done4[:10:10], "hello "...),
+		}},
+	} {
+		p := startPeer(t, socksScript(t, c.steps...))
+		e := newTestEgress(t, Options{Chain: p.chain("socks5", c.userinfo), Resolver: noLookups(t)})
+		conn, err := e.Dial(t.Context(), Connect, mustCanonical(t, c.target))
+		if err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		io.WriteString(conn, "ping")
+		conn.(*net.TCPConn).CloseWrite()
+		got, err := io.ReadAll(conn)
+		want := "ping"
+		if strings.Contains(c.what, "greeting") {
+			want = "hello ping"
+		}
+		if string(got) != want || err != nil {
+			t.Errorf("%s: through the tunnel came %q, %v", c.what, got, err)
+		}
+		conn.Close()
+	}
+}
+
+func TestSOCKSHopFailures(t *testing.T) {
+	greet, ok := []byte{5, 1, 0}, []byte{5, 0}
+	ask := append([]byte{5, 1, 0, 3, 12}, "site.example\x00\x50"...)
+	for _, c := range []struct {
+		what     string
+		userinfo string
+		steps    [][]byte
+		is       error // what the hop says of the destination; nil if the hop is at fault
+	}{
+		{"not SOCKS", "", [][]byte{greet, []byte("HT")}, nil},
+		{"no method", "", [][]byte{greet, {5, 0xff}}, nil},
+		{"wants a password", "", [][]byte{greet, {5, 2}}, nil},
+		{"wants none", "u:p", [][]byte{{5, 1, 2}, {5, 0}}, nil},
+		{"refuses the password", "u:p", [][]byte{{5, 1, 2}, {5, 2}, {1, 1, 'u', 1, 'p'}, {1, 1}}, nil},
+		{"other version", "", [][]byte{greet, ok, ask, {4, 0, 0, 1}}, nil},
+		{"general failure", "", [][]byte{greet, ok, ask, {5, 1, 0, 1}}, nil},
+		{"not allowed", "", [][]byte{greet, ok, ask, {5, 2, 0, 1}}, nil},
+		{"network unreachable", "", [][]byte{greet, ok, ask, {5, 3, 0, 1}}, syscall.ENETUNREACH},
+		{"host unreachable", "", [][]byte{greet, ok, ask, {5, 4, 0, 1}}, syscall.EHOSTUNREACH},
+		{"refused", "", [][]byte{greet, ok, ask, {5, 5, 0, 1}}, syscall.ECONNREFUSED},
+		{"command", "", [][]byte{greet, ok, ask, {5, 7, 0, 1}}, nil},
+		{"unknown reply", "", [][]byte{greet, ok, ask, {5, 99, 0, 1}}, nil},
+		{"unknown address type", "", [][]byte{greet, ok, ask, {5, 0, 0, 9}}, nil},
+	} {
+		p := startPeer(t, socksScript(t, c.steps...))
+		e := newTestEgress(t, Options{Chain: p.chain("socks5h", c.userinfo)})
+		conn, err := e.Dial(t.Context(), Plain, Target{Host: "site.example", Port: 80})
+		if err == nil {
+			conn.Close()
+		}
+		var hop *HopError
+		if atFault := errors.As(err, &hop); err == nil || atFault != (c.is == nil) || !errors.Is(err, c.is) && c.is != nil {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+func TestBadChainsAreErrors(t *testing.T) {
+	for _, text := range []string{
+		"https://127.0.0.1:8080", "socks4://127.0.0.1:1080", "ftp://127.0.0.1", "http://", "http://:80",
+		"http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:8080/path", "http://127.0.0.1:8080?q",
+		"socks5://user@127.0.0.1", "socks5://:pass@127.0.0.1", "socks5://u:" + strings.Repeat("p", 256) + "@127.0.0.1", "127.0.0.1:8080x",
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		if _, err := New(Options{Chain: []*url.URL{u}}); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+	one := &url.URL{Scheme: "http", Host: "127.0.0.1:80"}
+	if _, err := New(Options{Chain: []*url.URL{one, one}}); err == nil {
+		t.Error("two proxies in a row are accepted")
+	}
+}
+
+// FuzzHopHead holds that reading an upstream proxy's head takes its octets and
+// no others, whatever they are.
+func FuzzHopHead(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\nrest"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nA: b\r\n\r\n\r\n\r\n"))
+	f.Add([]byte("\r\n\r\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		source := bytes.NewReader(in)
+		head, err := readHead(source)
+		if err != nil {
+			return
+		}
+		end := bytes.Index(in, []byte(headEnd)) + len(headEnd)
+		if !bytes.Equal(head, in[:end]) || source.Len() != len(in)-end {
+			t.Fatalf("of %q the head is %q, and %d octets are left", in, head, source.Len())
+		}
+		if status, err := headStatus(head); err == nil {
+			r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), &http.Request{Method: "CONNECT"})
+			if err == nil && r.StatusCode != status {
+				t.Fatalf("%q has status %d, net/http says %d", head, status, r.StatusCode)
+			}
+		}
+	})
+}
