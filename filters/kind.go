@@ -1,19 +1,223 @@
 package filters
 
-// A Kind is what a browser asks for. Kinds that browsers ask for with the
-// same header are one.
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A Kind is what a browser asks for. Kinds that every browser asks for with
+// the same header are one.
 type Kind uint8
 
-// The kinds of requests. Unknown purposes count as Fetch: a script or an API
-// client made them.
+// The kinds of requests. A request that shows no purpose counts as Fetch: a
+// script or an API client made it.
 const (
-	Fetch Kind = iota
-	Document
-	Frame
-	Image
-	Style
-	Script
-	Font
-	Media // audio, video
-	WebSocket
+	Fetch     Kind = iota
+	Document       // a page, navigated to
+	Frame          // a page within a page
+	Embed          // <embed> and <object>
+	Image          //
+	Style          //
+	Script         //
+	Font           //
+	Audio          //
+	Video          // and media of either sort, if only its Accept tells
+	Worker         // dedicated, shared and service workers
+	Manifest       //
+	Track          // subtitles
+	Preflight      // the question that precedes a cross-origin request (CORS)
+	WebSocket      //
+	kindCount = iota
 )
+
+// kinds names each kind, as persona files do; the Sec-Fetch-Dest values it
+// covers, the usual one first (Fetch standard, "destination"); and the kind
+// it looks like on plain http, where browsers send no Sec-Fetch-Dest and most
+// of them ask for everything but pages, images and styles with "*/*".
+var kinds = [kindCount]struct {
+	name  string
+	dests []string
+	plain Kind
+}{
+	Fetch: {"fetch", []string{"empty", "report", "json", "text", "xslt", "webidentity", "email-verification"}, Fetch},
+	// A frame on plain http looks like a page in all browsers but Firefox.
+	Document:  {"document", []string{"document"}, Document},
+	Frame:     {"frame", []string{"iframe", "frame", "fencedframe"}, Document},
+	Embed:     {"embed", []string{"embed", "object"}, Fetch},
+	Image:     {"image", []string{"image"}, Image},
+	Style:     {"style", []string{"style"}, Style},
+	Script:    {"script", []string{"script", "audioworklet", "paintworklet"}, Fetch},
+	Font:      {"font", []string{"font"}, Fetch},
+	Audio:     {"audio", []string{"audio"}, Fetch},
+	Video:     {"video", []string{"video"}, Fetch},
+	Worker:    {"worker", []string{"worker", "sharedworker", "serviceworker"}, Fetch},
+	Manifest:  {"manifest", []string{"manifest"}, Fetch},
+	Track:     {"track", []string{"track"}, Fetch},
+	Preflight: {"preflight", []string{"empty"}, Preflight},
+	WebSocket: {"websocket", []string{"empty", "websocket"}, WebSocket},
+}
+
+// String returns the kind's name in persona files.
+func (k Kind) String() string { return kinds[k].name }
+
+// on returns the kind that k shows on the wire under scheme.
+func (k Kind) on(scheme string) Kind {
+	if scheme == "https" {
+		return k
+	}
+	return kinds[k].plain
+}
+
+// kindOf tells what r asks for: by the handshake it starts, else its
+// Sec-Fetch-Dest, else what its Accept looks like.
+func kindOf(r *http.Request) Kind {
+	switch {
+	case hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade"):
+		return WebSocket
+	case r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil:
+		return Preflight
+	}
+	if dest := single(r.Header["Sec-Fetch-Dest"]); dest != "" {
+		for k := range kinds {
+			if slices.Contains(kinds[k].dests, dest) {
+				return Kind(k)
+			}
+		}
+	}
+	return kindByAccept(r)
+}
+
+// single returns the trimmed value of a field that must not repeat, or "" if
+// its lines differ.
+func single(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	for _, line := range lines[1:] {
+		if line != lines[0] {
+			return ""
+		}
+	}
+	return strings.Trim(lines[0], " \t")
+}
+
+// hasToken reports whether a comma-separated list of tokens holds token, in
+// any case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for member := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(member, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// kindByAccept tells the kind from the Accept values that browsers have
+// published for each destination. Each of them ends in a wildcard: a list
+// without one is an explicit wish that only scripts and API clients have.
+func kindByAccept(r *http.Request) Kind {
+	var seen acceptShape
+	for _, line := range r.Header["Accept"] {
+		for member := range strings.SplitSeq(line, ",") {
+			media, _, _ := strings.Cut(member, ";")
+			if media = strings.Trim(media, " \t"); media != "" {
+				seen.add(media)
+			}
+		}
+	}
+	switch {
+	case seen.other:
+		return Fetch
+	case seen.xhtml && seen.html, seen.office, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
+		return Document
+	case seen.html, seen.xml, !seen.any && !seen.anyImage:
+		return Fetch
+	case seen.first == Image && !seen.css && !seen.script && !seen.font && !seen.audio:
+		return Image
+	case seen.first == Style && !seen.image && !seen.script && !seen.font && !seen.media():
+		return Style
+	case seen.first == Font && !seen.image && !seen.css && !seen.script && !seen.media():
+		return Font
+	case seen.first == Video && !seen.image && !seen.css && !seen.script && !seen.font:
+		return Video
+	case seen.first == Script && !seen.image && !seen.css && !seen.font && !seen.media() &&
+		r.Header["X-Requested-With"] == nil: // jQuery asks for JSONP so
+		return Script
+	}
+	return Fetch
+}
+
+// An acceptShape is what kindByAccept needs to know of an Accept field.
+type acceptShape struct {
+	first                    Kind // of the first member
+	started                  bool
+	html, xhtml, xml, office bool
+	image, css, script, font bool
+	audio, video             bool
+	any, anyImage            bool // */*, image/*
+	other                    bool // a type that no browser lists
+}
+
+func (a *acceptShape) media() bool { return a.audio || a.video }
+
+// add takes one media range into account.
+func (a *acceptShape) add(media string) {
+	kind := Fetch
+	switch {
+	case media == "*/*" || media == "*":
+		a.any = true
+	case strings.EqualFold(media, "text/html"):
+		a.html = true
+	case strings.EqualFold(media, "application/xhtml+xml"):
+		a.xhtml = true
+	case slices.ContainsFunc(navigationTypes, equalFold(media)):
+		a.xml = true
+	case slices.ContainsFunc(officeTypes, equalFold(media)):
+		a.office = true
+	case hasPrefixFold(media, "image/"):
+		a.image, kind = true, Image
+		a.anyImage = a.anyImage || media[len("image/"):] == "*"
+	case strings.EqualFold(media, "text/css"):
+		a.css, kind = true, Style
+	case slices.ContainsFunc(scriptTypes, equalFold(media)):
+		a.script, kind = true, Script
+	case hasPrefixFold(media, "application/font-"), hasPrefixFold(media, "font/"):
+		a.font, kind = true, Font
+	case hasPrefixFold(media, "audio/"):
+		a.audio, kind = true, Video
+	case hasPrefixFold(media, "video/"), strings.EqualFold(media, "application/ogg"):
+		a.video, kind = true, Video
+	default:
+		a.other = true
+	}
+	if !a.started {
+		a.first, a.started = kind, true
+	}
+}
+
+// What browsers list beside text/html, for pages and for scripts, by MDN's
+// "List of default Accept values" and the Internet Explorer team's "IE and
+// the Accept Header".
+var (
+	navigationTypes = []string{"application/xml", "text/xml", "text/plain", "application/signed-exchange"}
+	officeTypes     = []string{
+		"application/x-ms-application", "application/xaml+xml", "application/x-ms-xbap",
+		"application/x-shockwave-flash", "application/msword", "application/vnd.ms-excel",
+		"application/vnd.ms-powerpoint", "application/vnd.ms-xpsdocument", "application/x-silverlight",
+	}
+	scriptTypes = []string{
+		"application/javascript", "text/javascript", "application/x-javascript",
+		"application/ecmascript", "application/x-ecmascript", "text/ecmascript",
+	}
+)
+
+func equalFold(a string) func(string) bool {
+	return func(b string) bool { return strings.EqualFold(a, b) }
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}

@@ -50,8 +50,9 @@ const (
 // A Set holds the filters of one configuration, in order. It is safe for
 // concurrent use.
 type Set struct {
-	home  pipeline // for hosts that no site matches
-	sites []siteRule
+	persona *persona
+	home    pipeline // for hosts that no site matches
+	sites   []siteRule
 }
 
 // A pipeline lists the filters for one group of hosts.
@@ -66,9 +67,20 @@ type siteRule struct {
 }
 
 // New builds the filters that o asks for. It fails if o names a persona that
-// does not exist or a site pattern that is not a host or "*.host".
+// does not exist, a language that is none, or a site pattern that is neither
+// a host nor "*.host".
 func New(o Options) (*Set, error) {
-	s := &Set{home: o.pipeline()}
+	if o.Persona == "" {
+		o.Persona = "firefox"
+	}
+	if o.Language == "" {
+		o.Language = "en-US"
+	}
+	p, err := loadPersona(o.Persona, o.Language)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{persona: p, home: o.pipeline(p, nil)}
 	var errs []error
 	for _, site := range o.Sites {
 		rule, err := newSiteRule(site.Match)
@@ -76,23 +88,53 @@ func New(o Options) (*Set, error) {
 			errs = append(errs, err)
 			continue
 		}
-		rule.pipeline = o.at(site).pipeline()
+		rule.pipeline = o.at(site).pipeline(p, site.Allow)
 		s.sites = append(s.sites, rule)
 	}
-	return s, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-func (o Options) at(s Site) Options {
-	if s.Cookies != CookiesDefault {
-		o.Cookies = s.Cookies
+// at returns o as it holds for site.
+func (o Options) at(site Site) Options {
+	if site.Cookies != CookiesDefault {
+		o.Cookies = site.Cookies
 	}
-	if s.Unknown != UnknownDefault {
-		o.Unknown = s.Unknown
+	if site.Unknown != UnknownDefault {
+		o.Unknown = site.Unknown
 	}
 	return o
 }
 
-func (o Options) pipeline() pipeline { return pipeline{} }
+// pipeline lists the filters, in the order in which they run. What removes
+// comes first, then what rebuilds from what is left; the persona comes last,
+// so that nothing after it depends on the client.
+func (o Options) pipeline(p *persona, allow []string) pipeline {
+	return pipeline{
+		request: []Filter{
+			cleanURL{},
+			hopByHop{},
+			clientRoute{},
+			clientIdentity{},
+			unknownFields(o.Unknown, func(*Message) []string { return allow }),
+			ownAddress{},
+			cookies{o.Cookies},
+			fetchMetadata{p}, // reads Origin and Referer
+			originFields{p},
+			negotiation{p},
+			webSocket{},
+			p,
+		},
+		response: []Filter{
+			responseFields{},
+			cookies{o.Cookies},
+			reports{},
+			browserState{},
+		},
+	}
+}
 
 func newSiteRule(pattern string) (siteRule, error) {
 	host, below := strings.CutPrefix(pattern, "*.")
@@ -111,7 +153,7 @@ func foldHost(host string) string {
 // Read learns what r is for, before anything is removed from it. client is
 // the address the request came from; the zero Addr if unknown.
 func (s *Set) Read(r *http.Request, client netip.Addr) *Message {
-	return &Message{Request: r, Client: client}
+	return &Message{Request: r, Client: client, Visit: readVisit(r)}
 }
 
 // Request scrubs m.Request in place and appends what it changed to log.
@@ -124,17 +166,18 @@ func (s *Set) Response(m *Message, log []Change) []Change {
 	return apply(s.at(m).response, m, log)
 }
 
-// Trailer scrubs the trailer fields h of either message of m.
+// Trailer scrubs the trailer fields h of either message of m and appends what
+// it changed to log.
 func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
-	return log
+	return scrubTrailer(m, h, log)
 }
 
 // FieldOrder returns the names of m.Request's fields in the order and the
-// case in which the persona's browser writes them on HTTP/1.1.
-func (s *Set) FieldOrder(m *Message) []string { return nil }
-
-// Personas names the personas that [New] knows.
-func Personas() []string { return []string{"chrome", "firefox", "off"} }
+// case in which the persona's browser writes them on HTTP/1.1, with names that
+// the request need not have. The caller must not change the slice.
+func (s *Set) FieldOrder(m *Message) []string {
+	return s.persona.orders[m.Visit.Kind.on(m.Request.URL.Scheme)].of(m.Request.Header)
+}
 
 func apply(list []Filter, m *Message, log []Change) []Change {
 	for _, f := range list {

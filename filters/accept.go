@@ -1,0 +1,354 @@
+package filters
+
+import (
+	_ "embed"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// negotiation rebuilds the Accept of scripts and API clients from the media
+// ranges that it understands (RFC 9110 §12.5.1), so that made-up types and
+// parameters do not survive and one wish has one spelling. Every other kind
+// of request has the persona's Accept.
+type negotiation struct{ *persona }
+
+const whyAccept = "RFC 9110 §12.5.1; rebuilt from what was understood"
+
+// Apply implements [Filter].
+func (f negotiation) Apply(m *Message, log []Change) []Change {
+	scheme := m.Request.URL.Scheme
+	if !f.identity || m.Visit.Kind.on(scheme) != Fetch {
+		return log
+	}
+	accept := ""
+	if m.Visit.Kind == Fetch {
+		accept = rebuildAccept(m.Request.Header["Accept"])
+	}
+	if accept == "" {
+		accept = f.on(m).value("Accept")
+	}
+	return put(m.Request.Header, "Accept", accept, whyAccept, log)
+}
+
+// maxRanges bounds the media ranges of one Accept: no client needs more, and
+// the order of many is an identifier.
+const maxRanges = 16
+
+// rebuildAccept returns the media ranges in lines that it understands, or "".
+func rebuildAccept(lines []string) string {
+	if len(lines) == 1 && lines[0] == "*/*" {
+		return "*/*"
+	}
+	var ranges []string
+	for _, line := range lines {
+		for member := range splitQuoted(line, ',') {
+			r := rebuildMediaRange(member)
+			if r == "" || containsString(ranges, r) {
+				continue
+			}
+			if ranges = append(ranges, r); len(ranges) == maxRanges {
+				return strings.Join(ranges, ", ")
+			}
+		}
+	}
+	return strings.Join(ranges, ", ")
+}
+
+func containsString(list []string, s string) bool {
+	for _, t := range list {
+		if t == s {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuildMediaRange returns one media range with its known parameters and its
+// weight, or "" if its type is none.
+func rebuildMediaRange(member string) string {
+	var out strings.Builder
+	weight := ""
+	first := true
+	for part := range splitQuoted(member, ';') {
+		part = strings.Trim(part, " \t")
+		if first {
+			first = false
+			media := strings.ToLower(part)
+			if !knownMediaType(media) {
+				return ""
+			}
+			out.WriteString(media)
+			continue
+		}
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			continue
+		}
+		name = strings.ToLower(strings.Trim(name, " \t"))
+		value = unquote(strings.Trim(value, " \t"))
+		if name == "q" {
+			weight = rebuildWeight(value)
+			break // what follows a weight is accept-ext, of which there is none
+		}
+		if canonical := mediaParameter(name, value); canonical != "" {
+			out.WriteString(";" + canonical)
+		}
+	}
+	return out.String() + weight
+}
+
+// rebuildWeight returns ";q=value" with as few digits as the weight needs, or
+// "" for 1 and for what is no weight (RFC 9110 §12.4.2).
+func rebuildWeight(value string) string {
+	q, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(q >= 0 && q < 1) || len(value) > 20 {
+		return ""
+	}
+	q = float64(int(q*1000+0.5)) / 1000
+	if q >= 1 {
+		return ""
+	}
+	return ";q=" + strconv.FormatFloat(q, 'f', -1, 64)
+}
+
+// splitQuoted yields the parts of s between separators that stand outside
+// quoted strings.
+func splitQuoted(s string, separator byte) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		start, quoted := 0, false
+		for i := 0; i < len(s); i++ {
+			switch c := s[i]; {
+			case c == '"':
+				quoted = !quoted
+			case c == '\\' && quoted:
+				i++
+			case c == separator && !quoted:
+				if !yield(s[start:i]) {
+					return
+				}
+				start = i + 1
+			}
+		}
+		yield(s[start:])
+	}
+}
+
+// unquote returns the value of a token or quoted-string (RFC 9110 §5.6.4).
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	s = s[1 : len(s)-1]
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
+}
+
+//go:embed mediatypes.txt
+var mediaTypeList string
+
+// mediaTypes holds the listed types. It is read once, when first asked.
+var mediaTypes = sync.OnceValue(func() map[string]bool {
+	types := map[string]bool{"*/*": true}
+	top := ""
+	for line := range strings.Lines(mediaTypeList) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#':
+		case strings.HasSuffix(line, "/"):
+			top = line
+			types[top+"*"] = true
+		default:
+			types[top+strings.ToLower(line)] = true
+		}
+	}
+	return types
+})
+
+// knownMediaType reports whether media, in lower case, may be asked for: it
+// is listed, or a vendor's or a structured type whose name reads like one
+// (RFC 6838 §3.2, §4.2.8), as APIs have them for their versions.
+func knownMediaType(media string) bool {
+	if mediaTypes()[media] {
+		return true
+	}
+	top, sub, ok := strings.Cut(media, "/")
+	if !ok || !mediaTypes()[top+"/*"] {
+		return false
+	}
+	_, suffix, structured := strings.Cut(sub, "+")
+	if structured && !structuredSuffixes[suffix] {
+		return false
+	}
+	return (structured || strings.HasPrefix(sub, "vnd.")) && readsLikeAName(sub)
+}
+
+// structuredSuffixes is IANA's registry "Structured Syntax Suffixes", without
+// those that only certificates and firmware use.
+var structuredSuffixes = map[string]bool{
+	"json": true, "xml": true, "yaml": true, "cbor": true, "zip": true, "gzip": true,
+	"json-seq": true, "jwt": true, "sqlite3": true, "zstd": true, "ber": true, "der": true,
+	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true,
+}
+
+// readsLikeAName reports whether s consists of words and version numbers, not
+// of a number or key that could name a visitor.
+func readsLikeAName(s string) bool {
+	if len(s) > 72 {
+		return false
+	}
+	digits := 0
+	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(".-+_", c) }) {
+		letters := 0
+		n := 0
+		for i := range len(word) {
+			switch c := word[i]; {
+			case 'a' <= c && c <= 'z':
+				letters++
+			case '0' <= c && c <= '9':
+				n++
+			default:
+				return false
+			}
+		}
+		if digits += n; digits > 8 || letters > 20 || n > 0 && letters > 0 && len(word) > 9 {
+			return false
+		}
+	}
+	return true
+}
+
+// AcceptsCoding reports whether a client that sends the given Accept-Encoding
+// lines can read a body in coding (RFC 9110 §12.5.3). Without the field only
+// "identity" is: the standard lets a server send anything, but the clients
+// that send none decode nothing.
+func AcceptsCoding(acceptEncoding []string, coding string) bool {
+	coding = codingName(coding)
+	identity := coding == "identity" || coding == ""
+	verdict, wildcard := -1, -1 // -1 unsaid, 0 refused, 1 accepted
+	for _, line := range acceptEncoding {
+		for member := range strings.SplitSeq(line, ",") {
+			name, parameters, _ := strings.Cut(member, ";")
+			wanted := 1
+			if refusedWeight(parameters) {
+				wanted = 0
+			}
+			switch name = codingName(name); {
+			case name == "":
+			case name == "*":
+				wildcard = max(wildcard, wanted)
+			case name == coding || identity && name == "identity":
+				verdict = max(verdict, wanted)
+			}
+		}
+	}
+	switch {
+	case verdict >= 0:
+		return verdict == 1
+	case wildcard >= 0:
+		return wildcard == 1
+	}
+	return identity
+}
+
+// codingName folds the names of one coding (RFC 9110 §8.4.1.1, §8.4.1.3).
+func codingName(name string) string {
+	name = strings.ToLower(strings.Trim(name, " \t"))
+	return strings.TrimPrefix(name, "x-")
+}
+
+func refusedWeight(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.Trim(name, " \t"), "q") {
+			q, err := strconv.ParseFloat(strings.Trim(value, " \t"), 64)
+			return err == nil && q == 0
+		}
+	}
+	return false
+}
+
+// mediaParameter returns name=value as it is sent, or "" if the parameter is
+// not known to choose a representation or its value is not one of those
+// documented for it.
+func mediaParameter(name, value string) string {
+	accepted, known := mediaParameters[name]
+	if !known {
+		return ""
+	}
+	sent, ok := accepted(value)
+	if !ok {
+		return ""
+	}
+	if name == "profile" || name == "ext" || name == "type" && strings.Contains(sent, "/") {
+		sent = `"` + sent + `"`
+	}
+	return name + "=" + sent
+}
+
+// mediaParameters are the parameters by which APIs choose a representation.
+var mediaParameters = map[string]func(string) (string, bool){
+	"charset": oneOf("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"),
+	"version": versionNumber,
+	"v":       versionNumber, // signed exchanges ("b3"), Kubernetes, and others
+
+	// JSON-LD 1.1 §6.1, ActivityPub §3.2, JSON:API, IIIF Presentation.
+	"profile": oneOf("http://www.w3.org/ns/json-ld#expanded", "http://www.w3.org/ns/json-ld#compacted",
+		"http://www.w3.org/ns/json-ld#flattened", "http://www.w3.org/ns/json-ld#framed",
+		"http://www.w3.org/ns/json-ld#context", "http://www.w3.org/ns/json-ld#frame",
+		"https://www.w3.org/ns/activitystreams", "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/",
+		"http://iiif.io/api/presentation/2/context.json",
+		"http://iiif.io/api/presentation/3/context.json"),
+	"ext": oneOf("https://jsonapi.org/ext/atomic"),
+
+	"odata.metadata":    oneOf("none", "minimal", "full"), // OData JSON 4.01 §3
+	"odata":             oneOf("nometadata", "minimalmetadata", "fullmetadata", "verbose", "light"),
+	"odata.streaming":   oneOf("true", "false"),
+	"streaming":         oneOf("true", "false"),
+	"ieee754compatible": oneOf("true", "false"),
+
+	"as":               oneOf("Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList"), // Kubernetes
+	"g":                oneOf("meta.k8s.io", "apidiscovery.k8s.io"),
+	"stream":           oneOf("watch"),
+	"proto":            oneOf("io.prometheus.client.MetricFamily"), // Prometheus exposition formats
+	"encoding":         oneOf("delimited", "text", "compact-text"),
+	"escaping":         oneOf("allow-utf-8", "underscores", "dots", "values"),
+	"deferspec":        versionNumber, // GraphQL over HTTP, incremental delivery
+	"incrementalspec":  versionNumber,
+	"subscriptionspec": versionNumber,
+	"boundary":         oneOf("graphql", "-"),
+	"type":             oneOf("feed", "entry", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
+	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),
+	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"
+}
+
+// oneOf accepts the given values in any case and returns them as given.
+func oneOf(values ...string) func(string) (string, bool) {
+	return func(s string) (string, bool) {
+		for _, value := range values {
+			if strings.EqualFold(s, value) {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}
+
+// versionForm matches versions such as 2, v1.1, 0.0.4, b3, v1beta1, 2024-06-01
+// and 20220824: nothing with room for a name or a key.
+var versionForm = regexp.MustCompile(`^(?:[vbr]?[0-9]{1,4}(?:[.-][0-9]{1,3}){0,3}(?:(?:alpha|beta|rc)[0-9]{0,2})?|20[0-9]{6})$`)
+
+func versionNumber(s string) (string, bool) {
+	s = strings.ToLower(s)
+	return s, versionForm.MatchString(s)
+}

@@ -1,0 +1,111 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestAcceptOfScripts(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ in, want string }{
+		{"", "*/*"},
+		{"*/*", "*/*"},
+		{"application/json", "application/json"},
+		{"Application/JSON", "application/json"},
+		{"application/json,text/plain,*/*", "application/json, text/plain, */*"},
+		{"application/json ;q=0.90 , text/html;Q=0.8", "application/json;q=0.9, text/html;q=0.8"},
+		{"application/json;q=1.000", "application/json"},
+		{"application/json;q=0", "application/json;q=0"},
+		{"application/json;q=0.12345", "application/json;q=0.123"},
+		{"application/json;q=7", "application/json"},
+		{"application/json, application/json", "application/json"},
+		{"text/event-stream", "text/event-stream"},
+		{"application/vnd.api+json;version=2", "application/vnd.api+json;version=2"},
+		{"application/vnd.github.v3+json", "application/vnd.github.v3+json"},
+		{"application/vnd.github.raw+json", "application/vnd.github.raw+json"},
+		{"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.v2+json"},
+		{"application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.index.v1+json"},
+		{`application/ld+json; profile="https://www.w3.org/ns/activitystreams"`, `application/ld+json;profile="https://www.w3.org/ns/activitystreams"`},
+		{`application/ld+json; profile="https://me.example/4711"`, "application/ld+json"},
+		{"application/json;odata.metadata=Minimal;IEEE754Compatible=true", "application/json;odata.metadata=minimal;ieee754compatible=true"},
+		{"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json;as=Table;v=v1;g=meta.k8s.io, application/json"},
+		{"application/openmetrics-text;version=1.0.0;charset=UTF-8;q=0.5", "application/openmetrics-text;version=1.0.0;charset=utf-8;q=0.5"},
+		{"application/x-git-upload-pack-result", "application/x-git-upload-pack-result"},
+		{"application/dns-message", "application/dns-message"},
+		{"text/x-component", "text/x-component"},
+		{"image/webp", "image/webp"},
+		{`application/json;charset="utf-8"`, "application/json;charset=utf-8"},
+
+		{"application/json;visitor=4711", "application/json"},
+		{"application/json;q=0.5;visitor=4711", "application/json;q=0.5"},
+		{"application/json;version=8716238716238", "application/json"},
+		{"application/json;charset=me", "application/json"},
+		{"text/x-visitor-4711", "*/*"},
+		{"application/x3fa9c81b2d", "*/*"},
+		{"application/vnd.3fa9c81b2d77e0+json", "*/*"},
+		{"application/vnd.a.b.c.1234.5678.9+json", "*/*"},
+		{"application/a+visitor", "*/*"},
+		{"visitor/json", "*/*"},
+		{`application/json;charset="ut,f", text/html`, "application/json, text/html"},
+		{"application", "*/*"},
+		{";;,,;", "*/*"},
+	} {
+		h := http.Header{"Sec-Fetch-Dest": {"empty"}}
+		if test.in != "" {
+			h["Accept"] = []string{test.in}
+		}
+		m := s.Read(newRequest(t, "GET", "https://api.example/", h), netip.Addr{})
+		s.Request(m, nil)
+		if got := strings.Join(m.Request.Header["Accept"], "\n"); got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.in, got, test.want)
+		}
+	}
+}
+
+func TestAcceptsCoding(t *testing.T) {
+	for _, test := range []struct {
+		lines  []string
+		coding string
+		want   bool
+	}{
+		{nil, "gzip", false},
+		{nil, "identity", true},
+		{[]string{""}, "gzip", false},
+		{[]string{""}, "identity", true},
+		{[]string{"gzip, deflate"}, "gzip", true},
+		{[]string{"gzip, deflate"}, "br", false},
+		{[]string{"gzip", "br"}, "br", true},
+		{[]string{"GZIP"}, "gzip", true},
+		{[]string{"x-gzip"}, "gzip", true},
+		{[]string{"gzip;q=0"}, "gzip", false},
+		{[]string{"gzip;q=0.000, *"}, "gzip", false},
+		{[]string{"gzip; Q=0.001"}, "gzip", true},
+		{[]string{"*"}, "zstd", true},
+		{[]string{"*;q=0"}, "zstd", false},
+		{[]string{"*;q=0"}, "identity", false},
+		{[]string{"identity;q=0, gzip"}, "identity", false},
+		{[]string{"identity;q=1, *;q=0"}, "identity", true},
+		{[]string{"identity;q=1, *;q=0"}, "gzip", false},
+		{[]string{"gzip"}, "", true},
+	} {
+		if got := AcceptsCoding(test.lines, test.coding); got != test.want {
+			t.Errorf("%q, %q: got %t", test.lines, test.coding, got)
+		}
+	}
+}
+
+func FuzzRebuildAccept(f *testing.F) {
+	f.Add("application/json;q=0.5, text/html;charset=\"utf-8\"")
+	f.Add("application/vnd.api+json;version=2;ext=\"https://jsonapi.org/ext/atomic\"")
+	f.Fuzz(func(t *testing.T, s string) {
+		once := rebuildAccept([]string{s})
+		if hasControl(once) || strings.ContainsAny(once, "\t") {
+			t.Fatalf("%q gives %q", s, once)
+		}
+		if again := rebuildAccept([]string{once}); again != once {
+			t.Errorf("%q gives %q, then %q", s, once, again)
+		}
+	})
+}

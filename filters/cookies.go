@@ -1,0 +1,256 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// cookies lets cookies pass by policy, in both directions. What passes keeps
+// its bytes. Lines that a user agent must ignore (RFC 6265bis §5.6, §5.7) are
+// dropped here, so that clients that do not know a rule are held to it too.
+type cookies struct{ policy CookiePolicy }
+
+const (
+	whyCookiePolicy = "cookie policy"
+	whyCookieForm   = "RFC 6265bis §5.6, §5.7"
+)
+
+// Apply implements [Filter].
+func (c cookies) Apply(m *Message, log []Change) []Change {
+	if m.Response != nil {
+		return c.applyResponse(m, log)
+	}
+	h := m.Request.Header
+	log = put(h, "Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	lines, there := h["Cookie"]
+	if !there {
+		return log
+	}
+	if !c.allows(m) {
+		return put(h, "Cookie", "", whyCookiePolicy, log)
+	}
+	if len(lines) == 1 && lines[0] != "" && !hasControl(lines[0]) {
+		return log
+	}
+	// HTTP/2 clients may split the field; HTTP/1.1 has one line (RFC 9113 §8.2.3).
+	var whole []string
+	for _, line := range lines {
+		if line = strings.Trim(line, " \t;"); line != "" && !hasControl(line) {
+			whole = append(whole, line)
+		}
+	}
+	return put(h, "Cookie", strings.Join(whole, "; "), "RFC 6265bis §4.2.1, RFC 9113 §8.2.3", log)
+}
+
+// allows reports whether the policy lets cookies through for m at all.
+func (c cookies) allows(m *Message) bool {
+	switch c.policy {
+	case CookiesBlock:
+		return false
+	case CookiesPass, CookiesSession:
+		return true
+	}
+	return !m.Visit.ThirdParty
+}
+
+func (c cookies) applyResponse(m *Message, log []Change) []Change {
+	h := m.Response.Header
+	log = put(h, "Set-Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	lines, there := h["Set-Cookie"]
+	if !there {
+		return log
+	}
+	if !c.allows(m) {
+		return put(h, "Set-Cookie", "", whyCookiePolicy, log)
+	}
+	kept := make([]string, 0, len(lines))
+	for _, line := range lines {
+		set, ok := parseSetCookie(line)
+		if !ok || !set.lawful(foldHost(m.Request.URL.Hostname())) {
+			log = append(log, Change{"Set-Cookie", Reduced, whyCookieForm})
+			continue
+		}
+		if c.policy == CookiesSession && set.persistent && !set.expired(h) {
+			line = withoutPersistence(line)
+			log = append(log, Change{"Set-Cookie", Reduced, whyCookiePolicy})
+		}
+		kept = append(kept, line)
+	}
+	if len(kept) == 0 {
+		delete(h, "Set-Cookie")
+	} else {
+		h["Set-Cookie"] = kept
+	}
+	return log
+}
+
+// A setCookie is what the rules need to know of one Set-Cookie line.
+type setCookie struct {
+	name, value      string
+	domain, path     string // of the last such attribute
+	hasDomain        bool
+	secure, httpOnly bool
+	persistent       bool // has Max-Age or Expires
+	maxAge, expires  string
+}
+
+// maxCookie is the most that user agents take: bytes of name and value
+// (RFC 6265bis §5.6 step 6).
+const maxCookie = 4096
+
+// parseSetCookie reads a Set-Cookie line as RFC 6265bis §5.6 has user agents
+// do. It fails for lines that set nothing.
+func parseSetCookie(line string) (c setCookie, ok bool) {
+	if hasControl(line) {
+		return c, false
+	}
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, value, named := strings.Cut(pair, "=")
+	if !named {
+		name, value = "", pair
+	}
+	c.name, c.value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if n := len(c.name) + len(c.value); n == 0 || n > maxCookie {
+		return c, false
+	}
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		key, value, _ := strings.Cut(attribute, "=")
+		value = strings.Trim(value, " \t")
+		switch strings.ToLower(strings.Trim(key, " \t")) {
+		case "domain":
+			c.domain = foldDomain(value)
+			c.hasDomain = value != ""
+		case "path":
+			c.path = value
+		case "secure":
+			c.secure = true
+		case "httponly":
+			c.httpOnly = true
+		case "max-age":
+			c.maxAge, c.persistent = value, true
+		case "expires":
+			c.expires, c.persistent = value, true
+		}
+	}
+	return c, true
+}
+
+func foldDomain(domain string) string {
+	return strings.ToLower(strings.TrimPrefix(domain, "."))
+}
+
+// lawful reports whether host may set c: its Domain covers host and is no
+// public suffix (RFC 6265bis §5.7), and its name keeps what its prefix
+// promises (§4.1.3). Whether the connection is secure enough for a Secure
+// cookie is the user agent's to say (§5.7): some take loopback for secure.
+func (c setCookie) lawful(host string) bool {
+	if c.hasDomain && !domainCovers(c.domain, host) {
+		return false
+	}
+	if c.name == "" {
+		return !hasCookiePrefix(c.value) // a nameless cookie must not pose as one (§5.7)
+	}
+	fromHost := c.secure && !c.hasDomain && c.path == "/"
+	switch {
+	case hasPrefixFold(c.name, "__Host-Http-"):
+		return fromHost && c.httpOnly
+	case hasPrefixFold(c.name, "__Host-"):
+		return fromHost
+	case hasPrefixFold(c.name, "__Http-"):
+		return c.secure && c.httpOnly
+	case hasPrefixFold(c.name, "__Secure-"):
+		return c.secure
+	}
+	return true
+}
+
+func hasCookiePrefix(s string) bool {
+	return hasPrefixFold(s, "__Host-") || hasPrefixFold(s, "__Secure-") || hasPrefixFold(s, "__Http-")
+}
+
+// domainCovers reports whether host may set cookies for domain.
+func domainCovers(domain, host string) bool {
+	if domain == host {
+		return true // a public suffix may set them for itself alone
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	rest, below := strings.CutSuffix(host, domain)
+	if !below || !strings.HasSuffix(rest, ".") {
+		return false
+	}
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix != domain
+}
+
+// expired reports whether c deletes a cookie: such a line keeps its date, or
+// it would set one. The response's own Date is the clock; without it, only
+// what was long ago has passed.
+func (c setCookie) expired(h http.Header) bool {
+	if c.maxAge != "" {
+		seconds, err := strconv.ParseInt(c.maxAge, 10, 64)
+		if err == nil || strings.HasPrefix(c.maxAge, "-") {
+			return strings.HasPrefix(c.maxAge, "-") || seconds == 0
+		}
+	}
+	until, ok := cookieDate(c.expires)
+	if !ok {
+		return false
+	}
+	now, err := http.ParseTime(single(h["Date"]))
+	if err != nil {
+		return until.Year() < 2020
+	}
+	return !until.After(now)
+}
+
+// cookieDate reads the forms in which servers write Expires. Its year can be
+// before any that HTTP-date allows, as in "Thu, 01-Jan-1970".
+func cookieDate(s string) (time.Time, bool) {
+	if t, err := http.ParseTime(s); err == nil {
+		return t, true
+	}
+	for _, form := range [...]string{
+		"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST",
+		"Mon, 02-Jan-06 15:04:05 MST", "Mon Jan 02 2006 15:04:05 GMT-0700", "2 Jan 2006 15:04:05 MST",
+	} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// withoutPersistence returns line without its Max-Age and Expires attributes,
+// the rest byte for byte.
+func withoutPersistence(line string) string {
+	var out strings.Builder
+	for i, part := range strings.Split(line, ";") {
+		key, _, _ := strings.Cut(part, "=")
+		key = strings.Trim(key, " \t")
+		if i > 0 && (strings.EqualFold(key, "max-age") || strings.EqualFold(key, "expires")) {
+			continue
+		}
+		if i > 0 {
+			out.WriteByte(';')
+		}
+		out.WriteString(part)
+	}
+	return out.String()
+}
+
+// hasControl reports whether s holds a control character other than a tab.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,134 @@
+package filters
+
+import (
+	"net/http"
+	"slices"
+)
+
+// fetchMetadata rebuilds the Sec-Fetch fields (W3C Fetch Metadata Request
+// Headers) from what was understood of the request, so that a client that
+// sends none of them looks like one that does. Browsers send none to plain
+// http.
+type fetchMetadata struct{ *persona }
+
+const whyFetchMetadata = "W3C Fetch Metadata; rebuilt, the same for all browsers"
+
+// The fields are sent in this order of the array.
+var fetchMetadataFields = [...]string{
+	"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Fetch-Storage-Access",
+}
+
+// Apply implements [Filter].
+func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
+	if !f.identity {
+		return log
+	}
+	h := m.Request.Header
+	var want [len(fetchMetadataFields)]string
+	if m.Request.URL.Scheme == "https" && f.fetchMetadata[m.Visit.Kind] {
+		site := siteRelation(m)
+		mode := fetchMode(m, site)
+		want = [...]string{fetchDest(m), mode, site, "", ""}
+		if m.Visit.Kind == Document {
+			want[3] = "?1" // not all browsers tell what the user did from what a script did
+		}
+		if f.storageAccess && site == "cross-site" && mode == "no-cors" && h["Cookie"] == nil {
+			want[4] = "none"
+		}
+	}
+	for i, name := range fetchMetadataFields {
+		log = put(h, name, want[i], whyFetchMetadata, log)
+	}
+	for name := range h {
+		if hasPrefixFold(name, "Sec-Fetch-") && !slices.Contains(fetchMetadataFields[:], name) {
+			log = put(h, name, "", whyFetchMetadata, log)
+		}
+	}
+	return log
+}
+
+// put makes value the only line of field name, or removes the field if value
+// is "", and appends to log what that changed.
+func put(h http.Header, name, value, why string, log []Change) []Change {
+	lines, there := h[name]
+	switch {
+	case value == "" && !there, len(lines) == 1 && lines[0] == value && value != "":
+		return log
+	case value == "":
+		delete(h, name)
+		return append(log, Change{name, Removed, why})
+	case !there:
+		h[name] = []string{value}
+		return append(log, Change{name, Added, why})
+	}
+	h[name] = []string{value}
+	return append(log, Change{name, Rewritten, why})
+}
+
+// fetchDest returns the client's destination if it is one of the kind's, else
+// the kind's usual one.
+func fetchDest(m *Message) string {
+	dests := kinds[m.Visit.Kind].dests
+	dest := single(m.Request.Header["Sec-Fetch-Dest"])
+	if m.Visit.Kind != WebSocket && slices.Contains(dests, dest) {
+		return dest
+	}
+	return dests[0]
+}
+
+// fetchMode returns the mode that goes with the kind. Only scripts choose
+// one; for the parts of a page it shows in whether Origin is sent.
+func fetchMode(m *Message, site string) string {
+	switch m.Visit.Kind {
+	case Document, Frame, Embed:
+		return "navigate"
+	case WebSocket:
+		return "websocket"
+	case Worker:
+		return "same-origin"
+	case Font, Manifest, Preflight:
+		return "cors"
+	case Fetch:
+		switch mode := single(m.Request.Header["Sec-Fetch-Mode"]); mode {
+		case "no-cors", "same-origin":
+			return mode
+		}
+		return "cors"
+	}
+	if site != "same-origin" && m.Request.Header["Origin"] != nil {
+		return "cors"
+	}
+	if m.Visit.Kind == Track {
+		return "same-origin"
+	}
+	return "no-cors"
+}
+
+// siteRelation returns how the initiator relates to the target: as the client
+// says unless something contradicts it, else as Origin or Referer show.
+func siteRelation(m *Message) string {
+	h := m.Request.Header
+	claim := fetchSite(h)
+	if claim == "cross-site" || m.Visit.ThirdParty {
+		return "cross-site"
+	}
+	if claim != "" {
+		return claim
+	}
+	for _, name := range [...]string{"Origin", "Referer"} {
+		a, ok := parseAuthority(single(h[name]))
+		switch {
+		case !ok:
+		case a.sameOrigin(m.Request):
+			return "same-origin"
+		case registrable(a.host) == registrable(targetHost(m.Request)):
+			return "same-site"
+		default:
+			return "cross-site" // a link to a page of another site
+		}
+	}
+	if m.Visit.Kind == Document {
+		return "none"
+	}
+	return "same-origin"
+}

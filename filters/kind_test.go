@@ -1,0 +1,75 @@
+package filters
+
+import (
+	"net/http"
+	"testing"
+)
+
+func TestKindOf(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		h    http.Header
+		want Kind
+	}{
+		{"nothing said", http.Header{}, Fetch},
+		{"curl", http.Header{"Accept": {"*/*"}}, Fetch},
+		{"destination decides", http.Header{"Sec-Fetch-Dest": {"image"}, "Accept": {"text/html,application/xhtml+xml,*/*"}}, Image},
+		{"frames of all sorts", http.Header{"Sec-Fetch-Dest": {"fencedframe"}}, Frame},
+		{"workers of all sorts", http.Header{"Sec-Fetch-Dest": {"sharedworker"}}, Worker},
+		{"worklets are scripts", http.Header{"Sec-Fetch-Dest": {"paintworklet"}}, Script},
+		{"a script's request", http.Header{"Sec-Fetch-Dest": {"empty"}, "Accept": {"text/html,application/xhtml+xml,*/*"}}, Fetch},
+		{"a made-up destination is not understood", http.Header{"Sec-Fetch-Dest": {"me"}, "Accept": {"text/css,*/*;q=0.1"}}, Style},
+		{"contradicting destinations", http.Header{"Sec-Fetch-Dest": {"image", "script"}, "Accept": {"*/*"}}, Fetch},
+
+		{"Internet Explorer 8", http.Header{"Accept": {"image/jpeg, application/x-ms-application, image/gif, application/xaml+xml, image/pjpeg, application/x-ms-xbap, application/x-shockwave-flash, application/msword, */*"}}, Document},
+		{"Edge 18", http.Header{"Accept": {"text/html, application/xhtml+xml, application/xml; q=0.9, */*; q=0.8"}}, Document},
+		{"Internet Explorer 11", http.Header{"Accept": {"text/html, application/xhtml+xml, image/jxr, */*"}}, Document},
+		{"Opera 12", http.Header{"Accept": {"text/html, application/xml;q=0.9, application/xhtml+xml, image/png, image/webp, image/jpeg, image/gif, image/x-xbitmap, */*;q=0.1"}}, Document},
+		{"WebKit 5", http.Header{"Accept": {"application/xml,application/xhtml+xml,text/html;q=0.9,text/plain;q=0.8,image/png,*/*;q=0.5"}}, Document},
+		{"Chromium 156", http.Header{"Accept": {"text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7"}}, Document},
+		{"lines are one list", http.Header{"Accept": {"text/html", "application/xhtml+xml,*/*"}}, Document},
+		{"in any case", http.Header{"Accept": {"TEXT/HTML,Application/XHTML+xml,*/*"}}, Document},
+		{"html alone is a wish", http.Header{"Accept": {"text/html"}}, Fetch},
+		{"html alone from a browser", http.Header{"Accept": {"text/html"}, "Upgrade-Insecure-Requests": {"1"}}, Document},
+		{"Turbo streams are a script's", http.Header{"Accept": {"text/vnd.turbo-stream.html, text/html, application/xhtml+xml"}}, Fetch},
+
+		{"Edge 18 image", http.Header{"Accept": {"image/png, image/svg+xml, image/*; q=0.8, */*; q=0.5"}}, Image},
+		{"Safari image", http.Header{"Accept": {"image/webp,image/avif,image/jxl,image/heic,image/heic-sequence,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"}}, Image},
+		{"Safari 10 image", http.Header{"Accept": {"image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5"}}, Image},
+		{"one image type is a wish", http.Header{"Accept": {"image/png"}}, Fetch},
+		{"Edge style", http.Header{"Accept": {"text/css, */*"}}, Style},
+		{"style alone is a wish", http.Header{"Accept": {"text/css"}}, Fetch},
+		{"Edge 18 script", http.Header{"Accept": {"application/javascript, */*; q=0.8"}}, Script},
+		{"jQuery", http.Header{"Accept": {"text/javascript, application/javascript, application/ecmascript, application/x-ecmascript, */*; q=0.01"}, "X-Requested-With": {"XMLHttpRequest"}}, Fetch},
+		{"Firefox font", http.Header{"Accept": {"application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8"}}, Font},
+		{"Firefox audio", http.Header{"Accept": {"audio/webm,audio/ogg,audio/wav,audio/*;q=0.9,application/ogg;q=0.7,video/*;q=0.6,*/*;q=0.5"}}, Video},
+		{"axios", http.Header{"Accept": {"application/json, text/plain, */*"}}, Fetch},
+		{"event stream", http.Header{"Accept": {"text/event-stream"}}, Fetch},
+		{"GraphQL", http.Header{"Accept": {"application/graphql-response+json, application/json;q=0.9"}}, Fetch},
+
+		{"handshake", http.Header{"Upgrade": {"WebSocket"}, "Connection": {"keep-alive, Upgrade"}, "Sec-Fetch-Dest": {"empty"}}, WebSocket},
+		{"another upgrade", http.Header{"Upgrade": {"h2c"}, "Connection": {"Upgrade, HTTP2-Settings"}}, Fetch},
+		{"upgrade that Connection does not name", http.Header{"Upgrade": {"websocket"}}, Fetch},
+	} {
+		r := newRequest(t, "GET", "http://site.example/", test.h)
+		if got := kindOf(r); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+	preflight := newRequest(t, "OPTIONS", "http://site.example/", http.Header{"Origin": {"http://a.example"}, "Access-Control-Request-Method": {"PUT"}})
+	if got := kindOf(preflight); got != Preflight {
+		t.Errorf("preflight: got %s", got)
+	}
+}
+
+func TestEveryDestinationHasOneKind(t *testing.T) {
+	seen := map[string]Kind{}
+	for k := range kinds {
+		for _, dest := range kinds[k].dests {
+			if other, taken := seen[dest]; taken && dest != "empty" {
+				t.Errorf("%s is both %s and %s", dest, other, Kind(k))
+			}
+			seen[dest] = Kind(k)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package filters
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+//go:embed personas/*.json
+var personaFiles embed.FS
+
+// A personaFile is one file under personas: what one browser sends.
+type personaFile struct {
+	Browser  string `json:"browser"`
+	Platform string `json:"platform"`
+	Taken    string `json:"taken"`  // date, YYYY-MM-DD
+	Source   string `json:"source"` // where the values come from
+
+	// Of several fields of one name that apply to a request, the last holds.
+	Fields []personaField `json:"fields"`
+
+	// FetchMetadata says how the browser sends Sec-Fetch fields; nil passes
+	// the client's.
+	FetchMetadata *struct {
+		Except        []string `json:"except"`        // kinds without any
+		StorageAccess bool     `json:"storageAccess"` // sends Sec-Fetch-Storage-Access
+	} `json:"fetchMetadata"`
+
+	// Order lists the fields of HTTP/1.1 requests, by kind and in the
+	// browser's case. "*" stands for those that scripts add.
+	Order []struct {
+		Kinds  []string `json:"kinds"`
+		Fields []string `json:"fields"`
+	} `json:"order"`
+}
+
+// A personaField is sent with every request of its kinds and scheme.
+type personaField struct {
+	Name   string   `json:"name"`
+	Value  string   `json:"value"`  // {language} stands for the language list
+	Kinds  []string `json:"kinds"`  // none means all
+	Except []string `json:"except"` // kinds without it
+	Scheme string   `json:"scheme"` // "" means both
+	Range  bool     `json:"range"`  // only with requests for a range
+}
+
+// personaOnly are the fields that no client's value of ever passes: those that
+// a persona does not send are removed.
+var personaOnly = []string{
+	"User-Agent", "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language",
+	"Connection", "Dnt", "Priority", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform",
+	"Sec-Gpc", "Upgrade-Insecure-Requests", "Save-Data",
+}
+
+// Personas names the personas that [New] knows.
+func Personas() []string {
+	files, err := fs.Glob(personaFiles, "personas/*.json")
+	if err != nil {
+		panic(err) // the pattern is constant
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(strings.TrimPrefix(file, "personas/"), ".json")
+	}
+	return files
+}
+
+// A persona makes all visitors send the same bytes.
+type persona struct {
+	sheets   [kindCount]sheets
+	orders   [kindCount]fieldOrder
+	identity bool // false for the persona that changes nothing
+
+	fetchMetadata [kindCount]bool // which kinds carry Sec-Fetch fields
+	storageAccess bool
+}
+
+// A sheets holds the fields for plain http and https, without and with Range.
+type sheets [2][2]sheet
+
+// A sheet lists what is sent, one value a name, and which other names are
+// not.
+type sheet struct {
+	names, values []string // the names are canonical
+	absent        []string
+}
+
+func (s sheet) value(name string) string {
+	if i := slices.Index(s.names, name); i >= 0 {
+		return s.values[i]
+	}
+	return ""
+}
+
+// loadPersona reads the persona called name, for visitors that prefer
+// language.
+func loadPersona(name, language string) (*persona, error) {
+	if !slices.Contains(Personas(), name) {
+		return nil, fmt.Errorf("persona %q does not exist; there are %s", name, strings.Join(Personas(), ", "))
+	}
+	list, err := acceptLanguage(language)
+	if err != nil {
+		return nil, err
+	}
+	text, err := personaFiles.ReadFile("personas/" + name + ".json")
+	if err != nil {
+		return nil, err
+	}
+	var file personaFile
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("persona %s: %w", name, err)
+	}
+	p := &persona{identity: len(file.Fields) > 0}
+	for k := range kinds {
+		for _, order := range file.Order {
+			if slices.Contains(order.Kinds, kinds[k].name) {
+				p.orders[k] = newFieldOrder(order.Fields)
+			}
+		}
+		for i, scheme := range []string{"http", "https"} {
+			p.sheets[k][i][0] = file.sheet(kinds[k].name, scheme, false, list)
+			p.sheets[k][i][1] = file.sheet(kinds[k].name, scheme, true, list)
+		}
+		if m := file.FetchMetadata; m != nil {
+			p.fetchMetadata[k] = !slices.Contains(m.Except, kinds[k].name)
+			p.storageAccess = m.StorageAccess
+		}
+	}
+	return p, nil
+}
+
+func (f *personaFile) sheet(kind, scheme string, ranged bool, language string) sheet {
+	var s sheet
+	for _, field := range f.Fields {
+		if len(field.Kinds) > 0 && !slices.Contains(field.Kinds, kind) ||
+			slices.Contains(field.Except, kind) ||
+			field.Scheme != "" && field.Scheme != scheme ||
+			field.Range && !ranged {
+			continue
+		}
+		name := http.CanonicalHeaderKey(field.Name)
+		value := strings.ReplaceAll(field.Value, "{language}", language)
+		if i := slices.Index(s.names, name); i >= 0 {
+			s.values[i] = value
+			continue
+		}
+		s.names = append(s.names, name)
+		s.values = append(s.values, value)
+	}
+	for _, name := range personaOnly {
+		if !slices.Contains(s.names, name) {
+			s.absent = append(s.absent, name)
+		}
+	}
+	return s
+}
+
+// acceptLanguage returns the list that both browsers send when set to tag:
+// the language, then without its region, then English, each 0.1 less wanted.
+func acceptLanguage(tag string) (string, error) {
+	base, _, _ := strings.Cut(tag, "-")
+	for subtag := range strings.SplitSeq(tag, "-") {
+		if len(subtag) == 0 || len(subtag) > 8 || strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return "", fmt.Errorf("language %q is not a language tag such as en-US", tag)
+		}
+	}
+	if len(base) < 2 || len(base) > 3 {
+		return "", fmt.Errorf("language %q is not a language tag such as en-US", tag)
+	}
+	tags := []string{tag}
+	if base != tag {
+		tags = append(tags, base)
+	}
+	if base != "en" {
+		tags = append(tags, "en-US", "en")
+	}
+	for i := range tags[1:] {
+		tags[i+1] += fmt.Sprintf(";q=0.%d", 9-i)
+	}
+	return strings.Join(tags, ","), nil
+}
+
+// on returns the fields for m.
+func (p *persona) on(m *Message) *sheet {
+	scheme := m.Request.URL.Scheme
+	secure, ranged := 0, 0
+	if scheme == "https" {
+		secure = 1
+	}
+	if m.Request.Header["Range"] != nil {
+		ranged = 1
+	}
+	return &p.sheets[m.Visit.Kind.on(scheme)][secure][ranged]
+}
+
+// Apply implements [Filter].
+func (p *persona) Apply(m *Message, log []Change) []Change {
+	if !p.identity {
+		return log
+	}
+	s := p.on(m)
+	h := m.Request.Header
+	for _, name := range s.absent {
+		if _, there := h[name]; there {
+			delete(h, name)
+			log = append(log, Change{name, Removed, whyPersona})
+		}
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Sec-Ch-") && !slices.Contains(s.names, name) {
+			delete(h, name)
+			log = append(log, Change{name, Removed, whyPersona})
+		}
+	}
+	negotiated := m.Visit.Kind.on(m.Request.URL.Scheme) == Fetch
+	var backing []string
+	for i, name := range s.names {
+		if name == "Accept" && negotiated {
+			continue // negotiation did it
+		}
+		lines := h[name]
+		if len(lines) == 1 && lines[0] == s.values[i] {
+			continue
+		}
+		if backing == nil {
+			backing = slices.Clone(s.values) // the message's own: others may edit it
+		}
+		did := Rewritten
+		if len(lines) == 0 {
+			did = Added
+		}
+		h[name] = backing[i : i+1 : i+1]
+		log = append(log, Change{name, did, whyPersona})
+	}
+	return log
+}
+
+const whyPersona = "the persona's: the same for all visitors"
+
+// A fieldOrder lists field names as a browser writes them.
+type fieldOrder struct {
+	listed []string
+	star   int             // where fields that are not listed go
+	known  map[string]bool // listed, in canonical form
+}
+
+func newFieldOrder(names []string) fieldOrder {
+	o := fieldOrder{star: slices.Index(names, "*"), known: map[string]bool{}}
+	o.listed = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "*" })
+	for _, name := range o.listed {
+		o.known[http.CanonicalHeaderKey(name)] = true
+	}
+	return o
+}
+
+// of returns the order for a request with header h: the listed names, and the
+// others in h sorted, so that nothing depends on the client's order. The
+// caller must not change the slice.
+func (o *fieldOrder) of(h http.Header) []string {
+	var others []string
+	for name := range h {
+		if !o.known[name] {
+			others = append(others, name)
+		}
+	}
+	if others == nil {
+		return o.listed
+	}
+	slices.Sort(others)
+	return slices.Concat(o.listed[:o.star], others, o.listed[o.star:])
+}

@@ -1,0 +1,147 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+)
+
+// responseFields removes what an answer carries beyond the answer: hop-by-hop
+// fields, orders to report on the visitor or to reveal more of them, the route
+// it took, and echoes of addresses and traces. Age stays: it belongs to
+// freshness. ETag and Last-Modified stay: the cache owns them.
+type responseFields struct{}
+
+// responseNames is the index of responseTable.
+var responseNames = newNameIndex(responseTable)
+
+// responseTable lists fields of responses that go, and such as stay although
+// a request's field of that name, or of its family, would not. Fields that it
+// does not name are judged by the tables for requests.
+var responseTable = []group{
+	{hop, "RFC 9110 §7.6.1", `connection keep-alive proxy-* te http2-settings`},
+
+	{identity, "RFC 7838; another way to the origin is a way around the proxy", `alt-svc alt-used alternate-protocol`},
+	{identity, "W3C Network Error Logging", `nel`},
+	{identity, "W3C Reporting API", `report-to reporting-endpoints
+		content-security-policy-report-only-endpoints cross-origin-opener-policy-report-only
+		cross-origin-embedder-policy-report-only document-policy-report-only
+		permissions-policy-report-only integrity-policy-report-only`},
+	{identity, "RFC 9163 §2.1; obsolete", `expect-ct expect-staple expect-staple-report-only`},
+	{identity, "RFC 7469 §2.1; pins are identifiers, and report", `public-key-pins public-key-pins-report-only`},
+	{identity, "RFC 8942 and W3C Client Hints Infrastructure; asks for more about the device", `accept-ch
+		accept-ch-lifetime critical-ch content-dpr delegate-ch`},
+	{identity, "W3C Private Network Access, IWA and Topics; acts on the browser's profile", `observe-browsing-topics
+		supports-loading-mode set-login sec-shared-storage-write shared-storage-write
+		attribution-reporting-* x-privacy-* activate-storage-access permissions-policy-endpoint
+		idp-signin-status`},
+	{identity, "whatwg.org, DNS prefetching; names would be looked up beside the proxy", `x-dns-prefetch-control`},
+	{identity, "W3C P3P 1.0 §2.2; obsolete", `p3p`},
+
+	{route, "RFC 9110 §7.6.3", `via x-via x-varnish x-cache x-cache-* x-cachehits x-cacheable
+		x-served-by x-timer x-fastly-* fastly-* x-hits x-proxy-cache* x-squid-* x-edge-*
+		x-cdn x-cdn-* cdn-requestid cdn-requestcountrycode cdn-edgestorageid cdn-proxyver
+		cdn-cachedat cdn-status cdn-uid cdn-pullzone cdn-cache cdn-requestpullsuccess
+		cdn-requestpullcode x-backend* x-node x-pop x-amz-cf-* cf-ray cf-cache-status
+		cf-apo-via cf-edge-cache x-vercel-id x-vercel-cache x-nf-request-id fly-request-id
+		x-akamai-* akamai-* x-azure-ref* x-msedge-ref x-iinfo x-sucuri-* x-litespeed-cache*
+		x-drupal-cache x-drupal-dynamic-cache x-nginx-cache* x-rack-cache x-swift-*
+		eagleid ali-swift-* x-ws-request-id x-tencent-* x-cos-request-id x-nws-*
+		x-bunny-* x-cloud-trace-context x-goog-hash-route source-age x-age-*`},
+	{route, "RFC 9211 §2; what a cache further on holds", `cache-status`},
+	{route, "W3C Server Timing", `server-timing x-runtime x-response-time x-processing-time
+		x-server-time x-elapsed-time x-render-time x-page-speed x-request-time`},
+	{route, "address echo", `x-client-ip client-ip x-your-ip x-your-address x-my-ip x-visitor-ip
+		x-user-ip x-remote-ip x-remote-addr remote-addr x-real-ip x-forwarded* x-origin-ip
+		x-geo* x-country* x-city x-region x-client-* cf-ipcountry x-vercel-ip-*`},
+	{identity, "trace and request ids", `x-request-id request-id x-correlation-id correlation-id
+		x-trace-id trace-id traceresponse traceparent tracestate x-amzn-requestid
+		x-amzn-trace-id x-amz-request-id x-amz-id-2 x-github-request-id x-ms-request-id
+		x-guploader-uploadid x-shopify-request-id x-request-guid request-context
+		sprequestguid x-fb-debug x-fb-trace-id x-b3-* x-datadog-*`},
+
+	{serves, "the answer's own", `accept-ranges accept-patch accept-post accept-query access-control-*
+		age allow authentication-info cache-control cdn-cache-control surrogate-control
+		clear-site-data content-* cross-origin-* date deprecation dav etag expires
+		last-modified link location lock-token memento-datetime no-vary-search
+		origin-agent-cluster permissions-policy preference-applied refresh retry-after
+		server service-worker-allowed set-cookie sourcemap x-sourcemap speculation-rules
+		origin-trial strict-transport-security sunset timing-allow-origin trailer
+		transfer-encoding upgrade vary warning www-authenticate x-content-type-options
+		x-frame-options x-permitted-cross-domain-policies x-powered-by x-robots-tag
+		x-ua-compatible x-xss-protection x-download-options referrer-policy
+		sec-websocket-* ratelimit ratelimit-* x-ratelimit-* x-rate-limit-* retry-*
+		docker-* tus-* upload-* dpop-nonce replay-nonce accept-signature signature
+		signature-input digest repr-digest want-* x-accel-* hx-* x-inertia x-inertia-*
+		grpc-* x-livewire turbo-* x-up-* x-csrf-token x-xsrf-token x-pingback
+		x-total-count x-total x-page x-per-page x-next-page x-pjax-* x-redirected-path`},
+}
+
+// Apply implements [Filter].
+func (responseFields) Apply(m *Message, log []Change) []Change {
+	h, n := m.Response.Header, len(log)
+	for _, line := range h["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			log = dropNamed(h, http.CanonicalHeaderKey(strings.Trim(option, " \t")), log)
+		}
+	}
+	upgraded := m.Response.StatusCode == http.StatusSwitchingProtocols
+	for name, lines := range h {
+		if upgraded && name == "Connection" {
+			continue // the handshake's
+		}
+		why, remove := judgeResponse(name)
+		if !remove && why == "" && m.Client.IsValid() {
+			for _, line := range lines {
+				if holdsAddress(line, m.Client) {
+					why, remove = "its value holds the client's address", true
+					break
+				}
+			}
+		}
+		if remove {
+			delete(h, name)
+			log = append(log, Change{name, Removed, why})
+		}
+	}
+	return sorted(log, n)
+}
+
+// dropNamed removes a field that Connection names, except those that frame
+// the message or the handshake.
+func dropNamed(h http.Header, name string, log []Change) []Change {
+	switch name {
+	case "", "Upgrade", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
+		return log
+	}
+	return put(h, name, "", "RFC 9110 §7.6.1; named by Connection", log)
+}
+
+// judgeResponse reports whether a field of a response goes, and why. An empty
+// why says that no rule names the field.
+func judgeResponse(name string) (why string, remove bool) {
+	v := responseNames.judge(name)
+	if v.class == unnamed {
+		if endsInTrace(name) {
+			return "trace and request ids", true
+		}
+		v = names.judge(name)
+	}
+	switch v.class {
+	case unnamed, misplaced:
+		return "", false
+	case hop, route, identity:
+		return v.why, true
+	}
+	return v.why, false
+}
+
+// endsInTrace reports whether name is one of the many names of a request's
+// number in a server's log.
+func endsInTrace(name string) bool {
+	for _, end := range [...]string{"-Request-Id", "-Requestid", "-Trace-Id", "-Traceid", "-Correlation-Id", "-Span-Id", "-Transaction-Id"} {
+		if len(name) > len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+			return true
+		}
+	}
+	return false
+}

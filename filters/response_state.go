@@ -1,0 +1,83 @@
+package filters
+
+import (
+	"net/url"
+	"strings"
+)
+
+// browserState guards what an answer does to the browser beyond the answer:
+// sending it on to another site on a timer, and clearing what it keeps.
+type browserState struct{}
+
+// Apply implements [Filter].
+func (browserState) Apply(m *Message, log []Change) []Change {
+	h := m.Response.Header
+	if lines, there := h["Refresh"]; there && refreshesElsewhere(m.Request.URL, lines) {
+		log = put(h, "Refresh", "", "HTML standard, Refresh; leads to another site", log)
+	}
+	if lines, there := h["Clear-Site-Data"]; there {
+		log = put(h, "Clear-Site-Data", clearing(m, lines), "W3C Clear Site Data §3.1; for a site's own pages and scripts", log)
+	}
+	return log
+}
+
+// clearing returns the understood types of Clear-Site-Data where a site may
+// use it: to log its visitor out, in an answer to a page or script of its own.
+// A third party could read from what is gone which sites were visited, and
+// write an identifier into what is left (W3C Clear Site Data §5).
+func clearing(m *Message, lines []string) string {
+	if m.Visit.ThirdParty || m.Visit.Kind != Document && m.Visit.Kind != Fetch || m.Request.URL.Scheme != "https" {
+		return ""
+	}
+	var kept []string
+	for _, known := range [...]string{`"*"`, `"cache"`, `"cookies"`, `"storage"`, `"executionContexts"`, `"clientHints"`, `"prefetchCache"`, `"prerenderCache"`} {
+		if hasToken(lines, known) {
+			kept = append(kept, known)
+		}
+	}
+	return strings.Join(kept, ", ")
+}
+
+// refreshesElsewhere reports whether a Refresh line leads to another site than
+// base's. What cannot be read as a URL counts as elsewhere.
+func refreshesElsewhere(base *url.URL, lines []string) bool {
+	for _, line := range lines {
+		target, ok := refreshTarget(line)
+		if !ok {
+			continue
+		}
+		u, err := base.Parse(strings.ReplaceAll(target, `\`, "/"))
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
+			registrable(u.Hostname()) != registrable(base.Hostname()) {
+			return true
+		}
+	}
+	return false
+}
+
+// refreshTarget returns the URL in a Refresh value by the HTML standard's
+// "shared declarative refresh steps": after the time, ";" or "," or space, an
+// optional "url=" and quotes. ok is false if the value reloads the same page.
+func refreshTarget(value string) (target string, ok bool) {
+	const space = " \t\n\f\r"
+	rest := strings.TrimLeft(value, space)
+	rest = strings.TrimLeft(rest, "0123456789.")
+	rest = strings.TrimLeft(rest, space)
+	if rest != "" && (rest[0] == ';' || rest[0] == ',') {
+		rest = rest[1:]
+	}
+	rest = strings.TrimLeft(rest, space)
+	if rest == "" {
+		return "", false
+	}
+	if hasPrefixFold(rest, "url") {
+		if after := strings.TrimLeft(rest[len("url"):], space); strings.HasPrefix(after, "=") {
+			rest = strings.TrimLeft(after[1:], space)
+		}
+	}
+	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
+		quote := rest[:1]
+		rest, _, _ = strings.Cut(rest[1:], quote)
+	}
+	return strings.Trim(rest, space), true
+}

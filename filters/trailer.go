@@ -1,0 +1,35 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+)
+
+// trailerFields are the fields that serve a message after its content. All
+// others go: those that RFC 9110 §6.5.1 forbids there, and those that nobody
+// needs, among which identifiers hide from filters that read heads only.
+var trailerFields = newNameIndex([]group{
+	{serves, "RFC 9530; the content's own digest", `digest content-digest repr-digest want-content-digest
+		want-repr-digest content-md5 x-amz-checksum-* x-amz-trailer-signature x-goog-hash`},
+	{serves, "RFC 9421; signs the content", `signature signature-input`},
+	{serves, "grpc.io, gRPC over HTTP/2; connectrpc.com", `grpc-status grpc-message grpc-status-details-bin`},
+	{serves, "RFC 9110 §10.2.3, §8.8; about this answer", `accept-ranges`},
+})
+
+func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
+	n := len(log)
+	for name, lines := range h {
+		v := trailerFields.judge(name)
+		keep := v.class == serves && strings.IndexByte(name, '_') < 0
+		for _, line := range lines {
+			if keep && (hasControl(line) || holdsAddress(line, m.Client)) {
+				keep = false
+			}
+		}
+		if !keep {
+			delete(h, name)
+			log = append(log, Change{name, Removed, "RFC 9110 §6.5.1; serves no message from its trailer"})
+		}
+	}
+	return sorted(log, n)
+}

@@ -1,0 +1,201 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// readVisit learns from r, before anything is removed from it, what is asked
+// for and on whose behalf.
+//
+// Browsers send Sec-Fetch-Site to https only; on plain http, Origin and
+// Referer decide. Of claims that contradict each other the stricter holds: a
+// request is a third party's if anything says so. A page is its own first
+// party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
+// only Sec-Fetch-Dest tells apart from a frame.
+func readVisit(r *http.Request) Visit {
+	v := Visit{Kind: kindOf(r)}
+	target := registrable(targetHost(r))
+	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
+		v.Site = target
+		return v
+	}
+
+	claim := fetchSite(r.Header)
+	origin, opaque := initiatorOrigin(r.Header)
+	referer := initiatorReferer(r.Header)
+	switch {
+	case origin != "" && origin != target:
+		v.Site, v.ThirdParty = origin, true
+	case referer != "" && referer != target:
+		v.Site, v.ThirdParty = referer, true
+	case claim == "cross-site":
+		v.ThirdParty = true
+	case claim != "":
+		v.Site = target // a same-origin form without referrer has "Origin: null"
+	case opaque:
+		v.ThirdParty = true
+	case origin != "" || referer != "" || speaksForItself(v.Kind):
+		v.Site = target
+	default:
+		v.ThirdParty = true
+	}
+	return v
+}
+
+// speaksForItself reports whether a request of kind k that says nothing of an
+// initiator has none: typed addresses and API clients. Parts of a page always
+// have one.
+func speaksForItself(k Kind) bool {
+	return k == Document || k == Fetch || k == WebSocket || k == Preflight
+}
+
+// fetchSite returns the understood value of Sec-Fetch-Site, or "". Lines that
+// differ count as cross-site.
+func fetchSite(h http.Header) string {
+	lines := h["Sec-Fetch-Site"]
+	switch site := single(lines); site {
+	case "same-origin", "same-site", "cross-site", "none":
+		return site
+	case "":
+		if len(lines) > 1 {
+			return "cross-site"
+		}
+	}
+	return ""
+}
+
+// initiatorOrigin returns the registrable domain of the request's Origin.
+// opaque says that there is an Origin that names no host.
+func initiatorOrigin(h http.Header) (site string, opaque bool) {
+	lines := h["Origin"]
+	if len(lines) == 0 {
+		return "", false
+	}
+	a, ok := parseAuthority(single(lines))
+	if !ok {
+		return "", true
+	}
+	return registrable(a.host), false
+}
+
+// initiatorReferer returns the registrable domain of the request's Referer.
+func initiatorReferer(h http.Header) string {
+	a, ok := parseAuthority(single(h["Referer"]))
+	if !ok {
+		return ""
+	}
+	return registrable(a.host)
+}
+
+// targetHost returns the host that r goes to, without port and brackets.
+func targetHost(r *http.Request) string {
+	if r.URL.Host != "" {
+		return r.URL.Hostname()
+	}
+	a, _ := parseAuthority("http://" + r.Host)
+	return a.host
+}
+
+// registrable returns the registrable domain of host by the Public Suffix
+// List. Addresses, single labels and public suffixes are their own.
+func registrable(host string) string {
+	host = foldHost(host)
+	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(host, ".") {
+		return host
+	}
+	site, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		return host
+	}
+	return site
+}
+
+// An authority is the part of a URL that names an origin.
+type authority struct {
+	scheme string // as written
+	host   string // without brackets
+	port   string // "" if the scheme's own
+	rest   string // path and what follows
+}
+
+// parseAuthority splits an absolute URL. It drops userinfo, and fails for
+// anything that is not scheme://host[:port].
+func parseAuthority(s string) (authority, bool) {
+	var a authority
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || !isScheme(scheme) {
+		return a, false
+	}
+	end := strings.IndexAny(rest, "/?#\\")
+	if end < 0 {
+		end = len(rest)
+	}
+	hostport := rest[:end]
+	a.scheme, a.rest = scheme, rest[end:]
+	if at := strings.LastIndexByte(hostport, '@'); at >= 0 {
+		hostport = hostport[at+1:]
+	}
+	if strings.HasPrefix(hostport, "[") {
+		literal, port, closed := strings.Cut(hostport[1:], "]")
+		addr, err := netip.ParseAddr(literal)
+		if !closed || err != nil || !addr.Is6() || port != "" && port[0] != ':' {
+			return a, false
+		}
+		a.host, a.port = literal, strings.TrimPrefix(port, ":")
+	} else {
+		a.host, a.port, _ = strings.Cut(hostport, ":")
+		if !isHostName(a.host) {
+			return a, false
+		}
+	}
+	if len(a.port) > 5 || strings.Trim(a.port, "0123456789") != "" {
+		return a, false
+	}
+	if a.port == defaultPort(a.scheme) {
+		a.port = ""
+	}
+	return a, true
+}
+
+func isScheme(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", s[i]) < 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isHostName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func defaultPort(scheme string) string {
+	switch strings.ToLower(scheme) {
+	case "http", "ws":
+		return "80"
+	case "https", "wss":
+		return "443"
+	}
+	return ""
+}
+
+// sameOrigin reports whether a names the origin of r.
+func (a authority) sameOrigin(r *http.Request) bool {
+	port := r.URL.Port()
+	if port == defaultPort(r.URL.Scheme) {
+		port = ""
+	}
+	return strings.EqualFold(a.scheme, r.URL.Scheme) && a.port == port && strings.EqualFold(a.host, r.URL.Hostname())
+}

@@ -1,0 +1,85 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+)
+
+func TestVisit(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		url   string
+		h     http.Header
+		site  string
+		third bool
+	}{
+		{"typed address", "http://www.shop.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}}, "shop.example", false},
+		{"API client", "http://api.shop.example/v1", http.Header{"Accept": {"application/json"}}, "shop.example", false},
+		{"image out of nowhere", "http://cdn.shop.example/i", http.Header{"Accept": {"image/webp,*/*"}}, "", true},
+		{"image on its own page", "http://cdn.shop.example/i", http.Header{"Accept": {"image/webp,*/*"}, "Referer": {"http://www.shop.example/page"}}, "shop.example", false},
+		{"image on another page", "http://track.example/i", http.Header{"Accept": {"image/webp,*/*"}, "Referer": {"http://www.shop.example/page"}}, "shop.example", true},
+		{"script by CORS", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"http://www.shop.example"}}, "shop.example", true},
+		{"opaque origin", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"null"}}, "", true},
+		{"own form without referrer", "https://shop.example/s", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Origin": {"null"}}, "shop.example", false},
+		{"same-site", "https://api.shop.example/", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Dest": {"empty"}}, "shop.example", false},
+		{"cross-site from nowhere", "https://track.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}}, "", true},
+		{"cross-site from a page", "https://track.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://www.shop.example/"}}, "shop.example", true},
+		{"bookmark", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Dest": {"document"}}, "shop.example", false},
+		{"link followed to a page", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"document"}, "Referer": {"https://search.example/"}}, "shop.example", false},
+		{"frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"iframe"}, "Referer": {"https://shop.example/"}}, "shop.example", true},
+		{"page or frame on plain http", "http://ads.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://shop.example/"}}, "shop.example", true},
+		{"claims that contradict", "https://track.example/", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://shop.example/"}}, "shop.example", true},
+		{"contradiction the other way", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://shop.example/"}}, "", true},
+		{"lines that differ", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"same-origin", "none"}, "Sec-Fetch-Dest": {"image"}}, "", true},
+		{"made-up claim", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"mine"}, "Sec-Fetch-Dest": {"image"}}, "", true},
+		{"public suffixes part sites", "https://a.github.io/", http.Header{"Origin": {"https://b.github.io"}}, "b.github.io", true},
+		{"country code suffixes", "https://a.co.uk/", http.Header{"Origin": {"https://b.a.co.uk"}}, "a.co.uk", false},
+		{"addresses are their own site", "http://192.0.2.1/", http.Header{"Origin": {"http://192.0.2.2"}}, "192.0.2.2", true},
+		{"IPv6", "http://[2001:db8::1]:8080/", http.Header{"Origin": {"http://[2001:db8::1]"}}, "2001:db8::1", false},
+		{"single labels", "http://printer/", http.Header{"Origin": {"http://nas"}}, "nas", true},
+		{"case and final dot", "https://WWW.Shop.Example./", http.Header{"Origin": {"https://shop.example"}}, "shop.example", false},
+		{"socket from another page", "http://shop.example/ws", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {"http://evil.example"}}, "evil.example", true},
+	} {
+		v := newSet(t, Options{}).Read(newRequest(t, "GET", test.url, test.h), netip.Addr{}).Visit
+		if v.Site != test.site || v.ThirdParty != test.third {
+			t.Errorf("%s: got %q, third party %t; want %q, %t", test.name, v.Site, v.ThirdParty, test.site, test.third)
+		}
+	}
+}
+
+func TestParseAuthority(t *testing.T) {
+	for in, want := range map[string]authority{
+		"http://a.example":                {"http", "a.example", "", ""},
+		"https://a.example:443/p?q":       {"https", "a.example", "", "/p?q"},
+		"http://user:pw@a.example:8080/p": {"http", "a.example", "8080", "/p"},
+		"http://[2001:db8::1]:81?x":       {"http", "2001:db8::1", "81", "?x"},
+		`http://a.example\@b.example/`:    {"http", "a.example", "", `\@b.example/`},
+	} {
+		if got, ok := parseAuthority(in); !ok || got != want {
+			t.Errorf("%s: got %+v, %t", in, got, ok)
+		}
+	}
+	for _, in := range []string{"", "null", "a.example", "//a.example", "http://", "http:///p", "http://a b/", "http://a:b/",
+		"http://[::1/", "http://[::1]x", "http://[192.0.2.1]/", "1http://a/", "http://a:123456/", "http://ä.example"} {
+		if got, ok := parseAuthority(in); ok {
+			t.Errorf("%s: got %+v", in, got)
+		}
+	}
+}
+
+func FuzzParseAuthority(f *testing.F) {
+	f.Add("http://user@[2001:db8::1]:80/p")
+	f.Add("https://a.example:444")
+	f.Fuzz(func(t *testing.T, s string) {
+		a, ok := parseAuthority(s)
+		if !ok {
+			return
+		}
+		origin := a.scheme + "://" + a.hostport()
+		again, ok := parseAuthority(origin)
+		if !ok || again.hostport() != a.hostport() || again.rest != "" {
+			t.Errorf("%q gives %q, which gives %+v, %t", s, origin, again, ok)
+		}
+	})
+}
