@@ -154,7 +154,7 @@ func (p *Place) UnmarshalText(text []byte) error {
 // lower-case ASCII.
 type Pattern string
 
-// UnmarshalText accepts a host name, an IP address, *.name, and * for all.
+// UnmarshalText accepts a host name, an IP address and *.name.
 func (p *Pattern) UnmarshalText(text []byte) error {
 	s := string(text)
 	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() == "" {
@@ -162,8 +162,7 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if s == "*" {
-		*p = "*"
-		return nil
+		return errors.New("* would match every site; set the key outside of sites instead")
 	}
 	host, err := parsePattern(s)
 	*p = Pattern(host)
@@ -192,8 +191,11 @@ func parsePattern(s string) (string, error) {
 	return host, nil
 }
 
+// isHost reports whether s is a name in lower-case ASCII that DNS can hold. A
+// name that ends in a number is none: browsers read it as an IPv4 address.
 func isHost(s string) bool {
-	if s == "" || len(s) > 253 {
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	if s == "" || len(s) > 253 || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {

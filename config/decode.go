@@ -41,6 +41,9 @@ var foreign = map[reflect.Type]func(string) (any, error){
 	reflect.TypeFor[netip.Addr]():   func(s string) (any, error) { return parseAddr(s) },
 }
 
+// Keys returns every key that holds a value, in full, as cache.memory.
+func Keys() []string { return slices.Clone(allKeys) }
+
 // keysOf returns the full name of every key that holds a value.
 func keysOf(t reflect.Type, prefix string) []string {
 	var keys []string
