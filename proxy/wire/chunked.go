@@ -260,31 +260,6 @@ func (e *extensionReader) read() error {
 	return e.err
 }
 
-// A chunkedWriter writes a chunked body to w, one chunk a Write.
-type chunkedWriter struct {
-	w   io.Writer
-	buf []byte
-}
-
-func (c *chunkedWriter) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil // an empty chunk would end the body
-	}
-	c.buf = appendChunkSize(c.buf[:0], len(p))
-	c.buf = append(c.buf, p...)
-	c.buf = append(c.buf, "\r\n"...)
-	if _, err := c.w.Write(c.buf); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// Close ends the body with the trailer section, which may be nil.
-func (c *chunkedWriter) Close(trailer http.Header) error {
-	_, err := c.w.Write(appendLastChunk(c.buf[:0], trailer))
-	return err
-}
-
 // appendChunkSize appends the line before n bytes of data.
 func appendChunkSize(b []byte, n int) []byte {
 	b = strconv.AppendUint(b, uint64(n), 16)

@@ -1,0 +1,381 @@
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	smallBuffer = 4 << 10
+	copyBuffer  = 32 << 10
+	flushDelay  = 5 * time.Millisecond // written data waits no longer for more
+)
+
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, 0, smallBuffer); return &b }}
+	copyBuffers  = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+)
+
+// A responseWriter is the [http.ResponseWriter] of one request. All of it is
+// guarded by the connection's mutex, as the timer that sends what waits, and
+// the body's reader that sends 100 (Continue), use it beside the handler.
+//
+// The head is written out at WriteHeader, but for the fields that frame the
+// body: those follow when the first bytes are sent, since by then the whole
+// body may be known.
+type responseWriter struct {
+	c      *conn
+	r      *http.Request
+	ctx    *requestContext
+	body   *requestBody // nil without one
+	header http.Header
+
+	head *[]byte // head, not sent yet; pooled
+	data *[]byte // body, not sent yet; pooled
+
+	status   int
+	length   int64 // declared, or -1
+	written  int64 // bytes of body from the handler
+	trailers []string
+	options  []string // the handler's Connection options
+	err      error    // of a write to the client
+
+	wroteHeader bool
+	framed      bool // the head is complete
+	empty       bool // the response has no body, whatever is written
+	chunked     bool
+	untilClose  bool // the connection's end is the body's
+	closeAfter  bool
+	armed       bool // the timer runs
+	hijacked    bool
+	done        bool
+}
+
+func (w *responseWriter) init(c *conn, r *http.Request, ctx *requestContext) {
+	w.c, w.r, w.ctx, w.length = c, r, ctx, -1
+	w.closeAfter = !persistent(r.Header, r.ProtoMinor)
+}
+
+var (
+	errHandlerDone = errors.New("wire: write after the handler returned")
+	errBodyInUse   = errors.New("wire: hijack while the request body is being read")
+)
+
+// Header returns the fields to send. Changes after WriteHeader count for
+// trailers alone.
+func (w *responseWriter) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header, 16)
+	}
+	return w.header
+}
+
+// WriteHeader sets the status, which must be between 100 and 999. Those below
+// 200 but 101 are sent at once, with the fields set so far, as often as called.
+func (w *responseWriter) WriteHeader(status int) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.writeHeader(status)
+}
+
+func (w *responseWriter) writeHeader(status int) {
+	if status < 100 || status > 999 {
+		panic("wire: invalid status " + strconv.Itoa(status))
+	}
+	if w.hijacked || w.wroteHeader {
+		return
+	}
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		w.interim(status)
+		return
+	}
+	w.wroteHeader = true
+	w.status = status
+	w.begin()
+	w.arm()
+}
+
+// Write sends p, or keeps it for a moment if it is small.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if err := w.take(len(p)); err != nil || w.empty {
+		return len(p), err
+	}
+	return len(p), w.put(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (w *responseWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// take accounts for n bytes of body from the handler.
+func (w *responseWriter) take(n int) error {
+	if w.hijacked {
+		return http.ErrHijacked
+	}
+	if w.done {
+		return errHandlerDone
+	}
+	if w.writeHeader(http.StatusOK); w.err != nil {
+		return w.err
+	}
+	if w.empty && w.r.Method != http.MethodHead && n > 0 {
+		return http.ErrBodyNotAllowed
+	}
+	if w.length >= 0 && w.written+int64(n) > w.length {
+		return http.ErrContentLength
+	}
+	w.written += int64(n)
+	return nil
+}
+
+// put appends p to the waiting data, or sends both.
+func (w *responseWriter) put(p []byte) error {
+	if w.data == nil {
+		w.data = smallBuffers.Get().(*[]byte)
+	}
+	if len(*w.data)+len(p) <= cap(*w.data) {
+		*w.data = append(*w.data, p...)
+		w.arm()
+		return nil
+	}
+	return w.send(p, nil)
+}
+
+// Flush sends what waits.
+func (w *responseWriter) Flush() { w.FlushError() }
+
+// FlushError is Flush for [http.ResponseController].
+func (w *responseWriter) FlushError() error {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked {
+		return http.ErrHijacked
+	}
+	w.writeHeader(http.StatusOK)
+	return w.flush()
+}
+
+func (w *responseWriter) flush() error {
+	if w.head == nil && (w.data == nil || len(*w.data) == 0) {
+		return w.err
+	}
+	return w.send(nil, nil)
+}
+
+// ReadFrom copies src, sending each piece as it comes and the head no later
+// than a moment after the call, even if src has nothing yet.
+func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if err := w.take(0); err != nil {
+		return 0, err
+	}
+	pool, buf := &smallBuffers, (*[]byte)(nil)
+	if w.length > smallBuffer {
+		pool = &copyBuffers
+	}
+	buf = pool.Get().(*[]byte)
+	defer func() { pool.Put(buf) }()
+	for {
+		p := (*buf)[:cap(*buf)]
+		m, err := w.readUnlocked(src, p)
+		if m > 0 {
+			if err := w.take(m); err != nil {
+				return n, err
+			}
+			n += int64(m)
+			if err := w.pass(p[:m], err == io.EOF); err != nil {
+				return n, err
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if m == len(p) && pool == &smallBuffers {
+			pool.Put(buf)
+			pool = &copyBuffers
+			buf = pool.Get().(*[]byte)
+		}
+	}
+}
+
+// readUnlocked reads while others may send what waits.
+func (w *responseWriter) readUnlocked(src io.Reader, p []byte) (int, error) {
+	w.c.mu.Unlock()
+	defer w.c.mu.Lock()
+	return src.Read(p)
+}
+
+// pass sends p, unless it is the last and small enough to go with the end.
+func (w *responseWriter) pass(p []byte, last bool) error {
+	if w.empty {
+		return nil
+	}
+	if last {
+		return w.put(p)
+	}
+	return w.send(p, nil)
+}
+
+// arm sees to it that what waits is sent before long.
+func (w *responseWriter) arm() {
+	if w.armed {
+		return
+	}
+	w.armed = true
+	c := w.c
+	if c.timer == nil {
+		c.timer = time.AfterFunc(flushDelay, c.flushLate)
+		return
+	}
+	c.timer.Reset(flushDelay)
+}
+
+// flushLate is what the timer runs. It may be late for the response it was set
+// for; the one it then meets is sent a little early.
+func (c *conn) flushLate() {
+	x := c.running.Load()
+	if x == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x.w.wroteHeader && !x.w.hijacked && !x.w.done {
+		x.w.armed = false
+		x.w.flush()
+	}
+}
+
+// Hijack implements [http.Hijacker]. A head that was written is sent first.
+// The reader holds what the client sent already and nothing else; reading from
+// the connection without asking it for its Buffered bytes loses them.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked {
+		return nil, nil, http.ErrHijacked
+	}
+	if w.wroteHeader {
+		if err := w.flush(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if w.body != nil && !w.body.disown() {
+		return nil, nil, errBodyInUse
+	}
+	w.hijacked = true
+	w.free()
+	nc, early := w.c.detach()
+	size := len(early.data)
+	br := bufio.NewReaderSize(early, max(size, 16))
+	br.Peek(size)
+	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 512)), nil
+}
+
+// SetReadDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to reads of the body.
+func (w *responseWriter) SetReadDeadline(t time.Time) error {
+	w.c.manualRead.Store(true)
+	return w.c.nc.SetReadDeadline(t)
+}
+
+// SetWriteDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to writes of this response.
+func (w *responseWriter) SetWriteDeadline(t time.Time) error {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.c.manual = true
+	return w.c.nc.SetWriteDeadline(t)
+}
+
+// EnableFullDuplex is for [http.ResponseController]; it is always so.
+func (w *responseWriter) EnableFullDuplex() error { return nil }
+
+// finish sends the rest of the response. It returns false if the handler left
+// the response incomplete, or the client did not take it.
+func (w *responseWriter) finish() bool {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked {
+		return true
+	}
+	w.writeHeader(http.StatusOK)
+	defer w.free()
+	w.done = true
+	if w.length >= 0 && !w.empty && w.written != w.length {
+		w.flush()
+		return false
+	}
+	if !w.framed {
+		w.frame(true)
+	}
+	if !w.chunked {
+		return w.flush() == nil
+	}
+	return w.send(nil, w.trailer()) == nil
+}
+
+// abandon gives the response up where it is.
+func (w *responseWriter) abandon() {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.done = true
+	w.free()
+}
+
+// free gives the buffers back.
+func (w *responseWriter) free() {
+	if w.armed {
+		w.c.timer.Stop()
+	}
+	for _, b := range []**[]byte{&w.head, &w.data} {
+		if *b != nil {
+			putSmall(*b)
+			*b = nil
+		}
+	}
+}
+
+// putSmall gives back a buffer that may have grown, unless it grew large.
+func putSmall(b *[]byte) {
+	if cap(*b) <= 4*smallBuffer {
+		*b = (*b)[:0]
+		smallBuffers.Put(b)
+	}
+}
+
+// sendContinue tells a waiting client to send its body.
+func (w *responseWriter) sendContinue() {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if !w.wroteHeader && !w.hijacked && !w.done {
+		w.fail(w.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")))
+	}
+}
+
+// fail keeps the first error of a write. Nobody waits for this response any
+// more, so the request's context ends.
+func (w *responseWriter) fail(err error) {
+	if err != nil && w.err == nil {
+		w.err = err
+		w.closeAfter = true
+		w.ctx.cancel(net.ErrClosed)
+	}
+}
+
+var (
+	_ http.Flusher    = (*responseWriter)(nil)
+	_ http.Hijacker   = (*responseWriter)(nil)
+	_ io.ReaderFrom   = (*responseWriter)(nil)
+	_ io.StringWriter = (*responseWriter)(nil)
+)

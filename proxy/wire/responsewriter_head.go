@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// begin writes the head but for its framing into w.head.
+func (w *responseWriter) begin() {
+	w.head = smallBuffers.Get().(*[]byte)
+	b := appendStatusLine(*w.head, w.status)
+	w.empty = w.r.Method == http.MethodHead || w.status == http.StatusNoContent ||
+		w.status == http.StatusNotModified || w.status == http.StatusSwitchingProtocols ||
+		w.r.Method == http.MethodConnect && w.status/100 == 2
+	w.length = declaredLength(w.header)
+	if te := w.header["Transfer-Encoding"]; te != nil {
+		w.length = -1 // the body is framed here, as chunks if it must
+	}
+	w.options = w.header["Connection"]
+	if hasToken(w.options, "close") {
+		w.closeAfter = true
+	}
+	w.announce()
+	if _, ok := w.header["Date"]; !ok && w.status >= 200 {
+		b = appendDate(b)
+	}
+	*w.head = w.appendFields(b)
+}
+
+// declaredLength returns the handler's Content-Length, or -1 if that is none.
+func declaredLength(h http.Header) int64 {
+	if n, err := contentLength(h["Content-Length"]); err == nil {
+		return n
+	}
+	return -1
+}
+
+// announce takes the names in Trailer for trailers to come, unless the
+// response cannot have any.
+func (w *responseWriter) announce() {
+	if w.empty || w.length >= 0 || w.r.ProtoMinor == 0 {
+		return
+	}
+	if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
+		w.trailers = sortedNames(t, nil)
+	}
+}
+
+// appendFields appends the handler's fields, sorted by name, but for those
+// that frame the message or belong to the connection.
+func (w *responseWriter) appendFields(b []byte) []byte {
+	var room [32]string
+	for _, name := range sortedNames(w.header, room[:0]) {
+		switch name {
+		case "Content-Length", "Transfer-Encoding", "Connection", "Trailer":
+			continue
+		}
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			continue
+		}
+		for _, v := range w.header[name] {
+			b = appendFieldLine(b, name, v)
+		}
+	}
+	if len(w.trailers) > 0 {
+		b = appendFieldLine(b, "Trailer", strings.Join(w.trailers, ", "))
+	}
+	return b
+}
+
+// frame decides how the client finds the body's end (RFC 9112 §6) and
+// completes the head. last says that the handler is done and w.data holds the
+// whole body.
+func (w *responseWriter) frame(last bool) {
+	w.framed = true
+	if last && w.length < 0 && !w.wantsTrailer() && (w.r.Method != http.MethodHead || w.written > 0) {
+		w.length = w.written
+	}
+	b := *w.head
+	switch {
+	case w.status == http.StatusNoContent || w.status == http.StatusNotModified ||
+		w.status == http.StatusSwitchingProtocols || w.r.Method == http.MethodConnect && w.status/100 == 2:
+		// RFC 9110 §8.6 forbids a length, or makes it one of another response.
+	case w.length >= 0:
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, w.length, 10)
+		b = append(b, "\r\n"...)
+	case w.empty: // HEAD: nothing is known
+	case w.r.ProtoMinor > 0:
+		w.chunked = true
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	default:
+		w.untilClose, w.closeAfter = true, true
+	}
+	*w.head = append(w.appendConnection(b, last), "\r\n"...)
+}
+
+// wantsTrailer tells whether a trailer section is, or may be, to be sent.
+func (w *responseWriter) wantsTrailer() bool {
+	if w.r.ProtoMinor == 0 {
+		return false
+	}
+	for name := range w.header {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			return true
+		}
+	}
+	return len(w.trailers) > 0
+}
+
+// appendConnection appends Connection: what the handler said, and whether the
+// connection persists.
+func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
+	if w.status == http.StatusSwitchingProtocols {
+		for _, v := range w.options {
+			b = appendFieldLine(b, "Connection", v)
+		}
+		w.closeAfter = true // unless hijacked
+		return b
+	}
+	if w.r.Method == http.MethodConnect && w.status/100 == 2 {
+		w.closeAfter = true // unless hijacked
+		return b
+	}
+	if w.c.srv.closing.Load() || w.body != nil && !w.body.mayPersist(last) {
+		w.closeAfter = true
+	}
+	var options []string
+	for _, v := range w.options {
+		for option := range strings.SplitSeq(v, ",") {
+			option = strings.Trim(option, " \t")
+			if option != "" && !strings.EqualFold(option, "close") && !strings.EqualFold(option, "keep-alive") {
+				options = append(options, option)
+			}
+		}
+	}
+	if w.closeAfter {
+		options = append(options, "close")
+	} else if w.r.ProtoMinor == 0 {
+		options = append(options, "keep-alive")
+	}
+	if len(options) == 0 {
+		return b
+	}
+	return appendFieldLine(b, "Connection", strings.Join(options, ", "))
+}
+
+// interim sends a 1xx response, which HTTP/1.0 does not know.
+func (w *responseWriter) interim(status int) {
+	if w.r.ProtoMinor == 0 || w.err != nil {
+		return
+	}
+	buf := smallBuffers.Get().(*[]byte)
+	defer putSmall(buf)
+	b := appendStatusLine(*buf, status)
+	if status != http.StatusContinue {
+		b = w.appendFields(b)
+	}
+	*buf = append(b, "\r\n"...)
+	w.fail(w.c.write(*buf))
+}
+
+// trailer returns the trailer section, never nil: the announced fields, and
+// those with [http.TrailerPrefix].
+func (w *responseWriter) trailer() http.Header {
+	t := make(http.Header)
+	for _, name := range w.trailers {
+		if v := w.header[name]; len(v) > 0 {
+			t[name] = v
+		}
+	}
+	for name, v := range w.header {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			if name, ok := canonicalName(name); ok {
+				t[name] = append(t[name], v...)
+			}
+		}
+	}
+	return t
+}
+
+func appendStatusLine(b []byte, status int) []byte {
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(status)...)
+	return append(b, "\r\n"...)
+}
+
+// dateLine is a Date field line and the second it holds for.
+type dateLine struct {
+	unix int64
+	line []byte
+}
+
+var lastDate atomic.Pointer[dateLine] // formatting it costs more than all the rest of a head
+
+func appendDate(b []byte) []byte {
+	now := time.Now()
+	d := lastDate.Load()
+	if d == nil || d.unix != now.Unix() {
+		d = &dateLine{unix: now.Unix(), line: []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
+		lastDate.Store(d)
+	}
+	return append(b, d.line...)
+}

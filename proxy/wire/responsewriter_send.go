@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"crypto/tls"
+	"net/http"
+)
+
+// send sends what waits, then p; with a trailer, which may be empty but not
+// nil, also the end of a chunked body. All of it is one write where the system
+// can do that.
+func (w *responseWriter) send(p []byte, trailer http.Header) error {
+	if w.err != nil {
+		return w.err
+	}
+	if w.armed {
+		w.c.timer.Stop()
+		w.armed = false
+	}
+	if !w.framed {
+		w.frame(false)
+	}
+	if w.head == nil {
+		w.head = smallBuffers.Get().(*[]byte)
+	}
+	head := *w.head
+	var data []byte
+	if w.data != nil {
+		data = *w.data
+	}
+	var tail []byte
+	if w.chunked {
+		var room [64]byte
+		tail = room[:0]
+		if n := len(data) + len(p); n > 0 {
+			head = appendChunkSize(head, n)
+			tail = append(tail, "\r\n"...)
+		}
+		if trailer != nil {
+			tail = appendLastChunk(tail, trailer)
+		}
+	}
+	err := w.c.writeAll(head, data, p, tail)
+	*w.head = head
+	putSmall(w.head)
+	w.head = nil
+	if w.data != nil {
+		*w.data = data[:0]
+	}
+	w.fail(err)
+	return w.err
+}
+
+// writeAll writes four pieces, in one system call or TLS record if possible;
+// c.mu is held. The first one may be changed beyond its end.
+func (c *conn) writeAll(head, data, p, tail []byte) error {
+	total := len(head) + len(data) + len(p) + len(tail)
+	if total <= cap(head) {
+		head = append(append(append(head, data...), p...), tail...)
+		return c.write(head)
+	}
+	if _, ok := c.nc.(*tls.Conn); ok && total <= copyBuffer {
+		buf := copyBuffers.Get().(*[]byte)
+		defer copyBuffers.Put(buf)
+		return c.write(append(append(append(append((*buf)[:0], head...), data...), p...), tail...))
+	}
+	c.beforeWrite()
+	c.bufs = c.vec[:0]
+	for _, b := range [...][]byte{head, data, p, tail} {
+		if len(b) > 0 {
+			c.bufs = append(c.bufs, b)
+		}
+	}
+	_, err := c.bufs.WriteTo(c.nc)
+	clear(c.vec[:])
+	return withoutAddress(err)
+}
+
+// write writes b within the write timeout; c.mu is held.
+func (c *conn) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	c.beforeWrite()
+	_, err := c.nc.Write(b)
+	return withoutAddress(err)
+}
+
+func (c *conn) beforeWrite() {
+	c.watched.writes.Add(1)
+	if !c.manual && c.times.Write > 0 && renew(&c.writeTill, c.times.Write) {
+		c.nc.SetWriteDeadline(c.writeTill)
+	}
+}

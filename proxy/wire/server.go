@@ -1,0 +1,253 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Server answers HTTP/1.1 and HTTP/1.0 requests on the connections of its
+// listeners, one goroutine a connection. Handlers may rely on what
+// [http.Server] promises them, with these differences:
+//
+//   - A request that is not valid beyond doubt is answered 400 (or 408, 414,
+//     417, 431, 505) and its connection closed; Handler does not see it.
+//   - Request bodies may always be read while the response is written.
+//   - No field is added to a response but Date, Connection and its framing:
+//     Content-Type is not guessed, since responses are mostly not ours.
+//   - Written data waits at most a few milliseconds for more.
+//   - A client that went away is noticed while Handler waits, by a look at the
+//     socket once in a while and not by a read: at once if the connection was
+//     reset, and if it was closed, after two seconds without a write. A client
+//     that merely shut down its sending side looks the same as one that
+//     closed; two seconds let it have its answer. On systems other than Linux
+//     only a failing write or read tells.
+//
+// Set the fields before the first call of Serve and leave them alone then;
+// [Server.SetLimits] changes what may change.
+type Server struct {
+	Handler  http.Handler
+	Limits   Limits
+	Timeouts Timeouts
+
+	// ConnContext, unless nil, derives the parent of all request contexts of
+	// a connection. It is called on the connection's goroutine.
+	ConnContext func(ctx context.Context, nc net.Conn) context.Context
+
+	Log *slog.Logger // panics and failing accepts; nil discards
+
+	settings atomic.Pointer[settings]
+	closing  atomic.Bool
+
+	mu        sync.Mutex
+	listeners map[*net.Listener]struct{}
+	conns     map[*conn]struct{}
+	watching  bool          // the watcher runs
+	stop      chan struct{} // closed to end it
+	idle      chan struct{} // closed when the last connection is gone; nil unless somebody waits
+}
+
+type settings struct {
+	limits   Limits
+	timeouts Timeouts
+}
+
+// SetLimits replaces limits and timeouts from the next request of each
+// connection on.
+func (s *Server) SetLimits(l Limits, t Timeouts) {
+	s.settings.Store(&settings{l.withDefaults(), t.withDefaults()})
+}
+
+// current returns the settings in force.
+func (s *Server) current() *settings {
+	if now := s.settings.Load(); now != nil {
+		return now
+	}
+	s.settings.CompareAndSwap(nil, &settings{s.Limits.withDefaults(), s.Timeouts.withDefaults()})
+	return s.settings.Load()
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+// Serve accepts connections on l until [Server.Shutdown] or [Server.Close],
+// then returns [http.ErrServerClosed]. Failing accepts, such as for want of
+// file descriptors, are retried after a pause that grows to a second. Serve
+// closes l.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if !s.addListener(&l) {
+		return http.ErrServerClosed
+	}
+	defer s.removeListener(&l)
+	var pause time.Duration
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.closing.Load() {
+				return http.ErrServerClosed
+			}
+			if !temporary(err) {
+				return err
+			}
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.log().Warn("accept failed; retrying", "err", withoutAddress(err), "in", pause)
+			if !s.sleep(pause) {
+				return http.ErrServerClosed
+			}
+			continue
+		}
+		pause = 0
+		c := newConn(s, nc)
+		if !s.addConn(c) {
+			nc.Close()
+			return http.ErrServerClosed
+		}
+		go c.serve()
+	}
+}
+
+// temporary tells whether an accept may succeed later. The method is
+// deprecated for having no clear meaning in general; for accepts it has one.
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+// sleep waits for d and returns false if the server stops before.
+func (s *Server) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
+// Shutdown stops accepting, closes idle connections and waits for the running
+// requests, whose connections close after their response. It returns ctx's
+// error if that ends first; call [Server.Close] then. Hijacked connections are
+// not waited for.
+func (s *Server) Shutdown(ctx context.Context) error {
+	idle := make(chan struct{})
+	s.mu.Lock()
+	s.closing.Store(true)
+	err := s.closeListeners()
+	if s.idle != nil { // a second Shutdown waits with the first
+		idle = s.idle
+	} else if len(s.conns) == 0 {
+		close(idle)
+	} else {
+		s.idle = idle
+	}
+	for c := range s.conns {
+		c.closeIdle()
+	}
+	s.mu.Unlock()
+	defer s.stopWatching()
+	select {
+	case <-idle:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close closes the listeners and all connections that are not hijacked, and
+// cancels the contexts of running requests. It does not wait for handlers.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closing.Store(true)
+	err := s.closeListeners()
+	for c := range s.conns {
+		c.abort()
+	}
+	s.mu.Unlock()
+	s.stopWatching()
+	return err
+}
+
+// closeListeners closes them; s.mu is held.
+func (s *Server) closeListeners() error {
+	var err error
+	for l := range s.listeners {
+		err = errors.Join(err, (*l).Close())
+		delete(s.listeners, l)
+	}
+	return err
+}
+
+func (s *Server) addListener(l *net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[*net.Listener]struct{})
+		s.conns = make(map[*conn]struct{})
+		s.stop = make(chan struct{})
+	}
+	s.listeners[l] = struct{}{}
+	if !s.watching {
+		s.watching = true
+		go s.watch(s.stop)
+	}
+	return true
+}
+
+func (s *Server) removeListener(l *net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+func (s *Server) addConn(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) removeConn(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.idle != nil && len(s.conns) == 0 {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+func (s *Server) stopWatching() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watching {
+		s.watching = false
+		close(s.stop)
+	}
+}
+
+// withoutAddress returns err without the peer's address, which net puts into
+// the errors of a connection and nobody may log.
+func withoutAddress(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Err
+	}
+	return err
+}

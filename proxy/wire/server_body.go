@@ -1,0 +1,133 @@
+package wire
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A requestBody is the body of one request, read from the connection's buffer.
+// The last data comes with io.EOF. A Read that fails with anything else left
+// the body incomplete: io.ErrUnexpectedEOF if the client went away, a
+// [*ProtocolError] for a bad chunk, os.ErrDeadlineExceeded for a slow client.
+//
+// Reading may go on in another goroutine until the handler returns.
+type requestBody struct {
+	mu     sync.Mutex
+	c      *conn
+	w      *responseWriter
+	r      *bufio.Reader
+	left   int64          // bytes to come, if chunks is nil
+	chunks *chunkedReader // nil for a body of known length
+	into   http.Header    // where trailers go
+	expect bool           // the client waits for 100 (Continue)
+	err    error          // io.EOF after the end
+	closed bool
+}
+
+func (b *requestBody) Read(p []byte) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.read(p)
+}
+
+func (b *requestBody) read(p []byte) (n int, err error) {
+	if b.err != nil || len(p) == 0 {
+		return 0, b.err
+	}
+	if b.expect {
+		b.expect = false
+		b.w.sendContinue()
+	}
+	if b.chunks != nil {
+		n, b.err = b.chunks.Read(p)
+		if b.err == io.EOF {
+			maps.Copy(b.into, b.chunks.Trailer())
+		}
+		return n, b.err
+	}
+	n, err = b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err != nil {
+		b.err = cut(err)
+	} else if b.left == 0 {
+		b.err = io.EOF
+	}
+	return n, b.err
+}
+
+// Close ends the reading by the handler. The server deals with the rest.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// disown ends the body for good, unless a Read is waiting.
+func (b *requestBody) disown() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	b.closed, b.r, b.chunks = true, nil, nil
+	return true
+}
+
+// How much of an unread body is read, and for how long, for the sake of
+// keeping the connection.
+const (
+	maxDrain  = 256 << 10
+	drainTime = 5 * time.Second
+)
+
+// mayPersist tells, before the response's head goes out, whether the
+// connection may serve another request. Not if the client still waits for a
+// 100 (Continue), since it may send the body or not; nor if the handler is
+// done and too much of the body is left, or somebody is still reading it.
+func (b *requestBody) mayPersist(done bool) bool {
+	if !b.mu.TryLock() {
+		return !done
+	}
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return b.err == io.EOF
+	}
+	return !b.expect && (!done || b.left <= maxDrain)
+}
+
+// drain ends the handler's part and reads the rest of the body, and tells
+// whether the next request can follow. A Read that is still waiting in another
+// goroutine is interrupted.
+func (b *requestBody) drain() bool {
+	if !b.mu.TryLock() {
+		b.c.interrupt()
+		b.mu.Lock()
+		b.err = http.ErrBodyReadAfterClose
+	}
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.err == io.EOF {
+		return true
+	}
+	if b.err != nil || b.expect || b.left > maxDrain {
+		return false
+	}
+	b.c.readBy(drainTime)
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	for total := 0; total <= maxDrain; {
+		n, err := b.read(*buf)
+		if err != nil {
+			return err == io.EOF
+		}
+		total += n
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// How much is read, and for how long, from a client that is told to go away,
+// so that the answer is not lost to the reset that unread bytes would cause
+// (RFC 9112 §9.6).
+const (
+	lingerBytes = 1 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// refuse answers what is no request that a handler may see, if anybody is
+// there to read it, and closes the connection.
+func (c *conn) refuse(err error) {
+	var bad *ProtocolError
+	switch {
+	case errors.As(err, &bad):
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		bad = &ProtocolError{http.StatusRequestTimeout, "head not received in time"}
+	default:
+		c.close(false)
+		return
+	}
+	text := strconv.Itoa(bad.Status) + " " + http.StatusText(bad.Status) + ": " + bad.What + "\n"
+	c.mu.Lock()
+	b := appendStatusLine(nil, bad.Status)
+	b = appendDate(b)
+	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(text)), 10)
+	b = append(b, "\r\n\r\n"...)
+	err = c.write(append(b, text...))
+	c.mu.Unlock()
+	c.close(err == nil)
+}
+
+// close closes the connection. Lingering, it first waits for the client to
+// have read the answer.
+func (c *conn) close(linger bool) {
+	c.release()
+	if linger {
+		c.linger()
+	}
+	c.nc.Close()
+}
+
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	for total := 0; total < lingerBytes; {
+		n, err := c.nc.Read(*buf)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}
+
+// cut closes the connection so that the client sees that something is missing.
+// A response that ends with the connection says so by a reset alone, and under
+// TLS by the missing close_notify.
+func (c *conn) cut(untilClose bool) {
+	c.release()
+	nc := c.nc
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok && untilClose {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
+}
+
+// release gives the buffers back.
+func (c *conn) release() {
+	if c.br != nil {
+		putReader(c.br)
+		c.br = nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// closeIdle ends the connection if no request is running on it.
+func (c *conn) closeIdle() {
+	if c.state.CompareAndSwap(stateIdle, stateClosing) {
+		c.nc.SetReadDeadline(longAgo)
+	}
+}
+
+// abort closes the connection, whatever goes on.
+func (c *conn) abort() {
+	if x := c.running.Load(); x != nil {
+		x.ctx.cancel(context.Canceled)
+	}
+	c.nc.Close()
+}
+
+// detach hands the connection to a handler that takes it over, together with
+// what the client sent already; c.mu is held.
+func (c *conn) detach() (net.Conn, *earlyReader) {
+	early := &earlyReader{nc: c.nc}
+	if n := c.br.Buffered(); n > 0 {
+		early.data = make([]byte, n)
+		io.ReadFull(c.br, early.data)
+	}
+	putReader(c.br)
+	c.br = nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.nc.SetDeadline(time.Time{})
+	c.srv.removeConn(c)
+	return c.nc, early
+}
+
+// An earlyReader reads data, then nc.
+type earlyReader struct {
+	data []byte
+	nc   net.Conn
+}
+
+func (e *earlyReader) Read(p []byte) (int, error) {
+	if len(e.data) > 0 {
+		n := copy(p, e.data)
+		if e.data = e.data[n:]; len(e.data) == 0 {
+			e.data = nil
+		}
+		return n, nil
+	}
+	return e.nc.Read(p)
+}

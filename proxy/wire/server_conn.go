@@ -1,0 +1,375 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// States of a connection. Only an idle one may be closed by Shutdown, and only
+// one that got there first may leave the idle state.
+const (
+	stateActive int32 = iota
+	stateIdle
+	stateClosing
+)
+
+// A conn is one client connection. Its goroutine reads a request, runs the
+// handler, writes the response and starts over; between requests it holds no
+// buffers.
+type conn struct {
+	srv    *Server
+	nc     net.Conn
+	raw    syscall.RawConn // nil unless bytes can be had past nc
+	ctx    context.Context
+	remote string
+	tls    *tls.ConnectionState
+
+	state   atomic.Int32
+	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
+	watched watched
+	limits  Limits
+	times   Timeouts
+
+	// Reading. One goroutine at a time: the connection's, or who holds the
+	// request body's lock.
+	br         *bufio.Reader // nil while idle
+	fd         uintptr       // read this descriptor without waiting, if polling
+	polling    bool
+	readOnce   func(fd uintptr) bool // c.tryRead, kept
+	readOnceE  error                 // its result
+	checkEarly func([]byte) error    // c.early, kept
+	first      [1]byte               // read by firstRead, if hasFirst
+	hasFirst   bool
+	headTimed  bool // the head has a deadline
+	lineRead   bool // the request line of an incomplete head is valid
+	perRead    bool // each read gets a new deadline
+	readTill   time.Time
+	manualRead atomic.Bool // the handler has set a deadline
+
+	mu        sync.Mutex // guards writing: all of responseWriter and what follows
+	timer     *time.Timer
+	writeTill time.Time
+	manual    bool // the handler has set a write deadline
+	vec       [4][]byte
+	bufs      net.Buffers
+}
+
+// A serverExchange is all that one request needs, in one piece.
+type serverExchange struct {
+	ctx  requestContext
+	body requestBody
+	w    responseWriter
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{srv: s, nc: nc}
+	c.state.Store(stateIdle)
+	c.checkEarly = c.early
+	if raw := pollable(nc); raw != nil {
+		c.raw = raw
+		c.readOnce = c.tryRead
+	}
+	return c
+}
+
+// serve answers requests until the connection is done for.
+func (c *conn) serve() {
+	defer c.srv.removeConn(c)
+	if !c.open() {
+		c.nc.Close()
+		return
+	}
+	for first := true; ; first = false {
+		s := c.srv.current()
+		c.limits, c.times = s.limits, s.timeouts
+		wait := c.times.KeepAlive
+		if first {
+			wait = c.times.Head
+		}
+		if !c.await(wait) {
+			c.close(false)
+			return
+		}
+		if !c.serveOne() {
+			return
+		}
+	}
+}
+
+// open prepares the connection on its own goroutine.
+func (c *conn) open() bool {
+	c.remote = c.nc.RemoteAddr().String()
+	c.ctx = context.WithValue(context.Background(), http.LocalAddrContextKey, c.nc.LocalAddr())
+	if f := c.srv.ConnContext; f != nil {
+		c.ctx = f(c.ctx, c.nc)
+	}
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		if d := c.srv.current().timeouts.Head; d > 0 {
+			tc.SetDeadline(time.Now().Add(d))
+		}
+		if tc.Handshake() != nil {
+			return false
+		}
+		tc.SetDeadline(time.Time{})
+		state := tc.ConnectionState()
+		c.tls = &state
+	}
+	return true
+}
+
+// await waits up to d for the first byte of a request and puts it into c.br.
+func (c *conn) await(d time.Duration) bool {
+	c.perRead, c.headTimed, c.lineRead = false, false, false
+	if c.br != nil && c.br.Buffered() > 0 {
+		return !c.srv.closing.Load()
+	}
+	if c.srv.closing.Load() {
+		return false
+	}
+	c.extendRead(d)
+	c.state.Store(stateIdle)
+	if c.srv.closing.Load() { // Shutdown may have missed the state
+		return false
+	}
+	err := c.firstRead()
+	return err == nil && c.state.CompareAndSwap(stateIdle, stateActive)
+}
+
+// firstRead fills c.br for the first time after a pause.
+func (c *conn) firstRead() error {
+	if c.raw != nil {
+		if err := c.raw.Read(c.readOnce); err != nil {
+			return err
+		}
+		return c.readOnceE
+	}
+	// Without a descriptor, one byte is all the room an idle connection needs.
+	if c.br != nil {
+		putReader(c.br)
+		c.br = nil
+	}
+	if _, err := io.ReadFull(c.nc, c.first[:]); err != nil {
+		return err
+	}
+	c.hasFirst = true
+	c.br = getReader(c)
+	_, err := c.br.Peek(1)
+	return err
+}
+
+var errWouldBlock = errors.New("would block")
+
+// tryRead fills a buffer from the descriptor and gives it back if nothing is
+// there yet.
+func (c *conn) tryRead(fd uintptr) (done bool) {
+	if c.br == nil {
+		c.br = getReader(c)
+	}
+	c.fd, c.polling = fd, true
+	_, c.readOnceE = c.br.Peek(1)
+	c.polling = false
+	if c.readOnceE == errWouldBlock {
+		putReader(c.br)
+		c.br = nil
+		return false
+	}
+	return true
+}
+
+// Read implements io.Reader for c.br.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.polling {
+		return readDescriptor(c.fd, p)
+	}
+	if c.hasFirst {
+		c.hasFirst = false
+		return copy(p, c.first[:]), nil
+	}
+	if c.perRead && !c.manualRead.Load() {
+		c.extendRead(c.times.Body)
+	}
+	n, err := c.nc.Read(p)
+	if err != nil && err != io.EOF {
+		err = withoutAddress(err)
+	}
+	return n, err
+}
+
+// extendRead moves the deadline of reads to d from now, or away if d < 0.
+func (c *conn) extendRead(d time.Duration) {
+	switch {
+	case d > 0 && renew(&c.readTill, d):
+		c.nc.SetReadDeadline(c.readTill)
+	case d <= 0 && !c.readTill.IsZero():
+		c.readTill = time.Time{}
+		c.nc.SetReadDeadline(c.readTill)
+	}
+}
+
+// readBy gives all reads from now on d together.
+func (c *conn) readBy(d time.Duration) {
+	c.perRead, c.readTill = false, time.Now().Add(d)
+	c.nc.SetReadDeadline(c.readTill)
+}
+
+// interrupt makes a waiting read return. No later one will succeed.
+func (c *conn) interrupt() {
+	c.manualRead.Store(true)
+	c.nc.SetReadDeadline(longAgo)
+}
+
+// early judges a head of which only the beginning has come.
+func (c *conn) early(head []byte) error {
+	if !c.headTimed && c.times.Head > 0 {
+		c.headTimed = true
+		c.readBy(c.times.Head)
+	}
+	if c.lineRead {
+		return nil
+	}
+	if end := bytes.IndexByte(head, '\n'); end > 0 {
+		c.lineRead = true
+		_, _, _, err := parseRequestLine(string(head[:end-1]), c.limits.Target)
+		return err
+	}
+	if len(head) <= c.limits.Target+64 {
+		return nil
+	}
+	if bytes.IndexByte(head[:64], ' ') < 0 {
+		return malformed("invalid method")
+	}
+	return &ProtocolError{http.StatusRequestURITooLong, "request target too long"}
+}
+
+// readRequest reads the next head. One empty line before it is skipped, for
+// clients that add one to a body (RFC 9112 §2.2).
+func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
+	head, err := readHead(c.br, c.limits.Head, c.checkEarly)
+	if err == nil && len(head) == 0 {
+		head, err = readHead(c.br, c.limits.Head, c.checkEarly)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseRequest(ctx, string(head), &c.limits)
+}
+
+// serveOne answers one request and tells whether another may follow; if not,
+// the connection is closed or somebody else's.
+func (c *conn) serveOne() bool {
+	x := &serverExchange{ctx: requestContext{Context: c.ctx}}
+	r, err := c.readRequest(&x.ctx)
+	if err == nil {
+		err = checkExpect(r)
+	}
+	if err != nil {
+		c.refuse(err)
+		return false
+	}
+	r.RemoteAddr, r.TLS = c.remote, c.tls
+	x.attach(c, r)
+	c.perRead = true
+	c.watched.serial.Add(1)
+	c.running.Store(x)
+	whole := c.handle(x, r)
+	c.running.Store(nil)
+	c.watched.serial.Add(1)
+	x.ctx.cancel(context.Canceled)
+	if x.w.hijacked {
+		return false
+	}
+	if !whole {
+		c.cut(x.w.untilClose)
+		return false
+	}
+	bodyRead := r.Body == http.NoBody || x.body.drain()
+	if x.w.closeAfter || !bodyRead {
+		c.close(!bodyRead || c.br.Buffered() > 0)
+		return false
+	}
+	c.resetDeadlines()
+	return true
+}
+
+// attach gives r its body and x the request.
+func (x *serverExchange) attach(c *conn, r *http.Request) {
+	x.w.init(c, r, &x.ctx)
+	if r.ContentLength == 0 {
+		return
+	}
+	x.body.c, x.body.w, x.body.r, x.body.left = c, &x.w, c.br, r.ContentLength
+	if r.ContentLength < 0 {
+		x.body.left, x.body.into = 0, r.Trailer
+		x.body.chunks = newChunkedReader(c.br, c.limits)
+	}
+	x.body.expect = r.ProtoMinor > 0 && len(r.Header["Expect"]) > 0
+	r.Body, x.w.body = &x.body, &x.body
+}
+
+// checkExpect refuses expectations other than 100-continue, which HTTP/1.0
+// does not know (RFC 9110 §10.1.1).
+func checkExpect(r *http.Request) error {
+	values := r.Header["Expect"]
+	if len(values) == 0 || len(values) == 1 && strings.EqualFold(values[0], "100-continue") {
+		return nil
+	}
+	return &ProtocolError{http.StatusExpectationFailed, "unknown expectation"}
+}
+
+// handle runs the handler and completes the response. It returns false if the
+// response is not whole and must not look so.
+func (c *conn) handle(x *serverExchange, r *http.Request) (whole bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			whole = false
+			x.w.abandon()
+			c.logPanic(v)
+		}
+	}()
+	c.srv.Handler.ServeHTTP(&x.w, r)
+	return x.w.finish()
+}
+
+// logPanic logs where a handler panicked. The value is left out, since it may
+// hold anything of the request, unless it is the runtime's.
+func (c *conn) logPanic(v any) {
+	if v == http.ErrAbortHandler {
+		return
+	}
+	what := "panic"
+	if err, ok := v.(interface {
+		error
+		RuntimeError()
+	}); ok {
+		what = err.Error()
+	}
+	c.srv.log().Error("handler panicked", "what", what, "stack", string(debug.Stack()))
+}
+
+// resetDeadlines takes back what the handler set.
+func (c *conn) resetDeadlines() {
+	if c.manualRead.Load() {
+		c.manualRead.Store(false)
+		c.readTill = time.Time{}
+		c.nc.SetReadDeadline(c.readTill)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.manual {
+		c.manual = false
+		c.writeTill = time.Time{}
+		c.nc.SetWriteDeadline(c.writeTill)
+	}
+}

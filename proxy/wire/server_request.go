@@ -1,0 +1,261 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// blank is what requests are copied from; a copy is the one way to give a
+// request its context without a second one.
+var blank http.Request
+
+// parseRequest reads the head of a request, as [readHead] returns it, into a
+// request with context ctx and no body. What the handler is to see of the
+// framing is set. The error is a [*ProtocolError].
+func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Request, error) {
+	end := strings.IndexByte(head, '\n')
+	if end < 1 {
+		return nil, malformed("empty head")
+	}
+	line, section := head[:end-1], head[end+1:]
+	method, target, minor, err := parseRequestLine(line, limits.Target)
+	if err != nil {
+		return nil, err
+	}
+	u, err := parseTarget(method, target)
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseFields(section, fieldRules{count: limits.Fields, line: limits.Line, padded: true})
+	if err != nil {
+		return nil, err
+	}
+	host, err := requestHost(h, u, minor)
+	if err != nil {
+		return nil, err
+	}
+	length, chunked, err := requestFraming(h, minor)
+	if err != nil {
+		return nil, err
+	}
+	if method == http.MethodConnect && length != 0 {
+		// What follows is for the tunnel (RFC 9110 §9.3.6), or is it?
+		return nil, malformed("CONNECT with content")
+	}
+	r := blank.WithContext(ctx)
+	r.Method, r.URL, r.RequestURI, r.Host, r.Header = method, u, target, host, h
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	if minor == 0 {
+		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+	}
+	r.Body, r.ContentLength = http.NoBody, length
+	if !chunked {
+		return r, nil
+	}
+	r.TransferEncoding = chunkedCoding
+	delete(h, "Transfer-Encoding")
+	r.Trailer, err = announcedTrailers(h["Trailer"])
+	delete(h, "Trailer")
+	return r, err
+}
+
+// parseRequestLine splits method SP target SP version (RFC 9112 §3).
+func parseRequestLine(line string, maxTarget int) (method, target string, minor int, err error) {
+	method, rest, ok := strings.Cut(line, " ")
+	if !validToken(method) {
+		return "", "", 0, malformed("invalid method")
+	}
+	target, version, ok2 := strings.Cut(rest, " ")
+	if !ok || !ok2 {
+		return "", "", 0, malformed("request line of fewer than three parts")
+	}
+	if len(target) > maxTarget {
+		return "", "", 0, &ProtocolError{http.StatusRequestURITooLong, "request target too long"}
+	}
+	if !validTarget(target) {
+		return "", "", 0, malformed("invalid byte in the request target")
+	}
+	switch version {
+	case "HTTP/1.1":
+		return method, target, 1, nil
+	case "HTTP/1.0":
+		return method, target, 0, nil
+	}
+	if len(version) == 8 && version[:5] == "HTTP/" && version[6] == '.' && digit(version[5]) && digit(version[7]) {
+		return "", "", 0, &ProtocolError{http.StatusHTTPVersionNotSupported, "HTTP version not supported"}
+	}
+	return "", "", 0, malformed("invalid HTTP version")
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+// validTarget lets through all printable ASCII but "#", since a fragment is
+// not part of any request-target. Browsers send some characters bare that
+// RFC 3986 wants encoded, such as "|" in a query; no recipient takes those for
+// anything else.
+func validTarget(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parseTarget reads the four forms of RFC 9112 §3.2. An invalid escape is an
+// error in authority and path; in a query it is data that browsers send as it
+// was typed.
+func parseTarget(method, target string) (*url.URL, error) {
+	switch {
+	case method == http.MethodConnect:
+		if host, port, ok := splitAuthority(target); !ok || host == "" || port == "" {
+			return nil, malformed("CONNECT target that is not host:port")
+		}
+		return &url.URL{Host: target}, nil
+	case target == "*":
+		if method != http.MethodOptions {
+			return nil, malformed("target * with a method other than OPTIONS")
+		}
+		return &url.URL{Path: target}, nil
+	case target[0] == '/':
+		if u := plainURL(target); u != nil {
+			return u, nil
+		}
+		u, err := url.ParseRequestURI(target)
+		if err != nil || u.Host != "" {
+			return nil, malformed("invalid request target")
+		}
+		return u, nil
+	}
+	if u := plainURL(target); u != nil {
+		return u, nil
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || !strings.HasPrefix(target[len(u.Scheme):], "://") {
+		return nil, malformed("invalid request target")
+	}
+	if host, _, ok := splitAuthority(u.Host); !ok || host == "" {
+		return nil, malformed("invalid authority in the request target")
+	}
+	return u, nil
+}
+
+// plainURL reads what nearly all targets are, an absolute http URL or a path
+// without escapes or userinfo, as [url.ParseRequestURI] would, at a fraction
+// of the cost. It returns nil for all others.
+func plainURL(target string) *url.URL {
+	var u url.URL
+	path := target
+	if target[0] != '/' {
+		rest, ok := strings.CutPrefix(target, "http://")
+		if !ok {
+			return nil
+		}
+		slash := strings.IndexByte(rest, '/')
+		if slash < 1 {
+			return nil
+		}
+		for i := 0; i < slash; i++ {
+			if c := rest[i]; !hostByte(c) && c != ':' {
+				return nil
+			}
+		}
+		if host, _, ok := splitAuthority(rest[:slash]); !ok || host == "" {
+			return nil
+		}
+		u.Scheme, u.Host, path = "http", rest[:slash], rest[slash:]
+	}
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c == '?' {
+			u.RawQuery = path[i+1:]
+			u.ForceQuery = u.RawQuery == ""
+			path = path[:i]
+			break
+		}
+		if !hostByte(c) && c != '/' {
+			return nil
+		}
+	}
+	u.Path = path
+	return &u
+}
+
+// hostByte tells whether c is one of RFC 3986's unreserved characters. A
+// registered name may hold more by the grammar; no DNS name does.
+func hostByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || digit(c) || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// splitAuthority splits uri-host [ ":" port ] and tells whether it is valid:
+// an IPv6 address in brackets, without a zone, or a name; and a port that is
+// empty, absent or between 1 and 65535.
+func splitAuthority(s string) (host, port string, ok bool) {
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", "", false
+		}
+		addr, err := netip.ParseAddr(s[1:end])
+		if err != nil || !addr.Is6() || addr.Zone() != "" {
+			return "", "", false
+		}
+		host, port = s[:end+1], s[end+1:]
+	} else {
+		i := strings.IndexByte(s, ':')
+		if i < 0 {
+			i = len(s)
+		}
+		host, port = s[:i], s[i:]
+		for j := 0; j < len(host); j++ {
+			if !hostByte(host[j]) {
+				return "", "", false
+			}
+		}
+	}
+	if port == "" {
+		return host, "", true
+	}
+	if port[0] != ':' {
+		return "", "", false
+	}
+	port = port[1:]
+	if port == "" {
+		return host, "", true
+	}
+	for i := 0; i < len(port); i++ {
+		if !digit(port[i]) {
+			return "", "", false
+		}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return host, port, err == nil && n > 0 && len(port) <= 5
+}
+
+// requestHost takes Host out of h and returns the authority of the request:
+// that of its target if it has one, whatever Host says (RFC 9112 §3.2.2).
+func requestHost(h http.Header, u *url.URL, minor int) (string, error) {
+	values := h["Host"]
+	delete(h, "Host")
+	if len(values) > 1 {
+		return "", malformed("second Host")
+	}
+	if len(values) == 0 {
+		if minor > 0 {
+			return "", malformed("no Host")
+		}
+		return u.Host, nil
+	}
+	host, port, ok := splitAuthority(values[0])
+	if !ok || host == "" && port != "" {
+		return "", malformed("invalid Host")
+	}
+	if u.Host != "" {
+		return u.Host, nil
+	}
+	return values[0], nil
+}

@@ -1,0 +1,463 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startServer serves h, with whatever change does to the server, until the
+// test ends, and returns its address.
+func startServer(t testing.TB, h http.HandlerFunc, change func(*Server)) string {
+	t.Helper()
+	s := &Server{Handler: h}
+	if change != nil {
+		change(s)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-served; err != http.ErrServerClosed {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// dial connects; nothing on the connection takes longer than ten seconds.
+func dial(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	return nc.(*net.TCPConn)
+}
+
+// talk sends raw and returns all that comes until the server closes.
+func talk(t testing.TB, addr, raw string) string {
+	t.Helper()
+	nc := dial(t, addr)
+	if _, err := io.WriteString(nc, raw); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(nc)
+	if err != nil {
+		t.Fatalf("after %q: %v", b, err)
+	}
+	return string(b)
+}
+
+// statusOf returns the status of the first response in raw.
+func statusOf(raw string) string {
+	_, rest, _ := strings.Cut(raw, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	return code
+}
+
+// echo answers with what it saw.
+func echo(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%s %s %s host=%s body=%q err=%v", r.Method, r.RequestURI, r.URL, r.Host, b, err)
+}
+
+func TestServerRefuses(t *testing.T) {
+	const get = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
+	const post = "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
+	tests := []struct{ name, raw, status string }{
+		{"folded line", get + "A: b\r\n c\r\n\r\n", "400"},
+		{"folded line with a tab", get + "A: b\r\n\tc\r\n\r\n", "400"},
+		{"folded first line", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400"},
+		{"bare LF after a field", get + "A: b\nC: d\r\n\r\n", "400"},
+		{"bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", "400"},
+		{"bare LF at the end", get + "\n", "400"},
+		{"bare LFs throughout", "GET / HTTP/1.1\nHost: a\n\n", "400"},
+		{"bare CR in a value", get + "A: b\rc\r\n\r\n", "400"},
+		{"bare CR in a name", get + "A\rB: c\r\n\r\n", "400"},
+		{"bare CR in the request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CR CR LF", get + "A: b\r\r\n\r\n", "400"},
+		{"NUL in a value", get + "A: b\x00c\r\n\r\n", "400"},
+		{"NUL in a name", get + "A\x00: c\r\n\r\n", "400"},
+		{"control in a value", get + "A: b\x01c\r\n\r\n", "400"},
+		{"DEL in a value", get + "A: b\x7fc\r\n\r\n", "400"},
+		{"vertical tab before a value", get + "A:\x0bc\r\n\r\n", "400"},
+		{"space before the colon", get + "A : b\r\n\r\n", "400"},
+		{"tab before the colon", get + "A\t: b\r\n\r\n", "400"},
+		{"no colon", get + "A\r\n\r\n", "400"},
+		{"empty name", get + ": b\r\n\r\n", "400"},
+		{"name with a slash", get + "A/B: c\r\n\r\n", "400"},
+		{"name beyond ASCII", get + "\xc3\xa4: c\r\n\r\n", "400"},
+
+		{"empty request line twice", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"HTTP/0.9", "GET /\r\n", "400"},
+		{"HTTP/0.9 with an empty line", "GET /\r\n\r\n", "400"},
+		{"no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"method alone", "GET\r\n\r\n", "400"},
+		{"method with a bracket", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"two spaces before the target", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"two spaces before the version", "GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"tab for a space", "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"space after the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "400"},
+		{"space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"byte beyond ASCII in the target", "GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"fragment", "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"bad escape in the path", "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"cut escape in the path", "GET http://a/%4 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"escape in the authority", "GET http://%61.example/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"zone in the authority", "GET http://[::1%25lo]/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"port out of range", "GET http://a:65536/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"port zero", "GET http://a:0/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"port with a sign", "GET http://a:+80/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"empty authority", "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"scheme without authority", "GET http:a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"relative path", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"authority-form without CONNECT", "GET a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"asterisk-form without OPTIONS", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT without a port", "CONNECT a.example HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT without a host", "CONNECT :443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT with a path", "CONNECT a:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT with userinfo", "CONNECT u@a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT of a URL", "CONNECT http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"CONNECT with a length", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "400"},
+		{"version in lower case", "GET / http/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"version of two digits", "GET / HTTP/1.10\r\nHost: a\r\n\r\n", "400"},
+		{"version with a leading zero", "GET / HTTP/01.1\r\nHost: a\r\n\r\n", "400"},
+		{"version without a minor", "GET / HTTP/1\r\nHost: a\r\n\r\n", "400"},
+		{"another protocol", "GET / HTCPCP/1.0\r\nHost: a\r\n\r\n", "400"},
+		{"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"},
+		{"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", "505"},
+		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"},
+
+		{"no Host", "GET / HTTP/1.1\r\n\r\n", "400"},
+		{"no Host with a URL", "GET http://a/ HTTP/1.1\r\n\r\n", "400"},
+		{"two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
+		{"two equal Hosts", "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", "400"},
+		{"two Hosts in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", "400"},
+		{"Host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"},
+		{"list in Host", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400"},
+		{"path in Host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"},
+		{"userinfo in Host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", "400"},
+		{"bad Host with a URL", "GET http://a/ HTTP/1.1\r\nHost: a@b\r\n\r\n", "400"},
+		{"bad port in Host", "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", "400"},
+		{"port alone in Host", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "400"},
+
+		{"length with a plus", post + "Content-Length: +5\r\n\r\nhello", "400"},
+		{"length with a minus", post + "Content-Length: -5\r\n\r\nhello", "400"},
+		{"list of lengths", post + "Content-Length: 5,5\r\n\r\nhello", "400"},
+		{"padded length", post + "Content-Length:  5 \r\n\r\nhello", "400"},
+		{"length after a tab", post + "Content-Length:\t5\r\n\r\nhello", "400"},
+		{"hexadecimal length", post + "Content-Length: 0x5\r\n\r\nhello", "400"},
+		{"length with a point", post + "Content-Length: 5.0\r\n\r\nhello", "400"},
+		{"length with an underscore", post + "Content-Length: 1_0\r\n\r\nhello", "400"},
+		{"empty length", post + "Content-Length:\r\n\r\nhello", "400"},
+		{"length out of range", post + "Content-Length: 9223372036854775808\r\n\r\nhello", "400"},
+		{"differing lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "400"},
+		{"equal lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "400"},
+		{"length and chunked", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked and length", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", "400"},
+		{"length on GET and chunked", get + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked twice", post + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked in two fields", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"gzip and chunked", post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked not last", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", "400"},
+		{"identity", post + "Transfer-Encoding: identity\r\n\r\n", "400"},
+		{"unknown coding", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked with a parameter", post + "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", "400"},
+		{"quoted chunked", post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked after a vertical tab", post + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked after a tab", post + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n", "400"},
+		{"empty coding", post + "Transfer-Encoding:\r\n\r\n", "400"},
+		{"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+		{"name in Trailer that is none", post + "Transfer-Encoding: chunked\r\nTrailer: a b\r\n\r\n0\r\n\r\n", "400"},
+
+		{"unknown expectation", post + "Expect: the-unexpected\r\nContent-Length: 1\r\n\r\nx", "417"},
+		{"target too long", "GET /" + strings.Repeat("a", 20<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", "414"},
+		{"target that does not end", "GET /" + strings.Repeat("a", 20<<10), "414"},
+		{"method that does not end", strings.Repeat("A", 20<<10), "400"},
+		{"field too long", get + "A: " + strings.Repeat("a", 70<<10) + "\r\n\r\n", "431"},
+		{"field that does not end", get + "A: " + strings.Repeat("a", 70<<10), "431"},
+		{"too many fields", get + strings.Repeat("A: b\r\n", 300) + "\r\n", "431"},
+	}
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("the handler saw %s %s", r.Method, r.RequestURI)
+	}, nil)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			// What follows must never be taken for a request.
+			got := talk(t, addr, test.raw)
+			if statusOf(got) != test.status {
+				t.Errorf("status %s, want %s", statusOf(got), test.status)
+			}
+			if !strings.Contains(got, "\r\nConnection: close\r\n") {
+				t.Errorf("the answer does not close: %q", got)
+			}
+			if n := strings.Count(got, "HTTP/1.1 "); n != 1 {
+				t.Errorf("%d answers", n)
+			}
+		})
+	}
+}
+
+func TestServerAccepts(t *testing.T) {
+	tests := []struct{ name, raw, want string }{
+		{"absolute-form", "GET http://a.example/b?c HTTP/1.1\r\nHost: a.example\r\n", `GET http://a.example/b?c http://a.example/b?c host=a.example body="" err=<nil>`},
+		{"authority over Host", "GET http://a.example:81/ HTTP/1.1\r\nHost: b.example\r\n", `GET http://a.example:81/ http://a.example:81/ host=a.example:81 body="" err=<nil>`},
+		{"upper-case scheme", "GET HTTP://a/ HTTP/1.1\r\nHost: a\r\n", `GET HTTP://a/ http://a/ host=a body="" err=<nil>`},
+		{"userinfo", "GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n", `GET http://u:p@a/ http://u:p@a/ host=a body="" err=<nil>`},
+		{"no path", "GET http://a?b HTTP/1.1\r\nHost: a\r\n", `GET http://a?b http://a?b host=a body="" err=<nil>`},
+		{"IPv6", "GET http://[::1]:8/ HTTP/1.1\r\nHost: [::1]:8\r\n", `GET http://[::1]:8/ http://[::1]:8/ host=[::1]:8 body="" err=<nil>`},
+		{"origin-form", "GET /a%20b HTTP/1.1\r\nHost: a\r\n", `GET /a%20b /a%20b host=a body="" err=<nil>`},
+		{"bad escape in the query", "GET /?a=100% HTTP/1.1\r\nHost: a\r\n", `GET /?a=100% /?a=100% host=a body="" err=<nil>`},
+		{"asterisk-form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n", `OPTIONS * * host=a body="" err=<nil>`},
+		{"empty Host", "GET / HTTP/1.1\r\nHost:\r\n", `GET / / host= body="" err=<nil>`},
+		{"HTTP/1.0 without Host", "GET / HTTP/1.0\r\n", `GET / / host= body="" err=<nil>`},
+		{"empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n", `GET / / host=a body="" err=<nil>`},
+		{"white space around values", "GET / HTTP/1.1\r\nHost: \t a \r\nA:\r\n", `GET / / host=a body="" err=<nil>`},
+		{"unknown method", "get-it / HTTP/1.1\r\nHost: a\r\n", `get-it / / host=a body="" err=<nil>`},
+		{"lower-case names", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n", `POST / / host=a body="hi" err=<nil>`},
+	}
+	addr := startServer(t, echo, nil)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			body := ""
+			if strings.Contains(test.raw, "content-length: 2") {
+				body = "hi"
+			}
+			got := talk(t, addr, test.raw+"Connection: close\r\n\r\n"+body)
+			if !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\n"+test.want) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// A head may arrive in any pieces.
+func TestServerSlowHead(t *testing.T) {
+	addr := startServer(t, echo, nil)
+	nc := dial(t, addr)
+	nc.SetNoDelay(true)
+	for _, b := range "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi" {
+		if _, err := nc.Write([]byte{byte(b)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := io.ReadAll(nc)
+	if err != nil || !strings.HasSuffix(string(b), `body="hi" err=<nil>`) {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// A head larger than any buffer is read like a small one, with what follows.
+func TestServerLargeHead(t *testing.T) {
+	for _, size := range []int{3000, 4000, 4096, 5000, 20000, 60000} {
+		value := strings.Repeat("v", size)
+		addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("A") != value {
+				t.Error("value changed")
+			}
+			echo(w, r)
+		}, nil)
+		got := talk(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nA: "+value+"\r\n\r\nhi"+
+			"GET /2 HTTP/1.1\r\nHost: a\r\nA: "+value+"\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(got, `body="hi" err=<nil>`) || !strings.Contains(got, "GET /2") {
+			t.Errorf("%d: got %q", size, got)
+		}
+	}
+}
+
+func TestServerTimeouts(t *testing.T) {
+	addr := startServer(t, echo, func(s *Server) {
+		s.Timeouts = Timeouts{Head: 50 * time.Millisecond, KeepAlive: 50 * time.Millisecond, Body: 50 * time.Millisecond}
+	})
+	if got := talk(t, addr, "GET / HTTP/1.1\r\nHo"); statusOf(got) != "408" {
+		t.Errorf("slow head: %q", got)
+	}
+	if got := talk(t, addr, ""); got != "" {
+		t.Errorf("silent connection: %q", got)
+	}
+	if got := talk(t, addr, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); strings.Count(got, "HTTP/1.1 ") != 1 {
+		t.Errorf("idle connection: %q", got)
+	}
+	if got := talk(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel"); !strings.Contains(got, "i/o timeout") {
+		t.Errorf("slow body: %q", got)
+	}
+}
+
+func TestServerPipelines(t *testing.T) {
+	addr := startServer(t, echo, nil)
+	var raw strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&raw, "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%03d", i, i)
+		fmt.Fprintf(&raw, "POST /%d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\n%03d\r\n0\r\n\r\n", i, i)
+	}
+	nc := dial(t, addr)
+	go io.WriteString(nc, raw.String())
+	br := bufio.NewReader(nc)
+	for i := range 100 {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		want := fmt.Sprintf(`POST /%d /%d host=a body="%03d" err=<nil>`, i/2, i/2, i/2)
+		if err != nil || string(b) != want {
+			t.Fatalf("%d: got %q, %v", i, b, err)
+		}
+	}
+}
+
+func TestServerBodyErrors(t *testing.T) {
+	chunked := "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	tests := []struct {
+		name, raw string
+		malformed bool // else cut
+	}{
+		{"cut length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", false},
+		{"cut before the first chunk", chunked, false},
+		{"cut size", chunked + "5", false},
+		{"cut size line", chunked + "5\r", false},
+		{"cut chunk", chunked + "5\r\nhel", false},
+		{"cut after the data", chunked + "5\r\nhello", false},
+		{"cut before the last chunk", chunked + "5\r\nhello\r\n", false},
+		{"cut trailer", chunked + "5\r\nhello\r\n0\r\nA: b\r\n", false},
+		{"cut end", chunked + "5\r\nhello\r\n0\r\n\r", false},
+		{"sign", chunked + "+5\r\nhello\r\n0\r\n\r\n", true},
+		{"minus", chunked + "-5\r\nhello\r\n0\r\n\r\n", true},
+		{"0x", chunked + "0x5\r\nhello\r\n0\r\n\r\n", true},
+		{"underscore", chunked + "1_0\r\nhello\r\n0\r\n\r\n", true},
+		{"leading space", chunked + " 5\r\nhello\r\n0\r\n\r\n", true},
+		{"trailing space", chunked + "5 \r\nhello\r\n0\r\n\r\n", true},
+		{"no size", chunked + "\r\nhello\r\n0\r\n\r\n", true},
+		{"no size but an extension", chunked + ";a\r\nhello\r\n0\r\n\r\n", true},
+		{"overflow", chunked + "10000000000000005\r\nhello\r\n0\r\n\r\n", true},
+		{"overflow of the sign", chunked + "8000000000000000\r\nhello\r\n0\r\n\r\n", true},
+		{"many zeros", chunked + "00000000000000005\r\nhello\r\n0\r\n\r\n", true},
+		{"bare LF after the size", chunked + "5\nhello\r\n0\r\n\r\n", true},
+		{"bare CR after the size", chunked + "5\rhello\r\n0\r\n\r\n", true},
+		{"bare LF after the data", chunked + "5\r\nhello\n0\r\n\r\n", true},
+		{"data longer than the size", chunked + "5\r\nhello!\r\n0\r\n\r\n", true},
+		{"bare LF after the last size", chunked + "0\n\r\n", true},
+		{"bare LF at the end", chunked + "0\r\n\n", true},
+		{"bare LF in an extension", chunked + "5;a\nhello\r\n0\r\n\r\n", true},
+		{"quoted LF in an extension", chunked + "5;a=\"\n\"\r\nhello\r\n0\r\n\r\n", true},
+		{"bare CR in an extension", chunked + "5;a\rb\r\nhello\r\n0\r\n\r\n", true},
+		{"extension without a name", chunked + "5;=a\r\nhello\r\n0\r\n\r\n", true},
+		{"extension without a value", chunked + "5;a=\r\nhello\r\n0\r\n\r\n", true},
+		{"extension too long", chunked + "5;a=" + strings.Repeat("a", 300) + "\r\nhello\r\n0\r\n\r\n", true},
+		{"extensions too long together", chunked + strings.Repeat("1;a="+strings.Repeat("a", 200)+"\r\nx\r\n", 100) + "0\r\n\r\n", true},
+		{"folded trailer", chunked + "0\r\nA: b\r\n c\r\n\r\n", true},
+		{"trailer too long", chunked + "0\r\nA: " + strings.Repeat("b", 10000) + "\r\n\r\n", true},
+		{"trailer without a colon", chunked + "0\r\nA\r\n\r\n", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			result := make(chan error, 2)
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.Copy(io.Discard, r.Body)
+				result <- err
+			}, nil)
+			nc := dial(t, addr)
+			io.WriteString(nc, test.raw)
+			if !test.malformed {
+				nc.CloseWrite()
+			}
+			err := <-result
+			var bad *ProtocolError
+			if test.malformed && !errors.As(err, &bad) || !test.malformed && err != io.ErrUnexpectedEOF {
+				t.Errorf("the handler got %v", err)
+			}
+			if test.malformed {
+				io.WriteString(nc, "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+			}
+			if got, err := io.ReadAll(nc); err != nil || strings.Count(string(got), "HTTP/1.1 ") != 1 || !strings.Contains(string(got), "Connection: close") {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestServerReadsChunks(t *testing.T) {
+	var trailer http.Header
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := r.Trailer["Announced"]; !ok || len(r.Header["Trailer"]) > 0 {
+			t.Error("announced trailer not there")
+		}
+		echo(w, r)
+		trailer = r.Trailer
+	}, nil)
+	got := talk(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: announced\r\nConnection: close\r\n\r\n"+
+		"5\r\nhello\r\n06;a;b=c ; d = \"e\\\"f;\"\r\n world\r\nA\r\n0123456789\r\n000\r\nAnnounced: 1\r\nOther: 2\r\nContent-Length: 5\r\n\r\n")
+	if !strings.HasSuffix(got, `body="hello world0123456789" err=<nil>`) {
+		t.Errorf("got %q", got)
+	}
+	if want := "map[Announced:[1] Other:[2]]"; fmt.Sprint(trailer) != want {
+		t.Errorf("trailer %v, want %v", trailer, want)
+	}
+}
+
+func TestServerShutdown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entered, leave := make(chan bool), make(chan bool)
+	s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			entered <- true
+			<-leave
+		}
+		io.WriteString(w, "done")
+	})}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	idle, used, busy := dial(t, l.Addr().String()), dial(t, l.Addr().String()), dial(t, l.Addr().String())
+	io.WriteString(used, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	usedReader := bufio.NewReader(used)
+	if resp, err := http.ReadResponse(usedReader, nil); err != nil || resp.ContentLength != 4 {
+		t.Fatal(resp, err)
+	}
+	usedReader.Discard(4)
+	io.WriteString(busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-entered
+
+	expired, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Shutdown(expired); err != context.Canceled {
+		t.Errorf("Shutdown returned %v with a request running", err)
+	}
+	if err := <-served; err != http.ErrServerClosed {
+		t.Errorf("Serve returned %v", err)
+	}
+	for name, r := range map[string]io.Reader{"idle": idle, "used": usedReader} {
+		if b, err := io.ReadAll(r); err != nil || len(b) > 0 {
+			t.Errorf("%s connection: %q, %v", name, b, err)
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Shutdown(context.Background()) }()
+	leave <- true
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if b, err := io.ReadAll(busy); err != nil || !strings.Contains(string(b), "Connection: close") || !strings.HasSuffix(string(b), "done") {
+		t.Errorf("running request: %q, %v", b, err)
+	}
+	if err := s.Serve(l); err != http.ErrServerClosed {
+		t.Errorf("Serve after Shutdown returned %v", err)
+	}
+}
