@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -27,7 +26,7 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 	switch {
 	case err == io.EOF:
 		return nil, 0, ErrNoResponse
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.ErrUnexpectedEOF:
 		return nil, 0, ErrIncomplete
 	case err != nil:
 		return nil, 0, err

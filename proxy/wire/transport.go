@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -59,6 +58,10 @@ type Transport struct {
 
 	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
 
+	// headDelay is how long a head waits for the first bytes of its body,
+	// so that both go out in one packet; 0 means 1ms.
+	headDelay time.Duration
+
 	once sync.Once
 	pool pool
 	tls  *tls.Config
@@ -84,6 +87,7 @@ func (t *Transport) init() {
 		{&t.HandshakeTimeout, 10 * time.Second},
 		{&t.ContinueTimeout, time.Second},
 		{&t.IdleTimeout, time.Minute},
+		{&t.headDelay, time.Millisecond},
 	} {
 		if *d.at == 0 {
 			*d.at = d.to
@@ -248,8 +252,7 @@ func (p *plan) mayRetry(c *originConn, err error) bool {
 	if c == nil || !c.reused || c.got > 0 || isTimeout(err) || p.r.Context().Err() != nil {
 		return false
 	}
-	var ce *ConnError
-	if err != ErrNoResponse && !errors.Is(err, ErrIncomplete) && !errors.As(err, &ce) {
+	if _, broken := err.(*ConnError); !broken && err != ErrNoResponse && err != ErrIncomplete {
 		return false
 	}
 	return p.replayable() || p.body == nil && c.wrote == 0

@@ -64,7 +64,9 @@ func (b *body) read(p []byte) (n int, err error) {
 			err = ErrIncomplete
 		}
 	case untilClose:
-		n, err = b.x.c.br.Read(p)
+		if n, err = b.x.c.br.Read(p); err == io.EOF && b.x.c.cutShort() {
+			err = ErrIncomplete
+		}
 	}
 	if err == io.ErrUnexpectedEOF {
 		err = ErrIncomplete

@@ -18,7 +18,8 @@ import (
 type originConn struct {
 	nc    net.Conn // the stream: a *tls.Conn, or what Dial returned
 	tls   *tls.ConnectionState
-	probe *probe // nil: serves one exchange
+	sock  *tlsSocket // below TLS; nil without
+	probe *probe     // nil: serves one exchange
 	key   poolKey
 
 	// While idle:
@@ -161,18 +162,21 @@ func (c *originConn) failure(op string, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrWriteTimeout
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		// TLS that ended without close_notify: anyone on the way may
-		// have cut it.
-		return ErrIncomplete
+		return ErrIncomplete // within a TLS record
 	}
 	return connError(op, err)
 }
 
+// cutShort tells whether the stream ended by the socket alone. crypto/tls
+// lets that pass for an end, but without close_notify anyone on the way may
+// have cut it (RFC 9112 §9.8).
+func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
+
 // closeNow closes the connection without a word. Under TLS the usual Close
 // would wait to send one to an origin that may not read.
 func (c *originConn) closeNow() {
-	if tc, ok := c.nc.(*tls.Conn); ok && c.tls != nil {
-		tc.NetConn().Close()
+	if c.sock != nil {
+		c.sock.Close()
 		return
 	}
 	c.nc.Close()

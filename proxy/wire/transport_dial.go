@@ -53,7 +53,7 @@ func (t *Transport) handshake(ctx context.Context, c *originConn) error {
 	}
 	state := tc.ConnectionState()
 	c.tls = &state
-	c.probe = newProbe(c.nc, tc, sock)
+	c.sock, c.probe = sock, newProbe(c.nc, tc, sock)
 	c.nc = tc
 	return nil
 }

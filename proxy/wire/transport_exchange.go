@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -74,8 +73,7 @@ func (x *exchange) send(p *plan) error {
 // more: an origin may answer, with 503 say, and close, without reading. Not
 // on a used connection, where it could be no answer to this request.
 func (x *exchange) excuse(err error) error {
-	var ce *ConnError
-	if err == nil || x.c.reused || !errors.As(err, &ce) {
+	if _, broken := err.(*ConnError); !broken || x.c.reused {
 		return err
 	}
 	x.c.readsBy(min(lastWords, x.t.ResponseTimeout), err)
@@ -131,14 +129,17 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 // the pool if it may, and is what it should be between two exchanges.
 func (x *exchange) finish() {
 	c := x.c
-	if x.sender != nil && x.sender.leave(x.unwatch) {
-		c.release()
-		return
+	keep := x.keep
+	if s := x.sender; s != nil {
+		s.settle()
+		if s.leave(x.unwatch) {
+			c.release()
+			return
+		}
+		keep = keep && s.wholly()
 	}
-	keep := (x.unwatch == nil || x.unwatch()) && x.keep && c.probe != nil && c.br.Buffered() == 0
-	if x.sender != nil {
-		keep = keep && x.sender.wholly()
-	}
+	watched := x.unwatch == nil || x.unwatch() // else a cancel is under way
+	keep = keep && watched && c.probe != nil && c.br.Buffered() == 0
 	c.release()
 	// A plain socket is asked when it is taken out. TLS may have more in
 	// hand than the socket shows, so that is asked now as well.

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 )
 
@@ -15,4 +16,13 @@ func newProbe(net.Conn, *tls.Conn, *tlsSocket) *probe { return nil }
 
 func (*probe) quiet(bool) bool { return false }
 
-type tlsSocket struct{ net.Conn }
+type tlsSocket struct {
+	net.Conn
+	ended bool // a read found the end of the bytes below TLS
+}
+
+func (s *tlsSocket) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.ended = s.ended || err == io.EOF
+	return n, err
+}

@@ -74,11 +74,14 @@ type tlsSocket struct {
 	net.Conn
 	raw    syscall.RawConn
 	nowait bool
+	ended  bool // a read found the end of the bytes below TLS
 }
 
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	if !s.nowait {
-		return s.Conn.Read(p)
+		n, err := s.Conn.Read(p)
+		s.ended = s.ended || err == io.EOF
+		return n, err
 	}
 	var n int
 	var err error

@@ -18,6 +18,7 @@ type sender struct {
 	trailer http.Header // filled in by the body by the time it ends
 
 	read    chan struct{} // closed after the first Read of the body
+	done    chan struct{} // closed at the end
 	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
 
 	room     int // length of the head
@@ -26,15 +27,12 @@ type sender struct {
 	mu       sync.Mutex
 	decided  bool        // proceed has been answered, or nobody waits for it
 	stopped  bool        // no more is to be sent
+	last     bool        // the last write has begun
 	over     bool        // the response ended first; the connection is the sender's to close
 	unwatch  func() bool // then also the sender's to call; may be nil
 	complete bool        // all was sent
 	err      error       // why sending ended early
 }
-
-// headDelay is how long a head waits for the first bytes of its body, so
-// that both go out in one packet.
-const headDelay = time.Millisecond
 
 // sendBuffer holds one piece of a body, and a head in front of the first.
 const sendBuffer = 32 << 10
@@ -46,6 +44,7 @@ var sendBuffers = sync.Pool{New: func() any { b := make([]byte, sendBuffer); ret
 func newSender(p *plan, c *originConn, expects bool) *sender {
 	s := &sender{
 		c: c, t: p.t, body: p.body, length: p.length, trailer: p.r.Trailer,
+		done: make(chan struct{}),
 	}
 	if expects {
 		s.proceed = make(chan bool, 1)
@@ -59,7 +58,7 @@ func newSender(p *plan, c *originConn, expects bool) *sender {
 // headInTime waits for the sender to write the head along with the first
 // bytes of the body, but not for long.
 func (s *sender) headInTime() error {
-	timer := time.NewTimer(headDelay)
+	timer := time.NewTimer(s.t.headDelay)
 	defer timer.Stop()
 	select {
 	case <-s.read:
@@ -85,6 +84,7 @@ func (s *sender) writeHead() error {
 // a body that broke off cuts it, and an origin that stopped reading has a
 // moment to say why.
 func (s *sender) run() {
+	defer close(s.done)
 	defer s.body.Close()
 	err := s.wait()
 	if err == nil {
@@ -169,6 +169,25 @@ func (s *sender) stop() {
 	s.mu.Unlock()
 }
 
+// settle waits a moment for a sender whose last write is due to return: an
+// origin's answer to it can be here first.
+func (s *sender) settle() {
+	s.mu.Lock()
+	due := s.last && !s.complete && s.err == nil
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-s.done:
+	case <-timer.C:
+	}
+}
+
+const settleTime = 10 * time.Millisecond
+
 // leave hands the connection and the watch on the context to a sender that
 // is still busy, and reports whether it took them.
 func (s *sender) leave(unwatch func() bool) bool {
@@ -228,7 +247,7 @@ func (s *sender) send() error {
 		if s.length < 0 {
 			start, out = s.chunk(buf, at, n, end)
 		}
-		if err := s.write(buf, start, out); err != nil || end {
+		if err := s.write(buf, start, out, end); err != nil || end {
 			return err
 		}
 		at = chunkHead
@@ -261,9 +280,10 @@ func (s *sender) chunk(buf []byte, at, n int, end bool) (start int, out []byte) 
 
 // write writes out, which starts at buf[start] unless trailer fields made it
 // outgrow buf, and the head before it if that is still due.
-func (s *sender) write(buf []byte, start int, out []byte) error {
+func (s *sender) write(buf []byte, start int, out []byte, last bool) error {
 	s.mu.Lock()
 	stopped := s.stopped
+	s.last = last
 	s.mu.Unlock()
 	if stopped {
 		return errNotSent

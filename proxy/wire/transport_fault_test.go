@@ -1,0 +1,406 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// isProtocol tells whether err says that the origin broke the protocol.
+func isProtocol(err error) bool {
+	var pe *ProtocolError
+	return errors.As(err, &pe)
+}
+
+func TestTransportMalformedResponses(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for name, answer := range map[string]string{
+		"garbage":                    "hello\r\n\r\n",
+		"a body alone":               "<html>",
+		"SSH":                        "SSH-2.0-x\r\n",
+		"a leading empty line":       "\r\n" + ok + "\r\n",
+		"lower-case version":         "http/1.1 200 OK\r\n\r\n",
+		"HTTP/2.0":                   "HTTP/2.0 200 OK\r\n\r\n",
+		"HTTP/1.2":                   "HTTP/1.2 200 OK\r\n\r\n",
+		"HTTP/1.10":                  "HTTP/1.10 200 OK\r\n\r\n",
+		"two spaces":                 "HTTP/1.1  200 OK\r\n\r\n",
+		"a tab":                      "HTTP/1.1\t200 OK\r\n\r\n",
+		"a two-digit status":         "HTTP/1.1 20 OK\r\n\r\n",
+		"a four-digit status":        "HTTP/1.1 2000 OK\r\n\r\n",
+		"status 099":                 "HTTP/1.1 099 OK\r\n\r\n",
+		"a signed status":            "HTTP/1.1 +20 OK\r\n\r\n",
+		"a control in the reason":    "HTTP/1.1 200 O\x01K\r\n\r\n",
+		"a bare CR in the reason":    "HTTP/1.1 200 O\rK\r\n\r\n",
+		"bare LF":                    "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+		"one bare LF":                ok + "A: b\nContent-Length: 0\r\n\r\n",
+		"a bare CR":                  ok + "A: b\rC: d\r\n\r\n",
+		"NUL":                        ok + "A: b\x00\r\n\r\n",
+		"a folded line":              ok + "A: b\r\n c\r\n\r\n",
+		"a folded first line":        ok + " A: b\r\n\r\n",
+		"space before the colon":     ok + "Content-Length : 0\r\n\r\n",
+		"no colon":                   ok + "nonsense\r\n\r\n",
+		"no name":                    ok + ": x\r\n\r\n",
+		"a bad name":                 ok + "A(b): x\r\n\r\n",
+		"length with chunked":        ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"differing lengths":          ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+		"equal lengths":              ok + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+		"a list of lengths":          ok + "Content-Length: 5, 5\r\n\r\nhello",
+		"a signed length":            ok + "Content-Length: +5\r\n\r\nhello",
+		"a negative length":          ok + "Content-Length: -5\r\n\r\nhello",
+		"an empty length":            ok + "Content-Length:\r\n\r\nhello",
+		"a hexadecimal length":       ok + "Content-Length: 0x5\r\n\r\nhello",
+		"an overflowing length":      ok + "Content-Length: 99999999999999999999\r\n\r\nhello",
+		"an unknown coding":          ok + "Transfer-Encoding: gzip\r\n\r\nhello",
+		"gzip, chunked":              ok + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+		"chunked twice":              ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"an empty coding":            ok + "Transfer-Encoding:\r\n\r\n",
+		"chunked in HTTP/1.0":        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"a length in a 103":          "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n" + ok + "\r\n",
+		"chunked in a 100":           "HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n" + ok + "\r\n",
+		"an upgrade nobody wanted":   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+		"interim responses for ever": strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", maxInterim) + ok + "\r\n",
+		"a head too large":           ok + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 200),
+		"too many fields":            ok + strings.Repeat("A: b\r\n", 300) + "\r\n",
+
+		"a chunk size that is none":  ok + "Transfer-Encoding: chunked\r\n\r\nx\r\nhello\r\n0\r\n\r\n",
+		"a chunk size with 0x":       ok + "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+		"a signed chunk size":        ok + "Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n",
+		"an overflowing chunk size":  ok + "Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n",
+		"a chunk longer than it was": ok + "Transfer-Encoding: chunked\r\n\r\n4\r\nhello\r\n0\r\n\r\n",
+		"a chunk with bare LF":       ok + "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+		"a bad trailer section":      ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA : b\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := startOrigin(t, func(p *peer) {
+				p.next()
+				p.say(answer)
+				p.untilClosed() // the error does not wait for the end
+			})
+			tr := newTransport(t, o.addr)
+			_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
+			if !isProtocol(err) {
+				t.Errorf("error %v", err)
+			}
+			if n := o.conns.Load(); n != 1 {
+				t.Errorf("%d connections, want 1", n)
+			}
+		})
+	}
+}
+
+func TestTransportAnyStatus(t *testing.T) {
+	for _, status := range []string{"200", "299 Odd", "451 Caf\xe9", "600 x", "999 \t"} {
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say("HTTP/1.1 " + status + "\r\nContent-Length:  2 \r\nX:\r\n\r\nok")
+		})
+		tr := newTransport(t, o.addr)
+		resp, body, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
+		if err != nil || body != "ok" || !strings.HasPrefix(status, resp.Status[:3]) {
+			t.Errorf("%q: %q, %v", status, body, err)
+		}
+	}
+}
+
+// A response that breaks off is an error, never an end.
+func TestTransportIncomplete(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for name, c := range map[string]struct {
+		answer string
+		reset  bool
+		want   error
+		body   string
+	}{
+		"nothing":              {"", false, ErrNoResponse, ""},
+		"half a version":       {"HTTP", false, ErrIncomplete, ""},
+		"half a head":          {ok + "A: b\r\n", false, ErrIncomplete, ""},
+		"no body":              {ok + "Content-Length: 5\r\n\r\n", false, ErrIncomplete, ""},
+		"half a body":          {ok + "Content-Length: 5\r\n\r\nhel", false, ErrIncomplete, "hel"},
+		"no chunk":             {ok + "Transfer-Encoding: chunked\r\n\r\n", false, ErrIncomplete, ""},
+		"half a chunk":         {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", false, ErrIncomplete, "hel"},
+		"no last chunk":        {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false, ErrIncomplete, "hello"},
+		"no end of trailers":   {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", false, ErrIncomplete, "hello"},
+		"reset in a head":      {ok + "A", true, syscall.ECONNRESET, ""},
+		"reset in a body":      {ok + "Content-Length: 5\r\n\r\nhel", true, syscall.ECONNRESET, "hel"},
+		"reset before a close": {ok + "\r\nhel", true, syscall.ECONNRESET, "hel"},
+		"only 100s":            {"HTTP/1.1 100 Continue\r\n\r\n", false, ErrNoResponse, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			taken := make(chan bool, 1)
+			o := startOrigin(t, func(p *peer) {
+				p.next()
+				p.say(c.answer)
+				if c.reset {
+					<-taken // or the reset may overtake the bytes
+					p.reset()
+				}
+			})
+			tr := newTransport(t, o.addr)
+			tr.Dial = tapDial(tr.Dial, len(c.answer), taken)
+			_, body, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
+			if !errors.Is(err, c.want) || body != c.body {
+				t.Errorf("%q, %v, want %q, %v", body, err, c.body, c.want)
+			}
+			if c.want == ErrIncomplete && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Error("does not wrap io.ErrUnexpectedEOF")
+			}
+			if err != nil && strings.Contains(err.Error(), "127.0.0.1") {
+				t.Errorf("error %q names an address", err)
+			}
+		})
+	}
+}
+
+// tapDial says on taken when n bytes were read.
+func tapDial(dial func(context.Context, string, string) (net.Conn, error), n int, taken chan bool) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return &tap{c, n, taken}, err
+	}
+}
+
+type tap struct {
+	net.Conn
+	left  int
+	taken chan bool
+}
+
+func (c *tap) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.left -= n; c.left <= 0 {
+		select {
+		case c.taken <- true:
+		default:
+		}
+	}
+	return n, err
+}
+
+// A TLS stream that ends without close_notify may have been cut by anyone.
+func TestTransportTLSTruncation(t *testing.T) {
+	for name, polite := range map[string]bool{"close_notify": true, "none": false} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			c, _, _ := http.NewResponseController(w).Hijack()
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nhalf")
+			if polite {
+				c.Close()
+			} else {
+				c.(*tls.Conn).NetConn().Close()
+			}
+		}))
+		s.StartTLS()
+		tr := newTransport(t, s.Listener.Addr().String())
+		tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
+		_, body, err := fetch(tr, request(t, "GET", "https://example.com/", nil))
+		if body != "half" || polite != (err == nil) || !polite && !errors.Is(err, ErrIncomplete) {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+		s.Close()
+	}
+}
+
+func TestTransportTimeouts(t *testing.T) {
+	stall := func(answer string) func(*peer) {
+		return func(p *peer) {
+			p.next()
+			p.say(answer)
+			p.untilClosed()
+		}
+	}
+	for name, c := range map[string]struct {
+		script func(*peer)
+		want   error
+	}{
+		"head":           {stall(""), ErrResponseTimeout},
+		"half a head":    {stall("HTTP/1.1 200 OK\r\n"), ErrResponseTimeout},
+		"after 100":      {stall("HTTP/1.1 100 Continue\r\n\r\n"), ErrResponseTimeout},
+		"body":           {stall("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh"), ErrBodyTimeout},
+		"chunked":        {stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nh"), ErrBodyTimeout},
+		"until the end":  {stall("HTTP/1.1 200 OK\r\n\r\nh"), ErrBodyTimeout},
+		"dripping heads": {func(p *peer) { p.next(); drip(p, "HTTP/1.1 200 OK\r\nA: "+strings.Repeat("x", 1000)) }, ErrResponseTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := startOrigin(t, c.script)
+			tr := newTransport(t, o.addr)
+			tr.ResponseTimeout, tr.BodyTimeout = 50*time.Millisecond, 50*time.Millisecond
+			_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
+			var ne net.Error
+			if !errors.Is(err, c.want) || !errors.As(err, &ne) || !ne.Timeout() {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if n := o.conns.Load(); n != 1 {
+				t.Errorf("tried %d times", n)
+			}
+		})
+	}
+}
+
+// drip says s a byte at a time until nobody listens.
+func drip(p *peer, s string) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for i := range len(s) {
+		<-tick.C
+		if _, err := io.WriteString(p, s[i:i+1]); err != nil {
+			return
+		}
+	}
+}
+
+// A body that comes slowly but does come is not cut.
+func TestTransportSlowBody(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+		drip(p, strings.Repeat("x", 40))
+	})
+	tr := newTransport(t, o.addr)
+	tr.BodyTimeout = 100 * time.Millisecond
+	if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); len(body) != 40 {
+		t.Errorf("%d bytes", len(body))
+	}
+}
+
+// An origin that does not read its request is given up.
+func TestTransportWriteTimeout(t *testing.T) {
+	release := make(chan bool)
+	defer close(release)
+	o := startOrigin(t, func(p *peer) { <-release })
+	tr := newTransport(t, o.addr)
+	tr.WriteTimeout = 50 * time.Millisecond
+	_, _, err := fetch(tr, request(t, "POST", "http://a.test/", onlyReader{io.LimitReader(zeros{}, 1<<30)}))
+	if !errors.Is(err, ErrWriteTimeout) {
+		t.Error(err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestTransportCancellation(t *testing.T) {
+	cause := errors.New("the client left")
+	for name, answer := range map[string]string{
+		"head": "", "half a head": "HTTP/1.1 200", "body": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			o := startOrigin(t, func(p *peer) {
+				p.next()
+				p.say(answer)
+				cancel(cause)
+				p.untilClosed()
+			})
+			tr := newTransport(t, o.addr)
+			_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil).WithContext(ctx))
+			if err != cause {
+				t.Error(err)
+			}
+			if _, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil).WithContext(ctx)); err != cause {
+				t.Error(err)
+			}
+			if n := o.conns.Load(); n != 1 {
+				t.Errorf("%d connections, want 1", n)
+			}
+		})
+	}
+}
+
+// A context that ends after the response does no harm to the connection.
+func TestTransportLateCancellation(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil).WithContext(ctx))
+		cancel()
+	}
+	if n := o.conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
+func TestTransportDialErrors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	tr := newTransport(t, l.Addr().String())
+	_, _, err = fetch(tr, request(t, "GET", "http://a.test/", nil))
+	var de *DialError
+	if !errors.As(err, &de) || !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "127") {
+		t.Error(err)
+	}
+	tr.Close()
+	if _, _, err = fetch(tr, request(t, "GET", "http://a.test/", nil)); err != ErrClosed {
+		t.Error(err)
+	}
+}
+
+// Close waits for a Read in no case, and ends it.
+func TestTransportCloseDuringRead(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh")
+		p.untilClosed()
+	})
+	tr := newTransport(t, o.addr)
+	resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one [1]byte
+	io.ReadFull(resp.Body, one[:])
+	done := make(chan error)
+	go func() {
+		_, err := resp.Body.Read(one[:])
+		done <- err
+	}()
+	resp.Body.Close()
+	if err := <-done; err != errBodyClosed {
+		t.Error(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A body closed early is drained only if its rest is there.
+func TestTransportEarlyClose(t *testing.T) {
+	for _, c := range []struct {
+		rest  string
+		conns int32
+	}{{"ok", 1}, {"o", 2}} {
+		o := startOrigin(t, func(p *peer) {
+			for p.next() != "" {
+				p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + c.rest)
+			}
+		})
+		tr := newTransport(t, o.addr)
+		for range 2 {
+			resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+		}
+		if n := o.conns.Load(); n != c.conns {
+			t.Errorf("%q: %d connections, want %d", c.rest, n, c.conns)
+		}
+		tr.Close()
+	}
+}

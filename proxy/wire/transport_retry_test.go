@@ -1,0 +1,320 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// What an origin does with the second request on a connection.
+var badSeconds = map[string]func(*peer){
+	"closes":              func(p *peer) {},
+	"resets":              func(p *peer) { p.reset() },
+	"closes after a read": func(p *peer) { p.next() },
+	"resets after a read": func(p *peer) { p.next(); p.reset() },
+}
+
+// A request that met a dying connection is sent again if it may be, and an
+// unsafe one never twice.
+func TestTransportRetry(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		body   string
+		again  bool // GetBody is set
+		safe   bool // to be sent twice
+	}{
+		{"GET", "", false, true},
+		{"HEAD", "", false, true},
+		{"OPTIONS", "", false, true},
+		{"TRACE", "", false, true},
+		{"DELETE", "", false, true},
+		{"PUT", "body", true, true},
+		{"PUT", "body", false, false},
+		{"GET", "body", false, false},
+		{"POST", "", false, false},
+		{"POST", "body", true, false},
+		{"POST", "body", false, false},
+		{"PATCH", "body", true, false},
+		{"X-UNKNOWN", "", false, false},
+	} {
+		for how, second := range badSeconds {
+			saw := retryOnce(t, c.method, c.body, c.again, second)
+			switch {
+			case c.safe && saw.err != nil:
+				t.Errorf("%s (body %q) on a connection that %s: %v", c.method, c.body, how, saw.err)
+			case !c.safe && saw.times > 1:
+				t.Errorf("%s (body %q) on a connection that %s: sent %d times", c.method, c.body, how, saw.times)
+			case !c.safe && saw.err == nil && saw.times != 1:
+				t.Errorf("%s (body %q) on a connection that %s: answered %d times", c.method, c.body, how, saw.times)
+			}
+		}
+	}
+}
+
+type sightings struct {
+	times int32
+	err   error
+}
+
+// retryOnce puts a connection into the pool, whose second request meets
+// second, sends the request and counts the heads the origin read of it.
+func retryOnce(t *testing.T, method, body string, again bool, second func(*peer)) sightings {
+	var times atomic.Int32
+	count := func(p *peer) *peer {
+		p.br.Reset(countHeads(p.br, method+" /target", &times, p.Conn))
+		return p
+	}
+	o := startOrigin(t, func(p *peer) {
+		p = count(p)
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		if p.nr == 1 {
+			second(p)
+			return
+		}
+		p.untilClosed()
+	})
+	tr := newTransport(t, o.addr)
+	defer tr.Close()
+	mustFetch(t, tr, request(t, "GET", "http://a.test/first", nil))
+	r := request(t, method, "http://a.test/target", nil)
+	if body != "" {
+		r = request(t, method, "http://a.test/target", strings.NewReader(body))
+		if !again {
+			r.GetBody = nil
+		}
+	}
+	_, _, err := fetch(tr, r)
+	return sightings{times.Load(), err}
+}
+
+// countHeads counts the request lines that start with prefix.
+func countHeads(_ io.Reader, prefix string, n *atomic.Int32, r io.Reader) io.Reader {
+	return &headCounter{r: r, prefix: []byte(prefix), n: n}
+}
+
+type headCounter struct {
+	r      io.Reader
+	prefix []byte
+	n      *atomic.Int32
+}
+
+func (h *headCounter) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if bytes.Contains(p[:n], h.prefix) {
+		h.n.Add(1)
+	}
+	return n, err
+}
+
+// Half of the pooled connections just reset: every GET is answered.
+func TestTransportGetsSurviveResets(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for i := 0; ; i++ {
+			if p.next() == "" {
+				return
+			}
+			if i > 0 && (p.nr+i)%2 == 0 {
+				p.reset()
+				return
+			}
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				if _, body, err := fetch(tr, request(t, "GET", "http://a.test/", nil)); err != nil || body != "ok" {
+					t.Errorf("%q, %v", body, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// No retry once a byte of a response came, after a timeout, or on a fresh
+// connection.
+func TestTransportNoRetry(t *testing.T) {
+	for name, second := range map[string]func(*peer){
+		"a byte":    func(p *peer) { p.next(); p.say("H") },
+		"malformed": func(p *peer) { p.next(); p.say("HTTP/3 200\r\n\r\n") },
+		"a 103":     func(p *peer) { p.next(); p.say("HTTP/1.1 103 Early Hints\r\n\r\n") },
+		"a stall":   func(p *peer) { p.next(); p.untilClosed() },
+	} {
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			second(p)
+		})
+		tr := newTransport(t, o.addr)
+		tr.ResponseTimeout = 50 * time.Millisecond
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		if _, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if n := o.conns.Load(); n != 1 {
+			t.Errorf("%s: %d connections, want 1", name, n)
+		}
+	}
+	o := startOrigin(t, func(p *peer) { p.next() })
+	tr := newTransport(t, o.addr)
+	if _, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil)); !errors.Is(err, ErrNoResponse) {
+		t.Error(err)
+	}
+	if n := o.conns.Load(); n != 1 {
+		t.Errorf("fresh: %d connections, want 1", n)
+	}
+}
+
+// A request that must not be repeated does not take its chance on a
+// connection that has been idle for long.
+func TestTransportUnsafeOnOldConnection(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	get := func(method string) int32 {
+		mustFetch(t, tr, request(t, method, "http://a.test/", nil))
+		return o.conns.Load()
+	}
+	get("GET")
+	if n := get("POST"); n != 1 {
+		t.Errorf("POST at once: %d connections, want 1", n)
+	}
+	tr.pool.mu.Lock()
+	for _, conns := range tr.pool.hosts {
+		for _, c := range conns {
+			c.idleAt = c.idleAt.Add(-2 * unsafeReuse)
+		}
+	}
+	tr.pool.mu.Unlock()
+	if n := get("POST"); n != 2 {
+		t.Errorf("POST later: %d connections, want 2", n)
+	}
+}
+
+func TestTransportIsolation(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.RemoteAddr)
+	}))
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	get := func(url, key string) string {
+		return mustFetch(t, tr, request(t, "GET", url, nil).WithContext(WithIsolation(t.Context(), key)))
+	}
+	a := get("http://a.test/", "a")
+	if b := get("http://a.test/", "b"); a == b {
+		t.Error("two keys shared a connection")
+	}
+	if b := get("http://a.test:81/", "a"); a == b {
+		t.Error("two ports shared a connection")
+	}
+	if b := get("http://b.test/", "a"); a == b {
+		t.Error("two hosts shared a connection")
+	}
+	if b := get("http://a.test:80/", "a"); a != b {
+		t.Error("the same place did not share a connection")
+	}
+}
+
+func TestTransportPoolBounds(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+	}))
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.MaxIdlePerHost, tr.MaxIdle = 2, 3
+	var bodies []io.Closer
+	for _, url := range []string{"http://a.test/", "http://a.test/", "http://a.test/", "http://b.test/", "http://b.test/"} {
+		resp, err := tr.RoundTrip(request(t, "GET", url, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp, err = tr.RoundTrip(request(t, "GET", url, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies = append(bodies, drained(resp.Body))
+	}
+	for _, b := range bodies {
+		b.Close()
+		if n := tr.pool.order.Len(); n > 3 {
+			t.Fatalf("%d idle connections", n)
+		}
+	}
+	if n := tr.pool.order.Len(); n != 3 {
+		t.Errorf("%d idle connections, want 3", n)
+	}
+	for k, conns := range tr.pool.hosts {
+		if len(conns) > 2 {
+			t.Errorf("%s: %d idle connections", k.host, len(conns))
+		}
+	}
+	tr.CloseIdleConnections()
+	if n := tr.pool.order.Len(); n != 0 {
+		t.Errorf("%d idle connections after CloseIdleConnections", n)
+	}
+}
+
+// drained reads b when it is closed.
+func drained(b io.ReadCloser) io.Closer {
+	return closerFunc(func() error {
+		io.Copy(io.Discard, b)
+		return b.Close()
+	})
+}
+
+type closerFunc func() error
+
+func (f closerFunc) Close() error { return f() }
+
+// Idle connections are closed after a while, without anyone asking.
+func TestTransportReapsIdle(t *testing.T) {
+	closed := make(chan bool, 1)
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		p.untilClosed()
+		closed <- true
+	})
+	tr := newTransport(t, o.addr)
+	tr.IdleTimeout = 20 * time.Millisecond
+	mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+	<-closed
+}
+
+// A connection that cannot be asked whether it is quiet serves once.
+func TestTransportOpaqueConnections(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	dial := tr.Dial
+	tr.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return struct{ net.Conn }{c}, err
+	}
+	for range 2 {
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+	}
+	if n := o.conns.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
