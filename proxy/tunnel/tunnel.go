@@ -159,10 +159,11 @@ func (t *tunnel) finish() {
 }
 
 // abort closes conn so that the peer sees it broken, not done: a reset in
-// place of a FIN, and no close_notify.
+// place of a FIN, and no close_notify. What wraps a TCP connection shows it by
+// NetConn, as *tls.Conn does.
 func abort(conn net.Conn) {
 	for {
-		inner, ok := conn.(interface{ NetConn() net.Conn }) // *tls.Conn
+		inner, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
 			break
 		}

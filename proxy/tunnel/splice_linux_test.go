@@ -1,0 +1,186 @@
+package tunnel
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// descriptors counts the process's open descriptors.
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}
+
+// An idle tunnel holds the descriptors of its two connections and no other,
+// before and after bytes went through, and all come back when it ends.
+func TestIdleTunnelHoldsTwoDescriptors(t *testing.T) {
+	const tunnels = 500
+	before := descriptors(t)
+	var all []*running
+	for range tunnels {
+		all = append(all, start(t, kinds[0], kinds[0], Options{Idle: time.Minute}))
+	}
+	// Four descriptors a tunnel are its connections, seen from both ends.
+	idle := func(when string) {
+		t.Helper()
+		eventually(t, func() bool { return descriptors(t)-before <= 4*tunnels+2*maxSpare }, func() {
+			t.Errorf("%s, %d tunnels hold %d descriptors at both ends", when, tunnels, descriptors(t)-before)
+		})
+	}
+	idle("before any byte")
+	for _, r := range all {
+		send(t, r.client, "ping")
+		send(t, r.origin, "pong")
+	}
+	for _, r := range all {
+		receive(t, r.origin, "ping")
+		receive(t, r.client, "pong")
+	}
+	idle("after some bytes")
+	for _, r := range all {
+		r.client.Close()
+		r.origin.Close()
+	}
+	for _, r := range all {
+		r.wait(t)
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors are left, there were %d", after, before)
+	}
+}
+
+// eventually waits for ok, and calls failed if it does not come.
+func eventually(t testing.TB, ok func() bool, failed func()) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			failed()
+			return
+		}
+	}
+}
+
+// An idle tunnel's memory is its goroutines' stacks and little else.
+func TestIdleTunnelTakesLittleMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's own memory counts")
+	}
+	const tunnels = 400
+	memory := func() uint64 {
+		debug.FreeOSMemory()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc + m.StackInuse
+	}
+	before := memory()
+	var all []*running
+	for range tunnels {
+		all = append(all, start(t, kinds[0], kinds[0], Options{Idle: time.Minute}))
+	}
+	for _, r := range all {
+		send(t, r.client, "ping")
+		receive(t, r.origin, "ping")
+	}
+	per := int64(memory()-before) / tunnels
+	t.Logf("%d octets a tunnel, the test's own ends included", per)
+	if per > 12<<10 {
+		t.Errorf("an idle tunnel takes %d octets, want at most 12 KiB", per)
+	}
+	runtime.KeepAlive(all)
+}
+
+// Without descriptors for a pipe, bytes still flow.
+func TestWithoutPipesBytesStillFlow(t *testing.T) {
+	r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
+	send(t, r.client, "ping")
+	receive(t, r.origin, "ping")
+
+	pipes.mu.Lock()
+	for _, p := range pipes.spare {
+		p.close()
+	}
+	pipes.spare = nil
+	pipes.mu.Unlock()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := syscall.Rlimit{Cur: 0, Max: limit.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Skip(err)
+	}
+	send(t, r.client, "more")
+	receive(t, r.origin, "more")
+	send(t, r.origin, "less")
+	receive(t, r.client, "less")
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	closeWrite(t, r.client)
+	closeWrite(t, r.origin)
+	if err := r.wait(t); err != nil || r.bytes != (Bytes{8, 4}) {
+		t.Errorf("the tunnel carried %+v, %v", r.bytes, err)
+	}
+}
+
+// A pipe with bytes left in it is never lent again.
+func TestPipesComeBackEmpty(t *testing.T) {
+	other := start(t, kinds[0], kinds[0], Options{Idle: time.Minute}) // keeps the pool open
+	r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
+	go io.Copy(r.client, endless{})
+	// The origin reads nothing: a pipe fills and stays so until the cut.
+	eventually(t, func() bool { return blocked(r) }, func() { t.Error("the tunnel does not block") })
+	r.cancel(nil)
+	r.wait(t)
+	for range 2 * maxSpare {
+		send(t, other.client, "mine")
+		receive(t, other.origin, "mine")
+		send(t, other.origin, "yours")
+		receive(t, other.client, "yours")
+	}
+}
+
+// blocked reports whether the client's bytes have nowhere to go: it can send
+// no more in an instant's time.
+func blocked(r *running) bool {
+	raw, err := r.client.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	full := false
+	raw.Control(func(fd uintptr) {
+		_, err := syscall.Write(int(fd), []byte{0})
+		full = err == syscall.EAGAIN
+	})
+	return full
+}
+
+func BenchmarkTunnel(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		kind kind
+	}{{"spliced", kinds[0]}, {"copied", kinds[2]}} {
+		b.Run(c.name, func(b *testing.B) {
+			r := start(b, kinds[0], c.kind, Options{Idle: time.Minute})
+			go io.Copy(io.Discard, r.origin)
+			block := make([]byte, 1<<20)
+			b.SetBytes(int64(len(block)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.client.Write(block); err != nil {
+					b.Fatal(err)
+				}
+				r.client.SetDeadline(time.Now().Add(20 * time.Second))
+			}
+		})
+	}
+}

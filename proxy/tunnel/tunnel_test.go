@@ -1,0 +1,383 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A kind is a sort of connection that tunnels are made of.
+type kind struct {
+	name string
+	pair func(testing.TB) (near, far net.Conn) // two ends of one connection
+}
+
+var kinds = []kind{{"tcp", tcpPair}, {"tls", tlsPair}, {"opaque", opaquePair}}
+
+// tcpPair returns the two ends of a connection over loopback.
+func tcpPair(t testing.TB) (near, far net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if near, err = net.Dial("tcp", listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if far, err = listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	return near, far
+}
+
+// opaque wraps a TCP connection, as something that counts or limits would.
+type opaque struct{ net.Conn }
+
+func (o opaque) NetConn() net.Conn { return o.Conn }
+
+func (o opaque) CloseWrite() error { return o.Conn.(*net.TCPConn).CloseWrite() }
+
+func opaquePair(t testing.TB) (near, far net.Conn) {
+	near, far = tcpPair(t)
+	return near, opaque{far}
+}
+
+// A running is a tunnel and the peers at its ends.
+type running struct {
+	client, origin net.Conn
+	cancel         context.CancelCauseFunc
+	done           chan struct{} // closed when Copy has returned
+	bytes          Bytes
+	err            error
+}
+
+// start runs a tunnel between a client of one kind and an origin of another.
+func start(t testing.TB, client, origin kind, o Options) *running {
+	t.Helper()
+	r := &running{done: make(chan struct{})}
+	var near, far net.Conn
+	r.client, near = client.pair(t)
+	r.origin, far = origin.pair(t)
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancelCause(t.Context())
+	go func() {
+		defer close(r.done)
+		r.bytes, r.err = Copy(ctx, near, far, o)
+	}()
+	t.Cleanup(func() {
+		r.client.Close()
+		r.origin.Close()
+		r.cancel(nil)
+		<-r.done
+	})
+	for _, peer := range []net.Conn{r.client, r.origin} {
+		peer.SetDeadline(time.Now().Add(20 * time.Second))
+	}
+	return r
+}
+
+// wait returns Copy's error, and fails if it does not return.
+func (r *running) wait(t testing.TB) error {
+	t.Helper()
+	select {
+	case <-r.done:
+		return r.err
+	case <-time.After(20 * time.Second):
+		t.Fatal("Copy does not return")
+		return nil
+	}
+}
+
+// eachPair runs f for all pairs of kinds.
+func eachPair(t *testing.T, f func(t *testing.T, client, origin kind)) {
+	for _, client := range kinds {
+		for _, origin := range kinds {
+			t.Run(client.name+" to "+origin.name, func(t *testing.T) { f(t, client, origin) })
+		}
+	}
+}
+
+func closeWrite(t testing.TB, conn net.Conn) {
+	t.Helper()
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Error(err)
+	}
+}
+
+func send(t testing.TB, conn net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Error(err)
+	}
+}
+
+func receive(t testing.TB, conn net.Conn, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+		t.Errorf("received %q, %v, want %q", got[:n], err, want)
+	}
+}
+
+func receiveEnd(t testing.TB, conn net.Conn) {
+	t.Helper()
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("received %d octets, %v, want the end", n, err)
+	}
+}
+
+func TestBytesThatCameEarlyGoFirst(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		r := start(t, client, origin, Options{FromClient: []byte("hello "), FromOrigin: []byte("220 ")})
+		send(t, r.client, "origin")
+		send(t, r.origin, "client")
+		receive(t, r.origin, "hello origin")
+		receive(t, r.client, "220 client")
+		closeWrite(t, r.client)
+		closeWrite(t, r.origin)
+		if err := r.wait(t); err != nil || r.bytes != (Bytes{Up: 12, Down: 10}) {
+			t.Errorf("the tunnel carried %+v, %v", r.bytes, err)
+		}
+	})
+}
+
+func TestEachSideMayBeDoneFirst(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		for _, originFirst := range []bool{false, true} {
+			r := start(t, client, origin, Options{})
+			first, second := r.client, r.origin
+			if originFirst {
+				first, second = second, first
+			}
+			send(t, first, "question")
+			closeWrite(t, first)
+			receive(t, second, "question")
+			receiveEnd(t, second)
+			// The other way stays open for as long as it takes.
+			for range 3 {
+				send(t, second, "answer")
+				receive(t, first, "answer")
+			}
+			closeWrite(t, second)
+			receiveEnd(t, first)
+			if err := r.wait(t); err != nil {
+				t.Errorf("originFirst %t: %v", originFirst, err)
+			}
+		}
+	})
+}
+
+// Every octet arrives, in order, both ways at once, with reads and writes of
+// all sizes and pauses in which one side's buffers fill.
+func TestEveryByteArrives(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		size := int64(8 << 20)
+		if client.name == "tcp" && origin.name == "tcp" {
+			size = 64 << 20
+		}
+		r := start(t, client, origin, Options{Idle: time.Minute})
+		var wait sync.WaitGroup
+		carry := func(from, to net.Conn, seed uint64) {
+			sent, received := sha256.New(), sha256.New()
+			wait.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 1))
+				noise := rand.NewChaCha8([32]byte{byte(seed)})
+				buffer := make([]byte, 256<<10)
+				for left := size; left > 0; {
+					b := buffer[:min(1+random.Int64N(int64(len(buffer))), left)]
+					noise.Read(b)
+					sent.Write(b)
+					if _, err := from.Write(b); err != nil {
+						t.Error(err)
+						return
+					}
+					left -= int64(len(b))
+				}
+				closeWrite(t, from)
+			})
+			wait.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 2))
+				buffer := make([]byte, 256<<10)
+				for {
+					n, err := to.Read(buffer[:1+random.IntN(len(buffer))])
+					received.Write(buffer[:n])
+					if err == io.EOF {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+			t.Cleanup(func() {
+				if !bytes.Equal(sent.Sum(nil), received.Sum(nil)) {
+					t.Error("what arrived is not what was sent")
+				}
+			})
+		}
+		carry(r.client, r.origin, 1)
+		carry(r.origin, r.client, 2)
+		wait.Wait()
+		if err := r.wait(t); err != nil || r.bytes != (Bytes{size, size}) {
+			t.Errorf("the tunnel carried %+v, %v, want %d each way", r.bytes, err, size)
+		}
+	})
+}
+
+func TestIdleTunnelIsCut(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		r := start(t, client, origin, Options{Idle: 50 * time.Millisecond})
+		if err := r.wait(t); err != ErrIdle {
+			t.Errorf("%v, want ErrIdle", err)
+		}
+		for _, peer := range []net.Conn{r.client, r.origin} {
+			if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Errorf("a peer still reads %d octets, %v", n, err)
+			}
+		}
+	})
+}
+
+func TestOneBusyDirectionKeepsTheTunnel(t *testing.T) {
+	const idle = 300 * time.Millisecond
+	for _, up := range []bool{true, false} {
+		r := start(t, kinds[0], kinds[0], Options{Idle: idle})
+		from, to := r.client, r.origin
+		if !up {
+			from, to = to, from
+		}
+		tick := time.NewTicker(idle / 10)
+		for begin := time.Now(); time.Since(begin) < 3*idle; <-tick.C {
+			send(t, from, "x")
+			receive(t, to, "x")
+		}
+		tick.Stop()
+		if err := r.wait(t); err != ErrIdle {
+			t.Errorf("up %t: %v, want ErrIdle once nothing moves", up, err)
+		}
+	}
+}
+
+// A peer that takes no bytes is as idle as one that sends none.
+func TestBlockedTunnelIsIdle(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		r := start(t, client, origin, Options{Idle: 100 * time.Millisecond})
+		go io.Copy(r.client, endless{})
+		if err := r.wait(t); err != ErrIdle {
+			t.Errorf("%v, want ErrIdle", err)
+		}
+	})
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+func TestCancellationCutsBothSides(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		r := start(t, client, origin, Options{Idle: time.Minute})
+		send(t, r.client, "hello")
+		receive(t, r.origin, "hello")
+		why := errors.New("shutting down")
+		r.cancel(why)
+		if err := r.wait(t); err != why {
+			t.Errorf("%v, want the context's cause", err)
+		}
+		for _, peer := range []net.Conn{r.client, r.origin} {
+			if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+				t.Errorf("a peer reads %d octets, %v, want a broken connection", n, err)
+			}
+		}
+	})
+}
+
+func TestCancelledBeforeItBegins(t *testing.T) {
+	near, far := tcpPair(t)
+	near2, far2 := tcpPair(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Copy(ctx, far, near2, Options{FromClient: []byte("hello")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+	for _, peer := range []net.Conn{near, far2} {
+		peer.SetDeadline(time.Now().Add(10 * time.Second))
+		io.Copy(io.Discard, peer)
+	}
+}
+
+// A reset is passed on as a reset: the other side must not take what it got
+// for the whole.
+func TestResetStaysAReset(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		for _, originBreaks := range []bool{false, true} {
+			r := start(t, client, origin, Options{Idle: time.Minute})
+			breaks, sees := r.client, r.origin
+			if originBreaks {
+				breaks, sees = sees, breaks
+			}
+			send(t, breaks, "part")
+			receive(t, sees, "part")
+			abort(breaks)
+			if n, err := sees.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+				t.Errorf("originBreaks %t: the other side reads %d octets, %v, want a broken connection", originBreaks, n, err)
+			}
+			if err := r.wait(t); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("originBreaks %t: %v, want a reset", originBreaks, err)
+			}
+			if strings.Contains(r.err.Error(), "127.0.0.1") {
+				t.Errorf("%q names an address", r.err)
+			}
+		}
+	})
+}
+
+// An origin that answers and closes while the client still sends is heard.
+func TestAnswerBeforeTheQuestionsEndIsHeard(t *testing.T) {
+	r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
+	send(t, r.client, "first part")
+	receive(t, r.origin, "first part")
+	send(t, r.origin, "too large")
+	receive(t, r.client, "too large")
+	r.origin.Close()
+	receiveEnd(t, r.client)
+	var err error
+	for err == nil { // until the reset comes back from the origin
+		_, err = r.client.Write(make([]byte, 1<<10))
+	}
+	if r.wait(t) == nil {
+		t.Error("the client's bytes were lost, and nobody says so")
+	}
+}
+
+// A connection that cannot be closed by half ends both directions.
+func TestConnectionWithoutHalves(t *testing.T) {
+	client, near := net.Pipe()
+	origin, far := tcpPair(t)
+	done := make(chan error)
+	go func() {
+		_, err := Copy(t.Context(), near, far, Options{Idle: time.Minute})
+		done <- err
+	}()
+	go io.WriteString(client, "hello")
+	receive(t, origin, "hello")
+	closeWrite(t, origin)
+	receiveEnd(t, client)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
