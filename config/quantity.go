@@ -76,7 +76,7 @@ func (b Bytes) String() string {
 // UnmarshalText accepts a positive number with a unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
+	if s != "" && strings.Trim(s, "0123456789.") == "" {
 		return fmt.Errorf("%s has no unit; write %ss", quote(s), s)
 	}
 	v, err := time.ParseDuration(s)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ func parseFile(file string) (*node, *Problem) {
 func parse(file string, data []byte) (*node, *Problem) {
 	var n *node
 	var err error
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
 	switch format {
 	case "yaml", "yml", "":

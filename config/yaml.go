@@ -61,6 +61,9 @@ func (b *builder) yaml(y *yaml.Node, depth int) (*node, error) {
 			var value *node
 			value, err = b.yaml(y.Content[i+1], depth+1)
 			if value != nil {
+				if value.kind >= list {
+					value.at.line = key.Line // a block begins below its key, which is what a person looks for
+				}
 				n.keys = append(n.keys, entry{key.Value, place{b.file, key.Line}, value})
 			}
 		}
@@ -83,8 +86,7 @@ func yamlKind(tag string) kind {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
 
-// yamlError keeps the parser's words and finds the line in them. A tab that
-// indents is the one fault whose words ("cannot start any token") help nobody.
+// yamlError keeps the parser's words and finds the line that they mean.
 func yamlError(err error, data []byte) error {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	if m == nil {
@@ -94,13 +96,33 @@ func yamlError(err error, data []byte) error {
 	if m[1] == "" {
 		line = unreadableLine(data)
 	}
-	line = max(line, 1)
-	if strings.Contains(m[2], "cannot start any token") {
-		if tab := tabLine(data, line); tab > 0 {
-			return &syntaxError{tab, "a tab cannot indent; use spaces"}
-		}
+	if first := firstBadLine(data); strings.Contains(m[2], "end of stream") {
+		line = first // not where the file ends, but where what never ends began
+	} else {
+		line = max(line, first)
+	}
+	if tabIndents(data, line) {
+		return &syntaxError{line, "a tab cannot indent; use spaces"}
 	}
 	return &syntaxError{line, m[2]}
+}
+
+// firstBadLine returns the first line from which on no beginning of data can
+// be parsed. The parser itself often names the line on which the innermost
+// table begins. It returns 1 for data too large to be parsed over and over.
+func firstBadLine(data []byte) int {
+	if len(data) > 64<<10 {
+		return 1
+	}
+	bad := bytes.Count(data, []byte("\n")) + 1
+	for rest := data; bad > 1; bad-- {
+		rest = rest[:max(bytes.LastIndexByte(rest, '\n'), 0)]
+		var ignored yaml.Node
+		if err := yaml.Unmarshal(rest, &ignored); err == nil {
+			break
+		}
+	}
+	return bad
 }
 
 // unreadableLine returns the line of the first byte that no YAML stream may
@@ -116,15 +138,13 @@ func unreadableLine(data []byte) int {
 	return 1
 }
 
-// tabLine returns the first line from near on that a tab indents, or 0. The
-// parser may name the line before.
-func tabLine(data []byte, near int) int {
+// tabIndents reports whether a tab indents line. The parser's words for it,
+// "cannot start any token", help nobody.
+func tabIndents(data []byte, line int) bool {
 	lines := bytes.Split(data, []byte("\n"))
-	for n := max(near-1, 1); n <= min(near+1, len(lines)); n++ {
-		l := lines[n-1]
-		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; bytes.Contains(indent, []byte("\t")) {
-			return n
-		}
+	if line > len(lines) {
+		return false
 	}
-	return 0
+	l := lines[line-1]
+	return bytes.Contains(l[:len(l)-len(bytes.TrimLeft(l, " \t"))], []byte("\t"))
 }
