@@ -25,7 +25,7 @@ func tellingValue(name, value string) string {
 
 func tellingText(name, text string) string {
 	switch {
-	case strings.IndexByte(text, '.') >= 0 && holdsIPv4(text),
+	case strings.IndexByte(text, '.') >= 0 && holdsIPv4(text) && !named(name, versionWords),
 		strings.IndexByte(text, ':') >= 0 && addresses6(text, isHost6):
 		return "its value holds an IP address"
 	case holdsMAC(text):
@@ -206,15 +206,24 @@ func degrees(text string, limit float64) int {
 	return end
 }
 
-// countWords name fields whose values count or date something.
-var countWords = map[string]bool{}
+// versionWords name fields whose values are versions, countWords those whose
+// values count or date something.
+const (
+	versionWords = " version ver release build sdk "
+	countWords   = " length size offset part parts chunk chunks total count time timestamp date expires " +
+		" expiry since until start begin version revision crc checksum limit page index sequence seq ttl " +
+		" timeout delay nonce "
+)
 
-func init() {
-	for word := range strings.FieldsSeq(`length size offset part parts chunk chunks total count
-		time timestamp date expires expiry since until start begin version revision crc
-		checksum limit page index sequence seq age ttl timeout delay nonce`) {
-		countWords[word] = true
+// named reports whether one of words, each between spaces, is in name.
+func named(name, words string) bool {
+	var buf [24]string
+	for _, word := range splitWords(buf[:0], name) {
+		if strings.Contains(words, " "+word+" ") {
+			return true
+		}
 	}
+	return false
 }
 
 // isSubscriberNumber reports whether the whole text is a phone number with its
@@ -241,16 +250,7 @@ func isSubscriberNumber(name, text string) bool {
 	if plus {
 		return len(digits) >= 8 && len(digits) <= 15
 	}
-	if len(digits) < 10 || isTime(string(digits)) {
-		return false
-	}
-	var words [24]string
-	for _, word := range splitWords(words[:0], name) {
-		if countWords[word] {
-			return false
-		}
-	}
-	return true
+	return len(digits) >= 10 && !isTime(string(digits)) && !named(name, countWords)
 }
 
 // isTime reports whether digits count seconds, or thousandths to billionths

@@ -24,7 +24,7 @@ func (ownAddress) Apply(m *Message, log []Change) []Change {
 	var needles *addressForms // built for the first field that needs it
 	for name, lines := range h {
 		switch v := names.judge(name); v.class {
-		case unnamed, application, rebuilt:
+		case unnamed, application:
 		default:
 			continue
 		}

@@ -82,7 +82,7 @@ var tellingEnds = [...]string{
 	"callinglineid", "subno", "clientid", "deviceid", "forwardedfor", "msisdn", "clientip",
 	"wapipaddr", "nasip", "userip", "ipaddress", "subscriberinfo", "ipaddr", "remoteaddr",
 	"remoteip", "sourceip", "realip", "originip", "peerip", "imsi", "imei", "traceid", "sessionid",
-	"visitorid", "userid", "useragent", "hostname",
+	"visitorid", "userid", "useragent", "hostname", "traceparent", "requestid", "correlationid",
 }
 
 // tells returns the weight of the words that name is made of.

@@ -1,0 +1,156 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"strings"
+	"testing"
+)
+
+// scriptRequest is what a script or an API client asks for, with header
+// fields given as name and value in turn. Names keep their spelling.
+func scriptRequest(fields ...string) *Message {
+	r, _ := http.NewRequest(http.MethodGet, "http://origin.example/", nil)
+	for i := 0; i < len(fields); i += 2 {
+		r.Header[fields[i]] = append(r.Header[fields[i]], fields[i+1])
+	}
+	return &Message{Request: r, Client: netip.MustParseAddr("192.0.2.7"), Visit: Visit{Kind: Fetch}}
+}
+
+// fieldFilters are the filters about fields of this file's neighbours, in the
+// order in which [New] runs them.
+func fieldFilters(policy UnknownPolicy, allow ...string) []Filter {
+	return []Filter{
+		cleanURL{}, hopByHop{}, clientRoute{}, clientIdentity{},
+		unknownFields(policy, func(*Message) []string { return allow }), ownAddress{},
+	}
+}
+
+func clean(m *Message) []Change { return apply(fieldFilters(UnknownPass), m, nil) }
+
+// spellings returns ways to write a field name that programs read alike.
+func spellings(name string) []string {
+	return []string{
+		textproto.CanonicalMIMEHeaderKey(name),
+		strings.ToLower(name),
+		strings.ToUpper(name),
+		strings.ReplaceAll(textproto.CanonicalMIMEHeaderKey(name), "-", "_"),
+		strings.ReplaceAll(strings.ToLower(name), "-", "_"),
+		"HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
+	}
+}
+
+func TestPublishedNamesDoNotReachTheOrigin(t *testing.T) {
+	for _, table := range [][]group{registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy,
+		identityBrowser, identityMobile, identityTrace} {
+		for _, g := range table {
+			if g.class < hop {
+				continue
+			}
+			for name := range strings.FieldsSeq(g.names) {
+				name = strings.Replace(name, "*", "made-up", 1)
+				// An earlier, more exact row may speak for one name of a family.
+				if v := names.judge(name); v.class < hop && v.class != unnamed {
+					continue
+				}
+				for _, spelled := range spellings(name) {
+					if strings.HasPrefix(spelled, "HTTP_") && (g.class == misplaced || g.class == hop) {
+						continue
+					}
+					for _, kind := range []Kind{Fetch, Document, Image} {
+						m := scriptRequest(spelled, "canary")
+						m.Visit.Kind = kind
+						log := clean(m)
+						if len(m.Request.Header) != 0 {
+							t.Errorf("%s (%s) passes as %q", name, g.source, spelled)
+						}
+						if len(log) == 0 || log[0].Why == "" {
+							t.Errorf("%s: no reason is given", spelled)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTablesNameEachFieldOnce(t *testing.T) {
+	seen := map[string]class{}
+	for _, table := range [][]group{registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy,
+		identityBrowser, identityMobile, identityTrace} {
+		for _, g := range table {
+			if g.source == "" {
+				t.Errorf("a row has no source: %s", g.names)
+			}
+			for name := range strings.FieldsSeq(g.names) {
+				if c, ok := seen[name]; ok && c != g.class && (c < hop || g.class < hop) {
+					t.Errorf("%s is both of class %d and %d", name, c, g.class)
+				}
+				seen[name] = g.class
+			}
+		}
+	}
+}
+
+func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
+	for _, name := range []string{
+		"X-Foo-Client-IP", "Wan-Addr", "Remote_Host", "X-Geo-City", "Acme-ClientIP", "acmeuserip", "X-Visitor-Country-Code",
+		"X-EndUser-Addr", "My-Proxied-For", "X-Acme-Forwarded-For", "Acme-Device-Id", "Acme-DeviceID", "X-Acme-Session-Id",
+		"Acme-Install-ID", "X-MyApp-UUID", "Acme-Trace-Id", "AcmeTraceparent", "X-Customer-Number", "Acme-Imei", "X-Acme-Msisdn",
+		"X-Sub-Imsi", "X-Phone-Model", "X-Acme-User", "X-User-Id", "X-Logged-In-User", "X-Acme-Email", "X-Person-Name",
+		"X-Acme-Timezone", "X-Acme-Lat", "X-Device-Latitude", "X-Isp-Name", "X-Acme-Asn", "X-Client-Os", "Acme-Platform",
+		"X-Acme-Locale", "X-Screen-Size", "X-Browser-Fingerprint", "X-Hardware-Id", "X-Advertising-Id", "X-Acme-Hostname",
+		"X-Wifi-Ssid", "X-Acme-Correlation-ID", "Acme-Request-Id", "X-Request-UUID", "X-Unique-Visitor", "X-Acme-Gps",
+		"Srcip", "X-SrcAddr", "Xclientip", "X-Acme-Via", "X-Originating-Addr", "X-Acme-Mac-Address", "X-Acme-Subscriber",
+	} {
+		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
+			m := scriptRequest(spelled, "canary")
+			if clean(m); len(m.Request.Header) != 0 {
+				t.Errorf("%s passes", spelled)
+			}
+		}
+	}
+}
+
+func TestFieldsThatServeTheRequestPassUntouched(t *testing.T) {
+	for name, value := range map[string]string{
+		"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zmeo", "Content-Type": "application/json; charset=utf-8",
+		"Content-Encoding": "gzip", "Content-Disposition": `attachment; filename="a b.txt"`, "Content-Digest": "sha-256=:AAAA:",
+		"Content-Range": "bytes 0-9/100", "Content-Md5": "Q2hlY2sgSW50ZWdyaXR5IQ==", "Range": "bytes=0-499, -500", "If-Range": `"abc"`,
+		"If-Match": `"abc"`, "If-None-Match": `W/"abc", "d"`, "If-Modified-Since": "Sat, 29 Oct 1994 19:43:31 GMT",
+		"If-Unmodified-Since": "Sat, 29 Oct 1994 19:43:31 GMT", "Origin": "https://site.example",
+		"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-user-id,x-client-ip", "Idempotency-Key": `"8e03978e-40d5-43dd-bc93-6894a57f9324"`,
+		"X-Csrf-Token": "k1", "X-Xsrf-Token": "k2", "X-Csrftoken": "k3", "X-Api-Key": "k4", "X-Auth-Token": "k5",
+		"X-Requested-With": "XMLHttpRequest", "X-Http-Method-Override": "PATCH", "Upload-Offset": "3000000000", "Upload-Length": "12345678901",
+		"Upload-Metadata": "filename d29ybGRfZG9taW5hdGlvbi5wZGY=", "Tus-Resumable": "1.0.0", "X-Amz-Date": "20260101T000000Z",
+		"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Security-Token": "t", "X-Amz-Meta-Device": "tape", "X-Goog-Upload-Protocol": "resumable",
+		"X-Goog-Api-Key": "k", "X-Ms-Blob-Type": "BlockBlob", "X-Ms-Version": "2021-08-06", "Depth": "infinity",
+		"Destination": "http://origin.example/b", "Overwrite": "F", "If": "(<opaquelocktoken:1>)", "Lock-Token": "<opaquelocktoken:1>",
+		"Timeout": "Second-4100000000", "Soapaction": `"urn:x#y"`, "Prefer": "return=minimal", "Last-Event-Id": "42", "Git-Protocol": "version=2",
+		"Cache-Control": "no-cache", "Pragma": "no-cache", "Expect": "100-continue", "Mcp-Session-Id": "1868a90c", "X-Transmission-Session-Id": "s",
+		"Signature": "sig1=:AAAA:", "Signature-Input": `sig1=("@method")`, "Dpop": "eyJ0eXAi", "Grpc-Timeout": "1S", "X-Grpc-Web": "1",
+		"Hx-Request": "true", "X-Pjax": "true", "X-Inertia-Version": "1", "Turbo-Frame": "a", "Odata-Version": "4.0", "Slug": "The Beach",
+		"Icy-Metadata": "1", "Apollo-Require-Preflight": "true", "X-Shopify-Access-Token": "t", "X-Github-Api-Version": "2022-11-28",
+		"Link": `<http://www.w3.org/ns/ldp#BasicContainer>; rel="type"`, "Digest": "SHA-256=AAAA", "Service-Worker": "script",
+		"X-Acme-Token": "t", "X-Acme-Mode": "fast", "X-Session-Token": "t", "X-User-Token": "t", "X-Client-Secret": "t", "Acme-Api-Version": "1.2.3.4",
+		"X-Chunk-Index": "1234567890123", "X-Timestamp": "1767225600000", "X-Acme-Count": "12345678901234",
+	} {
+		m := scriptRequest(name, value)
+		log := clean(m)
+		if got := m.Request.Header[name]; len(got) != 1 || got[0] != value {
+			t.Errorf("%s: %s became %q: %v", name, value, got, log)
+		}
+		if len(log) != 0 {
+			t.Errorf("%s: an untouched field is logged: %v", name, log)
+		}
+	}
+}
+
+func TestCopyOfARegisteredFieldWithUnderscoreGoes(t *testing.T) {
+	m := scriptRequest("Content_Type", "canary", "content_type", "canary", "User_Agent", "canary", "api_key", "k")
+	clean(m)
+	if len(m.Request.Header) != 1 || m.Request.Header["api_key"] == nil {
+		t.Errorf("left: %v", m.Request.Header)
+	}
+}

