@@ -43,6 +43,7 @@ type browser struct {
 	encoding string
 	language func(tag string) string // the Accept-Language of somebody who set one language
 	order    []string                // order of its fields; those it does not have are left out
+	parts    []string                // order with everything but documents; nil for the same
 }
 
 var (
@@ -51,7 +52,10 @@ var (
 		"Sec-Fetch-Site", "Sec-Fetch-User", "Priority"}
 	blinkOrder = []string{"Host", "Proxy-Connection", "Connection", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform",
 		"Save-Data", "DNT", "Sec-GPC", "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With", "Accept", "Sec-Fetch-Site",
-		"Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest", "Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Range"}
+		"Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest", "Referer", "Accept-Encoding", "Accept-Language", "Cookie"}
+	blinkParts = []string{"Host", "Proxy-Connection", "Connection", "Origin", "sec-ch-ua-platform", "Save-Data", "DNT", "Sec-GPC",
+		"User-Agent", "X-Requested-With", "sec-ch-ua", "sec-ch-ua-mobile", "Accept", "Sec-Fetch-Site", "Sec-Fetch-Mode",
+		"Sec-Fetch-Dest", "Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Range"}
 	webkitOrder = []string{"Host", "X-Playback-Session-Id", "Sec-Fetch-Dest", "Range", "User-Agent", "Upgrade-Insecure-Requests",
 		"Accept", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Referer", "Cookie", "Accept-Language", "Priority", "Accept-Encoding",
 		"Connection", "Proxy-Connection"}
@@ -65,7 +69,13 @@ var (
 		aFont:  "application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8",
 		aMedia: "video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5",
 	}
+	// Taken from Chromium 156 on Linux, November 2026.
 	blinkAccept = map[kind]string{
+		aDocument: "text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
+		anImage:   "image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+		aStyle:    "text/css,*/*;q=0.1", aScript: "*/*", aFetch: "*/*", aFont: "*/*", aMedia: "*/*",
+	}
+	oldBlinkAccept = map[kind]string{
 		aDocument: "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
 		anImage:   "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
 		aStyle:    "text/css,*/*;q=0.1", aScript: "*/*", aFetch: "*/*", aFont: "*/*", aMedia: "*/*",
@@ -78,7 +88,7 @@ var (
 )
 
 func chromiumBrands(version int, brand string) string {
-	return fmt.Sprintf(`"Chromium";v="%d", "%s";v="%[1]d", "Not_A Brand";v="99"`, version, brand)
+	return fmt.Sprintf(`"Not:A-Brand";v="8", "Chromium";v="%d", "%s";v="%[1]d"`, version, brand)
 }
 
 // browsers are the families that most visitors use.
@@ -96,21 +106,21 @@ var browsers = []browser{
 	{
 		name: "Chrome",
 		agents: []string{
-			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-			"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
-			"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+			"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/155.0.0.0 Safari/537.36",
+			"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/154.0.0.0 Mobile Safari/537.36",
 		},
-		brands: []string{chromiumBrands(142, "Google Chrome"), chromiumBrands(138, "Google Chrome"), chromiumBrands(141, "Google Chrome")},
-		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder,
+		brands: []string{chromiumBrands(156, "Google Chrome"), chromiumBrands(155, "Google Chrome"), chromiumBrands(154, "Google Chrome")},
+		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder, parts: blinkParts,
 	},
 	{
 		name: "Edge",
 		agents: []string{
-			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
-			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Edg/156.0.0.0",
+			"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/155.0.0.0 Safari/537.36 Edg/155.0.0.0",
 		},
-		brands: []string{chromiumBrands(142, "Microsoft Edge"), chromiumBrands(140, "Microsoft Edge")},
-		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder,
+		brands: []string{chromiumBrands(156, "Microsoft Edge"), chromiumBrands(155, "Microsoft Edge")},
+		accept: blinkAccept, encoding: "gzip, deflate, br, zstd", language: blinkLanguage, order: blinkOrder, parts: blinkParts,
 	},
 	{
 		name: "Safari",
@@ -128,7 +138,7 @@ var browsers = []browser{
 			"Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/21.0 Chrome/110.0.5481.154 Mobile Safari/537.36",
 		},
 		brands: []string{chromiumBrands(130, "Samsung Internet"), chromiumBrands(110, "Samsung Internet")},
-		accept: blinkAccept, encoding: "gzip, deflate", language: blinkLanguage, order: blinkOrder,
+		accept: oldBlinkAccept, encoding: "gzip, deflate", language: blinkLanguage, order: blinkOrder, parts: blinkParts,
 	},
 }
 
@@ -213,16 +223,24 @@ func (v visitor) fields(k kind, host string) []Field {
 	case aDocument:
 		values["Upgrade-Insecure-Requests"] = "1"
 	case aMedia:
-		values["Range"], values["Accept-Encoding"] = "bytes=0-", "identity;q=1, *;q=0"
+		values["Range"], values["Accept-Encoding"] = "bytes=0-", "identity"
 		if b.name == "Safari" {
-			values["X-Playback-Session-Id"], values["Accept-Encoding"] = "2C6B1C0E-9D7B-4B6C-8E0B-5C1D1E7F4A21", "identity"
+			values["X-Playback-Session-Id"] = "2C6B1C0E-9D7B-4B6C-8E0B-5C1D1E7F4A21"
 		}
+	case aFont:
+		// Chromium says so even where the Fetch standard does not ask for
+		// it; only its order of fields has a place for it.
+		values["Origin"] = "http://" + host
 	}
 	if k != aDocument {
 		values["Referer"] = "http://" + host + "/articles/" + strings.ToLower(v.language) + "?page=3"
 	}
 	v.addQuirks(values)
-	return v.spell(values)
+	order := b.order
+	if k != aDocument && b.parts != nil {
+		order = b.parts
+	}
+	return v.spell(order, values)
 }
 
 func (v visitor) addMetadata(values map[string]string, k kind) {
@@ -255,10 +273,10 @@ func (v visitor) addQuirks(values map[string]string) {
 	}
 }
 
-// spell puts the fields into the browser's order and the visitor's form.
-func (v visitor) spell(values map[string]string) []Field {
+// spell puts the fields into the given order and the visitor's form.
+func (v visitor) spell(order []string, values map[string]string) []Field {
 	var out []Field
-	for _, name := range v.browser.order {
+	for _, name := range order {
 		value, ok := values[name]
 		if !ok {
 			continue

@@ -69,7 +69,7 @@ func plantMadeUp(d *draft) {
 func plantValues(d *draft) {
 	d.ask(chrome, aDocument)
 	for _, p := range []struct{ name, format string }{
-		{"User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Bar/%s"},
+		{"User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Bar/%s"},
 		{"Accept", "text/html;u=%s,application/xhtml+xml,*/*;q=0.8"},
 		{"Accept-Encoding", "gzip, deflate, br, x-%s"},
 		{"Accept-Language", "nb-NO,nb;q=0.9,x-%s;q=0.1"},
@@ -77,7 +77,7 @@ func plantValues(d *draft) {
 		{"Cache-Control", `max-age=0, uid="%s"`},
 		{"Pragma", "uid=%s"},
 		{"Priority", "u=0, i, uid=%s"},
-		{"sec-ch-ua", `"Chromium";v="142", "%s";v="142"`},
+		{"sec-ch-ua", `"Chromium";v="156", "%s";v="156"`},
 		{"sec-ch-ua-platform", `"%s"`},
 		{"DNT", "%s"},
 		{"Sec-GPC", "%s"},

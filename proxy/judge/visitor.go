@@ -174,16 +174,28 @@ var habits = map[string]habit{
 	"authorization":             {never, "", "names an account"},
 }
 
+// acceptIsCommon reports whether a browser of the table would send every
+// media range of v. Which of them come together changes with each version.
 func acceptIsCommon(v, _ string) bool {
+	for member := range strings.SplitSeq(v, ",") {
+		if !commonRanges[strings.TrimSpace(member)] {
+			return false
+		}
+	}
+	return true
+}
+
+var commonRanges = func() map[string]bool {
+	all := map[string]bool{}
 	for _, b := range browsers {
 		for _, accept := range b.accept {
-			if v == accept {
-				return true
+			for member := range strings.SplitSeq(accept, ",") {
+				all[member] = true
 			}
 		}
 	}
-	return false
-}
+	return all
+}()
 
 // holdsAddress reports whether a value has an IP address among its words.
 func holdsAddress(value string) bool {
