@@ -135,10 +135,10 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 		resp.Close = true
 	}
 	switch {
-	case bodiless:
-		return noBody, nil
 	case method == "HEAD":
 		resp.ContentLength = length
+		return noBody, nil
+	case bodiless:
 		return noBody, nil
 	case chunked:
 		resp.ContentLength = -1
