@@ -93,6 +93,14 @@ func TestTablesNameEachFieldOnce(t *testing.T) {
 	}
 }
 
+func TestOrdinaryFieldsAreThePersonas(t *testing.T) {
+	for name, v := range names.exact {
+		if ordinary(name) && v.class != disguised {
+			t.Errorf("%s is of class %d", name, v.class)
+		}
+	}
+}
+
 func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 	for _, name := range []string{
 		"X-Foo-Client-IP", "Wan-Addr", "Remote_Host", "X-Geo-City", "Acme-ClientIP", "acmeuserip", "X-Visitor-Country-Code",

@@ -3,7 +3,7 @@ package filters
 // registry is the IANA "Hypertext Transfer Protocol (HTTP) Field Name
 // Registry" (www.iana.org/assignments/http-fields), each name with what it
 // does in a request. Fields that only responses carry are misplaced in one.
-// Rows are grouped by class and by the registry's status.
+// Rows are grouped by class; those that the registry calls obsolete say so.
 var registry = []group{
 	// Permanent and provisional, and serving the request.
 	{serves, "RFC 9110", `authorization content-encoding content-language content-length content-location

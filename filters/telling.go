@@ -79,7 +79,7 @@ func isVersion(before string) bool {
 	if strings.HasSuffix(before, "://") {
 		return false
 	}
-	before = strings.ToLower(before)
+	before = strings.ToLower(before[max(len(before)-16, 0):])
 	for _, mark := range [...]string{"/", "v", "version", "ver", "release", "build"} {
 		if rest, ok := strings.CutSuffix(strings.TrimRight(before, " =:\""), mark); ok {
 			return mark == "/" && rest != "" && isAlnum(rest[len(rest)-1]) ||
