@@ -7,8 +7,10 @@
 package cache
 
 import (
-	"net/http"
+	"context"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,21 +59,101 @@ func (o Options) withDefaults() Options {
 
 // A Cache holds responses. It is safe for concurrent use.
 type Cache struct {
-	mu sync.RWMutex // guards o
-	o  Options
+	options atomic.Pointer[Options]
+	sealer  *sealer
+	model   *latencyModel
+	sleep   func(context.Context, time.Duration) error
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	fetches  sync.WaitGroup
+	inflight atomic.Int64 // bytes of bodies on their way into the store
+
+	mu       sync.Mutex // guards what follows, and what entries and flights say it guards
+	store    *store
+	flights  map[key]*flight // those that others can join
+	aloft    map[*flight]struct{}
+	differ   *differences
+	recently *unstorables
+	counters Stats
 }
 
 // New returns an empty cache.
 func New(o Options) *Cache {
-	return &Cache{o: o.withDefaults()}
+	o = o.withDefaults()
+	c := &Cache{
+		sealer:   newSealer(),
+		model:    newLatencyModel(rand.Float64),
+		sleep:    sleepFor,
+		store:    newStore(o.Memory),
+		flights:  map[key]*flight{},
+		aloft:    map[*flight]struct{}{},
+		differ:   newDifferences(),
+		recently: newUnstorables(),
+	}
+	c.options.Store(&o)
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// SetOptions changes the options of a running cache. A smaller Memory drops
+// what no longer fits. Another Sharing drops everything: what was stored under
+// one rule must not be found under another.
+func (c *Cache) SetOptions(o Options) {
+	o = o.withDefaults()
+	old := c.options.Swap(&o)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old.Sharing != o.Sharing {
+		c.empty()
+	}
+	if old.Memory != o.Memory {
+		c.store.setBudget(o.Memory)
+	}
 }
 
 // Close ends the cache's own fetches and waits for them.
-func (c *Cache) Close() error { return nil }
-
-// Transport returns a round tripper that answers from c where RFC 9111
-// allows it, and asks next where it does not.
-func (c *Cache) Transport(next http.RoundTripper) http.RoundTripper {
-	return next
+func (c *Cache) Close() error {
+	c.cancel()
+	c.fetches.Wait()
+	return nil
 }
 
+func (c *Cache) now() time.Time { return c.options.Load().Now() }
+
+// Stats are counters since New, and what is held at present. None of them
+// names a client or a destination.
+type Stats struct {
+	Hits       uint64 // answered from the store at once
+	Misses     uint64 // answered by the origin
+	Validated  uint64 // answered from the store after a 304
+	Pretended  uint64 // answered from the store, disguised as a miss
+	Collapsed  uint64 // answered by another request's fetch
+	Stale      uint64 // answered stale because the origin failed
+	Stored     uint64 // responses put into the store
+	Evicted    uint64 // resources dropped for want of memory
+	Rejected   uint64 // resources not admitted: wanted less often than what they would displace
+	Invalid    uint64 // responses dropped because of an unsafe request
+	Differing  uint64 // fresh responses that another client got differently; see [Options]
+	Resources  int    // stored URLs, by site and owner
+	Bytes      int64  // held in the store
+	FlightSize int64  // held by bodies on their way
+}
+
+// Stats returns the present counters.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.counters
+	s.Evicted, s.Rejected = c.store.evicted, c.store.rejected
+	s.Resources, s.Bytes = len(c.store.index), c.store.bytes()
+	s.FlightSize = c.inflight.Load()
+	return s
+}
+
+// count adds one to a counter of c.counters.
+func (c *Cache) count(counter *uint64) {
+	c.mu.Lock()
+	*counter++
+	c.mu.Unlock()
+}

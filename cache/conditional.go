@@ -1,0 +1,125 @@
+package cache
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Conditions are the preconditions of a GET or HEAD request that a cache
+// evaluates (RFC 9110 §13, RFC 9111 §4.3.2).
+type conditions struct {
+	tags  []string // members of If-None-Match
+	any   bool     // If-None-Match: *
+	since time.Time
+	set   bool // there is one
+}
+
+func conditionsOf(h http.Header, now time.Time) conditions {
+	var c conditions
+	lines := h["If-None-Match"]
+	if len(lines) > 0 {
+		// If-Modified-Since is ignored beside it (RFC 9110 §13.1.3).
+		c.tags, c.any = entityTags(lines)
+		c.set = true
+		return c
+	}
+	if since, ok := parseDate(h.Get("If-Modified-Since"), now); ok {
+		c.since, c.set = since, true
+	}
+	return c
+}
+
+// entityTags reads a list of entity tags; a member that is none is kept as
+// it is, for it can equal an ETag that is none.
+func entityTags(lines []string) (tags []string, any bool) {
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			switch item, line = cutItem(line); item {
+			case "":
+			case "*":
+				any = true
+			default:
+				tags = append(tags, item)
+			}
+		}
+	}
+	return tags, any
+}
+
+// weakMatch compares two entity tags weakly (RFC 9110 §8.8.3.2).
+func weakMatch(a, b string) bool {
+	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
+}
+
+// notModified reports whether a 200 response with header h is to become a 304
+// (RFC 9110 §13.2.2). received stands in for a missing Date.
+func (c *conditions) notModified(h http.Header, received time.Time) bool {
+	switch {
+	case !c.set:
+		return false
+	case c.any:
+		return true
+	case c.since.IsZero():
+		tag := strings.Trim(h.Get("ETag"), " \t")
+		if tag == "" {
+			return false
+		}
+		for _, t := range c.tags {
+			if weakMatch(t, tag) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, name := range []string{"Last-Modified", "Date"} {
+		// Without Last-Modified, Date is the time of change (RFC 9111 §4.3.2).
+		if modified, ok := parseDate(h.Get(name), received); ok {
+			return !modified.After(c.since)
+		}
+	}
+	return !received.After(c.since)
+}
+
+// rangeStands reports whether an If-Range precondition lets a range of the
+// response with header h be sent (RFC 9110 §13.1.5): a strong entity tag that
+// matches, or a date that is exactly Last-Modified and strong.
+func rangeStands(ifRange string, h http.Header, now time.Time) bool {
+	if ifRange == "" {
+		return true
+	}
+	if strings.HasPrefix(ifRange, "W/") {
+		return false
+	}
+	if strings.HasPrefix(ifRange, `"`) {
+		return ifRange == strings.Trim(h.Get("ETag"), " \t")
+	}
+	wanted, ok := parseDate(ifRange, now)
+	if !ok {
+		return false
+	}
+	modified, ok := parseDate(h.Get("Last-Modified"), now)
+	if !ok || !modified.Equal(wanted) {
+		return false
+	}
+	// A date is strong if it lies a while before Date (RFC 9110 §8.8.2.2).
+	date, ok := parseDate(h.Get("Date"), now)
+	return ok && date.Sub(modified) >= time.Second
+}
+
+// notModifiedFields are those that a 304 carries (RFC 9110 §15.4.5). The
+// fields that describe the body stay out: with them a client could take the
+// empty body for the representation.
+var notModifiedFields = map[string]bool{
+	"Content-Length": true, "Content-Encoding": true, "Content-Type": true,
+	"Content-Range": true, "Content-Language": true, "Content-Md5": true,
+	"Transfer-Encoding": true,
+}
+
+// withoutBodyFields removes from h what a 304 does not carry.
+func withoutBodyFields(h http.Header) {
+	for name := range notModifiedFields {
+		delete(h, name)
+	}
+}

@@ -1,0 +1,103 @@
+package cache
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// maxRemembered bounds what differences and unstorables remember, in keys.
+const maxRemembered = 4096
+
+// Differences remembers what one client was given for a request, to see
+// whether another is given something else while that was still fresh. Then
+// the content may carry an identifier. The cache's lock guards it.
+type differences struct {
+	seed  maphash.Seed
+	given *simplelru.LRU[key, answer]
+}
+
+type answer struct {
+	client  string
+	print   uint64
+	until   time.Time
+	differs bool
+}
+
+func newDifferences() *differences {
+	given, err := simplelru.NewLRU[key, answer](maxRemembered, nil)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	return &differences{seed: maphash.MakeSeed(), given: given}
+}
+
+// longLived is the lifetime from which content can recognise a later visit.
+const longLived = time.Hour
+
+// see notes what e gave its client, and reports whether another client was
+// given something else before. Only what outlives a visit counts: permanent
+// redirects and long-lived responses.
+func (d *differences) see(k key, e *entry) bool {
+	if !permanent(e.status) && e.life.operative < longLived {
+		return false
+	}
+	k.owner = ""
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	h.WriteString(e.varyKey)
+	h.WriteString(e.header.Get("Location"))
+	h.WriteString(e.etag)
+	h.WriteString(e.header.Get("Last-Modified"))
+	h.Write(e.body)
+	now := answer{client: e.client, print: h.Sum64(), until: e.received.Add(e.life.operative - e.initialAge)}
+	before, ok := d.given.Get(k)
+	if ok && before.client != e.client && before.print != now.print &&
+		(e.received.Before(before.until) || permanent(e.status)) {
+		now.differs = true
+		d.given.Add(k, now)
+		return true
+	}
+	now.differs = before.differs
+	d.given.Add(k, now)
+	return false
+}
+
+func permanent(status int) bool { return status == 301 || status == 308 }
+
+// distrusted reports whether responses to k must not be used across clients.
+// The caller holds c.mu.
+func (c *Cache) distrusted(k key) bool {
+	if !c.options.Load().Distrust {
+		return false
+	}
+	k.owner = ""
+	a, ok := c.differ.given.Get(k)
+	return ok && a.differs
+}
+
+// Unstorables remembers keys whose last response could not be stored, so that
+// requests for them do not wait for each other in vain. The cache's lock
+// guards it.
+type unstorables struct {
+	keys *simplelru.LRU[key, struct{}]
+}
+
+func newUnstorables() *unstorables {
+	keys, err := simplelru.NewLRU[key, struct{}](maxRemembered, nil)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	return &unstorables{keys}
+}
+
+func (u *unstorables) has(k key) bool { return u.keys.Contains(k) }
+
+func (u *unstorables) note(k key, storable bool) {
+	if storable {
+		u.keys.Remove(k)
+		return
+	}
+	u.keys.Add(k, struct{}{})
+}

@@ -1,0 +1,201 @@
+package cache
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// absent marks a directive of seconds that is not there.
+const absent seconds = -1
+
+// maxSeconds is what RFC 9111 §1.2.2 has a cache take for anything larger: 2³¹.
+const maxSeconds seconds = 1 << 31
+
+// seconds is a delta-seconds value (RFC 9111 §1.2.2), from 0 to [maxSeconds], or [absent].
+type seconds int64
+
+func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
+
+// Directives are what a Cache-Control field says (RFC 9111 §5.2), requests
+// and responses alike. The first of several values of a directive counts
+// (§4.2.1); a value that is no count of seconds counts as 0, which is stale.
+type directives struct {
+	noStore, noCache, noTransform, onlyIfCached bool
+	private, public, immutable                  bool
+	mustRevalidate, proxyRevalidate             bool
+	mustUnderstand                              bool
+
+	maxAge, sMaxAge    seconds
+	minFresh, maxStale seconds // maxStale without a value is maxSeconds
+	staleWhile         seconds // stale-while-revalidate, RFC 5861 §3
+	staleIfError       seconds // RFC 5861 §4
+
+	// Fields that no-cache="…" and private="…" name, in lower case. The
+	// directive then speaks of these alone, and noCache or private is false.
+	noCacheFields, privateFields []string
+}
+
+// parseDirectives reads all lines of a Cache-Control field.
+func parseDirectives(lines []string) directives {
+	d := directives{
+		maxAge: absent, sMaxAge: absent, minFresh: absent,
+		maxStale: absent, staleWhile: absent, staleIfError: absent,
+	}
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line = cutItem(line)
+			d.take(item)
+		}
+	}
+	return d
+}
+
+func (d *directives) take(item string) {
+	name, value, hasValue := strings.Cut(item, "=")
+	name = strings.TrimSpace(name)
+	switch {
+	case equalFold(name, "no-store"):
+		d.noStore = true
+	case equalFold(name, "no-cache"):
+		takeFields(&d.noCache, &d.noCacheFields, value, hasValue)
+	case equalFold(name, "private"):
+		takeFields(&d.private, &d.privateFields, value, hasValue)
+	case equalFold(name, "public"):
+		d.public = true
+	case equalFold(name, "must-revalidate"):
+		d.mustRevalidate = true
+	case equalFold(name, "proxy-revalidate"):
+		d.proxyRevalidate = true
+	case equalFold(name, "must-understand"):
+		d.mustUnderstand = true
+	case equalFold(name, "immutable"):
+		d.immutable = true
+	case equalFold(name, "no-transform"):
+		d.noTransform = true
+	case equalFold(name, "only-if-cached"):
+		d.onlyIfCached = true
+	case equalFold(name, "max-age"):
+		takeSeconds(&d.maxAge, value)
+	case equalFold(name, "s-maxage"):
+		takeSeconds(&d.sMaxAge, value)
+	case equalFold(name, "min-fresh"):
+		takeSeconds(&d.minFresh, value)
+	case equalFold(name, "max-stale"):
+		if !hasValue && d.maxStale == absent {
+			d.maxStale = maxSeconds
+			return
+		}
+		takeSeconds(&d.maxStale, value)
+	case equalFold(name, "stale-while-revalidate"):
+		takeSeconds(&d.staleWhile, value)
+	case equalFold(name, "stale-if-error"):
+		takeSeconds(&d.staleIfError, value)
+	}
+}
+
+// takeSeconds keeps the first value; a malformed one is 0.
+func takeSeconds(into *seconds, value string) {
+	if *into != absent {
+		return
+	}
+	n, ok := parseSeconds(unquote(value))
+	if !ok {
+		n = 0
+	}
+	*into = n
+}
+
+// takeFields reads the argument of no-cache or private. Without one, or with
+// an empty one, the directive speaks of the whole response.
+func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
+	if !hasValue {
+		*whole = true
+		return
+	}
+	before := len(*fields)
+	for name := range strings.SplitSeq(unquote(value), ",") {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+			*fields = append(*fields, name)
+		}
+	}
+	if len(*fields) == before {
+		*whole = true
+	}
+}
+
+// parseSeconds reads 1*DIGIT. Anything over [maxSeconds] is maxSeconds.
+func parseSeconds(s string) (seconds, bool) {
+	if s == "" {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		if n < math.MaxInt32*10 {
+			n = n*10 + int64(s[i]-'0')
+		}
+	}
+	return min(seconds(n), maxSeconds), true
+}
+
+// cutItem splits the first item off a comma-separated list (RFC 9110 §5.6.1).
+// A comma inside a quoted string does not separate. The item has no
+// whitespace around it.
+func cutItem(list string) (item, rest string) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			return strings.Trim(list[:i], " \t"), list[i+1:]
+		}
+	}
+	return strings.Trim(list, " \t"), ""
+}
+
+// unquote returns the value of a quoted string (RFC 9110 §5.6.4), or s itself
+// if it is none.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	s = s[1 : len(s)-1]
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// equalFold is strings.EqualFold for ASCII: it does not take the Kelvin sign for a k.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,144 @@
+package cache
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// told returns for how long a client who starts to use a disguised entry at
+// the given time may use it: half its lifetime, in whole seconds.
+//
+// A client who is given a stored response must not see how old it is. If its
+// max-age were shortened by its age, that would tell. So everybody, the
+// first client too, is told the same: half the lifetime. For the first half an
+// entry may be given to new clients, and what they were told ends before the
+// origin's own date does. How long the fetch took does not enter either.
+// Where the origin sends Age, a fetch now would bring a higher one.
+func (e *entry) told(at time.Time) time.Duration {
+	told := e.bound() / 2
+	if age := ageValue(e.header); age > 0 {
+		told = (e.bound() - age - max(0, at.Sub(e.received).Truncate(time.Second))) / 2
+	} else {
+		told = min(told, e.bound()-e.initialAge)
+	}
+	return max(0, told.Truncate(time.Second))
+}
+
+// bound returns the lifetime that no cache downstream outlives.
+func (e *entry) bound() time.Duration {
+	if e.life.shortest > 0 {
+		return min(e.life.operative, e.life.shortest)
+	}
+	return e.life.operative
+}
+
+// disguise rewrites the header of a response under e so that it looks as if
+// the origin had made it at the given time. A fresh response and one that
+// somebody else fetched come out alike.
+func (e *entry) disguise(h http.Header, at time.Time) {
+	delete(h, "Age")
+	h["Date"] = []string{formatDate(at)}
+	if !e.life.explicit {
+		return
+	}
+	less := seconds((e.bound() - e.told(at)) / time.Second)
+	if lines := h["Cache-Control"]; len(lines) > 0 {
+		shortened := make([]string, len(lines))
+		for i, line := range lines {
+			shortened[i] = shortenLifetimes(line, less)
+		}
+		h["Cache-Control"] = shortened
+	}
+	if lines := h["Expires"]; len(lines) > 0 {
+		left := max(0, expiresIn(lines[0], e.date, e.received)-less.duration())
+		h["Expires"] = []string{formatDate(at.Add(left))}
+	}
+}
+
+// shortenLifetimes subtracts from the max-age and s-maxage of a Cache-Control line.
+func shortenLifetimes(line string, less seconds) string {
+	var b strings.Builder
+	for line != "" {
+		var item string
+		if item, line = cutItem(line); item == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		name, value, _ := strings.Cut(item, "=")
+		if !equalFold(name, "max-age") && !equalFold(name, "s-maxage") {
+			b.WriteString(item)
+			continue
+		}
+		n, _ := parseSeconds(unquote(value))
+		b.WriteString(name)
+		b.WriteByte('=')
+		b.WriteString(strconv.FormatInt(int64(max(0, n-less)), 10))
+	}
+	return b.String()
+}
+
+// A pacedBody gives out a body as slowly as an origin would. Its pieces end
+// where the pieces of the first fetch ended.
+type pacedBody struct {
+	io.ReadCloser
+	ctx    context.Context
+	sleep  func(context.Context, time.Duration) error
+	now    func() time.Time
+	start  time.Time // when the head was given out
+	pieces []piece
+	scale  float64 // of the pieces' times
+	at     int64
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	for len(b.pieces) > 0 && b.at >= b.pieces[0].to {
+		b.pieces = b.pieces[1:]
+	}
+	if len(b.pieces) > 0 {
+		due := b.start.Add(time.Duration(float64(b.pieces[0].after) * b.scale))
+		if wait := due.Sub(b.now()); wait > 0 {
+			if err := b.sleep(b.ctx, wait); err != nil {
+				return 0, err
+			}
+		}
+		if left := b.pieces[0].to - b.at; int64(len(p)) > left {
+			p = p[:left]
+		}
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.at += int64(n)
+	return n, err
+}
+
+// pace wraps the body of e so that it takes as long as t says.
+func (c *Cache) pace(ctx context.Context, body io.ReadCloser, e *entry, t timing) io.ReadCloser {
+	if len(e.pieces) == 0 {
+		return body
+	}
+	scale := 1.0
+	if last := e.pieces[len(e.pieces)-1].after; last > 0 {
+		scale = float64(t.tail) / float64(last)
+	}
+	return &pacedBody{
+		ReadCloser: body, ctx: ctx, sleep: c.sleep, now: c.now, start: c.now(),
+		pieces: e.pieces, scale: scale,
+	}
+}
+
+// sleepFor waits, or returns the context's error.
+func sleepFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

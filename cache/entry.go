@@ -1,0 +1,171 @@
+package cache
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// What an entry costs besides its bytes: the struct, its map, its slots in the
+// store; and the same for each field and each view.
+const (
+	entryOverhead = 1024
+	fieldOverhead = 64
+	viewOverhead  = 96
+)
+
+// An entry is one stored response. It does not change after it was stored,
+// except for the fields that the store's lock guards; freshening replaces it.
+type entry struct {
+	status     int
+	statusText string
+	header     http.Header // without what storedHeader leaves out
+	trailer    http.Header
+	// length is the Content-Length as the origin framed the body, or -1: a
+	// reused response has the form of the first.
+	length int64
+	body   []byte // of a whole response
+	part   *partial
+	method string // "GET"; a POST that described its own target counts as one
+
+	directives directives
+	vary       []string   // names of the selecting fields
+	varyKey    string     // their values in the request, normalised
+	selecting  [][]string // the same as sent
+
+	requested, received time.Time
+	date                time.Time // the Date field, or received
+	initialAge          time.Duration
+	life                lifetime
+
+	personal bool // stored for the cookies that bought it
+	// apart entries would look different on a later use than on the first:
+	// nobody but their first client may use them in Disguised.
+	apart  bool
+	client string    // who caused the fetch
+	timing timing    // how the origin delivered it
+	cost   int64     // bytes held, without views
+	etag   string    // the origin's ETag, as sent
+	pieces []piece   // in which pieces the body came
+	held   *resource // guarded by the store's lock; nil once dropped
+
+	// views says since when each client has used this entry, in Disguised.
+	// Guarded by the store's lock.
+	views map[string]time.Time
+	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
+	closed bool
+	// headAt is when the last pretended fetch of this entry gets its head.
+	// Guarded by the store's lock.
+	headAt time.Time
+}
+
+// age returns current_age (RFC 9111 §4.2.3).
+func (e *entry) age(now time.Time) time.Duration {
+	return e.initialAge + max(0, now.Sub(e.received))
+}
+
+// fresh reports freshness_lifetime > current_age (RFC 9111 §4.2).
+func (e *entry) fresh(now time.Time) bool { return e.life.operative > e.age(now) }
+
+// strong reports whether the response has a strong validator: without one its
+// parts cannot be combined (RFC 9111 §3.4).
+func (e *entry) strong() bool { return e.etag != "" && !strings.HasPrefix(e.etag, "W/") }
+
+func headerCost(h http.Header) int64 {
+	var n int64
+	for name, lines := range h {
+		n += int64(len(name)) + fieldOverhead
+		for _, line := range lines {
+			n += int64(len(line)) + fieldOverhead/2
+		}
+	}
+	return n
+}
+
+func (e *entry) weigh() {
+	e.cost = entryOverhead + headerCost(e.header) + headerCost(e.trailer) +
+		int64(cap(e.body)) + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
+	if e.part != nil {
+		e.cost += e.part.cost()
+	}
+}
+
+// unstored are fields that a cache does not store (RFC 9111 §3.1, RFC 9110
+// §7.6.1). Set-Cookie is one person's and not for reuse.
+var unstored = map[string]bool{
+	"Connection":                true,
+	"Keep-Alive":                true,
+	"Proxy-Connection":          true,
+	"Proxy-Authenticate":        true,
+	"Proxy-Authentication-Info": true,
+	"Proxy-Authorization":       true,
+	"Te":                        true,
+	"Trailer":                   true,
+	"Transfer-Encoding":         true,
+	"Upgrade":                   true,
+	"Set-Cookie":                true,
+	"Set-Cookie2":               true,
+}
+
+// storedHeader returns what of a response's header is stored.
+func storedHeader(h http.Header, d *directives) http.Header {
+	stored := make(http.Header, len(h)+1)
+	for name, lines := range h {
+		if !unstored[name] {
+			// The lines are shared: nobody writes to a header's slices in place.
+			stored[name] = lines
+		}
+	}
+	for _, line := range h["Connection"] {
+		for line != "" {
+			var name string
+			name, line = cutItem(line)
+			stored.Del(name)
+		}
+	}
+	for _, name := range d.noCacheFields {
+		stored.Del(name)
+	}
+	for _, name := range d.privateFields {
+		stored.Del(name)
+	}
+	return stored.Clone()
+}
+
+// hopByHop removes from a response on its way to the client what Connection
+// names, and Connection itself (RFC 9110 §7.6.1). Framing fields are not in
+// an http.Header.
+func hopByHop(h http.Header) {
+	lines, ok := h["Connection"]
+	if !ok {
+		return
+	}
+	for _, line := range lines {
+		for line != "" {
+			var name string
+			name, line = cutItem(line)
+			h.Del(name)
+		}
+	}
+	delete(h, "Connection")
+}
+
+// fixed are fields that an update leaves alone (RFC 9111 §3.2): the stored
+// body depends on its length, and on the range it is a part of.
+var fixed = map[string]bool{"Content-Length": true, "Content-Range": true}
+
+// updated returns the stored header as a newer response's header changes it
+// (RFC 9111 §3.2).
+func updated(stored, newer http.Header, d *directives) http.Header {
+	merged := stored.Clone()
+	for name, lines := range storedHeader(newer, d) {
+		if !fixed[name] {
+			merged[name] = lines
+		}
+	}
+	// An Age that the newer response does not repeat speaks of the old one.
+	if _, ok := newer["Age"]; !ok {
+		delete(merged, "Age")
+	}
+	return merged
+}

@@ -1,0 +1,294 @@
+package cache
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// fetch asks the origin, or joins a request to it that is under way.
+func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
+	c := t.c
+	k, shareable := q.flightKey(found)
+	if shareable && !q.latest {
+		if f := c.flying(k); f != nil {
+			if resp, done, err := t.follow(q, f); done {
+				return resp, err
+			}
+			// It was of no use. Look again: it may have freshened the store.
+			q.latest = true
+			q.now = c.now()
+			return t.answer(q)
+		}
+	}
+	outgoing := c.outgoing(q, found)
+	f, first := c.depart(q, k, shareable && !q.latest, func() *flight {
+		return c.launch(q, outgoing, t.next, func(f *flight) { c.settle(f, q, found, outgoing) })
+	})
+	if !first {
+		return t.fetch(q, found)
+	}
+	defer f.trace.silence()
+	if err := c.await(q.ctx, f); err != nil {
+		return t.failed(q, found, err)
+	}
+	return t.arrived(q, found, f)
+}
+
+// flightKey returns the key under which simultaneous requests are collapsed,
+// and whether this one may be: its answer must be everybody's who asks so.
+func (q *query) flightKey(found finding) (key, bool) {
+	k := q.everybody
+	if q.cookies {
+		k = q.personal
+	}
+	ok := q.plain() && len(q.r.Header["Authorization"]) == 0 && found.verdict != completeIt
+	if q.sharing == Shared && found.e == nil && q.conditions.set {
+		ok = false // it goes to the origin with the client's own conditions
+	}
+	return k, ok
+}
+
+func (e *entry) flightKey(q *query) key {
+	k, _ := q.flightKey(finding{e: e})
+	return k
+}
+
+// flying returns the flight to join for k, or nil.
+func (c *Cache) flying(k key) *flight {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flights[k]
+}
+
+// depart launches a flight, and registers it under k if others may join it.
+// It reports false if one was registered in between.
+func (c *Cache) depart(q *query, k key, shareable bool, launch func() *flight) (*flight, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if shareable && c.flights[k] != nil {
+		return nil, false
+	}
+	f := launch()
+	f.k = k
+	c.aloft[f] = struct{}{}
+	if shareable && !c.recently.has(q.everybody) {
+		c.flights[k] = f
+	}
+	return f, true
+}
+
+// follow waits for another request's flight. It reports false if the flight
+// is of no use to q.
+func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
+	c := t.c
+	begun := c.now()
+	if !c.join(f) {
+		return nil, false, nil
+	}
+	if err := c.await(q.ctx, f); err != nil {
+		return nil, q.ctx.Err() != nil, err
+	}
+	e := f.entry
+	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent ||
+		q.sharing == Disguised && f.client != q.client && (e.apart || e.told(f.at) == 0) {
+		c.leave(f)
+		return nil, false, nil
+	}
+	at := f.at
+	var took timing
+	stranger := q.sharing == Disguised && f.client != q.client && !e.personal
+	if stranger {
+		var ok bool
+		if took, ok = c.model.draw(originOf(f.k.url), e, begun); !ok {
+			took.head = f.at.Sub(f.start)
+		}
+		if err := c.sleep(q.ctx, begun.Add(took.head).Sub(c.now())); err != nil {
+			c.leave(f)
+			return nil, true, err
+		}
+		at = c.now()
+	}
+	resp := c.present(q, f, at)
+	body := f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) })
+	if body == nil {
+		c.leave(f)
+		return nil, false, nil
+	}
+	resp.Body = body
+	c.mu.Lock()
+	c.counters.Collapsed++
+	c.use(f, q.client, at)
+	c.mu.Unlock()
+	return c.conditioned(q, resp, f.at), true, nil
+}
+
+// use notes that a client has what a flight brings. The caller holds c.mu.
+func (c *Cache) use(f *flight, client string, since time.Time) {
+	if f.stored != nil {
+		if f.stored.held != nil {
+			c.store.view(f.stored, client, since)
+		}
+		return
+	}
+	if f.viewers == nil {
+		f.viewers = map[string]time.Time{}
+	}
+	f.viewers[client] = since
+}
+
+// arrived makes the leader's response.
+func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response, error) {
+	c := t.c
+	switch {
+	case f.fresh != nil:
+		c.leave(f)
+		c.count(&c.counters.Validated)
+		return c.serve(q, f.fresh, f.at, outcome{validated: true}), nil
+	case f.mismatched:
+		// A 304, or a part, of something else than what is stored.
+		c.leave(f)
+		q.latest = true
+		return t.fetch(q, finding{})
+	case f.resp.StatusCode >= 500 && c.staleInstead(q, found):
+		if f.spool == nil {
+			c.direct(q.ctx, f).Close()
+		} else {
+			c.leave(f)
+		}
+		return c.serveStale(q, found), nil
+	}
+	c.count(&c.counters.Misses)
+	var resp *http.Response
+	if f.spool != nil {
+		resp = c.present(q, f, f.at)
+		resp.Body = f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) })
+	} else {
+		if q.ranged && q.ifRange != "" && q.sharing != Shared && !q.known && !c.rangeMeant(q, f) {
+			c.direct(q.ctx, f).Close()
+			return t.fetchWhole(q)
+		}
+		resp = c.passOn(q, f)
+		resp.Body = c.direct(q.ctx, f)
+	}
+	return c.conditioned(q, resp, f.at), nil
+}
+
+// conditioned applies to a response from the origin the preconditions that
+// were not sent there.
+func (c *Cache) conditioned(q *query, resp *http.Response, at time.Time) *http.Response {
+	if resp.StatusCode == http.StatusOK && q.answersConditions() && q.conditions.notModified(resp.Header, at) {
+		resp.Body.Close()
+		return notModified(resp)
+	}
+	return resp
+}
+
+// answersConditions reports whether the client's preconditions are answered
+// here rather than by the origin.
+func (q *query) answersConditions() bool { return q.sharing != Shared && !q.known }
+
+// outgoing makes the request that goes to the origin. Of validators it gets
+// the stored entry's, the same for all clients; a client's own go there only
+// in Shared, or where the site knows the client anyway.
+func (c *Cache) outgoing(q *query, found finding) *http.Request {
+	r := q.r.Clone(q.ctx)
+	h := r.Header
+	switch {
+	case q.answersConditions():
+		h.Del("If-None-Match")
+		h.Del("If-Modified-Since")
+		h.Del("If-Range") // arrived checks it
+	case q.sharing != Shared:
+		r = c.openConditions(r, q.client, q.everybody.url)
+		h = r.Header
+	}
+	switch found.verdict {
+	case validateIt:
+		if q.head || q.ranged || q.sharing == PerClient && !q.known {
+			// A client's own entry would tell the origin which client asks.
+			break
+		}
+		h.Del("If-None-Match")
+		h.Del("If-Modified-Since")
+		if tag := found.e.etag; tag != "" {
+			h["If-None-Match"] = []string{tag}
+		}
+		if modified := found.e.header.Get("Last-Modified"); modified != "" {
+			h["If-Modified-Since"] = []string{modified}
+		}
+	case completeIt:
+		h.Del("If-None-Match")
+		h.Del("If-Modified-Since")
+		h["Range"] = []string{"bytes=" + strconv.Itoa(len(found.e.part.prefix())) + "-"}
+		h["If-Range"] = []string{found.e.etag}
+	}
+	return r
+}
+
+// openConditions replaces in a request's preconditions the cache's own tags
+// by the origin's.
+func (c *Cache) openConditions(r *http.Request, client, uri string) *http.Request {
+	var opened *http.Request
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Range"} {
+		lines := r.Header[name]
+		if len(lines) == 0 {
+			continue
+		}
+		tags := c.sealer.openAll(client, uri, lines)
+		if slices.Equal(tags, lines) {
+			continue
+		}
+		if opened == nil {
+			opened = r.Clone(r.Context())
+		}
+		opened.Header[name] = tags
+	}
+	if opened == nil {
+		return r
+	}
+	return opened
+}
+
+// rangeMeant reports whether a part that came is of the representation that
+// If-Range meant; the origin was not told of it.
+func (c *Cache) rangeMeant(q *query, f *flight) bool {
+	if f.resp.StatusCode != http.StatusPartialContent {
+		return f.resp.StatusCode != http.StatusRequestedRangeNotSatisfiable
+	}
+	h := f.resp.Header.Clone()
+	c.sealTag(h, q.client, q.everybody.url)
+	return rangeStands(q.ifRange, h, f.at)
+}
+
+// fetchWhole asks again without the range, whose precondition failed.
+func (t *transport) fetchWhole(q *query) (*http.Response, error) {
+	again := *q
+	again.r = q.r.Clone(q.ctx)
+	again.r.Header.Del("Range")
+	again.r.Header.Del("If-Range")
+	again.ranged, again.latest = false, true
+	resp, err := t.fetch(&again, finding{})
+	if resp != nil {
+		resp.Request = q.r
+	}
+	return resp, err
+}
+
+// failed is the answer when the origin could not be asked.
+func (t *transport) failed(q *query, found finding, err error) (*http.Response, error) {
+	if q.ctx.Err() == nil && t.c.staleInstead(q, found) {
+		return t.c.serveStale(q, found), nil
+	}
+	return nil, err
+}
+
+// drain reads and closes a body, at most limit bytes of it, and returns how
+// many that were.
+func drain(body io.ReadCloser, limit int64) int64 {
+	defer body.Close()
+	n, _ := io.Copy(io.Discard, io.LimitReader(body, limit))
+	return n
+}

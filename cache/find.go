@@ -1,0 +1,190 @@
+package cache
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// A verdict says what is to be done about a request.
+type verdict uint8
+
+const (
+	fetchIt    verdict = iota // ask the origin
+	serveIt                   // answer from the entry
+	refreshIt                 // answer from the stale entry, and refresh it meanwhile (RFC 5861 §3)
+	validateIt                // ask the origin whether the entry still stands
+	pretendIt                 // answer from the entry as if the origin was asked
+	completeIt                // ask the origin for the rest of a partial entry
+	refuseIt                  // 504: only-if-cached (RFC 9111 §5.2.1.7)
+)
+
+// A finding is the verdict on a request, and the entry it speaks of.
+type finding struct {
+	verdict verdict
+	e       *entry
+	since   time.Time // Disguised: since when the client uses e
+	// repeat says that the client had the same representation before: a
+	// real origin would have answered its request with a 304.
+	repeat bool
+}
+
+// find looks for a stored response (RFC 9111 §4) and says what to do with it.
+func (c *Cache) find(q *query) finding {
+	if q.directives.noStore {
+		return finding{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found finding
+	if q.cookies {
+		found = judgePlain(q, c.store.get(q.personal))
+	}
+	if found.e == nil {
+		r := c.store.get(q.everybody)
+		if q.sharing == Disguised {
+			found = c.judgeDisguised(q, r)
+		} else {
+			found = judgePlain(q, r)
+		}
+	}
+	if q.directives.onlyIfCached && found.verdict != serveIt {
+		found.verdict = refuseIt
+	}
+	return found
+}
+
+// judgePlain applies RFC 9111 §4 as it stands.
+func judgePlain(q *query, r *resource) finding {
+	if r == nil {
+		return finding{}
+	}
+	if q.ranged {
+		if e := selected(r, q.r.Header, func(e *entry) bool { return e.part != nil && e.answers(q) }); e != nil &&
+			judge(q, e, e.age(q.now), e.life.operative) == serveIt {
+			return finding{verdict: serveIt, e: e}
+		}
+	}
+	if e := selected(r, q.r.Header, whole); e != nil {
+		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e}
+	}
+	if !q.plain() {
+		return finding{}
+	}
+	e := selected(r, q.r.Header, func(e *entry) bool {
+		return e.part != nil && e.strong() && len(e.part.prefix()) > 0 && e.fresh(q.now)
+	})
+	if e == nil {
+		return finding{}
+	}
+	return finding{verdict: completeIt, e: e}
+}
+
+// judgeDisguised treats each client as if it had a cache of its own. What it
+// has used it may use again, for as long as it was told; for what only others
+// have used it is made to wait.
+func (c *Cache) judgeDisguised(q *query, r *resource) finding {
+	if r == nil {
+		return finding{}
+	}
+	own := selected(r, q.r.Header, func(e *entry) bool {
+		_, seen := e.views[q.client]
+		return seen && (e.part == nil || e.answers(q))
+	})
+	if own != nil {
+		since := own.views[q.client]
+		v := judge(q, own, q.now.Sub(since), own.told(since))
+		if v == serveIt || v == refreshIt {
+			return finding{verdict: v, e: own, since: since}
+		}
+	}
+	if q.plain() {
+		other := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && e.open(q.now) })
+		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
+			same := own != nil && own.etag != "" && own.etag == other.etag
+			return finding{verdict: pretendIt, e: other, repeat: same}
+		}
+	}
+	if own != nil && whole(own) {
+		return finding{verdict: validateIt, e: own, since: own.views[q.client]}
+	}
+	return finding{}
+}
+
+// open reports whether a client who has not used e may start to.
+func (e *entry) open(now time.Time) bool {
+	return !e.closed && !e.apart && !e.directives.noCache && e.told(now) > 0 && e.age(now)+e.told(now) <= e.bound()
+}
+
+func whole(e *entry) bool { return e.part == nil }
+
+// judge decides what an entry of this age may be used for.
+func judge(q *query, e *entry, age, life time.Duration) verdict {
+	d := &q.directives
+	left := life - age
+	switch {
+	case e.directives.noCache || d.noCache:
+		return validateIt
+	case d.maxAge != absent && age > d.maxAge.duration() && !(e.directives.immutable && left > 0):
+		// RFC 8246 §2: a reload does not ask about what is immutable.
+		return validateIt
+	case d.minFresh != absent && left < d.minFresh.duration():
+		return validateIt
+	case left > 0:
+		return serveIt
+	case e.strict():
+		return validateIt
+	case d.maxStale != absent && -left <= d.maxStale.duration():
+		return serveIt
+	case e.directives.staleWhile > 0 && -left <= e.directives.staleWhile.duration() && d.maxAge == absent:
+		return refreshIt
+	}
+	return validateIt
+}
+
+// strict reports whether the origin forbids to serve e stale (RFC 9111
+// §4.2.4). For a shared cache s-maxage says so as well (§5.2.2.10).
+func (e *entry) strict() bool {
+	d := &e.directives
+	return d.mustRevalidate || d.proxyRevalidate || d.noCache || d.sMaxAge != absent
+}
+
+// answers reports whether a partial entry holds the range that q wants.
+func (e *entry) answers(q *query) bool {
+	if !q.ranged || q.ifRange != "" {
+		return false
+	}
+	if e.part.replay != "" {
+		return e.part.replay == q.rng.spec
+	}
+	_, _, ok := e.part.cut(q.rng)
+	return ok
+}
+
+// selected returns the most recent entry that the request's selecting fields
+// match (RFC 9111 §4.1), of those that suit.
+func selected(r *resource, request http.Header, suits func(*entry) bool) *entry {
+	var best *entry
+	for _, e := range slices.Backward(r.entries) {
+		if (best == nil || e.date.After(best.date)) && suits(e) && e.matches(request) {
+			best = e
+		}
+	}
+	return best
+}
+
+// matches reports whether a request's selecting fields equal those of the
+// request that brought e.
+func (e *entry) matches(request http.Header) bool {
+	if len(e.vary) == 0 {
+		return true
+	}
+	for i, name := range e.vary {
+		lines := request[name]
+		raw := e.selecting[i]
+		if len(lines) != len(raw) || !slices.Equal(lines, raw) {
+			return varyKey(e.vary, request) == e.varyKey
+		}
+	}
+	return true
+}

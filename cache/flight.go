@@ -1,0 +1,273 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+	"time"
+)
+
+// errNobody ends a fetch that nobody waits for and that cannot be stored.
+var errNobody = errors.New("cache: nobody waits for the response")
+
+// orphanTime bounds how long a fetch goes on for the store alone.
+const orphanTime = time.Minute
+
+// A flight is one request to the origin. It belongs to the cache, not to the
+// client who caused it: others can join it, and it outlives who leaves.
+type flight struct {
+	k      key
+	client string // who caused it
+	leader *query // whose request it is
+	// rangeSpec is the request's Range field.
+	rangeSpec string
+	start     time.Time
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	trace     *guardedTrace
+
+	head chan struct{} // closed once the fields below are known
+	err  error
+	resp *http.Response // the origin's, header unchanged
+	at   time.Time      // when the head came
+	// entry is what the response will be stored as, without its body; nil
+	// if it is not to be stored. Its body then goes through spool.
+	entry    *entry
+	spool    *spool
+	trailers []string // announced
+	fresh    *entry   // what a 304 says still stands
+	// mismatched says that the answer is about something else than what
+	// is stored: the request has to be made anew.
+	mismatched bool
+
+	// Guarded by the cache's lock.
+	interested int                  // clients who wait or read
+	doomed     bool                 // the stored copy would be invalid already
+	viewers    map[string]time.Time // who used it since when, for the entry
+	stored     *entry               // entry with its body, once it is in the store
+	finished   bool
+}
+
+// launch sends request to the origin on behalf of q. The caller counts as interested.
+// settle is called with the head, before anybody else learns of it.
+func (c *Cache) launch(q *query, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
+	f := &flight{client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
+	detached := &detachedContext{Context: context.WithoutCancel(q.ctx), trace: &guardedTrace{}}
+	f.trace = detached.trace
+	f.ctx, f.cancel = context.WithCancelCause(detached)
+	stop := context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
+	request = request.Clone(f.ctx)
+	c.fetches.Go(func() {
+		defer stop()
+		defer c.land(f)
+		f.resp, f.err = next.RoundTrip(request)
+		f.at = c.now()
+		if f.err != nil {
+			f.cancel(f.err)
+			close(f.head)
+			return
+		}
+		for name := range f.resp.Trailer {
+			f.trailers = append(f.trailers, name)
+		}
+		settle(f)
+		if f.spool == nil {
+			c.offer(f)
+			return
+		}
+		close(f.head)
+		c.pump(f)
+	})
+	return f
+}
+
+// offer leaves an unspooled response to the leader, or closes it if the
+// leader has gone.
+func (c *Cache) offer(f *flight) {
+	c.mu.Lock()
+	gone := f.interested == 0
+	c.mu.Unlock()
+	close(f.head)
+	if gone {
+		f.resp.Body.Close()
+		f.cancel(errNobody)
+	}
+}
+
+// pump moves the body from the origin into the spool and, if it is whole,
+// into the store.
+func (c *Cache) pump(f *flight) {
+	defer f.resp.Body.Close()
+	defer f.cancel(nil)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := f.resp.Body.Read(buf)
+		if n > 0 {
+			if err := f.spool.write(f.ctx, buf[:n]); err != nil {
+				f.spool.finish(err, nil)
+				return
+			}
+		}
+		switch {
+		case err == io.EOF:
+			c.keep(f, nil)
+			f.spool.finish(nil, f.resp.Trailer)
+			return
+		case err != nil:
+			c.keep(f, err)
+			f.spool.finish(err, nil)
+			return
+		}
+	}
+}
+
+// join makes a client interested in a flight. It reports false if it is over
+// or must not be used any more.
+func (c *Cache) join(f *flight) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.finished || f.doomed || f.ctx.Err() != nil {
+		return false
+	}
+	f.interested++
+	return true
+}
+
+// leave is the opposite of join. The last one out ends a flight that cannot be stored.
+func (c *Cache) leave(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.interested--; f.interested > 0 || f.finished {
+		return
+	}
+	if f.entry != nil && f.spool != nil && !f.doomed && c.worthFinishing(f) {
+		timer := time.AfterFunc(orphanTime, func() { f.cancel(errNobody) })
+		context.AfterFunc(f.ctx, func() { timer.Stop() })
+		return
+	}
+	f.cancel(errNobody)
+}
+
+// worthFinishing reports whether a body that nobody reads should still be
+// fetched: its end is known and near.
+func (c *Cache) worthFinishing(f *flight) bool {
+	f.spool.mu.Lock()
+	defer f.spool.mu.Unlock()
+	return !f.spool.sliding && f.entry.length >= 0
+}
+
+// land is the end of a flight.
+func (c *Cache) land(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.finished = true
+	if c.flights[f.k] == f {
+		delete(c.flights, f.k)
+	}
+	delete(c.aloft, f)
+	if f.spool != nil {
+		f.spool.mu.Lock()
+		c.inflight.Add(-int64(cap(f.spool.buf)))
+		f.spool.mu.Unlock()
+	}
+}
+
+// await waits for the head of a flight. On an error the caller has left.
+func (c *Cache) await(ctx context.Context, f *flight) error {
+	select {
+	case <-f.head:
+		if f.err != nil {
+			c.leave(f)
+			return f.err
+		}
+		return nil
+	case <-ctx.Done():
+		c.leave(f)
+		return context.Cause(ctx)
+	}
+}
+
+// direct returns the body of an unspooled response for its leader: closing
+// it, or the end of the leader's request, ends the flight.
+func (c *Cache) direct(ctx context.Context, f *flight) io.ReadCloser {
+	stop := context.AfterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
+	return &directBody{ReadCloser: f.resp.Body, end: func() {
+		stop()
+		c.leave(f)
+		f.cancel(nil)
+	}}
+}
+
+type directBody struct {
+	io.ReadCloser
+	once sync.Once
+	end  func()
+}
+
+func (b *directBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(b.end)
+	return err
+}
+
+// A detachedContext has the values of the leader's request and none of its
+// deadline. The leader's httptrace hooks run only while the leader waits: a
+// 103 must not be written to a client whose request has ended.
+type detachedContext struct {
+	context.Context
+	trace *guardedTrace
+}
+
+func (d *detachedContext) Value(name any) any {
+	value := d.Context.Value(name)
+	if inner, ok := value.(*httptrace.ClientTrace); ok {
+		return d.trace.around(inner)
+	}
+	return value
+}
+
+// A guardedTrace passes 1xx responses on until it is silenced.
+type guardedTrace struct {
+	mu     sync.Mutex
+	silent bool
+	passed bool // an interim response reached the leader
+	outer  *httptrace.ClientTrace
+}
+
+func (g *guardedTrace) around(inner *httptrace.ClientTrace) *httptrace.ClientTrace {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.outer == nil {
+		g.outer = &httptrace.ClientTrace{}
+		if inner.Got1xxResponse != nil {
+			g.outer.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				if g.silent {
+					return nil
+				}
+				g.passed = true
+				return inner.Got1xxResponse(code, header)
+			}
+		}
+	}
+	return g.outer
+}
+
+// interim reports whether an interim response reached the leader.
+func (g *guardedTrace) interim() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.passed
+}
+
+// silence returns once no hook runs any more, and none will.
+func (g *guardedTrace) silence() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.silent = true
+}

@@ -1,0 +1,176 @@
+package cache
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// invalidate drops what an unsafe request made doubtful (RFC 9111 §4.4): its
+// target, and what Location and Content-Location name on the same origin.
+// Only a response without an error says that something changed.
+func (c *Cache) invalidate(r *http.Request, resp *http.Response) {
+	if resp.StatusCode < 200 || resp.StatusCode >= 400 {
+		return
+	}
+	target, ok := targetURI(r.URL)
+	if !ok {
+		return
+	}
+	client := visitorOf(r.Context()).Client
+	uris := []string{target}
+	for _, name := range []string{"Location", "Content-Location"} {
+		if uri, ok := sameOrigin(r.URL, target, resp.Header.Get(name)); ok && !slices.Contains(uris, uri) {
+			uris = append(uris, uri)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, uri := range uris {
+		c.invalidateURI(uri, client)
+	}
+}
+
+// sameOrigin resolves a reference and reports whether it stays on the
+// target's origin: no other may be invalidated (RFC 9111 §4.4).
+func sameOrigin(base *url.URL, target, reference string) (string, bool) {
+	if reference == "" {
+		return "", false
+	}
+	ref, err := base.Parse(reference)
+	if err != nil {
+		return "", false
+	}
+	uri, ok := targetURI(ref)
+	return uri, ok && originOf(uri) == originOf(target)
+}
+
+// invalidateURI drops a URI's responses, in all partitions. In the modes that
+// keep clients apart it drops them for the client who asked, and for clients
+// to come: that the others' responses vanish would tell them that somebody
+// wrote. The caller holds c.mu.
+func (c *Cache) invalidateURI(uri, client string) {
+	sharing := c.options.Load().Sharing
+	for _, r := range slices.Clone(c.store.byURL[uri]) {
+		if sharing == PerClient && r.key.owner == "" {
+			continue
+		}
+		for _, e := range slices.Clone(r.entries) {
+			switch {
+			case sharing == Shared || r.key.owner == "" && len(e.views) == 0:
+				c.store.remove(e)
+			case r.key.owner == "":
+				c.store.unview(e, client)
+				e.closed = true
+				if len(e.views) > 0 {
+					continue
+				}
+				c.store.remove(e)
+			case e.client == client:
+				c.store.remove(e)
+			default:
+				continue
+			}
+			c.counters.Invalid++
+		}
+	}
+	for f := range c.aloft {
+		if f.k.url == uri && (sharing != PerClient || f.client == client) {
+			f.doomed = true
+			if c.flights[f.k] == f {
+				delete(c.flights, f.k)
+			}
+		}
+	}
+}
+
+// PurgeURL drops what is stored of one URL, for all sites and clients, and
+// returns how many resources that were.
+func (c *Cache) PurgeURL(rawURL string) int {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return 0
+	}
+	uri, ok := targetURI(u)
+	if !ok {
+		return 0
+	}
+	return c.purge(func(k key) bool { return k.url == uri })
+}
+
+// PurgeHost drops what is stored of a host, whatever the port, and returns
+// how many resources that were.
+func (c *Cache) PurgeHost(host string) int {
+	return c.purge(func(k key) bool { return equalFold(hostOf(k.url), host) })
+}
+
+// PurgeAll drops everything, and returns how many resources that were.
+func (c *Cache) PurgeAll() int {
+	return c.purge(func(key) bool { return true })
+}
+
+// Forget drops what belongs to one client, such as when its identity
+// rotates: a partition of its own would else recognise it afterwards. In
+// Disguised its next use of anything is a first use again.
+func (c *Cache) Forget(client string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range resources(c.store) {
+		for _, e := range slices.Clone(r.entries) {
+			if r.key.owner != "" && e.client == client {
+				c.store.remove(e)
+				continue
+			}
+			c.store.unview(e, client)
+		}
+	}
+	for f := range c.aloft {
+		if f.client == client {
+			f.doomed = true
+			if c.flights[f.k] == f {
+				delete(c.flights, f.k)
+			}
+		}
+	}
+}
+
+func (c *Cache) purge(doomed func(key) bool) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, r := range resources(c.store) {
+		if doomed(r.key) {
+			c.store.drop(r)
+			n++
+		}
+	}
+	for f := range c.aloft {
+		if doomed(f.k) {
+			f.doomed = true
+			if c.flights[f.k] == f {
+				delete(c.flights, f.k)
+			}
+		}
+	}
+	return n
+}
+
+// empty drops everything. The caller holds c.mu.
+func (c *Cache) empty() {
+	for _, r := range resources(c.store) {
+		c.store.drop(r)
+	}
+	for f := range c.aloft {
+		f.doomed = true
+	}
+	clear(c.flights)
+}
+
+// resources returns everything stored, so that the caller may drop of it.
+func resources(s *store) []*resource {
+	all := make([]*resource, 0, len(s.index))
+	for _, r := range s.index {
+		all = append(all, r)
+	}
+	return all
+}

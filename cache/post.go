@@ -1,0 +1,57 @@
+package cache
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// describesTarget stores the response to a POST that says to be what a GET of
+// the same target would get: it has explicit freshness, and its
+// Content-Location is the target (RFC 9110 §9.3.3). Only Shared does so.
+func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
+	q, ok := t.c.ask(&http.Request{Method: http.MethodGet, URL: r.URL, Header: r.Header}, o)
+	if !ok || o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK ||
+		resp.ContentLength < 0 || resp.ContentLength > o.Object {
+		return
+	}
+	described, ok := sameOrigin(r.URL, q.everybody.url, resp.Header.Get("Content-Location"))
+	if !ok || described != q.everybody.url {
+		return
+	}
+	v := visitorOf(r.Context())
+	q.everybody.site, q.client = v.Site, v.Client
+	e, k := t.c.storable(q, resp, requested, o.Now())
+	if e == nil || !e.life.explicit || len(e.vary) > 0 {
+		return
+	}
+	resp.Body = &keptBody{ReadCloser: resp.Body, limit: resp.ContentLength, keep: func(body []byte) {
+		e.body = body
+		t.c.mu.Lock()
+		defer t.c.mu.Unlock()
+		t.c.insert(k, e, nil)
+	}}
+}
+
+// A keptBody collects what is read of a body, and hands it over at its end.
+type keptBody struct {
+	io.ReadCloser
+	body  []byte
+	limit int64
+	keep  func([]byte)
+}
+
+func (b *keptBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.keep == nil {
+		return n, err
+	}
+	b.body = append(b.body, p[:n]...)
+	if err == io.EOF && int64(len(b.body)) == b.limit {
+		b.keep(trimmed(b.body))
+	}
+	if err != nil || int64(len(b.body)) > b.limit {
+		b.keep, b.body = nil, nil
+	}
+	return n, err
+}

@@ -1,0 +1,87 @@
+package cache
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// present makes the response to a client who gets the body from a flight's
+// spool. at is when the origin seems to have answered.
+func (c *Cache) present(q *query, f *flight, at time.Time) *http.Response {
+	e := f.entry
+	h := e.header.Clone()
+	if f.leader == q {
+		h = f.resp.Header.Clone()
+		hopByHop(h)
+	}
+	if h.Get("Date") == "" {
+		h["Date"] = []string{formatDate(f.at)}
+	}
+	c.dress(q, e, h, at)
+	if q.sharing == Shared {
+		missed(h)
+	}
+	resp := &http.Response{
+		StatusCode: f.resp.StatusCode, Status: f.resp.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h, Request: q.r, ContentLength: f.resp.ContentLength, TransferEncoding: f.resp.TransferEncoding,
+	}
+	if f.trailers != nil {
+		resp.Trailer = make(http.Header, len(f.trailers))
+		for _, name := range f.trailers {
+			resp.Trailer[name] = nil
+		}
+	}
+	return resp
+}
+
+// dress makes of a header what the client is to see of it. A response that
+// comes from the origin and one that does not go through it alike.
+func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
+	if q.sharing == Shared || e.personal {
+		return
+	}
+	if q.sharing == Disguised {
+		e.disguise(h, at)
+	}
+	c.sealTag(h, q.client, q.everybody.url)
+	if permanent(e.status) && (q.sharing == PerClient || !e.life.explicit) {
+		forgetful(h)
+	}
+}
+
+// passOn makes the leader's response of one that is not stored.
+func (c *Cache) passOn(q *query, f *flight) *http.Response {
+	resp := *f.resp
+	resp.Header = f.resp.Header.Clone()
+	resp.Request = q.r
+	hopByHop(resp.Header)
+	if q.answersConditions() {
+		c.sealTag(resp.Header, q.client, q.everybody.url)
+		if permanent(resp.StatusCode) {
+			forgetful(resp.Header)
+		}
+	}
+	if q.sharing == Shared {
+		missed(resp.Header)
+	}
+	return &resp
+}
+
+// forgetful keeps a browser from remembering a permanent redirect that not
+// everybody gets: with its target the site would know the browser again.
+func forgetful(h http.Header) {
+	d := parseDirectives(h["Cache-Control"])
+	if !d.noStore {
+		h["Cache-Control"] = []string{"no-cache"}
+	}
+	delete(h, "Expires")
+}
+
+// missed says in Cache-Status that the origin was asked (RFC 9211).
+func missed(h http.Header) {
+	lines := h["Cache-Status"]
+	h["Cache-Status"] = append(lines[:len(lines):len(lines)], "guise; fwd=miss")
+}
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

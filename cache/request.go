@@ -1,0 +1,115 @@
+package cache
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A query is a request with what the cache has to know about it.
+type query struct {
+	r       *http.Request
+	ctx     context.Context
+	client  string
+	sharing Sharing
+	now     time.Time
+	latest  bool // it already waited for somebody else's fetch; do not wait again
+
+	everybody key  // of responses for all, or in PerClient for this client
+	personal  key  // of responses that these cookies bought
+	cookies   bool // personal is set
+	known     bool // cookies or credentials: the site knows who asks
+
+	head       bool
+	directives directives
+	conditions conditions
+	ranged     bool // a Range field that this cache may answer from what it holds
+	rng        byteRange
+	ifRange    string
+}
+
+// ask reads a request. It reports false for one that the cache has no
+// business with: it goes on as it is.
+func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, false
+	}
+	if hasBody(r) || len(r.Header["Upgrade"]) > 0 ||
+		len(r.Header["If-Match"]) > 0 || len(r.Header["If-Unmodified-Since"]) > 0 {
+		return nil, false
+	}
+	uri, ok := targetURI(r.URL)
+	if !ok {
+		return nil, false
+	}
+	q := &query{r: r, ctx: r.Context(), sharing: o.Sharing, now: o.Now(), head: r.Method == http.MethodHead}
+	v := visitorOf(q.ctx)
+	q.client = v.Client
+	q.everybody = key{site: v.Site, url: uri}
+	if q.sharing == PerClient {
+		q.everybody.owner = perClient(v.Client)
+	}
+	if q.cookies = len(r.Header["Cookie"]) > 0; q.cookies {
+		q.personal = key{site: v.Site, owner: perCredentials(v.Client, r.Header), url: uri}
+	}
+	q.known = q.cookies || len(r.Header["Authorization"]) > 0
+
+	q.directives = parseDirectives(r.Header["Cache-Control"])
+	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {
+		q.directives.noCache = true // RFC 9111 §5.4
+	}
+	q.conditions = conditionsOf(r.Header, q.now)
+	return q, q.readRange()
+}
+
+// readRange reports whether the cache can deal with the request's Range
+// field, if it has one. Several ranges at once are the origin's business, and
+// so is a unit that is not bytes (RFC 9110 §14.2).
+func (q *query) readRange() bool {
+	lines := q.r.Header["Range"]
+	if len(lines) == 0 || q.head {
+		return true // Range on HEAD is ignored, RFC 9110 §14.2
+	}
+	if len(lines) > 1 {
+		return false
+	}
+	q.rng, q.ranged = parseRange(lines[0])
+	q.ifRange = strings.TrimSpace(q.r.Header.Get("If-Range"))
+	return q.ranged
+}
+
+// plain reports whether the request asks for nothing but the response: no
+// part of it, no promise about its age.
+func (q *query) plain() bool {
+	d := &q.directives
+	return !q.head && !q.ranged && !d.noCache && !d.noStore && !d.onlyIfCached &&
+		d.maxAge == absent && d.minFresh == absent
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody || r.ContentLength > 0
+}
+
+func pragmaNoCache(lines []string) bool {
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			if item, line = cutItem(line); equalFold(item, "no-cache") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// safe reports whether a method asks for no change (RFC 9110 §9.2.1 and the
+// IANA registry of methods). Unknown methods are not safe.
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace,
+		"PROPFIND", "REPORT", "SEARCH", "QUERY", "PRI":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,310 @@
+package cache
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settle decides, when the head of a response has come, what becomes of it:
+// whether it freshens what is stored, is to be stored itself, or only passes.
+func (c *Cache) settle(f *flight, q *query, found finding, sent *http.Request) {
+	resp := f.resp
+	switch {
+	case found.verdict == validateIt && resp.StatusCode == http.StatusNotModified && conditional(sent):
+		resp.Body.Close()
+		c.freshen(f, q, found.e)
+		return
+	case found.verdict == completeIt && resp.StatusCode == http.StatusPartialContent:
+		if !complete(resp, found.e) {
+			resp.Body.Close()
+			f.mismatched = true
+			return
+		}
+	case q.head:
+		c.learnFromHead(f, q, found.e)
+		return
+	}
+	e, k := c.storable(q, resp, f.start, f.at)
+	if e != nil && f.trace.interim() {
+		e.apart = true // a later use could not repeat the interim response
+	}
+	o := c.options.Load()
+	if e != nil && (resp.ContentLength > o.Object || o.Memory < 0 ||
+		c.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o)) {
+		e = nil
+	}
+	c.mu.Lock()
+	if !q.ranged {
+		c.recently.note(q.everybody, e != nil)
+	}
+	if e == nil || f.doomed {
+		c.mu.Unlock()
+		return
+	}
+	if f.k != k {
+		// It came out as one client's: nobody else may join.
+		if c.flights[f.k] == f {
+			delete(c.flights, f.k)
+		}
+		f.k = k
+	}
+	f.viewers = map[string]time.Time{q.client: f.at}
+	c.mu.Unlock()
+	f.entry = e
+	f.spool = &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
+		return c.inflight.Add(by) > flightBudget(o)
+	}}
+	if resp.StatusCode != http.StatusPartialContent {
+		c.model.recordHead(originOf(k.url), e.timing)
+	}
+}
+
+// flightBudget is how many bytes of bodies may be on their way into the store.
+func flightBudget(o *Options) int64 { return max(o.Memory/8, 64<<10) }
+
+func conditional(r *http.Request) bool {
+	return len(r.Header["If-None-Match"]) > 0 || len(r.Header["If-Modified-Since"]) > 0
+}
+
+// freshen updates a stored response from the 304 that says it still stands
+// (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.
+func (c *Cache) freshen(f *flight, q *query, e *entry) {
+	if tag := strings.Trim(f.resp.Header.Get("ETag"), " \t"); tag != "" && e.etag != "" && !weakMatch(tag, e.etag) {
+		f.mismatched = true
+		c.mu.Lock()
+		c.store.remove(e)
+		c.mu.Unlock()
+		return
+	}
+	f.fresh = e.renewed(f, q)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replace(f, q, e, f.fresh)
+}
+
+// renewed returns e with its header as a newer one changes it, and its age from f.
+func (e *entry) renewed(f *flight, q *query) *entry {
+	n := *e
+	d := parseDirectives(f.resp.Header["Cache-Control"])
+	n.header = updated(e.header, f.resp.Header, &d)
+	n.directives = parseDirectives(n.header["Cache-Control"])
+	n.requested, n.received, n.client = f.start, f.at, q.client
+	n.held, n.views, n.closed = nil, nil, false
+	n.calculate()
+	return &n
+}
+
+// replace puts a renewed entry into the store in the place of the old one,
+// unless it may not be stored any more. The caller holds c.mu.
+func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
+	held := old.held
+	if held == nil || f.doomed {
+		return
+	}
+	d := &renewed.directives
+	if d.noStore || d.private {
+		c.store.remove(old)
+		return
+	}
+	c.insert(held.key, renewed, map[string]time.Time{q.client: f.at})
+}
+
+// learnFromHead updates or drops a stored response of GET by what a response
+// to HEAD says (RFC 9111 §4.3.5).
+func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
+	if e == nil || f.resp.StatusCode != http.StatusOK || e.status != http.StatusOK || e.part != nil {
+		return
+	}
+	h := f.resp.Header
+	same := true
+	for _, name := range []string{"Etag", "Last-Modified", "Content-Length"} {
+		if got := h.Get(name); got != "" && got != e.header.Get(name) && e.header.Get(name) != "" {
+			same = false
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !same {
+		c.store.remove(e)
+		return
+	}
+	c.replace(f, q, e, e.renewed(f, q))
+}
+
+// complete makes of a 206 with the rest of a partial entry the 200 with all of
+// it (RFC 9111 §3.4). It reports false if the part does not fit.
+func complete(resp *http.Response, e *entry) bool {
+	prefix := e.part.prefix()
+	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
+	tag := strings.Trim(resp.Header.Get("ETag"), " \t")
+	if !ok || r.first != int64(len(prefix)) || tag != e.etag ||
+		r.total < 0 || r.last != r.total-1 || e.part.total >= 0 && e.part.total != r.total ||
+		resp.ContentLength >= 0 && resp.ContentLength != r.last-r.first+1 {
+		return false
+	}
+	resp.Header = updated(e.header, resp.Header, &e.directives)
+	resp.Header.Del("Content-Range")
+	resp.Header["Content-Length"] = []string{formatInt(r.total)}
+	resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
+	resp.ContentLength, resp.TransferEncoding = r.total, nil
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(prefix), resp.Body), resp.Body}
+	return true
+}
+
+// keep stores the body that a flight has brought; failure is nil if it is whole.
+func (c *Cache) keep(f *flight, failure error) {
+	s := f.spool
+	s.mu.Lock()
+	body, sliding, pieces := s.buf, s.sliding, s.pieces
+	s.mu.Unlock()
+	if sliding {
+		return
+	}
+	e := *f.entry
+	e.body = trimmed(body)
+	e.pieces = slices.Clip(slices.Clone(pieces))
+	e.trailer = f.resp.Trailer.Clone()
+	e.timing.tail, e.timing.size = c.now().Sub(f.at), int64(len(body))
+	if failure == nil && e.status != http.StatusPartialContent {
+		if e.length >= 0 && e.length != int64(len(body)) {
+			return // the framing lied
+		}
+		c.model.recordTail(originOf(f.k.url), e.timing)
+	} else if !e.becomePartial(failure != nil, f.rangeSpec) {
+		return
+	}
+	e.weigh()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.doomed {
+		return
+	}
+	if f.stored = c.insert(f.k, &e, f.viewers); f.stored != nil && c.differ.see(f.k, &e) {
+		c.counters.Differing++
+	}
+}
+
+// trimmed returns b without much unused space behind it.
+func trimmed(b []byte) []byte {
+	if cap(b)-len(b) <= len(b)/8+64 {
+		return b
+	}
+	return slices.Clip(append(make([]byte, 0, len(b)), b...))
+}
+
+// becomePartial makes an entry of a 206, or of a 200 that broke off, a
+// partial one (RFC 9111 §3.3). It reports false if it is of no use as that.
+func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
+	if e.status == http.StatusPartialContent {
+		r, ok := parseContentRange(e.header.Get("Content-Range"))
+		if !ok || len(e.body) == 0 {
+			return false
+		}
+		e.part = &partial{total: r.total, spans: []span{{r.first, e.body}}}
+		if int64(len(e.body)) != r.last-r.first+1 {
+			if broken {
+				return e.clearBody()
+			}
+			// The origin contradicts itself; the same request gets the same again.
+			e.part = &partial{total: -1, replay: rangeSpec, spans: []span{{0, e.body}}}
+		}
+		e.body = nil
+		return true
+	}
+	// Only with a strong validator and a known length can the rest be had.
+	if e.status != http.StatusOK || !e.strong() || e.length <= int64(len(e.body)) || len(e.body) == 0 {
+		return false
+	}
+	e.part = &partial{total: e.length, spans: []span{{0, e.body}}}
+	e.body = nil
+	return true
+}
+
+func (e *entry) clearBody() bool {
+	e.body, e.part = nil, nil
+	return false
+}
+
+// insert puts e into the store under k, together with or instead of what it
+// supersedes, and returns what was stored. The caller holds c.mu.
+func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) *entry {
+	disguised := c.options.Load().Sharing == Disguised && !e.personal
+	if r := c.store.index[k]; r != nil {
+		for _, old := range slices.Clone(r.entries) {
+			if !slices.Equal(old.vary, e.vary) || old.varyKey != e.varyKey {
+				continue
+			}
+			if !c.supersede(old, e, disguised, viewers) {
+				return nil
+			}
+		}
+	}
+	e.weigh()
+	if disguised {
+		for client, since := range viewers {
+			c.store.view(e, client, since)
+		}
+	}
+	c.store.add(k, e)
+	c.counters.Stored++
+	return e
+}
+
+// supersede removes an old entry in favour of a newer one for the same
+// request, after taking over what both share. It reports false if the newer
+// one is not to be stored beside the old. The caller holds c.mu.
+func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) bool {
+	switch same := e.strong() && old.etag == e.etag; {
+	case e.part != nil && old.part == nil && !same && !e.strong():
+		return true // the whole one can answer what the part cannot
+	case e.part != nil && old.part == nil && same:
+		return false
+	case e.part != nil && old.part != nil && same:
+		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
+			e.takeParts(joined)
+		}
+	case e.part != nil && old.part != nil && e.part.replay != old.part.replay:
+		return true
+	}
+	if disguised {
+		// Others go on with what they know; that it changed would tell them
+		// that somebody asked.
+		for client := range viewers {
+			c.store.unview(old, client)
+		}
+		old.closed = true
+		for client, since := range old.views {
+			if e.received.Sub(since) >= old.told(since) {
+				c.store.unview(old, client)
+			}
+		}
+		if len(old.views) > 0 {
+			return true
+		}
+	}
+	c.store.remove(old)
+	return true
+}
+
+// maxSpans bounds the parts of one representation.
+const maxSpans = 64
+
+// takeParts gives e the joined parts, and makes it whole if none is missing.
+func (e *entry) takeParts(joined *partial) {
+	data, ok := joined.whole()
+	if !ok {
+		e.part = joined
+		return
+	}
+	e.part, e.body = nil, data
+	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
+	delete(e.header, "Content-Range")
+	e.header["Content-Length"] = []string{formatInt(e.length)}
+}

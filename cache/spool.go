@@ -1,0 +1,241 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errLagged ends the body of a reader that fell too far behind a response
+// which is too large to be held.
+var errLagged = errors.New("cache: reader too far behind a large response")
+
+// ahead is how far a body that is too large to be held is read ahead of its
+// fastest reader.
+const ahead = 256 << 10
+
+// maxPieces bounds how many arrivals of a body are remembered.
+const maxPieces = 64
+
+// A piece is one arrival of a body's bytes.
+type piece struct {
+	to    int64         // end of the piece in the body
+	after time.Duration // since the head
+}
+
+const pieceSize = 16
+
+// A spool is a body on its way from the origin to its readers. One goroutine
+// writes it; any number read it, each at its own pace. Up to a limit all of it
+// is held. Over the limit it slides: the writer waits for the fastest
+// reader, and who lags behind by more than the limit is dropped.
+type spool struct {
+	limit int64
+	start time.Time // when the head came
+	now   func() time.Time
+
+	mu      sync.Mutex
+	buf     []byte
+	base    int64 // bytes that slid out before buf[0]
+	sliding bool
+	done    bool
+	err     error // nil after done means the body is whole
+	trailer http.Header
+	readers map[*spoolReader]struct{}
+	moved   chan struct{} // closed when anything above changes; nil if nobody waits
+	pieces  []piece
+	grain   int64                      // pieces smaller than this are not told apart
+	resize  func(by int64) (over bool) // told how many bytes more are held; over asks it to slide
+}
+
+func (s *spool) head() int64 { return s.base + int64(len(s.buf)) }
+
+// wake lets everybody look again. The caller holds mu.
+func (s *spool) wake() {
+	if s.moved != nil {
+		close(s.moved)
+		s.moved = nil
+	}
+}
+
+// wait returns a channel that is closed on the next change. The caller holds mu.
+func (s *spool) wait() <-chan struct{} {
+	if s.moved == nil {
+		s.moved = make(chan struct{})
+	}
+	return s.moved
+}
+
+// write appends p. Over the limit it waits until a reader needs more; it
+// returns an error if ctx ends first.
+func (s *spool) write(ctx context.Context, p []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sliding && s.head()+int64(len(p)) > s.limit {
+		s.sliding = true
+		s.wake()
+	}
+	for s.sliding && s.head()-s.fastest() > ahead {
+		moved := s.wait()
+		s.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	before := cap(s.buf)
+	if s.sliding {
+		s.slide()
+	}
+	s.buf = append(s.buf, p...)
+	if s.resize(int64(cap(s.buf) - before)) {
+		s.sliding = true
+	}
+	s.note(s.now().Sub(s.start))
+	s.wake()
+	return nil
+}
+
+// note remembers when bytes came. Where too many pieces come, neighbours are
+// taken together.
+func (s *spool) note(after time.Duration) {
+	if s.sliding {
+		s.pieces = nil
+		return
+	}
+	if n := len(s.pieces); n > 1 && s.head()-s.pieces[n-2].to <= s.grain {
+		s.pieces[n-1] = piece{s.head(), after}
+		return
+	}
+	s.pieces = append(s.pieces, piece{s.head(), after})
+	if len(s.pieces) < maxPieces {
+		return
+	}
+	for i := range maxPieces / 2 {
+		s.pieces[i] = s.pieces[2*i+1]
+	}
+	s.pieces = s.pieces[:maxPieces/2]
+	s.grain = s.head() / (maxPieces / 2)
+}
+
+func (s *spool) fastest() int64 {
+	var most int64
+	for r := range s.readers {
+		most = max(most, r.at)
+	}
+	return most
+}
+
+// slide forgets what every reader has, and what is further back than the limit.
+func (s *spool) slide() {
+	least := s.head()
+	for r := range s.readers {
+		least = min(least, r.at)
+	}
+	least = max(least, s.head()-s.limit)
+	if n := least - s.base; n > 0 {
+		// Copying down keeps the array from growing without end.
+		s.buf = s.buf[:copy(s.buf, s.buf[n:])]
+		s.base = least
+	}
+}
+
+// finish ends the body; err is nil if it is whole.
+func (s *spool) finish(err error, trailer http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done, s.err, s.trailer = true, err, trailer
+	s.wake()
+}
+
+// reader returns a reader from the start on. It returns nil if the start has
+// slid out, or would for a reader that comes now.
+func (s *spool) reader(ctx context.Context, trailer http.Header, closed func()) *spoolReader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sliding {
+		return nil
+	}
+	r := &spoolReader{s: s, ctx: ctx, trailer: trailer, closed: closed}
+	if s.readers == nil {
+		s.readers = map[*spoolReader]struct{}{}
+	}
+	s.readers[r] = struct{}{}
+	return r
+}
+
+// A spoolReader reads one client's copy of a body. Not safe for concurrent
+// use, except for Close.
+type spoolReader struct {
+	s       *spool
+	ctx     context.Context
+	at      int64       // guarded by s.mu
+	trailer http.Header // filled at the end
+	closed  func()
+	once    sync.Once
+}
+
+func (r *spoolReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if _, open := s.readers[r]; !open {
+			return 0, http.ErrBodyReadAfterClose
+		}
+		if r.at < s.base {
+			return 0, errLagged
+		}
+		if r.at < s.head() {
+			n := copy(p, s.buf[r.at-s.base:])
+			r.at += int64(n)
+			if s.sliding {
+				s.wake()
+			}
+			return n, nil
+		}
+		if s.done {
+			if s.err != nil {
+				return 0, s.err
+			}
+			if r.trailer != nil {
+				for name, lines := range s.trailer {
+					r.trailer[name] = lines
+				}
+			}
+			return 0, io.EOF
+		}
+		moved := s.wait()
+		s.mu.Unlock()
+		select {
+		case <-moved:
+		case <-r.ctx.Done():
+		}
+		s.mu.Lock()
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Close tells the spool that this client wants no more.
+func (r *spoolReader) Close() error {
+	r.once.Do(func() {
+		r.s.mu.Lock()
+		delete(r.s.readers, r)
+		r.s.wake()
+		r.s.mu.Unlock()
+		r.closed()
+	})
+	return nil
+}

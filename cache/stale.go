@@ -1,0 +1,26 @@
+package cache
+
+import (
+	"net/http"
+)
+
+// staleInstead reports whether a stale response may stand in for a failure
+// of the origin: stale-if-error allows it, in the response or the request
+// (RFC 5861 §4), and no directive forbids it (RFC 9111 §4.2.4).
+func (c *Cache) staleInstead(q *query, found finding) bool {
+	e := found.e
+	if found.verdict != validateIt || e == nil || e.strict() || q.directives.noCache || q.directives.maxAge != absent {
+		return false
+	}
+	age, life := e.age(q.now), e.life.operative
+	if q.sharing == Disguised && !e.personal {
+		age, life = q.now.Sub(found.since), e.told(found.since)
+	}
+	allowed := max(e.directives.staleIfError, q.directives.staleIfError)
+	return allowed > 0 && age-life <= allowed.duration()
+}
+
+func (c *Cache) serveStale(q *query, found finding) *http.Response {
+	c.count(&c.counters.Stale)
+	return c.serve(q, found.e, found.since, outcome{hit: true})
+}

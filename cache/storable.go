@@ -1,0 +1,113 @@
+package cache
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// storable decides whether a response may be stored (RFC 9111 §3), and under
+// which key. It returns what will be stored, without a body; nil means no.
+func (c *Cache) storable(q *query, resp *http.Response, requested, received time.Time) (*entry, key) {
+	h := resp.Header
+	d := parseDirectives(h["Cache-Control"])
+	names, matchable := varyNames(h["Vary"])
+	switch {
+	case q.r.Method != http.MethodGet || q.directives.noStore || !matchable:
+		return nil, key{}
+	case resp.StatusCode < 200 || resp.StatusCode == http.StatusNotModified:
+		return nil, key{}
+	case d.mustUnderstand && !understood(resp.StatusCode):
+		return nil, key{}
+	case d.noStore && !(d.mustUnderstand && understood(resp.StatusCode)):
+		// must-understand makes no-store a fallback for caches that do not
+		// know the directive (RFC 9111 §5.2.2.3).
+		return nil, key{}
+	case d.private:
+		return nil, key{}
+	case len(q.r.Header["Authorization"]) > 0 && !d.public && !d.mustRevalidate && d.sMaxAge == absent:
+		return nil, key{} // RFC 9111 §3.5
+	case resp.StatusCode == http.StatusPartialContent && !q.ranged:
+		return nil, key{}
+	}
+	k, ok := q.shelf(h, &d)
+	if !ok {
+		return nil, key{}
+	}
+	e := newEntry(q, resp, d, requested, received)
+	e.vary, e.varyKey = names, varyKey(names, q.r.Header)
+	for _, name := range names {
+		e.selecting = append(e.selecting, slices.Clone(q.r.Header[name]))
+	}
+	e.personal = k != q.everybody
+	if !e.useful() {
+		return nil, key{}
+	}
+	return e, k
+}
+
+// shelf returns the key under which a response is stored. What was bought
+// with cookies is for these cookies alone unless the origin says that it is
+// for all: many a personal page carries a max-age and no Vary. A response that
+// sets a cookie made itself for one person, unless the origin says it is public.
+func (q *query) shelf(h http.Header, d *directives) (key, bool) {
+	forAll := d.public || d.sMaxAge != absent
+	if setsCookie(h) && (!forAll || q.sharing == Disguised) {
+		// Disguised could not show the cookie again, and that would tell.
+		return key{}, false
+	}
+	if q.cookies && !forAll {
+		return q.personal, true
+	}
+	return q.everybody, true
+}
+
+func setsCookie(h http.Header) bool {
+	return len(h["Set-Cookie"]) > 0 || len(h["Set-Cookie2"]) > 0
+}
+
+func newEntry(q *query, resp *http.Response, d directives, requested, received time.Time) *entry {
+	h := resp.Header
+	e := &entry{
+		status:     resp.StatusCode,
+		statusText: resp.Status,
+		header:     storedHeader(h, &d),
+		length:     resp.ContentLength,
+		directives: d,
+		requested:  requested,
+		received:   received,
+		client:     q.client,
+		etag:       strings.Trim(h.Get("ETag"), " \t"),
+	}
+	e.calculate()
+	e.timing.head, e.timing.at = received.Sub(requested), received
+	// A client that uses the entry later would miss what only this response
+	// had: such an entry serves those who have seen it.
+	e.apart = len(d.noCacheFields) > 0 || len(d.privateFields) > 0
+	return e
+}
+
+// calculate derives what the entry's header says about time.
+func (e *entry) calculate() {
+	date, ok := parseDate(e.header.Get("Date"), e.received)
+	if !ok {
+		date = time.Time{}
+		e.header["Date"] = []string{formatDate(e.received)} // RFC 9110 §6.6.1
+	}
+	e.initialAge = initialAge(e.header, date, e.requested, e.received)
+	if e.date = date; !ok {
+		e.date = e.received
+	}
+	e.life = lifetimeOf(e.header, e.status, &e.directives, e.date, e.received)
+}
+
+// useful reports whether the entry could ever answer anything: it is or was
+// fresh, can be validated, or may be served stale. RFC 9111 §3 also wants a
+// sign that storing is meant.
+func (e *entry) useful() bool {
+	meant := e.life.explicit || e.directives.public || heuristicallyCacheable(e.status)
+	valid := e.etag != "" || e.header.Get("Last-Modified") != ""
+	return meant && (e.life.operative > e.initialAge || valid ||
+		e.directives.staleWhile > 0 || e.directives.staleIfError > 0)
+}

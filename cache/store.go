@@ -1,0 +1,251 @@
+package cache
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	// maxVariants bounds the responses stored under one key: looking through
+	// them is linear.
+	maxVariants = 32
+	// maxViews bounds the clients an entry remembers. A client that is
+	// forgotten waits as on its first use.
+	maxViews = 1024
+)
+
+// A resource is what is stored under one key: variants by Vary, and in
+// Disguised also older responses that some clients still use. Newest last.
+type resource struct {
+	key     key
+	hash    uint64
+	entries []*entry
+	bytes   int64
+	in      *segment
+}
+
+// A segment is a list of resources, least recently used first, that counts
+// bytes instead of entries.
+type segment struct {
+	lru   *simplelru.LRU[key, *resource]
+	bytes int64
+}
+
+func newSegment() *segment {
+	// simplelru bounds the count, we the bytes: the count has no bound.
+	lru, err := simplelru.NewLRU[key, *resource](math.MaxInt, nil)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	return &segment{lru: lru}
+}
+
+// A store holds resources within a budget of bytes. What is new enters a
+// small window; on leaving it, it must have been asked for more often than
+// what it would displace (W-TinyLFU), so that a scan of things wanted once
+// displaces nothing. Not safe for concurrent use: the cache locks it.
+type store struct {
+	budget    int64
+	index     map[key]*resource
+	byURL     map[string][]*resource
+	window    *segment // new
+	probation *segment // admitted
+	protected *segment // admitted and used since
+	counts    *sketch
+	evicted   uint64
+	rejected  uint64 // by the admission rule
+}
+
+func newStore(budget int64) *store {
+	return &store{
+		budget:    budget,
+		index:     map[key]*resource{},
+		byURL:     map[string][]*resource{},
+		window:    newSegment(),
+		probation: newSegment(),
+		protected: newSegment(),
+		counts:    newSketch(int(min(max(budget, 0)/(4<<10), 1<<20))),
+	}
+}
+
+func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.protected.bytes }
+
+// get returns what is stored under k, or nil, and counts the request.
+func (s *store) get(k key) *resource {
+	r := s.index[k]
+	if r == nil {
+		s.counts.add(s.counts.hash(k))
+		return nil
+	}
+	s.counts.add(r.hash)
+	r.in.lru.Get(k)
+	if r.in == s.probation {
+		s.move(r, s.protected)
+		for s.protected.bytes > s.budget/5*4 {
+			_, oldest, ok := s.protected.lru.GetOldest()
+			if !ok {
+				break
+			}
+			s.move(oldest, s.probation)
+		}
+	}
+	return r
+}
+
+// add stores e under k beside what is there, and makes room.
+func (s *store) add(k key, e *entry) {
+	r := s.index[k]
+	if r == nil {
+		r = &resource{key: k, hash: s.counts.hash(k), in: s.window}
+		r.bytes = int64(len(k.site) + len(k.owner) + len(k.url))
+		s.index[k] = r
+		s.byURL[k.url] = append(s.byURL[k.url], r)
+		s.window.lru.Add(k, r)
+		s.window.bytes += r.bytes
+	}
+	if len(r.entries) >= maxVariants {
+		s.remove(r.entries[0])
+		if r.in == nil { // it was the last one, and the resource went with it
+			s.add(k, e)
+			return
+		}
+	}
+	e.held = r
+	r.entries = append(r.entries, e)
+	s.grow(r, e.cost+int64(len(e.views))*viewOverhead)
+	s.fit()
+}
+
+// remove drops e, and its resource if nothing else is in it.
+func (s *store) remove(e *entry) {
+	r := e.held
+	if r == nil {
+		return
+	}
+	e.held = nil
+	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
+	s.grow(r, -e.cost-int64(len(e.views))*viewOverhead)
+	if len(r.entries) == 0 {
+		s.drop(r)
+	}
+}
+
+// drop removes a resource with everything in it.
+func (s *store) drop(r *resource) {
+	if r.in == nil {
+		return
+	}
+	for _, e := range r.entries {
+		e.held = nil
+	}
+	r.entries = nil
+	r.in.bytes -= r.bytes
+	r.in.lru.Remove(r.key)
+	r.in = nil
+	delete(s.index, r.key)
+	same := slices.DeleteFunc(s.byURL[r.key.url], func(o *resource) bool { return o == r })
+	if len(same) == 0 {
+		delete(s.byURL, r.key.url)
+	} else {
+		s.byURL[r.key.url] = same
+	}
+}
+
+// view notes that client uses e since the given time.
+func (s *store) view(e *entry, client string, since time.Time) {
+	if e.views == nil {
+		e.views = map[string]time.Time{}
+	}
+	if _, ok := e.views[client]; !ok {
+		if len(e.views) >= maxViews {
+			for other := range e.views { // any one
+				s.unview(e, other)
+				break
+			}
+		}
+		if e.held != nil {
+			s.grow(e.held, viewOverhead)
+		}
+	}
+	e.views[client] = since
+}
+
+func (s *store) unview(e *entry, client string) {
+	if _, ok := e.views[client]; !ok {
+		return
+	}
+	delete(e.views, client)
+	if e.held != nil {
+		s.grow(e.held, -viewOverhead)
+	}
+}
+
+func (s *store) grow(r *resource, by int64) {
+	r.bytes += by
+	r.in.bytes += by
+}
+
+func (s *store) move(r *resource, to *segment) {
+	r.in.lru.Remove(r.key)
+	r.in.bytes -= r.bytes
+	r.in = to
+	to.lru.Add(r.key, r)
+	to.bytes += r.bytes
+}
+
+// fit brings the store back within its budget.
+func (s *store) fit() {
+	for s.window.bytes > s.budget/16 {
+		_, candidate, ok := s.window.lru.GetOldest()
+		if !ok {
+			break
+		}
+		s.admit(candidate)
+	}
+	// Whatever is over now has grown where it is.
+	for s.bytes() > s.budget {
+		victim := s.victim()
+		if victim == nil {
+			_, victim, _ = s.window.lru.GetOldest()
+		}
+		if victim == nil {
+			return
+		}
+		s.drop(victim)
+		s.evicted++
+	}
+}
+
+// admit moves a candidate out of the window, or drops it.
+func (s *store) admit(candidate *resource) {
+	wanted := s.counts.count(candidate.hash)
+	for s.bytes() > s.budget {
+		victim := s.victim()
+		if victim == nil || s.counts.count(victim.hash) >= wanted {
+			s.drop(candidate)
+			s.rejected++
+			return
+		}
+		s.drop(victim)
+		s.evicted++
+	}
+	s.move(candidate, s.probation)
+}
+
+// victim returns what has gone unused longest outside the window.
+func (s *store) victim() *resource {
+	if _, r, ok := s.probation.lru.GetOldest(); ok {
+		return r
+	}
+	_, r, _ := s.protected.lru.GetOldest()
+	return r
+}
+
+// setBudget changes how much may be held.
+func (s *store) setBudget(n int64) {
+	s.budget = n
+	s.fit()
+}

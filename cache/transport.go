@@ -1,0 +1,208 @@
+package cache
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// A transport is a cache in front of what asks the origin.
+type transport struct {
+	c    *Cache
+	next http.RoundTripper
+}
+
+var _ http.RoundTripper = (*transport)(nil)
+
+// Transport returns a round tripper that answers from c where RFC 9111
+// allows it, and asks next where it does not. Requests come as the request
+// filters left them, next returns what the response filters left: c stores
+// that. next is called from goroutines of c; the values of a request's
+// context reach it, its end does not while others want the response.
+func (c *Cache) Transport(next http.RoundTripper) http.RoundTripper {
+	return &transport{c, next}
+}
+
+// RoundTrip answers r. A body that breaks off at the origin ends with an
+// error here as well.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	o := t.c.options.Load()
+	q, ok := t.c.ask(r, o)
+	if !ok {
+		return t.pass(r, o)
+	}
+	return t.answer(q)
+}
+
+// answer does what the stored responses allow.
+func (t *transport) answer(q *query) (*http.Response, error) {
+	found := t.c.find(q)
+	switch found.verdict {
+	case serveIt:
+		t.c.count(&t.c.counters.Hits)
+		return t.c.serve(q, found.e, found.since, outcome{hit: true}), nil
+	case refreshIt:
+		t.refresh(q, found.e)
+		t.c.count(&t.c.counters.Hits)
+		return t.c.serve(q, found.e, found.since, outcome{hit: true}), nil
+	case pretendIt:
+		return t.pretend(q, found)
+	case refuseIt:
+		return gatewayTimeout(q.r), nil
+	}
+	return t.fetch(q, found)
+}
+
+// pass sends a request on that the cache cannot answer, and drops what it
+// makes doubtful (RFC 9111 §4, §4.4).
+func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
+	requested := o.Now()
+	uri, ok := targetURI(r.URL)
+	v := visitorOf(r.Context())
+	if ok && o.Sharing != Shared {
+		r = t.c.openConditions(r, v.Client, uri)
+	}
+	resp, err := t.next.RoundTrip(r)
+	if err != nil || !ok {
+		return resp, err
+	}
+	if !safe(r.Method) {
+		t.c.invalidate(r, resp)
+	}
+	if r.Method == http.MethodPost {
+		t.describesTarget(r, resp, o, requested)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		hopByHop(resp.Header)
+		if o.Sharing != Shared && !knownTo(r) {
+			t.c.sealTag(resp.Header, v.Client, uri)
+		}
+	}
+	return resp, nil
+}
+
+func knownTo(r *http.Request) bool {
+	return len(r.Header["Cookie"]) > 0 || len(r.Header["Authorization"]) > 0
+}
+
+// refresh validates a stale entry in the background (RFC 5861 §3), unless
+// somebody does already.
+func (t *transport) refresh(q *query, e *entry) {
+	c := t.c
+	ctx := context.WithoutCancel(q.ctx)
+	behind := *q
+	behind.r = q.r.Clone(ctx)
+	behind.ctx = ctx
+	behind.conditions = conditions{}
+	behind.head, behind.ranged = false, false
+	behind.r.Method = http.MethodGet
+	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
+		behind.r.Header.Del(name)
+	}
+	c.mu.Lock()
+	_, busy := c.flights[e.flightKey(q)]
+	c.mu.Unlock()
+	if busy {
+		return
+	}
+	c.fetches.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, orphanTime)
+		defer cancel()
+		stop := context.AfterFunc(c.ctx, cancel)
+		defer stop()
+		behind.ctx = ctx
+		behind.latest = true
+		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e}); err == nil {
+			drain(resp.Body, c.options.Load().Object)
+		}
+	})
+}
+
+// pretend answers from what others fetched as if the origin was asked now.
+func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
+	c, e := t.c, found.e
+	begun := c.now()
+	took, ok := c.model.draw(originOf(q.everybody.url), e, begun)
+	if !ok {
+		return t.pretendByAsking(q, found)
+	}
+	due := begun.Add(took.head)
+	c.mu.Lock()
+	if begun.Before(e.headAt) && due.Before(e.headAt) {
+		due = e.headAt // it joins the pretended fetch that is under way
+	} else {
+		e.headAt = due
+	}
+	c.mu.Unlock()
+	if err := c.sleep(q.ctx, due.Sub(c.now())); err != nil {
+		return nil, err
+	}
+	return c.reveal(q, found, took), nil
+}
+
+// pretendByAsking asks the origin for how long it takes at present, when that
+// is not known, and answers from the store: two clients get the same content,
+// which thus cannot tell them apart. An answer of another kind is passed on.
+func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, error) {
+	c, e := t.c, found.e
+	f := c.launch(q, c.outgoing(q, finding{}), t.next, func(*flight) {})
+	defer f.trace.silence()
+	if err := c.await(q.ctx, f); err != nil {
+		return nil, err
+	}
+	body := c.direct(context.WithoutCancel(q.ctx), f)
+	took := timing{head: f.at.Sub(f.start), at: f.at}
+	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
+		c.count(&c.counters.Misses)
+		resp := c.passOn(q, f)
+		resp.Body = body
+		return c.conditioned(q, resp, f.at), nil
+	}
+	rest := took
+	c.fetches.Go(func() {
+		took := rest
+		took.size = drain(body, c.options.Load().Object)
+		took.tail = c.now().Sub(f.at)
+		c.model.recordTail(originOf(q.everybody.url), took)
+	})
+	c.model.recordHead(originOf(q.everybody.url), took)
+	took.tail = e.timing.tail
+	if e.timing.head > 0 {
+		took.tail = time.Duration(float64(took.tail) * float64(took.head) / float64(e.timing.head))
+	}
+	return c.reveal(q, found, took), nil
+}
+
+// changed reports whether the origin now gives another client something
+// else than e, and e is therefore not to be given out.
+func (c *Cache) changed(q *query, e *entry, f *flight) bool {
+	h := f.resp.Header
+	if h.Get("Etag") == e.etag && h.Get("Location") == e.header.Get("Location") {
+		return false
+	}
+	if e.client == q.client || !permanent(e.status) && e.life.operative < longLived {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counters.Differing++
+	k := q.everybody
+	c.differ.given.Add(k, answer{client: q.client, differs: true, until: e.received.Add(e.life.operative)})
+	return c.options.Load().Distrust
+}
+
+// reveal gives a client a response that it has not used before.
+func (c *Cache) reveal(q *query, found finding, took timing) *http.Response {
+	now := c.now()
+	c.mu.Lock()
+	c.counters.Pretended++
+	if found.e.held != nil {
+		c.store.view(found.e, q.client, now)
+	}
+	c.mu.Unlock()
+	resp := c.serve(q, found.e, now, outcome{})
+	if resp.Body != http.NoBody && !found.repeat {
+		resp.Body = c.pace(q.ctx, resp.Body, found.e, took)
+	}
+	return resp
+}

@@ -1,0 +1,118 @@
+package cache
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
+// maxVaryNames bounds how many selecting fields a stored response may have.
+const maxVaryNames = 32
+
+// varyNames returns the canonical names of the selecting fields, sorted. It
+// reports false if no later request can match: a member is "*", or there are
+// more members than anybody means (RFC 9110 §12.5.5).
+func varyNames(lines []string) ([]string, bool) {
+	var names []string
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line = cutItem(line)
+			switch {
+			case item == "":
+			case item == "*" || len(names) == maxVaryNames:
+				return nil, false
+			default:
+				name := textproto.CanonicalMIMEHeaderKey(item)
+				if !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, true
+}
+
+// varyKey returns the selecting fields of a request in a form in which two
+// requests are equal if RFC 9111 §4.1 lets them match.
+func varyKey(names []string, request http.Header) string {
+	if len(names) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, name := range names {
+		lines, present := request[name]
+		if !present {
+			// An absent field matches an absent one only.
+			b.WriteString("-\x00")
+			continue
+		}
+		b.WriteByte('+')
+		writeNormalised(&b, name, lines)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// writeNormalised writes a field with its lines combined and the whitespace
+// between members removed. Fields whose members have no order and no case
+// are sorted and lowered as well.
+func writeNormalised(b *strings.Builder, name string, lines []string) {
+	unordered := false
+	switch name {
+	case "Cookie", "Authorization", "User-Agent":
+		// Not lists: a comma in them is text.
+		b.WriteString(strings.Trim(strings.Join(lines, ","), " \t"))
+		return
+	case "Accept-Encoding", "Accept-Language", "Accept-Charset":
+		unordered = true
+	}
+	var items []string
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			if item, line = cutItem(line); item == "" {
+				continue
+			}
+			if unordered {
+				item = normaliseWeighted(item)
+			}
+			items = append(items, item)
+		}
+	}
+	if unordered {
+		slices.Sort(items)
+		items = slices.Compact(items)
+	}
+	for i, item := range items {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(item)
+	}
+}
+
+// normaliseWeighted lowers an item such as "EN-us ; q=0.50", removes its
+// inner whitespace, and writes its weight in the shortest form.
+func normaliseWeighted(item string) string {
+	item = strings.ToLower(item)
+	value, weight, weighted := strings.Cut(item, ";")
+	value = strings.TrimSpace(value)
+	if !weighted {
+		return value
+	}
+	weight = strings.TrimSpace(weight)
+	q, ok := strings.CutPrefix(weight, "q=")
+	if !ok {
+		return value + ";" + weight
+	}
+	if strings.Contains(q, ".") {
+		q = strings.TrimRight(strings.TrimRight(q, "0"), ".")
+	}
+	if q == "1" {
+		return value
+	}
+	return value + ";q=" + q
+}
