@@ -13,7 +13,7 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 	}
 	named := map[string]bool{} // places that are in the list already
 	// Through a tunnel the client's bytes have to arrive as they are.
-	if len(t.seen) > 0 && t.draft.raw != nil && t.probe.section == working {
+	if t.probe.opaque {
 		t.routeLeaks(leak, named)
 		return out, nil
 	}

@@ -27,6 +27,7 @@ type probe struct {
 
 	refusable bool // the proxy may answer by itself instead
 	choice    bool // not working is a setting, not a fault
+	opaque    bool // the proxy does not look inside, so what the client says arrives
 	send      func(ctx context.Context, c client, t *trial) error
 	check     func(t *trial) error // nil means: it arrived and was answered with 2xx
 }

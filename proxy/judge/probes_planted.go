@@ -48,13 +48,25 @@ func plantedProbes() []probe {
 		{"User name in the URL, another host in Host", plantAuthority},
 		{"Validators from an earlier visit", plantValidators},
 		{"The client's own address in fields of a script", plantOwnAddress},
+		{"Fields on nobody's list, with a script's request", plantUnlisted},
+		{"Identifying fields with an upload", func(d *draft) { d.askUpload(); d.body = chunk("hello") + "0\r\n\r\n"; d.plantSome() }},
+		{"Identifying fields with a CORS preflight", func(d *draft) { d.askPermission(); d.plantSome() }},
+		{"Identifying fields with a WebSocket handshake", plantSocket},
+		{"Identifying fields from a client of HTTP/1.0", plantOldVersion},
 		{"Fields that come twice", plantDuplicates},
 		{"Chunk extensions of an upload", plantChunks},
 		{"Trailers of an upload", plantTrailers},
 	} {
-		out = append(out, probe{name: p.name, section: planted, build: p.build})
+		out = append(out, probe{name: p.name, section: planted, build: p.build, check: reached})
 	}
 	return out
+}
+
+// reached checks that the request arrived and was answered with success of
+// some kind. Only then does it say something that nothing leaked.
+func reached(t *trial) error {
+	_, err := t.arrived()
+	return all(err, t.answered(http.StatusOK, http.StatusNoContent, http.StatusPartialContent, http.StatusSwitchingProtocols))
 }
 
 func plantMadeUp(d *draft) {
@@ -91,7 +103,6 @@ func plantValues(d *draft) {
 		{"Range", "%s=0-1"},
 		{"Device-Memory", "%s"},
 		{"Downlink", "%s"},
-		{"Service-Worker-Navigation-Preload", "%s"},
 	} {
 		d.set(p.name, fmt.Sprintf(p.format, d.mark(p.name, Identity)))
 	}
@@ -158,11 +169,67 @@ func plantOwnAddress(d *draft) {
 	}
 }
 
+// plantUnlisted uses names that no vendor has taken, made of words that
+// say what they hold.
+func plantUnlisted(d *draft) {
+	d.ask(chrome, aFetch)
+	for _, n := range []named{
+		{"X-Acme-Client-IP", anID, Route}, {"Wan-Addr", anID, Route}, {"remote_host", anID, Route}, {"X-Geo-City", anID, Route},
+		{"Edge-Visitor-Country", anID, Route}, {"X-Subscriber-Number", aPhone, Identity}, {"Handset-Serial", anID, Identity},
+		{"My-Device-Id", aUUID, Identity}, {"X-Visitor-Fingerprint", aHex, Identity}, {"Acme-Trace-Id", aHex, Identity},
+		{"X-SpanId", aHex, Identity}, {"X-Panel-Mail", aMail, Identity}, {"X-Panel-Hardware", aMAC, Identity},
+		{"X-Panel-Place", aPlace, Route}, {"X-Panel-Other", anAddress6, Route},
+	} {
+		d.plantField(n)
+	}
+}
+
+// plantSome adds every sixth of the identifying fields.
+func (d *draft) plantSome() {
+	for i := 0; i < len(identifying); i += 6 {
+		d.plantField(identifying[i])
+	}
+}
+
+func plantSocket(d *draft) {
+	d.askSocket()
+	d.plantSome()
+	d.add("Sec-WebSocket-Extensions", "permessage-deflate; uid="+d.mark("Sec-WebSocket-Extensions", Identity))
+}
+
+func plantOldVersion(d *draft) {
+	d.ask(firefox, aDocument)
+	d.plantSome()
+	d.raw = []byte(strings.Replace(string(request(d.method, d.target(), d.fields, "")), " HTTP/1.1\r\n", " HTTP/1.0\r\n", 1))
+}
+
 func plantDuplicates(d *draft) {
 	d.ask(firefox, aDocument)
 	for _, name := range []string{"User-Agent", "Accept", "Accept-Language", "Upgrade-Insecure-Requests", "X-Forwarded-For", "x-forwarded-for"} {
 		d.add(name, d.mark("a second "+name, Identity))
 	}
+}
+
+// askSocket begins a WebSocket handshake (RFC 6455 §4.1).
+func (d *draft) askSocket() {
+	d.ask(chrome, aFetch)
+	d.resource = "socket"
+	d.drop("Connection")
+	for _, f := range []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", "http://" + d.host},
+		{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}} {
+		d.add(f.Name, f.Value)
+	}
+}
+
+// askPermission begins a CORS preflight, as the Fetch standard has it.
+func (d *draft) askPermission() {
+	d.ask(chrome, aFetch)
+	d.method, d.resource = http.MethodOptions, "cors"
+	d.set("Sec-Fetch-Site", "cross-site")
+	d.drop("Referer")
+	d.add("Origin", "http://shop.example")
+	d.add("Access-Control-Request-Method", "PUT")
+	d.add("Access-Control-Request-Headers", "content-type,x-csrf-token")
 }
 
 func (d *draft) askUpload() {

@@ -194,15 +194,7 @@ func (d *draft) uploaded() []byte {
 
 func sharingProbes() []probe {
 	return []probe{
-		{name: "Asking another site for permission (CORS preflight)", build: func(d *draft) {
-			d.ask(chrome, aFetch)
-			d.method, d.resource = http.MethodOptions, "cors"
-			d.set("Sec-Fetch-Site", "cross-site")
-			d.drop("Referer")
-			d.add("Origin", "http://shop.example")
-			d.add("Access-Control-Request-Method", "PUT")
-			d.add("Access-Control-Request-Headers", "content-type,x-csrf-token")
-		}, check: func(t *trial) error {
+		{name: "Asking another site for permission (CORS preflight)", build: (*draft).askPermission, check: func(t *trial) error {
 			return all(keeps([]int{204, 200}, "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")(t),
 				want(t.got.head.Get("Access-Control-Allow-Headers") == "content-type,x-csrf-token" &&
 					t.got.head.Get("Access-Control-Allow-Methods") == "PUT", "the permission did not come back"))
@@ -266,15 +258,7 @@ func streamingProbes() []probe {
 		}, check: func(t *trial) error {
 			return all(t.answered(http.StatusOK), want(string(t.got.body) == "data: one\n\ndata: two\n\n", "events were lost"))
 		}},
-		{name: "A WebSocket", build: func(d *draft) {
-			d.ask(chrome, aFetch)
-			d.resource = "socket"
-			d.drop("Connection")
-			for _, f := range []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", "http://" + d.host},
-				{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}} {
-				d.add(f.Name, f.Value)
-			}
-		}, send: func(ctx context.Context, c client, t *trial) error {
+		{name: "A WebSocket", build: (*draft).askSocket, send: func(ctx context.Context, c client, t *trial) error {
 			got, back, err := c.socket(ctx, t.sent, "hello")
 			got.body = []byte(back)
 			t.got = got
@@ -284,7 +268,12 @@ func streamingProbes() []probe {
 			return all(err, t.answered(http.StatusSwitchingProtocols), want(string(t.got.body) == "hello", "the message did not come back"),
 				want(t.got.head.Get("Sec-WebSocket-Accept") == acceptKey(seen.Head.Get("Sec-WebSocket-Key")), "the handshake does not match"))
 		}},
-		{name: "A tunnel (CONNECT), with bytes that come early", choice: true, build: func(d *draft) {
+		{name: "A client of HTTP/1.0", build: func(d *draft) {
+			d.raw = []byte("GET http://" + d.host + "/p/" + d.id + "/large HTTP/1.0\r\n\r\n")
+		}, check: func(t *trial) error {
+			return all(t.answered(http.StatusOK), want(bytes.Equal(t.got.body, filler(1<<20)), "other bytes came back"))
+		}},
+		{name: "A tunnel (CONNECT), with bytes that come early", choice: true, opaque: true, build: func(d *draft) {
 			d.ask(chrome, aDocument)
 			d.raw = request(d.method, d.path(), d.fields, "")
 		}, send: func(ctx context.Context, c client, t *trial) error {

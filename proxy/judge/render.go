@@ -49,7 +49,7 @@ func (p *printer) line(format string, args ...any) {
 var meaning = map[Grade]string{
 	Ungraded:    "None of the requests arrived at the origin, so there is nothing to judge.",
 	Transparent: "The origin learns where the client is, or which way the request took.",
-	Anonymous:   "The origin does not learn where the client is, but this is not all that it takes.",
+	Anonymous:   "The origin does not learn where the client is. What keeps this from elite is below.",
 	Elite:       "The origin sees one visitor like all others: no address, no proxy, no person.",
 }
 
