@@ -40,7 +40,7 @@ func (p *pool) get(k poolKey, fresh time.Duration) *originConn {
 		if c == nil || c.probe.quiet(true) {
 			return c
 		}
-		c.nc.Close()
+		c.closeNow()
 	}
 }
 

@@ -133,6 +133,17 @@ func (u *Upgraded) Buffered() []byte {
 // it through u.
 func (u *Upgraded) NetConn() net.Conn { return u.x.c.nc }
 
+// Detach hands the connection over for good, with the bytes that belong
+// before all that it reads. It no longer ends with the request's context or
+// by Close; u is of no more use.
+func (u *Upgraded) Detach() (net.Conn, []byte) {
+	u.done.Store(true)
+	if u.x.unwatch != nil {
+		u.x.unwatch()
+	}
+	return u.x.c.nc, u.Buffered()
+}
+
 func (u *Upgraded) Read(p []byte) (int, error) {
 	if len(u.early) > 0 {
 		n := copy(p, u.early)

@@ -91,6 +91,16 @@ func (c *originConn) headHere(d time.Duration) {
 	c.mu.Unlock()
 }
 
+// noDeadlines gives all reads and writes all time.
+func (c *originConn) noDeadlines() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.perRead, c.readTill, c.writeTill = 0, time.Time{}, time.Time{}
+	if c.cause == nil {
+		c.nc.SetDeadline(time.Time{})
+	}
+}
+
 // readNoMore leaves only what has been read already to be had.
 func (c *originConn) readNoMore() {
 	c.mu.Lock()

@@ -178,7 +178,7 @@ func (x *exchange) upgrade(p *plan, resp *http.Response) (*http.Response, error)
 		return nil, malformed("upgrade before the request's end")
 	}
 	c := x.c
-	c.readsBy(0, nil)
+	c.noDeadlines()
 	early, _ := c.br.Peek(c.br.Buffered())
 	u := &Upgraded{x: x, early: append([]byte(nil), early...)}
 	c.release()

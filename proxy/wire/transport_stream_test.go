@@ -297,6 +297,7 @@ func TestTransportUpgrade(t *testing.T) {
 	})
 	for _, direct := range []bool{false, true} {
 		tr := newTransport(t, o.addr)
+		tr.ResponseTimeout, tr.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 		r := request(t, "GET", "http://a.test/", nil)
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", "echo")
@@ -305,6 +306,7 @@ func TestTransportUpgrade(t *testing.T) {
 			t.Fatal(resp, err)
 		}
 		u := resp.Body.(*Upgraded)
+		<-time.After(150 * time.Millisecond) // the deadlines of the head pass
 		var in io.Reader = u
 		if direct {
 			early := string(u.Buffered())
@@ -339,6 +341,34 @@ func TestTransportUpgradeCancelled(t *testing.T) {
 		t.Error(err)
 	}
 	resp.Body.Close()
+}
+
+// A detached connection is the caller's alone.
+func TestTransportUpgradeDetached(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nearly")
+		b, _ := io.ReadAll(p.br)
+		p.say(string(b))
+	})
+	tr := newTransport(t, o.addr)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := request(t, "GET", "http://a.test/", nil).WithContext(ctx)
+	r.Header.Set("Upgrade", "echo")
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, early := resp.Body.(*Upgraded).Detach()
+	defer nc.Close()
+	cancel()
+	resp.Body.Close()
+	io.WriteString(nc, "late")
+	nc.(*net.TCPConn).CloseWrite()
+	b, err := io.ReadAll(nc)
+	if got := string(early) + string(b); got != "earlylate" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
 }
 
 // The Transport behind net/http's client, whose expectations it shares.
