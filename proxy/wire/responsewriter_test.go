@@ -1,0 +1,536 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+var dateField = regexp.MustCompile(`Date: [^\r]*\r\n`)
+
+// A response's bytes follow from what the handler did, its method and version.
+func TestResponseBytes(t *testing.T) {
+	long := strings.Repeat("0123456789", 1000)
+	hello := func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }
+	tests := []struct {
+		name, method, version string
+		handler               http.HandlerFunc
+		want                  string // without Date; "+" marks a connection that stays open
+	}{
+		{"nothing", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {}, "+HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+		{"small body", "GET", "1.1", hello, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"small body in 1.0", "GET", "1.0", hello, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"},
+		{"HEAD of a body", "HEAD", "1.1", hello, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+		{"HEAD of nothing", "HEAD", "1.1", func(w http.ResponseWriter, r *http.Request) {}, "+HTTP/1.1 200 OK\r\n\r\n"},
+		{"HEAD with a length", "HEAD", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			w.WriteHeader(200)
+			io.Copy(w, strings.NewReader(""))
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"},
+		{"HEAD copied", "HEAD", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			io.Copy(w, iotest.OneByteReader(strings.NewReader("hello")))
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+		{"flushed body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "hel")
+			w.(http.Flusher).Flush()
+			io.WriteString(w, "lo")
+		}, "+HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"},
+		{"flushed body in 1.0", "GET", "1.0", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "hel")
+			w.(http.Flusher).Flush()
+			io.WriteString(w, "lo")
+		}, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"},
+		{"large body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, long) },
+			"+HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n" + long + "\r\n0\r\n\r\n"},
+		{"large body with a length", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10000")
+			io.WriteString(w, long)
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + long},
+		{"copied body with a length", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10000")
+			io.Copy(w, struct{ io.Reader }{strings.NewReader(long)})
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + long},
+		{"copied body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, iotest.DataErrReader(strings.NewReader("hello")))
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"copied in pieces", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, iotest.OneByteReader(strings.NewReader("hi")))
+		}, "+HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"},
+		{"204", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			w.WriteHeader(204)
+			if _, err := io.WriteString(w, "hello"); err != http.ErrBodyNotAllowed {
+				panic(err)
+			}
+		}, "+HTTP/1.1 204 No Content\r\n\r\n"},
+		{"304", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			w.Header().Set("Etag", `"a"`)
+			w.WriteHeader(304)
+			if _, err := io.Copy(w, iotest.OneByteReader(strings.NewReader("hello"))); err != http.ErrBodyNotAllowed {
+				panic(err)
+			}
+		}, "+HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n"},
+		{"unknown status", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(799) },
+			"+HTTP/1.1 799 \r\nContent-Length: 0\r\n\r\n"},
+		{"sorted fields", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Set-Cookie"] = []string{"b", "a"}
+			w.Header().Set("Age", "1")
+			w.Header().Set("X", " a\r\nInjected: b\x00 ")
+			w.Header()["Bad Name"] = []string{"c"}
+			w.WriteHeader(200)
+			w.Header().Set("Late", "d")
+		}, "+HTTP/1.1 200 OK\r\nAge: 1\r\nSet-Cookie: b\r\nSet-Cookie: a\r\nX: a  Injected: b \r\nContent-Length: 0\r\n\r\n"},
+		{"handler's close", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close")
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+		{"handler's options", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "keep-alive, upgrade")
+			w.Header().Set("Upgrade", "tls")
+			w.WriteHeader(426)
+		}, "+HTTP/1.1 426 Upgrade Required\r\nUpgrade: tls\r\nContent-Length: 0\r\nConnection: upgrade\r\n\r\n"},
+		{"handler's framing", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Transfer-Encoding", "chunked")
+			w.Header().Set("Content-Length", "3")
+			io.WriteString(w, "hello")
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"handler's bad length", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "+3")
+			io.WriteString(w, "hello")
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"early hints", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Link", "</a>")
+			w.WriteHeader(103)
+			w.Header().Del("Link")
+			w.WriteHeader(100)
+			io.WriteString(w, "hello")
+		}, "+HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"early hints in 1.0", "GET", "1.0", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103) },
+			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+		{"announced trailers", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "b, A, Content-Length, missing")
+			io.WriteString(w, "hello")
+			w.Header().Set("A", "1")
+			w.Header().Set("B", "2")
+		}, "+HTTP/1.1 200 OK\r\nTrailer: A, B, Missing\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: 1\r\nB: 2\r\n\r\n"},
+		{"sudden trailers", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "hello")
+			w.Header().Set(http.TrailerPrefix+"a", "1")
+			w.Header().Set(http.TrailerPrefix+"Host", "2")
+		}, "+HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: 1\r\n\r\n"},
+		{"trailers in 1.0", "GET", "1.0", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "A")
+			io.WriteString(w, "hello")
+			w.Header().Set("A", "1")
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"},
+		{"too little", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			io.WriteString(w, "hello")
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhello"},
+		{"too much", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			io.WriteString(w, "hello")
+			if _, err := io.WriteString(w, "!"); err != http.ErrContentLength {
+				panic(err)
+			}
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"panic before a byte", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "hello")
+			panic(http.ErrAbortHandler)
+		}, ""},
+		{"panic in a chunked body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "hello")
+			w.(http.Flusher).Flush()
+			panic("boo")
+		}, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+		{"panic of the source", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			io.Copy(w, readerFunc(func([]byte) (int, error) { panic("boo") }))
+		}, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/next" {
+					w.WriteHeader(999)
+					return
+				}
+				test.handler(w, r)
+			}, nil)
+			got := talk(t, addr, test.method+" / HTTP/"+test.version+"\r\nHost: a\r\n\r\n"+
+				"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+			first, rest, next := strings.Cut(got, "HTTP/1.1 999 ")
+			if want, stays := strings.CutPrefix(test.want, "+"); dateField.ReplaceAllString(first, "") != want || stays != next {
+				t.Errorf("got %q and %q, want %q", first, rest, test.want)
+			}
+			if _, err := http.ReadResponse(bufio.NewReader(strings.NewReader(got)), &http.Request{Method: test.method}); err != nil && test.want != "" {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A response that ends with the connection must not look whole when it is cut.
+func TestResponseCutByReset(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "hello")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}, nil)
+	nc := dial(t, addr)
+	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
+	if b, err := io.ReadAll(nc); err == nil {
+		t.Errorf("%q looks whole", b)
+	}
+}
+
+// Nothing that is there waits for what is not: neither a head for its body nor
+// a piece for the next, be it written or copied.
+func TestResponseDoesNotWait(t *testing.T) {
+	for name, send := range map[string]func(http.ResponseWriter, io.Reader){
+		"copied": func(w http.ResponseWriter, src io.Reader) { io.Copy(w, src) },
+		"written": func(w http.ResponseWriter, src io.Reader) {
+			w.WriteHeader(200)
+			io.Copy(struct{ io.Writer }{w}, src)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, drip := io.Pipe()
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { send(w, src) }, nil)
+			nc := dial(t, addr)
+			io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 20 {
+				piece := strings.Repeat("x", 1+i*300)
+				io.WriteString(drip, piece)
+				got := make([]byte, len(piece))
+				if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != piece {
+					t.Fatal(got, err)
+				}
+			}
+			drip.Close()
+			if b, err := io.ReadAll(resp.Body); err != nil || len(b) > 0 {
+				t.Errorf("%q, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestContinue(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n"
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { echo(w, r) }, nil)
+	nc := dial(t, addr)
+	br := bufio.NewReader(nc)
+	for range 2 {
+		io.WriteString(nc, head)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil || resp.StatusCode != 100 {
+			t.Fatal(resp, err)
+		}
+		io.WriteString(nc, "hello")
+		if resp, err = http.ReadResponse(br, nil); err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), `body="hello"`) {
+			t.Errorf("got %q", b)
+		}
+	}
+
+	// Without a read the client is not told to go on, and may not be asked for
+	// the next request: what it sends could be either.
+	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) }, nil)
+	got := talk(t, addr, head+"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if statusOf(got) != "413" || strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close") {
+		t.Errorf("got %q", got)
+	}
+
+	// HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
+	addr = startServer(t, echo, nil)
+	got = talk(t, addr, "POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")
+	if statusOf(got) != "200" || strings.Count(got, "HTTP/1.1 ") != 1 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestUnreadBody(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no") }, nil)
+	for _, test := range []struct{ size, answers int }{{1, 2}, {200 << 10, 2}, {300 << 10, 1}} {
+		body := strings.Repeat("x", test.size)
+		for _, raw := range []string{
+			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", test.size, body),
+			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", test.size, body),
+		} {
+			got := talk(t, addr, raw+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+			if n := strings.Count(got, "HTTP/1.1 200 "); n != test.answers {
+				t.Errorf("%d bytes: %d answers, want %d: %q", test.size, n, test.answers, got)
+			}
+		}
+	}
+}
+
+// An answer to an upload that nobody reads reaches the client, not a reset.
+func TestAnswerBeforeUpload(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) }, nil)
+	for range 20 {
+		nc := dial(t, addr)
+		io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+		nc.Write(make([]byte, 600<<10))
+		nc.CloseWrite()
+		if b, err := io.ReadAll(nc); err != nil || statusOf(string(b)) != "413" {
+			t.Fatalf("%q, %v", b, err)
+		}
+	}
+}
+
+func TestPersistence(t *testing.T) {
+	addr := startServer(t, echo, nil)
+	for _, test := range []struct {
+		head    string
+		answers int
+	}{
+		{"GET / HTTP/1.1\r\nHost: a\r\n", 2},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n", 2},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: CLOSE\r\n", 1},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: te, close\r\n", 1},
+		{"GET / HTTP/1.0\r\n", 1},
+		{"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n", 2},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n", 1},
+	} {
+		got := talk(t, addr, test.head+"\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if n := strings.Count(got, "HTTP/1.1 200 "); n != test.answers {
+			t.Errorf("%q: %d answers, want %d", test.head, n, test.answers)
+		}
+		if first, _, _ := strings.Cut(got, "\r\n\r\n"); strings.Contains(test.head, "1.0") && strings.Contains(first, "Connection: keep-alive") != (test.answers == 2) {
+			t.Errorf("%q: %q", test.head, first)
+		}
+	}
+}
+
+func TestHijack(t *testing.T) {
+	tests := []struct {
+		name, head string
+		answer     func(w http.ResponseWriter)
+		want       string
+	}{
+		{"CONNECT", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nContent-Length: 0\r\n\r\n", func(http.ResponseWriter) {}, ""},
+		{"CONNECT with a head", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+			func(w http.ResponseWriter) { w.WriteHeader(200) }, "HTTP/1.1 200 OK\r\n\r\n"},
+		{"upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", func(w http.ResponseWriter) {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "websocket")
+			w.WriteHeader(101)
+		}, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			taken := make(chan net.Conn, 1)
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				test.answer(w)
+				nc, rw, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, ok := nc.(*net.TCPConn); !ok {
+					t.Errorf("got a %T", nc)
+				}
+				early := make([]byte, 5)
+				if n := rw.Reader.Buffered(); n > 0 {
+					early, _ = rw.Reader.Peek(n)
+				} else {
+					io.ReadFull(rw, early)
+				}
+				fmt.Fprintf(rw, "early %s;", early)
+				rw.Reader.Discard(rw.Reader.Buffered())
+				rw.Flush()
+				io.Copy(nc, rw)
+				if _, err := w.Write(nil); err != http.ErrHijacked {
+					t.Error(err)
+				}
+				if _, _, err := w.(http.Hijacker).Hijack(); err != http.ErrHijacked {
+					t.Error(err)
+				}
+				taken <- nc
+			}, func(s *Server) { s.Timeouts.KeepAlive = 20 * time.Millisecond })
+			nc := dial(t, addr)
+			io.WriteString(nc, test.head+"hello")
+			want := test.want + "early hello;"
+			var got []byte
+			for b := make([]byte, 1); !strings.HasSuffix(string(got), ";"); got = append(got, b...) {
+				if _, err := io.ReadFull(nc, b); err != nil {
+					t.Fatalf("got %q, %v", got, err)
+				}
+			}
+			if dateField.ReplaceAllString(string(got), "") != want {
+				t.Fatalf("got %q, want %q", got, want)
+			}
+			io.WriteString(nc, "and more")
+			nc.CloseWrite()
+			// The handler returned, and the connection is still its own.
+			mine := <-taken
+			io.WriteString(mine, "; bye")
+			mine.Close()
+			if b, err := io.ReadAll(nc); err != nil || string(b) != "and more; bye" {
+				t.Errorf("got %q, %v", b, err)
+			}
+		})
+	}
+}
+
+// A handler learns that its client is gone while it waits for something else.
+func TestClientGone(t *testing.T) {
+	for name, leave := range map[string]func(*net.TCPConn){
+		"closed": func(nc *net.TCPConn) { nc.Close() },
+		"reset":  func(nc *net.TCPConn) { nc.SetLinger(0); nc.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entered, done := make(chan bool), make(chan error, 1)
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				entered <- true
+				select {
+				case <-r.Context().Done():
+					done <- r.Context().Err()
+				case <-time.After(8 * time.Second):
+					done <- errors.New("the context lives")
+				}
+			}, nil)
+			nc := dial(t, addr)
+			io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /pipelined HTTP/1.1\r\n")
+			<-entered
+			leave(nc)
+			if err := <-done; err == nil || err.Error() != "context canceled" {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A client that shut down its sending side still gets its answers.
+func TestHalfClosedClient(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-time.After(700 * time.Millisecond):
+		}
+		echo(w, r)
+	}, nil)
+	nc := dial(t, addr)
+	io.WriteString(nc, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	nc.CloseWrite()
+	if b, err := io.ReadAll(nc); err != nil || strings.Count(string(b), "HTTP/1.1 200 ") != 2 {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// The context of a request ends with it, and with a write that fails.
+func TestRequestContextEnds(t *testing.T) {
+	contexts := make(chan *http.Request, 1)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Context().Value(http.LocalAddrContextKey) == nil || r.RemoteAddr == "" {
+			t.Error("no addresses")
+		}
+		contexts <- r
+	}, nil)
+	talk(t, addr, "GET / HTTP/1.0\r\n\r\n")
+	<-(<-contexts).Context().Done()
+
+	failed := make(chan error, 1)
+	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				<-r.Context().Done()
+				failed <- err
+				return
+			}
+		}
+		failed <- nil
+	}, func(s *Server) { s.Timeouts.Write = 50 * time.Millisecond })
+	nc := dial(t, addr)
+	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
+	if err := <-failed; err == nil || strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("the handler got %v", err)
+	}
+}
+
+// While the response is written, the request may still be read, and a read
+// that nobody ends does not outlive the handler.
+func TestFullDuplex(t *testing.T) {
+	stuck := make(chan error, 1)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if http.NewResponseController(w).EnableFullDuplex() != nil {
+			t.Error("refused")
+		}
+		buf := make([]byte, 5)
+		for range 3 {
+			io.ReadFull(r.Body, buf)
+			w.Write(bytes.ToUpper(buf))
+			w.(http.Flusher).Flush()
+		}
+		reading := make(chan bool)
+		go func() {
+			close(reading)
+			_, err := r.Body.Read(buf)
+			stuck <- err
+		}()
+		<-reading
+	}, nil)
+	nc := dial(t, addr)
+	io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+	br := bufio.NewReader(nc)
+	var resp *http.Response
+	for _, word := range []string{"hello", "world", "again"} {
+		io.WriteString(nc, word)
+		if resp == nil {
+			var err error
+			if resp, err = http.ReadResponse(br, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := make([]byte, 5)
+		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != strings.ToUpper(word) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if err := <-stuck; err == nil {
+		t.Error("the read succeeded")
+	}
+	if b, err := io.ReadAll(resp.Body); err != nil || len(b) > 0 {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+func TestControllerDeadlines(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if r.URL.Path == "/read" {
+			rc.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		} else if err := rc.SetWriteDeadline(time.Now().Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+		echo(w, r)
+	}, nil)
+	// Deadlines end with the request that set them.
+	got := talk(t, addr, "GET /read HTTP/1.1\r\nHost: a\r\n\r\nGET /write HTTP/1.1\r\nHost: a\r\n\r\n"+
+		"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+	if strings.Count(got, "err=<nil>") != 2 || strings.Count(got, "i/o timeout") != 1 {
+		t.Errorf("got %q", got)
+	}
+}
