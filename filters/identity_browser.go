@@ -32,8 +32,8 @@ var identityBrowser = []group{
 	{identity, "Apple and Google app frameworks", `x-apple-client-application x-apple-store-front
 		x-apple-i-* x-apple-adsid x-apple-tz x-apple-seid x-ios-bundle-identifier x-android-package
 		x-android-cert x-android-* x-ios-* x-dsid icloud-dsid x-mme-* x-play-* x-firebase-client
-		x-firebase-client-* x-firebase-locale x-crashlytics-* x-gmm-* x-mbx-* x-playback-session-id
-		x-device x-device-* device device-* deviceid`},
+		x-firebase-client-* x-firebase-locale x-crashlytics-* x-gmm-* x-playback-session-id x-device
+		x-device-* device device-* deviceid`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
 		x-client-sdk x-ads-* x-gdata-client x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*

@@ -24,10 +24,10 @@ var identityMobile = []group{
 		profile-diff x-jinny-* x-jinny.cid x-comverse-* x-huawei-nasip x-huawei-* x-zte-* x-ztgo-*
 		x-ericsson-* x-mobile-gateway x-mobile-* x-operator-domain x-operator-* x-bearer-type
 		bearer-type bearer-indication x-bearer-* x-radius-* x-roaming x-roaming-* charging-id
-		charging-characteristics accounting-session-id x-accounting-* x-charging-* x-sub-id x-subno
-		x-subscriber-info x-online-host x-source-id x-drutt-* x-gateway-id x-openwave-* x-bytemobile-*
-		x-flash-networks-* x-vasgw-* x-dtac-* x-ais-* x-airtel-* x-jio-* x-vimpelcom-* x-mts-*
-		x-beeline-* x-megafon-* x-3gpp-* 3gpp-*`},
+		charging-characteristics accounting-session-id x-accounting-* x-charging-* x-wsb-* cli
+		x-party-id x-mcc-mnc x-sub-id x-subno x-subscriber-info x-online-host x-source-id x-drutt-*
+		x-gateway-id x-openwave-* x-bytemobile-* x-flash-networks-* x-vasgw-* x-dtac-* x-ais-*
+		x-airtel-* x-jio-* x-vimpelcom-* x-mts-* x-beeline-* x-megafon-* x-3gpp-* 3gpp-*`},
 	{identity, "RFC 7315 and 3GPP TS 24.229: SIP fields sent over HTTP", `p-asserted-identity
 		p-preferred-identity p-access-network-info p-charging-vector p-visited-network-id
 		x-3gpp-intended-identity x-3gpp-asserted-identity`},

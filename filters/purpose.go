@@ -15,7 +15,9 @@ var purposeTable = []group{
 		x-emby-authorization x-mediabrowser-token x-plex-token x-wp-nonce x-parse-application-id
 		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
-		cf-access-token x-vercel-protection-bypass x-vercel-set-bypass-cookie`},
+		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie`},
+	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
+		x-trino-user x-presto-user x-ovh-consumer impersonate-user x-splunk-form-key x-consul-namespace`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version`},

@@ -42,8 +42,7 @@ var routeCloud = []group{
 		x-envoy-internal x-envoy-downstream-service-cluster x-envoy-downstream-service-node
 		x-envoy-original-path x-envoy-original-dst-host x-envoy-peer-metadata x-envoy-peer-metadata-id
 		x-envoy-expected-rq-timeout-ms x-envoy-decorator-operation x-envoy-ip-tags x-envoy-* x-istio-*
-		l5d-client-id l5d-remote-ip l5d-ctx-* l5d-* x-linkerd-* x-consul-* x-forwarded-client-cert
-		x-kuma-* x-osm-*`},
+		l5d-client-id l5d-remote-ip l5d-ctx-* l5d-* x-linkerd-* x-forwarded-client-cert x-kuma-* x-osm-*`},
 	{route, "docs.konghq.com, Traefik, Tyk, Apigee, Ambassador, HAProxy and NGINX ingress", `
 		x-kong-* x-consumer-id x-consumer-username x-consumer-custom-id x-consumer-groups
 		x-credential-identifier x-anonymous-consumer x-userinfo x-traefik-* x-tyk-* x-apigee-*

@@ -13,10 +13,10 @@ var routeProxy = []group{
 		x-forwarded xforwarded-* x-originally-forwarded-* x-original-forwarded-* forwarded-*
 		z-forwarded-* zx-forwarded-* x-x-forwarded-*`},
 	{route, "spellings that programs accept for X-Forwarded-For", `forwarded-for forwarded-for-ip
-		x-forward-for x-forward-proto x-forward-host x-forward-* forward-* x-forwarder-for x-forwarder-*
-		forwarder forwarder-* forwarding forwarding-* x-forwardedfor xforwardedfor x-forwared-for
-		x-fowarded-for x-forwarding-for x-for x-xff xff x-ff x-d-forwarder x-imforwards x-originating-*
-		originating-*`},
+		x-forwared-* x-fowarded-* x-forward-for x-forward-proto x-forward-host x-forward-* forward-*
+		x-forwarder-for x-forwarder-* forwarder forwarder-* forwarding forwarding-* x-forwardedfor
+		xforwardedfor x-forwared-for x-fowarded-for x-forwarding-for x-for x-xff xff x-ff x-d-forwarder
+		x-imforwards x-originating-* originating-*`},
 	{route, "nginx.org, ngx_http_realip_module; Apache mod_remoteip", `x-real-ip x-real-port x-real-*
 		real-ip real-* realip x-realip xxx-real-ip x-remote-ip x-remote-addr x-remote-port x-remote-host
 		x-remote-user x-remote-* remote-addr remote-ip remote-host remote-port remote-user remote-ident
@@ -47,10 +47,10 @@ var routeProxy = []group{
 		x-override-ip override-ip x-spoofed-ip x-azc-remote-addr pc-remote-addr x-gateway-host
 		gateway-host x-gateway-* x-backend-* backend-host x-base-url x-http-destinationurl
 		http-destinationurl x-proxy-url x-arbitrary destination-host x-proxyuser-ip proxyuser-ip
-		x-proxyuser-* x-proxied-user-ip x-proxied-* x-proxy-* x-proxyid x-coming-from x-caller-ip
-		x-sakura-forwarded-for x-sina-proxyuser x-kaltura-remote-addr x-fb-user-remote-addr x-varnish
-		x-varnish-* nas-ip-address nas-* sgsn-ip-address sgsn-mcc-mnc ggsn-* sgsn-* x-dagd-proxy
-		x-iwproxy-nesting xproxy x-client-src-* bae-env-*`},
+		x-proxyuser-* x-proxied-user-ip x-proxied-* x-proxy-* x-proxyid x-coming-from coming-from
+		comes-from x-caller-ip x-sakura-forwarded-for x-sina-proxyuser x-kaltura-remote-addr
+		x-fb-user-remote-addr x-varnish x-varnish-* nas-ip-address nas-* sgsn-ip-address sgsn-mcc-mnc
+		ggsn-* sgsn-* x-dagd-proxy x-iwproxy-nesting xproxy x-client-src-* bae-env-*`},
 	{route, "names that programs search for the way a request took", `x-via zvia pvia x-pvia via-* x-hop-*
 		x-hops hops x-host x-forwarded-hops x-te x-edge-* x-pop x-colo x-served-by x-cache x-cache-*
 		x-haproxy-* x-nginx-* x-apache-* x-upstream-* x-balancer-* balancer-* x-loop-* x-tor x-tor2web

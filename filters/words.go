@@ -28,7 +28,7 @@ func newLexicon() map[string]weight {
 			response res method override version ver type info data details detail context
 			content http https web page ajax accept date time number num no code count end
 			custom test new old is has internal external public private unique transaction
-			parent root message msg view event state status host string header group
+			parent root message msg view event state instance boot ad ads click full first last account local utc offset prev entry status host string header group
 			groups role roles org organization tenant project workspace hash access app
 			mode enabled flags flag list level value values size length sub`},
 		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
@@ -42,12 +42,15 @@ func newLexicon() map[string]weight {
 			proxy hop hops nat sid fp referrer referer experiment experiments campaign
 			marketing employee student patient principal caller sender buyer reader author
 			owner player audience segment tz state province cell radio sim operator
-			carrier sampled sampling rat apn clientid`},
+			carrier sampled sampling rat apn clientid identity party alias via viad
+			vid did nid hid gid card department company actor dns resolver theme color
+			affiliate referral landing history window place position heading nick
+			family household school`},
 		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 			geolocation geocode gps country city cities continent postal postcode zipcode
 			latitude longitude lat lon lng latlng latlong timezone asn isp macaddr bssid
-			ssid wifi proxied proxyuser via colo hostname hostnames subnet netmask whois
+			ssid wifi proxied proxyuser colo hostname hostnames subnet netmask whois
 			metro nas sgsn ggsn cliip
 			uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
 			advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
@@ -59,7 +62,11 @@ func newLexicon() map[string]weight {
 			correlationid tracking track trackid tracker telemetry analytics attribution
 			cohort topics screen resolution viewport display battery cpu gpu dpr
 			manufacturer useragent passport ssn nationality uid cuid suid puid muid dsid
-			hwid givenname contact deviceid visitorid requestid sessionid pageview wcid whoami computer`},
+			hwid givenname contact deviceid imeisv mcc mnc plmn cellid subid anon anonymous anonid persistent instanceid
+			gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
+			kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
+			vpn sex loyalty membership iban street locality uptime workstation impersonate
+			referring visitorid requestid sessionid pageview wcid whoami computer`},
 	} {
 		for word := range strings.FieldsSeq(row.words) {
 			l[word] = max(l[word], row.weight)
@@ -72,7 +79,10 @@ func newLexicon() map[string]weight {
 var tellingPairs = [...][2]string{
 	{"request", "id"}, {"req", "id"}, {"unique", "id"}, {"transaction", "id"}, {"parent", "id"},
 	{"root", "id"}, {"view", "id"}, {"source", "port"}, {"src", "port"}, {"real", "host"},
-	{"original", "host"}, {"original", "url"}, {"original", "uri"}, {"real", "name"},
+	{"original", "host"}, {"original", "url"}, {"original", "uri"}, {"origin", "host"}, {"true", "host"},
+	{"http", "host"}, {"prev", "url"}, {"last", "url"}, {"entry", "page"}, {"real", "name"}, {"full", "name"},
+	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
+	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
 // tellingEnds are the ends of names, letters only, by which a published
