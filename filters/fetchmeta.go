@@ -105,14 +105,17 @@ func fetchMode(m *Message, site string) string {
 }
 
 // siteRelation returns how the initiator relates to the target: as the client
-// says unless something contradicts it, else as Origin or Referer show.
+// says unless something contradicts it, else as Origin or Referer show. Of
+// navigations only "cross-site" is believed outright, for the sake of servers
+// that refuse it: what else a client says or leaves out differs by browser,
+// and to servers a link from a site's own page is as good as a typed address.
 func siteRelation(m *Message) string {
 	h := m.Request.Header
 	claim := fetchSite(h)
 	if claim == "cross-site" || m.Visit.ThirdParty {
 		return "cross-site"
 	}
-	if claim != "" {
+	if claim != "" && !(m.Visit.Kind == Document && safe(m.Request.Method)) {
 		return claim
 	}
 	for _, name := range [...]string{"Origin", "Referer"} {
@@ -132,3 +135,6 @@ func siteRelation(m *Message) string {
 	}
 	return "same-origin"
 }
+
+// safe reports whether method is safe and common (RFC 9110 §9.2.1).
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -26,6 +26,8 @@ type Visit struct {
 	Kind       Kind   // what the browser asks for: a document, an image, ...
 	Site       string // registrable domain on whose behalf the request is made; "" if unknown
 	ThirdParty bool   // the origin is not of Site
+
+	browser bool // the client says that it is one
 }
 
 // A Filter hides one kind of identifying data.

@@ -216,6 +216,11 @@ func (p *persona) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	negotiated := m.Visit.Kind.on(m.Request.URL.Scheme) == Fetch
+	if !negotiated || m.Visit.browser {
+		// Firefox sends it on every HTTP/2 request, others on none; only
+		// programs such as gRPC clients mean it.
+		log = put(h, "Te", "", whyPersona, log)
+	}
 	var backing []string
 	for i, name := range s.names {
 		if name == "Accept" && negotiated {

@@ -5,27 +5,20 @@ import (
 	"strings"
 )
 
-// originFields reduces Referer to the origin within a site and removes it
-// across sites and on the way from https to http (RFC 9110 §10.1.3). Origin
-// passes, for CORS and against forged requests, but only where the Fetch
-// standard sends it.
-type originFields struct{ *persona }
+// referer is reduced to its origin within a site and removed across sites and
+// on the way from https to http (RFC 9110 §10.1.3).
+type referer struct{}
 
 // Apply implements [Filter].
-func (f originFields) Apply(m *Message, log []Change) []Change {
-	log = reduceReferer(m, log)
-	return f.checkOrigin(m, log)
-}
-
-func reduceReferer(m *Message, log []Change) []Change {
+func (referer) Apply(m *Message, log []Change) []Change {
 	lines, there := m.Request.Header["Referer"]
 	if !there {
 		return log
 	}
-	const why = "RFC 9110 §10.1.3; origin within a site, nothing across"
+	n := len(log)
 	keep := refererWithinSite(m.Request, single(lines))
-	log = put(m.Request.Header, "Referer", keep, why, log)
-	if n := len(log) - 1; keep != "" && n >= 0 && log[n].Field == "Referer" && log[n].Did == Rewritten {
+	log = put(m.Request.Header, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
+	if len(log) > n && keep != "" {
 		log[n].Did = Reduced
 	}
 	return log
@@ -62,11 +55,15 @@ func (a authority) hostport() string {
 	return host
 }
 
-// checkOrigin removes an Origin that is not a serialized origin, that names a
-// browser extension (Firefox and Safari give each installation its own), or
-// that says of a GET what the target knows: Chromium sends it with fonts and
-// module scripts to their own origin, the Fetch standard and others do not.
-func (f originFields) checkOrigin(m *Message, log []Change) []Change {
+// originField lets Origin pass, for CORS and against forged requests, unless it
+// is not a serialized origin, names a browser extension (Firefox and Safari
+// give each installation its own), or says of a GET what the target knows:
+// Chromium sends it with fonts and module scripts to their own origin, the
+// Fetch standard and others do not.
+type originField struct{ *persona }
+
+// Apply implements [Filter].
+func (f originField) Apply(m *Message, log []Change) []Change {
 	lines, there := m.Request.Header["Origin"]
 	if !there {
 		return log
@@ -82,7 +79,7 @@ func (f originFields) checkOrigin(m *Message, log []Change) []Change {
 	case strings.HasSuffix(strings.ToLower(a.scheme), "-extension"):
 		return put(m.Request.Header, "Origin", "", "names an installed extension", log)
 	case f.identity && m.Visit.Kind != WebSocket && m.Visit.Kind != Preflight &&
-		(m.Request.Method == http.MethodGet || m.Request.Method == http.MethodHead) && a.sameOrigin(m.Request):
+		safe(m.Request.Method) && a.sameOrigin(m.Request):
 		return put(m.Request.Header, "Origin", "", "Fetch standard, append a request Origin header", log)
 	}
 	return put(m.Request.Header, "Origin", origin, "RFC 6454 §7", log)

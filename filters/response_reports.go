@@ -1,6 +1,9 @@
 package filters
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // reports takes out of policies the places to report to: each report tells
 // the site what this visitor's browser did, from outside any page.
@@ -25,12 +28,13 @@ func (reports) Apply(m *Message, log []Change) []Change {
 				kept = append(kept, line)
 			}
 		}
-		if len(kept) == 0 || strings.HasSuffix(name, "-Report-Only") {
+		switch {
+		case len(kept) == 0, strings.HasSuffix(name, "-Report-Only"):
 			log = put(h, name, "", whyReports, log)
-			continue
+		case !slices.Equal(kept, lines):
+			h[name] = kept
+			log = append(log, Change{name, Reduced, whyReports})
 		}
-		h[name] = kept
-		log = append(log, Change{name, Reduced, whyReports})
 	}
 	if lines := h["X-Xss-Protection"]; len(lines) > 0 && strings.Contains(strings.ToLower(lines[0]), "report") {
 		log = put(h, "X-Xss-Protection", withoutDirectives(lines[0], "report"), whyReports, log)

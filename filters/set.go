@@ -121,8 +121,9 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			unknownFields(o.Unknown, func(*Message) []string { return allow }),
 			ownAddress{},
 			cookies{o.Cookies},
+			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
-			originFields{p},
+			referer{},
 			negotiation{p},
 			webSocket{},
 			p,
@@ -138,8 +139,8 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 
 func newSiteRule(pattern string) (siteRule, error) {
 	host, below := strings.CutPrefix(pattern, "*.")
-	host = foldHost(host)
-	if host == "" || strings.ContainsAny(host, "*/ ") {
+	host = foldHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	if host == "" || strings.ContainsAny(host, "*/ []") {
 		return siteRule{}, fmt.Errorf("site %q is not a host or *.host", pattern)
 	}
 	return siteRule{match: host, below: below}, nil

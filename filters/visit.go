@@ -17,7 +17,7 @@ import (
 // party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
 // only Sec-Fetch-Dest tells apart from a frame.
 func readVisit(r *http.Request) Visit {
-	v := Visit{Kind: kindOf(r)}
+	v := Visit{Kind: kindOf(r), browser: strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")}
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
 		v.Site = target

@@ -1,0 +1,156 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCookiePolicies(t *testing.T) {
+	const persistent = "sid=1; Path=/; Max-Age=3600; Expires=Wed, 01 Jan 2031 00:00:00 GMT; HttpOnly"
+	first := http.Header{"Sec-Fetch-Dest": {"document"}}
+	third := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Referer": {"https://shop.example/"}}
+	for _, test := range []struct {
+		policy CookiePolicy
+		visit  http.Header
+		sent   string
+		set    string
+	}{
+		{CookiesDefault, first, "a=b; c=d", persistent},
+		{CookiesDefault, third, "", ""},
+		{CookiesFirstParty, first, "a=b; c=d", persistent},
+		{CookiesFirstParty, third, "", ""},
+		{CookiesPass, third, "a=b; c=d", persistent},
+		{CookiesSession, first, "a=b; c=d", "sid=1; Path=/; HttpOnly"},
+		{CookiesSession, third, "a=b; c=d", "sid=1; Path=/; HttpOnly"},
+		{CookiesBlock, first, "", ""},
+	} {
+		s := newSet(t, Options{Cookies: test.policy})
+		h := test.visit.Clone()
+		h["Cookie"] = []string{"a=b; c=d"}
+		m := s.Read(newRequest(t, "GET", "https://site.example/", h), netip.Addr{})
+		s.Request(m, nil)
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {persistent}, "Set-Cookie2": {"x=y"}}}
+		s.Response(m, nil)
+		if got := m.Request.Header.Get("Cookie"); got != test.sent {
+			t.Errorf("policy %d: sent %q, want %q", test.policy, got, test.sent)
+		}
+		if got := m.Response.Header.Get("Set-Cookie"); got != test.set {
+			t.Errorf("policy %d: set %q, want %q", test.policy, got, test.set)
+		}
+		if m.Response.Header["Set-Cookie2"] != nil {
+			t.Error("Set-Cookie2 passes")
+		}
+	}
+}
+
+func TestSetCookieRules(t *testing.T) {
+	for _, test := range []struct {
+		line string
+		want bool
+	}{
+		{"a=b", true},
+		{"a=b; Domain=site.example", true},
+		{"a=b; Domain=.site.example", true},
+		{"a=b; Domain=WWW.Site.Example", true},
+		{"a=b; Domain=other.example", false},
+		{"a=b; Domain=te.example", false},
+		{"a=b; Domain=example", false},
+		{"a=b; Domain=", true},
+		{"=b", true},
+		{"b", true},
+		{"", false},
+		{"=", false},
+		{"; Path=/", false},
+		{"a=" + strings.Repeat("b", 4096), false},
+		{"a=b\x00", false},
+		{"a=b\x7f; Path=/", false},
+		{"a=b\tc", true},
+		{"a=\"quoted \xc3\xa9\"; Path=/", true},
+		{"__Secure-a=b; Secure", true},
+		{"__Secure-a=b", false},
+		{"__SECURE-a=b", false},
+		{"__Host-a=b; Secure; Path=/", true},
+		{"__Host-a=b; Secure; Path=/; Domain=www.site.example", false},
+		{"__Host-a=b; Secure; Path=/a", false},
+		{"__Host-a=b; Secure", false},
+		{"__host-a=b; Path=/", false},
+		{"__Host-a=b; Secure; Path=/; Domain=", true},
+		{"__Http-a=b; Secure; HttpOnly", true},
+		{"__Http-a=b; Secure", false},
+		{"__Host-Http-a=b; Secure; HttpOnly; Path=/", true},
+		{"__Host-Http-a=b; Secure; Path=/", false},
+		{"=__Host-a=b; Secure; Path=/", false},
+		{"__Secure-a", false},
+	} {
+		c, ok := parseSetCookie(test.line)
+		if got := ok && c.lawful("www.site.example"); got != test.want {
+			t.Errorf("%q: got %t", test.line, got)
+		}
+	}
+	for host, domain := range map[string]string{"a.github.io": "github.io", "a.co.uk": "co.uk", "192.0.2.1": "0.2.1", "x.com": "com"} {
+		if domainCovers(domain, host) {
+			t.Errorf("%s sets cookies for %s", host, domain)
+		}
+	}
+	if !domainCovers("github.io", "github.io") {
+		t.Error("a public suffix cannot set cookies for itself")
+	}
+}
+
+// Without persistence, a cookie that deletes one still deletes it.
+func TestSessionCookiesStillEnd(t *testing.T) {
+	s := newSet(t, Options{Cookies: CookiesSession})
+	for line, want := range map[string]string{
+		"a=; Max-Age=0; Path=/":                                    "a=; Max-Age=0; Path=/",
+		"a=; Max-Age=-1":                                           "a=; Max-Age=-1",
+		"a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT":                "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+		"a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/":        "a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/",
+		"a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT":                "a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT",
+		"a=b; Expires=Mon, 23 Nov 2026 12:00:01 GMT; Secure":       "a=b; Secure",
+		"a=b; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT":    "a=b",
+		"a=b;max-age=31536000;path=/;samesite=lax":                 "a=b;path=/;samesite=lax",
+		"a=b; EXPIRES=never; Path=/":                               "a=b; Path=/",
+		"max-age=1; Path=/; Max-Age=10":                            "max-age=1; Path=/",
+		"a=b; Partitioned; SameSite=None; Secure; Priority=High":   "a=b; Partitioned; SameSite=None; Secure; Priority=High",
+		"a=\"x,y\" ; Path = / ; Max-Age = 12 ; Version=1":          "a=\"x,y\" ; Path = / ; Version=1",
+		"a=b; Expires=Mon, 23-Nov-37 12:00:01 GMT; Max-Age=foo; z": "a=b; z",
+	} {
+		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Set-Cookie": {line}}}
+		s.Response(m, nil)
+		if got := m.Response.Header["Set-Cookie"]; !slices.Equal(got, []string{want}) {
+			t.Errorf("%q: got %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestCookieLinesBecomeOne(t *testing.T) {
+	s := newSet(t, Options{})
+	m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{"Cookie": {"a=b", "c=\"d e\"; ", "bad=\x01", ""}}), netip.Addr{})
+	s.Request(m, nil)
+	if got := m.Request.Header["Cookie"]; !slices.Equal(got, []string{`a=b; c="d e"`}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzSetCookie(f *testing.F) {
+	f.Add("__Host-a=b; Secure; Path=/; Max-Age=3; Expires=Wed, 01 Jan 2031 00:00:00 GMT")
+	f.Add("a=b; Domain=.example")
+	f.Fuzz(func(t *testing.T, line string) {
+		c, ok := parseSetCookie(line)
+		if !ok {
+			return
+		}
+		rest := withoutPersistence(line)
+		again, ok := parseSetCookie(rest)
+		if !ok || again.persistent || again.name != c.name || again.value != c.value || again.secure != c.secure || again.path != c.path || again.domain != c.domain {
+			t.Errorf("%q becomes %q", line, rest)
+		}
+		if withoutPersistence(rest) != rest {
+			t.Errorf("%q is not final", rest)
+		}
+	})
+}

@@ -1,0 +1,41 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+)
+
+func TestFetchMetadata(t *testing.T) {
+	type fields struct{ dest, mode, site, user, storage string }
+	for _, test := range []struct {
+		name string
+		url  string
+		h    http.Header
+		want fields
+	}{
+		{"plain http has none", "http://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-User": {"?1"}}, fields{}},
+		{"a browser that sends none", "https://site.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}}, fields{"document", "navigate", "none", "?1", ""}},
+		{"a browser that sends all", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"none"}, "Sec-Fetch-User": {"?1"}}, fields{"document", "navigate", "none", "?1", ""}},
+		{"a link of the site", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"same-origin"}, "Referer": {"https://site.example/a"}}, fields{"document", "navigate", "same-origin", "?1", ""}},
+		{"a forged navigation stays visible", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"document", "navigate", "cross-site", "?1", ""}},
+		{"a forged form stays visible", "https://site.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"https://evil.example"}}, fields{"document", "navigate", "cross-site", "?1", ""}},
+		{"an API client", "https://api.example/", http.Header{"Accept": {"application/json"}}, fields{"empty", "cors", "same-origin", "", ""}},
+		{"a beacon", "https://track.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"empty", "no-cors", "cross-site", "", "none"}},
+		{"an image of another site", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"image", "no-cors", "cross-site", "", "none"}},
+		{"an image by CORS", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://site.example"}}, fields{"image", "cors", "cross-site", "", ""}},
+		{"made-up tokens", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Mode": {"me"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-User": {"me"}}, fields{"font", "cors", "same-origin", "", ""}},
+		{"a claim that Origin contradicts", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://evil.example"}}, fields{"image", "cors", "cross-site", "", ""}},
+		{"a service worker", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"serviceworker"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"serviceworker", "same-origin", "same-origin", "", ""}},
+		{"a sibling", "https://api.site.example/", http.Header{"Accept": {"*/*"}, "Origin": {"https://site.example"}}, fields{"empty", "cors", "same-site", "", ""}},
+	} {
+		s := newSet(t, Options{})
+		m := s.Read(newRequest(t, "GET", test.url, test.h), netip.Addr{})
+		s.Request(m, nil)
+		h := m.Request.Header
+		got := fields{h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Site"), h.Get("Sec-Fetch-User"), h.Get("Sec-Fetch-Storage-Access")}
+		if got != test.want {
+			t.Errorf("%s:\n got %+v\nwant %+v", test.name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestReferer(t *testing.T) {
+	for _, test := range []struct{ url, referer, want string }{
+		{"http://www.site.example/", "http://www.site.example/private?of=me#here", "http://www.site.example/"},
+		{"http://api.site.example/", "http://www.site.example:8080/a", "http://www.site.example:8080/"},
+		{"https://www.site.example/", "http://www.site.example/", "http://www.site.example/"},
+		{"http://www.site.example/", "https://www.site.example/a", ""},
+		{"http://other.example/", "http://www.site.example/a", ""},
+		{"http://www.site.example/", "http://user:password@www.site.example/a", "http://www.site.example/"},
+		{"http://www.site.example/", "HTTP://WWW.Site.Example:80/a", "http://www.site.example/"},
+		{"http://[2001:db8::1]/", "http://[2001:DB8::1]:81/a", "http://[2001:db8::1]:81/"},
+		{"http://www.site.example/", "android-app://www.site.example/", ""},
+		{"http://www.site.example/", "about:blank", ""},
+		{"http://www.site.example/", "/relative", ""},
+		{"http://www.site.example/", "http://www.site.example@evil.example/", ""},
+		{"http://a.github.io/", "http://b.github.io/x", ""},
+	} {
+		m := newSet(t, Options{}).Read(newRequest(t, "GET", test.url, http.Header{"Referer": {test.referer}, "Accept": {"text/html,application/xhtml+xml,*/*"}}), netip.Addr{})
+		referer{}.Apply(m, nil)
+		if got := strings.Join(m.Request.Header["Referer"], "|"); got != test.want {
+			t.Errorf("%s to %s: got %q, want %q", test.referer, test.url, got, test.want)
+		}
+	}
+}
+
+func TestOriginPassesWhereTheStandardSendsIt(t *testing.T) {
+	const u = "https://site.example/"
+	for _, test := range []struct {
+		method string
+		url    string
+		origin []string
+		want   string
+	}{
+		{"GET", u, []string{"https://app.example"}, "https://app.example"},
+		{"GET", u, []string{"null"}, "null"},
+		{"POST", u, []string{"https://site.example"}, "https://site.example"},
+		{"GET", u, []string{"https://site.example"}, ""},
+		{"GET", u, []string{"http://site.example"}, "http://site.example"},
+		{"GET", u, []string{"capacitor://localhost"}, "capacitor://localhost"},
+		{"GET", u, []string{"moz-extension://3a7b3c1e-8a5e-4c0e-9c33-1d1e0d0c5b6a"}, ""},
+		{"GET", u, []string{"safari-web-extension://A1B2"}, ""},
+		{"POST", u, []string{"https://site.example/path"}, ""},
+		{"POST", u, []string{"https://me@site.example"}, ""},
+		{"POST", u, []string{"me"}, ""},
+		{"POST", u, []string{"https://a.example", "https://b.example"}, ""},
+	} {
+		m := newSet(t, Options{}).Read(newRequest(t, test.method, test.url, http.Header{"Origin": test.origin}), netip.Addr{})
+		originField{&persona{identity: true}}.Apply(m, nil)
+		if got := strings.Join(m.Request.Header["Origin"], "|"); got != test.want {
+			t.Errorf("%s with %q: got %q, want %q", test.method, test.origin, got, test.want)
+		}
+	}
+}

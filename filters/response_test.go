@@ -1,0 +1,264 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// answer runs a response header through s, for a request with header request.
+func answer(t testing.TB, s *Set, url string, request, response http.Header) (http.Header, []Change) {
+	t.Helper()
+	m := s.Read(newRequest(t, "GET", url, request), netip.MustParseAddr("203.0.113.77"))
+	s.Request(m, nil)
+	m.Response = &http.Response{StatusCode: 200, Header: response}
+	log := s.Response(m, nil)
+	again := m.Response.Header.Clone()
+	if second := s.Response(m, nil); len(second) > 0 {
+		t.Errorf("a second run changes %v", second)
+	}
+	for name := range again {
+		if !slices.Equal(again[name], m.Response.Header[name]) {
+			t.Errorf("a second run changes %s", name)
+		}
+	}
+	return m.Response.Header, log
+}
+
+func TestResponseFieldsThatGo(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, name := range strings.Fields(`
+		Alt-Svc Alt-Used NEL Report-To Reporting-Endpoints Expect-CT Accept-CH Accept-CH-Lifetime Critical-CH Content-DPR
+		Via X-Cache X-Cache-Hits X-Cache-Lookup X-Served-By X-Timer X-Varnish Server-Timing CF-Ray CF-Cache-Status
+		X-Amz-Cf-Id X-Amz-Cf-Pop Cache-Status Proxy-Status Proxy-Authenticate Proxy-Connection Keep-Alive
+		X-Client-IP X-Real-IP X-Forwarded-For X-Remote-Addr X-Your-Ip CF-Connecting-IP True-Client-IP Forwarded
+		X-Request-Id X-Correlation-Id traceparent traceresponse X-Amzn-Trace-Id X-Acme-Request-Id My-Trace-Id
+		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
+		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
+		Permissions-Policy-Report-Only X-Geo-Country X-Client-City x_forwarded_for`) {
+		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
+		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
+			t.Errorf("%s: %v, %v", name, h, log)
+		}
+	}
+}
+
+func TestResponseFieldsThatStay(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, line := range strings.Split(`Age: 17
+Accept-Ranges: bytes
+Access-Control-Allow-Origin: https://app.example
+Access-Control-Expose-Headers: X-Total-Count
+Allow: GET, HEAD
+Cache-Control: public, max-age=60
+CDN-Cache-Control: max-age=600
+Clear-Site-Data-Not: 1
+Content-Disposition: attachment; filename="a.txt"
+Content-Encoding: br
+Content-Language: de
+Content-Length: 5
+Content-Location: /a
+Content-Range: bytes 0-4/10
+Content-Security-Policy: default-src 'self'; img-src data:
+Content-Type: text/html; charset=utf-8
+Content-Digest: sha-256=:AAAA:
+Date: Mon, 23 Nov 2026 12:00:00 GMT
+DAV: 1, 2
+Deprecation: @1688169599
+Docker-Content-Digest: sha256:abc
+Docker-Upload-UUID: 1
+ETag: "x"
+Expires: Mon, 23 Nov 2026 13:00:00 GMT
+Last-Modified: Mon, 23 Nov 2026 11:00:00 GMT
+Link: </s.css>; rel=preload; as=style
+Location: https://user@other.example/#x
+Lock-Token: <urn:uuid:181d4fae>
+Origin-Agent-Cluster: ?1
+Permissions-Policy: camera=()
+RateLimit-Remaining: 4
+Referrer-Policy: no-referrer
+Refresh: 5
+Retry-After: 120
+Server: nginx
+Service-Worker-Allowed: /
+SourceMap: /a.map
+Speculation-Rules: "/rules.json"
+Strict-Transport-Security: max-age=3600
+Timing-Allow-Origin: *
+Trailer: Content-Digest
+Tus-Resumable: 1.0.0
+Upload-Offset: 70
+Vary: Accept-Encoding
+WWW-Authenticate: Basic realm="x"
+X-Content-Type-Options: nosniff
+X-Frame-Options: DENY
+X-Powered-By: PHP/8.3
+X-RateLimit-Limit: 60
+X-Robots-Tag: noindex
+X-Total-Count: 12
+X-UA-Compatible: IE=edge
+X-XSS-Protection: 0
+X-Own-Field: 1.2.3`, "\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		name = http.CanonicalHeaderKey(name)
+		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{name: {value}})
+		if !slices.Equal(h[name], []string{value}) || len(log) > 0 {
+			t.Errorf("%s: got %q, %v", line, h[name], log)
+		}
+	}
+}
+
+func TestConnectionNamesResponseFields(t *testing.T) {
+	h, _ := answer(t, newSet(t, Options{}), "http://site.example/", http.Header{}, http.Header{
+		"Connection": {"close, x-hop", "Content-Length"}, "X-Hop": {"1"}, "Content-Length": {"5"}, "X-Stays": {"1"},
+	})
+	if len(h) != 2 || h["X-Stays"] == nil || h["Content-Length"] == nil {
+		t.Errorf("got %v", h)
+	}
+}
+
+func TestUpgradedResponseKeepsItsHandshake(t *testing.T) {
+	s := newSet(t, Options{})
+	m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}), netip.Addr{})
+	m.Response = &http.Response{StatusCode: 101, Header: http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, "Sec-Websocket-Protocol": {"chat"},
+	}}
+	if log := s.Response(m, nil); len(log) > 0 || len(m.Response.Header) != 4 {
+		t.Errorf("got %v, %v", m.Response.Header, log)
+	}
+}
+
+func TestClientsAddressIsNotEchoed(t *testing.T) {
+	h, log := answer(t, newSet(t, Options{}), "http://site.example/", http.Header{}, http.Header{
+		"X-Hello": {"you are 203.0.113.77"}, "X-Other": {"198.51.100.1"}, "Set-Cookie": {"seen=203.0.113.77"}, "Location": {"/?ip=203.0.113.77"},
+	})
+	if h["X-Hello"] != nil || h["X-Other"] == nil || h["Set-Cookie"] == nil || h["Location"] == nil || len(log) != 1 {
+		t.Errorf("got %v, %v", h, log)
+	}
+}
+
+func TestPoliciesLoseTheirReports(t *testing.T) {
+	s := newSet(t, Options{})
+	for in, want := range map[string]string{
+		"default-src 'self'": "default-src 'self'",
+		"default-src 'self'; report-uri /csp; report-to main": "default-src 'self'",
+		"report-uri /csp":                    "",
+		"REPORT-URI /csp;default-src 'self'": "default-src 'self'",
+		"img-src https://report-uri.example ; script-src 'nonce-report-to'":   "img-src https://report-uri.example ; script-src 'nonce-report-to'",
+		"default-src 'self'; report-to a, report-to b, img-src *;report-to c": "default-src 'self', img-src *",
+		"default-src 'self';report-to":                                        "default-src 'self'",
+	} {
+		h, _ := answer(t, s, "http://site.example/", http.Header{}, http.Header{"Content-Security-Policy": {in}})
+		if got := h.Get("Content-Security-Policy"); got != want {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+	h, _ := answer(t, s, "http://site.example/", http.Header{}, http.Header{
+		"Content-Security-Policy-Report-Only": {"default-src 'self'; report-uri /csp"}, "X-Xss-Protection": {"1; mode=block; report=/xss"},
+	})
+	if h["Content-Security-Policy-Report-Only"] != nil || h.Get("X-Xss-Protection") != "1; mode=block" {
+		t.Errorf("got %v", h)
+	}
+}
+
+func TestRefreshStaysWithinTheSite(t *testing.T) {
+	s := newSet(t, Options{})
+	for value, stays := range map[string]bool{
+		"5":                                  true,
+		"0; url=/next":                       true,
+		"0;URL='http://www.site.example/a'":  true,
+		"0, http://site.example/":            true,
+		"0; url=https://site.example/":       true,
+		"0; url=http://other.example/":       false,
+		"0; url=//other.example/":            false,
+		`0; url="\\other.example/"`:          false,
+		"0 http://other.example/":            false,
+		"0;other.html":                       true,
+		"3 ; url = http://other.example/":    false,
+		"0; url=javascript:alert(1)":         false,
+		"0; url=data:text/html,x":            false,
+		"0; url=http://%zz/":                 false,
+		".5; url=http://site.example:8080/a": true,
+		"0; url":                             true,
+		"0; url=":                            true,
+		"":                                   true,
+	} {
+		h, _ := answer(t, s, "http://www.site.example/page", http.Header{}, http.Header{"Refresh": {value}})
+		if got := h["Refresh"] != nil; got != stays {
+			t.Errorf("%q: stays %t", value, got)
+		}
+	}
+}
+
+func TestClearSiteDataServesOwnPagesOnly(t *testing.T) {
+	s := newSet(t, Options{})
+	page := http.Header{"Sec-Fetch-Dest": {"document"}}
+	image := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}}
+	foreign := http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://a.example"}}
+	for _, test := range []struct {
+		url     string
+		request http.Header
+		value   string
+		want    string
+	}{
+		{"https://site.example/logout", page, `"cookies", "storage"`, `"cookies", "storage"`},
+		{"https://site.example/logout", page, `"storage","visitor-4711","cookies"`, `"cookies", "storage"`},
+		{"https://site.example/logout", page, `"*"`, `"*"`},
+		{"https://site.example/i.png", image, `"cache"`, ""},
+		{"https://site.example/api", foreign, `"cache"`, ""},
+		{"http://site.example/logout", page, `"cookies"`, ""},
+	} {
+		h, _ := answer(t, s, test.url, test.request.Clone(), http.Header{"Clear-Site-Data": {test.value}})
+		if got := h.Get("Clear-Site-Data"); got != test.want {
+			t.Errorf("%s %s: got %q, want %q", test.url, test.value, got, test.want)
+		}
+	}
+}
+
+func TestTrailers(t *testing.T) {
+	s := newSet(t, Options{})
+	m := s.Read(newRequest(t, "POST", "http://site.example/", http.Header{}), netip.MustParseAddr("203.0.113.77"))
+	h := http.Header{}
+	for _, name := range strings.Fields(`Content-Digest Repr-Digest Digest Grpc-Status Grpc-Message Signature-Input X-Amz-Checksum-Sha256
+		X-Visitor Server-Timing Etag Set-Cookie Authorization Content-Length Transfer-Encoding Host Cookie X-Forwarded-For
+		X-Request-Id Content_Digest Cache-Control Trailer Traceparent`) {
+		h[name] = []string{"x"}
+	}
+	h["Grpc-Status-Details-Bin"] = []string{"203.0.113.77"}
+	log := s.Trailer(m, h, nil)
+	if len(h) != 7 || len(log) != 15+1 {
+		t.Errorf("kept %v, removed %v", h, log)
+	}
+	if again := s.Trailer(m, h, nil); len(again) > 0 {
+		t.Errorf("a second run changes %v", again)
+	}
+}
+
+func FuzzContentSecurityPolicy(f *testing.F) {
+	f.Add("default-src 'self'; report-uri /a, img-src *; report-to b")
+	f.Add(";;,,report-to")
+	f.Fuzz(func(t *testing.T, s string) {
+		once := policiesWithoutReports(s)
+		for policy := range strings.SplitSeq(once, ",") {
+			for directive := range strings.SplitSeq(policy, ";") {
+				if fields := strings.FieldsFunc(directive, func(r rune) bool { return strings.ContainsRune(" \t\r\n\f=", r) }); len(fields) > 0 &&
+					(strings.EqualFold(fields[0], "report-uri") || strings.EqualFold(fields[0], "report-to")) && !strings.HasPrefix(strings.TrimLeft(directive, " \t\r\n\f"), "=") {
+					t.Fatalf("%q gives %q", s, once)
+				}
+			}
+		}
+		if again := policiesWithoutReports(once); again != once {
+			t.Errorf("%q gives %q, then %q", s, once, again)
+		}
+	})
+}
+
+func FuzzRefresh(f *testing.F) {
+	f.Add("0; url='http://site.example/'")
+	f.Add("0;url=//evil.example")
+	f.Fuzz(func(t *testing.T, s string) {
+		refreshTarget(s)
+	})
+}

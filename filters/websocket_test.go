@@ -1,0 +1,67 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestWebSocketHandshake(t *testing.T) {
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	for _, persona := range Personas() {
+		s := newSet(t, Options{Persona: persona})
+		h := http.Header{
+			"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"WebSocket"}, "Origin": {"http://site.example"},
+			"Sec-Websocket-Key": {key}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Protocol": {"chat, superchat"},
+			"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"},
+		}
+		m := s.Read(newRequest(t, "GET", "http://site.example/ws", h), netip.Addr{})
+		s.Request(m, nil)
+		for name, want := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Origin": "http://site.example", "Sec-Websocket-Key": key,
+			"Sec-Websocket-Version": "13", "Sec-Websocket-Protocol": "chat, superchat", "Sec-Websocket-Extensions": "permessage-deflate",
+		} {
+			if got := strings.Join(m.Request.Header[name], "|"); got != want {
+				t.Errorf("%s: %s: got %q, want %q", persona, name, got, want)
+			}
+		}
+	}
+}
+
+func TestWebSocketCompressionIsOfferedWhereItsAnswerWillDo(t *testing.T) {
+	for offer, want := range map[string]bool{
+		"permessage-deflate":                                                            true,
+		"permessage-deflate; client_max_window_bits":                                    true,
+		"Permessage-Deflate ; client_no_context_takeover":                               true,
+		"permessage-deflate; server_max_window_bits=15":                                 true,
+		"permessage-deflate; server_max_window_bits=10":                                 false,
+		"permessage-deflate; server_no_context_takeover":                                false,
+		"permessage-deflate; server_no_context_takeover, permessage-deflate":            true,
+		"x-webkit-deflate-frame":                                                        false,
+		"x-visitor; id=4711":                                                            false,
+		"permessage-bzip2, permessage-deflate; client_max_window_bits=12; visitor=4711": true,
+		"": false,
+	} {
+		if got := offersCompression([]string{offer}); got != want {
+			t.Errorf("%q: got %t", offer, got)
+		}
+	}
+}
+
+func TestWebSocketFieldsOutsideAHandshakeGo(t *testing.T) {
+	s := newSet(t, Options{})
+	m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{"Sec-Websocket-Key": {"me"}, "Sec-Websocket-Protocol": {"me"}}), netip.Addr{})
+	s.Request(m, nil)
+	for name := range m.Request.Header {
+		if strings.HasPrefix(name, "Sec-Websocket") {
+			t.Errorf("%s stays", name)
+		}
+	}
+	bad := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Key": {"visitor-4711"}}
+	m = s.Read(newRequest(t, "GET", "http://site.example/", bad), netip.Addr{})
+	s.Request(m, nil)
+	if got := m.Request.Header.Get("Sec-Websocket-Key"); got != "" {
+		t.Errorf("a key of another length passes: %q", got)
+	}
+}
