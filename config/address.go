@@ -232,6 +232,10 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	if u.Hostname() == "" {
 		return errors.New("names no host; write http://HOST:PORT or socks5://HOST:PORT")
 	}
+	var host Pattern
+	if err := host.UnmarshalText([]byte(u.Hostname())); err != nil || strings.HasPrefix(string(host), "*") {
+		return fmt.Errorf("%s is not a host", quote(u.Hostname()))
+	}
 	if u.Port() == "" {
 		return errors.New("names no port; write http://HOST:PORT or socks5://HOST:PORT")
 	}
@@ -241,6 +245,10 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return errors.New("a proxy URL ends with its port")
 	}
+	password, _ := u.User.Password()
+	if name := u.User.Username(); u.Scheme != "http" && u.User != nil && (name == "" || len(name) > 255 || password == "" || len(password) > 255) {
+		return errors.New("user and password of a SOCKS proxy have 1 to 255 octets each") // RFC 1929 §2
+	}
 	u.Path = ""
 	*h = Hop{*u}
 	return nil
@@ -249,11 +257,13 @@ func (h *Hop) UnmarshalText(text []byte) error {
 // A Language is a language tag such as en-US (RFC 5646 §2.1).
 type Language string
 
-// UnmarshalText accepts a language with optional script and region.
+// UnmarshalText accepts a language with optional script and region, and spells
+// them as browsers do: another case would be a mark of its own.
 func (l *Language) UnmarshalText(text []byte) error {
 	s := string(text)
-	for i, part := range strings.Split(s, "-") {
-		letters := strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+	parts := strings.Split(strings.ToLower(s), "-")
+	for i, part := range parts {
+		letters := strings.Trim(part, "abcdefghijklmnopqrstuvwxyz") == ""
 		digits := strings.Trim(part, "0123456789") == ""
 		ok := letters && (len(part) == 2 || len(part) == 3)
 		if i > 0 {
@@ -262,8 +272,14 @@ func (l *Language) UnmarshalText(text []byte) error {
 		if !ok || i > 2 {
 			return fmt.Errorf("%s is not a language tag; write one as en-US or de", quote(s))
 		}
+		switch {
+		case i > 0 && len(part) == 4:
+			parts[i] = strings.ToUpper(part[:1]) + part[1:]
+		case i > 0:
+			parts[i] = strings.ToUpper(part)
+		}
 	}
-	*l = Language(s)
+	*l = Language(strings.Join(parts, "-"))
 	return nil
 }
 

@@ -278,6 +278,7 @@ func TestProblemsDoNotRepeatPasswords(t *testing.T) {
 	for _, hop := range []string{
 		"http://me:hunter2@", "http://me:hunter2@host", "ftp://me:hunter2@host:1", "https://me:hunter2@host:1", "http://me:hunter2@host:0",
 		"http://me:hunter2@host:1/x", "http://me:hunter2@[::1", "me:hunter2@host:1", "http://me:hunter2%zz@host:1", "http://me:hun\thunter2@host:1",
+		"socks5://:hunter2@host:1", "http://me:hunter2@a..b:1", "http://me:hunter2@*.b:1", "http://me:hunter2@10.1:1",
 	} {
 		for _, sets := range [][]string{{"upstream.chain=" + hop}, {"upstream.chain=['" + hop + "']"}, {"upstream=" + hop}} {
 			_, problems := Load("", nil, sets)
@@ -379,6 +380,21 @@ func TestPatterns(t *testing.T) {
 		var p Pattern
 		if err := p.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was accepted as %q", text, p)
+		}
+	}
+}
+
+func TestLanguagesAreSpelledAsBrowsersDo(t *testing.T) {
+	for text, want := range map[string]Language{"de": "de", "EN-us": "en-US", "zh-hANT-tw": "zh-Hant-TW", "es-419": "es-419", "fil": "fil"} {
+		var l Language
+		if err := l.UnmarshalText([]byte(text)); err != nil || l != want {
+			t.Errorf("%s: got %q, %v; want %s", text, l, err, want)
+		}
+	}
+	for _, text := range []string{"", "-", "e", "en-", "en-US-x-me", "en US", "english", "12", "en-U", "d\u00e9"} {
+		var l Language
+		if err := l.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was accepted as %q", text, l)
 		}
 	}
 }
