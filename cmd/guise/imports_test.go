@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rooms lists what each package of the project may import: other packages of
+// the project, and modules beside the standard library. Arrows point down.
+var rooms = map[string]struct{ project, modules []string }{
+	"guise/filters":       {modules: []string{"golang.org/x/net", "github.com/dunglas/httpsfv"}},
+	"guise/cache":         {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
+	"guise/config":        {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml", "github.com/go-viper"}},
+	"guise/proxy/gate":    {},
+	"guise/proxy/egress":  {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/proxy/tunnel":  {modules: []string{"golang.org/x/sys"}},
+	"guise/proxy/wire":    {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
+	"guise/proxy/console": {project: []string{"guise/filters", "guise/cache"}},
+	"guise/proxy/judge":   {modules: []string{"golang.org/x/net"}},
+	"guise/proxy": {
+		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console"},
+		modules: []string{"github.com/elazarl/goproxy", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
+	},
+	"guise/cmd/guise": {
+		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge"},
+		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify"},
+	},
+}
+
+// TestImportRules holds the arrows between the rooms: cmd above proxy above
+// its own rooms above filters and cache; config is cmd's, goproxy is proxy's.
+func TestImportRules(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "guise/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		room, known := rooms[p.ImportPath]
+		if !known {
+			t.Errorf("%s is no room of the design; add it with its rules or move it", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			first, _, _ := strings.Cut(path, "/")
+			switch {
+			case first == "guise":
+				if !slices.Contains(room.project, path) {
+					t.Errorf("%s may not import %s", p.ImportPath, path)
+				}
+			case strings.Contains(first, "."):
+				if !slices.ContainsFunc(room.modules, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") }) {
+					t.Errorf("%s may not import %s", p.ImportPath, path)
+				}
+			}
+		}
+	}
+	if seen < len(rooms) {
+		t.Errorf("go list shows %d packages, the rules speak of %d", seen, len(rooms))
+	}
+}

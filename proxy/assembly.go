@@ -1,0 +1,157 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/elazarl/goproxy"
+
+	"guise/cache"
+	"guise/filters"
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/wire"
+)
+
+// An assembly is the way of a request under one configuration. A reload
+// builds another; exchanges that have begun finish with the one they have.
+type assembly struct {
+	options  Options
+	gate     *gate.Gate
+	filters  *filters.Set
+	egress   *egress.Egress
+	origins  *wire.Transport   // to origins, over egress
+	way      http.RoundTripper // cache, then response filters, then origins
+	nesting  *nesting          // nil without an upstream proxy
+	pipeline *goproxy.ProxyHttpServer
+}
+
+// A requestStep edits or answers a request before the cache sees it. A
+// failure ends the request's way.
+type requestStep func(*exchange, *http.Request) (*http.Request, *failure)
+
+// A responseStep fits a response to the client that asked for it.
+type responseStep func(*exchange, *http.Response) *http.Response
+
+// assemble builds the way of a request. Steps run in the order listed.
+func assemble(o Options, store *cache.Cache) (*assembly, error) {
+	a := &assembly{options: o, gate: gate.New(o.Gate)}
+	var err error
+	if a.filters, err = filters.New(o.Filters); err != nil {
+		return nil, err
+	}
+	if a.egress, err = egress.New(o.Egress); err != nil {
+		return nil, err
+	}
+	a.origins = a.newTransport()
+	a.way = store.Transport(scrubber{a.origins, a.filters})
+	if len(o.Egress.Chain) > 0 {
+		a.nesting = newNesting()
+	}
+
+	a.pipeline = goproxy.NewProxyHttpServer()
+	a.pipeline.Logger = silent{}
+	a.pipeline.KeepAcceptEncoding = true
+	a.pipeline.Tr = nil // its default verifies no certificate; requests go by exchange.RoundTrip
+	a.pipeline.NonproxyHandler = http.NotFoundHandler()
+	for _, step := range []requestStep{
+		a.canonicalize,
+		a.refuseDestination,
+		a.countHops,
+		a.scrub,
+		a.nameVisitor,
+	} {
+		a.pipeline.OnRequest().DoFunc(onRequest(step))
+	}
+	for _, step := range []responseStep{
+		decodeForClient,
+	} {
+		a.pipeline.OnResponse().DoFunc(onResponse(step))
+	}
+	return a, nil
+}
+
+// close lets go of idle connections; those in use are closed when their
+// exchange ends.
+func (a *assembly) close() { a.origins.Close() }
+
+func onRequest(step requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	return func(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+		e := exchangeOf(r.Context())
+		ctx.RoundTripper = e
+		r, refused := step(e, r)
+		if refused != nil {
+			return r, refused.response(r, e.html)
+		}
+		return r, nil
+	}
+}
+
+func onResponse(step responseStep) func(*http.Response, *goproxy.ProxyCtx) *http.Response {
+	return func(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
+		return step(exchangeOf(ctx.Req.Context()), resp)
+	}
+}
+
+func (a *assembly) newTransport() *wire.Transport {
+	t := a.options.Timeouts
+	transport := &wire.Transport{
+		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+			target, err := egress.Canonical(address, 0)
+			if err != nil {
+				return nil, err
+			}
+			return a.egress.Dial(ctx, egress.Plain, target)
+		},
+		ResponseTimeout: t.Response,
+		BodyTimeout:     t.Body,
+		WriteTimeout:    t.Write,
+	}
+	if _, authorization, ok := a.egress.HTTPHop(); ok {
+		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization
+	}
+	return transport
+}
+
+// A scrubber hands responses on without what identifies or follows the
+// client. It stands below the cache: a stored response is clean.
+type scrubber struct {
+	next    http.RoundTripper
+	filters *filters.Set
+}
+
+func (s scrubber) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
+	m.Request, m.Response = r, resp
+	s.filters.Response(&m, nil)
+	if resp.StatusCode != http.StatusSwitchingProtocols && resp.ContentLength < 0 {
+		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}
+	}
+	return resp, nil
+}
+
+// A trailerBody calls atEnd once the body is whole and its trailers are there.
+type trailerBody struct {
+	io.ReadCloser
+	atEnd func()
+}
+
+func (b *trailerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.atEnd != nil {
+		b.atEnd()
+		b.atEnd = nil
+	}
+	return n, err
+}
+
+// silent is goproxy's logger: its lines name hosts.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}

@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A web stands for all origins: guise reaches it through an upstream proxy,
+// so that every name resolves. It serves plain requests and CONNECT.
+type web struct {
+	mu   sync.Mutex
+	seen []*http.Request
+}
+
+func serveWeb(t *testing.T) (*web, *url.URL) {
+	w := &web{}
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(w.page))
+	secure.TLS = &tls.Config{NextProtos: []string{"http/1.1"}}
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	hop := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			w.page(rw, r)
+			return
+		}
+		origin, err := net.Dial("tcp", secure.Listener.Addr().String())
+		if err != nil {
+			http.Error(rw, "no origin", http.StatusBadGateway)
+			return
+		}
+		defer origin.Close()
+		conn, buffered, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() {
+			io.Copy(origin, buffered)
+			origin.Close()
+		}()
+		io.Copy(conn, origin)
+	}))
+	t.Cleanup(hop.Close)
+	u, err := url.Parse(hop.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, u
+}
+
+func (w *web) page(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	w.seen = append(w.seen, r)
+	w.mu.Unlock()
+	rw.Header().Set("Content-Type", "text/html")
+	fmt.Fprintf(rw, "<!DOCTYPE html><title>%s</title><h1>it works</h1><img src=/pixel><script src=/script></script>", r.Host)
+}
+
+func (w *web) requests(host string) []*http.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var of []*http.Request
+	for _, r := range w.seen {
+		if r.Host == host {
+			of = append(of, r)
+		}
+	}
+	return of
+}
+
+// TestBrowserByPAC runs Chromium with nothing but the PAC URL.
+func TestBrowserByPAC(t *testing.T) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("no chromium: install Debian's package, as scripts/test does")
+	}
+	w, hop := serveWeb(t)
+	local := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		io.WriteString(rw, "<title>direct</title><h1>"+r.RemoteAddr+"</h1>")
+	}))
+	defer local.Close()
+	_, address := newProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{hop} })
+
+	allocator, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("ignore-certificate-errors", true),
+		chromedp.Flag("proxy-pac-url", "http://"+address+"/proxy.pac"),
+	)...)
+	defer cancel()
+	browser, cancel := chromedp.NewContext(allocator)
+	defer cancel()
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("start chromium: %v", err)
+	}
+
+	title := func(url string) string {
+		t.Helper()
+		limited, cancel := context.WithTimeout(browser, time.Minute)
+		defer cancel()
+		if err := chromedp.Do(limited, chromedp.Navigate(url)); err != nil {
+			t.Fatalf("%s: %v", url, err)
+		}
+		got, err := chromedp.Run(limited, chromedp.Title())
+		if err != nil {
+			t.Fatalf("%s: %v", url, err)
+		}
+		return got
+	}
+	if got := title("http://site.example/"); got != "site.example" {
+		t.Errorf("plain page: title %q", got)
+	}
+	if got := title("https://secure.example/"); got != "secure.example" {
+		t.Errorf("tunnelled page: title %q", got)
+	}
+	if got := title(local.URL); got != "direct" {
+		t.Errorf("local page: title %q", got)
+	}
+	if got := title("http://" + address + "/"); got != "guise is running" {
+		t.Errorf("start page: title %q", got)
+	}
+
+	plain := w.requests("site.example")
+	if len(plain) < 3 {
+		t.Fatalf("%d plain requests, want the page, its image and its script", len(plain))
+	}
+	for _, r := range plain {
+		for name, values := range r.Header {
+			if value := strings.Join(values, ","); strings.Contains(value, "Headless") || strings.Contains(value, "Linux") || strings.HasPrefix(name, "Sec-Ch-") {
+				t.Errorf("%s tells of the browser: %s: %s", r.URL, name, value)
+			}
+		}
+	}
+	if len(w.requests("secure.example")) == 0 {
+		t.Error("no request came through the tunnel")
+	}
+	if len(w.requests(strings.TrimPrefix(local.URL, "http://"))) != 0 {
+		t.Error("a local page went through the proxy")
+	}
+}

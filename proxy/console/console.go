@@ -1,0 +1,64 @@
+// Package console serves what people and browsers open on the proxy's own
+// address: the start page and the PAC file.
+package console
+
+import (
+	"html/template"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	_ "embed"
+)
+
+//go:embed start.html
+var startHTML string
+
+var startPage = template.Must(template.New("start").Parse(startHTML))
+
+// Handler serves the start page at /, and the PAC file at /proxy.pac and
+// /wpad.dat. Each names the proxy by the address that the client used to
+// get here.
+func Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", start)
+	mux.HandleFunc("GET /proxy.pac", pac)
+	mux.HandleFunc("GET /wpad.dat", pac)
+	return mux
+}
+
+func start(w http.ResponseWriter, r *http.Request) {
+	own(w.Header(), "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	if err := startPage.Execute(w, struct{ Address string }{address(r)}); err != nil {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+}
+
+func pac(w http.ResponseWriter, r *http.Request) {
+	own(w.Header(), PACType)
+	io.WriteString(w, PAC(address(r)))
+}
+
+func own(h http.Header, contentType string) {
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// address is the host:port that the client used: what Host says, else where
+// the connection ended.
+func address(r *http.Request) string {
+	if host := r.Host; host != "" && host == quoteJS(host) {
+		if _, _, err := net.SplitHostPort(host); err == nil {
+			return host
+		}
+		return net.JoinHostPort(strings.Trim(host, "[]"), "80")
+	}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return local.String()
+	}
+	return "127.0.0.1:8118"
+}

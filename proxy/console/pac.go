@@ -1,0 +1,56 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+)
+
+// PACType is the media type of a PAC file.
+const PACType = "application/x-ns-proxy-autoconfig"
+
+// pacText decides without a DNS look-up: a look-up would tell the resolver
+// of every site that is visited, and a name may not resolve outside the
+// proxy at all. So only names and literal addresses are compared.
+const pacText = `// Sends everything but this network's own hosts to guise.
+// There is no DIRECT behind the proxy: if guise is down, pages fail rather than leak.
+function FindProxyForURL(url, host) {
+  var guise = "PROXY %s";
+  host = host.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
+
+  if (host.indexOf(":") >= 0) {
+    // IPv6: loopback, link-local fe80::/10, unique local fc00::/7.
+    return /^(::1$|0*(:0*){6}:0*1$|fe[89ab][0-9a-f]:|f[cd][0-9a-f]{2}:)/.test(host) ? "DIRECT" : guise;
+  }
+  var v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host);
+  if (v4) {
+    var a = +v4[1], b = +v4[2];
+    if (a > 255 || b > 255 || +v4[3] > 255 || +v4[4] > 255) return guise;
+    return a === 10 || a === 127 || (a === 169 && b === 254) ||
+      (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) ? "DIRECT" : guise;
+  }
+  if (host.indexOf(".") < 0) {
+    // A number without dots is an address in disguise, not a local name.
+    return /^(0x[0-9a-f]*|[0-9]+)$/.test(host) ? guise : "DIRECT";
+  }
+  return /\.(localhost|local|internal|lan|home\.arpa)$/.test(host) ? "DIRECT" : guise;
+}
+`
+
+// PAC returns a proxy auto-configuration file that sends everything except
+// local names and private networks to the proxy at address, a host:port, and
+// never falls back to a direct connection.
+func PAC(address string) string {
+	return fmt.Sprintf(pacText, quoteJS(address))
+}
+
+// quoteJS keeps address from ending the string literal it stands in: an
+// address holds nothing but letters, digits and ":.-[]".
+func quoteJS(address string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune(".:-[]_", r):
+			return r
+		}
+		return -1
+	}, address)
+}

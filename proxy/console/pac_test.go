@@ -1,0 +1,90 @@
+package console
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// evaluate runs PAC text in pacparser, the engine of a browser as a library,
+// for one URL a line on standard input.
+const evaluate = `
+import sys, pacparser
+pacparser.init()
+pacparser.parse_pac_string(sys.argv[1])
+for line in sys.stdin:
+    url, host = line.split()
+    print(pacparser.find_proxy(url, host))
+`
+
+// TestPACInAnEngine asks a real PAC engine where each host goes.
+func TestPACInAnEngine(t *testing.T) {
+	const guise = "PROXY 192.0.2.1:8118"
+	cases := []struct{ host, want string }{
+		{"example.com", guise},
+		{"EXAMPLE.com", guise},
+		{"printer", "DIRECT"},
+		{"localhost", "DIRECT"},
+		{"a.localhost", "DIRECT"},
+		{"nas.local", "DIRECT"},
+		{"nas.local.", "DIRECT"},
+		{"box.home.arpa", "DIRECT"},
+		{"local.example", guise},
+		{"notlocal", "DIRECT"},
+		{"evil-local.com", guise},
+		{"127.0.0.1", "DIRECT"},
+		{"127.9.9.9", "DIRECT"},
+		{"10.0.0.1", "DIRECT"},
+		{"10.example.com", guise},
+		{"172.16.0.1", "DIRECT"},
+		{"172.31.255.255", "DIRECT"},
+		{"172.32.0.1", guise},
+		{"172.15.0.1", guise},
+		{"192.168.1.1", "DIRECT"},
+		{"192.169.1.1", guise},
+		{"169.254.1.1", "DIRECT"},
+		{"8.8.8.8", guise},
+		{"134744072", guise},  // 8.8.8.8 as a number
+		{"0x08080808", guise}, // and in hexadecimal
+		{"10.0.0.999", guise},
+		{"[::1]", "DIRECT"},
+		{"::1", "DIRECT"},
+		{"fe80::1", "DIRECT"},
+		{"fd00::1", "DIRECT"},
+		{"[2001:db8::1]", guise},
+		{"2606:4700::1111", guise},
+		{"fec0::1", guise},
+		{"::ffff:8.8.8.8", guise},
+	}
+	var input strings.Builder
+	for _, c := range cases {
+		input.WriteString("http://" + c.host + "/ " + c.host + "\n")
+	}
+	cmd := exec.Command("/usr/bin/python3", "-c", evaluate, PAC("192.0.2.1:8118"))
+	cmd.Stdin = strings.NewReader(input.String())
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("pacparser (Debian's python3-pacparser): %v\n%s", err, stderr.Bytes())
+	}
+	got := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(got) != len(cases) {
+		t.Fatalf("%d answers to %d questions: %s", len(got), len(cases), stderr.Bytes())
+	}
+	for i, c := range cases {
+		if got[i] != c.want {
+			t.Errorf("%s goes to %q, want %q", c.host, got[i], c.want)
+		}
+	}
+}
+
+func TestPACNeverFallsBack(t *testing.T) {
+	if text := PAC("h:1"); strings.Contains(text, "; DIRECT") || strings.Contains(text, ";DIRECT") {
+		t.Error("a PAC with DIRECT behind the proxy leaks when the proxy is down")
+	}
+	if text := PAC(`h:1"; alert(1); "`); strings.Contains(text, "alert(1)") {
+		t.Error("an address ends its string literal")
+	}
+}

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+
+	"guise/filters"
+)
+
+// decodeForClient undoes a content coding that the persona asked for and the
+// client cannot read: every client sends the same Accept-Encoding to an
+// origin, whatever it understands itself.
+func decodeForClient(e *exchange, resp *http.Response) *http.Response {
+	coding := strings.ToLower(strings.TrimSpace(strings.Join(resp.Header["Content-Encoding"], ",")))
+	if coding == "" || filters.AcceptsCoding(e.accepts, coding) {
+		return resp
+	}
+	open, known := decoders[coding]
+	if !known || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp // part of a coded body cannot be decoded; Range asks for no coding
+	}
+	h := resp.Header
+	delete(h, "Content-Encoding")
+	delete(h, "Content-Length")
+	delete(h, "Accept-Ranges")
+	for _, digest := range []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"} {
+		delete(h, digest)
+	}
+	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
+		h["Etag"] = []string{"W/" + tag} // other bytes, same meaning (RFC 9110 §8.8.1)
+	}
+	if !slices.ContainsFunc(h["Vary"], func(v string) bool {
+		return strings.Contains(v, "*") || strings.Contains(strings.ToLower(v), "accept-encoding")
+	}) {
+		h["Vary"] = append(h["Vary"], "Accept-Encoding")
+	}
+	resp.ContentLength = -1
+	if resp.Request.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified && resp.StatusCode != http.StatusNoContent {
+		resp.Body = &decodedBody{source: resp.Body, open: open, exchange: e}
+	}
+	return resp
+}
+
+var decoders = map[string]func(io.Reader) (io.Reader, error){
+	"gzip":    func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+	"x-gzip":  func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+	"deflate": openDeflate,
+	"br":      func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+	"zstd":    openZstd,
+}
+
+// openDeflate reads zlib data (RFC 9110 §8.4.1.2) and the raw deflate data
+// that some servers send instead.
+func openDeflate(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(r)
+	head, err := buffered.Peek(2)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if len(head) == 2 && head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+		return zlib.NewReader(buffered)
+	}
+	return flate.NewReader(buffered), nil
+}
+
+// openZstd decodes on the caller's goroutine, within the window that RFC 8878
+// §3.1.1.1.2 asks of every decoder.
+func openZstd(r io.Reader) (io.Reader, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+}
+
+// A decodedBody decodes source. A body that does not decode breaks off.
+type decodedBody struct {
+	source   io.ReadCloser
+	open     func(io.Reader) (io.Reader, error)
+	decoder  io.Reader // nil until the first Read
+	exchange *exchange
+}
+
+func (b *decodedBody) Read(p []byte) (int, error) {
+	if b.decoder == nil {
+		buffered := bufio.NewReader(b.source)
+		if _, err := buffered.Peek(1); err == io.EOF {
+			return 0, io.EOF // an empty body carries no coding
+		}
+		decoder, err := b.open(buffered)
+		if err != nil {
+			return 0, b.fail(err)
+		}
+		b.decoder = decoder
+	}
+	n, err := b.decoder.Read(p)
+	if err != nil && err != io.EOF {
+		err = b.fail(err)
+	}
+	return n, err
+}
+
+func (b *decodedBody) fail(err error) error {
+	b.exchange.broken.Store(true)
+	return fmt.Errorf("decode content coding: %w", err)
+}
+
+func (b *decodedBody) Close() error {
+	if d, ok := b.decoder.(*zstd.Decoder); ok {
+		d.Close()
+	}
+	return b.source.Close()
+}

@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"html/template"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	_ "embed"
+
+	"guise/proxy/egress"
+	"guise/proxy/wire"
+)
+
+// A failure is an answer that guise gives itself, because a request may not
+// or cannot be carried out.
+type failure struct {
+	status int
+	kind   string // proxy error type of RFC 9209 §2.3; "" for an answer that is no error
+	title  string
+	detail string
+	header http.Header // further fields; nil for none
+}
+
+// The failures that do not depend on an error's text.
+var (
+	allowed = http.Header{"Allow": {"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT"}}
+
+	notAdmitted    = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
+	refusedTarget  = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there."}
+	badTarget      = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
+	badRequest     = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
+	traceRefused   = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
+	notAProxyUse   = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
+	ownOptions     = failure{status: 204, header: allowed}
+	looped         = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
+	unknownUpgrade = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
+)
+
+// failureOf says why a round trip or a dial failed, in the words of RFC 9209.
+// What the client is told depends on the error's type alone: the text of an
+// error may hold what is not the client's to know.
+func failureOf(err error) failure {
+	if f, ok := requestFault(err); ok {
+		return f
+	}
+	f, ok := nameFault(err)
+	if !ok {
+		f, ok = tlsFault(err)
+	}
+	if !ok {
+		f, ok = wireFault(err)
+	}
+	if !ok {
+		f = connectionFault(err)
+	}
+	var hop *egress.HopError
+	if errors.As(err, &hop) {
+		f.detail = "The upstream proxy is at fault: " + f.detail
+	}
+	return f
+}
+
+// requestFault recognises what the client or the rules are to blame for.
+func requestFault(err error) (failure, bool) {
+	var refused *egress.Refused
+	var body *wire.RequestBodyError
+	var request *wire.RequestError
+	switch {
+	case errors.As(err, &refused):
+		return refusedTarget, true
+	case errors.Is(err, egress.ErrBadHost):
+		return badTarget, true
+	case errors.As(err, &request):
+		return badRequest, true
+	case errors.As(err, &body):
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return failure{status: 408, kind: "http_request_error", title: "Request timed out", detail: "The request's body did not arrive in time."}, true
+		}
+		return badRequest, true
+	}
+	return failure{}, false
+}
+
+func nameFault(err error) (failure, bool) {
+	var dns *net.DNSError
+	switch {
+	case !errors.As(err, &dns):
+		return failure{}, false
+	case dns.IsTimeout:
+		return failure{status: 504, kind: "dns_timeout", title: "Name look-up timed out", detail: "No name server answered in time."}, true
+	case dns.IsNotFound:
+		return failure{status: 502, kind: `dns_error;rcode="NXDOMAIN"`, title: "Name not found", detail: "No such host is known."}, true
+	}
+	return failure{status: 502, kind: "dns_error", title: "Name look-up failed", detail: "The name servers could not answer."}, true
+}
+
+func tlsFault(err error) (failure, bool) {
+	var handshake *wire.HandshakeError
+	if !errors.As(err, &handshake) {
+		return failure{}, false
+	}
+	var certificate *tls.CertificateVerificationError
+	var alert tls.AlertError
+	switch {
+	case handshake.Timeout():
+		return failure{status: 504, kind: "connection_timeout", title: "TLS timed out", detail: "The origin did not finish the TLS handshake in time."}, true
+	case errors.As(err, &certificate):
+		return failure{status: 502, kind: "tls_certificate_error", title: "Certificate not valid", detail: "The origin's certificate could not be verified, so nothing was sent."}, true
+	case errors.As(err, &alert):
+		return failure{status: 502, kind: "tls_alert_received;alert-id=" + strconv.Itoa(int(alert)), title: "TLS refused", detail: "The origin refused the TLS connection."}, true
+	}
+	return failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}, true
+}
+
+func wireFault(err error) (failure, bool) {
+	var protocol *wire.ProtocolError
+	switch {
+	case errors.As(err, &protocol):
+		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
+	case errors.Is(err, wire.ErrIncomplete):
+		return failure{status: 502, kind: "http_response_incomplete", title: "Incomplete response", detail: "The origin's answer broke off before its body."}, true
+	case errors.Is(err, wire.ErrWriteTimeout):
+		return failure{status: 504, kind: "connection_write_timeout", title: "Connection stalled", detail: "The origin did not take the request in time."}, true
+	case errors.Is(err, wire.ErrResponseTimeout):
+		return failure{status: 504, kind: "http_response_timeout", title: "No answer in time", detail: "The origin accepted the request but did not answer in time."}, true
+	}
+	return failure{}, false
+}
+
+func connectionFault(err error) failure {
+	var dial *net.OpError
+	dialing := errors.As(err, &dial) && dial.Op == "dial"
+	var timeout interface{ Timeout() bool }
+	timedOut := errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failure{status: 502, kind: "connection_refused", title: "Connection refused", detail: "The origin does not accept connections there."}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return failure{status: 502, kind: "destination_ip_unroutable", title: "Destination unreachable", detail: "There is no route to the origin."}
+	case timedOut && dialing:
+		return failure{status: 504, kind: "connection_timeout", title: "Connection timed out", detail: "The origin did not accept the connection in time."}
+	case timedOut:
+		return failure{status: 504, kind: "connection_read_timeout", title: "Connection stalled", detail: "The connection to the origin stood still for too long."}
+	case dialing:
+		return failure{status: 502, kind: "destination_unavailable", title: "Connection failed", detail: "No connection to the origin could be made."}
+	}
+	return failure{status: 502, kind: "connection_terminated", title: "Connection broken", detail: "The connection to the origin ended before it answered."}
+}
+
+//go:embed failure.html
+var failureHTML string
+
+var failurePage = template.Must(template.New("failure").Parse(failureHTML))
+
+// response makes the failure an answer to r: a page for browsers, else a line
+// of text. It holds nothing but what the failure says.
+func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
+	h := make(http.Header, 6)
+	for name, values := range f.header {
+		h[name] = values
+	}
+	var body []byte
+	switch {
+	case f.title == "": // 204
+	case wantsHTML:
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		var page bytes.Buffer
+		if err := failurePage.Execute(&page, struct {
+			Status        int
+			Title, Detail string
+		}{f.status, f.title, f.detail}); err != nil {
+			page.WriteString(f.title)
+		}
+		body = page.Bytes()
+	default:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		body = []byte("guise: " + strings.ToLower(f.title[:1]) + f.title[1:] + ": " + f.detail + "\n")
+	}
+	if f.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if f.kind != "" {
+		h.Set("Proxy-Status", "guise;error="+f.kind)
+	}
+	resp := &http.Response{
+		Status:        strconv.Itoa(f.status) + " " + http.StatusText(f.status),
+		StatusCode:    f.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        h,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}
+	if r.Method == http.MethodHead {
+		resp.Body = http.NoBody
+	}
+	return resp
+}
+
+// write sends the failure on w, for answers that bypass the pipeline.
+func (f failure) write(w http.ResponseWriter, r *http.Request) {
+	resp := f.response(r, wantsHTML(r))
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(resp.StatusCode)
+	io.Copy(w, resp.Body)
+}
+
+// wantsHTML reports whether a person will look at the answer to r.
+func wantsHTML(r *http.Request) bool {
+	for _, accept := range r.Header["Accept"] {
+		if strings.Contains(accept, "text/html") {
+			return true
+		}
+	}
+	return false
+}

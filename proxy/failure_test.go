@@ -1,0 +1,142 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestUpstreamFaultsAreNamed expects of every fault upstream its own status
+// and Proxy-Status (RFC 9209).
+func TestUpstreamFaultsAreNamed(t *testing.T) {
+	closed := listen(t)
+	refusing := closed.Addr().String()
+	closed.Close()
+	reply := func(raw string) string {
+		return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			http.ReadRequest(r)
+			io.WriteString(conn, raw)
+		}).address
+	}
+	silent := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) }).address
+	reset := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		conn.(*net.TCPConn).SetLinger(0)
+	}).address
+	for _, c := range []struct {
+		name, url string
+		status    int
+		kind      string
+	}{
+		{"refused", "http://" + refusing + "/", 502, "connection_refused"},
+		{"closed", "http://" + reply("") + "/", 502, "connection_terminated"},
+		{"reset", "http://" + reset + "/", 502, "connection_terminated"},
+		{"silent", "http://" + silent + "/", 504, "http_response_timeout"},
+		{"garbage", "http://" + reply("garbage\r\n\r\n") + "/", 502, "http_protocol_error"},
+		{"folded field", "http://" + reply("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n") + "/", 502, "http_protocol_error"},
+		{"two lengths", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab") + "/", 502, "http_protocol_error"},
+		{"length and coding", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") + "/", 502, "http_protocol_error"},
+		{"not TLS", "https://" + reply("HTTP/1.1 400 no\r\n\r\n") + "/", 502, "tls_protocol_error"},
+		{"no such name", "http://nothing.invalid/", 502, "dns_error"},
+		{"private address", "http://10.0.0.1/", 403, "http_request_denied"},
+		{"bad host", "http://999.1.1.1/", 400, "http_request_error"},
+		{"other scheme", "ftp://127.0.0.1/", 400, "http_request_error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			proxy := serveProxy(t, func(o *Options) { o.Timeouts.Response = 200 * time.Millisecond })
+			resp, body := get(t, proxy, c.url)
+			if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != c.status || !strings.HasPrefix(got, "guise;error="+c.kind) {
+				t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, c.status, c.kind)
+			}
+			if strings.Contains(body, "<") || len(body) == 0 {
+				t.Errorf("not a line of text: %q", body)
+			}
+			if resp, body = get(t, proxy, c.url, "Accept: text/html"); !strings.Contains(body, "<h1>") || resp.StatusCode != c.status {
+				t.Errorf("not a page: %q", body)
+			}
+		})
+	}
+}
+
+// TestBrokenResponseIsNeverWhole breaks responses off in every way: the
+// client's connection must end without the response being complete.
+func TestBrokenResponseIsNeverWhole(t *testing.T) {
+	for name, raw := range map[string]string{
+		"short body":       "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+		"no last chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+		"cut chunk":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nshort",
+		"bad chunk size":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\nxyz\r\n",
+		"bare LF chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nshort\n0\n\n",
+		"broken trailer":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n0\r\nbad trailer\r\n\r\n",
+		"gzip cut":         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x4b\x04",
+		"gzip that is not": "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+	} {
+		for _, version := range []string{"1.1", "1.0"} {
+			for _, reset := range []bool{false, true} {
+				t.Run(name+" "+version, func(t *testing.T) {
+					o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+						http.ReadRequest(r)
+						io.WriteString(conn, raw)
+						if reset {
+							conn.(*net.TCPConn).SetLinger(0)
+						}
+					})
+					got, err := exchangeRaw(t, serveProxy(t, nil), "GET http://"+o.address+"/ HTTP/"+version+"\r\nHost: x\r\n\r\n")
+					if err != nil {
+						return // reset: no client takes that for whole
+					}
+					resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(got)), nil)
+					if err != nil {
+						return
+					}
+					if resp.StatusCode == 502 {
+						return // it broke before anything was passed on
+					}
+					if resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 {
+						t.Fatalf("a close-delimited response ended cleanly: %q", got)
+					}
+					if _, err := io.ReadAll(resp.Body); err == nil {
+						t.Errorf("a part passed for the whole: %q", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestCutUploadIsNeverWhole breaks a request's body off: the origin must not
+// take the part for the whole.
+func TestCutUploadIsNeverWhole(t *testing.T) {
+	for name, raw := range map[string]string{
+		"short":          "Content-Length: 10\r\n\r\nshort",
+		"no last chunk":  "Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+		"bad chunk size": "Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n-1\r\nx\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole := make(chan bool, 4)
+			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					return
+				}
+				_, err = io.Copy(io.Discard, req.Body)
+				whole <- err == nil
+			})
+			conn := dial(t, serveProxy(t, nil))
+			io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+raw)
+			conn.CloseWrite()
+			io.Copy(io.Discard, conn)
+			select {
+			case got := <-whole:
+				if got {
+					t.Error("the origin took a part for the whole")
+				}
+			default: // refused before anything was sent on
+			}
+		})
+	}
+}

@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Control: no-store\r\n\r\nhello"
+
+// TestOriginSeesNoClient sends what identifies a client and looks for it in
+// the bytes at the origin.
+func TestOriginSeesNoClient(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	proxy := serveProxy(t, nil)
+	resp, body := get(t, proxy, "http://user:secret@"+o.address+"/page?id=7&utm_source=canary",
+		"X-Forwarded-For: 192.0.2.7, canary", "Via: 1.1 canary", "Forwarded: for=canary", "From: canary@example.com",
+		"User-Agent: canary", "Accept-Language: tlh;q=canary", "X-Canary-Client-IP: 127.0.0.1",
+		"Proxy-Authorization: Basic Y2FuYXJ5", "Connection: X-Canary", "X-Canary: canary", "Referer: http://canary.example/")
+	if resp.StatusCode != 200 || body != "hello" {
+		t.Fatalf("got %d %q", resp.StatusCode, body)
+	}
+	saw := o.saw()
+	if !strings.HasPrefix(saw, "GET /page?id=7 HTTP/1.1\r\nHost: "+o.address+"\r\n") {
+		t.Errorf("request line and Host: %q", saw)
+	}
+	for _, leak := range []string{"canary", "Canary", "192.0.2.7", "127.0.0.1\r\n", "secret", "guise", "Via", "Go-http"} {
+		if strings.Contains(strings.Replace(saw, "Host: "+o.address, "", 1), leak) {
+			t.Errorf("the origin saw %q:\n%s", leak, saw)
+		}
+	}
+}
+
+// TestClientsLookAlike sends one request as two clients write it.
+func TestClientsLookAlike(t *testing.T) {
+	proxy := serveProxy(t, nil)
+	saw := func(fields ...string) string {
+		o := serveOrigin(t, answer(hello))
+		get(t, proxy, "http://"+o.address+"/", fields...)
+		return strings.Replace(o.saw(), o.address, "origin", 1)
+	}
+	one := saw("User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language: de", "DNT: 1")
+	two := saw("accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "UPGRADE-INSECURE-REQUESTS: 1", "user-agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36", "accept-encoding: gzip, deflate")
+	if one != two {
+		t.Errorf("the origin can tell them apart:\n%s\n%s", one, two)
+	}
+}
+
+// TestMessagesPassWhole sends each form of message in both directions.
+func TestMessagesPassWhole(t *testing.T) {
+	echo := func(conn net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			body, err := io.ReadAll(req.Body)
+			if err != nil {
+				return
+			}
+			switch req.URL.Path {
+			case "/chunked":
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")
+			case "/close":
+				io.WriteString(conn, "HTTP/1.0 200 OK\r\n\r\nuntil the end")
+				return
+			case "/status":
+				io.WriteString(conn, "HTTP/1.1 299 Odd\r\nContent-Length: 0\r\n\r\n")
+			case "/partial":
+				io.WriteString(conn, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-4/9\r\nContent-Length: 3\r\n\r\n"+req.Header.Get("Range")[6:9])
+			case "/trailer":
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\n\r\n2\r\nok\r\n0\r\nContent-Digest: sha-256=:AA==:\r\n\r\n")
+			default:
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+string(body))
+			}
+		}
+	}
+	o := serveOrigin(t, echo)
+	proxy := serveProxy(t, nil)
+	for _, c := range []struct {
+		name, method, path, body string
+		fields                   []string
+		status                   int
+		want                     string
+	}{
+		{"upload", "POST", "/", "some body", nil, 200, "some body"},
+		{"put", "PUT", "/", strings.Repeat("x", 200_000), nil, 200, strings.Repeat("x", 200_000)},
+		{"empty post", "POST", "/", "", []string{"Content-Length: 0"}, 200, ""},
+		{"chunked response", "GET", "/chunked", "", nil, 200, "firstsecond"},
+		{"close-delimited response", "GET", "/close", "", nil, 200, "until the end"},
+		{"unknown status", "GET", "/status", "", nil, 299, ""},
+		{"range", "GET", "/partial", "", []string{"Range: bytes=2-4"}, 206, "2-4"},
+		{"trailer", "GET", "/trailer", "", nil, 200, "ok"},
+		{"head", "HEAD", "/x", "", nil, 200, ""},
+		{"unknown method", "BREW", "/", "", nil, 200, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			resp, body := send(t, proxy, c.method, "http://"+o.address+c.path, c.body, c.fields...)
+			if resp.StatusCode != c.status || body != c.want {
+				t.Errorf("got %d and %d bytes %.40q, want %d %.40q", resp.StatusCode, len(body), body, c.status, c.want)
+			}
+			if c.name == "trailer" && resp.Trailer.Get("Content-Digest") == "" {
+				t.Error("the trailer is lost")
+			}
+		})
+	}
+}
+
+// TestDripArrivesAtOnce holds the response open after each piece: every piece
+// must arrive before the next one is sent.
+func TestDripArrivesAtOnce(t *testing.T) {
+	for _, head := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+	} {
+		next := make(chan bool)
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			http.ReadRequest(r)
+			io.WriteString(conn, head)
+			for _, piece := range []string{"ab", "cd", "ef"} {
+				io.WriteString(conn, piece)
+				if _, more := <-next; !more {
+					return
+				}
+			}
+		})
+		conn := dial(t, serveProxy(t, nil))
+		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.0\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		piece := make([]byte, 2)
+		for _, want := range []string{"ab", "cd", "ef"} {
+			if _, err := io.ReadFull(resp.Body, piece); err != nil || string(piece) != want {
+				t.Fatalf("got %q, %v; want %q", piece, err, want)
+			}
+			next <- true
+		}
+		resp.Body.Close()
+	}
+}

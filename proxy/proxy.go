@@ -1,0 +1,232 @@
+// Package proxy assembles guise: listeners hand requests to one goproxy
+// pipeline of request filters, cache, response filters and egress.
+//
+// Call [New] for a configuration and [Proxy.Serve] for every listener;
+// [Proxy.Reload] swaps the configuration without cutting a connection.
+// [Explain] says what would happen to a request without sending it.
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"guise/cache"
+	"guise/filters"
+	"guise/proxy/console"
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/wire"
+)
+
+// Options configures a [Proxy]. The zero value is a proxy for loopback
+// clients with every filter on.
+type Options struct {
+	Gate     gate.Options    // who may enter
+	Filters  filters.Options // what is hidden
+	Cache    cache.Options   // what is reused
+	Egress   egress.Options  // where requests may go, and how they leave; Own and ConnectTimeout are set by the proxy
+	Limits   wire.Limits     // sizes and counts of what a client may send
+	Timeouts Timeouts
+	Console  bool         // serve the start page and the PAC file on the listeners
+	Log      *slog.Logger // nil discards
+}
+
+// Timeouts bounds every wait. Zero fields take the value in parentheses.
+type Timeouts struct {
+	Head      time.Duration // reading one request head (15s)
+	KeepAlive time.Duration // idle client connection (75s)
+	Body      time.Duration // each read of a body, from client or origin (60s)
+	Write     time.Duration // each write to a client or origin (60s)
+	Connect   time.Duration // dialling an origin, all addresses together (10s)
+	Response  time.Duration // waiting for an origin's response head (60s)
+	Tunnel    time.Duration // tunnel with no bytes in either direction (10m)
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	return Timeouts{
+		Head:      cmp.Or(t.Head, 15*time.Second),
+		KeepAlive: cmp.Or(t.KeepAlive, 75*time.Second),
+		Body:      cmp.Or(t.Body, time.Minute),
+		Write:     cmp.Or(t.Write, time.Minute),
+		Connect:   cmp.Or(t.Connect, 10*time.Second),
+		Response:  cmp.Or(t.Response, time.Minute),
+		Tunnel:    cmp.Or(t.Tunnel, 10*time.Minute),
+	}
+}
+
+// A Proxy serves clients. It is safe for concurrent use.
+type Proxy struct {
+	current atomic.Pointer[assembly]
+	cache   *cache.Cache
+	server  *wire.Server
+	tunnels *tunnels
+	console http.Handler
+	reload  sync.Mutex
+
+	mu        sync.Mutex
+	listening []netip.AddrPort // guarded by mu
+}
+
+// New assembles a proxy. It fails if a persona, site pattern, source address
+// or upstream proxy of o cannot be used.
+func New(o Options) (*Proxy, error) {
+	p := &Proxy{tunnels: newTunnels(), console: console.Handler()}
+	p.cache = cache.New(o.Cache)
+	a, err := p.assemble(o)
+	if err != nil {
+		p.cache.Close()
+		return nil, err
+	}
+	p.current.Store(a)
+	p.server = &wire.Server{Handler: p}
+	p.configureServer(a.options)
+	return p, nil
+}
+
+// assemble completes o by what only the running proxy knows.
+func (p *Proxy) assemble(o Options) (*assembly, error) {
+	o.Timeouts = o.Timeouts.withDefaults()
+	o.Egress.ConnectTimeout = o.Timeouts.Connect
+	o.Egress.Own = p.addresses
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return assemble(o, p.cache)
+}
+
+func (p *Proxy) configureServer(o Options) {
+	p.server.SetLimits(o.Limits, wire.Timeouts{
+		Head:      o.Timeouts.Head,
+		KeepAlive: o.Timeouts.KeepAlive,
+		Body:      o.Timeouts.Body,
+		Write:     o.Timeouts.Write,
+	})
+}
+
+// Reload makes o the configuration of every request from now on. Requests and
+// tunnels that have begun go on as they are. If o is bad, the old
+// configuration stays.
+func (p *Proxy) Reload(o Options) error {
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	a, err := p.assemble(o)
+	if err != nil {
+		return err
+	}
+	p.cache.SetOptions(o.Cache)
+	p.configureServer(a.options)
+	p.current.Swap(a).close()
+	return nil
+}
+
+// Serve answers clients that connect to l until the proxy is closed, and
+// returns [http.ErrServerClosed] then.
+func (p *Proxy) Serve(l net.Listener) error {
+	if address, ok := l.Addr().(*net.TCPAddr); ok {
+		own := address.AddrPort()
+		p.mu.Lock()
+		p.listening = append(p.listening, own)
+		p.mu.Unlock()
+		defer p.forget(own)
+	}
+	return p.server.Serve(l)
+}
+
+func (p *Proxy) forget(own netip.AddrPort) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, address := range p.listening {
+		if address == own {
+			p.listening = append(p.listening[:i:i], p.listening[i+1:]...)
+			return
+		}
+	}
+}
+
+// addresses are where this proxy itself listens: the guard lets nothing go
+// there. The slice is never written again.
+func (p *Proxy) addresses() []netip.AddrPort {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.listening[:len(p.listening):len(p.listening)]
+}
+
+// ServeHTTP carries one request. It is for [wire.Server]: a broken response
+// ends in a panic with [http.ErrAbortHandler].
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := p.current.Load()
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || a.gate.Admit(remote.Addr()) != nil {
+		notAdmitted.write(w, r)
+		return
+	}
+	switch {
+	case a.egress.IsOwn(remote, localAddr(r)):
+		looped.write(w, r)
+	case r.Method == http.MethodConnect:
+		p.connect(a, w, r)
+	case r.Method == http.MethodTrace:
+		traceRefused.write(w, r)
+	case !r.URL.IsAbs():
+		p.ownPage(a, w, r)
+	default:
+		p.exchange(a, w, r, remote.Addr().Unmap())
+	}
+}
+
+// localAddr is where the connection that r came on was accepted.
+func localAddr(r *http.Request) netip.AddrPort {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		return local.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, client netip.Addr) {
+	e := a.serve(w, r, client)
+	switch {
+	case e.broken.Load():
+		panic(http.ErrAbortHandler) // never pass a part for the whole
+	case e.upgrade != nil:
+		p.upgraded(a, e)
+	}
+}
+
+// ownPage answers requests to the proxy itself.
+func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodOptions && r.RequestURI == "*":
+		ownOptions.write(w, r)
+	case a.options.Console:
+		p.console.ServeHTTP(w, r)
+	default:
+		notAProxyUse.write(w, r)
+	}
+}
+
+// Shutdown stops accepting and waits for running requests and tunnels until
+// ctx ends; then it closes what is left and returns ctx's error.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	err := p.server.Shutdown(ctx)
+	return errors.Join(err, p.tunnels.drain(ctx), p.Close())
+}
+
+// Close ends every connection at once.
+func (p *Proxy) Close() error {
+	err := p.server.Close()
+	p.tunnels.close()
+	p.current.Load().close()
+	return errors.Join(err, p.cache.Close())
+}
+
+// PAC returns the PAC file for browsers that reach the proxy at address, a
+// host:port.
+func PAC(address string) string { return console.PAC(address) }

@@ -1,0 +1,132 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"guise/cache"
+	"guise/proxy/egress"
+	"guise/proxy/wire"
+)
+
+// maxForwards is the most hops that an OPTIONS request may still take: an
+// odd count would tell clients apart (RFC 9110 §7.6.2 lets a proxy lower it).
+const maxForwards = 8
+
+// canonicalize gives the destination its one form, which is checked, keyed
+// and dialled. The target's authority is what Host says (RFC 9112 §3.2.2).
+func (a *assembly) canonicalize(e *exchange, r *http.Request) (*http.Request, *failure) {
+	port, ok := defaultPort(r.URL.Scheme)
+	if !ok {
+		return r, &badTarget
+	}
+	target, err := egress.Canonical(r.URL.Host, port)
+	if err != nil {
+		return r, &badTarget
+	}
+	e.target = target
+	r.URL.Host = target.HostHeader(port)
+	r.Host = r.URL.Host
+	return r, nil
+}
+
+func defaultPort(scheme string) (port uint16, ok bool) {
+	switch scheme {
+	case "http":
+		return 80, true
+	case "https":
+		return 443, true
+	}
+	return 0, false
+}
+
+// refuseDestination answers at once what the guard would refuse at the dial,
+// and keeps a stored response from a host that is closed by now.
+func (a *assembly) refuseDestination(e *exchange, r *http.Request) (*http.Request, *failure) {
+	if err := a.egress.Allow(egress.Plain, e.target); err != nil {
+		f := failureOf(err)
+		return r, &f
+	}
+	return r, nil
+}
+
+// countHops answers OPTIONS that may go no further, and counts this hop
+// (RFC 9110 §7.6.2).
+func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *failure) {
+	values := r.Header["Max-Forwards"]
+	if len(values) == 0 {
+		return r, nil
+	}
+	delete(r.Header, "Max-Forwards")
+	if r.Method != http.MethodOptions {
+		return r, nil
+	}
+	left, err := strconv.ParseUint(values[0], 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || len(values) > 1 {
+		return r, &badRequest
+	}
+	if left == 0 {
+		return r, &ownOptions
+	}
+	r.Header["Max-Forwards"] = []string{strconv.FormatUint(min(left-1, maxForwards), 10)}
+	return r, nil
+}
+
+// scrub hides the client. It notes first what later steps need to know of
+// the request as it was.
+func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
+	e.message = a.filters.Read(r, e.client)
+	a.filters.Request(e.message, nil)
+	r = e.message.Request
+	if r.Trailer != nil {
+		a.scrubTrailers(e, r)
+	}
+	return r, nil
+}
+
+// scrubTrailers lets only trailers pass that serve the message. Their names
+// are known now, their values at the body's end.
+func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
+	announced, m := r.Trailer, e.message
+	r.Trailer = make(http.Header, len(announced))
+	for name := range announced {
+		r.Trailer[name] = nil
+	}
+	a.filters.Trailer(m, r.Trailer, nil)
+	passed := r.Trailer
+	r.Body = &trailerBody{ReadCloser: r.Body, atEnd: func() {
+		a.filters.Trailer(m, announced, nil)
+		for name := range passed {
+			passed[name] = announced[name]
+		}
+	}}
+}
+
+// nameVisitor tells the cache and the wire for whom and in which form the
+// request goes out.
+func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
+	ctx := cache.WithVisitor(r.Context(), cache.Visitor{
+		Client: clientName(e.client),
+		Site:   e.message.Visit.Site,
+	})
+	ctx = wire.WithFieldOrder(ctx, a.filters.FieldOrder(e.message))
+	return r.WithContext(e.passInterim(ctx)), nil
+}
+
+// clientName is how the cache tells clients apart: an IPv6 host has its whole
+// /64, so the prefix names it.
+func clientName(client netip.Addr) string {
+	if client.Is6() && !client.Is4In6() {
+		if prefix, err := client.Prefix(64); err == nil {
+			return prefix.String()
+		}
+	}
+	return client.Unmap().String()
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }

@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"guise/proxy/egress"
+	"guise/proxy/tunnel"
+)
+
+// established answers a CONNECT, ahead of the origin's first byte. It carries
+// no field: there is nothing to say.
+const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+// connect opens a tunnel. The bytes in it belong to client and origin; only
+// the destination is checked (RFC 9110 §9.3.6).
+func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request) {
+	target, err := egress.Canonical(r.URL.Host, 0)
+	if err != nil {
+		badTarget.write(w, r)
+		return
+	}
+	if err := a.egress.Allow(egress.Connect, target); err != nil {
+		failureOf(err).write(w, r)
+		return
+	}
+	origin, err := a.egress.Dial(r.Context(), egress.Connect, target)
+	if err != nil {
+		failureOf(err).write(w, r)
+		return
+	}
+	p.tunnels.run(w, origin, tunnel.Options{Idle: a.options.Timeouts.Tunnel, FromOrigin: []byte(established)})
+}
+
+// upgraded turns an exchange that switched protocols into a tunnel.
+func (p *Proxy) upgraded(a *assembly, e *exchange) {
+	origin, early := e.upgrade.Detach()
+	p.tunnels.run(e.ResponseWriter, origin, tunnel.Options{Idle: a.options.Timeouts.Tunnel, FromOrigin: early})
+}
+
+// hijack takes the connection over, with the bytes that arrived behind the head.
+func hijack(w http.ResponseWriter) (net.Conn, []byte, error) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early := make([]byte, buffered.Reader.Buffered())
+	if _, err := io.ReadFull(buffered, early); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, early, nil
+}
+
+// tunnels runs the open tunnels. Each has one owner here, so that the server's
+// own state for the connection can go.
+type tunnels struct {
+	ctx    context.Context // ends the tunnels
+	cancel context.CancelFunc
+	open   sync.WaitGroup
+}
+
+func newTunnels() *tunnels {
+	t := &tunnels{}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t
+}
+
+// run takes the client's connection over and carries bytes between it and
+// origin, on a goroutine of its own.
+func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options) {
+	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
+	client, early, err := hijack(w)
+	if err != nil {
+		t.open.Done()
+		origin.Close()
+		return
+	}
+	o.FromClient = early
+	go func() {
+		defer t.open.Done()
+		tunnel.Copy(t.ctx, client, origin, o)
+	}()
+}
+
+// drain waits for the tunnels until ctx ends.
+func (t *tunnels) drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { // ends at the latest when close has ended the tunnels
+		t.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close ends every tunnel and waits for it.
+func (t *tunnels) close() {
+	t.cancel()
+	t.open.Wait()
+}
