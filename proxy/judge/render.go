@@ -149,10 +149,17 @@ func (p *printer) faults(title string, faults []Fault) {
 
 func (p *printer) entropy(entropy []Entropy) {
 	p.heading("Can different visitors be told apart who ask for the same thing?")
-	p.line("  %-10s %8s %9s %6s  %s", "kind", "visitors", "different", "bits", "in")
+	p.line("  %-10s %8s %9s %6s", "kind", "visitors", "different", "bits")
 	for _, e := range entropy {
-		figures := fmt.Sprintf("  %-10s %8d %9d %6.1f  ", e.Kind, e.Visitors, e.Distinct, e.Bits)
-		p.wrapped(figures, clean(strings.Join(e.Fields, ", ")), p.Width-len(figures))
+		p.line("  %-10s %8d %9d %6.1f", e.Kind, e.Visitors, e.Distinct, e.Bits)
+		if len(e.Fields) > 0 {
+			words := slices.Clone(e.Fields)
+			words[0] = "by " + words[0]
+			for i, w := range words {
+				words[i] = clean(w)
+			}
+			p.list("      ", words)
+		}
 	}
 }
 
