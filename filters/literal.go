@@ -49,15 +49,18 @@ func holdsQuad(text string, b [4]byte) bool {
 	return false
 }
 
+// maxPart is the length of the longest part: 32 bits in octal, with its zero.
+const maxPart = 12
+
 func quadAt(text string, b [4]byte) bool {
 	var parts [4]string
 	n := 0
 	for n < 4 {
 		end := 0
-		for end < len(text) && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
+		for end < len(text) && end <= maxPart && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
 			end++
 		}
-		if end == 0 || end > 12 {
+		if end == 0 || end > maxPart {
 			break
 		}
 		parts[n] = text[:end]

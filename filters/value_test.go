@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // forms4 are ways to write 192.0.2.7, forms6 ways to write 2001:db8:0:12::abcd.
@@ -101,6 +102,27 @@ func TestTellingValuesDoNotPassUnderAnyName(t *testing.T) {
 		if why := tellingValue("X-Note", value); why != "" && value != "1.234,5.678x" {
 			t.Errorf("%q: %s", value, why)
 		}
+	}
+}
+
+// A head may be 64 KiB; judging it must not take longer than sending it.
+func TestHostileValuesAreJudgedQuickly(t *testing.T) {
+	for _, unit := range []string{"1", "1.", "1.1.1.1 ", "v1.1.1.1 ", "a:", "a-", ":", "@", "a@b.c1", "1.2345,", "%25", "41", "QUFB", "0x", "00:"} {
+		value := strings.Repeat(unit, 64<<10/len(unit))
+		start := time.Now()
+		holdsAddress(value, netip.MustParseAddr("192.0.2.7"))
+		holdsAddress(value, netip.MustParseAddr("2001:db8:0:12::abcd"))
+		tellingValue("X-Note", value)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("%q: %v", unit, took)
+		}
+	}
+	name := strings.Repeat("x-clientip-", 6<<10)
+	start := time.Now()
+	tells(name)
+	names.judge(name)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("name: %v", took)
 	}
 }
 
