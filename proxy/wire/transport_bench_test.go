@@ -24,7 +24,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		})
 		b.Run(name+"/net-http", func(b *testing.B) {
 			addr := fixedOrigin(b, answer)
-			tr := &http.Transport{DisableCompression: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("tcp", addr) }}
+			tr := &http.Transport{DisableCompression: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", addr) }}
 			defer tr.CloseIdleConnections()
 			benchmarkGets(b, tr)
 		})
