@@ -43,15 +43,15 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 	}
 	for name, lines := range h {
 		v := names.judge(name)
-		if v.class == serves || v.class == disguised || v.class == framing {
+		switch v.class {
+		case serves, disguised, framing, hop: // others have seen to them
 			continue
-		}
-		if v.class == rebuilt {
+		case rebuilt:
 			log = rebuildField(m, name, v.why, log)
 			continue
 		}
 		why := f.refuse(m, name, lines, v)
-		if why != "" && (v.class == hop || !f.allowed(m, name)) {
+		if why != "" && !f.allowed(m, name) {
 			delete(h, name)
 			log = append(log, Change{name, Removed, why})
 		}
@@ -62,7 +62,7 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 // refuse returns why a field is removed, or "" if it may pass.
 func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
 	switch {
-	case v.class == misplaced, v.class >= hop:
+	case v.class == misplaced, v.class > hop:
 		return v.why
 	case f.registeredOnly:
 		return "not in the IANA registry of HTTP field names"
@@ -88,8 +88,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	return ""
 }
 
-// allowed reports whether the configuration lets name pass to m's host. Fields
-// of one connection never do.
+// allowed reports whether the configuration lets name pass to m's host.
 func (f unknownFilter) allowed(m *Message, name string) bool {
 	if f.allow == nil {
 		return false

@@ -65,6 +65,14 @@ func TestOneOfEachSingletonPasses(t *testing.T) {
 	}
 }
 
+func TestWhatHopByHopLeavesStays(t *testing.T) {
+	m := scriptRequest("Te", "trailers", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-Websocket-Key", "k")
+	m.Visit.Kind = WebSocket
+	if log := clean(m); len(m.Request.Header) != 4 || len(log) != 0 {
+		t.Errorf("left: %v, changed: %v", m.Request.Header, log)
+	}
+}
+
 func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
 	for value, passes := range map[string]bool{"XMLHttpRequest": true, "com.example.app": false, "xmlhttprequest ": false, "XMLHttpRequest, canary": false, "": false} {
 		m := scriptRequest("X-Requested-With", value)
