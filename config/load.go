@@ -33,6 +33,16 @@ func Load(file string, environ, sets []string) (*Config, Problems) {
 	return newLoader().finish(root, environ, sets)
 }
 
+// Reference returns the household profile: every key with its default and, in
+// comments, what it means.
+func Reference() string {
+	data, err := profiles.ReadFile(profileFolder + string(Household) + ".yaml")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(data)
+}
+
 // A loader layers the sources. It is used once.
 type loader struct {
 	decoder
