@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"guise/config"
+)
+
+// banner tells a person who just started guise what to do with it, in less
+// than 15 lines. at are the addresses it listens on.
+func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
+	var all []string
+	for _, a := range at {
+		all = append(all, a.String())
+	}
+	first := reachable(config.Address{IP: at[0].Addr(), Port: at[0].Port()})
+	host, port, err := net.SplitHostPort(first)
+	if err != nil {
+		host, port = first, ""
+	}
+	fmt.Fprintf(w, "guise is listening on %s (profile %s).\n\n", strings.Join(all, ", "), c.Profile)
+	fmt.Fprintf(w, "  curl:     curl -x http://%s http://example.com/\n", first)
+	fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
+	if c.Console.Enabled {
+		fmt.Fprintf(w, "  or PAC:   http://%s/proxy.pac as the automatic proxy configuration URL\n", first)
+	}
+	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
+	fmt.Fprintf(w, "            referrers, tracking parameters; inside HTTPS, your address only\n")
+	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
+}
+
+// hidden says what sites do not learn under c, besides what none of its keys
+// turns off.
+func hidden(c *config.Config) string {
+	what := []string{"your address"}
+	if c.Identity.Persona != config.PersonaOff {
+		what = append(what, "browser and language")
+	}
+	switch c.Cookies.Default {
+	case config.CookiesFirstParty:
+		what = append(what, "third-party cookies")
+	case config.CookiesBlock:
+		what = append(what, "cookies")
+	}
+	return strings.Join(what, ", ")
+}

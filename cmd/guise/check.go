@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"guise/config"
+	"guise/proxy"
+)
+
+func newCheckCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Validate a configuration",
+		Long: `Check loads the configuration as serve would, without listening. It prints each
+problem on its own line, as FILE:LINE: key: what is wrong, and exits with 1 if
+there is any.`,
+		Example: `  guise check --config guise.yaml
+  GUISE_CACHE_MEMORY=128MiB guise check
+  guise check --set sites='[{match: "*.bank.example", cookies: pass}]'`,
+		Args: cobra.NoArgs,
+		RunE: work(func(*cobra.Command, []string) error { return p.check() }),
+	}
+}
+
+func (p *program) check() error {
+	c, err := p.load()
+	if bad, ok := errors.AsType[invalid](err); ok {
+		fmt.Fprint(p.stdout, bad.problems)
+		return errReported
+	}
+	if err != nil {
+		return err
+	}
+	assembled, err := proxy.New(proxyOptions(c, p.stderr))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "ok: %s\n", summary(c))
+	return assembled.Close()
+}
+
+// summary says in one line what a configuration comes to.
+func summary(c *config.Config) string {
+	var addresses []string
+	for _, l := range c.Listeners {
+		addresses = append(addresses, l.Address.String())
+	}
+	parts := []string{
+		fmt.Sprintf("profile %s on %s", c.Profile, strings.Join(addresses, ", ")),
+		fmt.Sprintf("persona %s", c.Identity.Persona),
+		fmt.Sprintf("cookies %s", c.Cookies.Default),
+		fmt.Sprintf("cache %s %s", c.Cache.Memory, c.Cache.Sharing),
+	}
+	if n := len(c.Upstream.Chain); n > 0 {
+		parts = append(parts, "one hop upstream")
+	}
+	if n := len(c.Sites); n > 0 {
+		parts = append(parts, fmt.Sprintf("site rules: %d", n))
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"guise/filters"
+	"guise/proxy"
+	"guise/proxy/egress"
+)
+
+func newExplainCommand(p *program) *cobra.Command {
+	var fields []string
+	var client string
+	var r *http.Request
+	cmd := &cobra.Command{
+		Use:   "explain [METHOD] URL",
+		Short: "Say what would be done to a request, without sending it",
+		Long: `Explain prints what would be removed, rewritten or added, one change a line with
+the rule it follows, then the head of the request as the site would get it; or
+why the request would be refused. Nothing is sent, and no name is looked up.`,
+		Example: `  guise explain http://example.com/?utm_source=mail
+  guise explain -H 'User-Agent: curl/8' -H 'X-Forwarded-For: 192.0.2.7' http://example.com/
+  guise explain --config guise.yaml POST http://example.com/form`,
+		Args: func(_ *cobra.Command, args []string) (err error) {
+			if r, err = parseRequest(args, fields); err != nil {
+				return err
+			}
+			_, err = netip.ParseAddr(client)
+			return err
+		},
+		RunE: work(func(*cobra.Command, []string) error {
+			c, err := p.load()
+			if err != nil {
+				return err
+			}
+			o := proxyOptions(c, p.stderr)
+			if r.Method == http.MethodConnect {
+				return p.explainTunnel(o, r)
+			}
+			return p.explain(o, r, netip.MustParseAddr(client))
+		}),
+	}
+	cmd.Flags().StringArrayVarP(&fields, "header", "H", nil, "a header field of the request, as `'Name: value'`; may be repeated")
+	cmd.Flags().StringVar(&client, "client", "127.0.0.1", "the client's `ADDRESS`: fields that hold it are removed")
+	return cmd
+}
+
+// parseRequest returns the request that a client would send for the command's
+// arguments. For https that is CONNECT.
+func parseRequest(args, fields []string) (*http.Request, error) {
+	method, rest := http.MethodGet, args
+	if len(args) == 2 {
+		method, rest = args[0], args[1:]
+	}
+	if len(rest) != 1 {
+		return nil, fmt.Errorf("want [METHOD] URL, got %d arguments", len(args))
+	}
+	target := rest[0]
+	if method == http.MethodConnect && !strings.Contains(target, "://") {
+		target = "https://" + target
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("want an absolute URL, such as http://example.com/")
+	}
+	r, err := http.NewRequest(method, target, nil)
+	if err != nil {
+		return nil, errors.New("the method or URL is malformed")
+	}
+	for _, f := range fields {
+		name, value, ok := strings.Cut(f, ":")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
+			return nil, errors.New("a header field is written 'Name: value'")
+		}
+		if strings.EqualFold(name, "Host") {
+			continue // the URL's authority is sent, whatever Host says (RFC 9112 §3.2.2)
+		}
+		r.Header.Add(name, strings.TrimSpace(value))
+	}
+	if u.Scheme == "https" || method == http.MethodConnect {
+		r.Method = http.MethodConnect
+		return r, nil
+	}
+	r.RequestURI = target
+	return r, nil
+}
+
+func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) error {
+	e, err := proxy.Explain(o, r, client)
+	if err != nil {
+		return err
+	}
+	if e.Blocked != "" {
+		fmt.Fprintf(p.stdout, "refused: %s\n", e.Blocked)
+		return nil
+	}
+	if len(e.Changes) == 0 {
+		fmt.Fprintln(p.stdout, "nothing is changed")
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, change := range e.Changes {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", visible(spelled(change.Field, e.Order)), actionNames[change.Did], visible(change.Why))
+	}
+	table.Flush()
+	fmt.Fprintf(p.stdout, "\nThe site gets:\n\n%s", head(e))
+	return nil
+}
+
+// spelled returns field in the case it has in order, such as Sec-GPC.
+func spelled(field string, order []string) string {
+	for _, name := range order {
+		if strings.EqualFold(name, field) {
+			return name
+		}
+	}
+	return field
+}
+
+var actionNames = map[filters.Action]string{
+	filters.Removed:   "removed",
+	filters.Rewritten: "rewritten",
+	filters.Added:     "added",
+	filters.Reduced:   "reduced",
+}
+
+// head returns e's request head in the order and case of the wire, one field
+// a line.
+func head(e proxy.Explanation) string {
+	var b strings.Builder
+	r := e.Sent
+	path := r.URL.RequestURI()
+	fmt.Fprintf(&b, "  %s %s HTTP/1.1\n", visible(r.Method), visible(path))
+	fields := r.Header.Clone()
+	fields["Host"] = []string{r.URL.Host}
+	order := slices.Clone(e.Order)
+	if !slices.ContainsFunc(order, func(name string) bool { return strings.EqualFold(name, "Host") }) {
+		order = append([]string{"Host"}, order...)
+	}
+	write := func(name string) {
+		key := http.CanonicalHeaderKey(name)
+		values := fields[key]
+		if values == nil && key == "Connection" {
+			values = []string{"keep-alive"} // the wire adds it where the persona lists it
+		}
+		for _, value := range values {
+			fmt.Fprintf(&b, "  %s: %s\n", visible(name), visible(value))
+		}
+		delete(fields, key)
+	}
+	for _, name := range order {
+		write(name)
+	}
+	var rest []string
+	for name := range fields {
+		rest = append(rest, name)
+	}
+	slices.Sort(rest)
+	for _, name := range rest {
+		write(name)
+	}
+	return b.String()
+}
+
+// explainTunnel says what becomes of a request that guise cannot read.
+func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
+	refused := func(why error) error {
+		fmt.Fprintf(p.stdout, "refused: %v\n", why)
+		return nil
+	}
+	target, err := egress.Canonical(r.URL.Host, 443)
+	if err != nil {
+		return refused(err)
+	}
+	way, err := egress.New(o.Egress)
+	if err != nil {
+		return err
+	}
+	if err := way.Allow(egress.Connect, target); err != nil {
+		return refused(err)
+	}
+	fmt.Fprintf(p.stdout, `The browser opens a tunnel to %s and encrypts what it sends.
+The site sees guise's address instead of yours. Headers, cookies and the URL
+inside the tunnel are not changed: guise cannot read them.
+`, target)
+	return nil
+}
+
+// visible keeps a value with controls in it on its line.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
+}

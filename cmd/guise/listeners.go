@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"guise/config"
+)
+
+// listeners are the open listeners of a server. Each is served by a goroutine
+// that ends when the listener or the proxy is closed. The methods are called
+// from one goroutine.
+type listeners struct {
+	serve   func(net.Listener) error
+	open    []*listener
+	changed bool       // the last change opened or closed one
+	failed  chan error // a listener ended by itself
+	serving sync.WaitGroup
+}
+
+type listener struct {
+	net.Listener
+	at      config.Address // as configured: port 0 stays 0
+	real    config.Address // the same with the port that it got
+	dropped atomic.Bool    // closed by a change
+}
+
+func newListeners(serve func(net.Listener) error) *listeners {
+	return &listeners{serve: serve, failed: make(chan error, 1)}
+}
+
+// change makes want the open listeners: those that are open already stay as
+// they are, new ones are opened, then accept is called, and only if it
+// returns nil are the others closed and the new ones served. On any error
+// what was open stays open. Connections outlive their listener.
+func (ls *listeners) change(want []config.Listener, accept func() error) error {
+	keep, added, dropped := ls.plan(want)
+	opened, blocked, err := openAll(added, dropped)
+	if err == nil {
+		err = accept()
+	}
+	if err != nil {
+		for _, l := range opened {
+			l.Close()
+		}
+		return errors.Join(err, ls.reopen(blocked))
+	}
+	for _, l := range dropped {
+		l.dropped.Store(true)
+		l.Close()
+	}
+	for _, l := range opened {
+		ls.start(l)
+	}
+	ls.changed = len(opened)+len(dropped) > 0
+	ls.open = append(keep, opened...)
+	return nil
+}
+
+// plan matches want with what is open. An address may be wanted twice: port 0
+// is another port each time.
+func (ls *listeners) plan(want []config.Listener) (keep []*listener, added []config.Address, dropped []*listener) {
+	dropped = append(dropped, ls.open...)
+next:
+	for _, w := range want {
+		for i, l := range dropped {
+			if l.at == w.Address {
+				keep = append(keep, l)
+				dropped = append(dropped[:i], dropped[i+1:]...)
+				continue next
+			}
+		}
+		added = append(added, w.Address)
+	}
+	return keep, added, dropped
+}
+
+// openAll opens added. Those of dropped that are in the way are closed first
+// and returned as blocked.
+func openAll(added []config.Address, dropped []*listener) (opened, blocked []*listener, err error) {
+	for _, at := range added {
+		for _, l := range dropped {
+			if at.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
+				l.Close()
+				blocked = append(blocked, l)
+			}
+		}
+		l, err := listen(at)
+		if err != nil {
+			return opened, blocked, err
+		}
+		opened = append(opened, l)
+	}
+	return opened, blocked, nil
+}
+
+// reopen undoes what openAll closed.
+func (ls *listeners) reopen(blocked []*listener) error {
+	var errs []error
+	for _, old := range blocked {
+		l, err := listen(old.real)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		l.at = old.at
+		for i := range ls.open {
+			if ls.open[i] == old {
+				ls.open[i] = l
+			}
+		}
+		ls.start(l)
+	}
+	return errors.Join(errs...)
+}
+
+func listen(at config.Address) (*listener, error) {
+	network := "tcp"
+	if at.IP == netip.IPv4Unspecified() {
+		network = "tcp4" // net.Listen would take IPv6 in as well
+	}
+	l, err := net.Listen(network, at.String())
+	if err != nil {
+		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = syscallErr.Err
+		}
+		return nil, fmt.Errorf("listen on %s: %w", at, err)
+	}
+	real := at
+	if a, ok := l.Addr().(*net.TCPAddr); ok {
+		real.Port = uint16(a.Port)
+	}
+	return &listener{Listener: l, at: at, real: real}, nil
+}
+
+func (ls *listeners) start(l *listener) {
+	ls.serving.Go(func() {
+		// Whatever serve returns once the listener or the proxy was
+		// closed on purpose is of no interest.
+		err := ls.serve(l)
+		if l.dropped.Load() || err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		select {
+		case ls.failed <- fmt.Errorf("accept on %s: %w", l.at, err):
+		default: // one failure is enough to stop
+		}
+	})
+}
+
+// wait returns when no listener is served any more.
+func (ls *listeners) wait() { ls.serving.Wait() }
+
+// addresses are where the listeners really listen.
+func (ls *listeners) addresses() []netip.AddrPort {
+	var at []netip.AddrPort
+	for _, l := range ls.open {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			ap := a.AddrPort()
+			at = append(at, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+		}
+	}
+	return at
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+
+	"guise/config"
+)
+
+// greet serves a listener with one word for each connection.
+func greet(l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		io.WriteString(c, "hello")
+		c.Close()
+	}
+}
+
+func greets(at netip.AddrPort) bool {
+	c, err := net.Dial("tcp", at.String())
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	got, _ := io.ReadAll(c)
+	return string(got) == "hello"
+}
+
+func wanted(addresses ...string) []config.Listener {
+	var want []config.Listener
+	for _, a := range addresses {
+		var l config.Listener
+		if err := l.Address.UnmarshalText([]byte(a)); err != nil {
+			panic(err)
+		}
+		want = append(want, l)
+	}
+	return want
+}
+
+func accept() error { return nil }
+
+func newTestListeners(t *testing.T) *listeners {
+	ls := newListeners(greet)
+	t.Cleanup(func() {
+		if err := ls.change(nil, accept); err != nil {
+			t.Error(err)
+		}
+		ls.wait()
+		select {
+		case err := <-ls.failed:
+			t.Errorf("a listener that was closed on purpose failed: %v", err)
+		default:
+		}
+	})
+	return ls
+}
+
+func (ls *listeners) must(t *testing.T, want []config.Listener) {
+	t.Helper()
+	if err := ls.change(want, accept); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range ls.addresses() {
+		if !greets(at) {
+			t.Fatalf("%s does not serve", at)
+		}
+	}
+}
+
+func TestUnchangedListenersStayOpen(t *testing.T) {
+	ls := newTestListeners(t)
+	ls.must(t, wanted("127.0.0.1:0", "127.0.0.1:0"))
+	before := ls.addresses()
+	ls.must(t, wanted("127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"))
+	after := ls.addresses()
+	if len(after) != 3 || after[0] != before[0] || after[1] != before[1] {
+		t.Errorf("were %v, are %v", before, after)
+	}
+	ls.must(t, wanted("127.0.0.2:0"))
+	if greets(before[0]) || greets(before[1]) {
+		t.Error("a dropped listener still serves")
+	}
+	if now := ls.addresses(); len(now) != 1 || now[0] != after[2] {
+		t.Errorf("the one that stays was reopened: %v", now)
+	}
+}
+
+func TestListenerGivesWayToOneThatOverlaps(t *testing.T) {
+	ls := newTestListeners(t)
+	ls.must(t, wanted("127.0.0.1:0"))
+	port := ls.addresses()[0]
+	ls.must(t, wanted(port.String()))
+	if ls.addresses()[0] != port {
+		t.Errorf("listens on %v", ls.addresses())
+	}
+}
+
+func TestFailedChangeLeavesAllAsItWas(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	ls := newTestListeners(t)
+	ls.must(t, wanted("127.0.0.1:0"))
+	first := ls.addresses()[0]
+
+	if err := ls.change(wanted("127.0.0.2:0", taken.Addr().String()), accept); err == nil {
+		t.Error("a taken address was accepted")
+	}
+	refused := errors.New("refused")
+	if err := ls.change(wanted("127.0.0.2:0"), func() error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	if now := ls.addresses(); len(now) != 1 || now[0] != first || !greets(first) {
+		t.Errorf("listens on %v, not on %v alone", now, first)
+	}
+}
+
+// A listener that was closed to make room is opened again when the change
+// fails after all.
+func TestFailedChangeReopensWhatGaveWay(t *testing.T) {
+	ls := newTestListeners(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := free.Addr().(*net.TCPAddr).AddrPort()
+	free.Close()
+	ls.must(t, wanted(at.String()))
+	everywhere := netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port()).String()
+	if err := ls.change(wanted(everywhere), func() error { return errors.New("refused") }); err == nil {
+		t.Error("the change was accepted")
+	}
+	if now := ls.addresses(); len(now) != 1 || now[0] != at || !greets(at) {
+		t.Errorf("listens on %v, not on %v", now, at)
+	}
+	ls.must(t, wanted(everywhere))
+}

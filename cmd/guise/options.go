@@ -1,0 +1,135 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"guise/cache"
+	"guise/config"
+	"guise/filters"
+	"guise/proxy"
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/wire"
+)
+
+// proxyOptions says to the proxy what c says. Every key of c that changes
+// what the proxy does is here; the listeners and timeouts.shutdown are for
+// whoever runs it.
+func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
+	return proxy.Options{
+		Gate:    gate.Options{Networks: c.Access.Networks},
+		Filters: filterOptions(c),
+		Cache:   cacheOptions(c.Cache),
+		Egress:  egressOptions(c),
+		Limits: wire.Limits{
+			Head:   int(c.Limits.Head),
+			Fields: c.Limits.Fields,
+			Target: int(c.Limits.Target),
+		},
+		Timeouts: proxy.Timeouts{
+			Head:      time.Duration(c.Timeouts.Head),
+			KeepAlive: time.Duration(c.Timeouts.KeepAlive),
+			Body:      time.Duration(c.Timeouts.Body),
+			Write:     time.Duration(c.Timeouts.Write),
+			Connect:   time.Duration(c.Timeouts.Connect),
+			Response:  time.Duration(c.Timeouts.Response),
+			Tunnel:    time.Duration(c.Timeouts.Tunnel),
+		},
+		Console: c.Console.Enabled,
+		Log:     logger(c.Log.Level, stderr),
+	}
+}
+
+var unknownPolicies = map[config.Unknown]filters.UnknownPolicy{
+	"":          filters.UnknownDefault,
+	config.Pass: filters.UnknownPass,
+	config.Drop: filters.UnknownDrop,
+}
+
+var cookiePolicies = map[config.CookiePolicy]filters.CookiePolicy{
+	"":                       filters.CookiesDefault,
+	config.CookiesPass:       filters.CookiesPass,
+	config.CookiesSession:    filters.CookiesSession,
+	config.CookiesFirstParty: filters.CookiesFirstParty,
+	config.CookiesBlock:      filters.CookiesBlock,
+}
+
+func filterOptions(c *config.Config) filters.Options {
+	o := filters.Options{
+		Unknown:  unknownPolicies[c.Headers.Unknown],
+		Cookies:  cookiePolicies[c.Cookies.Default],
+		Persona:  string(c.Identity.Persona),
+		Language: string(c.Identity.Language),
+	}
+	for _, s := range c.Sites {
+		site := filters.Site{
+			Match:   string(s.Match),
+			Cookies: cookiePolicies[s.Cookies],
+			Unknown: unknownPolicies[s.Headers.Unknown],
+		}
+		for _, name := range s.Headers.Allow {
+			site.Allow = append(site.Allow, string(name))
+		}
+		o.Sites = append(o.Sites, site)
+	}
+	return o
+}
+
+var sharings = map[config.Sharing]cache.Sharing{
+	config.SharingDisguised: cache.Disguised,
+	config.SharingShared:    cache.Shared,
+	config.SharingPerClient: cache.PerClient,
+}
+
+func cacheOptions(c config.Cache) cache.Options {
+	o := cache.Options{Memory: int64(c.Memory), Object: int64(min(c.Object, c.Memory)), Sharing: sharings[c.Sharing]}
+	if c.Memory == 0 {
+		o.Memory = -1 // the cache reads 0 as its default
+	}
+	return o
+}
+
+func egressOptions(c *config.Config) egress.Options {
+	o := egress.Options{
+		SourceAddresses: c.Identity.SourceAddresses,
+		Ports:           portRanges(c.Destinations.Ports),
+		ConnectPorts:    portRanges(c.Destinations.ConnectPorts),
+	}
+	for _, hop := range c.Upstream.Chain {
+		o.Chain = append(o.Chain, &hop.URL)
+	}
+	for _, place := range c.Destinations.Allow {
+		o.Allow = append(o.Allow, string(place))
+	}
+	for _, place := range c.Destinations.Deny {
+		o.Deny = append(o.Deny, string(place))
+	}
+	return o
+}
+
+// portRanges is never nil: no port in the configuration means none.
+func portRanges(ports []config.PortRange) []egress.PortRange {
+	ranges := make([]egress.PortRange, len(ports))
+	for i, p := range ports {
+		ranges[i] = egress.PortRange{First: p.First, Last: p.Last}
+	}
+	return ranges
+}
+
+var levels = map[config.Level]slog.Level{
+	config.LevelDebug: slog.LevelDebug,
+	config.LevelInfo:  slog.LevelInfo,
+	config.LevelWarn:  slog.LevelWarn,
+	config.LevelError: slog.LevelError,
+}
+
+// logger returns nil, which logs nothing, for the level off.
+func logger(level config.Level, stderr io.Writer) *slog.Logger {
+	l, on := levels[level]
+	if !on {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: l}))
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"io"
+	"reflect"
+	"slices"
+	"testing"
+
+	"guise/config"
+	"guise/proxy"
+)
+
+// another holds, for each key that the proxy's options depend on, a value
+// that no profile has.
+var another = map[string]string{
+	"access.networks":            "10.0.0.0/8",
+	"destinations.ports":         "8080",
+	"destinations.connect_ports": "8443",
+	"destinations.allow":         "10.0.0.1",
+	"destinations.deny":          "deny.example",
+	"headers.unknown":            "drop",
+	"cookies.default":            "block",
+	"identity.persona":           "chrome",
+	"identity.language":          "de",
+	"identity.source_addresses":  "127.0.0.1",
+	"cache.memory":               "0",
+	"cache.object":               "1KiB",
+	"cache.sharing":              "per-client",
+	"upstream.chain":             "socks5://127.0.0.1:9050",
+	"console.enabled":            "false",
+	"log.level":                  "off",
+	"limits.head":                "63KiB",
+	"limits.fields":              "99",
+	"limits.target":              "1KiB",
+	"timeouts.head":              "1ms",
+	"timeouts.keep_alive":        "1ms",
+	"timeouts.body":              "1ms",
+	"timeouts.write":             "1ms",
+	"timeouts.connect":           "1ms",
+	"timeouts.response":          "1ms",
+	"timeouts.tunnel":            "1ms",
+	"sites":                      "[{match: a.example, cookies: pass}]",
+}
+
+// elsewhere are the keys that do not end up in the proxy's options, and why.
+var elsewhere = map[string]string{
+	"profile":               "names the other values",
+	"listeners":             "opened by serve",
+	"timeouts.shutdown":     "waited by serve",
+	"access.authentication": "refused but for none",
+	"access.users":          "refused",
+	"inspection.enabled":    "refused",
+}
+
+func options(t *testing.T, sets ...string) proxy.Options {
+	t.Helper()
+	c, problems := config.Load("", nil, sets)
+	if len(problems) > 0 {
+		t.Fatalf("%q:\n%s", sets, problems)
+	}
+	return proxyOptions(c, io.Discard)
+}
+
+func TestNoKeyIsSilentlyIgnored(t *testing.T) {
+	before := options(t)
+	for _, key := range config.Keys() {
+		value, used := another[key]
+		if _, known := elsewhere[key]; known == used {
+			t.Errorf("%s must be in exactly one of the two tables", key)
+			continue
+		}
+		if used && reflect.DeepEqual(options(t, key+"="+value), before) {
+			t.Errorf("%s=%s changes nothing", key, value)
+		}
+	}
+}
+
+func TestSiteKeysReachTheFilters(t *testing.T) {
+	o := options(t, `sites=[{match: "*.a.example", cookies: session, headers: {unknown: drop, allow: [X-A]}, inspection: false}, {match: b.example}]`)
+	if len(o.Filters.Sites) != 2 {
+		t.Fatalf("sites are %+v", o.Filters.Sites)
+	}
+	a, b := o.Filters.Sites[0], o.Filters.Sites[1]
+	if a.Match != "*.a.example" || a.Cookies != cookiePolicies[config.CookiesSession] || a.Unknown != unknownPolicies[config.Drop] || !slices.Equal(a.Allow, []string{"X-A"}) {
+		t.Errorf("first site is %+v", a)
+	}
+	if b.Cookies != cookiePolicies[""] || b.Unknown != unknownPolicies[""] {
+		t.Errorf("second site does not inherit: %+v", b)
+	}
+}
+
+// A word of the configuration that a table here forgets would be mapped to
+// a default.
+func TestEveryChoiceIsMapped(t *testing.T) {
+	for key, choices := range map[string][]string{
+		"cookies.default": {"pass", "session", "first-party", "block"},
+		"headers.unknown": {"pass", "drop"},
+		"cache.sharing":   {"shared", "disguised", "per-client"},
+		"log.level":       {"debug", "info", "warn", "error", "off"},
+	} {
+		var seen []proxy.Options
+		for _, choice := range choices {
+			o := options(t, key+"="+choice)
+			if slices.ContainsFunc(seen, func(other proxy.Options) bool { return reflect.DeepEqual(o, other) }) {
+				t.Errorf("%s=%s gives the same options as another choice", key, choice)
+			}
+			seen = append(seen, o)
+		}
+	}
+}
+
+// Zero means a default to the rooms below; what the configuration calls none
+// must arrive as none.
+func TestNoneIsNotTheDefault(t *testing.T) {
+	o := options(t, "destinations.ports=", "destinations.connect_ports=", "cache.memory=0", "log.level=off")
+	if o.Egress.Ports == nil || o.Egress.ConnectPorts == nil {
+		t.Error("an empty list of ports becomes the default ports")
+	}
+	if o.Cache.Memory >= 0 {
+		t.Error("no memory becomes the default memory")
+	}
+	if o.Log != nil {
+		t.Error("off logs")
+	}
+}
+
+// Whatever the configuration accepts, the rooms below take: their errors name
+// no line. What it refuses does not matter here.
+func TestWhatIsAcceptedWorks(t *testing.T) {
+	hosts := []string{
+		"a.example", "A.Example.", "*.a.example", "*.com", "localhost", "_dmarc.a.example", "xn--bcher-kva.example", "b\u00fccher.example",
+		"*.b\u00fccher.example", "192.0.2.1", "10.1", "0x7f.1", "1.2.3.4.5", "[2001:db8::1]", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%lo",
+		"a..b", "-a.b", "a-.b", "a_b", "xn--a", "xn--.example", "\uff11\uff12\uff17.\uff10.0.1", "a\u3002b", "a b", "*", "*.", "*.*.a", "10.0.0.0/8", "::/0", "fd00::/8",
+		"::ffff:10.0.0.0/104", "a/8", "0.0.0.0/0", "a.1", "a.0x1", "a.x1", "1a", "\u2160", "\u00df.example", "a\u200db.example",
+	}
+	sets := []string{
+		"upstream.chain=http://127.0.0.1:1", "upstream.chain=http://me@h:1", "upstream.chain=http://me:p%40@[::1]:1", "upstream.chain=socks5://h:1",
+		"upstream.chain=socks5h://me:p@h:1", "upstream.chain=socks5://me@h:1", "upstream.chain=http://a_b:1/", "upstream.chain=http://10.1:1",
+		"identity.language=de", "identity.language=pt-BR", "identity.language=zh-Hant-TW", "identity.language=es-419", "identity.language=fil", "identity.language=EN-us",
+		"identity.source_addresses=127.0.0.1,127.0.0.2", "identity.source_addresses=::ffff:127.0.0.1", "access.networks=::ffff:10.0.0.0/104", "access.networks=0.0.0.0/0",
+		"destinations.ports=1-65535", "destinations.ports=80,80",
+	}
+	for _, h := range hosts {
+		sets = append(sets, "destinations.allow=["+h+"]", "destinations.deny=["+h+"]", `sites=[{match: "`+h+`", cookies: pass}]`)
+	}
+	accepted := 0
+	for _, set := range sets {
+		c, problems := config.Load("", nil, []string{set})
+		if len(problems) > 0 {
+			continue
+		}
+		accepted++
+		p, err := proxy.New(proxyOptions(c, io.Discard))
+		if err != nil {
+			t.Errorf("%s is accepted, but: %v", set, err)
+			continue
+		}
+		p.Close()
+	}
+	if accepted < len(sets)/3 {
+		t.Errorf("only %d of %d were accepted", accepted, len(sets))
+	}
+}

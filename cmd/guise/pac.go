@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"guise/config"
+	"guise/proxy"
+)
+
+func newPACCommand(p *program) *cobra.Command {
+	var address string
+	cmd := &cobra.Command{
+		Use:   "pac",
+		Short: "Print the PAC file for browsers",
+		Long: `Pac prints the proxy auto-configuration file that the listener serves at
+/proxy.pac: local names and private networks go direct, everything else to
+guise, and nothing falls back to a direct connection.
+
+Without --address it names the first listener.`,
+		Example: `  guise pac > guise.pac
+  guise pac --address 192.168.1.2:8118`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if address != "" && !isHostPort(address) {
+				return fmt.Errorf("--address %q is not HOST:PORT", address)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: work(func(*cobra.Command, []string) error {
+			c, err := p.load()
+			if err != nil {
+				return err
+			}
+			if address == "" {
+				address = reachable(c.Listeners[0].Address)
+			}
+			_, err = fmt.Fprint(p.stdout, proxy.PAC(address))
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&address, "address", "", "`HOST:PORT` by which browsers reach guise")
+	return cmd
+}
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	var p config.PortRange
+	return err == nil && host != "" && p.UnmarshalText([]byte(port)) == nil && p.First == p.Last
+}
+
+// reachable returns how a browser on this machine reaches a listener at a:
+// one that listens everywhere is reached by loopback.
+func reachable(a config.Address) string {
+	host := a.IP.String()
+	switch {
+	case !a.IP.IsValid() || a.IP.IsUnspecified() && a.IP.Is4():
+		host = "127.0.0.1"
+	case a.IP.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, fmt.Sprint(a.Port))
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"guise/config"
+)
+
+// Exit codes.
+const (
+	exitFine  = 0
+	exitFound = 1 // it found problems, or could not do its work
+	exitUsage = 2 // unknown command, flag or argument
+)
+
+// A program is one run of guise: what main gives it, and the flags that its
+// commands share.
+type program struct {
+	stdout, stderr io.Writer
+	environ        []string // "NAME=value"
+	file           string   // --config; "" for none
+	sets           []string // --set key=value
+}
+
+// A failure is an error of a command's work, as against of its usage.
+type failure struct{ err error }
+
+func (f failure) Error() string { return f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+// errReported ends a command whose output already says what is wrong.
+var errReported = errors.New("problems were found")
+
+// invalid is a configuration with problems.
+type invalid struct{ problems config.Problems }
+
+func (e invalid) Error() string {
+	return fmt.Sprintf("%d problems in the configuration", len(e.problems))
+}
+
+// run is the program: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer, environ []string) int {
+	p := &program{stdout: stdout, stderr: stderr, environ: environ}
+	root := newRootCommand(p)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return exitFine
+	}
+	if _, worked := errors.AsType[failure](err); !worked {
+		fmt.Fprintf(stderr, "guise: %v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
+		return exitUsage
+	}
+	p.report(err)
+	return exitFound
+}
+
+// report prints err as a person is to read it, on standard error.
+func (p *program) report(err error) {
+	if bad, ok := errors.AsType[invalid](err); ok {
+		fmt.Fprint(p.stderr, bad.problems)
+		return
+	}
+	if !errors.Is(err, errReported) {
+		fmt.Fprintf(p.stderr, "guise: %v\n", err)
+	}
+}
+
+// work makes a command of f: whatever error f returns is not one of usage.
+func work(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := f(cmd, args); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+}
+
+// load returns the configuration that flags and environment give.
+func (p *program) load() (*config.Config, error) {
+	c, problems := config.Load(p.file, p.environ, p.sets)
+	if len(problems) > 0 {
+		return nil, invalid{problems}
+	}
+	return c, nil
+}
+
+func newRootCommand(p *program) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "guise",
+		Short: "An anonymizing HTTP proxy",
+		Long: `guise is an HTTP proxy that hides you from the sites you visit: your address,
+your browser and system, tracking cookies, referrers and tracking parameters.
+Without a command it serves, as "guise serve" does.`,
+		Example: `  guise
+  guise --config guise.yaml
+  guise --set listeners=127.0.0.1:9000 --set identity.persona=chrome
+  guise check --config guise.yaml
+  guise help configuration`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			// A script's unset variable must not turn into the defaults.
+			if f := cmd.Flag("config"); f.Changed && p.file == "" {
+				return errors.New("--config wants a file")
+			}
+			return nil
+		},
+		RunE: work(func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) }),
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&p.file, "config", "c", "", "configuration `FILE` (.yaml, .toml or .json)")
+	flags.StringArrayVar(&p.sets, "set", nil, "override one `key=value`, such as cache.memory=128MiB; may be repeated")
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(
+		newServeCommand(p),
+		newCheckCommand(p),
+		newExplainCommand(p),
+		newJudgeCommand(p),
+		newPACCommand(p),
+		newVersionCommand(p),
+		newConfigurationTopic(),
+	)
+	return root
+}
+
+// newConfigurationTopic returns what "guise help configuration" shows. Having
+// nothing to run makes it a topic.
+func newConfigurationTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "configuration",
+		Short: "Every key with its default, and how to set it",
+		Long: `A profile (household, public or pac) is the base. What the file of --config says
+overrides it; environment variables override the file: GUISE_CACHE_MEMORY for
+cache.memory; --set cache.memory=128MiB overrides all. There, a list is
+written with commas, or as in YAML: --set 'sites=[{match: "*.bank.example",
+cookies: pass}]'. TOML and JSON files have the same keys.
+
+Sizes and times need a unit. An unknown key is an error, as is all that is not
+supported yet; "guise check" shows what is wrong. This is the default:
+
+` + config.Reference(),
+	}
+}

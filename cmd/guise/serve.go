@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"guise/config"
+	"guise/proxy"
+)
+
+func newServeCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the proxy (the default)",
+		Long: `Serve runs the proxy until it is told to stop. Without --config it is the
+household profile on 127.0.0.1:8118.
+
+SIGHUP or a change of the file loads the configuration again; if the new one has
+problems they are printed and the old one stays. No open connection is cut.
+SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
+timeouts.shutdown; a second one ends it at once.`,
+		Example: `  guise serve
+  guise serve --config guise.yaml
+  guise serve --set profile=pac --set cache.memory=256MiB
+  GUISE_IDENTITY_PERSONA=chrome guise serve`,
+		Args: cobra.NoArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) }),
+	}
+}
+
+// A server is a running proxy with its listeners and its configuration. Its
+// methods are called from one goroutine.
+type server struct {
+	*program
+	config    *config.Config
+	proxy     *proxy.Proxy
+	listeners *listeners
+}
+
+// serve runs until a signal stops it, ctx ends, or a listener fails.
+func (p *program) serve(ctx context.Context) error {
+	// Signals first: one that comes while the proxy starts must not kill it
+	// half way, nor a SIGHUP at all.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	loaded := fingerprint(p.file)
+	s, err := p.start()
+	if err != nil {
+		return err
+	}
+	changed := watch(ctx, p.file, loaded, func(err error) {
+		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
+	})
+	defer changed.stop()
+	banner(p.stderr, s.config, s.listeners.addresses())
+
+	for {
+		select {
+		case <-ctx.Done():
+			return s.stop(signals)
+		case err := <-s.listeners.failed:
+			s.proxy.Close()
+			s.listeners.wait()
+			return err
+		case <-changed.events:
+			s.reload()
+		case got := <-signals:
+			if got != syscall.SIGHUP {
+				return s.stop(signals)
+			}
+			s.reload()
+		}
+	}
+}
+
+// start assembles the proxy and listens; nothing is served unless all of it
+// works.
+func (p *program) start() (*server, error) {
+	c, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	assembled, err := proxy.New(proxyOptions(c, p.stderr))
+	if err != nil {
+		return nil, err
+	}
+	s := &server{program: p, config: c, proxy: assembled, listeners: newListeners(assembled.Serve)}
+	if err := s.listeners.change(c.Listeners, func() error { return nil }); err != nil {
+		assembled.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// reload takes the configuration as it is now, whole or not at all.
+func (s *server) reload() {
+	before := len(s.listeners.open)
+	c, err := s.load()
+	if err == nil {
+		err = s.listeners.change(c.Listeners, func() error {
+			return s.proxy.Reload(proxyOptions(c, s.stderr))
+		})
+	}
+	if err != nil {
+		s.report(err)
+		fmt.Fprintln(s.stderr, "guise: the configuration was not reloaded; the old one stays")
+		return
+	}
+	s.config = c
+	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
+	if before != len(s.listeners.open) || s.listeners.changed {
+		for _, a := range s.listeners.addresses() {
+			fmt.Fprintf(s.stderr, "guise: listening on %s\n", a)
+		}
+	}
+}
+
+// stop drains: no new connection, and timeouts.shutdown for what is running.
+// Another signal but SIGHUP ends the wait.
+func (s *server) stop(signals <-chan os.Signal) error {
+	patience := time.Duration(s.config.Timeouts.Shutdown)
+	fmt.Fprintf(s.stderr, "guise: stopping; what is running gets %s, a second signal ends it now\n", patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Its error says that time ran out, which is what was announced.
+		s.proxy.Shutdown(ctx)
+	}()
+	for {
+		select {
+		case <-done:
+			s.listeners.wait()
+			return nil
+		case got := <-signals:
+			if got != syscall.SIGHUP {
+				cancel()
+			}
+		}
+	}
+}

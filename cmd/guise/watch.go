@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// settle is how long a change is left alone: an editor writes in several steps.
+const settle = 100 * time.Millisecond
+
+// A watcher tells when a file's content has changed. It watches the folders
+// that the file and what it links to are in, not the file: editors put a new
+// file in the place of the old, and Kubernetes swaps a link beside it.
+type watcher struct {
+	events chan struct{} // one event for any number of changes
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// watch starts a watcher for file until ctx ends or it is stopped. loaded is
+// the fingerprint of what was loaded; without one nothing is watched. If the
+// file cannot be watched, watch calls cannot.
+func watch(ctx context.Context, file string, loaded []byte, cannot func(error)) *watcher {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	if loaded == nil {
+		close(w.done)
+		return w
+	}
+	notify, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = addFolders(notify, file)
+	}
+	if err != nil {
+		if notify != nil {
+			notify.Close()
+		}
+		cannot(err)
+		close(w.done)
+		return w
+	}
+	go w.run(ctx, notify, file, loaded)
+	return w
+}
+
+// stop ends the watcher and waits for it.
+func (w *watcher) stop() {
+	w.cancel()
+	<-w.done
+}
+
+func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string, last []byte) {
+	defer close(w.done)
+	defer notify.Close()
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	// The first look is due at once: the file may have changed after it was
+	// loaded and before it was watched.
+	waiting := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-notify.Errors: // the queue ran over; look at the file itself
+		case _, ok := <-notify.Events:
+			if !ok {
+				return
+			}
+		case <-timer.C:
+			waiting = false
+			addFolders(notify, file) // a link may lead elsewhere by now
+			now := fingerprint(file)
+			if !bytes.Equal(now, last) {
+				last = now
+				select {
+				case w.events <- struct{}{}:
+				default: // one is waiting to be read
+				}
+			}
+			continue
+		}
+		if !waiting {
+			waiting = true
+			timer.Reset(settle)
+		}
+	}
+}
+
+// addFolders watches the folders of file and of what it links to. Watching
+// one again changes nothing.
+func addFolders(notify *fsnotify.Watcher, file string) error {
+	err := notify.Add(filepath.Dir(file))
+	if target, linkErr := filepath.EvalSymlinks(file); linkErr == nil {
+		if dir := filepath.Dir(target); dir != filepath.Dir(file) {
+			notify.Add(dir)
+		}
+	}
+	return err
+}
+
+// fingerprint returns a digest of file's content, nil if it is no regular
+// file (a pipe can be read once) or cannot be read.
+func fingerprint(file string) []byte {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, 8<<20)); err != nil {
+		return nil
+	}
+	return h.Sum(nil)
+}
