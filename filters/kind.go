@@ -13,21 +13,21 @@ type Kind uint8
 // The kinds of requests. A request that shows no purpose counts as Fetch: a
 // script or an API client made it.
 const (
-	Fetch     Kind = iota
-	Document       // a page, navigated to
-	Frame          // a page within a page
-	Embed          // <embed> and <object>
-	Image          //
-	Style          //
-	Script         //
-	Font           //
-	Audio          //
-	Video          // and media of either sort, if only its Accept tells
-	Worker         // dedicated, shared and service workers
-	Manifest       //
-	Track          // subtitles
-	Preflight      // the question that precedes a cross-origin request (CORS)
-	WebSocket      //
+	Fetch    Kind = iota
+	Document      // a page, navigated to
+	Frame         // a page within a page
+	Embed         // <embed> and <object>
+	Image
+	Style
+	Script
+	Font
+	Audio
+	Video     // and media of either sort, if only its Accept tells
+	Worker    // dedicated, shared and service workers
+	Manifest  // of a web application
+	Track     // subtitles
+	Preflight // the question that precedes a cross-origin request (CORS)
+	WebSocket // the handshake
 	kindCount = iota
 )
 
@@ -40,7 +40,7 @@ var kinds = [kindCount]struct {
 	dests []string
 	plain Kind
 }{
-	Fetch: {"fetch", []string{"empty", "report", "json", "text", "xslt", "webidentity", "email-verification"}, Fetch},
+	Fetch: {"fetch", []string{"empty", "report", "json", "text", "xslt", "webidentity"}, Fetch},
 	// A frame on plain http looks like a page in all browsers but Firefox.
 	Document:  {"document", []string{"document"}, Document},
 	Frame:     {"frame", []string{"iframe", "frame", "fencedframe"}, Document},

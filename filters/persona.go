@@ -56,7 +56,10 @@ var personaOnly = []string{
 	"Sec-Gpc", "Upgrade-Insecure-Requests", "Save-Data",
 }
 
-// Personas names the personas that [New] knows.
+// Personas names the personas that [New] knows. With "off" the client's own
+// User-Agent, Accept fields, Sec-Fetch fields, DNT, Sec-GPC and Priority pass
+// and tell the origin which browser this is; every other rule holds, so client
+// hints and whatever names a device, a person or a route still go.
 func Personas() []string {
 	files, err := fs.Glob(personaFiles, "personas/*.json")
 	if err != nil {

@@ -143,3 +143,86 @@ func TestPersonaOffPassesTheClientsOwn(t *testing.T) {
 		}
 	}
 }
+
+// The personas' requests, byte for byte as their browsers were recorded.
+func TestPersonasWriteWhatTheirBrowserWrites(t *testing.T) {
+	for _, test := range []struct {
+		persona, url string
+		h            http.Header
+		want         string
+	}{
+		{"firefox", "http://site.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}}, `
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:153.0) Gecko/20100101 Firefox/153.0
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8
+Accept-Language: en-US,en;q=0.9
+Accept-Encoding: gzip, deflate
+Sec-GPC: 1
+Connection: keep-alive
+Upgrade-Insecure-Requests: 1
+Priority: u=0, i
+`},
+		{"firefox", "https://site.example/i.png", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}}, `
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:153.0) Gecko/20100101 Firefox/153.0
+Accept: image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5
+Accept-Language: en-US,en;q=0.9
+Accept-Encoding: gzip, deflate, br, zstd
+Sec-GPC: 1
+Sec-Fetch-Storage-Access: none
+Connection: keep-alive
+Sec-Fetch-Dest: image
+Sec-Fetch-Mode: no-cors
+Sec-Fetch-Site: cross-site
+Priority: u=5, i
+`},
+		{"firefox", "https://site.example/api", http.Header{"Sec-Fetch-Dest": {"empty"}, "X-Api-Key": {"k"}, "Content-Type": {"application/json"}, "Origin": {"https://app.example"}, "Accept": {"application/json"}}, `
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:153.0) Gecko/20100101 Firefox/153.0
+Accept: application/json
+Accept-Language: en-US,en;q=0.9
+Accept-Encoding: gzip, deflate, br, zstd
+X-Api-Key: k
+Content-Type: application/json
+Origin: https://app.example
+Sec-GPC: 1
+Connection: keep-alive
+Sec-Fetch-Dest: empty
+Sec-Fetch-Mode: cors
+Sec-Fetch-Site: cross-site
+Priority: u=4
+`},
+		{"chrome", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Cookie": {"k=v"}}, `
+Connection: keep-alive
+sec-ch-ua: "Not:A-Brand";v="8", "Chromium";v="156", "Google Chrome";v="156"
+sec-ch-ua-mobile: ?0
+sec-ch-ua-platform: "Windows"
+Upgrade-Insecure-Requests: 1
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7
+Sec-Fetch-Site: none
+Sec-Fetch-Mode: navigate
+Sec-Fetch-User: ?1
+Sec-Fetch-Dest: document
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-US,en;q=0.9
+Cookie: k=v
+`},
+	} {
+		got := scrubbed(t, newSet(t, Options{Persona: test.persona}), newRequest(t, "GET", test.url, test.h))
+		if _, fields, _ := strings.Cut(got, "\n"); "\n"+fields != test.want {
+			t.Errorf("%s to %s:\n%s\nwant%s", test.persona, test.url, fields, test.want)
+		}
+	}
+}
+
+func TestBrowsersTEGoes(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, h := range []http.Header{
+		{"Te": {"trailers"}, "User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}},
+		{"Te": {"trailers"}, "Sec-Fetch-Dest": {"document"}},
+	} {
+		m := s.Read(newRequest(t, "GET", "https://site.example/", h), netip.Addr{})
+		s.Request(m, nil)
+		if m.Request.Header["Te"] != nil {
+			t.Errorf("it passes with %v", h)
+		}
+	}
+}

@@ -104,8 +104,13 @@ func targetHost(r *http.Request) string {
 // List. Addresses, single labels and public suffixes are their own.
 func registrable(host string) string {
 	host = foldHost(host)
-	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(host, ".") {
-		return host
+	if !strings.Contains(host, ".") {
+		return host // a single label, or IPv6
+	}
+	if last := host[len(host)-1]; '0' <= last && last <= '9' || strings.Contains(host, ":") {
+		if _, err := netip.ParseAddr(host); err == nil {
+			return host
+		}
 	}
 	site, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
