@@ -165,9 +165,3 @@ func (p *pool) clear(forGood bool) {
 		c.nc.Close()
 	}
 }
-
-func (p *pool) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
-}

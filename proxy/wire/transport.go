@@ -114,7 +114,8 @@ func (t *Transport) CloseIdleConnections() {
 }
 
 // Close closes the connections not in use, and each other one after its
-// exchange. Later round trips fail with ErrClosed.
+// exchange. It cuts nothing: requests that were on their way here when the
+// transport was replaced still go out, each on a connection of its own.
 func (t *Transport) Close() {
 	t.once.Do(t.init)
 	t.pool.clear(true)

@@ -13,8 +13,6 @@ func (t *Transport) dial(ctx context.Context, k poolKey) (*originConn, error) {
 	var nc net.Conn
 	var err error
 	switch {
-	case t.pool.isClosed():
-		return nil, ErrClosed
 	case k.hop && t.DialHop != nil:
 		nc, err = t.DialHop(ctx)
 	case !k.hop && t.Dial != nil:

@@ -28,9 +28,6 @@ var (
 	// ErrWriteTimeout means that the origin did not take the request in time.
 	ErrWriteTimeout error = &timeout{"wire: origin does not read the request"}
 
-	// ErrClosed means that the transport was closed.
-	ErrClosed = errors.New("wire: transport is closed")
-
 	errBodyClosed = errors.New("wire: read on a closed response body")
 )
 

@@ -345,9 +345,29 @@ func TestTransportDialErrors(t *testing.T) {
 	if !errors.As(err, &de) || !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "127") {
 		t.Error(err)
 	}
+}
+
+// A closed transport cuts nothing and keeps nothing.
+func TestTransportClose(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tr.Close()
-	if _, _, err = fetch(tr, request(t, "GET", "http://a.test/", nil)); err != ErrClosed {
-		t.Error(err)
+	if b, err := io.ReadAll(resp.Body); string(b) != "ok" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	for range 2 {
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+	}
+	if n := o.conns.Load(); n != 3 || tr.pool.order.Len() != 0 {
+		t.Errorf("%d connections, want 3; %d idle", n, tr.pool.order.Len())
 	}
 }
 

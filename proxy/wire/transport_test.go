@@ -266,6 +266,43 @@ func TestTransportTLS(t *testing.T) {
 	}
 }
 
+// Under TLS as well, nothing that comes between two exchanges is taken for an
+// answer, and an end is noticed.
+func TestTransportTLSLate(t *testing.T) {
+	for name, late := range map[string]func(net.Conn){
+		"bytes":        func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil") },
+		"close_notify": func(c net.Conn) { c.(*tls.Conn).CloseWrite() },
+		"an end":       func(c net.Conn) { c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite() },
+	} {
+		said := make(chan bool)
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, br, _ := http.NewResponseController(w).Hijack()
+			defer c.Close()
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			if r.Method == "GET" {
+				<-said
+				late(c)
+				said <- true
+			}
+			io.Copy(io.Discard, br)
+		}))
+		s.StartTLS()
+		tr := newTransport(t, s.Listener.Addr().String())
+		tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
+		mustFetch(t, tr, request(t, "GET", "https://example.com/", nil))
+		if n := tr.pool.order.Len(); n != 1 {
+			t.Errorf("%s: %d idle connections, want 1", name, n)
+		}
+		said <- true
+		<-said
+		if body := mustFetch(t, tr, request(t, "POST", "https://example.com/", nil)); body != "ok" {
+			t.Errorf("%s: body %q", name, body)
+		}
+		tr.Close()
+		s.Close()
+	}
+}
+
 // Two hundred exchanges with net/http, of all shapes, arrive unchanged both
 // ways.
 func TestTransportAgainstNetHTTP(t *testing.T) {
