@@ -33,32 +33,13 @@ type Options struct {
 	Chain           []*url.URL              // at most one http://, socks5:// or socks5h:// proxy, with or without userinfo; nil goes direct
 	Ports           []PortRange             // ports for plain HTTP; nil means 80, 443, 1024-65535
 	ConnectPorts    []PortRange             // ports for CONNECT; nil means 443
+	CloseAbused     bool                    // keep AbusedPorts closed where they are within a range rather than named alone
 	Allow           []string                // networks, addresses, hosts or "*.host" that the guard lets through
 	Deny            []string                // the same, closed whatever Allow says
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
 	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
 	Resolver        *net.Resolver           // nil asks the system's name servers
 }
-
-// A Use is what a connection is for. It decides which ports are open.
-type Use uint8
-
-// The uses of a connection.
-const (
-	Plain   Use = iota // requests that guise reads
-	Connect            // tunnels, of which guise sees bytes only
-)
-
-// A PortRange is the ports from First to Last, both included.
-type PortRange struct{ First, Last uint16 }
-
-// Contains reports whether port is in r.
-func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
-
-var (
-	defaultPorts        = []PortRange{{80, 80}, {443, 443}, {1024, 65535}}
-	defaultConnectPorts = []PortRange{{443, 443}}
-)
 
 // defaultConnectTimeout is long enough for two lost SYNs (RFC 6298: 1 + 2 s).
 const defaultConnectTimeout = 10 * time.Second
@@ -71,7 +52,7 @@ var systemResolver = &net.Resolver{PreferGo: runtime.GOOS == "linux"}
 // An Egress opens connections to origins. It is safe for concurrent use.
 type Egress struct {
 	guard    guard
-	ports    [2][]PortRange // by Use
+	ports    [2]openPorts // by Use
 	source4  []netip.Addr
 	source6  []netip.Addr
 	turn4    atomic.Uint32
@@ -87,15 +68,20 @@ type Egress struct {
 // Allow or Deny that is neither a network nor a host.
 func New(o Options) (*Egress, error) {
 	e := &Egress{
-		ports:    [2][]PortRange{Plain: o.Ports, Connect: o.ConnectPorts},
+		ports:    [2]openPorts{Plain: {ranges: o.Ports}, Connect: {ranges: o.ConnectPorts}},
 		timeout:  o.ConnectTimeout,
 		resolver: o.Resolver,
 	}
 	if o.Ports == nil {
-		e.ports[Plain] = defaultPorts
+		e.ports[Plain].ranges = defaultPorts
 	}
 	if o.ConnectPorts == nil {
-		e.ports[Connect] = defaultConnectPorts
+		e.ports[Connect].ranges = defaultConnectPorts
+	}
+	if o.CloseAbused {
+		for use := range e.ports {
+			e.ports[use].closed = AbusedPorts
+		}
 	}
 	if e.timeout == 0 {
 		e.timeout = defaultConnectTimeout
@@ -150,11 +136,7 @@ func (e *Egress) addSource(source netip.Addr) error {
 // without a look-up: the port, the lists, well-known local names, and literal
 // addresses. It returns nil or a [*Refused]. Dial checks all of this again.
 func (e *Egress) Allow(use Use, t Target) error {
-	open := false
-	for _, r := range e.ports[use] {
-		open = open || r.Contains(t.Port)
-	}
-	if !open {
+	if !e.ports[use].contains(t.Port) {
 		return refusedPort
 	}
 	return e.guard.target(t)
@@ -185,8 +167,9 @@ func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 // proxy that leads there. There is no way around a chain that fails.
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
-// the context's cause if it was cancelled, or a *net.OpError with Op "dial" that wraps a
-// *net.DNSError or the system's error. None of them names the destination.
+// the context's cause if it was cancelled, or a *net.OpError with Op "dial"
+// that wraps a *net.DNSError or the system's error. None of them names the
+// destination.
 func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) {
 	if err := e.Allow(use, t); err != nil {
 		return nil, err

@@ -291,6 +291,10 @@ func TestPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	public, err := New(Options{CloseAbused: true, ConnectPorts: []PortRange{{1, 65535}, {993, 993}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		e    *Egress
 		use  Use
@@ -302,6 +306,8 @@ func TestPorts(t *testing.T) {
 		{usual, Connect, 443, true}, {usual, Connect, 80, false}, {usual, Connect, 22, false}, {usual, Connect, 8443, false},
 		{narrow, Plain, 8000, true}, {narrow, Plain, 8080, true}, {narrow, Plain, 7999, false}, {narrow, Plain, 8081, false}, {narrow, Plain, 80, false},
 		{narrow, Connect, 443, false},
+		{usual, Plain, 6667, true}, {public, Plain, 6667, false}, {public, Plain, 2525, false}, {public, Plain, 8080, true},
+		{public, Connect, 25, false}, {public, Connect, 587, false}, {public, Connect, 993, true}, {public, Connect, 443, true}, {public, Connect, 80, true},
 	} {
 		err := c.e.Allow(c.use, Target{Host: "name.example", Port: c.port})
 		if open := err == nil; open != c.open {
