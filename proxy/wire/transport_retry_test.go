@@ -69,12 +69,8 @@ type sightings struct {
 // second, sends the request and counts the heads the origin read of it.
 func retryOnce(t *testing.T, method, body string, again bool, second func(*peer)) sightings {
 	var times atomic.Int32
-	count := func(p *peer) *peer {
-		p.br.Reset(countHeads(p.br, method+" /target", &times, p.Conn))
-		return p
-	}
 	o := startOrigin(t, func(p *peer) {
-		p = count(p)
+		p.br.Reset(&headCounter{r: p.Conn, prefix: []byte(method + " /target"), n: &times})
 		p.next()
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		if p.nr == 1 {
@@ -97,11 +93,8 @@ func retryOnce(t *testing.T, method, body string, again bool, second func(*peer)
 	return sightings{times.Load(), err}
 }
 
-// countHeads counts the request lines that start with prefix.
-func countHeads(_ io.Reader, prefix string, n *atomic.Int32, r io.Reader) io.Reader {
-	return &headCounter{r: r, prefix: []byte(prefix), n: n}
-}
-
+// A headCounter counts the reads that hold a request line starting with
+// prefix.
 type headCounter struct {
 	r      io.Reader
 	prefix []byte
