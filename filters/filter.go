@@ -55,3 +55,18 @@ const (
 	Added                   // it was not there, and all clients send it
 	Reduced                 // part of its value was removed
 )
+
+// String returns the action as a past participle.
+func (a Action) String() string {
+	switch a {
+	case Removed:
+		return "removed"
+	case Rewritten:
+		return "rewritten"
+	case Added:
+		return "added"
+	case Reduced:
+		return "reduced"
+	}
+	return "unknown"
+}

@@ -30,6 +30,10 @@ type personaFile struct {
 		StorageAccess bool     `json:"storageAccess"` // sends Sec-Fetch-Storage-Access
 	} `json:"fetchMetadata"`
 
+	// OwnOrigin lists kinds whose requests to their own origin carry Origin,
+	// although the Fetch standard asks for none.
+	OwnOrigin []string `json:"ownOrigin"`
+
 	// Order lists the fields of HTTP/1.1 requests, by kind and in the
 	// browser's case. "*" stands for those that scripts add.
 	Order []struct {
@@ -79,6 +83,7 @@ type persona struct {
 
 	fetchMetadata [kindCount]bool // which kinds carry Sec-Fetch fields
 	storageAccess bool
+	ownOrigin     [kindCount]bool
 }
 
 // A sheets holds the fields for plain http and https, without and with Range.
@@ -127,6 +132,7 @@ func loadPersona(name, language string) (*persona, error) {
 			p.sheets[k][i][0] = file.sheet(kinds[k].name, scheme, false, list)
 			p.sheets[k][i][1] = file.sheet(kinds[k].name, scheme, true, list)
 		}
+		p.ownOrigin[k] = slices.Contains(file.OwnOrigin, kinds[k].name)
 		if m := file.FetchMetadata; m != nil {
 			p.fetchMetadata[k] = !slices.Contains(m.Except, kinds[k].name)
 			p.storageAccess = m.StorageAccess

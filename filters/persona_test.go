@@ -205,6 +205,21 @@ Accept-Encoding: gzip, deflate, br, zstd
 Accept-Language: en-US,en;q=0.9
 Cookie: k=v
 `},
+		{"chrome", "https://site.example/f.woff2", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Site": {"same-origin"}, "Referer": {"https://site.example/a"}}, `
+Connection: keep-alive
+sec-ch-ua-platform: "Windows"
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36
+sec-ch-ua: "Not:A-Brand";v="8", "Chromium";v="156", "Google Chrome";v="156"
+sec-ch-ua-mobile: ?0
+Accept: */*
+Origin: https://site.example
+Sec-Fetch-Site: same-origin
+Sec-Fetch-Mode: cors
+Sec-Fetch-Dest: font
+Referer: https://site.example/
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-US,en;q=0.9
+`},
 	} {
 		got := scrubbed(t, newSet(t, Options{Persona: test.persona}), newRequest(t, "GET", test.url, test.h))
 		if _, fields, _ := strings.Cut(got, "\n"); "\n"+fields != test.want {

@@ -59,12 +59,19 @@ func (a authority) hostport() string {
 // is not a serialized origin, names a browser extension (Firefox and Safari
 // give each installation its own), or says of a GET what the target knows:
 // Chromium sends it with fonts and module scripts to their own origin, the
-// Fetch standard and others do not.
+// Fetch standard and others do not. A persona of Chromium sends it with fonts,
+// the one kind that always has it.
 type originField struct{ *persona }
 
 // Apply implements [Filter].
 func (f originField) Apply(m *Message, log []Change) []Change {
+	const whyOwn = "Fetch standard, append a request Origin header; and the persona's habit"
 	lines, there := m.Request.Header["Origin"]
+	own := f.identity && m.Visit.Kind != WebSocket && m.Visit.Kind != Preflight && safe(m.Request.Method)
+	if own && f.ownOrigin[m.Visit.Kind.on(m.Request.URL.Scheme)] && siteRelation(m) == "same-origin" {
+		self, _ := parseAuthority(m.Request.URL.Scheme + "://" + m.Request.URL.Host)
+		return put(m.Request.Header, "Origin", m.Request.URL.Scheme+"://"+self.hostport(), whyOwn, log)
+	}
 	if !there {
 		return log
 	}
@@ -78,9 +85,8 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		return put(m.Request.Header, "Origin", "", "RFC 6454 §7; not an origin", log)
 	case strings.HasSuffix(strings.ToLower(a.scheme), "-extension"):
 		return put(m.Request.Header, "Origin", "", "names an installed extension", log)
-	case f.identity && m.Visit.Kind != WebSocket && m.Visit.Kind != Preflight &&
-		safe(m.Request.Method) && a.sameOrigin(m.Request):
-		return put(m.Request.Header, "Origin", "", "Fetch standard, append a request Origin header", log)
+	case own && a.sameOrigin(m.Request):
+		return put(m.Request.Header, "Origin", "", whyOwn, log)
 	}
 	return put(m.Request.Header, "Origin", origin, "RFC 6454 §7", log)
 }

@@ -25,7 +25,7 @@ var responseTable = []group{
 	{identity, "RFC 7838; another way to the origin is a way around the proxy", `alt-svc alt-used alternate-protocol`},
 	{identity, "W3C Network Error Logging", `nel`},
 	{identity, "W3C Reporting API", `report-to reporting-endpoints
-		content-security-policy-report-only-endpoints cross-origin-opener-policy-report-only
+		x-content-security-policy-report-only x-webkit-csp-report-only cross-origin-opener-policy-report-only
 		cross-origin-embedder-policy-report-only document-policy-report-only
 		permissions-policy-report-only integrity-policy-report-only`},
 	{identity, "RFC 9163 §2.1; obsolete", `expect-ct expect-staple expect-staple-report-only`},
