@@ -75,7 +75,7 @@ func dropOption(h http.Header, option string, log []Change) []Change {
 		return log
 	}
 	switch v := names.judge(name); {
-	case v.class == serves, v.class == framing, v.class == hop:
+	case v.class == serves, v.class == registered, v.class == framing, v.class == hop:
 		return log
 	case name == "Cookie", name == "Range", name == "Expect":
 		return log

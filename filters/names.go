@@ -11,6 +11,7 @@ type class uint8
 const (
 	unnamed     class = iota // no rule names it: judged by its words and value
 	serves                   // the request needs it: untouched
+	registered               // as serves, but no browser asks for a page or its parts with it
 	stored                   // metadata that the request stores with its content: as application
 	application              // scripts and API clients need it: untouched unless unknown fields are dropped
 	rebuilt                  // its value is rebuilt from what was understood, see rebuild

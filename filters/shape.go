@@ -122,16 +122,7 @@ func rebuildCacheControl(lines []string) string {
 			}
 		}
 	}
-	var b strings.Builder
-	for _, v := range value {
-		if v != "" {
-			if b.Len() > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(v)
-		}
-	}
-	return b.String()
+	return joinKept(value[:])
 }
 
 // coarse rounds a number of seconds above a day down to whole hours, up to a
@@ -200,9 +191,12 @@ func signsDate(h http.Header) bool {
 	return true
 }
 
+// A preference is one that a client may state, and the values it may have.
+type preference struct{ name, values string }
+
 // preferences are those of the IANA registry of HTTP preferences and of
 // PostgREST and OData, each with its values; "#" is a number, "" no value.
-var preferences = [...]struct{ name, values string }{
+var preferences = [...]preference{
 	{"respond-async", ""},
 	{"return", "minimal representation headers-only OperationOutcome"},
 	{"handling", "strict lenient"},
@@ -227,45 +221,53 @@ var preferences = [...]struct{ name, values string }{
 // rebuildPrefer keeps the preferences that are known (RFC 7240), without
 // their parameters; timezone among others tells of the person.
 func rebuildPrefer(lines []string) string {
-	var b strings.Builder
+	var kept [len(preferences)]string
 	for _, line := range lines {
 		for line != "" {
 			var item string
 			item, line = cutListItem(line)
 			item, _, _ = strings.Cut(item, ";")
 			name, value, _ := strings.Cut(item, "=")
-			kept := keepPreference(strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`))
-			if kept == "" {
-				continue
+			name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
+			for i, p := range preferences {
+				if kept[i] == "" && strings.EqualFold(name, p.name) {
+					kept[i] = p.keep(value)
+				}
 			}
+		}
+	}
+	return joinKept(kept[:])
+}
+
+// joinKept writes the items that are not empty as a list.
+func joinKept(items []string) string {
+	var b strings.Builder
+	for _, item := range items {
+		if item != "" {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(kept)
+			b.WriteString(item)
 		}
 	}
 	return b.String()
 }
 
-func keepPreference(name, value string) string {
-	for _, p := range preferences {
-		if !strings.EqualFold(name, p.name) {
-			continue
+// keep returns the preference with value as it is written, or "" if it cannot
+// have that value.
+func (p preference) keep(value string) string {
+	switch p.values {
+	case "":
+		return p.name
+	case "#":
+		if n := decimal(value, 1_000_000); n != "" {
+			return p.name + "=" + n
 		}
-		switch p.values {
-		case "":
-			return p.name
-		case "#":
-			if n := decimal(value, 1_000_000); n != "" {
-				return p.name + "=" + n
-			}
-			return ""
-		case "*":
-			if value == "*" {
-				return p.name + `="*"`
-			}
-			return ""
+	case "*":
+		if value == "*" {
+			return p.name + `="*"`
 		}
+	default:
 		for v := range strings.FieldsSeq(p.values) {
 			if strings.EqualFold(value, v) {
 				return p.name + "=" + v

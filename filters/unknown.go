@@ -61,9 +61,15 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 
 // refuse returns why a field is removed, or "" if it may pass.
 func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
+	// Without a script a browser adds nothing to what it asks for.
+	plain := m.Visit.Kind != Fetch && (m.Request.Method == http.MethodGet || m.Request.Method == http.MethodHead)
 	switch {
 	case v.class == misplaced, v.class > hop:
 		return v.why
+	case v.class == registered && !plain:
+		return ""
+	case v.class == registered, plain && v.family && strings.HasPrefix(name, "Content-"):
+		return "browsers send no field of this name on their own"
 	case f.registeredOnly:
 		return "not in the IANA registry of HTTP field names"
 	case v.class == stored:

@@ -23,8 +23,9 @@ func (ownAddress) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	var needles *addressForms // built for the first field that needs it
 	for name, lines := range h {
-		switch v := names.judge(name); v.class {
-		case unnamed, application:
+		switch v := names.judge(name); {
+		case v.class == registered && name != "Destination" && name != "If": // those name the origin's resources
+		case v.class == unnamed, v.class == application:
 		default:
 			continue
 		}
