@@ -76,8 +76,8 @@ func sample() *Report {
 		},
 		Broken: []Fault{{"An upload", "the upload did not arrive whole"}},
 		Off:    []Fault{{"A cookie of the site itself", "Cookie did not arrive as it was sent"}},
-		Entropy: []Entropy{{"document", 35, 1, 0, nil},
-			{"image", 35, 4, 1.9, []string{"accept", "accept-language", "sec-ch-ua-platform", "user-agent"}}},
+		Entropy: []Entropy{{"a document", 35, 1, 0, nil},
+			{"an image", 35, 4, 1.9, []string{"accept", "accept-language", "sec-ch-ua-platform", "user-agent"}}},
 		Requests: []Exchange{
 			{Name: "Chrome asks for a document", Section: string(ordinary), Planted: 3, Leaked: []string{"192.0.2.7"},
 				Sent: []Field{{"", "GET http://a/ HTTP/1.1"}, {"Host", "a"}, {"User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"}, {"X-Forwarded-For", "192.0.2.7"}, {"Via", "1.1 home\x1b[2J"}},

@@ -17,7 +17,7 @@ type Options struct {
 	Proxy    string        // host:port of the HTTP proxy; required
 	Origin   *Origin       // required; it records, and is being served
 	Address  string        // host:port under which the proxy finds the origin; required
-	Visitors int           // how many are compared for each kind of request; 0 means 35
+	Visitors int           // how many are compared for each kind of request; 0 means 56
 	Timeout  time.Duration // for each request; 0 means 10 s
 	Seed     uint64        // draws what is planted; 0 means another one for every run
 }
@@ -31,7 +31,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, errors.New("judge needs an origin that records")
 	}
 	if o.Visitors <= 0 {
-		o.Visitors = 35
+		o.Visitors = 56
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
@@ -46,8 +46,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	for _, k := range kinds {
-		if err := r.compare(ctx, k); err != nil {
+	for _, c := range crowds {
+		if err := r.compare(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -176,13 +176,16 @@ func shown(h Head) []Field { return append([]Field{{Value: h.Line}}, h.Fields...
 
 // compare sends the same request for many visitors, each from an address
 // of their own, and measures how well the origin can tell them apart.
-func (r *run) compare(ctx context.Context, k kind) error {
+func (r *run) compare(ctx context.Context, what crowd) error {
 	id := r.draft(netip.Addr{}).id
 	var heads [][]byte
 	for _, v := range visitors(r.Visitors) {
 		c := r.client()
 		d := &draft{seeds: r.seeds, host: r.Address, id: id}
-		d.ask(v, k)
+		d.ask(v, what.kind)
+		if what.edit != nil {
+			what.edit(d, v)
+		}
 		before := len(r.Origin.record.of(id))
 		if _, _, err := c.exchange(ctx, d.method, d.bytes()); err != nil {
 			return err
@@ -195,14 +198,14 @@ func (r *run) compare(ctx context.Context, k kind) error {
 		}
 	}
 	r.arrived += len(heads)
-	e := measure(string(k), heads)
+	e := measure(what.name, heads)
 	r.report.Entropy = append(r.report.Entropy, e)
 	if e.Bits > 0 {
 		r.report.Leaks = append(r.report.Leaks, Leak{Identity, "requests of different visitors", "are not the same",
-			"Many visitors ask for " + k.a(), strings.Join(e.Fields, ", ")})
+			"Many visitors ask for " + what.name, strings.Join(e.Fields, ", ")})
 	}
 	if len(heads) < r.Visitors {
-		r.report.Broken = append(r.report.Broken, Fault{"Many visitors ask for " + k.a(), fmt.Sprintf("of %d requests %d arrived", r.Visitors, len(heads))})
+		r.report.Broken = append(r.report.Broken, Fault{"Many visitors ask for " + what.name, fmt.Sprintf("of %d requests %d arrived", r.Visitors, len(heads))})
 	}
 	return nil
 }

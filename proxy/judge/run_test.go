@@ -143,7 +143,7 @@ func TestReportTellsEveryRequest(t *testing.T) {
 	if r.Planted < 300 || r.Hidden > r.Planted/2 {
 		t.Errorf("%d of %d hidden", r.Hidden, r.Planted)
 	}
-	if len(r.Entropy) != len(kinds) || r.Entropy[0].Distinct < 8 {
+	if len(r.Entropy) != len(crowds) || r.Entropy[0].Distinct < 8 {
 		t.Errorf("entropy %v", r.Entropy)
 	}
 }
