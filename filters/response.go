@@ -75,7 +75,8 @@ var responseTable = []group{
 		docker-* tus-* upload-* dpop-nonce replay-nonce accept-signature signature
 		signature-input digest repr-digest want-* x-accel-* hx-* x-inertia x-inertia-*
 		grpc-* x-livewire turbo-* x-up-* x-csrf-token x-xsrf-token x-pingback
-		x-total-count x-total x-page x-per-page x-next-page x-pjax-* x-redirected-path`},
+		x-total-count x-total x-page x-per-page x-next-page x-pjax-* x-redirected-path
+		x-location x-original-content-length sec-session-* secure-session-*`},
 }
 
 // Apply implements [Filter].
