@@ -91,6 +91,9 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n := *e
 	d := parseDirectives(f.resp.Header["Cache-Control"])
 	n.header = updated(e.header, f.resp.Header, &d)
+	if f.resp.Header.Get("Date") == "" {
+		n.header["Date"] = []string{formatDate(f.at)} // RFC 9110 §6.6.1
+	}
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.held, n.views, n.closed = nil, nil, false
@@ -186,7 +189,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	if f.doomed {
 		return
 	}
-	if f.stored = c.insert(f.k, &e, f.viewers); f.stored != nil && c.differ.see(f.k, &e) {
+	c.insert(f.k, &e, f.viewers)
+	f.stored = &e
+	if c.differ.see(f.k, &e) {
 		c.counters.Differing++
 	}
 }
@@ -233,17 +238,15 @@ func (e *entry) clearBody() bool {
 }
 
 // insert puts e into the store under k, together with or instead of what it
-// supersedes, and returns what was stored. The caller holds c.mu.
-func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) *entry {
+// supersedes. The caller holds c.mu.
+func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 	disguised := c.options.Load().Sharing == Disguised && !e.personal
 	if r := c.store.index[k]; r != nil {
 		for _, old := range slices.Clone(r.entries) {
 			if !slices.Equal(old.vary, e.vary) || old.varyKey != e.varyKey {
 				continue
 			}
-			if !c.supersede(old, e, disguised, viewers) {
-				return nil
-			}
+			c.supersede(old, e, disguised, viewers)
 		}
 	}
 	e.weigh()
@@ -254,24 +257,23 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) *entry {
 	}
 	c.store.add(k, e)
 	c.counters.Stored++
-	return e
 }
 
 // supersede removes an old entry in favour of a newer one for the same
-// request, after taking over what both share. It reports false if the newer
-// one is not to be stored beside the old. The caller holds c.mu.
-func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) bool {
+// request, after taking over what both share. The caller holds c.mu.
+func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) {
 	switch same := e.strong() && old.etag == e.etag; {
 	case e.part != nil && old.part == nil && !same && !e.strong():
-		return true // the whole one can answer what the part cannot
+		return // the whole one can answer what the part cannot
 	case e.part != nil && old.part == nil && same:
-		return false
+		e.header = updated(old.header, e.header, &e.directives) // RFC 9111 §3.4
+		e.becomeWhole(old.body, old)
 	case e.part != nil && old.part != nil && same:
 		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
 			e.takeParts(joined)
 		}
 	case e.part != nil && old.part != nil && e.part.replay != old.part.replay:
-		return true
+		return
 	}
 	if disguised {
 		// Others go on with what they know; that it changed would tell them
@@ -286,11 +288,10 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 			}
 		}
 		if len(old.views) > 0 {
-			return true
+			return
 		}
 	}
 	c.store.remove(old)
-	return true
 }
 
 // maxSpans bounds the parts of one representation.
@@ -303,8 +304,18 @@ func (e *entry) takeParts(joined *partial) {
 		e.part = joined
 		return
 	}
+	e.becomeWhole(data, nil)
+}
+
+// becomeWhole gives e all bytes of its representation; of is the whole
+// response they come from, if there is one.
+func (e *entry) becomeWhole(data []byte, of *entry) {
 	e.part, e.body = nil, data
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
 	delete(e.header, "Content-Range")
 	e.header["Content-Length"] = []string{formatInt(e.length)}
+	e.calculate()
+	if of != nil {
+		e.pieces, e.timing = of.pieces, of.timing
+	}
 }

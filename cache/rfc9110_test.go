@@ -1,0 +1,218 @@
+package cache
+
+import (
+	"testing"
+	"time"
+)
+
+// RFC 9110 §13, RFC 9111 §4.3.2: preconditions of the client.
+func TestConditions(t *testing.T) {
+	const stored = "Cache-Control: max-age=60\nETag: \"1\"\nLast-Modified: @-1h\nDate: @0s"
+	inm := func(tags string) string { return "GET /\nIf-None-Match: " + tags }
+	const yes = "304\nETag: \"1\"\nCache-Control: max-age=60\n!Content-Length\n\n"
+	play(t, shared, map[string][]step{
+		"the tag":               {given(stored), {do: inm(`"1"`), want: yes}},
+		"weakly":                {given(stored), {do: inm(`W/"1"`), want: yes}},
+		"first of several":      {given(stored), {do: inm(`"1", "2"`), want: yes}},
+		"last of several":       {given(stored), {do: inm(`"2",W/"3" , "1"`), want: yes}},
+		"on a second line":      {given(stored), {do: inm("\"2\"\nIf-None-Match: \"1\""), want: yes}},
+		"with a comma in a tag": {given(stored), {do: inm(`"2,1", "1"`), want: yes}},
+		"*":                     {given(stored), {do: inm("*"), want: yes}},
+		"another tag":           {given(stored), {do: inm(`"2"`), want: "200\n\na"}},
+		"case counts in tags":   {given("Cache-Control: max-age=60\nETag: \"a\""), {do: inm(`"A"`), want: "200\n\na"}},
+		"no tag is stored":      {given("Cache-Control: max-age=60"), {do: inm(`"1"`), want: "200\n\na"}},
+		"If-None-Match wins":    {given(stored), {do: inm("\"2\"\nIf-Modified-Since: @0s"), want: "200\n\na"}},
+		"wins the other way":    {given(stored), {do: inm("\"1\"\nIf-Modified-Since: @-2h"), want: yes}},
+		"not modified since":    {given(stored), {do: "GET /\nIf-Modified-Since: @-1h", want: yes}},
+		"modified since":        {given(stored), {do: "GET /\nIf-Modified-Since: @-61m", want: "200\n\na"}},
+		"an invalid date":       {given(stored), {do: "GET /\nIf-Modified-Since: 0", want: "200\n\na"}},
+		"without Last-Modified, Date": {given("Cache-Control: max-age=60\nDate: @0s"),
+			{do: "GET /\nIf-Modified-Since: @0s", want: "304"}},
+		"older than Date": {given("Cache-Control: max-age=60\nDate: @0s"),
+			{do: "GET /\nIf-Modified-Since: @-1s", want: "200\n\na"}},
+		"a redirect is no 304": {{give: "301\nCache-Control: max-age=60\nETag: \"1\"", want: "301"},
+			{do: inm(`"1"`), want: "301"}},
+		"on HEAD": {given(stored), {do: "HEAD /\nIf-None-Match: \"1\"", want: yes}},
+		"with nothing stored they go to the origin": {
+			{do: inm(`"1"`), give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "304\nETag: \"1\""}},
+		"If-Match goes to the origin": {given(stored),
+			{do: "GET /\nIf-Match: \"1\"", give: "412", sent: "If-Match: \"1\"", want: "412"}},
+		"a 304 about another tag is not used": {given(stored),
+			{after: hour, give: "304\nETag: \"2\"", want: "304"}},
+	})
+}
+
+// RFC 9111 §5.2.1, §5.4: request directives.
+func TestRequestDirectives(t *testing.T) {
+	do := func(cc string) string { return "GET /\nCache-Control: " + cc }
+	asked := func(cc string) step {
+		return step{after: 10 * time.Second, do: do(cc), give: "200\n\nb", want: "200\n\nb"}
+	}
+	hit := func(cc string) step { return step{after: 10 * time.Second, do: do(cc), want: "200\n\na"} }
+	first := given("Cache-Control: max-age=60\nETag: \"1\"")
+	play(t, shared, map[string][]step{
+		"max-age=0":            {first, asked("max-age=0")},
+		"max-age too small":    {first, asked("max-age=9")},
+		"max-age large enough": {first, hit("max-age=10")},
+		"min-fresh":            {first, hit("min-fresh=50")},
+		"min-fresh too large":  {first, asked("min-fresh=51")},
+		"no-store":             {first, asked("no-store")},
+		"no-cache validates": {first, {do: do("no-cache"), give: "304\nETag: \"1\"",
+			sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+		"Pragma":                      {first, {do: "GET /\nPragma: no-cache", give: "304", want: "200\n\na"}},
+		"Pragma beside Cache-Control": {first, {do: "GET /\nPragma: no-cache\nCache-Control: foo", want: "200\n\na"}},
+		"only-if-cached, cached":      {first, hit("only-if-cached")},
+		"only-if-cached, not":         {{do: do("only-if-cached"), want: "504\n\n"}},
+		"only-if-cached, stale":       {first, {after: hour, do: do("only-if-cached"), want: "504\n\n"}},
+		"immutable ignores a reload (RFC 8246)": {
+			given("Cache-Control: max-age=60, immutable"), hit("max-age=0")},
+		"immutable and stale": {
+			given("Cache-Control: max-age=60, immutable"), {after: hour, do: do("max-age=0"), give: "200\n\nb", want: "200\n\nb"}},
+		"immutable and no-cache": {
+			given("Cache-Control: max-age=60, immutable"), asked("no-cache")},
+	})
+}
+
+// RFC 9110 §14, RFC 9111 §3.3, §3.4: ranges.
+func TestRanges(t *testing.T) {
+	const fields = "Cache-Control: max-age=60\nETag: \"1\""
+	whole := step{give: "200\n" + fields + "\n\n0123456789"}
+	get := func(spec string) string { return "GET /\nRange: bytes=" + spec }
+	part := func(spec, where, data string) step {
+		return step{do: get(spec), give: "206\n" + fields + "\nContent-Range: bytes " + where + "\n\n" + data,
+			sent: "Range: bytes=" + spec, want: "206\n\n" + data}
+	}
+	from := func(spec, where, data string) step {
+		return step{do: get(spec), want: "206\nContent-Range: bytes " + where + "\n\n" + data}
+	}
+	play(t, shared, map[string][]step{
+		"first bytes":                     {whole, from("0-1", "0-1/10", "01")},
+		"open end":                        {whole, from("8-", "8-9/10", "89")},
+		"suffix":                          {whole, from("-3", "7-9/10", "789")},
+		"long suffix":                     {whole, from("-99", "0-9/10", "0123456789")},
+		"past the end":                    {whole, from("5-99", "5-9/10", "56789")},
+		"a huge number":                   {whole, from("5-99999999999999999999", "5-9/10", "56789")},
+		"behind the end":                  {whole, {do: get("10-"), want: "416\nContent-Range: bytes */10\n\n"}},
+		"empty suffix":                    {whole, {do: get("-0"), want: "416"}},
+		"backwards goes to the origin":    {whole, {do: get("5-4"), give: "200\n\nx", want: "200\n\nx"}},
+		"several go to the origin":        {whole, {do: get("0-1,5-6"), give: "206\n\nx", sent: "Range: bytes=0-1,5-6", want: "206"}},
+		"another unit goes to the origin": {whole, {do: "GET /\nRange: lines=1-2", give: "200\n\nx", want: "200\n\nx"}},
+		"HEAD ignores Range":              {whole, {do: "HEAD /\nRange: bytes=0-1", want: "200\nContent-Length: \n\n"}},
+		"If-Range with the tag":           {whole, {do: get("0-1\nIf-Range: \"1\""), want: "206\n\n01"}},
+		"If-Range with another":           {whole, {do: get("0-1\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
+		"If-Range, weakly":                {whole, {do: get("0-1\nIf-Range: W/\"1\""), want: "200\n\n0123456789"}},
+		"If-None-Match comes first":       {whole, {do: get("0-1\nIf-None-Match: \"1\""), want: "304"}},
+		"a redirect has no parts":         {{give: "301\n" + fields + "\n\nabc", want: "301"}, {do: get("0-1"), want: "301\n\nabc"}},
+
+		"a stored part":         {part("2-5", "2-5/10", "2345"), from("3-4", "3-4/10", "34")},
+		"the whole of it":       {part("2-5", "2-5/10", "2345"), from("2-5", "2-5/10", "2345")},
+		"a suffix of a part":    {part("-4", "6-9/10", "6789"), from("-2", "8-9/10", "89")},
+		"an open end of a part": {part("-4", "6-9/10", "6789"), from("7-", "7-9/10", "789")},
+		"beyond a part":         {part("2-5", "2-5/10", "2345"), part("4-7", "4-7/10", "4567")},
+		"of unknown length":     {part("2-5", "2-5/*", "2345"), from("3-4", "3-4/*", "34"), part("3-", "3-9/10", "3456789")},
+		"parts join":            {part("2-5", "2-5/10", "2345"), part("4-7", "4-7/10", "4567"), from("2-7", "2-7/10", "234567")},
+		"parts make a whole": {
+			part("0-5", "0-5/10", "012345"), part("5-9", "5-9/10", "56789"), {want: "200\n!Content-Range\n\n0123456789"}},
+		"a part is no whole": {
+			part("2-5", "2-5/10", "2345"), {give: "200\n" + fields + "\n\n0123456789", want: "200\n\n0123456789"}},
+		"parts of something new do not join": {
+			part("0-5", "0-5/10", "012345"),
+			{do: get("5-9"), give: "206\nCache-Control: max-age=60\nETag: \"2\"\nContent-Range: bytes 5-9/10\n\nVWXYZ", want: "206"},
+			{do: get("0-9"), give: "206\n" + fields + "\nContent-Range: bytes 0-9/10\n\n0123456789", want: "206\n\n0123456789"}},
+		"weak tags do not join parts": {
+			{do: get("0-5"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 0-5/10\n\n012345"},
+			{do: get("6-9"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 6-9/10\n\n6789"},
+			{do: get("0-9"), give: "200\n\nx", want: "200\n\nx"}},
+		"the rest is fetched": {
+			part("0-5", "0-5/10", "012345"),
+			{give: "206\n" + fields + "\nB: 2\nContent-Range: bytes 6-9/10\n\n6789",
+				sent: "Range: bytes=6-\nIf-Range: \"1\"", want: "200\nB: 2\n!Content-Range\n\n0123456789"},
+			{want: "200\nB: 2\n\n0123456789"}},
+		"the rest of something new is the whole": {
+			part("0-5", "0-5/10", "012345"), {give: "200\n\nnew", want: "200\n\nnew"}},
+		"a rest that does not fit is asked for whole": {
+			part("0-5", "0-5/10", "012345"),
+			{give: "206\n" + fields + "\nContent-Range: bytes 7-9/10\n\n789", want: "206"}},
+		"a part that contradicts itself answers only the same": {
+			{do: get("-5"), give: "206\n" + fields + "\nContent-Range: bytes 4-9/10\n\n01234"},
+			{do: get("-5"), want: "206\nContent-Range: bytes 4-9/10\n\n01234"},
+			{do: get("5-6"), give: "200\n\nx", want: "200\n\nx"}},
+		"a 206 updates what it is part of": {whole,
+			{after: hour, do: get("0-1"), give: "206\n" + fields + "\nContent-Range: bytes 0-1/10\n\n01", want: "206\n\n01"},
+			from("0-1", "0-1/10", "01")},
+	})
+}
+
+// RFC 9110 §9.3.2, RFC 9111 §4.3.5: HEAD.
+func TestHead(t *testing.T) {
+	first := given("Cache-Control: max-age=60\nETag: \"1\"\nContent-Length: 1")
+	play(t, shared, map[string][]step{
+		"from a stored GET": {first, {do: "HEAD /", want: "200\nContent-Length: 1\n\n"}},
+		"is not stored":     {{do: "HEAD /", give: "200\nCache-Control: max-age=60", want: "200"}, miss},
+		"is written through when stale, and freshens": {first,
+			{after: hour, do: "HEAD /", give: "200\nCache-Control: max-age=60\nETag: \"1\"\nContent-Length: 1\nB: 2", sent: "!If-None-Match", want: "200"},
+			{want: "200\nB: 2\n\na"}},
+		"another length drops what is stored": {first,
+			{after: hour, do: "HEAD /", give: "200\nCache-Control: max-age=60\nContent-Length: 2", want: "200"}, miss},
+		"another tag drops what is stored": {first,
+			{after: hour, do: "HEAD /", give: "200\nETag: \"2\"", want: "200"},
+			{give: "200\n\nb", sent: "!If-None-Match", want: "200\n\nb"}},
+		"an error changes nothing": {first,
+			{after: hour, do: "HEAD /", give: "410", want: "410"},
+			{give: "304", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+	})
+}
+
+// RFC 9111 §4.4: invalidation.
+func TestInvalidation(t *testing.T) {
+	first := given("Cache-Control: max-age=600")
+	at := func(uri string) step { return step{do: "GET " + uri, give: "200\nCache-Control: max-age=600\n\na"} }
+	post := func(give string) step { return step{do: "POST /\n\nx", give: give} }
+	gone := func(uri string) step { return step{do: "GET " + uri, give: "200\n\nb", want: "200\n\nb"} }
+	kept := func(uri string) step { return step{do: "GET " + uri, want: "200\n\na"} }
+	table := map[string][]step{
+		"a redirect counts as success": {first, post("303\nLocation: /x"), gone("/")},
+		"Location":                     {at("/x?1"), post("201\nLocation: /x?1"), gone("/x?1")},
+		"Location in full":             {at("/x"), post("201\nLocation: HTTP://ORIGIN.example:80/x"), gone("/x")},
+		"Content-Location":             {at("/x"), post("200\nContent-Location: x"), gone("/x")},
+		"not on another host": {at("http://other.example/x"),
+			post("201\nLocation: http://other.example/x"), kept("http://other.example/x")},
+		"not on another port": {at("http://origin.example:81/x"),
+			post("201\nLocation: http://origin.example:81/x"), kept("http://origin.example:81/x")},
+		"not by another URL":       {at("/x"), post("200\n\nok"), kept("/x")},
+		"not after an error":       {first, post("500\n\nno"), kept("/")},
+		"not after a client error": {first, post("404\nLocation: /\n\nno"), kept("/")},
+		"in every partition": {
+			{site: "a", give: "200\nCache-Control: max-age=600\n\na"}, post("200\n\nok"),
+			{site: "a", give: "200\n\nb", want: "200\n\nb"}},
+		"all variants": {
+			{do: "GET /\nFoo: 1", give: "200\nCache-Control: max-age=600\nVary: Foo\n\na"}, post("200\n\nok"),
+			{do: "GET /\nFoo: 1", give: "200\n\nb", want: "200\n\nb"}},
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "UNHEARD-OF"} {
+		table[method] = []step{first, {do: method + " /\n\nx", give: "204"}, gone("/")}
+	}
+	for _, method := range []string{"OPTIONS", "PROPFIND", "TRACE"} {
+		table[method] = []step{first, {do: method + " /", give: "200"}, kept("/")}
+	}
+	play(t, shared, table)
+}
+
+// RFC 9111 §2: the key.
+func TestKey(t *testing.T) {
+	first := step{do: "GET http://a.example/x?q=1", give: "200\nCache-Control: max-age=60\n\na"}
+	same := func(uri string) []step { return []step{first, {do: "GET " + uri, want: "200\n\na"}} }
+	other := func(uri string) []step { return []step{first, {do: "GET " + uri, give: "200\n\nb", want: "200\n\nb"}} }
+	play(t, shared, map[string][]step{
+		"same":           same("http://a.example/x?q=1"),
+		"host's case":    same("http://A.EXAMPLE/x?q=1"),
+		"default port":   same("http://a.example:80/x?q=1"),
+		"query":          other("http://a.example/x?q=2"),
+		"no query":       other("http://a.example/x"),
+		"path's case":    other("http://a.example/X?q=1"),
+		"scheme":         other("https://a.example/x?q=1"),
+		"port":           other("http://a.example:81/x?q=1"),
+		"another site":   {first, {site: "b", do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
+		"another client": {first, {as: "b", do: "GET http://a.example/x?q=1", want: "200\n\na"}},
+	})
+}
