@@ -116,19 +116,22 @@ func (a *assembly) newTransport() *wire.Transport {
 }
 
 // A scrubber hands responses on without what identifies or follows the
-// client. It stands below the cache: a stored response is clean.
+// client, and requests without what only the cache needed. It stands below the
+// cache: a stored response is clean.
 type scrubber struct {
 	next    http.RoundTripper
 	filters *filters.Set
 }
 
 func (s scrubber) RoundTrip(r *http.Request) (*http.Response, error) {
+	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
+	m.Request = r
+	s.filters.Onward(&m, nil)
 	resp, err := s.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
-	m.Request, m.Response = r, resp
+	m.Response = resp
 	s.filters.Response(&m, nil)
 	if resp.StatusCode != http.StatusSwitchingProtocols && resp.ContentLength < 0 {
 		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}

@@ -37,6 +37,6 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 		}
 	}
 	m := a.filters.Read(r, client)
-	changes := a.filters.Request(m, nil)
+	changes := a.filters.Onward(m, a.filters.Request(m, nil))
 	return Explanation{Changes: changes, Sent: m.Request, Order: a.filters.FieldOrder(m)}, nil
 }

@@ -29,8 +29,11 @@ var crowds = []crowd{
 		fromElsewhere(d, v)
 		d.suffix = "?id=7&utm_source=" + strings.ToLower(v.language)
 	}},
-	{name: "a form's answer", kind: aDocument, edit: func(d *draft, _ visitor) {
+	{name: "a form's answer", kind: aDocument, edit: func(d *draft, v visitor) {
 		d.method, d.body = http.MethodPost, "name=value"
+		if v.blink() {
+			d.add("Cache-Control", "max-age=0")
+		}
 		d.add("Origin", "http://"+d.host)
 		d.add("Content-Type", "application/x-www-form-urlencoded")
 		d.add("Content-Length", fmt.Sprint(len(d.body)))

@@ -1,0 +1,29 @@
+package filters
+
+// reload drops what a browser says to caches. "Cache-Control: max-age=0" or
+// "no-cache" tells that this visitor pressed reload, or which browser sends a
+// form; the proxy's own cache has obeyed it by then. The directives of an API
+// client are part of its request and pass (RFC 9111 §5.2).
+type reload struct{}
+
+const reloadWhy = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of the browser"
+
+// Apply implements [Filter].
+func (reload) Apply(m *Message, log []Change) []Change {
+	if m.Visit.Kind == Fetch && !m.Visit.browser {
+		return log
+	}
+	for _, name := range []string{"Cache-Control", "Pragma"} {
+		if _, there := m.Request.Header[name]; there {
+			delete(m.Request.Header, name)
+			log = append(log, Change{name, Removed, reloadWhy})
+		}
+	}
+	return log
+}
+
+// Onward scrubs m.Request where it leaves the cache: of fields that only the
+// cache needed. It appends what it changed to log.
+func (s *Set) Onward(m *Message, log []Change) []Change {
+	return reload{}.Apply(m, log)
+}
