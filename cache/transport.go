@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
 // A transport is a cache in front of what asks the origin.
@@ -137,7 +136,11 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	if err := c.sleep(q.ctx, due.Sub(c.now())); err != nil {
 		return nil, err
 	}
-	return c.reveal(q, found, took), nil
+	resp := c.reveal(q, found)
+	if resp.Body != http.NoBody && !found.repeat {
+		resp.Body = c.pace(q.ctx, resp.Body, e, took)
+	}
+	return resp, nil
 }
 
 // pretendByAsking asks the origin for how long it takes at present, when that
@@ -151,26 +154,20 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 		return nil, err
 	}
 	body := c.direct(context.WithoutCancel(q.ctx), f)
-	took := timing{head: f.at.Sub(f.start), at: f.at}
 	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
 		c.count(&c.counters.Misses)
 		resp := c.passOn(q, f)
 		resp.Body = body
 		return c.conditioned(q, resp, f.at), nil
 	}
-	rest := took
-	c.fetches.Go(func() {
-		took := rest
-		took.size = drain(body, c.options.Load().Object)
-		took.tail = c.now().Sub(f.at)
-		c.model.recordTail(originOf(q.everybody.url), took)
-	})
-	c.model.recordHead(originOf(q.everybody.url), took)
-	took.tail = e.timing.tail
-	if e.timing.head > 0 {
-		took.tail = time.Duration(float64(took.tail) * float64(took.head) / float64(e.timing.head))
+	c.model.recordHead(originOf(q.everybody.url), timing{head: f.at.Sub(f.start), at: f.at})
+	resp := c.reveal(q, found)
+	if resp.Body == http.NoBody || found.repeat {
+		body.Close()
+		return resp, nil
 	}
-	return c.reveal(q, found, took), nil
+	resp.Body = &shadowBody{ReadCloser: resp.Body, real: body}
+	return resp, nil
 }
 
 // changed reports whether the origin now gives another client something
@@ -192,7 +189,7 @@ func (c *Cache) changed(q *query, e *entry, f *flight) bool {
 }
 
 // reveal gives a client a response that it has not used before.
-func (c *Cache) reveal(q *query, found finding, took timing) *http.Response {
+func (c *Cache) reveal(q *query, found finding) *http.Response {
 	now := c.now()
 	c.mu.Lock()
 	c.counters.Pretended++
@@ -200,9 +197,5 @@ func (c *Cache) reveal(q *query, found finding, took timing) *http.Response {
 		c.store.view(found.e, q.client, now)
 	}
 	c.mu.Unlock()
-	resp := c.serve(q, found.e, now, outcome{})
-	if resp.Body != http.NoBody && !found.repeat {
-		resp.Body = c.pace(q.ctx, resp.Body, found.e, took)
-	}
-	return resp
+	return c.serve(q, found.e, now, outcome{})
 }
