@@ -29,6 +29,7 @@ type listener struct {
 	at      config.Address // as configured: port 0 stays 0
 	real    config.Address // the same with the port that it got
 	dropped atomic.Bool    // closed by a change
+	ended   chan struct{}  // closed when it is served no more
 }
 
 func newListeners(serve func(net.Listener) error) *listeners {
@@ -88,6 +89,7 @@ func openAll(added []config.Address, dropped []*listener) (opened, blocked []*li
 		for _, l := range dropped {
 			if at.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
 				l.Close()
+				<-l.ended // until Accept is out of it, the socket stays
 				blocked = append(blocked, l)
 			}
 		}
@@ -136,11 +138,12 @@ func listen(at config.Address) (*listener, error) {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		real.Port = uint16(a.Port)
 	}
-	return &listener{Listener: l, at: at, real: real}, nil
+	return &listener{Listener: l, at: at, real: real, ended: make(chan struct{})}, nil
 }
 
 func (ls *listeners) start(l *listener) {
 	ls.serving.Go(func() {
+		defer close(l.ended)
 		// Whatever serve returns once the listener or the proxy was
 		// closed on purpose is of no interest.
 		err := ls.serve(l)
