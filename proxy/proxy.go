@@ -86,7 +86,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
-	p.server = &wire.Server{Handler: p}
+	p.server = &wire.Server{Handler: p, Log: o.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
