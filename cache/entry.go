@@ -9,7 +9,7 @@ import (
 // What an entry costs besides its bytes: the struct, its map, its slots in the
 // store; and the same for each field and each view.
 const (
-	entryOverhead = 1024
+	entryOverhead = 1280
 	fieldOverhead = 64
 	viewOverhead  = 96
 )

@@ -153,12 +153,11 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		q.latest = true
 		return t.fetch(q, finding{})
 	case f.resp.StatusCode >= 500 && c.staleInstead(q, found):
-		if f.spool == nil {
-			c.direct(q.ctx, f).Close()
-		} else {
-			c.leave(f)
-		}
+		c.abandon(q, f)
 		return c.serveStale(q, found), nil
+	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
+		c.abandon(q, f)
+		return t.fetchWhole(q)
 	}
 	c.count(&c.counters.Misses)
 	var resp *http.Response
@@ -166,14 +165,19 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		resp = c.present(q, f, f.at)
 		resp.Body = f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) })
 	} else {
-		if q.ranged && q.ifRange != "" && q.sharing != Shared && !q.known && !c.rangeMeant(q, f) {
-			c.direct(q.ctx, f).Close()
-			return t.fetchWhole(q)
-		}
 		resp = c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)
 	}
 	return c.conditioned(q, resp, f.at), nil
+}
+
+// abandon gives up a response that has come but is not what the client gets.
+func (c *Cache) abandon(q *query, f *flight) {
+	if f.spool == nil {
+		c.direct(q.ctx, f).Close()
+		return
+	}
+	c.leave(f)
 }
 
 // conditioned applies to a response from the origin the preconditions that

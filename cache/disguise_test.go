@@ -1,0 +1,173 @@
+package cache
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	disguised = Options{Sharing: Disguised}
+	apart     = Options{Sharing: PerClient}
+)
+
+// Each client of a disguised entry sees what it would see with a cache of its own.
+func TestDisguise(t *testing.T) {
+	const give = "200\nCache-Control: max-age=60, s-maxage=600\nDate: @-1s\n\na"
+	first := step{as: "a", give: give, want: "200\nDate: @0s\nCache-Control: max-age=30, s-maxage=570\n!Age\n!Cache-Status\n\na"}
+	// The origin is asked by a newcomer while its present speed is not
+	// known; what it says is not used.
+	pretended := step{as: "b", give: strings.Replace(give, "\n\na", "\n\nA", 1), want: first.want}
+	play(t, disguised, map[string][]step{
+		"a second use is a hit, and its Age is since the first": {first,
+			{after: 10 * time.Second, as: "a", want: "200\nAge: 10\nDate: @-10s\nCache-Control: max-age=30, s-maxage=570\n\na"}},
+		"another's first use looks the same": {first, after(10*time.Second, pretended),
+			{after: 5 * time.Second, as: "b", want: "200\nAge: 5\nDate: @-5s\n\na"},
+			{as: "a", want: "200\nAge: 15\n\na"}},
+		"what it was told ends before the origin's date": {first, after(29*time.Second, pretended),
+			{after: 29 * time.Second, as: "b", want: "200\nAge: 29\n\na"},
+			{after: 2 * time.Second, as: "b", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n!Age\n\nb"}},
+		"after half the lifetime nobody new gets it": {first,
+			{after: 31 * time.Second, as: "b", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
+			{as: "b", want: "200\n\nb"}},
+		"Expires is told in the same way": {
+			{as: "a", give: "200\nExpires: @100s\nDate: @0s\n\na", want: "200\nExpires: @50s\nDate: @0s\n\na"},
+			{after: 7 * time.Second, as: "b", give: "200\nExpires: @100s\nDate: @0s\n\na", want: "200\nExpires: @50s\nDate: @0s\n\na"}},
+		"an origin's Age goes on": {
+			{as: "a", give: "200\nCache-Control: max-age=100\nAge: 20\n\na", want: "200\nCache-Control: max-age=40\n!Age\n\na"},
+			{after: 10 * time.Second, as: "b", give: "200\nCache-Control: max-age=100\nAge: 30\n\na", want: "200\nCache-Control: max-age=35\n!Age\n\na"}},
+		"a reload by one does not reach the other": {first, pretended,
+			{as: "b", do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
+			{as: "b", want: "200\n\nb"},
+			{after: 5 * time.Second, as: "a", want: "200\nAge: 5\n\na"}},
+		"nor does a write": {first, pretended,
+			{as: "b", do: "POST /\n\nx", give: "204"},
+			{as: "a", want: "200\n\na"},
+			{as: "b", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
+			{as: "a", want: "200\n\na"}},
+		"after a write nobody new gets the old": {first,
+			{as: "a", do: "POST /\n\nx", give: "204"},
+			{as: "b", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"}},
+		"only-if-cached tells of one's own": {first,
+			{as: "b", do: "GET /\nCache-Control: only-if-cached", want: "504\n\n"},
+			{as: "a", do: "GET /\nCache-Control: only-if-cached", want: "200\n\na"}},
+		"a part, by another, is the origin's": {first,
+			{as: "b", do: "GET /\nRange: bytes=0-0", give: "206\nContent-Range: bytes 0-0/1\n\na", want: "206\n\na"},
+			{as: "a", do: "GET /\nRange: bytes=0-0", want: "206\n\na"}},
+		"HEAD, by another, is the origin's": {first,
+			{as: "b", do: "HEAD /", give: "200\nX: y", want: "200\nX: y"},
+			{as: "a", do: "HEAD /", want: "200\n!X"}},
+		"an error that the newcomer's fetch meets is passed on": {first,
+			{as: "b", give: "error", want: "error"},
+			{as: "b", give: "503\n\ndown", want: "503\n\ndown"}},
+		"cookies are never set for another": {
+			{as: "a", give: "200\nCache-Control: public, max-age=60\nSet-Cookie: x=y\n\na", want: "200\nSet-Cookie: x=y\n\na"},
+			{as: "b", give: "200\n\nb", want: "200\n\nb"}},
+		"what cookies bought is their owner's": {
+			{as: "a", do: "GET /\nCookie: x=y", give: "200\nCache-Control: max-age=60\nETag: \"1\"\n\na", want: "200\nETag: \"1\"\nCache-Control: max-age=60\n\na"},
+			{as: "a", do: "GET /\nCookie: x=y", want: "200\nAge: 0\nETag: \"1\"\n\na"},
+			{as: "b", do: "GET /\nCookie: x=y", give: "200\n\nb", want: "200\n\nb"}},
+		"another site is another cache": {first, {as: "a", site: "b", give: "200\n\nb", want: "200\n\nb"}},
+	})
+}
+
+// With enough fetches of late the origin is not asked: the wait is drawn.
+func TestPretendedWait(t *testing.T) {
+	s := newScene(t, disguised)
+	s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		s.clock.advance(100 * time.Millisecond)
+		return s.origin(r)
+	}))
+	const give = "200\nCache-Control: max-age=600\n\na"
+	for i := range 6 {
+		s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: give})
+	}
+	begun := s.clock.Now()
+	s.run(step{as: "b", do: "GET /3", want: "200\n!Age\n\na"})
+	if took := s.clock.Now().Sub(begun); took < 90*time.Millisecond || took > 110*time.Millisecond {
+		t.Errorf("a first use took %v, the origin takes 100ms", took)
+	}
+	begun = s.clock.Now()
+	s.run(step{as: "b", do: "GET /3", want: "200\nAge: 0\n\na"})
+	if took := s.clock.Now().Sub(begun); took != 0 {
+		t.Errorf("a second use took %v", took)
+	}
+	s.run(step{after: hour / 10, as: "b", do: "GET /4", give: give, want: "200\n!Age\n\na"})
+}
+
+// RFC 9110 §13 with validators of the cache's own.
+func TestOwnValidators(t *testing.T) {
+	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, o)
+			const give = "200\nCache-Control: max-age=60\nETag: \"origin\"\nLast-Modified: @-1h\n\na"
+			tag := func(as string) string {
+				resp, _ := s.step(0, step{as: as, give: give, want: "200"})
+				return resp.Header.Get("ETag")
+			}
+			a, b := tag("a"), tag("b")
+			if a == b || strings.Contains(a+b, "origin") || !strings.HasPrefix(a, `"`) {
+				t.Fatalf("tags %s, %s", a, b)
+			}
+			s.run(
+				step{as: "a", do: "GET /\nIf-None-Match: " + a, want: "304\nETag: " + a},
+				step{as: "a", do: "GET /\nIf-None-Match: " + b, want: "200\n\na"},
+				step{as: "a", do: "GET /\nRange: bytes=0-0\nIf-Range: " + a, want: "206\n\na"},
+				step{as: "a", do: "GET /\nIf-None-Match: \"origin\"", want: "200\n\na"},
+				// With nothing stored the origin still does not learn of them.
+				step{as: "a", do: "GET /x\nIf-None-Match: " + a + "\nIf-Modified-Since: @0s", give: "200\n\nx",
+					sent: "!If-None-Match\n!If-Modified-Since", want: "200\n\nx"},
+				step{as: "a", do: "GET /y\nIf-None-Match: " + a, give: "200\nETag: \"origin\"\n\ny",
+					sent: "!If-None-Match", want: "200\n\ny"},
+				// A copy is good even if the store has lost it.
+				step{do: "DELETE /", as: "a", give: "204"},
+				step{as: "a", do: "GET /\nIf-None-Match: " + a, give: give, sent: "!If-None-Match", want: "304\nETag: " + a},
+				// Writes carry what the origin understands.
+				step{as: "a", do: "PUT /\nIf-Match: " + a + "\n\nx", give: "412", sent: "If-Match: \"origin\"", want: "412"},
+				step{as: "b", do: "PUT /\nIf-Match: " + a + "\n\nx", give: "412", sent: "If-Match: " + a, want: "412"},
+				step{as: "a", do: "PUT /\nIf-Unmodified-Since: @0s\n\nx", give: "412", sent: "If-Unmodified-Since: @0s", want: "412"},
+				// So do requests of whom the site knows anyway.
+				step{as: "a", do: "GET /z\nCookie: x=y\nIf-None-Match: \"1\"", give: "304", sent: "If-None-Match: \"1\"", want: "304"},
+			)
+		})
+	}
+}
+
+// A range is resumed without telling the origin which copy the client has.
+func TestResume(t *testing.T) {
+	s := newScene(t, disguised)
+	const part = "206\nETag: \"1\"\nContent-Range: bytes 4-7/8\n\nrest"
+	resp, _ := s.step(0, step{as: "a", give: "200\nETag: \"1\"\n\nhalfrest"})
+	tag := resp.Header.Get("ETag")
+	resume := "GET /\nRange: bytes=4-\nIf-Range: " + tag
+	s.run(
+		step{as: "a", do: resume, give: part, sent: "Range: bytes=4-\n!If-Range", want: "206\nETag: " + tag + "\n\nrest"},
+		// Something else by now: the second request is for all of it.
+		step{as: "a", do: resume, give: strings.Replace(part, `"1"`, `"2"`, 1), want: "206"},
+	)
+	if got := s.asked[len(s.asked)-1].Header; len(s.asked) != 2 || got.Get("Range") != "" {
+		t.Errorf("%d requests, the last with %v", len(s.asked), got)
+	}
+}
+
+// A client of its own partition gets nothing of others, and nothing when its
+// name changes.
+func TestPerClient(t *testing.T) {
+	const give = "200\nCache-Control: max-age=60\nETag: \"1\"\n\na"
+	play(t, apart, map[string][]step{
+		"nothing is shared":    {{as: "a", give: give}, {as: "b", give: give, want: "200\n!Age\n\na"}},
+		"a second use":         {{as: "a", give: give}, {after: 50 * time.Second, as: "a", want: "200\nAge: 50\n\na"}},
+		"a write is one's own": {{as: "a", give: give}, {as: "b", do: "POST /\n\nx", give: "204"}, {as: "a", want: "200\n\na"}},
+		"the entry does not tell the origin who asks": {{as: "a", give: give},
+			{after: hour, as: "a", give: give, sent: "!If-None-Match\n!If-Modified-Since", want: "200\n\na"}},
+		"unless it knows": {
+			{as: "a", do: "GET /\nCookie: x=y", give: give},
+			{after: hour, as: "a", do: "GET /\nCookie: x=y", give: "304", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+	})
+	s := newScene(t, apart)
+	s.run(step{as: "a", give: give}, step{as: "b", give: give})
+	s.c.Forget("a")
+	s.run(step{as: "b", want: "200\n\na"}, step{as: "a", give: give, want: "200\n\na"})
+}

@@ -1,0 +1,149 @@
+package cache
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A marker is an origin that writes another identifier into every answer,
+// wherever a client may keep it.
+type marker struct {
+	clock      *clock
+	serial     int
+	validators map[string]bool // what came back with requests, by path
+}
+
+func (m *marker) RoundTrip(r *http.Request) (*http.Response, error) {
+	m.serial++
+	h := r.Header
+	if v := h.Get("If-None-Match") + h.Get("If-Modified-Since") + h.Get("If-Range"); v != "" {
+		m.validators[r.URL.Path+" "+v] = true
+	}
+	var give string
+	switch r.URL.Path {
+	case "/redirect":
+		give = "301\nCache-Control: max-age=31536000\nLocation: /to/%[1]d"
+	case "/forever":
+		give = "308\nLocation: /to/%[1]d"
+	case "/private":
+		give = "301\nCache-Control: private, max-age=31536000\nLocation: /to/%[1]d"
+	case "/script":
+		give = "200\nCache-Control: max-age=31536000\nETag: \"s%[1]d\"\n\nid=%[1]d"
+	case "/page":
+		give = "200\nCache-Control: max-age=10\nETag: \"p%[1]d\"\n\nx"
+	case "/dated":
+		give = "200\nCache-Control: max-age=10\nLast-Modified: %[2]s\n\nx"
+	}
+	give = strings.ReplaceAll(give, "%[1]d", fmt.Sprint(m.serial))
+	give = strings.ReplaceAll(give, "%[2]s", formatDate(m.clock.Now().Add(-time.Duration(m.serial)*time.Hour)))
+	return parseResponse(give, r), nil
+}
+
+// A browser is a client with a cache of its own.
+type browser struct {
+	client string
+	cache  map[string]*http.Response
+}
+
+// get fetches a path, as browsers do, and returns what the site's own script
+// or the next request would tell of it.
+func (b *browser) get(t *testing.T, rt http.RoundTripper, path string) string {
+	t.Helper()
+	old := b.cache[path]
+	if old != nil && permanent(old.StatusCode) && !strings.Contains(old.Header.Get("Cache-Control"), "no-cache") {
+		return old.Header.Get("Location")
+	}
+	ctx := WithVisitor(t.Context(), Visitor{Client: b.client, Site: "site"})
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old != nil && old.Header.Get("ETag") != "" {
+		r.Header.Set("If-None-Match", old.Header.Get("ETag"))
+	} else if old != nil && old.Header.Get("Last-Modified") != "" {
+		r.Header.Set("If-Modified-Since", old.Header.Get("Last-Modified"))
+	}
+	resp, err := rt.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusNotModified {
+		b.cache[path] = resp
+	}
+	return resp.Header.Get("Location") + string(body)
+}
+
+// Of 64 clients who come back, in another order, an origin recognises none:
+// the validators it gets are the same for all, and so is the content that
+// lasts from one visit to the next.
+func TestOriginRecognisesNobody(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		t.Run(fmt.Sprintf("browser's cache kept: %v", kept), func(t *testing.T) {
+			clk := newClock()
+			c := New(Options{Now: clk.Now})
+			c.sleep = clk.sleep
+			defer c.Close()
+			m := &marker{clock: clk}
+			rt := c.Transport(m)
+			browsers := make([]*browser, 64)
+			told := make([][2][]string, 64)
+			for visit := range 2 {
+				m.validators = map[string]bool{}
+				for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(64 * 2) {
+					if i %= 64; len(told[i][visit]) > 0 {
+						continue
+					}
+					if browsers[i] == nil || !kept {
+						browsers[i] = &browser{fmt.Sprint(i), map[string]*http.Response{}}
+					}
+					for _, path := range []string{"/page", "/dated", "/script", "/redirect", "/forever", "/private"} {
+						told[i][visit] = append(told[i][visit], path+" "+browsers[i].get(t, rt, path))
+					}
+					c.settled()
+				}
+				clk.advance(time.Minute)
+				if n := len(m.validators); visit == 0 && n > 0 || n > 2 {
+					t.Errorf("visit %d: validators %v", visit, m.validators)
+				}
+			}
+			kinds := map[string]int{}
+			for _, visits := range told {
+				lasting := slices.DeleteFunc(visits[0], func(s string) bool { return !slices.Contains(visits[1], s) })
+				kinds[strings.Join(lasting, ",")]++
+			}
+			if len(kinds) != 1 {
+				t.Errorf("%d kinds of clients: %v", len(kinds), kinds)
+			}
+		})
+	}
+}
+
+// What differs between two clients while it should not have changed is
+// counted, and with Distrust not used across clients.
+func TestDifferingContent(t *testing.T) {
+	const one = "200\nCache-Control: max-age=86400\nETag: \"1\"\n\nid=1"
+	two := strings.ReplaceAll(one, "1", "2")
+	two = strings.Replace(two, "86400", "86400", 1)
+	for _, distrust := range []bool{false, true} {
+		s := newScene(t, Options{Distrust: distrust})
+		want := "200\n\nid=1"
+		if distrust {
+			want = "200\n\nid=2"
+		}
+		s.run(step{as: "a", give: one}, step{as: "b", give: two, want: want})
+		if got := s.c.Stats().Differing; got != 1 {
+			t.Errorf("distrust %v: %d differences counted", distrust, got)
+		}
+	}
+}

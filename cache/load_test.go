@@ -1,0 +1,175 @@
+package cache
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A trace is what is asked for, and by whom.
+type ask struct {
+	client int
+	path   string
+}
+
+// zipf returns a trace of n requests of clients for pages whose popularity
+// falls with their rank; scan is the share of pages that are asked for once.
+func zipf(n, clients, pages int, scan float64) []ask {
+	r := rand.New(rand.NewPCG(5, 6))
+	z := rand.NewZipf(r, 1.1, 8, uint64(pages-1))
+	trace := make([]ask, n)
+	scanning := 0
+	for i := range trace {
+		trace[i] = ask{r.IntN(clients), fmt.Sprintf("/page/%d", z.Uint64())}
+		if scanning == 0 && r.Float64() < scan/200 {
+			scanning = 200 // scans come in runs
+		}
+		if scanning > 0 {
+			scanning--
+			trace[i].path = fmt.Sprintf("/once/%d", i)
+		}
+	}
+	return trace
+}
+
+// replay returns the share of requests that the origin did not get.
+func replay(t testing.TB, o Options, trace []ask, size int) float64 {
+	clk := newClock()
+	o.Now = clk.Now
+	c := New(o)
+	c.sleep = clk.sleep
+	defer c.Close()
+	body := strings.Repeat("x", size)
+	asked := 0
+	rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked++
+		return parseResponse("200\nCache-Control: max-age=86400\n\n"+body, r), nil
+	}))
+	for _, a := range trace {
+		ctx := WithVisitor(t.Context(), Visitor{Client: fmt.Sprint(a.client), Site: "site"})
+		r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example"+a.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := rt.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(resp.Body, 1<<30)
+		c.settled()
+		clk.advance(20 * time.Millisecond)
+	}
+	return 1 - float64(asked)/float64(len(trace))
+}
+
+// replayLRU is replay for a plain LRU of as many pages as fit.
+func replayLRU(trace []ask, capacity int) float64 {
+	lru, _ := simplelru.NewLRU[string, struct{}](capacity, nil)
+	hits := 0
+	for _, a := range trace {
+		if _, ok := lru.Get(a.path); ok {
+			hits++
+			continue
+		}
+		lru.Add(a.path, struct{}{})
+	}
+	return float64(hits) / float64(len(trace))
+}
+
+// A scan of things wanted once must not empty the store.
+func TestAdmissionBeatsPlainLRU(t *testing.T) {
+	const size, capacity = 4 << 10, 400
+	cost := int64(size + entryOverhead + 600)
+	for _, scan := range []float64{0, 0.1, 0.3, 0.5} {
+		trace := zipf(60000, 1, 8000, scan)
+		plain := replayLRU(trace, capacity)
+		ours := replay(t, Options{Sharing: Shared, Memory: cost * capacity}, trace, size)
+		t.Logf("scan %2.0f %%: plain LRU %.1f %%, this store %.1f %%", 100*scan, 100*plain, 100*ours)
+		if ours < plain-0.005 || scan >= 0.3 && ours < plain+0.02 {
+			t.Errorf("scan %.0f %%: %.3f, plain LRU %.3f", 100*scan, ours, plain)
+		}
+	}
+}
+
+// The disguise must not cost what the cache is for.
+func TestOriginIsSaved(t *testing.T) {
+	trace := zipf(20000, 20, 1000, 0)
+	saved := map[Sharing]float64{}
+	for _, sharing := range []Sharing{Shared, Disguised, PerClient} {
+		saved[sharing] = replay(t, Options{Sharing: sharing, Memory: 256 << 20}, trace, 1<<10)
+		t.Logf("mode %d: %.1f %% saved", sharing, 100*saved[sharing])
+	}
+	if saved[Disguised] < saved[PerClient]+0.75*(saved[Shared]-saved[PerClient]) {
+		t.Errorf("disguised saves %.3f, shared %.3f, separate %.3f", saved[Disguised], saved[Shared], saved[PerClient])
+	}
+}
+
+// The heap, not just the sum of bodies, stays near what was asked for.
+func TestMemory(t *testing.T) {
+	const memory = 32 << 20
+	for name, size := range map[string]func(*rand.Rand) int{
+		"tiny":  func(r *rand.Rand) int { return r.IntN(200) },
+		"mixed": func(r *rand.Rand) int { return 1 << r.IntN(19) },
+		"large": func(r *rand.Rand) int { return 1<<20 + r.IntN(1<<20) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r := rand.New(rand.NewPCG(7, 8))
+			c := New(Options{Memory: memory})
+			defer c.Close()
+			rt := c.Transport(roundTripper(func(req *http.Request) (*http.Response, error) {
+				resp := parseResponse("200\nCache-Control: max-age=86400\nContent-Type: text/html\nETag: \"0123456789\"\nX-Frame-Options: deny\n\n", req)
+				n := size(r)
+				resp.Body, resp.ContentLength = http.NoBody, 0
+				if n > 0 {
+					resp.Body = &directBody{ReadCloser: struct {
+						*strings.Reader
+						closer
+					}{strings.NewReader(strings.Repeat("x", n)), closer{}}, end: func() {}}
+					resp.ContentLength = int64(n)
+					if n%2 == 0 {
+						resp.ContentLength = -1
+					}
+				}
+				return resp, nil
+			}))
+			written := int64(0)
+			for i := 0; written < 8*memory && i < 60000; i++ {
+				ctx := WithVisitor(t.Context(), Visitor{Client: fmt.Sprint(i % 10), Site: fmt.Sprint(i % 7)})
+				req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("http://origin.example/%d", i), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := rt.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				written += drain(resp.Body, 1<<30) + entryOverhead
+				c.settled()
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			heap, s := int64(after.HeapAlloc-before.HeapAlloc), c.Stats()
+			t.Logf("heap %.2f of the budget, counted %.2f, %d resources", float64(heap)/memory, float64(s.Bytes)/memory, s.Resources)
+			if heap > memory*13/10 || s.Bytes > memory || s.FlightSize != 0 {
+				t.Errorf("heap %d, %+v", heap, s)
+			}
+			if s.Bytes < memory*3/4 {
+				t.Errorf("only %d bytes are used", s.Bytes)
+			}
+			runtime.KeepAlive(c)
+		})
+	}
+}
+
+type closer struct{}
+
+func (closer) Close() error { return nil }
