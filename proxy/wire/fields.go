@@ -67,7 +67,7 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 		if !ok {
 			return nil, malformed("invalid field name")
 		}
-		trimmed := strings.Trim(value, " \t")
+		trimmed := trimSpace(value)
 		if rules.padded && len(trimmed) != len(value) && (key == "Content-Length" || key == "Transfer-Encoding") {
 			if value != " "+trimmed {
 				return nil, malformed("white space around a framing field's value")
@@ -98,6 +98,17 @@ func splitField(line string) (name int, value string, err error) {
 		return 0, "", malformed("control in a field value")
 	}
 	return name, value, nil
+}
+
+// trimSpace removes optional white space (RFC 9110 §5.6.3) from both ends.
+func trimSpace(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 func validValue(v string) bool {
@@ -192,7 +203,7 @@ func appendFieldLine(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
 	at := len(b)
-	b = append(b, strings.Trim(value, " \t")...)
+	b = append(b, trimSpace(value)...)
 	for i, c := range b[at:] {
 		if class[c]&isValue == 0 {
 			b[at+i] = ' '

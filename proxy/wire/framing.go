@@ -93,7 +93,7 @@ func announcedTrailers(values []string) (http.Header, error) {
 	t := make(http.Header)
 	for _, v := range values {
 		for name := range strings.SplitSeq(v, ",") {
-			name = strings.Trim(name, " \t")
+			name = trimSpace(name)
 			if name == "" {
 				continue
 			}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -369,7 +370,7 @@ func (w *responseWriter) fail(err error) {
 	if err != nil && w.err == nil {
 		w.err = err
 		w.closeAfter = true
-		w.ctx.cancel(net.ErrClosed)
+		w.ctx.cancel(context.Canceled)
 	}
 }
 

@@ -131,7 +131,7 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	var options []string
 	for _, v := range w.options {
 		for option := range strings.SplitSeq(v, ",") {
-			option = strings.Trim(option, " \t")
+			option = trimSpace(option)
 			if option != "" && !strings.EqualFold(option, "close") && !strings.EqualFold(option, "keep-alive") {
 				options = append(options, option)
 			}

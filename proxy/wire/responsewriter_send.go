@@ -50,6 +50,10 @@ func (w *responseWriter) send(p []byte, trailer http.Header) error {
 	return w.err
 }
 
+// maxWrite is what one write timeout is for; a client need not take a large
+// object at once.
+const maxWrite = 128 << 10
+
 // writeAll writes four pieces, in one system call or TLS record if possible;
 // c.mu is held. The first one may be changed beyond its end.
 func (c *conn) writeAll(head, data, p, tail []byte) error {
@@ -63,9 +67,24 @@ func (c *conn) writeAll(head, data, p, tail []byte) error {
 		defer copyBuffers.Put(buf)
 		return c.write(append(append(append(append((*buf)[:0], head...), data...), p...), tail...))
 	}
+	if len(p) <= maxWrite {
+		return c.writePieces(head, data, p, tail)
+	}
+	if err := c.writePieces(head, data, p[:maxWrite], nil); err != nil {
+		return err
+	}
+	for p = p[maxWrite:]; len(p) > maxWrite; p = p[maxWrite:] {
+		if err := c.write(p[:maxWrite]); err != nil {
+			return err
+		}
+	}
+	return c.writePieces(nil, nil, p, tail)
+}
+
+func (c *conn) writePieces(pieces ...[]byte) error {
 	c.beforeWrite()
 	c.bufs = c.vec[:0]
-	for _, b := range [...][]byte{head, data, p, tail} {
+	for _, b := range pieces {
 		if len(b) > 0 {
 			c.bufs = append(c.bufs, b)
 		}

@@ -428,7 +428,7 @@ func TestHalfClosedClient(t *testing.T) {
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
-		case <-time.After(700 * time.Millisecond):
+		case <-time.After(1600 * time.Millisecond):
 		}
 		echo(w, r)
 	}, nil)
@@ -450,7 +450,11 @@ func TestRequestContextEnds(t *testing.T) {
 		contexts <- r
 	}, nil)
 	talk(t, addr, "GET / HTTP/1.0\r\n\r\n")
-	<-(<-contexts).Context().Done()
+	select {
+	case <-(<-contexts).Context().Done():
+	case <-time.After(5 * time.Second):
+		t.Error("the context outlives its request")
+	}
 
 	failed := make(chan error, 1)
 	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -467,6 +471,31 @@ func TestRequestContextEnds(t *testing.T) {
 	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
 	if err := <-failed; err == nil || strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("the handler got %v", err)
+	}
+}
+
+// The write timeout is for a client that takes nothing, not for a slow one.
+func TestSlowClientGetsLargeBody(t *testing.T) {
+	const size = 8 << 20
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, size))
+	}, func(s *Server) { s.Timeouts.Write = 200 * time.Millisecond })
+	nc := dial(t, addr)
+	nc.SetReadBuffer(64 << 10)
+	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
+	total, buf := 0, make([]byte, 128<<10)
+	for pace := time.NewTicker(5 * time.Millisecond); ; <-pace.C {
+		n, err := nc.Read(buf)
+		total += n
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if total < size {
+		t.Errorf("%d bytes", total)
 	}
 }
 

@@ -296,7 +296,8 @@ func (c *conn) serveOne() bool {
 	}
 	bodyRead := r.Body == http.NoBody || x.body.drain()
 	if x.w.closeAfter || !bodyRead {
-		c.close(!bodyRead || c.br.Buffered() > 0)
+		unasked := persistent(r.Header, r.ProtoMinor) && !c.srv.closing.Load()
+		c.close(!bodyRead || c.br.Buffered() > 0 || unasked)
 		return false
 	}
 	c.resetDeadlines()
