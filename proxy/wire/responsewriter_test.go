@@ -428,6 +428,7 @@ func TestHalfClosedClient(t *testing.T) {
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
+			t.Error("the client counts as gone")
 		case <-time.After(1600 * time.Millisecond):
 		}
 		echo(w, r)

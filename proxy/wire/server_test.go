@@ -84,6 +84,7 @@ func TestServerRefuses(t *testing.T) {
 		{"folded first line", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400"},
 		{"bare LF after a field", get + "A: b\nC: d\r\n\r\n", "400"},
 		{"bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", "400"},
+		{"byte for a CR after the request line", "GET / HTTP/1.1x\nHost: a\r\n\r\n", "400"},
 		{"bare LF at the end", get + "\n", "400"},
 		{"bare LFs throughout", "GET / HTTP/1.1\nHost: a\n\n", "400"},
 		{"bare CR in a value", get + "A: b\rc\r\n\r\n", "400"},
