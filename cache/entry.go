@@ -49,9 +49,11 @@ type entry struct {
 	pieces []piece   // in which pieces the body came
 	held   *resource // guarded by the store's lock; nil once dropped
 
-	// views says since when each client has used this entry, in Disguised.
+	// views are the clients' uses of this entry, in Disguised.
 	// Guarded by the store's lock.
-	views map[string]time.Time
+	views  map[string]*view
+	viewed int64 // what the views cost
+	all    *view // everybody's, outside of Disguised; set before e is stored
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
 	// headAt is when the last pretended fetch of this entry gets its head.

@@ -146,7 +146,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	case f.fresh != nil:
 		c.leave(f)
 		c.count(&c.counters.Validated)
-		return c.serve(q, f.fresh, f.at, outcome{validated: true}), nil
+		return c.serve(q, f.fresh, f.at), nil
 	case f.mismatched:
 		// A 304, or a part, of something else than what is stored.
 		c.leave(f)

@@ -23,7 +23,7 @@ const (
 type finding struct {
 	verdict verdict
 	e       *entry
-	since   time.Time // Disguised: since when the client uses e
+	view    *view // through which the client sees e; nil if it does not yet
 	// repeat says that the client had the same representation before: a
 	// real origin would have answered its request with a 304.
 	repeat bool
@@ -51,6 +51,9 @@ func (c *Cache) find(q *query) finding {
 	if q.directives.onlyIfCached && found.verdict != serveIt {
 		found.verdict = refuseIt
 	}
+	if found.verdict == serveIt || found.verdict == refreshIt {
+		c.counters.Hits++
+	}
 	return found
 }
 
@@ -62,11 +65,11 @@ func judgePlain(q *query, r *resource) finding {
 	if q.ranged {
 		if e := selected(r, q.r.Header, func(e *entry) bool { return e.part != nil && e.answers(q) }); e != nil &&
 			judge(q, e, e.age(q.now), e.life.operative) == serveIt {
-			return finding{verdict: serveIt, e: e}
+			return finding{verdict: serveIt, e: e, view: e.all}
 		}
 	}
 	if e := selected(r, q.r.Header, whole); e != nil {
-		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e}
+		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.all}
 	}
 	if !q.plain() {
 		return finding{}
@@ -88,14 +91,13 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		return finding{}
 	}
 	own := selected(r, q.r.Header, func(e *entry) bool {
-		_, seen := e.views[q.client]
-		return seen && (e.part == nil || e.answers(q))
+		return e.views[q.client] != nil && (e.part == nil || e.answers(q))
 	})
 	if own != nil {
-		since := own.views[q.client]
-		v := judge(q, own, q.now.Sub(since), own.told(since))
-		if v == serveIt || v == refreshIt {
-			return finding{verdict: v, e: own, since: since}
+		v := own.views[q.client]
+		do := judge(q, own, q.now.Sub(v.since), own.told(v.since))
+		if do == serveIt || do == refreshIt {
+			return finding{verdict: do, e: own, view: v}
 		}
 	}
 	if q.plain() {
@@ -106,7 +108,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		}
 	}
 	if own != nil && whole(own) {
-		return finding{verdict: validateIt, e: own, since: own.views[q.client]}
+		return finding{verdict: validateIt, e: own, view: own.views[q.client]}
 	}
 	return finding{}
 }

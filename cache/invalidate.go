@@ -52,25 +52,17 @@ func sameOrigin(base *url.URL, target, reference string) (string, bool) {
 func (c *Cache) invalidateURI(uri, client string) {
 	sharing := c.options.Load().Sharing
 	for _, r := range slices.Clone(c.store.byURL[uri]) {
-		if sharing == PerClient && r.key.owner == "" {
-			continue
-		}
 		for _, e := range slices.Clone(r.entries) {
-			switch {
-			case sharing == Shared || r.key.owner == "" && len(e.views) == 0:
-				c.store.remove(e)
-			case r.key.owner == "":
+			if sharing == Disguised && !e.personal {
 				c.store.unview(e, client)
 				e.closed = true
 				if len(e.views) > 0 {
 					continue
 				}
-				c.store.remove(e)
-			case e.client == client:
-				c.store.remove(e)
-			default:
+			} else if sharing != Shared && e.client != client {
 				continue
 			}
+			c.store.remove(e)
 			c.counters.Invalid++
 		}
 	}
@@ -113,11 +105,12 @@ func (c *Cache) PurgeAll() int {
 // rotates: a partition of its own would else recognise it afterwards. In
 // Disguised its next use of anything is a first use again.
 func (c *Cache) Forget(client string) {
+	sharing := c.options.Load().Sharing
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range resources(c.store) {
 		for _, e := range slices.Clone(r.entries) {
-			if r.key.owner != "" && e.client == client {
+			if (r.key.owner != "" || sharing == PerClient) && e.client == client {
 				c.store.remove(e)
 				continue
 			}

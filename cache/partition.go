@@ -11,12 +11,9 @@ import (
 // (RFC 9111 §2), on behalf of which site, and for whom.
 type key struct {
 	site  string // registrable domain on whose behalf the request is made
-	owner string // whose the responses are; "" for everybody's
+	owner string // whose the responses are: a client's in PerClient, a hash of client and cookies, or "" for everybody's
 	url   string // target URI as targetURI writes it
 }
-
-// perClient returns the owner of what one client fetched.
-func perClient(client string) string { return "c" + client }
 
 // perCredentials returns the owner of what was fetched with these cookies by
 // this client. The cookies are part of it because a client can be an address

@@ -48,7 +48,7 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	q.client = v.Client
 	q.everybody = key{site: v.Site, url: uri}
 	if q.sharing == PerClient {
-		q.everybody.owner = perClient(v.Client)
+		q.everybody.owner = v.Client
 	}
 	if q.cookies = len(r.Header["Cookie"]) > 0; q.cookies {
 		q.personal = key{site: v.Site, owner: perCredentials(v.Client, r.Header), url: uri}

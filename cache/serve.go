@@ -10,40 +10,45 @@ import (
 	"time"
 )
 
-// An outcome is how a response came about, for Age and Cache-Status.
-type outcome struct {
-	hit       bool // used without asking the origin
-	validated bool // used after asking
+// hit makes a response of an entry that is used without asking the origin
+// (RFC 9111 §4).
+func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
+	h := c.hitHeader(q, e, v)
+	age := e.age(q.now)
+	if q.sharing == Disguised && !e.personal {
+		age = max(0, q.now.Sub(v.since))
+	}
+	r := &reply{age: [1]string{formatInt(int64(age / time.Second))}}
+	h["Age"] = r.age[:1:1]
+	return c.finish(q, e, h, r)
 }
 
-// serve makes a response of an entry (RFC 9111 §4). since is when the
-// client began to use it, where it is disguised.
-func (c *Cache) serve(q *query, e *entry, since time.Time, how outcome) *http.Response {
-	h := make(http.Header, len(e.header)+3)
-	for name, lines := range e.header {
-		h[name] = lines
-	}
-	now := q.now
-	age := e.age(now)
-	if q.sharing == Disguised && !e.personal {
-		age = max(0, now.Sub(since))
-	}
-	c.dress(q, e, h, since)
-	if how.hit {
-		h["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
-	}
+// serve makes a response of an entry after the origin was asked, or seems to
+// have been, at the given time.
+func (c *Cache) serve(q *query, e *entry, at time.Time) *http.Response {
+	h := e.header.Clone()
+	c.dress(q, e, h, at)
 	if q.sharing == Shared {
-		addCacheStatus(h, q, e, how)
+		lines := h["Cache-Status"]
+		h["Cache-Status"] = append(lines[:len(lines):len(lines)], "guise; fwd=stale; fwd-status=304")
 	}
-	return c.finish(q, e, h)
+	return c.finish(q, e, h, &reply{})
+}
+
+// A reply is a stored response with what it points to, in one piece of memory.
+type reply struct {
+	http.Response
+	body storedBody
+	age  [1]string
 }
 
 // finish applies the request's preconditions and its range to a stored
 // response that the client may see with header h.
-func (c *Cache) finish(q *query, e *entry, h http.Header) *http.Response {
-	resp := &http.Response{
+func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Response {
+	resp := &r.Response
+	*resp = http.Response{
 		StatusCode: e.status, Status: e.statusText, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: ownLines(h), Request: q.r, ContentLength: e.length, Body: http.NoBody,
+		Header: h, Request: q.r, ContentLength: e.length, Body: http.NoBody,
 	}
 	if e.status == http.StatusOK && q.conditions.notModified(h, e.received) {
 		return notModified(resp)
@@ -64,7 +69,9 @@ func (c *Cache) finish(q *query, e *entry, h http.Header) *http.Response {
 		}
 	}
 	if len(body) > 0 || len(e.trailer) > 0 {
-		resp.Body = &storedBody{Reader: *bytes.NewReader(body), resp: resp, trailer: e.trailer}
+		r.body.Reset(body)
+		r.body.resp, r.body.trailer = resp, e.trailer
+		resp.Body = &r.body
 	}
 	if e.length < 0 && resp.ContentLength < 0 {
 		resp.TransferEncoding = chunked
@@ -73,14 +80,6 @@ func (c *Cache) finish(q *query, e *entry, h http.Header) *http.Response {
 }
 
 var chunked = []string{"chunked"}
-
-// ownLines gives a header its own lines: whoever gets it may append to them.
-func ownLines(h http.Header) http.Header {
-	for name, lines := range h {
-		h[name] = lines[:len(lines):len(lines)]
-	}
-	return h
-}
 
 // cutRange turns resp into a 206 with the range that q wants, or into a 416
 // (RFC 9110 §15.3.7, §15.5.17), and returns the bytes.
@@ -169,16 +168,4 @@ func (c *Cache) sealTag(h http.Header, client, uri string) {
 	if tag := strings.Trim(h.Get("ETag"), " \t"); tag != "" {
 		h["Etag"] = []string{c.sealer.seal(client, uri, tag)}
 	}
-}
-
-// addCacheStatus says how the response came about (RFC 9211). Only Shared
-// says it: elsewhere a site could read in it what its visitor saw before.
-func addCacheStatus(h http.Header, q *query, e *entry, how outcome) {
-	status := "guise; fwd=stale; fwd-status=304"
-	if how.hit {
-		left := int64((e.life.operative - e.age(q.now)) / time.Second)
-		status = "guise; hit; ttl=" + strconv.FormatInt(left, 10)
-	}
-	lines := h["Cache-Status"]
-	h["Cache-Status"] = append(lines[:len(lines):len(lines)], status)
 }

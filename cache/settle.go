@@ -96,7 +96,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	}
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
-	n.held, n.views, n.closed = nil, nil, false
+	n.held, n.views, n.viewed, n.closed = nil, nil, 0, false
 	n.calculate()
 	return &n
 }
@@ -250,6 +250,7 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 		}
 	}
 	e.weigh()
+	e.all = newView(e.received)
 	if disguised {
 		for client, since := range viewers {
 			c.store.view(e, client, since)
@@ -282,8 +283,8 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 			c.store.unview(old, client)
 		}
 		old.closed = true
-		for client, since := range old.views {
-			if e.received.Sub(since) >= old.told(since) {
+		for client, v := range old.views {
+			if e.received.Sub(v.since) >= old.told(v.since) {
 				c.store.unview(old, client)
 			}
 		}

@@ -14,7 +14,7 @@ func (c *Cache) staleInstead(q *query, found finding) bool {
 	}
 	age, life := e.age(q.now), e.life.operative
 	if q.sharing == Disguised && !e.personal {
-		age, life = q.now.Sub(found.since), e.told(found.since)
+		age, life = q.now.Sub(found.view.since), e.told(found.view.since)
 	}
 	allowed := max(e.directives.staleIfError, q.directives.staleIfError)
 	return allowed > 0 && age-life <= allowed.duration()
@@ -22,5 +22,5 @@ func (c *Cache) staleInstead(q *query, found finding) bool {
 
 func (c *Cache) serveStale(q *query, found finding) *http.Response {
 	c.count(&c.counters.Stale)
-	return c.serve(q, found.e, found.since, outcome{hit: true})
+	return c.hit(q, found.e, found.view)
 }

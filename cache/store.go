@@ -115,7 +115,7 @@ func (s *store) add(k key, e *entry) {
 	}
 	e.held = r
 	r.entries = append(r.entries, e)
-	s.grow(r, e.cost+int64(len(e.views))*viewOverhead)
+	s.grow(r, e.cost+e.viewed)
 	s.fit()
 }
 
@@ -127,7 +127,7 @@ func (s *store) remove(e *entry) {
 	}
 	e.held = nil
 	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
-	s.grow(r, -e.cost-int64(len(e.views))*viewOverhead)
+	s.grow(r, -e.cost-e.viewed)
 	if len(r.entries) == 0 {
 		s.drop(r)
 	}
@@ -157,29 +157,45 @@ func (s *store) drop(r *resource) {
 // view notes that client uses e since the given time.
 func (s *store) view(e *entry, client string, since time.Time) {
 	if e.views == nil {
-		e.views = map[string]time.Time{}
+		e.views = map[string]*view{}
 	}
-	if _, ok := e.views[client]; !ok {
-		if len(e.views) >= maxViews {
-			for other := range e.views { // any one
-				s.unview(e, other)
-				break
-			}
-		}
-		if e.held != nil {
-			s.grow(e.held, viewOverhead)
+	s.unview(e, client)
+	if len(e.views) >= maxViews {
+		for other := range e.views { // any one
+			s.unview(e, other)
+			break
 		}
 	}
-	e.views[client] = since
+	v := newView(since)
+	e.views[client] = v
+	e.viewed += v.cost
+	if e.held != nil {
+		s.grow(e.held, v.cost)
+	}
 }
 
+// unview forgets that client uses e.
 func (s *store) unview(e *entry, client string) {
-	if _, ok := e.views[client]; !ok {
+	v := e.views[client]
+	if v == nil {
 		return
 	}
 	delete(e.views, client)
+	e.viewed -= v.cost
 	if e.held != nil {
-		s.grow(e.held, -viewOverhead)
+		s.grow(e.held, -v.cost)
+	}
+}
+
+// weighView counts what a client's view of e has grown by.
+func (s *store) weighView(e *entry, client string, v *view, by int64) {
+	if v != e.all && e.views[client] != v {
+		return // dropped meanwhile
+	}
+	v.cost += by
+	e.viewed += by
+	if e.held != nil {
+		s.grow(e.held, by)
 	}
 }
 

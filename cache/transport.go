@@ -38,12 +38,10 @@ func (t *transport) answer(q *query) (*http.Response, error) {
 	found := t.c.find(q)
 	switch found.verdict {
 	case serveIt:
-		t.c.count(&t.c.counters.Hits)
-		return t.c.serve(q, found.e, found.since, outcome{hit: true}), nil
+		return t.c.hit(q, found.e, found.view), nil
 	case refreshIt:
 		t.refresh(q, found.e)
-		t.c.count(&t.c.counters.Hits)
-		return t.c.serve(q, found.e, found.since, outcome{hit: true}), nil
+		return t.c.hit(q, found.e, found.view), nil
 	case pretendIt:
 		return t.pretend(q, found)
 	case refuseIt:
@@ -197,5 +195,5 @@ func (c *Cache) reveal(q *query, found finding) *http.Response {
 		c.store.view(found.e, q.client, now)
 	}
 	c.mu.Unlock()
-	return c.serve(q, found.e, now, outcome{})
+	return c.serve(q, found.e, now)
 }

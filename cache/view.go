@@ -1,0 +1,52 @@
+package cache
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// A view is one client's use of an entry. In Disguised every client has its
+// own; elsewhere an entry has one for all.
+type view struct {
+	since time.Time // what the client sees as the time of the response
+	// header is what the client sees on a hit, without Age. It is made on
+	// the first one.
+	header atomic.Pointer[http.Header]
+	cost   int64 // guarded by the store's lock
+}
+
+func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }
+
+var hitStatus = []string{"guise; hit"}
+
+// hitHeader returns the header of a hit, without Age: the caller's own map
+// with lines that nobody writes to in place.
+func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
+	if h := v.header.Load(); h != nil {
+		return withRoom(*h)
+	}
+	h := e.header.Clone()
+	c.dress(q, e, h, v.since)
+	delete(h, "Age")
+	if q.sharing == Shared {
+		// Elsewhere a site could read in it what its visitor saw before.
+		h["Cache-Status"] = append(h["Cache-Status"][:len(h["Cache-Status"]):len(h["Cache-Status"])], hitStatus...)
+	}
+	if v.header.CompareAndSwap(nil, &h) {
+		c.mu.Lock()
+		c.store.weighView(e, q.client, v, int64(len(h))*fieldOverhead)
+		c.mu.Unlock()
+	}
+	return withRoom(h)
+}
+
+// withRoom copies a header so that one more field fits without growing it:
+// growing costs more than the copy.
+func withRoom(h http.Header) http.Header {
+	copied := make(http.Header, len(h)+1)
+	for name, lines := range h {
+		copied[name] = lines
+	}
+	return copied
+}
