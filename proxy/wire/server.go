@@ -16,7 +16,7 @@ import (
 // [http.Server] promises them, with these differences:
 //
 //   - A request that is not valid beyond doubt is answered 400 (or 408, 414,
-//     417, 431, 505) and its connection closed; Handler does not see it.
+//     417, 431) and its connection closed; Handler does not see it.
 //   - Request bodies may always be read while the response is written.
 //   - No field is added to a response but Date, Connection and its framing:
 //     Content-Type is not guessed, since responses are mostly not ours.

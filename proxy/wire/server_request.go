@@ -85,9 +85,6 @@ func parseRequestLine(line string, maxTarget int) (method, target string, minor 
 	case "HTTP/1.0":
 		return method, target, 0, nil
 	}
-	if len(version) == 8 && version[:5] == "HTTP/" && version[6] == '.' && digit(version[5]) && digit(version[7]) {
-		return "", "", 0, &ProtocolError{http.StatusHTTPVersionNotSupported, "HTTP version not supported"}
-	}
 	return "", "", 0, malformed("invalid HTTP version")
 }
 

@@ -139,9 +139,9 @@ func TestServerRefuses(t *testing.T) {
 		{"version with a leading zero", "GET / HTTP/01.1\r\nHost: a\r\n\r\n", "400"},
 		{"version without a minor", "GET / HTTP/1\r\nHost: a\r\n\r\n", "400"},
 		{"another protocol", "GET / HTCPCP/1.0\r\nHost: a\r\n\r\n", "400"},
-		{"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"},
-		{"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", "505"},
-		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+		{"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "400"},
+		{"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", "400"},
+		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"},
 
 		{"no Host", "GET / HTTP/1.1\r\n\r\n", "400"},
