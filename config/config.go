@@ -74,7 +74,8 @@ type Identity struct {
 
 // Inspection is TLS interception.
 type Inspection struct {
-	Enabled bool `key:"enabled"`
+	Enabled bool   `key:"enabled"`
+	CA      string `key:"ca"` // folder of the certificate authority; "" is the user's own
 }
 
 // Cache bounds the store and says who shares it.

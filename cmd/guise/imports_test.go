@@ -21,13 +21,14 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/tunnel":  {modules: []string{"golang.org/x/sys"}},
 	"guise/proxy/wire":    {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/console": {project: []string{"guise/filters", "guise/cache"}},
+	"guise/proxy/inspect": {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/judge":   {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
 		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
 	"guise/cmd/guise": {
-		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge"},
+		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect"},
 		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify"},
 	},
 }

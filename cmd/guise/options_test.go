@@ -50,6 +50,7 @@ var elsewhere = map[string]string{
 	"access.authentication": "refused but for none",
 	"access.users":          "refused",
 	"inspection.enabled":    "refused",
+	"inspection.ca":         "read by guise ca",
 }
 
 func options(t *testing.T, sets ...string) proxy.Options {

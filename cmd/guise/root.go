@@ -124,6 +124,7 @@ Without a command it serves, as "guise serve" does.`,
 		newExplainCommand(p),
 		newJudgeCommand(p),
 		newPACCommand(p),
+		newCACommand(p),
 		newVersionCommand(p),
 		newConfigurationTopic(),
 	)

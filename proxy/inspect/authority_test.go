@@ -1,0 +1,325 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func authority(t testing.TB, o CreateOptions) *Authority {
+	t.Helper()
+	a, err := Create(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (a *Authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+func TestAuthoritySignsServersOnly(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	c := a.Certificate()
+	switch {
+	case c.MaxPathLen != 0 || !c.MaxPathLenZero:
+		t.Error("it may make further authorities")
+	case len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageServerAuth:
+		t.Error("it may sign for more than servers")
+	case !c.PermittedDNSDomainsCritical:
+		t.Error("its name constraints may be ignored")
+	case time.Until(c.NotAfter) > Lifetime:
+		t.Error("it lives too long")
+	}
+}
+
+func TestNameConstraints(t *testing.T) {
+	public := authority(t, CreateOptions{})
+	only := authority(t, CreateOptions{Only: []string{"a.example", "*.b.example"}})
+	private := authority(t, CreateOptions{Private: true})
+	for _, c := range []struct {
+		a    *Authority
+		host string
+		want bool
+	}{
+		{public, "www.example.com", true},
+		{public, "192.0.2.1", true},
+		{public, "router.local", false},
+		{public, "local", false},
+		{public, "notlocal", true},
+		{public, "nas.home.arpa", false},
+		{public, "10.1.2.3", false},
+		{public, "::1", false},
+		{public, "fd00::1", false},
+		{public, "2001:db8::1", true},
+		{only, "a.example", true},
+		{only, "x.a.example", true},
+		{only, "xa.example", false},
+		{only, "b.example", true},
+		{only, "www.example.com", false},
+		{only, "192.0.2.1", false},
+		{private, "127.0.0.1", true},
+		{private, "router.local", true},
+	} {
+		if got := c.a.Permits(c.host); got != c.want {
+			t.Errorf("Permits(%s) = %v", c.host, got)
+			continue
+		}
+		leaf, err := c.a.Leaf(c.host)
+		if (err == nil) != c.want {
+			t.Errorf("Leaf(%s): %v", c.host, err)
+		}
+		if err == nil {
+			if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: c.a.pool(), DNSName: bracketed(c.host)}); err != nil {
+				t.Errorf("a client does not accept the leaf for %s: %v", c.host, err)
+			}
+		}
+	}
+	// Clients hold the constraints too, whoever has the key.
+	template, _ := leafTemplate("router.local", time.Now())
+	stolen, err := issue(template, public.certificate, public.leaves.key, public.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stolen.Leaf.Verify(x509.VerifyOptions{Roots: public.pool(), DNSName: "router.local"}); err == nil {
+		t.Error("a stolen key poses as a private host")
+	}
+	for _, bad := range []string{"", "a b", "10.0.0.1", "*"} {
+		if _, err := Create(CreateOptions{Only: []string{bad}}); err == nil {
+			t.Errorf("%q passes for a domain", bad)
+		}
+	}
+}
+
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+func TestLeavesAreShortAndTheirOwn(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	one, err := a.Leaf("one.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := a.Leaf("other.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if life := one.Leaf.NotAfter.Sub(one.Leaf.NotBefore); life != 7*24*time.Hour {
+		t.Errorf("valid for %s", life)
+	}
+	if one.Leaf.SerialNumber.Cmp(other.Leaf.SerialNumber) == 0 || one.Leaf.SerialNumber.BitLen() < 64 {
+		t.Error("serial numbers are not random")
+	}
+	if again, _ := a.Leaf("one.example"); again != one {
+		t.Error("signed twice")
+	}
+	now = now.Add(6*24*time.Hour + time.Minute)
+	if renewed, _ := a.Leaf("one.example"); renewed == one {
+		t.Error("not signed again before its end")
+	}
+	now = a.certificate.NotAfter.Add(-time.Hour)
+	last, err := a.Leaf("one.example")
+	if err != nil || last.Leaf.NotAfter.After(a.certificate.NotAfter) {
+		t.Errorf("outlives its authority: %v", err)
+	}
+	if again, _ := a.Leaf("one.example"); again != last {
+		t.Error("signed for every connection at the authority's end")
+	}
+}
+
+func TestOneSigningForAll(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	var all sync.WaitGroup
+	got := make([]*tls.Certificate, 64)
+	for i := range got {
+		all.Go(func() { got[i], _ = a.Leaf("www.example.com") })
+	}
+	all.Wait()
+	for _, c := range got {
+		if c == nil || c != got[0] {
+			t.Fatal("the same host was signed for more than once")
+		}
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "deep", "ca")
+	a := authority(t, CreateOptions{})
+	if err := a.Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(folder, KeyFile)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of the key: %v, %v", info.Mode(), err)
+	}
+	if err := a.Save(folder); err == nil {
+		t.Error("an authority was overwritten")
+	}
+	b, err := Load(folder)
+	if err != nil || !b.Equal(a) {
+		t.Fatalf("Load: %v", err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o644, 0o620, 0o601} {
+		if err := os.Chmod(filepath.Join(folder, KeyFile), mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "others") {
+			t.Errorf("a key of mode %o is used: %v", mode, err)
+		}
+	}
+	os.Chmod(filepath.Join(folder, KeyFile), 0o600)
+	other := filepath.Join(t.TempDir(), "other")
+	if err := authority(t, CreateOptions{}).Save(other); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(filepath.Join(other, CertificateFile))
+	os.WriteFile(filepath.Join(folder, CertificateFile), data, 0o644)
+	if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "belong together") {
+		t.Errorf("another's key is used: %v", err)
+	}
+	if _, err := Load(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no authority: %v", err)
+	}
+}
+
+func TestAnExpiredAuthorityIsRefused(t *testing.T) {
+	folder := t.TempDir()
+	a := authority(t, CreateOptions{Now: func() time.Time { return time.Now().Add(-2 * Lifetime) }})
+	if err := a.Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("Load: %v", err)
+	}
+}
+
+func TestExports(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	block, rest := pem.Decode(a.PEM())
+	if block == nil || len(rest) > 0 || !bytes.Equal(block.Bytes, a.DER()) {
+		t.Error("PEM and DER differ")
+	}
+	if _, err := x509.ParseCertificate(a.DER()); err != nil {
+		t.Error(err)
+	}
+	if f := a.Fingerprint(); len(f) != 32*3-1 {
+		t.Errorf("fingerprint %s", f)
+	}
+	profile := a.MobileConfig()
+	for d := xml.NewDecoder(bytes.NewReader(profile)); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("the profile is no XML: %v", err)
+		}
+	}
+	if !bytes.Contains(profile, []byte("com.apple.security.root")) || bytes.Contains(profile, []byte("PRIVATE")) {
+		t.Error("the profile holds something else than the certificate")
+	}
+}
+
+// shake makes a client's handshake for host over a pipe of TCP.
+func shake(t *testing.T, a *Authority, host, fault string, client *tls.Config) (clientErr, serverErr error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			done <- err
+			return
+		}
+		tc, err := a.Terminate(ctx, conn, host, fault)
+		if err == nil {
+			_, err = tc.Read(make([]byte, 1))
+			tc.Close()
+			if err == io.EOF {
+				err = nil
+			}
+		}
+		done <- err
+	}()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	tc := tls.Client(conn, client)
+	clientErr = tc.HandshakeContext(ctx)
+	tc.Close()
+	return clientErr, <-done
+}
+
+func TestTerminate(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		trusting := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", MaxVersion: version, NextProtos: []string{"h2"}}
+		if client, server := shake(t, a, "www.example.com", "", trusting); client != nil || server != nil {
+			t.Errorf("trusting client: %v, %v", client, server)
+		}
+		client, server := shake(t, a, "www.example.com", "expired", trusting)
+		if client == nil {
+			t.Error("a distrusted origin gets a certificate that clients accept")
+		}
+		if !RefusedCertificate(server) {
+			t.Errorf("the refusal is not recognised: %v", server)
+		}
+		pinning := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "www.example.com", MaxVersion: version}
+		if _, server := shake(t, a, "www.example.com", "", pinning); !RefusedCertificate(server) {
+			t.Errorf("pinning is not recognised: %v", server)
+		}
+	}
+}
+
+// A session that began while the origin was trusted must not be resumed when
+// it no longer is: no certificate would be shown.
+func TestNoResumptionWithoutTrust(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	client := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", ClientSessionCache: tls.NewLRUClientSessionCache(4), MaxVersion: tls.VersionTLS12}
+	if err, _ := shake(t, a, "www.example.com", "", client); err != nil {
+		t.Fatal(err)
+	}
+	if err, _ := shake(t, a, "www.example.com", "expired", client); err == nil {
+		t.Error("the session was resumed")
+	}
+}
+
+// BenchmarkThirtyNewHosts is a first page: 30 hosts that were never seen.
+func BenchmarkThirtyNewHosts(b *testing.B) {
+	a := authority(b, CreateOptions{})
+	hosts := make([]string, 30)
+	for n := 0; b.Loop(); n++ {
+		for i := range hosts {
+			hosts[i] = fmt.Sprintf("h%d.example", n*30+i)
+			if _, err := a.Leaf(hosts[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package inspect
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// The files of an authority in its folder.
+const (
+	CertificateFile = "ca.pem"
+	KeyFile         = "ca-key.pem"
+)
+
+// Save writes the authority's two files into folder, which is made if it is
+// not there. It overwrites nothing: what browsers trust by now would be lost.
+func (a *Authority) Save(folder string) error {
+	der, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := writeNew(filepath.Join(folder, KeyFile), key, 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(folder, CertificateFile), a.PEM(), 0o644); err != nil {
+		return errors.Join(err, os.Remove(filepath.Join(folder, KeyFile)))
+	}
+	return nil
+}
+
+func writeNew(file string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already; move it away to make another", file)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// Load reads the authority in folder. It refuses one whose key others may
+// read, and one that browsers would not follow.
+func Load(folder string) (*Authority, error) {
+	certificate, err := loadCertificate(filepath.Join(folder, CertificateFile))
+	if err != nil {
+		return nil, err
+	}
+	key, err := loadKey(filepath.Join(folder, KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := usable(certificate, key, time.Now()); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(folder, CertificateFile), err)
+	}
+	return newAuthority(certificate, key, time.Now)
+}
+
+func loadCertificate(file string) (*x509.Certificate, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("%s: no PEM certificate in it", file)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func loadKey(file string) (*ecdsa.PrivateKey, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat() // of what is read, not of what the name means next
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("%s can be read by others (mode %04o): whoever has this key can pose as any site to every browser that trusts it; if nobody has seen it, chmod 600 it, else make a new one", file, mode)
+	}
+	var data bytes.Buffer
+	if _, err := data.ReadFrom(f); err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data.Bytes())
+	if block == nil {
+		return nil, fmt.Errorf("%s: no PEM key in it", file)
+	}
+	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: the key is not an ECDSA key", file)
+	}
+	return key, nil
+}
+
+// PEM returns the certificate as most systems and Firefox import it.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
+// DER returns the certificate as Windows and Android import it.
+func (a *Authority) DER() []byte { return bytes.Clone(a.certificate.Raw) }
+
+// Fingerprint returns the certificate's SHA-256 as browsers show it:
+// "AB:CD:...".
+func (a *Authority) Fingerprint() string {
+	sum := sha256.Sum256(a.certificate.Raw)
+	return strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":")
+}
+
+// MobileConfig returns the certificate as a configuration profile for iOS and
+// macOS (Apple, "Configuration Profile Reference", payload
+// com.apple.security.root).
+func (a *Authority) MobileConfig() []byte {
+	sum := sha256.Sum256(a.certificate.Raw)
+	var b bytes.Buffer
+	err := mobileConfig.Execute(&b, map[string]string{
+		"Name":  a.certificate.Subject.CommonName,
+		"DER":   base64.StdEncoding.EncodeToString(a.certificate.Raw),
+		"Outer": uuid(sum[:16]),
+		"Inner": uuid(sum[16:]),
+	})
+	if err != nil {
+		panic(err) // the template is constant, and a buffer takes all
+	}
+	return b.Bytes()
+}
+
+// uuid writes 16 bytes as a UUID of version 8 (RFC 9562 §5.8). The same
+// certificate always has the same, so that installing it again replaces it.
+func uuid(b []byte) string {
+	var u [16]byte
+	copy(u[:], b)
+	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
+	return fmt.Sprintf("%X-%X-%X-%X-%X", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
+var mobileConfig = template.Must(template.New("mobileconfig").Parse(`<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+	<key>PayloadType</key><string>Configuration</string>
+	<key>PayloadVersion</key><integer>1</integer>
+	<key>PayloadIdentifier</key><string>guise.inspection.{{.Outer}}</string>
+	<key>PayloadUUID</key><string>{{.Outer}}</string>
+	<key>PayloadDisplayName</key><string>{{html .Name}}</string>
+	<key>PayloadDescription</key><string>Lets guise read the HTTPS traffic of this device.</string>
+	<key>PayloadContent</key>
+	<array>
+		<dict>
+			<key>PayloadType</key><string>com.apple.security.root</string>
+			<key>PayloadVersion</key><integer>1</integer>
+			<key>PayloadIdentifier</key><string>guise.inspection.{{.Inner}}</string>
+			<key>PayloadUUID</key><string>{{.Inner}}</string>
+			<key>PayloadDisplayName</key><string>{{html .Name}}</string>
+			<key>PayloadContent</key><data>{{.DER}}</data>
+		</dict>
+	</array>
+</dict>
+</plist>
+`))

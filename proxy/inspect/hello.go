@@ -1,0 +1,216 @@
+package inspect
+
+import (
+	"errors"
+	"io"
+)
+
+// A Hello is what a ClientHello (RFC 8446 §4.1.2) says before TLS begins.
+type Hello struct {
+	ServerName string   // as sent; "" without
+	Protocols  []string // ALPN, in the client's order; nil without
+}
+
+// Errors of [ParseHello] and [ReadHello].
+var (
+	ErrNotTLS   = errors.New("not a TLS ClientHello")
+	errTooShort = errors.New("the ClientHello is not complete")
+)
+
+// maxHello bounds a ClientHello; the largest in use, with post-quantum keys
+// and encrypted hello, have some 4 KiB.
+const maxHello = 64 << 10
+
+// ReadHello reads from r, of which early was read already, until a whole
+// ClientHello is there. raw holds all bytes read, whatever the outcome: they
+// belong to whoever goes on with the connection. It returns [ErrNotTLS] as
+// soon as the bytes can be no ClientHello, or r's error.
+func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
+	raw = early
+	chunk := make([]byte, 4<<10)
+	for {
+		if h, err = ParseHello(raw); err != errTooShort {
+			return raw, h, err
+		}
+		n, err := r.Read(chunk)
+		raw = append(raw, chunk[:n]...)
+		if n == 0 && err != nil {
+			return raw, Hello{}, err
+		}
+	}
+}
+
+// ParseHello reads the ClientHello at the beginning of b, which may hold more.
+// It takes the form of RFC 8446 alone, with every length exact: what two
+// parsers could read differently is [ErrNotTLS].
+func ParseHello(b []byte) (Hello, error) {
+	message, err := handshake(b)
+	if err != nil {
+		return Hello{}, err
+	}
+	h, ok := parseClientHello(message)
+	if !ok {
+		return Hello{}, ErrNotTLS
+	}
+	return h, nil
+}
+
+// handshake collects the first handshake message from the records it is in
+// (RFC 8446 §5.1), without its header.
+func handshake(b []byte) ([]byte, error) {
+	var message []byte
+	for {
+		if !couldBeRecord(b) {
+			return nil, ErrNotTLS
+		}
+		if len(b) < 5 {
+			return nil, errTooShort
+		}
+		size := int(b[3])<<8 | int(b[4])
+		part := b[5:min(len(b), 5+size)]
+		message = append(message, part...)
+		if len(message) > 0 && message[0] != 1 {
+			return nil, ErrNotTLS // no ClientHello
+		}
+		if len(message) >= 4 {
+			length := int(message[1])<<16 | int(message[2])<<8 | int(message[3])
+			if length > maxHello {
+				return nil, ErrNotTLS
+			}
+			if have := len(message) - 4; have == length {
+				return message[4:], nil
+			} else if have > length {
+				return nil, ErrNotTLS // nothing may follow it in its record
+			}
+		}
+		if len(part) < size {
+			return nil, errTooShort
+		}
+		b = b[5+size:]
+		if len(b) == 0 {
+			return nil, errTooShort
+		}
+	}
+}
+
+// couldBeRecord reports whether the first bytes of b are those of a handshake
+// record with something in it.
+func couldBeRecord(b []byte) bool {
+	switch {
+	case len(b) > 0 && b[0] != 22,
+		len(b) > 1 && b[1] != 3,
+		len(b) > 2 && b[2] > 4:
+		return false
+	}
+	if len(b) < 5 {
+		return true
+	}
+	size := int(b[3])<<8 | int(b[4])
+	return size > 0 && size <= 1<<14
+}
+
+// parseClientHello reads the message's body.
+func parseClientHello(b []byte) (Hello, bool) {
+	var h Hello
+	c := cursor{b, true}
+	version := c.take(2)
+	c.take(32) // random
+	session := c.vector(1)
+	suites := c.vector(2)
+	compressions := c.vector(1)
+	if !c.ok || version[0] != 3 || len(session) > 32 || len(suites) < 2 || len(suites)%2 != 0 || len(compressions) == 0 {
+		return h, false
+	}
+	if len(c.rest) == 0 {
+		return h, true // TLS 1.2 without extensions
+	}
+	extensions := cursor{c.vector(2), c.ok}
+	if len(c.rest) > 0 {
+		return h, false
+	}
+	seen := make(map[uint16]bool)
+	for extensions.ok && len(extensions.rest) > 0 {
+		head := extensions.take(2)
+		body := extensions.vector(2)
+		if !extensions.ok {
+			return h, false
+		}
+		kind := uint16(head[0])<<8 | uint16(head[1])
+		if seen[kind] {
+			return h, false
+		}
+		seen[kind] = true
+		switch kind {
+		case 0:
+			h.ServerName, extensions.ok = serverName(body)
+		case 16:
+			h.Protocols, extensions.ok = protocols(body)
+		}
+	}
+	return h, c.ok && extensions.ok
+}
+
+// serverName reads the extension of RFC 6066 §3: one name, of type host_name.
+func serverName(b []byte) (string, bool) {
+	c := cursor{b, true}
+	list := cursor{c.vector(2), true}
+	kind := list.take(1)
+	name := list.vector(2)
+	if !c.ok || len(c.rest) > 0 || !list.ok || len(list.rest) > 0 || kind[0] != 0 || len(name) == 0 || len(name) > 255 {
+		return "", false
+	}
+	for _, octet := range name {
+		if octet <= ' ' || octet >= 0x7f {
+			return "", false
+		}
+	}
+	return string(name), true
+}
+
+// protocols reads the extension of RFC 7301 §3.1.
+func protocols(b []byte) ([]string, bool) {
+	c := cursor{b, true}
+	list := cursor{c.vector(2), true}
+	if !c.ok || len(c.rest) > 0 || len(list.rest) == 0 {
+		return nil, false
+	}
+	var all []string
+	for list.ok && len(list.rest) > 0 {
+		one := list.vector(1)
+		if len(one) == 0 {
+			return nil, false
+		}
+		all = append(all, string(one))
+	}
+	return all, list.ok
+}
+
+// A cursor takes what is in front of it. Once something is missing, ok is
+// false and stays so; a fixed size then reads as zeros.
+type cursor struct {
+	rest []byte
+	ok   bool
+}
+
+func (c *cursor) take(n int) []byte {
+	if !c.ok || len(c.rest) < n {
+		c.ok = false
+		return make([]byte, n)
+	}
+	taken := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return taken
+}
+
+// vector takes a length of size bytes and as much as that says.
+func (c *cursor) vector(size int) []byte {
+	n := 0
+	for _, b := range c.take(size) {
+		n = n<<8 | int(b)
+	}
+	if !c.ok || len(c.rest) < n {
+		c.ok = false
+		return nil
+	}
+	return c.take(n)
+}

@@ -1,0 +1,156 @@
+package inspect
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"testing/iotest"
+)
+
+// hello returns the first flight of a client.
+func hello(t testing.TB, config *tls.Config) []byte {
+	t.Helper()
+	client, server := net.Pipe()
+	go func() {
+		tls.Client(client, config).Handshake()
+		client.Close()
+	}()
+	defer server.Close()
+	raw, _, err := ReadHello(server, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestParseHello(t *testing.T) {
+	for _, config := range []*tls.Config{
+		{ServerName: "www.example.com", NextProtos: []string{"h2", "http/1.1"}},
+		{ServerName: "www.example.com", MaxVersion: tls.VersionTLS12},
+		{InsecureSkipVerify: true},
+	} {
+		raw := hello(t, config)
+		h, err := ParseHello(raw)
+		if err != nil || h.ServerName != config.ServerName || !slices.Equal(h.Protocols, config.NextProtos) {
+			t.Errorf("%+v, %v", h, err)
+		}
+		for n := range raw {
+			if _, err := ParseHello(raw[:n]); err != errTooShort {
+				t.Fatalf("%d bytes of %d: %v", n, len(raw), err)
+			}
+		}
+		if h2, err := ParseHello(append(bytes.Clone(raw), "more"...)); err != nil || h2.ServerName != h.ServerName {
+			t.Errorf("with bytes behind: %v", err)
+		}
+		if h3, err := ParseHello(inRecords(raw, 7)); err != nil || h3.ServerName != h.ServerName {
+			t.Errorf("in small records: %v", err)
+		}
+		got, h4, err := ReadHello(iotest.OneByteReader(bytes.NewReader(raw[10:])), raw[:10:10])
+		if err != nil || !bytes.Equal(got, raw) || h4.ServerName != h.ServerName {
+			t.Errorf("read by the byte: %v", err)
+		}
+	}
+}
+
+// inRecords splits a handshake into records of size bytes.
+func inRecords(raw []byte, size int) []byte {
+	var out []byte
+	for message := raw[5:]; len(message) > 0; {
+		n := min(size, len(message))
+		out = append(out, 22, 3, 1, 0, byte(n))
+		out = append(out, message[:n]...)
+		message = message[n:]
+	}
+	return out
+}
+
+func TestNotTLS(t *testing.T) {
+	raw := hello(t, &tls.Config{ServerName: "www.example.com"})
+	edit := func(at int, to byte) []byte {
+		b := bytes.Clone(raw)
+		b[at] = to
+		return b
+	}
+	withSNI := bytes.Index(raw, []byte("www.example.com"))
+	for name, b := range map[string][]byte{
+		"HTTP":                   []byte("GET / HTTP/1.1\r\n"),
+		"SSH":                    []byte("SSH-2.0-x\r\n"),
+		"HTTP/2":                 []byte("PRI * HTTP/2.0\r\n"),
+		"application data":       edit(0, 23),
+		"another version":        edit(1, 2),
+		"a far version":          edit(2, 9),
+		"an empty record":        {22, 3, 1, 0, 0},
+		"a record too large":     {22, 3, 1, 0x40, 1},
+		"a ServerHello":          edit(5, 2),
+		"a huge message":         edit(6, 2),
+		"a long session":         edit(5+4+2+32, 33),
+		"a short name":           edit(withSNI-1, 14),
+		"a long name":            edit(withSNI-1, 16),
+		"a space in the name":    edit(withSNI+3, ' '),
+		"a name of another type": edit(withSNI-3, 1),
+	} {
+		if _, err := ParseHello(b); err != ErrNotTLS {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReadHelloGivesBackWhatItRead(t *testing.T) {
+	raw, _, err := ReadHello(bytes.NewReader([]byte(" world")), []byte("hello"))
+	if err != ErrNotTLS || string(raw) != "hello" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	raw, _, err = ReadHello(bytes.NewReader([]byte{22, 3, 1}), nil)
+	if !errors.Is(err, io.EOF) || len(raw) != 3 {
+		t.Errorf("%q, %v", raw, err)
+	}
+}
+
+func FuzzParseHello(f *testing.F) {
+	raw := hello(f, &tls.Config{ServerName: "www.example.com", NextProtos: []string{"h2"}})
+	f.Add(raw)
+	f.Add(inRecords(raw, 40))
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := ParseHello(b)
+		if err != nil && err != ErrNotTLS && err != errTooShort {
+			t.Fatal(err)
+		}
+		if err != nil {
+			return
+		}
+		for _, octet := range []byte(h.ServerName) {
+			if octet <= ' ' || octet >= 0x7f {
+				t.Fatalf("name %q", h.ServerName)
+			}
+		}
+		// What comes after a whole hello changes nothing.
+		again, err := ParseHello(append(bytes.Clone(b), 0))
+		if err != nil || again.ServerName != h.ServerName {
+			t.Fatalf("%v", err)
+		}
+		// The library reads the same name, or nothing.
+		name := ""
+		tls.Server(replay{r: bytes.NewReader(b)}, &tls.Config{GetConfigForClient: func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+			name = info.ServerName
+			return nil, io.EOF
+		}}).Handshake()
+		if name != "" && h.ServerName != "" && name != h.ServerName {
+			t.Fatalf("%q, the library reads %q", h.ServerName, name)
+		}
+	})
+}
+
+// A replay is a connection whose peer sent r and reads nothing.
+type replay struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c replay) Read(p []byte) (int, error)  { return c.r.Read(p) }
+func (c replay) Write(p []byte) (int, error) { return len(p), nil }
+func (c replay) Close() error                { return nil }

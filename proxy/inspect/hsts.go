@@ -1,0 +1,137 @@
+package inspect
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/net/publicsuffix"
+)
+
+const (
+	hstsSites = 4096
+	hstsHosts = 16 // of one registrable domain
+	hstsMost  = 365 * 24 * time.Hour
+)
+
+// HSTS keeps what origins say by Strict-Transport-Security (RFC 6797), for
+// all clients alike. In a browser, which of a site's many names have it is a
+// cookie that nobody can delete; here it tells of nobody. It is safe for
+// concurrent use.
+type HSTS struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	sites *simplelru.LRU[string, map[string]policy] // by registrable domain, then by host
+}
+
+type policy struct {
+	until      time.Time
+	subdomains bool
+}
+
+// NewHSTS returns an empty HSTS.
+func NewHSTS() *HSTS {
+	sites, err := simplelru.NewLRU[string, map[string]policy](hstsSites, nil)
+	if err != nil {
+		panic(err) // the size is constant
+	}
+	return &HSTS{now: time.Now, sites: sites}
+}
+
+// Note takes what host, a lower-case name, said over a connection whose
+// certificate was verified. Only the first field counts (§8.1); one that is
+// malformed says nothing.
+func (s *HSTS) Note(host string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	age, subdomains, ok := parseHSTS(values[0])
+	site, named := siteOf(host)
+	if !ok || !named {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hosts, _ := s.sites.Get(site)
+	if age == 0 {
+		delete(hosts, host)
+		return
+	}
+	if hosts == nil {
+		hosts = make(map[string]policy)
+		s.sites.Add(site, hosts)
+	}
+	if _, known := hosts[host]; known || len(hosts) < hstsHosts {
+		hosts[host] = policy{s.now().Add(min(age, hstsMost)), subdomains}
+	}
+}
+
+// Applies reports whether host, a lower-case name, is to be visited by https
+// only (§8.2).
+func (s *HSTS) Applies(host string) bool {
+	site, named := siteOf(host)
+	if !named {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hosts, _ := s.sites.Get(site)
+	for name, parent := host, false; name != ""; parent = true {
+		if p, ok := hosts[name]; ok && s.now().Before(p.until) && (!parent || p.subdomains) {
+			return true
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return false
+}
+
+// siteOf returns the registrable domain of host. Addresses have none, nor has
+// a public suffix: it would speak for everyone below it.
+func siteOf(host string) (string, bool) {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "", false
+	}
+	site, err := publicsuffix.EffectiveTLDPlusOne(host)
+	return site, err == nil
+}
+
+// parseHSTS reads the field's value (§6.1). Each directive may be there once.
+func parseHSTS(value string) (age time.Duration, subdomains, ok bool) {
+	seen := make(map[string]bool)
+	for directive := range strings.SplitSeq(value, ";") {
+		name, argument, valued := strings.Cut(directive, "=")
+		name = strings.ToLower(strings.Trim(name, " \t"))
+		if name == "" && !valued {
+			continue
+		}
+		if seen[name] {
+			return 0, false, false
+		}
+		seen[name] = true
+		switch name {
+		case "max-age":
+			argument = strings.Trim(argument, " \t")
+			if n := len(argument); n >= 2 && argument[0] == '"' && argument[n-1] == '"' {
+				argument = argument[1 : n-1]
+			}
+			if argument == "" || strings.Trim(argument, "0123456789") != "" {
+				return 0, false, false
+			}
+			seconds, err := strconv.ParseInt(argument, 10, 64)
+			if err != nil || seconds > int64(hstsMost/time.Second) {
+				seconds = int64(hstsMost / time.Second)
+			}
+			age = time.Duration(seconds) * time.Second
+		case "includesubdomains":
+			if valued {
+				return 0, false, false
+			}
+			subdomains = true
+		}
+	}
+	return age, subdomains, seen["max-age"]
+}

@@ -1,0 +1,88 @@
+package inspect
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestHSTS(t *testing.T) {
+	now := time.Now()
+	s := NewHSTS()
+	s.now = func() time.Time { return now }
+	s.Note("www.a.example", []string{"max-age=100; includeSubDomains"})
+	s.Note("b.example", []string{`max-age="100"`, "max-age=0"})
+	applies := func(host string, want bool) {
+		t.Helper()
+		if got := s.Applies(host); got != want {
+			t.Errorf("Applies(%s) = %v", host, got)
+		}
+	}
+	applies("www.a.example", true)
+	applies("x.www.a.example", true)
+	applies("a.example", false)
+	applies("xwww.a.example", false)
+	applies("b.example", true)
+	applies("www.b.example", false)
+	applies("127.0.0.1", false)
+
+	s.Note("b.example", []string{"max-age=0"})
+	applies("b.example", false)
+	now = now.Add(101 * time.Second)
+	applies("www.a.example", false)
+}
+
+func TestHSTSValues(t *testing.T) {
+	for value, want := range map[string]bool{
+		"max-age=31536000":                    true,
+		"MAX-AGE=1;INCLUDESUBDOMAINS":         true,
+		" max-age = 1 ; preload; unknown=x ;": true,
+		"max-age=99999999999999999999":        true,
+		"includeSubDomains":                   false,
+		"":                                    false,
+		"max-age":                             false,
+		"max-age=":                            false,
+		"max-age=-1":                          false,
+		"max-age=1; max-age=2":                false,
+		"max-age=1; includeSubDomains=1":      false,
+		"max-age=1; includeSubDomains; max-age = 1": false,
+	} {
+		if _, _, ok := parseHSTS(value); ok != want {
+			t.Errorf("%q: %v", value, ok)
+		}
+	}
+}
+
+// One site can neither fill the memory of all nor write more than a few bits.
+func TestHSTSIsBounded(t *testing.T) {
+	s := NewHSTS()
+	s.Note("keep.example", []string{"max-age=1000"})
+	known := 0
+	for i := range 1000 {
+		host := fmt.Sprintf("bit%d.tracker.example", i)
+		s.Note(host, []string{"max-age=1000"})
+		if s.Applies(host) {
+			known++
+		}
+	}
+	if known > hstsHosts {
+		t.Errorf("one site wrote %d bits", known)
+	}
+	if !s.Applies("keep.example") {
+		t.Error("another site's entry is gone")
+	}
+	s.Note("com", []string{"max-age=1000; includeSubDomains"})
+	if s.Applies("www.com") {
+		t.Error("a public suffix speaks for everyone below it")
+	}
+}
+
+func FuzzParseHSTS(f *testing.F) {
+	f.Add("max-age=1; includeSubDomains")
+	f.Add(`max-age="1"; preload`)
+	f.Fuzz(func(t *testing.T, value string) {
+		if age, _, ok := parseHSTS(value); ok && (age < 0 || age > hstsMost) {
+			t.Errorf("%q: %v", value, age)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package inspect
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	leafLifetime = 7 * 24 * time.Hour
+	leafRenewal  = 24 * time.Hour // before its end
+	leafCount    = 2048           // certificates kept, some 2 KiB each
+	clockSlack   = time.Hour      // by which a client's clock may be late
+)
+
+// leaves are the certificates signed lately. They share one key: it never
+// leaves the process, and making one takes longer than signing.
+type leaves struct {
+	authority *Authority
+	key       *ecdsa.PrivateKey
+	now       func() time.Time
+
+	mu   sync.Mutex
+	kept *simplelru.LRU[string, *leaf]
+}
+
+// A leaf is signed by whoever comes first; the others wait for that.
+type leaf struct {
+	once        sync.Once
+	certificate *tls.Certificate
+	err         error
+}
+
+func newLeaves(a *Authority, now func() time.Time) (*leaves, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := simplelru.NewLRU[string, *leaf](leafCount, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &leaves{authority: a, key: key, now: now, kept: kept}, nil
+}
+
+func (ls *leaves) get(host string) (*tls.Certificate, error) {
+	for {
+		l := ls.entry(host)
+		l.once.Do(func() { l.certificate, l.err = ls.sign(host) })
+		if l.err != nil {
+			ls.drop(host, l)
+			return nil, l.err
+		}
+		left := l.certificate.Leaf.NotAfter.Sub(ls.now())
+		if left > leafRenewal || left > ls.authority.certificate.NotAfter.Sub(ls.now())-time.Minute {
+			return l.certificate, nil
+		}
+		ls.drop(host, l)
+	}
+}
+
+func (ls *leaves) entry(host string) *leaf {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l, ok := ls.kept.Get(host)
+	if !ok {
+		l = new(leaf)
+		ls.kept.Add(host, l)
+	}
+	return l
+}
+
+func (ls *leaves) drop(host string, old *leaf) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l, ok := ls.kept.Peek(host); ok && l == old {
+		ls.kept.Remove(host)
+	}
+}
+
+// sign makes a certificate for host that the authority answers for.
+func (ls *leaves) sign(host string) (*tls.Certificate, error) {
+	a := ls.authority
+	if !a.Permits(host) {
+		return nil, fmt.Errorf("the authority may not sign for this host")
+	}
+	template, err := leafTemplate(host, ls.now())
+	if err != nil {
+		return nil, err
+	}
+	if template.NotAfter.After(a.certificate.NotAfter) {
+		template.NotAfter = a.certificate.NotAfter
+	}
+	return issue(template, a.certificate, ls.key, a.key)
+}
+
+func leafTemplate(host string, now time.Time) (*x509.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	begin := now.Add(-clockSlack).Truncate(time.Second)
+	c := &x509.Certificate{
+		SerialNumber:          serial,
+		NotBefore:             begin,
+		NotAfter:              begin.Add(leafLifetime),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	if len(host) <= 64 { // the bound of RFC 5280, Appendix A, "ub-common-name"
+		c.Subject = pkix.Name{CommonName: host}
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		c.IPAddresses = []net.IP{ip}
+	} else {
+		c.DNSNames = []string{host}
+	}
+	return c, nil
+}
+
+func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*tls.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign a certificate: %w", err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
+}
+
+// Distrusted returns a certificate for host that no client accepts: an
+// issuer that nobody knows and that is thrown away signed it. why is what a
+// person finds who looks at it.
+func Distrusted(host, why string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template, err := leafTemplate(host, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	issuer := &x509.Certificate{Subject: pkix.Name{Organization: []string{"guise does not trust this site"}, CommonName: why}}
+	return issue(template, issuer, key, key)
+}

@@ -1,0 +1,178 @@
+package inspect
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A Reason says why a connection is a tunnel although its host is inspected.
+type Reason uint8
+
+// The reasons.
+const (
+	NotTLS            Reason = iota // the client speaks something else
+	OtherName                       // the client asks for another host than its CONNECT
+	OutsideAuthority                // the authority's constraints leave the host out
+	ClientCertificate               // the origin asks who the client is
+	Pinned                          // the client does not accept our certificate
+	reasonCount
+)
+
+// String returns the reason in words.
+func (r Reason) String() string {
+	switch r {
+	case NotTLS:
+		return "the client does not speak TLS there"
+	case OtherName:
+		return "the client asks for another host than it connected to"
+	case OutsideAuthority:
+		return "the certificate authority may not sign for the host"
+	case ClientCertificate:
+		return "the site asks for a client certificate"
+	case Pinned:
+		return "the client refuses guise's certificate"
+	}
+	return "unknown"
+}
+
+const (
+	memorySize     = 4096
+	memoryTime     = time.Hour
+	silentStrikes  = 3                // connections that end without a request, in a row
+	strikeInterval = 10 * time.Minute // within this
+)
+
+// A Memory holds where inspection did not work lately. Hosts and clients are
+// in it only as keyed hashes, so that nothing can be read from it. It is safe
+// for concurrent use.
+type Memory struct {
+	seed maphash.Seed
+	now  func() time.Time
+
+	mu     sync.Mutex
+	kept   *simplelru.LRU[uint64, trace]
+	counts Counts
+}
+
+// A trace is what is known of a host, for one client or for all.
+type trace struct {
+	reason  Reason
+	until   time.Time // a tunnel until then
+	works   bool      // a request came through inspection
+	strikes int       // connections that ended without a request
+	struck  time.Time // the first of them
+}
+
+// Counts says how many connections were inspected, and how many were left as
+// tunnels, by reason.
+type Counts struct {
+	Inspected uint64
+	Left      [reasonCount]uint64
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory {
+	kept, err := simplelru.NewLRU[uint64, trace](memorySize, nil)
+	if err != nil {
+		panic(err) // the size is constant
+	}
+	return &Memory{seed: maphash.MakeSeed(), now: time.Now, kept: kept}
+}
+
+func (m *Memory) key(client, host string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	h.WriteString(client)
+	h.WriteByte(0)
+	h.WriteString(host)
+	return h.Sum64()
+}
+
+// Fallback says whether client's connections to host are to be tunnels, and
+// why.
+func (m *Memory) Fallback(client, host string) (Reason, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, who := range [...]string{client, ""} {
+		if t, ok := m.kept.Get(m.key(who, host)); ok && m.now().Before(t.until) {
+			return t.reason, true
+		}
+	}
+	return 0, false
+}
+
+// AsksForCertificate notes that host wants to know its clients by
+// certificates, which none may pass through inspection.
+func (m *Memory) AsksForCertificate(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept.Add(m.key("", host), trace{reason: ClientCertificate, until: m.now().Add(memoryTime)})
+}
+
+// Refused notes that client did not accept a certificate of ours for host.
+func (m *Memory) Refused(client, host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept.Add(m.key(client, host), trace{reason: Pinned, until: m.now().Add(memoryTime)})
+}
+
+// Silent notes that client saw our certificate for host and went away without
+// a word. Some that pin do that; but so does every browser now and then. Only
+// several in a row, from a client that never made a request there, count as a
+// refusal.
+func (m *Memory) Silent(client, host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key, now := m.key(client, host), m.now()
+	t, _ := m.kept.Get(key)
+	if t.works {
+		return
+	}
+	if now.Sub(t.struck) > strikeInterval {
+		t.strikes, t.struck = 0, now
+	}
+	if t.strikes++; t.strikes >= silentStrikes {
+		t = trace{reason: Pinned, until: now.Add(memoryTime)}
+	}
+	m.kept.Add(key, t)
+}
+
+// Works notes that a request of client to host came through inspection.
+func (m *Memory) Works(client, host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept.Add(m.key(client, host), trace{works: true})
+}
+
+// Inspected counts a connection whose TLS was ended here.
+func (m *Memory) Inspected() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts.Inspected++
+}
+
+// Left counts a connection that was left as a tunnel.
+func (m *Memory) Left(why Reason) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts.Left[why]++
+}
+
+// Counts returns what was counted so far.
+func (m *Memory) Counts() Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counts
+}
+
+// Each calls f for every reason that left a connection a tunnel.
+func (c Counts) Each(f func(why Reason, count uint64)) {
+	for why, count := range c.Left {
+		if count > 0 {
+			f(Reason(why), count)
+		}
+	}
+}

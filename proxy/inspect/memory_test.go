@@ -1,0 +1,93 @@
+package inspect
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestMemory(t *testing.T) {
+	now := time.Now()
+	m := NewMemory()
+	m.now = func() time.Time { return now }
+	fallback := func(client, host string, want bool, reason Reason) {
+		t.Helper()
+		if why, got := m.Fallback(client, host); got != want || got && why != reason {
+			t.Errorf("Fallback(%s, %s) = %v, %v", client, host, why, got)
+		}
+	}
+	m.Refused("phone", "pinned.example")
+	fallback("phone", "pinned.example", true, Pinned)
+	fallback("laptop", "pinned.example", false, 0)
+	fallback("phone", "other.example", false, 0)
+
+	m.AsksForCertificate("office.example")
+	fallback("phone", "office.example", true, ClientCertificate)
+	fallback("laptop", "office.example", true, ClientCertificate)
+
+	now = now.Add(memoryTime + time.Second)
+	fallback("phone", "pinned.example", false, 0)
+	fallback("phone", "office.example", false, 0)
+}
+
+func TestSilentClientsCountSeveralTimes(t *testing.T) {
+	now := time.Now()
+	m := NewMemory()
+	m.now = func() time.Time { return now }
+	for i := range silentStrikes {
+		if _, left := m.Fallback("phone", "a.example"); left {
+			t.Fatalf("given up after %d", i)
+		}
+		m.Silent("phone", "a.example")
+	}
+	if why, left := m.Fallback("phone", "a.example"); !left || why != Pinned {
+		t.Error("never given up")
+	}
+	// One that made a request accepts the certificate, whatever comes later.
+	m.Works("laptop", "a.example")
+	for range 2 * silentStrikes {
+		m.Silent("laptop", "a.example")
+	}
+	if _, left := m.Fallback("laptop", "a.example"); left {
+		t.Error("idle connections pass for refusals")
+	}
+	// Now and then is not in a row.
+	for range 2 * silentStrikes {
+		m.Silent("tv", "a.example")
+		now = now.Add(strikeInterval + time.Second)
+	}
+	if _, left := m.Fallback("tv", "a.example"); left {
+		t.Error("rare silence passes for a refusal")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	m := NewMemory()
+	for i := range 3 * memorySize {
+		m.Refused("phone", fmt.Sprint(i))
+	}
+	if n := m.kept.Len(); n > memorySize {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func TestRules(t *testing.T) {
+	rules, err := NewRules([]Site{{"*.Bank.example", Never}, {"api.example.", Always}, {"[2001:db8::1]", Never}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]Mode{
+		"my.bank.example": Never,
+		"bank.example":    Auto,
+		"api.example":     Always,
+		"xapi.example":    Auto,
+		"2001:db8::1":     Never,
+	} {
+		if got := rules.Mode(host); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+	if _, err := NewRules([]Site{{"a/b", Never}}); err == nil {
+		t.Error("a path passes for a host")
+	}
+}

@@ -1,0 +1,79 @@
+package inspect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+)
+
+// A terminator ends clients' TLS. One configuration for all connections lets
+// clients resume their sessions; one without tickets is for origins that are
+// not to be trusted, where a resumed session would show no certificate.
+type terminator struct{ trusted, distrusted *tls.Config }
+
+type certificateKey struct{}
+
+func newTerminator() *terminator {
+	trusted := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			certificate, ok := hello.Context().Value(certificateKey{}).(*tls.Certificate)
+			if !ok {
+				return nil, errors.New("no certificate for the connection")
+			}
+			return certificate, nil
+		},
+	}
+	distrusted := trusted.Clone()
+	distrusted.SessionTicketsDisabled = true
+	return &terminator{trusted, distrusted}
+}
+
+// Terminate ends the TLS of the client on conn as host, and offers it HTTP/2
+// and HTTP/1.1. If fault is not "", the client gets to see a certificate that
+// it will refuse. ctx bounds the handshake. conn is closed on an error.
+func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault string) (*tls.Conn, error) {
+	config := a.terminator.trusted
+	certificate, err := (*tls.Certificate)(nil), error(nil)
+	if fault == "" {
+		certificate, err = a.Leaf(host)
+	} else {
+		config = a.terminator.distrusted
+		certificate, err = Distrusted(host, fault)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	tc := tls.Server(conn, config)
+	if err := tc.HandshakeContext(context.WithValue(ctx, certificateKey{}, certificate)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return tc, nil
+}
+
+// RefusedCertificate reports whether err, of a handshake or a read, is the
+// client's word that it does not accept our certificate (RFC 8446 §6.2).
+func RefusedCertificate(err error) bool {
+	alert, ok := Alert(err)
+	return ok && (alert >= 42 && alert <= 46 || alert == 48)
+}
+
+// Alert returns the alert by which a TLS peer ended the connection, if that is
+// what err says. crypto/tls keeps the type of those to itself.
+func Alert(err error) (tls.AlertError, bool) {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
+		return 0, false
+	}
+	text := op.Err.Error()
+	for alert := range tls.AlertError(122) {
+		if alert.Error() == text {
+			return alert, true
+		}
+	}
+	return 0, false
+}
