@@ -42,7 +42,7 @@ func (e *entry) bound() time.Duration {
 func (e *entry) disguise(h http.Header, at time.Time) {
 	delete(h, "Age")
 	h["Date"] = []string{formatDate(at)}
-	if !e.life.explicit {
+	if !e.life.explicit || e.directives.noCache {
 		return
 	}
 	less := seconds((e.bound() - e.told(at)) / time.Second)
@@ -54,8 +54,10 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 		h["Cache-Control"] = shortened
 	}
 	if lines := h["Expires"]; len(lines) > 0 {
-		left := max(0, expiresIn(lines[0], e.date, e.received)-less.duration())
-		h["Expires"] = []string{formatDate(at.Add(left))}
+		// One in the past, or "0", stays what it is.
+		if in := expiresIn(lines[0], e.date, e.received); in > 0 {
+			h["Expires"] = []string{formatDate(at.Add(max(0, in-less.duration())))}
+		}
 	}
 }
 
