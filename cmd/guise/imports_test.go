@@ -27,6 +27,7 @@ var rooms = map[string]struct{ project, modules []string }{
 		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
+	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
 		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect"},
 		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify"},
