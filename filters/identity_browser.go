@@ -34,6 +34,8 @@ var identityBrowser = []group{
 		x-android-cert x-android-* x-ios-* x-dsid icloud-dsid x-mme-* x-play-* x-firebase-client
 		x-firebase-client-* x-firebase-locale x-crashlytics-* x-gmm-* x-playback-session-id x-device
 		x-device-* device device-* deviceid`},
+	{identity, "tool bars and in-game browsers", `alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
+		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
 		x-client-sdk x-ads-* x-gdata-client x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
@@ -52,6 +54,18 @@ var identityBrowser = []group{
 		x-installation-* installation-id x-referer x-referrer x-xhr-referer x-user-agent
 		x-original-user-agent x-javascript-user-agent browser-user-agent user-agent-via useragent
 		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci`},
+	{identity, "attributes of a person that a gateway found out: Shibboleth, OpenID Connect, Kerberos, certificates", `
+		cn sn uid givenname displayname mail affiliation targeted-id entitlement eduperson-* x-name x-age
+		x-avatar x-badge x-nickname x-domain organization organizer originator on-behalf-of x-on-behalf-of
+		authorization-user auth-user auth-username x-auth-user x-auth-userid x-auth-username x-auth-login
+		php-auth-* x-webauth-* webauth-* x-sso-* sso-* oidc-* x-oidc-* x-ms-token-* x-krb-* x-kerberos-*
+		x-smartcard x-pki-* cert-subject cert-issuer cert-serialnumber cert-cookie cert-flags
+		cert-keysize cert-secretkeysize cert-server-* https-keysize https-secretkeysize https-server-*
+		x-mailer x-vendor-id x-push-token`},
+	{identity, "cookies by another name", `cookies x-cookie x-cookies x-set-cookie`},
+	{identity, "what a TLS or HTTP connection looks like", `x-ja3 x-ja3-* ja3-* x-ja4 x-ja4-* ja4-* x-ja4h x-ja4t
+		x-tls-* tls-* x-http-version x-http-protocol x-http2-* x-h2-* x-spdy x-spdy-* x-firefox-spdy x-quic-*
+		x-akamai-fp x-http2-fingerprint x-cipher x-cipher-*`},
 	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
 		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
 		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language

@@ -28,6 +28,9 @@ var identityMobile = []group{
 		x-party-id x-mcc-mnc x-sub-id x-subno x-subscriber-info x-online-host x-source-id x-drutt-*
 		x-gateway-id x-openwave-* x-bytemobile-* x-flash-networks-* x-vasgw-* x-dtac-* x-ais-*
 		x-airtel-* x-jio-* x-vimpelcom-* x-mts-* x-beeline-* x-megafon-* x-3gpp-* 3gpp-*`},
+	{identity, "headers of networks in Lightspeed's and Mulliner's collections", `hpid uip x-ywblco-uip x-nx-clip
+		x-gcs-* x-o2gw-* x-tango-* x-ttdonation x-vfprovider x-vfstatus x-accesstype x-access-type
+		x-blackberry-*`},
 	{identity, "RFC 7315 and 3GPP TS 24.229: SIP fields sent over HTTP", `p-asserted-identity
 		p-preferred-identity p-access-network-info p-charging-vector p-visited-network-id
 		x-3gpp-intended-identity x-3gpp-asserted-identity`},

@@ -202,8 +202,15 @@ func (a *acceptShape) add(media string) {
 // "List of default Accept values" and the Internet Explorer team's "IE and
 // the Accept Header".
 var (
-	navigationTypes = []string{"application/xml", "text/xml", "text/plain", "application/signed-exchange"}
-	officeTypes     = []string{
+	navigationTypes = []string{
+		"application/xml", "text/xml", "text/plain", "application/signed-exchange",
+		// Text browsers and those of feature phones (WAP-248, UAProf; the manuals
+		// of Lynx and w3m).
+		"text/*", "text/sgml", "multipart/mixed", "text/vnd.wap.wml", "text/vnd.wap.wmlscript",
+		"application/vnd.wap.xhtml+xml", "application/vnd.wap.wmlc", "application/vnd.wap.wmlscriptc",
+		"application/vnd.wap.multipart.mixed", "application/vnd.wap.multipart.related",
+	}
+	officeTypes = []string{
 		"application/x-ms-application", "application/xaml+xml", "application/x-ms-xbap",
 		"application/x-shockwave-flash", "application/msword", "application/vnd.ms-excel",
 		"application/vnd.ms-powerpoint", "application/vnd.ms-xpsdocument", "application/x-silverlight",

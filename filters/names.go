@@ -97,7 +97,10 @@ func (x *nameIndex) judge(name string) verdict {
 	}
 	// HTTP_CLIENT_IP and the like: the CGI variable's name sent as a field.
 	if rest, ok := strings.CutPrefix(string(folded), "Http-"); ok {
-		if v, ok := x.lookup([]byte(rest)); ok && v.class >= hop {
+		if v, ok := x.lookup([]byte(rest)); ok {
+			if v.class < hop {
+				return verdict{misplaced, false, "RFC 3875 §4.1.18: the variable of a field, not a field"}
+			}
 			return v
 		}
 	}

@@ -121,6 +121,16 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 	}
 }
 
+// CGI programs read HTTP_COOKIE whether it is a variable or a field.
+func TestVariablesOfFieldsAreNoFields(t *testing.T) {
+	for _, name := range []string{"Http-Cookie", "HTTP_AUTHORIZATION", "http_accept", "Http-Content-Type", "HTTP_X_API_KEY", "HTTP_X_FORWARDED_FOR"} {
+		m := scriptRequest(name, "canary")
+		if clean(m); len(m.Request.Header) != 0 {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
 func TestFieldsThatServeTheRequestPassUntouched(t *testing.T) {
 	for name, value := range map[string]string{
 		"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zmeo", "Content-Type": "application/json; charset=utf-8",

@@ -108,6 +108,8 @@ var registry = []group{
 		replay-nonce reporting-endpoints schedule-tag sec-websocket-accept server-timing set-cookie
 		speculation-rules status-uri strict-transport-security sunset tcn timing-allow-origin
 		use-as-dictionary variant-vary x-content-type-options x-frame-options`},
+	{misplaced, "a response field of servers", `x-powered-by x-aspnet-version x-aspnetmvc-version x-pingback
+		sourcemap x-sourcemap report-to x-accel-* x-sendfile x-sendfile-type`},
 	{misplaced, "IANA registry: obsolete or experimental", `accept-additions accept-features
 		amp-cache-transform c-ext c-man c-opt c-pep c-pep-info content-base content-id
 		content-script-type content-style-type content-version cookie2 default-style derived-from

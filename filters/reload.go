@@ -10,8 +10,8 @@ const reloadWhy = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of
 
 // Apply implements [Filter].
 func (reload) Apply(m *Message, log []Change) []Change {
-	if m.Visit.Kind == Fetch && !m.Visit.browser {
-		return log
+	if m.Visit.Kind == Fetch && !m.Visit.browser || m.Visit.Kind == WebSocket {
+		return log // a handshake passes no cache; what it holds is the persona's
 	}
 	for _, name := range []string{"Cache-Control", "Pragma"} {
 		if _, there := m.Request.Header[name]; there {

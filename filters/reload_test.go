@@ -45,3 +45,12 @@ func TestReloadStaysHere(t *testing.T) {
 		}
 	}
 }
+
+// The persona's browser forbids caches to answer a handshake.
+func TestHandshakeKeepsThePersonasDirectives(t *testing.T) {
+	s := newSet(t, Options{})
+	m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}), netip.Addr{})
+	if s.Onward(m, s.Request(m, nil)); m.Request.Header.Get("Cache-Control") != "no-cache" || m.Request.Header.Get("Pragma") != "no-cache" {
+		t.Errorf("got %v", m.Request.Header)
+	}
+}

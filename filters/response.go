@@ -93,6 +93,9 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 			continue // the handshake's
 		}
 		why, remove := judgeResponse(name)
+		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
+			why, remove = "RFC 9110 §7.8: of this connection only", true
+		}
 		if !remove && why == "" && m.Client.IsValid() {
 			for _, line := range lines {
 				if holdsAddress(line, m.Client) {

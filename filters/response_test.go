@@ -130,6 +130,19 @@ func TestUpgradedResponseKeepsItsHandshake(t *testing.T) {
 	}
 }
 
+// An offer to switch is of one connection (RFC 9110 §7.8); what a 426 demands
+// is the answer's own.
+func TestUpgradeOffersStayWithTheProxy(t *testing.T) {
+	s := newSet(t, Options{})
+	for status, passes := range map[int]bool{200: false, 404: false, 426: true} {
+		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: status, Header: http.Header{"Upgrade": {"h2c"}}}
+		if s.Response(m, nil); (m.Response.Header["Upgrade"] != nil) != passes {
+			t.Errorf("%d: got %v", status, m.Response.Header)
+		}
+	}
+}
+
 func TestClientsAddressIsNotEchoed(t *testing.T) {
 	h, log := answer(t, newSet(t, Options{}), "http://site.example/", http.Header{}, http.Header{
 		"X-Hello": {"you are 203.0.113.77"}, "X-Other": {"198.51.100.1"}, "Set-Cookie": {"seen=203.0.113.77"}, "Location": {"/?ip=203.0.113.77"},

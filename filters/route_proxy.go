@@ -51,6 +51,10 @@ var routeProxy = []group{
 		comes-from x-caller-ip x-sakura-forwarded-for x-sina-proxyuser x-kaltura-remote-addr
 		x-fb-user-remote-addr x-varnish x-varnish-* nas-ip-address nas-* sgsn-ip-address sgsn-mcc-mnc
 		ggsn-* sgsn-* x-dagd-proxy x-iwproxy-nesting xproxy x-client-src-* bae-env-*`},
+	{route, "filters and servers on the way", `x-privoxy x-privoxy-* x-dansguardian-* x-e2guardian-* x-openresty
+		x-httpd x-server x-balancer x-cdn x-cloudtrace x-source x-port x-protocol-port x-protocol-scheme
+		x-originating weblogic-force-jvmid refferer refferrer referrer zorigin zreferer
+		zreferrer z-referer upgrade-insecure x-mod-pagespeed`},
 	{route, "names that programs search for the way a request took", `x-via zvia pvia x-pvia via-* x-hop-*
 		x-hops hops x-host x-forwarded-hops x-te x-edge-* x-pop x-colo x-served-by x-cache x-cache-*
 		x-haproxy-* x-nginx-* x-apache-* x-upstream-* x-balancer-* balancer-* x-loop-* x-tor x-tor2web

@@ -108,14 +108,15 @@ func (f unknownFilter) allowed(m *Message, name string) bool {
 }
 
 // oddName reports whether a field name is not made of letters, digits, - and
-// _, does not begin with a letter, or is longer than any in use.
+// _, does not begin with a letter or end with one or a digit, or is longer
+// than any in use.
 func oddName(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' || i == 0 && !isAlnum(c) {
 			return true
 		}
 	}
-	return len(name) > 64 || name == "" || isDigit(name[0])
+	return len(name) > 64 || name == "" || isDigit(name[0]) || !isAlnum(name[len(name)-1])
 }
 
 // ofSite reports whether a site needs the field, see siteFields.

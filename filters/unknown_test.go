@@ -39,6 +39,7 @@ func TestUnknownFields(t *testing.T) {
 		{"the list allows whatever the kind", UnknownPass, Document, "a.example", "X-Listed", true},
 		{"the list allows names that tell", UnknownPass, Fetch, "a.example", "X-Listed-User-Id", true},
 		{"a name of strange characters", UnknownPass, Fetch, "a.example", "X-A!b", false},
+		{"a name that ends in a mark", UnknownPass, Fetch, "a.example", "Cookie_", false},
 		{"a name of digits", UnknownPass, Fetch, "a.example", "12", false},
 		{"a name of tilde", UnknownPass, Fetch, "a.example", "~", false},
 		{"a name longer than any in use", UnknownPass, Fetch, "a.example", "X-" + strings.Repeat("Abc-", 20), false},
