@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxRemembered bounds what differences and unstorables remember, in keys.
+// maxRemembered bounds how many keys differences and unstorables remember.
 const maxRemembered = 4096
 
 // Differences remembers what one client was given for a request, to see
@@ -15,7 +15,7 @@ const maxRemembered = 4096
 // the content may carry an identifier. The cache's lock guards it.
 type differences struct {
 	seed  maphash.Seed
-	given *simplelru.LRU[key, answer]
+	given *simplelru.LRU[uint64, answer]
 }
 
 type answer struct {
@@ -26,11 +26,17 @@ type answer struct {
 }
 
 func newDifferences() *differences {
-	given, err := simplelru.NewLRU[key, answer](maxRemembered, nil)
+	given, err := simplelru.NewLRU[uint64, answer](maxRemembered, nil)
 	if err != nil {
 		panic(err) // only for a size of 0
 	}
 	return &differences{seed: maphash.MakeSeed(), given: given}
+}
+
+// id returns a short name of a key, the same for all owners: keys can be long.
+func (d *differences) id(k key) uint64 {
+	k.owner = ""
+	return maphash.Comparable(d.seed, k)
 }
 
 // longLived is the lifetime from which content can recognise a later visit.
@@ -39,11 +45,10 @@ const longLived = time.Hour
 // see notes what e gave its client, and reports whether another client was
 // given something else before. Only what outlives a visit counts: permanent
 // redirects and long-lived responses.
-func (d *differences) see(k key, e *entry) bool {
+func (d *differences) see(id uint64, e *entry) bool {
 	if !permanent(e.status) && e.life.operative < longLived {
 		return false
 	}
-	k.owner = ""
 	var h maphash.Hash
 	h.SetSeed(d.seed)
 	h.WriteString(e.varyKey)
@@ -52,15 +57,15 @@ func (d *differences) see(k key, e *entry) bool {
 	h.WriteString(e.header.Get("Last-Modified"))
 	h.Write(e.body)
 	now := answer{client: e.client, print: h.Sum64(), until: e.received.Add(e.life.operative - e.initialAge)}
-	before, ok := d.given.Get(k)
+	before, ok := d.given.Get(id)
 	if ok && before.client != e.client && before.print != now.print &&
 		(e.received.Before(before.until) || permanent(e.status)) {
 		now.differs = true
-		d.given.Add(k, now)
+		d.given.Add(id, now)
 		return true
 	}
 	now.differs = before.differs
-	d.given.Add(k, now)
+	d.given.Add(id, now)
 	return false
 }
 
@@ -72,8 +77,7 @@ func (c *Cache) distrusted(k key) bool {
 	if !c.options.Load().Distrust {
 		return false
 	}
-	k.owner = ""
-	a, ok := c.differ.given.Get(k)
+	a, ok := c.differ.given.Get(c.differ.id(k))
 	return ok && a.differs
 }
 
@@ -81,23 +85,23 @@ func (c *Cache) distrusted(k key) bool {
 // requests for them do not wait for each other in vain. The cache's lock
 // guards it.
 type unstorables struct {
-	keys *simplelru.LRU[key, struct{}]
+	keys *simplelru.LRU[uint64, struct{}]
 }
 
 func newUnstorables() *unstorables {
-	keys, err := simplelru.NewLRU[key, struct{}](maxRemembered, nil)
+	keys, err := simplelru.NewLRU[uint64, struct{}](maxRemembered, nil)
 	if err != nil {
 		panic(err) // only for a size of 0
 	}
 	return &unstorables{keys}
 }
 
-func (u *unstorables) has(k key) bool { return u.keys.Contains(k) }
+func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }
 
-func (u *unstorables) note(k key, storable bool) {
+func (u *unstorables) note(id uint64, storable bool) {
 	if storable {
-		u.keys.Remove(k)
+		u.keys.Remove(id)
 		return
 	}
-	u.keys.Add(k, struct{}{})
+	u.keys.Add(id, struct{}{})
 }

@@ -26,7 +26,6 @@ type entry struct {
 	length int64
 	body   []byte // of a whole response
 	part   *partial
-	method string // "GET"; a POST that described its own target counts as one
 
 	directives directives
 	vary       []string   // names of the selecting fields

@@ -25,7 +25,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	}
 	outgoing := c.outgoing(q, found)
 	f, first := c.depart(q, k, shareable && !q.latest, func() *flight {
-		return c.launch(q, outgoing, t.next, func(f *flight) { c.settle(f, q, found, outgoing) })
+		return c.launch(q, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
 	})
 	if !first {
 		return t.fetch(q, found)
@@ -45,7 +45,7 @@ func (q *query) flightKey(found finding) (key, bool) {
 		k = q.personal
 	}
 	ok := q.plain() && len(q.r.Header["Authorization"]) == 0 && found.verdict != completeIt
-	if q.sharing == Shared && found.e == nil && q.conditions.set {
+	if q.sharing == Shared && q.conditions.set && !q.validates(found) {
 		ok = false // it goes to the origin with the client's own conditions
 	}
 	return k, ok
@@ -74,7 +74,7 @@ func (c *Cache) depart(q *query, k key, shareable bool, launch func() *flight) (
 	f := launch()
 	f.k = k
 	c.aloft[f] = struct{}{}
-	if shareable && !c.recently.has(q.everybody) {
+	if shareable && !c.recently.has(c.store.counts.hash(q.everybody)) {
 		c.flights[k] = f
 	}
 	return f, true
@@ -163,7 +163,8 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	var resp *http.Response
 	if f.spool != nil {
 		resp = c.present(q, f, f.at)
-		resp.Body = f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) })
+		f.first.trailer = resp.Trailer
+		resp.Body = f.first
 	} else {
 		resp = c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)
@@ -177,7 +178,7 @@ func (c *Cache) abandon(q *query, f *flight) {
 		c.direct(q.ctx, f).Close()
 		return
 	}
-	c.leave(f)
+	f.first.Close()
 }
 
 // conditioned applies to a response from the origin the preconditions that
@@ -209,12 +210,8 @@ func (c *Cache) outgoing(q *query, found finding) *http.Request {
 		r = c.openConditions(r, q.client, q.everybody.url)
 		h = r.Header
 	}
-	switch found.verdict {
-	case validateIt:
-		if q.head || q.ranged || q.sharing == PerClient && !q.known {
-			// A client's own entry would tell the origin which client asks.
-			break
-		}
+	switch {
+	case q.validates(found):
 		h.Del("If-None-Match")
 		h.Del("If-Modified-Since")
 		if tag := found.e.etag; tag != "" {
@@ -223,13 +220,21 @@ func (c *Cache) outgoing(q *query, found finding) *http.Request {
 		if modified := found.e.header.Get("Last-Modified"); modified != "" {
 			h["If-Modified-Since"] = []string{modified}
 		}
-	case completeIt:
+	case found.verdict == completeIt:
 		h.Del("If-None-Match")
 		h.Del("If-Modified-Since")
 		h["Range"] = []string{"bytes=" + strconv.Itoa(len(found.e.part.prefix())) + "-"}
 		h["If-Range"] = []string{found.e.etag}
 	}
 	return r
+}
+
+// validates reports whether the request to the origin carries the stored
+// entry's validators (RFC 9111 §4.3.1). In PerClient it does not: a client's
+// own entry would tell the origin which client asks, unless it knows.
+func (q *query) validates(found finding) bool {
+	return found.verdict == validateIt && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
+		(found.e.etag != "" || found.e.header.Get("Last-Modified") != "")
 }
 
 // openConditions replaces in a request's preconditions the cache's own tags

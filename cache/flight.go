@@ -38,8 +38,9 @@ type flight struct {
 	// if it is not to be stored. Its body then goes through spool.
 	entry    *entry
 	spool    *spool
-	trailers []string // announced
-	fresh    *entry   // what a 304 says still stands
+	first    *spoolReader // the leader's
+	trailers []string     // announced
+	fresh    *entry       // what a 304 says still stands
 	// mismatched says that the answer is about something else than what
 	// is stored: the request has to be made anew.
 	mismatched bool
@@ -98,12 +99,17 @@ func (c *Cache) offer(f *flight) {
 	}
 }
 
+// buffers hold what is between the origin and a spool.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
 // pump moves the body from the origin into the spool and, if it is whole,
 // into the store.
 func (c *Cache) pump(f *flight) {
 	defer f.resp.Body.Close()
 	defer f.cancel(nil)
-	buf := make([]byte, 32<<10)
+	held := buffers.Get().(*[]byte)
+	defer buffers.Put(held)
+	buf := *held
 	for {
 		n, err := f.resp.Body.Read(buf)
 		if n > 0 {

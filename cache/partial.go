@@ -77,10 +77,7 @@ func combine(old, newer *partial) (*partial, bool) {
 	} else if old.total >= 0 && old.total != total {
 		return nil, false
 	}
-	joined := &partial{total: total}
-	for _, s := range newer.spans {
-		joined.spans = append(joined.spans, s)
-	}
+	joined := &partial{total: total, spans: slices.Clone(newer.spans)}
 	for _, s := range old.spans {
 		joined.spans = append(joined.spans, without(s, newer.spans)...)
 	}

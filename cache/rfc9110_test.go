@@ -35,6 +35,11 @@ func TestConditions(t *testing.T) {
 		"on HEAD": {given(stored), {do: "HEAD /\nIf-None-Match: \"1\"", want: yes}},
 		"with nothing stored they go to the origin": {
 			{do: inm(`"1"`), give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "304\nETag: \"1\""}},
+		"on HEAD of something stale they speak of the client's copy": {given(stored),
+			{after: hour, do: "HEAD /\nIf-None-Match: \"0\"", give: "304\nETag: \"0\"", sent: "If-None-Match: \"0\"", want: "304\nETag: \"0\""},
+			{give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+		"with something stale that has no validators": {given("Cache-Control: max-age=60"),
+			{after: hour, do: inm(`"0"`), give: "304\nETag: \"0\"", sent: "If-None-Match: \"0\"", want: "304"}},
 		"If-Match goes to the origin": {given(stored),
 			{do: "GET /\nIf-Match: \"1\"", give: "412", sent: "If-Match: \"1\"", want: "412"}},
 		"a 304 about another tag is not used": {given(stored),
@@ -130,6 +135,10 @@ func TestRanges(t *testing.T) {
 			{want: "200\nB: 2\n\n0123456789"}},
 		"the rest of something new is the whole": {
 			part("0-5", "0-5/10", "012345"), {give: "200\n\nnew", want: "200\n\nnew"}},
+		"the rest is refused": {
+			part("0-5", "0-5/10", "012345"),
+			{give: "416\nContent-Range: bytes */3", want: "416"},
+			{give: "200\n\nnew", sent: "!Range", want: "200\n\nnew"}},
 		"a rest that does not fit is asked for whole": {
 			part("0-5", "0-5/10", "012345"),
 			{give: "206\n" + fields + "\nContent-Range: bytes 7-9/10\n\n789", want: "206"}},

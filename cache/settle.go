@@ -11,19 +11,20 @@ import (
 
 // settle decides, when the head of a response has come, what becomes of it:
 // whether it freshens what is stored, is to be stored itself, or only passes.
-func (c *Cache) settle(f *flight, q *query, found finding, sent *http.Request) {
+func (c *Cache) settle(f *flight, q *query, found finding) {
 	resp := f.resp
 	switch {
-	case found.verdict == validateIt && resp.StatusCode == http.StatusNotModified && conditional(sent):
+	case q.validates(found) && resp.StatusCode == http.StatusNotModified:
 		resp.Body.Close()
 		c.freshen(f, q, found.e)
 		return
-	case found.verdict == completeIt && resp.StatusCode == http.StatusPartialContent:
-		if !complete(resp, found.e) {
-			resp.Body.Close()
-			f.mismatched = true
-			return
-		}
+	case found.verdict == completeIt && resp.StatusCode != http.StatusOK && !complete(resp, found.e):
+		resp.Body.Close()
+		f.mismatched = true
+		c.mu.Lock()
+		c.store.remove(found.e)
+		c.mu.Unlock()
+		return
 	case q.head:
 		c.learnFromHead(f, q, found.e)
 		return
@@ -39,7 +40,7 @@ func (c *Cache) settle(f *flight, q *query, found finding, sent *http.Request) {
 	}
 	c.mu.Lock()
 	if !q.ranged {
-		c.recently.note(q.everybody, e != nil)
+		c.recently.note(c.store.counts.hash(q.everybody), e != nil)
 	}
 	if e == nil || f.doomed {
 		c.mu.Unlock()
@@ -58,6 +59,8 @@ func (c *Cache) settle(f *flight, q *query, found finding, sent *http.Request) {
 	f.spool = &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
 		return c.inflight.Add(by) > flightBudget(o)
 	}}
+	// The leader's reader stands before the first byte can slide out.
+	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	if resp.StatusCode != http.StatusPartialContent {
 		c.model.recordHead(originOf(k.url), e.timing)
 	}
@@ -65,10 +68,6 @@ func (c *Cache) settle(f *flight, q *query, found finding, sent *http.Request) {
 
 // flightBudget is how many bytes of bodies may be on their way into the store.
 func flightBudget(o *Options) int64 { return max(o.Memory/8, 64<<10) }
-
-func conditional(r *http.Request) bool {
-	return len(r.Header["If-None-Match"]) > 0 || len(r.Header["If-Modified-Since"]) > 0
-}
 
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.
@@ -144,7 +143,7 @@ func complete(resp *http.Response, e *entry) bool {
 	prefix := e.part.prefix()
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	tag := strings.Trim(resp.Header.Get("ETag"), " \t")
-	if !ok || r.first != int64(len(prefix)) || tag != e.etag ||
+	if resp.StatusCode != http.StatusPartialContent || !ok || r.first != int64(len(prefix)) || tag != e.etag ||
 		r.total < 0 || r.last != r.total-1 || e.part.total >= 0 && e.part.total != r.total ||
 		resp.ContentLength >= 0 && resp.ContentLength != r.last-r.first+1 {
 		return false
@@ -191,7 +190,7 @@ func (c *Cache) keep(f *flight, failure error) {
 	}
 	c.insert(f.k, &e, f.viewers)
 	f.stored = &e
-	if c.differ.see(f.k, &e) {
+	if c.differ.see(c.differ.id(f.k), &e) {
 		c.counters.Differing++
 	}
 }
@@ -313,6 +312,7 @@ func (e *entry) takeParts(joined *partial) {
 func (e *entry) becomeWhole(data []byte, of *entry) {
 	e.part, e.body = nil, data
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
+	e.header = e.header.Clone() // the flight's readers have the other
 	delete(e.header, "Content-Range")
 	e.header["Content-Length"] = []string{formatInt(e.length)}
 	e.calculate()

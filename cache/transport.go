@@ -181,8 +181,7 @@ func (c *Cache) changed(q *query, e *entry, f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counters.Differing++
-	k := q.everybody
-	c.differ.given.Add(k, answer{client: q.client, differs: true, until: e.received.Add(e.life.operative)})
+	c.differ.given.Add(c.differ.id(q.everybody), answer{client: q.client, differs: true, until: e.received.Add(e.life.operative)})
 	return c.options.Load().Distrust
 }
 

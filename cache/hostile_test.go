@@ -1,0 +1,152 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Ten thousand variants of one URL neither fill the memory nor slow the others down.
+func TestManyVariants(t *testing.T) {
+	s := newScene(t, Options{Sharing: Shared, Memory: 8 << 20})
+	for i := range 10000 {
+		s.run(step{do: fmt.Sprintf("GET /\nFoo: %d", i), give: "200\nCache-Control: max-age=60\nVary: Foo\n\na"})
+	}
+	s.run(step{do: "GET /\nFoo: 9999", want: "200\n\na"})
+	if got := len(s.c.store.index[key{url: "http://origin.example/"}].entries); got > maxVariants {
+		t.Errorf("%d variants are held", got)
+	}
+}
+
+func TestHostileHeaders(t *testing.T) {
+	play(t, shared, map[string][]step{
+		"1 MiB of directives": {
+			given("Cache-Control: " + strings.Repeat("x=\",\", ", 1<<17) + "max-age=60"), again},
+		"1 MiB of Vary": {
+			given("Cache-Control: max-age=60\nVary: " + strings.Repeat("a", 1<<10) + strings.Repeat(", b", 1<<18)), again},
+		"too many selecting fields": {given("Cache-Control: max-age=60\nVary: " + manyNames(1000)), miss},
+		"all duplicates": {
+			given(strings.Repeat("Cache-Control: max-age=60\nExpires: 0\nAge: 1\nDate: @0s\nVary: a\nETag: \"1\"\n", 500) + "X: y"),
+			{after: 10 * time.Second, want: "200\n\na"}},
+		"an unclosed quote":             {given("Cache-Control: max-age=60, x=\"no-store"), again},
+		"a private list without an end": {given("Cache-Control: max-age=60, private=\""), again},
+		"a huge Age of a huge lifetime": {
+			given("Cache-Control: max-age=999999999999\nAge: 2147483647"), {after: 100 * hour, give: "200\n\nb", want: "200\n\nb"}},
+		"a year of 9999":            {given("Date: @0s\nExpires: Fri, 31 Dec 9999 23:59:59 GMT"), after(1000*hour, again)},
+		"a Date at the end of time": {given("Cache-Control: max-age=60\nDate: Fri, 31 Dec 9999 23:59:59 GMT"), again},
+		"a Date at its beginning":   {given("Cache-Control: max-age=60\nDate: Sat, 01 Jan 0000 00:00:00 GMT"), miss},
+	})
+}
+
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "a%d,", i)
+	}
+	return b.String()
+}
+
+// A body that is not as long as its Content-Length is not stored, whatever
+// the transport below lets through.
+func TestLyingLength(t *testing.T) {
+	for _, length := range []string{"0", "1", "5", "99999999999"} {
+		s := newScene(t, shared)
+		s.run(
+			step{give: "200\nCache-Control: max-age=60\nContent-Length: " + length + "\n\nabc"},
+			step{give: "200\n\nb", want: "200\n\nb"},
+		)
+	}
+}
+
+// Purging, by URL and host, and a smaller budget.
+func TestPurge(t *testing.T) {
+	const give = "200\nCache-Control: max-age=60\n\na"
+	s := newScene(t, shared)
+	fill := func() {
+		s.c.PurgeAll()
+		for _, uri := range []string{"http://a.example/1", "http://a.example:81/2", "https://b.example/1"} {
+			s.run(step{do: "GET " + uri, give: give})
+		}
+		s.run(step{do: "GET http://a.example/1", site: "other", give: give})
+	}
+	held := func() int { return s.c.Stats().Resources }
+	fill()
+	if n := s.c.PurgeURL("http://A.example:80/1#x"); n != 2 || held() != 2 {
+		t.Errorf("by URL: %d, %d left", n, held())
+	}
+	fill()
+	if n := s.c.PurgeHost("A.example"); n != 3 || held() != 1 {
+		t.Errorf("by host: %d, %d left", n, held())
+	}
+	fill()
+	if n := s.c.PurgeAll(); n != 4 || held() != 0 || s.c.Stats().Bytes != 0 {
+		t.Errorf("all: %d, %d left", n, held())
+	}
+	fill()
+	s.c.SetOptions(Options{Sharing: Shared, Memory: 1, Now: s.clock.Now})
+	if held() != 0 {
+		t.Errorf("%d left in 1 byte", held())
+	}
+	s.c.SetOptions(Options{Sharing: Shared, Now: s.clock.Now})
+	fill()
+	s.c.SetOptions(Options{Sharing: PerClient, Now: s.clock.Now})
+	if held() != 0 {
+		t.Errorf("%d left of another mode", held())
+	}
+}
+
+// Negative memory stores nothing, and everything passes.
+func TestNoMemory(t *testing.T) {
+	s := newScene(t, Options{Memory: -1})
+	s.run(given("Cache-Control: max-age=60"), miss)
+	if got := s.c.Stats(); got.Bytes != 0 || got.Resources != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What is larger than the limit passes whole and is not stored.
+func TestObjectLimit(t *testing.T) {
+	for name, length := range map[string]string{"announced": "", "not announced": "\nContent-Length: -1"} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, Options{Sharing: Shared, Object: 10})
+			s.run(
+				step{give: "200\nCache-Control: max-age=60" + length + "\n\n0123456789", want: "200\n\n0123456789"},
+				step{want: "200\n\n0123456789"},
+				step{do: "GET /x", give: "200\nCache-Control: max-age=60" + length + "\n\n0123456789a", want: "200\n\n0123456789a"},
+				step{do: "GET /x", give: "200\n\nb", want: "200\n\nb"},
+			)
+		})
+	}
+}
+
+// An error below is the caller's error, and a body that breaks off breaks off.
+func TestErrorsPass(t *testing.T) {
+	c := New(shared)
+	defer c.Close()
+	broken := errors.New("reset")
+	rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp := parseResponse("200\nCache-Control: no-store", r)
+		resp.Body, resp.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("ab"), failing{broken})), 10
+		return resp, nil
+	}))
+	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://origin.example/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := rt.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); string(b) != "ab" || !errors.Is(err, broken) {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
