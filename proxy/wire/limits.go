@@ -11,6 +11,7 @@ type Limits struct {
 	Target         int // bytes of a request-target (16 KiB, at most Head)
 	ChunkExtension int // bytes of the extensions of one chunk (256)
 	Trailer        int // bytes of a trailer section (8 KiB)
+	Streams        int // requests at a time on one HTTP/2 connection (250)
 }
 
 func (l Limits) withDefaults() Limits {
@@ -20,6 +21,7 @@ func (l Limits) withDefaults() Limits {
 	l.Target = min(orInt(l.Target, 16<<10), l.Head)
 	l.ChunkExtension = orInt(l.ChunkExtension, 256)
 	l.Trailer = orInt(l.Trailer, 8<<10)
+	l.Streams = orInt(l.Streams, 250)
 	return l
 }
 

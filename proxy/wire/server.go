@@ -12,7 +12,7 @@ import (
 )
 
 // A Server answers HTTP/1.1 and HTTP/1.0 requests on the connections of its
-// listeners, one goroutine a connection. Handlers may rely on what
+// listeners, one goroutine a connection, and HTTP/2 if it is asked to. Handlers may rely on what
 // [http.Server] promises them, with these differences:
 //
 //   - A request that is not valid beyond doubt is answered 400 (or 408, 414,
@@ -38,6 +38,10 @@ type Server struct {
 	// ConnContext, unless nil, derives the parent of all request contexts of
 	// a connection. It is called on the connection's goroutine.
 	ConnContext func(ctx context.Context, nc net.Conn) context.Context
+
+	// HTTP2 lets clients speak HTTP/2: those that agreed on it by ALPN, and in
+	// the clear those that start with its preface (RFC 9113 §3.3).
+	HTTP2 bool
 
 	Log *slog.Logger // panics and failing accepts; nil discards
 
@@ -107,13 +111,32 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		}
 		pause = 0
-		c := newConn(s, nc)
-		if !s.addConn(c) {
+		if !s.serveConn(nc) {
 			nc.Close()
 			return http.ErrServerClosed
 		}
-		go c.serve()
 	}
+}
+
+// serveConn serves nc on a goroutine of its own, unless the server is closed.
+func (s *Server) serveConn(nc net.Conn) bool {
+	c := newConn(s, nc)
+	if !s.addConn(c) {
+		return false
+	}
+	go c.serve()
+	return true
+}
+
+// ServeConn serves one connection that is none of a listener's, as Serve does,
+// and does not wait for its end. Once the server is closed it closes nc and
+// returns [http.ErrServerClosed].
+func (s *Server) ServeConn(nc net.Conn) error {
+	if !s.start() || !s.serveConn(nc) {
+		nc.Close()
+		return http.ErrServerClosed
+	}
+	return nil
 }
 
 // temporary tells whether an accept may succeed later. The method is
@@ -189,6 +212,20 @@ func (s *Server) closeListeners() error {
 }
 
 func (s *Server) addListener(l *net.Listener) bool {
+	if !s.start() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+// start makes the server ready for connections, unless it is closed.
+func (s *Server) start() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing.Load() {
@@ -199,7 +236,6 @@ func (s *Server) addListener(l *net.Listener) bool {
 		s.conns = make(map[*conn]struct{})
 		s.stop = make(chan struct{})
 	}
-	s.listeners[l] = struct{}{}
 	if !s.watching {
 		s.watching = true
 		go s.watch(s.stop)

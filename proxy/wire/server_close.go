@@ -101,8 +101,12 @@ func (c *conn) release() {
 
 // closeIdle ends the connection if no request is running on it.
 func (c *conn) closeIdle() {
+	if h := c.http2.Load(); h != nil {
+		h.shutdown()
+		return
+	}
 	if c.state.CompareAndSwap(stateIdle, stateClosing) {
-		c.nc.SetReadDeadline(longAgo)
+		c.accepted.SetReadDeadline(longAgo)
 	}
 }
 
@@ -111,7 +115,7 @@ func (c *conn) abort() {
 	if x := c.running.Load(); x != nil {
 		x.ctx.cancel(context.Canceled)
 	}
-	c.nc.Close()
+	c.accepted.Close()
 }
 
 // detach hands the connection to a handler that takes it over, together with

@@ -29,15 +29,17 @@ const (
 // handler, writes the response and starts over; between requests it holds no
 // buffers.
 type conn struct {
-	srv    *Server
-	nc     net.Conn
-	raw    syscall.RawConn // nil unless bytes can be had past nc
-	ctx    context.Context
-	remote string
-	tls    *tls.ConnectionState
+	srv      *Server
+	accepted net.Conn        // as it came; closing it is for everybody
+	nc       net.Conn        // what is spoken on: accepted, or what that opened to
+	raw      syscall.RawConn // nil unless bytes can be had past nc
+	ctx      context.Context
+	remote   string
+	tls      *tls.ConnectionState
 
 	state   atomic.Int32
 	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
+	http2   atomic.Pointer[http2Conn]      // nil unless that is spoken
 	watched watched
 	limits  Limits
 	times   Timeouts
@@ -74,21 +76,25 @@ type serverExchange struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc}
+	c := &conn{srv: s, accepted: nc, nc: nc}
 	c.state.Store(stateIdle)
 	c.checkEarly = c.early
-	if raw := pollable(nc); raw != nil {
-		c.raw = raw
-		c.readOnce = c.tryRead
-	}
 	return c
 }
 
 // serve answers requests until the connection is done for.
 func (c *conn) serve() {
 	defer c.srv.removeConn(c)
-	if !c.open() {
-		c.nc.Close()
+	if err := c.open(); err != nil {
+		if err != ErrTaken {
+			c.accepted.Close()
+		}
+		return
+	}
+	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+		s := c.srv.current()
+		c.limits, c.times = s.limits, s.timeouts
+		c.serveHTTP2()
 		return
 	}
 	for first := true; ; first = false {
@@ -102,31 +108,14 @@ func (c *conn) serve() {
 			c.close(false)
 			return
 		}
+		if first && c.srv.HTTP2 && c.hasPreface() {
+			c.serveHTTP2()
+			return
+		}
 		if !c.serveOne() {
 			return
 		}
 	}
-}
-
-// open prepares the connection on its own goroutine.
-func (c *conn) open() bool {
-	c.remote = c.nc.RemoteAddr().String()
-	c.ctx = context.WithValue(context.Background(), http.LocalAddrContextKey, c.nc.LocalAddr())
-	if f := c.srv.ConnContext; f != nil {
-		c.ctx = f(c.ctx, c.nc)
-	}
-	if tc, ok := c.nc.(*tls.Conn); ok {
-		if d := c.srv.current().timeouts.Head; d > 0 {
-			tc.SetDeadline(time.Now().Add(d))
-		}
-		if tc.Handshake() != nil {
-			return false
-		}
-		tc.SetDeadline(time.Time{})
-		state := tc.ConnectionState()
-		c.tls = &state
-	}
-	return true
 }
 
 // await waits up to d for the first byte of a request and puts it into c.br.

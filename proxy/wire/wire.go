@@ -1,11 +1,17 @@
-// Package wire is guise's two HTTP/1.1 ends (RFC 9112): [Server] reads
-// requests from clients, [Transport] sends them to origins. Both refuse
-// what two parsers could read differently, so whatever passes has one
-// meaning and leaves in one canonical form.
+// Package wire is guise's two ends: [Server] reads requests from clients in
+// HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), [Transport] sends them to origins
+// in HTTP/1.1. Both refuse what two parsers could read differently, so
+// whatever passes has one meaning and leaves in one canonical form.
 //
 // Start a [Server] like an http.Server: give it a Handler and call
 // [Server.Serve] for each listener. Handlers see ordinary *http.Request and
-// http.ResponseWriter values. HTTP/2 is not spoken here.
+// http.ResponseWriter values.
+//
+// HTTP/2 is our own, in the files named http2, because no other server in Go
+// lets one half of a stream close before the other, which tunnels need
+// (RFC 9113 §8.5), offers WebSocket over HTTP/2 (RFC 8441) without an
+// environment variable, or adds no field to a response. Its field compression
+// is golang.org/x/net/http2/hpack.
 package wire
 
 // A ProtocolError says that the peer broke the syntax of HTTP/1.1, or a limit.

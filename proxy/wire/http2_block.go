@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// head takes a HEADERS or CONTINUATION frame into the block of fields, and
+// acts when that is whole.
+func (h *http2Conn) head(f frameHead) error {
+	length, padding := f.length, 0
+	if f.kind == frameHeaders {
+		var err error
+		if length, padding, err = h.openBlock(f); err != nil {
+			return err
+		}
+	} else if !h.block.open {
+		return connFault(codeProtocol, "CONTINUATION of nothing")
+	} else if h.block.frames++; h.block.frames > maxContinued {
+		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
+	}
+	b := &h.block
+	if b.bytes += length; b.bytes > 2*h.c.limits.Head+ownMaxFrame {
+		return connFault(codeEnhanceYourCalm, "head too large")
+	}
+	if err := h.decode(length); err != nil {
+		return err
+	}
+	if err := h.skip(padding); err != nil {
+		return err
+	}
+	if !f.has(flagEndHeaders) {
+		return nil
+	}
+	b.open = false
+	if h.decoder.Close() != nil {
+		return connFault(codeCompression, "field block is cut")
+	}
+	return h.headDone()
+}
+
+// openBlock starts the block of fields that a HEADERS frame begins.
+func (h *http2Conn) openBlock(f frameHead) (length, padding int, err error) {
+	if length, padding, err = h.padding(f); err != nil {
+		return 0, 0, err
+	}
+	h.block.reset(f, &h.c.limits)
+	h.decoder.SetEmitEnabled(true)
+	if f.has(flagPriority) {
+		if length < 5 {
+			return 0, 0, connFault(codeFrameSize, "HEADERS without its priority")
+		}
+		b, err := h.take(5)
+		if err != nil {
+			return 0, 0, err
+		}
+		length -= 5
+		if binary.BigEndian.Uint32(b)&^(1<<31) == f.stream {
+			h.block.malformed("stream that depends on itself")
+		}
+	}
+	return length, padding, nil
+}
+
+// decode feeds the next n bytes to the decoder of fields.
+func (h *http2Conn) decode(n int) error {
+	br := h.c.br
+	for n > 0 {
+		if _, err := br.Peek(1); err != nil {
+			return err
+		}
+		b, _ := br.Peek(min(n, br.Buffered()))
+		_, err := h.decoder.Write(b)
+		if err == hpack.ErrStringLength {
+			return connFault(codeEnhanceYourCalm, "field too large")
+		}
+		if err != nil {
+			return connFault(codeCompression, "invalid field block")
+		}
+		if h.block.full {
+			h.decoder.SetEmitEnabled(false)
+		}
+		n -= len(b)
+		br.Discard(len(b))
+	}
+	return nil
+}
+
+// headDone acts on a whole head: that of a request, or a trailer section.
+func (h *http2Conn) headDone() error {
+	b := &h.block
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if st := h.streams[b.stream]; st != nil {
+		if st.remoteDone {
+			return streamFault(b.stream, codeStreamClosed, "head after the end")
+		}
+		return st.trailers(b)
+	}
+	if b.stream%2 == 0 {
+		return connFault(codeProtocol, "stream of the server's")
+	}
+	if b.stream <= h.last {
+		e, ok := h.remembered(b.stream)
+		switch {
+		case e.reset:
+			return h.disturb() // trailers that were on their way
+		case ok:
+			return connFault(codeStreamClosed, "head on a stream that has ended")
+		}
+		return connFault(codeProtocol, "stream older than the last")
+	}
+	if h.going {
+		return nil // the client knows from GOAWAY that it was not taken
+	}
+	h.last = b.stream
+	if len(h.streams) >= h.c.limits.Streams || h.running >= h.c.limits.Streams {
+		if err := h.disturb(); err != nil {
+			return err
+		}
+		return streamFault(b.stream, codeRefused, "too many streams")
+	}
+	h.times = h.c.srv.current().timeouts
+	h.c.times = h.times
+	st := newHTTP2Stream(h, b.stream)
+	r, err := b.request(&st.ctx)
+	var bad *ProtocolError
+	if errors.As(err, &bad) && bad.Status == 400 {
+		return streamFault(b.stream, codeProtocol, bad.What)
+	}
+	st.open(r, b.end)
+	h.start(st, r, bad)
+	return nil
+}

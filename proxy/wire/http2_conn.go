@@ -1,0 +1,369 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// What one HTTP/2 connection may hold or cause. A stream's window is what one
+// client can make us keep of a body that nobody reads; the connection's
+// bounds them together.
+const (
+	streamWindow  = 512 << 10
+	connWindow    = 2 << 20
+	headerTable   = 4 << 10
+	maxOutput     = 64 << 10  // frames that wait to be written, before handlers wait too
+	maxUnsent     = 256 << 10 // the same, before the client is cut that makes us answer and does not read
+	maxContinued  = 48        // CONTINUATION frames of one head
+	calmBurst     = 1000      // frames that cost us and bring nobody anything, at once
+	calmPerSecond = 100       // and in the long run
+)
+
+// An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
+// reads; each request has a goroutine; one more writes while there is
+// something to be written. An idle connection holds no buffers.
+type http2Conn struct {
+	c *conn
+
+	// The reading goroutine's.
+	decoder *hpack.Decoder
+	block   headBlock
+	greeted bool // the first SETTINGS came
+	calm    float64
+	calmAt  time.Time
+
+	handlers sync.WaitGroup
+
+	mu       sync.Mutex
+	times    Timeouts
+	streams  map[uint32]*http2Stream
+	running  int // handlers, also those whose stream is gone
+	last     uint32
+	ended    [64]endedStream // the latest that ended, in a ring
+	endedAt  int
+	received int   // of the window that we gave: bytes that came
+	unacked  int   // bytes that were read and not given back to the window yet
+	window   int64 // what we may send
+	initial  int64 // window of a new stream
+	encoder  *hpack.Encoder
+	encoded  bytes.Buffer
+	idle     *time.Timer
+	late     *time.Timer // sends what waits for more
+	lateSet  bool
+	going    bool // GOAWAY was sent
+	quitting bool // and all streams have ended
+	dead     bool // nothing more is sent
+	out      []byte
+	writing  bool
+	written  sync.Cond      // writing ended
+	waiting  []*http2Stream // for room in out or in the window, in order
+}
+
+// An endedStream is remembered so that what still comes on it is told from
+// what never was.
+type endedStream struct {
+	id    uint32
+	reset bool // by us: frames may be on their way
+}
+
+// http2Outputs holds what http2Conn.out is made of.
+var http2Outputs = sync.Pool{New: func() any { b := make([]byte, 0, maxOutput+4<<10); return &b }}
+
+// serveHTTP2 answers requests until the connection is done for.
+func (c *conn) serveHTTP2() {
+	h := newHTTP2Conn(c)
+	c.http2.Store(h)
+	h.mu.Lock()
+	h.out = append(h.output(), h.settings()...)
+	h.wake()
+	h.idle = time.AfterFunc(time.Hour, h.idled)
+	h.idle.Stop()
+	h.rest()
+	h.mu.Unlock()
+	if c.srv.closing.Load() {
+		h.shutdown()
+	}
+	h.end(h.read())
+}
+
+func newHTTP2Conn(c *conn) *http2Conn {
+	h := &http2Conn{
+		c:       c,
+		calm:    calmBurst,
+		calmAt:  time.Now(),
+		streams: make(map[uint32]*http2Stream),
+		times:   c.times,
+		window:  firstWindow,
+		initial: firstWindow,
+	}
+	h.written.L = &h.mu
+	h.encoder = hpack.NewEncoder(&h.encoded)
+	h.decoder = hpack.NewDecoder(headerTable, h.block.add)
+	h.decoder.SetMaxStringLength(c.limits.Head)
+	return h
+}
+
+// settings is our first frame, with more room than RFC 9113 gives the
+// connection at first.
+func (h *http2Conn) settings() []byte {
+	b := appendSettings(nil,
+		[2]uint32{uint32(settingMaxStreams), uint32(h.c.limits.Streams)},
+		[2]uint32{uint32(settingInitialWindow), streamWindow},
+		[2]uint32{uint32(settingMaxHeaderList), uint32(h.c.limits.Head)},
+		[2]uint32{uint32(settingConnectProtocol), 1},
+		[2]uint32{uint32(settingNoRFC7540Priority), 1},
+	)
+	return appendWindowUpdate(b, 0, connWindow-firstWindow)
+}
+
+// adequate tells whether HTTP/2 may be spoken over TLS as it was agreed
+// (RFC 9113 §9.2).
+func adequate(s *tls.ConnectionState) bool {
+	if s.Version >= tls.VersionTLS13 {
+		return true
+	}
+	switch s.CipherSuite {
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+		return s.Version == tls.VersionTLS12
+	}
+	return false
+}
+
+// end closes the connection, after what err has to say was sent, and waits
+// for its goroutines.
+func (h *http2Conn) end(err error) {
+	h.mu.Lock()
+	var fault *http2Fault
+	said := errors.As(err, &fault) || h.quitting
+	if fault != nil {
+		h.out = appendGoAway(h.output(), h.last, fault.code)
+	}
+	h.dead = true
+	h.idle.Stop()
+	if h.late != nil {
+		h.late.Stop()
+	}
+	for _, st := range h.streams {
+		st.fail(errClientGone)
+	}
+	if said {
+		h.wake()
+	} else {
+		h.c.accepted.Close() // what is being written ends
+	}
+	for h.writing {
+		h.written.Wait()
+	}
+	h.out = nil
+	h.mu.Unlock()
+	h.c.close(said)
+	h.handlers.Wait()
+}
+
+// shutdown lets the streams finish and takes no more of them.
+func (h *http2Conn) shutdown() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.goAway()
+}
+
+func (h *http2Conn) goAway() {
+	if h.going || h.dead {
+		return
+	}
+	h.going = true
+	h.out = appendGoAway(h.output(), h.last, codeNone)
+	h.wake()
+	h.rest()
+}
+
+// rest is called when a stream or a handler may have been the last one.
+func (h *http2Conn) rest() {
+	switch {
+	case len(h.streams)+h.running > 0 || h.dead:
+	case h.going:
+		h.quitting = true
+		h.c.accepted.SetReadDeadline(longAgo)
+	case h.times.KeepAlive > 0:
+		h.idle.Reset(h.times.KeepAlive)
+	}
+}
+
+// idled is what the idle timer runs.
+func (h *http2Conn) idled() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.streams)+h.running == 0 {
+		h.goAway()
+	}
+}
+
+// output returns the buffer of frames to be written.
+func (h *http2Conn) output() []byte {
+	if h.out == nil {
+		h.out = (*http2Outputs.Get().(*[]byte))[:0]
+	}
+	return h.out
+}
+
+// wake sees to it that somebody writes what is in out.
+func (h *http2Conn) wake() {
+	if h.writing || len(h.out) == 0 {
+		return
+	}
+	h.writing = true
+	go h.write()
+}
+
+// wakeSoon is wake, unless more comes within a moment.
+func (h *http2Conn) wakeSoon() {
+	switch {
+	case h.writing || h.lateSet:
+	case h.late == nil:
+		h.lateSet = true
+		h.late = time.AfterFunc(flushDelay, h.writeLate)
+	default:
+		h.lateSet = true
+		h.late.Reset(flushDelay)
+	}
+}
+
+func (h *http2Conn) writeLate() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lateSet = false
+	h.wake()
+}
+
+// write sends what is in out until there is nothing more.
+func (h *http2Conn) write() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.out) > 0 {
+		b := h.out
+		h.out = nil
+		h.admit()
+		if d := h.times.Write; d > 0 {
+			h.c.nc.SetWriteDeadline(time.Now().Add(d))
+		}
+		h.mu.Unlock()
+		_, err := h.c.nc.Write(b)
+		if cap(b) <= 2*maxOutput {
+			b = b[:0]
+			http2Outputs.Put(&b)
+		}
+		h.mu.Lock()
+		if err != nil {
+			h.dead = true
+			h.out = nil
+			h.c.accepted.Close() // ends the reading, which ends all else
+			for _, st := range h.streams {
+				st.cond.Broadcast()
+			}
+		}
+	}
+	h.writing = false
+	h.written.Broadcast()
+}
+
+// admit lets as many streams go on that wait to send as there may be room for.
+func (h *http2Conn) admit() {
+	room := min(int64(maxOutput-len(h.out)), h.window)
+	for len(h.waiting) > 0 && room > 0 {
+		st := h.waiting[0]
+		h.waiting[0] = nil
+		h.waiting = h.waiting[1:]
+		st.queued = false
+		st.cond.Broadcast()
+		room -= ownMaxFrame
+	}
+	if len(h.waiting) == 0 {
+		h.waiting = nil
+	}
+}
+
+// answer appends a frame that the client's made necessary.
+func (h *http2Conn) answer(frame func([]byte) []byte) error {
+	if h.dead {
+		return nil
+	}
+	h.out = frame(h.output())
+	if len(h.out) > maxUnsent {
+		return connFault(codeEnhanceYourCalm, "answers are not read")
+	}
+	h.wake()
+	return nil
+}
+
+// disturb accounts for a frame that costs us something and brings nobody
+// anything. Browsers send some; a flood of them (CVE-2019-9512 to 9518,
+// CVE-2023-44487) ends the connection.
+func (h *http2Conn) disturb() error {
+	now := time.Now()
+	h.calm = min(calmBurst, h.calm+now.Sub(h.calmAt).Seconds()*calmPerSecond)
+	h.calmAt = now
+	if h.calm--; h.calm < 0 {
+		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
+	}
+	return nil
+}
+
+// credit gives n bytes back to the connection's window.
+func (h *http2Conn) credit(n int) {
+	h.received -= n
+	if h.unacked += n; h.unacked >= connWindow/4 && !h.dead {
+		h.out = appendWindowUpdate(h.output(), 0, h.unacked)
+		h.unacked = 0
+		h.wake()
+	}
+}
+
+// forget removes a stream that has ended on both sides.
+func (h *http2Conn) forget(st *http2Stream, reset bool) {
+	if h.streams[st.id] != st {
+		return
+	}
+	delete(h.streams, st.id)
+	h.note(st.id, reset)
+	h.rest()
+}
+
+func (h *http2Conn) note(id uint32, reset bool) {
+	h.ended[h.endedAt%len(h.ended)] = endedStream{id, reset}
+	h.endedAt++
+}
+
+// remembered tells whether the stream ended lately.
+func (h *http2Conn) remembered(id uint32) (e endedStream, ok bool) {
+	for _, e := range h.ended {
+		if e.id == id {
+			return e, true
+		}
+	}
+	return e, false
+}
+
+// start begins a stream and its handler. If refused is not nil, it answers in
+// the handler's place.
+func (h *http2Conn) start(st *http2Stream, r *http.Request, refused *ProtocolError) {
+	h.streams[st.id] = st
+	h.running++
+	h.idle.Stop()
+	h.handlers.Add(1)
+	go func() {
+		defer h.handlers.Done()
+		st.serve(r, refused)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.running--
+		h.rest()
+	}()
+}

@@ -1,0 +1,85 @@
+package wire
+
+import "errors"
+
+// data passes a DATA frame on to its stream.
+func (h *http2Conn) data(f frameHead) error {
+	length, padding, err := h.padding(f)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	st, err := h.dataStream(f, length)
+	if st == nil || err != nil {
+		h.credit(f.length)
+	} else {
+		h.credit(f.length - length)
+		st.creditRead(f.length - length)
+	}
+	h.mu.Unlock()
+	if st == nil || err != nil {
+		h.limitHead()
+		return errors.Join(h.skip(length+padding), err)
+	}
+	c := h.c
+	c.perRead = true
+	for left := length; left > 0; {
+		if _, err := c.br.Peek(1); err != nil {
+			return err
+		}
+		b, _ := c.br.Peek(min(left, c.br.Buffered()))
+		h.mu.Lock()
+		st.accept(b)
+		h.mu.Unlock()
+		left -= len(b)
+		c.br.Discard(len(b))
+	}
+	if padding > 0 {
+		if err := h.skip(padding); err != nil {
+			return err
+		}
+	}
+	if !f.has(flagEndStream) {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return st.endRemote()
+}
+
+// dataStream returns the stream that a DATA frame is for, nil if what it
+// holds is of no use any more; h.mu is held.
+func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
+	if h.received += f.length; h.received > connWindow {
+		return nil, connFault(codeFlowControl, "more data than the window")
+	}
+	if f.stream > h.last || f.stream%2 == 0 {
+		return nil, connFault(codeProtocol, "data on a stream that never was")
+	}
+	if length == 0 && !f.has(flagEndStream) {
+		if err := h.disturb(); err != nil { // CVE-2019-9518
+			return nil, err
+		}
+	}
+	st := h.streams[f.stream]
+	if st == nil {
+		if err := h.disturb(); err != nil {
+			return nil, err
+		}
+		if e, _ := h.remembered(f.stream); e.reset {
+			return nil, nil // it was on its way
+		}
+		return nil, streamFault(f.stream, codeStreamClosed, "data on a stream that has ended")
+	}
+	if st.remoteDone {
+		return nil, streamFault(f.stream, codeStreamClosed, "data after the end")
+	}
+	if st.received += f.length; st.received > streamWindow {
+		return nil, streamFault(f.stream, codeFlowControl, "more data than the window")
+	}
+	st.got += int64(length)
+	if st.length >= 0 && (st.got > st.length || f.has(flagEndStream) && st.got != st.length) {
+		return nil, streamFault(f.stream, codeProtocol, "body of another length than announced")
+	}
+	return st, nil
+}

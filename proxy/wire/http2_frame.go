@@ -1,0 +1,175 @@
+package wire
+
+import "encoding/binary"
+
+// Frame types (RFC 9113 §6).
+const (
+	frameData uint8 = iota
+	frameHeaders
+	framePriority
+	frameReset
+	frameSettings
+	framePushPromise
+	framePing
+	frameGoAway
+	frameWindowUpdate
+	frameContinuation
+)
+
+// Frame flags. Two meanings share the first bit.
+const (
+	flagEndStream  uint8 = 0x01
+	flagAck        uint8 = 0x01
+	flagEndHeaders uint8 = 0x04
+	flagPadded     uint8 = 0x08
+	flagPriority   uint8 = 0x20
+)
+
+// An http2Code is an error code (RFC 9113 §7).
+type http2Code uint32
+
+const (
+	codeNone            http2Code = 0x0
+	codeProtocol        http2Code = 0x1
+	codeInternal        http2Code = 0x2
+	codeFlowControl     http2Code = 0x3
+	codeStreamClosed    http2Code = 0x5
+	codeFrameSize       http2Code = 0x6
+	codeRefused         http2Code = 0x7
+	codeCancel          http2Code = 0x8
+	codeCompression     http2Code = 0x9
+	codeConnect         http2Code = 0xa
+	codeEnhanceYourCalm http2Code = 0xb
+)
+
+// Settings (RFC 9113 §6.5.2, RFC 8441 §3, RFC 9218 §2.1).
+const (
+	settingHeaderTableSize   uint16 = 0x1
+	settingEnablePush        uint16 = 0x2
+	settingMaxStreams        uint16 = 0x3
+	settingInitialWindow     uint16 = 0x4
+	settingMaxFrame          uint16 = 0x5
+	settingMaxHeaderList     uint16 = 0x6
+	settingConnectProtocol   uint16 = 0x8
+	settingNoRFC7540Priority uint16 = 0x9
+)
+
+// http2Preface is what a client sends first (RFC 9113 §3.4).
+const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+const (
+	frameHeaderLen = 9
+	ownMaxFrame    = 16 << 10  // what we take; the least there is, and enough
+	maxWindow      = 1<<31 - 1 // RFC 9113 §6.9.1
+	firstWindow    = 64<<10 - 1
+)
+
+// An http2Fault ends a connection, or one stream if stream is not 0
+// (RFC 9113 §5.4).
+type http2Fault struct {
+	code   http2Code
+	stream uint32
+	what   string // never holds a byte of the client's
+}
+
+func (f *http2Fault) Error() string { return "HTTP/2: " + f.what }
+
+func connFault(code http2Code, what string) error { return &http2Fault{code: code, what: what} }
+
+func streamFault(stream uint32, code http2Code, what string) error {
+	return &http2Fault{code: code, stream: stream, what: what}
+}
+
+// A frameHead is what every frame starts with (RFC 9113 §4.1).
+type frameHead struct {
+	length int
+	kind   uint8
+	flags  uint8
+	stream uint32
+}
+
+func (f frameHead) has(flag uint8) bool { return f.flags&flag != 0 }
+
+func parseFrameHead(b []byte) frameHead {
+	return frameHead{
+		length: int(b[0])<<16 | int(b[1])<<8 | int(b[2]),
+		kind:   b[3],
+		flags:  b[4],
+		stream: binary.BigEndian.Uint32(b[5:]) &^ (1 << 31),
+	}
+}
+
+func appendFrameHead(b []byte, f frameHead) []byte {
+	b = append(b, byte(f.length>>16), byte(f.length>>8), byte(f.length), f.kind, f.flags)
+	return binary.BigEndian.AppendUint32(b, f.stream)
+}
+
+func appendSettings(b []byte, settings ...[2]uint32) []byte {
+	b = appendFrameHead(b, frameHead{length: 6 * len(settings), kind: frameSettings})
+	for _, s := range settings {
+		b = binary.BigEndian.AppendUint16(b, uint16(s[0]))
+		b = binary.BigEndian.AppendUint32(b, s[1])
+	}
+	return b
+}
+
+func appendReset(b []byte, stream uint32, code http2Code) []byte {
+	b = appendFrameHead(b, frameHead{length: 4, kind: frameReset, stream: stream})
+	return binary.BigEndian.AppendUint32(b, uint32(code))
+}
+
+func appendGoAway(b []byte, last uint32, code http2Code) []byte {
+	b = appendFrameHead(b, frameHead{length: 8, kind: frameGoAway})
+	b = binary.BigEndian.AppendUint32(b, last)
+	return binary.BigEndian.AppendUint32(b, uint32(code))
+}
+
+func appendWindowUpdate(b []byte, stream uint32, n int) []byte {
+	b = appendFrameHead(b, frameHead{length: 4, kind: frameWindowUpdate, stream: stream})
+	return binary.BigEndian.AppendUint32(b, uint32(n))
+}
+
+// checkFrame holds a frame's head to its type's rules: which stream it may
+// name, and how long it is.
+func checkFrame(f frameHead) error {
+	if f.length > ownMaxFrame {
+		return connFault(codeFrameSize, "frame longer than announced")
+	}
+	needsStream, fixed := false, -1
+	switch f.kind {
+	case frameData, frameHeaders, frameContinuation:
+		needsStream = true
+	case framePriority:
+		needsStream = true
+		if f.length != 5 && f.stream != 0 {
+			return streamFault(f.stream, codeFrameSize, "PRIORITY of a wrong length")
+		}
+	case frameReset:
+		needsStream, fixed = true, 4
+	case frameWindowUpdate:
+		fixed = 4
+	case framePing:
+		fixed = 8
+	case frameSettings:
+		if f.length%6 != 0 || f.has(flagAck) && f.length != 0 {
+			return connFault(codeFrameSize, "SETTINGS of a wrong length")
+		}
+	case frameGoAway:
+		if f.length < 8 {
+			return connFault(codeFrameSize, "GOAWAY of a wrong length")
+		}
+	case framePushPromise:
+		return connFault(codeProtocol, "PUSH_PROMISE from a client")
+	default:
+		return nil // unknown types are ignored (RFC 9113 §5.5)
+	}
+	switch {
+	case needsStream && f.stream == 0:
+		return connFault(codeProtocol, "frame without a stream")
+	case !needsStream && f.kind != frameWindowUpdate && f.stream != 0:
+		return connFault(codeProtocol, "connection's frame on a stream")
+	case fixed >= 0 && f.length != fixed:
+		return connFault(codeFrameSize, "frame of a wrong length")
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// A headBlock is a head while it is read, field by field.
+type headBlock struct {
+	stream uint32
+	end    bool // the message ends with it
+	open   bool // more is to come
+	frames int
+	bytes  int // on the wire
+	size   int // as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	count  int
+	limits *Limits
+
+	full  bool   // over a limit: the rest is not looked at
+	wrong string // why it is malformed
+
+	method, scheme, authority, path, protocol string
+	pseudo                                    int // pseudo fields seen
+	header                                    http.Header
+}
+
+func (b *headBlock) reset(f frameHead, limits *Limits) {
+	*b = headBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: limits, header: make(http.Header)}
+}
+
+// malformed keeps the first reason.
+func (b *headBlock) malformed(what string) {
+	if b.wrong == "" {
+		b.wrong = what
+	}
+}
+
+// add takes one field. Its size is counted as RFC 9113 §6.5.2 has it.
+func (b *headBlock) add(f hpack.HeaderField) {
+	b.size += len(f.Name) + len(f.Value) + 32
+	b.count++
+	if b.size > b.limits.Head || b.count > b.limits.Fields {
+		b.full = true
+		return
+	}
+	if strings.HasPrefix(f.Name, ":") {
+		b.addPseudo(f.Name, f.Value)
+		return
+	}
+	key, ok := http2Name(f.Name)
+	switch {
+	case !ok:
+		b.malformed("invalid field name")
+		return
+	case !validValue(f.Value) || trimSpace(f.Value) != f.Value:
+		b.malformed("invalid field value")
+		return
+	case connectionFields[key]:
+		b.malformed("field of the connection")
+		return
+	case key == "Te" && f.Value != "trailers":
+		b.malformed("Te other than trailers")
+		return
+	}
+	if old := b.header[key]; key == "Cookie" && len(old) == 1 {
+		old[0] += "; " + f.Value // RFC 9113 §8.2.3
+		return
+	}
+	b.header[key] = append(b.header[key], f.Value)
+}
+
+// connectionFields say something about an HTTP/1.1 connection and make an
+// HTTP/2 message malformed (RFC 9113 §8.2.2).
+var connectionFields = map[string]bool{
+	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Upgrade": true,
+}
+
+// http2Name returns the canonical form of a field name that is valid in
+// HTTP/2: without upper case (RFC 9113 §8.2.1).
+func http2Name(name string) (string, bool) {
+	for i := 0; i < len(name); i++ {
+		if class[name[i]]&isUpper != 0 {
+			return "", false
+		}
+	}
+	return canonicalName(name)
+}
+
+func (b *headBlock) addPseudo(name, value string) {
+	if len(b.header) > 0 {
+		b.malformed("pseudo field after a field")
+		return
+	}
+	var to *string
+	switch name {
+	case ":method":
+		to = &b.method
+	case ":scheme":
+		to = &b.scheme
+	case ":authority":
+		to = &b.authority
+	case ":path":
+		to = &b.path
+	case ":protocol":
+		to = &b.protocol
+	default:
+		b.malformed("unknown pseudo field")
+		return
+	}
+	if *to != "" || value == "" {
+		b.malformed("repeated or empty pseudo field")
+		return
+	}
+	b.pseudo++
+	*to = value
+}
+
+// request makes a request of a whole head. A [*ProtocolError] of status 400
+// says that it is malformed (RFC 9113 §8.1.1); with another, the request is
+// returned too, for the answer.
+//
+// A CONNECT that asks for another protocol in the stream (RFC 8441) has its
+// name as the field ":protocol", and the URL that it is for.
+func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
+	r := blank.WithContext(ctx)
+	r.Method, r.Header, r.URL, r.Body = b.method, b.header, &url.URL{}, http.NoBody
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	if b.wrong != "" {
+		return r, malformed(b.wrong)
+	}
+	if b.full {
+		return r, &ProtocolError{http.StatusRequestHeaderFieldsTooLarge, "head too large"}
+	}
+	if !validToken(b.method) {
+		return r, malformed("invalid method")
+	}
+	if err := b.target(r); err != nil {
+		return r, err
+	}
+	return r, b.framing(r)
+}
+
+// target fills in where r goes (RFC 9113 §8.3.1, §8.5).
+func (b *headBlock) target(r *http.Request) error {
+	if err := b.host(); err != nil {
+		return err
+	}
+	tunnel := b.method == http.MethodConnect && b.protocol == ""
+	switch {
+	case b.protocol != "" && b.method != http.MethodConnect:
+		return malformed(":protocol without CONNECT")
+	case tunnel && (b.scheme != "" || b.path != ""):
+		return malformed("CONNECT with scheme or path")
+	case !tunnel && (b.scheme == "" || b.path == ""):
+		return malformed("no scheme or path")
+	}
+	target, method := b.authority, b.method
+	if !tunnel {
+		path := b.path
+		if path == "*" && method == http.MethodOptions {
+			path = ""
+		} else if path[0] != '/' || !validScheme(b.scheme) {
+			return malformed("invalid scheme or path")
+		}
+		target = b.scheme + "://" + b.authority + path
+		if method == http.MethodConnect {
+			method, r.Header[":protocol"] = http.MethodGet, []string{b.protocol}
+		}
+	}
+	if len(target) > b.limits.Target {
+		return &ProtocolError{http.StatusRequestURITooLong, "request target too long"}
+	}
+	if !validTarget(target) {
+		return malformed("invalid byte in the request target")
+	}
+	u, err := parseTarget(method, target)
+	if err != nil {
+		return err
+	}
+	r.URL, r.RequestURI, r.Host = u, target, b.authority
+	return nil
+}
+
+// validScheme tells whether s is a scheme (RFC 3986 §3.1), and not the
+// beginning of another URL.
+func validScheme(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if class[c]&(isUpper|isLower) == 0 && (i == 0 || !digit(c) && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// host settles the authority: that of Host, which must be the same, if there
+// is no other.
+func (b *headBlock) host() error {
+	values := b.header["Host"]
+	delete(b.header, "Host")
+	switch {
+	case len(values) > 1:
+		return malformed("second Host")
+	case b.authority == "" && len(values) == 1:
+		b.authority = values[0]
+	case len(values) == 1 && !strings.EqualFold(values[0], b.authority):
+		return malformed("Host of another authority")
+	}
+	if host, _, ok := splitAuthority(b.authority); !ok || host == "" {
+		return malformed("invalid authority")
+	}
+	return nil
+}
+
+// framing reads what the head says of the body.
+func (b *headBlock) framing(r *http.Request) error {
+	length, err := contentLength(r.Header["Content-Length"])
+	switch {
+	case err != nil:
+		return err
+	case b.method == http.MethodConnect && length >= 0:
+		return malformed("CONNECT with content")
+	case b.end && length > 0:
+		return malformed("body of another length than announced")
+	case b.end:
+		length = 0
+	}
+	r.ContentLength = length
+	if err := checkExpect(r); err != nil {
+		return err
+	}
+	if b.end || len(r.Header["Trailer"]) == 0 {
+		delete(r.Header, "Trailer")
+		return nil
+	}
+	r.Trailer, err = announcedTrailers(r.Header["Trailer"])
+	delete(r.Header, "Trailer")
+	return err
+}

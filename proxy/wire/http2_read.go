@@ -1,0 +1,330 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+)
+
+// errQuit ends the reading of a connection that has nothing more to do.
+var errQuit = errors.New("wire: no stream is left")
+
+// read reads frames until the connection ends, and says why.
+func (h *http2Conn) read() error {
+	if err := h.readPreface(); err != nil {
+		return err
+	}
+	for {
+		f, err := h.next()
+		if err == nil {
+			err = h.frame(f)
+		}
+		var fault *http2Fault
+		if errors.As(err, &fault) && fault.stream != 0 {
+			err = h.reset(fault)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (h *http2Conn) readPreface() error {
+	c := h.c
+	if c.br == nil {
+		c.br = getReader(c)
+	}
+	h.limitHead()
+	b, err := c.br.Peek(len(http2Preface))
+	if err != nil {
+		return err
+	}
+	if string(b) != http2Preface {
+		return connFault(codeProtocol, "invalid preface")
+	}
+	c.br.Discard(len(b))
+	return nil
+}
+
+// limitHead gives what is read from now on timeouts.Head together.
+func (h *http2Conn) limitHead() {
+	if d := h.c.times.Head; d > 0 {
+		h.c.readBy(d)
+	}
+}
+
+// next waits for a frame and returns its head. Nothing limits the wait as long
+// as there are streams; what has begun to come has timeouts.Head.
+func (h *http2Conn) next() (frameHead, error) {
+	c := h.c
+	timed := !h.greeted || h.block.open // the whole greeting, or head, has its deadline
+	if c.br.Buffered() == 0 && !timed {
+		putReader(c.br)
+		c.br = nil
+		c.perRead = false
+		c.extendRead(-1)
+		h.mu.Lock()
+		quitting := h.quitting
+		h.mu.Unlock()
+		if quitting {
+			return frameHead{}, errQuit
+		}
+		if err := c.firstRead(); err != nil {
+			return frameHead{}, err
+		}
+	}
+	if c.br.Buffered() < frameHeaderLen && !timed {
+		h.limitHead()
+	}
+	b, err := c.br.Peek(frameHeaderLen)
+	if err != nil {
+		return frameHead{}, err
+	}
+	f := parseFrameHead(b)
+	c.br.Discard(frameHeaderLen)
+	return f, nil
+}
+
+// frame reads the rest of a frame and does what it says.
+func (h *http2Conn) frame(f frameHead) error {
+	if !h.greeted && (f.kind != frameSettings || f.has(flagAck)) {
+		return connFault(codeProtocol, "first frame is not SETTINGS")
+	}
+	if h.block.open && (f.kind != frameContinuation || f.stream != h.block.stream) {
+		return connFault(codeProtocol, "head is interrupted")
+	}
+	err := checkFrame(f)
+	if err != nil {
+		var fault *http2Fault
+		if errors.As(err, &fault) && fault.stream != 0 {
+			return errors.Join(h.skip(f.length), err)
+		}
+		return err
+	}
+	if f.kind == frameData {
+		return h.data(f)
+	}
+	starts := f.kind == frameHeaders && !f.has(flagEndHeaders)
+	if h.greeted && !h.block.open && (starts || h.c.br.Buffered() < f.length) {
+		h.limitHead()
+	}
+	switch f.kind {
+	case frameHeaders, frameContinuation:
+		return h.head(f)
+	case frameSettings:
+		return h.setting(f)
+	case framePing:
+		return h.ping(f)
+	case frameReset:
+		return h.wasReset(f)
+	case frameWindowUpdate:
+		return h.windowUpdate(f)
+	case framePriority:
+		return h.priority(f)
+	}
+	if err := h.disturb(); err != nil {
+		return err
+	}
+	return h.skip(f.length) // GOAWAY, whose sender closes when it is done; and unknown types
+}
+
+func (h *http2Conn) skip(n int) error {
+	_, err := h.c.br.Discard(n)
+	return err
+}
+
+// take reads n bytes, at most 16; they are valid until the next read.
+func (h *http2Conn) take(n int) ([]byte, error) {
+	b, err := h.c.br.Peek(n)
+	if err != nil {
+		return nil, err
+	}
+	h.c.br.Discard(n)
+	return b, nil
+}
+
+// padding reads the length of a frame's padding, and returns it with the
+// length of what stands before it (RFC 9113 §6.1).
+func (h *http2Conn) padding(f frameHead) (length, padding int, err error) {
+	if !f.has(flagPadded) {
+		return f.length, 0, nil
+	}
+	if f.length == 0 {
+		return 0, 0, connFault(codeFrameSize, "padded frame without its length")
+	}
+	b, err := h.take(1)
+	if err != nil {
+		return 0, 0, err
+	}
+	padding = int(b[0])
+	if padding >= f.length {
+		return 0, 0, connFault(codeProtocol, "more padding than frame")
+	}
+	return f.length - 1 - padding, padding, nil
+}
+
+func (h *http2Conn) setting(f frameHead) error {
+	if err := h.disturb(); err != nil {
+		return err
+	}
+	if f.has(flagAck) {
+		return nil
+	}
+	for range f.length / 6 {
+		b, err := h.take(6)
+		if err != nil {
+			return err
+		}
+		if err := h.set(binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])); err != nil {
+			return err
+		}
+	}
+	h.greeted = true
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answer(func(b []byte) []byte {
+		return appendFrameHead(b, frameHead{kind: frameSettings, flags: flagAck})
+	})
+}
+
+// set takes one setting of the client's. We never push, so that what it says
+// of pushed streams does not matter.
+func (h *http2Conn) set(name uint16, value uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch name {
+	case settingHeaderTableSize:
+		h.encoder.SetMaxDynamicTableSize(min(value, headerTable))
+	case settingEnablePush, settingNoRFC7540Priority:
+		if value > 1 {
+			return connFault(codeProtocol, "setting that is neither 0 nor 1")
+		}
+	case settingInitialWindow:
+		if value > maxWindow {
+			return connFault(codeFlowControl, "window too large")
+		}
+		grown := int64(value) - h.initial
+		h.initial = int64(value)
+		for _, st := range h.streams {
+			if st.window += grown; st.window > maxWindow {
+				return connFault(codeFlowControl, "window too large")
+			}
+			st.cond.Broadcast()
+		}
+	case settingMaxFrame:
+		if value < ownMaxFrame || value > 1<<24-1 {
+			return connFault(codeProtocol, "invalid frame size")
+		}
+	}
+	return nil
+}
+
+func (h *http2Conn) ping(f frameHead) error {
+	if err := h.disturb(); err != nil {
+		return err
+	}
+	b, err := h.take(8)
+	if err != nil || f.has(flagAck) {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answer(func(out []byte) []byte {
+		return append(appendFrameHead(out, frameHead{length: 8, kind: framePing, flags: flagAck}), b...)
+	})
+}
+
+// priority ignores what RFC 9113 §5.3.2 deprecates, once it is valid.
+func (h *http2Conn) priority(f frameHead) error {
+	b, err := h.take(5)
+	if err != nil {
+		return err
+	}
+	if binary.BigEndian.Uint32(b)&^(1<<31) == f.stream {
+		return streamFault(f.stream, codeProtocol, "stream that depends on itself")
+	}
+	return h.disturb()
+}
+
+func (h *http2Conn) wasReset(f frameHead) error {
+	if _, err := h.take(4); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.stream > h.last || f.stream%2 == 0 {
+		return connFault(codeProtocol, "reset of a stream that never was")
+	}
+	st := h.streams[f.stream]
+	if st == nil {
+		return h.disturb()
+	}
+	done := st.localDone
+	st.fail(errClientGone)
+	h.forget(st, false)
+	if done {
+		return nil // the whole answer was on its way
+	}
+	return h.disturb()
+}
+
+func (h *http2Conn) windowUpdate(f frameHead) error {
+	b, err := h.take(4)
+	if err != nil {
+		return err
+	}
+	n := int64(binary.BigEndian.Uint32(b) &^ (1 << 31))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.stream == 0 {
+		if n == 0 {
+			return connFault(codeProtocol, "empty WINDOW_UPDATE")
+		}
+		if h.window += n; h.window > maxWindow {
+			return connFault(codeFlowControl, "window too large")
+		}
+		h.admit()
+		return nil
+	}
+	if f.stream > h.last || f.stream%2 == 0 {
+		return connFault(codeProtocol, "WINDOW_UPDATE of a stream that never was")
+	}
+	st := h.streams[f.stream]
+	switch {
+	case st == nil:
+		return h.disturb()
+	case n == 0:
+		return streamFault(f.stream, codeProtocol, "empty WINDOW_UPDATE")
+	}
+	if st.window += n; st.window > maxWindow {
+		return streamFault(f.stream, codeFlowControl, "window too large")
+	}
+	st.cond.Broadcast()
+	return nil
+}
+
+// reset ends one stream for a fault of the client's.
+func (h *http2Conn) reset(f *http2Fault) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.code != codeRefused {
+		if err := h.disturb(); err != nil {
+			return err
+		}
+	}
+	if st := h.streams[f.stream]; st != nil {
+		st.fail(errClientGone)
+		h.forget(st, true)
+	} else {
+		h.note(f.stream, true)
+	}
+	return h.answer(func(b []byte) []byte { return appendReset(b, f.stream, f.code) })
+}
+
+// errClientGone is what reads and writes of a stream return that the client,
+// or a fault of the client's, has ended.
+var errClientGone = io.ErrUnexpectedEOF
+
+// errSlow is returned where the client did not send, or take, in time.
+var errSlow = os.ErrDeadlineExceeded

@@ -1,0 +1,368 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// An http2Response is the [http.ResponseWriter] of one request over HTTP/2.
+// Like its HTTP/1.1 sibling it adds no field but Date.
+type http2Response struct {
+	st     *http2Stream
+	r      *http.Request
+	header http.Header
+
+	status   int
+	length   int64 // declared, or -1
+	written  int64
+	trailers []string
+	empty    bool // the response has no body, whatever is written
+
+	wroteHeader bool
+	done        bool
+}
+
+func (w *http2Response) init(st *http2Stream, r *http.Request) {
+	w.st, w.r, w.length = st, r, -1
+}
+
+// Header returns the fields to send. Changes after WriteHeader count for
+// trailers alone.
+func (w *http2Response) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header, 16)
+	}
+	return w.header
+}
+
+// WriteHeader sets the status, which must be between 100 and 999. Those below
+// 200 are sent at once, with the fields set so far, as often as called; 101
+// means nothing in HTTP/2 (RFC 9113 §8.6), so it is an error.
+func (w *http2Response) WriteHeader(status int) {
+	w.st.h.mu.Lock()
+	defer w.st.h.mu.Unlock()
+	w.writeHeader(status)
+}
+
+func (w *http2Response) writeHeader(status int) {
+	if status < 100 || status > 999 || status == http.StatusSwitchingProtocols {
+		panic("wire: invalid status " + strconv.Itoa(status))
+	}
+	if w.wroteHeader || w.done {
+		return
+	}
+	if status < 200 {
+		w.interim(status)
+		return
+	}
+	w.wroteHeader = true
+	w.status = status
+	w.length = declaredLength(w.header)
+	tunnel := w.r.Method == http.MethodConnect && status/100 == 2
+	w.empty = w.r.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified || tunnel
+	if !w.empty && w.length < 0 {
+		if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
+			w.trailers = sortedNames(t, nil)
+		}
+	}
+	if !w.st.waitForRoom() {
+		return
+	}
+	noLength := tunnel || status == http.StatusNoContent || status == http.StatusNotModified
+	end := w.empty && !tunnel
+	w.st.h.sendHead(w.st.id, end, func(emit func(name, value string)) {
+		emit(":status", strconv.Itoa(status))
+		w.fields(emit)
+		if w.length >= 0 && !noLength {
+			emit("content-length", strconv.FormatInt(w.length, 10))
+		}
+		if _, ok := w.header["Date"]; !ok && !tunnel {
+			emit("date", time.Now().UTC().Format(http.TimeFormat))
+		}
+	})
+	if end {
+		w.st.endLocal()
+	}
+	w.st.h.wakeSoon()
+}
+
+// fields emits the handler's fields, sorted by name, but for those that frame
+// the message or belong to a connection.
+func (w *http2Response) fields(emit func(name, value string)) {
+	var room [32]string
+	for _, name := range sortedNames(w.header, room[:0]) {
+		if connectionFields[name] || name == "Content-Length" || name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix) {
+			continue
+		}
+		for _, v := range w.header[name] {
+			emit(name, v)
+		}
+	}
+	if len(w.trailers) > 0 {
+		emit("trailer", strings.Join(w.trailers, ", "))
+	}
+}
+
+// interim sends a 1xx response.
+func (w *http2Response) interim(status int) {
+	if w.wroteHeader || w.st.err != nil || w.st.localDone || w.st.h.dead {
+		return
+	}
+	w.st.h.sendHead(w.st.id, false, func(emit func(name, value string)) {
+		emit(":status", strconv.Itoa(status))
+		if status != http.StatusContinue {
+			w.fields(emit)
+		}
+	})
+	w.st.h.wake()
+}
+
+// Write sends p.
+func (w *http2Response) Write(p []byte) (int, error) {
+	w.st.h.mu.Lock()
+	defer w.st.h.mu.Unlock()
+	return w.put(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (w *http2Response) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+func (w *http2Response) put(p []byte) (int, error) {
+	if w.st.hijacked {
+		return 0, http.ErrHijacked
+	}
+	if w.done {
+		return 0, errHandlerDone
+	}
+	w.writeHeader(http.StatusOK)
+	switch {
+	case w.st.err != nil:
+		return 0, w.st.err
+	case w.empty && w.r.Method != http.MethodHead && len(p) > 0:
+		return 0, http.ErrBodyNotAllowed
+	case w.empty:
+		return len(p), nil
+	case w.length >= 0 && w.written+int64(len(p)) > w.length:
+		return 0, http.ErrContentLength
+	case len(p) == 0:
+		return 0, nil
+	}
+	w.written += int64(len(p))
+	n, err := w.st.write(p, w.written == w.length, true, w.st.h.times.Write)
+	if err == errSlow {
+		w.st.abort(codeCancel)
+	}
+	return n, err
+}
+
+// ReadFrom implements [io.ReaderFrom]: what src returns is sent as it comes.
+func (w *http2Response) ReadFrom(src io.Reader) (total int64, err error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		n, err := src.Read(*buf)
+		if n > 0 {
+			m, werr := w.Write((*buf)[:n])
+			total += int64(m)
+			if werr != nil {
+				return total, werr
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Flush sends what waits.
+func (w *http2Response) Flush() { w.FlushError() }
+
+// FlushError is Flush for [http.ResponseController].
+func (w *http2Response) FlushError() error {
+	w.st.h.mu.Lock()
+	defer w.st.h.mu.Unlock()
+	if w.st.hijacked {
+		return http.ErrHijacked
+	}
+	if w.done {
+		return errHandlerDone
+	}
+	w.writeHeader(http.StatusOK)
+	w.st.h.wake()
+	return w.st.err
+}
+
+// end sends the rest of the response. It returns false if the handler left it
+// incomplete.
+func (w *http2Response) end() bool {
+	w.writeHeader(http.StatusOK)
+	w.done = true
+	h := w.st.h
+	if w.st.localDone || w.st.err != nil || h.dead {
+		h.wake()
+		return true
+	}
+	if w.length >= 0 && w.written != w.length {
+		return false
+	}
+	trailer := w.trailer()
+	if len(trailer) == 0 {
+		_, err := w.st.write(nil, true, false, 0)
+		return err == nil
+	}
+	if !w.st.waitForRoom() {
+		return false
+	}
+	h.sendHead(w.st.id, true, func(emit func(name, value string)) {
+		for _, name := range sortedNames(trailer, nil) {
+			for _, v := range trailer[name] {
+				emit(name, v)
+			}
+		}
+	})
+	w.st.endLocal()
+	h.wake()
+	return true
+}
+
+// trailer returns the trailer section: the announced fields, and those with
+// [http.TrailerPrefix].
+func (w *http2Response) trailer() http.Header {
+	t := make(http.Header)
+	for _, name := range w.trailers {
+		if v := w.header[name]; len(v) > 0 {
+			t[name] = v
+		}
+	}
+	for name, v := range w.header {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			if name, ok := canonicalName(name); ok && !forbiddenTrailer[name] {
+				t[name] = append(t[name], v...)
+			}
+		}
+	}
+	return t
+}
+
+// Hijack implements [http.Hijacker]: the handler takes the stream over, after
+// it wrote a 2xx head in answer to CONNECT.
+func (w *http2Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h := w.st.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case w.st.hijacked:
+		return nil, nil, http.ErrHijacked
+	case w.r.Method != http.MethodConnect || !w.wroteHeader || w.status/100 != 2:
+		return nil, nil, http.ErrNotSupported
+	case w.st.err != nil:
+		return nil, nil, w.st.err
+	}
+	w.st.hijacked = true
+	h.wake()
+	conn := &http2Tunnel{w.st}
+	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, 16), bufio.NewWriterSize(conn, 16)), nil
+}
+
+// SetReadDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to reads of the body.
+func (w *http2Response) SetReadDeadline(t time.Time) error {
+	return (&http2Tunnel{w.st}).SetReadDeadline(t)
+}
+
+// SetWriteDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to writes of this response.
+func (w *http2Response) SetWriteDeadline(t time.Time) error {
+	return (&http2Tunnel{w.st}).SetWriteDeadline(t)
+}
+
+// EnableFullDuplex is for [http.ResponseController]; it is always so.
+func (w *http2Response) EnableFullDuplex() error { return nil }
+
+// waitForRoom waits while too much waits to be written, and tells whether the
+// stream can still send.
+func (st *http2Stream) waitForRoom() bool {
+	h := st.h
+	for len(h.out) >= maxOutput && st.writeError() == nil {
+		if !st.queued {
+			st.queued = true
+			h.waiting = append(h.waiting, st)
+		}
+		h.wake()
+		st.cond.Wait()
+	}
+	return st.writeError() == nil
+}
+
+// sendHead appends a HEADERS frame, and as many CONTINUATION frames as it
+// takes. The field table that both sides keep makes their order matter: they
+// are encoded when they are appended.
+func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name, value string))) {
+	h.encoded.Reset()
+	fields(func(name, value string) {
+		if name[0] != ':' && !validToken(name) {
+			return
+		}
+		h.encoder.WriteField(hpack.HeaderField{
+			Name:      strings.ToLower(name),
+			Value:     cleanValue(value),
+			Sensitive: name == "Set-Cookie", // RFC 7541 §7.1.3
+		})
+	})
+	block := h.encoded.Bytes()
+	out := h.output()
+	f := frameHead{kind: frameHeaders, stream: stream}
+	if end {
+		f.flags = flagEndStream
+	}
+	for {
+		f.length = min(len(block), ownMaxFrame)
+		if f.length == len(block) {
+			f.flags |= flagEndHeaders
+		}
+		out = append(appendFrameHead(out, f), block[:f.length]...)
+		if block = block[f.length:]; len(block) == 0 {
+			break
+		}
+		f = frameHead{kind: frameContinuation, stream: stream}
+	}
+	h.out = out
+	if h.encoded.Cap() > 4*smallBuffer {
+		h.encoded.Reset()
+		h.encoded = bytes.Buffer{}
+	}
+}
+
+// cleanValue returns v as a field value can be: see appendFieldLine.
+func cleanValue(v string) string {
+	v = trimSpace(v)
+	if validValue(v) {
+		return v
+	}
+	b := []byte(v)
+	for i, c := range b {
+		if class[c]&isValue == 0 {
+			b[i] = ' '
+		}
+	}
+	return trimSpace(string(b))
+}
+
+var (
+	_ http.Flusher    = (*http2Response)(nil)
+	_ http.Hijacker   = (*http2Response)(nil)
+	_ io.ReaderFrom   = (*http2Response)(nil)
+	_ io.StringWriter = (*http2Response)(nil)
+)

@@ -1,0 +1,347 @@
+package wire
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// An http2Stream is one request and its response, or a tunnel. All of it is
+// guarded by the connection's lock.
+type http2Stream struct {
+	h    *http2Conn
+	id   uint32
+	ctx  requestContext
+	w    http2Response
+	cond sync.Cond // anything changed
+
+	// From the client.
+	in         []byte
+	at         int // of in, read so far
+	length     int64
+	got        int64
+	received   int // bytes not read yet
+	unacked    int
+	remoteDone bool
+	into       http.Header // where trailers go
+	trailer    http.Header
+	expect     bool // the client waits for 100 (Continue)
+	closed     bool // nobody reads any more
+	readTill   http2Deadline
+
+	// To the client.
+	window    int64
+	queued    bool
+	localDone bool
+	writeTill http2Deadline
+
+	hijacked bool
+	err      error // nothing passes any more, either way
+}
+
+func newHTTP2Stream(h *http2Conn, id uint32) *http2Stream {
+	st := &http2Stream{h: h, id: id, length: -1, window: h.initial}
+	st.cond.L = &h.mu
+	st.ctx.Context = h.c.ctx
+	return st
+}
+
+// open prepares the stream for the request r.
+func (st *http2Stream) open(r *http.Request, end bool) {
+	r.RemoteAddr, r.TLS = st.h.c.remote, st.h.c.tls
+	st.remoteDone = end
+	st.w.init(st, r)
+	if end {
+		return
+	}
+	st.length, st.into = r.ContentLength, r.Trailer
+	st.expect = len(r.Header["Expect"]) > 0
+	r.Body = http2Body{st}
+}
+
+// serve runs the handler.
+func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
+	whole := false
+	defer func() {
+		if v := recover(); v != nil {
+			st.h.c.logPanic(v)
+		}
+		st.finish(whole)
+	}()
+	if refused != nil {
+		text := strconv.Itoa(refused.Status) + " " + http.StatusText(refused.Status) + ": " + refused.What + "\n"
+		st.w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
+		st.w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}
+		st.w.WriteHeader(refused.Status)
+		st.w.WriteString(text)
+	} else {
+		st.h.c.srv.Handler.ServeHTTP(&st.w, r)
+	}
+	whole = true
+}
+
+// finish ends the response. One that is not whole is reset.
+func (st *http2Stream) finish(whole bool) {
+	h := st.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if st.hijacked {
+		return
+	}
+	if whole && st.err == nil {
+		whole = st.w.end()
+	}
+	switch {
+	case st.err != nil:
+	case !whole:
+		st.abort(codeInternal)
+	case !st.remoteDone:
+		st.abort(codeNone) // RFC 9113 §8.1: nobody reads the rest
+	}
+	st.drop()
+	st.ctx.cancel(errHandlerDone)
+}
+
+// abort resets the stream.
+func (st *http2Stream) abort(code http2Code) {
+	h := st.h
+	if st.err != nil {
+		return
+	}
+	st.fail(errHandlerDone)
+	if !h.dead {
+		h.out = appendReset(h.output(), st.id, code)
+		h.wake()
+	}
+	h.forget(st, true)
+}
+
+// fail ends both directions with err.
+func (st *http2Stream) fail(err error) {
+	if st.err == nil {
+		st.err = err
+	}
+	st.readTill.stop()
+	st.writeTill.stop()
+	st.ctx.cancel(err)
+	st.cond.Broadcast()
+}
+
+// drop gives up what came and was not read.
+func (st *http2Stream) drop() {
+	st.closed = true
+	st.h.credit(len(st.in) - st.at)
+	st.freeInput()
+}
+
+// http2Inputs holds what http2Stream.in is made of, unless it grows.
+var http2Inputs = sync.Pool{New: func() any { b := make([]byte, 0, inputBuffer); return &b }}
+
+const inputBuffer = 16 << 10
+
+// freeInput gives the buffer back: a stream that waits for bytes holds none.
+func (st *http2Stream) freeInput() {
+	if b := st.in[:0]; cap(b) == inputBuffer {
+		http2Inputs.Put(&b)
+	}
+	st.in, st.at = nil, 0
+}
+
+// accept takes bytes of the body.
+func (st *http2Stream) accept(b []byte) {
+	if st.closed || st.err != nil {
+		st.h.credit(len(b)) // and not the stream's window: no more is wanted
+		return
+	}
+	if st.in == nil {
+		st.in = *http2Inputs.Get().(*[]byte)
+	}
+	if st.at > 0 && len(st.in)+len(b) > cap(st.in) {
+		st.in = st.in[:copy(st.in, st.in[st.at:])]
+		st.at = 0
+	}
+	st.in = append(st.in, b...)
+	st.cond.Broadcast()
+}
+
+// creditRead gives n bytes back to the stream's window.
+func (st *http2Stream) creditRead(n int) {
+	st.received -= n
+	if st.remoteDone || st.err != nil || st.h.dead {
+		return
+	}
+	if st.unacked += n; st.unacked >= streamWindow/4 {
+		st.h.out = appendWindowUpdate(st.h.output(), st.id, st.unacked)
+		st.unacked = 0
+		st.h.wake()
+	}
+}
+
+// endRemote notes that the client has sent all.
+func (st *http2Stream) endRemote() error {
+	if st.err != nil {
+		return nil
+	}
+	if st.length >= 0 && st.got != st.length {
+		return streamFault(st.id, codeProtocol, "body of another length than announced")
+	}
+	st.remoteDone = true
+	st.cond.Broadcast()
+	if st.localDone {
+		st.h.forget(st, false)
+	}
+	return nil
+}
+
+// trailers takes the trailer section, which ends the request.
+func (st *http2Stream) trailers(b *headBlock) error {
+	switch {
+	case !b.end:
+		return streamFault(st.id, codeProtocol, "trailers that end nothing")
+	case b.wrong != "" || b.pseudo > 0:
+		return streamFault(st.id, codeProtocol, "malformed trailers")
+	case b.full || b.size > st.h.c.limits.Trailer:
+		return streamFault(st.id, codeEnhanceYourCalm, "trailers too large")
+	}
+	for name := range b.header {
+		if forbiddenTrailer[name] {
+			delete(b.header, name)
+		}
+	}
+	st.trailer = b.header
+	return st.endRemote()
+}
+
+// read waits for bytes of the client's, up to wait if that is above 0.
+func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
+	h := st.h
+	timed := false
+	for len(st.in) == st.at {
+		switch {
+		case st.closed:
+			return 0, http.ErrBodyReadAfterClose
+		case st.remoteDone:
+			st.deliver()
+			return 0, io.EOF
+		case st.err != nil:
+			return 0, st.err
+		case st.readTill.passed:
+			return 0, errSlow
+		case wait > 0 && !timed && !st.readTill.set:
+			timed = true
+			st.readTill.start(st, wait)
+			defer st.readTill.stop()
+		}
+		st.cond.Wait()
+	}
+	n = copy(p, st.in[st.at:])
+	st.at += n
+	if st.at == len(st.in) {
+		st.freeInput()
+	}
+	h.credit(n)
+	st.creditRead(n)
+	if len(st.in) == 0 && st.remoteDone {
+		st.deliver()
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// deliver puts the trailers where the handler looks for them.
+func (st *http2Stream) deliver() {
+	if st.into != nil {
+		maps.Copy(st.into, st.trailer)
+		st.into = nil
+	}
+}
+
+// write sends p as DATA, the last of the stream if end is set. It waits for
+// room, up to wait if that is above 0, and returns when p was taken; soon lets
+// it wait for more before it is sent.
+func (st *http2Stream) write(p []byte, end, soon bool, wait time.Duration) (int, error) {
+	h := st.h
+	sent := 0
+	for {
+		if err := st.writeError(); err != nil {
+			return sent, err
+		}
+		n := max(0, min(int64(len(p)-sent), st.window, h.window, ownMaxFrame, int64(maxOutput-len(h.out))))
+		if n == 0 && sent < len(p) {
+			if !st.waitToWrite(wait) {
+				return sent, errSlow
+			}
+			continue
+		}
+		f := frameHead{length: int(n), kind: frameData, stream: st.id}
+		last := sent+int(n) == len(p)
+		if last && end {
+			f.flags = flagEndStream
+		}
+		h.out = append(appendFrameHead(h.output(), f), p[sent:sent+int(n)]...)
+		st.window -= n
+		h.window -= n
+		sent += int(n)
+		if !last {
+			h.wake()
+			continue
+		}
+		if soon && len(h.out) < maxOutput/4 {
+			h.wakeSoon()
+		} else {
+			h.wake()
+		}
+		if end {
+			st.endLocal()
+		}
+		return sent, nil
+	}
+}
+
+func (st *http2Stream) writeError() error {
+	switch {
+	case st.err != nil:
+		return st.err
+	case st.h.dead:
+		return errClientGone
+	case st.localDone:
+		return errHandlerDone
+	case st.writeTill.passed:
+		return errSlow
+	}
+	return nil
+}
+
+// waitToWrite waits until the stream may send more, and returns false if that
+// takes longer than wait.
+func (st *http2Stream) waitToWrite(wait time.Duration) bool {
+	h := st.h
+	if wait > 0 && !st.writeTill.set {
+		st.writeTill.start(st, wait)
+		defer st.writeTill.stop()
+	}
+	switch {
+	case st.window <= 0:
+		h.admit() // the turn may have been this stream's, which cannot use it
+	case !st.queued:
+		st.queued = true
+		h.waiting = append(h.waiting, st)
+	}
+	h.wake()
+	st.cond.Wait()
+	if st.err != nil || st.writeTill.passed {
+		h.admit()
+	}
+	return !st.writeTill.passed
+}
+
+// endLocal notes that all was sent.
+func (st *http2Stream) endLocal() {
+	st.localDone = true
+	if st.remoteDone {
+		st.h.forget(st, false)
+	}
+}

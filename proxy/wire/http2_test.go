@@ -1,0 +1,648 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// startHTTP2 serves h over HTTP/2 in the clear, and returns the address and a
+// client.
+func startHTTP2(t testing.TB, h http.HandlerFunc, change func(*Server)) (string, *http.Transport) {
+	t.Helper()
+	addr := startServer(t, h, func(s *Server) {
+		s.HTTP2 = true
+		if change != nil {
+			change(s)
+		}
+	})
+	tr := &http.Transport{
+		Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		},
+	}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(tr.CloseIdleConnections)
+	return addr, tr
+}
+
+// TestHTTP2Conformance runs h2spec, all of it, over TLS.
+func TestHTTP2Conformance(t *testing.T) {
+	secure := httptest.NewTLSServer(nil) // for its certificate
+	secure.Close()
+	s := &Server{HTTP2: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "some text that is longer than one byte")
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		s.Serve(tls.NewListener(l, &tls.Config{Certificates: secure.TLS.Certificates, NextProtos: []string{"h2"}}))
+	})
+	t.Cleanup(func() {
+		s.Close()
+		served.Wait()
+	})
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	out, err := exec.Command("go", "tool", "h2spec", "--strict", "--tls", "--insecure", "-h", host, "-p", port).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte(" 0 failed")) {
+		t.Fatalf("h2spec: %v\n%s", err, out)
+	}
+}
+
+func roundTrip(t testing.TB, tr *http.Transport, method, url, body string, fields ...string) (*http.Response, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	var content io.Reader
+	if body != "" {
+		content = io.MultiReader(strings.NewReader(body)) // of unknown length
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		r.Header.Add(name, value)
+	}
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: read body: %v", method, url, err)
+	}
+	return resp, string(got)
+}
+
+func TestHTTP2Request(t *testing.T) {
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %d %q %q te=%q cookie=%q ", r.Proto, r.ContentLength, r.Host, r.Header["Host"], r.Header["Te"], r.Header["Cookie"])
+		echo(w, r)
+	}, nil)
+	resp, got := roundTrip(t, tr, "POST", "http://a.example:81/p%20q?r", "the body", "Te: trailers", "Cookie: a=b; c=d")
+	want := `HTTP/2.0 -1 "a.example:81" [] te=["trailers"] cookie=["a=b; c=d"] POST http://a.example:81/p%20q?r http://a.example:81/p%20q?r host=a.example:81 body="the body" err=<nil>`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if len(resp.Header) != 1 || resp.Header.Get("Date") == "" {
+		t.Errorf("fields are added: %v", resp.Header)
+	}
+}
+
+// TestHTTP2BodiesAreWhole sends a body each way that is larger than all
+// windows and buffers, on several streams at once.
+func TestHTTP2BodiesAreWhole(t *testing.T) {
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }, nil)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			body := strings.Repeat(string(rune('a'+i)), 5<<20+i)
+			if _, got := roundTrip(t, tr, "POST", "http://a.example/", body); got != body {
+				t.Errorf("%d bytes came back of %d", len(got), len(body))
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestHTTP2TrailersBothWays(t *testing.T) {
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Announced")
+		io.Copy(w, r.Body)
+		w.Header().Set("X-Announced", r.Trailer.Get("X-Sent"))
+		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
+	}, nil)
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://a.example/", strings.NewReader("body"))
+	r.ContentLength = -1
+	r.Trailer = http.Header{"X-Sent": {"value"}}
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	if resp.Trailer.Get("X-Announced") != "value" || resp.Trailer.Get("X-Late") != "late" {
+		t.Errorf("trailers are %v", resp.Trailer)
+	}
+}
+
+func TestHTTP2InterimResponses(t *testing.T) {
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a>")
+		w.WriteHeader(103)
+		w.Header().Del("Link")
+		b, _ := io.ReadAll(r.Body) // sends 100
+		w.WriteHeader(200)
+		w.Write(b)
+	}, nil)
+	var seen []string
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		seen = append(seen, fmt.Sprint(code, h.Get("Link")))
+		return nil
+	}})
+	r, _ := http.NewRequestWithContext(ctx, "POST", "http://a.example/", strings.NewReader("body"))
+	r.Header.Set("Expect", "100-continue")
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	if string(b) != "body" || len(resp.Header["Link"]) > 0 || strings.Join(seen, "|") != "103</a>|100" {
+		t.Errorf("%q, %v, interim %q", b, resp.Header, seen)
+	}
+}
+
+// TestHTTP2BrokenResponseIsReset: a part must not pass for the whole.
+func TestHTTP2BrokenResponseIsReset(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"abort": func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "part")
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"too short": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			io.WriteString(w, "part")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, tr := startHTTP2(t, h, nil)
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://a.example/", nil)
+			resp, err := tr.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if b, err := io.ReadAll(resp.Body); err == nil {
+				t.Errorf("%q passes for the whole", b)
+			}
+		})
+	}
+}
+
+// A rawHTTP2 is a client that may say anything.
+type rawHTTP2 struct {
+	t *testing.T
+	net.Conn
+	*http2.Framer
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+func dialHTTP2(t *testing.T, addr string) *rawHTTP2 {
+	t.Helper()
+	c := &rawHTTP2{t: t, Conn: dial(t, addr)}
+	c.Framer = http2.NewFramer(c.Conn, c.Conn)
+	c.Framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	c.encoder = hpack.NewEncoder(&c.block)
+	io.WriteString(c.Conn, http2Preface)
+	c.WriteSettings()
+	return c
+}
+
+// head sends a HEADERS frame of "name: value" lines.
+func (c *rawHTTP2) head(stream uint32, end bool, lines ...string) error {
+	c.block.Reset()
+	for _, line := range lines {
+		i := strings.Index(line[1:], ": ") + 1
+		c.encoder.WriteField(hpack.HeaderField{Name: line[:i], Value: line[i+2:]})
+	}
+	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end})
+}
+
+// until returns the first frame for which is returns true.
+func (c *rawHTTP2) until(is func(http2.Frame) bool) http2.Frame {
+	c.t.Helper()
+	for {
+		f, err := c.ReadFrame()
+		if err != nil {
+			c.t.Fatalf("read frame: %v", err)
+		}
+		if is(f) {
+			return f
+		}
+	}
+}
+
+// outcome is how a stream, or the connection, ends for the client: a status,
+// "reset CODE" or "goaway CODE".
+func (c *rawHTTP2) outcome(stream uint32) string {
+	c.t.Helper()
+	f := c.until(func(f http2.Frame) bool {
+		switch f := f.(type) {
+		case *http2.GoAwayFrame:
+			return true
+		case *http2.RSTStreamFrame, *http2.MetaHeadersFrame:
+			return f.Header().StreamID == stream
+		}
+		return false
+	})
+	switch f := f.(type) {
+	case *http2.GoAwayFrame:
+		return "goaway " + f.ErrCode.String()
+	case *http2.RSTStreamFrame:
+		return "reset " + f.ErrCode.String()
+	}
+	return f.(*http2.MetaHeadersFrame).PseudoValue("status")
+}
+
+var plainGet = []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /"}
+
+func TestHTTP2Refuses(t *testing.T) {
+	saw := make(chan string, 100)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { saw <- r.RequestURI }, func(s *Server) {
+		s.Limits = Limits{Head: 4096, Fields: 20, Target: 100}
+	})
+	with := func(more ...string) []string { return append(plainGet[:4:4], more...) }
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"connection", with("connection: close"), "reset PROTOCOL_ERROR"},
+		{"keep-alive", with("keep-alive: 1"), "reset PROTOCOL_ERROR"},
+		{"proxy-connection", with("proxy-connection: close"), "reset PROTOCOL_ERROR"},
+		{"transfer-encoding", with("transfer-encoding: chunked"), "reset PROTOCOL_ERROR"},
+		{"upgrade", with("upgrade: websocket"), "reset PROTOCOL_ERROR"},
+		{"te", with("te: gzip"), "reset PROTOCOL_ERROR"},
+		{"upper case", with("X-Up: a"), "reset PROTOCOL_ERROR"},
+		{"space in a name", with("x up: a"), "reset PROTOCOL_ERROR"},
+		{"empty name", with(": a"), "reset PROTOCOL_ERROR"},
+		{"CR in a value", with("x: a\rb"), "reset PROTOCOL_ERROR"},
+		{"LF in a value", with("x: a\nb: c"), "reset PROTOCOL_ERROR"},
+		{"NUL in a value", with("x: a\x00"), "reset PROTOCOL_ERROR"},
+		{"space around a value", with("x:  a"), "reset PROTOCOL_ERROR"},
+		{"second host", with("host: a.example", "host: a.example"), "reset PROTOCOL_ERROR"},
+		{"other host", with("host: b.example"), "reset PROTOCOL_ERROR"},
+		{"second length", with("content-length: 0", "content-length: 0"), "reset PROTOCOL_ERROR"},
+		{"length with a sign", with("content-length: +0"), "reset PROTOCOL_ERROR"},
+		{"length without content", with("content-length: 1"), "reset PROTOCOL_ERROR"},
+		{"pseudo field after a field", append([]string{"a: b"}, plainGet...), "reset PROTOCOL_ERROR"},
+		{"unknown pseudo field", with(":other: a"), "reset PROTOCOL_ERROR"},
+		{"response's pseudo field", with(":status: 200"), "reset PROTOCOL_ERROR"},
+		{"second method", with(":method: GET"), "reset PROTOCOL_ERROR"},
+		{"no method", plainGet[1:], "reset PROTOCOL_ERROR"},
+		{"no path", plainGet[:3], "reset PROTOCOL_ERROR"},
+		{"no authority", []string{":method: GET", ":scheme: http", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"userinfo", []string{":method: GET", ":scheme: http", ":authority: u@a.example", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"slash in the authority", []string{":method: GET", ":scheme: http", ":authority: a.example/b", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"path without slash", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: b"}, "reset PROTOCOL_ERROR"},
+		{"path that makes another authority", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: @b.example/"}, "reset PROTOCOL_ERROR"},
+		{"space in the path", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /a b"}, "reset PROTOCOL_ERROR"},
+		{"fragment", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /a#b"}, "reset PROTOCOL_ERROR"},
+		{"asterisk without OPTIONS", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: *"}, "reset PROTOCOL_ERROR"},
+		{"method with a space", []string{":method: GET /", ":scheme: http", ":authority: a.example", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"scheme with a path", []string{":method: GET", ":scheme: http://b.example/?", ":authority: a.example", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"CONNECT with a path", []string{":method: CONNECT", ":authority: a.example:443", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"CONNECT without a port", []string{":method: CONNECT", ":authority: a.example"}, "reset PROTOCOL_ERROR"},
+		{"CONNECT with content", []string{":method: CONNECT", ":authority: a.example:443", "content-length: 0"}, "reset PROTOCOL_ERROR"},
+		{"protocol without CONNECT", with(":protocol: websocket"), "reset PROTOCOL_ERROR"},
+		{"long target", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /" + strings.Repeat("a", 100)}, "414"},
+		{"large head", with("x: " + strings.Repeat("a", 4000)), "431"},
+		{"many fields", with(strings.Split(strings.Repeat("x: y|", 30)[:149], "|")...), "431"},
+		{"expectation", with("expect: more"), "417"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := dialHTTP2(t, addr)
+			client.head(1, true, c.lines...)
+			if got := client.outcome(1); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			// The connection's field table is still right.
+			client.head(3, true, append(plainGet[:3:3], ":path: /?next", "x-next: a")...)
+			if got := client.outcome(3); got != "200" {
+				t.Errorf("the next request: %s", got)
+			}
+			if uri := <-saw; uri != "http://a.example/?next" || len(saw) > 0 {
+				t.Errorf("the handler saw %q", uri)
+			}
+		})
+	}
+}
+
+// TestHTTP2Floods: what costs us and brings nobody anything ends the
+// connection.
+func TestHTTP2Floods(t *testing.T) {
+	for name, flood := range map[string]func(c *rawHTTP2, i uint32) error{
+		"rapid reset": func(c *rawHTTP2, i uint32) error {
+			c.head(2*i+1, true, plainGet...)
+			return c.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
+		},
+		"made to reset": func(c *rawHTTP2, i uint32) error {
+			c.head(2*i+1, false, plainGet...)
+			return c.WriteWindowUpdate(2*i+1, 1<<31-1)
+		},
+		"ping":       func(c *rawHTTP2, i uint32) error { return c.WritePing(false, [8]byte{}) },
+		"settings":   func(c *rawHTTP2, i uint32) error { return c.WriteSettings() },
+		"priority":   func(c *rawHTTP2, i uint32) error { return c.WritePriority(2*i+1, http2.PriorityParam{}) },
+		"unknown":    func(c *rawHTTP2, i uint32) error { return c.WriteRawFrame(0xee, 0, 0, nil) },
+		"over limit": func(c *rawHTTP2, i uint32) error { return c.head(2*i+1, false, plainGet...) },
+		"empty data": func(c *rawHTTP2, i uint32) error {
+			if i == 0 {
+				c.head(1, false, plainGet...)
+			}
+			return c.WriteData(1, false, nil)
+		},
+		"continuation": func(c *rawHTTP2, i uint32) error {
+			if i == 0 {
+				c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})
+			}
+			return c.WriteContinuation(1, false, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil)
+			c := dialHTTP2(t, addr)
+			c.AllowIllegalWrites = true
+			var flooding sync.WaitGroup
+			flooding.Go(func() {
+				for i := uint32(0); flood(c, i) == nil; i++ {
+				}
+			})
+			defer flooding.Wait()
+			defer c.Close()
+			for {
+				f, err := c.ReadFrame()
+				if err != nil {
+					if ne, ok := err.(net.Error); ok && ne.Timeout() {
+						t.Fatal("the flood goes on")
+					}
+					return // cut before GOAWAY was read
+				}
+				if g, ok := f.(*http2.GoAwayFrame); ok {
+					if g.ErrCode != http2.ErrCodeEnhanceYourCalm {
+						t.Errorf("GOAWAY %v", g.ErrCode)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestHTTP2StreamsAreBounded: one stream more than announced is refused, and
+// the others go on.
+func TestHTTP2StreamsAreBounded(t *testing.T) {
+	release := make(chan struct{})
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { <-release }, func(s *Server) { s.Limits.Streams = 3 })
+	c := dialHTTP2(t, addr)
+	for i := range uint32(4) {
+		c.head(2*i+1, true, plainGet...)
+	}
+	if got := c.outcome(7); got != "reset REFUSED_STREAM" {
+		t.Errorf("the fourth stream: %s", got)
+	}
+	close(release)
+	if got := c.outcome(1); got != "200" {
+		t.Errorf("the first stream: %s", got)
+	}
+}
+
+// TestHTTP2Timeouts: every wait for a client ends.
+func TestHTTP2Timeouts(t *testing.T) {
+	const short, long = 50 * time.Millisecond, time.Hour
+	result := make(chan error, 1)
+	for name, c := range map[string]struct {
+		times   Timeouts
+		act     func(c *rawHTTP2)
+		handler http.HandlerFunc
+	}{
+		"no preface": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, nil, nil},
+		"no request": {Timeouts{Head: long, KeepAlive: short, Body: long, Write: long}, func(c *rawHTTP2) {}, nil},
+		"half a head": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, func(c *rawHTTP2) {
+			c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})
+		}, nil},
+		"half a frame": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, func(c *rawHTTP2) {
+			c.head(1, false, plainGet...)
+			c.Conn.Write([]byte{0, 0})
+		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"half a body": {Timeouts{Head: long, KeepAlive: short, Body: short, Write: long}, func(c *rawHTTP2) {
+			c.head(1, false, plainGet...)
+		}, func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadAll(r.Body)
+			result <- err
+		}},
+		"no window": {Timeouts{Head: long, KeepAlive: short, Body: long, Write: short}, func(c *rawHTTP2) {
+			c.head(1, true, plainGet...)
+		}, func(w http.ResponseWriter, r *http.Request) {
+			_, err := w.Write(make([]byte, 1<<20))
+			result <- err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := startHTTP2(t, c.handler, func(s *Server) { s.Timeouts = c.times })
+			var conn net.Conn
+			if c.act == nil {
+				conn = dial(t, addr)
+				io.WriteString(conn, http2Preface[:20])
+			} else {
+				client := dialHTTP2(t, addr)
+				c.act(client)
+				conn = client.Conn
+			}
+			if strings.HasPrefix(name, "half a body") || name == "no window" {
+				if err := <-result; !errors.Is(err, errSlow) {
+					t.Errorf("the handler got %v", err)
+				}
+			}
+			if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
+				t.Error("the connection stays open")
+			}
+		})
+	}
+}
+
+// TestHTTP2ShutdownFinishesStreams: GOAWAY, then the rest of the answer.
+func TestHTTP2ShutdownFinishesStreams(t *testing.T) {
+	release, begun := make(chan struct{}), make(chan struct{})
+	var server *Server
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-release
+		io.WriteString(w, "whole")
+	}, func(s *Server) { server = s })
+	done := make(chan error, 1)
+	go func() {
+		<-begun
+		go func() { done <- server.Shutdown(context.Background()) }()
+		for !server.closing.Load() {
+			runtime.Gosched()
+		}
+		close(release)
+	}()
+	if _, got := roundTrip(t, tr, "GET", "http://a.example/", ""); got != "whole" {
+		t.Errorf("got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// TestHTTP2Tunnel: a CONNECT stream is a connection with two halves.
+func TestHTTP2Tunnel(t *testing.T) {
+	ended := make(chan error, 1)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			if r.Host == "first.example:443" { // our half ends first
+				io.WriteString(conn, "all")
+				conn.(interface{ CloseWrite() error }).CloseWrite()
+			}
+			b, err := io.ReadAll(conn)
+			if err == nil {
+				_, err = conn.Write(b)
+			}
+			conn.Close()
+			ended <- err
+		}()
+	}, nil)
+	t.Run("ours ends first", func(t *testing.T) {
+		c := dialHTTP2(t, addr)
+		c.head(1, false, ":method: CONNECT", ":authority: first.example:443")
+		if got := c.outcome(1); got != "200" {
+			t.Fatal(got)
+		}
+		c.until(func(f http2.Frame) bool { d, ok := f.(*http2.DataFrame); return ok && d.StreamEnded() })
+		c.WriteData(1, true, []byte("late")) // answered by an error: the half is closed
+		if err := <-ended; err == nil {
+			t.Error("a write after CloseWrite succeeds")
+		}
+	})
+	t.Run("client's ends first", func(t *testing.T) {
+		c := dialHTTP2(t, addr)
+		c.head(1, false, ":method: CONNECT", ":authority: a.example:443")
+		c.outcome(1)
+		c.WriteData(1, true, []byte("ping"))
+		d := c.until(func(f http2.Frame) bool { _, ok := f.(*http2.DataFrame); return ok }).(*http2.DataFrame)
+		if string(d.Data()) != "ping" {
+			t.Errorf("got %q", d.Data())
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if got := c.outcome(1); got != "reset CONNECT_ERROR" {
+			t.Errorf("Close without CloseWrite: %s", got)
+		}
+	})
+	t.Run("client resets", func(t *testing.T) {
+		c := dialHTTP2(t, addr)
+		c.head(1, false, ":method: CONNECT", ":authority: a.example:443")
+		c.outcome(1)
+		c.WriteRSTStream(1, http2.ErrCodeCancel)
+		if err := <-ended; err != io.ErrUnexpectedEOF {
+			t.Errorf("read: %v", err)
+		}
+	})
+}
+
+// A quietConn sends what it holds, then ends, and takes whatever it is given.
+type quietConn struct {
+	net.Conn
+	*bytes.Reader
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (q quietConn) Read(p []byte) (int, error)       { return q.Reader.Read(p) }
+func (q quietConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (q quietConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (q quietConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (q quietConn) SetDeadline(time.Time) error      { return nil }
+func (q quietConn) SetReadDeadline(time.Time) error  { return nil }
+func (q quietConn) SetWriteDeadline(time.Time) error { return nil }
+func (q quietConn) Close() error {
+	q.once.Do(func() { close(q.closed) })
+	return nil
+}
+
+// FuzzHTTP2: no frames make the server panic, hang, or pass on a request that
+// HTTP/1.1 could not say.
+func FuzzHTTP2(f *testing.F) {
+	frames := func(write func(c *rawHTTP2)) []byte {
+		var b bytes.Buffer
+		c := &rawHTTP2{Framer: http2.NewFramer(&b, nil)}
+		c.encoder = hpack.NewEncoder(&c.block)
+		c.AllowIllegalWrites = true
+		c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
+		write(c)
+		return b.Bytes()
+	}
+	f.Add(frames(func(c *rawHTTP2) { c.head(1, true, plainGet...) }))
+	f.Add(frames(func(c *rawHTTP2) {
+		c.head(1, false, ":method: POST", ":scheme: https", ":authority: [::1]:8", ":path: /a?b", "content-length: 3", "cookie: a", "cookie: b", "trailer: x")
+		c.WriteDataPadded(1, false, []byte("abc"), []byte{0, 0})
+		c.head(1, true, "x: y")
+	}))
+	f.Add(frames(func(c *rawHTTP2) {
+		c.head(1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: http", ":authority: a", ":path: /")
+		c.WriteData(1, true, []byte("abc"))
+		c.WriteWindowUpdate(1, 100)
+		c.WriteRSTStream(1, 0)
+		c.WritePing(false, [8]byte{})
+		c.WritePriority(3, http2.PriorityParam{})
+		c.WriteGoAway(0, 0, nil)
+	}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := &Server{HTTP2: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var b strings.Builder
+			fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Host)
+			for name, values := range r.Header {
+				if name == ":protocol" {
+					continue
+				}
+				for _, v := range values {
+					fmt.Fprintf(&b, "%s: %s\r\n", name, v)
+				}
+			}
+			method, _, _ := strings.Cut(b.String(), " ")
+			limits := Limits{}.withDefaults()
+			if _, err := parseRequest(context.Background(), b.String(), &limits); err != nil && method != "CONNECT" {
+				t.Errorf("%q: %v", b.String(), err)
+			}
+			io.Copy(w, r.Body)
+		})}
+		q := quietConn{Reader: bytes.NewReader(append([]byte(http2Preface), data...)), closed: make(chan struct{}), once: new(sync.Once)}
+		if err := s.ServeConn(q); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-q.closed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the connection stays open")
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// An Opener is a connection, as a listener returns it, that has to come to
+// terms with its client before it carries HTTP. [Server] calls Open on the
+// connection's goroutine, with timeouts.Head as its deadline, and serves what
+// that returns.
+type Opener interface {
+	net.Conn
+
+	// Open returns what HTTP is spoken on. ctx holds what all requests of
+	// the connection share. With [ErrTaken], the connection is in other
+	// hands; with any other error, it is closed.
+	Open(ctx context.Context) (Opened, error)
+}
+
+// Opened is what an [Opener] opened to.
+type Opened struct {
+	Conn    net.Conn        // a *tls.Conn need not have done its handshake
+	Remote  net.Addr        // the client; nil means the connection's own
+	Context context.Context // parent of the requests' contexts; nil means ctx
+}
+
+// ErrTaken is returned by [Opener.Open] for a connection that it handed to
+// somebody else.
+var ErrTaken = errors.New("wire: connection is in other hands")
+
+// open prepares the connection on its own goroutine.
+func (c *conn) open() error {
+	head := c.srv.current().timeouts.Head
+	c.ctx = context.WithValue(context.Background(), http.LocalAddrContextKey, c.accepted.LocalAddr())
+	remote := c.accepted.RemoteAddr()
+	if o, ok := c.accepted.(Opener); ok {
+		c.limitOpening(head)
+		opened, err := o.Open(c.ctx)
+		if err != nil {
+			return err
+		}
+		if opened.Context != nil {
+			c.ctx = opened.Context
+		}
+		if opened.Remote != nil {
+			remote = opened.Remote
+		}
+		c.nc = opened.Conn
+	}
+	c.remote = remote.String()
+	if f := c.srv.ConnContext; f != nil {
+		c.ctx = f(c.ctx, c.nc)
+	}
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		c.limitOpening(head)
+		if err := tc.Handshake(); err != nil {
+			return err
+		}
+		state := tc.ConnectionState()
+		c.tls = &state
+		if state.NegotiatedProtocol == "h2" && (!c.srv.HTTP2 || !adequate(&state)) {
+			return errInadequate
+		}
+	}
+	c.nc.SetDeadline(time.Time{})
+	if raw := pollable(c.nc); raw != nil {
+		c.raw = raw
+		c.readOnce = c.tryRead
+	}
+	return nil
+}
+
+var errInadequate = errors.New("wire: HTTP/2 over a TLS connection that is not for it")
+
+func (c *conn) limitOpening(d time.Duration) {
+	if d > 0 {
+		c.accepted.SetDeadline(time.Now().Add(d))
+	}
+}
+
+// hasPreface tells whether the client starts to speak HTTP/2. It reads no
+// further than an HTTP/1.1 request line must be read.
+func (c *conn) hasPreface() bool {
+	const method = "PRI "
+	for n := 1; n <= len(method); n++ {
+		if b, err := c.br.Peek(n); err != nil || b[n-1] != method[n-1] {
+			return false
+		}
+	}
+	b, err := c.br.Peek(len(http2Preface))
+	return err == nil && string(b) == http2Preface
+}
