@@ -14,7 +14,7 @@ type query struct {
 	client  string
 	sharing Sharing
 	now     time.Time
-	latest  bool // it already waited for somebody else's fetch; do not wait again
+	latest  bool // it already waited for somebody else's fetch, or may not; do not wait again
 
 	everybody key  // of responses for all, or in PerClient for this client
 	personal  key  // of responses that these cookies bought
@@ -45,6 +45,7 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	}
 	q := &query{r: r, ctx: r.Context(), sharing: o.Sharing, now: o.Now(), head: r.Method == http.MethodHead}
 	v := visitorOf(q.ctx)
+	q.latest = v.Alone
 	q.client = v.Client
 	q.everybody = key{site: v.Site, url: uri}
 	if q.sharing == PerClient {

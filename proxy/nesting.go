@@ -34,8 +34,8 @@ func newNesting() *nesting {
 	return &nesting{seed: maphash.MakeSeed(), waiting: make(map[uint64]*turns)}
 }
 
-// enter counts r until arrived is called. It reports false if r is a turn of
-// a loop.
+// enter counts r, whose answer is a response head or for CONNECT a connection,
+// until arrived is called. It reports false if r is a turn of a loop.
 func (n *nesting) enter(r *http.Request) (arrived func(), ok bool) {
 	if n == nil {
 		return func() {}, true
@@ -82,7 +82,7 @@ func (n *nesting) leave(key uint64) {
 func (n *nesting) key(r *http.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(n.seed)
-	for _, part := range []string{r.Method, r.URL.Scheme, r.URL.Host, r.URL.RequestURI()} {
+	for _, part := range []string{r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, r.URL.RawQuery} {
 		h.WriteString(part)
 		h.WriteByte(0)
 	}

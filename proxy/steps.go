@@ -111,6 +111,7 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	ctx := cache.WithVisitor(r.Context(), cache.Visitor{
 		Client: clientName(e.client),
 		Site:   e.message.Visit.Site,
+		Alone:  a.nesting != nil,
 	})
 	ctx = wire.WithFieldOrder(ctx, a.filters.FieldOrder(e.message))
 	return r.WithContext(e.passInterim(ctx)), nil

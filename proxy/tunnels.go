@@ -27,7 +27,13 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request) {
 		failureOf(err).write(w, r)
 		return
 	}
+	connected, ok := a.nesting.enter(r)
+	if !ok {
+		looped.write(w, r)
+		return
+	}
 	origin, err := a.egress.Dial(r.Context(), egress.Connect, target)
+	connected()
 	if err != nil {
 		failureOf(err).write(w, r)
 		return

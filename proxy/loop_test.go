@@ -1,0 +1,77 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestLoopsAreDetected leads requests back to where they came from.
+func TestLoopsAreDetected(t *testing.T) {
+	var hops [2]*url.URL
+	through := func(i int) func(*Options) {
+		return func(o *Options) { o.Egress.Chain = []*url.URL{hops[i]} }
+	}
+	// Two proxies, each of which goes through the other: the first is
+	// reloaded once the second has an address.
+	hops[0] = &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+	first, address := newProxy(t, through(0))
+	hops[1] = &url.URL{Scheme: "http", Host: address}
+	hops[0] = &url.URL{Scheme: "http", Host: serveProxy(t, through(1))}
+	o := first.current.Load().options
+	o.Egress.Chain = []*url.URL{hops[0]}
+	if err := first.Reload(o); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, method := range []string{"GET", "POST", "CONNECT"} {
+		target := "http://somewhere.example/"
+		if method == "CONNECT" {
+			target = "somewhere.example:443"
+		}
+		got, err := exchangeRaw(t, address, method+" "+target+" HTTP/1.1\r\nHost: somewhere.example\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 502 ") || err != nil {
+			t.Errorf("%s through a loop: %.60q, %v", method, got, err)
+		}
+	}
+	got, _ := exchangeRaw(t, address, "GET http://"+address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+		t.Errorf("a request to the proxy itself: %.60q", got)
+	}
+}
+
+// TestUnansweredTwinsAreNoLoop: many clients may wait for one slow answer.
+func TestUnansweredTwinsAreNoLoop(t *testing.T) {
+	n := newNesting()
+	r, err := http.NewRequest("GET", "http://example.com/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leave []func()
+	for range nestingDepth {
+		arrived, ok := n.enter(r)
+		if !ok {
+			t.Fatal("refused below the depth of a loop")
+		}
+		leave = append(leave, arrived)
+	}
+	entered := make(chan bool)
+	go func() {
+		arrived, ok := n.enter(r)
+		if ok {
+			arrived()
+		}
+		entered <- ok
+	}()
+	leave[0]() // one is answered: so this is no loop
+	if !<-entered {
+		t.Error("refused although others are answered")
+	}
+	for _, arrived := range leave[1:] {
+		arrived()
+	}
+	if len(n.waiting) != 0 {
+		t.Errorf("%d kinds of request are still counted", len(n.waiting))
+	}
+}
