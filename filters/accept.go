@@ -106,7 +106,9 @@ func rebuildWeight(value string) string {
 	if err != nil || !(q >= 0 && q < 1) || len(value) > 20 {
 		return ""
 	}
-	q = float64(int(q*1000+0.5)) / 1000
+	if q > 0 {
+		q = max(float64(int(q*100+0.5)), 1) / 100 // the third digit orders nothing, and says who wrote it
+	}
 	if q >= 1 {
 		return ""
 	}

@@ -18,7 +18,7 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json ;q=0.90 , text/html;Q=0.8", "application/json;q=0.9, text/html;q=0.8"},
 		{"application/json;q=1.000", "application/json"},
 		{"application/json;q=0", "application/json;q=0"},
-		{"application/json;q=0.12345", "application/json;q=0.123"},
+		{"application/json;q=0.12345", "application/json;q=0.12"},
 		{"application/json;q=7", "application/json"},
 		{"application/json, application/json", "application/json"},
 		{"text/event-stream", "text/event-stream"},

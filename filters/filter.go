@@ -28,6 +28,7 @@ type Visit struct {
 	ThirdParty bool   // the origin is not of Site
 
 	browser bool // the client says that it is one
+	alone   bool // no script wrote any of it
 }
 
 // A Filter hides one kind of identifying data.

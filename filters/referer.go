@@ -43,6 +43,11 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
+// isWeb reports whether pages of the web have scheme.
+func isWeb(scheme string) bool {
+	return strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")
+}
+
 // hostport returns host and port as a URL writes them.
 func (a authority) hostport() string {
 	host := strings.ToLower(a.host)
@@ -83,8 +88,10 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 	switch {
 	case !ok || a.rest != "" || strings.Contains(origin, "@"):
 		return put(m.Request.Header, "Origin", "", "RFC 6454 §7; not an origin", log)
-	case strings.HasSuffix(strings.ToLower(a.scheme), "-extension"):
-		return put(m.Request.Header, "Origin", "", "names an installed extension", log)
+	case !isWeb(a.scheme) && !strings.EqualFold(a.host, "localhost"):
+		// moz-extension, vscode-webview and their kin have a host for each
+		// installation; frameworks for apps that need CORS call it localhost.
+		return put(m.Request.Header, "Origin", "", "names an installed extension or app", log)
 	case own && a.sameOrigin(m.Request):
 		return put(m.Request.Header, "Origin", "", whyOwn, log)
 	}

@@ -239,6 +239,7 @@ func TestTrailers(t *testing.T) {
 		X-Request-Id Content_Digest Cache-Control Trailer Traceparent`) {
 		h[name] = []string{"x"}
 	}
+	h["Content-Digest"], h["Repr-Digest"], h["Digest"] = []string{"sha-256=:AAAA:"}, []string{"md5=:AAAA:"}, []string{"sha-256=AAAA"}
 	h["Grpc-Status-Details-Bin"] = []string{"203.0.113.77"}
 	log := s.Trailer(m, h, nil)
 	if len(h) != 7 || len(log) != 15+1 {
@@ -246,6 +247,24 @@ func TestTrailers(t *testing.T) {
 	}
 	if again := s.Trailer(m, h, nil); len(again) > 0 {
 		t.Errorf("a second run changes %v", again)
+	}
+}
+
+// An origin may say in a trailer what no rule forbids it to say in a head.
+func TestTrailersOfAnswers(t *testing.T) {
+	m := newSet(t, Options{}).Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
+	for name, passes := range map[string]bool{"X-Checksum": true, "Grpc-Status": true, "X-Request-Id": false, "Set-Cookie": false, "Server-Timing": false, "Connection": false} {
+		for _, answers := range []bool{true, false} {
+			m.Response = nil
+			if answers {
+				m.Response = &http.Response{}
+			}
+			h := http.Header{name: {"1"}}
+			scrubTrailer(m, h, nil)
+			if want := passes && (answers || name == "Grpc-Status"); (h[name] != nil) != want {
+				t.Errorf("%s in an answer %v: passes %v", name, answers, !want)
+			}
+		}
 	}
 }
 

@@ -33,10 +33,8 @@ func rebuild(m *Message, name string, lines []string) string {
 	case "Want-Content-Digest", "Want-Repr-Digest", "Want-Unencoded-Digest", "Want-Digest":
 		return rebuildWantDigest(lines, name == "Want-Digest")
 	case "Sec-Purpose":
-		if strings.EqualFold(strings.TrimSpace(first(lines)), "prefetch;prerender") {
-			return "prefetch;prerender"
-		}
-		return onlyWord(lines, "prefetch")
+		word, _, _ := strings.Cut(first(lines), ";") // what follows is one browser's
+		return onlyWord([]string{strings.TrimSpace(word)}, "prefetch")
 	}
 	return ""
 }
@@ -125,13 +123,17 @@ func rebuildCacheControl(lines []string) string {
 	return joinKept(value[:])
 }
 
-// coarse rounds a number of seconds above a day down to whole hours, up to a
-// year: nobody needs more, and 31 bits of it would hold an identifier.
+// coarse rounds a number of seconds down to whole minutes, above an hour to
+// whole hours, up to a year: nobody needs more, and 31 bits of it would hold
+// an identifier.
 func coarse(seconds string) string {
-	const hour, day, year = 3600, 24 * 3600, 365 * 24 * 3600
+	const minute, hour, year = 60, 3600, 365 * 24 * 3600
 	n, err := strconv.Atoi(seconds)
-	if err != nil || n <= day {
+	switch {
+	case err != nil || n < minute:
 		return seconds
+	case n < hour:
+		return strconv.Itoa(n / minute * minute)
 	}
 	return strconv.Itoa(min(n, year) / hour * hour)
 }
@@ -195,12 +197,13 @@ func signsDate(h http.Header) bool {
 type preference struct{ name, values string }
 
 // preferences are those of the IANA registry of HTTP preferences and of
-// PostgREST and OData, each with its values; "#" is a number, "" no value.
+// PostgREST and OData, each with its values; "#" is a number, "seconds" a time
+// rounded, "" no value.
 var preferences = [...]preference{
 	{"respond-async", ""},
 	{"return", "minimal representation headers-only OperationOutcome"},
 	{"handling", "strict lenient"},
-	{"wait", "#"},
+	{"wait", "seconds"},
 	{"depth-noroot", ""},
 	{"safe", ""},
 	{"resolution", "merge-duplicates ignore-duplicates"},
@@ -262,6 +265,10 @@ func (p preference) keep(value string) string {
 	case "#":
 		if n := decimal(value, 1_000_000); n != "" {
 			return p.name + "=" + n
+		}
+	case "seconds":
+		if n := decimal(value, 3600); n != "" {
+			return p.name + "=" + coarse(n)
 		}
 	case "*":
 		if value == "*" {

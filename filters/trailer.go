@@ -16,11 +16,16 @@ var trailerFields = newNameIndex([]group{
 	{serves, "RFC 9110 §10.2.3, §8.8; about this answer", `accept-ranges`},
 })
 
+// scrubTrailer lets pass what trailerFields name, and of answers also what no
+// rule names: an origin may say there what it could say in its head.
 func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {
 		v := trailerFields.judge(name)
-		keep := v.class == serves && strings.IndexByte(name, '_') < 0
+		if why, remove := judgeResponse(name); m.Response != nil && why == "" && !remove {
+			v.class = serves
+		}
+		keep := v.class == serves && strings.IndexByte(name, '_') < 0 && keepsGrammar(name, lines)
 		for _, line := range lines {
 			if keep && (hasControl(line) || holdsAddress(line, m.Client)) {
 				keep = false

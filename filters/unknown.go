@@ -35,28 +35,74 @@ var singletons = [...]string{
 // Apply implements [Filter].
 func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
+	if v := h["Content-Type"]; len(v) > 0 {
+		if keep := contentType(v[0]); keep != v[0] {
+			h["Content-Type"] = []string{keep}
+			log = append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
+		}
+	}
 	for _, name := range singletons {
 		if v := h[name]; len(v) > 1 {
 			h[name] = v[:1:1]
 			log = append(log, Change{name, Reduced, "RFC 9110 §5.3: may come once only"})
 		}
 	}
+	alone := m.Visit.alone
 	for name, lines := range h {
 		v := names.judge(name)
+		why := ""
 		switch v.class {
-		case serves, disguised, framing, hop: // others have seen to them
+		case disguised, framing, hop: // others have seen to them
 			continue
 		case rebuilt:
-			log = rebuildField(m, name, v.why, log)
-			continue
+			if !alone || browserFields[name] {
+				log = rebuildField(m, name, v.why, log)
+				continue
+			}
+			why = whyAlone
+		case serves:
+			why = misused(m, name, lines)
+		default:
+			if why = misused(m, name, lines); why == "" {
+				why = f.refuse(m, name, lines, v)
+			}
 		}
-		why := f.refuse(m, name, lines, v)
+		if alone && !browserFields[name] {
+			why = whyAlone
+		}
 		if why != "" && !f.allowed(m, name) {
 			delete(h, name)
 			log = append(log, Change{name, Removed, why})
 		}
 	}
 	return sorted(log, n)
+}
+
+const whyAlone = "browsers send no field of this name on their own"
+
+// browserFields are the fields of requests that a browser makes on its own,
+// besides those that the persona and its neighbours own.
+var browserFields = map[string]bool{
+	"Authorization": true, "Cache-Control": true, "Host": true, "If-Modified-Since": true,
+	"If-None-Match": true, "If-Range": true, "Origin": true, "Pragma": true, "Range": true,
+	"Sec-Purpose": true, "Service-Worker": true, "Service-Worker-Navigation-Preload": true,
+	"Content-Length": true,
+}
+
+// misused returns why a field that may pass serves nothing in m: it has a
+// value that is none, describes content that is not there, or belongs to
+// another method.
+func misused(m *Message, name string, lines []string) string {
+	r := m.Request
+	switch {
+	case !keepsGrammar(name, lines):
+		return "its value is none that the field has"
+	case safe(r.Method) && r.ContentLength == 0 && describesContent(name):
+		return "RFC 9110 §8: there is no content that it could describe"
+	case strings.HasPrefix(name, "Access-Control-Request-") && r.Method != http.MethodOptions:
+		return "Fetch standard: only a CORS-preflight fetch asks so"
+	}
+	return ""
 }
 
 // refuse returns why a field is removed, or "" if it may pass.
@@ -69,7 +115,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	case v.class == registered && !plain:
 		return ""
 	case v.class == registered, plain && v.family && strings.HasPrefix(name, "Content-"):
-		return "browsers send no field of this name on their own"
+		return whyAlone
 	case f.registeredOnly:
 		return "not in the IANA registry of HTTP field names"
 	case v.class == stored:
@@ -80,7 +126,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		}
 		return ""
 	case m.Visit.Kind != Fetch:
-		return "browsers send no field of this name on their own"
+		return whyAlone
 	case oddName(name):
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	case tells(name) >= weak && !ofSite(m, name):

@@ -18,6 +18,7 @@ import (
 // only Sec-Fetch-Dest tells apart from a frame.
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")}
+	v.alone = madeByBrowser(r, v.Kind)
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
 		v.Site = target
@@ -44,6 +45,13 @@ func readVisit(r *http.Request) Visit {
 		v.ThirdParty = true
 	}
 	return v
+}
+
+// madeByBrowser reports whether a browser asks for a page or a part of it and
+// says so: scripts can add fields to requests of other destinations only
+// (Fetch standard, "request destination").
+func madeByBrowser(r *http.Request, k Kind) bool {
+	return k != Fetch && k != WebSocket && k != Preflight && safe(r.Method) && single(r.Header["Sec-Fetch-Dest"]) != ""
 }
 
 // speaksForItself reports whether a request of kind k that says nothing of an

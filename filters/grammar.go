@@ -1,0 +1,262 @@
+package filters
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// grammars says what the values of a field can be, for fields that pass and
+// whose standard leaves few. What is none of them serves no purpose: the
+// origin could not read it, and another reader could. Names are canonical.
+var grammars = map[string]func(value string) bool{
+	// RFC 9110 §5.6.7. Of what is no date a recipient must make nothing (§13.1.4).
+	"If-Modified-Since":   isDate,
+	"If-Unmodified-Since": isDate,
+	"Accept-Datetime":     isDate, // RFC 7089 §2.1.1
+
+	"Content-Encoding": listOf(among("aes128gcm amz-1.0 aws-chunked base64 br compress dcb dcz deflate exi gzip identity lz4 snappy utf-8 x-compress x-gzip zstd")),
+	"Content-Language": listOf(isLanguageTag),
+	"Content-Range":    isContentRange,
+	"Content-Md5":      isBase64, // RFC 1864
+	"Content-Digest":   listOf(isDigest),
+	"Repr-Digest":      listOf(isDigest),
+	"Unencoded-Digest": listOf(isDigest),
+	"Digest":           listOf(isOldDigest),
+	"Mime-Version":     isVersionNumber,
+
+	// Fetch standard, CORS-preflight fetch.
+	"Access-Control-Request-Method":          isMethod,
+	"Access-Control-Request-Headers":         listOf(validName),
+	"Access-Control-Request-Private-Network": among("true"),
+	"Access-Control-Request-Local-Network":   among("true"),
+	"Service-Worker":                         among("script"), // Service Workers §7.1
+
+	// RFC 4918 §10, RFC 4437 §12, RFC 6638 §8.
+	"Depth":                 among("0 1 infinity 1,noroot infinity,noroot"),
+	"Overwrite":             among("t f"),
+	"Timeout":               listOf(isLockTimeout),
+	"Schedule-Reply":        among("t f"),
+	"Apply-To-Redirect-Ref": among("t f"),
+	"Translate":             among("t f"), // MS-WDVME §2.2
+	"Brief":                 among("t f"),
+
+	"A-Im":             listOf(isInstanceManipulation), // RFC 3229 §10.5.3
+	"Urgency":          among("very-low low normal high"),
+	"Ttl":              isNumber,
+	"Odata-Version":    isVersionNumber,
+	"Odata-Maxversion": isVersionNumber,
+	"Tus-Resumable":    isVersionNumber,
+	"Range-Unit":       among(strings.Join(rangeUnits[:], " ")),
+	"Icy-Metadata":     among("0 1"),
+	"Git-Protocol":     isGitProtocol,
+
+	"Grpc-Timeout":             isGRPCTimeout,
+	"Grpc-Encoding":            listOf(among(grpcCodings)),
+	"Grpc-Accept-Encoding":     listOf(among(grpcCodings)),
+	"Connect-Content-Encoding": listOf(among(grpcCodings)),
+	"Connect-Accept-Encoding":  listOf(among(grpcCodings)),
+	"Connect-Protocol-Version": isNumber,
+	"Connect-Timeout-Ms":       isNumber,
+	"X-Grpc-Web":               among("1"),
+
+	"X-Http-Method":          isMethod,
+	"X-Http-Method-Override": isMethod,
+	"X-Method-Override":      isMethod,
+	"X-Pjax":                 among("true 1"),
+	"X-Inertia":              among("true"),
+	"Rsc":                    among("1"),
+	"Hx-Request":             among("true"),
+	"Hx-Boosted":             among("true"),
+	"Npm-Command":            among("access add adduser audit bugs cache ci completion config dedupe deprecate diff dist-tag docs doctor edit exec explain explore find-dupes fund get help help-search init install install-ci-test install-test link ll login logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart root run run-script sbom search set shrinkwrap star stars start stop team test token trust undeprecate uninstall unpublish unstar update version view whoami"),
+	"Npm-Auth-Type":          among("legacy web"),
+	"Ocs-Apirequest":         among("true 1"),
+	"X-Oc-Mtime":             isNumber,
+	"X-Oc-Ctime":             isNumber,
+	"Oc-Total-Length":        isNumber,
+	"X-File-Size":            isNumber,
+}
+
+const grpcCodings = "identity gzip deflate snappy zstd br"
+
+// keepsGrammar reports whether all lines are values that the field can have.
+func keepsGrammar(name string, lines []string) bool {
+	fits, ok := grammars[name]
+	if !ok {
+		return true
+	}
+	for _, line := range lines {
+		if !fits(strings.Trim(line, " \t")) {
+			return false
+		}
+	}
+	return true
+}
+
+// among returns the grammar of words, separated by space, in any case.
+func among(words string) func(string) bool {
+	known := strings.Fields(words)
+	return func(value string) bool {
+		return slices.ContainsFunc(known, func(word string) bool { return strings.EqualFold(word, value) })
+	}
+}
+
+// listOf returns the grammar of a comma-separated list (RFC 9110 §5.6.1).
+func listOf(member func(string) bool) func(string) bool {
+	return func(value string) bool {
+		for value != "" {
+			var item string
+			if item, value = cutListItem(value); item != "" && !member(item) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func isDate(value string) bool {
+	_, err := http.ParseTime(value)
+	return err == nil
+}
+
+// isNumber takes also the fraction that some clients write for a time.
+func isNumber(value string) bool {
+	whole, fraction, _ := strings.Cut(value, ".")
+	return whole != "" && len(value) <= 20 && strings.Trim(whole+fraction, "0123456789") == ""
+}
+
+func isVersionNumber(value string) bool {
+	return value != "" && len(value) <= 8 && strings.Trim(value, "0123456789.") == ""
+}
+
+// isMethod takes every method that somebody could have registered.
+func isMethod(value string) bool {
+	return value != "" && len(value) <= 20 && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz-_") == ""
+}
+
+func validName(value string) bool {
+	return value != "" && !oddName(value)
+}
+
+// isLanguageTag takes language, script and region (RFC 5646 §2.1), which tell
+// what content is in; extensions and private use could say anything.
+func isLanguageTag(value string) bool {
+	for i, subtag := range strings.Split(value, "-") {
+		letters := strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz") == ""
+		switch n := len(subtag); {
+		case i == 0 && letters && (n == 2 || n == 3):
+		case i > 0 && i < 4 && letters && (n == 2 || n == 3 || n == 4), i > 0 && i < 4 && n == 3 && strings.Trim(subtag, "0123456789") == "":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isContentRange takes unit SP range "/" length (RFC 9110 §14.4).
+func isContentRange(value string) bool {
+	unit, rest, ok := strings.Cut(value, " ")
+	at, length, ok2 := strings.Cut(rest, "/")
+	return ok && ok2 && isMethod(unit) &&
+		(at == "*" || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
+		(length == "*" || isNumber(length))
+}
+
+// isBase64 takes what is no longer than a digest.
+func isBase64(value string) bool {
+	_, err := base64.StdEncoding.DecodeString(value)
+	return err == nil && len(value) <= 88
+}
+
+// digestNames are IANA's registry of digest algorithms, and what storage uses.
+var digestNames = among("sha-512 sha-256 unencoded-sha-512 unencoded-sha-256 id-sha-512 id-sha-256 " +
+	"md5 sha sha-1 sha-384 crc32 crc32c adler adler32 unixsum unixcksum")
+
+// isDigest takes algorithm=:base64: (RFC 9530 §2).
+func isDigest(value string) bool {
+	algorithm, value, _ := strings.Cut(value, "=")
+	return digestNames(algorithm) && len(value) > 2 && value[0] == ':' && value[len(value)-1] == ':' && isBase64(value[1:len(value)-1])
+}
+
+// isOldDigest takes algorithm=base64 or, of checksums, a number in hexadecimal
+// (RFC 3230 §4.1.2).
+func isOldDigest(value string) bool {
+	algorithm, value, _ := strings.Cut(value, "=")
+	return digestNames(algorithm) && value != "" && len(value) <= 128 &&
+		(isBase64(value) || strings.Trim(strings.ToLower(value), "0123456789abcdef") == "")
+}
+
+// isLockTimeout takes Infinite and Second-n (RFC 4918 §10.7).
+func isLockTimeout(value string) bool {
+	seconds, ok := strings.CutPrefix(strings.ToLower(value), "second-")
+	return strings.EqualFold(value, "infinite") || ok && isNumber(seconds)
+}
+
+func isInstanceManipulation(value string) bool {
+	name, _, _ := strings.Cut(value, ";")
+	return among("vcdiff diffe gdiff feed gzip deflate range identity * 3d-tiles")(strings.Trim(name, " \t")) && len(value) < 24
+}
+
+// isGitProtocol takes key=value pairs between colons (git-scm.com, protocol-v2).
+func isGitProtocol(value string) bool {
+	for pair := range strings.SplitSeq(value, ":") {
+		key, value, _ := strings.Cut(pair, "=")
+		switch key {
+		case "version":
+			if !isNumber(value) || len(value) > 2 {
+				return false
+			}
+		case "object-format":
+			if value != "sha1" && value != "sha256" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isGRPCTimeout takes up to eight digits and a unit (grpc.io, gRPC over HTTP/2).
+func isGRPCTimeout(value string) bool {
+	n := len(value) - 1
+	return n >= 1 && n <= 8 && isNumber(value[:n]) && strings.IndexByte("HMSmun", value[n]) >= 0
+}
+
+// contentParameters are the parameters of Content-Type that say how to read
+// content (RFC 2046, 2387, 2557, 3902, 4288 and vendors' versions).
+var contentParameters = among("action api-version base64 boundary charset codecs component delsp eol ext format " +
+	"ieee754compatible level messagetype method odata odata.metadata odata.streaming odata.version optinfo " +
+	"masking msgtype proto profile protocol micalg domain representation schema smime-type start start-info streaming type v version xmlns header columns")
+
+// contentType returns value without parameters that say nothing about content,
+// the rest byte for byte.
+func contentType(value string) string {
+	var kept strings.Builder
+	first := true
+	for part := range splitQuoted(value, ';') {
+		name, _, _ := strings.Cut(part, "=")
+		if !first {
+			if name = strings.Trim(name, " \t"); name != "" && !contentParameters(name) {
+				continue
+			}
+			kept.WriteByte(';')
+		}
+		first = false
+		kept.WriteString(part)
+	}
+	return kept.String()
+}
+
+// describesContent reports whether a field describes the content of a message
+// (RFC 9110 §8): one without content has nothing to describe.
+func describesContent(name string) bool {
+	switch name {
+	case "Digest", "Repr-Digest", "Unencoded-Digest", "Mime-Version", "Slug":
+		return true
+	case "Content-Length", "Content-Type":
+		return false // some servers ask for a type even so
+	}
+	return strings.HasPrefix(name, "Content-")
+}

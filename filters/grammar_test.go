@@ -1,0 +1,91 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A field that may pass does so with values that it can have: a canary in its
+// place is none.
+func TestFieldsKeepToTheirGrammar(t *testing.T) {
+	for name, values := range map[string]string{
+		"Accept-Datetime":               "Thu, 31 May 2007 20:35:00 GMT",
+		"Content-Encoding":              "gzip|br, identity|aws-chunked",
+		"Content-Language":              "de|en-US, zh-Hant-TW|es-419",
+		"Content-Range":                 "bytes 0-9/100|bytes */100|bytes 5-9/*|items 0-1/2",
+		"Content-Md5":                   "Q2hlY2sgSW50ZWdyaXR5IQ==",
+		"Content-Digest":                "sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:, md5=:Q2hlY2sgSW50ZWdyaXR5IQ==:",
+		"Digest":                        "SHA-256=4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=,crc32c=c1NW4A==|unixsum=30637|adler32=03da0195",
+		"Access-Control-Request-Method": "PUT|M-SEARCH",
+		"Depth":                         "0|Infinity|1,noroot",
+		"Timeout":                       "Infinite, Second-4100000000",
+		"Git-Protocol":                  "version=2|version=1:object-format=sha256",
+		"Grpc-Timeout":                  "1S|99999999n",
+		"Grpc-Accept-Encoding":          "identity,gzip",
+		"A-Im":                          "vcdiff, gzip;q=0.3|feed",
+		"Odata-Version":                 "4.01",
+		"Tus-Resumable":                 "1.0.0",
+		"X-Oc-Mtime":                    "1763900000|1763900000.5",
+		"X-Http-Method-Override":        "PATCH",
+		"Npm-Command":                   "run-script",
+		"If-Unmodified-Since":           "Sat, 29 Oct 1994 19:43:31 GMT",
+	} {
+		for i, value := range append(strings.Split(values, "|"), "kzq7canary93fwx", "kzq7canary, 93") {
+			m := scriptRequest(name, value)
+			m.Request.Method, m.Request.ContentLength = http.MethodPost, 5
+			if strings.HasPrefix(name, "Access-Control-") {
+				m.Request.Method = http.MethodOptions
+			}
+			clean(m)
+			if got, want := m.Request.Header.Get(name) == value, i <= strings.Count(values, "|"); got != want {
+				t.Errorf("%s: %s: passes %v", name, value, got)
+			}
+		}
+	}
+}
+
+func TestContentTypeKeepsWhatTellsHowToRead(t *testing.T) {
+	for _, test := range []struct{ sent, got string }{
+		{"application/json; charset=utf-8", "application/json; charset=utf-8"},
+		{`multipart/form-data;boundary="a; b"`, `multipart/form-data;boundary="a; b"`},
+		{`multipart/related; type="application/dicom"; start="<a>"; boundary=x`, `multipart/related; type="application/dicom"; start="<a>"; boundary=x`},
+		{`application/soap+xml;charset=UTF-8;action="urn:a#b"`, `application/soap+xml;charset=UTF-8;action="urn:a#b"`},
+		{`application/json;odata.metadata=minimal;IEEE754Compatible=true`, `application/json;odata.metadata=minimal;IEEE754Compatible=true`},
+		{"text/plain; canary=1; charset=utf-8", "text/plain; charset=utf-8"},
+		{`text/plain; charset=utf-8; name="canary; x"`, "text/plain; charset=utf-8"},
+	} {
+		m := scriptRequest("Content-Type", test.sent)
+		m.Request.Method, m.Request.ContentLength = http.MethodPost, 5
+		if log := clean(m); m.Request.Header.Get("Content-Type") != test.got || len(log) > 1 {
+			t.Errorf("%s became %q", test.sent, m.Request.Header.Get("Content-Type"))
+		}
+	}
+}
+
+// Fields that serve some requests serve no other.
+func TestFieldsOfOtherRequestsGo(t *testing.T) {
+	for _, name := range []string{"Content-Language", "Content-Location", "Content-Disposition", "Content-Acme", "Repr-Digest", "Slug", "Access-Control-Request-Method"} {
+		m := scriptRequest(name, "en")
+		if clean(m); len(m.Request.Header) != 0 {
+			t.Errorf("%s passes in a GET", name)
+		}
+	}
+}
+
+// What a browser asks for and says so holds nothing that a script could add.
+func TestPagesAndTheirPartsHoldBrowserFieldsOnly(t *testing.T) {
+	s := newSet(t, Options{Persona: "off"})
+	for _, dest := range []string{"document", "image", "script", "style", "font", "video"} {
+		for name, passes := range map[string]bool{
+			"X-Api-Key": false, "X-Amz-Date": false, "Idempotency-Key": false, "Turbo-Frame": false, "If-Match": false,
+			"Prefer": false, "Last-Event-Id": false, "Authorization": true, "If-Range": true,
+		} {
+			r := newRequest(t, "GET", "https://site.example/", http.Header{"Sec-Fetch-Dest": {dest}, name: {"return=minimal"}})
+			scrubbed(t, s, r)
+			if got := r.Header[name] != nil; got != passes {
+				t.Errorf("%s with destination %s: passes %v", name, dest, got)
+			}
+		}
+	}
+}
