@@ -27,8 +27,9 @@ type Visit struct {
 	Site       string // registrable domain on whose behalf the request is made; "" if unknown
 	ThirdParty bool   // the origin is not of Site
 
-	browser bool // the client says that it is one
-	alone   bool // no script wrote any of it
+	browser bool        // the client says that it is one
+	alone   bool        // no script wrote any of it
+	signed  http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
 // A Filter hides one kind of identifying data.
@@ -55,6 +56,7 @@ const (
 	Rewritten               // its value was replaced by one that all clients share
 	Added                   // it was not there, and all clients send it
 	Reduced                 // part of its value was removed
+	Restored                // it is as the client sent it, although the rules before say otherwise
 )
 
 // String returns the action as a past participle.
@@ -68,6 +70,8 @@ func (a Action) String() string {
 		return "added"
 	case Reduced:
 		return "reduced"
+	case Restored:
+		return "restored"
 	}
 	return "unknown"
 }

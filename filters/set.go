@@ -109,8 +109,8 @@ func (o Options) at(site Site) Options {
 }
 
 // pipeline lists the filters, in the order in which they run. What removes
-// comes first, then what rebuilds from what is left; the persona comes last,
-// so that nothing after it depends on the client.
+// comes first, then what rebuilds from what is left, then the persona, so that
+// nothing after it depends on the client but what the client's proof needs.
 func (o Options) pipeline(p *persona, allow []string) pipeline {
 	return pipeline{
 		request: []Filter{
@@ -127,6 +127,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			negotiation{p},
 			webSocket{},
 			p,
+			signedFields{},
 		},
 		response: []Filter{
 			responseFields{},

@@ -19,6 +19,7 @@ import (
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")}
 	v.alone = madeByBrowser(r, v.Kind)
+	v.signed = readSigned(r)
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
 		v.Site = target

@@ -130,6 +130,7 @@ var actionNames = map[filters.Action]string{
 	filters.Rewritten: "rewritten",
 	filters.Added:     "added",
 	filters.Reduced:   "reduced",
+	filters.Restored:  "restored",
 }
 
 // head returns e's request head in the order and case of the wire, one field

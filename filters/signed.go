@@ -1,0 +1,92 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+)
+
+// signedFields gives back what the client signed: storage and partner APIs
+// refuse a request of which a signed field is missing or has another value.
+// Who signs has said who they are; what names the way or speaks of the
+// connection is no part of that and stays away.
+type signedFields struct{}
+
+// Apply implements [Filter].
+func (signedFields) Apply(m *Message, log []Change) []Change {
+	h, n := m.Request.Header, len(log)
+	for name, lines := range m.Visit.signed {
+		now, there := h[name]
+		if there && len(now) == len(lines) && strings.Join(now, "\n") == strings.Join(lines, "\n") {
+			continue
+		}
+		h[name] = lines
+		log = append(log, Change{name, Restored, "the request's signature covers it"})
+	}
+	return sorted(log, n)
+}
+
+// readSigned returns the fields of r that a signature covers, nil for none.
+func readSigned(r *http.Request) http.Header {
+	var signed http.Header
+	for _, list := range signedLists(r) {
+		for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ';' || c == ' ' || c == ',' || c == '"' }) {
+			key := http.CanonicalHeaderKey(name)
+			lines, sent := r.Header[key]
+			if !sent || !mayBeSigned(key) {
+				continue
+			}
+			if signed == nil {
+				signed = http.Header{}
+			}
+			signed[key] = lines
+		}
+	}
+	return signed
+}
+
+// mayBeSigned leaves out what changes on the way, as signing libraries do,
+// what the cookie policy decides, and what names a person or the way here.
+func mayBeSigned(name string) bool {
+	switch name {
+	case "User-Agent", "Referer", "Cookie", "Cache-Control", "Pragma", "Expect", "From", "Authorization", "Max-Forwards":
+		return false
+	}
+	switch names.judge(name).class {
+	case hop, framing, route, identity, misplaced:
+		return false
+	}
+	return true
+}
+
+// signedLists returns the lists of field names in the forms in which requests
+// are signed: AWS Signature Version 4 and those made after it (Google, Azure,
+// Alibaba, Tencent, Huawei), in Authorization or in the query of a presigned
+// URL; HTTP message signatures (RFC 9421 §2.5) and the drafts before them.
+func signedLists(r *http.Request) []string {
+	var lists []string
+	for _, field := range [...]string{"Authorization", "Signature"} {
+		line := first(r.Header[field])
+		if at := strings.Index(strings.ToLower(line), "signedheaders="); at >= 0 {
+			list, _, _ := strings.Cut(line[at+len("signedheaders="):], ",")
+			list, _, _ = strings.Cut(list, "&")
+			lists = append(lists, list)
+		}
+		if _, list, ok := strings.Cut(line, `headers="`); ok {
+			list, _, _ = strings.Cut(list, `"`)
+			lists = append(lists, list)
+		}
+	}
+	for _, line := range r.Header["Signature-Input"] {
+		if _, list, ok := strings.Cut(line, "("); ok {
+			list, _, _ = strings.Cut(list, ")")
+			lists = append(lists, list)
+		}
+	}
+	if strings.Contains(r.URL.RawQuery, "SignedHeaders=") {
+		query := r.URL.Query()
+		for _, name := range [...]string{"X-Amz-SignedHeaders", "X-Goog-SignedHeaders", "X-Tos-SignedHeaders"} {
+			lists = append(lists, query.Get(name))
+		}
+	}
+	return lists
+}
