@@ -72,6 +72,7 @@ type Cache struct {
 	mu       sync.Mutex // guards what follows, and what entries and flights say it guards
 	store    *store
 	flights  map[key]*flight // those that others can join
+	asking   map[key]*flight // inquiries
 	aloft    map[*flight]struct{}
 	differ   *differences
 	recently *unstorables
@@ -87,6 +88,7 @@ func New(o Options) *Cache {
 		sleep:    sleepFor,
 		store:    newStore(o.Memory),
 		flights:  map[key]*flight{},
+		asking:   map[key]*flight{},
 		aloft:    map[*flight]struct{}{},
 		differ:   newDifferences(),
 		recently: newUnstorables(),

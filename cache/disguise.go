@@ -133,6 +133,42 @@ func (c *Cache) pace(ctx context.Context, body io.ReadCloser, e *entry, t timing
 	}
 }
 
+// A lateBody gives out what a spool holds as much later than it came as its
+// client came after the first.
+type lateBody struct {
+	*spoolReader
+	sleep func(context.Context, time.Duration) error
+	shift time.Duration
+}
+
+// late returns a reader of a flight's body for a client who came at the given
+// time, or nil if the body's start is gone.
+func (c *Cache) late(q *query, f *flight, trailer http.Header, came time.Time) io.ReadCloser {
+	r := f.spool.reader(q.ctx, trailer, func() { c.leave(f) })
+	if r == nil {
+		return nil
+	}
+	return &lateBody{r, c.sleep, came.Sub(f.start)}
+}
+
+func (b *lateBody) Read(p []byte) (int, error) {
+	end, _ := b.s.arrival(b.at)
+	if left := end - b.at; left > 0 && int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := b.spoolReader.Read(p)
+	_, came := b.s.arrival(b.at - 1)
+	if err == io.EOF {
+		came = b.s.finishedAt()
+	}
+	if wait := came.Add(b.shift).Sub(b.s.now()); wait > 0 && !came.IsZero() {
+		if err := b.sleep(b.ctx, wait); err != nil {
+			return n, err
+		}
+	}
+	return n, err
+}
+
 // A shadowBody gives out a stored body as fast as the origin's own comes, byte
 // for byte. An error of the origin is one here too.
 type shadowBody struct {

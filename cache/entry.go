@@ -55,9 +55,19 @@ type entry struct {
 	all    *view // everybody's, outside of Disguised; set before e is stored
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
-	// headAt is when the last pretended fetch of this entry gets its head.
-	// Guarded by the store's lock.
-	headAt time.Time
+	// lead is the last pretended fetch of this entry. Guarded by the store's lock.
+	lead pretence
+}
+
+// A pretence is a fetch that only seems to be made.
+type pretence struct {
+	begun time.Time
+	took  timing
+}
+
+// underWay reports whether it seems to last at the given time.
+func (p *pretence) underWay(now time.Time) bool {
+	return now.Sub(p.begun) < p.took.head+p.took.tail
 }
 
 // age returns current_age (RFC 9111 §4.2.3).

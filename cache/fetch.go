@@ -98,26 +98,25 @@ func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
 		return nil, false, nil
 	}
 	at := f.at
-	var took timing
 	stranger := q.sharing == Disguised && f.client != q.client && !e.personal
 	if stranger {
-		var ok bool
-		if took, ok = c.model.draw(originOf(f.k.url), e, begun); !ok {
-			took.head = f.at.Sub(f.start)
-		}
-		if err := c.sleep(q.ctx, begun.Add(took.head).Sub(c.now())); err != nil {
+		// It sees what it would see with a fetch of its own that takes as long.
+		if err := c.sleep(q.ctx, begun.Add(f.at.Sub(f.start)).Sub(c.now())); err != nil {
 			c.leave(f)
 			return nil, true, err
 		}
 		at = c.now()
 	}
 	resp := c.present(q, f, at)
-	body := f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) })
-	if body == nil {
+	if stranger {
+		resp.Body = c.late(q, f, resp.Trailer, begun)
+	} else if body := f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) }); body != nil {
+		resp.Body = body
+	}
+	if resp.Body == nil {
 		c.leave(f)
 		return nil, false, nil
 	}
-	resp.Body = body
 	c.mu.Lock()
 	c.counters.Collapsed++
 	c.use(f, q.client, at)

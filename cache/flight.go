@@ -174,6 +174,9 @@ func (c *Cache) land(f *flight) {
 	if c.flights[f.k] == f {
 		delete(c.flights, f.k)
 	}
+	if c.asking[f.k] == f {
+		delete(c.asking, f.k)
+	}
 	delete(c.aloft, f)
 	if f.spool != nil {
 		f.spool.mu.Lock()

@@ -13,134 +13,6 @@ import (
 	"time"
 )
 
-// A call is one request at a slow origin: the test writes the answer.
-type call struct {
-	r    *http.Request
-	head chan *http.Response // what to answer; nil fails
-	body *io.PipeWriter
-}
-
-// respond sends the head of an answer whose body is written to cl.body.
-func (cl *call) respond(header string, length int64) {
-	pr, pw := io.Pipe()
-	cl.body = pw
-	resp := parseResponse("200\n"+header, cl.r)
-	resp.Body, resp.ContentLength = pr, length
-	context.AfterFunc(cl.r.Context(), func() { pw.CloseWithError(cl.r.Context().Err()) })
-	cl.head <- resp
-}
-
-// A slowOrigin hands every request to the test.
-type slowOrigin struct{ calls chan *call }
-
-func (o *slowOrigin) RoundTrip(r *http.Request) (*http.Response, error) {
-	cl := &call{r: r, head: make(chan *http.Response, 1)}
-	o.calls <- cl
-	select {
-	case resp := <-cl.head:
-		if resp == nil {
-			return nil, errOrigin
-		}
-		return resp, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-}
-
-// A visit is a client's request under way.
-type visit struct {
-	resp *http.Response
-	err  error
-	done chan struct{}
-	stop context.CancelFunc
-}
-
-type theatre struct {
-	t      *testing.T
-	c      *Cache
-	origin *slowOrigin
-	rt     http.RoundTripper
-}
-
-// stage runs f with a cache and an origin in a bubble in which time passes
-// only when everybody waits.
-func stage(t *testing.T, o Options, f func(*theatre)) {
-	synctest.Test(t, func(t *testing.T) {
-		th := &theatre{t: t, c: New(o), origin: &slowOrigin{calls: make(chan *call, 100)}}
-		th.rt = th.c.Transport(th.origin)
-		f(th)
-		th.c.Close()
-	})
-}
-
-func (th *theatre) visit(client, fields string) *visit {
-	ctx, cancel := context.WithCancel(th.t.Context())
-	return th.visitWith(WithVisitor(ctx, Visitor{Client: client}), cancel, fields)
-}
-
-func (th *theatre) visitWith(ctx context.Context, cancel context.CancelFunc, fields string) *visit {
-	v := &visit{done: make(chan struct{}), stop: cancel}
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example/", nil)
-	if err != nil {
-		th.t.Fatal(err)
-	}
-	for line := range strings.Lines(fields) {
-		name, value, _ := strings.Cut(line, ":")
-		r.Header.Add(name, strings.TrimSpace(value))
-	}
-	go func() {
-		defer close(v.done)
-		v.resp, v.err = th.rt.RoundTrip(r)
-	}()
-	synctest.Wait()
-	return v
-}
-
-// call returns the next request at the origin.
-func (th *theatre) call() *call {
-	th.t.Helper()
-	synctest.Wait()
-	select {
-	case cl := <-th.origin.calls:
-		return cl
-	default:
-		th.t.Fatal("the origin was not asked")
-		return nil
-	}
-}
-
-func (th *theatre) quiet() {
-	th.t.Helper()
-	synctest.Wait()
-	if n := len(th.origin.calls); n > 0 {
-		th.t.Fatalf("the origin was asked %d times", n)
-	}
-}
-
-func (th *theatre) expect(v *visit, want string) {
-	th.t.Helper()
-	<-v.done
-	if v.err != nil {
-		th.t.Fatal(v.err)
-	}
-	buf := make([]byte, len(want))
-	if _, err := io.ReadFull(v.resp.Body, buf); err != nil || string(buf) != want {
-		th.t.Fatalf("read %q, %v; want %q", buf, err, want)
-	}
-}
-
-func (th *theatre) end(v *visit) {
-	th.t.Helper()
-	rest, err := io.ReadAll(v.resp.Body)
-	v.resp.Body.Close()
-	if err != nil || len(rest) > 0 {
-		th.t.Fatalf("at the end: %q, %v", rest, err)
-	}
-	synctest.Wait()
-}
-
-const storableFields = "Cache-Control: max-age=60"
-
 func TestFollowersGetBytesAsTheyCome(t *testing.T) {
 	stage(t, shared, func(th *theatre) {
 		leader := th.visit("a", "")
@@ -476,6 +348,48 @@ func TestCloseEndsFetches(t *testing.T) {
 		<-v.done
 		if v.err == nil || cl.r.Context().Err() == nil {
 			t.Errorf("got %v", v.err)
+		}
+	})
+}
+
+// In Disguised another client follows as much later as it came, with a header
+// that looks like the leader's.
+func TestStrangersFollowLater(t *testing.T) {
+	stage(t, Options{}, func(th *theatre) {
+		begun := time.Now()
+		leader := th.visit("a", "")
+		time.Sleep(100 * time.Millisecond)
+		stranger, same := th.visit("b", ""), th.visit("a", "")
+		time.Sleep(400 * time.Millisecond)
+		cl := th.call()
+		th.quiet()
+		cl.respond(storableFields+"\nSet-Foo: bar", -1)
+		expectAt := func(v *visit, text string, want time.Duration) {
+			t.Helper()
+			th.expect(v, text)
+			if got := time.Since(begun); got != want {
+				t.Errorf("%q after %v, want %v", text, got, want)
+			}
+		}
+		io.WriteString(cl.body, "one")
+		expectAt(leader, "one", 500*time.Millisecond)
+		expectAt(same, "one", 500*time.Millisecond)
+		expectAt(stranger, "one", 600*time.Millisecond)
+		io.WriteString(cl.body, "two")
+		expectAt(leader, "two", 600*time.Millisecond)
+		expectAt(stranger, "two", 700*time.Millisecond)
+		cl.body.Close()
+		for _, v := range []*visit{leader, same, stranger} {
+			if v == same {
+				th.expect(v, "two")
+			}
+			th.end(v)
+			if got := len(v.resp.Header); got != len(leader.resp.Header) || v.resp.Header.Get("Age") != "" {
+				t.Errorf("header %v", v.resp.Header)
+			}
+		}
+		if got := time.Since(begun); got != 800*time.Millisecond {
+			t.Errorf("the end came after %v", got)
 		}
 	})
 }

@@ -56,9 +56,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	f.viewers = map[string]time.Time{q.client: f.at}
 	c.mu.Unlock()
 	f.entry = e
-	f.spool = &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
-		return c.inflight.Add(by) > flightBudget(o)
-	}}
+	f.spool = c.newSpool(f)
 	// The leader's reader stands before the first byte can slide out.
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	if resp.StatusCode != http.StatusPartialContent {
@@ -169,11 +167,16 @@ func (c *Cache) keep(f *flight, failure error) {
 	if sliding {
 		return
 	}
+	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
+	if f.entry == nil {
+		c.model.recordTail(originOf(f.k.url), took)
+		return
+	}
 	e := *f.entry
 	e.body = trimmed(body)
 	e.pieces = slices.Clip(slices.Clone(pieces))
 	e.trailer = f.resp.Trailer.Clone()
-	e.timing.tail, e.timing.size = c.now().Sub(f.at), int64(len(body))
+	e.timing = took
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
 			return // the framing lied

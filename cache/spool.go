@@ -42,6 +42,7 @@ type spool struct {
 	base    int64 // bytes that slid out before buf[0]
 	sliding bool
 	done    bool
+	ended   time.Time
 	err     error // nil after done means the body is whole
 	trailer http.Header
 	readers map[*spoolReader]struct{}
@@ -147,11 +148,31 @@ func (s *spool) slide() {
 	}
 }
 
+// arrival returns the end of the piece that holds the byte at an offset, and
+// when it came; 0 and the zero time if it has not come or is not known.
+func (s *spool) arrival(at int64) (end int64, came time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pieces {
+		if at < p.to {
+			return p.to, s.start.Add(p.after)
+		}
+	}
+	return 0, time.Time{}
+}
+
+func (s *spool) finishedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // finish ends the body; err is nil if it is whole.
 func (s *spool) finish(err error, trailer http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done, s.err, s.trailer = true, err, trailer
+	s.ended = s.now()
 	s.wake()
 }
 

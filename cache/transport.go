@@ -116,6 +116,8 @@ func (t *transport) refresh(q *query, e *entry) {
 }
 
 // pretend answers from what others fetched as if the origin was asked now.
+// Whoever comes while another does so is told the same times, from when it
+// came, as those are who come while the origin is really asked.
 func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c, e := t.c, found.e
 	begun := c.now()
@@ -123,15 +125,14 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	if !ok {
 		return t.pretendByAsking(q, found)
 	}
-	due := begun.Add(took.head)
 	c.mu.Lock()
-	if begun.Before(e.headAt) && due.Before(e.headAt) {
-		due = e.headAt // it joins the pretended fetch that is under way
+	if e.lead.underWay(begun) {
+		took = e.lead.took
 	} else {
-		e.headAt = due
+		e.lead = pretence{begun, took}
 	}
 	c.mu.Unlock()
-	if err := c.sleep(q.ctx, due.Sub(c.now())); err != nil {
+	if err := c.sleep(q.ctx, begun.Add(took.head).Sub(c.now())); err != nil {
 		return nil, err
 	}
 	resp := c.reveal(q, found)
@@ -145,54 +146,31 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 // is not known, and answers from the store: two clients get the same content,
 // which thus cannot tell them apart. An answer of another kind is passed on.
 func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, error) {
-	c, e := t.c, found.e
-	f := c.launch(q, c.outgoing(q, finding{}), t.next, func(*flight) {})
+	c := t.c
+	begun := c.now()
+	if f := c.beingAsked(q.everybody); f != nil {
+		if err := c.await(q.ctx, f); err != nil {
+			return nil, err
+		}
+		if f.spool != nil {
+			if err := c.sleep(q.ctx, begun.Add(f.at.Sub(f.start)).Sub(c.now())); err != nil {
+				c.leave(f)
+				return nil, err
+			}
+			return c.shadow(q, found, f, c.late(q, f, nil, begun)), nil
+		}
+		c.leave(f)
+	}
+	f := c.inquire(q, found, t.next)
 	defer f.trace.silence()
 	if err := c.await(q.ctx, f); err != nil {
 		return nil, err
 	}
-	body := c.direct(context.WithoutCancel(q.ctx), f)
-	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
+	if f.spool == nil {
 		c.count(&c.counters.Misses)
 		resp := c.passOn(q, f)
-		resp.Body = body
+		resp.Body = c.direct(q.ctx, f)
 		return c.conditioned(q, resp, f.at), nil
 	}
-	c.model.recordHead(originOf(q.everybody.url), timing{head: f.at.Sub(f.start), at: f.at})
-	resp := c.reveal(q, found)
-	if resp.Body == http.NoBody || found.repeat {
-		body.Close()
-		return resp, nil
-	}
-	resp.Body = &shadowBody{ReadCloser: resp.Body, real: body}
-	return resp, nil
-}
-
-// changed reports whether the origin now gives another client something
-// else than e, and e is therefore not to be given out.
-func (c *Cache) changed(q *query, e *entry, f *flight) bool {
-	h := f.resp.Header
-	if h.Get("Etag") == e.etag && h.Get("Location") == e.header.Get("Location") {
-		return false
-	}
-	if e.client == q.client || !permanent(e.status) && e.life.operative < longLived {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.counters.Differing++
-	c.differ.given.Add(c.differ.id(q.everybody), answer{client: q.client, differs: true, until: e.received.Add(e.life.operative)})
-	return c.options.Load().Distrust
-}
-
-// reveal gives a client a response that it has not used before.
-func (c *Cache) reveal(q *query, found finding) *http.Response {
-	now := c.now()
-	c.mu.Lock()
-	c.counters.Pretended++
-	if found.e.held != nil {
-		c.store.view(found.e, q.client, now)
-	}
-	c.mu.Unlock()
-	return c.serve(q, found.e, now)
+	return c.shadow(q, found, f, f.first), nil
 }
