@@ -72,6 +72,35 @@ func (a Address) covers(ip netip.Addr) bool {
 	return a.IP == ip
 }
 
+// An AdminAddress is where the operator's tools connect: IP:PORT on a loopback
+// or private address, or unix:PATH.
+type AdminAddress string
+
+// UnmarshalText accepts such an address, and "" for none.
+func (a *AdminAddress) UnmarshalText(text []byte) error {
+	s := string(text)
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if path == "" {
+			return errors.New("names no path; write unix:/run/guise/admin.sock")
+		}
+		*a = AdminAddress(s)
+		return nil
+	}
+	if s == "" {
+		*a = ""
+		return nil
+	}
+	var at Address
+	if err := at.UnmarshalText(text); err != nil {
+		return err
+	}
+	if !at.IP.IsLoopback() && !at.IP.IsPrivate() {
+		return fmt.Errorf("%s can be reached by strangers; write a loopback or private address, or unix:PATH", quote(s))
+	}
+	*a = AdminAddress(at.String())
+	return nil
+}
+
 // A PortRange is a port or several: 443, "1024-65535".
 type PortRange struct{ First, Last uint16 }
 

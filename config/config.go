@@ -27,6 +27,7 @@ type Config struct {
 	Cache        Cache        `key:"cache"`
 	Upstream     Upstream     `key:"upstream"`
 	Console      Console      `key:"console"`
+	Admin        Admin        `key:"admin"`
 	Log          Log          `key:"log"`
 	Limits       Limits       `key:"limits"`
 	Timeouts     Timeouts     `key:"timeouts"`
@@ -43,15 +44,22 @@ type Listener struct {
 // Access says who may enter.
 type Access struct {
 	Networks       []netip.Prefix `key:"networks"`
+	Deny           []netip.Prefix `key:"deny"` // closed within networks; the longer prefix decides
+	Open           bool           `key:"open"` // anybody may enter, and that is meant
 	Authentication Authentication `key:"authentication"`
-	Users          string         `key:"users"` // htpasswd file
+	Users          string         `key:"users"`       // htpasswd file, for basic
+	TokenKey       string         `key:"token_key"`   // file, for token
+	Revoked        string         `key:"revoked"`     // file of names and token ids, for token
+	Authorities    string         `key:"authorities"` // PEM file, for certificate
 }
 
 // Destinations says where requests may go.
 type Destinations struct {
 	Ports        []PortRange `key:"ports"`         // plain HTTP
 	ConnectPorts []PortRange `key:"connect_ports"` // CONNECT
-	Allow        []Place     `key:"allow"`         // let through the private-network guard
+	AbusedPorts  Openness    `key:"abused_ports"`  // those that abuse lives on, within a range
+	Tunnels      Tunnels     `key:"tunnels"`
+	Allow        []Place     `key:"allow"` // let through the private-network guard
 	Deny         []Place     `key:"deny"`
 }
 
@@ -95,16 +103,38 @@ type Console struct {
 	Enabled bool `key:"enabled"`
 }
 
-// Log says how much is reported on standard error.
-type Log struct {
-	Level Level `key:"level"`
+// Admin is what the operator's own tools ask, apart from all listeners.
+type Admin struct {
+	Address AdminAddress `key:"address"` // /metrics, /healthz and /readyz; "" for none
+	Pprof   string       `key:"pprof"`   // path of a Unix socket; "" for none
 }
 
-// Limits bounds what a client may send in one request head.
+// Log says how much is reported on standard error.
+type Log struct {
+	Level    Level       `key:"level"`
+	Requests RequestLine `key:"requests"`
+}
+
+// Limits bounds what a client may send in one request head, and how much it
+// may do.
 type Limits struct {
 	Head   Bytes `key:"head"`   // request line and fields together
 	Fields int   `key:"fields"` // number of fields
 	Target Bytes `key:"target"` // the request line's URL
+	Client Share `key:"client"` // each client: a user, else an IPv4 address or IPv6 /64
+	Total  Share `key:"total"`  // all together
+}
+
+// A Share is how much may be done. Zero sets no limit.
+type Share struct {
+	Requests    int   `key:"requests"`    // per second
+	Burst       int   `key:"burst"`       // at once; 0 for one second's worth
+	Connections int   `key:"connections"` // open at once
+	Tunnels     int   `key:"tunnels"`     // open at once
+	TunnelRate  int   `key:"tunnel_rate"` // new ones per second
+	Upload      Bytes `key:"upload"`      // per second
+	Download    Bytes `key:"download"`    // per second
+	Daily       Bytes `key:"daily"`       // both ways, per day of UTC
 }
 
 // Timeouts bounds every wait.

@@ -93,6 +93,33 @@ const (
 	LevelOff   Level = "off"
 )
 
+// Openness says whether something that is closed for good reasons may be used.
+type Openness string
+
+// The choices.
+const (
+	Open   Openness = "open"
+	Closed Openness = "closed"
+)
+
+// Tunnels says what may go through CONNECT.
+type Tunnels string
+
+// The choices for tunnels.
+const (
+	TunnelsAny Tunnels = "any"
+	TunnelsTLS Tunnels = "tls" // a TLS ClientHello for the host of CONNECT
+)
+
+// RequestLine is what is logged of each request.
+type RequestLine string
+
+// The choices for requests in the log.
+const (
+	RequestsNone      RequestLine = "none"
+	RequestsAnonymous RequestLine = "anonymous" // minute, method, class of status, size bucket
+)
+
 // SiteInspection says whether a site's TLS is ended here. Only never, written
 // false, is supported yet.
 type SiteInspection string
@@ -120,15 +147,20 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalText accepts a kind of authentication that this version has.
+// UnmarshalText accepts a kind of authentication.
 func (a *Authentication) UnmarshalText(text []byte) error {
-	if err := choose(a, text, AuthNone, AuthBasic, AuthToken, AuthCertificate); err != nil {
-		return err
-	}
-	if *a != AuthNone {
-		return fmt.Errorf("%s is %w; write none", *a, errUnsupported)
-	}
-	return nil
+	return choose(a, text, AuthNone, AuthBasic, AuthToken, AuthCertificate)
+}
+
+// UnmarshalText accepts open or closed.
+func (o *Openness) UnmarshalText(text []byte) error { return choose(o, text, Open, Closed) }
+
+// UnmarshalText accepts any or tls.
+func (t *Tunnels) UnmarshalText(text []byte) error { return choose(t, text, TunnelsAny, TunnelsTLS) }
+
+// UnmarshalText accepts none or anonymous.
+func (r *RequestLine) UnmarshalText(text []byte) error {
+	return choose(r, text, RequestsNone, RequestsAnonymous)
 }
 
 // UnmarshalText accepts pass or drop.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // rules reports what no single value shows: keys that contradict each other,
@@ -13,9 +14,13 @@ func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
 	l.siteRules(c.Sites)
 	l.sourceRules(c.Identity.SourceAddresses)
+	l.accessRules(c)
+	l.require(c.Admin.Address == "", "admin.address", errUnsupported.Error())
+	l.require(c.Admin.Pprof == "", "admin.pprof", errUnsupported.Error())
+	l.require(c.Log.Requests == RequestsNone, "log.requests", errUnsupported.Error())
+	l.shareRules("limits.client", c.Limits.Client)
+	l.shareRules("limits.total", c.Limits.Total)
 
-	l.require(len(c.Access.Networks) > 0, "access.networks", "names no network, so nobody could enter")
-	l.require(c.Access.Users == "", "access.users", errUnsupported.Error())
 	l.require(!c.Inspection.Enabled, "inspection.enabled", errUnsupported.Error())
 	l.require(c.Cache.Object > 0, "cache.object", "want more than 0; to store nothing, set cache.memory to 0")
 	l.require(len(c.Upstream.Chain) <= 1, "upstream.chain", "more than one hop is "+errUnsupported.Error())
@@ -34,6 +39,104 @@ func (l *loader) require(ok bool, key, what string) {
 	if !ok {
 		l.fail(l.place(key), key, "%s", what)
 	}
+}
+
+// accessRules wants every kind of authentication to have what it needs and
+// nothing it ignores, and a door that is open to strangers to be meant.
+func (l *loader) accessRules(c *Config) {
+	a := c.Access
+	l.require(len(a.Networks) > 0, "access.networks", "names no network, so nobody could enter")
+	for _, file := range []struct {
+		key, value string
+		of         Authentication
+		needed     bool
+	}{
+		{"access.users", a.Users, AuthBasic, true},
+		{"access.token_key", a.TokenKey, AuthToken, true},
+		{"access.revoked", a.Revoked, AuthToken, false},
+		{"access.authorities", a.Authorities, AuthCertificate, true},
+	} {
+		if a.Authentication == file.of {
+			l.require(file.value != "" || !file.needed, "access.authentication", string(file.of)+" needs "+file.key+", the name of a file")
+		} else {
+			l.require(file.value == "", file.key, "changes nothing unless access.authentication is "+string(file.of))
+		}
+	}
+	if a.Authentication == AuthCertificate {
+		for i, one := range c.Listeners {
+			l.require(one.Protocol == HTTPS, "access.authentication", fmt.Sprintf("certificate needs https listeners, and listeners[%d] is %s", i, one.Protocol))
+		}
+	}
+	if a.Authentication == AuthNone && !a.Open {
+		l.strangerRules(c)
+	}
+}
+
+// strangerRules refuses to serve whoever comes along, unless that is meant:
+// scanners find an open proxy within hours.
+func (l *loader) strangerRules(c *Config) {
+	if !slices.ContainsFunc(c.Access.Networks, reachesStrangers) {
+		return
+	}
+	nodes := l.items("listeners")
+	for i, one := range c.Listeners {
+		if one.Address.IP.IsLoopback() {
+			continue
+		}
+		l.fail(addressPlace(nodes[i]), fmt.Sprintf("listeners[%d].address", i),
+			"%s is open to strangers: access.networks goes beyond loopback and private networks, and access.authentication is none; "+
+				"set access.authentication, or narrow access.networks, or write access.open: true if anybody may use this proxy", one.Address)
+	}
+}
+
+// reachesStrangers reports whether p holds an address that is neither of this
+// machine nor of a private network.
+func reachesStrangers(p netip.Prefix) bool {
+	if !p.IsValid() {
+		return false // reported already
+	}
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	for _, closed := range closedNetworks {
+		if closed.Bits() <= p.Bits() && closed.Contains(p.Addr()) {
+			return false
+		}
+	}
+	return true
+}
+
+var closedNetworks = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"), // RFC 1918
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("169.254.0.0/16"), // RFC 3927
+	netip.MustParsePrefix("100.64.0.0/10"),  // RFC 6598; mesh networks use it too
+	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("fc00::/7"),  // RFC 4193
+	netip.MustParsePrefix("fe80::/10"), // RFC 4291
+}
+
+// shareRules refuses what could not be meant.
+func (l *loader) shareRules(key string, s Share) {
+	const most = 1_000_000
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"requests", s.Requests}, {"burst", s.Burst}, {"connections", s.Connections},
+		{"tunnels", s.Tunnels}, {"tunnel_rate", s.TunnelRate},
+	} {
+		l.require(n.value >= 0 && n.value <= most, key+"."+n.name, fmt.Sprintf("want between 0 (no limit) and %d", most))
+	}
+	for _, b := range []struct {
+		name  string
+		value Bytes
+	}{{"upload", s.Upload}, {"download", s.Download}} {
+		l.require(b.value == 0 || b.value >= 1<<10, key+"."+b.name, "want at least 1KiB (a second), or 0 for no limit")
+	}
+	l.require(s.Burst == 0 || s.Requests > 0 || s.TunnelRate > 0, key+".burst", "changes nothing unless requests or tunnel_rate is set")
 }
 
 // limitsContradict blames the limit that the user wrote, not the profile's.

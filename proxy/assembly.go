@@ -36,9 +36,17 @@ type requestStep func(*exchange, *http.Request) (*http.Request, *failure)
 type responseStep func(*exchange, *http.Response) *http.Response
 
 // assemble builds the way of a request. Steps run in the order listed.
-func assemble(o Options, store *cache.Cache) (*assembly, error) {
-	a := &assembly{options: o, gate: gate.New(o.Gate)}
+// before is the assembly that a reload replaces, nil for a first one.
+func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error) {
+	a := &assembly{options: o}
+	var known *gate.Gate
+	if before != nil {
+		known = before.gate
+	}
 	var err error
+	if a.gate, err = gate.New(o.Gate, known); err != nil {
+		return nil, err
+	}
 	if a.filters, err = filters.New(o.Filters); err != nil {
 		return nil, err
 	}

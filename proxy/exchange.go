@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/textproto"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 
 	"guise/filters"
 	"guise/proxy/egress"
+	"guise/proxy/gate"
 	"guise/proxy/wire"
 )
 
@@ -27,7 +27,7 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	assembly *assembly
-	client   netip.Addr
+	visit    *visit
 	target   egress.Target
 	message  *filters.Message // set by the scrub step
 	accepts  []string         // Accept-Encoding as the client sent it
@@ -41,15 +41,18 @@ type exchange struct {
 }
 
 // serve carries one exchange through the pipeline.
-func (a *assembly) serve(w http.ResponseWriter, r *http.Request, client netip.Addr) *exchange {
+func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exchange {
 	e := &exchange{
 		ResponseWriter: w,
 		assembly:       a,
-		client:         client,
+		visit:          v,
 		accepts:        r.Header["Accept-Encoding"],
 		html:           wantsHTML(r),
 	}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
+	if v.use.Metered() && r.Body != http.NoBody {
+		r.Body = &meteredBody{r.Body, r.Context(), v.use}
+	}
 	a.pipeline.ServeHTTP(e, r)
 	return e
 }
@@ -70,7 +73,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil
 	}
-	resp.Body = &responseBody{resp.Body, &e.broken}
+	resp.Body = &responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
 	return resp, nil
 }
 
@@ -125,6 +128,10 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 		resp.Body.Close()
 		return unknownUpgrade.response(r, e.html)
 	}
+	if err := e.visit.use.Tunnel(); err != nil {
+		resp.Body.Close()
+		return e.assembly.refusal(err).response(r, e.html)
+	}
 	e.upgrade = conn
 	resp.Body = http.NoBody // goproxy closes what it gets
 	return resp
@@ -135,10 +142,15 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 type responseBody struct {
 	io.ReadCloser
 	broken *atomic.Bool
+	ctx    context.Context
+	use    *gate.Use
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if over := paced(b.use.Down(b.ctx, n)); over != nil && err == nil {
+		err = over
+	}
 	if err != nil && err != io.EOF {
 		b.broken.Store(true)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"guise/cache"
 	"guise/filters"
+	"guise/proxy/gate"
 )
 
 // An Explanation says what would happen to a request.
@@ -23,13 +24,13 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	o.Timeouts = o.Timeouts.withDefaults()
 	store := cache.New(o.Cache)
 	defer store.Close()
-	a, err := assemble(o, store)
+	a, err := assemble(o, store, nil)
 	if err != nil {
 		return Explanation{}, err
 	}
 	defer a.close()
 
-	e := &exchange{client: client}
+	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}}}
 	for _, step := range []requestStep{a.canonicalize, a.refuseDestination, a.countHops} {
 		var refused *failure
 		if r, refused = step(e, r); refused != nil {

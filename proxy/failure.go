@@ -34,15 +34,17 @@ type failure struct {
 var (
 	allowed = http.Header{"Allow": {"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT"}}
 
-	notAdmitted    = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
-	refusedTarget  = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there."}
-	badTarget      = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
-	badRequest     = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
-	traceRefused   = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
-	notAProxyUse   = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
-	ownOptions     = failure{status: 204, header: allowed}
-	looped         = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
-	unknownUpgrade = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
+	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
+	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who say who they are."}
+	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
+	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there."}
+	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
+	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
+	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
+	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
+	ownOptions       = failure{status: 204, header: allowed}
+	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
+	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
 )
 
 // failureOf says why a round trip or a dial failed, in the words of RFC 9209.

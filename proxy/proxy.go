@@ -29,14 +29,15 @@ import (
 // Options configures a [Proxy]. The zero value is a proxy for loopback
 // clients with every filter on.
 type Options struct {
-	Gate     gate.Options    // who may enter
-	Filters  filters.Options // what is hidden
-	Cache    cache.Options   // what is reused
-	Egress   egress.Options  // where requests may go, and how they leave; Own and ConnectTimeout are set by the proxy
-	Limits   wire.Limits     // sizes and counts of what a client may send
-	Timeouts Timeouts
-	Console  bool         // serve the start page and the PAC file on the listeners
-	Log      *slog.Logger // nil discards
+	Gate      gate.Options    // who may enter
+	Filters   filters.Options // what is hidden
+	Cache     cache.Options   // what is reused
+	Egress    egress.Options  // where requests may go, and how they leave; Own and ConnectTimeout are set by the proxy
+	Limits    wire.Limits     // sizes and counts of what a client may send
+	Timeouts  Timeouts
+	TunnelTLS bool         // carry no CONNECT tunnel but one that begins with TLS for the host of CONNECT
+	Console   bool         // serve the start page and the PAC file on the listeners
+	Log       *slog.Logger // nil discards
 }
 
 // Timeouts bounds every wait. Zero fields take the value in parentheses.
@@ -68,6 +69,7 @@ type Proxy struct {
 	cache   *cache.Cache
 	server  *wire.Server
 	tunnels *tunnels
+	away    doorkeeper
 	console http.Handler
 	reload  sync.Mutex
 
@@ -80,26 +82,27 @@ type Proxy struct {
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{tunnels: newTunnels(), console: console.Handler()}
 	p.cache = cache.New(o.Cache)
-	a, err := p.assemble(o)
+	a, err := p.assemble(o, nil)
 	if err != nil {
 		p.cache.Close()
 		return nil, err
 	}
 	p.current.Store(a)
-	p.server = &wire.Server{Handler: p, Log: o.Log}
+	p.server = &wire.Server{Handler: p, Admit: p.admit, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
 
-// assemble completes o by what only the running proxy knows.
-func (p *Proxy) assemble(o Options) (*assembly, error) {
+// assemble completes o by what only the running proxy knows. before is what
+// ran until now, nil at first.
+func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	o.Timeouts = o.Timeouts.withDefaults()
 	o.Egress.ConnectTimeout = o.Timeouts.Connect
 	o.Egress.Own = p.addresses
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return assemble(o, p.cache)
+	return assemble(o, p.cache, before)
 }
 
 func (p *Proxy) configureServer(o Options) {
@@ -117,7 +120,7 @@ func (p *Proxy) configureServer(o Options) {
 func (p *Proxy) Reload(o Options) error {
 	p.reload.Lock()
 	defer p.reload.Unlock()
-	a, err := p.assemble(o)
+	a, err := p.assemble(o, p.current.Load())
 	if err != nil {
 		return err
 	}
@@ -164,21 +167,29 @@ func (p *Proxy) addresses() []netip.AddrPort {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || a.gate.Admit(remote.Addr()) != nil {
+	if err != nil {
 		notAdmitted.write(w, r)
 		return
 	}
-	switch {
-	case a.egress.IsOwn(remote, localAddr(r)):
+	if a.egress.IsOwn(remote, localAddr(r)) {
 		looped.write(w, r)
+		return
+	}
+	v, err := a.enter(r, remote.Addr())
+	if err != nil {
+		a.refusal(err).write(w, r)
+		return
+	}
+	defer v.end()
+	switch {
 	case r.Method == http.MethodConnect:
-		p.connect(a, w, r)
+		p.connect(a, w, r, v)
 	case r.Method == http.MethodTrace:
 		traceRefused.write(w, r)
 	case !r.URL.IsAbs():
 		p.ownPage(a, w, r)
 	default:
-		p.exchange(a, w, r, remote.Addr().Unmap())
+		p.exchange(a, w, r, v)
 	}
 }
 
@@ -190,8 +201,8 @@ func localAddr(r *http.Request) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, client netip.Addr) {
-	e := a.serve(w, r, client)
+func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
+	e := a.serve(w, r, v)
 	switch {
 	case e.broken.Load():
 		panic(http.ErrAbortHandler) // never pass a part for the whole
@@ -223,6 +234,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 func (p *Proxy) Close() error {
 	err := p.server.Close()
 	p.tunnels.close()
+	p.away.wait()
 	p.current.Load().close()
 	return errors.Join(err, p.cache.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"strconv"
 
 	"guise/cache"
@@ -78,7 +77,7 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 // scrub hides the client. It notes first what later steps need to know of
 // the request as it was.
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
-	e.message = a.filters.Read(r, e.client)
+	e.message = a.filters.Read(r, e.visit.Address)
 	a.filters.Request(e.message, nil)
 	r = e.message.Request
 	if r.Trailer != nil {
@@ -108,24 +107,15 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // nameVisitor tells the cache and the wire for whom and in which form the
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
-	ctx := cache.WithVisitor(r.Context(), cache.Visitor{
-		Client: clientName(e.client),
-		Site:   e.message.Visit.Site,
-		Alone:  a.nesting != nil,
-	})
+	visitor := cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
+	ctx := r.Context()
+	if apart := e.visit.Isolation; apart != "" {
+		visitor.Site = apart + " " + visitor.Site // no host has a blank
+		ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
+	}
+	ctx = cache.WithVisitor(ctx, visitor)
 	ctx = wire.WithFieldOrder(ctx, a.filters.FieldOrder(e.message))
 	return r.WithContext(e.passInterim(ctx)), nil
-}
-
-// clientName is how the cache tells clients apart: an IPv6 host has its whole
-// /64, so the prefix names it.
-func clientName(client netip.Addr) string {
-	if client.Is6() && !client.Is4In6() {
-		if prefix, err := client.Prefix(64); err == nil {
-			return prefix.String()
-		}
-	}
-	return client.Unmap().String()
 }
 
 type exchangeKey struct{}

@@ -17,7 +17,7 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 // connect opens a tunnel. The bytes in it belong to client and origin; only
 // the destination is checked (RFC 9110 §9.3.6).
-func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	target, err := egress.Canonical(r.URL.Host, 0)
 	if err != nil {
 		badTarget.write(w, r)
@@ -27,24 +27,49 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request) {
 		failureOf(err).write(w, r)
 		return
 	}
+	if err := v.use.Tunnel(); err != nil {
+		a.refusal(err).write(w, r)
+		return
+	}
 	connected, ok := a.nesting.enter(r)
 	if !ok {
 		looped.write(w, r)
 		return
 	}
-	origin, err := a.egress.Dial(r.Context(), egress.Connect, target)
+	ctx := r.Context()
+	if v.Isolation != "" {
+		ctx = egress.WithIsolation(ctx, v.Isolation)
+	}
+	origin, err := a.egress.Dial(ctx, egress.Connect, target)
 	connected()
 	if err != nil {
 		failureOf(err).write(w, r)
 		return
 	}
-	p.tunnels.run(w, origin, tunnel.Options{Idle: a.options.Timeouts.Tunnel, FromOrigin: []byte(established)})
+	o := a.tunnelOptions(v)
+	if a.options.TunnelTLS {
+		p.tunnels.runChecked(w, origin, o, v.hand(), tlsCheck{target, a.options.Timeouts.Head})
+		return
+	}
+	o.FromOrigin = []byte(established)
+	p.tunnels.run(w, origin, o, v.hand())
+}
+
+// tunnelOptions are those of every tunnel of a visit.
+func (a *assembly) tunnelOptions(v *visit) tunnel.Options {
+	o := tunnel.Options{Idle: a.options.Timeouts.Tunnel}
+	if v.use.Metered() {
+		o.Up, o.Down = v.use.Up, v.use.Down
+	}
+	return o
 }
 
 // upgraded turns an exchange that switched protocols into a tunnel.
 func (p *Proxy) upgraded(a *assembly, e *exchange) {
 	origin, early := e.upgrade.Detach()
-	p.tunnels.run(e.ResponseWriter, origin, tunnel.Options{Idle: a.options.Timeouts.Tunnel, FromOrigin: early})
+	o := a.tunnelOptions(e.visit)
+	o.FromOrigin = early
+	p.tunnels.run(e.ResponseWriter, origin, o, e.visit.hand())
 }
 
 // hijack takes the connection over, with the bytes that arrived behind the head.
@@ -76,19 +101,42 @@ func newTunnels() *tunnels {
 }
 
 // run takes the client's connection over and carries bytes between it and
-// origin, on a goroutine of its own.
-func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options) {
+// origin, on a goroutine of its own. It calls ended when there is no tunnel
+// any more.
+func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func()) {
+	t.start(w, origin, ended, func(client net.Conn, early []byte) {
+		o.FromClient = early
+		tunnel.Copy(t.ctx, client, origin, o)
+	})
+}
+
+// runChecked does the same, if the client begins as check wants it to. It
+// answers the CONNECT first, for a client says nothing before.
+func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(), check tlsCheck) {
+	t.start(w, origin, ended, func(client net.Conn, early []byte) {
+		var err error
+		if o.FromClient, err = check.begin(t.ctx, client, early); err != nil {
+			client.Close()
+			origin.Close()
+			return
+		}
+		tunnel.Copy(t.ctx, client, origin, o)
+	})
+}
+
+func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(), carry func(client net.Conn, early []byte)) {
 	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
 	client, early, err := hijack(w)
 	if err != nil {
 		t.open.Done()
 		origin.Close()
+		ended()
 		return
 	}
-	o.FromClient = early
 	go func() {
 		defer t.open.Done()
-		tunnel.Copy(t.ctx, client, origin, o)
+		defer ended()
+		carry(client, early)
 	}()
 }
 

@@ -16,7 +16,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/filters":       {modules: []string{"golang.org/x/net", "github.com/dunglas/httpsfv"}},
 	"guise/cache":         {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/config":        {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml", "github.com/go-viper"}},
-	"guise/proxy/gate":    {},
+	"guise/proxy/gate":    {modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
 	"guise/proxy/egress":  {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/tunnel":  {modules: []string{"golang.org/x/sys"}},
 	"guise/proxy/wire":    {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
@@ -30,7 +30,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
 		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect"},
-		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify"},
+		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify", "golang.org/x/term"},
 	},
 }
 

@@ -19,7 +19,7 @@ import (
 // whoever runs it.
 func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 	return proxy.Options{
-		Gate:    gate.Options{Networks: c.Access.Networks},
+		Gate:    gateOptions(c),
 		Filters: filterOptions(c),
 		Cache:   cacheOptions(c.Cache),
 		Egress:  egressOptions(c),
@@ -37,8 +37,43 @@ func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 			Response:  time.Duration(c.Timeouts.Response),
 			Tunnel:    time.Duration(c.Timeouts.Tunnel),
 		},
-		Console: c.Console.Enabled,
-		Log:     logger(c.Log.Level, stderr),
+		TunnelTLS: c.Destinations.Tunnels == config.TunnelsTLS,
+		Console:   c.Console.Enabled,
+		Log:       logger(c.Log.Level, stderr),
+	}
+}
+
+var authentications = map[config.Authentication]gate.Authentication{
+	config.AuthNone:        gate.None,
+	config.AuthBasic:       gate.Basic,
+	config.AuthToken:       gate.Token,
+	config.AuthCertificate: gate.Certificate,
+}
+
+func gateOptions(c *config.Config) gate.Options {
+	return gate.Options{
+		Networks:       c.Access.Networks,
+		Deny:           c.Access.Deny,
+		Authentication: authentications[c.Access.Authentication],
+		Users:          c.Access.Users,
+		TokenKey:       c.Access.TokenKey,
+		Revoked:        c.Access.Revoked,
+		Authorities:    c.Access.Authorities,
+		Client:         gateLimits(c.Limits.Client),
+		Total:          gateLimits(c.Limits.Total),
+	}
+}
+
+func gateLimits(s config.Share) gate.Limits {
+	return gate.Limits{
+		Requests:    s.Requests,
+		Burst:       s.Burst,
+		Connections: s.Connections,
+		Tunnels:     s.Tunnels,
+		TunnelRate:  s.TunnelRate,
+		Upload:      int64(s.Upload),
+		Download:    int64(s.Download),
+		Daily:       int64(s.Daily),
 	}
 }
 
@@ -96,6 +131,7 @@ func egressOptions(c *config.Config) egress.Options {
 		SourceAddresses: c.Identity.SourceAddresses,
 		Ports:           portRanges(c.Destinations.Ports),
 		ConnectPorts:    portRanges(c.Destinations.ConnectPorts),
+		CloseAbused:     c.Destinations.AbusedPorts == config.Closed,
 	}
 	for _, hop := range c.Upstream.Chain {
 		o.Chain = append(o.Chain, &hop.URL)

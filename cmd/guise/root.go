@@ -125,6 +125,7 @@ Without a command it serves, as "guise serve" does.`,
 		newJudgeCommand(p),
 		newPACCommand(p),
 		newCACommand(p),
+		newUserCommand(p),
 		newVersionCommand(p),
 		newConfigurationTopic(),
 	)

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"os"
@@ -169,7 +170,7 @@ func telling(a, b error) error {
 // connect opens one connection. The check runs on the socket itself, right
 // before it is connected.
 func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.Conn, error) {
-	source, err := e.source(to.Addr())
+	source, err := e.source(ctx, to.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -205,16 +206,30 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 	return conn, nil
 }
 
+type isolationKey struct{}
+
+// isolationSeed keeps anybody from choosing names that share an address.
+var isolationSeed = maphash.MakeSeed()
+
+// WithIsolation returns a context whose connections all leave from one source
+// address, which key chooses, and not from each in turn.
+func WithIsolation(ctx context.Context, key string) context.Context {
+	return context.WithValue(ctx, isolationKey{}, key)
+}
+
 // source returns the next source address for a destination, the zero Addr
 // where the system chooses. With source addresses of the other family only,
 // there is no way: an address that nobody listed must not be shown.
-func (e *Egress) source(to netip.Addr) (netip.Addr, error) {
+func (e *Egress) source(ctx context.Context, to netip.Addr) (netip.Addr, error) {
 	list, turn := e.source4, &e.turn4
 	if to.Is6() {
 		list, turn = e.source6, &e.turn6
 	}
 	switch {
 	case len(list) > 0:
+		if key, ok := ctx.Value(isolationKey{}).(string); ok {
+			return list[maphash.String(isolationSeed, key)%uint64(len(list))], nil
+		}
 		return list[(turn.Add(1)-1)%uint32(len(list))], nil
 	case len(e.source4)+len(e.source6) > 0:
 		return netip.Addr{}, syscall.ENETUNREACH

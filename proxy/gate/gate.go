@@ -1,24 +1,77 @@
-// Package gate decides who may enter.
+// Package gate decides who may enter, and how much they may do.
+//
+// [New] makes a [Gate] for a configuration; a gate made from another one
+// knows what that one knew of its clients. Every connection asks
+// [Gate.Connect], every request [Gate.Enter] for who sent it, and then
+// [Gate.Begin] for leave to go on. What the gate keeps of a client is
+// bounded, lives in memory alone, and is never shown.
 package gate
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 )
 
-// Options configures a [Gate]. The zero value admits loopback alone.
+// Authentication is how a client proves who it is.
+type Authentication uint8
+
+// The kinds of authentication.
+const (
+	None        Authentication = iota // whoever is of an admitted network enters
+	Basic                             // user and password (RFC 7617)
+	Token                             // a signed name with an expiry, as Bearer (RFC 6750) or as the password
+	Certificate                       // a TLS client certificate
+)
+
+// Options configures a [Gate]. The zero value admits loopback alone, without
+// any limit.
 type Options struct {
 	Networks []netip.Prefix // clients that may enter; nil means 127.0.0.0/8 and ::1/128
 	Deny     []netip.Prefix // clients that may not, even if in Networks; the longer prefix decides, Deny if equally long
+
+	Authentication Authentication
+	Users          string // htpasswd file of bcrypt hashes, for Basic; read again when it changes
+	TokenKey       string // file that [ReadKey] takes, for Token
+	Revoked        string // file of names and token ids that enter no more, for Token; "" for none
+	Authorities    string // PEM file of those who sign client certificates, for Certificate
+
+	Client Limits // of each client
+	Total  Limits // of all clients together
+
+	Now func() time.Time // nil means time.Now
 }
 
-// ErrNotAdmitted is what a client gets that may not enter.
-var ErrNotAdmitted = errors.New("client is not of an admitted network")
+// Errors of [Gate.Enter].
+var (
+	ErrNotAdmitted = errors.New("client is not of an admitted network")
+	ErrCredentials = errors.New("client has not proved who it is")
+)
 
-// A Gate admits clients by their address. It is safe for concurrent use.
+// A Gate admits clients. It is safe for concurrent use.
 type Gate struct {
+	options  Options
 	networks []netip.Prefix
 	deny     []netip.Prefix
+	prove    prover // nil without authentication
+	state    *state
+}
+
+// A prover tells which account a request is of, or returns ErrCredentials.
+type prover interface {
+	account(ctx context.Context, c credentials) (string, error)
+}
+
+// A state is what gates of one process know of their clients.
+type state struct {
+	memory   *memory
+	failures *failures
+	ledger   *ledger
 }
 
 var loopback = []netip.Prefix{
@@ -26,12 +79,37 @@ var loopback = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 }
 
-// New returns a Gate for o.
-func New(o Options) *Gate {
+// New returns a Gate for o. It takes over from before what that gate knows of
+// its clients; nil for a first one. It fails if a file of o cannot be used.
+func New(o Options, before *Gate) (*Gate, error) {
 	if o.Networks == nil {
 		o.Networks = loopback
 	}
-	return &Gate{networks: canonical(o.Networks), deny: canonical(o.Deny)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	g := &Gate{options: o, networks: canonical(o.Networks), deny: canonical(o.Deny)}
+	if before != nil {
+		g.state = before.state
+	} else {
+		g.state = &state{newMemory(), newFailures(), newLedger()}
+	}
+	var err error
+	switch o.Authentication {
+	case None:
+	case Basic:
+		g.prove, err = newUsers(o.Users, g.state.memory, o.Now)
+	case Token:
+		g.prove, err = newTokens(o.TokenKey, o.Revoked, o.Now)
+	case Certificate:
+		g.prove, err = newCertificates(o.Authorities, g.state.memory, o.Now)
+	default:
+		err = fmt.Errorf("unknown authentication %d", o.Authentication)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // Admit returns nil if a client at addr may enter, else [ErrNotAdmitted]. An
@@ -44,6 +122,140 @@ func (g *Gate) Admit(addr netip.Addr) error {
 	}
 	return nil
 }
+
+// An Entrant is a client that was let in.
+type Entrant struct {
+	Address   netip.Addr
+	Account   string // user name; "" without authentication
+	Isolation string // name+suffix, if the client asked to be kept apart; else ""
+}
+
+// Visitor names the client for what is kept for each one: the isolation, else
+// the account, else the address, of which an IPv6 host has a whole /64.
+func (e Entrant) Visitor() string {
+	switch {
+	case e.Isolation != "":
+		return e.Isolation
+	case e.Account != "":
+		return e.Account
+	}
+	addr := networkOf(e.Address)
+	if addr.Is6() {
+		return addr.String() + "/64"
+	}
+	return addr.String()
+}
+
+// A client is one by its account, else by its address; one of the two is zero.
+type client struct {
+	account string
+	network netip.Addr // what networkOf returns
+}
+
+func (e Entrant) client() client {
+	if e.Account != "" {
+		return client{account: e.Account}
+	}
+	return client{network: networkOf(e.Address)}
+}
+
+// networkOf returns an IPv4 address, or the first one of an IPv6 address's
+// /64: a host has all of that.
+func networkOf(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		b := addr.As16()
+		clear(b[8:])
+		return netip.AddrFrom16(b)
+	}
+	return addr
+}
+
+// Enter says who sent a request: from addr, over the TLS connection state
+// (nil for none), with the values of its Proxy-Authorization field. It returns
+// [ErrNotAdmitted], [ErrCredentials], a [*Over] for a source that tried too
+// often in vain, or ctx's error.
+func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.ConnectionState, authorization []string) (Entrant, error) {
+	if err := g.Admit(addr); err != nil {
+		return Entrant{}, err
+	}
+	e := Entrant{Address: addr.Unmap()}
+	if g.prove == nil {
+		return e, nil
+	}
+	c := readCredentials(authorization)
+	c.source = networkOf(addr)
+	if state != nil && len(state.PeerCertificates) > 0 {
+		c.chain = state.PeerCertificates
+	}
+	account, err := g.judge(ctx, c)
+	if err != nil {
+		return Entrant{}, err
+	}
+	e.Account = account
+	if name, suffix, apart := strings.Cut(c.user, "+"); apart && name == account && suffix != "" {
+		e.Isolation = c.user
+	}
+	return e, nil
+}
+
+// judge asks for the account, and slows down who guesses. Who is remembered
+// enters at once, however many others behind the same address guess.
+func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
+	if !c.given() {
+		return "", ErrCredentials // no guess, only the first request of a client that waits to be asked
+	}
+	if quick, ok := g.prove.(interface {
+		remembered(credentials) (string, bool)
+	}); ok {
+		if account, known := quick.remembered(c); known {
+			return account, nil
+		}
+	}
+	now := g.options.Now()
+	if wait := g.state.failures.wait(c.source, now); wait > 0 {
+		return "", &Over{Limit: "attempts", Retry: wait}
+	}
+	account, err := g.prove.account(ctx, c)
+	switch {
+	case errors.Is(err, ErrCredentials):
+		g.state.failures.add(c.source, now)
+	case err == nil:
+		g.state.failures.forget(c.source)
+	}
+	return account, err
+}
+
+// Challenge is the value of Proxy-Authenticate that asks for credentials.
+// There is none for certificates: nothing in a request could help.
+func (g *Gate) Challenge() []string {
+	switch g.options.Authentication {
+	case Basic:
+		return []string{`Basic realm="guise", charset="UTF-8"`}
+	case Token: // Basic too: browsers know no other way to send one
+		return []string{`Basic realm="guise", charset="UTF-8"`, `Bearer realm="guise"`}
+	}
+	return nil
+}
+
+// ClientAuth is what a TLS listener must ask its clients for. The gate itself
+// checks who signed the certificate, so that a reload applies at once.
+func (g *Gate) ClientAuth() tls.ClientAuthType {
+	if g.options.Authentication == Certificate {
+		return tls.RequestClientCert
+	}
+	return tls.NoClientCert
+}
+
+// Credentials are what a client sent to prove who it is.
+type credentials struct {
+	user, password string // of Basic; user may have a suffix
+	token          string // of Bearer
+	chain          []*x509.Certificate
+	source         netip.Addr // its network
+}
+
+func (c credentials) given() bool { return c.user != "" || c.token != "" || len(c.chain) > 0 }
 
 // longest returns the length in bits of the longest prefix that addr is in,
 // -1 if it is in none.

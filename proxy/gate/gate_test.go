@@ -56,12 +56,12 @@ func TestAdmit(t *testing.T) {
 		{"nested", nested, "::ffff:172.31.0.1", true},
 		{"nested", nested, "172.16.1.1", false},
 	} {
-		err := New(c.o).Admit(netip.MustParseAddr(c.client))
+		err := mustNew(t, c.o).Admit(netip.MustParseAddr(c.client))
 		if admit := err == nil; admit != c.admit || err != nil && !errors.Is(err, ErrNotAdmitted) {
 			t.Errorf("%s, client %s: %v, want admitted %t", c.what, c.client, err, c.admit)
 		}
 	}
-	if New(Options{Networks: prefixes("0.0.0.0/0", "::/0")}).Admit(netip.Addr{}) == nil {
+	if mustNew(t, Options{Networks: prefixes("0.0.0.0/0", "::/0")}).Admit(netip.Addr{}) == nil {
 		t.Error("a client without an address is admitted")
 	}
 }

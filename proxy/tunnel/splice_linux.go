@@ -54,19 +54,30 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 		case p.eof:
 			return nil
 		case p.nopipe:
-			if _, err := p.stream.pass(true); err == io.EOF {
+			n, err := p.stream.pass(true)
+			if err == io.EOF {
 				return nil
-			} else if err != nil {
+			} else if err == nil {
+				err = p.stream.wait(n)
+			}
+			if err != nil {
 				return err
 			}
 			continue
 		}
 		p.stream.tunnel.touch()
+		n := p.filled
 		if err := to.Write(drain); err != nil {
 			return errWrite{err}
 		}
 		if p.errno != nil {
 			return errWrite{p.errno}
+		}
+		if p.stream.pace != nil {
+			p.release()
+			if err := p.stream.wait(n); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -81,7 +92,11 @@ func (p *splicer) fill(socket uintptr) bool {
 			return true
 		}
 	}
-	n, err := spliceOnce(int(socket), p.pipe.write, maxSplice)
+	most := maxSplice
+	if p.stream.pace != nil {
+		most = maxPaced
+	}
+	n, err := spliceOnce(int(socket), p.pipe.write, most)
 	switch {
 	case err == unix.EAGAIN:
 		p.release()

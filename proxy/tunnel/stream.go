@@ -16,6 +16,23 @@ type stream struct {
 	src, dst net.Conn
 	early    []byte
 	carried  int64
+	pace     func(ctx context.Context, n int) error // nil for none
+}
+
+// maxPaced is the largest piece of a paced stream: pieces of several streams
+// that share a bandwidth take turns.
+const maxPaced = 32 << 10
+
+// wait lets the next piece wait until it is due, after one of n bytes.
+func (s *stream) wait(n int) error {
+	if s.pace == nil || n == 0 {
+		return nil
+	}
+	if err := s.pace(s.tunnel.ctx, n); err != nil {
+		return err
+	}
+	s.tunnel.touch() // who waits for its turn is not idle
+	return nil
 }
 
 // errWrite marks a failure of the destination.
@@ -43,6 +60,9 @@ func (s *stream) run() {
 func (s *stream) carry() error {
 	if len(s.early) > 0 {
 		if err := s.write(s.early); err != nil {
+			return err
+		}
+		if err := s.wait(len(s.early)); err != nil {
 			return err
 		}
 		s.early = nil
@@ -84,6 +104,9 @@ func (s *stream) copy() error {
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.wait(n); err != nil {
 			return err
 		}
 		large = n > smallBuffer || !large && n == smallBuffer

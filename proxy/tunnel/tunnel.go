@@ -20,6 +20,11 @@ type Options struct {
 	Idle       time.Duration // a tunnel without a byte in either direction for so long is cut; 0 means never
 	FromClient []byte        // what the client sent before; goes to the origin first
 	FromOrigin []byte        // what the origin sent before; goes to the client first
+
+	// Up and Down, unless nil, are told of each piece that was carried, and
+	// return when the next may be, or with an error that cuts the tunnel. No
+	// pipe or buffer is held while they wait; ctx ends with the tunnel.
+	Up, Down func(ctx context.Context, n int) error
 }
 
 // Bytes counts what a tunnel handed to the sockets of either side.
@@ -48,9 +53,11 @@ var ErrIdle = errors.New("tunnel idle for too long")
 func Copy(ctx context.Context, client, origin net.Conn, o Options) (Bytes, error) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
-	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now()}
-	up := stream{tunnel: t, src: client, dst: origin, early: o.FromClient}
-	down := stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, end: end}
+	up := stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
+	down := stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}
 	tunnelOpens()
 	defer tunnelEnds()
 	stopWatching := t.watch(ctx)
@@ -71,6 +78,8 @@ type tunnel struct {
 	client, origin net.Conn
 	idle           time.Duration
 	start          time.Time
+	ctx            context.Context // ends when the tunnel is cut
+	end            context.CancelFunc
 	active         atomic.Int64 // when a byte last moved, in nanoseconds after start
 
 	mu    sync.Mutex
@@ -142,6 +151,7 @@ func (t *tunnel) cutLocked(err error) {
 	if t.err == nil {
 		t.err = err
 	}
+	t.end()
 	abort(t.client)
 	abort(t.origin)
 }

@@ -42,6 +42,11 @@ type Server struct {
 	// HTTP2 lets clients speak HTTP/2: those that agreed on it by ALPN, and in
 	// the clear those that start with its preface (RFC 9113 §3.3).
 	HTTP2 bool
+	// Admit, unless nil, is asked about every connection on the accepting
+	// goroutine, before anything is read. leave, unless nil, is called once,
+	// when the connection is closed or hijacked. If ok is false, Admit has
+	// taken the connection over and closes it.
+	Admit func(nc net.Conn) (leave func(), ok bool)
 
 	Log *slog.Logger // panics and failing accepts; nil discards
 
@@ -111,7 +116,14 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		}
 		pause = 0
-		if !s.serveConn(nc) {
+		var leave func()
+		if s.Admit != nil {
+			ok := false
+			if leave, ok = s.Admit(nc); !ok {
+				continue
+			}
+		}
+		if !s.serveConn(nc, leave) {
 			nc.Close()
 			return http.ErrServerClosed
 		}
@@ -119,9 +131,12 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // serveConn serves nc on a goroutine of its own, unless the server is closed.
-func (s *Server) serveConn(nc net.Conn) bool {
+// It calls leave, unless that is nil, when it is done.
+func (s *Server) serveConn(nc net.Conn, leave func()) bool {
 	c := newConn(s, nc)
+	c.leave = leave
 	if !s.addConn(c) {
+		c.left()
 		return false
 	}
 	go c.serve()
@@ -132,7 +147,7 @@ func (s *Server) serveConn(nc net.Conn) bool {
 // and does not wait for its end. Once the server is closed it closes nc and
 // returns [http.ErrServerClosed].
 func (s *Server) ServeConn(nc net.Conn) error {
-	if !s.start() || !s.serveConn(nc) {
+	if !s.start() || !s.serveConn(nc, nil) {
 		nc.Close()
 		return http.ErrServerClosed
 	}
@@ -260,6 +275,7 @@ func (s *Server) addConn(c *conn) bool {
 }
 
 func (s *Server) removeConn(c *conn) {
+	defer c.left()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

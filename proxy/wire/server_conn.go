@@ -36,6 +36,7 @@ type conn struct {
 	ctx      context.Context
 	remote   string
 	tls      *tls.ConnectionState
+	leave    func() // told when the connection is no longer the server's; nil once it was
 
 	state   atomic.Int32
 	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
@@ -115,6 +116,15 @@ func (c *conn) serve() {
 		if !c.serveOne() {
 			return
 		}
+	}
+}
+
+// left tells whoever admitted the connection that it is gone, once. Only the
+// connection's own goroutine calls it.
+func (c *conn) left() {
+	if leave := c.leave; leave != nil {
+		c.leave = nil
+		leave()
 	}
 }
 

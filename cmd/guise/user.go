@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"guise/config"
+	"guise/proxy/gate"
+)
+
+func newUserCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Add, remove and list users, and sign tokens for them",
+		Long: `User keeps those who may enter: with access.authentication: basic the htpasswd
+file of access.users, with token the list of access.revoked. A running guise
+takes a change over within a second or two.`,
+		Example: `  guise user add ann --config guise.yaml
+  guise user list --config guise.yaml
+  guise user token ann --valid 720h --config guise.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newUserAddCommand(p), newUserRemoveCommand(p), newUserListCommand(p), newUserTokenCommand(p))
+	return cmd
+}
+
+// usersFile is what --file names, else access.users.
+func (p *program) usersFile(named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	c, err := p.load()
+	if err != nil {
+		return "", err
+	}
+	switch c.Access.Authentication {
+	case config.AuthBasic:
+		return c.Access.Users, nil
+	case config.AuthToken:
+		return "", errors.New("with access.authentication: token a user is whoever has a token; see guise user token")
+	}
+	return "", errors.New("there is no file of users; name one with --file, or set access.authentication: basic and access.users")
+}
+
+func newUserAddCommand(p *program) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Add a user, or change a password",
+		Long: `Add asks for a password, or reads it as the first line of standard input if that
+is no terminal, and writes its bcrypt hash into the file of users. The file is
+made if there is none.`,
+		Example: `  guise user add ann --file users
+  echo 'correct horse' | guise user add bob --config guise.yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: work(func(_ *cobra.Command, args []string) error {
+			path, err := p.usersFile(file)
+			if err != nil {
+				return err
+			}
+			password, err := readPassword(os.Stdin, p.stderr)
+			if err != nil {
+				return err
+			}
+			if err := gate.SetUser(path, args[0], password); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stderr, "guise: %s may enter\n", args[0])
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&file, "file", "", "htpasswd `FILE`; access.users if it is left out")
+	return cmd
+}
+
+// readPassword asks twice on a terminal, and takes a line of anything else.
+func readPassword(in *os.File, prompt io.Writer) (string, error) {
+	fd := int(in.Fd())
+	if !term.IsTerminal(fd) {
+		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+		if err != nil && line == "" {
+			return "", errors.New("no password on standard input")
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	var typed [2]string
+	for i, ask := range []string{"Password: ", "Again: "} {
+		fmt.Fprint(prompt, ask)
+		b, err := term.ReadPassword(fd)
+		fmt.Fprintln(prompt)
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		typed[i] = string(b)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ")
+	}
+	return typed[0], nil
+}
+
+func newUserRemoveCommand(p *program) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove a user, or revoke tokens",
+		Long: `Remove takes a user out of the file of users. With access.authentication: token
+it writes NAME, a user or the id of one token, into the list of access.revoked.`,
+		Example: "  guise user remove ann --config guise.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: work(func(_ *cobra.Command, args []string) error {
+			if file == "" {
+				c, err := p.load()
+				if err != nil {
+					return err
+				}
+				if c.Access.Authentication == config.AuthToken {
+					if c.Access.Revoked == "" {
+						return errors.New("set access.revoked to the name of a file that lists whose tokens hold no more")
+					}
+					return gate.Revoke(c.Access.Revoked, args[0])
+				}
+			}
+			path, err := p.usersFile(file)
+			if err != nil {
+				return err
+			}
+			return gate.RemoveUser(path, args[0])
+		}),
+	}
+	cmd.Flags().StringVar(&file, "file", "", "htpasswd `FILE`; access.users if it is left out")
+	return cmd
+}
+
+func newUserListCommand(p *program) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the users",
+		Long:    "List prints the names in the file of users, one a line. With\naccess.authentication: token it prints what is revoked.",
+		Example: "  guise user list --config guise.yaml",
+		Args:    cobra.NoArgs,
+		RunE: work(func(*cobra.Command, []string) error {
+			names, err := p.listUsers(file)
+			for _, name := range names {
+				fmt.Fprintln(p.stdout, name)
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&file, "file", "", "htpasswd `FILE`; access.users if it is left out")
+	return cmd
+}
+
+func (p *program) listUsers(file string) ([]string, error) {
+	if file == "" {
+		c, err := p.load()
+		if err != nil {
+			return nil, err
+		}
+		if c.Access.Authentication == config.AuthToken {
+			return gate.Revoked(c.Access.Revoked)
+		}
+	}
+	path, err := p.usersFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return gate.ListUsers(path)
+}
+
+func newUserTokenCommand(p *program) *cobra.Command {
+	var valid time.Duration
+	var file string
+	cmd := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Sign a token that lets a user in for a time",
+		Long: `Token prints a token for access.authentication: token, and on standard error its
+id, by which guise user remove can revoke it. It signs with the key of
+access.token_key, which is made if there is none.
+
+Browsers and curl send a token as the password of NAME; other clients may send
+Proxy-Authorization: Bearer TOKEN.`,
+		Example: `  guise user token ann --valid 720h --config guise.yaml
+  guise user token ann --valid 24h --key token.key`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if valid < time.Second {
+				return errors.New("--valid wants at least 1s")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+		RunE: work(func(_ *cobra.Command, args []string) error {
+			key, err := p.tokenKey(file)
+			if err != nil {
+				return err
+			}
+			expiry := time.Now().Add(valid)
+			token, id, err := key.Sign(args[0], expiry)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stdout, token)
+			fmt.Fprintf(p.stderr, "guise: token %s lets %s in until %s\n", id, args[0], expiry.UTC().Format(time.DateTime+" MST"))
+			return nil
+		}),
+	}
+	cmd.Flags().DurationVar(&valid, "valid", 720*time.Hour, "how long the token holds")
+	cmd.Flags().StringVar(&file, "key", "", "key `FILE`; access.token_key if it is left out")
+	return cmd
+}
+
+// tokenKey reads the key of tokens, or makes one.
+func (p *program) tokenKey(file string) (gate.Key, error) {
+	if file == "" {
+		c, err := p.load()
+		if err != nil {
+			return gate.Key{}, err
+		}
+		if file = c.Access.TokenKey; file == "" {
+			return gate.Key{}, errors.New("there is no key; name one with --key, or set access.authentication: token and access.token_key")
+		}
+	}
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintf(p.stderr, "guise: making a new key in %s\n", file)
+		return gate.MakeKey(file)
+	}
+	key, err := gate.ReadKey(file)
+	if err != nil {
+		return gate.Key{}, fmt.Errorf("key %s: %w", file, err)
+	}
+	return key, nil
+}

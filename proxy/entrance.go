@@ -1,0 +1,184 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"guise/proxy/gate"
+)
+
+// A visit is one request of a client that was let in, and the tunnel that
+// the request may become.
+type visit struct {
+	gate.Entrant
+	use    *gate.Use
+	handed bool // to a tunnel, which ends the use
+}
+
+// end tells the gate that the request is over, unless it has become a tunnel.
+func (v *visit) end() {
+	if !v.handed {
+		v.use.End()
+	}
+}
+
+// hand gives the use to a tunnel, which calls what is returned at its end.
+func (v *visit) hand() (end func()) {
+	v.handed = true
+	return v.use.End
+}
+
+// enter asks the gate who sent r, and whether it may be carried out now. A
+// request for the proxy's own pages needs no credentials, since browsers
+// send none with it.
+func (a *assembly) enter(r *http.Request, remote netip.Addr) (*visit, error) {
+	v := &visit{Entrant: gate.Entrant{Address: remote.Unmap()}}
+	var err error
+	if r.Method != http.MethodConnect && !r.URL.IsAbs() {
+		err = a.gate.Admit(remote)
+	} else {
+		v.Entrant, err = a.gate.Enter(r.Context(), remote, r.TLS, r.Header["Proxy-Authorization"])
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.use, err = a.gate.Begin(v.Entrant)
+	return v, err
+}
+
+// refusal says to a client why it was not let in, or not now.
+func (a *assembly) refusal(err error) failure {
+	var over *gate.Over
+	switch {
+	case errors.As(err, &over):
+		return overLimit(over)
+	case errors.Is(err, gate.ErrCredentials):
+		challenge := a.gate.Challenge()
+		if challenge == nil {
+			return noCertificate
+		}
+		f := needsCredentials
+		f.header = http.Header{"Proxy-Authenticate": challenge}
+		return f
+	case errors.Is(err, gate.ErrNotAdmitted):
+		return notAdmitted
+	}
+	return failureOf(err)
+}
+
+func overLimit(over *gate.Over) failure {
+	f := failure{status: over.Status(), kind: "http_request_denied", header: over.Fields()}
+	if over.Total {
+		f.title, f.detail = "Busy", "This proxy carries all that it can at the moment. Try again soon."
+	} else {
+		f.title, f.detail = "Too much at once", "You have reached a limit of this proxy. Try again later."
+	}
+	return f
+}
+
+// admit is asked by the server about every connection.
+func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
+	remote, isTCP := nc.RemoteAddr().(*net.TCPAddr)
+	if !isTCP {
+		return nil, true
+	}
+	a := p.current.Load()
+	connection, err := a.gate.Connect(remote.AddrPort().Addr())
+	if err != nil {
+		p.away.turn(nc, a.refusal(err))
+		return nil, false
+	}
+	if connection == nil {
+		return nil, true
+	}
+	return connection.Close, true
+}
+
+// Clients that are turned away at the door get an answer, if not too many
+// wait for one already.
+const (
+	awayAtOnce = 256
+	awayTime   = time.Second
+	awayBytes  = 64 << 10
+)
+
+// A doorkeeper answers connections that are not let in. Its zero value is
+// ready to use, and safe for concurrent use.
+type doorkeeper struct {
+	mu      sync.Mutex
+	talking int
+	closed  bool
+	all     sync.WaitGroup
+}
+
+// turn answers f on nc, and closes it, without making the caller wait.
+func (d *doorkeeper) turn(nc net.Conn, f failure) {
+	tcp, isTCP := nc.(*net.TCPConn)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !isTCP || d.closed || d.talking >= awayAtOnce {
+		if isTCP {
+			tcp.SetLinger(0)
+		}
+		nc.Close()
+		return
+	}
+	d.talking++
+	d.all.Go(func() {
+		answerAndClose(tcp, f)
+		d.mu.Lock()
+		d.talking--
+		d.mu.Unlock()
+	})
+}
+
+// answerAndClose reads on for a moment: bytes that are left unread would reset
+// the connection, and take the answer with them.
+func answerAndClose(tcp *net.TCPConn, f failure) {
+	defer tcp.Close()
+	tcp.SetDeadline(time.Now().Add(awayTime))
+	resp := f.response(&http.Request{Method: http.MethodGet}, false)
+	resp.Close = true
+	if resp.Write(tcp) == nil && tcp.CloseWrite() == nil {
+		io.CopyN(io.Discard, tcp, awayBytes)
+	}
+}
+
+// wait returns when nobody is being answered, and nobody will be.
+func (d *doorkeeper) wait() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.all.Wait()
+}
+
+// A meteredBody tells the gate of each piece that a client sends.
+type meteredBody struct {
+	io.ReadCloser
+	ctx context.Context
+	use *gate.Use
+}
+
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if over := paced(b.use.Up(b.ctx, n)); over != nil && err == nil {
+		err = over
+	}
+	return n, err
+}
+
+// paced passes over a spent volume: what has begun is finished, and what comes
+// next is refused.
+func paced(err error) error {
+	var over *gate.Over
+	if errors.As(err, &over) {
+		return nil
+	}
+	return err
+}

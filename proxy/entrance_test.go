@@ -1,0 +1,300 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+)
+
+// withUsers makes a proxy that knows ann and bob, with the password "secret".
+func withUsers(t *testing.T) func(*Options) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users")
+	for _, name := range []string{"ann", "bob"} {
+		if err := gate.SetUser(path, name, "secret"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, path }
+}
+
+func authorization(user, password string) string {
+	return "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// TestCredentialsAreAskedForAndKept: every way in asks, and nothing of what
+// proves a client reaches an origin.
+func TestCredentialsAreAskedForAndKept(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	proxy := serveProxy(t, withUsers(t))
+	for _, c := range []struct {
+		name, raw string
+		status    string
+	}{
+		{"plain, without", "GET http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "407"},
+		{"plain, wrong", "GET http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + authorization("ann", "guess") + "\r\n\r\n", "407"},
+		{"plain, right", "GET http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + authorization("ann", "secret") + "\r\n\r\n", "200"},
+		{"the origin's field is not ours", "GET http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + authorization("ann", "secret")[6:] + "\r\n\r\n", "407"},
+		{"CONNECT, without", "CONNECT ORIGIN HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "407"},
+		{"TRACE, without", "TRACE http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "407"},
+		{"an upload, without", "POST http://ORIGIN/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", "407"},
+		{"our own page needs none", "GET /proxy.pac HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200"},
+	} {
+		got, err := exchangeRaw(t, proxy, strings.ReplaceAll(c.raw, "ORIGIN", o.address))
+		if !strings.HasPrefix(got, "HTTP/1.1 "+c.status+" ") || err != nil {
+			t.Errorf("%s: %.60q, %v, want %s", c.name, got, err, c.status)
+		}
+		if asks := strings.Contains(got, "\r\nProxy-Authenticate: Basic realm=\"guise\""); asks != (c.status == "407") {
+			t.Errorf("%s: asks for credentials: %t", c.name, asks)
+		}
+	}
+	if saw := o.saw(); strings.Count(saw, "HTTP/1.1") != 1 || strings.Contains(saw, "uthorization") {
+		t.Errorf("the origin saw %q", saw)
+	}
+	conn := dial(t, proxy)
+	io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n"+authorization("ann", "secret")+"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if line, _ := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 200 ") {
+		t.Errorf("CONNECT, right: %q", line)
+	}
+}
+
+// TestSuffixKeepsUsesApart: the same account, but not the same connection,
+// cache or source address.
+func TestSuffixKeepsUsesApart(t *testing.T) {
+	from := make(chan netip.AddrPort, 100)
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			from <- conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	users := withUsers(t)
+	proxy := serveProxy(t, func(o *Options) {
+		users(o)
+		for i := range 8 {
+			o.Egress.SourceAddresses = append(o.Egress.SourceAddresses, netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + i)}))
+		}
+	})
+	ask := func(user, path string) (at netip.AddrPort, asked bool) {
+		resp, _ := get(t, proxy, "http://"+o.address+path, authorization(user, "secret"))
+		if resp.StatusCode != 200 {
+			t.Fatalf("%s: %d", user, resp.StatusCode)
+		}
+		select {
+		case at = <-from:
+			return at, true
+		default:
+			return at, false
+		}
+	}
+	a1, _ := ask("ann+a", "/1")
+	a2, _ := ask("ann+a", "/2")
+	if a1 != a2 {
+		t.Errorf("one isolation has two connections, from %v and %v", a1, a2)
+	}
+	b, asked := ask("ann+b", "/1")
+	if !asked || b == a1 {
+		t.Errorf("another isolation was answered from the cache or shares the connection: %v %v", asked, b)
+	}
+	if _, asked := ask("ann+a", "/1"); asked {
+		t.Error("what the isolation fetched itself is not in its cache")
+	}
+	addresses := map[netip.Addr]bool{}
+	for i := range 30 {
+		at, _ := ask(fmt.Sprintf("ann+%d", i), "/3")
+		addresses[at.Addr()] = true
+	}
+	if len(addresses) < 4 {
+		t.Errorf("30 isolations left from %d of 8 addresses", len(addresses))
+	}
+}
+
+// TestLimitsAnswerWithFields: 429 and the fields that say when to come back,
+// for plain requests, tunnels and connections.
+func TestLimitsAnswerWithFields(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	proxy := serveProxy(t, func(o *Options) {
+		o.Gate.Client = gate.Limits{Requests: 1, Burst: 3, Tunnels: 1, Connections: 4}
+	})
+	openTunnel(t, proxy, o.address, "")
+	got, _ := exchangeRaw(t, proxy, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for _, want := range []string{"HTTP/1.1 429 ", "\r\nRetry-After: 2\r\n", "\r\nRatelimit-Policy: \"tunnels\";q=1\r\n", "\r\nRatelimit: \"tunnels\";r=0;t=2\r\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("a second tunnel: %q has no %q", got, want)
+		}
+	}
+	get(t, proxy, "http://"+o.address+"/")
+	resp, body := get(t, proxy, "http://"+o.address+"/")
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("RateLimit-Policy") != `"requests";q=1;w=1` || !strings.Contains(body, "limit") {
+		t.Errorf("a fourth request: %d %v %q", resp.StatusCode, resp.Header, body)
+	}
+	for range 4 { // each held open, without a byte
+		dial(t, proxy)
+	}
+	got, err := exchangeRaw(t, proxy, "")
+	if !strings.HasPrefix(got, "HTTP/1.1 429 ") || !strings.Contains(got, "\r\nRetry-After: ") || err != nil {
+		t.Errorf("a fifth connection: %q, %v", got, err)
+	}
+}
+
+// TestTotalLimitIsNotTheClientsFault: 503, and no word of how much there is.
+func TestTotalLimitIsNotTheClientsFault(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	proxy := serveProxy(t, func(o *Options) { o.Gate.Total = gate.Limits{Requests: 1} })
+	get(t, proxy, "http://"+o.address+"/")
+	resp, _ := get(t, proxy, "http://"+o.address+"/")
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || resp.Header.Get("RateLimit") != "" {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// TestBandwidthOfEveryWay: plain downloads, uploads and tunnels take as long
+// as the limit has it, and arrive whole.
+func TestBandwidthOfEveryWay(t *testing.T) {
+	const size, rate = 512 << 10, 1 << 20 // half a second, less the short burst
+	payload := strings.Repeat("x", size)
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			n, _ := io.Copy(io.Discard, req.Body)
+			body := fmt.Sprint(n)
+			if req.Method == "GET" {
+				body = payload
+			}
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nCache-Control: no-store\r\n\r\n%s", len(body), body)
+		}
+	})
+	proxy := serveProxy(t, func(o *Options) { o.Gate.Client = gate.Limits{Upload: rate, Download: rate} })
+	for what, carry := range map[string]func() int{
+		"download": func() int { _, body := get(t, proxy, "http://"+o.address+"/"); return len(body) },
+		"upload": func() int {
+			_, body := send(t, proxy, "POST", "http://"+o.address+"/", payload)
+			var n int
+			fmt.Sscan(body, &n)
+			return n
+		},
+		"tunnel": func() int {
+			conn, r := openTunnel(t, proxy, o.address, "")
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			return len(body)
+		},
+	} {
+		time.Sleep(150 * time.Millisecond) // the burst comes back
+		begin := time.Now()
+		if n := carry(); n != size {
+			t.Errorf("%s: %d bytes of %d", what, n, size)
+		}
+		if took := time.Since(begin); took < 300*time.Millisecond || took > 1200*time.Millisecond {
+			t.Errorf("%s: took %v at %d bytes a second", what, took, rate)
+		}
+	}
+}
+
+// TestDailyVolumeEndsTunnels: bytes in a tunnel count while they flow.
+func TestDailyVolumeEndsTunnels(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
+	proxy := serveProxy(t, func(o *Options) { o.Gate.Client = gate.Limits{Daily: 1 << 20} })
+	conn, r := openTunnel(t, proxy, o.address, "")
+	go io.Copy(conn, strings.NewReader(strings.Repeat("x", 4<<20)))
+	if n, err := io.Copy(io.Discard, r); n > 1<<20 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d bytes came back within a volume of 1 MiB, then %v", n, err)
+	}
+	resp, _ := get(t, proxy, "http://"+o.address+"/")
+	if resp.StatusCode != 429 || !strings.Contains(resp.Header.Get("RateLimit-Policy"), `"volume"`) {
+		t.Errorf("after that: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// clientHello returns what a TLS client sends first for a server name.
+func clientHello(t *testing.T, name string) string {
+	t.Helper()
+	near, far := net.Pipe()
+	defer far.Close()
+	go tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true}).Handshake()
+	far.SetDeadline(time.Now().Add(patience))
+	head := make([]byte, 5)
+	if _, err := io.ReadFull(far, head); err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, int(head[3])<<8|int(head[4]))
+	if _, err := io.ReadFull(far, body); err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	return string(head) + string(body)
+}
+
+// TestTunnelsThatMustCarryTLS: nothing reaches the origin unless it begins
+// with a ClientHello for the host of CONNECT.
+func TestTunnelsThatMustCarryTLS(t *testing.T) {
+	hello := clientHello(t, "localhost")
+	for _, c := range []struct {
+		what, host, first string
+		passes            bool
+	}{
+		{"TLS for the host", "localhost", hello, true},
+		{"more behind it", "localhost", hello + "more", true},
+		{"host in another case", "LOCALHOST", hello, true},
+		{"trailing dot", "localhost.", hello, true},
+		{"address without a name", "127.0.0.1", clientHello(t, ""), true},
+		{"address with a name", "127.0.0.1", hello, false},
+		{"another name", "localhost", clientHello(t, "other.example"), false},
+		{"no name", "localhost", clientHello(t, ""), false},
+		{"HTTP", "localhost", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false},
+		{"SSH", "localhost", "SSH-2.0-OpenSSH_9.9\r\n", false},
+		{"SMTP", "localhost", "EHLO localhost\r\n", false},
+		{"half a hello", "localhost", hello[:len(hello)/2], false},
+		{"a damaged hello", "localhost", hello[:43] + "\xff" + hello[44:], false},
+		{"records without end", "localhost", strings.Repeat("\x16\x03\x01\x40\x00"+strings.Repeat("\x01", 16384), 3), false},
+		{"an alert", "localhost", "\x15\x03\x01\x00\x02\x02\x28", false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+				b, _ := io.ReadAll(io.LimitReader(r, int64(len(c.first))))
+				fmt.Fprintf(conn, "got %d", len(b))
+			})
+			_, port, _ := net.SplitHostPort(o.address)
+			proxy := serveProxy(t, func(o *Options) {
+				o.TunnelTLS = true
+				o.Timeouts.Head = 300 * time.Millisecond
+				o.Egress.ConnectPorts = []egress.PortRange{{First: 1, Last: 65535}}
+			})
+			for _, early := range []string{c.first, c.first[:3], ""} {
+				conn, r := openTunnel(t, proxy, net.JoinHostPort(c.host, port), early)
+				io.WriteString(conn, c.first[len(early):])
+				got, _ := io.ReadAll(r)
+				if want := fmt.Sprintf("got %d", len(c.first)); (string(got) == want) != c.passes {
+					t.Errorf("%d bytes early: got %q", len(early), got)
+				}
+			}
+			if saw := o.saw(); (saw != "") != c.passes || c.passes && saw != strings.Repeat(c.first, 3) {
+				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
+			}
+		})
+	}
+}

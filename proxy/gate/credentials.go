@@ -1,0 +1,52 @@
+package gate
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxName bounds user names, and what may follow a plus sign in them.
+const maxName = 128
+
+// readCredentials reads the values of Proxy-Authorization (RFC 9110 §11.7.2).
+// What is not understood, or sent twice, counts as nothing sent.
+func readCredentials(values []string) credentials {
+	if len(values) != 1 {
+		return credentials{}
+	}
+	scheme, rest, _ := strings.Cut(values[0], " ")
+	rest = strings.TrimLeft(rest, " ")
+	switch {
+	case strings.EqualFold(scheme, "Basic"):
+		text, err := base64.StdEncoding.DecodeString(rest)
+		if err != nil {
+			return credentials{}
+		}
+		user, password, found := strings.Cut(string(text), ":")
+		if !found || !isClientName(user) {
+			return credentials{}
+		}
+		return credentials{user: user, password: password}
+	case strings.EqualFold(scheme, "Bearer"):
+		return credentials{token: rest}
+	}
+	return credentials{}
+}
+
+// isClientName reports whether s may be a name with a suffix.
+func isClientName(s string) bool {
+	name, suffix, _ := strings.Cut(s, "+")
+	return ValidName(name) && len(suffix) <= maxName && utf8.ValidString(suffix) && !hasControl(suffix)
+}
+
+// ValidName reports whether s can name an account: a plus sign begins what
+// keeps one account's uses apart, and a colon ends the name (RFC 7617 §2).
+func ValidName(s string) bool {
+	return s != "" && len(s) <= maxName && utf8.ValidString(s) && !hasControl(s) &&
+		!strings.ContainsAny(s, "+:#,") && strings.TrimSpace(s) == s
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
+}

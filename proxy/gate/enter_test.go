@@ -1,0 +1,456 @@
+package gate
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A clock stands still until it is moved.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time          { return c.at }
+func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
+
+func newClock() *clock { return &clock{time.Now()} }
+
+var here = netip.MustParseAddr("127.0.0.1")
+
+func basic(user, password string) []string {
+	return []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
+}
+
+// usersFile holds each user with the password "right" and a hash of that cost.
+func usersFile(t *testing.T, costs map[string]int) string {
+	t.Helper()
+	var lines []string
+	for name, cost := range costs {
+		h, err := bcrypt.GenerateFromPassword([]byte("right"), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, name+":"+string(h)+"\n")
+	}
+	path := filepath.Join(t.TempDir(), "users")
+	write(t, path, strings.Join(lines, ""))
+	return path
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBasicLetsKnownUsersIn(t *testing.T) {
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4, "bob": 4, "zoë": 4})})
+	for _, c := range []struct {
+		what               string
+		fields             []string
+		account, isolation string
+		err                error
+	}{
+		{"right", basic("ann", "right"), "ann", "", nil},
+		{"beyond ASCII", basic("zoë", "right"), "zoë", "", nil},
+		{"scheme in another case", []string{"bAsIc  " + basic("bob", "right")[0][6:]}, "bob", "", nil},
+		{"suffix", basic("ann+shop", "right"), "ann", "ann+shop", nil},
+		{"suffix with a plus", basic("ann+a+b", "right"), "ann", "ann+a+b", nil},
+		{"empty suffix", basic("ann+", "right"), "ann", "", nil},
+		{"nothing", nil, "", "", ErrCredentials},
+		{"twice", append(basic("ann", "right"), basic("ann", "right")...), "", "", ErrCredentials},
+		{"wrong password", basic("ann", "wrong"), "", "", ErrCredentials},
+		{"no password", basic("ann", ""), "", "", ErrCredentials},
+		{"a longer password", basic("ann", "right\x00"), "", "", ErrCredentials},
+		{"name in another case", basic("Ann", "right"), "", "", ErrCredentials},
+		{"empty name", basic("", "right"), "", "", ErrCredentials},
+		{"only a suffix", basic("+ann", "right"), "", "", ErrCredentials},
+		{"no colon", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("ann"))}, "", "", ErrCredentials},
+		{"no base64", []string{"Basic ann:right"}, "", "", ErrCredentials},
+		{"control in the suffix", basic("ann+\n", "right"), "", "", ErrCredentials},
+		{"other scheme", []string{"Digest username=ann"}, "", "", ErrCredentials},
+	} {
+		source := netip.MustParseAddr("127.0.0." + string('2'+rune(len(c.what)%8)))
+		e, err := g.Enter(t.Context(), source, nil, c.fields)
+		if e.Account != c.account || e.Isolation != c.isolation || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+			t.Errorf("%s: %+v, %v", c.what, e, err)
+		}
+	}
+	if _, err := g.Enter(t.Context(), netip.MustParseAddr("192.0.2.1"), nil, basic("ann", "right")); !errors.Is(err, ErrNotAdmitted) {
+		t.Errorf("credentials open a closed network: %v", err)
+	}
+}
+
+// TestUsersFollowTheirFile adds, changes and removes one.
+func TestUsersFollowTheirFile(t *testing.T) {
+	c := newClock()
+	path := usersFile(t, map[string]int{"ann": 4})
+	g := mustNew(t, Options{Authentication: Basic, Users: path, Now: c.now})
+	enters := func(user, password string) bool {
+		t.Helper()
+		c.advance(longestWait + time.Second)
+		_, err := g.Enter(t.Context(), here, nil, basic(user, password))
+		return err == nil
+	}
+	if !enters("ann", "right") || enters("bob", "secret") {
+		t.Fatal("the file as it was does not hold")
+	}
+	if err := SetUser(path, "bob", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if !enters("bob", "secret") || !enters("ann", "right") {
+		t.Error("an added user does not enter, or drove another out")
+	}
+	if err := SetUser(path, "ann", "changed"); err != nil {
+		t.Fatal(err)
+	}
+	if enters("ann", "right") || !enters("ann", "changed") {
+		t.Error("the old password still holds, or the new one does not")
+	}
+	if err := RemoveUser(path, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if enters("bob", "secret") {
+		t.Error("a removed user enters")
+	}
+	write(t, path, "half a li")
+	if !enters("ann", "changed") {
+		t.Error("a damaged file locks everybody out")
+	}
+	if names, err := ListUsers(path); err == nil {
+		t.Errorf("a damaged file lists %v", names)
+	}
+	if err := RemoveUser(path, "ann"); err == nil {
+		t.Error("a damaged file is written back")
+	}
+}
+
+// TestSuccessIsRemembered: the second request is not checked by bcrypt, a
+// changed password ends that, and so does time.
+func TestSuccessIsRemembered(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 8}), Now: c.now})
+	enter := func() time.Duration {
+		begin := time.Now()
+		if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(begin)
+	}
+	slow := enter()
+	for range 100 {
+		if fast := enter(); fast > slow/2 {
+			t.Fatalf("remembered took %v, the first %v", fast, slow)
+		}
+	}
+	c.advance(memoryTime)
+	if again := enter(); again < slow/4 {
+		t.Errorf("after %v it is still remembered", memoryTime)
+	}
+}
+
+// TestUnknownUsersTakeAsLong compares the median time of refusals: of users
+// with cheap and costly hashes, and of one that does not exist.
+func TestUnknownUsersTakeAsLong(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"cheap": 4, "costly": 7}), Now: c.now})
+	median := func(user, password string) time.Duration {
+		var took []time.Duration
+		for range 9 {
+			c.advance(failuresTime + time.Second)
+			begin := time.Now()
+			if _, err := g.Enter(t.Context(), here, nil, basic(user, password)); !errors.Is(err, ErrCredentials) {
+				t.Fatalf("%s: %v", user, err)
+			}
+			took = append(took, time.Since(begin))
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
+	want := median("costly", "wrong")
+	for user, password := range map[string]string{"cheap": "wrong", "nobody": "wrong", "costly": strings.Repeat("x", 100), "nobody2": strings.Repeat("x", 100)} {
+		if got := median(user, password); got < want*3/4 || got > want*4/3 {
+			t.Errorf("%s is refused in %v, a known user in %v", user, got, want)
+		}
+	}
+}
+
+// TestGuessingIsSlowedDown: for the source, not for others, and not for who
+// is known behind the same address.
+func TestGuessingIsSlowedDown(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Networks: prefixes("0.0.0.0/0", "::/0"), Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4, "bob": 4}), Now: c.now})
+	enter := func(addr, user, password string) error {
+		_, err := g.Enter(t.Context(), netip.MustParseAddr(addr), nil, basic(user, password))
+		return err
+	}
+	if err := enter("2001:db8::1", "ann", "right"); err != nil {
+		t.Fatal(err)
+	}
+	var last time.Duration
+	refused := 0
+	for i := range 40 {
+		var over *Over
+		err := enter("2001:db8::"+string('1'+rune(i%9)), "bob", "guess") // one /64
+		if errors.As(err, &over) {
+			refused++
+			if over.Limit != "attempts" || over.Total || over.Retry < last || over.Retry > longestWait {
+				t.Fatalf("%+v after %v", over, last)
+			}
+			last = over.Retry
+			c.advance(over.Retry)
+		}
+	}
+	if refused < 10 || last != longestWait {
+		t.Errorf("%d of 40 guesses were put off, the last by %v", refused, last)
+	}
+	if err := enter("2001:db8::1", "bob", "guess"); err == nil {
+		t.Error("entered")
+	}
+	if err := enter("2001:db8::1", "ann", "right"); err != nil && c.at.Before(newClock().at.Add(memoryTime)) {
+		t.Errorf("a known client behind the address is shut out: %v", err)
+	}
+	if err := enter("2001:db8:0:1::1", "bob", "right"); err != nil {
+		t.Errorf("another network is shut out: %v", err)
+	}
+}
+
+// TestKnownClientEntersWhileOthersGuess behind its address.
+func TestKnownClientEntersWhileOthersGuess(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4}), Now: c.now})
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		g.Enter(t.Context(), here, nil, basic("ann", "guess"))
+	}
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
+		t.Errorf("shut out: %v", err)
+	}
+	if _, err := g.Enter(t.Context(), here, nil, nil); !errors.Is(err, ErrCredentials) {
+		t.Errorf("a client that has not been asked yet: %v", err)
+	}
+}
+
+func TestUsersFilesThatAreRefused(t *testing.T) {
+	for _, content := range []string{
+		"ann\n", ":x\n", "ann:plain\n", "ann:{SHA}fEqNCco3Yq9h5ZUglD3CZJT4lBs=\n", "ann:$apr1$x$y\n", "ann:$2y$10$short\n",
+		"ann+x:" + string(decoy(4)) + "\n", "ann:" + string(decoy(4)) + "\nann:" + string(decoy(4)) + "\n",
+		"ann:" + string(decoy(20)) + "\n", " ann:" + string(decoy(4)) + "\n",
+	} {
+		path := filepath.Join(t.TempDir(), "users")
+		write(t, path, content)
+		_, err := New(Options{Authentication: Basic, Users: path}, nil)
+		if err == nil {
+			t.Errorf("%q is accepted", content)
+		} else if strings.Contains(err.Error(), "$2") || strings.Contains(err.Error(), "plain") {
+			t.Errorf("the error holds part of the file: %v", err)
+		}
+	}
+	if _, err := New(Options{Authentication: Basic, Users: filepath.Join(t.TempDir(), "none")}, nil); err == nil {
+		t.Error("a file that does not exist is accepted")
+	}
+	for name, password := range map[string]string{"": "x", "a:b": "x", "a+b": "x", "ann": "", "bob": strings.Repeat("x", 73), " x": "x"} {
+		if err := SetUser(filepath.Join(t.TempDir(), "users"), name, password); err == nil {
+			t.Errorf("user %q with a password of %d bytes is added", name, len(password))
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	c := newClock()
+	dir := t.TempDir()
+	key, revoked := filepath.Join(dir, "key"), filepath.Join(dir, "revoked")
+	k, err := MakeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := MakeKey(key); err == nil {
+		t.Fatal("a key is overwritten")
+	}
+	write(t, revoked, "# nobody yet\n")
+	g := mustNew(t, Options{Authentication: Token, TokenKey: key, Revoked: revoked, Now: c.now})
+	token, id, err := k.Sign("ann", c.at.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var other Key
+	forged, _, _ := other.Sign("ann", c.at.Add(time.Hour))
+	bob, bobID, _ := k.Sign("bob", c.at.Add(time.Hour))
+	payload, mac, _ := strings.Cut(token, ".")
+	longer := payload[:len(payload)-1] + "9"
+	enter := func(fields []string) (Entrant, error) {
+		c.advance(longestWait) // guesses do not add up here
+		c.at = c.at.Add(-longestWait)
+		g.state.failures = newFailures()
+		return g.Enter(t.Context(), here, nil, fields)
+	}
+	for _, good := range [][]string{{"Bearer " + token}, basic("ann", token), basic("ann+x", token)} {
+		if e, err := enter(good); err != nil || e.Account != "ann" {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	for what, bad := range map[string][]string{
+		"forged": {"Bearer " + forged}, "of another user": basic("bob", token), "changed": {"Bearer " + longer + "." + mac},
+		"no signature": {"Bearer " + payload}, "empty": {"Bearer "}, "cut": {"Bearer " + token[:len(token)-2]}, "padded": {"Bearer " + token + "="},
+		"nothing": nil, "password": basic("ann", "right"),
+	} {
+		if e, err := enter(bad); !errors.Is(err, ErrCredentials) {
+			t.Errorf("%s: %+v, %v", what, e, err)
+		}
+	}
+	if err := Revoke(revoked, id); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(2 * time.Second)
+	if _, err := enter([]string{"Bearer " + token}); err == nil {
+		t.Error("a revoked token enters")
+	}
+	if _, err := enter([]string{"Bearer " + bob}); err != nil {
+		t.Errorf("another token was revoked: %v", err)
+	}
+	if err := Revoke(revoked, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(2 * time.Second)
+	if _, err := enter([]string{"Bearer " + bob}); err == nil {
+		t.Error("a token of a revoked user enters")
+	}
+	if listed, err := Revoked(revoked); err != nil || !slices.Contains(listed, "bob") || slices.Contains(listed, bobID) {
+		t.Errorf("%v, %v", listed, err)
+	}
+	fresh, _, _ := k.Sign("cid", c.at.Add(time.Minute))
+	c.advance(time.Minute)
+	if _, err := enter([]string{"Bearer " + fresh}); err == nil {
+		t.Error("an expired token enters")
+	}
+}
+
+// certificate returns one for a common name, signed by authority, or by itself
+// if that is nil.
+func certificate(t *testing.T, name string, authority *tls.Certificate, usage x509.ExtKeyUsage) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: authority == nil, BasicConstraintsValid: true,
+	}
+	if authority != nil {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{usage}
+	}
+	parent, signer := template, any(key)
+	if authority != nil {
+		parent, signer = authority.Leaf, authority.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+func TestCertificates(t *testing.T) {
+	ours, theirs := certificate(t, "our authority", nil, 0), certificate(t, "their authority", nil, 0)
+	path := filepath.Join(t.TempDir(), "authorities.pem")
+	pemOf := func(c tls.Certificate) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}))
+	}
+	write(t, path, pemOf(ours))
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Certificate, Authorities: path, Now: c.now})
+	if g.ClientAuth() != tls.RequestClientCert || g.Challenge() != nil {
+		t.Error("a listener does not ask for certificates, or a request is asked for credentials")
+	}
+	enter := func(leaf *x509.Certificate) (Entrant, error) {
+		g.state.failures = newFailures()
+		state := &tls.ConnectionState{}
+		if leaf != nil {
+			state.PeerCertificates = []*x509.Certificate{leaf}
+		}
+		return g.Enter(t.Context(), here, state, nil)
+	}
+	ann := certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth).Leaf
+	for range 2 { // checked, then remembered
+		if e, err := enter(ann); err != nil || e.Account != "ann" {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	for what, leaf := range map[string]*x509.Certificate{
+		"none": nil, "signed by others": certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf,
+		"of a server": certificate(t, "ann", &ours, x509.ExtKeyUsageServerAuth).Leaf, "its own": certificate(t, "ann", nil, 0).Leaf,
+	} {
+		if e, err := enter(leaf); !errors.Is(err, ErrCredentials) {
+			t.Errorf("%s: %+v, %v", what, e, err)
+		}
+	}
+	write(t, path, pemOf(theirs))
+	c.advance(2 * time.Second)
+	if _, err := enter(ann); err == nil {
+		t.Error("an authority that was taken out still lets clients in")
+	}
+	c.advance(2 * time.Hour)
+	write(t, path, pemOf(ours))
+	if _, err := enter(ann); err == nil {
+		t.Error("an expired certificate enters")
+	}
+}
+
+// TestCheckGivesUpWithTheRequest: who is gone does not wait for bcrypt.
+func TestCheckGivesUpWithTheRequest(t *testing.T) {
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4})})
+	u := g.prove.(*users)
+	for range cap(u.checks) {
+		u.checks <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.Enter(ctx, here, nil, basic("ann", "right")); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if u.all != 0 || len(u.waiting) != 0 {
+		t.Errorf("%d checks wait, of %d sources", u.all, len(u.waiting))
+	}
+}
+
+func FuzzCredentials(f *testing.F) {
+	f.Add("Basic YW5uOnJpZ2h0")
+	f.Add("Bearer AQAAAAAAAAAAYW5u.x")
+	key := Key{1}
+	token, _, _ := key.Sign("ann", time.Now().Add(time.Hour))
+	f.Add("Bearer " + token)
+	f.Fuzz(func(t *testing.T, value string) {
+		c := readCredentials([]string{value})
+		if c.user != "" && !isClientName(c.user) {
+			t.Errorf("user %q", c.user)
+		}
+		if name, _, err := key.Verify(c.token, time.Now()); err == nil && (name != "ann" || c.token != token) {
+			t.Errorf("token %q is of %q", c.token, name)
+		}
+	})
+}

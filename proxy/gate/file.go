@@ -1,0 +1,111 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxFile bounds the files that the gate reads: some hundred thousand users.
+const maxFile = 32 << 20
+
+// lookAgain is how often a file is looked at for a change.
+const lookAgain = time.Second
+
+// A watchedFile is a file whose content is parsed again when it changes. A
+// change that cannot be parsed is left out of account: the content before
+// stays. It is looked at when it is asked for, so that nothing runs beside.
+// It is safe for concurrent use.
+type watchedFile[T any] struct {
+	path  string
+	parse func([]byte) (T, error)
+	now   func() time.Time
+
+	mu     sync.Mutex
+	looked time.Time
+	stamp  fileStamp
+	value  T
+}
+
+type fileStamp struct {
+	modified time.Time
+	size     int64
+	file     fs.FileInfo
+}
+
+// newWatchedFile reads path for the first time.
+func newWatchedFile[T any](path string, now func() time.Time, parse func([]byte) (T, error)) (*watchedFile[T], error) {
+	w := &watchedFile[T]{path: path, parse: parse, now: now, looked: now()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w, w.load()
+}
+
+// load reads the file if it is not the one read last; w.mu is held.
+func (w *watchedFile[T]) load() error {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return fileError(err)
+	}
+	if w.stamp.file != nil && os.SameFile(info, w.stamp.file) && info.ModTime().Equal(w.stamp.modified) && info.Size() == w.stamp.size {
+		return nil
+	}
+	data, err := readFile(w.path)
+	if err != nil {
+		return err
+	}
+	value, err := w.parse(data)
+	if err != nil {
+		return err
+	}
+	// A file that was written a moment ago may be written again without its
+	// stamp telling; so it is read again next time.
+	if w.now().Sub(info.ModTime()) > 2*lookAgain {
+		w.stamp = fileStamp{info.ModTime(), info.Size(), info}
+	} else {
+		w.stamp = fileStamp{}
+	}
+	w.value = value
+	return nil
+}
+
+// get returns what the file holds now, or held when it was last in order.
+func (w *watchedFile[T]) get() T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := w.now(); now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
+		w.looked = now
+		_ = w.load() // the content before stays: half a file must not lock everybody out
+	}
+	return w.value
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fileError(err)
+	case len(data) > maxFile:
+		return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+	}
+	return data, nil
+}
+
+func fileError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("does not exist")
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}

@@ -1,0 +1,93 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Limits bounds what clients may do. A zero field sets no limit.
+type Limits struct {
+	Requests    int   // per second
+	Burst       int   // requests, or tunnels, that may come at once; 0 means one second's worth
+	Connections int   // open at once, and requests that run at once
+	Tunnels     int   // open at once
+	TunnelRate  int   // new tunnels per second
+	Upload      int64 // bytes per second towards origins
+	Download    int64 // bytes per second towards the client
+	Daily       int64 // bytes in both directions, from midnight to midnight UTC
+}
+
+// An Over says that a limit was reached.
+type Over struct {
+	Limit  string        // which: requests, connections, tunnels, tunnel-rate, volume or attempts
+	Total  bool          // that of all clients together
+	Quota  int64         // how much the limit allows; 0 if that is not for the client to know
+	Window time.Duration // in which time; 0 for what is counted at one instant
+	Retry  time.Duration // when to try again
+}
+
+func (o *Over) Error() string {
+	if o.Total {
+		return "limit of all clients reached: " + o.Limit
+	}
+	return "limit of the client reached: " + o.Limit
+}
+
+// Status is 429 for what the client is to blame for, 503 for what it is not.
+func (o *Over) Status() int {
+	if o.Total {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusTooManyRequests
+}
+
+// Fields says to the client when to come back, and, for a limit of its own,
+// how much there is (draft-ietf-httpapi-ratelimit-headers-10).
+func (o *Over) Fields() http.Header {
+	seconds := strconv.FormatInt(int64(max(1, math.Ceil(o.Retry.Seconds()))), 10)
+	h := http.Header{"Retry-After": {seconds}}
+	if o.Total || o.Quota == 0 {
+		return h
+	}
+	policy := fmt.Sprintf("%q;q=%d", o.Limit, o.Quota)
+	if o.Limit == "volume" {
+		policy += `;qu="content-bytes"`
+	}
+	if o.Window > 0 {
+		policy += ";w=" + strconv.FormatInt(int64(math.Ceil(o.Window.Seconds())), 10)
+	}
+	h["Ratelimit-Policy"] = []string{policy}
+	h["Ratelimit"] = []string{fmt.Sprintf("%q;r=0;t=%s", o.Limit, seconds)}
+	return h
+}
+
+// A bucket allows so many events per second, and some at once (the generic
+// cell rate algorithm): it is the time at which it would be empty again.
+type bucket struct{ until time.Duration }
+
+// take returns 0 if an event may happen now, else how long to wait for it.
+func (b *bucket) take(now time.Duration, rate, burst int) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	if burst <= 0 {
+		burst = rate
+	}
+	each := time.Second / time.Duration(rate)
+	at := max(b.until, now)
+	if wait := at - now - time.Duration(burst-1)*each; wait > 0 {
+		return wait
+	}
+	b.until = at + each
+	return 0
+}
+
+// giveBack undoes a take.
+func (b *bucket) giveBack(rate int) {
+	if rate > 0 {
+		b.until -= time.Second / time.Duration(rate)
+	}
+}

@@ -1,0 +1,379 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func entrant(addr string) Entrant { return Entrant{Address: netip.MustParseAddr(addr)} }
+
+// over returns the limit that err names, "" for none.
+func over(t *testing.T, err error) string {
+	t.Helper()
+	var o *Over
+	switch {
+	case err == nil:
+		return ""
+	case !errors.As(err, &o):
+		t.Fatal(err)
+	case o.Retry <= 0:
+		t.Errorf("%+v does not say when to come back", o)
+	case o.Total:
+		return "all " + o.Limit
+	}
+	return o.Limit
+}
+
+// TestRequestsPerSecond: a burst, then the rate, for each client by itself.
+func TestRequestsPerSecond(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 10, Burst: 20}, Total: Limits{Requests: 1000}, Now: c.now})
+	begin := func(addr string) string {
+		u, err := g.Begin(entrant(addr))
+		u.End()
+		return over(t, err)
+	}
+	for i := range 20 {
+		if got := begin("192.0.2.1"); got != "" {
+			t.Fatalf("request %d of the burst: %s", i, got)
+		}
+	}
+	if got := begin("192.0.2.1"); got != "requests" {
+		t.Fatalf("after the burst: %q", got)
+	}
+	if got := begin("192.0.2.2"); got != "" {
+		t.Errorf("another client: %s", got)
+	}
+	allowed := 0
+	for range 100 {
+		c.advance(20 * time.Millisecond)
+		if begin("192.0.2.1") == "" {
+			allowed++
+		}
+	}
+	if allowed < 19 || allowed > 21 {
+		t.Errorf("%d requests in two seconds at 10 a second", allowed)
+	}
+}
+
+// TestWhoIsOneClient: an IPv6 /64, an IPv4 address in either form, a user
+// wherever from and with whatever suffix.
+func TestWhoIsOneClient(t *testing.T) {
+	for _, c := range []struct {
+		a, b Entrant
+		same bool
+	}{
+		{entrant("2001:db8::1"), entrant("2001:db8::ffff:1"), true},
+		{entrant("2001:db8::1"), entrant("2001:db8:0:1::1"), false},
+		{entrant("192.0.2.1"), entrant("::ffff:192.0.2.1"), true},
+		{entrant("192.0.2.1"), entrant("192.0.2.2"), false},
+		{Entrant{Address: here, Account: "ann"}, Entrant{Address: netip.MustParseAddr("::1"), Account: "ann", Isolation: "ann+x"}, true},
+		{Entrant{Address: here, Account: "ann"}, Entrant{Address: here, Account: "bob"}, false},
+		{Entrant{Address: here, Account: "192.0.2.1"}, entrant("192.0.2.1"), false},
+	} {
+		g := mustNew(t, Options{Client: Limits{Requests: 1}, Now: newClock().now})
+		u, _ := g.Begin(c.a)
+		u.End()
+		_, err := g.Begin(c.b)
+		if same := over(t, err) != ""; same != c.same {
+			t.Errorf("%+v and %+v: one client %t", c.a, c.b, same)
+		}
+	}
+}
+
+// TestWhatIsOpenAtOnce counts connections, requests and tunnels, of one client
+// and of all, and takes them back.
+func TestWhatIsOpenAtOnce(t *testing.T) {
+	g := mustNew(t, Options{
+		Networks: prefixes("0.0.0.0/0"),
+		Client:   Limits{Connections: 2, Tunnels: 2},
+		Total:    Limits{Connections: 3, Tunnels: 3},
+	})
+	var held []*Connection
+	for _, c := range []struct{ addr, want string }{
+		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "connections"}, {"192.0.2.2", ""}, {"192.0.2.2", "all connections"},
+	} {
+		conn, err := g.Connect(netip.MustParseAddr(c.addr))
+		if got := over(t, err); got != c.want {
+			t.Errorf("connection of %s: %q, want %q", c.addr, got, c.want)
+		}
+		if err == nil {
+			held = append(held, conn)
+		}
+	}
+	for _, conn := range held {
+		conn.Close()
+	}
+	var uses []*Use
+	for _, c := range []struct{ addr, want string }{
+		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "tunnels"}, {"192.0.2.2", ""}, {"192.0.2.2", "all tunnels"},
+	} {
+		u, err := g.Begin(entrant(c.addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := over(t, u.Tunnel()); got != c.want {
+			t.Errorf("tunnel of %s: %q, want %q", c.addr, got, c.want)
+		}
+		if c.want != "" {
+			u.End()
+			continue
+		}
+		uses = append(uses, u)
+	}
+	for _, u := range uses {
+		u.End()
+	}
+	l := g.state.ledger
+	if len(l.active) != 0 || l.total.connections != 0 || l.total.requests != 0 || l.total.tunnels != 0 {
+		t.Errorf("left over: %d clients, %d connections, %d requests, %d tunnels", len(l.active), l.total.connections, l.total.requests, l.total.tunnels)
+	}
+}
+
+func TestNewTunnelsPerSecond(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{TunnelRate: 5}, Now: c.now})
+	opened := 0
+	for range 100 {
+		u, err := g.Begin(entrant("192.0.2.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if over(t, u.Tunnel()) == "" {
+			opened++
+		}
+		u.End()
+		c.advance(10 * time.Millisecond)
+	}
+	if opened < 9 || opened > 10 {
+		t.Errorf("%d tunnels in a second at 5 a second and a burst of 5", opened)
+	}
+}
+
+// TestDailyVolume ends at midnight UTC.
+func TestDailyVolume(t *testing.T) {
+	c := &clock{time.Date(2026, 1, 2, 22, 0, 0, 0, time.UTC)}
+	g := mustNew(t, Options{Client: Limits{Daily: 1000}, Now: c.now})
+	u, err := g.Begin(entrant("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(u.Up(t.Context(), 400), u.Down(t.Context(), 600)); err != nil {
+		t.Errorf("within the volume: %v", err)
+	}
+	if got := over(t, u.Down(t.Context(), 1)); got != "volume" {
+		t.Errorf("beyond: %q", got)
+	}
+	u.End()
+	_, err = g.Begin(entrant("192.0.2.1"))
+	var o *Over
+	if !errors.As(err, &o) || o.Retry != 2*time.Hour || o.Status() != 429 {
+		t.Fatalf("%+v", err)
+	}
+	h := o.Fields()
+	if h.Get("Retry-After") != "7200" || h.Get("RateLimit-Policy") != `"volume";q=1000;qu="content-bytes";w=86400` || h.Get("RateLimit") != `"volume";r=0;t=7200` {
+		t.Errorf("%v", h)
+	}
+	c.advance(2 * time.Hour)
+	if u, err = g.Begin(entrant("192.0.2.1")); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+	u.End()
+}
+
+// TestReloadKeepsWhatIsKnown: other limits, the same clients.
+func TestReloadKeepsWhatIsKnown(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Tunnels: 1}, Now: c.now})
+	u, _ := g.Begin(entrant("192.0.2.1"))
+	if err := u.Tunnel(); err != nil {
+		t.Fatal(err)
+	}
+	g2, err := New(Options{Client: Limits{Tunnels: 2, Requests: 5}, Now: c.now}, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _ := g2.Begin(entrant("192.0.2.1"))
+	third, _ := g2.Begin(entrant("192.0.2.1"))
+	if got := over(t, second.Tunnel()); got != "" {
+		t.Errorf("the second tunnel: %s", got)
+	}
+	if got := over(t, third.Tunnel()); got != "tunnels" {
+		t.Errorf("the third tunnel: %q", got)
+	}
+	for _, u := range []*Use{u, second, third} {
+		u.End()
+	}
+}
+
+// pump moves pieces of n bytes through f for d, and returns how many bytes.
+func pump(t *testing.T, d time.Duration, n int, f func(context.Context, int) error) int64 {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	var moved int64
+	for f(ctx, n) == nil && ctx.Err() == nil {
+		moved += int64(n)
+	}
+	return moved
+}
+
+// TestBandwidthIsShaped: one client gets its rate, however many uses it has.
+func TestBandwidthIsShaped(t *testing.T) {
+	g := mustNew(t, Options{Client: Limits{Download: 4 << 20, Upload: 1 << 20}})
+	const d = 500 * time.Millisecond
+	var down, up atomic.Int64
+	var all sync.WaitGroup
+	for range 4 {
+		u, err := g.Begin(entrant("192.0.2.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.End()
+		all.Go(func() { down.Add(pump(t, d, 16<<10, u.Down)) })
+		all.Go(func() { up.Add(pump(t, d, 16<<10, u.Up)) })
+	}
+	all.Wait()
+	for what, c := range map[string]struct{ got, rate int64 }{"down": {down.Load(), 4 << 20}, "up": {up.Load(), 1 << 20}} {
+		want := c.rate/2 + c.rate/10 // and the short burst
+		if c.got < want*7/10 || c.got > want*13/10 {
+			t.Errorf("%s: %d bytes in %v, want about %d", what, c.got, d, want)
+		}
+	}
+}
+
+// TestBandwidthIsFair: a client with many uses and large pieces gets as much
+// of what all share as one with a single use and small pieces; one that
+// wants little does not wait.
+func TestBandwidthIsFair(t *testing.T) {
+	g := mustNew(t, Options{Total: Limits{Download: 8 << 20}})
+	const d = time.Second
+	var greedy, modest atomic.Int64
+	var all sync.WaitGroup
+	begin := func(addr string) *Use {
+		u, err := g.Begin(entrant(addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for range 20 {
+		u := begin("192.0.2.1")
+		defer u.End()
+		all.Go(func() { greedy.Add(pump(t, d, 32<<10, u.Down)) })
+	}
+	u := begin("192.0.2.2")
+	defer u.End()
+	all.Go(func() { modest.Add(pump(t, d, 16<<10, u.Down)) })
+	seldom := begin("192.0.2.3")
+	defer seldom.End()
+	var longest time.Duration
+	for range 10 {
+		select {
+		case <-time.After(d / 20):
+		case <-t.Context().Done():
+		}
+		asked := time.Now()
+		if err := seldom.Down(t.Context(), 1<<10); err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, time.Since(asked))
+	}
+	all.Wait()
+	if a, b := greedy.Load(), modest.Load(); b < a/2 {
+		t.Errorf("20 uses of one client moved %d bytes, the one of another %d", a, b)
+	}
+	if longest > 60*time.Millisecond {
+		t.Errorf("who wants 1 KiB waits for %v", longest)
+	}
+}
+
+// TestWaitingEndsWithItsContext and leaves nothing in the queue.
+func TestWaitingEndsWithItsContext(t *testing.T) {
+	g := mustNew(t, Options{Client: Limits{Download: 1 << 10}})
+	u, err := g.Begin(entrant("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Down(t.Context(), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- u.Down(ctx, 1) }()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(u.pace.down.queue); n != 0 {
+		t.Errorf("%d pieces wait", n)
+	}
+	u.pace.down.timer.Stop()
+	u.End()
+}
+
+// TestMillionAddressesDoNotExhaustMemory: what is kept is bounded, and who is
+// in the middle of something is not forgotten.
+func TestMillionAddressesDoNotExhaustMemory(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 1, Tunnels: 1, Download: 1 << 20, Daily: 1 << 30}, Now: c.now})
+	first, err := g.Begin(entrant("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.End()
+	if err := first.Tunnel(); err != nil {
+		t.Fatal(err)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range 1_000_000 {
+		addr := netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb8, byte(i >> 16), byte(i >> 8), byte(i), 0, 15: 1})
+		u, err := g.Begin(Entrant{Address: addr})
+		if err != nil {
+			t.Fatalf("address %d: %v", i, err)
+		}
+		u.End()
+	}
+	after := heap()
+	if grown := int64(after) - int64(before); grown > 48<<20 {
+		t.Errorf("a million addresses hold %d MiB", grown>>20)
+	} else {
+		t.Logf("a million addresses hold %d MiB", grown>>20)
+	}
+	second, err := g.Begin(entrant("192.0.2.1"))
+	if err == nil {
+		err = second.Tunnel()
+		second.End()
+	}
+	if got := over(t, err); got != "requests" {
+		t.Errorf("a client with an open tunnel was forgotten: %q", got)
+	}
+}
+
+func BenchmarkBegin(b *testing.B) {
+	g, err := New(Options{Client: Limits{Requests: 1_000_000, Connections: 100}, Total: Limits{Requests: 1_000_000}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := make([]Entrant, 64)
+	for i := range e {
+		e[i] = entrant(fmt.Sprintf("192.0.2.%d", i))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		u, _ := g.Begin(e[i%len(e)])
+		u.End()
+	}
+}

@@ -1,0 +1,189 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Key signs tokens.
+type Key [32]byte
+
+// ReadKey reads a key from a file of 64 hexadecimal digits.
+func ReadKey(path string) (Key, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return Key{}, err
+	}
+	return parseKey(data)
+}
+
+func parseKey(data []byte) (Key, error) {
+	var k Key
+	text := bytes.TrimSpace(data)
+	if len(text) != hex.EncodedLen(len(k)) {
+		return k, errors.New("is not a key: want 64 hexadecimal digits")
+	}
+	if _, err := hex.Decode(k[:], text); err != nil {
+		return Key{}, errors.New("is not a key: want 64 hexadecimal digits")
+	}
+	return k, nil
+}
+
+// MakeKey writes a new key to a file that does not exist yet, readable by its
+// owner alone.
+func MakeKey(path string) (Key, error) {
+	var k Key
+	rand.Read(k[:])
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return Key{}, err
+	}
+	_, err = fmt.Fprintf(f, "%x\n", k)
+	return k, errors.Join(err, f.Close())
+}
+
+// A token is its payload and the HMAC-SHA256 of that, each in unpadded
+// base64url, with a dot between: version, expiry in seconds since 1970 as 8
+// bytes, name. The signature's first bytes are its id.
+const (
+	tokenVersion = 1
+	tokenIDBytes = 8
+)
+
+// Sign returns a token that lets name in until expiry, and its id, by which
+// it can be revoked. It fails on a name that no account can have.
+func (k Key) Sign(name string, expiry time.Time) (token, id string, err error) {
+	if !ValidName(name) {
+		return "", "", fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
+	}
+	payload := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
+	payload = append(payload, name...)
+	mac := k.mac(payload)
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode(payload) + "." + encode(mac), hex.EncodeToString(mac[:tokenIDBytes]), nil
+}
+
+func (k Key) mac(payload []byte) []byte {
+	h := hmac.New(sha256.New, k[:])
+	h.Write([]byte("guise token\x00"))
+	h.Write(payload)
+	return h.Sum(nil)
+}
+
+// Verify returns whom a token lets in, and its id. It returns
+// [ErrCredentials] for all that it did not sign, or that has expired at now.
+func (k Key) Verify(token string, now time.Time) (name, id string, err error) {
+	decode := base64.RawURLEncoding.Strict().DecodeString
+	left, right, _ := strings.Cut(token, ".")
+	payload, err1 := decode(left)
+	mac, err2 := decode(right)
+	if err1 != nil || err2 != nil || !hmac.Equal(mac, k.mac(payload)) {
+		return "", "", ErrCredentials
+	}
+	if len(payload) < 10 || payload[0] != tokenVersion || now.Unix() >= int64(binary.BigEndian.Uint64(payload[1:9])) {
+		return "", "", ErrCredentials
+	}
+	return string(payload[9:]), hex.EncodeToString(mac[:tokenIDBytes]), nil
+}
+
+// tokens proves accounts by signed names.
+type tokens struct {
+	key     *watchedFile[Key]
+	revoked *watchedFile[map[string]bool] // nil for none
+	now     func() time.Time
+}
+
+func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
+	if key == "" {
+		return nil, errors.New("token authentication needs a key file")
+	}
+	t := &tokens{now: now}
+	var err error
+	if t.key, err = newWatchedFile(key, now, parseKey); err != nil {
+		return nil, fmt.Errorf("token key %s: %w", key, err)
+	}
+	if revoked != "" {
+		if t.revoked, err = newWatchedFile(revoked, now, parseRevoked); err != nil {
+			return nil, fmt.Errorf("list of revoked tokens %s: %w", revoked, err)
+		}
+	}
+	return t, nil
+}
+
+// account takes a token from Bearer, or from Basic's password; then the user
+// must be the one that the token names.
+func (t *tokens) account(_ context.Context, c credentials) (string, error) {
+	token := c.token
+	if token == "" {
+		token = c.password
+	}
+	name, id, err := t.key.get().Verify(token, t.now())
+	if err != nil {
+		return "", err
+	}
+	if user, _, _ := strings.Cut(c.user, "+"); c.user != "" && user != name {
+		return "", ErrCredentials
+	}
+	if t.revoked != nil {
+		if gone := t.revoked.get(); gone[name] || gone[id] {
+			return "", ErrCredentials
+		}
+	}
+	return name, nil
+}
+
+// parseRevoked reads one user name or token id a line.
+func parseRevoked(data []byte) (map[string]bool, error) {
+	revoked := make(map[string]bool)
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			revoked[line] = true
+		}
+	}
+	return revoked, nil
+}
+
+// Revoke adds a user name or token id to a list of what enters no more.
+func Revoke(path, what string) error {
+	if !ValidName(what) {
+		return errors.New("that is neither a user name nor a token id")
+	}
+	listed, err := Revoked(path)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(listed, what) {
+		return nil
+	}
+	return replaceFile(path, strings.Join(append(listed, what, ""), "\n"))
+}
+
+// Revoked returns what a list holds; a file that does not exist holds nothing.
+func Revoked(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fileError(err)
+	}
+	var listed []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" {
+			listed = append(listed, line)
+		}
+	}
+	return listed, nil
+}

@@ -1,0 +1,303 @@
+package gate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tg123/go-htpasswd"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// passwordCost is bcrypt's for new users: some 50 ms on a server's core.
+const passwordCost = 10
+
+// maxPassword is what bcrypt takes in; it would leave out the rest.
+const maxPassword = 72
+
+// users proves accounts by an htpasswd file.
+//
+// To check a wrong password, or that of a user who does not exist, takes the
+// same time for all: as long as that of the user with the costliest hash.
+type users struct {
+	file   *watchedFile[*accounts]
+	memory *memory
+	now    func() time.Time
+
+	checks  chan struct{} // one token for each check that may run at once
+	mu      sync.Mutex
+	waiting map[netip.Addr]int // checks that wait, by source
+	all     int                // the sum
+}
+
+// accounts is what an htpasswd file holds.
+type accounts struct {
+	lines  []string // as read, for writing back
+	hashes map[string]hash
+	cost   int // highest of all hashes
+}
+
+type hash struct {
+	text  []byte
+	cost  int
+	check htpasswd.EncodedPasswd
+}
+
+func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
+	if path == "" {
+		return nil, errors.New("basic authentication needs a file of users")
+	}
+	file, err := newWatchedFile(path, now, parseUsers)
+	if err != nil {
+		return nil, fmt.Errorf("users file %s: %w", path, err)
+	}
+	// Guessing must not take the processor from those who are in.
+	checks := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	return &users{file: file, memory: m, now: now, checks: checks, waiting: make(map[netip.Addr]int)}, nil
+}
+
+// parseUsers reads lines of name:hash; empty ones and those that begin with
+// # are passed over. Its errors hold nothing of a line but its number.
+func parseUsers(data []byte) (*accounts, error) {
+	a := &accounts{hashes: make(map[string]hash)}
+	number := 0
+	for line := range strings.Lines(string(bytes.TrimPrefix(data, []byte("\ufeff")))) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		a.lines = append(a.lines, line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, text, found := strings.Cut(line, ":")
+		switch {
+		case !found:
+			return nil, fmt.Errorf("line %d is not name:hash", number)
+		case !ValidName(name):
+			return nil, fmt.Errorf("line %d: a name has 1 to %d bytes, without blanks around it, controls and + : # ,", number, maxName)
+		}
+		h, err := parseHash(text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if _, twice := a.hashes[name]; twice {
+			return nil, fmt.Errorf("line %d repeats a name", number)
+		}
+		a.hashes[name] = h
+		a.cost = max(a.cost, h.cost)
+	}
+	a.cost = cmp.Or(a.cost, passwordCost)
+	return a, nil
+}
+
+func parseHash(text string) (hash, error) {
+	check, err := htpasswd.AcceptBcrypt(text)
+	if err != nil || check == nil {
+		return hash{}, errors.New("the hash is not bcrypt; make one with guise user add, or htpasswd -B")
+	}
+	cost, err := bcrypt.Cost([]byte(text))
+	if err != nil || len(text) != 60 {
+		return hash{}, errors.New("the bcrypt hash is damaged")
+	}
+	if cost > 14 {
+		return hash{}, fmt.Errorf("bcrypt cost %d would take seconds for each login; the most is 14", cost)
+	}
+	return hash{[]byte(text), cost, check}, nil
+}
+
+// remembered tells the account of credentials that were right lately, under
+// the hash that the file holds now.
+func (u *users) remembered(c credentials) (string, bool) {
+	name, _, _ := strings.Cut(c.user, "+")
+	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
+	if u.memory.has(u.memory.digest([]byte(name), []byte(c.password), h.text), u.now()) {
+		return name, true
+	}
+	return "", false
+}
+
+func (u *users) account(ctx context.Context, c credentials) (string, error) {
+	name, _, _ := strings.Cut(c.user, "+")
+	a := u.file.get()
+	h, exists := a.hashes[name]
+	if c.user == "" {
+		return "", ErrCredentials
+	}
+	done, err := u.turn(ctx, c.source)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	digest := u.memory.digest([]byte(name), []byte(c.password), h.text)
+	if u.memory.has(digest, u.now()) {
+		return name, nil // another request of the same client was faster
+	}
+	right := exists && len(c.password) <= maxPassword && h.check.MatchesPassword(c.password)
+	if right {
+		u.memory.add(digest, u.now(), time.Time{})
+		return name, nil
+	}
+	spent := -1
+	if exists && len(c.password) <= maxPassword {
+		spent = h.cost
+	}
+	pretend(spent, a.cost)
+	return "", ErrCredentials
+}
+
+// pretend spends what is missing to the work of one check of cost most, after
+// one of cost spent (-1 for none). Each step of cost doubles the work, and
+// 2^s + (2^s + 2^(s+1) + … + 2^(m-1)) is 2^m.
+func pretend(spent, most int) {
+	if spent < 0 {
+		bcrypt.CompareHashAndPassword(decoy(most), nil)
+		return
+	}
+	for cost := spent; cost < most; cost++ {
+		bcrypt.CompareHashAndPassword(decoy(cost), nil)
+	}
+}
+
+// decoy returns a hash of the given cost that no password has.
+func decoy(cost int) []byte {
+	return fmt.Appendf(nil, "$2a$%02d$%s", cost, strings.Repeat(".", 22+31)) // salt and digest
+}
+
+// At most so many checks wait, of one source and of all.
+const (
+	sourceWaiting = 16 // a browser opens several connections with its credentials at once
+	allWaiting    = 1024
+	checkPatience = 10 * time.Second
+)
+
+// turn waits for leave to check a password: all checks together have a part
+// of the processor.
+func (u *users) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
+	full := &Over{Limit: "attempts", Total: true, Retry: time.Second}
+	u.mu.Lock()
+	if u.waiting[source] >= sourceWaiting || u.all >= allWaiting {
+		u.mu.Unlock()
+		return nil, full
+	}
+	u.waiting[source]++
+	u.all++
+	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.all--
+		if u.waiting[source]--; u.waiting[source] == 0 {
+			delete(u.waiting, source)
+		}
+	}()
+	timer := time.NewTimer(checkPatience)
+	defer timer.Stop()
+	select {
+	case u.checks <- struct{}{}:
+		return func() { <-u.checks }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-timer.C:
+		return nil, full
+	}
+}
+
+// SetUser writes a user with a password into an htpasswd file, in the place
+// of the one of that name, and makes the file if there is none.
+func SetUser(path, name, password string) error {
+	switch {
+	case !ValidName(name):
+		return fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
+	case password == "":
+		return errors.New("the password is empty")
+	case len(password) > maxPassword:
+		return fmt.Errorf("the password has more than %d bytes, which is all that bcrypt takes in", maxPassword)
+	}
+	text, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
+	if err != nil {
+		return err
+	}
+	return editUsers(path, true, func(lines []string) ([]string, error) {
+		for i, line := range lines {
+			if strings.HasPrefix(line, name+":") {
+				lines[i] = name + ":" + string(text)
+				return lines, nil
+			}
+		}
+		return append(lines, name+":"+string(text)), nil
+	})
+}
+
+// RemoveUser takes a user out of an htpasswd file.
+func RemoveUser(path, name string) error {
+	return editUsers(path, false, func(lines []string) ([]string, error) {
+		left := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, name+":") })
+		if len(left) == len(lines) {
+			return nil, fmt.Errorf("there is no user %q", name)
+		}
+		return left, nil
+	})
+}
+
+// ListUsers returns the names in an htpasswd file, in order.
+func ListUsers(path string) ([]string, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	a, err := parseUsers(data)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(a.hashes)), nil
+}
+
+// editUsers replaces the file at once, so that nobody reads half of it.
+func editUsers(path string, create bool, edit func([]string) ([]string, error)) error {
+	data, err := os.ReadFile(path)
+	if err != nil && !(create && errors.Is(err, os.ErrNotExist)) {
+		return fileError(err)
+	}
+	a, err := parseUsers(data)
+	if err != nil {
+		return err
+	}
+	lines, err := edit(a.lines)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, strings.Join(append(lines, ""), "\n"))
+}
+
+// replaceFile puts a new file in the place of path, with the same mode, or
+// readable by its owner alone.
+func replaceFile(path, content string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".guise-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(content)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
