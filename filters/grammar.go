@@ -154,8 +154,12 @@ func isLanguageTag(value string) bool {
 	return true
 }
 
-// isContentRange takes unit SP range "/" length (RFC 9110 §14.4).
+// isContentRange takes unit SP range "/" length (RFC 9110 §14.4), and the bare
+// range of the Docker Registry API's uploads.
 func isContentRange(value string) bool {
+	if strings.Contains(value, "-") && strings.Trim(value, "0123456789-") == "" {
+		return true
+	}
 	unit, rest, ok := strings.Cut(value, " ")
 	at, length, ok2 := strings.Cut(rest, "/")
 	return ok && ok2 && isMethod(unit) &&

@@ -13,7 +13,7 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 		"Accept-Datetime":               "Thu, 31 May 2007 20:35:00 GMT",
 		"Content-Encoding":              "gzip|br, identity|aws-chunked",
 		"Content-Language":              "de|en-US, zh-Hant-TW|es-419",
-		"Content-Range":                 "bytes 0-9/100|bytes */100|bytes 5-9/*|items 0-1/2",
+		"Content-Range":                 "bytes 0-9/100|bytes */100|bytes 5-9/*|items 0-1/2|0-1023",
 		"Content-Md5":                   "Q2hlY2sgSW50ZWdyaXR5IQ==",
 		"Content-Digest":                "sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:, md5=:Q2hlY2sgSW50ZWdyaXR5IQ==:",
 		"Digest":                        "SHA-256=4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=,crc32c=c1NW4A==|unixsum=30637|adler32=03da0195",

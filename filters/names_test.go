@@ -152,7 +152,7 @@ func TestFieldsThatServeTheRequestPassUntouched(t *testing.T) {
 		"Icy-Metadata": "1", "Apollo-Require-Preflight": "true", "X-Shopify-Access-Token": "t", "X-Github-Api-Version": "2022-11-28",
 		"Link": `<http://www.w3.org/ns/ldp#BasicContainer>; rel="type"`, "Digest": "SHA-256=AAAA", "Service-Worker": "script",
 		"X-Acme-Token": "t", "X-Acme-Mode": "fast", "X-Session-Token": "t", "X-User-Token": "t", "X-Client-Secret": "t", "Acme-Api-Version": "1.2.3.4",
-		"X-Chunk-Index": "1234567890123", "X-Timestamp": "1767225600000", "X-Acme-Count": "12345678901234",
+		"X-Prometheus-Remote-Write-Version": "0.1.0", "X-Chunk-Index": "1234567890123", "X-Timestamp": "1767225600000", "X-Acme-Count": "12345678901234",
 	} {
 		m := scriptRequest(name, value)
 		m.Request.Method, m.Request.ContentLength = http.MethodPost, 5

@@ -68,7 +68,8 @@ var purposeTable = []group{
 		openai-beta x-shopify-* x-algolia-* x-typesense-* x-firebase-appcheck x-firebase-gmpid
 		x-ig-app-id x-goog-api-key x-http-method stripe-version stripe-account notion-version
 		npm-auth-type npm-command npm-otp circle-token x-figma-token atlassian-token x-atlassian-token
-		x-atlassian-token-check kbn-xsrf kbn-version osd-xsrf x-dokuwiki-do x-ha-access x-grafana-org-id
+		x-atlassian-token-check x-prometheus-remote-write-version x-prometheus-remote-read-version x-scope-orgid
+		kbn-xsrf kbn-version osd-xsrf x-dokuwiki-do x-ha-access x-grafana-org-id
 		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*`},
 }
 

@@ -43,6 +43,16 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
+// namesPageElsewhere reports whether value is the URL of something at another
+// site than r's. An origin alone passes, as in Origin.
+func namesPageElsewhere(r *http.Request, value string) bool {
+	if !hasPrefixFold(value, "http") {
+		return false
+	}
+	a, ok := parseAuthority(value)
+	return ok && isWeb(a.scheme) && a.rest != "" && registrable(a.host) != registrable(targetHost(r))
+}
+
 // isWeb reports whether pages of the web have scheme.
 func isWeb(scheme string) bool {
 	return strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")

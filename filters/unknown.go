@@ -133,6 +133,9 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return "its name tells of a person, device or place"
 	}
 	for _, line := range lines {
+		if namesPageElsewhere(m.Request, line) {
+			return "its value is a page of another site, as in Referer"
+		}
 		if why := tellingValue(name, line); why != "" {
 			return why
 		}

@@ -124,6 +124,18 @@ func TestKnownValuesAreRebuilt(t *testing.T) {
 	}
 }
 
+func TestPagesElsewhereStayUnnamed(t *testing.T) {
+	for value, passes := range map[string]bool{
+		"http://origin.example/list?page=2": true, "https://www.origin.example/": true, "https://else.example": true,
+		"https://else.example/read/canary": false, "HTTP://else.example/": false, "httpd/2.4": true,
+	} {
+		m := scriptRequest("Hx-Current-Url", value)
+		if clean(m); (m.Request.Header["Hx-Current-Url"] != nil) != passes {
+			t.Errorf("%s: passes %v", value, !passes)
+		}
+	}
+}
+
 func TestMaxForwardsMattersToOptionsAlone(t *testing.T) {
 	m := scriptRequest("Max-Forwards", "0010")
 	m.Request.Method = http.MethodOptions

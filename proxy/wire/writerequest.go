@@ -256,7 +256,7 @@ func (p *plan) appendTarget(b []byte) ([]byte, error) {
 	if u.Opaque != "" {
 		return nil, &RequestError{"an opaque target"}
 	}
-	path := u.EscapedPath()
+	path := rawPath(u)
 	whole := p.r.Method == "OPTIONS" && u.RawQuery == "" && !u.ForceQuery && (path == "" || path == "*")
 	if p.key.hop {
 		b = append(b, "http://"...)
@@ -284,6 +284,18 @@ func (p *plan) appendTarget(b []byte) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// rawPath returns u's path as it was received: a proxy changes no byte of it
+// (RFC 9110 §7.7). [url.URL.EscapedPath] would encode what browsers send bare,
+// such as "|".
+func rawPath(u *url.URL) string {
+	if u.RawPath != "" {
+		if path, err := url.PathUnescape(u.RawPath); err == nil && path == u.Path {
+			return u.RawPath
+		}
+	}
+	return u.EscapedPath()
 }
 
 // authority returns u's host and port as parts of u, without brackets and

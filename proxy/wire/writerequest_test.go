@@ -42,6 +42,7 @@ func TestRequestHead(t *testing.T) {
 		"a query alone":           {url: "http://a.test?x", want: "GET /?x HTTP/1.1\nHost: a.test\n"},
 		"two slashes":             {url: "http://a.test//b.test/", want: "GET //b.test/ HTTP/1.1\nHost: a.test\n"},
 		"escapes stay":            {url: "http://a.test/%2f%41?%20", want: "GET /%2f%41?%20 HTTP/1.1\nHost: a.test\n"},
+		"bare bytes stay":         {url: "http://a.test/a|b^c`{}\"<>%7C?|", want: "GET /a|b^c`{}\"<>%7C?| HTTP/1.1\nHost: a.test\n"},
 		"userinfo and fragment":   {url: "http://me:pw@a.test/#here", want: "GET / HTTP/1.1\nHost: a.test\n"},
 		"a port":                  {url: "http://a.test:81/", want: "GET / HTTP/1.1\nHost: a.test:81\n"},
 		"the scheme's port":       {url: "http://a.test:80/", want: "GET / HTTP/1.1\nHost: a.test\n"},
