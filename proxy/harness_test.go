@@ -27,13 +27,13 @@ const patience = 10 * time.Second
 
 // serveProxy runs a proxy that lets requests go to loopback, and returns its
 // address. edit may change the options; nil leaves them.
-func serveProxy(t *testing.T, edit func(*Options)) string {
+func serveProxy(t testing.TB, edit func(*Options)) string {
 	t.Helper()
 	_, address := newProxy(t, edit)
 	return address
 }
 
-func newProxy(t *testing.T, edit func(*Options)) (*Proxy, string) {
+func newProxy(t testing.TB, edit func(*Options)) (*Proxy, string) {
 	t.Helper()
 	o := Options{Console: true}
 	o.Gate.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -61,7 +61,7 @@ func newProxy(t *testing.T, edit func(*Options)) (*Proxy, string) {
 	return p, l.Addr().String()
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
