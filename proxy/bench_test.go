@@ -82,4 +82,3 @@ func benchOrigin(b *testing.B, answer []byte) string {
 	}()
 	return l.Addr().String()
 }
-
