@@ -62,7 +62,8 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	a.pipeline = goproxy.NewProxyHttpServer()
 	a.pipeline.Logger = silent{}
 	a.pipeline.KeepAcceptEncoding = true
-	a.pipeline.Tr = nil // its default verifies no certificate; requests go by exchange.RoundTrip
+	a.pipeline.KeepDestinationHeaders = true // handOver has put them there
+	a.pipeline.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
 	a.pipeline.NonproxyHandler = http.NotFoundHandler()
 	for _, step := range []requestStep{
 		a.canonicalize,
@@ -75,6 +76,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	}
 	for _, step := range []responseStep{
 		decodeForClient,
+		handOver,
 	} {
 		a.pipeline.OnResponse().DoFunc(onResponse(step))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
+	"guise/cache"
 	"guise/filters"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
@@ -26,12 +28,18 @@ import (
 // tripper that goproxy asks, so that it learns how both ended.
 type exchange struct {
 	http.ResponseWriter
+	ctx      exchangeContext
 	assembly *assembly
 	visit    *visit
 	target   egress.Target
 	message  *filters.Message // set by the scrub step
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
+
+	visitor cache.Visitor         // whom the cache answers
+	order   []string              // of the fields as they go to the origin
+	trace   httptrace.ClientTrace // passes 1xx responses to the client
+	header  http.Header           // of the final response, until it is written
 
 	interim sync.Mutex // held while a 1xx is written
 	final   bool       // the final response is known; guarded by interim
@@ -49,7 +57,9 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		accepts:        r.Header["Accept-Encoding"],
 		html:           wantsHTML(r),
 	}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
+	e.ctx = exchangeContext{r.Context(), e}
+	e.trace.Got1xxResponse = e.passInterim
+	r = r.WithContext(&e.ctx)
 	if v.use.Metered() && r.Body != http.NoBody {
 		r.Body = &meteredBody{r.Body, r.Context(), v.use}
 	}
@@ -73,28 +83,29 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil
 	}
-	resp.Body = &responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
+	body := responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
+	if stored, ok := resp.Body.(io.WriterTo); ok && !e.visit.use.Metered() {
+		resp.Body = &storedBody{body, stored}
+	} else {
+		resp.Body = &body
+	}
 	return resp, nil
 }
 
-// passInterim returns a context under which 1xx responses reach the client.
-// Of their fields only Link has a meaning before the final response (RFC 8297).
-func (e *exchange) passInterim(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-			e.interim.Lock()
-			defer e.interim.Unlock()
-			if e.final || code == http.StatusContinue {
-				return nil // the server sends 100 itself, when the body is first read
-			}
-			if links := header["Link"]; len(links) > 0 {
-				e.ResponseWriter.Header()["Link"] = links
-				defer delete(e.ResponseWriter.Header(), "Link")
-			}
-			e.ResponseWriter.WriteHeader(code)
-			return nil
-		},
-	})
+// passInterim lets 1xx responses reach the client. Of their fields only Link
+// has a meaning before the final response (RFC 8297).
+func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
+	e.interim.Lock()
+	defer e.interim.Unlock()
+	if e.final || code == http.StatusContinue {
+		return nil // the server sends 100 itself, when the body is first read
+	}
+	if links := header["Link"]; len(links) > 0 {
+		e.ResponseWriter.Header()["Link"] = links
+		defer delete(e.ResponseWriter.Header(), "Link")
+	}
+	e.ResponseWriter.WriteHeader(code)
+	return nil
 }
 
 // endInterim lets no 1xx pass from now on: a fetch that other clients wait for
@@ -103,6 +114,40 @@ func (e *exchange) endInterim() {
 	e.interim.Lock()
 	e.final = true
 	e.interim.Unlock()
+}
+
+// handOver takes the header of the final response from goproxy, which would
+// copy it field by field. It is the last step: what it leaves is for nobody.
+func handOver(e *exchange, resp *http.Response) *http.Response {
+	e.header, resp.Header = resp.Header, nil
+	if e.header == nil {
+		e.header = make(http.Header)
+	}
+	return resp
+}
+
+// Header implements [http.ResponseWriter].
+func (e *exchange) Header() http.Header {
+	if e.header != nil {
+		return e.header
+	}
+	return e.ResponseWriter.Header()
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (e *exchange) WriteHeader(status int) {
+	h := e.header
+	e.header = nil
+	if w, ok := e.ResponseWriter.(interface{ SetHeader(http.Header) }); ok && h != nil {
+		w.SetHeader(h)
+	} else {
+		maps.Copy(e.ResponseWriter.Header(), h)
+	}
+	e.ResponseWriter.WriteHeader(status)
+	if len(h["Trailer"]) > 0 {
+		// goproxy adds the trailer fields to what is here.
+		clear(e.ResponseWriter.Header())
+	}
 }
 
 // ReadFrom lets the wire read the body itself. The wrapper hides that body
@@ -152,6 +197,21 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		err = over
 	}
 	if err != nil && err != io.EOF {
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// A storedBody is a responseBody that is in memory as a whole.
+type storedBody struct {
+	responseBody
+	stored io.WriterTo
+}
+
+// WriteTo spares the copy.
+func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := b.stored.WriteTo(w)
+	if err != nil {
 		b.broken.Store(true)
 	}
 	return n, err

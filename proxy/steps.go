@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -107,17 +106,12 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // nameVisitor tells the cache and the wire for whom and in which form the
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
-	visitor := cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
-	ctx := r.Context()
-	if apart := e.visit.Isolation; apart != "" {
-		visitor.Site = apart + " " + visitor.Site // no host has a blank
-		ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
+	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
+	e.order = a.filters.FieldOrder(e.message)
+	apart := e.visit.Isolation
+	if apart == "" {
+		return r, nil
 	}
-	ctx = cache.WithVisitor(ctx, visitor)
-	ctx = wire.WithFieldOrder(ctx, a.filters.FieldOrder(e.message))
-	return r.WithContext(e.passInterim(ctx)), nil
+	e.visitor.Site = apart + " " + e.visitor.Site // no host has a blank
+	return r.WithContext(wire.WithIsolation(egress.WithIsolation(r.Context(), apart), apart)), nil
 }
-
-type exchangeKey struct{}
-
-func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }

@@ -77,6 +77,16 @@ func (w *responseWriter) Header() http.Header {
 	return w.header
 }
 
+// SetHeader makes h what Header returns, which saves a handler that has the
+// fields already from copying them. It has no effect after WriteHeader.
+func (w *responseWriter) SetHeader(h http.Header) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if !w.wroteHeader {
+		w.header = h
+	}
+}
+
 // WriteHeader sets the status, which must be between 100 and 999. Those below
 // 200 but 101 are sent at once, with the fields set so far, as often as called.
 func (w *responseWriter) WriteHeader(status int) {

@@ -297,6 +297,9 @@ func (s *Server) stopWatching() {
 // withoutAddress returns err without the peer's address, which net puts into
 // the errors of a connection and nobody may log.
 func withoutAddress(err error) error {
+	if err == nil {
+		return nil // errors.As would cost an allocation
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		return op.Err

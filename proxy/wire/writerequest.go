@@ -11,13 +11,17 @@ import (
 
 type fieldOrderKey struct{}
 
+// FieldOrderKey is the key under which a context of the caller's own making
+// may hold a *[]string, instead of one that [WithFieldOrder] wraps.
+var FieldOrderKey any = fieldOrderKey{}
+
 // WithFieldOrder returns a context whose requests have their fields on the
 // wire in that order, and each name in the case it has there. Fields not
 // listed follow, sorted. Host comes first unless it is listed; Connection,
 // if it is listed and the request has none, is written as keep-alive. The
 // caller must not change order afterwards.
 func WithFieldOrder(ctx context.Context, order []string) context.Context {
-	return context.WithValue(ctx, fieldOrderKey{}, order)
+	return context.WithValue(ctx, fieldOrderKey{}, &order)
 }
 
 // A field is one line of a head, or several of the same name.
@@ -47,7 +51,10 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 
 	var ownBuf [6]field
 	own := p.ownFields(ownBuf[:0])
-	order, _ := r.Context().Value(fieldOrderKey{}).([]string)
+	var order []string
+	if o, ok := r.Context().Value(fieldOrderKey{}).(*[]string); ok {
+		order = *o
+	}
 	var fieldBuf [48]field
 	fields := p.listedFields(fieldBuf[:0], order, own)
 	rest := len(fields)
