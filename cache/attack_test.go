@@ -31,7 +31,7 @@ var moodyText = strings.Repeat("x", moodyBody)
 
 func (o *moodyOrigin) RoundTrip(r *http.Request) (*http.Response, error) {
 	o.asked++
-	if err := sleepFor(r.Context(), time.Duration(40e6*o.load*o.noise())); err != nil {
+	if err := sleepTimer(r.Context(), time.Duration(40e6*o.load*o.noise())); err != nil {
 		return nil, err
 	}
 	body := moodyText
@@ -61,7 +61,7 @@ type moodyReader struct {
 }
 
 func (m *moodyReader) Read(p []byte) (int, error) {
-	if err := sleepFor(m.ctx, m.pause); err != nil {
+	if err := sleepTimer(m.ctx, m.pause); err != nil {
 		return 0, err
 	}
 	return m.Reader.Read(p[:min(len(p), 8<<10)])
@@ -212,6 +212,7 @@ func (a attack) measure(t *testing.T, sharing Sharing, trials int) (best float64
 	synctest.Test(t, func(t *testing.T) {
 		o := &moodyOrigin{rand: rand.New(rand.NewPCG(1, 2))}
 		c := New(Options{Sharing: sharing, Memory: 1 << 30})
+		c.sleep = sleepTimer // the bubble's clock
 		c.model.float = rand.New(rand.NewPCG(3, 4)).Float64
 		rt := c.Transport(o)
 		values := map[string][2][]float64{}

@@ -104,7 +104,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	}
 	if len(b.pieces) > 0 {
 		due := b.start.Add(time.Duration(float64(b.pieces[0].after) * b.scale))
-		if wait := due.Sub(b.now()); wait > 0 {
+		if wait := due.Sub(b.now()); wait > instant {
 			if err := b.sleep(b.ctx, wait); err != nil {
 				return 0, err
 			}
@@ -118,8 +118,11 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pace wraps the body of e so that it takes as long as t says.
-func (c *Cache) pace(ctx context.Context, body io.ReadCloser, e *entry, t timing) io.ReadCloser {
+// instant is a wait too short to be seen beside what it takes to wake a reader.
+const instant = 150 * time.Microsecond
+
+// pace wraps the body of e so that it takes as long as t says, from start on.
+func (c *Cache) pace(ctx context.Context, body io.ReadCloser, e *entry, t timing, start time.Time) io.ReadCloser {
 	if len(e.pieces) == 0 {
 		return body
 	}
@@ -128,7 +131,7 @@ func (c *Cache) pace(ctx context.Context, body io.ReadCloser, e *entry, t timing
 		scale = float64(t.tail) / float64(last)
 	}
 	return &pacedBody{
-		ReadCloser: body, ctx: ctx, sleep: c.sleep, now: c.now, start: c.now(),
+		ReadCloser: body, ctx: ctx, sleep: c.sleep, now: c.now, start: start,
 		pieces: e.pieces, scale: scale,
 	}
 }
@@ -196,16 +199,4 @@ func (b *shadowBody) Read(p []byte) (int, error) {
 func (b *shadowBody) Close() error {
 	b.real.Close()
 	return b.ReadCloser.Close()
-}
-
-// sleepFor waits, or returns the context's error.
-func sleepFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -161,6 +161,9 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	c.count(&c.counters.Misses)
 	var resp *http.Response
 	if f.spool != nil {
+		if f.resp.StatusCode != http.StatusPartialContent {
+			c.model.recordHead(originOf(f.k.url), c.seen(f))
+		}
 		resp = c.present(q, f, f.at)
 		f.first.trailer = resp.Trailer
 		resp.Body = f.first

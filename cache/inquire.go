@@ -15,7 +15,6 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 		if f.resp.StatusCode != found.e.status || c.changed(q, found.e, f) {
 			return
 		}
-		c.model.recordHead(originOf(q.everybody.url), timing{head: f.at.Sub(f.start), at: f.at})
 		f.spool = c.newSpool(f)
 		f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	})
@@ -36,6 +35,12 @@ func (c *Cache) beingAsked(k key) *flight {
 		return nil
 	}
 	return f
+}
+
+// seen returns how long the leader of a flight has waited, now that it goes on.
+func (c *Cache) seen(f *flight) timing {
+	now := c.now()
+	return timing{head: now.Sub(f.start), at: now}
 }
 
 func (c *Cache) newSpool(f *flight) *spool {

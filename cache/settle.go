@@ -59,9 +59,6 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	f.spool = c.newSpool(f)
 	// The leader's reader stands before the first byte can slide out.
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
-	if resp.StatusCode != http.StatusPartialContent {
-		c.model.recordHead(originOf(k.url), e.timing)
-	}
 }
 
 // flightBudget is how many bytes of bodies may be on their way into the store.

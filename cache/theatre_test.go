@@ -63,6 +63,7 @@ type theatre struct {
 func stage(t *testing.T, o Options, f func(*theatre)) {
 	synctest.Test(t, func(t *testing.T) {
 		th := &theatre{t: t, c: New(o), origin: &slowOrigin{calls: make(chan *call, 100)}}
+		th.c.sleep = sleepTimer // the bubble's clock
 		th.rt = th.c.Transport(th.origin)
 		f(th)
 		th.c.Close()

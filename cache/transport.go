@@ -137,7 +137,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	}
 	resp := c.reveal(q, found)
 	if resp.Body != http.NoBody && !found.repeat {
-		resp.Body = c.pace(q.ctx, resp.Body, e, took)
+		resp.Body = c.pace(q.ctx, resp.Body, e, took, begun.Add(took.head))
 	}
 	return resp, nil
 }
@@ -172,5 +172,6 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 		resp.Body = c.direct(q.ctx, f)
 		return c.conditioned(q, resp, f.at), nil
 	}
+	c.model.recordHead(originOf(q.everybody.url), c.seen(f))
 	return c.shadow(q, found, f, f.first), nil
 }

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package cache
+
+import "time"
+
+// sleepFine is for systems whose descriptors cannot be timers: it leaves the
+// wait to a runtime timer.
+func sleepFine(time.Duration) bool { return false }
