@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+const requestedWith = "X-Requested-With"
+
 // clientIdentity removes what names the person, their device, or a trace of
 // what they do: by table and family. Names that no table lists are left to
 // unknownFields, which judges their words.
@@ -16,7 +18,7 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	log = dropClass(h, identity, log)
 	// Apps built on WebView send their package's name; scripts send one word.
-	const requestedWith, script = "X-Requested-With", "XMLHttpRequest"
+	const script = "XMLHttpRequest"
 	if v := h[requestedWith]; v != nil && (len(v) != 1 || v[0] != script) {
 		delete(h, requestedWith)
 		log = append(log, Change{requestedWith, Removed, "Android WebView: the app's package name"})

@@ -43,6 +43,7 @@ type group struct {
 // it is built.
 type nameIndex struct {
 	exact    map[string]verdict // by canonical name
+	letters  map[string]verdict // of what names a person or the way, by its name's letters and digits
 	families map[string]verdict // by canonical prefix
 	longest  int                // bytes in the longest family's prefix
 }
@@ -56,7 +57,7 @@ var names = newNameIndex(
 
 // newNameIndex builds an index. Of two rows for one name the first counts.
 func newNameIndex(tables ...[]group) *nameIndex {
-	x := &nameIndex{exact: map[string]verdict{}, families: map[string]verdict{}}
+	x := &nameIndex{exact: map[string]verdict{}, families: map[string]verdict{}, letters: map[string]verdict{}}
 	for _, table := range tables {
 		for _, g := range table {
 			for name := range strings.FieldsSeq(g.names) {
@@ -67,8 +68,12 @@ func newNameIndex(tables ...[]group) *nameIndex {
 					x.longest = max(x.longest, len(prefix))
 				}
 				name = textproto.CanonicalMIMEHeaderKey(name)
-				if _, taken := to[name]; !taken {
-					to[name] = verdict{g.class, family, g.source}
+				if _, taken := to[name]; taken {
+					continue
+				}
+				to[name] = verdict{g.class, family, g.source}
+				if key := lettersOf(name); !family && tellsByName(g.class) && len(key) >= 5 {
+					x.letters[key] = to[name]
 				}
 			}
 		}
@@ -90,21 +95,72 @@ func (x *nameIndex) judge(name string) verdict {
 	var buf [64]byte
 	folded := foldName(buf[:0], name)
 	if v, ok := x.lookup(folded); ok {
-		if strings.IndexByte(name, '_') >= 0 && v.class < hop && v.class != application && v.class != stored {
+		_, strict := grammars[string(folded)]
+		strict = strict || string(folded) == requestedWith
+		if strings.IndexByte(name, '_') >= 0 && v.class < hop && (strict || v.class != application && v.class != stored) {
 			return verdict{misplaced, false, "RFC 3875 §4.1.18: read as a registered field"}
 		}
 		return v
 	}
-	// HTTP_CLIENT_IP and the like: the CGI variable's name sent as a field.
-	if rest, ok := strings.CutPrefix(string(folded), "Http-"); ok {
-		if v, ok := x.lookup([]byte(rest)); ok {
-			if v.class < hop {
-				return verdict{misplaced, false, "RFC 3875 §4.1.18: the variable of a field, not a field"}
-			}
-			return v
+	return x.alias(string(folded))
+}
+
+// alias returns what the tables say about the field that folded is another
+// spelling of, if that names a person or the way: the name of its CGI variable
+// sent as a field, as programs and middleboxes do (HTTP_CLIENT_IP,
+// REDIRECT_HTTP_VIA), with a prefix more, or without hyphens.
+func (x *nameIndex) alias(folded string) verdict {
+	for rest := folded; ; {
+		cut := rest
+		for _, prefix := range [...]string{"X-", "Http-", "Redirect-", "-"} {
+			cut = strings.TrimPrefix(cut, prefix)
+		}
+		if cut == rest || cut == "" {
+			break
+		}
+		rest = cut
+		v, ok := x.lookup([]byte(rest))
+		switch {
+		case !ok:
+		case tellsByName(v.class) && rest != "Priority":
+			return v.ofCopy()
+		case strings.HasPrefix(folded, "Http-"), strings.HasPrefix(folded, "Redirect-"):
+			return verdict{misplaced, false, "RFC 3875 §4.1.18: the variable of a field, not a field"}
 		}
 	}
-	return verdict{}
+	for _, s := range siteFields {
+		if s.name == folded {
+			return verdict{} // decided by the site
+		}
+	}
+	return x.letters[lettersOf(folded)].ofCopy()
+}
+
+// ofCopy returns v for a field that only looks like the one v is about: what
+// owns that field does not see the copy.
+func (v verdict) ofCopy() verdict {
+	if v.class == disguised {
+		v.class = identity
+	}
+	return v
+}
+
+// tellsByName reports whether fields of class c go whatever their value, or
+// have one that is the same for all visitors.
+func tellsByName(c class) bool {
+	return c == route || c == identity || c == hop || c == disguised
+}
+
+// lettersOf returns the letters and digits of name in lower case, without
+// digits at its end.
+func lettersOf(name string) string {
+	key := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	return strings.TrimRight(key, "0123456789")
 }
 
 // ordinary reports whether name is one of the persona's fields that nearly

@@ -131,6 +131,24 @@ func TestVariablesOfFieldsAreNoFields(t *testing.T) {
 	}
 }
 
+// One more prefix, fewer hyphens, a number: programs look for all of these.
+func TestOtherSpellingsOfPublishedNamesGo(t *testing.T) {
+	for _, name := range []string{"CfConnectingIp", "XForwardedFor", "AlexaToolbar", "X-Dnt", "X-Accept-Charset", "X-Early-Data", "X-X-Real-Ip",
+		"REDIRECT_HTTP_VIA", "REDIRECT_HTTP_COOKIE", "X_Acr", "X--Forwarded--For", "True-Client-Ip2", "Adrum2", "HTTP_HTTP_COOKIE",
+		"x_requested_with", "x_file_size", "OCS_APIREQUEST"} {
+		m := scriptRequest(name, "canary")
+		if clean(m); len(m.Request.Header) != 0 {
+			t.Errorf("%s passes", name)
+		}
+	}
+	for _, name := range []string{"X-Priority", "X-Acme-Mode", "Api_key", "X_Acme_Mode", "X-Redirect", "Api-Version2"} {
+		m := scriptRequest(name, "canary")
+		if clean(m); len(m.Request.Header) != 1 {
+			t.Errorf("%s does not pass", name)
+		}
+	}
+}
+
 func TestFieldsThatServeTheRequestPassUntouched(t *testing.T) {
 	for name, value := range map[string]string{
 		"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zmeo", "Content-Type": "application/json; charset=utf-8",
