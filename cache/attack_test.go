@@ -18,19 +18,22 @@ import (
 
 // A moodyOrigin is an origin whose speed depends on a load that changes.
 type moodyOrigin struct {
-	rand  *rand.Rand
-	load  float64
-	asked int
+	mu   sync.Mutex
+	rand *rand.Rand
+	load float64
 }
 
-func (o *moodyOrigin) noise() float64 { return math.Exp(0.3 * o.rand.NormFloat64()) }
+func (o *moodyOrigin) noise() float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return math.Exp(0.3 * o.rand.NormFloat64())
+}
 
 const moodyBody = 40 << 10
 
 var moodyText = strings.Repeat("x", moodyBody)
 
 func (o *moodyOrigin) RoundTrip(r *http.Request) (*http.Response, error) {
-	o.asked++
 	if err := sleepTimer(r.Context(), time.Duration(40e6*o.load*o.noise())); err != nil {
 		return nil, err
 	}

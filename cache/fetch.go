@@ -25,7 +25,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	}
 	outgoing := c.outgoing(q, found)
 	f, first := c.depart(q, k, shareable && !q.latest, func() *flight {
-		return c.launch(q, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
+		return c.launch(q, k, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
 	})
 	if !first {
 		return t.fetch(q, found)
@@ -72,7 +72,6 @@ func (c *Cache) depart(q *query, k key, shareable bool, launch func() *flight) (
 		return nil, false
 	}
 	f := launch()
-	f.k = k
 	c.aloft[f] = struct{}{}
 	if shareable && !c.recently.has(c.store.counts.hash(q.everybody)) {
 		c.flights[k] = f

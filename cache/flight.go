@@ -53,10 +53,10 @@ type flight struct {
 	finished   bool
 }
 
-// launch sends request to the origin on behalf of q. The caller counts as interested.
+// launch sends request to the origin on behalf of q, for what is kept under k. The caller counts as interested.
 // settle is called with the head, before anybody else learns of it.
-func (c *Cache) launch(q *query, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
-	f := &flight{client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
+func (c *Cache) launch(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
+	f := &flight{k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
 	detached := &detachedContext{Context: context.WithoutCancel(q.ctx), trace: &guardedTrace{}}
 	f.trace = detached.trace
 	f.ctx, f.cancel = context.WithCancelCause(detached)

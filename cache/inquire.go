@@ -11,14 +11,13 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	outgoing := c.outgoing(q, finding{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.launch(q, outgoing, next, func(f *flight) {
+	f := c.launch(q, q.everybody, outgoing, next, func(f *flight) {
 		if f.resp.StatusCode != found.e.status || c.changed(q, found.e, f) {
 			return
 		}
 		f.spool = c.newSpool(f)
 		f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	})
-	f.k = q.everybody
 	if c.asking[f.k] == nil {
 		c.asking[f.k] = f
 	}
