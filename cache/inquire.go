@@ -15,7 +15,9 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 		if f.resp.StatusCode != found.e.status || c.changed(q, found.e, f) {
 			return
 		}
+		c.mu.Lock()
 		f.spool = c.newSpool(f)
+		c.mu.Unlock()
 		f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	})
 	if c.asking[f.k] == nil {

@@ -366,6 +366,9 @@ func TestStale(t *testing.T) {
 			{after: 2 * minute, give: "200\nCache-Control: max-age=60\n\nb", sent: "If-None-Match: \"1\"", want: "200\nAge: 120\n\na"},
 			{want: "200\n\nb"},
 		},
+		"a refresh that fails is nobody's failure": {
+			given("Cache-Control: max-age=60, stale-while-revalidate=600, stale-if-error=600"),
+			{after: 2 * minute, give: "error", want: "200\nAge: 120\n\na"}},
 		"stale-while-revalidate, too late": {
 			given("Cache-Control: max-age=60, stale-while-revalidate=600"), after(hour, miss)},
 		"stale-while-revalidate and must-revalidate": {

@@ -54,9 +54,8 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		f.k = k
 	}
 	f.viewers = map[string]time.Time{q.client: f.at}
+	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.mu.Unlock()
-	f.entry = e
-	f.spool = c.newSpool(f)
 	// The leader's reader stands before the first byte can slide out.
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }

@@ -9,7 +9,7 @@ import (
 // (RFC 5861 §4), and no directive forbids it (RFC 9111 §4.2.4).
 func (c *Cache) staleInstead(q *query, found finding) bool {
 	e := found.e
-	if found.verdict != validateIt || e == nil || e.strict() || q.directives.noCache || q.directives.maxAge != absent {
+	if found.verdict != validateIt || found.view == nil || e.strict() || q.directives.noCache || q.directives.maxAge != absent {
 		return false
 	}
 	age, life := e.age(q.now), e.life.operative
