@@ -25,13 +25,13 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	}
 	outgoing := c.outgoing(q, found)
 	f, first := c.depart(q, k, shareable && !q.latest, func() *flight {
-		return c.launch(q, k, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
+		return c.prepare(q, k, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
 	})
 	if !first {
 		return t.fetch(q, found)
 	}
 	defer f.trace.silence()
-	if err := c.await(q.ctx, f); err != nil {
+	if err := c.lead(q.ctx, f); err != nil {
 		return t.failed(q, found, err)
 	}
 	return t.arrived(q, found, f)
@@ -63,17 +63,18 @@ func (c *Cache) flying(k key) *flight {
 	return c.flights[k]
 }
 
-// depart launches a flight, and registers it under k if others may join it.
-// It reports false if one was registered in between.
-func (c *Cache) depart(q *query, k key, shareable bool, launch func() *flight) (*flight, bool) {
+// depart takes a flight that is about to be led, and registers it under k if
+// others may join it. It reports false if one was registered in between.
+func (c *Cache) depart(q *query, k key, shareable bool, prepare func() *flight) (*flight, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if shareable && c.flights[k] != nil {
 		return nil, false
 	}
-	f := launch()
+	f := prepare()
 	c.aloft[f] = struct{}{}
-	if shareable && !c.recently.has(c.store.counts.hash(q.everybody)) {
+	f.alone = !shareable || c.recently.has(c.store.counts.hash(q.everybody))
+	if !f.alone {
 		c.flights[k] = f
 	}
 	return f, true

@@ -29,6 +29,11 @@ type flight struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	trace     *guardedTrace
+	request   *http.Request
+	next      http.RoundTripper // takes request
+	settle    func(*flight)
+	grounded  func() bool // stops waiting for the cache to close
+	alone     bool        // nobody else can join
 
 	head chan struct{} // closed once the fields below are known
 	err  error
@@ -53,37 +58,94 @@ type flight struct {
 	finished   bool
 }
 
-// launch sends request to the origin on behalf of q, for what is kept under k. The caller counts as interested.
-// settle is called with the head, before anybody else learns of it.
+// launch sends request, which is the flight's own, to the origin on behalf of
+// q, for what is kept under k. The caller counts as interested. settle is
+// called with the head, before anybody else learns of it.
 func (c *Cache) launch(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
+	f := c.prepare(q, k, request, next, settle)
+	c.fetches.Go(func() { c.fly(f) })
+	return f
+}
+
+// fly carries a prepared flight from the request to the end of the body.
+func (c *Cache) fly(f *flight) {
+	defer c.land(f)
+	if c.send(f) {
+		c.pump(f)
+	}
+}
+
+// prepare readies a flight for lead.
+func (c *Cache) prepare(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
 	f := &flight{k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
 	detached := &detachedContext{Context: context.WithoutCancel(q.ctx), trace: &guardedTrace{}}
 	f.trace = detached.trace
 	f.ctx, f.cancel = context.WithCancelCause(detached)
-	stop := context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
-	request = request.Clone(f.ctx)
-	c.fetches.Go(func() {
-		defer stop()
-		defer c.land(f)
-		f.resp, f.err = next.RoundTrip(request)
-		f.at = c.now()
-		if f.err != nil {
-			f.cancel(f.err)
-			close(f.head)
-			return
-		}
-		for name := range f.resp.Trailer {
-			f.trailers = append(f.trailers, name)
-		}
-		settle(f)
-		if f.spool == nil {
-			c.offer(f)
-			return
-		}
-		close(f.head)
-		c.pump(f)
-	})
+	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
+	f.request, f.next, f.settle = request.WithContext(f.ctx), next, settle
 	return f
+}
+
+// lead has a prepared flight bring its head to the leader. On an error the
+// caller has left. If nobody can join, all happens on the goroutine of the
+// leader, who would do nothing but wait for another.
+func (c *Cache) lead(ctx context.Context, f *flight) error {
+	if !f.alone {
+		c.fetches.Go(func() { c.fly(f) })
+		return c.await(ctx, f)
+	}
+	stop := afterFunc(ctx, func() { c.leave(f) })
+	if c.send(f) {
+		c.fetches.Go(func() {
+			defer c.land(f)
+			c.pump(f)
+		})
+	} else {
+		c.land(f)
+	}
+	switch {
+	case !stop():
+		if f.err == nil && f.spool == nil {
+			f.resp.Body.Close()
+			f.cancel(errNobody)
+		}
+		return context.Cause(ctx)
+	case f.err != nil:
+		c.leave(f)
+		return f.err
+	}
+	return nil
+}
+
+// afterFunc is [context.AfterFunc] for a context that may offer the same
+// itself, for less.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
+
+// send gets the head of a flight, and reports whether the body is to be pumped
+// into the spool.
+func (c *Cache) send(f *flight) bool {
+	f.resp, f.err = f.next.RoundTrip(f.request)
+	f.at = c.now()
+	if f.err != nil {
+		f.cancel(f.err)
+		close(f.head)
+		return false
+	}
+	for name := range f.resp.Trailer {
+		f.trailers = append(f.trailers, name)
+	}
+	f.settle(f)
+	if f.spool == nil {
+		c.offer(f)
+		return false
+	}
+	close(f.head)
+	return true
 }
 
 // offer leaves an unspooled response to the leader, or closes it if the
@@ -168,6 +230,7 @@ func (c *Cache) worthFinishing(f *flight) bool {
 
 // land is the end of a flight.
 func (c *Cache) land(f *flight) {
+	f.grounded()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.finished = true
@@ -203,7 +266,7 @@ func (c *Cache) await(ctx context.Context, f *flight) error {
 // direct returns the body of an unspooled response for its leader: closing
 // it, or the end of the leader's request, ends the flight.
 func (c *Cache) direct(ctx context.Context, f *flight) io.ReadCloser {
-	stop := context.AfterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
+	stop := afterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
 	return &directBody{ReadCloser: f.resp.Body, end: func() {
 		stop()
 		c.leave(f)

@@ -52,8 +52,7 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 
 // passOn makes the leader's response of one that is not stored.
 func (c *Cache) passOn(q *query, f *flight) *http.Response {
-	resp := *f.resp
-	resp.Header = f.resp.Header.Clone()
+	resp := *f.resp // with its header: nobody else uses it any more
 	resp.Request = q.r
 	hopByHop(resp.Header)
 	if q.answersConditions() {

@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strings"
+	"sync"
 )
 
 // A sealer makes entity tags of the cache's own out of an origin's, so that
@@ -17,7 +19,17 @@ import (
 // client's copy stays valid when the stored response was dropped in between.
 type sealer struct {
 	aead cipher.AEAD
-	mac  []byte
+	macs sync.Pool // of *sealing, each with the key
+}
+
+// A sealing is what one use of a sealer needs.
+type sealing struct {
+	mac  hash.Hash
+	who  []byte // client and URL
+	tag  []byte
+	sum  [sha256.Size]byte
+	out  []byte
+	text []byte
 }
 
 func newSealer() *sealer {
@@ -31,7 +43,9 @@ func newSealer() *sealer {
 	if err != nil {
 		panic(err)
 	}
-	return &sealer{aead: aead, mac: secret[32:]}
+	s := &sealer{aead: aead}
+	s.macs.New = func() any { return &sealing{mac: hmac.New(sha256.New, secret[32:])} }
+	return s
 }
 
 // seal returns the tag under which client knows tag. Weak tags stay weak. An
@@ -40,21 +54,28 @@ func (s *sealer) seal(client, uri, tag string) string {
 	if tag == "" {
 		return ""
 	}
-	who := client + "\x00" + uri
+	u := s.macs.Get().(*sealing)
+	defer s.macs.Put(u)
+	u.who = append(append(append(u.who[:0], client...), 0), uri...)
+	u.tag = append(u.tag[:0], tag...)
 	// The nonce depends on all that is sealed: the same input gives the
 	// same tag, and no nonce is used for two.
-	h := hmac.New(sha256.New, s.mac)
-	h.Write([]byte(who))
-	h.Write([]byte{0})
-	h.Write([]byte(tag))
-	nonce := h.Sum(nil)[:s.aead.NonceSize()]
-	sealed := s.aead.Seal(nonce, nonce, []byte(tag), []byte(who))
-	prefix := ""
+	u.mac.Reset()
+	u.mac.Write(u.who)
+	u.mac.Write(nul)
+	u.mac.Write(u.tag)
+	u.out = append(u.out[:0], u.mac.Sum(u.sum[:0])[:s.aead.NonceSize()]...)
+	u.out = s.aead.Seal(u.out, u.out, u.tag, u.who)
+	u.text = u.text[:0]
 	if strings.HasPrefix(tag, "W/") {
-		prefix = "W/"
+		u.text = append(u.text, "W/"...)
 	}
-	return prefix + `"` + base64.RawURLEncoding.EncodeToString(sealed) + `"`
+	u.text = append(u.text, '"')
+	u.text = base64.RawURLEncoding.AppendEncode(u.text, u.out)
+	return string(append(u.text, '"'))
 }
+
+var nul = []byte{0}
 
 // open returns the tag that seal hid. It reports false for a tag that is not
 // this process's own, or was made for another client or URL.

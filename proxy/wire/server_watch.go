@@ -98,6 +98,8 @@ type requestContext struct {
 	mu    sync.Mutex
 	done  chan struct{} // made when asked for
 	err   error
+	first func() // as most contexts have no more than one
+	turn  uint64 // how many first there were
 	funcs map[*func()]struct{}
 }
 
@@ -130,6 +132,12 @@ func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
+	if c.first == nil {
+		c.first = f
+		c.turn++
+		turn := c.turn
+		return func() bool { return c.dropFirst(turn) }
+	}
 	if c.funcs == nil {
 		c.funcs = make(map[*func()]struct{})
 	}
@@ -144,6 +152,17 @@ func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
 	}
 }
 
+// dropFirst takes back what has not run yet.
+func (c *requestContext) dropFirst(turn uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil || c.turn != turn {
+		return false
+	}
+	c.first = nil
+	return true
+}
+
 // cancel ends the context with err; the first call counts.
 func (c *requestContext) cancel(err error) {
 	c.mu.Lock()
@@ -155,9 +174,12 @@ func (c *requestContext) cancel(err error) {
 	if c.done != nil {
 		close(c.done)
 	}
-	funcs := c.funcs
-	c.funcs = nil
+	first, funcs := c.first, c.funcs
+	c.first, c.funcs = nil, nil
 	c.mu.Unlock()
+	if first != nil {
+		go first()
+	}
 	for f := range funcs {
 		go (*f)()
 	}
