@@ -173,10 +173,6 @@ func (a *acceptShape) add(media string) {
 		a.html = true
 	case strings.EqualFold(media, "application/xhtml+xml"):
 		a.xhtml = true
-	case slices.ContainsFunc(navigationTypes, equalFold(media)):
-		a.xml = true
-	case slices.ContainsFunc(officeTypes, equalFold(media)):
-		a.office = true
 	case hasPrefixFold(media, "image/"):
 		a.image, kind = true, Image
 		a.anyImage = a.anyImage || media[len("image/"):] == "*"
@@ -190,6 +186,10 @@ func (a *acceptShape) add(media string) {
 		a.audio, kind = true, Video
 	case hasPrefixFold(media, "video/"), strings.EqualFold(media, "application/ogg"):
 		a.video, kind = true, Video
+	case slices.ContainsFunc(navigationTypes, equalFold(media)):
+		a.xml = true
+	case slices.ContainsFunc(officeTypes, equalFold(media)):
+		a.office = true
 	default:
 		a.other = true
 	}
