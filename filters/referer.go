@@ -43,6 +43,13 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
+// fromItself reports whether m says that a page of the target's origin makes
+// the request. Old browsers sent no Origin with the forms of such pages.
+func fromItself(m *Message) bool {
+	a, ok := parseAuthority(single(m.Request.Header["Referer"]))
+	return m.Request.Method != http.MethodOptions && (ok && a.sameOrigin(m.Request) || !ok && fetchSite(m.Request.Header) == "same-origin")
+}
+
 // namesPageElsewhere reports whether value is the URL of something at another
 // site than r's. An origin alone passes, as in Origin.
 func namesPageElsewhere(r *http.Request, value string) bool {
@@ -75,7 +82,8 @@ func (a authority) hostport() string {
 // give each installation its own), or says of a GET what the target knows:
 // Chromium sends it with fonts and module scripts to their own origin, the
 // Fetch standard and others do not. A persona of Chromium sends it with fonts,
-// the one kind that always has it.
+// the one kind that always has it. What changes something at its own origin
+// has it in all browsers of today.
 type originField struct{ *persona }
 
 // Apply implements [Filter].
@@ -88,6 +96,10 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		return put(m.Request.Header, "Origin", m.Request.URL.Scheme+"://"+self.hostport(), whyOwn, log)
 	}
 	if !there {
+		if f.identity && m.Visit.browser && !safe(m.Request.Method) && fromItself(m) {
+			self, _ := parseAuthority(m.Request.URL.Scheme + "://" + m.Request.URL.Host)
+			return put(m.Request.Header, "Origin", m.Request.URL.Scheme+"://"+self.hostport(), whyOwn, log)
+		}
 		return log
 	}
 	origin := single(lines)

@@ -59,3 +59,26 @@ func TestOriginPassesWhereTheStandardSendsIt(t *testing.T) {
 		}
 	}
 }
+
+func TestFormsHaveTheirOrigin(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		name, method string
+		h            http.Header
+		want         string
+	}{
+		{"an old browser's form", "POST", http.Header{"User-Agent": {"Mozilla/5.0"}, "Referer": {"http://site.example/form"}}, "http://site.example"},
+		{"one without Referer", "POST", http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Site": {"same-origin"}}, "http://site.example"},
+		{"one that says nothing", "POST", http.Header{"User-Agent": {"Mozilla/5.0"}}, ""},
+		{"one of another origin", "POST", http.Header{"User-Agent": {"Mozilla/5.0"}, "Referer": {"http://www.site.example/"}}, ""},
+		{"one that hides its origin", "POST", http.Header{"User-Agent": {"Mozilla/5.0"}, "Origin": {"null"}, "Sec-Fetch-Site": {"same-origin"}}, "null"},
+		{"a page", "GET", http.Header{"User-Agent": {"Mozilla/5.0"}, "Referer": {"http://site.example/form"}}, ""},
+		{"an API client", "POST", http.Header{"Referer": {"http://site.example/form"}}, ""},
+	} {
+		r := newRequest(t, test.method, "http://site.example/save", test.h)
+		scrubbed(t, s, r)
+		if got := r.Header.Get("Origin"); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
