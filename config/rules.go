@@ -15,9 +15,8 @@ func (l *loader) rules(c *Config) {
 	l.siteRules(c.Sites)
 	l.sourceRules(c.Identity.SourceAddresses)
 	l.accessRules(c)
-	l.require(c.Admin.Address == "", "admin.address", errUnsupported.Error())
-	l.require(c.Admin.Pprof == "", "admin.pprof", errUnsupported.Error())
-	l.require(c.Log.Requests == RequestsNone, "log.requests", errUnsupported.Error())
+	l.require(c.Log.Requests == RequestsNone || c.Log.Level != LevelOff, "log.requests", "changes nothing while log.level is off")
+	l.adminRules(c)
 	l.shareRules("limits.client", c.Limits.Client)
 	l.shareRules("limits.total", c.Limits.Total)
 
@@ -116,6 +115,20 @@ var closedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 	netip.MustParsePrefix("fc00::/7"),  // RFC 4193
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291
+}
+
+// adminRules keeps the operator's listener apart from those of clients.
+func (l *loader) adminRules(c *Config) {
+	at, err := netip.ParseAddrPort(string(c.Admin.Address))
+	if err != nil {
+		return // none, or a Unix socket
+	}
+	own := Address{at.Addr(), at.Port()}
+	for i, one := range c.Listeners {
+		if own.Overlaps(one.Address) {
+			l.require(false, "admin.address", fmt.Sprintf("%s overlaps listeners[%d], where clients connect", own, i))
+		}
+	}
 }
 
 // shareRules refuses what could not be meant.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"guise/proxy/gate"
+	"guise/proxy/tunnel"
 )
 
 // A visit is one request of a client that was let in, and the tunnel that
@@ -18,38 +19,51 @@ import (
 type visit struct {
 	gate.Entrant
 	use    *gate.Use
-	handed bool // to a tunnel, which ends the use
+	seen   *observation // nil for none
+	handed bool         // to a tunnel, which ends the use
 }
 
 // end tells the gate that the request is over, unless it has become a tunnel.
-func (v *visit) end() {
+// whole is false for an answer that was cut.
+func (v *visit) end(whole bool) {
 	if !v.handed {
+		v.seen.answered(whole)
 		v.use.End()
 	}
 }
 
 // hand gives the use to a tunnel, which calls what is returned at its end.
-func (v *visit) hand() (end func()) {
+func (v *visit) hand() (end func(tunnel.Bytes)) {
 	v.handed = true
-	return v.use.End
+	v.seen.tunnelBegins()
+	return func(carried tunnel.Bytes) {
+		v.seen.tunnelEnded(carried)
+		v.use.End()
+	}
 }
+
+// errShort refuses new work while there is no room for it.
+var errShort = &gate.Over{Limit: "pressure", Total: true, Retry: 2 * time.Second}
 
 // enter asks the gate who sent r, and whether it may be carried out now. A
 // request for the proxy's own pages needs no credentials, since browsers
 // send none with it.
-func (a *assembly) enter(r *http.Request, remote netip.Addr) (*visit, error) {
-	v := &visit{Entrant: gate.Entrant{Address: remote.Unmap()}}
+func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
+	if a.options.Pressure.Short() {
+		return errShort
+	}
 	var err error
+	v.Entrant = gate.Entrant{Address: remote.Unmap()}
 	if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
 	} else {
 		v.Entrant, err = a.gate.Enter(r.Context(), remote, r.TLS, r.Header["Proxy-Authorization"])
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	v.use, err = a.gate.Begin(v.Entrant)
-	return v, err
+	return err
 }
 
 // refusal says to a client why it was not let in, or not now.
@@ -89,15 +103,28 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 		return nil, true
 	}
 	a := p.current.Load()
+	metrics := a.options.Metrics
 	connection, err := a.gate.Connect(remote.AddrPort().Addr())
+	if err == nil && a.options.Pressure.Short() {
+		connection.Close()
+		err = errShort
+	}
 	if err != nil {
+		metrics.Refused(reasonOf(err))
 		p.away.turn(nc, a.refusal(err))
 		return nil, false
 	}
-	if connection == nil {
-		return nil, true
+	if metrics == nil {
+		if connection == nil {
+			return nil, true
+		}
+		return connection.Close, true
 	}
-	return connection.Close, true
+	metrics.Connection(1)
+	return func() {
+		metrics.Connection(-1)
+		connection.Close()
+	}, true
 }
 
 // Clients that are turned away at the door get an answer, if not too many
@@ -161,12 +188,16 @@ func (d *doorkeeper) wait() {
 // A meteredBody tells the gate of each piece that a client sends.
 type meteredBody struct {
 	io.ReadCloser
-	ctx context.Context
-	use *gate.Use
+	ctx  context.Context
+	use  *gate.Use
+	seen *observation // nil for none
 }
 
 func (b *meteredBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if b.seen != nil {
+		b.seen.up.Add(int64(n))
+	}
 	if over := paced(b.use.Up(b.ctx, n)); over != nil && err == nil {
 		err = over
 	}

@@ -60,8 +60,8 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 	e.ctx = exchangeContext{r.Context(), e}
 	e.trace.Got1xxResponse = e.passInterim
 	r = r.WithContext(&e.ctx)
-	if v.use.Metered() && r.Body != http.NoBody {
-		r.Body = &meteredBody{r.Body, r.Context(), v.use}
+	if (v.use.Metered() || v.seen != nil) && r.Body != http.NoBody {
+		r.Body = &meteredBody{r.Body, r.Context(), v.use, v.seen}
 	}
 	a.pipeline.ServeHTTP(e, r)
 	return e

@@ -23,6 +23,7 @@ import (
 	"guise/proxy/console"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/telemetry"
 	"guise/proxy/wire"
 )
 
@@ -38,6 +39,11 @@ type Options struct {
 	TunnelTLS bool         // carry no CONNECT tunnel but one that begins with TLS for the host of CONNECT
 	Console   bool         // serve the start page and the PAC file on the listeners
 	Log       *slog.Logger // nil discards
+
+	LogRequests bool               // a line for each request, of which nothing can be told
+	Metrics     *telemetry.Metrics // nil counts nothing; one for the life of the proxy
+	Pressure    *gate.Pressure     // while it is short, new work is refused; nil never
+	Admin       []netip.AddrPort   // other listeners of this process; the guard lets nothing go there
 }
 
 // Timeouts bounds every wait. Zero fields take the value in parentheses.
@@ -72,6 +78,7 @@ type Proxy struct {
 	away    doorkeeper
 	console http.Handler
 	reload  sync.Mutex
+	watched sync.Once // the metrics know of what is counted elsewhere
 
 	mu        sync.Mutex
 	listening []netip.AddrPort // guarded by mu
@@ -88,6 +95,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
+	p.watch(o.Metrics)
 	p.server = &wire.Server{Handler: p, Admit: p.admit, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
@@ -98,7 +106,8 @@ func New(o Options) (*Proxy, error) {
 func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	o.Timeouts = o.Timeouts.withDefaults()
 	o.Egress.ConnectTimeout = o.Timeouts.Connect
-	o.Egress.Own = p.addresses
+	admin := o.Admin
+	o.Egress.Own = func() []netip.AddrPort { return append(p.addresses(), admin...) }
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -127,6 +136,7 @@ func (p *Proxy) Reload(o Options) error {
 	p.cache.SetOptions(o.Cache)
 	p.configureServer(a.options)
 	p.current.Swap(a).close()
+	p.watch(o.Metrics)
 	return nil
 }
 
@@ -166,6 +176,18 @@ func (p *Proxy) addresses() []netip.AddrPort {
 // ends in a panic with [http.ErrAbortHandler].
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
+	w, seen := p.observe(a, w, r)
+	v := &visit{seen: seen}
+	whole := false
+	defer func() {
+		v.end(whole)
+	}()
+	p.serve(a, w, r, v)
+	whole = true
+}
+
+// serve answers one request of a client that has yet to be let in.
+func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		notAdmitted.write(w, r)
@@ -175,12 +197,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		looped.write(w, r)
 		return
 	}
-	v, err := a.enter(r, remote.Addr())
-	if err != nil {
+	if err := a.enter(v, r, remote.Addr()); err != nil {
+		a.options.Metrics.Refused(reasonOf(err))
 		a.refusal(err).write(w, r)
 		return
 	}
-	defer v.end()
 	switch {
 	case r.Method == http.MethodConnect:
 		p.connect(a, w, r, v)

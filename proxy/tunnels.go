@@ -103,40 +103,41 @@ func newTunnels() *tunnels {
 // run takes the client's connection over and carries bytes between it and
 // origin, on a goroutine of its own. It calls ended when there is no tunnel
 // any more.
-func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func()) {
-	t.start(w, origin, ended, func(client net.Conn, early []byte) {
+func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes)) {
+	t.start(w, origin, ended, func(client net.Conn, early []byte) tunnel.Bytes {
 		o.FromClient = early
-		tunnel.Copy(t.ctx, client, origin, o)
+		carried, _ := tunnel.Copy(t.ctx, client, origin, o) // nobody is left to be told how it ended
+		return carried
 	})
 }
 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
-func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(), check tlsCheck) {
-	t.start(w, origin, ended, func(client net.Conn, early []byte) {
+func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes), check tlsCheck) {
+	t.start(w, origin, ended, func(client net.Conn, early []byte) tunnel.Bytes {
 		var err error
 		if o.FromClient, err = check.begin(t.ctx, client, early); err != nil {
 			client.Close()
 			origin.Close()
-			return
+			return tunnel.Bytes{}
 		}
-		tunnel.Copy(t.ctx, client, origin, o)
+		carried, _ := tunnel.Copy(t.ctx, client, origin, o)
+		return carried
 	})
 }
 
-func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(), carry func(client net.Conn, early []byte)) {
+func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(tunnel.Bytes), carry func(client net.Conn, early []byte) tunnel.Bytes) {
 	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
 	client, early, err := hijack(w)
 	if err != nil {
 		t.open.Done()
 		origin.Close()
-		ended()
+		ended(tunnel.Bytes{})
 		return
 	}
 	go func() {
 		defer t.open.Done()
-		defer ended()
-		carry(client, early)
+		ended(carry(client, early))
 	}()
 }
 

@@ -13,24 +13,25 @@ import (
 // rooms lists what each package of the project may import: other packages of
 // the project, and modules beside the standard library. Arrows point down.
 var rooms = map[string]struct{ project, modules []string }{
-	"guise/filters":       {modules: []string{"golang.org/x/net", "github.com/dunglas/httpsfv"}},
-	"guise/cache":         {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
-	"guise/config":        {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml", "github.com/go-viper"}},
-	"guise/proxy/gate":    {modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
-	"guise/proxy/egress":  {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
-	"guise/proxy/tunnel":  {modules: []string{"golang.org/x/sys"}},
-	"guise/proxy/wire":    {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
-	"guise/proxy/console": {project: []string{"guise/filters", "guise/cache"}},
-	"guise/proxy/inspect": {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
-	"guise/proxy/judge":   {modules: []string{"golang.org/x/net"}},
+	"guise/filters":         {modules: []string{"golang.org/x/net", "github.com/dunglas/httpsfv"}},
+	"guise/cache":           {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/config":          {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml", "github.com/go-viper"}},
+	"guise/proxy/gate":      {modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
+	"guise/proxy/telemetry": {modules: []string{"github.com/prometheus/client_golang"}},
+	"guise/proxy/egress":    {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/proxy/tunnel":    {modules: []string{"golang.org/x/sys"}},
+	"guise/proxy/wire":      {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
+	"guise/proxy/console":   {project: []string{"guise/filters", "guise/cache"}},
+	"guise/proxy/inspect":   {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
+	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
-		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console"},
+		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
-		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect"},
-		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify", "golang.org/x/term"},
+		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect", "guise/proxy/telemetry"},
+		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify", "golang.org/x/term", "golang.org/x/sys"},
 	},
 }
 

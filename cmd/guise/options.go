@@ -40,6 +40,8 @@ func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 		TunnelTLS: c.Destinations.Tunnels == config.TunnelsTLS,
 		Console:   c.Console.Enabled,
 		Log:       logger(c.Log.Level, stderr),
+
+		LogRequests: c.Log.Requests == config.RequestsAnonymous,
 	}
 }
 

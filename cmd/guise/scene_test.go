@@ -274,6 +274,31 @@ func (s *scene) get(ts *testscript.TestScript, neg bool, args []string) {
 	io.WriteString(ts.Stdout(), a.body)
 }
 
+// ask HOST:PORT PATH, or ask unix:SOCKET PATH, fetches from there, past the
+// proxy; status and body become stdout.
+func (s *scene) ask(ts *testscript.TestScript, neg bool, args []string) {
+	transport := &http.Transport{DisableKeepAlives: true}
+	host := args[0]
+	if socket, ok := strings.CutPrefix(host, "unix:"); ok {
+		host = "socket"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(socket))
+		}
+	}
+	client := &http.Client{Transport: transport, Timeout: patience}
+	resp, err := client.Get("http://" + host + args[1])
+	if (err != nil) != neg {
+		ts.Fatalf("got %v", err)
+	}
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n%s", resp.StatusCode, resp.Header.Get("Content-Type"), body)
+}
+
 // begin URL fetches in the background; it returns when the origin was asked.
 func (s *scene) begin(ts *testscript.TestScript, neg bool, args []string) {
 	proxy := ts.Getenv("PROXY")

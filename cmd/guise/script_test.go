@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"says":       inScene((*scene).says),
 			"exited":     inScene((*scene).exited),
 			"get":        inScene((*scene).get),
+			"ask":        inScene((*scene).ask),
 			"begin":      inScene((*scene).begin),
 			"finish":     inScene((*scene).finish),
 			"tunnel":     inScene((*scene).openTunnel),

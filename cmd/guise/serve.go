@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"guise/config"
 	"guise/proxy"
+	"guise/proxy/gate"
 )
 
 func newServeCommand(p *program) *cobra.Command {
@@ -41,6 +43,9 @@ type server struct {
 	config    *config.Config
 	proxy     *proxy.Proxy
 	listeners *listeners
+	admin     *admin
+	pressure  *gate.Pressure
+	serving   atomic.Bool // between start and stop
 }
 
 // serve runs until a signal stops it, ctx ends, or a listener fails.
@@ -52,15 +57,20 @@ func (p *program) serve(ctx context.Context) error {
 	defer signal.Stop(signals)
 
 	loaded := fingerprint(p.file)
+	if err := forbidDumps(); err != nil {
+		return fmt.Errorf("turn core dumps off: %w", err)
+	}
 	s, err := p.start()
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	changed := watch(ctx, p.file, loaded, func(err error) {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
 	})
 	defer changed.stop()
 	banner(p.stderr, s.config, s.listeners.addresses())
+	s.announceAdmin()
 
 	for {
 		select {
@@ -88,16 +98,53 @@ func (p *program) start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	assembled, err := proxy.New(proxyOptions(c, p.stderr))
-	if err != nil {
+	s := &server{program: p, config: c}
+	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: logger(c.Log.Level, p.stderr)})
+	s.admin = newAdmin(func() bool { return s.serving.Load() && !s.pressure.Short() })
+	if err := s.admin.change(c.Admin, func() error { return s.open(c) }); err != nil {
+		s.close()
 		return nil, err
 	}
-	s := &server{program: p, config: c, proxy: assembled, listeners: newListeners(assembled.Serve)}
+	s.serving.Store(true)
+	return s, nil
+}
+
+// open makes the proxy and its listeners.
+func (s *server) open(c *config.Config) error {
+	assembled, err := proxy.New(s.options(c))
+	if err != nil {
+		return err
+	}
+	s.proxy, s.listeners = assembled, newListeners(assembled.Serve)
 	if err := s.listeners.change(c.Listeners, func() error { return nil }); err != nil {
 		assembled.Close()
-		return nil, err
+		return err
 	}
-	return s, nil
+	return nil
+}
+
+// options adds to what c says what only the running process has.
+func (s *server) options(c *config.Config) proxy.Options {
+	o := proxyOptions(c, s.stderr)
+	o.Pressure = s.pressure
+	o.Admin = s.admin.addresses()
+	if c.Admin.Address != "" {
+		o.Metrics = s.admin.metrics
+	}
+	return o
+}
+
+// announceAdmin says where the metrics are, if they are anywhere.
+func (s *server) announceAdmin() {
+	for _, at := range s.admin.addresses() {
+		fmt.Fprintf(s.stderr, "guise: metrics on http://%s/metrics\n", at)
+	}
+}
+
+// close ends what serves the operator.
+func (s *server) close() {
+	s.admin.close()
+	s.pressure.Close()
 }
 
 // reload takes the configuration as it is now, whole or not at all.
@@ -105,8 +152,8 @@ func (s *server) reload() {
 	before := len(s.listeners.open)
 	c, err := s.load()
 	if err == nil {
-		err = s.listeners.change(c.Listeners, func() error {
-			return s.proxy.Reload(proxyOptions(c, s.stderr))
+		err = s.admin.change(c.Admin, func() error {
+			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })
 		})
 	}
 	if err != nil {
@@ -126,6 +173,7 @@ func (s *server) reload() {
 // stop drains: no new connection, and timeouts.shutdown for what is running.
 // Another signal but SIGHUP ends the wait.
 func (s *server) stop(signals <-chan os.Signal) error {
+	s.serving.Store(false)
 	patience := time.Duration(s.config.Timeouts.Shutdown)
 	fmt.Fprintf(s.stderr, "guise: stopping; what is running gets %s, a second signal ends it now\n", patience)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

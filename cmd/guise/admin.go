@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"guise/config"
+	"guise/proxy/telemetry"
+)
+
+// An admin serves the operator, apart from all clients: the metrics on one
+// listener and the profiler on a Unix socket. Its methods are called from one
+// goroutine.
+type admin struct {
+	metrics *telemetry.Metrics
+	ready   func() bool
+	config  config.Admin // what is open
+	metered *doorway
+	profile *doorway
+	serving sync.WaitGroup
+}
+
+// A doorway is one listener with its server.
+type doorway struct {
+	net.Listener
+	server *http.Server
+}
+
+func newAdmin(ready func() bool) *admin {
+	return &admin{metrics: telemetry.New(), ready: ready}
+}
+
+// change opens what want names, calls accept, and closes what was open before
+// if that returns nil; else everything stays.
+func (a *admin) change(want config.Admin, accept func() error) error {
+	metered, profile := a.metered, a.profile
+	var opened []*doorway
+	undo := func(err error) error {
+		for _, d := range opened {
+			d.server.Close()
+			d.Close()
+		}
+		return err
+	}
+	var err error
+	if want.Address != a.config.Address {
+		if metered, err = openDoorway(string(want.Address), a.metrics.Handler(a.ready)); err != nil {
+			return fmt.Errorf("admin.address: %w", err)
+		}
+		opened = appendDoorway(opened, metered)
+	}
+	if want.Pprof != a.config.Pprof {
+		path := want.Pprof
+		if path != "" {
+			path = unixPrefix + path
+		}
+		if profile, err = openDoorway(path, profiler()); err != nil {
+			return undo(fmt.Errorf("admin.pprof: %w", err))
+		}
+		opened = appendDoorway(opened, profile)
+	}
+	before := [2]*doorway{a.metered, a.profile}
+	a.metered, a.profile = metered, profile
+	if err := accept(); err != nil {
+		a.metered, a.profile = before[0], before[1]
+		return undo(err)
+	}
+	for i, now := range []*doorway{metered, profile} {
+		if before[i] != nil && before[i] != now {
+			before[i].server.Close()
+		}
+	}
+	for _, d := range opened {
+		a.serving.Go(func() { d.server.Serve(d.Listener) })
+	}
+	a.config = want
+	return nil
+}
+
+func appendDoorway(all []*doorway, d *doorway) []*doorway {
+	if d == nil {
+		return all
+	}
+	return append(all, d)
+}
+
+const unixPrefix = "unix:"
+
+// openDoorway listens on at, an IP:PORT or unix:PATH; "" opens nothing.
+func openDoorway(at string, h http.Handler) (*doorway, error) {
+	if at == "" {
+		return nil, nil
+	}
+	network, address := "tcp", at
+	if path, ok := strings.CutPrefix(at, unixPrefix); ok {
+		network, address = "unix", path
+		if err := removeStaleSocket(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = syscallErr.Err
+		}
+		return nil, err
+	}
+	if network == "unix" {
+		if err := os.Chmod(address, 0o600); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
+	return &doorway{l, &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}}, nil
+}
+
+// removeStaleSocket removes the socket of a process that is gone; one that
+// answers, or a file that is no socket, stays.
+func removeStaleSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s exists and is no socket", path)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return fmt.Errorf("%s is in use", path)
+	}
+	return os.Remove(path)
+}
+
+// profiler serves what net/http/pprof has, and not on the default mux.
+func profiler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// addresses are where the metrics are served over TCP.
+func (a *admin) addresses() []netip.AddrPort {
+	if a.metered == nil {
+		return nil
+	}
+	if at, ok := a.metered.Addr().(*net.TCPAddr); ok {
+		return []netip.AddrPort{at.AddrPort()}
+	}
+	return nil
+}
+
+// close closes what is open and waits for it.
+func (a *admin) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, d := range []*doorway{a.metered, a.profile} {
+		if d != nil && d.server.Shutdown(ctx) != nil {
+			d.server.Close()
+		}
+	}
+	a.serving.Wait()
+}

@@ -1,0 +1,157 @@
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Thresholds of a [Pressure]: parts of what there is. Between the two it
+// stays as it was.
+const (
+	shortAbove  = 0.90
+	enoughBelow = 0.85
+)
+
+// PressureOptions configures a [Pressure]. The zero value watches this
+// process.
+type PressureOptions struct {
+	Every       time.Duration              // between looks; 0 means 250 ms
+	Memory      func() (used, limit int64) // bytes; limit 0 for none; nil asks the runtime and the cgroup
+	Descriptors func() (used, limit int64) // nil asks the system
+	Follow      bool                       // keep the runtime's memory limit at nine tenths of the cgroup's
+	Log         *slog.Logger               // says when it gets short; nil discards
+}
+
+// A Pressure knows whether memory or file descriptors run short: then new
+// work is refused, so that what runs can be finished. A nil Pressure never
+// does. It is safe for concurrent use.
+type Pressure struct {
+	options PressureOptions
+	short   atomic.Bool
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// Watch starts a Pressure, which runs until it is closed.
+func Watch(o PressureOptions) *Pressure {
+	if o.Every <= 0 {
+		o.Every = 250 * time.Millisecond
+	}
+	if o.Memory == nil {
+		o.Memory = memoryInUse
+	}
+	if o.Descriptors == nil {
+		o.Descriptors = descriptorsInUse
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Pressure{options: o}
+	if o.Follow {
+		followCgroup()
+	}
+	p.look()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	p.done.Go(func() { p.run(ctx) })
+	return p
+}
+
+// Short reports whether new work should be refused.
+func (p *Pressure) Short() bool { return p != nil && p.short.Load() }
+
+// Close ends the watch.
+func (p *Pressure) Close() {
+	if p == nil {
+		return
+	}
+	p.cancel()
+	p.done.Wait()
+}
+
+// followEvery is how often the cgroup's limit is read: operators change it
+// while a container runs.
+const followEvery = 5 * time.Second
+
+func (p *Pressure) run(ctx context.Context) {
+	tick := time.NewTicker(p.options.Every)
+	defer tick.Stop()
+	followed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if p.options.Follow && time.Since(followed) >= followEvery {
+			followed = time.Now()
+			followCgroup()
+		}
+		p.look()
+	}
+}
+
+func (p *Pressure) look() {
+	memory, descriptors := part(p.options.Memory()), part(p.options.Descriptors())
+	most := max(memory, descriptors)
+	switch was := p.short.Load(); {
+	case !was && most > shortAbove:
+		p.short.Store(true)
+		p.options.Log.Warn("new work is refused until there is more room", "memory", percent(memory), "descriptors", percent(descriptors))
+	case was && most < enoughBelow:
+		p.short.Store(false)
+		p.options.Log.Warn("there is room again", "memory", percent(memory), "descriptors", percent(descriptors))
+	}
+}
+
+func part(used, limit int64) float64 {
+	if limit <= 0 {
+		return 0
+	}
+	return float64(used) / float64(limit)
+}
+
+func percent(part float64) int { return int(part * 100) }
+
+// memoryInUse is the fuller one of the runtime's limit and the cgroup's.
+func memoryInUse() (used, limit int64) {
+	used, limit = liveMemory(), debug.SetMemoryLimit(-1)
+	if inCgroup, most := cgroupMemory(); part(inCgroup, most) > part(used, limit) {
+		return inCgroup, most
+	}
+	return used, limit
+}
+
+// liveMemory is what the runtime holds and a collection would not give back.
+func liveMemory() int64 {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+	}
+	metrics.Read(samples)
+	var v [6]int64
+	for i, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			v[i] = int64(s.Value.Uint64())
+		}
+	}
+	garbage := max(v[4]-v[5], 0)
+	return v[0] - v[1] - v[2] - v[3] - garbage
+}
+
+// followCgroup makes the collector work harder when the cgroup's memory runs
+// out, unless GOMEMLIMIT says what to do.
+func followCgroup() {
+	if _, limit := cgroupMemory(); limit > 0 && !memoryLimitIsSet() {
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
+}

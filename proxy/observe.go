@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"guise/cache"
+	"guise/proxy/gate"
+	"guise/proxy/telemetry"
+	"guise/proxy/tunnel"
+)
+
+// An observation is what is noted of one request while it is answered: for
+// the metrics, and for the log if it is to have a line for each request.
+// Nothing in it tells who asked or for what. A nil one notes nothing.
+type observation struct {
+	http.ResponseWriter
+	metrics *telemetry.Metrics
+	log     *slog.Logger // nil unless requests are logged
+	method  string
+	class   telemetry.Class
+	began   time.Time
+	status  int
+	down    int64
+	up      atomic.Int64
+}
+
+// observe returns the ResponseWriter that the answer to r is to be written to,
+// and its observation, nil if nobody wants to know.
+func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
+	metrics := a.options.Metrics
+	if metrics == nil && !a.options.LogRequests {
+		return w, nil
+	}
+	o := &observation{ResponseWriter: w, metrics: metrics, method: telemetry.Method(r.Method), class: telemetry.Plain, began: time.Now()}
+	if a.options.LogRequests {
+		o.log = a.options.Log
+	}
+	switch {
+	case r.Method == http.MethodConnect:
+		o.class = telemetry.Connect
+	case !r.URL.IsAbs():
+		o.class = telemetry.Own
+	}
+	return o, o
+}
+
+// Unwrap is for [http.ResponseController].
+func (o *observation) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+
+func (o *observation) WriteHeader(status int) {
+	if o.status < http.StatusOK {
+		o.status = status
+	}
+	o.ResponseWriter.WriteHeader(status)
+}
+
+func (o *observation) Write(b []byte) (int, error) {
+	n, err := o.ResponseWriter.Write(b)
+	o.down += int64(n)
+	return n, err
+}
+
+// ReadFrom lets the wire read the body itself.
+func (o *observation) ReadFrom(body io.Reader) (int64, error) {
+	n, err := io.Copy(o.ResponseWriter, body)
+	o.down += n
+	return n, err
+}
+
+// answered notes the end of a request that has not become a tunnel; whole is
+// false for an answer that was cut.
+func (o *observation) answered(whole bool) {
+	if o == nil {
+		return
+	}
+	switch {
+	case !whole:
+		o.status = 0
+	case o.status == 0:
+		o.status = http.StatusOK
+	}
+	o.metrics.Request(o.class, o.status, time.Since(o.began))
+	if kind, ours := strings.CutPrefix(o.Header().Get("Proxy-Status"), "guise;error="); ours && whole {
+		o.metrics.Error(kind)
+	}
+	o.metrics.Bytes(o.class, o.up.Load(), o.down)
+	o.line(o.up.Load() + o.down)
+}
+
+// tunnelBegins notes that the request becomes a tunnel.
+func (o *observation) tunnelBegins() {
+	if o == nil {
+		return
+	}
+	o.status = http.StatusOK
+	o.metrics.Request(o.class, o.status, time.Since(o.began))
+	o.metrics.Tunnel(1)
+}
+
+// tunnelEnded notes the end of the tunnel that the request became.
+func (o *observation) tunnelEnded(carried tunnel.Bytes) {
+	if o == nil {
+		return
+	}
+	o.metrics.Tunnel(-1)
+	o.metrics.Bytes(telemetry.Connect, carried.Up, carried.Down)
+	o.line(carried.Up + carried.Down)
+}
+
+// line writes the log's line. Its time is that of the minute: to the second,
+// lines could be held against what a site logged.
+func (o *observation) line(bytes int64) {
+	if o.log == nil {
+		return
+	}
+	record := slog.NewRecord(time.Now().Truncate(time.Minute), slog.LevelInfo, "request", 0)
+	record.AddAttrs(
+		slog.String("method", o.method),
+		slog.String("status", telemetry.StatusClass(o.status)),
+		slog.String("size", telemetry.SizeBucket(bytes)),
+	)
+	// Past the logger, and so whatever level is logged: the line was asked for.
+	_ = o.log.Handler().Handle(context.Background(), record) // nobody could be told
+}
+
+// reasonOf says to the metrics why a client was not let in.
+func reasonOf(err error) string {
+	var over *gate.Over
+	switch {
+	case errors.As(err, &over):
+		return over.Limit
+	case errors.Is(err, gate.ErrNotAdmitted):
+		return "network"
+	case errors.Is(err, gate.ErrCredentials):
+		return "credentials"
+	}
+	return ""
+}
+
+// watch has the metrics tell what is counted elsewhere.
+func (p *Proxy) watch(m *telemetry.Metrics) {
+	if m != nil {
+		p.watched.Do(func() { p.tell(m) })
+	}
+}
+
+func (p *Proxy) tell(m *telemetry.Metrics) {
+	for _, counter := range []struct {
+		name, help string
+		value      func(cache.Stats) uint64
+	}{
+		{"guise_cache_hits_total", "Answers from the store, at once.", func(s cache.Stats) uint64 { return s.Hits }},
+		{"guise_cache_misses_total", "Answers by the origin.", func(s cache.Stats) uint64 { return s.Misses }},
+		{"guise_cache_validated_total", "Answers from the store after a 304.", func(s cache.Stats) uint64 { return s.Validated }},
+		{"guise_cache_disguised_total", "Answers from the store that took as long as a fetch.", func(s cache.Stats) uint64 { return s.Pretended }},
+		{"guise_cache_joined_total", "Answers by another request's fetch.", func(s cache.Stats) uint64 { return s.Collapsed }},
+		{"guise_cache_stale_total", "Stale answers because the origin failed.", func(s cache.Stats) uint64 { return s.Stale }},
+		{"guise_cache_stored_total", "Responses stored.", func(s cache.Stats) uint64 { return s.Stored }},
+		{"guise_cache_evicted_total", "Resources dropped for want of memory.", func(s cache.Stats) uint64 { return s.Evicted }},
+	} {
+		m.Count(counter.name, counter.help, func() float64 { return float64(counter.value(p.cache.Stats())) })
+	}
+	m.Gauge("guise_cache_bytes", "Bytes that the store holds.", func() float64 { return float64(p.cache.Stats().Bytes) })
+	m.Gauge("guise_cache_resources", "URLs that the store holds.", func() float64 { return float64(p.cache.Stats().Resources) })
+	m.Gauge("guise_short", "1 while new work is refused for want of memory or descriptors.", func() float64 {
+		if p.current.Load().options.Pressure.Short() {
+			return 1
+		}
+		return 0
+	})
+}

@@ -1,0 +1,271 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/telemetry"
+)
+
+// A lockedBuffer is written by many and read by one.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// canaryClient is the address that the client with the canaries comes from.
+const canaryClient = "127.0.9.9"
+
+// asCanary sends raw from canaryClient and reads until the connection ends.
+func asCanary(t *testing.T, proxy, raw string) string {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(canaryClient)}, Timeout: patience}
+	conn, err := dialer.Dial("tcp", proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	io.WriteString(conn, raw)
+	if half, ok := conn.(*net.TCPConn); ok && (strings.HasPrefix(raw, "CONNECT") || strings.Contains(raw, "canary-frame")) {
+		half.CloseWrite()
+	}
+	got, _ := io.ReadAll(conn)
+	return string(got)
+}
+
+// metricsText is what the operator's tools get.
+func metricsText(t *testing.T, m *telemetry.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler(func() bool { return true }).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 {
+		t.Fatalf("metrics: %d", w.Code)
+	}
+	return w.Body.String()
+}
+
+// TestNothingOfAClientIsWrittenDown feeds canaries (address, user, password,
+// method, host, path, query, fields, cookie, body) through every way a
+// request can go and fail, with all logs on, and looks for them in the logs,
+// the metrics and the pages that another client gets.
+func TestNothingOfAClientIsWrittenDown(t *testing.T) {
+	users := filepath.Join(t.TempDir(), "users")
+	for _, name := range []string{"canary-user", "other"} {
+		if err := gate.SetUser(users, name, "canary-password"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	origin := func(script string) string {
+		return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			io.Copy(io.Discard, req.Body)
+			io.WriteString(conn, script)
+			if strings.Contains(script, " 101 ") {
+				io.Copy(conn, r)
+			}
+		}).address
+	}
+	fine := origin("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nX-Canary: canary-answer\r\nProxy-Status: canary-proxy;error=canary_error\r\nContent-Length: 13\r\n\r\ncanary-answer")
+	closed := listen(t)
+	closed.Close()
+
+	var log lockedBuffer
+	metrics := telemetry.New()
+	p, proxy := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Gate.Client = gate.Limits{Tunnels: 2, Daily: 1 << 30, Connections: 50}
+		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
+		o.LogRequests, o.Metrics = true, metrics
+		o.Timeouts.Response, o.Timeouts.Head = 300*time.Millisecond, 300*time.Millisecond
+		o.Egress.Deny = []string{"canary-denied.example"}
+		o.Egress.ConnectPorts = []egress.PortRange{{First: 1, Last: 65535}}
+	})
+	p.console = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { panic("canary-panic " + r.URL.Path) })
+
+	fields := "Host: canary-host.example\r\nConnection: close\r\nX-Canary: canary-field\r\nCookie: canary=canary-cookie\r\nReferer: http://canary-referer.example/\r\nAccept: text/html\r\n"
+	auth := authorization("canary-user+canary-suffix", "canary-password") + "\r\n"
+	request := func(method, target, body string) string {
+		length := ""
+		if body != "" {
+			length = fmt.Sprintf("Content-Length: %d\r\n", len(body))
+		}
+		return method + " " + target + " HTTP/1.1\r\n" + fields + auth + length + "\r\n" + body
+	}
+	url := func(address string) string { return "http://" + address + "/canary-path?canary=query" }
+	for what, raw := range map[string]string{
+		"fine":              request("GET", url(fine), ""),
+		"an upload":         request("POST", url(fine), "canary-body"),
+		"a method":          request("CANARY", url(fine), ""),
+		"no such host":      request("GET", "http://canary-nowhere.invalid/canary-path", ""),
+		"denied":            request("GET", "http://canary-denied.example/", ""),
+		"refused":           request("GET", url(closed.Addr().String()), ""),
+		"malformed answer":  request("GET", url(origin("canary-garbage\r\n\r\n")), ""),
+		"cut answer":        request("GET", url(origin("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncanary-part")), ""),
+		"no answer":         request("GET", url(origin("")), ""),
+		"bad field":         "GET " + url(fine) + " HTTP/1.1\r\n" + fields + "canary bad: x\r\n\r\n",
+		"bad target":        request("GET", "http://canary host/", ""),
+		"too large":         "GET " + url(fine) + " HTTP/1.1\r\nX-Canary: " + strings.Repeat("canary", 20_000) + "\r\n\r\n",
+		"slow head":         "GET " + url(fine) + " HTTP/1.1\r\nX-Canary: canary",
+		"wrong password":    "GET " + url(fine) + " HTTP/1.1\r\n" + fields + authorization("canary-nobody", "canary-guess") + "\r\n\r\n",
+		"no password":       "GET " + url(fine) + " HTTP/1.1\r\n" + fields + "\r\n",
+		"TRACE":             request("TRACE", url(fine), ""),
+		"a panic":           "GET /canary-panic HTTP/1.1\r\n" + fields + "\r\n",
+		"WebSocket":         "GET " + url(origin("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")) + " HTTP/1.1\r\nHost: x\r\n" + auth + "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: canary\r\nSec-WebSocket-Version: 13\r\n\r\ncanary-frame",
+		"a tunnel":          "CONNECT " + fine + " HTTP/1.1\r\n" + fields + auth + "\r\ncanary-bytes",
+		"tunnel to nowhere": "CONNECT canary-nowhere.invalid:443 HTTP/1.1\r\n" + fields + auth + "\r\n",
+		"tunnel refused":    "CONNECT " + closed.Addr().String() + " HTTP/1.1\r\n" + fields + auth + "\r\n",
+		"tunnel denied":     "CONNECT canary-denied.example:443 HTTP/1.1\r\n" + fields + auth + "\r\n",
+	} {
+		done := make(chan string, 1)
+		go func() { done <- asCanary(t, proxy, raw) }()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatalf("%s: no end", what)
+		}
+	}
+
+	canary := regexp.MustCompile(`(?i)canary[^ \n]*|` + regexp.QuoteMeta(canaryClient) + `|Y2FuYXJ5[^ \n]*`)
+	if found := canary.FindString(log.String()); found != "" {
+		t.Errorf("the log holds %q:\n%s", found, log.String())
+	}
+	if !strings.Contains(log.String(), "handler panicked") || strings.Count(log.String(), "msg=request") < 15 {
+		t.Errorf("the log lacks what should be there:\n%s", log.String())
+	}
+	if stamp := regexp.MustCompile(`(?m)^time=\S+ .*msg=request`).FindAllString(log.String(), -1); len(stamp) > 0 {
+		for _, line := range stamp {
+			if !strings.Contains(line, ":00.000") {
+				t.Errorf("a line tells more than the minute: %s", line)
+			}
+		}
+	}
+	told := metricsText(t, metrics)
+	if found := canary.FindString(told); found != "" {
+		t.Errorf("the metrics hold %q", found)
+	}
+	for _, want := range []string{
+		`guise_requests_total{class="plain",status="2xx"}`, `guise_requests_total{class="connect",status="2xx"} 1`, `status="cut"`,
+		`guise_refused_total{reason="credentials"}`, `guise_errors_total{type="connection_refused"}`, `guise_errors_total{type="dns_error"}`,
+		`guise_errors_total{type="http_protocol_error"}`, "guise_tunnels 0", `guise_bytes_total{class="connect",direction="up"}`,
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	for _, target := range []string{"http://elsewhere.invalid/", "http://" + closed.Addr().String() + "/", "http://" + fine + "/other"} {
+		resp, body := get(t, proxy, target, authorization("other", "canary-password"), "Accept: text/html")
+		page := strings.ReplaceAll(fmt.Sprint(resp.Header, body), "canary-answer", "") // what this client asked for itself
+		if found := canary.FindString(strings.NewReplacer("X-Canary", "", "canary-proxy", "", "canary_error", "").Replace(page)); found != "" {
+			t.Errorf("another client's page of %s holds %q", target, found)
+		}
+	}
+}
+
+// TestShedding: while there is no room, new work gets a 503 at the door and on
+// open connections; what runs goes on.
+func TestShedding(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
+	plain := serveOrigin(t, answer(hello))
+	var used atomic.Int64
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Millisecond,
+		Memory:      func() (int64, int64) { return used.Load(), 100 },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	defer pressure.Close()
+	become := func(n int64, short bool) {
+		used.Store(n)
+		for pressure.Short() != short {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	metrics := telemetry.New()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure, o.Metrics = pressure, metrics })
+	open := dial(t, proxy)
+	io.WriteString(open, "GET http://"+plain.address+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	answers := bufio.NewReader(open)
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	} else {
+		io.Copy(io.Discard, resp.Body)
+	}
+	conn, r := openTunnel(t, proxy, o.address, "")
+
+	become(99, true)
+	got, err := exchangeRaw(t, proxy, "GET http://"+plain.address+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "\r\nRetry-After: 2\r\n") || err != nil {
+		t.Errorf("a new connection: %q, %v", got, err)
+	}
+	io.WriteString(open, "GET http://"+plain.address+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != 503 {
+		t.Errorf("a request on an open connection: %v, %v", resp, err)
+	}
+	io.WriteString(conn, "still\n")
+	if line, err := r.ReadString('\n'); line != "still\n" {
+		t.Errorf("the open tunnel: %q, %v", line, err)
+	}
+	if told := metricsText(t, metrics); !strings.Contains(told, `guise_refused_total{reason="pressure"} 2`) || !strings.Contains(told, "guise_short 1") {
+		t.Error("the metrics do not say so")
+	}
+
+	become(10, false)
+	if resp, _ := get(t, proxy, "http://"+plain.address+"/"); resp.StatusCode != 200 {
+		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+}
+
+// TestPanicEndsOnlyItsRequest: its connection is cut, all others go on.
+func TestPanicEndsOnlyItsRequest(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	p, proxy := newProxy(t, func(o *Options) { o.Gate.Client = gate.Limits{Connections: 3, Requests: 1000} })
+	p.console = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") })
+	for range 10 { // more than may be open: none may stay counted
+		if got, _ := exchangeRaw(t, proxy, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); got != "" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if resp, _ := get(t, proxy, "http://"+o.address+"/"); resp.StatusCode != 200 {
+		t.Errorf("the next request: %d", resp.StatusCode)
+	}
+}
+
+// TestAdminListenerIsNoDestination even where its network is open.
+func TestAdminListenerIsNoDestination(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	proxy := serveProxy(t, func(options *Options) { options.Admin = []netip.AddrPort{netip.MustParseAddrPort(o.address)} })
+	if resp, _ := get(t, proxy, "http://"+o.address+"/metrics"); resp.StatusCode != 403 || o.saw() != "" {
+		t.Errorf("%d, and the listener saw %q", resp.StatusCode, o.saw())
+	}
+}

@@ -1,0 +1,91 @@
+package telemetry
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func ask(t *testing.T, m *Metrics, ready bool, path string) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler(func() bool { return ready }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w.Code, w.Body.String()
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	m := New()
+	for _, c := range []struct {
+		path  string
+		ready bool
+		code  int
+	}{{"/healthz", true, 200}, {"/healthz", false, 200}, {"/readyz", true, 200}, {"/readyz", false, 503}, {"/debug/pprof/", true, 404}, {"/", true, 404}} {
+		if code, _ := ask(t, m, c.ready, c.path); code != c.code {
+			t.Errorf("%s while ready is %t: %d, want %d", c.path, c.ready, code, c.code)
+		}
+	}
+}
+
+// TestLabelsComeFromHere whatever is reported.
+func TestLabelsComeFromHere(t *testing.T) {
+	m := New()
+	for _, made := range []string{"canary", "", "2xx\"} 1\n", "dns_error;rcode=canary"} {
+		m.Refused(made)
+		m.Error(made)
+	}
+	m.Request(Plain, 200, time.Second)
+	m.Request(Connect, 0, time.Second)
+	m.Request(Own, 999, time.Second)
+	m.Bytes(Plain, 7, -1)
+	_, told := ask(t, m, true, "/metrics")
+	if strings.Contains(told, "canary") {
+		t.Errorf("a made-up label is told:\n%s", told)
+	}
+	for _, want := range []string{
+		`guise_refused_total{reason="other"} 4`, `guise_errors_total{type="other"} 3`, `guise_errors_total{type="dns_error"} 1`,
+		`guise_requests_total{class="plain",status="2xx"} 1`, `guise_requests_total{class="connect",status="cut"} 1`,
+		`guise_requests_total{class="own",status="other"} 1`, `guise_bytes_total{class="plain",direction="up"} 7`,
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+}
+
+func TestWhatMayBeWrittenDown(t *testing.T) {
+	for method, want := range map[string]string{"GET": "GET", "get": "other", "CANARY": "other", "": "other", "CONNECT": "CONNECT"} {
+		if got := Method(method); got != want {
+			t.Errorf("method %q is written as %q", method, got)
+		}
+	}
+	last := ""
+	for _, n := range []int64{-1, 0, 1, 1 << 10, 16 << 10, 256 << 10, 4 << 20, 64 << 20, 1 << 60} {
+		bucket := SizeBucket(n)
+		if n > 1 && n < 1<<60 && bucket == last {
+			t.Errorf("%d bytes are in the bucket before, %s", n, bucket)
+		}
+		if n < 1<<60 {
+			last = bucket
+		} else if bucket != last {
+			t.Errorf("a size is told: %s", bucket)
+		}
+	}
+}
+
+// TestNothingIsCounted without metrics.
+func TestNothingIsCounted(t *testing.T) {
+	var m *Metrics
+	m.Request(Plain, 200, 0)
+	m.Bytes(Plain, 1, 1)
+	m.Refused("x")
+	m.Error("x")
+	m.Tunnel(1)
+	m.Connection(1)
+	m.Count("x", "x", nil)
+	m.Gauge("x", "x", nil)
+}
