@@ -26,7 +26,10 @@ household profile on 127.0.0.1:8118.
 SIGHUP or a change of the file loads the configuration again; if the new one has
 problems they are printed and the old one stays. No open connection is cut.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
-timeouts.shutdown; a second one ends it at once.`,
+timeouts.shutdown; a second one ends it at once.
+
+The garbage collector runs when garbage has grown to what is in use and 32 MiB.
+GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
   guise serve --set profile=pac --set cache.memory=256MiB
@@ -56,6 +59,7 @@ func (p *program) serve(ctx context.Context) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 
+	relaxCollector()
 	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)

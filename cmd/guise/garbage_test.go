@@ -1,0 +1,39 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// The collector may let as much garbage collect as is in use, and the room
+// beside it; a large cache does not multiply.
+func TestCollectorLeavesBoundedGarbage(t *testing.T) {
+	for _, live := range []uint64{1 << 20, 5 << 20, 64 << 20, 1 << 30} {
+		heap := live + live/100*uint64(collectAt(live))
+		if most := 2*live + garbageRoom; heap > most+most/50 {
+			t.Errorf("with %d MiB in use the heap may grow to %d MiB, want at most %d", live>>20, heap>>20, most>>20)
+		}
+		if least := live + garbageRoom; heap < least-least/50 {
+			t.Errorf("with %d MiB in use there is room for %d MiB only", live>>20, heap>>20)
+		}
+	}
+}
+
+func TestAfterEachCollection(t *testing.T) {
+	calls := make(chan struct{}, 16)
+	afterCollection(func() {
+		select {
+		case calls <- struct{}{}:
+		default:
+		}
+	})
+	for range 3 {
+		runtime.GC()
+		select {
+		case <-calls:
+		case <-time.After(10 * time.Second):
+			t.Fatal("not called after a collection")
+		}
+	}
+}
