@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"guise/cache"
 	"guise/proxy/egress"
@@ -109,9 +110,31 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
 	e.order = a.filters.FieldOrder(e.message)
 	apart := e.visit.Isolation
-	if apart == "" {
+	ctx, connections := r.Context(), apart
+	if authenticatesConnection(r.Header) {
+		connections += " " + r.RemoteAddr
+	}
+	if connections == "" {
 		return r, nil
 	}
-	e.visitor.Site = apart + " " + e.visitor.Site // no host has a blank
-	return r.WithContext(wire.WithIsolation(egress.WithIsolation(r.Context(), apart), apart)), nil
+	ctx = wire.WithIsolation(ctx, connections)
+	if apart != "" {
+		e.visitor.Site = apart + " " + e.visitor.Site // no host has a blank
+		ctx = egress.WithIsolation(ctx, apart)
+	}
+	return r.WithContext(ctx), nil
+}
+
+// authenticatesConnection reports whether the request's credentials hold for
+// the whole connection to the origin, against RFC 9110 §11.7 (RFC 4559 §6):
+// what comes after them on that connection is taken for the same person's, so
+// it must come from the same client's connection.
+func authenticatesConnection(h http.Header) bool {
+	for _, credentials := range h["Authorization"] {
+		scheme, _, _ := strings.Cut(credentials, " ")
+		if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
+			return true
+		}
+	}
+	return false
 }

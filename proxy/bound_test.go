@@ -1,0 +1,55 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+)
+
+// TestBoundCredentialsKeepTheirConnection: NTLM and Negotiate authenticate the
+// connection, so nobody else's request may go out on it.
+func TestBoundCredentialsKeepTheirConnection(t *testing.T) {
+	var opened atomic.Int32
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		id := opened.Add(1)
+		for {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			body := fmt.Sprint("connection ", id)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+	})
+	proxy := serveProxy(t, nil)
+	client := func() func(authorization string) string {
+		conn := dial(t, proxy)
+		r := bufio.NewReader(conn)
+		return func(authorization string) string {
+			io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+authorization+"\r\n")
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(body)
+		}
+	}
+	const ntlm = "Authorization: NTLM TlRMTVNTUAABAAAA\r\n"
+	alice, bob := client(), client()
+	bound := alice(ntlm)
+	if again := alice("authorization: negotiate YII=\r\n"); again != bound {
+		t.Errorf("the handshake began on %s and went on over %s", bound, again)
+	}
+	for _, authorization := range []string{"", "Authorization: Basic YTpi\r\n", ntlm} {
+		if got := bob(authorization); got == bound {
+			t.Errorf("another client with %q got %s", authorization, got)
+		}
+	}
+}
