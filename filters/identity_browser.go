@@ -34,6 +34,9 @@ var identityBrowser = []group{
 		x-android-cert x-android-* x-ios-* x-dsid icloud-dsid x-mme-* x-play-* x-firebase-client
 		x-firebase-client-* x-firebase-locale x-crashlytics-* x-gmm-* x-playback-session-id x-device
 		x-device-* device device-* deviceid`},
+	{identity, "kits for experiments, and apps of Chinese and Korean networks", `x-optimizely* x-growthbook-* x-split-*
+		statsig-* x-statsig-* x-launchdarkly-* bugsnag-sent-at x-bugsnag-* x-pusher-library x-wechat-*
+		x-bili-* x-kakao-* x-line-application x-umt x-sgext x-mini-wua mtgsig x-zse-* x-zst-*`},
 	{identity, "tool bars and in-game browsers", `alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
 		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},

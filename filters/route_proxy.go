@@ -51,6 +51,8 @@ var routeProxy = []group{
 		comes-from x-caller-ip x-sakura-forwarded-for x-sina-proxyuser x-kaltura-remote-addr
 		x-fb-user-remote-addr x-varnish x-varnish-* nas-ip-address nas-* sgsn-ip-address sgsn-mcc-mnc
 		ggsn-* sgsn-* x-dagd-proxy x-iwproxy-nesting xproxy x-client-src-* bae-env-*`},
+	{route, "private networks, gateways of APIs, resolvers", `tailscale-* x-zt-* x-mesh-id x-tproxy x-edns*
+		dnsmasq-* x-mashery-* x-3scale-*`},
 	{route, "filters and servers on the way", `x-privoxy x-privoxy-* x-dansguardian-* x-e2guardian-* x-openresty
 		x-httpd x-server x-balancer x-cdn x-cloudtrace x-source x-port x-protocol-port x-protocol-scheme
 		x-originating weblogic-force-jvmid refferer refferrer referrer zorigin zreferer

@@ -45,7 +45,7 @@ func newLexicon() map[string]weight {
 			carrier sampled sampling rat apn clientid identity party alias via viad
 			vid did nid hid gid card department company actor dns resolver theme color
 			affiliate referral landing history window place position heading nick
-			family household school`},
+			family household school staff login`},
 		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 			geolocation geocode gps country city cities continent postal postcode zipcode
@@ -66,6 +66,8 @@ func newLexicon() map[string]weight {
 			gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
 			kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
 			vpn sex loyalty membership iban street locality uptime workstation impersonate
+			openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
+			edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
 			referring visitorid requestid sessionid pageview wcid whoami computer`},
 	} {
 		for word := range strings.FieldsSeq(row.words) {
