@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 
@@ -54,7 +53,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		return nil, err
 	}
 	a.origins = a.newTransport()
-	a.way = store.Transport(scrubber{a.origins, a.filters})
+	a.way = store.Transport(scrubber{a.origins, a.filters, o.Log})
 	if len(o.Egress.Chain) > 0 {
 		a.nesting = newNesting()
 	}
@@ -123,45 +122,6 @@ func (a *assembly) newTransport() *wire.Transport {
 		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization
 	}
 	return transport
-}
-
-// A scrubber hands responses on without what identifies or follows the
-// client, and requests without what only the cache needed. It stands below the
-// cache: a stored response is clean.
-type scrubber struct {
-	next    http.RoundTripper
-	filters *filters.Set
-}
-
-func (s scrubber) RoundTrip(r *http.Request) (*http.Response, error) {
-	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
-	m.Request = r
-	s.filters.Onward(&m, nil)
-	resp, err := s.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	m.Response = resp
-	s.filters.Response(&m, nil)
-	if resp.StatusCode != http.StatusSwitchingProtocols && resp.ContentLength < 0 {
-		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}
-	}
-	return resp, nil
-}
-
-// A trailerBody calls atEnd once the body is whole and its trailers are there.
-type trailerBody struct {
-	io.ReadCloser
-	atEnd func()
-}
-
-func (b *trailerBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF && b.atEnd != nil {
-		b.atEnd()
-		b.atEnd = nil
-	}
-	return n, err
 }
 
 // silent is goproxy's logger: its lines name hosts.

@@ -44,6 +44,7 @@ var (
 	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
 	ownOptions       = failure{status: 204, header: allowed}
 	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
+	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
 )
 
@@ -83,6 +84,8 @@ func requestFault(err error) (failure, bool) {
 		return badTarget, true
 	case errors.As(err, &request):
 		return badRequest, true
+	case errors.Is(err, errPanicked):
+		return internalFault, true
 	case errors.As(err, &body):
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return failure{status: 408, kind: "http_request_error", title: "Request timed out", detail: "The request's body did not arrive in time."}, true

@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"guise/filters"
+)
+
+// A scrubber hands responses on without what identifies or follows the
+// client, and requests without what only the cache needed. It stands below the
+// cache: a stored response is clean.
+type scrubber struct {
+	next    http.RoundTripper
+	filters *filters.Set
+	log     *slog.Logger
+}
+
+// errPanicked is what a panic below the cache becomes.
+var errPanicked = errors.New("panic below the cache")
+
+// RoundTrip turns a panic into an error: it may run on a goroutine of the
+// cache, where a panic would end every client's requests.
+func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
+	defer func() {
+		if recover() != nil { // what it holds may be the client's
+			s.log.Error("panic below the cache", "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
+	m.Request = r
+	s.filters.Onward(&m, nil)
+	resp, err := s.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	m.Response = resp
+	s.filters.Response(&m, nil)
+	if resp.StatusCode != http.StatusSwitchingProtocols && resp.ContentLength < 0 {
+		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}
+	}
+	return resp, nil
+}
+
+// A trailerBody calls atEnd once the body is whole and its trailers are there.
+type trailerBody struct {
+	io.ReadCloser
+	atEnd func()
+}
+
+func (b *trailerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.atEnd != nil {
+		b.atEnd()
+		b.atEnd = nil
+	}
+	return n, err
+}
