@@ -82,8 +82,9 @@ type Identity struct {
 
 // Inspection is TLS interception.
 type Inspection struct {
-	Enabled bool   `key:"enabled"`
-	CA      string `key:"ca"` // folder of the certificate authority; "" is the user's own
+	Enabled bool           `key:"enabled"`
+	CA      string         `key:"ca"`      // folder of the certificate authority; "" is the user's own
+	Default SiteInspection `key:"default"` // for the sites that say nothing of it
 }
 
 // Cache bounds the store and says who shares it.

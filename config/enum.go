@@ -120,8 +120,7 @@ const (
 	RequestsAnonymous RequestLine = "anonymous" // minute, method, class of status, size bucket
 )
 
-// SiteInspection says whether a site's TLS is ended here. Only never, written
-// false, is supported yet.
+// SiteInspection says whether a site's TLS is ended here.
 type SiteInspection string
 
 // The choices for one site.
@@ -186,15 +185,9 @@ func (l *Level) UnmarshalText(text []byte) error {
 	return choose(l, text, LevelDebug, LevelInfo, LevelWarn, LevelError, LevelOff)
 }
 
-// UnmarshalText accepts false; true and auto wait for inspection itself.
+// UnmarshalText accepts false, true and auto.
 func (s *SiteInspection) UnmarshalText(text []byte) error {
-	if err := choose(s, text, InspectNever, InspectAlways, InspectAuto); err != nil {
-		return err
-	}
-	if *s != InspectNever {
-		return fmt.Errorf("%s is %w; write false", *s, errUnsupported)
-	}
-	return nil
+	return choose(s, text, InspectNever, InspectAlways, InspectAuto)
 }
 
 // choose sets *dst to the choice spelled by text, or says what the choices are.

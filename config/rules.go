@@ -12,7 +12,7 @@ import (
 // silently ignored.
 func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
-	l.siteRules(c.Sites)
+	l.siteRules(c.Sites, c.Inspection.Enabled)
 	l.sourceRules(c.Identity.SourceAddresses)
 	l.accessRules(c)
 	l.require(c.Log.Requests == RequestsNone || c.Log.Level != LevelOff, "log.requests", "changes nothing while log.level is off")
@@ -20,7 +20,6 @@ func (l *loader) rules(c *Config) {
 	l.shareRules("limits.client", c.Limits.Client)
 	l.shareRules("limits.total", c.Limits.Total)
 
-	l.require(!c.Inspection.Enabled, "inspection.enabled", errUnsupported.Error())
 	l.require(c.Cache.Object > 0, "cache.object", "want more than 0; to store nothing, set cache.memory to 0")
 	l.require(len(c.Upstream.Chain) <= 1, "upstream.chain", "more than one hop is "+errUnsupported.Error())
 
@@ -205,7 +204,7 @@ func addressPlace(listener *node) place {
 	return listener.at
 }
 
-func (l *loader) siteRules(sites []Site) {
+func (l *loader) siteRules(sites []Site, inspection bool) {
 	nodes := l.items("sites")
 	first := make(map[Pattern]int)
 	for i, site := range sites {
@@ -213,6 +212,9 @@ func (l *loader) siteRules(sites []Site) {
 		if nodes[i].kind == table && nodes[i].get("match") == nil {
 			l.fail(nodes[i].at, path, "has no match")
 			continue
+		}
+		if site.Inspection != "" && site.Inspection != InspectNever && !inspection {
+			l.fail(nodes[i].get("inspection").at, path+".inspection", "%s does nothing while inspection.enabled is false", site.Inspection)
 		}
 		if site.Match == "" {
 			continue

@@ -21,9 +21,11 @@ type assembly struct {
 	gate     *gate.Gate
 	filters  *filters.Set
 	egress   *egress.Egress
-	origins  *wire.Transport   // to origins, over egress
+	plain    *wire.Transport   // to http origins, over egress
+	secure   *secureOrigins    // to https origins
 	way      http.RoundTripper // cache, then response filters, then origins
 	nesting  *nesting          // nil without an upstream proxy
+	inspects *inspection       // whose TLS is ended here
 	pipeline *goproxy.ProxyHttpServer
 }
 
@@ -39,11 +41,15 @@ type responseStep func(*exchange, *http.Response) *http.Response
 func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error) {
 	a := &assembly{options: o}
 	var known *gate.Gate
+	var inspected *inspection
 	if before != nil {
-		known = before.gate
+		known, inspected = before.gate, before.inspects
 	}
 	var err error
 	if a.gate, err = gate.New(o.Gate, known); err != nil {
+		return nil, err
+	}
+	if a.inspects, err = newInspection(o.Inspection, inspected); err != nil {
 		return nil, err
 	}
 	if a.filters, err = filters.New(o.Filters); err != nil {
@@ -52,8 +58,9 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	if a.egress, err = egress.New(o.Egress); err != nil {
 		return nil, err
 	}
-	a.origins = a.newTransport()
-	a.way = store.Transport(scrubber{a.origins, a.filters, o.Log})
+	a.plain = a.newTransport(egress.Plain)
+	a.secure = newSecureOrigins(a.newTransport(egress.Connect), o.Timeouts)
+	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {
 		a.nesting = newNesting()
 	}
@@ -67,6 +74,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	for _, step := range []requestStep{
 		a.canonicalize,
 		a.refuseDestination,
+		a.keepSecure,
 		a.countHops,
 		a.scrub,
 		a.nameVisitor,
@@ -84,7 +92,18 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 
 // close lets go of idle connections; those in use are closed when their
 // exchange ends.
-func (a *assembly) close() { a.origins.Close() }
+func (a *assembly) close() {
+	a.plain.Close()
+	a.secure.close()
+}
+
+// RoundTrip sends a request to its origin.
+func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "https" {
+		return a.secure.RoundTrip(r)
+	}
+	return a.plain.RoundTrip(r)
+}
 
 func onRequest(step requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	return func(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
@@ -104,7 +123,8 @@ func onResponse(step responseStep) func(*http.Response, *goproxy.ProxyCtx) *http
 	}
 }
 
-func (a *assembly) newTransport() *wire.Transport {
+// newTransport returns a transport to where use permits.
+func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 	t := a.options.Timeouts
 	transport := &wire.Transport{
 		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
@@ -112,11 +132,12 @@ func (a *assembly) newTransport() *wire.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return a.egress.Dial(ctx, egress.Plain, target)
+			return a.egress.Dial(ctx, use, target)
 		},
 		ResponseTimeout: t.Response,
 		BodyTimeout:     t.Body,
 		WriteTimeout:    t.Write,
+		TLS:             originTLS(a.options.Inspection.Roots),
 	}
 	if _, authorization, ok := a.egress.HTTPHop(); ok {
 		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization

@@ -54,7 +54,9 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	}
 	var err error
 	v.Entrant = gate.Entrant{Address: remote.Unmap()}
-	if r.Method != http.MethodConnect && !r.URL.IsAbs() {
+	if in := innerOf(r.Context()); in != nil {
+		v.Entrant = in.enter(r.Context(), a.gate, remote)
+	} else if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
 	} else {
 		v.Entrant, err = a.gate.Enter(r.Context(), remote, r.TLS, r.Header["Proxy-Authorization"])

@@ -79,6 +79,11 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	e.endInterim()
 	switch {
 	case err != nil:
+		if _, bad := certificateFault(err); bad {
+			if in := innerOf(r.Context()); in != nil {
+				in.cut()
+			}
+		}
 		return failureOf(err).response(r, e.html), nil
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil

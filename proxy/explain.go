@@ -22,6 +22,7 @@ type Explanation struct {
 // It edits r.
 func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error) {
 	o.Timeouts = o.Timeouts.withDefaults()
+	o.Inspection.Enabled = false // nobody is inspected, so no authority is wanted
 	store := cache.New(o.Cache)
 	defer store.Close()
 	a, err := assemble(o, store, nil)

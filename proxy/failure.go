@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"html/template"
 	"io"
@@ -17,6 +18,7 @@ import (
 	_ "embed"
 
 	"guise/proxy/egress"
+	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
 
@@ -43,6 +45,8 @@ var (
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
 	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
 	ownOptions       = failure{status: 204, header: allowed}
+	nestedConnect    = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "There are no tunnels inside a connection that is inspected.", header: allowed}
+	misdirected      = failure{status: 421, kind: "http_request_error", title: "Another host", detail: "The request is for another host than the one this connection was opened to."}
 	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
@@ -113,17 +117,42 @@ func tlsFault(err error) (failure, bool) {
 	if !errors.As(err, &handshake) {
 		return failure{}, false
 	}
-	var certificate *tls.CertificateVerificationError
-	var alert tls.AlertError
+	if fault, bad := certificateFault(err); bad {
+		return fault, true
+	}
+	alert, refused := inspect.Alert(handshake.Err)
 	switch {
 	case handshake.Timeout():
 		return failure{status: 504, kind: "connection_timeout", title: "TLS timed out", detail: "The origin did not finish the TLS handshake in time."}, true
-	case errors.As(err, &certificate):
-		return failure{status: 502, kind: "tls_certificate_error", title: "Certificate not valid", detail: "The origin's certificate could not be verified, so nothing was sent."}, true
-	case errors.As(err, &alert):
+	case refused:
 		return failure{status: 502, kind: "tls_alert_received;alert-id=" + strconv.Itoa(int(alert)), title: "TLS refused", detail: "The origin refused the TLS connection."}, true
 	}
 	return failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}, true
+}
+
+// certificateFault says what is wrong with an origin's certificate, if that is
+// what err is about.
+func certificateFault(err error) (failure, bool) {
+	var unverified *tls.CertificateVerificationError
+	if !errors.As(err, &unverified) {
+		return failure{}, false
+	}
+	f := failure{status: 502, kind: "tls_certificate_error", title: "Certificate not valid"}
+	var host x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &host):
+		f.title, f.detail = "Certificate of another site", "The site's certificate was issued for another name."
+	case errors.As(err, &unknown):
+		f.title, f.detail = "Certificate of an unknown issuer", "Nobody whom this machine trusts vouches for the site's certificate."
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		f.title, f.detail = "Certificate out of date", "The site's certificate has expired, or is not valid yet."
+	default:
+		f.detail = "The site's certificate could not be verified."
+	}
+	f.detail += " Somebody may be posing as the site, so nothing was sent to it."
+	return f, true
 }
 
 func wireFault(err error) (failure, bool) {

@@ -45,6 +45,8 @@ func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (ht
 	switch {
 	case r.Method == http.MethodConnect:
 		o.class = telemetry.Connect
+	case innerOf(r.Context()) != nil:
+		o.class = telemetry.Inside
 	case !r.URL.IsAbs():
 		o.class = telemetry.Own
 	}

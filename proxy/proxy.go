@@ -30,15 +30,16 @@ import (
 // Options configures a [Proxy]. The zero value is a proxy for loopback
 // clients with every filter on.
 type Options struct {
-	Gate      gate.Options    // who may enter
-	Filters   filters.Options // what is hidden
-	Cache     cache.Options   // what is reused
-	Egress    egress.Options  // where requests may go, and how they leave; Own and ConnectTimeout are set by the proxy
-	Limits    wire.Limits     // sizes and counts of what a client may send
-	Timeouts  Timeouts
-	TunnelTLS bool         // carry no CONNECT tunnel but one that begins with TLS for the host of CONNECT
-	Console   bool         // serve the start page and the PAC file on the listeners
-	Log       *slog.Logger // nil discards
+	Gate       gate.Options    // who may enter
+	Filters    filters.Options // what is hidden
+	Cache      cache.Options   // what is reused
+	Egress     egress.Options  // where requests may go, and how they leave; Own and ConnectTimeout are set by the proxy
+	Limits     wire.Limits     // sizes and counts of what a client may send
+	Inspection Inspection      // whose TLS is ended here
+	Timeouts   Timeouts
+	TunnelTLS  bool         // carry no CONNECT tunnel but one that begins with TLS for the host of CONNECT
+	Console    bool         // serve the start page and the PAC file on the listeners
+	Log        *slog.Logger // nil discards
 
 	LogRequests bool               // a line for each request, of which nothing can be told
 	Metrics     *telemetry.Metrics // nil counts nothing; one for the life of the proxy
@@ -96,7 +97,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.current.Store(a)
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, Admit: p.admit, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, Admit: p.admit, ConnContext: innerContext, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
@@ -201,6 +202,13 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		a.options.Metrics.Refused(reasonOf(err))
 		a.refusal(err).write(w, r)
 		return
+	}
+	if in := innerOf(r.Context()); in != nil {
+		var refused *failure
+		if r, refused = in.absolute(r); refused != nil {
+			refused.write(w, r)
+			return
+		}
 	}
 	switch {
 	case r.Method == http.MethodConnect:

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"guise/filters"
+	"guise/proxy/inspect"
 )
 
 // A scrubber hands responses on without what identifies or follows the
@@ -16,6 +17,7 @@ import (
 type scrubber struct {
 	next    http.RoundTripper
 	filters *filters.Set
+	hsts    *inspect.HSTS
 	log     *slog.Logger
 }
 
@@ -38,9 +40,13 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if values := resp.Header["Strict-Transport-Security"]; len(values) > 0 && r.URL.Scheme == "https" {
+		s.hsts.Note(r.URL.Hostname(), values)
+		delete(resp.Header, "Strict-Transport-Security")
+	}
 	m.Response = resp
 	s.filters.Response(&m, nil)
-	if resp.StatusCode != http.StatusSwitchingProtocols && resp.ContentLength < 0 {
+	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
 		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}
 	}
 	return resp, nil

@@ -8,6 +8,7 @@ import (
 
 	"guise/cache"
 	"guise/filters"
+	"guise/proxy/inspect"
 )
 
 // TestPanicEndsItsRequestAlone: the cache fetches on goroutines of its own,
@@ -21,7 +22,7 @@ func TestPanicEndsItsRequestAlone(t *testing.T) {
 	panics := roundTripper(func(*http.Request) (*http.Response, error) { panic("canary.example") })
 	store := cache.New(cache.Options{})
 	defer store.Close()
-	way := store.Transport(scrubber{panics, set, slog.New(slog.NewTextHandler(&log, nil))})
+	way := store.Transport(scrubber{panics, set, inspect.NewHSTS(), slog.New(slog.NewTextHandler(&log, nil))})
 
 	o := serveOrigin(t, answer(hello))
 	proxy, address := newProxy(t, nil)

@@ -45,11 +45,31 @@ func defaultPort(scheme string) (port uint16, ok bool) {
 // refuseDestination answers at once what the guard would refuse at the dial,
 // and keeps a stored response from a host that is closed by now.
 func (a *assembly) refuseDestination(e *exchange, r *http.Request) (*http.Request, *failure) {
-	if err := a.egress.Allow(egress.Plain, e.target); err != nil {
+	use := egress.Plain
+	if r.URL.Scheme == "https" {
+		use = egress.Connect
+	}
+	if err := a.egress.Allow(use, e.target); err != nil {
 		f := failureOf(err)
 		return r, &f
 	}
 	return r, nil
+}
+
+// keepSecure sends http requests to https where the host wants nothing else,
+// as browsers do by themselves for hosts whose wish they know (RFC 6797 §8.3).
+func (a *assembly) keepSecure(e *exchange, r *http.Request) (*http.Request, *failure) {
+	if r.URL.Scheme != "http" || e.target.Port != 80 || len(r.Header["Upgrade"]) > 0 || !a.inspects.hsts.Applies(e.target.Host) {
+		return r, nil
+	}
+	u := *r.URL
+	u.Scheme, u.User = "https", nil
+	return r, &failure{
+		status: http.StatusTemporaryRedirect,
+		title:  "Secure only",
+		detail: "This site wants to be visited by https only.",
+		header: http.Header{"Location": {u.String()}, "Non-Authoritative-Reason": {"HSTS"}},
+	}
 }
 
 // countHops answers OPTIONS that may go no further, and counts this hop

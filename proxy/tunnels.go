@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"guise/proxy/egress"
+	"guise/proxy/inspect"
 	"guise/proxy/tunnel"
 )
 
@@ -15,8 +16,9 @@ import (
 // no field: there is nothing to say.
 const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
-// connect opens a tunnel. The bytes in it belong to client and origin; only
-// the destination is checked (RFC 9110 §9.3.6).
+// connect opens a tunnel, unless the host is inspected. The bytes in a tunnel
+// belong to client and origin; only the destination is checked (RFC 9110
+// §9.3.6).
 func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	target, err := egress.Canonical(r.URL.Host, 0)
 	if err != nil {
@@ -34,6 +36,10 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	connected, ok := a.nesting.enter(r)
 	if !ok {
 		looped.write(w, r)
+		return
+	}
+	if mode := a.inspects.mode(v.Visitor(), target); mode != inspect.Never {
+		p.inspect(a, w, r, v, target, mode, connected)
 		return
 	}
 	ctx := r.Context()
@@ -127,18 +133,26 @@ func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Op
 }
 
 func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(tunnel.Bytes), carry func(client net.Conn, early []byte) tunnel.Bytes) {
+	if err := t.take(w, func(client net.Conn, early []byte) { ended(carry(client, early)) }); err != nil {
+		origin.Close()
+		ended(tunnel.Bytes{})
+	}
+}
+
+// take takes the client's connection over, with the bytes that arrived behind
+// the head, and calls carry for it on a goroutine of its own.
+func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early []byte)) error {
 	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
 	client, early, err := hijack(w)
 	if err != nil {
 		t.open.Done()
-		origin.Close()
-		ended(tunnel.Bytes{})
-		return
+		return err
 	}
 	go func() {
 		defer t.open.Done()
-		ended(carry(client, early))
+		carry(client, early)
 	}()
+	return nil
 }
 
 // drain waits for the tunnels until ctx ends.

@@ -30,7 +30,11 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		fmt.Fprintf(w, "  or PAC:   http://%s/proxy.pac as the automatic proxy configuration URL\n", first)
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
-	fmt.Fprintf(w, "            referrers, tracking parameters; inside HTTPS, your address only\n")
+	inside := "inside HTTPS, your address only"
+	if c.Inspection.Enabled {
+		inside = "inside HTTPS too, for browsers that trust guise ca export"
+	}
+	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
 	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
 }
 

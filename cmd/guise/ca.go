@@ -75,17 +75,17 @@ allows, and browsers hold it to that:
 	return cmd
 }
 
-// caFolder is where c has the authority: the user's own place for settings,
-// unless it says another.
-func caFolder(c *config.Config) (string, error) {
+// caFolder is where c has the authority: where it says, else the user's own
+// place for settings, else, for a user without one, the machine's.
+func caFolder(c *config.Config) string {
 	if c.Inspection.CA != "" {
-		return c.Inspection.CA, nil
+		return c.Inspection.CA
 	}
-	folder, err := os.UserConfigDir()
+	settings, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("inspection.ca is not set, and there is no place for settings: %w", err)
+		settings = "/etc"
 	}
-	return filepath.Join(folder, "guise", "ca"), nil
+	return filepath.Join(settings, "guise", "ca")
 }
 
 func (p *program) initCA(o inspect.CreateOptions) error {
@@ -121,7 +121,7 @@ func (p *program) caFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return caFolder(c)
+	return caFolder(c), nil
 }
 
 func (p *program) loadCA() (*inspect.Authority, string, error) {
@@ -130,9 +130,6 @@ func (p *program) loadCA() (*inspect.Authority, string, error) {
 		return nil, "", err
 	}
 	a, err := inspect.Load(folder)
-	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("there is no certificate authority in %s; make one with guise ca init", folder)
-	}
 	return a, folder, err
 }
 

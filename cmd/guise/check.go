@@ -55,6 +55,9 @@ func summary(c *config.Config) string {
 		fmt.Sprintf("cookies %s", c.Cookies.Default),
 		fmt.Sprintf("cache %s %s", c.Cache.Memory, c.Cache.Sharing),
 	}
+	if c.Inspection.Enabled {
+		parts = append(parts, fmt.Sprintf("inspection %s", c.Inspection.Default))
+	}
 	if n := len(c.Upstream.Chain); n > 0 {
 		parts = append(parts, "one hop upstream")
 	}

@@ -15,6 +15,7 @@ import (
 	"guise/filters"
 	"guise/proxy"
 	"guise/proxy/egress"
+	"guise/proxy/inspect"
 )
 
 func newExplainCommand(p *program) *cobra.Command {
@@ -46,6 +47,10 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
 			if r.Method == http.MethodConnect {
 				return p.explainTunnel(o, r)
 			}
+			if r.URL.Scheme == "https" && !inspected(o, r) {
+				r.Method = http.MethodConnect
+				return p.explainTunnel(o, r)
+			}
 			return p.explain(o, r, netip.MustParseAddr(client))
 		}),
 	}
@@ -54,8 +59,16 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
 	return cmd
 }
 
+// inspected reports whether guise sees r, for an https URL, or only the tunnel
+// that it is in.
+func inspected(o proxy.Options, r *http.Request) bool {
+	target, err := egress.Canonical(r.URL.Host, 443)
+	rules, bad := inspect.NewRules(o.Inspection.Sites, o.Inspection.Default)
+	return err == nil && bad == nil && o.Inspection.Enabled && rules.Mode(target.Host) != inspect.Never
+}
+
 // parseRequest returns the request that a client would send for the command's
-// arguments. For https that is CONNECT.
+// arguments.
 func parseRequest(args, fields []string) (*http.Request, error) {
 	method, rest := http.MethodGet, args
 	if len(args) == 2 {
@@ -86,8 +99,7 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 		}
 		r.Header.Add(name, strings.TrimSpace(value))
 	}
-	if u.Scheme == "https" || method == http.MethodConnect {
-		r.Method = http.MethodConnect
+	if method == http.MethodConnect {
 		return r, nil
 	}
 	r.RequestURI = target

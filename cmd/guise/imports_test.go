@@ -25,7 +25,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/inspect":   {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
-		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry"},
+		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},

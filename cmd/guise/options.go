@@ -11,6 +11,7 @@ import (
 	"guise/proxy"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
 
@@ -37,9 +38,10 @@ func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 			Response:  time.Duration(c.Timeouts.Response),
 			Tunnel:    time.Duration(c.Timeouts.Tunnel),
 		},
-		TunnelTLS: c.Destinations.Tunnels == config.TunnelsTLS,
-		Console:   c.Console.Enabled,
-		Log:       logger(c.Log.Level, stderr),
+		Inspection: inspectionOptions(c),
+		TunnelTLS:  c.Destinations.Tunnels == config.TunnelsTLS,
+		Console:    c.Console.Enabled,
+		Log:        logger(c.Log.Level, stderr),
 
 		LogRequests: c.Log.Requests == config.RequestsAnonymous,
 	}
@@ -77,6 +79,24 @@ func gateLimits(s config.Share) gate.Limits {
 		Download:    int64(s.Download),
 		Daily:       int64(s.Daily),
 	}
+}
+
+var inspectionModes = map[config.SiteInspection]inspect.Mode{
+	config.InspectNever:  inspect.Never,
+	config.InspectAlways: inspect.Always,
+	config.InspectAuto:   inspect.Auto,
+}
+
+func inspectionOptions(c *config.Config) proxy.Inspection {
+	o := proxy.Inspection{Enabled: c.Inspection.Enabled, CA: caFolder(c), Default: inspectionModes[c.Inspection.Default]}
+	for _, s := range c.Sites {
+		mode := o.Default
+		if s.Inspection != "" {
+			mode = inspectionModes[s.Inspection]
+		}
+		o.Sites = append(o.Sites, inspect.Site{Match: string(s.Match), Mode: mode})
+	}
+	return o
 }
 
 var unknownPolicies = map[config.Unknown]filters.UnknownPolicy{

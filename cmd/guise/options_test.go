@@ -46,6 +46,9 @@ var another = map[string]string{
 	"identity.persona":           "chrome",
 	"identity.language":          "de",
 	"identity.source_addresses":  "127.0.0.1",
+	"inspection.enabled":         "true",
+	"inspection.ca":              "elsewhere",
+	"inspection.default":         "true",
 	"cache.memory":               "0",
 	"cache.object":               "1KiB",
 	"cache.sharing":              "per-client",
@@ -75,8 +78,6 @@ var elsewhere = map[string]string{
 	"admin.pprof":        "opened by serve",
 	"access.authorities": "needs https listeners",
 	"access.open":        "lets the configuration be accepted",
-	"inspection.enabled": "refused",
-	"inspection.ca":      "read by guise ca",
 }
 
 // needs are the settings without which a key is refused.

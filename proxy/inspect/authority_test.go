@@ -279,7 +279,7 @@ func shake(t *testing.T, a *Authority, host, fault string, client *tls.Config) (
 func TestTerminate(t *testing.T) {
 	a := authority(t, CreateOptions{})
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		trusting := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", MaxVersion: version, NextProtos: []string{"h2"}}
+		trusting := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}}
 		if client, server := shake(t, a, "www.example.com", "", trusting); client != nil || server != nil {
 			t.Errorf("trusting client: %v, %v", client, server)
 		}

@@ -60,6 +60,9 @@ func writeNew(file string, data []byte, mode fs.FileMode) error {
 // read, and one that browsers would not follow.
 func Load(folder string) (*Authority, error) {
 	certificate, err := loadCertificate(filepath.Join(folder, CertificateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no certificate authority in %s; make one with guise ca init: %w", folder, fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, err
 	}

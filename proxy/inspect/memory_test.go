@@ -72,7 +72,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
-	rules, err := NewRules([]Site{{"*.Bank.example", Never}, {"api.example.", Always}, {"[2001:db8::1]", Never}})
+	rules, err := NewRules([]Site{{"*.Bank.example", Never}, {"api.example.", Always}, {"[2001:db8::1]", Never}}, Auto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s: %v", host, got)
 		}
 	}
-	if _, err := NewRules([]Site{{"a/b", Never}}); err == nil {
+	if _, err := NewRules([]Site{{"a/b", Never}}, Auto); err == nil {
 		t.Error("a path passes for a host")
 	}
 }

@@ -21,26 +21,30 @@ type Site struct {
 	Mode  Mode
 }
 
-// Rules say which hosts are inspected. The first site that matches decides;
-// hosts that none matches are [Auto].
-type Rules []Site
+// Rules say which hosts are inspected.
+type Rules struct {
+	sites     []Site
+	otherwise Mode
+}
 
-// NewRules checks sites and brings them into the form that hosts have.
-func NewRules(sites []Site) (Rules, error) {
-	rules := make(Rules, len(sites))
-	for i, s := range sites {
+// NewRules returns rules under which the first of sites that matches a host
+// decides, and otherwise holds for the hosts that none matches.
+func NewRules(sites []Site, otherwise Mode) (Rules, error) {
+	r := Rules{otherwise: otherwise}
+	for _, s := range sites {
 		host := strings.Trim(strings.TrimPrefix(s.Match, "*."), "[]")
 		if host == "" || strings.ContainsAny(host, "*/ []") {
-			return nil, fmt.Errorf("site %q is not a host or *.host", s.Match)
+			return Rules{}, fmt.Errorf("site %q is not a host or *.host", s.Match)
 		}
-		rules[i] = Site{strings.ToLower(strings.TrimSuffix(strings.Replace(s.Match, "["+host+"]", host, 1), ".")), s.Mode}
+		match := strings.Replace(s.Match, "["+host+"]", host, 1)
+		r.sites = append(r.sites, Site{strings.ToLower(strings.TrimSuffix(match, ".")), s.Mode})
 	}
-	return rules, nil
+	return r, nil
 }
 
 // Mode returns what holds for host, a lower-case name or an address.
 func (r Rules) Mode(host string) Mode {
-	for _, s := range r {
+	for _, s := range r.sites {
 		if parent, below := strings.CutPrefix(s.Match, "*"); below {
 			if len(host) > len(parent) && strings.HasSuffix(host, parent) {
 				return s.Mode
@@ -49,5 +53,5 @@ func (r Rules) Mode(host string) Mode {
 			return s.Mode
 		}
 	}
-	return Auto
+	return r.otherwise
 }

@@ -24,6 +24,7 @@ const (
 	Plain   Class = "plain"   // http://, read and filtered
 	Connect Class = "connect" // CONNECT, a tunnel if it succeeds
 	Own     Class = "own"     // the proxy's own pages
+	Inside  Class = "inside"  // https://, inside an inspected connection
 )
 
 // Metrics counts. A nil Metrics counts nothing. It is safe for concurrent use.

@@ -75,6 +75,12 @@ func WithIsolation(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, isolationKey{}, key)
 }
 
+// Isolation returns the key of [WithIsolation], "" without.
+func Isolation(ctx context.Context) string {
+	key, _ := ctx.Value(isolationKey{}).(string)
+	return key
+}
+
 // init takes the defaults.
 func (t *Transport) init() {
 	for _, d := range []struct {

@@ -5,11 +5,39 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 )
 
+// Connect opens a TLS connection to address, host:port, and offers protocols,
+// by their ALPN names, before HTTP/1.1. If the origin chooses one of them the
+// connection is returned, and the caller's. Else it waits in the pool for a
+// request, and Connect returns nil. Errors are those of a round trip.
+func (t *Transport) Connect(ctx context.Context, address string, protocols ...string) (*tls.Conn, error) {
+	t.once.Do(t.init)
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, &RequestError{"a bad address"}
+	}
+	k := poolKey{tls: true, host: host, port: port}
+	k.isolation = Isolation(ctx)
+	c, err := t.dial(ctx, k, protocols...)
+	if err != nil {
+		return nil, err
+	}
+	if chosen := c.tls.NegotiatedProtocol; chosen != "" && slices.Contains(protocols, chosen) {
+		return c.nc.(*tls.Conn), nil
+	}
+	if c.probe == nil {
+		c.closeNow() // it could not be told whether it is still open
+		return nil, nil
+	}
+	t.pool.put(c)
+	return nil, nil
+}
+
 // dial opens a connection for k, with TLS if k asks for it.
-func (t *Transport) dial(ctx context.Context, k poolKey) (*originConn, error) {
+func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*originConn, error) {
 	var nc net.Conn
 	var err error
 	switch {
@@ -31,12 +59,16 @@ func (t *Transport) dial(ctx context.Context, k poolKey) (*originConn, error) {
 		c.probe = newProbe(nc, nil, nil)
 		return c, nil
 	}
-	return c, t.handshake(ctx, c)
+	return c, t.handshake(ctx, c, protocols)
 }
 
 // handshake sets up TLS on c, and closes c if that fails.
-func (t *Transport) handshake(ctx context.Context, c *originConn) error {
+func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []string) error {
 	conf := t.tls.Clone()
+	if c.key.isolation != "" {
+		conf.ClientSessionCache = nil // a resumed session would tie it to others
+	}
+	conf.NextProtos = append(slices.Clip(protocols), conf.NextProtos...)
 	conf.ServerName = strings.TrimSuffix(c.key.host, ".")
 	sock := &tlsSocket{Conn: c.nc}
 	tc := tls.Client(sock, conf)
@@ -57,8 +89,9 @@ func (t *Transport) handshake(ctx context.Context, c *originConn) error {
 }
 
 // tlsConfig returns the configuration that all handshakes start from. Only
-// HTTP/1.1 is offered. Without a session cache no session is resumed,
-// which would let an origin tie connections together.
+// HTTP/1.1 is offered, unless [Transport.Connect] was asked for more. Without
+// a session cache no session is resumed, which would let an origin tie
+// connections together.
 func tlsConfig(given *tls.Config) *tls.Config {
 	conf := &tls.Config{}
 	if given != nil {

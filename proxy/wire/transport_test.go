@@ -365,3 +365,46 @@ func randomExchange(t *testing.T, tr *Transport, rnd *rand.Rand) {
 		t.Errorf("trailer %v", resp.Trailer)
 	}
 }
+
+// A connection that was opened ahead carries the next request, unless the
+// origin chose a protocol that is not spoken here.
+func TestTransportConnect(t *testing.T) {
+	for _, chosen := range []string{"http/1.1", "h2"} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+		s.TLS = &tls.Config{NextProtos: []string{chosen}}
+		var conns atomic.Int32
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				conns.Add(1)
+			}
+		}
+		s.StartTLS()
+		defer s.Close()
+		tr := newTransport(t, s.Listener.Addr().String())
+		tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+		tc, err := tr.Connect(t.Context(), "example.com:443", "h2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chosen == "h2" {
+			if tc == nil || tc.ConnectionState().NegotiatedProtocol != "h2" {
+				t.Error("the connection for another protocol was kept")
+			} else {
+				tc.Close()
+			}
+			continue
+		}
+		if tc != nil {
+			t.Fatal("an HTTP/1.1 connection was returned")
+		}
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://example.com/", nil)
+		resp, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if n := conns.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	}
+}

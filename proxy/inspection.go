@@ -1,0 +1,227 @@
+package proxy
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"guise/proxy/egress"
+	"guise/proxy/inspect"
+	"guise/proxy/tunnel"
+	"guise/proxy/wire"
+)
+
+// Inspection says whose TLS is ended here, so that requests inside HTTPS get
+// the same treatment as others. The zero value inspects nothing.
+type Inspection struct {
+	Enabled   bool
+	CA        string             // folder of the certificate authority that clients trust
+	Authority *inspect.Authority // used instead of what is in CA, unless nil
+	Sites     []inspect.Site     // first match wins
+	Default   inspect.Mode       // for hosts that no site matches
+	Roots     *x509.CertPool     // what origins' certificates are verified against; nil means the system's
+}
+
+// helloWait is how long a client that may not speak TLS at all has for its
+// first byte. One that speaks TLS begins at once; elsewhere the server may
+// have to speak first.
+const helloWait = 3 * time.Second
+
+// An inspection is what decides whose TLS is ended. What it learns outlives a
+// reload.
+type inspection struct {
+	authority *inspect.Authority // nil inspects nothing
+	rules     inspect.Rules
+	memory    *inspect.Memory
+	hsts      *inspect.HSTS
+}
+
+// newInspection takes over what before learned; nil for a first one.
+func newInspection(o Inspection, before *inspection) (*inspection, error) {
+	i := &inspection{}
+	if before != nil {
+		i.authority, i.memory, i.hsts = before.authority, before.memory, before.hsts
+	} else {
+		i.memory, i.hsts = inspect.NewMemory(), inspect.NewHSTS()
+	}
+	var err error
+	if i.rules, err = inspect.NewRules(o.Sites, o.Default); err != nil {
+		return nil, err
+	}
+	switch {
+	case !o.Enabled:
+		i.authority = nil
+	case o.Authority != nil:
+		i.authority = o.Authority
+	default:
+		now, err := inspect.Load(o.CA)
+		if err != nil {
+			return nil, fmt.Errorf("inspection: %w", err)
+		}
+		if !now.Equal(i.authority) { // else it has signed already
+			i.authority = now
+		}
+	}
+	return i, nil
+}
+
+// mode says how a CONNECT to t of the client so called is to be treated.
+func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
+	if i.authority == nil {
+		return inspect.Never
+	}
+	mode := i.rules.Mode(t.Host)
+	if mode != inspect.Never && !i.authority.Permits(t.Host) {
+		i.memory.Left(inspect.OutsideAuthority)
+		return inspect.Never
+	}
+	if mode == inspect.Auto {
+		if why, left := i.memory.Fallback(visitor, t.Host); left {
+			i.memory.Left(why)
+			return inspect.Never
+		}
+	}
+	return mode
+}
+
+// inspect answers a CONNECT and ends the TLS inside. Until the client's hello
+// is there, the connection can still become a tunnel. It calls approached when
+// the origin was asked.
+func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target, mode inspect.Mode, approached func()) {
+	in := &inner{
+		target:        t,
+		mode:          mode,
+		visit:         v,
+		end:           v.hand(),
+		outer:         r.TLS,
+		authorization: r.Header["Proxy-Authorization"],
+		memory:        a.inspects.memory,
+	}
+	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
+		in.Conn, in.early = conn, early
+		defer context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })()
+		why, left := in.hello(a.options.Timeouts.Head)
+		if !left {
+			why, left = in.approach(p.tunnels.ctx, a)
+		}
+		approached()
+		switch {
+		case !left:
+			p.terminate(a, in)
+		case in.mayFallBack(a, why):
+			in.memory.Left(why)
+			p.fallBack(a, in)
+		default:
+			in.spoke.Store(true)
+			in.Close()
+		}
+	})
+	if err != nil {
+		in.Close()
+		approached()
+	}
+}
+
+// gone is no reason for a tunnel: there is no client any more.
+const gone = inspect.Reason(0xff)
+
+// hello answers the CONNECT and reads the client's first bytes. left says that
+// TLS cannot be ended here, and why.
+func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
+	in.SetDeadline(time.Now().Add(within))
+	if _, err := io.WriteString(in.Conn, established); err != nil {
+		return gone, true
+	}
+	if in.mode == inspect.Auto {
+		in.SetReadDeadline(time.Now().Add(min(helloWait, within)))
+	}
+	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
+	in.early, in.name = raw, hello.ServerName
+	switch {
+	case err == inspect.ErrNotTLS, len(raw) == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		return inspect.NotTLS, true
+	case err != nil:
+		return gone, true
+	case in.mode == inspect.Auto && in.name != "" && !in.named():
+		return inspect.OtherName, true
+	}
+	return 0, false
+}
+
+// named reports whether the client asks for the host of its CONNECT.
+func (in *inner) named() bool {
+	named, err := egress.Canonical(in.name, in.target.Port)
+	return err == nil && named == in.target
+}
+
+// approach asks the origin, before the client gets to see a certificate. What
+// goes wrong but for the certificate is told to the first request.
+func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason, left bool) {
+	address, apart := in.target.String(), in.visit.Isolation
+	if apart != "" {
+		ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
+	}
+	err := a.secure.ready(ctx, address)
+	if fault, bad := certificateFault(err); bad {
+		in.fault = &fault
+	}
+	if in.mode == inspect.Auto && a.secure.asksForCertificate(ctx, address) {
+		in.memory.AsksForCertificate(in.target.Host)
+		return inspect.ClientCertificate, true
+	}
+	return 0, false
+}
+
+// mayFallBack reports whether the connection may become a tunnel.
+func (in *inner) mayFallBack(a *assembly, why inspect.Reason) bool {
+	if in.mode != inspect.Auto || why == gone {
+		return false
+	}
+	check := tlsCheck{target: in.target}
+	return !a.options.TunnelTLS || why != inspect.NotTLS && check.names(in.name)
+}
+
+// terminate ends the client's TLS and hands what is inside to the server.
+func (p *Proxy) terminate(a *assembly, in *inner) {
+	ctx, cancel := context.WithTimeout(p.tunnels.ctx, a.options.Timeouts.Head)
+	defer cancel()
+	in.SetDeadline(time.Time{})
+	fault := ""
+	if in.fault != nil {
+		fault = in.fault.title
+		in.spoke.Store(true) // to be refused is what is wanted
+	}
+	authority := a.inspects.authority
+	conn, err := authority.Terminate(ctx, in, in.target.Host, fault)
+	switch {
+	case err == nil:
+		in.memory.Inspected()
+		p.server.ServeConn(conn)
+	case in.fault == nil && inspect.RefusedCertificate(err):
+		in.memory.Refused(in.visit.Visitor(), in.target.Host)
+	}
+}
+
+// fallBack makes a tunnel of a connection whose CONNECT is answered.
+func (p *Proxy) fallBack(a *assembly, in *inner) {
+	var carried tunnel.Bytes
+	defer func() { in.end(carried) }()
+	ctx := p.tunnels.ctx
+	if apart := in.visit.Isolation; apart != "" {
+		ctx = egress.WithIsolation(ctx, apart)
+	}
+	origin, err := a.egress.Dial(ctx, egress.Connect, in.target)
+	if err != nil {
+		in.Conn.Close()
+		return
+	}
+	o := a.tunnelOptions(in.visit)
+	o.FromClient = in.early
+	carried, _ = tunnel.Copy(p.tunnels.ctx, in.Conn, origin, o)
+}
