@@ -146,51 +146,52 @@ func TestUsersFollowTheirFile(t *testing.T) {
 // changed password ends that, and so does time.
 func TestSuccessIsRemembered(t *testing.T) {
 	c := newClock()
-	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 8}), Now: c.now})
-	enter := func() time.Duration {
-		begin := time.Now()
-		if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
-			t.Fatal(err)
-		}
-		return time.Since(begin)
+	path := usersFile(t, map[string]int{"ann": 4})
+	u, err := newUsers(path, newMemory(), c.now)
+	if err != nil {
+		t.Fatal(err)
 	}
-	slow := enter()
-	for range 100 {
-		if fast := enter(); fast > slow/2 {
-			t.Fatalf("remembered took %v, the first %v", fast, slow)
-		}
+	given := credentials{user: "ann+work", password: "right", source: here}
+	if _, known := u.remembered(given); known {
+		t.Error("remembered before it was ever checked")
+	}
+	if _, err := u.account(t.Context(), given); err != nil {
+		t.Fatal(err)
+	}
+	if account, known := u.remembered(given); !known || account != "ann" {
+		t.Errorf("after a success: %q, %v", account, known)
+	}
+	if _, known := u.remembered(credentials{user: "ann", password: "wrong", source: here}); known {
+		t.Error("another password is taken for the remembered one")
 	}
 	c.advance(memoryTime)
-	if again := enter(); again < slow/4 {
+	if _, known := u.remembered(given); known {
 		t.Errorf("after %v it is still remembered", memoryTime)
 	}
 }
 
-// TestUnknownUsersTakeAsLong compares the shortest time of refusals, which
-// other work on the machine does not lengthen: of users with cheap and costly
-// hashes, and of ones that do not exist.
+// TestUnknownUsersTakeAsLong: a refusal costs the same work whoever it is
+// for. Each step of bcrypt's cost doubles the work.
 func TestUnknownUsersTakeAsLong(t *testing.T) {
-	c := newClock()
-	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"cheap": 4, "costly": 7}), Now: c.now})
-	long := strings.Repeat("x", 100)
-	attempts := [][2]string{{"costly", "wrong"}, {"cheap", "wrong"}, {"nobody", "wrong"}, {"costly", long}, {"cheap", long}, {"nobody", long}}
-	shortest := make([]time.Duration, len(attempts))
-	for range 15 {
-		for i, attempt := range attempts {
-			c.advance(failuresTime + time.Second)
-			begin := time.Now()
-			if _, err := g.Enter(t.Context(), here, nil, basic(attempt[0], attempt[1])); !errors.Is(err, ErrCredentials) {
-				t.Fatalf("%s: %v", attempt[0], err)
+	for most := 4; most <= 14; most++ {
+		for spent := -1; spent <= most; spent++ {
+			if spent >= 0 && spent < 4 {
+				continue // bcrypt knows no such cost
 			}
-			if took := time.Since(begin); shortest[i] == 0 || took < shortest[i] {
-				shortest[i] = took
+			work := 0
+			if spent >= 0 {
+				work = 1 << spent
+			}
+			for _, cost := range missing(spent, most) {
+				work += 1 << cost
+			}
+			if work != 1<<most {
+				t.Errorf("after a check of cost %d: %d units of work, want %d", spent, work, 1<<most)
 			}
 		}
 	}
-	for i, got := range shortest[1:] {
-		if want := shortest[0]; got < want*3/4 || got > want*4/3 {
-			t.Errorf("%s with %d bytes is refused in %v, a known user in %v", attempts[i+1][0], len(attempts[i+1][1]), got, want)
-		}
+	if cost, err := bcrypt.Cost(decoy(7)); err != nil || cost != 7 {
+		t.Errorf("a decoy costs %d, %v", cost, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -225,7 +226,9 @@ func pump(t *testing.T, d time.Duration, n int, f func(context.Context, int) err
 }
 
 // TestBandwidthIsShaped: one client gets its rate, however many uses it has.
-func TestBandwidthIsShaped(t *testing.T) {
+func TestBandwidthIsShaped(t *testing.T) { synctest.Test(t, bandwidthIsShaped) } // in the bubble's time
+
+func bandwidthIsShaped(t *testing.T) {
 	g := mustNew(t, Options{Client: Limits{Download: 4 << 20, Upload: 1 << 20}})
 	const d = 500 * time.Millisecond
 	var down, up atomic.Int64
@@ -251,7 +254,9 @@ func TestBandwidthIsShaped(t *testing.T) {
 // TestBandwidthIsFair: a client with many uses and large pieces gets as much
 // of what all share as one with a single use and small pieces; one that
 // wants little does not wait.
-func TestBandwidthIsFair(t *testing.T) {
+func TestBandwidthIsFair(t *testing.T) { synctest.Test(t, bandwidthIsFair) } // in the bubble's time
+
+func bandwidthIsFair(t *testing.T) {
 	g := mustNew(t, Options{Total: Limits{Download: 8 << 20}})
 	const d = time.Second
 	var greedy, modest atomic.Int64

@@ -156,16 +156,25 @@ func (u *users) account(ctx context.Context, c credentials) (string, error) {
 }
 
 // pretend spends what is missing to the work of one check of cost most, after
-// one of cost spent (-1 for none). Each step of cost doubles the work, and
-// 2^s + (2^s + 2^(s+1) + … + 2^(m-1)) is 2^m.
+// one of cost spent (-1 for none).
 func pretend(spent, most int) {
-	if spent < 0 {
-		bcrypt.CompareHashAndPassword(decoy(most), nil)
-		return
-	}
-	for cost := spent; cost < most; cost++ {
+	for _, cost := range missing(spent, most) {
 		bcrypt.CompareHashAndPassword(decoy(cost), nil)
 	}
+}
+
+// missing returns the costs of the checks that make up for one of cost most.
+// Each step of cost doubles the work, and 2^s + (2^s + 2^(s+1) + … + 2^(m-1))
+// is 2^m.
+func missing(spent, most int) []int {
+	if spent < 0 {
+		return []int{most}
+	}
+	var costs []int
+	for cost := spent; cost < most; cost++ {
+		costs = append(costs, cost)
+	}
+	return costs
 }
 
 // decoy returns a hash of the given cost that no password has.
