@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 
 	"guise/filters"
 	"guise/proxy/inspect"
@@ -47,9 +49,22 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	m.Response = resp
 	s.filters.Response(&m, nil)
 	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
-		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: func() { s.filters.Trailer(&m, resp.Trailer, nil) }}
+		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: s.trailer(&m, resp)}
 	}
 	return resp, nil
+}
+
+// trailer returns what scrubs resp's trailers once they are there.
+func (s scrubber) trailer(m *filters.Message, resp *http.Response) func() {
+	announced := slices.Collect(maps.Keys(resp.Trailer))
+	return func() {
+		s.filters.Trailer(m, resp.Trailer, nil)
+		for _, name := range announced {
+			if resp.Trailer[name] == nil {
+				resp.Trailer[name] = nil // goproxy counts, to see whether others came
+			}
+		}
+	}
 }
 
 // A trailerBody calls atEnd once the body is whole and its trailers are there.

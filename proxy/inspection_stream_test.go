@@ -1,0 +1,273 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"guise/proxy/inspect"
+)
+
+// bothWays runs f for origins and clients of either protocol.
+func bothWays(t *testing.T, handle http.HandlerFunc, f func(t *testing.T, o *secureOrigin, c *http.Client)) {
+	for _, origin := range []string{"http/1.1", "h2"} {
+		for _, http2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("origin %s, client h2 %v", origin, http2), func(t *testing.T) {
+				o := serveSecure(t, handle, nil, origin)
+				f(t, o, visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), http2))
+			})
+		}
+	}
+}
+
+// TestEventsInside: server-sent events arrive one by one.
+func TestEventsInside(t *testing.T) {
+	next := make(chan bool)
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		for i := range 3 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		resp, err := c.Get(o.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		br := bufio.NewReader(resp.Body)
+		for i := range 3 {
+			line, err := br.ReadString('\n')
+			if line != fmt.Sprintf("data: %d\n", i) {
+				t.Errorf("got %q, %v", line, err)
+			}
+			br.ReadString('\n')
+			next <- true
+		}
+	})
+}
+
+// TestSlowBodiesInside: any body arrives as it comes, not only events.
+func TestSlowBodiesInside(t *testing.T) {
+	next := make(chan bool)
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		for range 3 {
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		resp, err := c.Get(o.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for range 3 {
+			if n, err := resp.Body.Read(make([]byte, 1)); n != 1 {
+				t.Fatal(err)
+			}
+			next <- true
+		}
+	})
+}
+
+// TestEarlyHintsInside: 103 arrives before the final answer.
+func TestEarlyHintsInside(t *testing.T) {
+	hinted := make(chan bool, 1)
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a.css>; rel=preload; as=style")
+		w.WriteHeader(103)
+		<-hinted
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(200)
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			if code == 103 && h.Get("Link") != "" {
+				hinted <- true
+			}
+			return nil
+		}})
+		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	})
+}
+
+// TestTrailersInside: announced or not.
+func TestTrailersInside(t *testing.T) {
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Trailer", "Repr-Digest")
+		io.WriteString(w, "body")
+		w.(http.Flusher).Flush()
+		w.Header().Set("Repr-Digest", "sha-256=:LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=:")
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		resp, body, err := read(c, o.URL)
+		if err != nil || body != "body" || resp.Trailer.Get("Repr-Digest") != "sha-256=:LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=:" || resp.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("%q %v, %v", body, resp.Trailer, err)
+		}
+	})
+}
+
+// TestUploadsInside: large ones, whole, with and without a length, and after
+// having asked.
+func TestUploadsInside(t *testing.T) {
+	const size = 24 << 20
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		sum := sha256.New()
+		n, err := io.Copy(sum, r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprintf(w, "%d %x", n, sum.Sum(nil))
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		for _, expect := range []bool{false, true} {
+			for _, length := range []int64{size, -1} {
+				sum := sha256.New()
+				r, _ := http.NewRequestWithContext(t.Context(), "POST", o.URL, io.NopCloser(io.TeeReader(io.LimitReader(random(), size), sum)))
+				r.ContentLength = length
+				if expect {
+					r.Header.Set("Expect", "100-continue")
+				}
+				resp, err := c.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if want := fmt.Sprintf("%d %x", size, sum.Sum(nil)); string(body) != want || err != nil {
+					t.Errorf("expect %v, length %d: got %.80q, %v", expect, length, body, err)
+				}
+			}
+		}
+	})
+}
+
+func random() io.Reader { return rand.NewChaCha8([32]byte{1}) }
+
+// TestRefusedUploadInside: who expects to be asked keeps the body when refused.
+func TestRefusedUploadInside(t *testing.T) {
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(413)
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", o.URL, io.NopCloser(strings.NewReader("body")))
+		r.ContentLength = 4
+		r.Header.Set("Expect", "100-continue")
+		resp, err := c.Do(r)
+		if err != nil || resp.StatusCode != 413 {
+			t.Fatalf("%v, %v", resp, err)
+		}
+		resp.Body.Close()
+	})
+}
+
+// TestBrokenBodiesInside: what breaks off is never passed on as whole.
+func TestBrokenBodiesInside(t *testing.T) {
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		io.WriteString(w, "half")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		if resp, body, err := read(c, o.URL); err == nil {
+			t.Errorf("%d %q passes for whole", resp.StatusCode, body)
+		}
+	})
+}
+
+// TestAbandonedRequestsInside: the origin learns that nobody waits any more.
+func TestAbandonedRequestsInside(t *testing.T) {
+	began, over := make(chan bool), make(chan bool)
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		began <- true
+		select {
+		case <-r.Context().Done():
+		case <-time.After(patience):
+			t.Error("the origin was not told")
+		}
+		over <- true
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
+		go func() {
+			<-began
+			cancel()
+		}()
+		if _, err := c.Do(r); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		<-over
+	})
+}
+
+// TestWebSocketInside: the handshake and what follows.
+func TestWebSocketInside(t *testing.T) {
+	for _, protocols := range [][]string{{"http/1.1"}, {"h2", "http/1.1"}} {
+		o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.ProtoMajor != 1 || r.Header.Get("Upgrade") != "websocket" {
+				w.WriteHeader(400)
+				return
+			}
+			conn, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello ")
+			line, _ := buffered.ReadString('\n')
+			io.WriteString(conn, line)
+		}, nil, protocols...)
+		proxy := serveProxy(t, inspecting(inspect.Always))
+		tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"http/1.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(tc, "GET /chat HTTP/1.1\r\nHost: "+o.address+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nearly\n")
+		br := bufio.NewReader(tc)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil || resp.StatusCode != 101 {
+			t.Fatalf("%v %v", resp, err)
+		}
+		if got, err := io.ReadAll(br); string(got) != "hello early\n" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+}
+
+// TestStoredInside: a page that was fetched by one client is there for others.
+func TestStoredInside(t *testing.T) {
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=100")
+		w.Write(bytes.Repeat([]byte("x"), 100<<10))
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		for range 3 {
+			if _, body, err := read(c, o.URL+"/page"); err != nil || len(body) != 100<<10 {
+				t.Fatal(len(body), err)
+			}
+		}
+		if n := len(o.saw()); n != 1 {
+			t.Errorf("the origin was asked %d times", n)
+		}
+	})
+}
