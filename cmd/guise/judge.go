@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,6 +27,7 @@ type judgeFlags struct {
 	listen  string // serve only the origin here
 	proxy   string // judge this proxy instead of the configuration
 	origin  string // where the origin listens; "" means a free port on loopback
+	inspect bool   // look inside https
 	asJSON  bool
 	verbose bool
 }
@@ -48,10 +48,14 @@ and a grade:
 
 It exits with 1 if anything leaked or broke. Nothing leaves this machine.
 
+With --inspect all of this happens inside HTTPS, as browsers see it that trust
+guise's certificate authority; the judge makes one for itself.
+
 With --listen it is only the origin: a page, and JSON under /json, that say
 what a site sees of whoever visits.`,
 		Example: `  guise judge
   guise judge --config guise.yaml --verbose
+  guise judge --inspect
   guise judge --json > report.json
   guise judge --listen 127.0.0.1:8080
   guise judge --proxy 127.0.0.1:3128`,
@@ -71,6 +75,7 @@ what a site sees of whoever visits.`,
 	flags.StringVar(&f.listen, "listen", "", "only serve the origin at `ADDR`, such as 127.0.0.1:8080")
 	flags.StringVar(&f.proxy, "proxy", "", "judge the HTTP proxy at `HOST:PORT` instead of a configuration")
 	flags.StringVar(&f.origin, "origin", "", "where the origin of --proxy listens, as that proxy reaches it; `IP:PORT`")
+	flags.BoolVar(&f.inspect, "inspect", false, "judge what guise does inside HTTPS")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every request in full")
 	return cmd
@@ -79,10 +84,12 @@ what a site sees of whoever visits.`,
 // check refuses flags that do not go together.
 func (f judgeFlags) check(p *program) error {
 	switch {
-	case f.listen != "" && (f.proxy != "" || f.origin != "" || f.asJSON || f.verbose):
+	case f.listen != "" && (f.proxy != "" || f.origin != "" || f.inspect || f.asJSON || f.verbose):
 		return errors.New("--listen only serves the origin; it takes no other flag")
 	case f.proxy != "" && (p.file != "" || len(p.sets) > 0):
 		return errors.New("--proxy judges another proxy; --config and --set say nothing about it")
+	case f.proxy != "" && f.inspect:
+		return errors.New("--inspect judges guise alone; --proxy is another proxy")
 	case f.origin != "" && f.proxy == "":
 		return errors.New("--origin goes with --proxy")
 	case f.proxy != "" && !isHostPort(f.proxy):
@@ -126,10 +133,17 @@ func (p *program) judge(ctx context.Context, f judgeFlags) error {
 	if err != nil {
 		return err
 	}
+	origin := netip.MustParseAddrPort(ln.Addr().String())
+	var inside insideJudge
+	if f.inspect {
+		if inside, err = newInsideJudge(); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		ln = inside.listen(ln)
+	}
 	o := &judge.Origin{Record: true}
 	go o.Serve(ln)
 	defer o.Close()
-	origin := netip.MustParseAddrPort(ln.Addr().String())
 
 	var notes []string
 	if f.proxy == "" {
@@ -138,14 +152,19 @@ func (p *program) judge(ctx context.Context, f judgeFlags) error {
 			return err
 		}
 		notes = admitJudge(c, origin)
-		address, stop, err := startProxy(c, p.stderr)
+		options := proxyOptions(c, p.stderr)
+		if f.inspect {
+			inside.change(&options)
+			notes = append(notes, "Inspection was on for all of this, with a certificate authority made for it.")
+		}
+		address, stop, err := startProxy(options)
 		if err != nil {
 			return err
 		}
 		defer stop()
 		f.proxy = address
 	}
-	report, err := judge.Run(ctx, judge.Options{Proxy: f.proxy, Origin: o, Address: origin.String()})
+	report, err := judge.Run(ctx, judge.Options{Proxy: f.proxy, Origin: o, Address: origin.String(), Inside: inside.client})
 	if err != nil {
 		return err
 	}
@@ -179,10 +198,10 @@ func admitJudge(c *config.Config, origin netip.AddrPort) (notes []string) {
 	return notes
 }
 
-// startProxy serves c on a free port of loopback instead of its listeners,
+// startProxy runs a proxy with options o on a free port of loopback instead of its listeners,
 // until stop is called.
-func startProxy(c *config.Config, stderr io.Writer) (address string, stop func(), err error) {
-	assembled, err := proxy.New(proxyOptions(c, stderr))
+func startProxy(o proxy.Options) (address string, stop func(), err error) {
+	assembled, err := proxy.New(o)
 	if err != nil {
 		return "", nil, err
 	}

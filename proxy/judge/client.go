@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,8 @@ type client struct {
 	proxy   string
 	from    netip.Addr // local address; zero lets the system choose
 	timeout time.Duration
+	inside  *tls.Config // speak TLS with origin through a tunnel; nil for plain http
+	origin  string      // host:port of the origin
 }
 
 // conversation is one connection to the proxy.
@@ -53,9 +56,36 @@ func (c client) dial(ctx context.Context) (*conversation, error) {
 		return nil, fmt.Errorf("reach the proxy: %w", err)
 	}
 	conn.SetDeadline(time.Now().Add(c.timeout))
-	t := &tap{Conn: conn, limit: responseLimit}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	if c.inside != nil {
+		if conn, err = c.enter(conn); err != nil {
+			stop()
+			conn.Close()
+			return nil, err
+		}
+	}
+	t := &tap{Conn: conn, limit: responseLimit}
 	return &conversation{conn, t, bufio.NewReader(t), stop}, nil
+}
+
+// enter opens a tunnel to the origin and TLS inside it. The error says that
+// the proxy does not look inside, or that the client does not trust it.
+func (c client) enter(conn net.Conn) (net.Conn, error) {
+	if _, err := io.WriteString(conn, "CONNECT "+c.origin+" HTTP/1.1\r\nHost: "+c.origin+"\r\n\r\n"); err != nil {
+		return conn, fmt.Errorf("open a tunnel: %w", err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return conn, fmt.Errorf("open a tunnel: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return conn, fmt.Errorf("open a tunnel: the proxy answered %d", resp.StatusCode)
+	}
+	inner := tls.Client(conn, c.inside)
+	if err := inner.Handshake(); err != nil {
+		return conn, fmt.Errorf("begin TLS inside the tunnel: %w", err)
+	}
+	return inner, nil
 }
 
 func (c *conversation) Close() error {

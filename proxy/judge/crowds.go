@@ -34,7 +34,7 @@ var crowds = []crowd{
 		if v.blink() {
 			d.add("Cache-Control", "max-age=0")
 		}
-		d.add("Origin", "http://"+d.host)
+		d.add("Origin", d.site())
 		d.add("Content-Type", "application/x-www-form-urlencoded")
 		d.add("Content-Length", fmt.Sprint(len(d.body)))
 	}},
@@ -97,7 +97,7 @@ func shakeHands(d *draft, v visitor) {
 		d.set("Sec-Fetch-Dest", "websocket")
 		d.set("Sec-Fetch-Mode", "websocket")
 	}
-	fields := []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", "http://" + d.host},
+	fields := []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", d.site()},
 		{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
 		{"Sec-WebSocket-Extensions", extensions}, {"Cache-Control", "no-cache"}, {"Pragma", "no-cache"}}
 	if v.gecko() {

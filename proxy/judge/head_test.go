@@ -101,7 +101,7 @@ func TestVisitorsAreUnlike(t *testing.T) {
 	for k := range fetchMetadata {
 		heads := map[string]bool{}
 		for _, v := range visitors(n) {
-			heads[string(request("GET", "/", v.fields(k, "a"), ""))] = true
+			heads[string(request("GET", "/", v.fields(k, "http", "a"), ""))] = true
 		}
 		if len(heads) < n*3/4 {
 			t.Errorf("%s: %d visitors make %d requests", k, n, len(heads))

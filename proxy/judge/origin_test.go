@@ -152,7 +152,7 @@ func TestBrowsersAreCommon(t *testing.T) {
 		if b.name == "Samsung Internet" || b.name == "Opera" || b.name == "an older Firefox" {
 			continue
 		}
-		for _, f := range (visitor{browser: &b, language: "en-US"}).fields(aDocument, "a") {
+		for _, f := range (visitor{browser: &b, language: "en-US"}).fields(aDocument, "http", "a") {
 			if got, why, _ := judgeField(f, "a"); got != Common && f.Name != "Accept-Language" {
 				t.Errorf("%s: %s: %s is %s: %s", b.name, f.Name, f.Value, got, why)
 			}

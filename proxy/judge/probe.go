@@ -27,6 +27,7 @@ type probe struct {
 
 	refusable bool // the proxy may answer by itself instead
 	choice    bool // not working is a setting, not a fault
+	outside   bool // means nothing inside https
 	opaque    bool // the proxy does not look inside, so what the client says arrives
 	send      func(ctx context.Context, c client, t *trial) error
 	check     func(t *trial) error // nil means: it arrived and was answered with 2xx
@@ -36,6 +37,7 @@ type probe struct {
 type draft struct {
 	seeds *seeder
 	host  string     // host:port of the origin
+	https bool       // inside a connection that the proxy inspects
 	id    string     // this probe's part of the path
 	own   netip.Addr // the client's address; zero if it cannot be told from the proxy's
 
@@ -53,14 +55,31 @@ type draft struct {
 // ask begins a request as v's browser makes it.
 func (d *draft) ask(v visitor, k kind) {
 	d.method, d.resource = http.MethodGet, string(k)
-	d.fields = v.fields(k, d.host)
+	d.fields = v.fields(k, d.scheme(), d.host)
 }
 
 // path is the resource as the origin knows it.
 func (d *draft) path() string { return "/p/" + d.id + "/" + d.resource + d.suffix }
 
-// target is the request-target in the absolute form that proxies get.
-func (d *draft) target() string { return "http://" + d.userinfo + d.host + d.path() }
+// scheme is "http" or "https".
+func (d *draft) scheme() string {
+	if d.https {
+		return "https"
+	}
+	return "http"
+}
+
+// site is the origin, as Origin has it.
+func (d *draft) site() string { return d.scheme() + "://" + d.host }
+
+// target is the request-target in the absolute form that proxies get. Inside
+// https there is no proxy for the browser, and a user name has no place.
+func (d *draft) target() string {
+	if d.https && d.userinfo == "" {
+		return d.path()
+	}
+	return d.scheme() + "://" + d.userinfo + d.host + d.path()
+}
 
 func (d *draft) bytes() []byte {
 	if d.raw != nil {

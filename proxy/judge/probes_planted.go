@@ -215,7 +215,7 @@ func (d *draft) askSocket() {
 	d.ask(chrome, aFetch)
 	d.resource = "socket"
 	d.drop("Connection")
-	for _, f := range []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", "http://" + d.host},
+	for _, f := range []Field{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Origin", d.site()},
 		{"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}} {
 		d.add(f.Name, f.Value)
 	}
@@ -292,7 +292,7 @@ func ordinaryProbes() []probe {
 		out = append(out, probe{name: o.v.browser.name + " asks for " + o.k.a(), section: ordinary, build: func(d *draft) {
 			d.ask(o.v, o.k)
 			if o.k != aDocument {
-				d.set("Referer", "http://"+d.host+"/diary/"+d.mark("the path of Referer", Identity))
+				d.set("Referer", d.site()+"/diary/"+d.mark("the path of Referer", Identity))
 			}
 			d.add("X-Forwarded-For", d.seeds.address())
 			d.plants = append(d.plants, plant{"X-Forwarded-For", d.fields[len(d.fields)-1].Value, Route})

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +20,7 @@ type Options struct {
 	Address  string        // host:port under which the proxy finds the origin; required
 	Visitors int           // how many are compared for each kind of request; 0 means 56
 	Timeout  time.Duration // for each request; 0 means 10 s
+	Inside   *tls.Config   // look inside https, with a client so configured; nil means plain http
 	Seed     uint64        // draws what is planted; 0 means another one for every run
 }
 
@@ -39,9 +41,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
 	}
+	if o.Inside != nil {
+		o.Inside = o.Inside.Clone()
+		o.Inside.ServerName, _, _ = net.SplitHostPort(o.Address)
+	}
 	r := &run{Options: o, seeds: newSeeder(o.Seed), report: &Report{}}
 	r.separate()
 	for _, p := range slices.Concat(ordinaryProbes(), plantedProbes(), malformedProbes(), returningProbes(), workingProbes()) {
+		if p.outside && o.Inside != nil {
+			continue
+		}
 		if err := r.try(ctx, &p); err != nil {
 			return nil, err
 		}
@@ -95,7 +104,7 @@ func (r *run) separate() {
 // client returns the next client; each has an address of its own if that
 // can be done.
 func (r *run) client() client {
-	c := client{proxy: r.Proxy, timeout: r.Timeout}
+	c := client{proxy: r.Proxy, timeout: r.Timeout, inside: r.Inside, origin: r.Address}
 	if r.loopback {
 		rng := r.seeds.rng
 		c.from = netip.AddrFrom4([4]byte{127, byte(64 + rng.IntN(128)), byte(10 + rng.IntN(90)), byte(10 + rng.IntN(90))})
@@ -111,7 +120,7 @@ func (r *run) client() client {
 // draft begins the next request.
 func (r *run) draft(own netip.Addr) *draft {
 	r.count++
-	return &draft{seeds: r.seeds, host: r.Address, id: fmt.Sprintf("%s%d", r.seeds.draw(6, "bcdfghjkmnpqrstvwxz"), r.count), own: own}
+	return &draft{seeds: r.seeds, host: r.Address, https: r.Inside != nil, id: fmt.Sprintf("%s%d", r.seeds.draw(6, "bcdfghjkmnpqrstvwxz"), r.count), own: own}
 }
 
 // try sends one probe and notes what became of it.
@@ -181,7 +190,7 @@ func (r *run) compare(ctx context.Context, what crowd) error {
 	var heads [][]byte
 	for _, v := range visitors(r.Visitors) {
 		c := r.client()
-		d := &draft{seeds: r.seeds, host: r.Address, id: id}
+		d := &draft{seeds: r.seeds, host: r.Address, https: r.Inside != nil, id: id}
 		d.ask(v, what.kind)
 		if what.edit != nil {
 			what.edit(d, v)

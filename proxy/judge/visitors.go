@@ -15,7 +15,7 @@ type visitor struct {
 type quirk uint16
 
 const (
-	noMetadata  quirk = 1 << iota // no Sec-Fetch fields, as over plain HTTP or from old versions
+	noMetadata  quirk = 1 << iota // no Sec-Fetch fields over plain HTTP; over https all send them since Safari 16.4
 	asksPrivacy                   // DNT and Sec-GPC
 	savesData                     // Save-Data
 	toProxy                       // Proxy-Connection instead of Connection
@@ -42,14 +42,14 @@ func visitors(n int) []visitor {
 func (v visitor) String() string { return v.browser.name + ", " + v.language }
 
 // fields returns what v's browser sends to ask host for something of kind
-// k on a page of the same site.
-func (v visitor) fields(k kind, host string) []Field {
+// k on a page of the same site, under scheme.
+func (v visitor) fields(k kind, scheme, host string) []Field {
 	b := v.browser
 	values := map[string]string{
 		"Host": host, "User-Agent": b.agents[v.agent], "Accept": b.accept[k], "Accept-Encoding": b.encoding,
 		"Accept-Language": b.language(v.language), "Connection": "keep-alive",
 	}
-	v.addMetadata(values, k)
+	v.addMetadata(values, k, scheme)
 	if b.brands != nil {
 		values["sec-ch-ua"], values["sec-ch-ua-mobile"], values["sec-ch-ua-platform"] = b.brands[v.agent], "?0", `"Windows"`
 		if strings.Contains(b.agents[v.agent], "Mobile") {
@@ -67,10 +67,10 @@ func (v visitor) fields(k kind, host string) []Field {
 	case aFont:
 		// Chromium says so even where the Fetch standard does not ask for
 		// it; only its order of fields has a place for it.
-		values["Origin"] = "http://" + host
+		values["Origin"] = scheme + "://" + host
 	}
 	if k != aDocument {
-		values["Referer"] = "http://" + host + "/articles/" + strings.ToLower(v.language) + "?page=3"
+		values["Referer"] = scheme + "://" + host + "/articles/" + strings.ToLower(v.language) + "?page=3"
 	}
 	v.addQuirks(values)
 	order := b.order
@@ -80,9 +80,9 @@ func (v visitor) fields(k kind, host string) []Field {
 	return v.spell(order, values)
 }
 
-func (v visitor) addMetadata(values map[string]string, k kind) {
+func (v visitor) addMetadata(values map[string]string, k kind, scheme string) {
 	// What is played cannot be told from what a script fetches without it.
-	if v.quirks&noMetadata != 0 && k != aMedia && k != aFont {
+	if v.quirks&noMetadata != 0 && scheme == "http" && k != aMedia && k != aFont {
 		return
 	}
 	values["Sec-Fetch-Dest"], values["Sec-Fetch-Mode"] = fetchMetadata[k][0], fetchMetadata[k][1]
