@@ -100,33 +100,50 @@ func overLimit(over *gate.Over) failure {
 
 // admit is asked by the server about every connection.
 func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
-	remote, isTCP := nc.RemoteAddr().(*net.TCPAddr)
+	if a, ok := nc.(arrival); ok {
+		if a.relayed() {
+			return nil, true // whose it is will be known when it is opened
+		}
+		if a.at.how.Protocol == HTTP {
+			nc = a.Conn // and can be told
+		}
+	}
+	leave, err := p.connected(nc.RemoteAddr())
+	if err != nil {
+		p.away.turn(nc, p.current.Load().refusal(err))
+	}
+	return leave, err == nil
+}
+
+// connected asks the gate about a connection of the client at remote. leave,
+// unless nil, tells the gate that it is no more.
+func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
+	client, isTCP := remote.(*net.TCPAddr)
 	if !isTCP {
-		return nil, true
+		return nil, nil
 	}
 	a := p.current.Load()
 	metrics := a.options.Metrics
-	connection, err := a.gate.Connect(remote.AddrPort().Addr())
+	connection, err := a.gate.Connect(client.AddrPort().Addr())
 	if err == nil && a.options.Pressure.Short() {
 		connection.Close()
 		err = errShort
 	}
 	if err != nil {
 		metrics.Refused(reasonOf(err))
-		p.away.turn(nc, a.refusal(err))
-		return nil, false
+		return nil, err
 	}
 	if metrics == nil {
 		if connection == nil {
-			return nil, true
+			return nil, nil
 		}
-		return connection.Close, true
+		return connection.Close, nil
 	}
 	metrics.Connection(1)
 	return func() {
 		metrics.Connection(-1)
 		connection.Close()
-	}, true
+	}, nil
 }
 
 // Clients that are turned away at the door get an answer, if not too many

@@ -178,6 +178,10 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 		resp.Body.Close()
 		return unknownUpgrade.response(r, e.html)
 	}
+	if answer, ok := e.ResponseWriter.(*webSocketAnswer); ok && !answer.accepts(resp) {
+		resp.Body.Close()
+		return unknownUpgrade.response(r, e.html)
+	}
 	if err := e.visit.use.Tunnel(); err != nil {
 		resp.Body.Close()
 		return e.assembly.refusal(err).response(r, e.html)

@@ -49,8 +49,12 @@ var (
 	misdirected      = failure{status: 421, kind: "http_request_error", title: "Another host", detail: "The request is for another host than the one this connection was opened to."}
 	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
+	unknownProtocol  = failure{status: 501, kind: "http_upgrade_failed", title: "Unknown protocol", detail: "Only a WebSocket can be opened within HTTP/2."}
 	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
 )
+
+// errSOCKSRefused ends the connection of a SOCKS client that was told why.
+var errSOCKSRefused = errors.New("SOCKS request refused")
 
 // failureOf says why a round trip or a dial failed, in the words of RFC 9209.
 // What the client is told depends on the error's type alone: the text of an

@@ -21,8 +21,9 @@ const maxHello = 16 << 10
 // A client that encrypts the name it wants (ECH) shows another one, and is
 // refused: what it really asks for cannot be told.
 type tlsCheck struct {
-	target  egress.Target
-	timeout time.Duration // for the whole ClientHello
+	target   egress.Target
+	greeting []byte        // tells the client to begin
+	timeout  time.Duration // for the whole ClientHello
 }
 
 var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
@@ -33,7 +34,7 @@ var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
 func (c tlsCheck) begin(ctx context.Context, client net.Conn, early []byte) ([]byte, error) {
 	defer context.AfterFunc(ctx, func() { client.Close() })()
 	client.SetDeadline(time.Now().Add(c.timeout))
-	if _, err := io.WriteString(client, established); err != nil {
+	if _, err := client.Write(c.greeting); err != nil {
 		return nil, err
 	}
 	hello := &helloReader{rest: io.MultiReader(bytes.NewReader(early), client)}

@@ -17,6 +17,7 @@ import (
 // An inner is a client's connection whose TLS is ended here, below TLS.
 type inner struct {
 	net.Conn                    // nil until it is taken over
+	greeting []byte             // answers the CONNECT
 	early    []byte             // read already
 	target   egress.Target      // of the CONNECT
 	mode     inspect.Mode       // of the target's host

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -99,6 +98,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		mode:          mode,
 		visit:         v,
 		end:           v.hand(),
+		greeting:      greeting(w, r),
 		outer:         r.TLS,
 		authorization: r.Header["Proxy-Authorization"],
 		memory:        a.inspects.memory,
@@ -135,7 +135,7 @@ const gone = inspect.Reason(0xff)
 // TLS cannot be ended here, and why.
 func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 	in.SetDeadline(time.Now().Add(within))
-	if _, err := io.WriteString(in.Conn, established); err != nil {
+	if _, err := in.Conn.Write(in.greeting); err != nil {
 		return gone, true
 	}
 	if in.mode == inspect.Auto {

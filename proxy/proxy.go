@@ -97,7 +97,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.current.Store(a)
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, Admit: p.admit, ConnContext: innerContext, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, ConnContext: innerContext, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
@@ -139,19 +139,6 @@ func (p *Proxy) Reload(o Options) error {
 	p.current.Swap(a).close()
 	p.watch(o.Metrics)
 	return nil
-}
-
-// Serve answers clients that connect to l until the proxy is closed, and
-// returns [http.ErrServerClosed] then.
-func (p *Proxy) Serve(l net.Listener) error {
-	if address, ok := l.Addr().(*net.TCPAddr); ok {
-		own := address.AddrPort()
-		p.mu.Lock()
-		p.listening = append(p.listening, own)
-		p.mu.Unlock()
-		defer p.forget(own)
-	}
-	return p.server.Serve(l)
 }
 
 func (p *Proxy) forget(own netip.AddrPort) {
@@ -198,13 +185,17 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		looped.write(w, r)
 		return
 	}
+	w, r, refused := asToProxy(w, r)
+	if refused != nil {
+		refused.write(w, r)
+		return
+	}
 	if err := a.enter(v, r, remote.Addr()); err != nil {
 		a.options.Metrics.Refused(reasonOf(err))
 		a.refusal(err).write(w, r)
 		return
 	}
 	if in := innerOf(r.Context()); in != nil {
-		var refused *failure
 		if r, refused = in.absolute(r); refused != nil {
 			refused.write(w, r)
 			return
@@ -269,5 +260,5 @@ func (p *Proxy) Close() error {
 }
 
 // PAC returns the PAC file for browsers that reach the proxy at address, a
-// host:port.
-func PAC(address string) string { return console.PAC(address) }
+// host:port, over TLS if secure is set.
+func PAC(address string, secure bool) string { return console.PAC(address, secure) }

@@ -9,12 +9,26 @@ import (
 
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
+	"guise/proxy/socks"
 	"guise/proxy/tunnel"
 )
 
 // established answers a CONNECT, ahead of the origin's first byte. It carries
 // no field: there is nothing to say.
 const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+// greeting says that the tunnel is open, in the protocol that r came in. What
+// it returns is to be the first on the connection that is taken over.
+func greeting(w http.ResponseWriter, r *http.Request) []byte {
+	switch r.ProtoMajor {
+	case 2:
+		w.WriteHeader(http.StatusOK)
+		return nil
+	case socksProto:
+		return socks.Success
+	}
+	return []byte(established)
+}
 
 // connect opens a tunnel, unless the host is inspected. The bytes in a tunnel
 // belong to client and origin; only the destination is checked (RFC 9110
@@ -54,10 +68,10 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 	o := a.tunnelOptions(v)
 	if a.options.TunnelTLS {
-		p.tunnels.runChecked(w, origin, o, v.hand(), tlsCheck{target, a.options.Timeouts.Head})
+		p.tunnels.runChecked(w, origin, o, v.hand(), tlsCheck{target, greeting(w, r), a.options.Timeouts.Head})
 		return
 	}
-	o.FromOrigin = []byte(established)
+	o.FromOrigin = greeting(w, r)
 	p.tunnels.run(w, origin, o, v.hand())
 }
 

@@ -12,6 +12,7 @@ import (
 
 func newPACCommand(p *program) *cobra.Command {
 	var address string
+	var secure bool
 	cmd := &cobra.Command{
 		Use:   "pac",
 		Short: "Print the PAC file for browsers",
@@ -34,13 +35,15 @@ Without --address it names the first listener.`,
 				return err
 			}
 			if address == "" {
-				address = reachable(c.Listeners[0].Address)
+				first := c.Listeners[0]
+				address, secure = reachable(first.Address), first.Protocol == config.HTTPS
 			}
-			_, err = fmt.Fprint(p.stdout, proxy.PAC(address))
+			_, err = fmt.Fprint(p.stdout, proxy.PAC(address, secure))
 			return err
 		}),
 	}
 	cmd.Flags().StringVar(&address, "address", "", "`HOST:PORT` by which browsers reach guise")
+	cmd.Flags().BoolVar(&secure, "secure", false, "with --address: browsers reach guise over TLS there")
 	return cmd
 }
 

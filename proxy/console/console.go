@@ -31,14 +31,14 @@ func Handler() http.Handler {
 func start(w http.ResponseWriter, r *http.Request) {
 	own(w.Header(), "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	if err := startPage.Execute(w, struct{ Address string }{address(r)}); err != nil {
+	if err := startPage.Execute(w, struct{ Scheme, Address string }{scheme(r), address(r)}); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 }
 
 func pac(w http.ResponseWriter, r *http.Request) {
 	own(w.Header(), PACType)
-	io.WriteString(w, PAC(address(r)))
+	io.WriteString(w, PAC(address(r), r.TLS != nil))
 }
 
 func own(h http.Header, contentType string) {
@@ -48,6 +48,14 @@ func own(h http.Header, contentType string) {
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
+// scheme is that of the connection.
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
 // address is the host:port that the client used: what Host says, else where
 // the connection ended.
 func address(r *http.Request) string {
@@ -55,7 +63,11 @@ func address(r *http.Request) string {
 		if _, _, err := net.SplitHostPort(host); err == nil {
 			return host
 		}
-		return net.JoinHostPort(strings.Trim(host, "[]"), "80")
+		port := "80"
+		if r.TLS != nil {
+			port = "443"
+		}
+		return net.JoinHostPort(strings.Trim(host, "[]"), port)
 	}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		return local.String()

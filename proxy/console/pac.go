@@ -14,7 +14,7 @@ const PACType = "application/x-ns-proxy-autoconfig"
 const pacText = `// Sends everything but this network's own hosts to guise.
 // There is no DIRECT behind the proxy: if guise is down, pages fail rather than leak.
 function FindProxyForURL(url, host) {
-  var guise = "PROXY %s";
+  var guise = "%s %s";
   host = host.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
 
   if (host.indexOf(":") >= 0) {
@@ -38,9 +38,14 @@ function FindProxyForURL(url, host) {
 
 // PAC returns a proxy auto-configuration file that sends everything except
 // local names and private networks to the proxy at address, a host:port, and
-// never falls back to a direct connection.
-func PAC(address string) string {
-	return fmt.Sprintf(pacText, quoteJS(address))
+// never falls back to a direct connection. The way to the proxy is over TLS
+// if secure is set.
+func PAC(address string, secure bool) string {
+	kind := "PROXY"
+	if secure {
+		kind = "HTTPS"
+	}
+	return fmt.Sprintf(pacText, kind, quoteJS(address))
 }
 
 // quoteJS keeps address from ending the string literal it stands in: an

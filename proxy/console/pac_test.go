@@ -61,7 +61,7 @@ func TestPACInAnEngine(t *testing.T) {
 	for _, c := range cases {
 		input.WriteString("http://" + c.host + "/ " + c.host + "\n")
 	}
-	cmd := exec.Command("/usr/bin/python3", "-c", evaluate, PAC("192.0.2.1:8118"))
+	cmd := exec.Command("/usr/bin/python3", "-c", evaluate, PAC("192.0.2.1:8118", false))
 	cmd.Stdin = strings.NewReader(input.String())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -81,10 +81,10 @@ func TestPACInAnEngine(t *testing.T) {
 }
 
 func TestPACNeverFallsBack(t *testing.T) {
-	if text := PAC("h:1"); strings.Contains(text, "; DIRECT") || strings.Contains(text, ";DIRECT") {
+	if text := PAC("h:1", false); strings.Contains(text, "; DIRECT") || strings.Contains(text, ";DIRECT") {
 		t.Error("a PAC with DIRECT behind the proxy leaks when the proxy is down")
 	}
-	if text := PAC(`h:1"; alert(1); "`); strings.Contains(text, "alert(1)") {
+	if text := PAC(`h:1"; alert(1); "`, false); strings.Contains(text, "alert(1)") {
 		t.Error("an address ends its string literal")
 	}
 }

@@ -153,6 +153,9 @@ func (h *http2Conn) end(err error) {
 	}
 	for _, st := range h.streams {
 		st.fail(errClientGone)
+		if st.rest != nil {
+			st.rest.Stop()
+		}
 	}
 	if said {
 		h.wake()
@@ -332,6 +335,9 @@ func (h *http2Conn) forget(st *http2Stream, reset bool) {
 		return
 	}
 	delete(h.streams, st.id)
+	if st.rest != nil {
+		st.rest.Stop()
+	}
 	h.note(st.id, reset)
 	h.rest()
 }

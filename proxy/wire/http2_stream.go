@@ -28,8 +28,10 @@ type http2Stream struct {
 	remoteDone bool
 	into       http.Header // where trailers go
 	trailer    http.Header
-	expect     bool // the client waits for 100 (Continue)
-	closed     bool // nobody reads any more
+	expect     bool        // the client waits for 100 (Continue)
+	closed     bool        // nobody reads any more
+	slow       bool        // a read took too long
+	rest       *time.Timer // ends what comes after the response, if that came first
 	readTill   http2Deadline
 
 	// To the client.
@@ -99,10 +101,26 @@ func (st *http2Stream) finish(whole bool) {
 	case !whole:
 		st.abort(codeInternal)
 	case !st.remoteDone:
-		st.abort(codeNone) // RFC 9113 §8.1: nobody reads the rest
+		st.linger()
 	}
 	st.drop()
 	st.ctx.cancel(errHandlerDone)
+}
+
+// linger lets the client send the rest of a small body that nobody reads:
+// what is wrong with it can then be said, and a client that sends all before
+// it reads has its answer first. Otherwise the rest is refused without an
+// error (RFC 9113 §8.1).
+func (st *http2Stream) linger() {
+	if st.h.going || st.expect || st.slow || st.length-st.got > maxDrain {
+		st.abort(codeNone)
+		return
+	}
+	st.rest = time.AfterFunc(drainTime, func() {
+		st.h.mu.Lock()
+		defer st.h.mu.Unlock()
+		st.abort(codeNone)
+	})
 }
 
 // abort resets the stream.
@@ -154,6 +172,9 @@ func (st *http2Stream) freeInput() {
 func (st *http2Stream) accept(b []byte) {
 	if st.closed || st.err != nil {
 		st.h.credit(len(b)) // and not the stream's window: no more is wanted
+		if st.rest != nil && st.got > maxDrain {
+			st.abort(codeNone)
+		}
 		return
 	}
 	if st.in == nil {
@@ -229,6 +250,7 @@ func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 		case st.err != nil:
 			return 0, st.err
 		case st.readTill.passed:
+			st.slow = true
 			return 0, errSlow
 		case wait > 0 && !timed && !st.readTill.set:
 			timed = true

@@ -27,6 +27,7 @@ type Opened struct {
 	Conn    net.Conn        // a *tls.Conn need not have done its handshake
 	Remote  net.Addr        // the client; nil means the connection's own
 	Context context.Context // parent of the requests' contexts; nil means ctx
+	Leave   func()          // called once when the connection is closed or hijacked, also if Open fails; nil for none
 }
 
 // ErrTaken is returned by [Opener.Open] for a connection that it handed to
@@ -40,7 +41,10 @@ func (c *conn) open() error {
 	remote := c.accepted.RemoteAddr()
 	if o, ok := c.accepted.(Opener); ok {
 		c.limitOpening(head)
-		opened, err := o.Open(c.ctx)
+		opened, err := c.openSafely(o)
+		if opened.Leave != nil {
+			c.leave = opened.Leave
+		}
 		if err != nil {
 			return err
 		}
@@ -74,6 +78,20 @@ func (c *conn) open() error {
 	}
 	return nil
 }
+
+// openSafely calls Open. A panic in it ends this connection alone.
+func (c *conn) openSafely(o Opener) (opened Opened, err error) {
+	err = errPanicked
+	defer func() {
+		if v := recover(); v != nil {
+			c.logPanic(v)
+		}
+	}()
+	opened, err = o.Open(c.ctx)
+	return opened, err
+}
+
+var errPanicked = errors.New("wire: opening a connection panicked")
 
 var errInadequate = errors.New("wire: HTTP/2 over a TLS connection that is not for it")
 

@@ -1,0 +1,47 @@
+// Package certs is what the proxy shows to clients that connect over TLS.
+//
+// A certificate comes from [Files], which are read again when they change,
+// from [SelfSigned], for trying out, or from [Issued], by ACME. [Config] makes
+// what a listener needs of any of them.
+package certs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// A Source returns the certificate for a handshake.
+type Source interface {
+	Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
+}
+
+// Config returns how a listener speaks TLS: 1.2 and 1.3, HTTP/2 preferred, and
+// of TLS 1.2 only what RFC 9113 §9.2.2 lets HTTP/2 use. protocols are further
+// ones that source answers.
+func Config(source Source, protocols ...string) *tls.Config {
+	return &tls.Config{
+		GetCertificate: source.Certificate,
+		NextProtos:     append([]string{"h2", "http/1.1"}, protocols...),
+		MinVersion:     tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		},
+	}
+}
+
+// parse completes c by its parsed form, which handshakes and checks use.
+func parse(c tls.Certificate) (*tls.Certificate, error) {
+	if c.Leaf == nil {
+		leaf, err := x509.ParseCertificate(c.Certificate[0])
+		if err != nil {
+			return nil, err
+		}
+		c.Leaf = leaf
+	}
+	return &c, nil
+}

@@ -1,0 +1,145 @@
+package certs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shake does one handshake and returns what the client saw.
+func shake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if conn, err := l.Accept(); err == nil {
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(10 * time.Second))
+			tls.Server(conn, server).Handshake()
+		}
+	}()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	raw.SetDeadline(time.Now().Add(10 * time.Second))
+	conn := tls.Client(raw, client)
+	err = conn.Handshake()
+	raw.Close()
+	<-served
+	return conn.ConnectionState(), err
+}
+
+func TestSelfSignedIsTrustedByWhoHasIt(t *testing.T) {
+	m, err := SelfSigned("proxy.example", "192.0.2.1", "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(m.certificate.Leaf)
+	for _, name := range []string{"localhost", "127.0.0.1", "::1", "proxy.example", "192.0.2.1"} {
+		if _, err := shake(t, Config(m), &tls.Config{RootCAs: pool, ServerName: name}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := shake(t, Config(m), &tls.Config{RootCAs: pool, ServerName: "other.example"}); err == nil {
+		t.Error("it is good for another name")
+	}
+	if f := m.Fingerprint(); len(f) != 32*3-1 || strings.Trim(f, "0123456789ABCDEF:") != "" {
+		t.Errorf("fingerprint %q", f)
+	}
+}
+
+func TestConfigSpeaksModernTLSOnly(t *testing.T) {
+	m, err := SelfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what   string
+		client *tls.Config
+		proto  string
+		ok     bool
+	}{
+		{"1.3", &tls.Config{NextProtos: []string{"http/1.1", "h2"}}, "h2", true},
+		{"1.2", &tls.Config{MaxVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}, "h2", true},
+		{"HTTP/1.1", &tls.Config{NextProtos: []string{"http/1.1"}}, "http/1.1", true},
+		{"no ALPN", &tls.Config{}, "", true},
+		{"1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "", false},
+		{"CBC", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, "", false},
+		{"unknown protocol", &tls.Config{NextProtos: []string{"spdy/3"}}, "", false},
+	} {
+		c.client.InsecureSkipVerify = true
+		state, err := shake(t, Config(m), c.client)
+		if c.ok != (err == nil) || c.ok && state.NegotiatedProtocol != c.proto {
+			t.Errorf("%s: %q, %v", c.what, state.NegotiatedProtocol, err)
+		}
+	}
+}
+
+func TestFilesAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	p, fingerprint, err := KeptSelfSigned(certFile, keyFile, "first.example")
+	if err != nil || fingerprint == "" {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(keyFile); info.Mode().Perm() != 0o600 {
+		t.Errorf("the key has mode %v", info.Mode())
+	}
+	if _, again, err := KeptSelfSigned(certFile, keyFile); err != nil || again != "" {
+		t.Errorf("made again: %q, %v", again, err)
+	}
+	now := time.Now()
+	p.now = func() time.Time { return now }
+	name := func() string {
+		now = now.Add(2 * lookEvery)
+		c, err := p.Certificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Leaf.DNSNames[1]
+	}
+	if got := name(); got != "first.example" {
+		t.Fatalf("got %s", got)
+	}
+	second, _ := SelfSigned("second.example")
+	next := filepath.Join(dir, "next.pem")
+	if err := second.Keep(next, next+".key"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, certFile); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(); got != "first.example" {
+		t.Errorf("%s is used with another's key", got)
+	}
+	if err := os.Rename(next+".key", keyFile); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(); got != "second.example" {
+		t.Errorf("after the change: %s", got)
+	}
+	os.Remove(keyFile)
+	if got := name(); got != "second.example" {
+		t.Errorf("after the key was removed: %s", got)
+	}
+	if _, err := Files(certFile, keyFile); err == nil {
+		t.Error("a missing file is no error")
+	}
+}

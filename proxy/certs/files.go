@@ -1,0 +1,81 @@
+package certs
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// lookEvery is how often the files are looked at, at most.
+const lookEvery = time.Second
+
+// A Pair is a certificate chain and its key in two PEM files. It is safe for
+// concurrent use.
+type Pair struct {
+	certFile, keyFile string
+	now               func() time.Time
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	stamps  [2]os.FileInfo // of the files that current is from
+	looked  time.Time      // when the files were looked at last
+}
+
+// Files returns the pair in two PEM files. They are read again when they
+// change; while they do not fit each other, as between two writes, the last
+// that did is used.
+func Files(certFile, keyFile string) (*Pair, error) {
+	p := &Pair{certFile: certFile, keyFile: keyFile, now: time.Now}
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Certificate implements [Source].
+func (p *Pair) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.now(); now.Sub(p.looked) >= lookEvery {
+		p.looked = now
+		if stamps, err := p.look(); err == nil && (changed(stamps[0], p.stamps[0]) || changed(stamps[1], p.stamps[1])) {
+			p.load() // an error leaves what is there
+		}
+	}
+	return p.current, nil
+}
+
+// changed tells one content of a file from another without reading it.
+func changed(a, b os.FileInfo) bool {
+	return !os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())
+}
+
+func (p *Pair) look() (stamps [2]os.FileInfo, err error) {
+	for i, file := range []string{p.certFile, p.keyFile} {
+		info, err := os.Stat(file)
+		if err != nil {
+			return stamps, err
+		}
+		stamps[i] = info
+	}
+	return stamps, nil
+}
+
+func (p *Pair) load() error {
+	stamps, err := p.look() // before reading: a later change will be seen
+	if err != nil {
+		return fmt.Errorf("load certificate: %w", err)
+	}
+	c, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		return fmt.Errorf("load certificate: %w", err)
+	}
+	parsed, err := parse(c)
+	if err != nil {
+		return fmt.Errorf("load certificate: %w", err)
+	}
+	p.current, p.stamps = parsed, stamps
+	return nil
+}

@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"guise/proxy/wire"
+)
+
+// A Protocol is what clients speak on a listener.
+type Protocol int
+
+// The protocols. All carry HTTP/1.1 and HTTP/2.
+const (
+	HTTP   Protocol = iota // in the clear; HTTP/2 by prior knowledge (RFC 9113 §3.3)
+	HTTPS                  // over TLS; HTTP/2 by ALPN
+	SOCKS5                 // RFC 1928: tunnels, and requests to port 80 through the filters
+)
+
+// A Listening says how clients of one listener are served. The zero value is
+// plain HTTP.
+type Listening struct {
+	Protocol Protocol
+	TLS      *tls.Config // for HTTPS; see certs.Config
+
+	// Relays are networks whose connections start with a PROXY header, of
+	// version 1 or 2, that names the client; one without is cut. From all
+	// others, a header is a malformed request.
+	Relays []netip.Prefix
+}
+
+// Serve answers clients that connect to l until the proxy is closed, and
+// returns [http.ErrServerClosed] then.
+func (p *Proxy) Serve(l net.Listener) error { return p.ServeAs(l, Listening{}) }
+
+// ServeAs is Serve for listeners other than plain HTTP.
+func (p *Proxy) ServeAs(l net.Listener, how Listening) error {
+	if address, ok := l.Addr().(*net.TCPAddr); ok {
+		own := address.AddrPort()
+		p.mu.Lock()
+		p.listening = append(p.listening, own)
+		p.mu.Unlock()
+		defer p.forget(own)
+	}
+	if how.Protocol != HTTP || len(how.Relays) > 0 {
+		a := arrivals{Listener: l, proxy: p, how: how}
+		if how.TLS != nil {
+			a.asking = how.TLS.Clone() // once, since session tickets are a configuration's own
+			a.asking.ClientAuth = tls.RequestClientCert
+		}
+		l = a
+	}
+	return p.server.Serve(l)
+}
+
+// arrivals is a listener whose connections do not start with HTTP. Plain ones
+// stay what they are, so that tunnels on them can be spliced.
+type arrivals struct {
+	net.Listener
+	proxy  *Proxy
+	how    Listening
+	asking *tls.Config // how.TLS, but asks for a client certificate
+}
+
+func (l arrivals) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return arrival{conn, l}, nil
+}
+
+// An arrival is a connection that was accepted and says nothing of HTTP yet.
+type arrival struct {
+	net.Conn
+	at arrivals
+}
+
+var _ wire.Opener = arrival{}
+
+// Open implements [wire.Opener].
+func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
+	opened := wire.Opened{Conn: a.Conn, Remote: a.Conn.RemoteAddr()}
+	if a.relayed() {
+		client, err := readRelayed(a.Conn)
+		if err != nil {
+			return opened, err
+		}
+		if client != nil {
+			opened.Remote = client
+		}
+		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
+			if a.at.how.Protocol == HTTP {
+				a.at.proxy.away.turn(a.Conn, a.at.proxy.current.Load().refusal(err))
+				err = wire.ErrTaken
+			}
+			return opened, err
+		}
+	}
+	switch a.at.how.Protocol {
+	case HTTPS:
+		config := a.at.how.TLS
+		if a.at.proxy.current.Load().gate.ClientAuth() != tls.NoClientCert {
+			config = a.at.asking
+		}
+		opened.Conn = tls.Server(a.Conn, config)
+	case SOCKS5:
+		err := a.at.proxy.openSOCKS(ctx, &opened)
+		return opened, err
+	}
+	return opened, nil
+}
+
+// asToProxy gives a request the form that HTTP/1.1 clients give theirs when
+// they speak to a proxy, however it came in: absolute or authority form for
+// origins, origin form for the proxy itself. It returns an answer for what has
+// no such form.
+func asToProxy(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, *failure) {
+	if client, ok := r.Context().Value(socksKey{}).(*viaSOCKS); ok {
+		r, refused := client.inside(r)
+		return w, r, refused
+	}
+	if protocol := r.Header[":protocol"]; len(protocol) > 0 {
+		return fromExtendedConnect(w, r, protocol[0])
+	}
+	if innerOf(r.Context()) == nil && addressedToSelf(r) {
+		r = toOriginForm(r)
+	}
+	return w, r, nil
+}
+
+func (a arrival) relayed() bool {
+	remote, err := netip.ParseAddrPort(a.Conn.RemoteAddr().String())
+	if err != nil {
+		return false
+	}
+	for _, network := range a.at.how.Relays {
+		if network.Contains(remote.Addr().Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}

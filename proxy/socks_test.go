@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+
+	"guise/proxy/socks"
+)
+
+// socksDial says over SOCKS where to go, and returns the connection and the
+// code of the answer.
+func socksDial(t *testing.T, address, host string, port int) (*net.TCPConn, socks.Code) {
+	t.Helper()
+	conn := dial(t, address)
+	request := "\x05\x01\x00" + "\x05\x01\x00"
+	if ip, err := netip.ParseAddr(host); err != nil {
+		request += "\x03" + string(rune(len(host))) + host
+	} else if ip.Is4() {
+		request += "\x01" + string(ip.AsSlice())
+	} else {
+		request += "\x04" + string(ip.AsSlice())
+	}
+	request = string(binary.BigEndian.AppendUint16([]byte(request), uint16(port)))
+	io.WriteString(conn, request)
+	answer := make([]byte, 2+10)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		t.Fatalf("SOCKS to %s: %v", host, err)
+	}
+	return conn, socks.Code(answer[3])
+}
+
+func portOf(t *testing.T, address string) int {
+	t.Helper()
+	return int(netip.MustParseAddrPort(address).Port())
+}
+
+// TestSOCKSTunnel: other ports than 80 are bytes, both ways, with two halves.
+func TestSOCKSTunnel(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		all, _ := io.ReadAll(r)
+		io.WriteString(conn, "after the end: "+string(all))
+	})
+	p, _ := newProxy(t, nil)
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, host := range []string{"127.0.0.1", "localhost", "::ffff:127.0.0.1"} {
+		conn, code := socksDial(t, address, host, portOf(t, o.address))
+		if code != socks.Succeeded {
+			t.Errorf("%s: code %d", host, code)
+			continue
+		}
+		io.WriteString(conn, "bytes")
+		conn.CloseWrite()
+		if got, err := io.ReadAll(conn); string(got) != "after the end: bytes" {
+			t.Errorf("%s: got %q, %v", host, got, err)
+		}
+	}
+}
+
+func TestSOCKSRefusals(t *testing.T) {
+	closed := listen(t)
+	closed.Close()
+	free := func(o *Options) {}
+	guarded := func(o *Options) { o.Egress.Allow, o.Egress.ConnectPorts, o.Egress.Ports = nil, nil, nil }
+	for _, c := range []struct {
+		what, host string
+		port       int
+		edit       func(*Options)
+		code       socks.Code
+	}{
+		{"closed port", "127.0.0.1", portOf(t, closed.Addr().String()), free, socks.ConnectionRefused},
+		{"private address", "127.0.0.1", 443, guarded, socks.NotAllowed},
+		{"private address, web", "127.0.0.1", 80, guarded, socks.NotAllowed},
+		{"private address in IPv6", "::ffff:7f00:1", 443, guarded, socks.NotAllowed},
+		{"port that is not open", "192.0.2.1", 25, guarded, socks.NotAllowed},
+		{"name of this machine", "localhost", 443, guarded, socks.NotAllowed},
+		{"number for a name", "0x7f.1", 443, guarded, socks.NotAllowed},
+		{"name that cannot be", "a b", 443, free, socks.Failed},
+		{"empty name", "", 443, free, socks.Failed},
+		{"port 0", "192.0.2.1", 0, free, socks.Failed},
+		{"unknown name", "no-such-host.invalid", 443, free, socks.HostUnreachable},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			p, _ := newProxy(t, c.edit)
+			conn, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), c.host, c.port)
+			if code != c.code {
+				t.Errorf("code %d, want %d", code, c.code)
+			}
+			if _, err := conn.Read(make([]byte, 1)); err != io.EOF && err != syscall.ECONNRESET && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("the connection stays open: %v", err)
+			}
+		})
+	}
+}
+
+// TestSOCKSWebGoesThroughTheFilters: a request in a SOCKS connection to port 80
+// is one like any other.
+func TestSOCKSWebGoesThroughTheFilters(t *testing.T) {
+	w, hop := serveWeb(t) // every name leads there, port 80 too
+	p, _ := newProxy(t, func(o *Options) { o.Egress.Chain = append(o.Egress.Chain, hop) })
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, c := range []struct{ what, target, raw, status string }{
+		{"origin form", "site.example", "GET /p HTTP/1.1\r\nHost: site.example\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n", "200"},
+		{"port in Host", "port.example", "GET / HTTP/1.1\r\nHost: port.example:80\r\n\r\n", "200"},
+		{"absolute form", "abs.example", "GET http://abs.example/ HTTP/1.1\r\nHost: abs.example\r\n\r\n", "200"},
+		{"name in another case", "case.example", "GET / HTTP/1.1\r\nHost: CASE.example.\r\n\r\n", "200"},
+		{"address that the client looked up", "8.8.8.8", "GET / HTTP/1.1\r\nHost: looked-up.example\r\n\r\n", "200"},
+		{"other host", "site.example", "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n", "421"},
+		{"other host in absolute form", "site.example", "GET http://other.example/ HTTP/1.1\r\nHost: site.example\r\n\r\n", "421"},
+		{"other port", "site.example", "GET / HTTP/1.1\r\nHost: site.example:81\r\n\r\n", "421"},
+		{"other address", "8.8.8.8", "GET / HTTP/1.1\r\nHost: 8.8.4.4\r\n\r\n", "421"},
+		{"https URL", "site.example", "GET https://site.example:80/ HTTP/1.1\r\nHost: site.example\r\n\r\n", "421"},
+		{"CONNECT", "site.example", "CONNECT site.example:80 HTTP/1.1\r\nHost: site.example:80\r\n\r\n", "400"},
+		{"no HTTP", "site.example", "\x16\x03\x01\x00\x00\r\n\r\n", "400"},
+		{"own page", "site.example", "GET /proxy.pac HTTP/1.1\r\nHost: site.example\r\n\r\n", "200"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			conn, code := socksDial(t, address, c.target, 80)
+			if code != socks.Succeeded {
+				t.Fatalf("code %d", code)
+			}
+			io.WriteString(conn, c.raw)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.Status[:3] != c.status {
+				t.Errorf("status %s, want %s", resp.Status, c.status)
+			}
+		})
+	}
+	for _, r := range w.requests("site.example") {
+		if r.Header.Get("X-Forwarded-For") != "" {
+			t.Error("the request was not filtered")
+		}
+	}
+	if len(w.requests("site.example")) != 2 || len(w.requests("looked-up.example")) != 1 || len(w.requests("other.example")) != 0 {
+		t.Errorf("the origins saw %d, %d, %d requests", len(w.requests("site.example")), len(w.requests("looked-up.example")), len(w.requests("other.example")))
+	}
+}
+
+func TestCurlOverSOCKS(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	_, hop := serveWeb(t)
+	p, _ := newProxy(t, nil)
+	chained, _ := newProxy(t, func(o *Options) { o.Egress.Chain = append(o.Egress.Chain, hop) })
+	if got := curl(t, "--socks5-hostname", serveAs(t, p, Listening{Protocol: SOCKS5}), "http://localhost:"+strings.TrimPrefix(o.address, "127.0.0.1:")+"/"); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+	address := serveAs(t, chained, Listening{Protocol: SOCKS5})
+	for _, url := range []string{"http://plain.example/", "https://secure.example/"} {
+		if got := curl(t, "--insecure", "--socks5-hostname", address, url); !strings.Contains(got, "it works") {
+			t.Errorf("%s: got %q", url, got)
+		}
+	}
+}
+
+// TestSOCKSUnsupportedCommands get an answer that says so.
+func TestSOCKSUnsupportedCommands(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, command := range []string{"\x02", "\x03"} {
+		conn := dial(t, address)
+		io.WriteString(conn, "\x05\x01\x00\x05"+command+"\x00\x01\x00\x00\x00\x00\x00\x00")
+		if got, _ := io.ReadAll(conn); len(got) != 12 || got[3] != byte(socks.BadCommand) {
+			t.Errorf("command %q: %q", command, got)
+		}
+	}
+}
