@@ -102,17 +102,32 @@ func (b *requestBody) mayPersist(done bool) bool {
 	return !b.expect && (!done || b.left <= maxDrain)
 }
 
-// drain ends the handler's part and reads the rest of the body, and tells
-// whether the next request can follow. A Read that is still waiting in another
-// goroutine is interrupted.
-func (b *requestBody) drain() bool {
+// end ends the handler's part: no Read is running when it returns, and none
+// will succeed. One that is still waiting in another goroutine is interrupted.
+// It returns with b.mu held.
+func (b *requestBody) end() {
 	if !b.mu.TryLock() {
 		b.c.interrupt()
 		b.mu.Lock()
 		b.err = http.ErrBodyReadAfterClose
 	}
-	defer b.mu.Unlock()
 	b.closed = true
+}
+
+// giveUp ends the body of a request that is given up, and tells whether some
+// of it may still come. Until then the connection's buffer may be in use.
+func (b *requestBody) giveUp() (more bool) {
+	b.end()
+	defer b.mu.Unlock()
+	return b.err != io.EOF
+}
+
+// drain ends the handler's part and reads the rest of the body, and tells
+// whether the next request can follow. A Read that is still waiting in another
+// goroutine is interrupted.
+func (b *requestBody) drain() bool {
+	b.end()
+	defer b.mu.Unlock()
 	if b.err == io.EOF {
 		return true
 	}

@@ -49,21 +49,22 @@ func (c *conn) refuse(err error) {
 func (c *conn) close(linger bool) {
 	c.release()
 	if linger {
-		c.linger()
+		lingerOn(c.nc)
 	}
 	c.nc.Close()
 }
 
-func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
+// lingerOn sends the end and reads on for a while.
+func lingerOn(nc net.Conn) {
+	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
 	for total := 0; total < lingerBytes; {
-		n, err := c.nc.Read(*buf)
+		n, err := nc.Read(*buf)
 		if err != nil {
 			return
 		}
@@ -73,8 +74,10 @@ func (c *conn) linger() {
 
 // cut closes the connection so that the client sees that something is missing.
 // A response that ends with the connection says so by a reset alone, and under
-// TLS by the missing close_notify.
-func (c *conn) cut(untilClose bool) {
+// TLS by the missing close_notify. Where the client sends on, a reset would
+// take with it what is left to read of the response before, so the end comes
+// first.
+func (c *conn) cut(untilClose, more bool) {
 	c.release()
 	nc := c.nc
 	if tc, ok := nc.(*tls.Conn); ok {
@@ -82,6 +85,8 @@ func (c *conn) cut(untilClose bool) {
 	}
 	if tcp, ok := nc.(*net.TCPConn); ok && untilClose {
 		tcp.SetLinger(0)
+	} else if more {
+		lingerOn(nc)
 	}
 	nc.Close()
 }

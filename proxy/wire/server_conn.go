@@ -290,7 +290,8 @@ func (c *conn) serveOne() bool {
 		return false
 	}
 	if !whole {
-		c.cut(x.w.untilClose)
+		more := r.Body != http.NoBody && x.body.giveUp()
+		c.cut(x.w.untilClose, more || c.br.Buffered() > 0)
 		return false
 	}
 	bodyRead := r.Body == http.NoBody || x.body.drain()

@@ -462,3 +462,41 @@ func TestServerShutdown(t *testing.T) {
 		t.Errorf("Serve after Shutdown returned %v", err)
 	}
 }
+
+// A handler that gives up may leave a goroutine behind that still reads the
+// body. It must be out of the connection's buffer before another gets that.
+func TestAbortedHandlerLeavesNoReader(t *testing.T) {
+	got := make(chan error, 1)
+	address := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		var first [1]byte
+		if _, err := io.ReadFull(r.Body, first[:]); err != nil {
+			t.Errorf("read a byte of the body: %v", err)
+		}
+		reading := make(chan struct{})
+		go func() {
+			close(reading)
+			_, err := io.ReadAll(r.Body)
+			got <- err
+		}()
+		<-reading
+		panic(http.ErrAbortHandler)
+	}, nil)
+	for range 50 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-got:
+			if err == nil {
+				t.Error("a body that was never sent ended whole")
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("the body is still being read after its request ended")
+		}
+		c.Close()
+	}
+}

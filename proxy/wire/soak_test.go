@@ -12,10 +12,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -322,8 +324,9 @@ func (s *soak) converse(address string) bool {
 		}
 	})
 	br := bufio.NewReader(c)
-	for i, task := range tasks {
-		if !s.check(br, task) {
+	for i, current := range tasks {
+		later := slices.ContainsFunc(tasks[i+1:], (*task).cuts)
+		if !s.check(br, current, later) {
 			s.cut.Add(int64(len(tasks) - i))
 			return true
 		}
@@ -331,13 +334,18 @@ func (s *soak) converse(address string) bool {
 	return true
 }
 
+// cuts tells whether one of the ends is to cut the task.
+func (t *task) cuts() bool { return t.clientCuts || t.fault == cutBefore || t.fault == cutWithin }
+
 // check reads the answer to a task and reports whether another may follow. An
-// answer may be missing or cut only if one of the ends was told to cut.
-func (s *soak) check(br *bufio.Reader, task *task) bool {
-	excused := task.clientCuts || task.fault == cutBefore || task.fault == cutWithin
+// answer may be missing or cut only if one of the ends was told to cut it, or
+// by a reset if a later one is cut while the client still sends.
+func (s *soak) check(br *bufio.Reader, task *task, cutLater bool) bool {
+	excused := task.cuts()
+	reset := func(err error) bool { return cutLater && errors.Is(err, syscall.ECONNRESET) }
 	resp, err := http.ReadResponse(br, &http.Request{Method: task.method})
 	if err != nil {
-		if !excused || errors.Is(err, context.DeadlineExceeded) {
+		if !excused && !reset(err) || errors.Is(err, context.DeadlineExceeded) {
 			s.fault("task %d: no answer: %v", task.id, err)
 		}
 		return false
@@ -352,7 +360,7 @@ func (s *soak) check(br *bufio.Reader, task *task) bool {
 		return err == nil && !resp.Close
 	case resp.Header.Get("Task") != strconv.FormatUint(task.id, 10):
 		s.fault("task %d: got the answer to task %q", task.id, resp.Header.Get("Task"))
-	case err != nil && !excused:
+	case err != nil && !excused && !reset(err):
 		s.fault("task %d: the answer broke off: %v", task.id, err)
 	case err != nil && !bytes.HasPrefix(task.gets, got):
 		s.fault("task %d: wrong bytes before the answer broke off", task.id)
