@@ -18,6 +18,7 @@ import (
 // from one goroutine.
 type listeners struct {
 	serve   func(net.Listener) error
+	given   *stock // what this process was started with; nil for nothing
 	open    []*listener
 	changed bool       // the last change opened or closed one
 	failed  chan error // a listener ended by itself
@@ -42,7 +43,7 @@ func newListeners(serve func(net.Listener) error) *listeners {
 // what was open stays open. Connections outlive their listener.
 func (ls *listeners) change(want []config.Listener, accept func() error) error {
 	keep, added, dropped := ls.plan(want)
-	opened, blocked, err := openAll(added, dropped)
+	opened, blocked, err := ls.openAll(added, dropped)
 	if err == nil {
 		err = accept()
 	}
@@ -84,7 +85,7 @@ next:
 
 // openAll opens added. Those of dropped that are in the way are closed first
 // and returned as blocked.
-func openAll(added []config.Address, dropped []*listener) (opened, blocked []*listener, err error) {
+func (ls *listeners) openAll(added []config.Address, dropped []*listener) (opened, blocked []*listener, err error) {
 	for _, at := range added {
 		for _, l := range dropped {
 			if at.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
@@ -93,7 +94,7 @@ func openAll(added []config.Address, dropped []*listener) (opened, blocked []*li
 				blocked = append(blocked, l)
 			}
 		}
-		l, err := listen(at)
+		l, err := listen(at, ls.given)
 		if err != nil {
 			return opened, blocked, err
 		}
@@ -106,7 +107,7 @@ func openAll(added []config.Address, dropped []*listener) (opened, blocked []*li
 func (ls *listeners) reopen(blocked []*listener) error {
 	var errs []error
 	for _, old := range blocked {
-		l, err := listen(old.real)
+		l, err := listen(old.real, nil)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -122,7 +123,53 @@ func (ls *listeners) reopen(blocked []*listener) error {
 	return errors.Join(errs...)
 }
 
-func listen(at config.Address) (*listener, error) {
+// A stock holds the listeners that this process was given, until they are
+// taken for an address of the configuration. Its methods are called from one
+// goroutine.
+type stock struct{ given []net.Listener }
+
+// take returns a given listener at an address; port 0 takes any.
+func (s *stock) take(at config.Address) net.Listener {
+	if s == nil {
+		return nil
+	}
+	want := at.IP
+	if !want.IsValid() {
+		want = netip.IPv6Unspecified()
+	}
+	for i, l := range s.given {
+		tcp, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		have := tcp.AddrPort()
+		if have.Addr().Unmap() == want && (have.Port() == at.Port || at.Port == 0) {
+			s.given = append(s.given[:i:i], s.given[i+1:]...)
+			return l
+		}
+	}
+	return nil
+}
+
+// leftover closes what nobody took, and says what that was: a listener that
+// the configuration does not know of would take connections and serve none.
+func (s *stock) leftover() error {
+	if s == nil || len(s.given) == 0 {
+		return nil
+	}
+	at := s.given[0].Addr()
+	for _, l := range s.given {
+		l.Close()
+	}
+	s.given = nil
+	return fmt.Errorf("a listener on %s was passed to this process, but listeners does not name it", at)
+}
+
+// listen opens a listener at at, or takes it from given, nil for none.
+func listen(at config.Address, given *stock) (*listener, error) {
+	if l := given.take(at); l != nil {
+		return newListener(l, at), nil
+	}
 	network := "tcp"
 	if at.IP == netip.IPv4Unspecified() {
 		network = "tcp4" // net.Listen would take IPv6 in as well
@@ -134,11 +181,15 @@ func listen(at config.Address) (*listener, error) {
 		}
 		return nil, fmt.Errorf("listen on %s: %w", at, err)
 	}
+	return newListener(l, at), nil
+}
+
+func newListener(l net.Listener, at config.Address) *listener {
 	real := at
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		real.Port = uint16(a.Port)
 	}
-	return &listener{Listener: l, at: at, real: real, ended: make(chan struct{})}, nil
+	return &listener{Listener: l, at: at, real: real, ended: make(chan struct{})}
 }
 
 func (ls *listeners) start(l *listener) {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,6 +27,10 @@ household profile on 127.0.0.1:8118.
 
 SIGHUP or a change of the file loads the configuration again; if the new one has
 problems they are printed and the old one stays. No open connection is cut.
+SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
+listeners, and stops once it serves: no connection is refused or cut before
+timeouts.shutdown. Listeners that systemd opened (LISTEN_FDS) are taken for
+those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 
@@ -56,7 +62,7 @@ func (p *program) serve(ctx context.Context) error {
 	// Signals first: one that comes while the proxy starts must not kill it
 	// half way, nor a SIGHUP at all.
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, append(handoverSignals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)...)
 	defer signal.Stop(signals)
 
 	relaxCollector()
@@ -75,6 +81,7 @@ func (p *program) serve(ctx context.Context) error {
 	defer changed.stop()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
+	announceReady()
 
 	for {
 		select {
@@ -87,12 +94,35 @@ func (p *program) serve(ctx context.Context) error {
 		case <-changed.events:
 			s.reload()
 		case got := <-signals:
-			if got != syscall.SIGHUP {
+			switch {
+			case got == syscall.SIGHUP:
+				s.reload()
+			case !slices.Contains(handoverSignals, got):
+				notifySystemd("STOPPING=1")
+				return s.stop(signals)
+			case s.succeed():
 				return s.stop(signals)
 			}
-			s.reload()
 		}
 	}
+}
+
+// succeed starts a successor, and reports whether this process may stop. The
+// successor serves the operator too, so this one makes way for it.
+func (s *server) succeed() bool {
+	own := s.config.Admin
+	none := func() error { return nil }
+	s.admin.change(config.Admin{}, none) // to open nothing cannot fail
+	process, err := s.handover()
+	if err == nil {
+		fmt.Fprintf(s.stderr, "guise: a successor serves, process %d; it has the listeners\n", process)
+		return true
+	}
+	if again := s.admin.change(own, none); again != nil {
+		err = errors.Join(err, again)
+	}
+	fmt.Fprintf(s.stderr, "guise: no successor took over, so this process goes on: %v\n", err)
+	return false
 }
 
 // start assembles the proxy and listens; nothing is served unless all of it
@@ -119,8 +149,14 @@ func (s *server) open(c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	passed, err := inherited()
+	if err != nil {
+		assembled.Close()
+		return err
+	}
 	s.proxy, s.listeners = assembled, newListeners(assembled.Serve)
-	if err := s.listeners.change(c.Listeners, func() error { return nil }); err != nil {
+	s.listeners.given = &stock{passed}
+	if err := s.listeners.change(c.Listeners, s.listeners.given.leftover); err != nil {
 		assembled.Close()
 		return err
 	}
@@ -194,7 +230,7 @@ func (s *server) stop(signals <-chan os.Signal) error {
 			s.listeners.wait()
 			return nil
 		case got := <-signals:
-			if got != syscall.SIGHUP {
+			if got == syscall.SIGTERM || got == syscall.SIGINT {
 				cancel()
 			}
 		}

@@ -1,0 +1,215 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// buildGuise returns the path of the program.
+func buildGuise(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "guise")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// start runs a command whose standard error is collected, and kills whatever
+// holds its standard error at the end: its successors, too.
+func startGuise(t *testing.T, cmd *exec.Cmd) *transcript {
+	t.Helper()
+	said := &transcript{}
+	cmd.Stderr = said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the group that was made above
+		cmd.Wait()
+	})
+	return said
+}
+
+func (t *transcript) must(tb testing.TB, pattern string) []string {
+	tb.Helper()
+	m, err := t.await(regexp.MustCompile(pattern))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// askOnce opens a connection, and gets a page on it.
+func askOnce(at string) error {
+	c, err := net.DialTimeout("tcp", at, patience)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(c, "GET /proxy.pac HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", at)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != 200 || !strings.Contains(string(body), "FindProxyForURL")) {
+		err = fmt.Errorf("%d %q", resp.StatusCode, body)
+	}
+	return err
+}
+
+// TestRestartDropsNoConnection: clients connect all the time while three
+// successors take over one after the other; none is refused, and a tunnel of
+// the first process lives on.
+func TestRestartDropsNoConnection(t *testing.T) {
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var echoes sync.WaitGroup
+	echoes.Go(func() {
+		c, err := echo.Accept()
+		if err == nil {
+			defer c.Close()
+			io.Copy(c, c)
+		}
+	})
+	defer echoes.Wait()
+	defer echo.Close()
+
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0", "--set", "admin.address=127.0.0.1:0", "--set", "destinations.allow=127.0.0.1",
+		"--set", "destinations.connect_ports=1-65535", "--set", "timeouts.shutdown=1m")
+	said := startGuise(t, cmd)
+	at := said.must(t, `listening on ([^ ]+:\d+)`)[1]
+
+	tunnel, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tunnel.Close()
+	tunnel.SetDeadline(time.Now().Add(2 * patience))
+	r := bufio.NewReader(tunnel)
+	fmt.Fprintf(tunnel, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", echo.Addr())
+	if resp, err := http.ReadResponse(r, &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+
+	var asked, failed atomic.Int64
+	var clients sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				asked.Add(1)
+				if err := askOnce(at); err != nil {
+					failed.Add(1)
+					t.Errorf("while it restarts: %v", err)
+				}
+			}
+		})
+	}
+	pid := cmd.Process.Pid
+	for n := 1; n <= 3; n++ {
+		before := asked.Load()
+		syscall.Kill(pid, syscall.SIGUSR2)
+		m := said.must(t, fmt.Sprintf(`(?s)(?:a successor serves, process (\d+).*){%d}`, n))
+		for asked.Load() < before+50 && failed.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if pid, err = strconv.Atoi(m[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	clients.Wait()
+	fmt.Fprintln(tunnel, "still here")
+	if line, err := r.ReadString('\n'); line != "still here\n" {
+		t.Errorf("the tunnel of the first process: %q, %v", line, err)
+	}
+	t.Logf("%d connections, %d failed", asked.Load(), failed.Load())
+	syscall.Kill(pid, syscall.SIGTERM)
+	tunnel.Close()
+}
+
+// TestBadSuccessorChangesNothing: if the program cannot start, the old one
+// goes on, and serves the operator again.
+func TestBadSuccessorChangesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "guise.yaml")
+	good := "listeners: [\"127.0.0.1:0\"]\nadmin: {address: \"127.0.0.1:0\"}\n"
+	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildGuise(t), "--config", file)
+	said := startGuise(t, cmd)
+	at := said.must(t, `listening on ([^ ]+:\d+)`)[1]
+	if err := os.WriteFile(file, []byte(good+"nonsense: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGUSR2)
+	said.must(t, `this process goes on`)
+	if err := askOnce(at); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSocketActivation: a listener that was passed is served, and one that the
+// configuration does not name is refused.
+func TestSocketActivation(t *testing.T) {
+	program := buildGuise(t)
+	for _, named := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := l.Addr().String()
+		listeners := at
+		if !named {
+			listeners = "127.0.0.2:0"
+		}
+		// As systemd does, the shell names its own process and becomes guise.
+		cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --set listeners=`+listeners, program)
+		cmd.ExtraFiles = []*os.File{f}
+		said := startGuise(t, cmd)
+		if !named {
+			said.must(t, `a listener on 127.0.0.1:\d+ was passed to this process, but listeners does not name it`)
+		} else {
+			said.must(t, `listening on `+regexp.QuoteMeta(at))
+		}
+		f.Close()
+		l.Close()
+		if named {
+			if err := askOnce(at); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

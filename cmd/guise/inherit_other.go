@@ -1,0 +1,17 @@
+//go:build !unix
+
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+var handoverSignals []os.Signal
+
+func inherited() ([]net.Listener, error) { return nil, nil }
+func announceReady()                     {}
+func notifySystemd(string)               {}
+
+func (s *server) handover() (process int, err error) { return 0, errors.ErrUnsupported }

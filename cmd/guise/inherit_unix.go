@@ -1,0 +1,162 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listeners come to a process from systemd (sd_listen_fds(3)), or from the
+// guise that it takes over from. That one cannot know the child's process id
+// beforehand, so it names its own.
+const (
+	firstInherited = 3
+	listenCount    = "LISTEN_FDS"
+	listenProcess  = "LISTEN_PID"
+	listenParent   = "LISTEN_PARENT"
+	readyPipe      = "LISTEN_READY" // descriptor on which to say that the child serves
+	notifySocket   = "NOTIFY_SOCKET"
+)
+
+// handoverSignals start a successor that takes the listeners over.
+var handoverSignals = []os.Signal{syscall.SIGUSR2}
+
+// inherited returns the listeners that were passed to this process, and
+// forgets about them: a second call returns none.
+func inherited() ([]net.Listener, error) {
+	count, err := strconv.Atoi(os.Getenv(listenCount))
+	mine := os.Getenv(listenProcess) == strconv.Itoa(os.Getpid()) || os.Getenv(listenParent) == strconv.Itoa(os.Getppid())
+	for _, name := range []string{listenCount, listenProcess, listenParent, "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
+	}
+	if err != nil || !mine {
+		return nil, nil
+	}
+	var passed []net.Listener
+	for fd := firstInherited; fd < firstInherited+count; fd++ {
+		syscall.CloseOnExec(fd)
+		f := os.NewFile(uintptr(fd), "listener")
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			for _, l := range passed {
+				l.Close()
+			}
+			return nil, fmt.Errorf("inherited descriptor %d is no listener: %w", fd, err)
+		}
+		passed = append(passed, l)
+	}
+	return passed, nil
+}
+
+// announceReady tells whoever waits that this process serves: the guise it
+// takes over from, and systemd.
+func announceReady() {
+	if fd, err := strconv.Atoi(os.Getenv(readyPipe)); err == nil {
+		os.Unsetenv(readyPipe)
+		f := os.NewFile(uintptr(fd), "ready")
+		f.WriteString("ready")
+		f.Close()
+	}
+	notifySystemd("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
+}
+
+// notifySystemd sends a state (sd_notify(3)), if systemd wants any.
+func notifySystemd(state string) {
+	path := os.Getenv(notifySocket)
+	if path == "" {
+		return
+	}
+	if strings.HasPrefix(path, "@") { // an abstract socket
+		path = "\x00" + path[1:]
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return // the service goes on; systemd will say that it heard nothing
+	}
+	defer c.Close()
+	c.Write([]byte(state))
+}
+
+// handoverPatience is how long a successor gets to serve.
+const handoverPatience = 30 * time.Second
+
+// handover starts this program anew, as it is on disk by now, with the same
+// arguments and the open listeners. It returns once the successor serves:
+// then both accept, and this one may stop, and no connection is refused.
+func (s *server) handover() (process int, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	hear, say, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer hear.Close()
+	defer say.Close()
+	files, err := s.listeners.duplicates()
+	defer func() {
+		for _, fd := range files {
+			syscall.Close(int(fd))
+		}
+	}()
+	if err != nil {
+		return 0, err
+	}
+	// Not os/exec: it would make the descriptors block, and with them the
+	// listeners that still accept here.
+	child, err := syscall.ForkExec(strings.TrimSuffix(program, " (deleted)"), os.Args, &syscall.ProcAttr{
+		Env: append(os.Environ(),
+			fmt.Sprintf("%s=%d", listenCount, len(files)),
+			fmt.Sprintf("%s=%d", listenParent, os.Getpid()),
+			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(files))),
+		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd()),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", program, err)
+	}
+	say.Close()
+	hear.SetReadDeadline(time.Now().Add(handoverPatience))
+	if n, err := hear.Read(make([]byte, 8)); n == 0 {
+		syscall.Kill(child, syscall.SIGKILL)
+		syscall.Wait4(child, nil, 0, nil)
+		return 0, fmt.Errorf("the successor did not get to serve: %w", err)
+	}
+	return child, nil
+}
+
+// duplicates returns descriptors of the open listeners, for the caller to
+// close, also on an error.
+func (ls *listeners) duplicates() (files []uintptr, err error) {
+	for _, l := range ls.open {
+		tcp, ok := l.Listener.(syscall.Conn)
+		if !ok {
+			continue // the successor opens it anew
+		}
+		raw, err := tcp.SyscallConn()
+		if err != nil {
+			return files, err
+		}
+		var dupErr error
+		err = raw.Control(func(fd uintptr) {
+			var n int
+			if n, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); dupErr == nil {
+				files = append(files, uintptr(n))
+			}
+		})
+		if err := errors.Join(err, dupErr); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
