@@ -56,6 +56,8 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[*net.Listener]struct{}
 	conns     map[*conn]struct{}
+	accepting int           // calls of Serve that may still add a connection
+	closed    bool          // by Close
 	watching  bool          // the watcher runs
 	stop      chan struct{} // closed to end it
 	idle      chan struct{} // closed when the last connection is gone; nil unless somebody waits
@@ -174,7 +176,8 @@ func (s *Server) sleep(d time.Duration) bool {
 }
 
 // Shutdown stops accepting, closes idle connections and waits for the running
-// requests, whose connections close after their response. It returns ctx's
+// requests, whose connections close after their response. A connection that was
+// accepted a moment ago gets one answered, if it asks at once. It returns ctx's
 // error if that ends first; call [Server.Close] then. Hijacked connections are
 // not waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -184,7 +187,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.closeListeners()
 	if s.idle != nil { // a second Shutdown waits with the first
 		idle = s.idle
-	} else if len(s.conns) == 0 {
+	} else if len(s.conns)+s.accepting == 0 {
 		close(idle)
 	} else {
 		s.idle = idle
@@ -207,6 +210,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closing.Store(true)
+	s.closed = true
 	err := s.closeListeners()
 	for c := range s.conns {
 		c.abort()
@@ -236,6 +240,7 @@ func (s *Server) addListener(l *net.Listener) bool {
 		return false
 	}
 	s.listeners[l] = struct{}{}
+	s.accepting++
 	return true
 }
 
@@ -262,12 +267,15 @@ func (s *Server) removeListener(l *net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
+	s.accepting--
+	s.tellIdle()
 }
 
+// addConn takes c in, even while the server shuts down: its client was let in.
 func (s *Server) addConn(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing.Load() {
+	if s.closed {
 		return false
 	}
 	s.conns[c] = struct{}{}
@@ -279,7 +287,13 @@ func (s *Server) removeConn(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.idle != nil && len(s.conns) == 0 {
+	s.tellIdle()
+}
+
+// tellIdle tells Shutdown when the last connection is gone and none can come;
+// s.mu is held.
+func (s *Server) tellIdle() {
+	if s.idle != nil && len(s.conns)+s.accepting == 0 {
 		close(s.idle)
 		s.idle = nil
 	}

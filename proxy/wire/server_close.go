@@ -104,10 +104,20 @@ func (c *conn) release() {
 	}
 }
 
+// freshTime is how long a connection that was just accepted gets to ask, while
+// the server stops.
+const freshTime = time.Second
+
+func (c *conn) limitFresh() { c.accepted.SetReadDeadline(time.Now().Add(freshTime)) }
+
 // closeIdle ends the connection if no request is running on it.
 func (c *conn) closeIdle() {
 	if h := c.http2.Load(); h != nil {
 		h.shutdown()
+		return
+	}
+	if c.state.Load() == stateFresh {
+		c.limitFresh()
 		return
 	}
 	if c.state.CompareAndSwap(stateIdle, stateClosing) {

@@ -22,6 +22,7 @@ import (
 const (
 	stateActive int32 = iota
 	stateIdle
+	stateFresh // nothing was asked on it yet
 	stateClosing
 )
 
@@ -78,7 +79,7 @@ type serverExchange struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, accepted: nc, nc: nc}
-	c.state.Store(stateIdle)
+	c.state.Store(stateFresh)
 	c.checkEarly = c.early
 	return c
 }
@@ -105,7 +106,7 @@ func (c *conn) serve() {
 		if first {
 			wait = c.times.Head
 		}
-		if !c.await(wait) {
+		if !c.await(wait, first) {
 			c.close(false)
 			return
 		}
@@ -129,21 +130,30 @@ func (c *conn) left() {
 }
 
 // await waits up to d for the first byte of a request and puts it into c.br.
-func (c *conn) await(d time.Duration) bool {
+// The first one is still waited for while the server stops: the client knows
+// only that it was let in.
+func (c *conn) await(d time.Duration, first bool) bool {
 	c.perRead, c.headTimed, c.lineRead = false, false, false
 	if c.br != nil && c.br.Buffered() > 0 {
 		return !c.srv.closing.Load()
 	}
-	if c.srv.closing.Load() {
+	if c.srv.closing.Load() && !first {
 		return false
 	}
 	c.extendRead(d)
-	c.state.Store(stateIdle)
+	resting := stateIdle
+	if first {
+		resting = stateFresh
+	}
+	c.state.Store(resting)
 	if c.srv.closing.Load() { // Shutdown may have missed the state
-		return false
+		if !first {
+			return false
+		}
+		c.limitFresh()
 	}
 	err := c.firstRead()
-	return err == nil && c.state.CompareAndSwap(stateIdle, stateActive)
+	return err == nil && c.state.CompareAndSwap(resting, stateActive)
 }
 
 // firstRead fills c.br for the first time after a pause.
