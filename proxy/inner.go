@@ -17,6 +17,7 @@ import (
 // An inner is a client's connection whose TLS is ended here, below TLS.
 type inner struct {
 	net.Conn                    // nil until it is taken over
+	remote   net.Addr           // of the client
 	greeting []byte             // answers the CONNECT
 	early    []byte             // read already
 	target   egress.Target      // of the CONNECT
@@ -33,6 +34,10 @@ type inner struct {
 	outer         *tls.ConnectionState
 	authorization []string
 }
+
+// RemoteAddr returns the client's address as the CONNECT came from it, which
+// need not be where the connection ends.
+func (in *inner) RemoteAddr() net.Addr { return in.remote }
 
 // NetConn returns the connection below.
 func (in *inner) NetConn() net.Conn { return in.Conn }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -93,7 +94,14 @@ func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
 // is there, the connection can still become a tunnel. It calls approached when
 // the origin was asked.
 func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target, mode inspect.Mode, approached func()) {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		approached()
+		notAdmitted.write(w, r)
+		return
+	}
 	in := &inner{
+		remote:        net.TCPAddrFromAddrPort(remote),
 		target:        t,
 		mode:          mode,
 		visit:         v,
@@ -103,7 +111,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		authorization: r.Header["Proxy-Authorization"],
 		memory:        a.inspects.memory,
 	}
-	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
+	err = p.tunnels.take(w, func(conn net.Conn, early []byte) {
 		in.Conn, in.early = conn, early
 		defer context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })()
 		why, left := in.hello(a.options.Timeouts.Head)

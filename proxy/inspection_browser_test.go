@@ -130,7 +130,7 @@ func TestBrowserInside(t *testing.T) {
 	defer cancel()
 	tab, cancel := chromedp.NewContext(allocator)
 	defer cancel()
-	limited, cancel := context.WithTimeout(tab, 3*time.Minute)
+	limited, cancel := context.WithTimeout(tab, 5*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(limited, chromedp.Navigate(o.URL+"/")); err != nil {
 		t.Fatalf("open the page: %v", err)

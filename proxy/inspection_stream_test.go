@@ -271,3 +271,67 @@ func TestStoredInside(t *testing.T) {
 		}
 	})
 }
+
+// TestBidirectionalStreamsInside: both sides speak in turns within one request,
+// as gRPC does, and the status comes in a trailer that nobody announced.
+func TestBidirectionalStreamsInside(t *testing.T) {
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Te") != "trailers" || r.Header.Get("Content-Type") != "application/grpc" {
+			t.Errorf("the origin saw %v", r.Header)
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		for br := bufio.NewReader(r.Body); ; {
+			line, err := br.ReadString('\n')
+			if err != nil {
+				break
+			}
+			io.WriteString(w, "echo "+line)
+			w.(http.Flusher).Flush()
+		}
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}, nil, "h2")
+	c := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), true)
+	body, say := io.Pipe()
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", o.URL+"/pkg.Service/Method", body)
+	r.Header.Set("Content-Type", "application/grpc")
+	r.Header.Set("Te", "trailers")
+	r.Header.Set("User-Agent", "grpc-go/1.80.0")
+	resp, err := c.Do(r) // before a byte of the body was sent
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	br := bufio.NewReader(resp.Body)
+	for i := range 3 {
+		fmt.Fprintf(say, "message %d\n", i)
+		if line, err := br.ReadString('\n'); line != fmt.Sprintf("echo message %d\n", i) {
+			t.Fatalf("got %q, %v", line, err)
+		}
+	}
+	say.Close()
+	if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil || resp.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("%q, %v, %v", rest, err, resp.Trailer)
+	}
+	if resp.ProtoMajor != 2 {
+		t.Errorf("the client got %s", resp.Proto)
+	}
+}
+
+// TestOtherHostsInside: HTTP/2 clients may ask for several hosts on one
+// connection; only the CONNECT's is answered.
+func TestOtherHostsInside(t *testing.T) {
+	o := serveSecure(t, greet, nil, "h2")
+	c := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), true)
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", o.URL, nil)
+	r.Host = "other.example"
+	resp, err := c.Do(r)
+	if err != nil || resp.StatusCode != 421 || resp.ProtoMajor != 2 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	resp.Body.Close()
+	if len(o.saw()) > 0 {
+		t.Error("the origin got it")
+	}
+}

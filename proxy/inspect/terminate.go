@@ -17,7 +17,7 @@ type certificateKey struct{}
 func newTerminator() *terminator {
 	trusted := &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"},
+		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			certificate, ok := hello.Context().Value(certificateKey{}).(*tls.Certificate)
 			if !ok {
@@ -32,7 +32,7 @@ func newTerminator() *terminator {
 }
 
 // Terminate ends the TLS of the client on conn as host, and offers it
-// HTTP/1.1. If fault is not "", the client gets to see a certificate that
+// HTTP/2 and HTTP/1.1. If fault is not "", the client gets to see a certificate that
 // it will refuse. ctx bounds the handshake. conn is closed on an error.
 func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault string) (*tls.Conn, error) {
 	config := a.terminator.trusted
