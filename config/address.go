@@ -283,6 +283,37 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// A Domain is a host name, no pattern and no address: what a certificate is
+// issued for.
+type Domain string
+
+// UnmarshalText accepts a host name.
+func (d *Domain) UnmarshalText(text []byte) error {
+	if _, err := netip.ParseAddr(strings.Trim(string(text), "[]")); err == nil || strings.HasPrefix(string(text), "*") {
+		return fmt.Errorf("%s is not a host name; write one as proxy.example", quote(string(text)))
+	}
+	host, err := parsePattern(string(text))
+	*d = Domain(host)
+	return err
+}
+
+// An HTTPSURL is an https URL, or an http URL of this machine.
+type HTTPSURL string
+
+// UnmarshalText accepts https://HOST/PATH.
+func (u *HTTPSURL) UnmarshalText(text []byte) error {
+	parsed, err := url.Parse(string(text))
+	if err != nil || parsed.Hostname() == "" || parsed.User != nil {
+		return fmt.Errorf("%s is not a URL; write one as https://HOST/PATH", quote(string(text)))
+	}
+	ip, err := netip.ParseAddr(parsed.Hostname())
+	if parsed.Scheme != "https" && (parsed.Scheme != "http" || err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s is not an https URL", quote(string(text)))
+	}
+	*u = HTTPSURL(parsed.String())
+	return nil
+}
+
 // A Language is a language tag such as en-US (RFC 5646 §2.1).
 type Language string
 

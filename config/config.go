@@ -39,6 +39,25 @@ type Config struct {
 type Listener struct {
 	Address  Address  `key:"address"`
 	Protocol Protocol `key:"protocol"` // http if it is left out
+
+	// Where https has its certificate: in PEM files, made on the spot, or
+	// from an authority that speaks ACME.
+	Certificate string `key:"certificate"`
+	Key         string `key:"key"`
+	SelfSigned  bool   `key:"self_signed"` // kept in the two files, if they are named
+	ACME        ACME   `key:"acme"`
+
+	ProxyProtocol bool           `key:"proxy_protocol"` // connections from relays name their client
+	Relays        []netip.Prefix `key:"relays"`
+}
+
+// ACME is how a listener comes by a certificate of its own.
+type ACME struct {
+	Domains   []Domain `key:"domains"`
+	Email     string   `key:"email"`     // for the authority; may be left out
+	Directory HTTPSURL `key:"directory"` // the authority; Let's Encrypt if it is left out
+	Storage   string   `key:"storage"`   // folder; the user's own if it is left out
+	HTTPPort  int      `key:"http_port"` // where HTTP-01 is answered; 80 if it is left out
 }
 
 // Access says who may enter.

@@ -137,13 +137,7 @@ func (p *Profile) UnmarshalText(text []byte) error {
 
 // UnmarshalText accepts a protocol that this version speaks.
 func (p *Protocol) UnmarshalText(text []byte) error {
-	if err := choose(p, text, HTTP, HTTPS, SOCKS5); err != nil {
-		return err
-	}
-	if *p != HTTP {
-		return fmt.Errorf("%s is %w; write http", *p, errUnsupported)
-	}
-	return nil
+	return choose(p, text, HTTP, HTTPS, SOCKS5)
 }
 
 // UnmarshalText accepts a kind of authentication.

@@ -12,6 +12,7 @@ import (
 // silently ignored.
 func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
+	l.doorRules(c.Listeners)
 	l.siteRules(c.Sites, c.Inspection.Enabled)
 	l.sourceRules(c.Identity.SourceAddresses)
 	l.accessRules(c)
@@ -78,7 +79,7 @@ func (l *loader) strangerRules(c *Config) {
 	}
 	nodes := l.items("listeners")
 	for i, one := range c.Listeners {
-		if one.Address.IP.IsLoopback() {
+		if one.Address.IP.IsLoopback() && !one.ProxyProtocol {
 			continue
 		}
 		l.fail(addressPlace(nodes[i]), fmt.Sprintf("listeners[%d].address", i),

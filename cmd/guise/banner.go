@@ -24,10 +24,21 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		host, port = first, ""
 	}
 	fmt.Fprintf(w, "guise is listening on %s (profile %s).\n\n", strings.Join(all, ", "), c.Profile)
-	fmt.Fprintf(w, "  curl:     curl -x http://%s http://example.com/\n", first)
-	fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
-	if c.Console.Enabled {
-		fmt.Fprintf(w, "  or PAC:   http://%s/proxy.pac as the automatic proxy configuration URL\n", first)
+	scheme := "http"
+	switch c.Listeners[0].Protocol {
+	case config.HTTPS:
+		scheme = "https"
+		fmt.Fprintf(w, "  curl:     curl -x https://%s http://example.com/\n", first)
+		fmt.Fprintf(w, "  browser:  needs a PAC file: guise pac; or chromium --proxy-server=https://%s\n", first)
+	case config.SOCKS5:
+		fmt.Fprintf(w, "  curl:     curl --socks5-hostname %s http://example.com/\n", first)
+		fmt.Fprintf(w, "  browser:  SOCKS v5 host %s, port %s, with DNS through SOCKS\n", host, port)
+	default:
+		fmt.Fprintf(w, "  curl:     curl -x http://%s http://example.com/\n", first)
+		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
+	}
+	if c.Console.Enabled && c.Listeners[0].Protocol != config.SOCKS5 {
+		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as the automatic proxy configuration URL\n", scheme, first)
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
 	inside := "inside HTTPS, your address only"

@@ -35,6 +35,11 @@ func (p *program) check() error {
 	if err != nil {
 		return err
 	}
+	for _, l := range c.Listeners {
+		if err := checkDoor(l); err != nil {
+			return err
+		}
+	}
 	assembled, err := proxy.New(proxyOptions(c, p.stderr))
 	if err != nil {
 		return err

@@ -3,22 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"reflect"
 	"sync"
 	"sync/atomic"
 
 	"guise/config"
+	"guise/proxy"
 )
 
 // listeners are the open listeners of a server. Each is served by a goroutine
 // that ends when the listener or the proxy is closed. The methods are called
 // from one goroutine.
 type listeners struct {
-	serve   func(net.Listener) error
-	given   *stock // what this process was started with; nil for nothing
+	serve   func(net.Listener, proxy.Listening) error
+	out     io.Writer // told what a person must know of certificates
+	given   *stock    // what this process was started with; nil for nothing
 	open    []*listener
 	changed bool       // the last change opened or closed one
 	failed  chan error // a listener ended by itself
@@ -27,14 +31,15 @@ type listeners struct {
 
 type listener struct {
 	net.Listener
-	at      config.Address // as configured: port 0 stays 0
-	real    config.Address // the same with the port that it got
-	dropped atomic.Bool    // closed by a change
-	ended   chan struct{}  // closed when it is served no more
+	as      config.Listener // as configured: port 0 stays 0
+	real    config.Address  // where it is, with the port that it got
+	door    *door
+	dropped atomic.Bool   // closed by a change
+	ended   chan struct{} // closed when it is served no more
 }
 
-func newListeners(serve func(net.Listener) error) *listeners {
-	return &listeners{serve: serve, failed: make(chan error, 1)}
+func newListeners(serve func(net.Listener, proxy.Listening) error, out io.Writer) *listeners {
+	return &listeners{serve: serve, out: out, failed: make(chan error, 1)}
 }
 
 // change makes want the open listeners: those that are open already stay as
@@ -50,12 +55,14 @@ func (ls *listeners) change(want []config.Listener, accept func() error) error {
 	if err != nil {
 		for _, l := range opened {
 			l.Close()
+			l.door.close()
 		}
 		return errors.Join(err, ls.reopen(blocked))
 	}
 	for _, l := range dropped {
 		l.dropped.Store(true)
 		l.Close()
+		l.door.close()
 	}
 	for _, l := range opened {
 		ls.start(l)
@@ -67,35 +74,40 @@ func (ls *listeners) change(want []config.Listener, accept func() error) error {
 
 // plan matches want with what is open. An address may be wanted twice: port 0
 // is another port each time.
-func (ls *listeners) plan(want []config.Listener) (keep []*listener, added []config.Address, dropped []*listener) {
+func (ls *listeners) plan(want []config.Listener) (keep []*listener, added []config.Listener, dropped []*listener) {
 	dropped = append(dropped, ls.open...)
 next:
 	for _, w := range want {
 		for i, l := range dropped {
-			if l.at == w.Address {
+			if reflect.DeepEqual(l.as, w) {
 				keep = append(keep, l)
 				dropped = append(dropped[:i], dropped[i+1:]...)
 				continue next
 			}
 		}
-		added = append(added, w.Address)
+		added = append(added, w)
 	}
 	return keep, added, dropped
 }
 
 // openAll opens added. Those of dropped that are in the way are closed first
 // and returned as blocked.
-func (ls *listeners) openAll(added []config.Address, dropped []*listener) (opened, blocked []*listener, err error) {
-	for _, at := range added {
+func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (opened, blocked []*listener, err error) {
+	for _, as := range added {
 		for _, l := range dropped {
-			if at.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
+			if as.Address.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
 				l.Close()
 				<-l.ended // until Accept is out of it, the socket stays
 				blocked = append(blocked, l)
 			}
 		}
-		l, err := listen(at, ls.given)
+		l, err := listen(as.Address, ls.given)
 		if err != nil {
+			return opened, blocked, err
+		}
+		l.as = as
+		if l.door, err = newDoor(as, l.real, ls.out); err != nil {
+			l.Close()
 			return opened, blocked, err
 		}
 		opened = append(opened, l)
@@ -112,7 +124,7 @@ func (ls *listeners) reopen(blocked []*listener) error {
 			errs = append(errs, err)
 			continue
 		}
-		l.at = old.at
+		l.as, l.door = old.as, old.door
 		for i := range ls.open {
 			if ls.open[i] == old {
 				ls.open[i] = l
@@ -189,7 +201,7 @@ func newListener(l net.Listener, at config.Address) *listener {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		real.Port = uint16(a.Port)
 	}
-	return &listener{Listener: l, at: at, real: real, ended: make(chan struct{})}
+	return &listener{Listener: l, real: real, ended: make(chan struct{})}
 }
 
 func (ls *listeners) start(l *listener) {
@@ -197,19 +209,25 @@ func (ls *listeners) start(l *listener) {
 		defer close(l.ended)
 		// Whatever serve returns once the listener or the proxy was
 		// closed on purpose is of no interest.
-		err := ls.serve(l)
+		err := ls.serve(l, l.door.how)
 		if l.dropped.Load() || err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
 			return
 		}
 		select {
-		case ls.failed <- fmt.Errorf("accept on %s: %w", l.at, err):
+		case ls.failed <- fmt.Errorf("accept on %s: %w", l.as.Address, err):
 		default: // one failure is enough to stop
 		}
 	})
 }
 
-// wait returns when no listener is served any more.
-func (ls *listeners) wait() { ls.serving.Wait() }
+// wait returns when no listener is served any more, and nothing of theirs is
+// left.
+func (ls *listeners) wait() {
+	ls.serving.Wait()
+	for _, l := range ls.open {
+		l.door.close()
+	}
+}
 
 // addresses are where the listeners really listen.
 func (ls *listeners) addresses() []netip.AddrPort {

@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"guise/config"
+	"guise/proxy"
 )
 
 // greet serves a listener with one word for each connection.
-func greet(l net.Listener) error {
+func greet(l net.Listener, _ proxy.Listening) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -37,6 +38,7 @@ func wanted(addresses ...string) []config.Listener {
 	var want []config.Listener
 	for _, a := range addresses {
 		var l config.Listener
+		l.Protocol = config.HTTP
 		if err := l.Address.UnmarshalText([]byte(a)); err != nil {
 			panic(err)
 		}
@@ -48,7 +50,7 @@ func wanted(addresses ...string) []config.Listener {
 func accept() error { return nil }
 
 func newTestListeners(t *testing.T) *listeners {
-	ls := newListeners(greet)
+	ls := newListeners(greet, io.Discard)
 	t.Cleanup(func() {
 		if err := ls.change(nil, accept); err != nil {
 			t.Error(err)

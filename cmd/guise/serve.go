@@ -154,7 +154,7 @@ func (s *server) open(c *config.Config) error {
 		assembled.Close()
 		return err
 	}
-	s.proxy, s.listeners = assembled, newListeners(assembled.Serve)
+	s.proxy, s.listeners = assembled, newListeners(assembled.ServeAs, s.stderr)
 	s.listeners.given = &stock{passed}
 	if err := s.listeners.change(c.Listeners, s.listeners.given.leftover); err != nil {
 		assembled.Close()

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"guise/config"
+	"guise/proxy"
+	"guise/proxy/certs"
+)
+
+// A door is how a listener serves its clients, and what that holds open.
+type door struct {
+	how   proxy.Listening
+	close func()
+}
+
+var protocols = map[config.Protocol]proxy.Protocol{
+	config.HTTP:   proxy.HTTP,
+	config.HTTPS:  proxy.HTTPS,
+	config.SOCKS5: proxy.SOCKS5,
+}
+
+// newDoor makes what the listener l needs at the address at. What a person
+// must know of its certificate goes to out.
+func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error) {
+	d := &door{how: proxy.Listening{Protocol: protocols[l.Protocol], Relays: l.Relays}, close: func() {}}
+	if l.Protocol != config.HTTPS {
+		return d, nil
+	}
+	var source certs.Source
+	var err error
+	switch {
+	case len(l.ACME.Domains) > 0:
+		var issued *certs.Issued
+		if issued, err = issue(l.ACME, at, out); err == nil {
+			d.close = func() { issued.Close() }
+			d.how.TLS = certs.Config(issued, certs.ACMEProtocol)
+		}
+		return d, err
+	case l.SelfSigned:
+		source, err = selfSigned(l, at, out)
+	default:
+		source, err = certs.Files(l.Certificate, l.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.how.TLS = certs.Config(source)
+	return d, nil
+}
+
+// checkDoor reports what newDoor would fail for, without making anything.
+func checkDoor(l config.Listener) error {
+	if l.Protocol != config.HTTPS || l.Certificate == "" {
+		return nil
+	}
+	if l.SelfSigned {
+		if _, err := os.Stat(l.Certificate); err != nil {
+			return nil // it will be made
+		}
+	}
+	_, err := certs.Files(l.Certificate, l.Key)
+	return err
+}
+
+// selfSigned makes a certificate for at, or uses the one that is kept.
+func selfSigned(l config.Listener, at config.Address, out io.Writer) (certs.Source, error) {
+	names := namesOf(at)
+	if l.Certificate == "" {
+		made, err := certs.SelfSigned(names...)
+		if err == nil {
+			fmt.Fprintf(out, "guise: %s has a self-signed certificate, until it ends; its SHA-256 fingerprint is\n  %s\n", at, made.Fingerprint())
+		}
+		return made, err
+	}
+	pair, fingerprint, err := certs.KeptSelfSigned(l.Certificate, l.Key, names...)
+	if err == nil && fingerprint != "" {
+		fmt.Fprintf(out, "guise: a self-signed certificate for %s was made in %s; its SHA-256 fingerprint is\n  %s\n", at, l.Certificate, fingerprint)
+	}
+	return pair, err
+}
+
+// namesOf are the names and addresses by which clients may reach at.
+func namesOf(at config.Address) []string {
+	if at.IP.IsValid() && !at.IP.IsUnspecified() {
+		return []string{at.IP.String()}
+	}
+	var names []string
+	if host, err := os.Hostname(); err == nil {
+		var name config.Domain
+		if name.UnmarshalText([]byte(host)) == nil {
+			names = append(names, string(name))
+		}
+	}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
+			names = append(names, p.Addr().String())
+		}
+	}
+	return names
+}
+
+// issue begins to obtain certificates from an authority.
+func issue(a config.ACME, at config.Address, out io.Writer) (*certs.Issued, error) {
+	o := certs.ACMEOptions{
+		Email:     a.Email,
+		Directory: string(a.Directory),
+		Storage:   acmeFolder(a),
+		HTTPPort:  a.HTTPPort,
+		TLSPort:   int(at.Port),
+	}
+	for _, domain := range a.Domains {
+		o.Domains = append(o.Domains, string(domain))
+	}
+	if at.IP.IsValid() && !at.IP.IsUnspecified() {
+		o.Host = at.IP.String()
+	}
+	var one sync.Mutex
+	o.Told = func(domain string, err error) {
+		one.Lock()
+		defer one.Unlock()
+		if err != nil {
+			fmt.Fprintf(out, "guise: no certificate for %s yet: %v\n", domain, err)
+			return
+		}
+		fmt.Fprintf(out, "guise: %s has a new certificate\n", domain)
+	}
+	return certs.Issue(o)
+}
+
+// acmeFolder is where a keeps certificates: where it says, else the user's own
+// place for settings, else, for a user without one, the machine's.
+func acmeFolder(a config.ACME) string {
+	if a.Storage != "" {
+		return a.Storage
+	}
+	settings, err := os.UserConfigDir()
+	if err != nil {
+		settings = "/etc"
+	}
+	return filepath.Join(settings, "guise", "acme")
+}

@@ -1,0 +1,66 @@
+package config
+
+import "fmt"
+
+// doorRules holds what a listener says of its certificate and of relays
+// against its protocol.
+func (l *loader) doorRules(listeners []Listener) {
+	nodes := l.items("listeners")
+	for i, one := range listeners {
+		path := fmt.Sprintf("listeners[%d]", i)
+		refuse := func(key, what string) {
+			at := nodes[i].at
+			if n := nodes[i].get(key); n != nil {
+				at = n.at
+			}
+			l.fail(at, path+"."+key, "%s", what)
+		}
+		if one.Protocol == HTTPS {
+			certificateRules(one, refuse)
+		} else {
+			for key, set := range one.tlsKeys() {
+				if set {
+					refuse(key, "changes nothing unless protocol is https")
+				}
+			}
+		}
+		switch {
+		case one.ProxyProtocol && len(one.Relays) == 0:
+			refuse("proxy_protocol", "needs relays, the networks of those that send PROXY headers")
+		case !one.ProxyProtocol && len(one.Relays) > 0:
+			refuse("relays", "changes nothing unless proxy_protocol is true")
+		}
+	}
+}
+
+func (one Listener) tlsKeys() map[string]bool {
+	return map[string]bool{
+		"certificate": one.Certificate != "", "key": one.Key != "",
+		"self_signed": one.SelfSigned, "acme": one.ACME.set(),
+	}
+}
+
+// set tells whether anything is said of ACME.
+func (a ACME) set() bool {
+	return len(a.Domains) > 0 || a.Email != "" || a.Directory != "" || a.Storage != "" || a.HTTPPort != 0
+}
+
+// certificateRules wants an https listener to have one source of a
+// certificate.
+func certificateRules(one Listener, refuse func(key, what string)) {
+	files := one.Certificate != "" || one.Key != ""
+	switch {
+	case one.Certificate != "" && one.Key == "":
+		refuse("certificate", "needs key, the PEM file of its key")
+	case one.Certificate == "" && one.Key != "":
+		refuse("key", "needs certificate, the PEM file that it is the key of")
+	case one.ACME.set() && (files || one.SelfSigned):
+		refuse("acme", "is one way to a certificate; leave out certificate, key and self_signed")
+	case one.ACME.set() && len(one.ACME.Domains) == 0:
+		refuse("acme", "needs domains, the names of this listener")
+	case one.ACME.HTTPPort < 0 || one.ACME.HTTPPort > 65535:
+		refuse("acme", "http_port is not a port (1 to 65535)")
+	case !files && !one.SelfSigned && !one.ACME.set():
+		refuse("protocol", "https needs a certificate: certificate and key, or acme, or self_signed: true for trying out")
+	}
+}
