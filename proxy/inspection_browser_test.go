@@ -160,7 +160,7 @@ func TestBrowserInside(t *testing.T) {
 	}
 	const size = 100 << 20
 	sum := sha256.Sum256(make([]byte, size))
-	if got, want := script(fmt.Sprintf(`fetch("/upload", {method: "POST", body: new Uint8Array(%d)}).then(r => r.text())`, size)), fmt.Sprintf("%d %s <nil>", size, hex.EncodeToString(sum[:])); got != want {
+	if got, want := script(fmt.Sprintf(`fetch("/upload", {method: "POST", body: new Blob([new Uint8Array(%d)])}).then(r => r.text())`, size)), fmt.Sprintf("%d %s <nil>", size, hex.EncodeToString(sum[:])); got != want {
 		t.Errorf("upload: %q", got)
 	}
 	// A download that was left half way goes on where it stopped.
