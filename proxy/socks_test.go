@@ -7,10 +7,16 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
+	"guise/proxy/gate"
 	"guise/proxy/socks"
 )
 
@@ -170,6 +176,36 @@ func TestSOCKSUnsupportedCommands(t *testing.T) {
 		io.WriteString(conn, "\x05\x01\x00\x05"+command+"\x00\x01\x00\x00\x00\x00\x00\x00")
 		if got, _ := io.ReadAll(conn); len(got) != 12 || got[3] != byte(socks.BadCommand) {
 			t.Errorf("command %q: %q", command, got)
+		}
+	}
+}
+
+// TestSOCKSCredentials: who must show a password over HTTP must do so here,
+// and what is in the connection is that user's.
+func TestSOCKSCredentials(t *testing.T) {
+	users := filepath.Join(t.TempDir(), "users")
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(users, []byte("me:"+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, hop := serveWeb(t)
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Egress.Chain = append(o.Egress.Chain, hop)
+	})
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, url := range []string{"http://plain.example/", "https://secure.example/"} {
+		if got := curl(t, "--insecure", "--socks5-hostname", address, "--proxy-user", "me:secret", url); !strings.Contains(got, "it works") {
+			t.Errorf("%s: got %q", url, got)
+		}
+		for _, wrong := range [][]string{nil, {"--proxy-user", "me:wrong"}, {"--proxy-user", "you:secret"}} {
+			args := append([]string{"--silent", "--insecure", "--noproxy", "", "--socks5-hostname", address, url}, wrong...)
+			if out, err := exec.Command("curl", args...).Output(); err == nil {
+				t.Errorf("%s with %q: got %q", url, wrong, out)
+			}
 		}
 	}
 }

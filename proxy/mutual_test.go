@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"guise/proxy/gate"
+)
+
+// TestClientCertificateOverTLS: an https listener asks for one if the gate
+// wants it, and enters who has it.
+func TestClientCertificateOverTLS(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	authorities, cert := clientCertificate(t, "me")
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Authorities = gate.Certificate, authorities
+	})
+	config, _, pool := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	for name, c := range map[string]struct {
+		certs  []tls.Certificate
+		status int
+	}{"with one": {[]tls.Certificate{cert}, 200}, "without": {nil, 403}} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: pool, ServerName: "proxy.example", Certificates: c.certs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: "+o.address+"\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || resp.StatusCode != c.status {
+				t.Errorf("%v, %v; want status %d", resp, err, c.status)
+			}
+		})
+	}
+}
+
+// clientCertificate returns a PEM file of an authority, and a certificate that
+// it signed for name.
+func clientCertificate(t *testing.T, name string) (string, tls.Certificate) {
+	t.Helper()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	template := func(serial int64, name string) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true}
+	}
+	root := template(1, "authority")
+	root.IsCA, root.KeyUsage = true, x509.KeyUsageCertSign
+	der, err := x509.CreateCertificate(rand.Reader, root, root, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "authority.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	leaf := template(2, name)
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	if der, err = x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), key); err != nil {
+		t.Fatal(err)
+	}
+	return file, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
