@@ -6,7 +6,8 @@
 //	go run ./scripts/bench                                  everything, some ten minutes
 //	go run ./scripts/bench -peers guise,squid -rounds 3     some of it
 //	go run ./scripts/bench -quick -peers guise              does it run at all?
-//	go run ./scripts/bench -peers guise -profile default.pgo    where does guise spend its time?
+//	go run ./scripts/bench -peers guise -workloads forward-1k,forward-64k,hit-1k,hit-64k,connect,latency -profile cmd/guise/default.pgo
+//	                                                        the profile that the compiler optimises guise by
 //
 // The peers are Debian's packages; those that are missing are installed (as
 // root, or with sudo) unless -install=false. Each is started with a small
