@@ -14,7 +14,7 @@ import (
 
 const (
 	smallBuffer = 4 << 10
-	copyBuffer  = 32 << 10
+	copyBuffer  = 64 << 10
 	flushDelay  = 5 * time.Millisecond // written data waits no longer for more
 )
 

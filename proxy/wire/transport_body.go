@@ -57,7 +57,14 @@ func (b *body) read(p []byte) (n int, err error) {
 			b.takeTrailer()
 		}
 	case sizedBody:
-		n, err = b.x.c.br.Read(p[:min(int64(len(p)), b.left)])
+		p = p[:min(int64(len(p)), b.left)]
+		early := b.x.c.br.Buffered()
+		if n, err = b.x.c.br.Read(p); err == nil && n == early {
+			// What came with the head; the rest may be here already.
+			more := b.x.c.probe.atHand(p[n:])
+			b.x.c.got += int64(more)
+			n += more
+		}
 		if b.left -= int64(n); b.left == 0 {
 			err = io.EOF
 		} else if err == io.EOF {

@@ -16,6 +16,8 @@ func newProbe(net.Conn, *tls.Conn, *tlsSocket) *probe { return nil }
 
 func (*probe) quiet(bool) bool { return false }
 
+func (*probe) atHand([]byte) int { return 0 }
+
 type tlsSocket struct {
 	net.Conn
 	ended bool // a read found the end of the bytes below TLS

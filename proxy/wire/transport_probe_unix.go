@@ -21,6 +21,11 @@ type probe struct {
 	fds    [1]unix.PollFd
 	asleep bool
 	poll   func(fd uintptr) // kept, or each use would allocate
+
+	whole bool   // the socket's bytes are the stream's: nothing is between them
+	more  []byte // what take is to fill
+	taken int
+	take  func(fd uintptr)
 }
 
 // newProbe returns nil if nc's socket cannot be asked; such a connection
@@ -39,6 +44,11 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 		p.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 		n, err := unix.Poll(p.fds[:], 0)
 		p.asleep = n == 0 && err == nil
+	}
+	_, tcp := nc.(*net.TCPConn)
+	p.whole = tcp && tc == nil
+	p.take = func(fd uintptr) {
+		p.taken, _ = unix.Read(int(fd), p.more) // what ails it the next read tells
 	}
 	if sock != nil {
 		sock.raw = raw
@@ -67,6 +77,21 @@ func (p *probe) quiet(settled bool) bool {
 	var b [1]byte
 	n, err := p.tls.Read(b[:])
 	return n == 0 && err == os.ErrDeadlineExceeded
+}
+
+// atHand reads into b what the socket of a plain connection holds already, and
+// returns how much that was.
+func (p *probe) atHand(b []byte) int {
+	if p == nil || !p.whole || len(b) == 0 {
+		return 0
+	}
+	p.more, p.taken = b, 0
+	err := p.raw.Control(p.take)
+	p.more = nil
+	if err != nil {
+		return 0
+	}
+	return max(p.taken, 0)
 }
 
 // A tlsSocket is a socket below TLS whose reads can be told not to wait.
