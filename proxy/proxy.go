@@ -236,6 +236,7 @@ func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodOptions && r.RequestURI == "*":
 		ownOptions.write(w, r)
+	case a.options.Console && a.inspects.page(w, r):
 	case a.options.Console:
 		p.console.ServeHTTP(w, r)
 	default:

@@ -53,8 +53,11 @@ var ErrIdle = errors.New("tunnel idle for too long")
 func Copy(ctx context.Context, client, origin net.Conn, o Options) (Bytes, error) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
-	ctx, end := context.WithCancel(ctx)
-	defer end()
+	end := context.CancelFunc(func() {})
+	if o.Up != nil || o.Down != nil { // someone may wait in them; else it would be memory for nothing
+		ctx, end = context.WithCancel(ctx)
+		defer end()
+	}
 	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, end: end}
 	up := stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
 	down := stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}

@@ -1,0 +1,45 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+
+	"guise/proxy/inspect"
+)
+
+// certificateTypes are the forms in which browsers and systems import the
+// authority's certificate, by the path of the proxy's own page.
+var certificateTypes = map[string]struct {
+	contentType string
+	bytes       func(*inspect.Authority) []byte
+}{
+	"/ca.pem":          {"application/x-pem-file", (*inspect.Authority).PEM},
+	"/ca.der":          {"application/x-x509-ca-cert", (*inspect.Authority).DER},
+	"/ca.mobileconfig": {"application/x-apple-aspen-config", (*inspect.Authority).MobileConfig},
+}
+
+// page answers the proxy's own pages about inspection: the certificate that
+// browsers import, and how often inspection worked. It returns false for all
+// other pages.
+func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
+	if i.authority == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if form, ok := certificateTypes[r.URL.Path]; ok {
+		w.Header().Set("Content-Type", form.contentType)
+		w.Write(form.bytes(i.authority))
+		return true
+	}
+	if r.URL.Path != "/inspection" {
+		return false
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	counts := i.memory.Counts()
+	fmt.Fprintf(w, "%8d connections inspected\n", counts.Inspected)
+	counts.Each(func(why inspect.Reason, count uint64) {
+		fmt.Fprintf(w, "%8d left as tunnels: %s\n", count, why)
+	})
+	return true
+}
