@@ -68,6 +68,21 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	return err
 }
 
+// refuse answers a client that was not let in, after a while if it keeps
+// coming.
+func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.Addr, err error) {
+	a.options.Metrics.Refused(reasonOf(err))
+	if hold := a.gate.Hold(remote); hold > 0 {
+		timer := time.NewTimer(hold)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+	}
+	a.refusal(err).write(w, r)
+}
+
 // refusal says to a client why it was not let in, or not now.
 func (a *assembly) refusal(err error) failure {
 	var over *gate.Over
@@ -110,9 +125,20 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 	}
 	leave, err := p.connected(nc.RemoteAddr())
 	if err != nil {
-		p.away.turn(nc, p.current.Load().refusal(err))
+		p.turnAway(nc, nc.RemoteAddr(), err)
 	}
 	return leave, err == nil
+}
+
+// turnAway answers a connection that is not let in; who keeps coming is not
+// even answered.
+func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, err error) {
+	a := p.current.Load()
+	if client, isTCP := remote.(*net.TCPAddr); isTCP && a.gate.Hold(client.AddrPort().Addr()) > 0 {
+		p.away.drop(nc)
+		return
+	}
+	p.away.turn(nc, a.refusal(err))
 }
 
 // connected asks the gate about a connection of the client at remote. leave,
@@ -165,14 +191,11 @@ type doorkeeper struct {
 
 // turn answers f on nc, and closes it, without making the caller wait.
 func (d *doorkeeper) turn(nc net.Conn, f failure) {
-	tcp, isTCP := nc.(*net.TCPConn)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	tcp, isTCP := nc.(*net.TCPConn)
 	if !isTCP || d.closed || d.talking >= awayAtOnce {
-		if isTCP {
-			tcp.SetLinger(0)
-		}
-		nc.Close()
+		d.drop(nc)
 		return
 	}
 	d.talking++
@@ -182,6 +205,14 @@ func (d *doorkeeper) turn(nc net.Conn, f failure) {
 		d.talking--
 		d.mu.Unlock()
 	})
+}
+
+// drop closes nc so that nothing of it stays behind.
+func (d *doorkeeper) drop(nc net.Conn) {
+	if tcp, isTCP := nc.(*net.TCPConn); isTCP {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
 }
 
 // answerAndClose reads on for a moment: bytes that are left unread would reset

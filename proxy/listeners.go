@@ -94,7 +94,7 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 		}
 		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
 			if a.at.how.Protocol == HTTP {
-				a.at.proxy.away.turn(a.Conn, a.at.proxy.current.Load().refusal(err))
+				a.at.proxy.turnAway(a.Conn, opened.Remote, err)
 				err = wire.ErrTaken
 			}
 			return opened, err

@@ -191,8 +191,7 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		return
 	}
 	if err := a.enter(v, r, remote.Addr()); err != nil {
-		a.options.Metrics.Refused(reasonOf(err))
-		a.refusal(err).write(w, r)
+		a.refuse(w, r, remote.Addr(), err)
 		return
 	}
 	if in := innerOf(r.Context()); in != nil {

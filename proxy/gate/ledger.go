@@ -30,7 +30,7 @@ type account struct {
 	key                            client
 	holds                          int // connections and uses that refer to it
 	connections, requests, tunnels int // guarded by ledger.mu, like all above and buckets
-	rate, tunnelRate               bucket
+	rate, tunnelRate, refused      bucket
 	volume                         volume
 	pace                           *pace // nil until bandwidth is shaped
 }
@@ -93,6 +93,26 @@ func (v *volume) add(now time.Time, n int64) (spent int64) {
 // untilMidnight is how long a spent volume stays spent.
 func untilMidnight(now time.Time) time.Duration {
 	return now.Truncate(day).Add(day).Sub(now)
+}
+
+// Refusals: to say no costs little, but who asks ten thousand times a second
+// would be told so at the cost of everybody else. After some at once, each
+// source hears so many a second, and its connections wait for their turn.
+const (
+	refusalRate  = 20
+	refusalBurst = 100
+	longestHold  = time.Second
+)
+
+// Hold returns how long the answer to a client at addr that is not let in
+// should be held back. Call it once for each such answer.
+func (g *Gate) Hold(addr netip.Addr) time.Duration {
+	l := g.state.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.hold(client{network: networkOf(addr)})
+	defer l.release(a)
+	return a.refused.reserve(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, longestHold)
 }
 
 // A Connection is one that a client has open. A nil Connection is not counted.

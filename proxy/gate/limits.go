@@ -85,6 +85,16 @@ func (b *bucket) take(now time.Duration, rate, burst int) time.Duration {
 	return 0
 }
 
+// reserve takes an event at the next time that there is one for, most from now
+// at the latest, and returns how long that is.
+func (b *bucket) reserve(now time.Duration, rate, burst int, most time.Duration) time.Duration {
+	each := time.Second / time.Duration(rate)
+	at := max(b.until, now)
+	wait := min(max(at-now-time.Duration(burst-1)*each, 0), most)
+	b.until = min(at+each, now+most+time.Duration(burst)*each)
+	return wait
+}
+
 // giveBack undoes a take.
 func (b *bucket) giveBack(rate int) {
 	if rate > 0 {

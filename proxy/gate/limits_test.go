@@ -382,3 +382,34 @@ func BenchmarkBegin(b *testing.B) {
 		u.End()
 	}
 }
+
+// TestRefusalsAreHeldBack: some at once, then so many a second for each source,
+// and none for longer than a second however many ask.
+func TestRefusalsAreHeldBack(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Now: c.now})
+	source, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for i := range refusalBurst {
+		if hold := g.Hold(source); hold != 0 {
+			t.Fatalf("refusal %d is held back for %v", i, hold)
+		}
+	}
+	last := time.Duration(0)
+	for range 1000 {
+		hold := g.Hold(source)
+		if hold < last || hold > longestHold {
+			t.Fatalf("held back for %v after %v", hold, last)
+		}
+		last = hold
+	}
+	if last != longestHold {
+		t.Errorf("the last is held back for %v", last)
+	}
+	if hold := g.Hold(other); hold != 0 {
+		t.Errorf("another source is held back for %v", hold)
+	}
+	c.advance(longestHold + refusalBurst*time.Second/refusalRate)
+	if hold := g.Hold(source); hold != 0 {
+		t.Errorf("a source that has been quiet is held back for %v", hold)
+	}
+}
