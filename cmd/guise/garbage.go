@@ -15,7 +15,7 @@ import (
 // fast, for at most so much more memory.
 const garbageRoom = 32 << 20
 
-// relaxCollector gives the garbage collector room, unless the environment
+// relaxCollector gives the garbage collector room from now on, unless the environment
 // says by GOGC or GOMEMLIMIT what it is to do.
 func relaxCollector() {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
@@ -23,7 +23,8 @@ func relaxCollector() {
 			return
 		}
 	}
-	set := collectAt(4 << 20)
+	debug.FreeOSMemory() // what starting left behind would stay for long
+	set := collectAt(liveHeap())
 	debug.SetGCPercent(set)
 	afterCollection(func() {
 		// Setting it stops the world for a moment, so not for little.

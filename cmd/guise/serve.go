@@ -65,7 +65,6 @@ func (p *program) serve(ctx context.Context) error {
 	signal.Notify(signals, append(handoverSignals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)...)
 	defer signal.Stop(signals)
 
-	relaxCollector()
 	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
@@ -79,6 +78,7 @@ func (p *program) serve(ctx context.Context) error {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
 	})
 	defer changed.stop()
+	relaxCollector()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
 	announceReady()
