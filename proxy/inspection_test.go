@@ -3,16 +3,13 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"guise/proxy/gate"
 	"guise/proxy/inspect"
 )
 
@@ -213,113 +210,6 @@ func TestATrustedConnectionEndsWithTrust(t *testing.T) {
 	}
 }
 
-// TestAutoLeavesAlone: what cannot be inspected is a tunnel, byte for byte.
-func TestAutoLeavesAlone(t *testing.T) {
-	t.Run("another protocol", func(t *testing.T) {
-		o := serveOrigin(t, echoLine)
-		p, proxy := newProxy(t, inspecting(inspect.Auto))
-		for _, early := range []string{"SSH-2.0\n", ""} {
-			conn, r := openTunnel(t, proxy, o.address, early)
-			if early == "" {
-				io.WriteString(conn, "GET /\n")
-			}
-			if line, _ := r.ReadString('\n'); !strings.HasPrefix(line, "got ") {
-				t.Errorf("got %q", line)
-			}
-		}
-		if n := p.current.Load().inspects.memory.Counts().Left[inspect.NotTLS]; n != 2 {
-			t.Errorf("%d counted", n)
-		}
-	})
-	t.Run("a server that speaks first", func(t *testing.T) {
-		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.WriteString(conn, "220 ready\n") })
-		_, proxy := newProxy(t, func(o *Options) {
-			inspecting(inspect.Auto)(o)
-			o.Timeouts.Head = 200 * time.Millisecond
-		})
-		_, r := openTunnel(t, proxy, o.address, "")
-		if line, _ := r.ReadString('\n'); line != "220 ready\n" {
-			t.Errorf("got %q", line)
-		}
-	})
-	t.Run("client certificates", func(t *testing.T) {
-		clients := newAuthority()
-		o := serveSecure(t, greet, func(config *tls.Config) {
-			config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, trusting(clients)
-		}, "http/1.1")
-		_, proxy := newProxy(t, inspecting(inspect.Auto))
-		// The client trusts the origin's own issuer alone: it is a tunnel.
-		c := visitor(t, proxy, trusting(originAuthority()), false)
-		mine, err := clients.Leaf("me.example")
-		if err != nil {
-			t.Fatal(err)
-		}
-		mine.Leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-		if resp, _, err := read(c, o.URL); err != nil || resp.StatusCode != 200 {
-			t.Errorf("%v %v", resp, err)
-		}
-	})
-	t.Run("a client that pins", func(t *testing.T) {
-		o := serveSecure(t, greet, nil, "http/1.1")
-		p, proxy := newProxy(t, inspecting(inspect.Auto))
-		pinning := visitor(t, proxy, trusting(originAuthority()), false)
-		if _, _, err := read(pinning, o.URL); err == nil {
-			t.Fatal("not inspected at all")
-		}
-		until(t, "the refusal is known", func() bool {
-			_, left := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
-			return left
-		})
-		if resp, _, err := read(pinning, o.URL); err != nil || resp.StatusCode != 200 {
-			t.Errorf("%v %v", resp, err)
-		}
-		if n := p.current.Load().inspects.memory.Counts().Left[inspect.Pinned]; n != 1 {
-			t.Errorf("%d counted", n)
-		}
-	})
-	t.Run("another name inside", func(t *testing.T) {
-		o := serveSecure(t, greet, nil, "http/1.1")
-		proxy := serveProxy(t, inspecting(inspect.Auto))
-		if _, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(originAuthority()), ServerName: "localhost"}); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("hosts beyond the authority", func(t *testing.T) {
-		o := serveSecure(t, greet, nil, "http/1.1")
-		narrow, err := inspect.Create(inspect.CreateOptions{Only: []string{"shop.example"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		proxy := serveProxy(t, func(o *Options) {
-			inspecting(inspect.Always)(o)
-			o.Inspection.Authority = narrow
-		})
-		if resp, _, err := read(visitor(t, proxy, trusting(originAuthority()), false), o.URL); err != nil || resp.StatusCode != 200 {
-			t.Errorf("%v %v", resp, err)
-		}
-	})
-	t.Run("never", func(t *testing.T) {
-		o := serveSecure(t, greet, nil, "http/1.1")
-		proxy := serveProxy(t, inspecting(inspect.Never))
-		if resp, _, err := read(visitor(t, proxy, trusting(originAuthority()), false), o.URL); err != nil || resp.StatusCode != 200 {
-			t.Errorf("%v %v", resp, err)
-		}
-	})
-}
-
-// TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.
-func TestAlwaysLeavesNothing(t *testing.T) {
-	o := serveOrigin(t, echoLine)
-	proxy := serveProxy(t, inspecting(inspect.Always))
-	_, r := openTunnel(t, proxy, o.address, "SSH-2.0\n")
-	if got, err := io.ReadAll(r); len(got) > 0 {
-		t.Errorf("%q, %v", got, err)
-	}
-	if o.saw() != "" {
-		t.Errorf("the origin got %q", o.saw())
-	}
-}
-
 // TestOriginConnectionsAreShared: by all clients, and their TLS sessions too.
 func TestOriginConnectionsAreShared(t *testing.T) {
 	for _, protocol := range []string{"http/1.1", "h2"} {
@@ -392,78 +282,5 @@ func TestUnreachableOriginInside(t *testing.T) {
 	resp, body, err := read(visitor(t, serveProxy(t, inspecting(inspect.Auto)), trusting(testAuthority()), false), "https://"+address+"/")
 	if err != nil || resp.StatusCode != 502 || !strings.Contains(body, "refused") {
 		t.Errorf("%v %q %v", resp, body, err)
-	}
-}
-
-// TestPagesAboutInspection: the certificate to import, and what was left alone.
-func TestPagesAboutInspection(t *testing.T) {
-	p, proxy := newProxy(t, inspecting(inspect.Auto))
-	p.current.Load().inspects.memory.Left(inspect.Pinned)
-	page := func(path string) string {
-		got, _ := exchangeRaw(t, proxy, "GET "+path+" HTTP/1.1\r\nHost: "+proxy+"\r\nConnection: close\r\n\r\n")
-		return got
-	}
-	if got := page("/ca.pem"); !strings.Contains(got, "BEGIN CERTIFICATE") || strings.Contains(got, "PRIVATE") {
-		t.Errorf("got %.300q", got)
-	}
-	if got := page("/ca.mobileconfig"); !strings.Contains(got, "application/x-apple-aspen-config") {
-		t.Errorf("got %.300q", got)
-	}
-	if got := page("/inspection"); !strings.Contains(got, "1 left as tunnels: the client refuses guise's certificate") {
-		t.Errorf("got %q", got)
-	}
-	if got := page("/"); !strings.Contains(got, "guise is running") {
-		t.Errorf("got %.300q", got)
-	}
-	off := serveProxy(t, nil)
-	if got, _ := exchangeRaw(t, off, "GET /ca.pem HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 404") {
-		t.Errorf("without inspection: %.100q", got)
-	}
-}
-
-// TestWhoIsInside: requests inside are of whoever proved to be there by the
-// CONNECT, and end with the right to be.
-func TestWhoIsInside(t *testing.T) {
-	o := serveSecure(t, greet, nil, "http/1.1")
-	users := withUsers(t)
-	var options Options
-	p, proxy := newProxy(t, func(edit *Options) {
-		inspecting(inspect.Always)(edit)
-		users(edit)
-		options = *edit
-	})
-	conn := dial(t, proxy)
-	io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n"+authorization("ann", "secret")+"\r\n\r\n")
-	if resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
-		t.Fatal(resp, err)
-	}
-	tc := tls.Client(conn, &tls.Config{RootCAs: trusting(testAuthority()), ServerName: "127.0.0.1"})
-	ask := func() (*http.Response, error) {
-		io.WriteString(tc, "GET / HTTP/1.1\r\nHost: "+o.address+"\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(tc), nil)
-		if err == nil {
-			io.Copy(io.Discard, resp.Body)
-		}
-		return resp, err
-	}
-	if resp, err := ask(); err != nil || resp.StatusCode != 200 {
-		t.Fatal(resp, err)
-	}
-	for _, r := range o.saw() {
-		if r.Header.Get("Proxy-Authorization") != "" {
-			t.Error("credentials reach the origin")
-		}
-	}
-	if err := gate.RemoveUser(options.Gate.Users, "ann"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Reload(options); err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := ask(); err == nil {
-		t.Errorf("a user who is no more: %d", resp.StatusCode)
-	}
-	if n := len(o.saw()); n != 1 {
-		t.Errorf("%d requests reached the origin", n)
 	}
 }

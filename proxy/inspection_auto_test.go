@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"guise/proxy/inspect"
+)
+
+// TestAutoLeavesAlone: what cannot be inspected is a tunnel, byte for byte.
+func TestAutoLeavesAlone(t *testing.T) {
+	t.Run("another protocol", func(t *testing.T) {
+		o := serveOrigin(t, echoLine)
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		for _, early := range []string{"SSH-2.0\n", ""} {
+			conn, r := openTunnel(t, proxy, o.address, early)
+			if early == "" {
+				io.WriteString(conn, "GET /\n")
+			}
+			if line, _ := r.ReadString('\n'); !strings.HasPrefix(line, "got ") {
+				t.Errorf("got %q", line)
+			}
+		}
+		if n := p.current.Load().inspects.memory.Counts().Left[inspect.NotTLS]; n != 2 {
+			t.Errorf("%d counted", n)
+		}
+	})
+	t.Run("a server that speaks first", func(t *testing.T) {
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.WriteString(conn, "220 ready\n") })
+		_, proxy := newProxy(t, func(o *Options) {
+			inspecting(inspect.Auto)(o)
+			o.Timeouts.Head = 200 * time.Millisecond
+		})
+		_, r := openTunnel(t, proxy, o.address, "")
+		if line, _ := r.ReadString('\n'); line != "220 ready\n" {
+			t.Errorf("got %q", line)
+		}
+	})
+	t.Run("client certificates", func(t *testing.T) {
+		clients := newAuthority()
+		o := serveSecure(t, greet, func(config *tls.Config) {
+			config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, trusting(clients)
+		}, "http/1.1")
+		_, proxy := newProxy(t, inspecting(inspect.Auto))
+		// The client trusts the origin's own issuer alone: it is a tunnel.
+		c := visitor(t, proxy, trusting(originAuthority()), false)
+		mine, err := clients.Leaf("me.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine.Leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		if resp, _, err := read(c, o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+	})
+	t.Run("a client that pins", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		pinning := visitor(t, proxy, trusting(originAuthority()), false)
+		if _, _, err := read(pinning, o.URL); err == nil {
+			t.Fatal("not inspected at all")
+		}
+		until(t, "the refusal is known", func() bool {
+			_, left := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
+			return left
+		})
+		if resp, _, err := read(pinning, o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+		if n := p.current.Load().inspects.memory.Counts().Left[inspect.Pinned]; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+	})
+	t.Run("another name inside", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		proxy := serveProxy(t, inspecting(inspect.Auto))
+		if _, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(originAuthority()), ServerName: "localhost"}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("hosts beyond the authority", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		narrow, err := inspect.Create(inspect.CreateOptions{Only: []string{"shop.example"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := serveProxy(t, func(o *Options) {
+			inspecting(inspect.Always)(o)
+			o.Inspection.Authority = narrow
+		})
+		if resp, _, err := read(visitor(t, proxy, trusting(originAuthority()), false), o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+	})
+	t.Run("never", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		proxy := serveProxy(t, inspecting(inspect.Never))
+		if resp, _, err := read(visitor(t, proxy, trusting(originAuthority()), false), o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+	})
+}
+
+// TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.
+func TestAlwaysLeavesNothing(t *testing.T) {
+	o := serveOrigin(t, echoLine)
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	_, r := openTunnel(t, proxy, o.address, "SSH-2.0\n")
+	if got, err := io.ReadAll(r); len(got) > 0 {
+		t.Errorf("%q, %v", got, err)
+	}
+	if o.saw() != "" {
+		t.Errorf("the origin got %q", o.saw())
+	}
+}

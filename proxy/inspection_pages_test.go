@@ -1,0 +1,86 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"guise/proxy/gate"
+	"guise/proxy/inspect"
+)
+
+// TestPagesAboutInspection: the certificate to import, and what was left alone.
+func TestPagesAboutInspection(t *testing.T) {
+	p, proxy := newProxy(t, inspecting(inspect.Auto))
+	p.current.Load().inspects.memory.Left(inspect.Pinned)
+	page := func(path string) string {
+		got, _ := exchangeRaw(t, proxy, "GET "+path+" HTTP/1.1\r\nHost: "+proxy+"\r\nConnection: close\r\n\r\n")
+		return got
+	}
+	if got := page("/ca.pem"); !strings.Contains(got, "BEGIN CERTIFICATE") || strings.Contains(got, "PRIVATE") {
+		t.Errorf("got %.300q", got)
+	}
+	if got := page("/ca.mobileconfig"); !strings.Contains(got, "application/x-apple-aspen-config") {
+		t.Errorf("got %.300q", got)
+	}
+	if got := page("/inspection"); !strings.Contains(got, "1 left as tunnels: the client refuses guise's certificate") {
+		t.Errorf("got %q", got)
+	}
+	if got := page("/"); !strings.Contains(got, "guise is running") {
+		t.Errorf("got %.300q", got)
+	}
+	off := serveProxy(t, nil)
+	if got, _ := exchangeRaw(t, off, "GET /ca.pem HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 404") {
+		t.Errorf("without inspection: %.100q", got)
+	}
+}
+
+// TestWhoIsInside: requests inside are of whoever proved to be there by the
+// CONNECT, and end with the right to be.
+func TestWhoIsInside(t *testing.T) {
+	o := serveSecure(t, greet, nil, "http/1.1")
+	users := withUsers(t)
+	var options Options
+	p, proxy := newProxy(t, func(edit *Options) {
+		inspecting(inspect.Always)(edit)
+		users(edit)
+		options = *edit
+	})
+	conn := dial(t, proxy)
+	io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n"+authorization("ann", "secret")+"\r\n\r\n")
+	if resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	tc := tls.Client(conn, &tls.Config{RootCAs: trusting(testAuthority()), ServerName: "127.0.0.1"})
+	ask := func() (*http.Response, error) {
+		io.WriteString(tc, "GET / HTTP/1.1\r\nHost: "+o.address+"\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(tc), nil)
+		if err == nil {
+			io.Copy(io.Discard, resp.Body)
+		}
+		return resp, err
+	}
+	if resp, err := ask(); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	for _, r := range o.saw() {
+		if r.Header.Get("Proxy-Authorization") != "" {
+			t.Error("credentials reach the origin")
+		}
+	}
+	if err := gate.RemoveUser(options.Gate.Users, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := ask(); err == nil {
+		t.Errorf("a user who is no more: %d", resp.StatusCode)
+	}
+	if n := len(o.saw()); n != 1 {
+		t.Errorf("%d requests reached the origin", n)
+	}
+}
