@@ -13,14 +13,10 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 )
 
 // pattern is the body of n bytes that belongs to a number.
@@ -116,12 +112,7 @@ func TestFaultsOnTheWayToOrigins(t *testing.T) {
 	origin := &workshop{posts: make(map[string]int)}
 	server := httptest.NewServer(origin)
 	defer server.Close()
-	zerolog.SetGlobalLevel(zerolog.Disabled) // its parts write to standard error
-	faulty := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "origin", "127.0.0.1:0", server.Listener.Addr().String())
-	if err := faulty.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer faulty.Stop()
+	faulty := startFaultyWay(t, server.Listener.Addr().String())
 	before := held()
 	t.Run("work", func(t *testing.T) {
 		proxy := serveProxy(t, func(o *Options) {
@@ -142,11 +133,7 @@ func TestFaultsOnTheWayToOrigins(t *testing.T) {
 			`{"type": "timeout", "stream": "upstream", "toxicity": 0.3, "attributes": {"timeout": 100}}`,
 			`{"type": "slow_close", "attributes": {"delay": 20}}`,
 		} {
-			if fault != "" {
-				if _, err := faulty.Toxics.AddToxicJson(strings.NewReader(fault)); err != nil {
-					t.Fatalf("%s: %v", fault, err)
-				}
-			}
+			faulty.replaceFault(t, fault)
 			var count [outcomes]atomic.Int64
 			var working sync.WaitGroup
 			for range clients {
@@ -163,7 +150,7 @@ func TestFaultsOnTheWayToOrigins(t *testing.T) {
 							r = bufio.NewReader(conn)
 						}
 						n := int(number.Add(1))
-						how, err := work(conn, r, faulty.Listen, n, 1<<(n%14)+n%7)
+						how, err := work(conn, r, faulty.address, n, 1<<(n%14)+n%7)
 						if err != nil {
 							t.Errorf("%s: request %d: %v", fault, n, err)
 							break
@@ -183,7 +170,6 @@ func TestFaultsOnTheWayToOrigins(t *testing.T) {
 			if count[wholeAnswer].Load() == 0 || fault == "" && count[wholeAnswer].Load() < int64(clients*each) {
 				t.Errorf("%s: only %d answers came", fault, count[wholeAnswer].Load())
 			}
-			faulty.Toxics.ResetToxics(t.Context())
 		}
 	})
 	origin.mu.Lock()

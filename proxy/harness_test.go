@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,10 +22,14 @@ import (
 	"guise/proxy/egress"
 )
 
-// Toxiproxy, which stands between proxy and origin in a test, loses a goroutine
-// of its own now and then when a connection breaks in its hands.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
+	if origin := os.Getenv(toxicOrigin); origin != "" {
+		if err := runToxiproxy(origin); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
 }
 
 // patience bounds every wait of a test.
