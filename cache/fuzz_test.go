@@ -132,6 +132,7 @@ func FuzzRanges(f *testing.F) {
 func FuzzContentRange(f *testing.F) {
 	f.Add("bytes 0-4/10")
 	f.Add("bytes 99999999999999999999-99999999999999999999/*")
+	f.Add("bytes 9999999999999999999999999-99999999999999999999/*")
 	f.Fuzz(func(t *testing.T, field string) {
 		r, ok := parseContentRange(field)
 		if ok && (r.first < 0 || r.last < r.first || r.total >= 0 && r.last >= r.total) {

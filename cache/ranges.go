@@ -103,7 +103,7 @@ func (r contentRange) String() string {
 // parsePosition reads 1*DIGIT as a position in a representation. A number
 // that does not fit lies behind the end of any: it is the largest one.
 func parsePosition(s string) (int64, bool) {
-	const most = int64(1) << 60
+	const most = int64(1) << 59 // ten times it fits
 	if s == "" {
 		return 0, false
 	}
