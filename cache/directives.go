@@ -53,8 +53,7 @@ func parseDirectives(lines []string) directives {
 }
 
 func (d *directives) take(item string) {
-	name, value, hasValue := strings.Cut(item, "=")
-	name = strings.TrimSpace(name)
+	name, value, hasValue := cutDirective(item)
 	switch {
 	case equalFold(name, "no-store"):
 		d.noStore = true
@@ -158,6 +157,13 @@ func cutItem(list string) (item, rest string) {
 		}
 	}
 	return strings.Trim(list, " \t"), ""
+}
+
+// cutDirective splits a directive into its name and its argument. The name may
+// have whitespace behind it, which RFC 9111 §5.2 does not know and origins send.
+func cutDirective(item string) (name, value string, hasValue bool) {
+	name, value, hasValue = strings.Cut(item, "=")
+	return strings.TrimRight(name, " \t"), value, hasValue
 }
 
 // unquote returns the value of a quoted string (RFC 9110 §5.6.4), or s itself

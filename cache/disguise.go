@@ -72,7 +72,7 @@ func shortenLifetimes(line string, less seconds) string {
 		if b.Len() > 0 {
 			b.WriteString(", ")
 		}
-		name, value, _ := strings.Cut(item, "=")
+		name, value, _ := cutDirective(item)
 		if !equalFold(name, "max-age") && !equalFold(name, "s-maxage") {
 			b.WriteString(item)
 			continue

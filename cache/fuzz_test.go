@@ -12,7 +12,7 @@ import (
 )
 
 func FuzzDirectives(f *testing.F) {
-	for _, s := range []string{"max-age=60", `no-cache="a, b", private=c`, `x="\"`, "max-age=99999999999999999999", ",,=,\"", "MAX-stale, Min-Fresh=1"} {
+	for _, s := range []string{"max-age=60", `no-cache="a, b", private=c`, `x="\"`, "max-age=99999999999999999999", "max-age\t =60", ",,=,\"", "MAX-stale, Min-Fresh=1"} {
 		f.Add(s, "")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
