@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -9,11 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -84,10 +81,6 @@ func (w *web) requests(host string) []*http.Request {
 
 // TestBrowserByPAC runs Chromium with nothing but the PAC URL.
 func TestBrowserByPAC(t *testing.T) {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("no chromium: install Debian's package, as scripts/test does")
-	}
 	w, hop := serveWeb(t)
 	local := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		io.WriteString(rw, "<title>direct</title><h1>"+r.RemoteAddr+"</h1>")
@@ -95,46 +88,20 @@ func TestBrowserByPAC(t *testing.T) {
 	defer local.Close()
 	_, address := newProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{hop} })
 
-	allocator, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
+	tab := startChromium(t, t.TempDir(),
 		chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("proxy-pac-url", "http://"+address+"/proxy.pac"),
-	)...)
-	defer cancel()
-	browser, cancel := chromedp.NewContext(allocator)
-	defer cancel()
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
-
-	title := func(url string) string {
-		t.Helper()
-		limited, cancel := context.WithTimeout(browser, time.Minute)
-		defer cancel()
-		if err := chromedp.Do(limited, chromedp.Navigate(url)); err != nil {
-			t.Fatalf("%s: %v", url, err)
-		}
-		got, err := chromedp.Run(limited, chromedp.Title())
-		if err != nil {
-			t.Fatalf("%s: %v", url, err)
-		}
-		return got
-	}
-	if got := title("http://site.example/"); got != "site.example" {
+	)
+	if got := title(t, tab, "http://site.example/"); got != "site.example" {
 		t.Errorf("plain page: title %q", got)
 	}
-	if got := title("https://secure.example/"); got != "secure.example" {
+	if got := title(t, tab, "https://secure.example/"); got != "secure.example" {
 		t.Errorf("tunnelled page: title %q", got)
 	}
-	if got := title(local.URL); got != "direct" {
+	if got := title(t, tab, local.URL); got != "direct" {
 		t.Errorf("local page: title %q", got)
 	}
-	if got := title("http://" + address + "/"); got != "guise is running" {
+	if got := title(t, tab, "http://"+address+"/"); got != "guise is running" {
 		t.Errorf("start page: title %q", got)
 	}
 

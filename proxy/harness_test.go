@@ -57,6 +57,12 @@ func newProxy(t testing.TB, edit func(*Options)) (*Proxy, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, serve(t, p)
+}
+
+// serve runs p until the test ends, and returns its address.
+func serve(t testing.TB, p *Proxy) string {
+	t.Helper()
 	l := listen(t)
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(l) }()
@@ -68,7 +74,7 @@ func newProxy(t testing.TB, edit func(*Options)) (*Proxy, string) {
 			t.Errorf("Serve returned %v, want ErrServerClosed", err)
 		}
 	})
-	return p, l.Addr().String()
+	return l.Addr().String()
 }
 
 func listen(t testing.TB) net.Listener {

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"guise/proxy/wire/http2test"
 )
 
 // h2Client returns a transport that speaks HTTP/2 with the proxy at address as
@@ -249,17 +251,18 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	wrong := func(*http.Request) string { return "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }
 	address := serveProxy(t, nil)
 	open := func(o *origin, protocol string) (string, func(string) string) {
-		c := dialFrames(t, address)
-		c.head(1, false, ":method: CONNECT", ":protocol: "+protocol, ":scheme: http", ":authority: "+o.address, ":path: /chat", "sec-websocket-version: 13", "sec-websocket-protocol: chat")
-		h := c.headers(1)
-		for _, name := range []string{"upgrade", "connection", "sec-websocket-accept"} {
-			if c.field(h, name) != "" {
-				t.Errorf("the answer has %s", name)
+		c := http2test.NewClient(t, dial(t, address))
+		c.Head(1, false, ":method: CONNECT", ":protocol: "+protocol, ":scheme: http", ":authority: "+o.address, ":path: /chat", "sec-websocket-version: 13", "sec-websocket-protocol: chat")
+		h := c.Headers(1)
+		for _, f := range h.RegularFields() {
+			switch f.Name {
+			case "upgrade", "connection", "sec-websocket-accept":
+				t.Errorf("the answer has %s", f.Name)
 			}
 		}
-		return c.field(h, ":status"), func(s string) string {
+		return h.PseudoValue("status"), func(s string) string {
 			c.WriteData(1, true, []byte(s))
-			return c.data(1)
+			return c.Data(1)
 		}
 	}
 	status, echo := open(serveOrigin(t, upgraded(right)), "websocket")
@@ -285,18 +288,18 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 func TestShutdownLeavesStreamsTheirTime(t *testing.T) {
 	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
 	p, address := newProxy(t, nil)
-	c := dialFrames(t, address)
-	c.head(1, false, ":method: CONNECT", ":authority: "+o.address)
-	if status := c.field(c.headers(1), ":status"); status != "200" {
+	c := http2test.NewClient(t, dial(t, address))
+	c.Head(1, false, ":method: CONNECT", ":authority: "+o.address)
+	if status := c.Headers(1).PseudoValue("status"); status != "200" {
 		t.Fatal(status)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- p.Shutdown(ctx) }()
-	c.goAway()
+	c.GoAway()
 	c.WriteData(1, false, []byte("still here"))
-	if got := c.someData(1); got != "still here" {
+	if got := c.SomeData(1); got != "still here" {
 		t.Errorf("got %q", got)
 	}
 	cancel()

@@ -103,10 +103,6 @@ func trustInProfile(t *testing.T, home string, a *inspect.Authority) {
 // TestBrowserInside runs Chromium, which trusts the authority in its own
 // profile and nothing else of the test, through inspection.
 func TestBrowserInside(t *testing.T) {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("no chromium: install Debian's package, as scripts/test does")
-	}
 	o := serveSecure(t, browserOrigin, nil, "h2", "http/1.1")
 	stranger := newAuthority()
 	bad := serveSecure(t, browserOrigin, func(config *tls.Config) {
@@ -116,27 +112,12 @@ func TestBrowserInside(t *testing.T) {
 
 	home := t.TempDir()
 	trustInProfile(t, home, testAuthority())
-	allocator, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.Env("HOME="+home),
-		chromedp.UserDataDir(filepath.Join(home, "profile")),
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
+	tab := startChromium(t, home,
 		chromedp.Flag("proxy-server", "http://"+address),
 		chromedp.Flag("proxy-bypass-list", "<-loopback>"),
-	)...)
-	defer cancel()
-	tab, cancel := chromedp.NewContext(allocator)
-	defer cancel()
-	limited, cancel := context.WithTimeout(tab, 5*time.Minute)
-	defer cancel()
-	if err := chromedp.Do(limited, chromedp.Navigate(o.URL+"/")); err != nil {
-		t.Fatalf("open the page: %v", err)
-	}
-	if got, err := chromedp.Run(limited, chromedp.Title()); err != nil || got != "inspected" {
-		t.Fatalf("title %q, %v", got, err)
+	)
+	if got := title(t, tab, o.URL+"/"); got != "inspected" {
+		t.Fatalf("title %q", got)
 	}
 	if p.current.Load().inspects.memory.Counts().Inspected == 0 {
 		t.Fatal("the page was not inspected")
@@ -147,6 +128,8 @@ func TestBrowserInside(t *testing.T) {
 		}
 	}
 
+	limited, cancel := context.WithTimeout(tab, 5*time.Minute)
+	defer cancel()
 	script := func(text string) string {
 		t.Helper()
 		got, err := chromedp.Run(limited, chromedp.Evaluate[string](text, chromedp.EvalAwaitPromise))

@@ -1,14 +1,11 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -16,10 +13,6 @@ import (
 // TestBrowserOverTLS runs Chromium with an https proxy, to which it speaks
 // HTTP/2, and with a SOCKS proxy.
 func TestBrowserOverTLS(t *testing.T) {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("no chromium: install Debian's package, as scripts/test does")
-	}
 	w, hop := serveWeb(t)
 	p, _ := newProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{hop} })
 	var two, others atomic.Int64
@@ -40,31 +33,13 @@ func TestBrowserOverTLS(t *testing.T) {
 		{"socks", "socks5://" + serveAs(t, p, Listening{Protocol: SOCKS5}), false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			allocator, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-				chromedp.ExecPath(path),
-				chromedp.UserDataDir(t.TempDir()),
-				chromedp.NoSandbox,
-				chromedp.DisableGPU,
-				chromedp.Flag("disable-quic", true),
-				chromedp.Flag("disable-component-update", true),
+			tab := startChromium(t, t.TempDir(),
 				chromedp.Flag("ignore-certificate-errors", true),
 				chromedp.Flag("proxy-server", c.proxy),
-			)...)
-			defer cancel()
-			browser, cancel := chromedp.NewContext(allocator)
-			defer cancel()
-			if err := chromedp.Do(browser); err != nil {
-				t.Fatalf("start chromium: %v", err)
-			}
-			for _, page := range []string{"http://" + c.what + "-plain.example/", "https://" + c.what + "-secure.example/"} {
-				limited, cancel := context.WithTimeout(browser, time.Minute)
-				defer cancel()
-				if err := chromedp.Do(limited, chromedp.Navigate(page)); err != nil {
-					t.Fatalf("%s: %v", page, err)
-				}
-				got, err := chromedp.Run(limited, chromedp.Title())
-				if want := strings.Trim(strings.SplitN(page, ":", 2)[1], "/"); err != nil || got != want {
-					t.Errorf("%s: title %q, %v", page, got, err)
+			)
+			for scheme, host := range map[string]string{"http": c.what + "-plain.example", "https": c.what + "-secure.example"} {
+				if got := title(t, tab, scheme+"://"+host+"/"); got != host {
+					t.Errorf("%s page: title %q", scheme, got)
 				}
 			}
 			plain := w.requests(c.what + "-plain.example")

@@ -162,18 +162,7 @@ func serveWitnessed(t *testing.T, w *witness) string {
 		t.Fatal(err)
 	}
 	w.next, p.server.Handler = p, w
-	l := listen(t)
-	served := make(chan error, 1)
-	go func() { served <- p.Serve(l) }()
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("Serve returned %v", err)
-		}
-	})
-	return l.Addr().String()
+	return serve(t, p)
 }
 
 // converse sends raw, says that nothing follows, and returns all that is

@@ -30,6 +30,8 @@ var rooms = map[string]struct{ project, modules []string }{
 		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
+	"guise/proxy/wire/http2test": {modules: []string{"golang.org/x/net"}}, // for tests alone
+
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
 		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect", "guise/proxy/telemetry", "guise/proxy/certs"},

@@ -20,7 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
+
+	"guise/proxy/wire/http2test"
 )
 
 // startHTTP2 serves h over HTTP/2 in the clear, and returns the address and a
@@ -207,69 +208,11 @@ func TestHTTP2BrokenResponseIsReset(t *testing.T) {
 }
 
 // A rawHTTP2 is a client that may say anything.
-type rawHTTP2 struct {
-	t *testing.T
-	net.Conn
-	*http2.Framer
-	block   bytes.Buffer
-	encoder *hpack.Encoder
-}
+type rawHTTP2 = http2test.Client
 
 func dialHTTP2(t *testing.T, addr string) *rawHTTP2 {
 	t.Helper()
-	c := &rawHTTP2{t: t, Conn: dial(t, addr)}
-	c.Framer = http2.NewFramer(c.Conn, c.Conn)
-	c.Framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	c.encoder = hpack.NewEncoder(&c.block)
-	io.WriteString(c.Conn, http2Preface)
-	c.WriteSettings()
-	return c
-}
-
-// head sends a HEADERS frame of "name: value" lines.
-func (c *rawHTTP2) head(stream uint32, end bool, lines ...string) error {
-	c.block.Reset()
-	for _, line := range lines {
-		i := strings.Index(line[1:], ": ") + 1
-		c.encoder.WriteField(hpack.HeaderField{Name: line[:i], Value: line[i+2:]})
-	}
-	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end})
-}
-
-// until returns the first frame for which is returns true.
-func (c *rawHTTP2) until(is func(http2.Frame) bool) http2.Frame {
-	c.t.Helper()
-	for {
-		f, err := c.ReadFrame()
-		if err != nil {
-			c.t.Fatalf("read frame: %v", err)
-		}
-		if is(f) {
-			return f
-		}
-	}
-}
-
-// outcome is how a stream, or the connection, ends for the client: a status,
-// "reset CODE" or "goaway CODE".
-func (c *rawHTTP2) outcome(stream uint32) string {
-	c.t.Helper()
-	f := c.until(func(f http2.Frame) bool {
-		switch f := f.(type) {
-		case *http2.GoAwayFrame:
-			return true
-		case *http2.RSTStreamFrame, *http2.MetaHeadersFrame:
-			return f.Header().StreamID == stream
-		}
-		return false
-	})
-	switch f := f.(type) {
-	case *http2.GoAwayFrame:
-		return "goaway " + f.ErrCode.String()
-	case *http2.RSTStreamFrame:
-		return "reset " + f.ErrCode.String()
-	}
-	return f.(*http2.MetaHeadersFrame).PseudoValue("status")
+	return http2test.NewClient(t, dial(t, addr))
 }
 
 var plainGet = []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /"}
@@ -330,13 +273,13 @@ func TestHTTP2Refuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client := dialHTTP2(t, addr)
-			client.head(1, true, c.lines...)
-			if got := client.outcome(1); got != c.want {
+			client.Head(1, true, c.lines...)
+			if got := client.Outcome(1); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 			// The connection's field table is still right.
-			client.head(3, true, append(plainGet[:3:3], ":path: /?next", "x-next: a")...)
-			if got := client.outcome(3); got != "200" {
+			client.Head(3, true, append(plainGet[:3:3], ":path: /?next", "x-next: a")...)
+			if got := client.Outcome(3); got != "200" {
 				t.Errorf("the next request: %s", got)
 			}
 			if uri := <-saw; uri != "http://a.example/?next" || len(saw) > 0 {
@@ -351,21 +294,21 @@ func TestHTTP2Refuses(t *testing.T) {
 func TestHTTP2Floods(t *testing.T) {
 	for name, flood := range map[string]func(c *rawHTTP2, i uint32) error{
 		"rapid reset": func(c *rawHTTP2, i uint32) error {
-			c.head(2*i+1, true, plainGet...)
+			c.Head(2*i+1, true, plainGet...)
 			return c.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
 		},
 		"made to reset": func(c *rawHTTP2, i uint32) error {
-			c.head(2*i+1, false, plainGet...)
+			c.Head(2*i+1, false, plainGet...)
 			return c.WriteWindowUpdate(2*i+1, 1<<31-1)
 		},
 		"ping":       func(c *rawHTTP2, i uint32) error { return c.WritePing(false, [8]byte{}) },
 		"settings":   func(c *rawHTTP2, i uint32) error { return c.WriteSettings() },
 		"priority":   func(c *rawHTTP2, i uint32) error { return c.WritePriority(2*i+1, http2.PriorityParam{}) },
 		"unknown":    func(c *rawHTTP2, i uint32) error { return c.WriteRawFrame(0xee, 0, 0, nil) },
-		"over limit": func(c *rawHTTP2, i uint32) error { return c.head(2*i+1, false, plainGet...) },
+		"over limit": func(c *rawHTTP2, i uint32) error { return c.Head(2*i+1, false, plainGet...) },
 		"empty data": func(c *rawHTTP2, i uint32) error {
 			if i == 0 {
-				c.head(1, false, plainGet...)
+				c.Head(1, false, plainGet...)
 			}
 			return c.WriteData(1, false, nil)
 		},
@@ -413,13 +356,13 @@ func TestHTTP2StreamsAreBounded(t *testing.T) {
 	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { <-release }, func(s *Server) { s.Limits.Streams = 3 })
 	c := dialHTTP2(t, addr)
 	for i := range uint32(4) {
-		c.head(2*i+1, true, plainGet...)
+		c.Head(2*i+1, true, plainGet...)
 	}
-	if got := c.outcome(7); got != "reset REFUSED_STREAM" {
+	if got := c.Outcome(7); got != "reset REFUSED_STREAM" {
 		t.Errorf("the fourth stream: %s", got)
 	}
 	close(release)
-	if got := c.outcome(1); got != "200" {
+	if got := c.Outcome(1); got != "200" {
 		t.Errorf("the first stream: %s", got)
 	}
 }
@@ -439,17 +382,17 @@ func TestHTTP2Timeouts(t *testing.T) {
 			c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})
 		}, nil},
 		"half a frame": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, func(c *rawHTTP2) {
-			c.head(1, false, plainGet...)
+			c.Head(1, false, plainGet...)
 			c.Conn.Write([]byte{0, 0})
 		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
 		"half a body": {Timeouts{Head: long, KeepAlive: short, Body: short, Write: long}, func(c *rawHTTP2) {
-			c.head(1, false, plainGet...)
+			c.Head(1, false, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			result <- err
 		}},
 		"no window": {Timeouts{Head: long, KeepAlive: short, Body: long, Write: short}, func(c *rawHTTP2) {
-			c.head(1, true, plainGet...)
+			c.Head(1, true, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := w.Write(make([]byte, 1<<20))
 			result <- err
@@ -529,11 +472,11 @@ func TestHTTP2Tunnel(t *testing.T) {
 	}, nil)
 	t.Run("ours ends first", func(t *testing.T) {
 		c := dialHTTP2(t, addr)
-		c.head(1, false, ":method: CONNECT", ":authority: first.example:443")
-		if got := c.outcome(1); got != "200" {
+		c.Head(1, false, ":method: CONNECT", ":authority: first.example:443")
+		if got := c.Outcome(1); got != "200" {
 			t.Fatal(got)
 		}
-		c.until(func(f http2.Frame) bool { d, ok := f.(*http2.DataFrame); return ok && d.StreamEnded() })
+		c.Until(func(f http2.Frame) bool { d, ok := f.(*http2.DataFrame); return ok && d.StreamEnded() })
 		c.WriteData(1, true, []byte("late")) // answered by an error: the half is closed
 		if err := <-ended; err == nil {
 			t.Error("a write after CloseWrite succeeds")
@@ -541,24 +484,24 @@ func TestHTTP2Tunnel(t *testing.T) {
 	})
 	t.Run("client's ends first", func(t *testing.T) {
 		c := dialHTTP2(t, addr)
-		c.head(1, false, ":method: CONNECT", ":authority: a.example:443")
-		c.outcome(1)
+		c.Head(1, false, ":method: CONNECT", ":authority: a.example:443")
+		c.Outcome(1)
 		c.WriteData(1, true, []byte("ping"))
-		d := c.until(func(f http2.Frame) bool { _, ok := f.(*http2.DataFrame); return ok }).(*http2.DataFrame)
+		d := c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.DataFrame); return ok }).(*http2.DataFrame)
 		if string(d.Data()) != "ping" {
 			t.Errorf("got %q", d.Data())
 		}
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if got := c.outcome(1); got != "reset CONNECT_ERROR" {
+		if got := c.Outcome(1); got != "reset CONNECT_ERROR" {
 			t.Errorf("Close without CloseWrite: %s", got)
 		}
 	})
 	t.Run("client resets", func(t *testing.T) {
 		c := dialHTTP2(t, addr)
-		c.head(1, false, ":method: CONNECT", ":authority: a.example:443")
-		c.outcome(1)
+		c.Head(1, false, ":method: CONNECT", ":authority: a.example:443")
+		c.Outcome(1)
 		c.WriteRSTStream(1, http2.ErrCodeCancel)
 		if err := <-ended; err != io.ErrUnexpectedEOF {
 			t.Errorf("read: %v", err)
@@ -591,21 +534,20 @@ func (q quietConn) Close() error {
 func FuzzHTTP2(f *testing.F) {
 	frames := func(write func(c *rawHTTP2)) []byte {
 		var b bytes.Buffer
-		c := &rawHTTP2{Framer: http2.NewFramer(&b, nil)}
-		c.encoder = hpack.NewEncoder(&c.block)
+		c := http2test.NewWriter(&b)
 		c.AllowIllegalWrites = true
 		c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
 		write(c)
 		return b.Bytes()
 	}
-	f.Add(frames(func(c *rawHTTP2) { c.head(1, true, plainGet...) }))
+	f.Add(frames(func(c *rawHTTP2) { c.Head(1, true, plainGet...) }))
 	f.Add(frames(func(c *rawHTTP2) {
-		c.head(1, false, ":method: POST", ":scheme: https", ":authority: [::1]:8", ":path: /a?b", "content-length: 3", "cookie: a", "cookie: b", "trailer: x")
+		c.Head(1, false, ":method: POST", ":scheme: https", ":authority: [::1]:8", ":path: /a?b", "content-length: 3", "cookie: a", "cookie: b", "trailer: x")
 		c.WriteDataPadded(1, false, []byte("abc"), []byte{0, 0})
-		c.head(1, true, "x: y")
+		c.Head(1, true, "x: y")
 	}))
 	f.Add(frames(func(c *rawHTTP2) {
-		c.head(1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: http", ":authority: a", ":path: /")
+		c.Head(1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: http", ":authority: a", ":path: /")
 		c.WriteData(1, true, []byte("abc"))
 		c.WriteWindowUpdate(1, 100)
 		c.WriteRSTStream(1, 0)

@@ -317,11 +317,7 @@ func TestTransportCancellation(t *testing.T) {
 
 // A context that ends after the response does no harm to the connection.
 func TestTransportLateCancellation(t *testing.T) {
-	o := startOrigin(t, func(p *peer) {
-		for p.next() != "" {
-			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		}
-	})
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	tr := newTransport(t, o.addr)
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -349,11 +345,7 @@ func TestTransportDialErrors(t *testing.T) {
 
 // A closed transport cuts nothing and keeps nothing.
 func TestTransportClose(t *testing.T) {
-	o := startOrigin(t, func(p *peer) {
-		for p.next() != "" {
-			p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		}
-	})
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	tr := newTransport(t, o.addr)
 	resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
 	if err != nil {
@@ -405,11 +397,7 @@ func TestTransportEarlyClose(t *testing.T) {
 		rest  string
 		conns int32
 	}{{"ok", 1}, {"o", 2}} {
-		o := startOrigin(t, func(p *peer) {
-			for p.next() != "" {
-				p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + c.rest)
-			}
-		})
+		o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"+c.rest))
 		tr := newTransport(t, o.addr)
 		for range 2 {
 			resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))

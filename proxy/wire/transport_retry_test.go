@@ -174,11 +174,7 @@ func TestTransportNoRetry(t *testing.T) {
 // A request that must not be repeated does not take its chance on a
 // connection that has been idle for long.
 func TestTransportUnsafeOnOldConnection(t *testing.T) {
-	o := startOrigin(t, func(p *peer) {
-		for p.next() != "" {
-			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		}
-	})
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	tr := newTransport(t, o.addr)
 	get := func(method string) int32 {
 		mustFetch(t, tr, request(t, method, "http://a.test/", nil))
@@ -293,11 +289,7 @@ func TestTransportReapsIdle(t *testing.T) {
 
 // A connection that cannot be asked whether it is quiet serves once.
 func TestTransportOpaqueConnections(t *testing.T) {
-	o := startOrigin(t, func(p *peer) {
-		for p.next() != "" {
-			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		}
-	})
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	tr := newTransport(t, o.addr)
 	dial := tr.Dial
 	tr.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {

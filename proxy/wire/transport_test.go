@@ -88,6 +88,15 @@ func startOrigin(t *testing.T, script func(*peer)) *origin {
 	return o
 }
 
+// always is a script that answers every request with the same bytes.
+func always(response string) func(*peer) {
+	return func(p *peer) {
+		for p.next() != "" {
+			p.say(response)
+		}
+	}
+}
+
 // newTransport returns a transport whose every dial goes to addr.
 func newTransport(t *testing.T, addr string) *Transport {
 	t.Helper()
@@ -190,11 +199,7 @@ func TestTransportDoesNotReuse(t *testing.T) {
 
 // A body after the head of an answer to HEAD is not the next answer.
 func TestTransportHeadWithBody(t *testing.T) {
-	o := startOrigin(t, func(p *peer) {
-		for p.next() != "" {
-			p.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
-		}
-	})
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
 	tr := newTransport(t, o.addr)
 	for range 3 {
 		resp, body, err := fetch(tr, request(t, "HEAD", "http://a.test/", nil))
