@@ -135,7 +135,7 @@ func TestSlowHeadsInside(t *testing.T) {
 	o := serveSecure(t, greet, nil, "http/1.1")
 	proxy := serveProxy(t, func(o *Options) {
 		inspecting(inspect.Always)(o)
-		o.Timeouts.Head = 300 * time.Millisecond
+		o.Timeouts.Head = time.Second // the handshakes need some of it
 	})
 	if got := insideRaw(t, proxy, o.address, "GET / HT"); !strings.HasPrefix(got, "HTTP/1.1 408") {
 		t.Errorf("got %.40q", got)

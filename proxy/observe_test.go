@@ -108,7 +108,7 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 		o.Gate.Client = gate.Limits{Tunnels: 2, Daily: 1 << 30, Connections: 50}
 		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
 		o.LogRequests, o.Metrics = true, metrics
-		o.Timeouts.Response, o.Timeouts.Head = 300*time.Millisecond, 300*time.Millisecond
+		o.Timeouts.Response, o.Timeouts.Head = time.Second, time.Second
 		o.Egress.Deny = []string{"canary-denied.example"}
 		o.Egress.ConnectPorts = []egress.PortRange{{First: 1, Last: 65535}}
 	})

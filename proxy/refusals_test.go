@@ -107,13 +107,18 @@ var noTargets = []string{"\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021",
 // origin sees nothing.
 func TestBadInput(t *testing.T) {
 	o := serveOrigin(t, answer(hello))
-	open := serveProxy(t, func(o *Options) { o.Timeouts.Head = 300 * time.Millisecond })
+	open := serveProxy(t, nil)
+	hasty := serveProxy(t, func(o *Options) { o.Timeouts.Head = 500 * time.Millisecond })
 	cases := 0
 	for group, inputs := range malformedInputs() {
 		t.Run(group, func(t *testing.T) {
 			for _, in := range inputs {
 				cases++
-				refusedExactly(t, open, o, in)
+				if in.status == 408 {
+					refusedExactly(t, hasty, o, in)
+				} else {
+					refusedExactly(t, open, o, in)
+				}
 			}
 		})
 	}
@@ -255,8 +260,7 @@ func TestSlowClientsHoldNoMoreThanTheirShare(t *testing.T) {
 	proxy := serveProxy(t, func(o *Options) {
 		o.Gate.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		o.Gate.Client.Connections = share
-		o.Timeouts.Write, o.Timeouts.Body = 500*time.Millisecond, 500*time.Millisecond
-		o.Timeouts.Head = 500 * time.Millisecond
+		o.Timeouts.Write, o.Timeouts.Body, o.Timeouts.Head = 2*time.Second, 2*time.Second, 2*time.Second
 	})
 	slow := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.7.7")}, Timeout: patience}
 	var held []net.Conn

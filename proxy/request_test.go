@@ -15,7 +15,8 @@ import (
 // the origin saw nothing. ORIGIN stands for the origin's address.
 func TestMalformedRequestsAreRefused(t *testing.T) {
 	o := serveOrigin(t, answer(hello))
-	proxy := serveProxy(t, func(o *Options) { o.Timeouts.Head = 300 * time.Millisecond })
+	usual := serveProxy(t, nil)
+	hasty := serveProxy(t, func(o *Options) { o.Timeouts.Head = 500 * time.Millisecond })
 	const get = "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n"
 	const post = "POST http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n"
 	for _, c := range []struct {
@@ -51,6 +52,10 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			raw := strings.ReplaceAll(c.raw, "ORIGIN_HOST", "127.0.0.1")
+			proxy := usual
+			if c.status == 408 {
+				proxy = hasty
+			}
 			conn := dial(t, proxy)
 			io.WriteString(conn, strings.ReplaceAll(raw, "ORIGIN", o.address))
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

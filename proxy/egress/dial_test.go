@@ -133,7 +133,7 @@ func TestRebindingNeverReachesLoopback(t *testing.T) {
 	e := newTestEgress(t, Options{
 		Resolver:        dns.resolver(),
 		SourceAddresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
-		ConnectTimeout:  200 * time.Millisecond,
+		ConnectTimeout:  2 * time.Second,
 	})
 	target := Target{Host: "rebind.example", Port: o.port()}
 	var refused *Refused
@@ -209,7 +209,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 		}
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, dnsmessage.RCodeSuccess
 	})
-	e := newTestEgress(t, Options{Allow: loopback, Resolver: dns.resolver(), ConnectTimeout: 300 * time.Millisecond})
+	e := newTestEgress(t, Options{Allow: loopback, Resolver: dns.resolver()})
 	deaf := newTestEgress(t, Options{Allow: loopback, ConnectTimeout: 100 * time.Millisecond, Resolver: silentResolver(t)})
 	var found *net.DNSError
 	for _, c := range []struct {
@@ -297,7 +297,7 @@ func fullBacklog(t *testing.T) netip.AddrPort {
 	}
 	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), uint16(bound.(*syscall.SockaddrInet4).Port))
 	for range 16 {
-		conn, err := net.DialTimeout("tcp", at.String(), 100*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", at.String(), 200*time.Millisecond)
 		if err != nil {
 			return at
 		}

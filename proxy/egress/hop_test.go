@@ -171,10 +171,16 @@ func TestHTTPHopAnswers(t *testing.T) {
 func TestHopThatBreaksIsAtFault(t *testing.T) {
 	var hop *HopError
 	closes := startPeer(t, func(conn net.Conn) {})
-	cut := startPeer(t, func(conn net.Conn) {
-		http.ReadRequest(bufio.NewReader(conn))
-		io.WriteString(conn, "HTTP/1.1 200 O")
-	})
+	cut := map[string]*peer{
+		"http": startPeer(t, func(conn net.Conn) {
+			http.ReadRequest(bufio.NewReader(conn))
+			io.WriteString(conn, "HTTP/1.1 200 O")
+		}),
+		"socks5": startPeer(t, func(conn net.Conn) {
+			io.ReadFull(conn, make([]byte, 3)) // the greeting (RFC 1928 §3)
+			io.WriteString(conn, "\x05")
+		}),
+	}
 	silent := startPeer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	gone := &url.URL{Scheme: "http", Host: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t)).String()}
 	for _, scheme := range []string{"http", "socks5"} {
@@ -182,13 +188,14 @@ func TestHopThatBreaksIsAtFault(t *testing.T) {
 			what  string
 			chain []*url.URL
 			is    error
+			limit time.Duration // 0: the usual one
 		}{
-			{"closes at once", closes.chain(scheme, ""), nil},
-			{"cut midway", cut.chain(scheme, ""), nil},
-			{"silent", silent.chain(scheme, ""), os.ErrDeadlineExceeded},
-			{"not there", []*url.URL{{Scheme: scheme, Host: gone.Host}}, syscall.ECONNREFUSED},
+			{"closes at once", closes.chain(scheme, ""), nil, 0},
+			{"cut midway", cut[scheme].chain(scheme, ""), nil, 0},
+			{"silent", silent.chain(scheme, ""), os.ErrDeadlineExceeded, 200 * time.Millisecond},
+			{"not there", []*url.URL{{Scheme: scheme, Host: gone.Host}}, syscall.ECONNREFUSED, 0},
 		} {
-			e := newTestEgress(t, Options{Chain: c.chain, ConnectTimeout: 200 * time.Millisecond})
+			e := newTestEgress(t, Options{Chain: c.chain, ConnectTimeout: c.limit})
 			conn, err := e.Dial(t.Context(), Connect, Target{Host: "secret.example", Port: 443})
 			if err == nil {
 				conn.Close()

@@ -385,13 +385,13 @@ func TestHTTP2Timeouts(t *testing.T) {
 			c.Head(1, false, plainGet...)
 			c.Conn.Write([]byte{0, 0})
 		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
-		"half a body": {Timeouts{Head: long, KeepAlive: short, Body: short, Write: long}, func(c *rawHTTP2) {
+		"half a body": {Timeouts{Head: long, KeepAlive: 10 * short, Body: short, Write: long}, func(c *rawHTTP2) {
 			c.Head(1, false, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			result <- err
 		}},
-		"no window": {Timeouts{Head: long, KeepAlive: short, Body: long, Write: short}, func(c *rawHTTP2) {
+		"no window": {Timeouts{Head: long, KeepAlive: 10 * short, Body: long, Write: short}, func(c *rawHTTP2) {
 			c.Head(1, true, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := w.Write(make([]byte, 1<<20))

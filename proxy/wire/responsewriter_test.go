@@ -480,12 +480,12 @@ func TestSlowClientGetsLargeBody(t *testing.T) {
 	const size = 8 << 20
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Write(make([]byte, size))
-	}, func(s *Server) { s.Timeouts.Write = 200 * time.Millisecond })
+	}, func(s *Server) { s.Timeouts.Write = time.Second })
 	nc := dial(t, addr)
 	nc.SetReadBuffer(64 << 10)
 	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
 	total, buf := 0, make([]byte, 128<<10)
-	for pace := time.NewTicker(5 * time.Millisecond); ; <-pace.C {
+	for pace := time.NewTicker(20 * time.Millisecond); ; <-pace.C {
 		n, err := nc.Read(buf)
 		total += n
 		if err == io.EOF {

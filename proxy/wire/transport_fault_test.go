@@ -219,19 +219,26 @@ func TestTransportTimeouts(t *testing.T) {
 		script func(*peer)
 		want   error
 	}{
-		"head":           {stall(""), ErrResponseTimeout},
-		"half a head":    {stall("HTTP/1.1 200 OK\r\n"), ErrResponseTimeout},
-		"after 100":      {stall("HTTP/1.1 100 Continue\r\n\r\n"), ErrResponseTimeout},
-		"body":           {stall("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh"), ErrBodyTimeout},
-		"chunked":        {stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nh"), ErrBodyTimeout},
-		"until the end":  {stall("HTTP/1.1 200 OK\r\n\r\nh"), ErrBodyTimeout},
-		"dripping heads": {func(p *peer) { p.next(); drip(p, "HTTP/1.1 200 OK\r\nA: "+strings.Repeat("x", 1000)) }, ErrResponseTimeout},
+		"head":          {stall(""), ErrResponseTimeout},
+		"half a head":   {stall("HTTP/1.1 200 OK\r\n"), ErrResponseTimeout},
+		"after 100":     {stall("HTTP/1.1 100 Continue\r\n\r\n"), ErrResponseTimeout},
+		"body":          {stall("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh"), ErrBodyTimeout},
+		"chunked":       {stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nh"), ErrBodyTimeout},
+		"until the end": {stall("HTTP/1.1 200 OK\r\n\r\nh"), ErrBodyTimeout},
+		"dripping heads": {func(p *peer) {
+			p.next()
+			drip(p, "HTTP/1.1 200 OK\r\nA: "+strings.Repeat("x", 1000), 5*time.Millisecond)
+		}, ErrResponseTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := startOrigin(t, c.script)
 			tr := newTransport(t, o.addr)
-			tr.ResponseTimeout, tr.BodyTimeout = 50*time.Millisecond, 50*time.Millisecond
+			if c.want == ErrBodyTimeout {
+				tr.BodyTimeout = 50 * time.Millisecond
+			} else {
+				tr.ResponseTimeout = 50 * time.Millisecond
+			}
 			_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
 			var ne net.Error
 			if !errors.Is(err, c.want) || !errors.As(err, &ne) || !ne.Timeout() {
@@ -245,8 +252,8 @@ func TestTransportTimeouts(t *testing.T) {
 }
 
 // drip says s a byte at a time until nobody listens.
-func drip(p *peer, s string) {
-	tick := time.NewTicker(5 * time.Millisecond)
+func drip(p *peer, s string, pace time.Duration) {
+	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for i := range len(s) {
 		<-tick.C
@@ -258,13 +265,14 @@ func drip(p *peer, s string) {
 
 // A body that comes slowly but does come is not cut.
 func TestTransportSlowBody(t *testing.T) {
+	t.Parallel()
 	o := startOrigin(t, func(p *peer) {
 		p.next()
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
-		drip(p, strings.Repeat("x", 40))
+		drip(p, strings.Repeat("x", 40), 30*time.Millisecond)
 	})
 	tr := newTransport(t, o.addr)
-	tr.BodyTimeout = 100 * time.Millisecond
+	tr.BodyTimeout = time.Second
 	if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); len(body) != 40 {
 		t.Errorf("%d bytes", len(body))
 	}

@@ -152,8 +152,8 @@ func TestTransportNoRetry(t *testing.T) {
 			second(p)
 		})
 		tr := newTransport(t, o.addr)
-		tr.ResponseTimeout = 50 * time.Millisecond
 		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		tr.ResponseTimeout = 50 * time.Millisecond
 		if _, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil)); err == nil {
 			t.Errorf("%s: no error", name)
 		}

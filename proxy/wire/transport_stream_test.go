@@ -249,7 +249,9 @@ func TestTransportExpectContinue(t *testing.T) {
 				}
 			})
 			tr := newTransport(t, o.addr)
-			tr.ContinueTimeout = 50 * time.Millisecond
+			if name == "no 100" {
+				tr.ContinueTimeout = 50 * time.Millisecond
+			}
 			r := request(t, "POST", "http://a.test/", strings.NewReader("body"))
 			r.Header.Set("Expect", "100-Continue")
 			mustFetchStatus(t, tr, r, c.status)
@@ -297,7 +299,7 @@ func TestTransportUpgrade(t *testing.T) {
 	})
 	for _, direct := range []bool{false, true} {
 		tr := newTransport(t, o.addr)
-		tr.ResponseTimeout, tr.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+		tr.ResponseTimeout, tr.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
 		r := request(t, "GET", "http://a.test/", nil)
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", "echo")
@@ -306,7 +308,7 @@ func TestTransportUpgrade(t *testing.T) {
 			t.Fatal(resp, err)
 		}
 		u := resp.Body.(*Upgraded)
-		<-time.After(150 * time.Millisecond) // the deadlines of the head pass
+		<-time.After(600 * time.Millisecond) // the deadlines of the head pass
 		var in io.Reader = u
 		if direct {
 			early := string(u.Buffered())
