@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// A framedOrigin is an https origin that answers with the frames that a test
+// wants, right or wrong.
+type framedOrigin struct {
+	address string
+
+	mu       sync.Mutex
+	heads    []string // of the requests, a field a line in the order they came
+	settings []http2.Setting
+}
+
+// A framedStream is one request to a framedOrigin.
+type framedStream struct {
+	*http2.Framer
+	conn    *tls.Conn
+	id      uint32
+	mu      *sync.Mutex // held while a frame is written
+	block   *bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+// head sends a head of "name: value" lines.
+func (s *framedStream) head(end bool, lines ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.block.Reset()
+	for _, line := range lines {
+		i := strings.Index(line[1:], ": ") + 1
+		s.encoder.WriteField(hpack.HeaderField{Name: line[:i], Value: line[i+2:]})
+	}
+	s.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: s.block.Bytes(), EndHeaders: true, EndStream: end})
+}
+
+func (s *framedStream) data(end bool, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.WriteData(s.id, end, []byte(text))
+}
+
+func (s *framedStream) reset(code http2.ErrCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.WriteRSTStream(s.id, code)
+}
+
+// serveFramed runs an origin that calls answer for each request once its head
+// is there.
+func serveFramed(t *testing.T, answer func(s *framedStream)) *framedOrigin {
+	t.Helper()
+	leaf, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &framedOrigin{address: listener.Addr().String()}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			running.Go(func() { o.serve(conn.(*tls.Conn), answer) })
+		}
+	})
+	t.Cleanup(running.Wait)
+	t.Cleanup(func() { listener.Close() })
+	return o
+}
+
+func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
+	defer conn.Close()
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	var mu sync.Mutex
+	var block bytes.Buffer
+	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	encoder := hpack.NewEncoder(&block)
+	framer.WriteSettings()
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	for {
+		f, err := framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		mu.Lock()
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				o.mu.Lock()
+				f.ForeachSetting(func(s http2.Setting) error { o.settings = append(o.settings, s); return nil })
+				o.mu.Unlock()
+				framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			framer.WritePing(true, f.Data)
+		case *http2.DataFrame:
+			if n := uint32(len(f.Data())); n > 0 {
+				framer.WriteWindowUpdate(0, n)
+				framer.WriteWindowUpdate(f.StreamID, n)
+			}
+		case *http2.MetaHeadersFrame:
+			if f.PseudoValue("method") == "" {
+				break // trailers
+			}
+			var head strings.Builder
+			for _, field := range f.Fields {
+				head.WriteString(field.Name + ": " + field.Value + "\n")
+			}
+			o.mu.Lock()
+			o.heads = append(o.heads, head.String())
+			o.mu.Unlock()
+			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder}
+			answers.Go(func() { answer(s) })
+		}
+		mu.Unlock()
+	}
+}
+
+// saw returns the heads of the requests so far.
+func (o *framedOrigin) saw() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]string(nil), o.heads...)
+}
