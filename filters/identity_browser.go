@@ -51,7 +51,7 @@ var identityBrowser = []group{
 		x-ig-connection-* x-ig-bandwidth-* x-ig-mapped-locale x-ig-device-locale x-ig-app-locale
 		x-ig-nav-chain x-mid ig-u-* ig-intended-user-id x-pigeon-* x-twitter-client* x-client-uuid
 		x-kik-*`},
-	{identity, "names of a person, account, or visit", `user-mail x-login x-em-uid x-dcmguid
+	{identity, "names of a person, account, or visit", `x-id x-ident user-mail x-login x-em-uid x-dcmguid
 		x-known-username x-profile x-advertiser-id x-advertising-id x-idfa x-gaid x-fp x-browserid
 		x-machine x-machine-* x-hostname hostname x-computer-* x-serial-number x-install-*
 		x-installation-* installation-id x-referer x-referrer x-xhr-referer x-user-agent

@@ -15,7 +15,8 @@ var purposeTable = []group{
 		x-emby-authorization x-mediabrowser-token x-plex-token x-wp-nonce x-parse-application-id
 		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
-		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie`},
+		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
+		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token`},
 	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
 		x-trino-user x-presto-user x-ovh-consumer impersonate-user x-splunk-form-key x-consul-namespace`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
@@ -50,6 +51,8 @@ var purposeTable = []group{
 		tus-extension tus-checksum-algorithm`},
 	{application, "uploads", `x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
+	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-*`},
+	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
 	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
 		x-upyun-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
 		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
@@ -70,6 +73,10 @@ var purposeTable = []group{
 		npm-auth-type npm-command npm-otp circle-token x-figma-token atlassian-token x-atlassian-token
 		x-atlassian-token-check x-prometheus-remote-write-version x-prometheus-remote-read-version x-scope-orgid
 		kbn-xsrf kbn-version osd-xsrf x-dokuwiki-do x-ha-access x-grafana-org-id
+		wm-sec.access-token wm-sec.auth-signature wm-sec.timestamp wm-svc.name wm-consumer.id
+		wm-consumer.channel.type wm-qos.correlation-id x-asbd-id x-fb-lsd x-fb-friendly-name
+		x-youtube-client-name x-youtube-client-version x-youtube-bootstrap-logged-in
+		x-instagram-ajax x-goog-authuser xi-api-key
 		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*`},
 }
 

@@ -25,7 +25,7 @@ var routeCloud = []group{
 	{route, "docs.aws.amazon.com, Elastic Load Balancing, API Gateway and Lambda", `x-amzn-remapped-*
 		x-amzn-oidc-identity x-amzn-oidc-data x-amzn-oidc-accesstoken x-amzn-mtls-clientcert
 		x-amzn-mtls-clientcert-* x-amzn-mtls-* x-amzn-tls-* x-amzn-lambda-* x-amzn-apigateway-api-id
-		x-amzn-vpce-* x-amzn-source-* x-amzn-*`},
+		x-amzn-vpce-* x-amzn-source-* x-amzn-waf-*`},
 	{route, "docs.digitalocean.com/products/app-platform", `do-connecting-ip do-*`},
 	{route, "devcenter.heroku.com/articles/http-routing", `x-request-start x-heroku-queue-wait-time
 		x-heroku-queue-depth x-heroku-dynos-in-use x-heroku-* x-queue-start x-queue-*`},

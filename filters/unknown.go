@@ -129,7 +129,12 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return whyAlone
 	case oddName(name):
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
-	case tells(name) >= weak && !ofSite(m, name):
+	}
+	told := tells(name)
+	if told >= weak && (ofSite(m, name) || besideSecret(m, name)) {
+		told = credential
+	}
+	if told >= weak {
 		return "its name tells of a person, device or place"
 	}
 	for _, line := range lines {
@@ -138,6 +143,9 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		}
 		if why := tellingValue(name, line); why != "" {
 			return why
+		}
+		if told == neutral && !isSetting(name, line) {
+			return "its value says more than a setting needs, and its name no purpose"
 		}
 	}
 	return ""
@@ -179,6 +187,50 @@ func ofSite(m *Message, name string) bool {
 		}
 	}
 	return false
+}
+
+// accountNames are the ends of names for an account at an API, by what its
+// secret is called.
+var accountNames = [...]struct{ end, secrets string }{
+	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
+	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
+	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
+	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
+}
+
+// besideSecret reports whether m holds a secret that belongs to name, as in
+// X-Client-Id and X-Client-Secret: of an account's name and its key, neither
+// is of use without the other.
+func besideSecret(m *Message, name string) bool {
+	for _, account := range accountNames {
+		owner, ok := strings.CutSuffix("-"+name, account.end)
+		if !ok {
+			continue
+		}
+		for other := range m.Request.Header {
+			proof, ok := strings.CutPrefix("-"+other, owner+"-")
+			if ok && onlySecret(proof, account.secrets) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onlySecret reports whether name says nothing but that it is one of secrets,
+// as Auth-Token, Client-Secret and Api-Key do.
+func onlySecret(name, secrets string) bool {
+	var words [8]string
+	proof := false
+	for _, word := range splitWords(words[:0], name) {
+		switch {
+		case strings.Contains(secrets, " "+word+" "):
+			proof = true
+		case !strings.Contains(" api app auth access client user consumer ", " "+word+" "):
+			return false
+		}
+	}
+	return proof
 }
 
 // rebuildField replaces the value of a field by what was understood of it.

@@ -7,6 +7,7 @@ type weight uint8
 
 const (
 	neutral    weight = iota
+	purpose           // names what of an application the request is about, or for which part of it
 	credential        // the field proves something, which is its purpose
 	weak              // names a person or place unless the field is a credential
 	strong            // names a person, device, address or trace in any company
@@ -23,18 +24,36 @@ func newLexicon() map[string]weight {
 		weight weight
 		words  string
 	}{
-		{neutral, `x id ids api app apps application name names real true orig original origin src source
+		{neutral, `x id ids api name names real true orig original origin src source
 			for by to of from server port proto protocol scheme url uri path request req
 			response res method override version ver type info data details detail context
 			content http https web page ajax accept date time number num no code count end
 			custom test new old is has internal external public private unique transaction
-			parent root message msg view event state instance boot ad ads click full first last account local utc offset prev entry status host string header group
-			groups role roles org organization tenant project workspace hash access app
-			mode enabled flags flag list level value values size length sub`},
+			parent root msg view instance boot ad ads click full first last local utc offset prev entry status host string header
+			access mode enabled flags flag list level value values size length sub cache
+			command function method action module component template form trigger target partial
+			fragment ajax message event file files filename frame filter sort select search expand
+			fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
+			xml json redirect format language encoding output input block process control security
+			business platform upload download sdk system agreement grant saml sso package packages
+			connection extension stream streams bucket query scope persisted`},
+		{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
+			projects workspace workspaces team teams group groups role roles store storefront
+			shop merchant vendor seller supplier brand site sites space spaces channel channels
+			market marketplace franchise distributor catalog database db dataset collection
+			collections index realm namespace environment env service services resource resources
+			item items document documents doc docs folder folders object objects asset assets
+			record records board course job jobs task tasks queue order orders invoice payment
+			payments cart basket checkout quote contract subscription video playlist cursor
+			continuation snapshot revision commit etag checkpoint thread topic conversation hash
+			sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
+			state webhook hook delivery idempotency application applications applicationid appid
+			app apps consent sandbox entity entities artifact registry transfer partner portal
+			tag tags label labels`},
 		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
 			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
-			hcaptcha turnstile otp totp mfa challenge sso saml assertion claim claims sign
-			signed digest checksum crumb proof`},
+			hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
+			signed digest checksum crumb proof pass passphrase passcode ticket jws`},
 		{weak, `user users client clients customer customers member members viewer guest consumer
 			person people profile session sessions sess browser ua agent os platform model
 			brand lang language languages locale locales mobile tablet desktop android ios
@@ -45,7 +64,11 @@ func newLexicon() map[string]weight {
 			carrier sampled sampling rat apn clientid identity party alias via viad
 			vid did nid hid gid card department company actor dns resolver theme color
 			affiliate referral landing history window place position heading nick
-			family household school staff login`},
+			family household school staff login adblock antivirus boot launch launches clock emulator
+			emulated rooted jailbroken floor room office county plate vehicle vin license driver
+			density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
+			kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
+			plugin plugins bundle wallet seen antispam hosted kiosk terminal`},
 		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 			geolocation geocode gps country city cities continent postal postcode zipcode
@@ -84,6 +107,8 @@ var tellingPairs = [...][2]string{
 	{"original", "host"}, {"original", "url"}, {"original", "uri"}, {"origin", "host"}, {"true", "host"},
 	{"http", "host"}, {"prev", "url"}, {"last", "url"}, {"entry", "page"}, {"real", "name"}, {"full", "name"},
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
+	{"package", "name"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
+	{"net", "type"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
@@ -120,7 +145,7 @@ func tells(name string) weight {
 	if most < strong && endsTelling(name) {
 		most = strong
 	}
-	if most == weak && proof {
+	if most < strong && proof {
 		return credential
 	}
 	return most

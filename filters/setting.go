@@ -1,0 +1,139 @@
+package filters
+
+import (
+	"strings"
+	"time"
+)
+
+// A field whose name tells neither of a person nor of a purpose may still be
+// a setting of an application: on, json, v2, en-US, 50, image/png. Such a value
+// is one of few that many requests have, so it names nobody. isSetting reports
+// whether value is like that: a few words, short numbers and versions. Keys,
+// ids, hashes and long numbers are not.
+func isSetting(name, value string) bool {
+	value = strings.Trim(value, " \t")
+	switch {
+	case len(value) > maxSetting:
+		return false
+	case strings.IndexFunc(value, isLetter) < 0:
+		return isFigure(name, value)
+	case isMoment(value):
+		return named(name, countWords)
+	}
+	pieces, words, letters := 0, 0, 0
+	for i := 0; i < len(value); {
+		if !isAlnum(value[i]) {
+			if value[i] < ' ' || value[i] > '~' {
+				return false
+			}
+			i++
+			continue
+		}
+		n := pieceAt(value[i:])
+		if !isCommon(value[i : i+n]) {
+			return false
+		}
+		if !isDigit(value[i]) {
+			words++
+			letters += n
+		}
+		i += n
+		pieces++
+	}
+	// Keys in both cases fall into many short words.
+	return pieces <= maxPieces && (words < 3 || letters >= 3*words)
+}
+
+// The most that a setting has: bytes, and words or numbers.
+const (
+	maxSetting = 80
+	maxPieces  = 12
+)
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+// isFigure reports whether a value without letters is a short number, a
+// version, or counts or dates something, as its name says.
+func isFigure(name, value string) bool {
+	digits, marks := 0, 0
+	for i := range len(value) {
+		switch c := value[i]; {
+		case isDigit(c):
+			digits++
+		case strings.IndexByte("+-.,:;/*= ()[]\"", c) >= 0:
+			marks++
+		default:
+			return false
+		}
+	}
+	switch {
+	case digits <= 4:
+		return true
+	case digits > 20:
+		return false
+	}
+	return named(name, countWords) || marks > 0 && named(name, versionWords)
+}
+
+// isMoment reports whether value is a date with a time.
+func isMoment(value string) bool {
+	_, err := time.Parse(time.RFC3339, value)
+	return err == nil || isDate(value)
+}
+
+// pieceAt returns the length of the word with its number, or of the number,
+// that s begins with: a capital after a small letter begins another word.
+func pieceAt(s string) int {
+	i := 1
+	for i < len(s) && isAlnum(s[i]) {
+		small, capital := 'a' <= s[i-1] && s[i-1] <= 'z', 'A' <= s[i] && s[i] <= 'Z'
+		if small && capital {
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// isCommon reports whether a piece is a word that can be spoken, a number of
+// up to four digits, or both as in utf8, sha256, h264, 3d and 1080p.
+func isCommon(piece string) bool {
+	number := 0 // where the letters begin
+	for number < len(piece) && isDigit(piece[number]) {
+		number++
+	}
+	word := strings.TrimRight(piece[number:], "0123456789")
+	after := len(piece) - number - len(word)
+	switch {
+	case word == "":
+		return number <= 4
+	case number > 0:
+		return after == 0 && number <= 4 && len(word) <= 2
+	case after > 1:
+		return after <= 3 && len(word) <= 4
+	}
+	return isSpoken(word)
+}
+
+// isSpoken tells words and abbreviations from letters at random: they have no
+// six consonants in a row, and none without a vowel is long.
+func isSpoken(word string) bool {
+	if len(word) > 20 {
+		return false
+	}
+	row, vowels := 0, 0
+	for i := range len(word) {
+		switch word[i] | 0x20 {
+		case 'a', 'e', 'i', 'o', 'u', 'y':
+			row = 0
+			vowels++
+		case 'b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'z':
+			if row++; row > 5 {
+				return false
+			}
+		default:
+			return false // a digit between letters
+		}
+	}
+	return len(word) <= 5 || vowels*6 >= len(word)
+}

@@ -1,0 +1,96 @@
+package filters
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSettingsPassUnderNamesOfNoPurpose(t *testing.T) {
+	for _, test := range []struct{ name, value string }{
+		{"X-Acme-Mode", "fast"}, {"X-Acme", "1"}, {"X-Acme", "true"}, {"X-Acme", ""}, {"X-Pingother", "pingpong"}, {"X-Custom", "foobar"},
+		{"X-Return-Format", "markdown"}, {"X-With-Generated-Alt", "true"}, {"X-Api-Date-Format", "iso"}, {"X-Restli-Protocol-Version", "2.0.0"},
+		{"Notion-Version-Acme", "2022-06-28"}, {"Linkedin-Version", "202401"}, {"X-Acme-Digests", "sha256, md5"}, {"X-Acme-Kind", "application/vnd.acme+json;v=2"},
+		{"X-Acme-Operation-Name", "PolarisPostRootQuery"}, {"X-Acme-Quality", "1080p, h264, 3d"}, {"X-Acme-Start-Date", "2026-01-02T03:04:05Z"},
+		{"X-Acme-Since", "Sat, 29 Oct 1994 19:43:31 GMT"}, {"X-Acme-Offset", "123456789"}, {"X-Acme-Ratio", "16:9"}, {"X-Acme-Page", "/orders/list?sort=price"},
+	} {
+		if m := scriptRequest(test.name, test.value); len(clean(m)) > 0 {
+			t.Errorf("%s: %s does not pass", test.name, test.value)
+		}
+	}
+}
+
+func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
+	ids := []string{
+		"8e03978e-40d5-43dd-bc93-6894a57f9324", "d41d8cd98f00b204e9800998ecf8427e", "q7xk2m9w4zr8t1bv", "kQzXwPbTrGhJmNcV", "123456",
+		"c29tZSBuYW1lIG9mIG1pbmU", "zqxvbnmwrtplkjhg", "ACME-00042-7731", "1f3870be", "one two three four five six seven eight nine ten eleven twelve thirteen",
+		"{\"u\":\"9f8e7d6c\"}", "1920x1080", "2026-01-02T03:04:05Z", "caf\u00e9", strings.Repeat("ab", 60),
+	}
+	for _, id := range ids {
+		for _, name := range []string{"X-Acme", "X-Foo-Bar", "Debug", "X-Acme-Mode", "Pink-Pony", "X-Acme-Id"} {
+			if m := scriptRequest(name, id); len(clean(m)) == 0 {
+				t.Errorf("%s: %s passes", name, id)
+			}
+		}
+	}
+	for _, name := range []string{"X-Tenant-Id", "X-Acme-Project", "X-Workspace", "X-Cart-Id", "X-App-Id", "X-Acme-Token", "X-Csrftoken2", "Xero-Tenant-Id",
+		"X-Acme-Signature", "X-Acme-Apikey", "X-Consent-Id", "X-Sandbox-Id", "Acme-Organization"} {
+		if m := scriptRequest(name, ids[0]); len(clean(m)) > 0 {
+			t.Errorf("%s: an id does not pass", name)
+		}
+	}
+}
+
+func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
+	for _, value := range []string{
+		"de-DE", "pt_BR", "Europe/Berlin", "tz=America/New_York", "Windows NT 10.0", "iPhone14,2", "Android 13; Pixel", "macOS 14", "Linux x86_64",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	} {
+		for _, name := range []string{"X-Acme", "X-Tenant"} {
+			if m := scriptRequest(name, value); len(clean(m)) == 0 {
+				t.Errorf("%s: %s passes", name, value)
+			}
+		}
+	}
+	for _, value := range []string{"linux", "edge", "windows", "2 opera tickets", "en", "de-de"} {
+		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
+			t.Errorf("%s does not pass", value)
+		}
+	}
+}
+
+// An account at an API has a name and a key; neither is of use alone.
+func TestAnAccountsNamePassesBesideItsSecret(t *testing.T) {
+	const id = "5f1e8a7c3b"
+	for _, test := range []struct {
+		name, secret string
+		passes       bool
+	}{
+		{"Plaid-Client-Id", "Plaid-Secret", true},
+		{"X-Acme-Client-Id", "X-Acme-Client-Secret", true},
+		{"X-Acme-Clientid", "X-Acme-Apikey", true},
+		{"X-User-Id", "X-Auth-Token", true}, // Rocket.Chat
+		{"Client-Id", "Client-Secret", true},
+		{"X-Acme-Client-Id", "X-Other-Secret", false},
+		{"X-Acme-User-Id", "X-Acme-Api-Key", false},
+		{"X-Acme-Client-Id", "X-Acme-Mode", false},
+		{"X-Acme-Device-Id", "X-Acme-Token", false},
+	} {
+		m := scriptRequest(test.name, id, test.secret, "1")
+		clean(m)
+		if got := m.Request.Header[test.name] != nil; got != test.passes {
+			t.Errorf("%s beside %s: passes %v", test.name, test.secret, got)
+		}
+	}
+}
+
+func FuzzSettings(f *testing.F) {
+	for _, value := range []string{"v1", "1080p", "aB", "2026-01-02T03:04:05Z", "Europe/", "a-b-c", "\xff", "de-DE"} {
+		f.Add("X-Acme-Version", value)
+	}
+	f.Fuzz(func(t *testing.T, name, value string) {
+		if isSetting(name, value) && len(value) > maxSetting+16 && strings.Trim(value, " \t") == value {
+			t.Errorf("%q is a setting", value)
+		}
+		tellingValue(name, value) // must not panic or hang
+	})
+}
