@@ -79,6 +79,7 @@ func (p *program) serve(ctx context.Context) error {
 	})
 	defer changed.stop()
 	relaxCollector()
+	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
 	announceReady()
