@@ -66,8 +66,8 @@ func signedLists(r *http.Request) []string {
 	var lists []string
 	for _, field := range [...]string{"Authorization", "Signature"} {
 		line := first(r.Header[field])
-		if at := strings.Index(strings.ToLower(line), "signedheaders="); at >= 0 {
-			list, _, _ := strings.Cut(line[at+len("signedheaders="):], ",")
+		if _, list, ok := cutFold(line, "signedheaders="); ok {
+			list, _, _ = strings.Cut(list, ",")
 			list, _, _ = strings.Cut(list, "&")
 			lists = append(lists, list)
 		}
@@ -89,4 +89,15 @@ func signedLists(r *http.Request) []string {
 		}
 	}
 	return lists
+}
+
+// cutFold is [strings.Cut] without regard to case. It does not look in a
+// lower-cased copy: one of invalid UTF-8 has another length.
+func cutFold(s, sep string) (before, after string, found bool) {
+	for i := 0; i+len(sep) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sep)], sep) {
+			return s[:i], s[i+len(sep):], true
+		}
+	}
+	return s, "", false
 }

@@ -41,6 +41,7 @@ func TestSignedFieldsPassUntouched(t *testing.T) {
 func FuzzSignedLists(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 SignedHeaders=a;b, Signature=0", `sig=("a" "b")`)
 	f.Add(`Signature headers="a b`, "(")
+	f.Add("\xa9\xa9\xa9\xa9\xa9\xa9\xa9\xa9 SIGNEDHeaders=a", "(")
 	f.Fuzz(func(t *testing.T, authorization, input string) {
 		r := newRequest(t, "GET", "http://a.example/?X-Amz-SignedHeaders=x", http.Header{"Authorization": {authorization}, "Signature-Input": {input}, "Via": {"1.1 a"}})
 		for name := range readSigned(r) {
