@@ -447,6 +447,7 @@ func FuzzCredentials(f *testing.F) {
 	key := Key{1}
 	token, _, _ := key.Sign("ann", time.Now().Add(time.Hour))
 	f.Add("Bearer " + token)
+	f.Add("Bearer " + token[:20] + "\n" + token[20:])
 	f.Fuzz(func(t *testing.T, value string) {
 		c := readCredentials([]string{value})
 		if c.user != "" && !isClientName(c.user) {
