@@ -77,10 +77,11 @@ func handshake(b []byte) ([]byte, error) {
 			if length > maxHello {
 				return nil, ErrNotTLS
 			}
-			if have := len(message) - 4; have == length {
+			// Nothing may follow it in its record, nor be announced there.
+			if end := len(message) - 4 + size - len(part); end > length {
+				return nil, ErrNotTLS
+			} else if end == length && len(part) == size {
 				return message[4:], nil
-			} else if have > length {
-				return nil, ErrNotTLS // nothing may follow it in its record
 			}
 		}
 		if len(part) < size {

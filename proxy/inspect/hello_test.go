@@ -114,6 +114,9 @@ func FuzzParseHello(f *testing.F) {
 	raw := hello(f, &tls.Config{ServerName: "www.example.com", NextProtos: []string{"h2"}})
 	f.Add(raw)
 	f.Add(inRecords(raw, 40))
+	longer := bytes.Clone(raw)
+	longer[4]++ // the record says that something follows
+	f.Add(longer)
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseHello(b)
