@@ -227,11 +227,20 @@ func startServer(t *testing.T, program, flags, config string) string {
 	dir := t.TempDir()
 	os.Chmod(filepath.Dir(dir), 0o755) // for those that drop root
 	os.Chmod(dir, 0o777)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 3 { // somebody else may take the port before the server does
+		var address string
+		if address, err = tryServer(t, path, flags, config, dir); err == nil {
+			return address
+		}
 	}
-	address := free.Addr().String()
+	t.Fatal(err)
+	return ""
+}
+
+func tryServer(t *testing.T, path, flags, config, dir string) (address string, err error) {
+	t.Helper()
+	free := listen(t)
+	address = free.Addr().String()
 	free.Close()
 	file := filepath.Join(dir, "conf")
 	text := strings.NewReplacer("DIR", dir, "ADDRESS", address).Replace(config)
@@ -244,8 +253,12 @@ func startServer(t *testing.T, program, flags, config string) string {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
+	var exit error
+	ended := make(chan struct{})
+	go func() {
+		exit = server.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		server.Process.Signal(os.Interrupt)
 		select {
@@ -256,18 +269,17 @@ func startServer(t *testing.T, program, flags, config string) string {
 		}
 	})
 	for until := time.Now().Add(patience); time.Now().Before(until); {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
+		conn, dialed := net.Dial("tcp", address)
+		if dialed == nil {
 			conn.Close()
-			return address
+			return address, nil
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended: %v\n%s", program, err, &said)
+		case <-ended:
+			return "", fmt.Errorf("%s ended: %v\n%s", path, exit, &said)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	t.Fatalf("%s does not listen:\n%s", program, &said)
-	return ""
+	t.Fatalf("%s does not listen", path)
+	return "", nil
 }

@@ -37,7 +37,7 @@ func start(w http.ResponseWriter, r *http.Request) {
 }
 
 func pac(w http.ResponseWriter, r *http.Request) {
-	own(w.Header(), PACType)
+	own(w.Header(), pacType)
 	io.WriteString(w, PAC(address(r), r.TLS != nil))
 }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// PACType is the media type of a PAC file.
-const PACType = "application/x-ns-proxy-autoconfig"
+// pacType is the media type of a PAC file.
+const pacType = "application/x-ns-proxy-autoconfig"
 
 // pacText decides without a DNS look-up: a look-up would tell the resolver
 // of every site that is visited, and a name may not resolve outside the

@@ -33,7 +33,7 @@ type Options struct {
 	Chain           []*url.URL              // at most one http://, socks5:// or socks5h:// proxy, with or without userinfo; nil goes direct
 	Ports           []PortRange             // ports for plain HTTP; nil means 80, 443, 1024-65535
 	ConnectPorts    []PortRange             // ports for CONNECT; nil means 443
-	CloseAbused     bool                    // keep AbusedPorts closed where they are within a range rather than named alone
+	CloseAbused     bool                    // keep abusedPorts closed where they are within a range rather than named alone
 	Allow           []string                // networks, addresses, hosts or "*.host" that the guard lets through
 	Deny            []string                // the same, closed whatever Allow says
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
@@ -80,7 +80,7 @@ func New(o Options) (*Egress, error) {
 	}
 	if o.CloseAbused {
 		for use := range e.ports {
-			e.ports[use].closed = AbusedPorts
+			e.ports[use].closed = abusedPorts
 		}
 	}
 	if e.timeout == 0 {

@@ -38,10 +38,10 @@ func (o openPorts) contains(port uint16) bool {
 	return within && o.closed[port] == ""
 }
 
-// AbusedPorts are where an open proxy gets its operator into trouble: mail,
+// abusedPorts are where an open proxy gets its operator into trouble: mail,
 // and the other services that can be talked into something by what looks like
 // HTTP (Fetch §2.9, port blocking). Browsers refuse all but the last few.
-var AbusedPorts = map[uint16]string{
+var abusedPorts = map[uint16]string{
 	1: "tcpmux", 7: "echo", 9: "discard", 11: "systat", 13: "daytime", 15: "netstat",
 	17: "qotd", 19: "chargen", 20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet",
 	25: "smtp", 37: "time", 42: "name", 43: "nicname", 53: "domain", 69: "tftp",

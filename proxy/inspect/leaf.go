@@ -140,10 +140,10 @@ func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
 }
 
-// Distrusted returns a certificate for host that no client accepts: an
+// distrusted returns a certificate for host that no client accepts: an
 // issuer that nobody knows and that is thrown away signed it. why is what a
 // person finds who looks at it.
-func Distrusted(host, why string) (*tls.Certificate, error) {
+func distrusted(host, why string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault st
 		certificate, err = a.Leaf(host)
 	} else {
 		config = a.terminator.distrusted
-		certificate, err = Distrusted(host, fault)
+		certificate, err = distrusted(host, fault)
 	}
 	if err != nil {
 		conn.Close()

@@ -111,7 +111,7 @@ func (c *conversation) readHead(method string) (*http.Response, received) {
 			got.interim = append(got.interim, resp.StatusCode)
 			continue
 		}
-		got.head, got.status = ParseHead(got.raw[start:]), resp.StatusCode
+		got.head, got.status = parseHead(got.raw[start:]), resp.StatusCode
 		return resp, got
 	}
 }

@@ -39,13 +39,13 @@ func measure(kind string, heads [][]byte) Entropy {
 // differences names the fields whose values are not the same in all heads,
 // and "order and case" if even the names differ in more than that.
 func differences(heads [][]byte) []string {
-	first := ParseHead(heads[0])
+	first := parseHead(heads[0])
 	differ := map[string]bool{}
 	for _, raw := range heads[1:] {
 		if bytes.Equal(raw, heads[0]) {
 			continue
 		}
-		other, found := ParseHead(raw), false
+		other, found := parseHead(raw), false
 		for _, name := range slices.Concat(names(first), names(other)) {
 			if !slices.Equal(first.values(name), other.values(name)) {
 				differ[strings.ToLower(name)], found = true, true

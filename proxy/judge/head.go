@@ -18,12 +18,12 @@ type Head struct {
 	Fields []Field
 }
 
-// ParseHead reads the bytes up to and including the empty line that ends a
+// parseHead reads the bytes up to and including the empty line that ends a
 // head; what follows is left alone. It refuses nothing, because it has to
 // show malformed requests too: a line without a colon becomes a field with
 // an empty value, and a folded line (RFC 9112 §5.2) continues the value
 // before it.
-func ParseHead(raw []byte) Head {
+func parseHead(raw []byte) Head {
 	var h Head
 	for first := true; len(raw) > 0; first = false {
 		line, rest, _ := bytes.Cut(raw, []byte("\n"))

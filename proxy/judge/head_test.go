@@ -9,7 +9,7 @@ import (
 )
 
 func TestParseHead(t *testing.T) {
-	got := ParseHead([]byte("GET / HTTP/1.1\r\nB:  1 \r\na:\n no colon: here\r\n more\r\nnothing\r\n\r\nbody: no\r\n"))
+	got := parseHead([]byte("GET / HTTP/1.1\r\nB:  1 \r\na:\n no colon: here\r\n more\r\nnothing\r\n\r\nbody: no\r\n"))
 	want := Head{"GET / HTTP/1.1", []Field{{"B", "1"}, {"a", " no colon: here more"}, {"nothing", ""}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q", got)
@@ -27,7 +27,7 @@ func FuzzParseHead(f *testing.F) {
 		if n > len(raw) {
 			t.Fatalf("a head of %d bytes in %d", n, len(raw))
 		}
-		whole, cut := ParseHead(raw), ParseHead(raw[:n])
+		whole, cut := parseHead(raw), parseHead(raw[:n])
 		if !reflect.DeepEqual(whole, cut) {
 			t.Errorf("what follows the head changes it: %q and %q", whole, cut)
 		}

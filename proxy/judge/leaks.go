@@ -53,7 +53,7 @@ func (t *trial) routeLeaks(leak func(Class, string, string), named map[string]bo
 			continue
 		}
 		where, planted := "the body", false
-		sent := ParseHead(t.sent)
+		sent := parseHead(t.sent)
 		for _, f := range s.Head.Fields {
 			if look([]byte(f.Value)).showsAddress(t.client) {
 				where, planted = f.Name, sent.Get(f.Name) == f.Value

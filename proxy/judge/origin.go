@@ -176,7 +176,7 @@ func readRequest(t *tap, br *bufio.Reader) (*http.Request, Seen) {
 	}
 	s.Err = err
 	s.Raw = append([]byte(nil), t.consumed(br.Buffered())...)
-	s.Head = ParseHead(s.Raw)
+	s.Head = parseHead(s.Raw)
 	return req, s
 }
 

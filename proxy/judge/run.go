@@ -150,7 +150,7 @@ func (r *run) try(ctx context.Context, p *probe) error {
 
 // note adds a trial to the report.
 func (r *run) note(t *trial) {
-	x := Exchange{Name: t.probe.name, Section: string(t.probe.section), Sent: shown(ParseHead(t.sent))}
+	x := Exchange{Name: t.probe.name, Section: string(t.probe.section), Sent: shown(parseHead(t.sent))}
 	if len(t.seen) > 0 {
 		x.Seen = shown(t.seen[0].Head)
 	} else {

@@ -38,9 +38,6 @@ func visitors(n int) []visitor {
 	return out
 }
 
-// String names a visitor for a report.
-func (v visitor) String() string { return v.browser.name + ", " + v.language }
-
 // fields returns what v's browser sends to ask host for something of kind
 // k on a page of the same site, under scheme.
 func (v visitor) fields(k kind, scheme, host string) []Field {
