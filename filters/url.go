@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
@@ -118,11 +119,14 @@ func paramName(dst []byte, raw string) []byte {
 		}
 		dst = append(dst, c)
 	}
-	for len(dst) > 0 && dst[0] == '?' {
+	for len(dst) > 0 && (dst[0] == '?' || dst[0] == ' ') {
 		dst = dst[1:]
 	}
 	for len(dst) > 4 && string(dst[:4]) == "amp;" {
 		dst = dst[4:]
+	}
+	if i := bytes.IndexByte(dst, '['); i > 0 {
+		dst = dst[:i] // a list, as in utm_source[]
 	}
 	return dst
 }

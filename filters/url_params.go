@@ -80,6 +80,41 @@ var trackingParams = []paramGroup{
 	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
 		ajs_aid ajs_event mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
 
+	{"", "github.com/AdguardTeam/AdguardFilters, general_url: Mindbox, Sovrn, Impact, Adjust, Cxense, EBiS and others", `
+		user_email_address sscid rtkcid ir_campaignid ir_adid ir_partnerid ircid __io_lv _io_session_id
+		mindbox-click-id mindbox-message-key famad_xuid erid cx_click cx_recsorder cx_recswidget
+		cx_artpos cx_testid cx_testvariant uclick uclickhash aiad_clid _clde _cldee oprtrack gps_adid
+		adjust_* external_click_id vc_lpp ebisadid ebisother* adfrom`},
+	{"", "github.com/brave/adblock-lists, clean-urls, for all sites", `at_channel at_creation
+		at_detail_placement at_emailtype at_general_placement at_identifier at_network at_send_date
+		at_variant brave-campaign-id brave-creative-id brave-creative-set-id eblastid et_cid et_lid
+		ex_cid ml_sub ml_sub_hash nb_adid nb_aname nb_asize nb_atype nb_cid nb_mtype nb_partner_name
+		nb_partner_shared_id nb_pid nb_platform nb_product_sku s_campaign ss_campaign_id
+		ss_campaign_name ss_campaign_sent_date ss_source yadclid yadordid`},
+	{"", "github.com/mpchadwick/tracking-query-params-registry", `redirect_log_mongo_id redirect_mongo_id
+		gpromocode gqt ndclid tw_adid tw_campaign tw_source tw_content tw_medium tw_term tw_profile_id
+		mkcid mkevt mkrid`},
+	{"", "DandelionSprout/adfilt, LegitimateURLShortener: networks and exchanges", `adobe_mc_sdid adroll_*
+		adnxs_* adform_uid adsterra_* ad_pvid af_ad af_ad_id af_ad_type af_adset af_adset_id af_c_id
+		af_campaign af_channel af_click_lookback af_cost_model af_force_deeplink af_keyword af_keywords
+		af_medium af_prt af_reengagement_window af_referral_type af_referrer_* af_siteid af_source
+		af_sub_siteid af_xp aff_click_id aff_trace_key affid2 analyticscorrelationid app_clickref
+		apnx_uid attn_vid beeswax_id bidswitch_* bsw_* c3ch c3nid cjid cje cjpid cjpixel cj_* cjbatcheventid
+		cjeventid clickthruemail cookiesyncid criteoid cri_prebid cvosrc dsp_uid dspuserid dspcookie
+		edsacid e_criteoid ga_cid ga_client_id ga_sid ga_vid ga_fc gaa_at gaa_n gaa_sig gaa_ts hubspotutk
+		messagesutk iclid id5id irclicid irclid irpid irmpname irmptype irsharedid istbid istcompanyid
+		istfeedid istitemid k_clickid ko_click_id kltstamp lotameid lotamepanoramaid ldtag_cl li_medium
+		li_source mboxmcgvid mboxsession mm_user_id mt_exid mt_exuid mt_link_id mt_uuid nosto
+		nosto_source nr_email_referer nrtv_cid omnisendcontactid om_mmc partner_device_id partneruserid
+		pj_creativeid pj_publisherid pjxaffiliate_id pjxclick_id quantcastid ranlinkid ranlinktypeid
+		ranpublisherid refclickid retailattributiontoken rfsn sap-outbound-id sclickid
+		shrsl_analytics_sscid shrsl_analytics_sstid sspuserid ssp_uid ssp_user_id sp_campaign sp_medium
+		sp_source taboola_hm taboola_id tapad_id tealium_vid tmcampid tmclickref tmplaceref trco_id
+		ttd_* ttduuid turn_id uls_trackid unptid vsm_cid vsm_pid vsm_type wpa_aduid wgu wgexpiry
+		x-clickref yandexuid _utma _utmz _zldp _zldt _kuid _biz_* _mchho _mchhr _mchnc _mchre
+		_cls_s _cls_v __cq_uuid _x_tr_pto elqah elqcsid effi_id effi_id2 emcs_t asclid belboon
+		channable dfw_tracker jmtyclid`},
+
 	// On one site each: elsewhere the names may mean anything.
 	{"youtube.com youtu.be", "ClearURLs and Brave's query filter", `si feature pp kw gclid embeds_euri
 		embeds_referring_euri embeds_referring_origin source_ve_path ab_channel`},
@@ -103,7 +138,7 @@ var trackingParams = []paramGroup{
 		creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
 		skiptwisterog geniuslink`},
 	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
-		ictx cshid fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc`},
+		ictx cshid fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
 	{"bing.com msn.com", "ClearURLs", `cvid ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
 	{"ebay.", "Brave's clean-urls list; ClearURLs", `_trkparms _trksid _from mkcid mkevt mkrid ssspo ssrc
 		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp`},
@@ -131,6 +166,39 @@ var trackingParams = []paramGroup{
 		cmp ito itid reflink intcid ncid sr_share smid tpcc intcmp ns_source ns_mchannel ns_campaign
 		ns_linkname ns_fee`},
 	{"mailchi.mp", "Brave's clean-urls list", `e`},
+	{"eventbrite.", "Brave's clean-urls list", `aff can_id email_referrer email_subject link_id ref`},
+	{"arstechnica.com pitchfork.com allure.com architecturaldigest.com bonappetit.com cntraveler.com epicurious.com glamour.com gq.com newyorker.com self.com teenvogue.com vanityfair.com vogue.com wired.com", "Brave's clean-urls list", `
+		esrc hasha hashb hashc mbid bxid cndid`},
+	{"cbsnews.com cbssports.com cnet.com gamespot.com insideedition.com paramountplus.com", "Brave's clean-urls list", `
+		ftag intcid linkid`},
+	{"bloomberg.com bloomberglaw.com", "Brave's clean-urls list", `in_source leadsource srnd trk`},
+	{"ticketweb.com ticketweb.ca ticketweb.ie ticketweb.uk", "Brave's clean-urls list", `referral_id afsrc camefrom
+		impradid impradname`},
+	{"songkick.com", "Brave's clean-urls list", `deep_link_campaign deep_link_medium deep_link_source`},
+	{"gofundme.com", "Brave's clean-urls list", `attribution_id`},
+	{"kickstarter.com backerkit.com gamefound.com hackernoon.com", "Brave's clean-urls list", `ref`},
+	{"aktualne.cz respekt.cz novinky.cz seznamzpravy.cz nova.cz iprima.cz", "ClearURLs", `dop_ab_variant
+		dop_source_zone_name dop_req_id dop_id`},
+	{"flipkart.com", "ClearURLs", `otracker otracker1 ssid ppn ppt`},
+	{"mercadolibre. mercadolivre.", "ClearURLs", `tracking_id c_* reco_* ad_click_id`},
+	{"weibo.com weibo.cn", "ClearURLs", `weibo_id dt_dapp sudaref`},
+	{"xiaohongshu.com", "ClearURLs", `xhsshare author_share share_from_user_hidden app_platform apptime
+		appuid shareredid share_id exsource`},
+	{"shopee.", "ClearURLs", `publish_id sp_atk xptdk`},
+	{"snapchat.com", "ClearURLs", `sc_referrer sc_ua`},
+	{"fiverr.com", "ClearURLs", `context_referrer ref_ctx_id funnel`},
+	{"change.org", "ClearURLs", `source_location psf_variant share_intent`},
+	{"nikkei.com nikkei.co.jp", "ClearURLs", `adid i_cid n_cid waad`},
+	{"meetup.com", "ClearURLs", `rv _xtd`},
+	{"quizlet.com", "ClearURLs", `funneluuid`},
+	{"redfin.com", "ClearURLs", `riftinfo`},
+	{"realtor.com", "ClearURLs", `identityid`},
+	{"reuters.com", "ClearURLs", `taid`},
+	{"bestbuy.com", "ClearURLs", `acampid mpid`},
+	{"tokopedia.com", "ClearURLs", `trkid whid`},
+	{"indeed.com", "ClearURLs", `alid`},
+	{"roblox.com", "ClearURLs", `refpageid`},
+	{"oup.com", "ClearURLs", `redirectedfrom`},
 }
 
 // A paramIndex holds the tables, ready for look-ups.
