@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,8 +52,9 @@ func holdsAddress(value string, addr netip.Addr) bool {
 
 // addressForms finds one address in text: dotted, padded, integer,
 // hexadecimal, octal and reversed IPv4; IPv6 compressed or not, mapped,
-// embedded, bare and reversed; all of these percent-encoded, in base64 or in
-// hexadecimal ASCII; and the bytes themselves in base64 or hexadecimal. An
+// embedded, bare and reversed; all of these escaped, in base64, base32 or
+// hexadecimal ASCII, compressed there, or written from end to beginning; and the
+// bytes themselves in these. An
 // IPv6 address is found in any address of its /64, which is one household's.
 type addressForms struct {
 	addr    netip.Addr
@@ -88,7 +90,16 @@ func formsOf(addr netip.Addr) *addressForms {
 // maxUnwrap bounds how many codings around an address are undone.
 const maxUnwrap = 3
 
-func (f *addressForms) in(value string) bool { return f.within(value, maxUnwrap) }
+func (f *addressForms) in(value string) bool {
+	return f.within(value, maxUnwrap) || f.inText(backwards(value))
+}
+
+// backwards returns value from its end to its beginning.
+func backwards(value string) string {
+	b := []byte(value)
+	slices.Reverse(b)
+	return string(b)
+}
 
 func (f *addressForms) within(value string, depth int) bool {
 	if f.inText(value) {

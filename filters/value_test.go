@@ -1,11 +1,17 @@
 package filters
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +46,43 @@ func TestClientsOwnAddressIsFoundInAnyForm(t *testing.T) {
 				if !holdsAddress(value, own) {
 					t.Errorf("%s is not found as %s in %q", addr, form, value)
 				}
+			}
+		}
+	}
+}
+
+// Programs near the client write addresses into tokens and cookies of their own
+// in more ways than one.
+func TestClientsOwnAddressIsFoundWhenCoded(t *testing.T) {
+	packed := func(w func(io.Writer) io.WriteCloser, text string) string {
+		var b bytes.Buffer
+		c := w(&b)
+		io.WriteString(c, text)
+		c.Close()
+		return base64.StdEncoding.EncodeToString(b.Bytes())
+	}
+	for addr, text := range map[string]string{"192.0.2.7": "192.0.2.7", "2001:db8:0:12::abcd": "2001:db8:0:12::abcd"} {
+		own := netip.MustParseAddr(addr)
+		var unicode, html, quoted string
+		for _, c := range []byte(text) {
+			unicode += fmt.Sprintf("\\u%04x", c)
+			html += fmt.Sprintf("&#%d;", c)
+			quoted += fmt.Sprintf("=%02X", c)
+		}
+		reversed := []byte("ip " + text)
+		slices.Reverse(reversed)
+		for name, value := range map[string]string{
+			"base32": base32.StdEncoding.EncodeToString([]byte(text)), "base32 in small letters": strings.ToLower(base32.StdEncoding.EncodeToString([]byte("a " + text))),
+			"base32hex": base32.HexEncoding.EncodeToString([]byte(text)), "reversed": string(reversed),
+			"gzip": packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, "visitor "+text),
+			"zlib": packed(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, text),
+			"JSON": `{"a":"` + unicode + `"}`, "HTML": html, "HTML, hexadecimal": strings.ReplaceAll(html, "&#46;", "&#x2E;"), "quoted-printable": quoted,
+		} {
+			if !holdsAddress(value, own) {
+				t.Errorf("%s: %s is not found in %q", name, addr, value)
+			}
+			if holdsAddress(value, netip.MustParseAddr("198.51.100.8")) {
+				t.Errorf("%s: another address is found in %q", name, value)
 			}
 		}
 	}
@@ -107,7 +150,7 @@ func TestTellingValuesDoNotPassUnderAnyName(t *testing.T) {
 
 // A head may be 64 KiB; judging it must not take longer than sending it.
 func TestHostileValuesAreJudgedQuickly(t *testing.T) {
-	for _, unit := range []string{"1", "1.", "1.1.1.1 ", "v1.1.1.1 ", "a:", "a-", ":", "@", "a@b.c1", "1.2345,", "%25", "41", "QUFB", "0x", "00:"} {
+	for _, unit := range []string{"1", "1.", "1.1.1.1 ", "v1.1.1.1 ", "a:", "a-", ":", "@", "a@b.c1", "1.2345,", "%25", "41", "QUFB", "0x", "00:", "ME", "&#49;", "\\u0031", "=31", "H4sIAAAA"} {
 		value := strings.Repeat(unit, 64<<10/len(unit))
 		start := time.Now()
 		holdsAddress(value, netip.MustParseAddr("192.0.2.7"))
