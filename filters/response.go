@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,7 @@ var responseTable = []group{
 		x-content-security-policy-report-only x-webkit-csp-report-only cross-origin-opener-policy-report-only
 		cross-origin-embedder-policy-report-only document-policy-report-only
 		permissions-policy-report-only integrity-policy-report-only`},
+	{identity, "RFC 9842 §10: the dictionary held is an identifier", `use-as-dictionary`},
 	{identity, "RFC 9163 §2.1; obsolete", `expect-ct expect-staple expect-staple-report-only`},
 	{identity, "RFC 7469 §2.1; pins are identifiers, and report", `public-key-pins public-key-pins-report-only`},
 	{identity, "RFC 8942 and W3C Client Hints Infrastructure; asks for more about the device", `accept-ch
@@ -88,6 +90,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	upgraded := m.Response.StatusCode == http.StatusSwitchingProtocols
+	var own *addressForms // built for the first field that needs it
 	for name, lines := range h {
 		if upgraded && name == "Connection" {
 			continue // the handshake's
@@ -96,12 +99,12 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
 			why, remove = "RFC 9110 §7.8: of this connection only", true
 		}
-		if !remove && why == "" && m.Client.IsValid() {
-			for _, line := range lines {
-				if holdsAddress(line, m.Client) {
-					why, remove = "its value holds the client's address", true
-					break
-				}
+		if !remove && why == "" && m.Client.IsValid() && !m.Client.IsUnspecified() {
+			if own == nil {
+				own = formsOf(m.Client)
+			}
+			if slices.ContainsFunc(lines, own.in) {
+				why, remove = "its value holds the client's address", true
 			}
 		}
 		if remove {
@@ -127,8 +130,11 @@ func dropNamed(h http.Header, name string, log []Change) []Change {
 func judgeResponse(name string) (why string, remove bool) {
 	v := responseNames.judge(name)
 	if v.class == unnamed {
-		if endsInTrace(name) {
+		switch {
+		case endsInTrace(name):
 			return "trace and request ids", true
+		case echoesAddress(name):
+			return "address echo", true
 		}
 		v = names.judge(name)
 	}
@@ -139,6 +145,18 @@ func judgeResponse(name string) (why string, remove bool) {
 		return v.why, true
 	}
 	return v.why, false
+}
+
+// echoesAddress reports whether the words of name say that it holds an address.
+func echoesAddress(name string) bool {
+	var words [16]string
+	for _, word := range splitWords(words[:0], name) {
+		switch word {
+		case "ip", "ips", "ipv", "ipaddr", "ipaddress", "addr", "xff":
+			return true
+		}
+	}
+	return false
 }
 
 // endsInTrace reports whether name is one of the many names of a request's

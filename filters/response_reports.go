@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -16,24 +17,21 @@ func (reports) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
 	for _, name := range [...]string{"Content-Security-Policy", "Content-Security-Policy-Report-Only", "X-Content-Security-Policy", "X-Webkit-Csp"} {
 		lines, there := h[name]
-		if !there || !reportsSomewhere(lines) {
+		if !there || !reportsSomewhere(lines, "report-") {
 			if there && strings.HasSuffix(name, "-Report-Only") {
 				log = put(h, name, "", whyReports+"; a policy that only reports", log)
 			}
 			continue
 		}
-		kept := make([]string, 0, len(lines))
-		for _, line := range lines {
-			if line = policiesWithoutReports(line); line != "" {
-				kept = append(kept, line)
-			}
+		kept := withoutEach(lines, policiesWithoutReports)
+		if strings.HasSuffix(name, "-Report-Only") {
+			kept = nil
 		}
-		switch {
-		case len(kept) == 0, strings.HasSuffix(name, "-Report-Only"):
-			log = put(h, name, "", whyReports, log)
-		case !slices.Equal(kept, lines):
-			h[name] = kept
-			log = append(log, Change{name, Reduced, whyReports})
+		log = putLines(h, name, kept, log)
+	}
+	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy"} {
+		if lines := h[name]; len(lines) > 0 && reportsSomewhere(lines, "report", "endpoints") {
+			log = putLines(h, name, withoutEach(lines, withoutEndpoints), log)
 		}
 	}
 	if lines := h["X-Xss-Protection"]; len(lines) > 0 && strings.Contains(strings.ToLower(lines[0]), "report") {
@@ -42,14 +40,63 @@ func (reports) Apply(m *Message, log []Change) []Change {
 	return log
 }
 
-// reportsSomewhere reports whether lines may hold a reporting directive.
-func reportsSomewhere(lines []string) bool {
+// withoutEach returns what without leaves of lines, less those that it empties.
+func withoutEach(lines []string, without func(string) string) []string {
+	kept := make([]string, 0, len(lines))
 	for _, line := range lines {
-		if strings.Contains(strings.ToLower(line), "report-") {
+		if line = without(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}
+
+// putLines makes kept the lines of field name, and appends to log what that
+// changed.
+func putLines(h http.Header, name string, kept []string, log []Change) []Change {
+	switch {
+	case len(kept) == 0:
+		return put(h, name, "", whyReports, log)
+	case slices.Equal(kept, h[name]):
+		return log
+	}
+	h[name] = kept
+	return append(log, Change{name, Reduced, whyReports})
+}
+
+// reportsSomewhere reports whether lines may hold one of the words by which
+// policies name the place to report to.
+func reportsSomewhere(lines []string, words ...string) bool {
+	for _, line := range lines {
+		line = strings.ToLower(line)
+		if slices.ContainsFunc(words, func(word string) bool { return strings.Contains(line, word) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// withoutEndpoints returns a policy in the form of a structured field (RFC
+// 9651) without the parameter report-to and the member endpoints, the rest
+// byte for byte.
+func withoutEndpoints(line string) string {
+	var members []string
+	for member := range splitQuoted(line, ',') {
+		name, _, _ := strings.Cut(member, "=")
+		if strings.EqualFold(strings.Trim(name, " \t"), "endpoints") {
+			continue
+		}
+		var kept []string
+		for part := range splitQuoted(member, ';') {
+			name, _, _ := strings.Cut(part, "=")
+			if len(kept) > 0 && strings.EqualFold(strings.Trim(name, " \t"), "report-to") {
+				continue
+			}
+			kept = append(kept, part)
+		}
+		members = append(members, strings.Join(kept, ";"))
+	}
+	return strings.Trim(strings.Join(members, ","), " \t")
 }
 
 // policiesWithoutReports returns a list of policies (CSP Level 3 §2.2.2,

@@ -37,7 +37,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		X-Request-Id X-Correlation-Id traceparent traceresponse X-Amzn-Trace-Id X-Acme-Request-Id My-Trace-Id
 		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
 		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
-		Permissions-Policy-Report-Only X-Geo-Country X-Client-City x_forwarded_for`) {
+		Permissions-Policy-Report-Only Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
 			t.Errorf("%s: %v, %v", name, h, log)
@@ -173,6 +173,25 @@ func TestPoliciesLoseTheirReports(t *testing.T) {
 	})
 	if h["Content-Security-Policy-Report-Only"] != nil || h.Get("X-Xss-Protection") != "1; mode=block" {
 		t.Errorf("got %v", h)
+	}
+}
+
+func TestStructuredPoliciesLoseTheirEndpoints(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ name, sent, got string }{
+		{"Cross-Origin-Opener-Policy", `same-origin; report-to="coop"`, "same-origin"},
+		{"Cross-Origin-Embedder-Policy", `require-corp;Report-To="a;b"`, "require-corp"},
+		{"Cross-Origin-Embedder-Policy", "credentialless", "credentialless"},
+		{"Permissions-Policy", `geolocation=(self "https://a.example"), camera=();report-to=g, usb=*`, `geolocation=(self "https://a.example"), camera=(), usb=*`},
+		{"Document-Policy", "force-load-at-top;report-to=x, *;report-to=y", "force-load-at-top, *"},
+		{"Integrity-Policy", "blocked-destinations=(script), endpoints=(a b)", "blocked-destinations=(script)"},
+		{"Integrity-Policy", "endpoints=(a b)", ""},
+		{"Permissions-Policy", `report-to=(self), sync-xhr=("https://report-to.example")`, `report-to=(self), sync-xhr=("https://report-to.example")`},
+	} {
+		h, log := answer(t, s, "https://site.example/", http.Header{}, http.Header{test.name: {test.sent}})
+		if got := h.Get(test.name); got != test.got || (len(log) > 0) != (test.sent != test.got) {
+			t.Errorf("%s: %s became %q: %v", test.name, test.sent, got, log)
+		}
 	}
 }
 
