@@ -53,8 +53,16 @@ func rebuildAccept(lines []string) string {
 			}
 		}
 	}
-	return strings.Join(ranges, ", ")
+	list := strings.Join(ranges, ", ")
+	if list == javaDefault {
+		return "*/*"
+	}
+	return list
 }
+
+// javaDefault is what HttpURLConnection asks for when the program that uses it
+// has no wish, in the form that rebuildAccept gives it.
+const javaDefault = "text/html, image/gif, image/jpeg, */*;q=0.2"
 
 func containsString(list []string, s string) bool {
 	for _, t := range list {

@@ -38,6 +38,8 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"image/webp", "image/webp"},
 		{`application/json;charset="utf-8"`, "application/json;charset=utf-8"},
 
+		{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*"}, // Java's, for programs that have no wish
+
 		{"application/json;visitor=4711", "application/json"},
 		{"application/json;q=0.5;visitor=4711", "application/json;q=0.5"},
 		{"application/json;version=8716238716238", "application/json"},

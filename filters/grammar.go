@@ -42,6 +42,15 @@ var grammars = map[string]func(value string) bool{
 	"Translate":             among("t f"), // MS-WDVME §2.2
 	"Brief":                 among("t f"),
 
+	"Caldav-Timezones":         among("t f"),      // RFC 7809 §7.1
+	"Capsule-Protocol":         among("?1"),       // RFC 9297 §3.4
+	"Isolation":                among("snapshot"), // OData 4.01 §8.2.4
+	"Odata-Isolation":          among("snapshot"),
+	"Oslc-Core-Version":        isVersionNumber,
+	"Configuration-Context":    isWebURL,     // OSLC Configuration Management §4
+	"Dpop":                     isJWS, // RFC 9449 §4.1
+	"Repeatability-First-Sent": isDate,
+
 	"A-Im":             listOf(isInstanceManipulation), // RFC 3229 §10.5.3
 	"Urgency":          among("very-low low normal high"),
 	"Ttl":              isNumber,
@@ -113,6 +122,17 @@ func listOf(member func(string) bool) func(string) bool {
 		}
 		return true
 	}
+}
+
+// isJWS takes base64url between dots, of which the first part is a JSON object
+// (RFC 7515 §7.1).
+func isJWS(value string) bool {
+	return strings.HasPrefix(value, "eyJ") && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+}
+
+func isWebURL(value string) bool {
+	a, ok := parseAuthority(value)
+	return ok && isWeb(a.scheme)
 }
 
 func isDate(value string) bool {

@@ -19,20 +19,18 @@ var registry = []group{
 	{serves, "HTML", `last-event-id`},
 	{registered, "RFC 4918 and its kin", `depth destination if lock-token overwrite timeout label ordering-type
 		position redirect-ref apply-to-redirect-ref if-schedule-tag-match schedule-reply
-		caldav-timezones dasl`},
+		caldav-timezones`},
 	{registered, "RFC 5023", `slug`},
 	{registered, "RFC 8288", `link link-template`},
 	{registered, "RFC 8030", `topic ttl urgency`},
 	{registered, "RFC 9449", `dpop`},
 	{registered, "RFC 9635", `detached-jws`},
-	{registered, "RFC 7486", `hobareg`},
 	{registered, "RFC 8613", `oscore`},
 	{registered, "RFC 9297", `capsule-protocol`},
-	{registered, "RFC 9729", `concealed-auth-export`},
 	{registered, "RFC 7089", `accept-datetime`},
-	{registered, "RFC 3229", `a-im delta-base`},
+	{registered, "RFC 3229", `a-im`},
 	{registered, "SOAP 1.1", `soapaction`},
-	{registered, "OData 4.01", `odata-entityid odata-isolation odata-maxversion odata-version isolation`},
+	{registered, "OData 4.01", `odata-isolation odata-maxversion odata-version isolation`},
 	{registered, "OASIS Repeatable Requests 1.0", `repeatability-request-id repeatability-first-sent`},
 	{registered, "OSLC", `oslc-core-version configuration-context`},
 	{registered, "RFC 6017", `ediint-features`},
@@ -78,6 +76,7 @@ var registry = []group{
 	{identity, "RFC 9110 §10.1.2: a mail address", `from`},
 	{identity, "W3C Trace Context", `traceparent tracestate`},
 	{identity, "RFC 9440", `client-cert client-cert-chain`},
+	{identity, "RFC 9729 §6: a server's front end tells who authenticated", `concealed-auth-export`},
 	{identity, "RFC 8470: tells a resumed TLS session", `early-data`},
 	{identity, "RFC 8473: binds tokens to one client's key", `sec-token-binding`},
 	{identity, "RFC 7838 §5: echoes an Alt-Svc that may be one visitor's", `alt-used`},
@@ -101,9 +100,9 @@ var registry = []group{
 		clear-site-data cmsd-dynamic cmsd-static content-security-policy
 		content-security-policy-report-only cross-origin-embedder-policy
 		cross-origin-embedder-policy-report-only cross-origin-opener-policy
-		cross-origin-opener-policy-report-only cross-origin-resource-policy dav deprecation dpop-nonce
-		expect-ct im include-referred-token-binding-id memento-datetime nel no-vary-search
-		optional-www-authenticate origin-agent-cluster permissions-policy preference-applied
+		cross-origin-opener-policy-report-only cross-origin-resource-policy dasl dav delta-base deprecation dpop-nonce
+		expect-ct hobareg im include-referred-token-binding-id memento-datetime nel no-vary-search
+		odata-entityid optional-www-authenticate origin-agent-cluster permissions-policy preference-applied
 		public-key-pins public-key-pins-report-only referrer-policy refresh repeatability-result
 		replay-nonce reporting-endpoints schedule-tag sec-websocket-accept server-timing set-cookie
 		speculation-rules status-uri strict-transport-security sunset tcn timing-allow-origin

@@ -99,10 +99,36 @@ func misused(m *Message, name string, lines []string) string {
 		return "its value is none that the field has"
 	case safe(r.Method) && r.ContentLength == 0 && describesContent(name):
 		return "RFC 9110 §8: there is no content that it could describe"
+	case safe(r.Method) && writingFields[name]:
+		return "asks for a change, which this method makes none of"
+	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(r.Header):
+		return "HTML, server-sent events: told when a stream of them is asked for again"
 	case strings.HasPrefix(name, "Access-Control-Request-") && r.Method != http.MethodOptions:
 		return "Fetch standard: only a CORS-preflight fetch asks so"
 	}
 	return ""
+}
+
+// writingFields mean something only to methods that change what is there: the
+// locks, copies and orders of WebDAV (RFC 4918, RFC 3648, RFC 4437, RFC 6638),
+// links (RFC 8288), new members (RFC 5023), push messages (RFC 8030), and what
+// must not happen twice.
+var writingFields = map[string]bool{
+	"Destination": true, "If": true, "Lock-Token": true, "Overwrite": true, "Timeout": true, "Position": true,
+	"Ordering-Type": true, "Redirect-Ref": true, "Schedule-Reply": true,
+	"Link": true, "Link-Template": true, "Slug": true, "Topic": true, "Ttl": true, "Urgency": true,
+	"Repeatability-Request-Id": true, "Repeatability-First-Sent": true, "Ediint-Features": true, "Oscore": true,
+}
+
+// wantsEvents reports whether Accept asks for server-sent events, as every
+// EventSource does.
+func wantsEvents(h http.Header) bool {
+	for _, line := range h["Accept"] {
+		if strings.Contains(strings.ToLower(line), "text/event-stream") {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse returns why a field is removed, or "" if it may pass.

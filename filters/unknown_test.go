@@ -87,6 +87,33 @@ func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
 	}
 }
 
+func TestFieldsOfChangesGoFromRequestsThatChangeNothing(t *testing.T) {
+	for name, value := range map[string]string{
+		"Destination": "http://origin.example/b", "If": "(<opaquelocktoken:1>)", "Lock-Token": "<opaquelocktoken:1>", "Overwrite": "F",
+		"Timeout": "Infinite", "Slug": "canary", "Topic": "canary", "Link": "</a>; rel=type", "Position": "first", "Repeatability-Request-Id": "canary",
+	} {
+		for method, passes := range map[string]bool{"GET": false, "HEAD": false, "PUT": true, "LOCK": true, "COPY": true} {
+			m := scriptRequest(name, value)
+			m.Request.Method, m.Request.ContentLength = method, 0
+			if !safe(method) {
+				m.Request.ContentLength = 5
+			}
+			if clean(m); (m.Request.Header[name] != nil) != passes {
+				t.Errorf("%s %s: passes %v", method, name, !passes)
+			}
+		}
+	}
+}
+
+func TestLastEventIDGoesWithEventsAlone(t *testing.T) {
+	for accept, passes := range map[string]bool{"text/event-stream": true, "*/*": false, "application/json, Text/Event-Stream": true} {
+		m := scriptRequest("Accept", accept, "Last-Event-Id", "42")
+		if clean(m); (m.Request.Header["Last-Event-Id"] != nil) != passes {
+			t.Errorf("Accept: %s: passes %v", accept, !passes)
+		}
+	}
+}
+
 func TestKnownValuesAreRebuilt(t *testing.T) {
 	for _, test := range []struct{ name, sent, got string }{
 		{"Cache-Control", "no-cache", "no-cache"},
