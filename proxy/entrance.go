@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"guise/proxy/gate"
@@ -115,30 +114,33 @@ func overLimit(over *gate.Over) failure {
 
 // admit is asked by the server about every connection.
 func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
+	protocol := HTTP
 	if a, ok := nc.(arrival); ok {
 		if a.relayed() {
 			return nil, true // whose it is will be known when it is opened
 		}
-		if a.at.how.Protocol == HTTP {
-			nc = a.Conn // and can be told
-		}
+		nc, protocol = a.Conn, a.at.how.Protocol
 	}
 	leave, err := p.connected(nc.RemoteAddr())
 	if err != nil {
-		p.turnAway(nc, nc.RemoteAddr(), err)
+		p.turnAway(nc, nc.RemoteAddr(), protocol, err)
 	}
 	return leave, err == nil
 }
 
-// turnAway answers a connection that is not let in; who keeps coming is not
-// even answered.
-func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, err error) {
+// turnAway ends a connection that is not let in, with an answer if that can be
+// understood. Who keeps coming is not even answered.
+func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, protocol Protocol, err error) {
 	a := p.current.Load()
-	if client, isTCP := remote.(*net.TCPAddr); isTCP && a.gate.Hold(client.AddrPort().Addr()) > 0 {
-		p.away.drop(nc)
-		return
+	client, isTCP := remote.(*net.TCPAddr)
+	switch again := isTCP && a.gate.Hold(client.AddrPort().Addr()) > 0; {
+	case again && !a.options.Pressure.Short():
+		p.away.keep(nc)
+	case again || protocol != HTTP:
+		drop(nc)
+	default:
+		p.away.turn(nc, a.refusal(err))
 	}
-	p.away.turn(nc, a.refusal(err))
 }
 
 // connected asks the gate about a connection of the client at remote. leave,
@@ -170,69 +172,6 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 		metrics.Connection(-1)
 		connection.Close()
 	}, nil
-}
-
-// Clients that are turned away at the door get an answer, if not too many
-// wait for one already.
-const (
-	awayAtOnce = 256
-	awayTime   = time.Second
-	awayBytes  = 64 << 10
-)
-
-// A doorkeeper answers connections that are not let in. Its zero value is
-// ready to use, and safe for concurrent use.
-type doorkeeper struct {
-	mu      sync.Mutex
-	talking int
-	closed  bool
-	all     sync.WaitGroup
-}
-
-// turn answers f on nc, and closes it, without making the caller wait.
-func (d *doorkeeper) turn(nc net.Conn, f failure) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	tcp, isTCP := nc.(*net.TCPConn)
-	if !isTCP || d.closed || d.talking >= awayAtOnce {
-		d.drop(nc)
-		return
-	}
-	d.talking++
-	d.all.Go(func() {
-		answerAndClose(tcp, f)
-		d.mu.Lock()
-		d.talking--
-		d.mu.Unlock()
-	})
-}
-
-// drop closes nc so that nothing of it stays behind.
-func (d *doorkeeper) drop(nc net.Conn) {
-	if tcp, isTCP := nc.(*net.TCPConn); isTCP {
-		tcp.SetLinger(0)
-	}
-	nc.Close()
-}
-
-// answerAndClose reads on for a moment: bytes that are left unread would reset
-// the connection, and take the answer with them.
-func answerAndClose(tcp *net.TCPConn, f failure) {
-	defer tcp.Close()
-	tcp.SetDeadline(time.Now().Add(awayTime))
-	resp := f.response(&http.Request{Method: http.MethodGet}, false)
-	resp.Close = true
-	if resp.Write(tcp) == nil && tcp.CloseWrite() == nil {
-		io.CopyN(io.Discard, tcp, awayBytes)
-	}
-}
-
-// wait returns when nobody is being answered, and nobody will be.
-func (d *doorkeeper) wait() {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
-	d.all.Wait()
 }
 
 // A meteredBody tells the gate of each piece that a client sends.

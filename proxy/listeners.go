@@ -48,7 +48,8 @@ func (p *Proxy) ServeAs(l net.Listener, how Listening) error {
 	if how.Protocol != HTTP || len(how.Relays) > 0 {
 		a := arrivals{Listener: l, proxy: p, how: how}
 		if how.TLS != nil {
-			a.asking = how.TLS.Clone() // once, since session tickets are a configuration's own
+			a.how.TLS = limitHandshakes(how.TLS)
+			a.asking = a.how.TLS.Clone() // once, since session tickets are a configuration's own
 			a.asking.ClientAuth = tls.RequestClientCert
 		}
 		l = a
@@ -93,25 +94,34 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 			opened.Remote = client
 		}
 		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
-			if a.at.how.Protocol == HTTP {
-				a.at.proxy.turnAway(a.Conn, opened.Remote, err)
-				err = wire.ErrTaken
-			}
-			return opened, err
+			a.at.proxy.turnAway(a.Conn, opened.Remote, a.at.how.Protocol, err)
+			return opened, wire.ErrTaken
 		}
 	}
 	switch a.at.how.Protocol {
 	case HTTPS:
-		config := a.at.how.TLS
-		if a.at.proxy.current.Load().gate.ClientAuth() != tls.NoClientCert {
-			config = a.at.asking
-		}
-		opened.Conn = tls.Server(a.Conn, config)
+		return a.openTLS(opened)
 	case SOCKS5:
 		err := a.at.proxy.openSOCKS(ctx, &opened)
 		return opened, err
 	}
 	return opened, nil
+}
+
+// openTLS does the handshake, if the client may have one now.
+func (a arrival) openTLS(opened wire.Opened) (wire.Opened, error) {
+	p := a.at.proxy
+	if err := p.awaitHandshake(opened.Remote); err != nil {
+		p.turnAway(a.Conn, opened.Remote, HTTPS, err)
+		return opened, wire.ErrTaken
+	}
+	config := a.at.how.TLS
+	if p.current.Load().gate.ClientAuth() != tls.NoClientCert {
+		config = a.at.asking
+	}
+	var err error
+	opened.Conn, err = p.shakeHands(a.Conn, config)
+	return opened, err
 }
 
 // asToProxy gives a request the form that HTTP/1.1 clients give theirs when

@@ -77,6 +77,7 @@ type Proxy struct {
 	server  *wire.Server
 	tunnels *tunnels
 	away    doorkeeper
+	shaking chan struct{} // see shakeHands
 	console http.Handler
 	reload  sync.Mutex
 	watched sync.Once // the metrics know of what is counted elsewhere
@@ -88,7 +89,7 @@ type Proxy struct {
 // New assembles a proxy. It fails if a persona, site pattern, source address
 // or upstream proxy of o cannot be used.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{tunnels: newTunnels(), console: console.Handler()}
+	p := &Proxy{tunnels: newTunnels(), shaking: newShaking(), console: console.Handler()}
 	p.cache = cache.New(o.Cache)
 	a, err := p.assemble(o, nil)
 	if err != nil {

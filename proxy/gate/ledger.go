@@ -31,6 +31,7 @@ type account struct {
 	holds                          int // connections and uses that refer to it
 	connections, requests, tunnels int // guarded by ledger.mu, like all above and buckets
 	rate, tunnelRate, refused      bucket
+	handshakes                     bucket
 	volume                         volume
 	pace                           *pace // nil until bandwidth is shaped
 }
@@ -113,6 +114,31 @@ func (g *Gate) Hold(addr netip.Addr) time.Duration {
 	a := l.hold(client{network: networkOf(addr)})
 	defer l.release(a)
 	return a.refused.reserve(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, longestHold)
+}
+
+// longestQueue is how long a handshake waits at most for its turn.
+const longestQueue = 2 * time.Second
+
+// Handshake asks for leave to begin a TLS handshake with a client at addr, and
+// returns how long to wait before. It costs the client next to nothing, and
+// this side as much as dozens of requests; but nobody needs more connections
+// than requests, so they come at the rate of those. It returns an [*Over] if
+// too many wait already.
+func (g *Gate) Handshake(addr netip.Addr) (wait time.Duration, err error) {
+	each := g.options.Client
+	if each.Requests == 0 {
+		return 0, nil
+	}
+	l := g.state.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.hold(client{network: networkOf(addr)})
+	defer l.release(a)
+	wait, ok := a.handshakes.queue(g.options.Now().Sub(l.begun), each.Requests, each.Burst, longestQueue)
+	if !ok {
+		return 0, &Over{Limit: "handshakes", Quota: int64(each.Requests), Window: time.Second, Retry: wait}
+	}
+	return wait, nil
 }
 
 // A Connection is one that a client has open. A nil Connection is not counted.

@@ -22,7 +22,7 @@ type Limits struct {
 
 // An Over says that a limit was reached.
 type Over struct {
-	Limit  string        // which: requests, connections, tunnels, tunnel-rate, volume or attempts
+	Limit  string        // which: requests, connections, handshakes, tunnels, tunnel-rate, volume or attempts
 	Total  bool          // that of all clients together
 	Quota  int64         // how much the limit allows; 0 if that is not for the client to know
 	Window time.Duration // in which time; 0 for what is counted at one instant
@@ -70,19 +70,26 @@ type bucket struct{ until time.Duration }
 
 // take returns 0 if an event may happen now, else how long to wait for it.
 func (b *bucket) take(now time.Duration, rate, burst int) time.Duration {
+	wait, _ := b.queue(now, rate, burst, 0)
+	return wait
+}
+
+// queue takes an event at the next time that there is one for, and returns how
+// long that is. If it is more than most, ok is false and nothing was taken.
+func (b *bucket) queue(now time.Duration, rate, burst int, most time.Duration) (wait time.Duration, ok bool) {
 	if rate <= 0 {
-		return 0
+		return 0, true
 	}
 	if burst <= 0 {
 		burst = rate
 	}
 	each := time.Second / time.Duration(rate)
 	at := max(b.until, now)
-	if wait := at - now - time.Duration(burst-1)*each; wait > 0 {
-		return wait
+	if wait = max(at-now-time.Duration(burst-1)*each, 0); wait > most {
+		return wait, false
 	}
 	b.until = at + each
-	return 0
+	return wait, true
 }
 
 // reserve takes an event at the next time that there is one for, most from now

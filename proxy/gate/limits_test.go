@@ -413,3 +413,37 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 		t.Errorf("a source that has been quiet is held back for %v", hold)
 	}
 }
+
+// TestHandshakesComeAtTheRateOfRequests: a burst at once, more in turn, and
+// none that would wait too long.
+func TestHandshakesComeAtTheRateOfRequests(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 10, Burst: 20}, Now: c.now})
+	source := netip.MustParseAddr("192.0.2.1")
+	for i := range 20 {
+		if wait, err := g.Handshake(source); wait != 0 || err != nil {
+			t.Fatalf("handshake %d of the burst: %v, %v", i, wait, err)
+		}
+	}
+	for i := range 20 {
+		if wait, err := g.Handshake(source); wait != time.Duration(i+1)*time.Second/10 || err != nil {
+			t.Fatalf("handshake %d after the burst: %v, %v", i, wait, err)
+		}
+	}
+	if _, err := g.Handshake(source); over(t, err) != "handshakes" {
+		t.Errorf("one that would wait longer than %v: %v", longestQueue, err)
+	}
+	if wait, err := g.Handshake(netip.MustParseAddr("192.0.2.2")); wait != 0 || err != nil {
+		t.Errorf("another client: %v, %v", wait, err)
+	}
+	c.advance(time.Second)
+	if wait, err := g.Handshake(source); wait > longestQueue || err != nil {
+		t.Errorf("a second later: %v, %v", wait, err)
+	}
+	g = mustNew(t, Options{Client: Limits{Connections: 1}})
+	for range 1000 {
+		if wait, err := g.Handshake(source); wait != 0 || err != nil {
+			t.Fatalf("without a limit of requests: %v, %v", wait, err)
+		}
+	}
+}

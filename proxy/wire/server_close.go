@@ -83,7 +83,7 @@ func (c *conn) cut(untilClose, more bool) {
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok && untilClose {
+	if tcp, ok := nc.(interface{ SetLinger(sec int) error }); ok && untilClose {
 		tcp.SetLinger(0)
 	} else if more {
 		lingerOn(nc)

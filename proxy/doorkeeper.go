@@ -1,0 +1,125 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Clients that are turned away at the door get an answer, if not too many
+// wait for one already.
+const (
+	awayAtOnce = 256
+	awayTime   = time.Second
+	awayBytes  = 64 << 10
+)
+
+// Those who keep coming get none, and are kept waiting: a client that is cut
+// at once is back at once, and to take it in over and over costs far more
+// than a descriptor.
+const (
+	keptAtOnce = 1024
+	keptTime   = time.Second
+)
+
+// A doorkeeper ends connections that are not let in. Its zero value is ready
+// to use, and safe for concurrent use.
+type doorkeeper struct {
+	mu      sync.Mutex
+	talking int
+	kept    []keptConn  // the longest first
+	timer   *time.Timer // for the first of them; nil until there was one
+	closed  bool
+	all     sync.WaitGroup
+}
+
+type keptConn struct {
+	net.Conn
+	until time.Time
+}
+
+// turn answers f on nc, and closes it, without making the caller wait.
+func (d *doorkeeper) turn(nc net.Conn, f failure) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	tcp, isTCP := nc.(*net.TCPConn)
+	if !isTCP || d.closed || d.talking >= awayAtOnce {
+		drop(nc)
+		return
+	}
+	d.talking++
+	d.all.Go(func() {
+		answerAndClose(tcp, f)
+		d.mu.Lock()
+		d.talking--
+		d.mu.Unlock()
+	})
+}
+
+// keep drops nc after a while, or now if too many are kept already.
+func (d *doorkeeper) keep(nc net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || len(d.kept) >= keptAtOnce {
+		drop(nc)
+		return
+	}
+	d.kept = append(d.kept, keptConn{nc, time.Now().Add(keptTime)})
+	switch {
+	case d.timer == nil:
+		d.timer = time.AfterFunc(keptTime, d.letGo)
+	case len(d.kept) == 1:
+		d.timer.Reset(keptTime)
+	}
+}
+
+// letGo drops those whose time is over.
+func (d *doorkeeper) letGo() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	over := 0
+	for over < len(d.kept) && !now.Before(d.kept[over].until) {
+		drop(d.kept[over].Conn)
+		over++
+	}
+	d.kept = slices.Delete(d.kept, 0, over)
+	if len(d.kept) > 0 {
+		d.timer.Reset(d.kept[0].until.Sub(now))
+	}
+}
+
+// drop closes nc so that nothing of it stays behind.
+func drop(nc net.Conn) {
+	if tcp, isTCP := nc.(*net.TCPConn); isTCP {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
+}
+
+// answerAndClose reads on for a moment: bytes that are left unread would reset
+// the connection, and take the answer with them.
+func answerAndClose(tcp *net.TCPConn, f failure) {
+	defer tcp.Close()
+	tcp.SetDeadline(time.Now().Add(awayTime))
+	resp := f.response(&http.Request{Method: http.MethodGet}, false)
+	resp.Close = true
+	if resp.Write(tcp) == nil && tcp.CloseWrite() == nil {
+		io.CopyN(io.Discard, tcp, awayBytes)
+	}
+}
+
+// wait returns when nobody is being answered or kept, and nobody will be.
+func (d *doorkeeper) wait() {
+	d.mu.Lock()
+	d.closed = true
+	for _, k := range d.kept {
+		drop(k.Conn)
+	}
+	d.kept = nil
+	d.mu.Unlock()
+	d.all.Wait()
+}

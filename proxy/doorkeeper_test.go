@@ -1,0 +1,63 @@
+package proxy
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// closed reports whether the other side of a pipe has closed it by now.
+func closed(t *testing.T, client net.Conn) bool {
+	t.Helper()
+	client.SetReadDeadline(time.Now().Add(time.Nanosecond))
+	_, err := client.Read(make([]byte, 1))
+	timeout, ok := err.(net.Error)
+	return !ok || !timeout.Timeout()
+}
+
+// TestWhoKeepsComingIsKeptWaiting: for a moment each, and only so many.
+func TestWhoKeepsComingIsKeptWaiting(t *testing.T) { synctest.Test(t, keptWaiting) } // in the bubble's time
+
+func keptWaiting(t *testing.T) {
+	var d doorkeeper
+	come := func() net.Conn {
+		client, server := net.Pipe()
+		d.keep(server)
+		return client
+	}
+	first := come()
+	time.Sleep(keptTime / 2)
+	second := come()
+	if closed(t, first) || closed(t, second) {
+		t.Fatal("one is cut at once")
+	}
+	time.Sleep(keptTime/2 + time.Millisecond)
+	if !closed(t, first) || closed(t, second) {
+		t.Error("the first is still kept, or the second no more")
+	}
+	time.Sleep(keptTime / 2)
+	if !closed(t, second) {
+		t.Error("the second is still kept")
+	}
+
+	var clients []net.Conn
+	for range keptAtOnce {
+		clients = append(clients, come())
+	}
+	if closed(t, clients[keptAtOnce-1]) {
+		t.Errorf("no %d are kept", keptAtOnce)
+	}
+	if !closed(t, come()) {
+		t.Errorf("more than %d are kept", keptAtOnce)
+	}
+	d.wait()
+	for i, client := range clients {
+		if !closed(t, client) {
+			t.Fatalf("%d is kept by one who has gone home", i)
+		}
+	}
+	if !closed(t, come()) {
+		t.Error("one is kept after the end")
+	}
+}

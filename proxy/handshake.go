@@ -1,0 +1,112 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// A TLS handshake costs a client next to nothing, for it may send the same
+// hello again and again, and this side as much as dozens of requests. So each
+// client has its handshakes at the rate of its requests, and all together have
+// a part of the processors: the requests of those who are in do not wait
+// behind those who come.
+
+// awaitHandshake returns when a client may begin its handshake, or with an
+// error if it does too much.
+func (p *Proxy) awaitHandshake(remote net.Addr) error {
+	client, isTCP := remote.(*net.TCPAddr)
+	if !isTCP {
+		return nil
+	}
+	a := p.current.Load()
+	wait, err := a.gate.Handshake(client.AddrPort().Addr())
+	if err == nil && !p.pause(wait) {
+		err = errShort
+	}
+	if err != nil {
+		a.options.Metrics.Refused(reasonOf(err))
+	}
+	return err
+}
+
+// shakeHands does the handshake.
+func (p *Proxy) shakeHands(conn net.Conn, config *tls.Config) (*tls.Conn, error) {
+	if tcp, isTCP := conn.(*net.TCPConn); isTCP {
+		h := &handshake{TCPConn: tcp, proxy: p}
+		defer h.done()
+		conn = h
+	}
+	secure := tls.Server(conn, config)
+	return secure, secure.Handshake()
+}
+
+// pause waits for d, and reports whether the proxy is still open then.
+func (p *Proxy) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.tunnels.ctx.Done():
+		return false
+	}
+}
+
+// newShaking has one token for each handshake that may be computed at once.
+func newShaking() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+// A handshake is the connection below a TLS one. What is costly comes between
+// the client's hello and the first bytes of an answer; it does not keep others
+// waiting while it waits for its client.
+type handshake struct {
+	*net.TCPConn
+	proxy *Proxy
+	turn  atomic.Bool // has a token
+}
+
+// limitHandshakes makes config wait for a turn once it has the client's hello.
+func limitHandshakes(config *tls.Config) *tls.Config {
+	limited := config.Clone()
+	limited.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if h, ok := hello.Conn.(*handshake); ok {
+			return nil, h.begin()
+		}
+		return nil, nil
+	}
+	return limited
+}
+
+// begin waits for a token, as long as a client may take to send a head.
+func (h *handshake) begin() error {
+	timer := time.NewTimer(h.proxy.current.Load().options.Timeouts.Head)
+	defer timer.Stop()
+	select {
+	case h.proxy.shaking <- struct{}{}:
+		h.turn.Store(true)
+		return nil
+	case <-h.proxy.tunnels.ctx.Done():
+	case <-timer.C:
+	}
+	return errShort
+}
+
+// done gives the token back.
+func (h *handshake) done() {
+	if h.turn.CompareAndSwap(true, false) {
+		<-h.proxy.shaking
+	}
+}
+
+func (h *handshake) Write(b []byte) (int, error) {
+	h.done()
+	return h.TCPConn.Write(b)
+}
+
+// NetConn returns the connection itself.
+func (h *handshake) NetConn() net.Conn { return h.TCPConn }

@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"guise/proxy/gate"
+	"guise/proxy/telemetry"
+)
+
+// helloOf returns a client's hello, for sending it by hand.
+func helloOf(t *testing.T) []byte {
+	t.Helper()
+	var hello bytes.Buffer
+	client, server := net.Pipe()
+	client.SetDeadline(time.Now().Add(patience))
+	defer client.Close()
+	go func() {
+		tls.Client(server, &tls.Config{ServerName: "proxy.example"}).Handshake()
+		server.Close()
+	}()
+	head := make([]byte, 5) // RFC 8446 §5.1
+	if _, err := io.ReadFull(client, head); err != nil {
+		t.Fatal(err)
+	}
+	hello.Write(head)
+	if _, err := io.CopyN(&hello, client, int64(head[3])<<8|int64(head[4])); err != nil {
+		t.Fatal(err)
+	}
+	return hello.Bytes()
+}
+
+func handshakeWith(address string, pool *x509.CertPool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "proxy.example"}}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// TestHandshakesTakePartOfTheProcessors: while as many handshakes run as may,
+// the next waits and those who are in do not; and who does not answer after
+// its hello keeps nobody waiting.
+func TestHandshakesTakePartOfTheProcessors(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	p, plain := newProxy(t, nil)
+	config, _, pool := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+
+	hello := helloOf(t)
+	for range 2 * cap(p.shaking) {
+		silent := dial(t, address)
+		if _, err := silent.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := silent.Read(make([]byte, 1)); err != nil {
+			t.Fatalf("no answer to a hello: %v", err)
+		}
+	}
+	if err := handshakeWith(address, pool); err != nil {
+		t.Errorf("with clients that never finish: %v", err)
+	}
+
+	for range cap(p.shaking) {
+		p.shaking <- struct{}{}
+	}
+	done := make(chan error, 1)
+	go func() { done <- handshakeWith(address, pool) }()
+	if resp, body := get(t, plain, "http://"+o.address+"/"); resp.StatusCode != http.StatusOK || body != "hello" {
+		t.Errorf("a request meanwhile: %d %q", resp.StatusCode, body)
+	}
+	select {
+	case err := <-done:
+		t.Errorf("a handshake beyond those that may run: %v", err)
+	default:
+	}
+	for range cap(p.shaking) {
+		<-p.shaking
+	}
+	if err := <-done; err != nil {
+		t.Errorf("when it is its turn: %v", err)
+	}
+}
+
+// TestTooManyHandshakesAreRefusedUnheard: they are cut before this side has
+// done anything, and counted as what they are.
+func TestTooManyHandshakesAreRefusedUnheard(t *testing.T) {
+	now := time.Now()
+	metrics := telemetry.New()
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Client = gate.Limits{Requests: 1, Burst: 2}
+		o.Gate.Now = func() time.Time { return now }
+		o.Metrics = metrics
+	})
+	config, _, pool := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	for range 2 {
+		if err := handshakeWith(address, pool); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := make(chan error)
+	for range 3 { // two of them wait for their turn
+		conn := dial(t, address)
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			select {
+			case cut <- err:
+			case <-t.Context().Done():
+			}
+		}()
+	}
+	if err := <-cut; err == nil {
+		t.Error("one that says nothing is answered")
+	}
+	if got := metricsText(t, metrics); !strings.Contains(got, `guise_refused_total{reason="handshakes"} 1`) {
+		t.Errorf("the metrics say nothing of it:\n%s", got)
+	}
+}
