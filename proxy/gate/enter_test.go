@@ -152,20 +152,20 @@ func TestSuccessIsRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := credentials{user: "ann+work", password: "right", source: here}
-	if _, known := u.remembered(given); known {
+	if _, known := u.known(given); known {
 		t.Error("remembered before it was ever checked")
 	}
 	if _, err := u.account(t.Context(), given); err != nil {
 		t.Fatal(err)
 	}
-	if account, known := u.remembered(given); !known || account != "ann" {
+	if account, known := u.known(given); !known || account != "ann" {
 		t.Errorf("after a success: %q, %v", account, known)
 	}
-	if _, known := u.remembered(credentials{user: "ann", password: "wrong", source: here}); known {
+	if _, known := u.known(credentials{user: "ann", password: "wrong", source: here}); known {
 		t.Error("another password is taken for the remembered one")
 	}
 	c.advance(memoryTime)
-	if _, known := u.remembered(given); known {
+	if _, known := u.known(given); known {
 		t.Errorf("after %v it is still remembered", memoryTime)
 	}
 }
@@ -250,6 +250,90 @@ func TestKnownClientEntersWhileOthersGuess(t *testing.T) {
 	}
 	if _, err := g.Enter(t.Context(), here, nil, nil); !errors.Is(err, ErrCredentials) {
 		t.Errorf("a client that has not been asked yet: %v", err)
+	}
+}
+
+// TestWhoGotInTodayIsNotShutOut by somebody behind the same address who has
+// tried in vain ever since.
+func TestWhoGotInTodayIsNotShutOut(t *testing.T) {
+	c := newClock()
+	path := usersFile(t, map[string]int{"ann": 4, "bob": 4})
+	g := mustNew(t, Options{Authentication: Basic, Users: path, Now: c.now})
+	enter := func(user, password string) string {
+		_, err := g.Enter(t.Context(), here, nil, basic(user, password))
+		if errors.Is(err, ErrCredentials) {
+			return "wrong"
+		}
+		return over(t, err)
+	}
+	vain := func() {
+		for range 20 {
+			enter("bob", "old")
+		}
+	}
+	enter("ann", "right")
+	c.advance(memoryTime + time.Second)
+	vain()
+	if got := enter("ann+shop", "right"); got != "" {
+		t.Errorf("who got in before: %s", got)
+	}
+	vain()
+	if got := enter("bob", "right"); got != "attempts" {
+		t.Errorf("who did not: %q", got)
+	}
+	c.advance(memoryTime + time.Second)
+	vain()
+	if err := SetUser(path, "ann", "new"); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(2 * lookAgain)
+	vain()
+	if got := enter("ann", "right"); got != "wrong" {
+		t.Errorf("with a password that holds no more: %q", got)
+	}
+	if got := enter("ann", "right"); got != "attempts" {
+		t.Errorf("with it again: %q", got)
+	}
+}
+
+// TestRightTokenEntersWhileOthersTry with wrong ones, from the same address.
+func TestRightTokenEntersWhileOthersTry(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	k, err := MakeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := mustNew(t, Options{Authentication: Token, TokenKey: key})
+	old, _, _ := k.Sign("ann", time.Now().Add(-time.Hour))
+	for range freeFailures {
+		if _, err := g.Enter(t.Context(), here, nil, []string{"Bearer " + old}); !errors.Is(err, ErrCredentials) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := g.Enter(t.Context(), here, nil, []string{"Bearer " + old}); over(t, err) != "attempts" {
+		t.Errorf("an old token time and again: %v", err)
+	}
+	token, _, _ := k.Sign("ann", time.Now().Add(time.Hour))
+	for what, fields := range map[string][]string{"Bearer": {"Bearer " + token}, "Basic": basic("ann+shop", token)} {
+		if _, err := g.Enter(t.Context(), here, nil, fields); err != nil {
+			t.Errorf("a right one as %s: %v", what, err)
+		}
+	}
+}
+
+// TestGuessesComeOneAtATime: who may try once more may not try many passwords
+// at the same instant.
+func TestGuessesComeOneAtATime(t *testing.T) {
+	f, now := newFailures(), time.Now()
+	for range freeFailures {
+		f.add(here, now)
+	}
+	now = now.Add(f.wait(here, now))
+	if wait := f.wait(here, now); wait != 0 {
+		t.Fatalf("still to wait: %v", wait)
+	}
+	if wait := f.wait(here, now); wait == 0 {
+		t.Error("a second guess may be made before the first was judged")
 	}
 }
 
@@ -399,6 +483,13 @@ func TestCertificates(t *testing.T) {
 		return g.Enter(t.Context(), here, state, nil)
 	}
 	ann := certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth).Leaf
+	for range freeFailures + 1 {
+		g.Enter(t.Context(), here, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf}}, nil)
+	}
+	state := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{ann}}
+	if _, err := g.Enter(t.Context(), here, state, nil); err != nil {
+		t.Errorf("while others try in vain: %v", err)
+	}
 	for range 2 { // checked, then remembered
 		if e, err := enter(ann); err != nil || e.Account != "ann" {
 			t.Errorf("%+v, %v", e, err)

@@ -64,6 +64,8 @@ type Gate struct {
 
 // A prover tells which account a request is of, or returns ErrCredentials.
 type prover interface {
+	// known is what can be told at once, and not by guessing.
+	known(c credentials) (account string, ok bool)
 	account(ctx context.Context, c credentials) (string, error)
 }
 
@@ -199,29 +201,30 @@ func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.Connection
 	return e, nil
 }
 
-// judge asks for the account, and slows down who guesses. Who is remembered
-// enters at once, however many others behind the same address guess.
+// judge asks for the account, and slows down who guesses. Whoever can be let
+// in without a guess enters at once, however many others behind the same
+// address try in vain: those who were right a moment ago, and those whose
+// proof nobody can guess. Who got in from there today with the same password
+// is not slowed down either.
 func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
 	if !c.given() {
 		return "", ErrCredentials // no guess, only the first request of a client that waits to be asked
 	}
-	if quick, ok := g.prove.(interface {
-		remembered(credentials) (string, bool)
-	}); ok {
-		if account, known := quick.remembered(c); known {
-			return account, nil
-		}
+	if account, known := g.prove.known(c); known {
+		return account, nil
 	}
 	now := g.options.Now()
-	if wait := g.state.failures.wait(c.source, now); wait > 0 {
+	if wait := g.state.failures.wait(c.source, now); wait > 0 && !g.state.memory.familiar(c, now) {
 		return "", &Over{Limit: "attempts", Retry: wait}
 	}
 	account, err := g.prove.account(ctx, c)
 	switch {
 	case errors.Is(err, ErrCredentials):
 		g.state.failures.add(c.source, now)
+		g.state.memory.estrange(c)
 	case err == nil:
 		g.state.failures.forget(c.source)
+		g.state.memory.befriend(c, now)
 	}
 	return account, err
 }

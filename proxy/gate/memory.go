@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 const (
 	memorySize = 4096            // proofs remembered
 	memoryTime = 5 * time.Minute // and for how long
+
+	friendTime = 24 * time.Hour
 )
 
 // A memory remembers proofs that were right, so that a slow check does not
@@ -23,14 +26,24 @@ const (
 type memory struct {
 	key [32]byte
 
-	mu    sync.Mutex
-	right *simplelru.LRU[[32]byte, time.Time] // until when
+	mu      sync.Mutex
+	right   *simplelru.LRU[[32]byte, time.Time] // until when
+	friends *simplelru.LRU[friend, time.Time]   // since when
+}
+
+// A friend is a password that let somebody in from a source: a telephone that
+// still has an old one must not shut out the whole house. Two bytes of a digest
+// tell it from what is guessed there, and are too few to find a password by.
+type friend struct {
+	source netip.Addr
+	mark   [2]byte
 }
 
 func newMemory() *memory {
 	m := &memory{}
 	rand.Read(m.key[:]) // never fails (crypto/rand)
 	m.right, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
+	m.friends, _ = simplelru.NewLRU[friend, time.Time](memorySize, nil)
 	return m
 }
 
@@ -69,6 +82,40 @@ func (m *memory) add(digest [32]byte, now, most time.Time) {
 	m.right.Add(digest, until)
 }
 
+func (m *memory) friend(c credentials) friend {
+	name, _, _ := strings.Cut(c.user, "+")
+	digest := m.digest([]byte("friend"), c.source.AsSlice(), []byte(name), []byte(c.password))
+	return friend{c.source, [2]byte(digest[:2])}
+}
+
+// befriend remembers the password of c, which was right.
+func (m *memory) befriend(c credentials, now time.Time) {
+	if c.password == "" {
+		return
+	}
+	f := m.friend(c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.friends.Add(f, now)
+}
+
+// familiar reports whether the password of c was right lately.
+func (m *memory) familiar(c credentials, now time.Time) bool {
+	f := m.friend(c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since, ok := m.friends.Peek(f)
+	return ok && now.Sub(since) < friendTime
+}
+
+// estrange forgets the password of c, which was wrong.
+func (m *memory) estrange(c credentials) {
+	f := m.friend(c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.friends.Remove(f)
+}
+
 // Guessing: a source has so many attempts, and then waits for a second, two,
 // four and so on before each further one.
 const (
@@ -96,7 +143,8 @@ func newFailures() *failures {
 	return f
 }
 
-// wait returns how long source has to wait before its next attempt.
+// wait returns how long source has to wait before its next attempt. With 0 the
+// attempt is under way: one at a time.
 func (f *failures) wait(source netip.Addr, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +156,12 @@ func (f *failures) wait(source netip.Addr, now time.Time) time.Duration {
 	if doublings := s.count - freeFailures; doublings < 9 {
 		pause = min(time.Second<<doublings, longestWait)
 	}
-	return max(s.last.Add(pause).Sub(now), 0)
+	if left := s.last.Add(pause).Sub(now); left > 0 {
+		return left
+	}
+	s.last = now
+	f.sources.Add(source, s)
+	return 0
 }
 
 func (f *failures) add(source netip.Addr, now time.Time) {

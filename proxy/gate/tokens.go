@@ -125,6 +125,13 @@ func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
 	return t, nil
 }
 
+// known lets every right token in: nobody guesses one, and to check it costs
+// next to nothing.
+func (t *tokens) known(c credentials) (string, bool) {
+	name, err := t.account(context.Background(), c)
+	return name, err == nil
+}
+
 // account takes a token from Bearer, or from Basic's password; then the user
 // must be the one that the token names.
 func (t *tokens) account(_ context.Context, c credentials) (string, error) {

@@ -115,9 +115,9 @@ func parseHash(text string) (hash, error) {
 	return hash{[]byte(text), cost, check}, nil
 }
 
-// remembered tells the account of credentials that were right lately, under
-// the hash that the file holds now.
-func (u *users) remembered(c credentials) (string, bool) {
+// known tells the account of credentials that were right lately, under the
+// hash that the file holds now.
+func (u *users) known(c credentials) (string, bool) {
 	name, _, _ := strings.Cut(c.user, "+")
 	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
 	if u.memory.has(u.memory.digest([]byte(name), []byte(c.password), h.text), u.now()) {
