@@ -69,9 +69,11 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	a.pipeline.Logger = silent{}
 	a.pipeline.KeepAcceptEncoding = true
 	a.pipeline.KeepDestinationHeaders = true // handOver has put them there
+	a.pipeline.KeepHeader = true             // scrub removes those of the hop, and more than goproxy knows
 	a.pipeline.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
 	a.pipeline.NonproxyHandler = http.NotFoundHandler()
 	for _, step := range []requestStep{
+		a.giveBack,
 		a.canonicalize,
 		a.refuseDestination,
 		a.keepSecure,

@@ -196,6 +196,9 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 // paced passes over a spent volume: what has begun is finished, and what comes
 // next is refused.
 func paced(err error) error {
+	if err == nil {
+		return nil // errors.As would cost an allocation
+	}
 	var over *gate.Over
 	if errors.As(err, &over) {
 		return nil
