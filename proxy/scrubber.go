@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"guise/filters"
 	"guise/proxy/inspect"
@@ -21,6 +22,16 @@ type scrubber struct {
 	filters *filters.Set
 	hsts    *inspect.HSTS
 	log     *slog.Logger
+}
+
+// explanations is for what filters did, which only [Explain] wants to know.
+var explanations = sync.Pool{New: func() any { return new([]filters.Change) }}
+
+// forget empties log for the next one.
+func forget(log *[]filters.Change) {
+	clear(*log)
+	*log = (*log)[:0]
+	explanations.Put(log)
 }
 
 // errPanicked is what a panic below the cache becomes.
@@ -47,7 +58,9 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		delete(resp.Header, "Strict-Transport-Security")
 	}
 	m.Response = resp
-	s.filters.Response(&m, nil)
+	log := explanations.Get().(*[]filters.Change)
+	*log = s.filters.Response(&m, *log)
+	forget(log)
 	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
 		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: s.trailer(&m, resp)}
 	}

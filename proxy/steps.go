@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"guise/cache"
+	"guise/filters"
 	"guise/proxy/egress"
 	"guise/proxy/wire"
 )
@@ -27,7 +28,10 @@ func (a *assembly) canonicalize(e *exchange, r *http.Request) (*http.Request, *f
 		return r, &badTarget
 	}
 	e.target = target
-	r.URL.Host = target.HostHeader(port)
+	var room [64]byte
+	if host := target.AppendHostHeader(room[:0], port); string(host) != r.URL.Host {
+		r.URL.Host = string(host)
+	}
 	r.Host = r.URL.Host
 	return r, nil
 }
@@ -98,7 +102,9 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 // the request as it was.
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.message = a.filters.Read(r, e.visit.Address)
-	a.filters.Request(e.message, nil)
+	log := explanations.Get().(*[]filters.Change)
+	*log = a.filters.Request(e.message, *log)
+	forget(log)
 	r = e.message.Request
 	if r.Trailer != nil {
 		a.scrubTrailers(e, r)

@@ -26,13 +26,20 @@ func (t Target) String() string {
 // HostHeader returns the value of Host for a scheme whose port is
 // defaultPort: that port is left out (RFC 9110 §4.2.3).
 func (t Target) HostHeader(defaultPort uint16) string {
-	if t.Port != defaultPort {
-		return t.String()
-	}
+	return string(t.AppendHostHeader(nil, defaultPort))
+}
+
+// AppendHostHeader appends to b what HostHeader returns.
+func (t Target) AppendHostHeader(b []byte, defaultPort uint16) []byte {
 	if t.Addr.Is6() {
-		return "[" + t.Host + "]"
+		b = append(append(append(b, '['), t.Host...), ']')
+	} else {
+		b = append(b, t.Host...)
 	}
-	return t.Host
+	if t.Port != defaultPort {
+		b = strconv.AppendUint(append(b, ':'), uint64(t.Port), 10)
+	}
+	return b
 }
 
 // maxHostPort bounds what Canonical looks at: a name of 253 octets, each of
@@ -69,8 +76,9 @@ func Canonical(hostport string, defaultPort uint16) (Target, error) {
 		return Target{}, badHost("no port")
 	}
 	if strings.HasPrefix(host, "[") {
-		addr, err := parseIPv6(host[1 : len(host)-1])
-		return literal(addr, port), err
+		written := host[1 : len(host)-1]
+		addr, err := parseIPv6(written)
+		return asWritten(written, addr, port), err
 	}
 	name, err := asciiName(host)
 	if err != nil {
@@ -78,7 +86,7 @@ func Canonical(hostport string, defaultPort uint16) (Target, error) {
 	}
 	if endsInNumber(name) {
 		addr, err := parseIPv4(name)
-		return literal(addr, port), err
+		return asWritten(name, addr, port), err
 	}
 	if err := checkName(name); err != nil {
 		return Target{}, err
@@ -87,11 +95,19 @@ func Canonical(hostport string, defaultPort uint16) (Target, error) {
 }
 
 // literal is the target of an address; of the zero Addr it is the zero Target.
-func literal(addr netip.Addr, port uint16) Target {
+func literal(addr netip.Addr, port uint16) Target { return asWritten("", addr, port) }
+
+// asWritten is literal for an address that may have been written in its
+// canonical form.
+func asWritten(text string, addr netip.Addr, port uint16) Target {
 	if !addr.IsValid() {
 		return Target{}
 	}
-	return Target{addr.String(), addr, port}
+	var room [len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")]byte
+	if host := addr.AppendTo(room[:0]); string(host) != text {
+		text = string(host)
+	}
+	return Target{text, addr, port}
 }
 
 func badHost(why string) error { return fmt.Errorf("%w: %s", ErrBadHost, why) }
