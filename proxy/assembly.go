@@ -59,7 +59,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		return nil, err
 	}
 	a.plain = a.newTransport(egress.Plain)
-	a.secure = newSecureOrigins(a.newTransport(egress.Connect), o.Timeouts)
+	a.secure = newSecureOrigins(a.newTransport(egress.Connect))
 	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {
 		a.nesting = newNesting()
@@ -136,10 +136,11 @@ func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 			}
 			return a.egress.Dial(ctx, use, target)
 		},
-		ResponseTimeout: t.Response,
-		BodyTimeout:     t.Body,
-		WriteTimeout:    t.Write,
-		TLS:             originTLS(a.options.Inspection.Roots),
+		ResponseTimeout:  t.Response,
+		BodyTimeout:      t.Body,
+		WriteTimeout:     t.Write,
+		HandshakeTimeout: t.Connect,
+		TLS:              originTLS(a.options.Inspection.Roots),
 	}
 	if _, authorization, ok := a.egress.HTTPHop(); ok {
 		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization

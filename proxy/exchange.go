@@ -125,17 +125,12 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	return resp, nil
 }
 
-var errUnaskedUpgrade = &wire.ProtocolError{Status: http.StatusBadGateway, What: "upgrade that was not asked for"}
-
 // passInterim lets 1xx responses reach the client. Of their fields only Link
 // has a meaning before the final response (RFC 8297).
 func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	e.interim.Lock()
 	defer e.interim.Unlock()
-	switch {
-	case code == http.StatusSwitchingProtocols:
-		return errUnaskedUpgrade // HTTP/2 has none (RFC 9113 §8.6), yet net/http calls this for it
-	case e.final || code == http.StatusContinue:
+	if e.final || code == http.StatusContinue {
 		return nil // the server sends 100 itself, when the body is first read
 	}
 	if links := header["Link"]; len(links) > 0 {

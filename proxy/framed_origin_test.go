@@ -56,6 +56,34 @@ func (s *framedStream) reset(code http2.ErrCode) {
 	s.WriteRSTStream(s.id, code)
 }
 
+// long sends a head with a field of size bytes.
+func (s *framedStream) long(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.block.Reset()
+	s.encoder.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+	s.encoder.WriteField(hpack.HeaderField{Name: "long", Value: strings.Repeat("a", size)})
+	s.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id})
+	for s.block.Len() > 0 {
+		piece := s.block.Next(16 << 10)
+		s.WriteContinuation(s.id, s.block.Len() == 0, piece)
+	}
+}
+
+func (s *framedStream) push() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.WritePushPromise(http2.PushPromiseParam{StreamID: s.id, PromiseID: 2, EndHeaders: true})
+}
+
+// goAway says that no request after last was looked at, and closes.
+func (s *framedStream) goAway(last uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.WriteGoAway(last, http2.ErrCodeNo, nil)
+	s.conn.Close()
+}
+
 // serveFramed runs an origin that calls answer for each request once its head
 // is there.
 func serveFramed(t *testing.T, answer func(s *framedStream)) *framedOrigin {

@@ -1,27 +1,317 @@
 package proxy
 
 import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
 
 	"guise/proxy/inspect"
 )
 
+// insideFramed returns what asks a framed origin through an inspecting proxy.
+func insideFramed(t *testing.T, answer func(*framedStream), edits ...func(*Options)) (*framedOrigin, *http.Client) {
+	t.Helper()
+	o := serveFramed(t, answer)
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		for _, edit := range edits {
+			edit(o)
+		}
+	})
+	return o, visitor(t, proxy, trusting(testAuthority()), true)
+}
+
+// impatient is for origins that say nothing.
+func impatient(o *Options) {
+	o.Timeouts.Response, o.Timeouts.Body = 100*time.Millisecond, 100*time.Millisecond
+}
+
 // TestMalformedHTTP2Answers: what is no answer by RFC 9113 §8.1.1 becomes a
-// 502, and is nobody's end but its own. The proxy lives on.
+// 502, and ends nothing but its own request.
 func TestMalformedHTTP2Answers(t *testing.T) {
-	for name, answer := range map[string]func(*framedStream){
-		"101": func(s *framedStream) { s.head(true, ":status: 101") },
+	malformed, broken := "http_protocol_error", "connection_terminated"
+	for name, c := range map[string]struct {
+		answer func(*framedStream)
+		kind   string
+	}{
+		"101":             {func(s *framedStream) { s.head(false, ":status: 101") }, malformed},
+		"no status":       {func(s *framedStream) { s.head(true, "a: b") }, malformed},
+		"two statuses":    {func(s *framedStream) { s.head(true, ":status: 200", ":status: 200") }, malformed},
+		"late status":     {func(s *framedStream) { s.head(true, "a: b", ":status: 200") }, malformed},
+		"request's field": {func(s *framedStream) { s.head(true, ":status: 200", ":path: /") }, malformed},
+		"status 99":       {func(s *framedStream) { s.head(true, ":status: 99") }, malformed},
+		"status 099":      {func(s *framedStream) { s.head(true, ":status: 099") }, malformed},
+		"status 1000":     {func(s *framedStream) { s.head(true, ":status: 1000") }, malformed},
+		"status +20":      {func(s *framedStream) { s.head(true, ":status: +20") }, malformed},
+		"upper case":      {func(s *framedStream) { s.head(true, ":status: 200", "X-Up: a") }, malformed},
+		"space in a name": {func(s *framedStream) { s.head(true, ":status: 200", "x up: a") }, malformed},
+		"line break":      {func(s *framedStream) { s.head(true, ":status: 200", "a: b\r\nset-cookie: c=d") }, malformed},
+		"NUL":             {func(s *framedStream) { s.head(true, ":status: 200", "a: b\x00") }, malformed},
+		"transfer coding": {func(s *framedStream) { s.head(true, ":status: 200", "transfer-encoding: chunked") }, malformed},
+		"two lengths": {func(s *framedStream) {
+			s.head(false, ":status: 200", "content-length: 5", "content-length: 6")
+			s.data(true, "hello")
+		}, malformed},
+		"odd length":            {func(s *framedStream) { s.head(false, ":status: 200", "content-length: x"); s.data(true, "hello") }, malformed},
+		"length without a body": {func(s *framedStream) { s.head(true, ":status: 200", "content-length: 5") }, malformed},
+		"interim that ends":     {func(s *framedStream) { s.head(true, ":status: 103") }, malformed},
+		"data first":            {func(s *framedStream) { s.data(true, "hello") }, malformed},
+		"head of 300 KiB":       {func(s *framedStream) { s.long(300 << 10) }, malformed},
+		"interims without end": {func(s *framedStream) {
+			for range 500 {
+				s.head(false, ":status: 102")
+			}
+		}, malformed},
+		"push":    {func(s *framedStream) { s.push() }, malformed},
+		"garbage": {func(s *framedStream) { s.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, malformed},
+		"refused": {func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) }, broken},
+		"reset":   {func(s *framedStream) { s.reset(http2.ErrCodeInternal) }, broken},
+		"closed":  {func(s *framedStream) { s.conn.Close() }, broken},
+		"silent":  {func(s *framedStream) {}, "http_response_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := serveFramed(t, answer)
-			proxy := serveProxy(t, inspecting(inspect.Always))
-			c := visitor(t, proxy, trusting(testAuthority()), true)
-			resp, _, err := read(c, "https://"+o.address+"/")
-			if err != nil || resp.StatusCode != http.StatusBadGateway || !strings.Contains(resp.Header.Get("Proxy-Status"), "http_protocol_error") {
-				t.Errorf("%v %v", resp, err)
+			edit := func(*Options) {}
+			if name == "silent" {
+				edit = impatient
+			}
+			o, client := insideFramed(t, c.answer, edit)
+			resp, _, err := read(client, "https://"+o.address+"/")
+			if err != nil || resp.StatusCode != 502 && resp.StatusCode != 504 || !strings.Contains(resp.Header.Get("Proxy-Status"), c.kind) {
+				t.Errorf("%+v %v", resp, err)
 			}
 		})
+	}
+}
+
+// TestBrokenHTTP2Bodies: no part of a body passes for the whole.
+func TestBrokenHTTP2Bodies(t *testing.T) {
+	for name, end := range map[string]func(*framedStream){
+		"too long":        func(s *framedStream) { s.data(true, "lothere") },
+		"too short":       func(s *framedStream) { s.data(true, "l") },
+		"reset":           func(s *framedStream) { s.reset(http2.ErrCodeInternal) },
+		"reset, no error": func(s *framedStream) { s.reset(http2.ErrCodeNo) },
+		"closed":          func(s *framedStream) { s.conn.Close() },
+		"silent":          func(s *framedStream) {},
+		"a second head":   func(s *framedStream) { s.head(false, ":status: 200") },
+		"odd trailers":    func(s *framedStream) { s.head(true, ":status: 200") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			edit := func(*Options) {}
+			if name == "silent" {
+				edit = impatient
+			}
+			o, client := insideFramed(t, func(s *framedStream) {
+				s.head(false, ":status: 200", "content-length: 5", "cache-control: no-store")
+				s.data(false, "hel")
+				end(s)
+			}, edit)
+			if resp, body, err := read(client, "https://"+o.address+"/"); err == nil {
+				t.Errorf("%d %q passes for whole", resp.StatusCode, body)
+			}
+		})
+	}
+}
+
+// TestHTTP2HeadsAreThePersonas: fields and pseudo fields leave in the order of
+// the persona's browser, whatever order a client has.
+func TestHTTP2HeadsAreThePersonas(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) { s.head(true, ":status: 204") })
+	clients := []func(path string){
+		func(path string) {
+			if _, _, err := read(client, "https://"+o.address+path, "X-B", "2", "Accept", "*/*", "X-A", "1", "Cookie", "a=b; c=d"); err != nil {
+				t.Error(err)
+			}
+		},
+	}
+	fields := []string{"Cookie: a=b; c=d", "X-A: 1", "Accept: */*", "X-B: 2", "User-Agent: curl/8"}
+	proxy := client.Transport.(*http.Transport)
+	for range len(fields) {
+		fields = append(fields[1:], fields[0])
+		turned := append([]string(nil), fields...)
+		clients = append(clients, func(path string) {
+			u, _ := proxy.Proxy(nil)
+			got := insideRaw(t, u.Host, o.address, "GET "+path+" HTTP/1.1\r\nHost: "+o.address+"\r\n"+strings.Join(turned, "\r\n")+"\r\nConnection: close\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 204") {
+				t.Error(got)
+			}
+		})
+	}
+	for range 4 {
+		for _, ask := range clients {
+			ask("/p?r={s}")
+		}
+	}
+	heads := o.saw()
+	if len(heads) != 4*len(clients) {
+		t.Fatalf("%d requests came", len(heads))
+	}
+	want := ":method: GET\n:path: /p?r={s}\n:authority: " + o.address + "\n:scheme: https\nuser-agent: "
+	for _, head := range heads {
+		if head != heads[0] || !strings.HasPrefix(head, want) || !strings.Contains(head, "\ncookie: a=b\ncookie: c=d\n") {
+			t.Fatalf("a client's order shows:\n%s\nand\n%s", heads[0], head)
+		}
+	}
+}
+
+// TestHTTP2PathsKeepTheirBytes: those that a URL should not have among them
+// (RFC 9110 §7.7).
+func TestHTTP2PathsKeepTheirBytes(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) { s.head(true, ":status: 204") })
+	u, _ := client.Transport.(*http.Transport).Proxy(nil)
+	for _, path := range []string{"/a|b", "/a\\b\"<>^`{}", "/%7Ea/%2f%41//../.", "/?", "/?a=%zz|&b"} {
+		insideRaw(t, u.Host, o.address, "GET "+path+" HTTP/1.1\r\nHost: "+o.address+"\r\nConnection: close\r\n\r\n")
+		heads := o.saw()
+		if head := heads[len(heads)-1]; !strings.Contains(head, "\n:path: "+path+"\n") {
+			t.Errorf("%s became\n%s", path, head)
+		}
+	}
+}
+
+// TestRefusedStreamsAreSentAgain: once, where the origin says that it did
+// nothing about them.
+func TestRefusedStreamsAreSentAgain(t *testing.T) {
+	for name, refuse := range map[string]func(*framedStream){
+		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
+		"GOAWAY":         func(s *framedStream) { s.goAway(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var count atomic.Int32
+			o, client := insideFramed(t, func(s *framedStream) {
+				if count.Add(1) == 1 {
+					refuse(s)
+					return
+				}
+				s.head(true, ":status: 204")
+			})
+			if resp, _, err := read(client, "https://"+o.address+"/"); err != nil || resp.StatusCode != 204 || count.Load() != 2 {
+				t.Errorf("%v %v after %d requests", resp, err, count.Load())
+			}
+		})
+	}
+}
+
+// TestUploadsAreSentOnce: whatever the origin says, a body goes out once.
+func TestUploadsAreSentOnce(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) })
+	resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader("payload"))
+	if err != nil || resp.StatusCode != 502 || len(o.saw()) != 1 {
+		t.Errorf("%v %v after %d requests", resp, err, len(o.saw()))
+	}
+}
+
+// TestHTTP11Required: an origin may want a request in HTTP/1.1 (RFC 9113 §7),
+// as some do whose users sign in by the connection.
+func TestHTTP11Required(t *testing.T) {
+	leaf, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	framed := &framedOrigin{}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				tc := conn.(*tls.Conn)
+				defer tc.Close()
+				if tc.Handshake() == nil && tc.ConnectionState().NegotiatedProtocol == "h2" {
+					framed.serve(tc, func(s *framedStream) { s.reset(http2.ErrCodeHTTP11Required) })
+					return
+				}
+				if n, _ := tc.Read(make([]byte, 4<<10)); n > 0 {
+					io.WriteString(tc, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nby 1.1")
+				}
+			})
+		}
+	})
+	t.Cleanup(running.Wait)
+	t.Cleanup(func() { listener.Close() })
+	client := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), true)
+	for range 2 {
+		if _, body, err := read(client, "https://"+listener.Addr().String()+"/"); err != nil || body != "by 1.1" {
+			t.Errorf("%q %v", body, err)
+		}
+	}
+	if n := len(framed.saw()); n != 1 {
+		t.Errorf("asked %d times over HTTP/2", n)
+	}
+}
+
+// TestWaitingSharesTheFault: requests that wait for the same connection do
+// not wait for its fault one after the other.
+func TestWaitingSharesTheFault(t *testing.T) {
+	silent := serveOrigin(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
+	timeout := 300 * time.Millisecond
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Timeouts.Connect = timeout
+	})
+	var asked sync.WaitGroup
+	begun := time.Now()
+	for range 12 {
+		asked.Go(func() {
+			client := visitor(t, proxy, trusting(testAuthority()), true)
+			resp, _, err := read(client, "https://"+silent.address+"/")
+			if err != nil || resp.StatusCode != http.StatusGatewayTimeout || !strings.Contains(resp.Header.Get("Proxy-Status"), "connection_timeout") {
+				t.Error(fmt.Sprint(resp, err))
+			}
+		})
+	}
+	asked.Wait()
+	if took := time.Since(begun); took > 12*timeout { // as long as one after the other would take
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestSlowReadersHinderNobody: a client that does not read what it asked for
+// stops no other on the same connection to the origin.
+func TestSlowReadersHinderNobody(t *testing.T) {
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if r.URL.Path == "/small" {
+			io.WriteString(w, "small")
+			return
+		}
+		for range 16 {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	}, nil, "h2")
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	for range 16 {
+		tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tc.NetConn().(*net.TCPConn).SetReadBuffer(4 << 10)
+		fmt.Fprintf(tc, "GET /large HTTP/1.1\r\nHost: %s\r\n\r\n", o.address)
+		io.ReadFull(tc, make([]byte, 1))
+	}
+	client := visitor(t, proxy, trusting(testAuthority()), true)
+	for range 20 {
+		if _, body, err := read(client, "https://"+o.address+"/small"); err != nil || body != "small" {
+			t.Fatalf("%q %v", body, err)
+		}
+	}
+	if n := o.connections(); n != 1 {
+		t.Errorf("%d connections to the origin", n)
 	}
 }

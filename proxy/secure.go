@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,15 +22,10 @@ import (
 // speaks it and HTTP/1.1 elsewhere. All clients of an origin share its
 // connections. It is safe for concurrent use.
 type secureOrigins struct {
-	h1 *wire.Transport // every connection begins there, and those of HTTP/1.1 stay
-	h2 *http.Transport // makes HTTP/2 of the others; pools nothing
-
-	body  time.Duration // each read of a response body
-	write time.Duration // each step of sending a request body
-
-	closed atomic.Bool // not under mu: net/http calls settle wherever it likes
+	wire *wire.Transport // every connection begins there, and those of HTTP/1.1 stay
 
 	mu     sync.Mutex
+	closed bool
 	places map[placeKey]*place
 }
 
@@ -43,11 +40,18 @@ func keyOf(ctx context.Context, address string) placeKey {
 // A place is what is known of one origin.
 type place struct {
 	address  string
-	verified time.Time          // when a handshake last succeeded
-	http1    time.Time          // the origin does not speak HTTP/2, as it showed then
-	conns    []*http.ClientConn // HTTP/2
-	asks     atomic.Bool        // it wants to know clients by certificates
-	opening  chan struct{}      // closed when the connection being opened is there; nil if none is
+	verified time.Time         // when a handshake last succeeded
+	http1    time.Time         // the origin does not speak HTTP/2, as it showed then
+	conns    []*wire.HTTP2Conn // HTTP/2
+	asks     atomic.Bool       // it wants to know clients by certificates
+	opening  *opening          // the connection being opened; nil if none is
+}
+
+// An opening is a connection being opened. Those who wait for it share what
+// goes wrong: one after the other they would wait for the same fault.
+type opening struct {
+	done chan struct{}
+	err  error // once done is closed
 }
 
 const (
@@ -61,20 +65,9 @@ const (
 	// connsPerOrigin bounds the connections to one origin. They are opened
 	// when all streams of the others are taken.
 	connsPerOrigin = 4
-
-	// idleOrigin is how long an unused HTTP/2 connection stays, as on wire.
-	idleOrigin = time.Minute
-
-	// What an origin may send that the client does not read: of one stream,
-	// and of one connection.
-	streamBuffer = 1 << 20
-	connBuffer   = 8 << 20
 )
 
-type (
-	tlsConnKey struct{}
-	asksKey    struct{}
-)
+type asksKey struct{}
 
 // originTLS returns what handshakes with origins begin with. A session that
 // one client's request began is resumed for others': they look the same. No
@@ -93,33 +86,8 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 	}
 }
 
-func newSecureOrigins(h1 *wire.Transport, t Timeouts) *secureOrigins {
-	var http2 http.Protocols
-	http2.SetHTTP2(true)
-	return &secureOrigins{
-		h1: h1,
-		h2: &http.Transport{
-			DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return ctx.Value(tlsConnKey{}).(*tls.Conn), nil
-			},
-			Protocols:              &http2,
-			DisableCompression:     true,
-			ResponseHeaderTimeout:  t.Response,
-			ExpectContinueTimeout:  time.Second,
-			IdleConnTimeout:        idleOrigin,
-			MaxResponseHeaderBytes: 128 << 10,
-			HTTP2: &http.HTTP2Config{
-				MaxReceiveBufferPerConnection: connBuffer,
-				MaxReceiveBufferPerStream:     streamBuffer,
-				SendPingTimeout:               30 * time.Second,
-				PingTimeout:                   15 * time.Second,
-				WriteByteTimeout:              t.Write,
-			},
-		},
-		body:   t.Body,
-		write:  t.Write,
-		places: make(map[placeKey]*place),
-	}
+func newSecureOrigins(t *wire.Transport) *secureOrigins {
+	return &secureOrigins{wire: t, places: make(map[placeKey]*place)}
 }
 
 // RoundTrip implements [http.RoundTripper]. Errors are those of
@@ -130,7 +98,7 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 		return s.overHTTP1(r)
 	}
 	for first := true; ; first = false {
-		cc, fresh, err := s.conn(r.Context(), hostPort(r.URL))
+		cc, err := s.conn(r.Context(), hostPort(r.URL))
 		if err != nil {
 			closeBody(r.Body)
 			return nil, err
@@ -138,16 +106,57 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 		if cc == nil {
 			return s.overHTTP1(r)
 		}
-		resp, err := s.send(cc, r)
-		if err == nil || !first || r.Context().Err() != nil || !mayRepeat(r, err, fresh) {
+		used := cc.Used()
+		resp, err := cc.RoundTrip(r)
+		if err == nil || r.Context().Err() != nil {
 			return resp, err
+		}
+		if errors.Is(err, wire.ErrWantsHTTP1) {
+			s.wantsHTTP1(r)
+		}
+		if !first || !mayRepeat(r, err, used) {
+			return nil, err
 		}
 	}
 }
 
+// wantsHTTP1 notes that an origin refuses requests over HTTP/2.
+func (s *secureOrigins) wantsHTTP1(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.place(keyOf(r.Context(), hostPort(r.URL)))
+	p.http1 = time.Now()
+	for _, cc := range p.conns {
+		cc.Retire()
+	}
+	p.conns = nil
+}
+
+// mayRepeat reports whether r may be sent again after err: if the origin says
+// that it did nothing (RFC 9113 §8.7), or if the connection had been used and
+// the request means the same twice (RFC 9110 §9.2.2). A body is never sent
+// twice.
+func mayRepeat(r *http.Request, err error, used bool) bool {
+	if r.Body != nil && r.Body != http.NoBody {
+		return false
+	}
+	if errors.Is(err, wire.ErrNotProcessed) || errors.Is(err, wire.ErrWantsHTTP1) {
+		return true
+	}
+	var broken *wire.ConnError
+	if !used || !errors.Is(err, wire.ErrNoResponse) && !errors.As(err, &broken) {
+		return false
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
 // overHTTP1 lets wire make the round trip, and open what connections it needs.
 func (s *secureOrigins) overHTTP1(r *http.Request) (*http.Response, error) {
-	resp, err := s.h1.RoundTrip(r)
+	resp, err := s.wire.RoundTrip(r)
 	if _, bad := certificateFault(err); bad {
 		s.mu.Lock()
 		p := s.place(keyOf(r.Context(), hostPort(r.URL)))
@@ -181,7 +190,7 @@ func (s *secureOrigins) ready(ctx context.Context, address string) error {
 	if known {
 		return nil
 	}
-	cc, _, err := s.conn(ctx, address)
+	cc, err := s.conn(ctx, address)
 	if cc != nil {
 		cc.Release()
 	}
@@ -197,31 +206,39 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 }
 
 // conn returns an HTTP/2 connection to address with a stream reserved, or nil
-// if the origin does not speak that. fresh says that no request went over it.
-// The first who comes asks the origin; the others wait for the answer.
-func (s *secureOrigins) conn(ctx context.Context, address string) (cc *http.ClientConn, fresh bool, err error) {
+// if the origin does not speak that. The first who comes asks the origin; the
+// others wait for the answer.
+func (s *secureOrigins) conn(ctx context.Context, address string) (*wire.HTTP2Conn, error) {
 	for {
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
-		if cc := p.reserve(); cc != nil {
+		cc, reserved := p.reserve()
+		if reserved || cc == nil && time.Since(p.http1) < knownFor {
 			s.mu.Unlock()
-			return cc, false, nil
+			return cc, nil
 		}
-		if time.Since(p.http1) < knownFor {
+		if cc != nil {
 			s.mu.Unlock()
-			return nil, false, nil
+			if ok, err := cc.Wait(ctx); ok || err != nil {
+				return cc, err
+			}
+			continue
 		}
-		opening := p.opening
-		if opening == nil {
-			p.opening = make(chan struct{})
+		o := p.opening
+		if o == nil {
+			o = &opening{done: make(chan struct{})}
+			p.opening = o
 			s.mu.Unlock()
-			return s.open(ctx, p)
+			return s.open(ctx, p, o)
 		}
 		s.mu.Unlock()
 		select {
-		case <-opening:
+		case <-o.done:
 		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
+		}
+		if o.err != nil {
+			return nil, o.err
 		}
 	}
 }
@@ -244,85 +261,69 @@ func (s *secureOrigins) place(k placeKey) *place {
 	return p
 }
 
-// reserve returns a connection with a stream to spare, nil if there is none
-// and another may be opened. s.mu is held.
-func (p *place) reserve() *http.ClientConn {
-	alive := p.conns[:0]
+// reserve returns a connection with a stream reserved, one to wait for if all
+// are busy, or nil if another may be opened. s.mu is held.
+func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
+	p.conns = slices.DeleteFunc(p.conns, func(cc *wire.HTTP2Conn) bool { return !cc.Usable() })
 	for _, cc := range p.conns {
-		if cc.Err() == nil {
-			alive = append(alive, cc)
-		}
-	}
-	clear(p.conns[len(alive):])
-	p.conns = alive
-	for _, cc := range p.conns {
-		if cc.Reserve() == nil {
-			return cc
+		if cc.Reserve() {
+			return cc, true
 		}
 	}
 	if len(p.conns) >= connsPerOrigin {
-		return p.conns[0] // its RoundTrip waits for a stream
+		return p.conns[rand.IntN(len(p.conns))], false
 	}
-	return nil
+	return nil, false
 }
 
-// open opens a connection to p, whose opening it ends.
-func (s *secureOrigins) open(ctx context.Context, p *place) (*http.ClientConn, bool, error) {
+// open opens a connection to p.
+func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.HTTP2Conn, error) {
 	cc, err := s.dial(context.WithValue(ctx, asksKey{}, p), p.address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(p.opening)
 	p.opening = nil
+	defer close(o.done)
 	switch {
 	case err != nil:
 		p.verified = time.Time{}
-		return nil, false, err
+		if ctx.Err() == nil {
+			o.err = err
+		} // else it is the one's who went away
+		return nil, err
 	case cc == nil:
 		p.verified = time.Now()
 		p.http1 = p.verified
-		return nil, false, nil
+		return nil, nil
 	}
 	p.verified, p.http1 = time.Now(), time.Time{}
-	if !s.closed.Load() {
+	cc.Reserve()
+	if s.closed {
+		cc.Retire()
+	} else {
 		p.conns = append(p.conns, cc)
-	}
-	cc.SetStateHook(s.settle)
-	return cc, true, cc.Reserve()
-}
-
-func (s *secureOrigins) dial(ctx context.Context, address string) (*http.ClientConn, error) {
-	tc, err := s.h1.Connect(ctx, address, "h2")
-	if tc == nil || err != nil {
-		return nil, err
-	}
-	cc, err := s.h2.NewClientConn(context.WithValue(ctx, tlsConnKey{}, tc), "https", address)
-	if err != nil {
-		tc.Close()
-		return nil, &wire.ConnError{Op: "write", Err: errors.New("HTTP/2 could not begin")}
 	}
 	return cc, nil
 }
 
-// settle closes a connection that nobody uses any more.
-func (s *secureOrigins) settle(cc *http.ClientConn) {
-	if s.closed.Load() && cc.InFlight() == 0 && cc.Err() == nil {
-		cc.Close()
+func (s *secureOrigins) dial(ctx context.Context, address string) (*wire.HTTP2Conn, error) {
+	tc, err := s.wire.Connect(ctx, address, "h2")
+	if tc == nil || err != nil {
+		return nil, err
 	}
+	return s.wire.HTTP2(tc), nil
 }
 
 // close closes connections, each after its last exchange. Requests that are on
 // their way here still go out.
 func (s *secureOrigins) close() {
-	s.closed.Store(true)
 	s.mu.Lock()
-	var all []*http.ClientConn
+	s.closed = true
 	for _, p := range s.places {
-		all = append(all, p.conns...)
+		for _, cc := range p.conns {
+			cc.Retire()
+		}
 		p.conns = nil
 	}
 	s.mu.Unlock()
-	for _, cc := range all {
-		s.settle(cc)
-	}
-	s.h1.Close()
+	s.wire.Close()
 }

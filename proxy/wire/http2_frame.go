@@ -40,6 +40,7 @@ const (
 	codeCompression     http2Code = 0x9
 	codeConnect         http2Code = 0xa
 	codeEnhanceYourCalm http2Code = 0xb
+	codeHTTP11Required  http2Code = 0xd
 )
 
 // Settings (RFC 9113 §6.5.2, RFC 8441 §3, RFC 9218 §2.1).
@@ -129,6 +130,26 @@ func appendWindowUpdate(b []byte, stream uint32, n int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(n))
 }
 
+// appendBlock appends a HEADERS frame with block, or its beginning and as many
+// CONTINUATION frames as it takes.
+func appendBlock(b []byte, stream uint32, block []byte, end bool) []byte {
+	f := frameHead{kind: frameHeaders, stream: stream}
+	if end {
+		f.flags = flagEndStream
+	}
+	for {
+		f.length = min(len(block), ownMaxFrame)
+		if f.length == len(block) {
+			f.flags |= flagEndHeaders
+		}
+		b = append(appendFrameHead(b, f), block[:f.length]...)
+		if block = block[f.length:]; len(block) == 0 {
+			return b
+		}
+		f = frameHead{kind: frameContinuation, stream: stream}
+	}
+}
+
 // checkFrame holds a frame's head to its type's rules: which stream it may
 // name, and how long it is.
 func checkFrame(f frameHead) error {
@@ -159,7 +180,7 @@ func checkFrame(f frameHead) error {
 			return connFault(codeFrameSize, "GOAWAY of a wrong length")
 		}
 	case framePushPromise:
-		return connFault(codeProtocol, "PUSH_PROMISE from a client")
+		return connFault(codeProtocol, "PUSH_PROMISE, which nobody may send here")
 	default:
 		return nil // unknown types are ignored (RFC 9113 §5.5)
 	}

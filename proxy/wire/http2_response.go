@@ -321,24 +321,7 @@ func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name
 			Sensitive: name == "Set-Cookie", // RFC 7541 §7.1.3
 		})
 	})
-	block := h.encoded.Bytes()
-	out := h.output()
-	f := frameHead{kind: frameHeaders, stream: stream}
-	if end {
-		f.flags = flagEndStream
-	}
-	for {
-		f.length = min(len(block), ownMaxFrame)
-		if f.length == len(block) {
-			f.flags |= flagEndHeaders
-		}
-		out = append(appendFrameHead(out, f), block[:f.length]...)
-		if block = block[f.length:]; len(block) == 0 {
-			break
-		}
-		f = frameHead{kind: frameContinuation, stream: stream}
-	}
-	h.out = out
+	h.out = appendBlock(h.output(), stream, h.encoded.Bytes(), end)
 	if h.encoded.Cap() > 4*smallBuffer {
 		h.encoded.Reset()
 		h.encoded = bytes.Buffer{}

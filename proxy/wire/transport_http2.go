@@ -1,0 +1,332 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// What an HTTP/2 connection to an origin may hold or cause.
+const (
+	originWindow     = 1 << 20  // what one stream may send before it is read
+	originUnread     = 32 << 20 // what all may; with less unread, a stream that nobody reads stops no other
+	originConnWindow = 8 << 20  // the connection's window
+	originStreams    = 100      // at a time, until the origin says how many
+	originSilence    = 30 * time.Second
+	originPingTime   = 15 * time.Second
+)
+
+// An HTTP2Conn is a connection to an origin that chose HTTP/2. It sends what
+// [Transport] would, field by field in the same order, and reads as strictly.
+// It is safe for concurrent use.
+//
+// Nothing of a request that may differ between two clients gets into the
+// compression's table, which all share (RFC 7541 §7.1).
+type HTTP2Conn struct {
+	t  *Transport
+	nc *tls.Conn
+
+	// The reading goroutine's.
+	br      *bufio.Reader
+	decoder *hpack.Decoder
+	block   responseBlock
+	greeted bool // the first SETTINGS came
+	calm    float64
+	calmAt  time.Time
+
+	mu       sync.Mutex
+	changed  sync.Cond // a stream became free, or the connection ended
+	streams  map[uint32]*originStream
+	next     uint32
+	most     int // streams at a time
+	reserved int // by Reserve, and not begun
+	used     bool
+	retired  bool   // to be closed once no stream is left
+	going    bool   // GOAWAY came
+	err      error  // the connection has ended
+	unread   int    // of all streams
+	unacked  int    // not given back to the connection's window yet
+	received int    // of that window
+	window   int64  // what we may send
+	initial  int64  // window of a new stream
+	out      []byte // frames to be written
+	writing  bool
+	encoder  *hpack.Encoder
+	encoded  bytes.Buffer
+	heard    bool        // anything came since health looked
+	pinged   bool        // and a PING is out
+	health   *time.Timer // runs while there are streams
+	idle     *time.Timer // runs while there are none
+}
+
+// HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned.
+func (t *Transport) HTTP2(tc *tls.Conn) *HTTP2Conn {
+	t.once.Do(t.init)
+	c := &HTTP2Conn{
+		t: t, nc: tc,
+		calm: calmBurst, calmAt: time.Now(),
+		streams: make(map[uint32]*originStream),
+		next:    1, most: originStreams,
+		window: firstWindow, initial: firstWindow,
+	}
+	c.changed.L = &c.mu
+	c.encoder = hpack.NewEncoder(&c.encoded)
+	c.decoder = hpack.NewDecoder(headerTable, c.block.add)
+	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
+	c.health = time.AfterFunc(time.Hour, c.listen)
+	c.health.Stop()
+	c.idle = time.AfterFunc(t.IdleTimeout, c.Retire)
+	c.mu.Lock()
+	c.out = append(c.output(), http2Preface...)
+	c.out = append(c.out, appendSettings(nil,
+		[2]uint32{uint32(settingEnablePush), 0},
+		[2]uint32{uint32(settingInitialWindow), originWindow},
+		[2]uint32{uint32(settingMaxHeaderList), uint32(t.Limits.Head)},
+	)...)
+	c.out = appendWindowUpdate(c.out, 0, originConnWindow-firstWindow)
+	c.wake()
+	c.mu.Unlock()
+	go c.run()
+	return c
+}
+
+// maxBlock bounds a head on the wire, so that one over the limit is read to
+// its end: skipping a part would lose the field table, and the connection.
+func maxBlock(l Limits) int { return 4 * l.Head }
+
+// Errors of HTTP/2.
+var (
+	// ErrNotProcessed means that the origin did nothing about the request,
+	// and says so (RFC 9113 §8.7): it may be sent again.
+	ErrNotProcessed = errors.New("wire: request not processed")
+
+	// ErrWantsHTTP1 means that the origin wants the request in HTTP/1.1
+	// (RFC 9113 §7, HTTP_1_1_REQUIRED), and did nothing about it.
+	ErrWantsHTTP1 = errors.New("wire: HTTP/1.1 wanted")
+
+	errStreamReset = &ConnError{"read", errors.New("stream was reset")}
+)
+
+// Reserve reports whether the connection has a stream to spare, which the
+// next RoundTrip takes or Release gives back.
+func (c *HTTP2Conn) Reserve() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reserve()
+}
+
+func (c *HTTP2Conn) reserve() bool {
+	if !c.usable() || len(c.streams)+c.reserved >= c.most {
+		return false
+	}
+	c.reserved++
+	c.idle.Stop()
+	return true
+}
+
+// usable tells whether streams may still begin.
+func (c *HTTP2Conn) usable() bool { return c.err == nil && !c.going && c.next < 1<<31 }
+
+// Wait waits for Reserve. It returns false if the connection takes no more
+// streams; then another is needed.
+func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
+	defer context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		c.changed.Broadcast()
+		c.mu.Unlock()
+	})()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.reserve() {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if !c.usable() {
+			return false, nil
+		}
+		c.changed.Wait()
+	}
+	return true, nil
+}
+
+// Release gives a reserved stream back.
+func (c *HTTP2Conn) Release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reserved--
+	c.rest()
+}
+
+// Usable reports whether streams may still begin, now or later.
+func (c *HTTP2Conn) Usable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.usable() && !c.retired
+}
+
+// Used reports whether the origin has answered a request on the connection.
+func (c *HTTP2Conn) Used() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}
+
+// Retire closes the connection after its last stream. Those that are reserved
+// may still begin.
+func (c *HTTP2Conn) Retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retired = true
+	c.rest()
+}
+
+// rest is called when a stream may have been the last one.
+func (c *HTTP2Conn) rest() {
+	c.changed.Broadcast()
+	switch {
+	case c.err != nil || len(c.streams)+c.reserved > 0:
+	case c.retired || c.going:
+		c.end(errRetired)
+	default:
+		c.health.Stop()
+		c.idle.Reset(c.t.IdleTimeout)
+	}
+}
+
+var errRetired = errors.New("wire: connection retired")
+
+// end ends the connection and every stream on it, for err; c.mu is held.
+func (c *HTTP2Conn) end(err error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	c.health.Stop()
+	c.idle.Stop()
+	for _, st := range c.streams {
+		st.fail(st.lost(err))
+	}
+	c.changed.Broadcast()
+	var fault *http2Fault
+	if errors.As(err, &fault) || err == errRetired {
+		code := codeNone
+		if fault != nil {
+			code = fault.code
+		}
+		c.out = appendGoAway(c.output(), 0, code)
+		c.wake() // closes when that is written
+		if c.writing {
+			return
+		}
+	}
+	c.nc.NetConn().Close()
+}
+
+// listen looks whether an origin that owes us something is still there: a way
+// that is cut in silence would hold requests for as long as they may take.
+func (c *HTTP2Conn) listen() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil || len(c.streams) == 0:
+	case c.heard:
+		c.heard, c.pinged = false, false
+		c.health.Reset(originSilence)
+	case c.pinged:
+		c.end(ErrResponseTimeout)
+	default:
+		c.pinged = true
+		c.out = append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+		c.wake()
+		c.health.Reset(originPingTime)
+	}
+}
+
+// output returns the buffer of frames to be written.
+func (c *HTTP2Conn) output() []byte {
+	if c.out == nil {
+		c.out = (*http2Outputs.Get().(*[]byte))[:0]
+	}
+	return c.out
+}
+
+// wake sees to it that somebody writes what is in out.
+func (c *HTTP2Conn) wake() {
+	if !c.writing && len(c.out) > 0 {
+		c.writing = true
+		go c.write()
+	}
+}
+
+// write sends what is in out until there is nothing more.
+func (c *HTTP2Conn) write() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.out) > 0 {
+		b := c.out
+		c.out = nil
+		for _, st := range c.streams { // there is room again
+			if st.sending {
+				st.cond.Broadcast()
+			}
+		}
+		c.nc.SetWriteDeadline(time.Now().Add(c.t.WriteTimeout))
+		c.mu.Unlock()
+		_, err := c.nc.Write(b)
+		if cap(b) <= 2*maxOutput {
+			b = b[:0]
+			http2Outputs.Put(&b)
+		}
+		c.mu.Lock()
+		if err != nil {
+			c.out = nil
+			switch {
+			case c.err != nil:
+			case isTimeout(err):
+				c.end(ErrWriteTimeout)
+			default:
+				c.end(connError("write", err))
+			}
+		}
+	}
+	c.writing = false
+	if c.err != nil {
+		c.nc.NetConn().Close()
+	}
+}
+
+// disturb accounts for a frame that costs us something and brings nobody
+// anything.
+func (c *HTTP2Conn) disturb() error {
+	now := time.Now()
+	c.calm = min(calmBurst, c.calm+now.Sub(c.calmAt).Seconds()*calmPerSecond)
+	c.calmAt = now
+	if c.calm--; c.calm < 0 {
+		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
+	}
+	return nil
+}
+
+// run reads until the connection ends.
+func (c *HTTP2Conn) run() {
+	c.br = bufio.NewReaderSize(c.nc, ownMaxFrame)
+	err := c.read()
+	var fault *http2Fault
+	switch {
+	case errors.As(err, &fault):
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
+		err = ErrNoResponse // lost makes of it what it is for a stream
+	default:
+		err = connError("read", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(err)
+}

@@ -1,0 +1,443 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// A responseBlock is a response's head, or its trailer section, while it is
+// read, field by field.
+type responseBlock struct {
+	stream uint32
+	end    bool // the message ends with it
+	open   bool // more is to come
+	frames int
+	bytes  int // on the wire
+	size   int
+	count  int
+	limits *Limits
+	full   bool   // over a limit: the rest is not looked at
+	wrong  string // why it is malformed
+	status string
+	header http.Header
+}
+
+func (b *responseBlock) malformed(what string) {
+	if b.wrong == "" {
+		b.wrong = what
+	}
+}
+
+// add takes one field.
+func (b *responseBlock) add(f hpack.HeaderField) {
+	b.size += len(f.Name) + len(f.Value)
+	b.count++
+	if b.size > b.limits.Head || b.count > b.limits.Fields {
+		b.full = true
+		return
+	}
+	if strings.HasPrefix(f.Name, ":") {
+		if f.Name != ":status" || b.status != "" || f.Value == "" || len(b.header) > 0 {
+			b.malformed("invalid pseudo field")
+		}
+		b.status = f.Value
+		return
+	}
+	key, ok := http2Name(f.Name)
+	switch {
+	case !ok:
+		b.malformed("invalid field name")
+	case !validValue(f.Value):
+		b.malformed("control in a field value")
+	case key == "Transfer-Encoding":
+		b.malformed("transfer coding in HTTP/2")
+	case connectionFields[key]: // means nothing here, and browsers pass over it
+	default:
+		b.header[key] = append(b.header[key], trimSpace(f.Value))
+	}
+}
+
+// code returns the status.
+func (b *responseBlock) code() (int, error) {
+	if b.wrong != "" {
+		return 0, malformed(b.wrong)
+	}
+	if b.full {
+		return 0, malformed("head too large")
+	}
+	if len(b.status) != 3 {
+		return 0, malformed("bad status")
+	}
+	code := 0
+	for _, d := range []byte(b.status) {
+		if !digit(d) {
+			return 0, malformed("bad status")
+		}
+		code = 10*code + int(d-'0')
+	}
+	if code < 100 || code == http.StatusSwitchingProtocols { // RFC 9113 §8.6
+		return 0, malformed("bad status")
+	}
+	return code, nil
+}
+
+// read reads frames until the connection ends, and says why.
+func (c *HTTP2Conn) read() error {
+	for {
+		b, err := c.br.Peek(frameHeaderLen)
+		if err != nil {
+			return err
+		}
+		f := parseFrameHead(b)
+		c.br.Discard(frameHeaderLen)
+		err = c.frame(f)
+		var fault *http2Fault
+		if errors.As(err, &fault) && fault.stream != 0 {
+			err = c.reset(fault)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// frame reads the rest of a frame and does what it says.
+func (c *HTTP2Conn) frame(f frameHead) error {
+	if !c.greeted && (f.kind != frameSettings || f.has(flagAck)) {
+		return connFault(codeProtocol, "first frame is not SETTINGS")
+	}
+	if c.block.open && (f.kind != frameContinuation || f.stream != c.block.stream) {
+		return connFault(codeProtocol, "head is interrupted")
+	}
+	if err := checkFrame(f); err != nil {
+		var fault *http2Fault
+		if errors.As(err, &fault) && fault.stream != 0 {
+			_, skipped := c.br.Discard(f.length)
+			return errors.Join(skipped, err)
+		}
+		return err
+	}
+	c.mu.Lock()
+	c.heard = true
+	never := f.stream >= c.next || f.stream != 0 && f.stream%2 == 0
+	c.mu.Unlock()
+	if never && f.kind <= frameContinuation && f.kind != framePriority {
+		return connFault(codeProtocol, "stream that never was")
+	}
+	switch f.kind {
+	case frameData:
+		return c.data(f)
+	case frameHeaders, frameContinuation:
+		return c.head(f)
+	}
+	if err := c.disturb(); f.kind != frameWindowUpdate && err != nil {
+		return err
+	}
+	switch f.kind {
+	case frameSettings:
+		return c.setting(f)
+	case framePing, frameGoAway, frameReset, frameWindowUpdate:
+		b, err := c.br.Peek(min(f.length, 8))
+		if err != nil {
+			return err
+		}
+		if err := c.control(f, b); err != nil {
+			return err
+		}
+	}
+	_, err := c.br.Discard(f.length)
+	return err
+}
+
+// control does what a frame says of which b are the first bytes.
+func (c *HTTP2Conn) control(f frameHead, b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value := binary.BigEndian.Uint32(b)
+	switch f.kind {
+	case framePing:
+		if f.has(flagAck) {
+			return nil
+		}
+		return c.answer(append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing, flags: flagAck}), b...))
+	case frameGoAway:
+		c.goAway(value &^ (1 << 31))
+	case frameReset:
+		if st := c.streams[f.stream]; st != nil {
+			st.wasReset(http2Code(value))
+		}
+	case frameWindowUpdate:
+		return c.windowUpdate(f, int64(value&^(1<<31)))
+	}
+	return nil
+}
+
+// answer sends out, which holds a frame that the origin's made necessary.
+func (c *HTTP2Conn) answer(out []byte) error {
+	c.out = out
+	if len(c.out) > maxUnsent {
+		return connFault(codeEnhanceYourCalm, "answers are not read")
+	}
+	c.wake()
+	return nil
+}
+
+// goAway ends the streams after last, of which the origin took no notice.
+func (c *HTTP2Conn) goAway(last uint32) {
+	c.going = true
+	for id, st := range c.streams {
+		if id > last {
+			st.fail(ErrNotProcessed)
+			c.forget(st)
+		}
+	}
+	c.rest()
+}
+
+func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
+	if f.stream == 0 {
+		if c.window += n; n == 0 || c.window > maxWindow {
+			return connFault(codeFlowControl, "invalid WINDOW_UPDATE")
+		}
+		for _, st := range c.streams {
+			st.cond.Broadcast()
+		}
+		return nil
+	}
+	st := c.streams[f.stream]
+	if st == nil {
+		return nil
+	}
+	if st.window += n; n == 0 || st.window > maxWindow {
+		return streamFault(f.stream, codeFlowControl, "invalid WINDOW_UPDATE")
+	}
+	st.cond.Broadcast()
+	return nil
+}
+
+func (c *HTTP2Conn) setting(f frameHead) error {
+	if f.has(flagAck) {
+		return nil
+	}
+	most, set := originStreams, false
+	for range f.length / 6 {
+		b, err := c.br.Peek(6)
+		if err != nil {
+			return err
+		}
+		name, value := binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
+		c.br.Discard(6)
+		if name == settingMaxStreams {
+			most, set = int(min(value, math.MaxInt32)), true
+		}
+		if err := c.set(name, value); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if set {
+		c.most = most
+		c.changed.Broadcast()
+	}
+	c.greeted = true
+	return c.answer(appendFrameHead(c.output(), frameHead{kind: frameSettings, flags: flagAck}))
+}
+
+// set takes one setting.
+func (c *HTTP2Conn) set(name uint16, value uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch name {
+	case settingHeaderTableSize:
+		c.encoder.SetMaxDynamicTableSize(min(value, headerTable))
+	case settingEnablePush:
+		if value != 0 {
+			return connFault(codeProtocol, "push by an origin")
+		}
+	case settingInitialWindow:
+		if value > maxWindow {
+			return connFault(codeFlowControl, "window too large")
+		}
+		grown := int64(value) - c.initial
+		c.initial = int64(value)
+		for _, st := range c.streams {
+			if st.window += grown; st.window > maxWindow {
+				return connFault(codeFlowControl, "window too large")
+			}
+			st.cond.Broadcast()
+		}
+	case settingMaxFrame:
+		if value < ownMaxFrame || value > 1<<24-1 {
+			return connFault(codeProtocol, "invalid frame size")
+		}
+	}
+	return nil
+}
+
+// padding reads the length of a frame's padding, and returns it with the
+// length of what stands before it (RFC 9113 §6.1).
+func (c *HTTP2Conn) padding(f frameHead) (length, padding int, err error) {
+	if !f.has(flagPadded) {
+		return f.length, 0, nil
+	}
+	if f.length == 0 {
+		return 0, 0, connFault(codeFrameSize, "padded frame without its length")
+	}
+	b, err := c.br.ReadByte()
+	if err != nil {
+		return 0, 0, err
+	}
+	padding = int(b)
+	if padding >= f.length {
+		return 0, 0, connFault(codeProtocol, "more padding than frame")
+	}
+	return f.length - 1 - padding, padding, nil
+}
+
+// data passes a DATA frame on to its stream.
+func (c *HTTP2Conn) data(f frameHead) error {
+	length, padding, err := c.padding(f)
+	if err != nil {
+		return err
+	}
+	if length == 0 && !f.has(flagEndStream) {
+		if err := c.disturb(); err != nil { // CVE-2019-9518
+			return err
+		}
+	}
+	c.mu.Lock()
+	if c.received += f.length; c.received > originConnWindow {
+		c.mu.Unlock()
+		return connFault(codeFlowControl, "more data than the window")
+	}
+	st := c.streams[f.stream]
+	if st != nil {
+		err = st.takes(f, length)
+	}
+	c.mu.Unlock()
+	left := length
+	for left > 0 && st != nil && err == nil {
+		if _, err := c.br.Peek(1); err != nil {
+			return err
+		}
+		b, _ := c.br.Peek(min(left, c.br.Buffered()))
+		c.mu.Lock()
+		st.accept(b)
+		c.mu.Unlock()
+		left -= len(b)
+		c.br.Discard(len(b))
+	}
+	if _, err := c.br.Discard(left + padding); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.credit(f.length)
+	if st == nil || err != nil {
+		return err
+	}
+	st.credit(f.length - length)
+	if f.has(flagEndStream) {
+		st.endRemote()
+	}
+	return nil
+}
+
+// credit gives n bytes back to the connection's window, at once unless too
+// much is unread; c.mu is held.
+func (c *HTTP2Conn) credit(n int) {
+	c.unacked += n
+	if c.unacked < originConnWindow/4 || c.unread > originUnread || c.err != nil {
+		return
+	}
+	c.out = appendWindowUpdate(c.output(), 0, c.unacked)
+	c.received -= c.unacked
+	c.unacked = 0
+	c.wake()
+}
+
+// head takes a HEADERS or CONTINUATION frame into the block of fields, and
+// acts when that is whole.
+func (c *HTTP2Conn) head(f frameHead) error {
+	length, padding := f.length, 0
+	b := &c.block
+	if f.kind == frameHeaders {
+		var err error
+		if length, padding, err = c.padding(f); err != nil {
+			return err
+		}
+		*b = responseBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: &c.t.Limits, header: make(http.Header)}
+		c.decoder.SetEmitEnabled(true)
+		if f.has(flagPriority) {
+			if length < 5 {
+				return connFault(codeFrameSize, "HEADERS without its priority")
+			}
+			if _, err := c.br.Discard(5); err != nil {
+				return err
+			}
+			length -= 5
+		}
+	} else if !b.open {
+		return connFault(codeProtocol, "CONTINUATION of nothing")
+	} else if b.frames++; b.frames > maxContinued {
+		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
+	}
+	if b.bytes += length; b.bytes > maxBlock(c.t.Limits) {
+		return connFault(codeEnhanceYourCalm, "head too large")
+	}
+	if err := c.decode(length); err != nil {
+		return err
+	}
+	if _, err := c.br.Discard(padding); err != nil || !f.has(flagEndHeaders) {
+		return err
+	}
+	b.open = false
+	if c.decoder.Close() != nil {
+		return connFault(codeCompression, "field block is cut")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.streams[b.stream]; st != nil {
+		return st.head(b)
+	}
+	return c.disturb() // of a stream that we gave up
+}
+
+// decode feeds the next n bytes to the decoder of fields.
+func (c *HTTP2Conn) decode(n int) error {
+	for n > 0 {
+		if _, err := c.br.Peek(1); err != nil {
+			return err
+		}
+		b, _ := c.br.Peek(min(n, c.br.Buffered()))
+		_, err := c.decoder.Write(b)
+		if err == hpack.ErrStringLength {
+			return connFault(codeEnhanceYourCalm, "field too large")
+		}
+		if err != nil {
+			return connFault(codeCompression, "invalid field block")
+		}
+		if c.block.full {
+			c.decoder.SetEmitEnabled(false)
+		}
+		n -= len(b)
+		c.br.Discard(len(b))
+	}
+	return nil
+}
+
+// reset ends one stream for a fault of the origin's.
+func (c *HTTP2Conn) reset(f *http2Fault) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.streams[f.stream]; st != nil {
+		st.abort(f.code, malformed(f.what))
+	}
+	return c.disturb()
+}

@@ -1,0 +1,293 @@
+package wire
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// pseudoOrder is that of Firefox, for orders that name none.
+var pseudoOrder = []string{":method", ":path", ":authority", ":scheme"}
+
+// sharedFields are those whose values are the persona's, or few. They alone go
+// into the compression's table: what one client sends must not show in the
+// size of what is sent for another (RFC 7541 §7.1).
+var sharedFields = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range strings.Fields(`
+		:authority :method :scheme accept accept-encoding accept-language
+		cache-control dnt pragma priority sec-ch-ua sec-ch-ua-mobile
+		sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site
+		sec-fetch-storage-access sec-fetch-user sec-gpc te
+		upgrade-insecure-requests user-agent`) {
+		m[name] = true
+	}
+	return m
+}()
+
+// http2Fields returns the head of the request as fields of HTTP/2: those that
+// appendHead writes, in the same order, after the pseudo fields.
+func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
+	r := p.r
+	if !validToken(r.Method) {
+		return nil, &RequestError{"a bad method"}
+	}
+	path, err := p.appendTarget(nil)
+	if err != nil {
+		return nil, err
+	}
+	var order []string
+	if o, ok := r.Context().Value(fieldOrderKey{}).(*[]string); ok {
+		order = *o
+	}
+	out := make([]hpack.HeaderField, 0, len(r.Header)+8)
+	add := func(name, value string) {
+		out = append(out, hpack.HeaderField{Name: name, Value: value, Sensitive: !sharedFields[name]})
+	}
+	for _, name := range pseudoOf(order) {
+		switch name {
+		case ":method":
+			add(name, r.Method)
+		case ":path":
+			add(name, string(path))
+		case ":authority":
+			add(name, p.authority)
+		case ":scheme":
+			add(name, r.URL.Scheme)
+		}
+	}
+	for _, f := range p.orderedFields(order) {
+		name := strings.ToLower(f.name)
+		values := f.values
+		if values == nil {
+			values = []string{f.value}
+		}
+		if !validToken(name) {
+			return nil, &RequestError{"a bad field name"}
+		}
+		for _, v := range values {
+			switch v = trimSpace(v); {
+			case !validValue(v):
+				return nil, &RequestError{"a bad field value"}
+			case name == "host", name == "te" && v != "trailers", hopField[name]:
+			case name == "cookie":
+				for crumb := range strings.SplitSeq(v, "; ") { // RFC 9113 §8.2.3, as browsers do
+					add(name, crumb)
+				}
+			default:
+				add(name, v)
+			}
+		}
+	}
+	return out, nil
+}
+
+// hopField has the fields that HTTP/2 has no room for (RFC 9113 §8.2.2).
+var hopField = map[string]bool{
+	"connection": true, "keep-alive": true, "proxy-connection": true, "transfer-encoding": true, "upgrade": true,
+}
+
+// pseudoOf returns the pseudo fields in the order that order begins with.
+func pseudoOf(order []string) []string {
+	n := 0
+	for n < len(order) && strings.HasPrefix(order[n], ":") {
+		n++
+	}
+	if n == len(pseudoOrder) {
+		return order[:n]
+	}
+	return pseudoOrder
+}
+
+// orderedFields returns all fields of the request's head in order, those that
+// it does not name last and sorted.
+func (p *plan) orderedFields(order []string) []field {
+	var ownBuf [6]field
+	own := p.ownFields(ownBuf[:0])
+	fields := p.listedFields(make([]field, 0, len(p.r.Header)+len(own)), order, own)
+	rest := len(fields)
+	for _, f := range own {
+		if !f.listed {
+			fields = append(fields, f)
+		}
+	}
+	fields = p.restFields(fields)
+	slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return fields
+}
+
+// open begins a stream with the request's head.
+func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reserved--
+	if !c.usable() {
+		c.rest()
+		return nil, ErrNotProcessed
+	}
+	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1}
+	st.cond.L = &c.mu
+	c.next += 2
+	if len(c.streams) == 0 {
+		c.heard = false
+		c.health.Reset(originSilence)
+	}
+	c.idle.Stop()
+	c.streams[st.id] = st
+	if p.body != nil && expectsContinue(p.r.Header) {
+		st.proceed = awaited
+	}
+	c.sendHead(st, fields, p.body == nil)
+	st.watch()
+	return st, nil
+}
+
+// sendHead appends a head. The field table that both sides keep makes their
+// order matter: they are encoded when they are appended.
+func (c *HTTP2Conn) sendHead(st *originStream, fields []hpack.HeaderField, end bool) {
+	c.encoded.Reset()
+	for _, f := range fields {
+		c.encoder.WriteField(f)
+	}
+	c.out = appendBlock(c.output(), st.id, c.encoded.Bytes(), end)
+	c.wake()
+	if end {
+		st.endLocal()
+	}
+}
+
+// endLocal notes that the request was sent.
+func (st *originStream) endLocal() {
+	st.localDone = true
+	switch {
+	case st.remoteDone:
+		st.c.forget(st)
+	case st.resp == nil:
+		st.reading.limit(st, st.c.t.ResponseTimeout, ErrResponseTimeout)
+	}
+}
+
+// send sends the body, each piece as it comes. How it ended is seen at the
+// stream: one whose body broke off is reset, so that the origin cannot take
+// what it received as whole.
+func (st *originStream) send(p *plan) {
+	defer p.body.Close()
+	c := st.c
+	if !st.mayProceed() {
+		return
+	}
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	left := p.length
+	for {
+		piece := (*buf)[:ownMaxFrame]
+		if left >= 0 && int64(len(piece)) > left {
+			piece = piece[:left]
+		}
+		n, err := p.body.Read(piece)
+		if left > 0 {
+			left -= int64(n)
+		}
+		if err == io.EOF && left > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && err != io.EOF {
+			c.mu.Lock()
+			st.abort(codeCancel, &RequestBodyError{err})
+			c.mu.Unlock()
+			return
+		}
+		end := err == io.EOF || left == 0
+		if !st.write(piece[:n], end, p) || end {
+			return
+		}
+	}
+}
+
+// mayProceed waits for 100 (Continue), a final response or the time to do
+// without (RFC 9110 §10.1.1).
+func (st *originStream) mayProceed() bool {
+	c := st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st.proceed != awaited {
+		return st.proceed != unwanted
+	}
+	timer := time.AfterFunc(c.t.ContinueTimeout, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if st.proceed == awaited {
+			st.proceed = wanted
+			st.cond.Broadcast()
+		}
+	})
+	defer timer.Stop()
+	for st.proceed == awaited && st.err == nil {
+		st.cond.Wait()
+	}
+	return st.proceed == wanted && st.err == nil
+}
+
+// write sends b as DATA, and the end with it. It waits for room, and returns
+// false if the stream is over.
+func (st *originStream) write(b []byte, end bool, p *plan) bool {
+	c := st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(b) > 0 {
+		n := min(int64(len(b)), st.window, c.window, ownMaxFrame)
+		if st.err != nil || c.err != nil {
+			return false
+		}
+		if n <= 0 || len(c.out) >= maxOutput {
+			st.sending = true
+			st.writing.limit(st, c.t.WriteTimeout, ErrWriteTimeout)
+			c.wake()
+			st.cond.Wait()
+			st.writing.lift()
+			st.sending = false
+			continue
+		}
+		f := frameHead{length: int(n), kind: frameData, stream: st.id}
+		last := end && int(n) == len(b) && len(p.r.Trailer) == 0
+		if last {
+			f.flags = flagEndStream
+		}
+		c.out = append(appendFrameHead(c.output(), f), b[:n]...)
+		st.window -= n
+		c.window -= n
+		b = b[n:]
+		if last {
+			st.endLocal()
+		}
+	}
+	if st.err != nil {
+		return false
+	}
+	if end && !st.localDone {
+		st.finish(p)
+	}
+	c.wake()
+	return true
+}
+
+// finish ends the request with its trailers, or with an empty frame.
+func (st *originStream) finish(p *plan) {
+	var fields []hpack.HeaderField
+	for _, name := range trailerNames(p.r.Trailer) {
+		for _, v := range p.r.Trailer[name] {
+			if validValue(v) {
+				fields = append(fields, hpack.HeaderField{Name: strings.ToLower(name), Value: trimSpace(v), Sensitive: true})
+			}
+		}
+	}
+	if len(fields) > 0 {
+		st.c.sendHead(st, fields, true)
+		return
+	}
+	st.c.out = appendFrameHead(st.c.output(), frameHead{kind: frameData, flags: flagEndStream, stream: st.id})
+	st.endLocal()
+}

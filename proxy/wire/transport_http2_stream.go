@@ -1,0 +1,463 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// An originStream is one request and its response on an HTTP2Conn, whose lock
+// guards all of it.
+type originStream struct {
+	c       *HTTP2Conn
+	id      uint32
+	r       *http.Request
+	cond    sync.Cond   // anything changed
+	unwatch func() bool // ends the watch on the request's context
+	err     error       // nothing passes any more, either way
+
+	// From the origin.
+	interims   []*responseBlock // not passed on yet
+	informed   int              // interim responses so far
+	resp       *http.Response   // nil until its head came
+	in         []byte
+	at         int // of in, read so far
+	length     int64
+	got        int64
+	received   int // of the window that we gave
+	unacked    int
+	trailer    http.Header
+	remoteDone bool
+	closed     bool // nobody reads any more
+	reading    streamTimer
+
+	// To the origin.
+	window    int64
+	sending   bool // a sender waits for room
+	proceed   verdict
+	localDone bool
+	writing   streamTimer
+}
+
+// A verdict is what the origin said to Expect: 100-continue.
+type verdict uint8
+
+const (
+	unasked verdict = iota
+	awaited
+	wanted
+	unwanted
+)
+
+// A streamTimer aborts a stream that waits for too long.
+type streamTimer struct {
+	timer *time.Timer
+	till  time.Time // zero while nobody waits
+	slow  error     // what it means that the time is over
+}
+
+// limit starts the timer anew.
+func (t *streamTimer) limit(st *originStream, d time.Duration, slow error) {
+	t.till, t.slow = time.Now().Add(d), slow
+	if t.timer != nil {
+		t.timer.Reset(d)
+		return
+	}
+	t.timer = time.AfterFunc(d, func() {
+		st.c.mu.Lock()
+		defer st.c.mu.Unlock()
+		switch left := time.Until(t.till); {
+		case t.till.IsZero():
+		case left > 0:
+			t.timer.Reset(left)
+		default:
+			st.abort(codeCancel, t.slow)
+		}
+	})
+}
+
+// lift stops the timer.
+func (t *streamTimer) lift() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.till = time.Time{}
+}
+
+// RoundTrip sends r on the stream that Reserve or Wait set aside. It keeps to
+// what [Transport.RoundTrip] promises, but sends nothing twice. Errors are of
+// the same types, and [ErrNotProcessed] and [ErrWantsHTTP1].
+func (c *HTTP2Conn) RoundTrip(r *http.Request) (*http.Response, error) {
+	p, err := c.t.plan(r)
+	if err != nil {
+		c.Release()
+		closeBody(r.Body)
+		return nil, err
+	}
+	fields, err := p.http2Fields()
+	if err != nil {
+		c.Release()
+		closeBody(p.body)
+		return nil, err
+	}
+	st, err := c.open(p, fields)
+	if err != nil {
+		closeBody(p.body)
+		return nil, err
+	}
+	if p.body != nil {
+		go st.send(p)
+	}
+	return st.await()
+}
+
+// await passes interim responses on, and returns the final one.
+func (st *originStream) await() (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(st.r.Context())
+	c := st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case len(st.interims) > 0:
+			b := st.interims[0]
+			st.interims = st.interims[1:]
+			if trace == nil || trace.Got1xxResponse == nil {
+				continue
+			}
+			code, _ := b.code()
+			c.mu.Unlock()
+			err := trace.Got1xxResponse(code, textproto.MIMEHeader(b.header))
+			c.mu.Lock()
+			if err != nil {
+				st.abort(codeCancel, err)
+				return nil, err
+			}
+		case st.resp != nil:
+			return st.resp, nil
+		case st.err != nil:
+			return nil, st.err
+		default:
+			st.cond.Wait()
+		}
+	}
+}
+
+// lost is what the end of the connection, for err, means to the stream.
+func (st *originStream) lost(err error) error {
+	if fault, ok := err.(*http2Fault); ok {
+		return malformed(fault.what)
+	}
+	if err == ErrNoResponse && (st.resp != nil || st.informed > 0) {
+		return ErrIncomplete
+	}
+	return err
+}
+
+// cancel ends the stream for its request's context.
+func (st *originStream) cancel(cause error) {
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	st.abort(codeCancel, cause)
+}
+
+// abort resets the stream, unless it is over.
+func (st *originStream) abort(code http2Code, err error) {
+	c := st.c
+	if c.streams[st.id] != st {
+		return
+	}
+	st.fail(err)
+	if c.err == nil {
+		c.out = appendReset(c.output(), st.id, code)
+		c.wake()
+	}
+	c.forget(st)
+}
+
+// fail ends both directions with err, but for what has come already.
+func (st *originStream) fail(err error) {
+	if st.err == nil {
+		st.err = err
+	}
+	st.reading.lift()
+	st.writing.lift()
+	st.cond.Broadcast()
+}
+
+// forget removes a stream that is over.
+func (c *HTTP2Conn) forget(st *originStream) {
+	if c.streams[st.id] != st {
+		return
+	}
+	delete(c.streams, st.id)
+	st.reading.lift()
+	st.writing.lift()
+	if st.unwatch != nil {
+		st.unwatch()
+	}
+	c.rest()
+}
+
+// wasReset ends the stream for the origin's code.
+func (st *originStream) wasReset(code http2Code) {
+	err := error(errStreamReset)
+	switch {
+	case st.resp != nil:
+		err = ErrIncomplete // unless the response has ended: then no more of the request is wanted (RFC 9113 §8.1)
+	case code == codeRefused:
+		err = ErrNotProcessed
+	case code == codeHTTP11Required:
+		err = ErrWantsHTTP1
+	}
+	st.fail(err)
+	st.c.forget(st)
+}
+
+// head takes a head, or the trailer section.
+func (st *originStream) head(b *responseBlock) error {
+	if st.resp != nil {
+		return st.trailers(b)
+	}
+	code, err := b.code()
+	if err != nil {
+		return streamFault(st.id, codeProtocol, err.(*ProtocolError).What)
+	}
+	if code >= 200 {
+		return st.final(code, b)
+	}
+	if st.informed++; b.end || st.informed > maxInterim {
+		return streamFault(st.id, codeProtocol, "interim response that ends, or one too many")
+	}
+	if code == http.StatusContinue && st.proceed == awaited {
+		st.proceed = wanted
+	}
+	if st.localDone {
+		st.reading.limit(st, st.c.t.ResponseTimeout, ErrResponseTimeout)
+	}
+	interim := *b
+	st.interims = append(st.interims, &interim)
+	st.cond.Broadcast()
+	return nil
+}
+
+// final makes the response of its head.
+func (st *originStream) final(code int, b *responseBlock) error {
+	length, err := contentLength(b.header["Content-Length"])
+	if err != nil {
+		return streamFault(st.id, codeProtocol, "invalid Content-Length")
+	}
+	trailer, err := announcedTrailers(b.header["Trailer"])
+	if err != nil {
+		return streamFault(st.id, codeProtocol, "invalid Trailer")
+	}
+	delete(b.header, "Trailer")
+	state := st.c.nc.ConnectionState()
+	resp := &http.Response{
+		Status:     strconv.Itoa(code) + " " + http.StatusText(code),
+		StatusCode: code,
+		Proto:      "HTTP/2.0",
+		ProtoMajor: 2,
+		Header:     b.header,
+		Body:       http.NoBody,
+		Request:    st.r,
+		TLS:        &state,
+	}
+	switch {
+	case st.r.Method == http.MethodHead:
+		resp.ContentLength, st.length = length, 0
+	case code == http.StatusNoContent, code == http.StatusNotModified:
+		st.length = 0
+	case b.end && length > 0:
+		return streamFault(st.id, codeProtocol, "body of another length than announced")
+	case b.end:
+		st.length = 0
+	default:
+		// The trailers come into this map, also for whoever copies resp
+		// before they are there.
+		resp.ContentLength, resp.Trailer, resp.Body = length, trailer, originBody{st}
+		st.length = length
+	}
+	if st.proceed == awaited {
+		st.proceed = unwanted
+	}
+	st.resp, st.c.used = resp, true
+	st.reading.lift()
+	if resp.Body == http.NoBody {
+		st.closed = true
+		st.reading.limit(st, st.c.t.BodyTimeout, ErrBodyTimeout)
+	}
+	st.cond.Broadcast()
+	if b.end {
+		st.endRemote()
+	}
+	return nil
+}
+
+// trailers takes the trailer section, which ends the response.
+func (st *originStream) trailers(b *responseBlock) error {
+	switch {
+	case !b.end:
+		return streamFault(st.id, codeProtocol, "trailers that end nothing")
+	case b.wrong != "" || b.status != "":
+		return streamFault(st.id, codeProtocol, "malformed trailers")
+	case b.full || b.size > st.c.t.Limits.Trailer:
+		return streamFault(st.id, codeEnhanceYourCalm, "trailers too large")
+	case st.length >= 0 && st.got != st.length:
+		return streamFault(st.id, codeProtocol, "body of another length than announced")
+	}
+	for name := range b.header {
+		if forbiddenTrailer[name] {
+			delete(b.header, name)
+		}
+	}
+	st.trailer = b.header
+	st.endRemote()
+	return nil
+}
+
+// takes holds a DATA frame to what may come.
+func (st *originStream) takes(f frameHead, length int) error {
+	switch st.received += f.length; {
+	case st.resp == nil:
+		return streamFault(st.id, codeProtocol, "data before a head")
+	case st.remoteDone:
+		return streamFault(st.id, codeStreamClosed, "data after the end")
+	case st.received > originWindow:
+		return streamFault(st.id, codeFlowControl, "more data than the window")
+	}
+	st.got += int64(length)
+	if st.length >= 0 && (st.got > st.length || f.has(flagEndStream) && st.got != st.length) {
+		return streamFault(st.id, codeProtocol, "body of another length than announced")
+	}
+	return nil
+}
+
+// accept takes bytes of the body.
+func (st *originStream) accept(b []byte) {
+	if st.closed || st.err != nil {
+		return
+	}
+	if st.in == nil {
+		st.in = *http2Inputs.Get().(*[]byte)
+	}
+	if st.at > 0 && len(st.in)+len(b) > cap(st.in) {
+		st.in = st.in[:copy(st.in, st.in[st.at:])]
+		st.at = 0
+	}
+	st.in = append(st.in, b...)
+	st.c.unread += len(b)
+	st.cond.Broadcast()
+}
+
+// freeInput gives the buffer back: a stream that waits for bytes holds none.
+func (st *originStream) freeInput() {
+	st.c.unread -= len(st.in) - st.at
+	if b := st.in[:0]; cap(b) == inputBuffer {
+		http2Inputs.Put(&b)
+	}
+	st.in, st.at = nil, 0
+}
+
+// credit gives n bytes back to the stream's window.
+func (st *originStream) credit(n int) {
+	if st.unacked += n; st.unacked < originWindow/4 || st.remoteDone || st.err != nil || st.c.err != nil {
+		return
+	}
+	st.c.out = appendWindowUpdate(st.c.output(), st.id, st.unacked)
+	st.received -= st.unacked
+	st.unacked = 0
+	st.c.wake()
+}
+
+// endRemote notes that the response is whole.
+func (st *originStream) endRemote() {
+	st.remoteDone = true
+	st.reading.lift()
+	st.cond.Broadcast()
+	switch {
+	case st.localDone:
+		st.c.forget(st)
+	case st.proceed == unwanted:
+		st.abort(codeCancel, errNotSent)
+	}
+}
+
+// An originBody is the body of a response.
+type originBody struct{ st *originStream }
+
+func (b originBody) Read(p []byte) (int, error) {
+	st, c := b.st, b.st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for st.at == len(st.in) {
+		switch {
+		case st.closed:
+			return 0, errBodyClosed
+		case st.remoteDone:
+			return 0, st.deliver()
+		case st.err != nil:
+			return 0, st.err
+		}
+		st.reading.limit(st, c.t.BodyTimeout, ErrBodyTimeout)
+		st.cond.Wait()
+		st.reading.lift()
+	}
+	n := copy(p, st.in[st.at:])
+	st.at += n
+	c.unread -= n
+	if st.at == len(st.in) {
+		st.freeInput()
+	}
+	st.credit(n)
+	c.credit(0)
+	if len(st.in) == 0 && st.remoteDone {
+		return n, st.deliver()
+	}
+	return n, nil
+}
+
+// deliver puts the trailers where the caller looks for them.
+func (st *originStream) deliver() error {
+	if st.trailer != nil {
+		maps.Copy(st.resp.Trailer, st.trailer)
+		st.trailer = nil
+	}
+	return io.EOF
+}
+
+// Close gives up what has not come yet.
+func (b originBody) Close() error {
+	st, c := b.st, b.st.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st.closed {
+		return nil
+	}
+	st.closed = true
+	st.freeInput()
+	c.credit(0)
+	st.cond.Broadcast()
+	if !st.remoteDone {
+		st.abort(codeCancel, errBodyClosed)
+	}
+	return nil
+}
+
+// watch cancels the stream when the request's context ends.
+func (st *originStream) watch() {
+	if ctx := st.r.Context(); ctx.Done() != nil {
+		st.unwatch = context.AfterFunc(ctx, func() { st.cancel(context.Cause(ctx)) })
+	}
+}
+
+var _ io.ReadCloser = originBody{}
