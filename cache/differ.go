@@ -96,6 +96,16 @@ func newUnstorables() *unstorables {
 	return &unstorables{keys}
 }
 
+// idFor returns a short name of what q wants. Where clients must not learn of one
+// another it is a client's own: the way that a request takes can be timed.
+func (c *Cache) idFor(q *query) uint64 {
+	k := q.everybody
+	if q.sharing == Disguised {
+		k.owner = q.client
+	}
+	return c.store.counts.hash(k)
+}
+
 func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }
 
 func (u *unstorables) note(id uint64, storable bool) {

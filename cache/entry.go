@@ -55,19 +55,28 @@ type entry struct {
 	all    *view // everybody's, outside of Disguised; set before e is stored
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
-	// lead is the last pretended fetch of this entry. Guarded by the store's lock.
-	lead pretence
+	// lead is the last pretended fetch of this entry, and habit what is
+	// known of its times. Guarded by the store's lock.
+	lead  pretence
+	habit habit
 }
 
 // A pretence is a fetch that only seems to be made.
 type pretence struct {
-	begun time.Time
-	took  timing
+	client string
+	begun  time.Time
+	took   timing
+	kind   kind
 }
 
 // underWay reports whether it seems to last at the given time.
 func (p *pretence) underWay(now time.Time) bool {
-	return now.Sub(p.begun) < p.took.head+p.took.tail
+	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
+}
+
+// shareable reports whether clients who have not used e may come to do so.
+func (e *entry) shareable(at time.Time) bool {
+	return !e.personal && !e.apart && !e.directives.noCache && whole(e) && e.told(at) > 0
 }
 
 // age returns current_age (RFC 9111 §4.2.3).

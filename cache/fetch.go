@@ -73,7 +73,7 @@ func (c *Cache) depart(q *query, k key, shareable bool, prepare func() *flight) 
 	}
 	f := prepare()
 	c.aloft[f] = struct{}{}
-	f.alone = !shareable || c.recently.has(c.store.counts.hash(q.everybody))
+	f.alone = !shareable || c.recently.has(c.idFor(q))
 	if !f.alone {
 		c.flights[k] = f
 	}
@@ -93,27 +93,20 @@ func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
 	}
 	e := f.entry
 	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent ||
-		q.sharing == Disguised && f.client != q.client && (e.apart || e.told(f.at) == 0) {
+		q.sharing == Disguised && f.client != q.client && !f.beats {
 		c.leave(f)
 		return nil, false, nil
 	}
-	at := f.at
-	stranger := q.sharing == Disguised && f.client != q.client && !e.personal
-	if stranger {
-		// It sees what it would see with a fetch of its own that takes as long.
-		if err := c.sleep(q.ctx, begun.Add(f.at.Sub(f.start)).Sub(c.now())); err != nil {
-			c.leave(f)
-			return nil, true, err
-		}
-		at = c.now()
+	start := c.startOf(q, f, begun)
+	at := start.Add(f.given.Sub(f.start))
+	if err := c.waitUntil(q.ctx, at); err != nil {
+		c.leave(f)
+		return nil, true, err
 	}
 	resp := c.present(q, f, at)
-	if stranger {
-		resp.Body = c.late(q, f, resp.Trailer, begun)
-	} else if body := f.spool.reader(q.ctx, resp.Trailer, func() { c.leave(f) }); body != nil {
+	if body := c.joined(q, f, resp.Trailer, start); body != nil {
 		resp.Body = body
-	}
-	if resp.Body == nil {
+	} else {
 		c.leave(f)
 		return nil, false, nil
 	}
@@ -145,7 +138,10 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	case f.fresh != nil:
 		c.leave(f)
 		c.count(&c.counters.Validated)
-		return c.serve(q, f.fresh, f.at), nil
+		if err := c.waitUntil(q.ctx, f.given); err != nil {
+			return nil, err
+		}
+		return c.serve(q, f.fresh, f.given), nil
 	case f.mismatched:
 		// A 304, or a part, of something else than what is stored.
 		c.leave(f)
@@ -161,12 +157,13 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	c.count(&c.counters.Misses)
 	var resp *http.Response
 	if f.spool != nil {
-		if f.resp.StatusCode != http.StatusPartialContent {
-			c.model.recordHead(originOf(f.k.url), c.seen(f))
+		if err := c.waitUntil(q.ctx, f.given); err != nil {
+			f.first.Close()
+			return nil, err
 		}
-		resp = c.present(q, f, f.at)
+		resp = c.present(q, f, f.given)
 		f.first.trailer = resp.Trailer
-		resp.Body = f.first
+		resp.Body = c.spooled(q, f, f.first, f.start)
 	} else {
 		resp = c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)

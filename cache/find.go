@@ -24,9 +24,9 @@ type finding struct {
 	verdict verdict
 	e       *entry
 	view    *view // through which the client sees e; nil if it does not yet
-	// repeat says that the client had the same representation before: a
-	// real origin would have answered its request with a 304.
-	repeat bool
+	// own is what the client itself last had instead of e. If that is the
+	// same representation, an origin would have answered with a 304.
+	own *entry
 }
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
@@ -97,14 +97,20 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		v := own.views[q.client]
 		do := judge(q, own, q.now.Sub(v.since), own.told(v.since))
 		if do == serveIt || do == refreshIt {
-			return finding{verdict: do, e: own, view: v}
+			if !c.seemsFetched(q, own) {
+				return finding{verdict: do, e: own, view: v}
+			}
+			// It is not there before all of it has come.
+			if q.plain() {
+				return finding{verdict: pretendIt, e: own, view: v}
+			}
+			return finding{}
 		}
 	}
 	if q.plain() {
-		other := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && e.open(q.now) })
+		other := selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && q.wouldShare(e) })
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
-			same := own != nil && own.etag != "" && own.etag == other.etag
-			return finding{verdict: pretendIt, e: other, repeat: same}
+			return finding{verdict: pretendIt, e: other, own: own}
 		}
 	}
 	if own != nil && whole(own) {
@@ -113,9 +119,34 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	return finding{}
 }
 
+// seemsFetched reports whether q's client is being given e, its own request for it not
+// being at its end. The caller holds c.mu.
+func (c *Cache) seemsFetched(q *query, e *entry) bool {
+	if e.lead.client == q.client && e.lead.underWay(q.now) {
+		return true
+	}
+	f := c.asking[q.everybody]
+	return f != nil && f.client == q.client && f.about == e
+}
+
+// wouldShare reports whether a response like e would be stored for everybody if q
+// fetched it: only then can e seem to be that response. What the origin says
+// to whom it knows, about a copy of theirs, is its own.
+func (q *query) wouldShare(e *entry) bool {
+	d := &e.directives
+	forAll := d.public || d.sMaxAge != absent
+	switch {
+	case !q.known:
+		return true
+	case q.conditions.set, q.cookies && !forAll:
+		return false
+	}
+	return forAll || d.mustRevalidate
+}
+
 // open reports whether a client who has not used e may start to.
 func (e *entry) open(now time.Time) bool {
-	return !e.closed && !e.apart && !e.directives.noCache && e.told(now) > 0 && e.age(now)+e.told(now) <= e.bound()
+	return !e.closed && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
 }
 
 func whole(e *entry) bool { return e.part == nil }

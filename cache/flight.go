@@ -39,6 +39,11 @@ type flight struct {
 	err  error
 	resp *http.Response // the origin's, header unchanged
 	at   time.Time      // when the head came
+	// given is when the clients get the head: at once, or with a beat.
+	given     time.Time
+	beats     bool   // what comes goes on in beats
+	about     *entry // what an inquiry is about
+	confirmed bool   // an inquiry's answer is like what is stored
 	// entry is what the response will be stored as, without its body; nil
 	// if it is not to be stored. Its body then goes through spool.
 	entry    *entry
@@ -58,15 +63,6 @@ type flight struct {
 	finished   bool
 }
 
-// launch sends request, which is the flight's own, to the origin on behalf of
-// q, for what is kept under k. The caller counts as interested. settle is
-// called with the head, before anybody else learns of it.
-func (c *Cache) launch(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
-	f := c.prepare(q, k, request, next, settle)
-	c.fetches.Go(func() { c.fly(f) })
-	return f
-}
-
 // fly carries a prepared flight from the request to the end of the body.
 func (c *Cache) fly(f *flight) {
 	defer c.land(f)
@@ -75,7 +71,9 @@ func (c *Cache) fly(f *flight) {
 	}
 }
 
-// prepare readies a flight for lead.
+// prepare readies a flight that takes request, which is its own, to the origin on
+// behalf of q, for what is kept under k. The caller counts as interested.
+// settle is called with the head, before anybody else learns of it.
 func (c *Cache) prepare(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
 	f := &flight{k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
 	detached := &detachedContext{Context: context.WithoutCancel(q.ctx), trace: &guardedTrace{}}
@@ -131,6 +129,7 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 func (c *Cache) send(f *flight) bool {
 	f.resp, f.err = f.next.RoundTrip(f.request)
 	f.at = c.now()
+	f.given = f.at
 	if f.err != nil {
 		f.cancel(f.err)
 		close(f.head)
@@ -261,6 +260,51 @@ func (c *Cache) await(ctx context.Context, f *flight) error {
 		c.leave(f)
 		return context.Cause(ctx)
 	}
+}
+
+// startOf returns when the request began, as a client sees it, that joins a flight at
+// the given time: one who caused the flight joins its own request, everybody
+// else sees what it would see of its own that takes as long.
+func (c *Cache) startOf(q *query, f *flight, joined time.Time) time.Time {
+	if q.sharing == Disguised && f.client != q.client {
+		return joined
+	}
+	return f.start
+}
+
+// joined returns a reader of a flight's body for a client whose request seems
+// to have begun at start, or nil if the body's own start is gone.
+func (c *Cache) joined(q *query, f *flight, trailer http.Header, start time.Time) io.ReadCloser {
+	r := f.spool.reader(q.ctx, trailer, func() { c.leave(f) })
+	if r == nil {
+		return nil
+	}
+	return c.spooled(q, f, r, start)
+}
+
+// spooled returns what a client reads of a flight's body.
+func (c *Cache) spooled(q *query, f *flight, r *spoolReader, start time.Time) io.ReadCloser {
+	if !f.beats {
+		return r
+	}
+	return c.inBeats(q.ctx, r, spoolCourse{r, f.at.Sub(f.start)}, start)
+}
+
+// waitUntil sleeps if the time has not come.
+func (c *Cache) waitUntil(ctx context.Context, at time.Time) error {
+	wait := at.Sub(c.now())
+	if wait <= 0 {
+		return nil
+	}
+	return c.sleep(ctx, wait)
+}
+
+// keepTime has a flight's response go on in beats, and learns from it how long its
+// origin takes for a response of that kind.
+func (c *Cache) keepTime(f *flight, kind kind, h habit) habit {
+	took := f.at.Sub(f.start)
+	f.beats, f.given = true, f.start.Add(beat(took))
+	return c.model.record(originOf(f.k.url), kind, took, f.at, h)
 }
 
 // direct returns the body of an unspooled response for its leader: closing

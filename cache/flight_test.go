@@ -371,13 +371,16 @@ func TestStrangersFollowLater(t *testing.T) {
 				t.Errorf("%q after %v, want %v", text, got, want)
 			}
 		}
+		const later = 100 * time.Millisecond
+		one := beat(500 * time.Millisecond)
 		io.WriteString(cl.body, "one")
-		expectAt(leader, "one", 500*time.Millisecond)
-		expectAt(same, "one", 500*time.Millisecond)
-		expectAt(stranger, "one", 600*time.Millisecond)
+		expectAt(leader, "one", one)
+		expectAt(same, "one", one)
+		expectAt(stranger, "one", one+later)
+		two := beat(one + later)
 		io.WriteString(cl.body, "two")
-		expectAt(leader, "two", 600*time.Millisecond)
-		expectAt(stranger, "two", 700*time.Millisecond)
+		expectAt(leader, "two", two)
+		expectAt(stranger, "two", two+later)
 		cl.body.Close()
 		for _, v := range []*visit{leader, same, stranger} {
 			if v == same {
@@ -388,7 +391,7 @@ func TestStrangersFollowLater(t *testing.T) {
 				t.Errorf("header %v", v.resp.Header)
 			}
 		}
-		if got := time.Since(begun); got != 800*time.Millisecond {
+		if got := time.Since(begun); got != beat(two+later)+later {
 			t.Errorf("the end came after %v", got)
 		}
 	})

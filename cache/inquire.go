@@ -1,47 +1,58 @@
 package cache
 
 import (
-	"io"
 	"net/http"
+	"time"
 )
 
 // inquire asks the origin about a response that is stored, to see how long it
 // takes: the body goes through a spool and is not kept.
 func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight {
-	outgoing := c.outgoing(q, finding{})
+	have := finding{}
+	if found.kind() == validated {
+		have = finding{verdict: validateIt, e: found.own}
+	}
+	outgoing := c.outgoing(q, have)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.launch(q, q.everybody, outgoing, next, func(f *flight) {
-		if f.resp.StatusCode != found.e.status || c.changed(q, found.e, f) {
-			return
-		}
-		c.mu.Lock()
-		f.spool = c.newSpool(f)
-		c.mu.Unlock()
-		f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
-	})
+	f := c.prepare(q, q.everybody, outgoing, next, func(f *flight) { c.compare(f, q, found, have) })
+	f.about = found.e
 	if c.asking[f.k] == nil {
 		c.asking[f.k] = f
 	}
+	c.fetches.Go(func() { c.fly(f) })
 	return f
 }
 
-// beingAsked returns the inquiry under way about a key, with the caller
+// compare looks whether the answer to an inquiry is of the same kind as what is stored.
+func (c *Cache) compare(f *flight, q *query, found, have finding) {
+	e := found.e
+	if q.validates(have) && f.resp.StatusCode == http.StatusNotModified {
+		f.resp.Body.Close()
+		c.keepTime(f, validated, habit{})
+		f.confirmed = true
+		return
+	}
+	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
+		return
+	}
+	c.mu.Lock()
+	e.habit = c.keepTime(f, anew, e.habit)
+	f.confirmed, f.spool = true, c.newSpool(f)
+	c.mu.Unlock()
+	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
+}
+
+// beingAsked returns the inquiry under way about an entry, with the caller
 // interested in it, or nil.
-func (c *Cache) beingAsked(k key) *flight {
+func (c *Cache) beingAsked(k key, about *entry) *flight {
 	c.mu.Lock()
 	f := c.asking[k]
 	c.mu.Unlock()
-	if f == nil || !c.join(f) {
+	if f == nil || f.about != about || !c.join(f) {
 		return nil
 	}
 	return f
-}
-
-// seen returns how long the leader of a flight has waited, now that it goes on.
-func (c *Cache) seen(f *flight) timing {
-	now := c.now()
-	return timing{head: now.Sub(f.start), at: now}
 }
 
 func (c *Cache) newSpool(f *flight) *spool {
@@ -49,20 +60,6 @@ func (c *Cache) newSpool(f *flight) *spool {
 	return &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
 		return c.inflight.Add(by) > flightBudget(o)
 	}}
-}
-
-// shadow reveals a stored response at the speed of an inquiry's body.
-func (c *Cache) shadow(q *query, found finding, f *flight, real io.ReadCloser) *http.Response {
-	resp := c.reveal(q, found)
-	switch {
-	case real == nil:
-		c.leave(f)
-	case resp.Body == http.NoBody || found.repeat:
-		real.Close()
-	default:
-		resp.Body = &shadowBody{ReadCloser: resp.Body, real: real}
-	}
-	return resp
 }
 
 // changed reports whether the origin now gives another client something
@@ -83,13 +80,12 @@ func (c *Cache) changed(q *query, e *entry, f *flight) bool {
 }
 
 // reveal gives a client a response that it has not used before.
-func (c *Cache) reveal(q *query, found finding) *http.Response {
-	now := c.now()
+func (c *Cache) reveal(q *query, e *entry, at time.Time) *http.Response {
 	c.mu.Lock()
 	c.counters.Pretended++
-	if found.e.held != nil {
-		c.store.view(found.e, q.client, now)
+	if e.held != nil {
+		c.store.view(e, q.client, at)
 	}
 	c.mu.Unlock()
-	return c.serve(q, found.e, now)
+	return c.serve(q, e, at)
 }

@@ -11,7 +11,7 @@ import (
 
 const (
 	// present is how long a measurement says what an origin takes at present.
-	present = 30 * time.Second
+	present = 2 * time.Second
 	// enough measurements make a distribution to draw from.
 	enough = 4
 	// maxSamples and maxOrigins bound what is remembered.
@@ -29,6 +29,30 @@ type timing struct {
 	at   time.Time     // when the head came
 }
 
+// A habit is what is known of how a resource differs from others of its
+// origin: how far off the mean its times were, in standard deviations.
+type habit struct {
+	n   float64
+	sum float64
+}
+
+func (h *habit) mean() float64 {
+	if h.n == 0 {
+		return 0
+	}
+	return h.sum / h.n
+}
+
+func (h *habit) add(z float64) { h.n, h.sum = h.n+1, h.sum+z }
+
+// A kind of response tells which times are alike.
+type kind string
+
+const (
+	anew      kind = ""     // the response
+	validated kind = " 304" // that the client's copy still stands
+)
+
 // A latencyModel knows how long each origin takes at present. It is safe for
 // concurrent use.
 type latencyModel struct {
@@ -38,9 +62,20 @@ type latencyModel struct {
 	origins *simplelru.LRU[string, *measured]
 }
 
-// measured are the times of an origin's latest fetches, oldest first. Heads
-// are known before bodies end, so they are kept apart.
-type measured struct{ heads, tails []timing }
+// measured are the latest fetches from an origin.
+type measured struct {
+	heads, rates samples
+	// together is the mean product of two times of the same resource, each
+	// in standard deviations from the mean: their correlation. It is the
+	// mean of products, and of a few that are invented to begin with.
+	products, sum float64
+}
+
+// A sample is the logarithm of a time: times are positive and skewed.
+type sample struct {
+	log float64
+	at  time.Time
+}
 
 func newLatencyModel(float func() float64) *latencyModel {
 	origins, err := simplelru.NewLRU[string, *measured](maxOrigins, nil)
@@ -50,12 +85,27 @@ func newLatencyModel(float func() float64) *latencyModel {
 	return &latencyModel{float: float, origins: origins}
 }
 
-// recordHead adds the time to a head.
-func (m *latencyModel) recordHead(origin string, t timing) {
+// record adds the time to a head, of a resource with what is known of it, and
+// returns what is known with it.
+func (m *latencyModel) record(origin string, k kind, head time.Duration, at time.Time, h habit) habit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.of(origin)
-	s.heads = appendSample(s.heads, t)
+	s := m.of(origin + string(k))
+	x := logOf(float64(head))
+	if d := s.heads.at(at); d != nil && d.spread > 0 {
+		z := max(-outlying, min((x-d.middle)/d.spread, outlying))
+		if h.n > 0 && math.Abs(z) < outlying {
+			const memory = 64 // products that count
+			if s.products >= memory {
+				s.sum *= (memory - 1) / s.products
+				s.products = memory - 1
+			}
+			s.products, s.sum = s.products+1, s.sum+z*h.mean()
+		}
+		h.add(z)
+	}
+	s.heads = s.heads.with(sample{x, at})
+	return h
 }
 
 // recordTail adds the time of a body that was large enough to tell a rate.
@@ -66,119 +116,140 @@ func (m *latencyModel) recordTail(origin string, t timing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(origin)
-	s.tails = appendSample(s.tails, t)
+	s.rates = s.rates.with(sample{logOf(float64(t.tail) / float64(t.size)), t.at})
 }
 
 func (m *latencyModel) of(origin string) *measured {
 	s, ok := m.origins.Get(origin)
 	if !ok {
-		s = &measured{}
+		s = &measured{products: 4, sum: 1}
 		m.origins.Add(origin, s)
 	}
 	return s
 }
 
-func appendSample(samples []timing, t timing) []timing {
-	if len(samples) >= maxSamples {
-		samples = slices.Delete(samples, 0, len(samples)-maxSamples+1)
+func logOf(x float64) float64 { return math.Log(max(x, 1e-6)) }
+
+// samples are in the order of time.
+type samples []sample
+
+func (s samples) with(another sample) samples {
+	if len(s) >= maxSamples {
+		s = slices.Delete(s, 0, len(s)-maxSamples+1)
 	}
-	return append(samples, t)
+	return append(s, another)
 }
 
-// recent returns the measurements that still say something: times to a head
-// in nanoseconds, and times of a body in nanoseconds a byte.
-func (m *latencyModel) recent(origin string, now time.Time) (heads, rates []float64) {
+// A distribution is what an origin's times, as logarithms, are like at present.
+type distribution struct {
+	latest []float64 // of one kind, latest first
+	middle float64   // their median
+	spread float64   // standard deviation, but for single strange ones
+}
+
+// outlying is how many standard deviations off is not chance.
+const outlying = 4
+
+// at returns what times are like at the given time, or nil if there were too
+// few of late to know. A load can change from one moment to the next: samples
+// count as far back as they are like the latest. Their spread is told by what lies
+// between neighbours, which a change of load makes larger for two of them only.
+func (s samples) at(now time.Time) *distribution {
+	var logs, steps []float64
+	for i, x := range slices.Backward(s) {
+		if now.Sub(x.at) <= present {
+			logs = append(logs, x.log)
+		}
+		if i > 0 {
+			steps = append(steps, math.Abs(x.log-s[i-1].log))
+		}
+	}
+	if len(logs) < enough {
+		return nil
+	}
+	const deviation = 0.954 // median of the difference of two of a normal distribution
+	d := &distribution{spread: median(steps) / deviation}
+	d.latest, d.middle = logs[:enough-1], median(logs[:enough-1])
+	strange := 0
+	for i := len(d.latest); i < len(logs); i++ {
+		if math.Abs(logs[i]-d.middle) > 2*d.spread {
+			if strange++; strange == 2 {
+				break
+			}
+			continue
+		}
+		strange = 0
+		d.latest, d.middle = logs[:i+1], median(logs[:i+1])
+	}
+	return d
+}
+
+// draw returns one more value. Of many it is one of them, blurred so that none is
+// repeated exactly (a smoothed bootstrap); few are taken for normal.
+func (d *distribution) draw(m *latencyModel) float64 {
+	n := len(d.latest)
+	if n < 2*enough {
+		return d.middle + d.spread*m.normal()
+	}
+	return d.latest[min(int(m.float()*float64(n)), n-1)] + d.spread/4*m.normal()
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// draw returns times that a fetch of what e holds could take now, and what is
+// known of e with them. It reports false if the origin was not asked often
+// enough of late to know. e's own habit is passed for its lock.
+//
+// To one who knows the resource, or sees several uses of it, times are as
+// likely as real ones if they depend on each other as those do: a resource's
+// times are taken for normal with one mean, which all that was seen of it,
+// real or drawn, lets guess.
+func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.Time) (timing, habit, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.origins.Get(origin)
+	s, ok := m.origins.Get(origin + string(k))
 	if !ok {
-		return nil, nil
+		return timing{}, h, false
 	}
-	for _, t := range s.heads {
-		if now.Sub(t.at) <= present {
-			heads = append(heads, float64(t.head))
+	d := s.heads.at(now)
+	if d == nil {
+		return timing{}, h, false
+	}
+	x := d.draw(m)
+	if d.spread > 0 {
+		z := (x - d.middle) / d.spread
+		if h.n > 0 {
+			common := max(0, min(s.sum/s.products, 0.98))
+			if math.Abs(h.mean()) >= outlying-0.5 {
+				common = 0.98 // nothing like its origin's others
+			}
+			weight := common / (1 + (h.n-1)*common)
+			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)
+			x = d.middle + z*d.spread
 		}
+		h.add(max(-outlying, min(z, outlying)))
 	}
-	for _, t := range s.tails {
-		if now.Sub(t.at) <= present {
-			rates = append(rates, float64(t.tail)/float64(t.size))
-		}
-	}
-	return heads, rates
-}
-
-// draw returns times that a fetch of what e holds could take now. It reports
-// false if the origin was not asked often enough of late to know.
-func (m *latencyModel) draw(origin string, e *entry, now time.Time) (timing, bool) {
-	heads, rates := m.recent(origin, now)
-	if len(heads) < enough {
-		return timing{}, false
-	}
-	t := timing{size: e.timing.size, at: now}
-	factor := resourceFactor(e, heads)
-	t.head = time.Duration(m.smooth(heads) * factor)
+	t := timing{size: e.timing.size, at: now, head: time.Duration(math.Exp(x))}
+	rate := s.rates.at(now)
 	switch {
 	case e.timing.size < bulk:
 		// A small body comes with its head or a little later.
 		t.tail = time.Duration(float64(e.timing.tail) * (0.5 + m.float()))
-	case len(rates) >= enough:
-		t.tail = time.Duration(m.smooth(rates) * float64(e.timing.size))
+	case rate != nil:
+		t.tail = time.Duration(math.Exp(rate.draw(m)) * float64(e.timing.size))
 	case e.timing.head > 0:
 		// No other body to go by: its own time, under the load of now.
 		load := float64(t.head) / float64(e.timing.head)
 		t.tail = time.Duration(float64(e.timing.tail) * load)
 	}
-	return t, true
-}
-
-// resourceFactor returns how much slower or faster this resource is than its
-// origin's others. Only a time far outside of theirs says so; any other
-// difference is chance, and to repeat it would tell that it was seen before.
-func resourceFactor(e *entry, heads []float64) float64 {
-	median := quantile(heads, 0.5)
-	if median <= 0 || e.timing.head <= 0 {
-		return 1
-	}
-	ratio := float64(e.timing.head) / median
-	if ratio > 3*quantile(heads, 1)/median || ratio < quantile(heads, 0)/median/3 {
-		return ratio
-	}
-	return 1
-}
-
-// smooth draws from the distribution that the values are a sample of: one of
-// them, blurred so that none is repeated exactly, with the spread left as it
-// is (a smoothed bootstrap). Times are positive and skewed, so it works on
-// their logarithms. The bandwidth is Silverman's.
-func (m *latencyModel) smooth(values []float64) float64 {
-	logs := make([]float64, 0, len(values))
-	for _, v := range values {
-		logs = append(logs, math.Log(max(v, 1)))
-	}
-	n := float64(len(logs))
-	var mean, variance float64
-	for _, l := range logs {
-		mean += l / n
-	}
-	for _, l := range logs {
-		variance += (l - mean) * (l - mean) / (n - 1)
-	}
-	bandwidth := 0.9 * math.Sqrt(variance) * math.Pow(n, -0.2)
-	picked := logs[min(int(m.float()*n), len(logs)-1)]
-	drawn := picked + bandwidth*m.normal()
-	if variance > 0 {
-		drawn = mean + (drawn-mean)/math.Sqrt(1+bandwidth*bandwidth/variance)
-	}
-	return math.Exp(drawn)
+	return t, h, true
 }
 
 // normal draws from the standard normal distribution (Box and Muller).
 func (m *latencyModel) normal() float64 {
 	return math.Sqrt(-2*math.Log(1-m.float())) * math.Cos(2*math.Pi*m.float())
-}
-
-// quantile returns the value below which the fraction q of values lies.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1))]
 }

@@ -40,7 +40,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	}
 	c.mu.Lock()
 	if !q.ranged {
-		c.recently.note(c.store.counts.hash(q.everybody), e != nil)
+		c.recently.note(c.idFor(q), e != nil)
 	}
 	if e == nil || f.doomed {
 		c.mu.Unlock()
@@ -53,7 +53,10 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		}
 		f.k = k
 	}
-	f.viewers = map[string]time.Time{q.client: f.at}
+	if q.sharing == Disguised && e.shareable(f.at) && resp.StatusCode != http.StatusPartialContent {
+		e.habit = c.keepTime(f, anew, habit{})
+	}
+	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.mu.Unlock()
 	// The leader's reader stands before the first byte can slide out.
@@ -73,9 +76,12 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 		c.mu.Unlock()
 		return
 	}
-	f.fresh = e.renewed(f, q)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	f.fresh = e.renewed(f, q)
+	if q.sharing == Disguised && f.fresh.shareable(f.at) {
+		c.keepTime(f, validated, habit{})
+	}
 	c.replace(f, q, e, f.fresh)
 }
 
@@ -89,7 +95,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	}
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
-	n.held, n.views, n.viewed, n.closed = nil, nil, 0, false
+	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
 	n.calculate()
 	return &n
 }
@@ -106,7 +112,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 		c.store.remove(old)
 		return
 	}
-	c.insert(held.key, renewed, map[string]time.Time{q.client: f.at})
+	c.insert(held.key, renewed, map[string]time.Time{q.client: f.given})
 }
 
 // learnFromHead updates or drops a stored response of GET by what a response

@@ -148,25 +148,6 @@ func (s *spool) slide() {
 	}
 }
 
-// arrival returns the end of the piece that holds the byte at an offset, and
-// when it came; 0 and the zero time if it has not come or is not known.
-func (s *spool) arrival(at int64) (end int64, came time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.pieces {
-		if at < p.to {
-			return p.to, s.start.Add(p.after)
-		}
-	}
-	return 0, time.Time{}
-}
-
-func (s *spool) finishedAt() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended
-}
-
 // finish ends the body; err is nil if it is whole.
 func (s *spool) finish(err error, trailer http.Header) {
 	s.mu.Lock()
@@ -210,31 +191,41 @@ func (r *spoolReader) Read(p []byte) (int, error) {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := r.await(); err != nil {
+		return 0, err
+	}
+	if r.at < s.head() {
+		n := copy(p, s.buf[r.at-s.base:])
+		r.at += int64(n)
+		if s.sliding {
+			s.wake()
+		}
+		return n, nil
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	if r.trailer != nil {
+		for name, lines := range s.trailer {
+			r.trailer[name] = lines
+		}
+	}
+	return 0, io.EOF
+}
+
+// await returns once there is something to read, or the end. The caller holds
+// the spool's mu, which is free meanwhile.
+func (r *spoolReader) await() error {
+	s := r.s
 	for {
 		if _, open := s.readers[r]; !open {
-			return 0, http.ErrBodyReadAfterClose
+			return http.ErrBodyReadAfterClose
 		}
 		if r.at < s.base {
-			return 0, errLagged
+			return errLagged
 		}
-		if r.at < s.head() {
-			n := copy(p, s.buf[r.at-s.base:])
-			r.at += int64(n)
-			if s.sliding {
-				s.wake()
-			}
-			return n, nil
-		}
-		if s.done {
-			if s.err != nil {
-				return 0, s.err
-			}
-			if r.trailer != nil {
-				for name, lines := range s.trailer {
-					r.trailer[name] = lines
-				}
-			}
-			return 0, io.EOF
+		if r.at < s.head() || s.done {
+			return nil
 		}
 		moved := s.wait()
 		s.mu.Unlock()
@@ -244,9 +235,51 @@ func (r *spoolReader) Read(p []byte) (int, error) {
 		}
 		s.mu.Lock()
 		if err := r.ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
 	}
+}
+
+// A spoolCourse is the course of a body that is on its way. The reader is at
+// the offset that is asked about.
+type spoolCourse struct {
+	*spoolReader
+	head time.Duration // when the head came
+}
+
+func (c spoolCourse) came(at int64) (time.Duration, error) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := c.await(); err != nil {
+		return 0, err
+	}
+	for _, p := range s.pieces {
+		if at < p.to {
+			return c.head + p.after, nil
+		}
+	}
+	if at >= s.head() {
+		return c.head + s.ended.Sub(s.start), nil
+	}
+	return 0, nil // too large to be stored: its pieces are not remembered
+}
+
+func (c spoolCourse) by(d time.Duration) int64 {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pieces) == 0 {
+		return s.head()
+	}
+	var to int64
+	for _, p := range s.pieces {
+		if c.head+p.after > d {
+			break
+		}
+		to = p.to
+	}
+	return to
 }
 
 // Close tells the spool that this client wants no more.

@@ -1,0 +1,118 @@
+package cache
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+const (
+	// firstBeat and lastBeat bound the time between two beats.
+	firstBeat = time.Millisecond
+	lastBeat  = 32 * time.Millisecond
+	// margin is what a goroutine may need to see that bytes have come.
+	margin = firstBeat / 8
+)
+
+// beat returns when what came d after the beginning of a request goes on to
+// the client: at the next beat. In Disguised all that clients may share goes
+// out in beats, whether it is fetched or seems to be. What is below a beat says
+// nothing then: how a machine that fetches wakes up, and in how many pieces it
+// reads, cannot be imitated. Beats are a millisecond apart at first, and an
+// eighth of the time that passed later on.
+func beat(d time.Duration) time.Duration {
+	d += margin
+	apart := firstBeat
+	for apart < lastBeat && d > 8*apart {
+		apart *= 2
+	}
+	return (d + apart - 1) / apart * apart
+}
+
+// A course is when the bytes of a body come, counted from the beginning of
+// the request that brings them.
+type course interface {
+	// came waits until the byte at an offset has come, or the body has
+	// ended before it, and returns when.
+	came(at int64) (time.Duration, error)
+	// by returns how many bytes had come by then, all of which can be read.
+	by(d time.Duration) int64
+}
+
+// A beatBody gives out a body in beats, along a course.
+type beatBody struct {
+	io.ReadCloser
+	ctx   context.Context
+	sleep func(context.Context, time.Duration) error
+	now   func() time.Time
+	start time.Time // of the request, as its client sees it
+	course
+	at, until int64
+}
+
+// inBeats wraps a body that a client gets for a request that it made at start.
+func (c *Cache) inBeats(ctx context.Context, body io.ReadCloser, along course, start time.Time) io.ReadCloser {
+	return &beatBody{ReadCloser: body, ctx: ctx, sleep: c.sleep, now: c.now, start: start, course: along}
+}
+
+func (b *beatBody) Read(p []byte) (int, error) {
+	if b.at >= b.until {
+		came, err := b.came(b.at)
+		if err != nil {
+			return 0, err
+		}
+		due := beat(came)
+		if wait := b.start.Add(due).Sub(b.now()); wait > 0 {
+			if err := b.sleep(b.ctx, wait); err != nil {
+				return 0, err
+			}
+		}
+		b.until = b.by(due)
+	}
+	if left := b.until - b.at; left > 0 && int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.at += int64(n)
+	return n, err
+}
+
+// A rehearsal is the course of a stored body: that of its fetch, at another pace.
+type rehearsal struct {
+	pieces []piece
+	scale  float64       // of the pieces' times
+	head   time.Duration // when the head comes
+	end    time.Duration // when the body ends
+}
+
+func (e *entry) rehearse(t timing) *rehearsal {
+	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail}
+	if e.timing.tail > 0 {
+		r.scale = float64(t.tail) / float64(e.timing.tail)
+	}
+	return r
+}
+
+func (r *rehearsal) when(p piece) time.Duration {
+	return r.head + time.Duration(float64(p.after)*r.scale)
+}
+
+func (r *rehearsal) came(at int64) (time.Duration, error) {
+	for _, p := range r.pieces {
+		if at < p.to {
+			return r.when(p), nil
+		}
+	}
+	return r.end, nil
+}
+
+func (r *rehearsal) by(d time.Duration) int64 {
+	var to int64
+	for _, p := range r.pieces {
+		if r.when(p) > d {
+			break
+		}
+		to = p.to
+	}
+	return to
+}

@@ -1,0 +1,170 @@
+package cache
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// pretend answers from what others fetched as if the origin was asked now: as
+// somebody's request that is under way does, or a wait that is drawn from how
+// long the origin takes, or by asking the origin.
+func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
+	c, e := t.c, found.e
+	begun := c.now()
+	if f := c.beingAsked(q.everybody, e); f != nil {
+		if resp, done, err := t.joinInquiry(q, found, f, begun); done {
+			return resp, err
+		}
+	}
+	p, ok := c.imagine(q, found, begun)
+	switch {
+	case !ok && found.view != nil:
+		return c.hit(q, e, found.view), nil // its own fetch has come to an end meanwhile
+	case !ok:
+		return t.pretendByAsking(q, found)
+	}
+	given := p.begun.Add(beat(p.took.head))
+	if err := c.waitUntil(q.ctx, given); err != nil {
+		return nil, err
+	}
+	resp := c.reveal(q, e, given)
+	if resp.Body != http.NoBody && p.kind == anew {
+		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took), p.begun)
+	}
+	return resp, nil
+}
+
+// imagine returns a fetch that was not made. Whoever comes while another seems to be
+// under way is told the same times, from when it came; and who seems to make
+// that one joins it, as with a real one. It reports false if nobody knows how
+// long the origin takes.
+func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, bool) {
+	e := found.e
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
+		if p.client != q.client {
+			p.begun = begun
+		}
+		return p, true
+	}
+	if found.view != nil {
+		return pretence{}, false
+	}
+	took, h, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.habit, begun)
+	if ok {
+		e.habit = h
+		e.lead = pretence{q.client, begun, took, found.kind()}
+	}
+	return e.lead, ok
+}
+
+// kind returns what an origin's answer would be to one who had what q had.
+func (f *finding) kind() kind {
+	if f.own != nil && whole(f.own) && f.own.sameAs(f.e) {
+		return validated
+	}
+	return anew
+}
+
+// sameAs reports whether two entries have the same validator.
+func (e *entry) sameAs(o *entry) bool {
+	if e.etag != "" || o.etag != "" {
+		return e.etag == o.etag
+	}
+	modified := e.header.Get("Last-Modified")
+	return modified != "" && modified == o.header.Get("Last-Modified")
+}
+
+// pretendByAsking asks the origin for how long it takes at present, and answers
+// from the store: two clients get the same content, which thus cannot tell
+// them apart. An answer of another kind is passed on.
+func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, error) {
+	c := t.c
+	f := c.inquire(q, found, t.next)
+	defer f.trace.silence()
+	if err := c.await(q.ctx, f); err != nil {
+		return nil, err
+	}
+	if !f.confirmed {
+		c.count(&c.counters.Misses)
+		resp := c.passOn(q, f)
+		resp.Body = c.direct(q.ctx, f)
+		return c.conditioned(q, resp, f.at), nil
+	}
+	return t.afterInquiry(q, found, f, f.first, f.start)
+}
+
+// joinInquiry is pretendByAsking for who comes while another asks. It reports
+// false if the inquiry is of no use.
+func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
+	c := t.c
+	if err := c.await(q.ctx, f); err != nil {
+		return nil, true, err
+	}
+	if !f.confirmed {
+		c.leave(f)
+		return nil, false, nil
+	}
+	var r *spoolReader
+	if f.spool != nil {
+		r = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
+	}
+	resp, err := t.afterInquiry(q, found, f, r, c.startOf(q, f, begun))
+	return resp, true, err
+}
+
+// afterInquiry reveals a stored response at the speed of an inquiry, which the
+// caller has joined; r reads its body, if it has one and is to be read.
+func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolReader, start time.Time) (*http.Response, error) {
+	c := t.c
+	leave := func() {
+		if r == nil {
+			c.leave(f)
+		} else {
+			r.Close()
+		}
+	}
+	given := start.Add(f.given.Sub(f.start))
+	if err := c.waitUntil(q.ctx, given); err != nil {
+		leave()
+		return nil, err
+	}
+	resp := c.reveal(q, found.e, given)
+	if resp.Body == http.NoBody || r == nil {
+		leave()
+		return resp, nil
+	}
+	resp.Body = &shadowBody{ReadCloser: resp.Body, real: c.spooled(q, f, r, start)}
+	return resp, nil
+}
+
+// A shadowBody gives out a stored body as fast as the origin's own comes, byte
+// for byte. An error of the origin is one here too.
+type shadowBody struct {
+	io.ReadCloser
+	real io.ReadCloser
+	over bool
+}
+
+func (b *shadowBody) Read(p []byte) (int, error) {
+	if !b.over {
+		n, err := b.real.Read(p)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		b.over = err == io.EOF
+		if n > 0 {
+			p = p[:n]
+		} else if !b.over {
+			return 0, nil
+		}
+	}
+	return b.ReadCloser.Read(p)
+}
+
+func (b *shadowBody) Close() error {
+	b.real.Close()
+	return b.ReadCloser.Close()
+}
