@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,31 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		inside = "inside HTTPS too, for browsers that trust guise ca export"
 	}
 	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
+	if who := admitted(c, at); who != "" {
+		fmt.Fprintf(w, "  open to:  %s\n", who)
+	}
 	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
+}
+
+// admitted says who may enter, where others than this machine can try.
+func admitted(c *config.Config, at []netip.AddrPort) string {
+	if !slices.ContainsFunc(at, func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }) {
+		return ""
+	}
+	var who []string
+	for _, network := range c.Access.Networks {
+		who = append(who, network.String())
+	}
+	if c.Access.Authentication != config.AuthNone {
+		who = append(who, "with a "+credentials[c.Access.Authentication])
+	}
+	return strings.Join(who, ", ") + "; see access in the configuration"
+}
+
+var credentials = map[config.Authentication]string{
+	config.AuthBasic:       "password",
+	config.AuthToken:       "token",
+	config.AuthCertificate: "certificate",
 }
 
 // hidden says what sites do not learn under c, besides what none of its keys

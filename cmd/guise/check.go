@@ -21,7 +21,7 @@ there is any.`,
 		Example: `  guise check --config guise.yaml
   GUISE_CACHE_MEMORY=128MiB guise check
   guise check --set sites='[{match: "*.bank.example", cookies: pass}]'`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: work(func(*cobra.Command, []string) error { return p.check() }),
 	}
 }

@@ -186,7 +186,7 @@ func head(e proxy.Explanation) string {
 // explainTunnel says what becomes of a request that guise cannot read.
 func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 	refused := func(why error) error {
-		fmt.Fprintf(p.stdout, "refused: %v\n", why)
+		fmt.Fprintf(p.stdout, "refused: %s\n", strings.TrimPrefix(why.Error(), "destination refused: "))
 		return nil
 	}
 	target, err := egress.Canonical(r.URL.Host, 443)

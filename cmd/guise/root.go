@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +71,9 @@ func (p *program) report(err error) {
 	if !errors.Is(err, errReported) {
 		fmt.Fprintf(p.stderr, "guise: %v\n", err)
 	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		fmt.Fprintln(p.stderr, "Stop what listens there, or choose another address, as with --set listeners=127.0.0.1:8119")
+	}
 }
 
 // work makes a command of f: whatever error f returns is not one of usage.
@@ -89,20 +95,49 @@ func (p *program) load() (*config.Config, error) {
 	return c, nil
 }
 
+// noArguments refuses arguments of cmd, and says where a file's name goes: it
+// is what most likely was meant.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	switch filepath.Ext(args[0]) {
+	case ".yaml", ".yml", ".toml", ".json":
+		return fmt.Errorf("a configuration is named with --config %s", args[0])
+	}
+	meant := cmd.SuggestionsFor(args[0])
+	if len(meant) == 0 {
+		return cobra.NoArgs(cmd, args)
+	}
+	return fmt.Errorf("%w; did you mean %s?", cobra.NoArgs(cmd, args), strings.Join(meant, " or "))
+}
+
+// oneName wants the NAME of an account.
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one NAME, got %d arguments", len(args))
+	}
+	return nil
+}
+
 func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "guise",
 		Short: "An anonymizing HTTP proxy",
+		Args:  noArguments,
 		Long: `guise is an HTTP proxy that hides you from the sites you visit: your address,
 your browser and system, tracking cookies, referrers and tracking parameters.
-Without a command it serves, as "guise serve" does.`,
+Without a command it serves, as "guise serve" does.
+
+Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usage.`,
 		Example: `  guise
   guise --config guise.yaml
   guise --set listeners=127.0.0.1:9000 --set identity.persona=chrome
   guise check --config guise.yaml
   guise help configuration`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// A script's unset variable must not turn into the defaults.
 			if f := cmd.Flag("config"); f.Changed && p.file == "" {
@@ -114,6 +149,9 @@ Without a command it serves, as "guise serve" does.`,
 	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
+	root.Version = version()
+	root.SetVersionTemplate(versionLine() + "\n")
+	root.SetHelpCommand(newHelpCommand(root))
 	flags := root.PersistentFlags()
 	flags.StringVarP(&p.file, "config", "c", "", "configuration `FILE` (.yaml, .toml or .json)")
 	flags.StringArrayVar(&p.sets, "set", nil, "override one `key=value`, such as cache.memory=128MiB; may be repeated")
@@ -130,6 +168,22 @@ Without a command it serves, as "guise serve" does.`,
 		newConfigurationTopic(),
 	)
 	return root
+}
+
+// newHelpCommand is cobra's, but an unknown topic is wrong usage.
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return fmt.Errorf("there is no help about %q", strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // newConfigurationTopic returns what "guise help configuration" shows. Having

@@ -40,7 +40,7 @@ GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
   guise serve --config guise.yaml
   guise serve --set profile=pac --set cache.memory=256MiB
   GUISE_IDENTITY_PERSONA=chrome guise serve`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) }),
 	}
 }

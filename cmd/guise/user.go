@@ -61,7 +61,7 @@ is no terminal, and writes its bcrypt hash into the file of users. The file is
 made if there is none.`,
 		Example: `  guise user add ann --file users
   echo 'correct horse' | guise user add bob --config guise.yaml`,
-		Args: cobra.ExactArgs(1),
+		Args: oneName,
 		RunE: work(func(_ *cobra.Command, args []string) error {
 			path, err := p.usersFile(file)
 			if err != nil {
@@ -116,7 +116,7 @@ func newUserRemoveCommand(p *program) *cobra.Command {
 		Long: `Remove takes a user out of the file of users. With access.authentication: token
 it writes NAME, a user or the id of one token, into the list of access.revoked.`,
 		Example: "  guise user remove ann --config guise.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneName,
 		RunE: work(func(_ *cobra.Command, args []string) error {
 			if file == "" {
 				c, err := p.load()
@@ -196,7 +196,7 @@ Proxy-Authorization: Bearer TOKEN.`,
 			if valid < time.Second {
 				return errors.New("--valid wants at least 1s")
 			}
-			return cobra.ExactArgs(1)(cmd, args)
+			return oneName(cmd, args)
 		},
 		RunE: work(func(_ *cobra.Command, args []string) error {
 			key, err := p.tokenKey(file)

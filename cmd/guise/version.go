@@ -16,10 +16,14 @@ func newVersionCommand(p *program) *cobra.Command {
 		Example: "  guise version",
 		Args:    cobra.NoArgs,
 		RunE: work(func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(p.stdout, "guise %s (%s %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(p.stdout, versionLine())
 			return err
 		}),
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("guise %s (%s %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version returns the module's version, or the commit that a checkout was
