@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/elazarl/goproxy"
 
@@ -72,15 +73,11 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	a.pipeline.KeepHeader = true             // scrub removes those of the hop, and more than goproxy knows
 	a.pipeline.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
 	a.pipeline.NonproxyHandler = http.NotFoundHandler()
-	for _, step := range []requestStep{
-		a.giveBack,
-		a.canonicalize,
-		a.refuseDestination,
-		a.keepSecure,
-		a.countHops,
-		a.scrub,
-		a.nameVisitor,
-	} {
+	for _, step := range slices.Concat(
+		[]requestStep{a.giveBack},
+		a.beforeScrub(),
+		[]requestStep{a.scrub, a.nameVisitor},
+	) {
 		a.pipeline.OnRequest().DoFunc(onRequest(step))
 	}
 	for _, step := range []responseStep{
@@ -90,6 +87,17 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		a.pipeline.OnResponse().DoFunc(onResponse(step))
 	}
 	return a, nil
+}
+
+// beforeScrub are the steps that may end a request's way before anything of it
+// is edited.
+func (a *assembly) beforeScrub() []requestStep {
+	return []requestStep{
+		a.canonicalize,
+		a.refuseDestination,
+		a.keepSecure,
+		a.countHops,
+	}
 }
 
 // close lets go of idle connections; those in use are closed when their

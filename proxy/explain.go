@@ -32,7 +32,7 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	defer a.close()
 
 	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}}}
-	for _, step := range []requestStep{a.canonicalize, a.refuseDestination, a.countHops} {
+	for _, step := range a.beforeScrub() {
 		var refused *failure
 		if r, refused = step(e, r); refused != nil {
 			return Explanation{Blocked: refused.detail}, nil

@@ -39,11 +39,11 @@ var (
 	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
 	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who say who they are."}
 	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
-	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there."}
+	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses and some ports are closed unless its operator opens them (destinations.allow, destinations.ports)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
-	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, or open its start page at /."}
+	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, rather than opening it as a site."}
 	ownOptions       = failure{status: 204, header: allowed}
 	nestedConnect    = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "There are no tunnels inside a connection that is inspected.", header: allowed}
 	misdirected      = failure{status: 421, kind: "http_request_error", title: "Another host", detail: "The request is for another host than the one this connection was opened to."}
@@ -111,7 +111,7 @@ func nameFault(err error) (failure, bool) {
 	case dns.IsTimeout:
 		return failure{status: 504, kind: "dns_timeout", title: "Name look-up timed out", detail: "No name server answered in time."}, true
 	case dns.IsNotFound:
-		return failure{status: 502, kind: `dns_error;rcode="NXDOMAIN"`, title: "Name not found", detail: "No such host is known."}, true
+		return failure{status: 502, kind: `dns_error;rcode="NXDOMAIN"`, title: "Name not found", detail: "No name server knows this host. Is it spelled right?"}, true
 	}
 	return failure{status: 502, kind: "dns_error", title: "Name look-up failed", detail: "The name servers could not answer."}, true
 }

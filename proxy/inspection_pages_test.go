@@ -29,10 +29,13 @@ func TestPagesAboutInspection(t *testing.T) {
 	if got := page("/inspection"); !strings.Contains(got, "1 left as tunnels: the client refuses guise's certificate") {
 		t.Errorf("got %q", got)
 	}
-	if got := page("/"); !strings.Contains(got, "guise is running") {
-		t.Errorf("got %.300q", got)
+	if got := page("/"); !strings.Contains(got, "guise is running") || !strings.Contains(got, `href="/ca.mobileconfig"`) {
+		t.Errorf("the start page leads nobody to the certificate: %q", got)
 	}
 	off := serveProxy(t, nil)
+	if got, _ := exchangeRaw(t, off, "GET / HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "encrypted tunnel") || strings.Contains(got, "/ca.pem") {
+		t.Errorf("without inspection the start page says %q", got)
+	}
 	if got, _ := exchangeRaw(t, off, "GET /ca.pem HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 404") {
 		t.Errorf("without inspection: %.100q", got)
 	}

@@ -89,7 +89,8 @@ type Proxy struct {
 // New assembles a proxy. It fails if a persona, site pattern, source address
 // or upstream proxy of o cannot be used.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{tunnels: newTunnels(), shaking: newShaking(), console: console.Handler()}
+	p := &Proxy{tunnels: newTunnels(), shaking: newShaking()}
+	p.console = console.Handler(p.shown)
 	p.cache = cache.New(o.Cache)
 	a, err := p.assemble(o, nil)
 	if err != nil {
@@ -241,6 +242,24 @@ func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
 		p.console.ServeHTTP(w, r)
 	default:
 		notAProxyUse.write(w, r)
+	}
+}
+
+// shown is what the start page says of the configuration.
+func (p *Proxy) shown() console.State {
+	a := p.current.Load()
+	o := a.options
+	cookies := map[filters.CookiePolicy]string{
+		filters.CookiesDefault:    "third-party cookies, ",
+		filters.CookiesFirstParty: "third-party cookies, ",
+		filters.CookiesSession:    "cookies that outlast a session, ",
+		filters.CookiesBlock:      "cookies, ",
+	}
+	return console.State{
+		Persona:    o.Filters.Persona != "off",
+		Cookies:    cookies[o.Filters.Cookies],
+		Validators: o.Cache.Sharing != cache.Shared,
+		Inspects:   a.inspects.authority != nil,
 	}
 }
 

@@ -17,21 +17,32 @@ var startHTML string
 
 var startPage = template.Must(template.New("start").Parse(startHTML))
 
+// A State is what the start page says of the proxy's configuration.
+type State struct {
+	Persona    bool   // all clients send one browser's fields
+	Cookies    string // which cookies are hidden, in words before a list goes on; "" for none
+	Validators bool   // those of origins do not reach clients
+	Inspects   bool   // TLS is ended here for those who trust the authority
+}
+
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
-// get here.
-func Handler() http.Handler {
+// get here. now is asked for each start page.
+func Handler(now func() State) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", start)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { start(w, r, now()) })
 	mux.HandleFunc("GET /proxy.pac", pac)
 	mux.HandleFunc("GET /wpad.dat", pac)
 	return mux
 }
 
-func start(w http.ResponseWriter, r *http.Request) {
+func start(w http.ResponseWriter, r *http.Request, now State) {
 	own(w.Header(), "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	if err := startPage.Execute(w, struct{ Scheme, Address string }{scheme(r), address(r)}); err != nil {
+	if err := startPage.Execute(w, struct {
+		State
+		Scheme, Address string
+	}{now, scheme(r), address(r)}); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 }

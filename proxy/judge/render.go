@@ -62,7 +62,13 @@ func (p *printer) summary(r *Report) {
 	}
 }
 
-func (p *printer) heading(s string) { p.line("\n%s\n", s) }
+// heading sets s between empty lines.
+func (p *printer) heading(s string) {
+	if !strings.HasSuffix(p.String(), "\n\n") {
+		p.line("")
+	}
+	p.line("%s\n", s)
+}
 
 // leaks lists what leaked by what it betrays, the worst first.
 func (p *printer) leaks(leaks []Leak) {

@@ -580,7 +580,7 @@ func FuzzHTTP2(f *testing.F) {
 		}
 		select {
 		case <-q.closed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the connection stays open")
 		}
 		if err := s.Shutdown(t.Context()); err != nil {

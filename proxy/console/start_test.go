@@ -1,0 +1,36 @@
+package console
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestStartPageSaysWhatIs: the page promises nothing that the configuration
+// turns off, and leads to the certificate where it is of use.
+func TestStartPageSaysWhatIs(t *testing.T) {
+	for _, c := range []struct {
+		now       State
+		has, lack []string
+	}{
+		{State{}, []string{"encrypted tunnel", "http://proxy.example:8118/proxy.pac"}, []string{"your browser, system", "cookies", "/ca.pem"}},
+		{State{Persona: true, Cookies: "third-party cookies, ", Validators: true}, []string{"your browser, system", "third-party cookies, Referer", "used as cookies"}, []string{"/ca.pem"}},
+		{State{Inspects: true}, []string{`href="/ca.pem"`, `href="/ca.der"`, `href="/ca.mobileconfig"`}, []string{"encrypted tunnel"}},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = "proxy.example:8118"
+		Handler(func() State { return c.now }).ServeHTTP(w, r)
+		page := w.Body.String()
+		for _, text := range c.has {
+			if !strings.Contains(page, text) {
+				t.Errorf("%+v: the page lacks %q", c.now, text)
+			}
+		}
+		for _, text := range append(c.lack, "src=", "http://127", "@import") { // and nothing from elsewhere
+			if strings.Contains(page, text) {
+				t.Errorf("%+v: the page has %q", c.now, text)
+			}
+		}
+	}
+}
