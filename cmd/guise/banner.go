@@ -19,26 +19,32 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 	for _, a := range at {
 		all = append(all, a.String())
 	}
-	first := reachable(config.Address{IP: at[0].Addr(), Port: at[0].Port()})
+	fmt.Fprintf(w, "guise is listening on %s (profile %s).\n\n", strings.Join(all, ", "), c.Profile)
+	lead := "  curl:     "
+	shown := make(map[config.Protocol]bool)
+	for i, one := range c.Listeners {
+		if !shown[one.Protocol] {
+			shown[one.Protocol] = true
+			fmt.Fprintf(w, "%scurl %s http://example.com/\n", lead, curlOptions(c, one, reached(at[i])))
+			lead = "            "
+		}
+	}
+	one, first := c.Listeners[0], reached(at[0])
 	host, port, err := net.SplitHostPort(first)
 	if err != nil {
 		host, port = first, ""
 	}
-	fmt.Fprintf(w, "guise is listening on %s (profile %s).\n\n", strings.Join(all, ", "), c.Profile)
 	scheme := "http"
-	switch c.Listeners[0].Protocol {
+	switch one.Protocol {
 	case config.HTTPS:
 		scheme = "https"
-		fmt.Fprintf(w, "  curl:     curl -x https://%s http://example.com/\n", first)
 		fmt.Fprintf(w, "  browser:  needs a PAC file: guise pac; or chromium --proxy-server=https://%s\n", first)
 	case config.SOCKS5:
-		fmt.Fprintf(w, "  curl:     curl --socks5-hostname %s http://example.com/\n", first)
 		fmt.Fprintf(w, "  browser:  SOCKS v5 host %s, port %s, with DNS through SOCKS\n", host, port)
 	default:
-		fmt.Fprintf(w, "  curl:     curl -x http://%s http://example.com/\n", first)
 		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
 	}
-	if c.Console.Enabled && c.Listeners[0].Protocol != config.SOCKS5 {
+	if c.Console.Enabled && one.Protocol != config.SOCKS5 {
 		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as the automatic proxy configuration URL\n", scheme, first)
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
@@ -51,6 +57,28 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		fmt.Fprintf(w, "  open to:  %s\n", who)
 	}
 	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
+}
+
+// reached is how a client on this machine names a listener.
+func reached(at netip.AddrPort) string {
+	return reachable(config.Address{IP: at.Addr(), Port: at.Port()})
+}
+
+// curlOptions is how curl is pointed at a listener. It asks for a password by
+// itself.
+func curlOptions(c *config.Config, one config.Listener, at string) string {
+	if c.Access.Authentication == config.AuthBasic || c.Access.Authentication == config.AuthToken {
+		at = "NAME@" + at
+	}
+	switch {
+	case one.Protocol == config.SOCKS5:
+		return "--socks5-hostname " + at
+	case one.Protocol == config.HTTPS && one.SelfSigned && one.Certificate != "":
+		return "--proxy-cacert " + one.Certificate + " -x https://" + at
+	case one.Protocol == config.HTTPS:
+		return "-x https://" + at
+	}
+	return "-x http://" + at
 }
 
 // admitted says who may enter, where others than this machine can try.
