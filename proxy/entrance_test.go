@@ -135,7 +135,7 @@ func TestLimitsAnswerWithFields(t *testing.T) {
 	})
 	openTunnel(t, proxy, o.address, "")
 	got, _ := exchangeRaw(t, proxy, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	for _, want := range []string{"HTTP/1.1 429 ", "\r\nRetry-After: 2\r\n", "\r\nRatelimit-Policy: \"tunnels\";q=1\r\n", "\r\nRatelimit: \"tunnels\";r=0;t=2\r\n"} {
+	for _, want := range []string{"HTTP/1.1 429 ", "\r\nRetry-After: 2\r\n", "\r\nRatelimit-Policy: \"tunnels\";q=1;qu=\"concurrent-requests\"\r\n", "\r\nRatelimit: \"tunnels\";r=0;t=2\r\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("a second tunnel: %q has no %q", got, want)
 		}
@@ -169,7 +169,7 @@ func TestTotalLimitIsNotTheClientsFault(t *testing.T) {
 	proxy := serveProxy(t, func(o *Options) { o.Gate.Total = gate.Limits{Requests: 1} })
 	get(t, proxy, "http://"+o.address+"/")
 	resp, _ := get(t, proxy, "http://"+o.address+"/")
-	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || resp.Header.Get("RateLimit") != "" {
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || resp.Header.Get("RateLimit") != `"requests";r=0;t=1` || resp.Header.Get("RateLimit-Policy") != "" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
 }

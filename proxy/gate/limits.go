@@ -44,23 +44,34 @@ func (o *Over) Status() int {
 	return http.StatusTooManyRequests
 }
 
+// quotaUnits are those of draft-ietf-httpapi-ratelimit-headers-10, where they
+// are not the requests that it takes for granted.
+var quotaUnits = map[string]string{
+	"volume":      "content-bytes",
+	"connections": "concurrent-requests",
+	"tunnels":     "concurrent-requests",
+}
+
 // Fields says to the client when to come back, and, for a limit of its own,
 // how much there is (draft-ietf-httpapi-ratelimit-headers-10).
 func (o *Over) Fields() http.Header {
 	seconds := strconv.FormatInt(int64(max(1, math.Ceil(o.Retry.Seconds()))), 10)
-	h := http.Header{"Retry-After": {seconds}}
+	h := http.Header{
+		"Retry-After": {seconds},
+		"Ratelimit":   {fmt.Sprintf("%q;r=0;t=%s", o.Limit, seconds)},
+	}
 	if o.Total || o.Quota == 0 {
 		return h
 	}
-	policy := fmt.Sprintf("%q;q=%d", o.Limit, o.Quota)
-	if o.Limit == "volume" {
-		policy += `;qu="content-bytes"`
+	const largest = 999_999_999_999_999 // RFC 9651 §3.3.1
+	policy := fmt.Sprintf("%q;q=%d", o.Limit, min(o.Quota, largest))
+	if unit := quotaUnits[o.Limit]; unit != "" {
+		policy += fmt.Sprintf(";qu=%q", unit)
 	}
 	if o.Window > 0 {
 		policy += ";w=" + strconv.FormatInt(int64(math.Ceil(o.Window.Seconds())), 10)
 	}
 	h["Ratelimit-Policy"] = []string{policy}
-	h["Ratelimit"] = []string{fmt.Sprintf("%q;r=0;t=%s", o.Limit, seconds)}
 	return h
 }
 
