@@ -89,7 +89,10 @@ type Proxy struct {
 // New assembles a proxy. It fails if a persona, site pattern, source address
 // or upstream proxy of o cannot be used.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{tunnels: newTunnels(), shaking: newShaking()}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Proxy{tunnels: newTunnels(o.Log), shaking: newShaking()}
 	p.console = console.Handler(p.shown)
 	p.cache = cache.New(o.Cache)
 	a, err := p.assemble(o, nil)

@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"guise/proxy/egress"
@@ -112,10 +114,11 @@ type tunnels struct {
 	ctx    context.Context // ends the tunnels
 	cancel context.CancelFunc
 	open   sync.WaitGroup
+	log    *slog.Logger // of panics
 }
 
-func newTunnels() *tunnels {
-	t := &tunnels{}
+func newTunnels(log *slog.Logger) *tunnels {
+	t := &tunnels{log: log}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -147,7 +150,15 @@ func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Op
 }
 
 func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(tunnel.Bytes), carry func(client net.Conn, early []byte) tunnel.Bytes) {
-	if err := t.take(w, func(client net.Conn, early []byte) { ended(carry(client, early)) }); err != nil {
+	err := t.take(w, func(client net.Conn, early []byte) {
+		var carried tunnel.Bytes
+		defer func() {
+			origin.Close() // again, unless carry panicked
+			ended(carried)
+		}()
+		carried = carry(client, early)
+	})
+	if err != nil {
 		origin.Close()
 		ended(tunnel.Bytes{})
 	}
@@ -164,6 +175,12 @@ func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early 
 	}
 	go func() {
 		defer t.open.Done()
+		defer func() {
+			if recover() != nil { // what it holds may be the client's
+				t.log.Error("tunnel panicked", "stack", string(debug.Stack()))
+				client.Close()
+			}
+		}()
 		carry(client, early)
 	}()
 	return nil

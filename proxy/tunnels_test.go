@@ -6,11 +6,14 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"guise/proxy/tunnel"
 )
 
 // openTunnel sends a CONNECT with early bytes behind the head and returns the
@@ -187,5 +190,34 @@ func TestShutdownWaitsForTunnels(t *testing.T) {
 	}
 	if _, err := r.ReadByte(); err == nil {
 		t.Error("the tunnel outlived Shutdown")
+	}
+}
+
+// A hijacked hands over one end of a pipe.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// TestPanicEndsOnlyItsTunnel, on both sides, and it is counted as ended.
+func TestPanicEndsOnlyItsTunnel(t *testing.T) {
+	var log bytes.Buffer
+	all := newTunnels(slog.New(slog.NewTextHandler(&log, nil)))
+	client, clientEnd := net.Pipe()
+	origin, originEnd := net.Pipe()
+	ended := 0
+	all.start(hijacked{conn: clientEnd}, originEnd, func(tunnel.Bytes) { ended++ }, func(net.Conn, []byte) tunnel.Bytes { panic("secret") })
+	all.close()
+	for _, side := range []net.Conn{client, origin} {
+		if _, err := side.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("a side of the tunnel is still open: %v", err)
+		}
+	}
+	if ended != 1 || !strings.Contains(log.String(), "tunnel panicked") || strings.Contains(log.String(), "secret") {
+		t.Errorf("ended %d times, and said %q", ended, &log)
 	}
 }

@@ -84,9 +84,16 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve answers requests until the connection is done for.
+// serve answers requests until the connection is done for. A panic, wherever
+// it comes from, ends this connection and no other.
 func (c *conn) serve() {
 	defer c.srv.removeConn(c)
+	defer func() {
+		if v := recover(); v != nil {
+			c.logPanic(v)
+			c.accepted.Close()
+		}
+	}()
 	if err := c.open(); err != nil {
 		if err != ErrTaken {
 			c.accepted.Close()

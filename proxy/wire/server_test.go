@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -500,5 +502,29 @@ func TestAbortedHandlerLeavesNoReader(t *testing.T) {
 			t.Fatal("the body is still being read after its request ended")
 		}
 		c.Close()
+	}
+}
+
+// TestPanicBesideAHandlerEndsOnlyItsConnection: what goes wrong before the
+// first request, or between two, is nobody else's business.
+func TestPanicBesideAHandlerEndsOnlyItsConnection(t *testing.T) {
+	var panicked atomic.Bool
+	left := make(chan struct{})
+	addr := startServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }, func(s *Server) {
+		s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+			if !panicked.Swap(true) {
+				panic("on purpose")
+			}
+			return ctx
+		}
+		leave := sync.OnceFunc(func() { close(left) })
+		s.Admit = func(net.Conn) (func(), bool) { return leave, true }
+	})
+	if b, err := io.ReadAll(dial(t, addr)); len(b) > 0 || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	<-left
+	if got := talk(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); !strings.HasSuffix(got, "hello") {
+		t.Errorf("the next connection: %q", got)
 	}
 }
