@@ -27,7 +27,8 @@ func (c *exchangeContext) Value(key any) any {
 	case cache.VisitorKey:
 		return &c.e.visitor
 	case wire.FieldOrderKey:
-		return &c.e.order
+		order := c.e.assembly.filters.FieldOrder(c.e.message)
+		return &order
 	case traceKey:
 		return &c.e.trace
 	}

@@ -39,10 +39,10 @@ type exchange struct {
 
 	asked   requestLine           // what goproxy gets back at the first step
 	visitor cache.Visitor         // whom the cache answers
-	order   []string              // of the fields as they go to the origin
 	trace   httptrace.ClientTrace // passes 1xx responses to the client
 	header  http.Header           // of the final response, until it is written
 	body    storedBody            // of the final response
+	copying bool                  // goproxy copies it
 
 	interim sync.Mutex // held while a 1xx is written
 	final   bool       // the final response is known; guarded by interim
@@ -160,10 +160,15 @@ func handOver(e *exchange, resp *http.Response) *http.Response {
 	return resp
 }
 
-// Header implements [http.ResponseWriter].
+// Header implements [http.ResponseWriter]. Once the head is written goproxy
+// looks there for bodies to flush piece by piece, which the wire does anyway;
+// it flushes before it adds trailers.
 func (e *exchange) Header() http.Header {
-	if e.header != nil {
+	switch {
+	case e.header != nil:
 		return e.header
+	case e.copying:
+		return nil
 	}
 	return e.ResponseWriter.Header()
 }
@@ -171,7 +176,7 @@ func (e *exchange) Header() http.Header {
 // WriteHeader implements [http.ResponseWriter].
 func (e *exchange) WriteHeader(status int) {
 	h := e.header
-	e.header = nil
+	e.header, e.copying = nil, true
 	if w, ok := e.ResponseWriter.(interface{ SetHeader(http.Header) }); ok && h != nil {
 		w.SetHeader(h)
 	} else {
@@ -191,7 +196,10 @@ func (e *exchange) ReadFrom(body io.Reader) (int64, error) {
 }
 
 // Flush implements [http.Flusher].
-func (e *exchange) Flush() { http.NewResponseController(e.ResponseWriter).Flush() }
+func (e *exchange) Flush() {
+	e.copying = false
+	http.NewResponseController(e.ResponseWriter).Flush()
+}
 
 // Hijack refuses: goproxy would copy a WebSocket without half-close or idle
 // timeout, so an upgrade becomes a tunnel after the pipeline is done.

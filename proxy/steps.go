@@ -134,7 +134,6 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
-	e.order = a.filters.FieldOrder(e.message)
 	apart := e.visit.Isolation
 	ctx, connections := r.Context(), apart
 	if authenticatesConnection(r.Header) {

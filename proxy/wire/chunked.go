@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"strconv"
 )
 
@@ -282,6 +283,15 @@ func appendLastChunk(b []byte, trailer http.Header) []byte {
 		}
 	}
 	return append(b, "\r\n"...)
+}
+
+// sortedFields appends h's fields to list in byte order of their names.
+func sortedFields(h http.Header, list []field) []field {
+	for name, values := range h {
+		list = append(list, field{name: name, values: values})
+	}
+	slices.SortFunc(list, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return list
 }
 
 // sortedNames appends h's names to names in byte order.

@@ -52,17 +52,17 @@ func (w *responseWriter) announce() {
 // appendFields appends the handler's fields, sorted by name, but for those
 // that frame the message or belong to the connection.
 func (w *responseWriter) appendFields(b []byte) []byte {
-	var room [32]string
-	for _, name := range sortedNames(w.header, room[:0]) {
-		switch name {
+	var room [24]field
+	for _, f := range sortedFields(w.header, room[:0]) {
+		switch f.name {
 		case "Content-Length", "Transfer-Encoding", "Connection", "Trailer":
 			continue
 		}
-		if strings.HasPrefix(name, http.TrailerPrefix) {
+		if strings.HasPrefix(f.name, http.TrailerPrefix) {
 			continue
 		}
-		for _, v := range w.header[name] {
-			b = appendFieldLine(b, name, v)
+		for _, v := range f.values {
+			b = appendFieldLine(b, f.name, v)
 		}
 	}
 	if len(w.trailers) > 0 {
