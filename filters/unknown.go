@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -41,14 +42,13 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
 		}
 	}
-	for _, name := range singletons {
-		if v := h[name]; len(v) > 1 {
-			h[name] = v[:1:1]
-			log = append(log, Change{name, Reduced, "RFC 9110 §5.3: may come once only"})
-		}
-	}
 	alone := m.Visit.alone
 	for name, lines := range h {
+		if len(lines) > 1 && slices.Contains(singletons[:], name) {
+			lines = lines[:1:1]
+			h[name] = lines
+			log = append(log, Change{name, Reduced, "RFC 9110 §5.3: may come once only"})
+		}
 		v := names.judge(name)
 		why := ""
 		switch v.class {
