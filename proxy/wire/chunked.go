@@ -5,8 +5,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"strconv"
+	"strings"
 )
 
 // maxChunkOverhead bounds the bytes of all chunk extensions of one body, so

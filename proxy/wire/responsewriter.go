@@ -296,8 +296,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // SetReadDeadline, for [http.ResponseController], replaces the deadlines that
 // the server gives to reads of the body.
 func (w *responseWriter) SetReadDeadline(t time.Time) error {
-	w.c.manualRead.Store(true)
-	return w.c.nc.SetReadDeadline(t)
+	return w.c.setReadDeadline(t)
 }
 
 // SetWriteDeadline, for [http.ResponseController], replaces the deadlines that

@@ -60,7 +60,7 @@ type conn struct {
 	lineRead   bool // the request line of an incomplete head is valid
 	perRead    bool // each read gets a new deadline
 	readTill   time.Time
-	manualRead atomic.Bool // the handler has set a deadline
+	manualRead atomic.Pointer[time.Time] // the deadline that a handler has set, or interrupt; nil for none
 
 	mu        sync.Mutex // guards writing: all of responseWriter and what follows
 	timer     *time.Timer
@@ -213,8 +213,11 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.hasFirst = false
 		return copy(p, c.first[:]), nil
 	}
-	if c.perRead && !c.manualRead.Load() {
+	if c.perRead && c.manualRead.Load() == nil {
 		c.extendRead(c.times.Body)
+		if t := c.manualRead.Load(); t != nil { // it came in between
+			c.nc.SetReadDeadline(*t)
+		}
 	}
 	n, err := c.nc.Read(p)
 	if err != nil && err != io.EOF {
@@ -240,11 +243,15 @@ func (c *conn) readBy(d time.Duration) {
 	c.nc.SetReadDeadline(c.readTill)
 }
 
-// interrupt makes a waiting read return. No later one will succeed.
-func (c *conn) interrupt() {
-	c.manualRead.Store(true)
-	c.nc.SetReadDeadline(longAgo)
+// setReadDeadline replaces the deadlines of reads for the rest of the request.
+// A read may be waiting, or about to.
+func (c *conn) setReadDeadline(t time.Time) error {
+	c.manualRead.Store(&t)
+	return c.nc.SetReadDeadline(t)
 }
+
+// interrupt makes a waiting read return. No later one will succeed.
+func (c *conn) interrupt() { c.setReadDeadline(longAgo) }
 
 // early judges a head of which only the beginning has come.
 func (c *conn) early(head []byte) error {
@@ -378,8 +385,7 @@ func (c *conn) logPanic(v any) {
 
 // resetDeadlines takes back what the handler set.
 func (c *conn) resetDeadlines() {
-	if c.manualRead.Load() {
-		c.manualRead.Store(false)
+	if c.manualRead.Swap(nil) != nil {
 		c.readTill = time.Time{}
 		c.nc.SetReadDeadline(c.readTill)
 	}
