@@ -16,9 +16,21 @@ func memoryLimitIsSet() bool {
 
 const cgroupRoot = "/sys/fs/cgroup"
 
+// Files of a memory cgroup, by version. What is over memory.high is slowed down
+// until nothing moves, so that is a limit as much as memory.max.
+type cgroupFiles struct {
+	limits    []string
+	used      string
+	droppable string // line of memory.stat: files that can be read again
+}
+
+var (
+	cgroupV1 = cgroupFiles{[]string{"memory.limit_in_bytes"}, "memory.usage_in_bytes", "total_inactive_file"}
+	cgroupV2 = cgroupFiles{[]string{"memory.max", "memory.high"}, "memory.current", "inactive_file"}
+)
+
 // cgroupMemory returns the bytes that this process's cgroup holds, apart from
-// files that can be dropped, and its limit, 0 for none. With version 2 any
-// cgroup above may set the limit that counts.
+// files that can be dropped, and its limit, 0 for none.
 func cgroupMemory() (used, limit int64) {
 	membership, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -29,37 +41,30 @@ func cgroupMemory() (used, limit int64) {
 		controllers, path, _ := strings.Cut(rest, ":")
 		switch {
 		case controllers == "":
-			return cgroupV2(cgroupRoot, path)
+			return cgroupV2.memory(cgroupRoot, path)
 		case strings.Contains(","+controllers+",", ",memory,"):
-			return cgroupV1(path)
+			return cgroupV1.memory(filepath.Join(cgroupRoot, "memory"), path)
 		}
 	}
 	return 0, 0
 }
 
-func cgroupV2(root, path string) (used, limit int64) {
+// memory looks at the cgroup of path and all above it, any of which may set the
+// limit that counts. Those that a container does not see are passed over.
+func (f cgroupFiles) memory(root, path string) (used, limit int64) {
+	const none = 1 << 60 // version 1 writes no limit as a number beyond
 	for dir := filepath.Clean("/" + path); ; dir = filepath.Dir(dir) {
 		at := filepath.Join(root, dir)
-		if most := readNumber(filepath.Join(at, "memory.max")); most > 0 && (limit == 0 || most < limit) {
-			limit = most
-			used = readNumber(filepath.Join(at, "memory.current")) - readStat(filepath.Join(at, "memory.stat"), "inactive_file")
+		for _, file := range f.limits {
+			if most := readNumber(filepath.Join(at, file)); most > 0 && most < none && (limit == 0 || most < limit) {
+				limit = most
+				used = readNumber(filepath.Join(at, f.used)) - readStat(filepath.Join(at, "memory.stat"), f.droppable)
+			}
 		}
 		if dir == "/" {
 			return used, limit
 		}
 	}
-}
-
-func cgroupV1(path string) (used, limit int64) {
-	at := filepath.Join(cgroupRoot, "memory", path)
-	if _, err := os.Stat(at); err != nil {
-		at = filepath.Join(cgroupRoot, "memory") // a container sees its own as the root
-	}
-	limit = readNumber(filepath.Join(at, "memory.limit_in_bytes"))
-	if limit > 1<<60 { // the way to write none there
-		return 0, 0
-	}
-	return readNumber(filepath.Join(at, "memory.usage_in_bytes")) - readStat(filepath.Join(at, "memory.stat"), "total_inactive_file"), limit
 }
 
 // readNumber returns the number in a file, 0 if there is none ("max").

@@ -2,8 +2,6 @@ package gate
 
 import (
 	"net"
-	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
@@ -81,30 +79,6 @@ func TestProcessIsMeasured(t *testing.T) {
 	runtime.GC()
 	if freed := with - liveMemory(); freed < 60<<20 {
 		t.Errorf("64 MiB that nobody holds any more count for %d", freed)
-	}
-}
-
-// TestSmallestLimitAboveCounts: a cgroup is bound by those it is in.
-func TestSmallestLimitAboveCounts(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("cgroups are Linux's")
-	}
-	root := t.TempDir()
-	for path, content := range map[string]string{
-		"a/memory.max": "1000000\n", "a/memory.current": "500000\n", "a/memory.stat": "anon 1\ninactive_file 100000\n",
-		"a/b/memory.max": "max\n", "a/b/memory.current": "7\n",
-		"a/c/memory.max": "400000\n", "a/c/memory.current": "8\n",
-	} {
-		file := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		write(t, file, content)
-	}
-	for path, want := range map[string][2]int64{"/a/b": {400000, 1000000}, "/a/c": {8, 400000}, "/": {0, 0}, "/none/../..": {0, 0}} {
-		if used, limit := cgroupV2(root, path); used != want[0] || limit != want[1] {
-			t.Errorf("%s: %d of %d, want %v", path, used, limit, want)
-		}
 	}
 }
 
