@@ -117,6 +117,11 @@ func (c *Cache) SetOptions(o Options) {
 // Close ends the cache's own fetches and waits for them.
 func (c *Cache) Close() error {
 	c.cancel()
+	c.mu.Lock()
+	for f := range c.aloft {
+		f.cancel(context.Canceled)
+	}
+	c.mu.Unlock()
 	c.fetches.Wait()
 	return nil
 }

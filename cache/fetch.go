@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"context"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,6 +75,9 @@ func (c *Cache) depart(q *query, k key, shareable bool, prepare func() *flight) 
 	}
 	f := prepare()
 	c.aloft[f] = struct{}{}
+	if c.ctx.Err() != nil { // Close has been through those aloft
+		f.cancel(context.Canceled)
+	}
 	f.alone = !shareable || c.recently.has(c.idFor(q))
 	if !f.alone {
 		c.flights[k] = f
@@ -194,20 +199,18 @@ func (c *Cache) conditioned(q *query, resp *http.Response, at time.Time) *http.R
 // here rather than by the origin.
 func (q *query) answersConditions() bool { return q.sharing != Shared && !q.known }
 
-// outgoing makes the request that goes to the origin. Of validators it gets
-// the stored entry's, the same for all clients; a client's own go there only
-// in Shared, or where the site knows the client anyway.
-func (c *Cache) outgoing(q *query, found finding) *http.Request {
-	r := q.r.Clone(q.ctx)
-	h := r.Header
+// outgoing makes the header of the request that goes to the origin. Of validators
+// it gets the stored entry's, the same for all clients; a client's own go there
+// only in Shared, or where the site knows the client anyway.
+func (c *Cache) outgoing(q *query, found finding) http.Header {
+	h := maps.Clone(q.r.Header) // nobody writes to its lines in place
 	switch {
 	case q.answersConditions():
 		h.Del("If-None-Match")
 		h.Del("If-Modified-Since")
 		h.Del("If-Range") // arrived checks it
 	case q.sharing != Shared:
-		r = c.openConditions(r, q.client, q.everybody.url)
-		h = r.Header
+		h = maps.Clone(c.openConditions(q.r, q.client, q.everybody.url).Header)
 	}
 	switch {
 	case q.validates(found):
@@ -225,7 +228,7 @@ func (c *Cache) outgoing(q *query, found finding) *http.Request {
 		h["Range"] = []string{"bytes=" + strconv.Itoa(len(found.e.part.prefix())) + "-"}
 		h["If-Range"] = []string{found.e.etag}
 	}
-	return r
+	return h
 }
 
 // validates reports whether the request to the origin carries the stored

@@ -28,11 +28,12 @@ type flight struct {
 	start     time.Time
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	trace     *guardedTrace
+	detached  detachedContext // below ctx
+	trace     guardedTrace
 	request   *http.Request
 	next      http.RoundTripper // takes request
 	settle    func(*flight)
-	grounded  func() bool // stops waiting for the cache to close
+	grounded  func() bool // stops waiting for the cache to close; nil for one that is aloft
 	alone     bool        // nobody else can join
 
 	head chan struct{} // closed once the fields below are known
@@ -71,16 +72,15 @@ func (c *Cache) fly(f *flight) {
 	}
 }
 
-// prepare readies a flight that takes request, which is its own, to the origin on
-// behalf of q, for what is kept under k. The caller counts as interested.
+// prepare readies a flight that takes q's request, with the given header of its
+// own, to the origin, for what is kept under k. The caller counts as interested.
 // settle is called with the head, before anybody else learns of it.
-func (c *Cache) prepare(q *query, k key, request *http.Request, next http.RoundTripper, settle func(*flight)) *flight {
+func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTripper, settle func(*flight)) *flight {
 	f := &flight{k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
-	detached := &detachedContext{Context: context.WithoutCancel(q.ctx), trace: &guardedTrace{}}
-	f.trace = detached.trace
-	f.ctx, f.cancel = context.WithCancelCause(detached)
-	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
-	f.request, f.next, f.settle = request.WithContext(f.ctx), next, settle
+	f.detached = detachedContext{q.ctx, &f.trace}
+	f.ctx, f.cancel = context.WithCancelCause(&f.detached)
+	f.request, f.next, f.settle = q.r.WithContext(f.ctx), next, settle
+	f.request.Header = header
 	return f
 }
 
@@ -229,7 +229,9 @@ func (c *Cache) worthFinishing(f *flight) bool {
 
 // land is the end of a flight.
 func (c *Cache) land(f *flight) {
-	f.grounded()
+	if f.grounded != nil {
+		f.grounded()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.finished = true
@@ -330,16 +332,22 @@ func (b *directBody) Close() error {
 	return err
 }
 
-// A detachedContext has the values of the leader's request and none of its
-// deadline. The leader's httptrace hooks run only while the leader waits: a
-// 103 must not be written to a client whose request has ended.
+// A detachedContext has the values of the leader's request and nothing of its
+// end, as [context.WithoutCancel] has for more. It is the parent of one context, which
+// answers what the context package asks its own kin. The leader's httptrace
+// hooks run only while the leader waits: a 103 must not be written to a client
+// whose request has ended.
 type detachedContext struct {
-	context.Context
-	trace *guardedTrace
+	leader context.Context
+	trace  *guardedTrace
 }
 
+func (*detachedContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*detachedContext) Done() <-chan struct{}       { return nil }
+func (*detachedContext) Err() error                  { return nil }
+
 func (d *detachedContext) Value(name any) any {
-	value := d.Context.Value(name)
+	value := d.leader.Value(name)
 	if inner, ok := value.(*httptrace.ClientTrace); ok {
 		return d.trace.around(inner)
 	}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -17,6 +18,7 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	defer c.mu.Unlock()
 	f := c.prepare(q, q.everybody, outgoing, next, func(f *flight) { c.compare(f, q, found, have) })
 	f.about = found.e
+	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
 	if c.asking[f.k] == nil {
 		c.asking[f.k] = f
 	}

@@ -26,7 +26,6 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	if err := x.send(p); err != nil {
 		return nil, err
 	}
-	trace := httptrace.ContextClientTrace(p.r.Context())
 	for range maxInterim {
 		resp, kind, err := readResponse(x.c.br, p.r, &x.t.Limits)
 		if err != nil {
@@ -38,7 +37,7 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return x.upgrade(p, resp)
 		}
-		if err := x.interim(resp, trace); err != nil {
+		if err := x.interim(p, resp); err != nil {
 			return nil, err
 		}
 	}
@@ -86,13 +85,14 @@ func expectsContinue(h http.Header) bool {
 }
 
 // interim passes a 1xx response on.
-func (x *exchange) interim(resp *http.Response, trace *httptrace.ClientTrace) error {
+func (x *exchange) interim(p *plan, resp *http.Response) error {
 	if resp.StatusCode == http.StatusContinue && x.sender != nil {
 		x.sender.answered(true)
 	}
 	if x.sender == nil || x.sender.wholly() {
 		x.c.readsBy(x.t.ResponseTimeout, ErrResponseTimeout)
 	}
+	trace := httptrace.ContextClientTrace(p.r.Context())
 	if trace == nil || trace.Got1xxResponse == nil {
 		return nil
 	}
