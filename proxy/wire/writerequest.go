@@ -165,36 +165,40 @@ func (p *plan) left(name string) bool {
 // and marks those of own that are among them.
 func (p *plan) listedFields(fields []field, order []string, own []field) []field {
 	h := p.r.Header
-next:
 	for _, name := range order {
-		for i := range fields {
-			if len(fields[i].name) == len(name) && strings.EqualFold(fields[i].name, name) {
-				continue next // listed twice, written once
-			}
-		}
+		f, there := field{name: name}, false
 		for i := range own {
-			if f := &own[i]; strings.EqualFold(f.name, name) {
-				f.listed = true
-				fields = append(fields, field{name: name, value: f.value})
-				continue next
+			if o := &own[i]; sameName(o.name, name) {
+				o.listed, f.value, there = true, o.value, true
 			}
 		}
-		if p.left(name) {
-			continue
+		if !there { // most of the names that a browser may send
+			var buf [64]byte
+			canonical := appendCanonical(buf[:0], name)
+			f.values = h[string(canonical)]
+			if len(f.values) == 0 && string(canonical) != name {
+				f.values = h[name]
+			}
+			f.listed = len(f.values) > 0
+			if !f.listed && sameName(name, "Connection") {
+				f.values, f.value = nil, "keep-alive"
+			} else if !f.listed {
+				continue
+			}
+			if p.left(name) {
+				continue
+			}
 		}
-		var buf [64]byte
-		values := h[string(appendCanonical(buf[:0], name))]
-		if len(values) == 0 {
-			values = h[name]
-		}
-		if len(values) > 0 {
-			fields = append(fields, field{name: name, values: values, listed: true})
-		} else if strings.EqualFold(name, "Connection") {
-			fields = append(fields, field{name: name, value: "keep-alive"})
+		again := func(g field) bool { return sameName(g.name, name) }
+		if !slices.ContainsFunc(fields, again) { // listed twice, written once
+			fields = append(fields, f)
 		}
 	}
 	return fields
 }
+
+// sameName tells whether a and b name the same field.
+func sameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // restFields appends the fields of r.Header that order does not name.
 func (p *plan) restFields(fields []field) []field {
