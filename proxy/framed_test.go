@@ -315,3 +315,31 @@ func TestSlowReadersHinderNobody(t *testing.T) {
 		t.Errorf("%d connections to the origin", n)
 	}
 }
+
+// TestOriginThatNeverGreets: it holds nobody for longer than a handshake may
+// take.
+func TestOriginThatNeverGreets(t *testing.T) {
+	leaf, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := serveOrigin(t, func(conn net.Conn, _ *bufio.Reader) {
+		tc := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}})
+		io.Copy(io.Discard, tc)
+	})
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Timeouts.Connect = 300 * time.Millisecond
+	})
+	client := visitor(t, proxy, trusting(testAuthority()), true)
+	var asked sync.WaitGroup
+	for range 4 {
+		asked.Go(func() {
+			resp, _, err := read(client, "https://"+silent.address+"/")
+			if err != nil || resp.StatusCode != http.StatusGatewayTimeout {
+				t.Error(fmt.Sprint(resp, err))
+			}
+		})
+	}
+	asked.Wait()
+}

@@ -270,6 +270,11 @@ func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
 			return cc, true
 		}
 	}
+	for _, cc := range p.conns {
+		if !cc.Greeted() {
+			return cc, false
+		}
+	}
 	if len(p.conns) >= connsPerOrigin {
 		return p.conns[rand.IntN(len(p.conns))], false
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	originWindow     = 1 << 20  // what one stream may send before it is read
 	originUnread     = 32 << 20 // what all may; with less unread, a stream that nobody reads stops no other
 	originConnWindow = 8 << 20  // the connection's window
-	originStreams    = 100      // at a time, until the origin says how many
+	originStreams    = 100      // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second
 	originPingTime   = 15 * time.Second
 )
@@ -31,13 +32,12 @@ const (
 // compression's table, which all share (RFC 7541 §7.1).
 type HTTP2Conn struct {
 	t  *Transport
-	nc *tls.Conn
+	nc secureConn
 
 	// The reading goroutine's.
 	br      *bufio.Reader
 	decoder *hpack.Decoder
 	block   responseBlock
-	greeted bool // the first SETTINGS came
 	calm    float64
 	calmAt  time.Time
 
@@ -45,8 +45,9 @@ type HTTP2Conn struct {
 	changed  sync.Cond // a stream became free, or the connection ended
 	streams  map[uint32]*originStream
 	next     uint32
-	most     int // streams at a time
-	reserved int // by Reserve, and not begun
+	most     int  // streams at a time
+	reserved int  // by Reserve, and not begun
+	greeted  bool // the first SETTINGS came; only the reading goroutine writes it
 	used     bool
 	retired  bool   // to be closed once no stream is left
 	going    bool   // GOAWAY came
@@ -62,26 +63,34 @@ type HTTP2Conn struct {
 	encoded  bytes.Buffer
 	heard    bool        // anything came since health looked
 	pinged   bool        // and a PING is out
-	health   *time.Timer // runs while there are streams
+	health   *time.Timer // runs while there are streams, or the first SETTINGS is to come
 	idle     *time.Timer // runs while there are none
 }
 
 // HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned.
-func (t *Transport) HTTP2(tc *tls.Conn) *HTTP2Conn {
+func (t *Transport) HTTP2(tc *tls.Conn) *HTTP2Conn { return t.startHTTP2(tc) }
+
+// A secureConn is what is used of a [tls.Conn].
+type secureConn interface {
+	net.Conn
+	NetConn() net.Conn // the connection below
+	ConnectionState() tls.ConnectionState
+}
+
+func (t *Transport) startHTTP2(tc secureConn) *HTTP2Conn {
 	t.once.Do(t.init)
 	c := &HTTP2Conn{
 		t: t, nc: tc,
 		calm: calmBurst, calmAt: time.Now(),
 		streams: make(map[uint32]*originStream),
-		next:    1, most: originStreams,
+		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
 		window: firstWindow, initial: firstWindow,
 	}
 	c.changed.L = &c.mu
 	c.encoder = hpack.NewEncoder(&c.encoded)
 	c.decoder = hpack.NewDecoder(headerTable, c.block.add)
 	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
-	c.health = time.AfterFunc(time.Hour, c.listen)
-	c.health.Stop()
+	c.health = time.AfterFunc(t.HandshakeTimeout, c.listen)
 	c.idle = time.AfterFunc(t.IdleTimeout, c.Retire)
 	c.mu.Lock()
 	c.out = append(c.output(), http2Preface...)
@@ -171,6 +180,13 @@ func (c *HTTP2Conn) Usable() bool {
 	return c.usable() && !c.retired
 }
 
+// Greeted reports whether the origin has said how many streams it takes.
+func (c *HTTP2Conn) Greeted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.greeted
+}
+
 // Used reports whether the origin has answered a request on the connection.
 func (c *HTTP2Conn) Used() bool {
 	c.mu.Lock()
@@ -195,7 +211,9 @@ func (c *HTTP2Conn) rest() {
 	case c.retired || c.going:
 		c.end(errRetired)
 	default:
-		c.health.Stop()
+		if c.greeted {
+			c.health.Stop()
+		}
 		c.idle.Reset(c.t.IdleTimeout)
 	}
 }
@@ -235,7 +253,10 @@ func (c *HTTP2Conn) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.err != nil || len(c.streams) == 0:
+	case c.err != nil:
+	case !c.greeted: // others may be waiting for that
+		c.end(ErrResponseTimeout)
+	case len(c.streams) == 0:
 	case c.heard:
 		c.heard, c.pinged = false, false
 		c.health.Reset(originSilence)

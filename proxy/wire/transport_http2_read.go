@@ -135,8 +135,10 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	case frameHeaders, frameContinuation:
 		return c.head(f)
 	}
-	if err := c.disturb(); f.kind != frameWindowUpdate && err != nil {
-		return err
+	if f.kind != frameWindowUpdate { // of those an upload needs many, and they cost nothing
+		if err := c.disturb(); err != nil {
+			return err
+		}
 	}
 	switch f.kind {
 	case frameSettings:
@@ -241,11 +243,14 @@ func (c *HTTP2Conn) setting(f frameHead) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if set {
+	if set || !c.greeted {
 		c.most = most
 		c.changed.Broadcast()
 	}
-	c.greeted = true
+	if !c.greeted {
+		c.greeted = true
+		c.health.Reset(originSilence)
+	}
 	return c.answer(appendFrameHead(c.output(), frameHead{kind: frameSettings, flags: flagAck}))
 }
 

@@ -131,7 +131,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1}
 	st.cond.L = &c.mu
 	c.next += 2
-	if len(c.streams) == 0 {
+	if len(c.streams) == 0 && c.greeted {
 		c.heard = false
 		c.health.Reset(originSilence)
 	}

@@ -1,0 +1,309 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// openHTTP2 returns a connection to an origin that Go's own server is.
+func openHTTP2(t *testing.T, streams int, handle http.HandlerFunc) (*HTTP2Conn, string) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handle)
+	s.EnableHTTP2 = true
+	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: streams}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = &tls.Config{InsecureSkipVerify: true}
+	tc, err := tr.Connect(t.Context(), s.Listener.Addr().String(), "h2")
+	if err != nil || tc == nil {
+		t.Fatal(tc, err)
+	}
+	c := tr.HTTP2(tc)
+	t.Cleanup(c.Retire)
+	return c, s.URL
+}
+
+// TestHTTP2NoWrongByte: many requests at once, with bodies both ways that are
+// larger than any window, each get their own bytes.
+func TestHTTP2NoWrongByte(t *testing.T) {
+	c, url := openHTTP2(t, 30, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/early" {
+			io.WriteString(w, "early")
+			return
+		}
+		w.Header().Set("Trailer", "Sum")
+		hash := sha256.New()
+		both := io.TeeReader(r.Body, hash)
+		http.NewResponseController(w).EnableFullDuplex()
+		io.Copy(w, both)
+		w.Header().Set("Sum", fmt.Sprintf("%x %s", hash.Sum(nil), r.Trailer.Get("Sent")))
+	})
+	var all sync.WaitGroup
+	for n := range 40 {
+		rnd := rand.New(rand.NewPCG(9, uint64(n)))
+		all.Go(func() {
+			body := make([]byte, rnd.IntN(2<<20))
+			for i := range body {
+				body[i] = byte(i*7 + n)
+			}
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/", bytes.NewReader(body))
+			if n%2 == 0 {
+				r.ContentLength = -1
+				r.Trailer = http.Header{"Sent": {"yes"}}
+			}
+			early := n%10 == 3
+			if early {
+				r.URL.Path = "/early"
+			}
+			if ok, err := c.Wait(t.Context()); !ok || err != nil {
+				t.Error(ok, err)
+				return
+			}
+			resp, err := c.RoundTrip(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			got, err := io.ReadAll(resp.Body)
+			if early {
+				if string(got) != "early" || err != nil {
+					t.Errorf("%q %v", got, err)
+				}
+				return
+			}
+			want := strings.TrimSpace(fmt.Sprintf("%x %s", sha256.Sum256(body), r.Trailer.Get("Sent")))
+			if err != nil || !bytes.Equal(got, body) || resp.Trailer.Get("Sum") != want {
+				t.Errorf("%d of %d bytes, %v, %v", len(got), len(body), err, resp.Trailer)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestHTTP2StreamsWaitForTheirTurn: no more streams than the origin wants, and
+// nobody waits for longer than its context.
+func TestHTTP2StreamsWaitForTheirTurn(t *testing.T) {
+	release := make(chan bool)
+	c, url := openHTTP2(t, 2, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-release
+	})
+	defer close(release)
+	first := getHTTP2(t, c, url) // by now the origin's settings are here
+	if !c.Reserve() || c.Reserve() {
+		t.Fatal("not two streams")
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	cancel(gone)
+	if ok, err := c.Wait(ctx); ok || err != gone {
+		t.Error(ok, err)
+	}
+	c.Release()
+	second := getHTTP2(t, c, url)
+	go first.Body.Close()
+	if ok, err := c.Wait(t.Context()); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	c.Release()
+	second.Body.Close()
+}
+
+func getHTTP2(t *testing.T, c *HTTP2Conn, url string) *http.Response {
+	t.Helper()
+	if ok, err := c.Wait(t.Context()); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	resp, err := c.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+// TestHTTP2UploadsEndWhole: a body that breaks off is reset, and who expects
+// 100 (Continue) sends nothing that is not wanted.
+func TestHTTP2UploadsEndWhole(t *testing.T) {
+	reached := make(chan error, 1)
+	c, url := openHTTP2(t, 10, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/refuse" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, err := io.Copy(io.Discard, r.Body)
+		reached <- err
+	})
+	post := func(path string, body io.Reader, length int64, fields ...string) (*http.Response, error) {
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", url+path, body)
+		r.ContentLength = length
+		for _, f := range fields {
+			name, value, _ := strings.Cut(f, ": ")
+			r.Header.Set(name, value)
+		}
+		c.Reserve()
+		return c.RoundTrip(r)
+	}
+	broken := errors.New("broken")
+	var bad *RequestBodyError
+	if _, err := post("/", io.MultiReader(strings.NewReader("part"), failing{broken}), -1); !errors.As(err, &bad) || !errors.Is(err, broken) {
+		t.Errorf("the client gets %v", err)
+	}
+	if err := <-reached; err == nil {
+		t.Error("the origin took a part for the whole")
+	}
+	if _, err := post("/", io.MultiReader(strings.NewReader("part")), 10); !errors.As(err, &bad) {
+		t.Errorf("the client gets %v", err)
+	}
+	if err := <-reached; err == nil {
+		t.Error("the origin took a part for the whole")
+	}
+	read := &counted{Reader: strings.NewReader("unwanted")}
+	resp, err := post("/refuse", read, 8, "Expect: 100-continue")
+	if err != nil || resp.StatusCode != http.StatusForbidden || read.n != 0 {
+		t.Errorf("%v %v, %d bytes were read", resp, err, read.n)
+	}
+	resp, err = post("/", strings.NewReader("wanted"), 6, "Expect: 100-continue")
+	if err != nil || resp.StatusCode != http.StatusOK || <-reached != nil {
+		t.Errorf("%v %v", resp, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// TestHTTP2TableHoldsNothingOfAClient: what one client sends does not show in
+// the size of what goes out for another (RFC 7541 §7.1).
+func TestHTTP2TableHoldsNothingOfAClient(t *testing.T) {
+	sizes := make(map[string]int)
+	for _, before := range []string{"secret", "public"} {
+		fake := &fakeOrigin{}
+		c := new(Transport).startHTTP2(fake)
+		for _, secret := range []string{before, "secret"} {
+			r, _ := http.NewRequest("GET", "https://a.example/"+secret, nil)
+			r.Header = http.Header{"Cookie": {"a=" + secret}, "Authorization": {"Bearer " + secret}, "X-Own": {secret}, "User-Agent": {"persona"}}
+			p, _ := c.t.plan(r)
+			fields, err := p.http2Fields()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.mu.Lock()
+			c.encoded.Reset()
+			for _, f := range fields {
+				c.encoder.WriteField(f)
+			}
+			sizes[before] = c.encoded.Len()
+			c.mu.Unlock()
+		}
+		c.Retire()
+		fake.Close()
+	}
+	if sizes["secret"] != sizes["public"] {
+		t.Errorf("a request takes %d bytes after the same one, %d after another", sizes["secret"], sizes["public"])
+	}
+}
+
+// A fakeOrigin says what is in it, then ends.
+type fakeOrigin struct {
+	net.Conn
+	said io.Reader
+	once sync.Once
+	over chan struct{}
+}
+
+func (f *fakeOrigin) ended() chan struct{} {
+	f.once.Do(func() { f.over = make(chan struct{}) })
+	return f.over
+}
+
+func (f *fakeOrigin) Read(p []byte) (int, error) {
+	if f.said != nil {
+		return f.said.Read(p)
+	}
+	<-f.ended()
+	return 0, io.EOF
+}
+func (f *fakeOrigin) Write(p []byte) (int, error)          { return len(p), nil }
+func (f *fakeOrigin) NetConn() net.Conn                    { return f }
+func (f *fakeOrigin) SetWriteDeadline(time.Time) error     { return nil }
+func (f *fakeOrigin) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
+func (f *fakeOrigin) Close() error {
+	select {
+	case <-f.ended():
+	default:
+		close(f.over)
+	}
+	return nil
+}
+
+// FuzzHTTP2Origin holds what an origin may do to a request: it gets a response
+// with a status that is one, or an error, and never more of a body than was
+// announced.
+func FuzzHTTP2Origin(f *testing.F) {
+	settings := string(appendSettings(nil))
+	head := func(flags byte, block string) string {
+		return string(append(appendFrameHead(nil, frameHead{length: len(block), kind: frameHeaders, flags: flags, stream: 1}), block...))
+	}
+	data := func(flags byte, text string) string {
+		return string(append(appendFrameHead(nil, frameHead{length: len(text), kind: frameData, flags: flags, stream: 1}), text...))
+	}
+	f.Add([]byte(settings + head(5, "\x88")))
+	f.Add([]byte(settings + head(4, "\x88\x0f\x0d\x015") + data(0, "he") + data(1, "llo")))
+	f.Add([]byte(settings + head(4, "\x08\x03103") + head(4, "\x88") + data(1, "hello")))
+	f.Add([]byte(settings + head(4, "\x88") + data(0, "hello") + head(5, "\x40\x01a\x01b")))
+	f.Add([]byte(settings + string(appendReset(nil, 1, codeRefused))))
+	f.Add([]byte(settings + string(appendGoAway(nil, 0, codeNone))))
+	f.Add([]byte(settings + string(appendWindowUpdate(nil, 1, 7))))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		fake := &fakeOrigin{said: bytes.NewReader(said)}
+		c := new(Transport).startHTTP2(fake)
+		if !c.Reserve() {
+			return // it was over before it began
+		}
+		r, _ := http.NewRequest("GET", "https://a.example/", nil)
+		resp, err := c.RoundTrip(r)
+		if err != nil {
+			return
+		}
+		if resp.StatusCode < 200 || resp.StatusCode > 999 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		got, err := io.ReadAll(resp.Body)
+		if n := resp.ContentLength; n >= 0 && (int64(len(got)) > n || err == nil && int64(len(got)) < n) {
+			t.Errorf("%d bytes of %d, %v", len(got), n, err)
+		}
+		resp.Body.Close()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.unread != 0 || len(c.streams) != 0 {
+			t.Errorf("%d bytes and %d streams are left", c.unread, len(c.streams))
+		}
+	})
+}
