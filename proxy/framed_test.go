@@ -163,6 +163,16 @@ func TestHTTP2HeadsAreThePersonas(t *testing.T) {
 	}
 }
 
+func TestChromesPseudoFieldsInItsOrder(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) { s.head(true, ":status: 204") }, func(o *Options) { o.Filters.Persona = "chrome" })
+	if _, _, err := read(client, "https://"+o.address+"/"); err != nil {
+		t.Fatal(err)
+	}
+	if head := o.saw()[0]; !strings.HasPrefix(head, ":method: GET\n:authority: "+o.address+"\n:scheme: https\n:path: /\n") {
+		t.Error(head)
+	}
+}
+
 // TestHTTP2PathsKeepTheirBytes: those that a URL should not have among them
 // (RFC 9110 §7.7).
 func TestHTTP2PathsKeepTheirBytes(t *testing.T) {

@@ -18,8 +18,9 @@ var FieldOrderKey any = fieldOrderKey{}
 // WithFieldOrder returns a context whose requests have their fields on the
 // wire in that order, and each name in the case it has there. Fields not
 // listed follow, sorted. Host comes first unless it is listed; Connection,
-// if it is listed and the request has none, is written as keep-alive. The
-// caller must not change order afterwards.
+// if it is listed and the request has none, is written as keep-alive. An order
+// may begin with the four pseudo fields of HTTP/2. The caller must not change
+// it afterwards.
 func WithFieldOrder(ctx context.Context, order []string) context.Context {
 	return context.WithValue(ctx, fieldOrderKey{}, &order)
 }
