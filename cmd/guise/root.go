@@ -72,7 +72,7 @@ func (p *program) report(err error) {
 		fmt.Fprintf(p.stderr, "guise: %v\n", err)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		fmt.Fprintln(p.stderr, "Stop what listens there, or choose another address, as with --set listeners=127.0.0.1:8119")
+		fmt.Fprintln(p.stderr, "Stop what listens there, or choose another address (listeners, admin.address), as with --set listeners=127.0.0.1:8119")
 	}
 }
 

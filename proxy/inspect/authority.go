@@ -75,15 +75,11 @@ func Create(o CreateOptions) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, fmt.Errorf("make the authority's certificate: %w", err)
-	}
-	certificate, err := x509.ParseCertificate(der)
+	own, err := issue(template, template, key, key)
 	if err != nil {
 		return nil, err
 	}
-	return newAuthority(certificate, key, o.Now)
+	return newAuthority(own.Leaf, key, o.Now)
 }
 
 // template is the certificate before it is signed. It signs leaves only (path
