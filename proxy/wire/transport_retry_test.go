@@ -274,17 +274,19 @@ func (f closerFunc) Close() error { return f() }
 
 // Idle connections are closed after a while, without anyone asking.
 func TestTransportReapsIdle(t *testing.T) {
-	closed := make(chan bool, 1)
+	closed := make(chan error, 1)
 	o := startOrigin(t, func(p *peer) {
 		p.next()
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		p.untilClosed()
-		closed <- true
+		_, err := io.ReadAll(p.br)
+		closed <- err
 	})
 	tr := newTransport(t, o.addr)
 	tr.IdleTimeout = 20 * time.Millisecond
 	mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
-	<-closed
+	if err := <-closed; err != nil {
+		t.Errorf("the idle connection stays open: %v", err)
+	}
 }
 
 // A connection that cannot be asked whether it is quiet serves once.
