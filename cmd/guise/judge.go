@@ -116,7 +116,16 @@ func (p *program) serveOrigin(ctx context.Context, address string) error {
 	defer context.AfterFunc(ctx, func() { o.Close() })()
 	at := netip.MustParseAddrPort(ln.Addr().String())
 	shown := reachable(config.Address{IP: at.Addr(), Port: at.Port()})
-	fmt.Fprintf(p.stderr, "guise judge is listening on %s, its page is http://%s/ and its JSON http://%[2]s/json. Stop with Ctrl-C.\n", at, shown)
+	host, _, _ := net.SplitHostPort(shown)
+	fmt.Fprintf(p.stderr, `guise judge is listening on %s, and shows what a site sees of its visitor.
+
+  page:     http://%s/
+  JSON:     http://%[2]s/json
+  proxied:  curl -x http://127.0.0.1:8118 http://%[2]s/json
+            through guise --set destinations.allow=%[3]s
+  stop:     Ctrl-C
+
+`, at, shown, host)
 	if err := o.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
