@@ -191,6 +191,11 @@ func (p *program) judge(ctx context.Context, f judgeFlags) error {
 // returns what it had to change to do so.
 func admitJudge(c *config.Config, origin netip.AddrPort) (notes []string) {
 	c.Access.Networks = append(c.Access.Networks, netip.MustParsePrefix("127.0.0.0/8"))
+	c.Access.Deny = nil
+	if c.Access.Authentication != config.AuthNone {
+		c.Access.Authentication = config.AuthNone
+		notes = append(notes, "access.authentication was left out: the judge has no account.")
+	}
 	port := config.PortRange{First: origin.Port(), Last: origin.Port()}
 	c.Destinations.Ports = append(c.Destinations.Ports, port)
 	c.Destinations.ConnectPorts = append(c.Destinations.ConnectPorts, port)
