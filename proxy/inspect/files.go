@@ -61,7 +61,7 @@ func writeNew(file string, data []byte, mode fs.FileMode) error {
 func Load(folder string) (*Authority, error) {
 	certificate, err := loadCertificate(filepath.Join(folder, CertificateFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no certificate authority in %s; make one with guise ca init: %w", folder, fs.ErrNotExist)
+		return nil, fmt.Errorf("certificate authority in %s: %w; guise ca init makes one", folder, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
