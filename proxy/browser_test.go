@@ -95,6 +95,10 @@ func TestBrowserByPAC(t *testing.T) {
 	if got := title(t, tab, "http://site.example/"); got != "site.example" {
 		t.Errorf("plain page: title %q", got)
 	}
+	probe := fmt.Sprintf(`fetch("http://%s/", {mode: "no-cors"}).then(() => "guise", () => "nobody")`, address)
+	if got, err := chromedp.Run(tab, chromedp.Evaluate[string](probe, chromedp.EvalAwaitPromise)); got != "nobody" || err != nil {
+		t.Errorf("a page finds %q beside its browser: %v", got, err)
+	}
 	if got := title(t, tab, "https://secure.example/"); got != "secure.example" {
 		t.Errorf("tunnelled page: title %q", got)
 	}

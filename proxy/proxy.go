@@ -235,9 +235,13 @@ func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v 
 	}
 }
 
-// ownPage answers requests to the proxy itself.
+// ownPage answers requests to the proxy itself. A page of another site that
+// asks gets no answer, as where nobody listens: it would learn that its
+// visitor uses guise.
 func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
 	switch {
+	case console.AskedByOthers(r):
+		panic(http.ErrAbortHandler)
 	case r.Method == http.MethodOptions && r.RequestURI == "*":
 		ownOptions.write(w, r)
 	case a.options.Console && a.inspects.page(w, r):

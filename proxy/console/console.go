@@ -36,6 +36,17 @@ func Handler(now func() State) http.Handler {
 	return mux
 }
 
+// AskedByOthers reports whether a page of another site makes a browser send r,
+// other than by leading its visitor here. Browsers say so to addresses of their
+// own machine (Fetch Metadata Request Headers, W3C, §2); elsewhere nobody knows.
+func AskedByOthers(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	}
+	return false
+}
+
 func start(w http.ResponseWriter, r *http.Request, now State) {
 	own(w.Header(), "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")

@@ -1,0 +1,34 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestSitesDoNotFindTheProxy: a page that a browser shows cannot ask whether
+// guise runs beside it. Who opens the start page, or is led there, sees it.
+func TestSitesDoNotFindTheProxy(t *testing.T) {
+	for _, console := range []bool{true, false} {
+		proxy := serveProxy(t, func(o *Options) { o.Console = console })
+		for _, c := range []struct {
+			what, request, fields string
+			answered              bool
+		}{
+			{"no browser", "GET /", "", true},
+			{"typed in", "GET /", "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", true},
+			{"a link of the start page", "GET /ca.pem", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", true},
+			{"a link elsewhere", "GET /", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", true},
+			{"fetch", "GET /", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: empty\r\n", false},
+			{"a script", "GET /proxy.pac", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: script\r\n", false},
+			{"an image", "GET /nothing", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n", false},
+			{"a frame", "GET /", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n", false},
+			{"a preflight", "OPTIONS /", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n", false},
+			{"another port of this machine", "GET /", "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n", false},
+		} {
+			got, _ := exchangeRaw(t, proxy, c.request+" HTTP/1.1\r\nHost: "+proxy+"\r\n"+c.fields+"Connection: close\r\n\r\n")
+			if strings.HasPrefix(got, "HTTP/1.1 ") != c.answered || !c.answered && got != "" {
+				t.Errorf("%s, with console %t: got %.60q", c.what, console, got)
+			}
+		}
+	}
+}
