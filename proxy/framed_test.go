@@ -268,7 +268,7 @@ func TestHTTP11Required(t *testing.T) {
 // not wait for its fault one after the other.
 func TestWaitingSharesTheFault(t *testing.T) {
 	silent := serveOrigin(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
-	timeout := 300 * time.Millisecond
+	timeout := time.Second // long against what twelve handshakes take on a busy machine
 	proxy := serveProxy(t, func(o *Options) {
 		inspecting(inspect.Always)(o)
 		o.Timeouts.Connect = timeout
