@@ -47,8 +47,8 @@ var grammars = map[string]func(value string) bool{
 	"Isolation":                among("snapshot"), // OData 4.01 §8.2.4
 	"Odata-Isolation":          among("snapshot"),
 	"Oslc-Core-Version":        isVersionNumber,
-	"Configuration-Context":    isWebURL,     // OSLC Configuration Management §4
-	"Dpop":                     isJWS, // RFC 9449 §4.1
+	"Configuration-Context":    isWebURL, // OSLC Configuration Management §4
+	"Dpop":                     isJWS,    // RFC 9449 §4.1
 	"Repeatability-First-Sent": isDate,
 
 	"A-Im":             listOf(isInstanceManipulation), // RFC 3229 §10.5.3
