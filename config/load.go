@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"embed"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/viper"
 )
@@ -20,18 +21,25 @@ const profileFolder = "profiles/"
 // later ones overriding earlier ones. The profile key may come from any of
 // them. If anything is wrong in any layer, Load returns no configuration
 // and all that is wrong.
-func Load(file string, environ, sets []string) (*Config, Problems) {
+//
+// Checks are made at the end of what the configuration names.
+func Load(file string, environ, sets []string, checks ...Check) (*Config, Problems) {
+	l := newLoader()
+	l.checks = checks
 	var root *node
 	if file != "" {
 		var problem *Problem
 		if root, problem = parseFile(file); problem != nil {
-			l := newLoader()
 			l.problems = append(l.problems, *problem)
-			return l.finish(nil, environ, sets)
 		}
 	}
-	return newLoader().finish(root, environ, sets)
+	return l.finish(root, environ, sets)
 }
+
+// A Check tells what is wrong with c that its text does not show, such as
+// files that cannot be used. key is as in access.users or
+// listeners[0].certificate.
+type Check func(c *Config, fail func(key string, err error))
 
 // Reference returns the household profile: every key with its default and, in
 // comments, what it means.
@@ -46,7 +54,8 @@ func Reference() string {
 // A loader layers the sources. It is used once.
 type loader struct {
 	decoder
-	viper *viper.Viper
+	viper  *viper.Viper
+	checks []Check
 }
 
 func newLoader() *loader { return &loader{viper: viper.New()} }
@@ -79,11 +88,28 @@ func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) 
 		cfg.Listeners[i].Protocol = cmp.Or(cfg.Listeners[i].Protocol, HTTP)
 	}
 	l.rules(cfg)
+	l.check(cfg)
 	if len(l.problems) > 0 {
 		l.problems.sort()
 		return nil, l.problems
 	}
 	return cfg, nil
+}
+
+// check makes the checks, of those parts in which nothing was wrong so far.
+func (l *loader) check(cfg *Config) {
+	part := func(key string) string { return key[:strings.IndexAny(key+".", ".[")] }
+	wrong := make(map[string]bool)
+	for _, p := range l.problems {
+		wrong[part(p.Key)] = true
+	}
+	for _, check := range l.checks {
+		check(cfg, func(key string, err error) {
+			if !wrong[part(key)] {
+				l.fail(l.place(key), key, "%s", err)
+			}
+		})
+	}
 }
 
 func (l *loader) layers(nodes []*node, problems Problems) []map[string]any {

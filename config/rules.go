@@ -1,10 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // rules reports what no single value shows: keys that contradict each other,
@@ -119,6 +123,8 @@ var closedNetworks = []netip.Prefix{
 
 // adminRules keeps the operator's listener apart from those of clients.
 func (l *loader) adminRules(c *Config) {
+	_, _, err := net.SplitHostPort(c.Admin.Pprof)
+	l.require(err != nil, "admin.pprof", "is the path of a Unix socket, such as /run/guise/pprof.sock; what it shows is for no network")
 	at, err := netip.ParseAddrPort(string(c.Admin.Address))
 	if err != nil {
 		return // none, or a Unix socket
@@ -161,7 +167,19 @@ func (l *loader) limitsContradict(limits Limits) {
 	l.require(false, "limits.target", fmt.Sprintf("%s is more than limits.head (%s), which it is part of", limits.Target, limits.Head))
 }
 
+// place returns where key was written; of an item's key that was left out,
+// where the item was.
 func (l *loader) place(key string) place {
+	if list, rest, isItem := strings.Cut(key, "["); isItem {
+		number, name, _ := strings.Cut(rest, "]")
+		n, err := strconv.Atoi(number)
+		if items := l.items(list); err == nil && n < len(items) {
+			if v := items[n].get(strings.TrimPrefix(name, ".")); v != nil {
+				return v.at
+			}
+			return items[n].at
+		}
+	}
 	if s := l.setting(key); s != nil {
 		return s.node.at
 	}
@@ -237,7 +255,11 @@ func (l *loader) sourceRules(addresses []netip.Addr) {
 		}
 		listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
 		if err != nil {
-			l.fail(nodes[i].at, fmt.Sprintf("identity.source_addresses[%d]", i), "%s is not an address of this machine", a)
+			what := fmt.Sprintf("%s is not an address of this machine", a)
+			if errors.Is(err, fs.ErrPermission) {
+				what = fmt.Sprintf("%s may not be bound to here; a systemd unit has to leave out SocketBindDeny=", a)
+			}
+			l.fail(nodes[i].at, fmt.Sprintf("identity.source_addresses[%d]", i), "%s", what)
 			continue
 		}
 		listener.Close()

@@ -27,18 +27,13 @@ there is any.`,
 }
 
 func (p *program) check() error {
-	c, err := p.load()
+	c, err := p.load(checkFiles)
 	if bad, ok := errors.AsType[invalid](err); ok {
 		fmt.Fprint(p.stdout, bad.problems)
 		return errReported
 	}
 	if err != nil {
 		return err
-	}
-	for _, l := range c.Listeners {
-		if err := checkDoor(l); err != nil {
-			return err
-		}
 	}
 	assembled, err := proxy.New(proxyOptions(c, p.stderr))
 	if err != nil {

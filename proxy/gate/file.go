@@ -100,9 +100,19 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
+var errMissing = errors.New("does not exist")
+
+// advised says of a file that does not exist how it comes to be.
+func advised(err error, how string) error {
+	if errors.Is(err, errMissing) {
+		return fmt.Errorf("%w; %s", err, how)
+	}
+	return err
+}
+
 func fileError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("does not exist")
+		return errMissing
 	}
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		err = failed.Err

@@ -115,11 +115,11 @@ func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
 	t := &tokens{now: now}
 	var err error
 	if t.key, err = newWatchedFile(key, now, parseKey); err != nil {
-		return nil, fmt.Errorf("token key %s: %w", key, err)
+		return nil, fmt.Errorf("token key %s: %w", key, advised(err, "guise user token makes it"))
 	}
 	if revoked != "" {
 		if t.revoked, err = newWatchedFile(revoked, now, parseRevoked); err != nil {
-			return nil, fmt.Errorf("list of revoked tokens %s: %w", revoked, err)
+			return nil, fmt.Errorf("list of revoked tokens %s: %w", revoked, advised(err, "make an empty one if none is revoked"))
 		}
 	}
 	return t, nil

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -61,10 +60,7 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	}
 	file, err := newWatchedFile(path, now, parseUsers)
 	if err != nil {
-		if _, missing := os.Stat(path); errors.Is(missing, fs.ErrNotExist) {
-			return nil, fmt.Errorf("users file %s: does not exist; guise user add makes it", path)
-		}
-		return nil, fmt.Errorf("users file %s: %w", path, err)
+		return nil, fmt.Errorf("users file %s: %w", path, advised(err, "guise user add makes it"))
 	}
 	// Guessing must not take the processor from those who are in.
 	checks := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+
+	"guise/config"
+	"guise/proxy/gate"
+	"guise/proxy/inspect"
+)
+
+// checkFiles reports every file that c names and that cannot be used.
+func checkFiles(c *config.Config, fail func(key string, err error)) {
+	for i, l := range c.Listeners {
+		if err := checkDoor(l); err != nil {
+			fail(fmt.Sprintf("listeners[%d].certificate", i), err)
+		}
+	}
+	try := func(key string, o gate.Options) bool {
+		_, err := gate.New(o, nil)
+		if err != nil {
+			fail(key, err)
+		}
+		return err == nil
+	}
+	a := c.Access
+	switch o := gateOptions(c); a.Authentication {
+	case config.AuthBasic:
+		try("access.users", o)
+	case config.AuthToken:
+		_ = try("access.token_key", gate.Options{Authentication: gate.Token, TokenKey: a.TokenKey}) && try("access.revoked", o)
+	case config.AuthCertificate:
+		try("access.authorities", o)
+	}
+	if c.Inspection.Enabled {
+		if _, err := inspect.Load(caFolder(c)); err != nil {
+			key := "inspection.ca"
+			if c.Inspection.CA == "" {
+				key = "inspection.enabled" // which is what was written
+			}
+			fail(key, err)
+		}
+	}
+}
