@@ -51,7 +51,7 @@ func MakeKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	_, err = fmt.Fprintf(f, "%x\n", k)
-	return k, errors.Join(err, f.Close())
+	return k, errors.Join(err, giveAway(f, path), f.Close())
 }
 
 // A token is its payload and the HMAC-SHA256 of that, each in unpadded

@@ -288,8 +288,8 @@ func editUsers(path string, create bool, edit func([]string) ([]string, error)) 
 	return replaceFile(path, strings.Join(append(lines, ""), "\n"))
 }
 
-// replaceFile puts a new file in the place of path, with the same mode, or
-// readable by its owner alone.
+// replaceFile puts a new file in the place of path, with the same owner and
+// mode, or readable by its owner alone.
 func replaceFile(path, content string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -304,7 +304,7 @@ func replaceFile(path, content string) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.WriteString(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	err = errors.Join(err, giveAway(f, path), f.Chmod(mode), f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
