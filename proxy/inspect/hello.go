@@ -17,9 +17,9 @@ var (
 	errTooShort = errors.New("the ClientHello is not complete")
 )
 
-// maxHello bounds a ClientHello; the largest in use, with post-quantum keys
-// and encrypted hello, have some 4 KiB.
-const maxHello = 64 << 10
+// maxHello bounds a ClientHello, and what its records may take; the largest in
+// use, with post-quantum keys and encrypted hello, have some 4 KiB.
+const maxHello = 16 << 10
 
 // ReadHello reads from r, of which early was read already, until a whole
 // ClientHello is there. raw holds all bytes read, whatever the outcome: they
@@ -31,6 +31,9 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 	for {
 		if h, err = ParseHello(raw); err != errTooShort {
 			return raw, h, err
+		}
+		if len(raw) > maxHello+len(chunk) {
+			return raw, Hello{}, ErrNotTLS
 		}
 		n, err := r.Read(chunk)
 		raw = append(raw, chunk[:n]...)

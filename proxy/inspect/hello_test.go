@@ -157,3 +157,31 @@ type replay struct {
 func (c replay) Read(p []byte) (int, error)  { return c.r.Read(p) }
 func (c replay) Write(p []byte) (int, error) { return len(p), nil }
 func (c replay) Close() error                { return nil }
+
+// TestReadHelloEnds: a client that spreads its hello over records of a byte
+// each is not read without end.
+func TestReadHelloEnds(t *testing.T) {
+	endless := &spread{hello: append([]byte{1, 0, 0x3f, 0xff}, make([]byte, 0x3fff)...)}
+	if _, _, err := ReadHello(endless, nil); err != ErrNotTLS {
+		t.Errorf("%v after %d bytes", err, endless.given)
+	}
+	if endless.given > 2*maxHello {
+		t.Errorf("%d bytes were read", endless.given)
+	}
+}
+
+// A spread gives hello a byte a record.
+type spread struct {
+	hello []byte
+	given int
+}
+
+func (s *spread) Read(p []byte) (int, error) {
+	n := 0
+	for ; n+6 <= len(p) && len(s.hello) > 1; n += 6 {
+		copy(p[n:], []byte{22, 3, 1, 0, 1, s.hello[0]})
+		s.hello = s.hello[1:]
+	}
+	s.given += n
+	return n, nil
+}
