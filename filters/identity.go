@@ -16,7 +16,12 @@ type clientIdentity struct{}
 // Apply implements [Filter].
 func (clientIdentity) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
-	log = dropClass(h, identity, log)
+	for name := range h {
+		if v := names.judge(name); v.class == identity && !besideSecret(m, name) {
+			delete(h, name)
+			log = append(log, Change{name, Removed, v.why})
+		}
+	}
 	// Apps built on WebView send their package's name; scripts send one word.
 	const script = "XMLHttpRequest"
 	if v := h[requestedWith]; v != nil && (len(v) != 1 || v[0] != script) {

@@ -42,7 +42,7 @@ var identityBrowser = []group{
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
 		x-client-sdk x-ads-* x-gdata-client x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
-		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-onesignal-* x-posthog-* x-rudder-*`},
+		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-onesignal-* x-posthog-* x-rudder-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
 		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token
 		x-ss-dp x-ss-stub x-ss-req-ticket x-snap-* x-snapchat-* x-fb-http-engine x-fb-client-ip

@@ -26,7 +26,7 @@ var identityTrace = []group{
 	{identity, "docs.appdynamics.com", `singularityheader adrum adrum-* appd-*`},
 	{identity, "docs.honeycomb.io, lightstep, SignalFx, SkyWalking, Pinpoint, OpenTracing, Splunk, Scout, Azure", `
 		x-honeycomb-trace x-honeycomb-* ot-tracer-traceid ot-tracer-spanid ot-tracer-sampled
-		ot-baggage-* ot-* x-ot-span-context x-ot-* sw3 sw6 sw8 sw8-correlation sw8-x sw-*
+		ot-baggage-* ot-* x-ot-span-context x-ot-* sw3 sw6 sw8 sw8-correlation sw8-x sw8-*
 		pinpoint-traceid pinpoint-spanid pinpoint-* x-splunk-* request-context x-ms-request-id
 		x-ms-request-root-id x-ms-client-request-id x-ms-correlation-request-id x-ms-correlation-id
 		x-ms-routing-request-id x-ms-activity-id x-sf-* x-scout-* x-tingyun x-tingyun-* x-lightstep-*

@@ -7,7 +7,7 @@ var purposeTable = []group{
 	// Proof that a request was meant, and by whom.
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
 		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
-		requestverificationtoken x-requestverificationtoken`},
+		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
 		x-authorization x-auth-key x-auth-email x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
@@ -16,9 +16,13 @@ var purposeTable = []group{
 		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
 		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
-		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token`},
+		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token
+		x-splunk-request-channel`},
+	{application, "signing in at idmsa.apple.com, Bitwarden, 1Password and Proton", `scnt
+		x-apple-id-session-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
+	{application, "trino.io/docs/current/develop/client-protocol", `x-trino-* x-presto-*`},
 	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
-		x-trino-user x-presto-user x-ovh-consumer impersonate-user x-splunk-form-key x-consul-namespace`},
+		x-trino-user x-presto-user x-ovh-consumer sap-client impersonate-user x-splunk-form-key x-consul-namespace`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version`},
@@ -33,6 +37,8 @@ var purposeTable = []group{
 		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode rsc
 		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-action
 		x-remix-* x-astro-* x-unpoly-*`},
+	{application, "frameworks that want a field with every call: GWT, ZK, Wicket, Laravel Echo, Next.js", `
+		x-gwt-permutation x-gwt-module-base zk-sid wicket-* x-socket-id x-deployment-id`},
 	{application, "Service Workers", `service-worker service-worker-navigation-preload`},
 	{application, "GraphQL", `apollo-require-preflight apollographql-client-name
 		apollographql-client-version x-apollo-operation-name x-apollo-operation-id
@@ -61,15 +67,22 @@ var purposeTable = []group{
 		x-amz-website-redirect-location`},
 	{application, "further fields of content", `content-*`},
 
+	{application, "RFC 8291 and its drafts: web push", `encryption crypto-key encryption-key`},
+	{application, "licences for media: Axinom, castLabs, PallyCon, BuyDRM, PlayReady", `x-axdrm-message customdata
+		x-dt-custom-data dt-custom-data pallycon-customdata pallycon-customdata-v2 authxml`},
+
 	// Tools.
 	{application, "git-scm.com/docs/protocol-v2", `git-protocol`},
+	{application, "mercurial-scm.org, wire protocol over HTTP", `x-hgarg-* x-hgproto-*`},
+	{application, "QuickTime: RTSP over HTTP, which of two connections belong together", `x-sessioncookie`},
 	{application, "Docker Registry API", `docker-* x-docker-*`},
 	{application, "WebDAV clients", `x-litmus x-litmus-second x-oc-mtime x-oc-ctime oc-checksum oc-chunked
 		oc-total-length oc-lazyops ocs-apirequest x-svn-* x-gvfs-*`},
 	{application, "public web APIs", `x-github-api-version x-github-next-global-id anthropic-version
 		anthropic-beta anthropic-dangerous-direct-browser-access openai-organization openai-project
 		openai-beta x-shopify-* x-algolia-* x-typesense-* x-firebase-appcheck x-firebase-gmpid
-		x-ig-app-id x-goog-api-key x-http-method stripe-version stripe-account notion-version
+		x-ig-app-id x-goog-api-key x-http-method stripe-version stripe-account notion-version paypal-request-id
+		paypal-partner-attribution-id boxapi
 		npm-auth-type npm-command npm-otp circle-token x-figma-token atlassian-token x-atlassian-token
 		x-atlassian-token-check x-prometheus-remote-write-version x-prometheus-remote-read-version x-scope-orgid
 		kbn-xsrf kbn-version osd-xsrf x-dokuwiki-do x-ha-access x-grafana-org-id
@@ -86,6 +99,7 @@ var siteFields = []struct {
 	site, name string // registrable domain, canonical name
 }{
 	{"twitch.tv", "Client-Id"},           // dev.twitch.tv/docs/api: the application's id
+	{"twitch.tv", "Client-Integrity"},    // a token made for the page
 	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id"},
 }

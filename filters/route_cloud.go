@@ -36,7 +36,7 @@ var routeCloud = []group{
 	{route, "cloud.ibm.com, Oracle, SAP, Salesforce, OpenShift and Cloud Foundry routers", `
 		x-client-proto $wspr $wsra $wsrh $wssc $wssn $wssp $wsis $wscc $wssi $wscs $wsat $wsct $wspc
 		wsra wsrh x-cf-applicationid x-cf-instanceid x-cf-instanceindex x-cf-forwarded-url x-cf-proxy-*
-		x-b3-forwarded x-vcap-request-id x-sap-client-* sap-client sap-passport x-sfdc-client-ip
+		x-b3-forwarded x-vcap-request-id x-sap-client-* sap-passport x-sfdc-client-ip
 		x-sfdc-forwarded x-ora-* x-oracle-* ora-client-* oracle-ecid x-oci-*`},
 	{route, "www.envoyproxy.io/docs, HTTP header manipulation; istio.io", `x-envoy-external-address
 		x-envoy-internal x-envoy-downstream-service-cluster x-envoy-downstream-service-node

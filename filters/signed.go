@@ -28,6 +28,16 @@ func (signedFields) Apply(m *Message, log []Change) []Change {
 // readSigned returns the fields of r that a signature covers, nil for none.
 func readSigned(r *http.Request) http.Header {
 	var signed http.Header
+	if family := signedFamily(r); family != "" {
+		for name, lines := range r.Header {
+			if strings.HasPrefix(name, family) && names.judge(name).class != route {
+				if signed == nil {
+					signed = http.Header{}
+				}
+				signed[name] = lines
+			}
+		}
+	}
 	for _, list := range signedLists(r) {
 		for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ';' || c == ' ' || c == ',' || c == '"' }) {
 			key := http.CanonicalHeaderKey(name)
@@ -42,6 +52,23 @@ func readSigned(r *http.Request) http.Header {
 		}
 	}
 	return signed
+}
+
+// signedFamilies are the schemes of Authorization whose signature covers every
+// field of a family, without a list that says so: Azure Storage ("Authorize
+// with Shared Key"), AWS Signature Version 2, and what was made after it.
+var signedFamilies = map[string]string{
+	"sharedkey": "X-Ms-", "sharedkeylite": "X-Ms-", "aws": "X-Amz-", "goog1": "X-Goog-", "oss": "X-Oss-", "obs": "X-Obs-",
+}
+
+// signedFamily returns the beginning of the names of all fields that r's
+// signature covers, "" if there is no such family.
+func signedFamily(r *http.Request) string {
+	scheme, _, ok := strings.Cut(first(r.Header["Authorization"]), " ")
+	if !ok {
+		return ""
+	}
+	return signedFamilies[strings.ToLower(scheme)]
 }
 
 // mayBeSigned leaves out what changes on the way, as signing libraries do,

@@ -38,6 +38,25 @@ func TestSignedFieldsPassUntouched(t *testing.T) {
 	}
 }
 
+// Some schemes sign every field of a family and have no list that says so.
+func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
+	for authorization, name := range map[string]string{
+		"SharedKey account:MTIz": "X-Ms-Client-Request-Id", "SharedKeyLite account:MTIz": "X-Ms-Client-Request-Id",
+		"AWS AKIA:MTIz": "X-Amz-Acme-Device", "OSS id:MTIz": "X-Oss-Acme-Device", "GOOG1 id:MTIz": "X-Goog-Acme-Device",
+	} {
+		const id = "6b29fc40-ca47-1067-b31d-00dd010662da"
+		h := http.Header{"Authorization": {authorization}, name: {id}, "X-Request-Id": {id}, "X-Amz-Cf-Id": {id}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/k", h))
+		if h.Get(name) != id || h["X-Request-Id"] != nil || h["X-Amz-Cf-Id"] != nil {
+			t.Errorf("%s: left %v", authorization, h)
+		}
+		h = http.Header{"Authorization": {"Bearer t"}, name: {id}}
+		if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/k", h)); h[name] != nil {
+			t.Errorf("%s passes without a signature", name)
+		}
+	}
+}
+
 func FuzzSignedLists(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 SignedHeaders=a;b, Signature=0", `sig=("a" "b")`)
 	f.Add(`Signature headers="a b`, "(")

@@ -135,6 +135,9 @@ func wantsEvents(h http.Header) bool {
 func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
 	// Without a script a browser adds nothing to what it asks for.
 	plain := m.Visit.Kind != Fetch && (m.Request.Method == http.MethodGet || m.Request.Method == http.MethodHead)
+	if v.class == identity && besideSecret(m, name) {
+		v = verdict{}
+	}
 	switch {
 	case v.class == misplaced, v.class > hop:
 		return v.why
@@ -190,12 +193,12 @@ func (f unknownFilter) allowed(m *Message, name string) bool {
 	return false
 }
 
-// oddName reports whether a field name is not made of letters, digits, - and
-// _, does not begin with a letter or end with one or a digit, or is longer
+// oddName reports whether a field name is not made of letters, digits, -, _ and
+// dots, does not begin with a letter or end with one or a digit, or is longer
 // than any in use.
 func oddName(name string) bool {
 	for i := range len(name) {
-		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' || i == 0 && !isAlnum(c) {
+		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' && c != '.' || i == 0 && !isAlnum(c) {
 			return true
 		}
 	}
@@ -252,7 +255,7 @@ func onlySecret(name, secrets string) bool {
 		switch {
 		case strings.Contains(secrets, " "+word+" "):
 			proof = true
-		case !strings.Contains(" api app auth access client user consumer ", " "+word+" "):
+		case !strings.Contains(" api app auth access admin client user consumer ", " "+word+" "):
 			return false
 		}
 	}

@@ -28,7 +28,7 @@ func newLexicon() map[string]weight {
 			for by to of from server port proto protocol scheme url uri path request req
 			response res method override version ver type info data details detail context
 			content http https web page ajax accept date time number num no code count end
-			custom test new old is has internal external public private unique transaction
+			admin custom test new old is has internal external public private unique transaction
 			parent root msg view instance boot ad ads click full first last local utc offset prev entry status host string header
 			access mode enabled flags flag list level value values size length sub cache
 			command function method action module component template form trigger target partial
@@ -36,7 +36,7 @@ func newLexicon() map[string]weight {
 			fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 			xml json redirect format language encoding output input block process control security
 			business platform upload download sdk system agreement grant saml sso package packages
-			connection extension stream streams bucket query scope persisted`},
+			window connection extension stream streams bucket query scope persisted`},
 		{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 			projects workspace workspaces team teams group groups role roles store storefront
 			shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -48,12 +48,13 @@ func newLexicon() map[string]weight {
 			continuation snapshot revision commit etag checkpoint thread topic conversation hash
 			sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
 			state webhook hook delivery idempotency application applications applicationid appid
-			app apps consent sandbox entity entities artifact registry transfer partner portal
+			app apps consent sandbox entity entities artifact registry currency transfer partner portal
 			tag tags label labels`},
 		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
 			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 			hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
-			signed digest checksum crumb proof pass passphrase passcode ticket jws`},
+			signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
+			forgery`},
 		{weak, `user users client clients customer customers member members viewer guest consumer
 			person people profile session sessions sess browser ua agent os platform model
 			brand lang language languages locale locales mobile tablet desktop android ios
@@ -63,7 +64,7 @@ func newLexicon() map[string]weight {
 			owner player audience segment tz state province cell radio sim operator
 			carrier sampled sampling rat apn clientid identity party alias via viad
 			vid did nid hid gid card department company actor dns resolver theme color
-			affiliate referral landing history window place position heading nick
+			affiliate referral landing history place position heading nick
 			family household school staff login adblock antivirus boot launch launches clock emulator
 			emulated rooted jailbroken floor room office county plate vehicle vin license driver
 			density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
@@ -107,7 +108,7 @@ var tellingPairs = [...][2]string{
 	{"original", "host"}, {"original", "url"}, {"original", "uri"}, {"origin", "host"}, {"true", "host"},
 	{"http", "host"}, {"prev", "url"}, {"last", "url"}, {"entry", "page"}, {"real", "name"}, {"full", "name"},
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
-	{"package", "name"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
+	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
@@ -200,7 +201,12 @@ func splitWords(dst []string, name string) []string {
 	return dst
 }
 
-// splitCompound appends word, or the fewest known words that it is made of.
+// credentialEnds are the ends of compounds that are credentials, whatever
+// stands before, as in skypetoken.
+var credentialEnds = [...]string{"token", "secret", "apikey", "password", "csrf", "xsrf", "nonce", "signature"}
+
+// splitCompound appends word, or the fewest known words that it is made of, or a
+// credential's word at its end and the rest.
 // One x may lead, as in Xclientip.
 func splitCompound(dst []string, word string) []string {
 	if _, known := lexicon[word]; known || len(word) > 48 {
@@ -220,6 +226,11 @@ func splitCompound(dst []string, word string) []string {
 		}
 	}
 	if best[len(word)] > len(word) {
+		for _, end := range credentialEnds {
+			if rest, ok := strings.CutSuffix(word, end); ok {
+				return append(dst, rest, end)
+			}
+		}
 		return append(dst, word)
 	}
 	n := len(dst)
