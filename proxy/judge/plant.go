@@ -1,11 +1,13 @@
 package judge
 
 import (
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -142,5 +144,14 @@ func spellings(a netip.Addr) []string {
 		fmt.Sprintf("%d-%d-%d-%d", b[0], b[1], b[2], b[3]),
 		strings.ReplaceAll(a.String(), ".", "%2E"),
 		base64.StdEncoding.EncodeToString([]byte(a.String())),
+		base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(a.String())),
+		backwards(a.String()),
 	}
+}
+
+// backwards returns text from its end to its beginning.
+func backwards(text string) string {
+	b := []byte(text)
+	slices.Reverse(b)
+	return string(b)
 }

@@ -170,7 +170,7 @@ func plantOwnAddress(d *draft) {
 }
 
 // plantUnlisted uses names that no vendor has taken, made of words that
-// say what they hold.
+// say what they hold, or nothing.
 func plantUnlisted(d *draft) {
 	d.ask(chrome, aFetch)
 	for _, n := range []named{
@@ -179,6 +179,9 @@ func plantUnlisted(d *draft) {
 		{"My-Device-Id", aUUID, Identity}, {"X-Visitor-Fingerprint", aHex, Identity}, {"Acme-Trace-Id", aHex, Identity},
 		{"X-SpanId", aHex, Identity}, {"X-Panel-Mail", aMail, Identity}, {"X-Panel-Hardware", aMAC, Identity},
 		{"X-Panel-Place", aPlace, Route}, {"X-Panel-Other", anAddress6, Route},
+		// Names that say nothing, and values that name somebody.
+		{"X-Panel-Mode", aUUID, Identity}, {"Debug", anID, Identity}, {"Pink-Pony", aHex, Identity},
+		{"X-Panel-Version", aHex, Identity}, {"Panel", aDictionary, Identity},
 	} {
 		d.plantField(n)
 	}

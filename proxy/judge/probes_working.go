@@ -175,6 +175,29 @@ func writingProbes() []probe {
 			d.add("Expect", "100-continue")
 			d.add("Content-Length", "8")
 		}, check: whole},
+		{name: "A copy on a WebDAV server", build: func(d *draft) {
+			post(d, "COPY")
+			d.add("Destination", d.site()+"/b")
+			d.add("Depth", "infinity")
+			d.add("Overwrite", "F")
+		}, check: keeps(wholePage, "Destination", "Depth", "Overwrite")},
+		{name: "The rest of an upload that broke off (tus)", choice: true, build: func(d *draft) {
+			post(d, http.MethodPatch)
+			d.body = "the rest"
+			d.add("Tus-Resumable", "1.0.0")
+			d.add("Upload-Offset", "1048576")
+			d.add("Content-Type", "application/offset+octet-stream")
+			d.add("Content-Length", "8")
+		}, check: func(t *trial) error {
+			return all(whole(t), keeps(wholePage, "Tus-Resumable", "Upload-Offset", "Content-Type")(t))
+		}},
+		{name: "An API's key, tenant and version", choice: true, build: func(d *draft) {
+			d.ask(chrome, aFetch)
+			d.set("Accept", "application/json")
+			d.add("X-Api-Key", "q9wE2kLm0Zx8b1")
+			d.add("X-Tenant-Id", "8e03978e-40d5-43dd-bc93-6894a57f9324")
+			d.add("X-Api-Version", "2026-01-01")
+		}, check: keeps(wholePage, "X-Api-Key", "X-Tenant-Id", "X-Api-Version")},
 		{name: "Fields that scripts need", choice: true, build: func(d *draft) {
 			post(d, http.MethodPost)
 			d.add("X-CSRF-Token", "q9wE2kLm")
