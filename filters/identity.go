@@ -8,6 +8,10 @@ import (
 
 const requestedWith = "X-Requested-With"
 
+// scriptWords are what scripts and their libraries send as X-Requested-With.
+// Apps built on WebView send their package's name.
+var scriptWords = [...]string{"XMLHttpRequest", "XmlHttpRequest", "fetch", "Fetch"}
+
 // clientIdentity removes what names the person, their device, or a trace of
 // what they do: by table and family. Names that no table lists are left to
 // unknownFields, which judges their words.
@@ -22,9 +26,7 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{name, Removed, v.why})
 		}
 	}
-	// Apps built on WebView send their package's name; scripts send one word.
-	const script = "XMLHttpRequest"
-	if v := h[requestedWith]; v != nil && (len(v) != 1 || v[0] != script) {
+	if v := h[requestedWith]; v != nil && (len(v) != 1 || !slices.Contains(scriptWords[:], v[0])) {
 		delete(h, requestedWith)
 		log = append(log, Change{requestedWith, Removed, "Android WebView: the app's package name"})
 	}

@@ -57,7 +57,7 @@ var purposeTable = []group{
 		tus-extension tus-checksum-algorithm`},
 	{application, "uploads", `x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
-	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-*`},
+	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace`},
 	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
 	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
 		x-upyun-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after

@@ -78,7 +78,7 @@ func TestWhatHopByHopLeavesStays(t *testing.T) {
 }
 
 func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
-	for value, passes := range map[string]bool{"XMLHttpRequest": true, "com.example.app": false, "xmlhttprequest ": false, "XMLHttpRequest, canary": false, "": false} {
+	for value, passes := range map[string]bool{"XMLHttpRequest": true, "fetch": true, "com.example.app": false, "xmlhttprequest ": false, "XMLHttpRequest, canary": false, "": false} {
 		m := scriptRequest("X-Requested-With", value)
 		clean(m)
 		if got := len(m.Request.Header) == 1; got != passes {

@@ -48,7 +48,7 @@ func newLexicon() map[string]weight {
 			continuation snapshot revision commit etag checkpoint thread topic conversation hash
 			sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
 			state webhook hook delivery idempotency application applications applicationid appid
-			app apps consent sandbox entity entities artifact registry currency transfer partner portal
+			app apps company consent sandbox entity entities artifact registry currency transfer partner portal
 			tag tags label labels`},
 		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
 			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
@@ -63,7 +63,7 @@ func newLexicon() map[string]weight {
 			marketing employee student patient principal caller sender buyer reader author
 			owner player audience segment tz state province cell radio sim operator
 			carrier sampled sampling rat apn clientid identity party alias via viad
-			vid did nid hid gid card department company actor dns resolver theme color
+			vid did nid hid gid card department actor dns resolver theme color
 			affiliate referral landing history place position heading nick
 			family household school staff login adblock antivirus boot launch launches clock emulator
 			emulated rooted jailbroken floor room office county plate vehicle vin license driver
