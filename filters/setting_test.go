@@ -26,7 +26,7 @@ func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
 		"{\"u\":\"9f8e7d6c\"}", "1920x1080", "2026-01-02T03:04:05Z", "caf\u00e9", strings.Repeat("ab", 60),
 	}
 	for _, id := range ids {
-		for _, name := range []string{"X-Acme", "X-Foo-Bar", "Debug", "X-Acme-Mode", "Pink-Pony", "X-Acme-Id"} {
+		for _, name := range []string{"X-Acme", "X-Foo-Bar", "Debug", "X-Acme-Mode", "Pink-Pony", "X-Acme-Id", "X-Auth-Type", "Tenant-Name"} {
 			if m := scriptRequest(name, id); len(clean(m)) == 0 {
 				t.Errorf("%s: %s passes", name, id)
 			}

@@ -166,6 +166,9 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	if told >= weak {
 		return "its name tells of a person, device or place"
 	}
+	if endsInSetting(name) {
+		told = neutral
+	}
 	for _, line := range lines {
 		if namesPageElsewhere(m.Request, line) {
 			return "its value is a page of another site, as in Referer"

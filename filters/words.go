@@ -152,6 +152,16 @@ func tells(name string) weight {
 	return most
 }
 
+// settingEnds are words that, at the end of a name, say that the value is one of
+// few, whatever it is a version or a type of.
+const settingEnds = " version ver type mode format level size length count encoding override algo algorithm name enabled "
+
+func endsInSetting(name string) bool {
+	var words [24]string
+	list := splitWords(words[:0], name)
+	return len(list) > 0 && strings.Contains(settingEnds, " "+list[len(list)-1]+" ")
+}
+
 // endsTelling reports whether the letters of name end in one of tellingEnds.
 func endsTelling(name string) bool {
 	letters := strings.Map(func(r rune) rune {
