@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"net"
 	"net/http/httptrace"
 
 	"guise/cache"
+	"guise/filters"
 	"guise/proxy/wire"
 )
 
@@ -42,6 +44,21 @@ func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
 		return parent.AfterFunc(f)
 	}
 	return context.AfterFunc(c.Context, f)
+}
+
+type recentKey struct{}
+
+// connectionContext gives the requests of a connection what they share.
+func connectionContext(ctx context.Context, nc net.Conn) context.Context {
+	return innerContext(context.WithValue(ctx, recentKey{}, new(filters.Recent)), nc)
+}
+
+// recentOf returns what is remembered of the connection that a request came on.
+func recentOf(ctx context.Context) *filters.Recent {
+	if recent, ok := ctx.Value(recentKey{}).(*filters.Recent); ok {
+		return recent
+	}
+	return new(filters.Recent)
 }
 
 // traceKey is the key under which httptrace looks for its hooks, learnt by

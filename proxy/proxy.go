@@ -102,7 +102,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.current.Store(a)
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, ConnContext: innerContext, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, ConnContext: connectionContext, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }

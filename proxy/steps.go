@@ -101,9 +101,8 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 // scrub hides the client. It notes first what later steps need to know of
 // the request as it was.
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
-	e.message = a.filters.Read(r, e.visit.Address)
 	log := explanations.Get().(*[]filters.Change)
-	*log = a.filters.Request(e.message, *log)
+	e.message, *log = a.filters.Scrub(recentOf(r.Context()), r, e.visit.Address, *log)
 	forget(log)
 	r = e.message.Request
 	if r.Trailer != nil {
