@@ -24,8 +24,8 @@ func conditionsOf(h http.Header, now time.Time) conditions {
 		c.set = true
 		return c
 	}
-	if since, ok := parseDate(h.Get("If-Modified-Since"), now); ok {
-		c.since, c.set = since, true
+	if lines = h["If-Modified-Since"]; len(lines) > 0 {
+		c.since, c.set = parseDate(lines[0], now)
 	}
 	return c
 }

@@ -32,7 +32,7 @@ func (c *exchangeContext) Value(key any) any {
 		order := c.e.assembly.filters.FieldOrder(c.e.message)
 		return &order
 	case traceKey:
-		return &c.e.trace
+		return &httptrace.ClientTrace{Got1xxResponse: c.e.passInterim}
 	}
 	return c.Context.Value(key)
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
 	"strings"
@@ -37,12 +36,11 @@ type exchange struct {
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
 
-	asked   requestLine           // what goproxy gets back at the first step
-	visitor cache.Visitor         // whom the cache answers
-	trace   httptrace.ClientTrace // passes 1xx responses to the client
-	header  http.Header           // of the final response, until it is written
-	body    storedBody            // of the final response
-	copying bool                  // goproxy copies it
+	asked   requestLine   // what goproxy gets back at the first step
+	visitor cache.Visitor // whom the cache answers
+	header  http.Header   // of the final response, until it is written
+	body    storedBody    // of the final response
+	copying bool          // goproxy copies it
 
 	interim sync.Mutex // held while a 1xx is written
 	final   bool       // the final response is known; guarded by interim
@@ -61,7 +59,6 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		html:           wantsHTML(r),
 	}
 	e.ctx = exchangeContext{r.Context(), e}
-	e.trace.Got1xxResponse = e.passInterim
 	r = r.WithContext(&e.ctx)
 	if (v.use.Metered() || v.seen != nil) && r.Body != http.NoBody {
 		r.Body = &meteredBody{r.Body, r.Context(), v.use, v.seen}

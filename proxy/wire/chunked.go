@@ -285,12 +285,18 @@ func appendLastChunk(b []byte, trailer http.Header) []byte {
 	return append(b, "\r\n"...)
 }
 
-// sortedFields appends h's fields to list in byte order of their names.
-func sortedFields(h http.Header, list []field) []field {
+// An entry is one of a header's.
+type entry struct {
+	name   string
+	values []string
+}
+
+// sortedEntries appends h's entries to list in byte order of their names.
+func sortedEntries(h http.Header, list []entry) []entry {
 	for name, values := range h {
-		list = append(list, field{name: name, values: values})
+		list = append(list, entry{name, values})
 	}
-	slices.SortFunc(list, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return list
 }
 

@@ -52,8 +52,8 @@ func (w *responseWriter) announce() {
 // appendFields appends the handler's fields, sorted by name, but for those
 // that frame the message or belong to the connection.
 func (w *responseWriter) appendFields(b []byte) []byte {
-	var room [24]field
-	for _, f := range sortedFields(w.header, room[:0]) {
+	var room [16]entry
+	for _, f := range sortedEntries(w.header, room[:0]) {
 		switch f.name {
 		case "Content-Length", "Transfer-Encoding", "Connection", "Trailer":
 			continue
