@@ -18,8 +18,8 @@ const (
 // the client: at the next beat. In Disguised all that clients may share goes
 // out in beats, whether it is fetched or seems to be. What is below a beat says
 // nothing then: how a machine that fetches wakes up, and in how many pieces it
-// reads, cannot be imitated. Beats are a millisecond apart at first, and an
-// eighth of the time that passed later on.
+// reads, cannot be imitated. Beats are a millisecond apart at first, later an
+// eighth to a quarter of the time that has passed, and at most lastBeat.
 func beat(d time.Duration) time.Duration {
 	d += margin
 	apart := firstBeat
@@ -83,10 +83,11 @@ type rehearsal struct {
 	scale  float64       // of the pieces' times
 	head   time.Duration // when the head comes
 	end    time.Duration // when the body ends
+	wait   func(after time.Duration) error
 }
 
-func (e *entry) rehearse(t timing) *rehearsal {
-	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail}
+func (e *entry) rehearse(t timing, wait func(time.Duration) error) *rehearsal {
+	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail, wait: wait}
 	if e.timing.tail > 0 {
 		r.scale = float64(t.tail) / float64(e.timing.tail)
 	}
@@ -98,12 +99,14 @@ func (r *rehearsal) when(p piece) time.Duration {
 }
 
 func (r *rehearsal) came(at int64) (time.Duration, error) {
+	after := r.end
 	for _, p := range r.pieces {
 		if at < p.to {
-			return r.when(p), nil
+			after = r.when(p)
+			break
 		}
 	}
-	return r.end, nil
+	return after, r.wait(after)
 }
 
 func (r *rehearsal) by(d time.Duration) int64 {

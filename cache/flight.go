@@ -268,11 +268,18 @@ func (c *Cache) await(ctx context.Context, f *flight) error {
 // the given time: one who caused the flight joins its own request, everybody
 // else sees what it would see of its own that takes as long.
 func (c *Cache) startOf(q *query, f *flight, joined time.Time) time.Time {
-	if q.sharing == Disguised && f.client != q.client {
+	switch {
+	case q.sharing != Disguised:
+		return f.start
+	case f.client != q.client:
 		return joined
 	}
-	return f.start
+	return f.start.Add(behind)
 }
+
+// behind is how much later who joins its own request gets what the first one gets:
+// two goroutines that wake at once do it in no certain order.
+const behind = margin / 2
 
 // joined returns a reader of a flight's body for a client whose request seems
 // to have begun at start, or nil if the body's own start is gone.

@@ -375,7 +375,7 @@ func TestStrangersFollowLater(t *testing.T) {
 		one := beat(500 * time.Millisecond)
 		io.WriteString(cl.body, "one")
 		expectAt(leader, "one", one)
-		expectAt(same, "one", one)
+		expectAt(same, "one", one+behind)
 		expectAt(stranger, "one", one+later)
 		two := beat(one + later)
 		io.WriteString(cl.body, "two")

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
 // inquire asks the origin about a response that is stored, to see how long it
@@ -31,8 +30,11 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 	e := found.e
 	if q.validates(have) && f.resp.StatusCode == http.StatusNotModified {
 		f.resp.Body.Close()
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.keepTime(f, validated, habit{})
 		f.confirmed = true
+		c.view(e, q.client, f.given)
 		return
 	}
 	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
@@ -41,6 +43,7 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 	c.mu.Lock()
 	e.habit = c.keepTime(f, anew, e.habit)
 	f.confirmed, f.spool = true, c.newSpool(f)
+	c.view(e, q.client, f.given)
 	c.mu.Unlock()
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }
@@ -79,15 +82,4 @@ func (c *Cache) changed(q *query, e *entry, f *flight) bool {
 	c.counters.Differing++
 	c.differ.given.Add(c.differ.id(q.everybody), answer{client: q.client, differs: true, until: e.received.Add(e.life.operative)})
 	return c.options.Load().Distrust
-}
-
-// reveal gives a client a response that it has not used before.
-func (c *Cache) reveal(q *query, e *entry, at time.Time) *http.Response {
-	c.mu.Lock()
-	c.counters.Pretended++
-	if e.held != nil {
-		c.store.view(e, q.client, at)
-	}
-	c.mu.Unlock()
-	return c.serve(q, e, at)
 }

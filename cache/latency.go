@@ -143,8 +143,8 @@ func (s samples) with(another sample) samples {
 // A distribution is what an origin's times, as logarithms, are like at present.
 type distribution struct {
 	latest []float64 // of one kind, latest first
-	middle float64   // their median
-	spread float64   // standard deviation, but for single strange ones
+	middle float64
+	spread float64 // standard deviation, but for single strange ones
 }
 
 // outlying is how many standard deviations off is not chance.
@@ -167,12 +167,12 @@ func (s samples) at(now time.Time) *distribution {
 	if len(logs) < enough {
 		return nil
 	}
-	const deviation = 0.954 // median of the difference of two of a normal distribution
-	d := &distribution{spread: median(steps) / deviation}
+	const low, deviation = 0.4, 0.742 // of normal values, that part differs from the next by less
+	d := &distribution{spread: quantile(steps, low) / deviation}
 	d.latest, d.middle = logs[:enough-1], median(logs[:enough-1])
 	strange := 0
 	for i := len(d.latest); i < len(logs); i++ {
-		if math.Abs(logs[i]-d.middle) > 2*d.spread {
+		if math.Abs(logs[i]-d.middle) > 1.5*d.spread {
 			if strange++; strange == 2 {
 				break
 			}
@@ -181,6 +181,13 @@ func (s samples) at(now time.Time) *distribution {
 		strange = 0
 		d.latest, d.middle = logs[:i+1], median(logs[:i+1])
 	}
+	// From here on the middle is the mean, but for strange ones: it is what
+	// the distance of all others from it comes to nothing from.
+	var off float64
+	for _, x := range d.latest {
+		off += max(-outlying*d.spread, min(x-d.middle, outlying*d.spread))
+	}
+	d.middle += off / float64(len(d.latest))
 	return d
 }
 
@@ -194,10 +201,15 @@ func (d *distribution) draw(m *latencyModel) float64 {
 	return d.latest[min(int(m.float()*float64(n)), n-1)] + d.spread/4*m.normal()
 }
 
-func median(values []float64) float64 {
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+// quantile returns the value below which the fraction q of values lies.
+func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	at := q * float64(len(sorted)-1)
+	below := int(at)
+	above := min(below+1, len(sorted)-1)
+	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
 }
 
 // draw returns times that a fetch of what e holds could take now, and what is
@@ -223,9 +235,12 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.T
 	if d.spread > 0 {
 		z := (x - d.middle) / d.spread
 		if h.n > 0 {
-			common := max(0, min(s.sum/s.products, 0.98))
-			if math.Abs(h.mean()) >= outlying-0.5 {
+			common := min(s.sum/s.products, 0.98)
+			switch {
+			case math.Abs(h.mean()) >= outlying-0.5:
 				common = 0.98 // nothing like its origin's others
+			case common < 0.3:
+				common = 0 // as good as none, and chance shows one
 			}
 			weight := common / (1 + (h.n-1)*common)
 			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)

@@ -11,7 +11,9 @@ import (
 func (c *Cache) present(q *query, f *flight, at time.Time) *http.Response {
 	e := f.entry
 	h := e.header.Clone()
-	if f.leader == q {
+	if f.leader == q && !f.beats {
+		// It sees the fields that are not stored as well; not where a later
+		// first use, which cannot, must look the same.
 		h = f.resp.Header.Clone()
 		hopByHop(h)
 	}

@@ -24,13 +24,19 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case !ok:
 		return t.pretendByAsking(q, found)
 	}
+	// In two steps, as a real head comes first and is then held for the beat:
+	// how punctual a sleep ends depends on its length.
 	given := p.begun.Add(beat(p.took.head))
-	if err := c.waitUntil(q.ctx, given); err != nil {
-		return nil, err
+	for _, due := range []time.Time{p.begun.Add(p.took.head), given} {
+		if err := c.waitUntil(q.ctx, due); err != nil {
+			return nil, err
+		}
 	}
-	resp := c.reveal(q, e, given)
+	c.count(&c.counters.Pretended)
+	resp := c.serve(q, e, given)
 	if resp.Body != http.NoBody && p.kind == anew {
-		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took), p.begun)
+		arrives := func(after time.Duration) error { return c.waitUntil(q.ctx, p.begun.Add(after)) }
+		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took, arrives), p.begun)
 	}
 	return resp, nil
 }
@@ -44,8 +50,11 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
-		if p.client != q.client {
+		if p.client == q.client {
+			p.begun = p.begun.Add(behind)
+		} else {
 			p.begun = begun
+			c.view(e, q.client, begun.Add(beat(p.took.head)))
 		}
 		return p, true
 	}
@@ -56,8 +65,17 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	if ok {
 		e.habit = h
 		e.lead = pretence{q.client, begun, took, found.kind()}
+		c.view(e, q.client, begun.Add(beat(took.head)))
 	}
 	return e.lead, ok
+}
+
+// view notes that a client is given e, from a time on that may be still to
+// come. The caller holds c.mu.
+func (c *Cache) view(e *entry, client string, since time.Time) {
+	if e.held != nil {
+		c.store.view(e, client, since)
+	}
 }
 
 // kind returns what an origin's answer would be to one who had what q had.
@@ -131,7 +149,13 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 		leave()
 		return nil, err
 	}
-	resp := c.reveal(q, found.e, given)
+	c.mu.Lock()
+	c.counters.Pretended++
+	if q.client != f.client {
+		c.view(found.e, q.client, given)
+	}
+	c.mu.Unlock()
+	resp := c.serve(q, found.e, given)
 	if resp.Body == http.NoBody || r == nil {
 		leave()
 		return resp, nil

@@ -170,8 +170,12 @@ func (c *Cache) keep(f *flight, failure error) {
 		return
 	}
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
+	lead := pretence{client: f.client, begun: f.start, took: took, kind: anew}
 	if f.entry == nil {
 		c.model.recordTail(originOf(f.k.url), took)
+		c.mu.Lock()
+		f.about.lead = lead
+		c.mu.Unlock()
 		return
 	}
 	e := *f.entry
@@ -179,6 +183,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	e.pieces = slices.Clip(slices.Clone(pieces))
 	e.trailer = f.resp.Trailer.Clone()
 	e.timing = took
+	if f.beats {
+		e.lead = lead
+	}
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
 			return // the framing lied

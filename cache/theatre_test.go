@@ -76,8 +76,12 @@ func (th *theatre) visit(client, fields string) *visit {
 }
 
 func (th *theatre) visitWith(ctx context.Context, cancel context.CancelFunc, fields string) *visit {
+	return th.visitTo(ctx, cancel, "/", fields)
+}
+
+func (th *theatre) visitTo(ctx context.Context, cancel context.CancelFunc, path, fields string) *visit {
 	v := &visit{done: make(chan struct{}), stop: cancel}
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example/", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example"+path, nil)
 	if err != nil {
 		th.t.Fatal(err)
 	}
