@@ -188,7 +188,8 @@ func (c *Cache) abandon(q *query, f *flight) {
 // conditioned applies to a response from the origin the preconditions that
 // were not sent there.
 func (c *Cache) conditioned(q *query, resp *http.Response, at time.Time) *http.Response {
-	if resp.StatusCode == http.StatusOK && q.answersConditions() && q.conditions.notModified(resp.Header, at) {
+	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
+	if ok && q.answersConditions() && q.conditions.notModified(resp.Header, at) {
 		resp.Body.Close()
 		return notModified(resp)
 	}

@@ -31,7 +31,7 @@ type finding struct {
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
 func (c *Cache) find(q *query) finding {
-	if q.directives.noStore {
+	if q.directives.noStore || q.oddRange {
 		return finding{}
 	}
 	c.mu.Lock()
@@ -184,7 +184,7 @@ func (e *entry) strict() bool {
 
 // answers reports whether a partial entry holds the range that q wants.
 func (e *entry) answers(q *query) bool {
-	if !q.ranged || q.ifRange != "" {
+	if !q.ranged || q.ifRange != "" || len(q.more) > 0 {
 		return false
 	}
 	if e.part.replay != "" {

@@ -7,24 +7,41 @@ import (
 
 // A byteRange is one range of a Range field (RFC 9110 §14.1.1).
 type byteRange struct {
-	first, last int64 // last is -1 if open
-	suffix      int64 // length of "-n"; -1 otherwise
-	spec        string
+	first, last int64  // last is -1 if open
+	suffix      int64  // length of "-n"; -1 otherwise
+	spec        string // the whole field
 }
 
-// parseRange reads a Range field with one range of bytes. It reports false
-// for anything else.
-func parseRange(field string) (byteRange, bool) {
+// parseRanges reads a Range field with ranges of bytes, at least one. It
+// reports false for anything else.
+func parseRanges(field string) ([]byteRange, bool) {
 	field = strings.Trim(field, " \t")
 	unit, set, ok := strings.Cut(field, "=")
-	if !ok || !equalFold(unit, "bytes") || strings.Contains(set, ",") {
-		return byteRange{}, false
+	if !ok || !equalFold(unit, "bytes") {
+		return nil, false
 	}
-	first, last, ok := strings.Cut(strings.Trim(set, " \t"), "-")
+	var ranges []byteRange
+	for spec := range strings.SplitSeq(set, ",") {
+		if spec = strings.Trim(spec, " \t"); spec == "" {
+			continue // an empty member of a list, RFC 9110 §5.6.1.2
+		}
+		r, ok := parseRange(spec)
+		if !ok {
+			return nil, false
+		}
+		r.spec = field
+		ranges = append(ranges, r)
+	}
+	return ranges, len(ranges) > 0
+}
+
+// parseRange reads one range.
+func parseRange(spec string) (byteRange, bool) {
+	first, last, ok := strings.Cut(spec, "-")
 	if !ok {
 		return byteRange{}, false
 	}
-	r := byteRange{last: -1, suffix: -1, spec: field}
+	r := byteRange{last: -1, suffix: -1}
 	if first == "" {
 		r.suffix, ok = parsePosition(last)
 		return r, ok

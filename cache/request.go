@@ -26,6 +26,8 @@ type query struct {
 	conditions conditions
 	ranged     bool // a Range field that this cache may answer from what it holds
 	rng        byteRange
+	more       []byteRange // the others, if it asks for several
+	oddRange   bool        // a Range field that only the origin may make sense of
 	ifRange    string
 }
 
@@ -61,30 +63,33 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 		q.directives.noCache = true // RFC 9111 §5.4
 	}
 	q.conditions = conditionsOf(r.Header, q.now)
-	return q, q.readRange()
+	q.readRange()
+	return q, true
 }
 
-// readRange reports whether the cache can deal with the request's Range
-// field, if it has one. Several ranges at once are the origin's business, and
-// so is a unit that is not bytes (RFC 9110 §14.2).
-func (q *query) readRange() bool {
+// maxRanges bounds how many ranges at once are answered here (RFC 9110 §14.2).
+const maxRanges = 16
+
+// readRange reads the request's Range field, if it has one.
+func (q *query) readRange() {
 	lines := q.r.Header["Range"]
 	if len(lines) == 0 || q.head {
-		return true // Range on HEAD is ignored, RFC 9110 §14.2
+		return // Range on HEAD is ignored, RFC 9110 §14.2
 	}
-	if len(lines) > 1 {
-		return false
+	ranges, ok := parseRanges(lines[0])
+	if !ok || len(lines) > 1 || len(ranges) > maxRanges {
+		q.oddRange = true
+		return
 	}
-	q.rng, q.ranged = parseRange(lines[0])
+	q.rng, q.more, q.ranged = ranges[0], ranges[1:], true
 	q.ifRange = strings.TrimSpace(q.r.Header.Get("If-Range"))
-	return q.ranged
 }
 
 // plain reports whether the request asks for nothing but the response: no
 // part of it, no promise about its age.
 func (q *query) plain() bool {
 	d := &q.directives
-	return !q.head && !q.ranged && !d.noCache && !d.noStore && !d.onlyIfCached &&
+	return !q.head && !q.ranged && !q.oddRange && !d.noCache && !d.noStore && !d.onlyIfCached &&
 		d.maxAge == absent && d.minFresh == absent
 }
 

@@ -1,6 +1,10 @@
 package cache
 
 import (
+	"bytes"
+	"io"
+	"mime"
+	"mime/multipart"
 	"testing"
 	"time"
 )
@@ -91,16 +95,22 @@ func TestRanges(t *testing.T) {
 		return step{do: get(spec), want: "206\nContent-Range: bytes " + where + "\n\n" + data}
 	}
 	play(t, shared, map[string][]step{
-		"first bytes":                     {whole, from("0-1", "0-1/10", "01")},
-		"open end":                        {whole, from("8-", "8-9/10", "89")},
-		"suffix":                          {whole, from("-3", "7-9/10", "789")},
-		"long suffix":                     {whole, from("-99", "0-9/10", "0123456789")},
-		"past the end":                    {whole, from("5-99", "5-9/10", "56789")},
-		"a huge number":                   {whole, from("5-99999999999999999999", "5-9/10", "56789")},
-		"behind the end":                  {whole, {do: get("10-"), want: "416\nContent-Range: bytes */10\n\n"}},
-		"empty suffix":                    {whole, {do: get("-0"), want: "416"}},
-		"backwards goes to the origin":    {whole, {do: get("5-4"), give: "200\n\nx", want: "200\n\nx"}},
-		"several go to the origin":        {whole, {do: get("0-1,5-6"), give: "206\n\nx", sent: "Range: bytes=0-1,5-6", want: "206"}},
+		"first bytes":                  {whole, from("0-1", "0-1/10", "01")},
+		"open end":                     {whole, from("8-", "8-9/10", "89")},
+		"suffix":                       {whole, from("-3", "7-9/10", "789")},
+		"long suffix":                  {whole, from("-99", "0-9/10", "0123456789")},
+		"past the end":                 {whole, from("5-99", "5-9/10", "56789")},
+		"a huge number":                {whole, from("5-99999999999999999999", "5-9/10", "56789")},
+		"behind the end":               {whole, {do: get("10-"), want: "416\nContent-Range: bytes */10\n\n"}},
+		"empty suffix":                 {whole, {do: get("-0"), want: "416"}},
+		"backwards goes to the origin": {whole, {do: get("5-4"), give: "200\n\nx", want: "200\n\nx"}},
+		"several of nothing stored go to the origin": {
+			{do: get("0-1,5-6"), give: "206\n" + fields + "\n\nx", sent: "Range: bytes=0-1,5-6", want: "206"},
+			{do: get("0-1,5-6"), give: "206\n" + fields + "\n\ny", want: "206\n\ny"}},
+		"several, of which one is there":  {whole, {do: get("0-1 , ,20-30"), want: "206\nContent-Range: bytes 0-1/10\n\n01"}},
+		"several, of which none is":       {whole, {do: get("10-,20-"), want: "416\nContent-Range: bytes */10\n\n"}},
+		"several that overlap":            {whole, {do: get("0-,0-,0-"), want: "200\n!Content-Range\n\n0123456789"}},
+		"several, of another validator":   {whole, {do: get("0-1,5-6\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
 		"another unit goes to the origin": {whole, {do: "GET /\nRange: lines=1-2", give: "200\n\nx", want: "200\n\nx"}},
 		"HEAD ignores Range":              {whole, {do: "HEAD /\nRange: bytes=0-1", want: "200\nContent-Length: \n\n"}},
 		"If-Range with the tag":           {whole, {do: get("0-1\nIf-Range: \"1\""), want: "206\n\n01"}},
@@ -224,4 +234,53 @@ func TestKey(t *testing.T) {
 		"another site":   {first, {site: "b", do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
 		"another client": {first, {as: "b", do: "GET http://a.example/x?q=1", want: "200\n\na"}},
 	})
+}
+
+// RFC 9110 §15.3.7.2: several ranges of a stored response come as a multipart.
+func TestSeveralRanges(t *testing.T) {
+	for name, o := range map[string]Options{"shared": {Sharing: Shared}, "disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, o)
+			s.run(step{as: "a", give: "200\nCache-Control: max-age=60\nContent-Type: text/x\nETag: \"1\"\n\n0123456789"})
+			resp, body := s.step(2, step{as: "a", do: "GET /\nRange: bytes=0-1, 4-5,-2", want: "206\n!Content-Range"})
+			kind, parameters, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+			if err != nil || kind != "multipart/byteranges" {
+				t.Fatalf("Content-Type %q: %v", resp.Header.Get("Content-Type"), err)
+			}
+			parts := multipart.NewReader(bytes.NewReader(body), parameters["boundary"])
+			for _, want := range [][2]string{{"bytes 0-1/10", "01"}, {"bytes 4-5/10", "45"}, {"bytes 8-9/10", "89"}} {
+				p, err := parts.NextPart()
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(p)
+				if err != nil || string(text) != want[1] || p.Header.Get("Content-Range") != want[0] || p.Header.Get("Content-Type") != "text/x" {
+					t.Errorf("part %v %q, %v; want %v", p.Header, text, err, want)
+				}
+			}
+			if _, err := parts.NextPart(); err != io.EOF {
+				t.Errorf("after the parts: %v", err)
+			}
+			// The stored response has not become one of parts.
+			s.run(step{as: "a", want: "200\nContent-Type: text/x\n\n0123456789"})
+		})
+	}
+}
+
+// In the modes with validators of the cache's own no form of request for a
+// representation carries the client's to the origin, where they could be its name.
+func TestNoFormCarriesValidators(t *testing.T) {
+	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, o)
+			resp, _ := s.step(0, step{as: "a", give: "200\nCache-Control: no-store\nETag: \"origin\"\n\n0123456789"})
+			mine := "\nIf-None-Match: " + resp.Header.Get("ETag") + "\nIf-Modified-Since: @0s\nIf-Range: " + resp.Header.Get("ETag")
+			for _, form := range []string{"GET /", "HEAD /", "GET /\nRange: bytes=0-1", "GET /\nRange: bytes=0-1,4-5", "GET /\nRange: lines=1-2",
+				"GET /\nRange: bytes=5-4", "GET /\nCache-Control: no-store", "GET /\nCache-Control: no-cache", "GET /\nIf-Unmodified-Since: @0s",
+				"GET /\nUpgrade: websocket\nConnection: Upgrade"} {
+				s.run(step{as: "a", do: form + mine, give: "200\nCache-Control: no-store\nETag: \"other\"\n\n0123456789",
+					sent: "!If-None-Match\n!If-Modified-Since\n!If-Range", want: "200"})
+			}
+		})
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +61,12 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 	body := e.body
 	if e.part != nil || q.ranged && e.status == http.StatusOK && rangeStands(q.ifRange, h, q.now) {
 		var ok bool
-		if body, ok = cutRange(q, e, resp); !ok {
+		if len(q.more) > 0 {
+			body, ok = cutRanges(q, e, resp)
+		} else {
+			body, ok = cutRange(q, e, resp)
+		}
+		if !ok {
 			return resp
 		}
 	} else if len(e.trailer) > 0 {
@@ -99,11 +106,7 @@ func cutRange(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 	} else {
 		from, to, ok := q.rng.within(r.total)
 		if !ok {
-			resp.StatusCode, resp.Status = http.StatusRequestedRangeNotSatisfiable, "416 Range Not Satisfiable"
-			withoutBodyFields(resp.Header)
-			resp.Header["Content-Range"] = []string{fmt.Sprintf("bytes */%d", r.total)}
-			resp.Header["Content-Length"] = []string{"0"}
-			resp.ContentLength = 0
+			unsatisfied(resp, r.total)
 			return nil, false
 		}
 		data, r.first = e.body[from:to], from
@@ -114,6 +117,72 @@ func cutRange(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 	resp.Header["Content-Length"] = []string{strconv.Itoa(len(data))}
 	resp.ContentLength = int64(len(data))
 	return data, true
+}
+
+// cutRanges turns resp into a 206 with the several ranges that q wants of a whole
+// response (RFC 9110 §15.3.7.2), and returns the bytes. Where they come to more than
+// the whole, as overlapping ones do, it stays the whole (§14.2).
+func cutRanges(q *query, e *entry, resp *http.Response) ([]byte, bool) {
+	total := int64(len(e.body))
+	var parts []contentRange
+	var sum int64
+	for _, rng := range append([]byteRange{q.rng}, q.more...) {
+		if from, to, ok := rng.within(total); ok {
+			parts = append(parts, contentRange{from, to - 1, total})
+			sum += to - from
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		unsatisfied(resp, total)
+		return nil, false
+	case sum > total:
+		return e.body, true
+	}
+	resp.StatusCode, resp.Status = http.StatusPartialContent, "206 Partial Content"
+	var body []byte
+	if len(parts) == 1 {
+		resp.Header["Content-Range"] = []string{parts[0].String()}
+		body = e.body[parts[0].first : parts[0].last+1]
+	} else {
+		var kind string
+		if kind, body = byteRanges(e.body, parts, resp.Header["Content-Type"]); body == nil {
+			return nil, false
+		}
+		resp.Header["Content-Type"] = []string{kind}
+	}
+	resp.Header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
+	return body, true
+}
+
+// byteRanges writes parts of a body as multipart/byteranges, and returns the
+// media type with them. No boundary of random text occurs in a body.
+func byteRanges(body []byte, parts []contentRange, kind []string) (string, []byte) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range parts {
+		h := textproto.MIMEHeader{"Content-Range": {p.String()}}
+		if len(kind) > 0 {
+			h["Content-Type"] = kind[:1]
+		}
+		part, err := w.CreatePart(h)
+		if err != nil {
+			return "", nil // a bytes.Buffer takes everything
+		}
+		part.Write(body[p.first : p.last+1])
+	}
+	w.Close()
+	return "multipart/byteranges; boundary=" + w.Boundary(), b.Bytes()
+}
+
+// unsatisfied turns a response into a 416.
+func unsatisfied(resp *http.Response, total int64) {
+	resp.StatusCode, resp.Status = http.StatusRequestedRangeNotSatisfiable, "416 Range Not Satisfiable"
+	withoutBodyFields(resp.Header)
+	resp.Header["Content-Range"] = []string{fmt.Sprintf("bytes */%d", total)}
+	resp.Header["Content-Length"] = []string{"0"}
+	resp.ContentLength, resp.TransferEncoding = 0, nil
 }
 
 // notModified turns a response into a 304.

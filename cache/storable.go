@@ -14,7 +14,7 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 	d := parseDirectives(h["Cache-Control"])
 	names, matchable := varyNames(h["Vary"])
 	switch {
-	case q.r.Method != http.MethodGet || q.directives.noStore || !matchable:
+	case q.r.Method != http.MethodGet || q.directives.noStore || q.oddRange || !matchable:
 		return nil, key{}
 	case resp.StatusCode < 200 || resp.StatusCode == http.StatusNotModified:
 		return nil, key{}
@@ -28,7 +28,7 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	case len(q.r.Header["Authorization"]) > 0 && !d.public && !d.mustRevalidate && d.sMaxAge == absent:
 		return nil, key{} // RFC 9111 §3.5
-	case resp.StatusCode == http.StatusPartialContent && !q.ranged:
+	case resp.StatusCode == http.StatusPartialContent && (!q.ranged || len(q.more) > 0):
 		return nil, key{}
 	}
 	k, ok := q.shelf(h, &d)

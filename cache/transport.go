@@ -57,7 +57,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 	uri, ok := targetURI(r.URL)
 	v := visitorOf(r.Context())
 	if ok && o.Sharing != Shared {
-		r = t.c.openConditions(r, v.Client, uri)
+		r = t.c.openConditions(unrecognised(r), v.Client, uri)
 	}
 	resp, err := t.next.RoundTrip(r)
 	if err != nil || !ok {
@@ -76,6 +76,22 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		}
 	}
 	return resp, nil
+}
+
+// unrecognised takes from a request for a representation the validators by which an
+// origin would know its client again: without them it gets the whole.
+func unrecognised(r *http.Request) *http.Request {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || knownTo(r) {
+		return r
+	}
+	r = r.Clone(r.Context())
+	if len(r.Header["If-Range"]) > 0 {
+		r.Header.Del("Range")
+	}
+	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range"} {
+		r.Header.Del(name)
+	}
+	return r
 }
 
 func knownTo(r *http.Request) bool {
