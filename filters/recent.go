@@ -17,6 +17,10 @@ type Recent struct {
 	outcome atomic.Pointer[outcome]
 }
 
+// maxRecent is the largest header that is remembered, in bytes: connections
+// are kept for long while nothing comes on them.
+const maxRecent = 4 << 10
+
 // An outcome is what filters left of a header, and all that this depends on.
 type outcome struct {
 	set                  *Set
@@ -35,7 +39,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 		return &Message{Request: r, Client: client, Visit: o.visit}, log
 	}
 	var o *outcome
-	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight {
+	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight <= maxRecent {
 		// The second one like this: likely there is a third.
 		o = &outcome{s, client, r.Method, r.URL.Scheme, r.URL.Host, maps.Clone(r.Header), nil, Visit{}}
 	}
