@@ -7,12 +7,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"guise/proxy/gate"
 )
 
 // Clients that are turned away at the door get an answer, if not too many
 // wait for one already.
 const (
 	awayAtOnce = 256
+	awayShort  = 8 // when descriptors run short
 	awayTime   = time.Second
 	awayBytes  = 64 << 10
 )
@@ -28,6 +31,8 @@ const (
 // A doorkeeper ends connections that are not let in. Its zero value is ready
 // to use, and safe for concurrent use.
 type doorkeeper struct {
+	pressure *gate.Pressure // told of what is kept open; nil for nobody
+
 	mu      sync.Mutex
 	talking int
 	kept    []keptConn  // the longest first
@@ -45,25 +50,37 @@ type keptConn struct {
 func (d *doorkeeper) turn(nc net.Conn, f failure) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	most, room := awayAtOnce, d.pressure.Take()
+	if !room {
+		most = awayShort
+	}
 	tcp, isTCP := nc.(*net.TCPConn)
-	if !isTCP || d.closed || d.talking >= awayAtOnce {
+	if !isTCP || d.closed || d.talking >= most {
 		drop(nc)
+		d.giveBack(room)
 		return
 	}
 	d.talking++
 	d.all.Go(func() {
 		answerAndClose(tcp, f)
+		d.giveBack(room)
 		d.mu.Lock()
 		d.talking--
 		d.mu.Unlock()
 	})
 }
 
+func (d *doorkeeper) giveBack(taken bool) {
+	if taken {
+		d.pressure.Give()
+	}
+}
+
 // keep drops nc after a while, or now if too many are kept already.
 func (d *doorkeeper) keep(nc net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || len(d.kept) >= keptAtOnce {
+	if d.closed || len(d.kept) >= keptAtOnce || !d.pressure.Take() {
 		drop(nc)
 		return
 	}
@@ -84,6 +101,7 @@ func (d *doorkeeper) letGo() {
 	over := 0
 	for over < len(d.kept) && !now.Before(d.kept[over].until) {
 		drop(d.kept[over].Conn)
+		d.pressure.Give()
 		over++
 	}
 	d.kept = slices.Delete(d.kept, 0, over)
@@ -118,6 +136,7 @@ func (d *doorkeeper) wait() {
 	d.closed = true
 	for _, k := range d.kept {
 		drop(k.Conn)
+		d.pressure.Give()
 	}
 	d.kept = nil
 	d.mu.Unlock()

@@ -134,9 +134,9 @@ func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, protocol Protocol, err er
 	a := p.current.Load()
 	client, isTCP := remote.(*net.TCPAddr)
 	switch again := isTCP && a.gate.Hold(client.AddrPort().Addr()) > 0; {
-	case again && !a.options.Pressure.Short():
+	case again:
 		p.away.keep(nc)
-	case again || protocol != HTTP:
+	case protocol != HTTP:
 		drop(nc)
 	default:
 		p.away.turn(nc, a.refusal(err))
@@ -151,9 +151,9 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 		return nil, nil
 	}
 	a := p.current.Load()
-	metrics := a.options.Metrics
+	metrics, pressure := a.options.Metrics, a.options.Pressure
 	connection, err := a.gate.Connect(client.AddrPort().Addr())
-	if err == nil && a.options.Pressure.Short() {
+	if err == nil && !pressure.Take() {
 		connection.Close()
 		err = errShort
 	}
@@ -161,16 +161,14 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 		metrics.Refused(reasonOf(err))
 		return nil, err
 	}
-	if metrics == nil {
-		if connection == nil {
-			return nil, nil
-		}
-		return connection.Close, nil
+	if metrics == nil && pressure == nil && connection == nil {
+		return nil, nil
 	}
 	metrics.Connection(1)
 	return func() {
 		metrics.Connection(-1)
 		connection.Close()
+		pressure.Give()
 	}, nil
 }
 

@@ -94,6 +94,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p := &Proxy{tunnels: newTunnels(o.Log), shaking: newShaking()}
 	p.console = console.Handler(p.shown)
+	p.away.pressure = o.Pressure
 	p.cache = cache.New(o.Cache)
 	a, err := p.assemble(o, nil)
 	if err != nil {

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -33,6 +34,7 @@ type PressureOptions struct {
 type Pressure struct {
 	options PressureOptions
 	short   atomic.Bool
+	room    atomic.Int64 // descriptors that may be taken before the next look
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -64,6 +66,29 @@ func Watch(o PressureOptions) *Pressure {
 
 // Short reports whether new work should be refused.
 func (p *Pressure) Short() bool { return p != nil && p.short.Load() }
+
+// Take tells that a descriptor is to be held from now on, and reports whether
+// there is room for it: thousands of connections can come between two looks.
+// After that, Give tells that it is free again.
+func (p *Pressure) Take() bool {
+	switch {
+	case p == nil:
+		return true
+	case p.Short():
+		return false
+	case p.room.Add(-1) < 0:
+		p.room.Add(1)
+		return false
+	}
+	return true
+}
+
+// Give undoes a Take.
+func (p *Pressure) Give() {
+	if p != nil {
+		p.room.Add(1)
+	}
+}
 
 // Close ends the watch.
 func (p *Pressure) Close() {
@@ -97,8 +122,14 @@ func (p *Pressure) run(ctx context.Context) {
 }
 
 func (p *Pressure) look() {
-	memory, descriptors := part(p.options.Memory()), part(p.options.Descriptors())
+	open, limit := p.options.Descriptors()
+	memory, descriptors := part(p.options.Memory()), part(open, limit)
 	most := max(memory, descriptors)
+	if limit > 0 {
+		p.room.Store(int64(float64(limit)*shortAbove) - open)
+	} else {
+		p.room.Store(math.MaxInt32)
+	}
 	switch was := p.short.Load(); {
 	case !was && most > shortAbove:
 		p.short.Store(true)

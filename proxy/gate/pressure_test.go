@@ -39,6 +39,32 @@ func TestPressureComesAndGoes(t *testing.T) {
 	none.Close()
 }
 
+// TestDescriptorsRunShortBetweenLooks: those that are taken count at once.
+func TestDescriptorsRunShortBetweenLooks(t *testing.T) {
+	p := Watch(PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return 80, 100 },
+	})
+	defer p.Close()
+	for i := range 10 {
+		if !p.Take() {
+			t.Fatalf("no room for descriptor %d of 100", 80+i)
+		}
+	}
+	if p.Take() {
+		t.Error("there is room for more than nine tenths")
+	}
+	p.Give()
+	if !p.Take() || p.Take() {
+		t.Error("one that was given back does not make room for one")
+	}
+	var none *Pressure
+	if none.Give(); !none.Take() {
+		t.Error("nothing is short of something")
+	}
+}
+
 func TestNoLimitIsNoPressure(t *testing.T) {
 	p := Watch(PressureOptions{
 		Memory:      func() (int64, int64) { return 1 << 40, 0 },
