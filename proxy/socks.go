@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"guise/proxy/egress"
-	"guise/proxy/gate"
 	"guise/proxy/socks"
 	"guise/proxy/wire"
 )
@@ -45,7 +44,7 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 
 	a := p.current.Load()
 	client := &viaSOCKS{}
-	request, err := socks.Accept(conn, client.authenticator(ctx, a.gate, remote.Addr()))
+	request, err := socks.Accept(conn, client.authenticator(ctx, a, remote.Addr()))
 	if err != nil {
 		return err
 	}
@@ -69,8 +68,8 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 }
 
 // authenticator asks the gate about names and passwords, if it wants any.
-func (c *viaSOCKS) authenticator(ctx context.Context, g *gate.Gate, from netip.Addr) socks.Authenticator {
-	if g.Challenge() == nil {
+func (c *viaSOCKS) authenticator(ctx context.Context, a *assembly, from netip.Addr) socks.Authenticator {
+	if a.gate.Challenge() == nil {
 		return nil
 	}
 	return func(user, password string) bool {
@@ -78,7 +77,10 @@ func (c *viaSOCKS) authenticator(ctx context.Context, g *gate.Gate, from netip.A
 			return false // RFC 7617 §2, whose form this takes
 		}
 		c.authorization = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
-		_, err := g.Enter(ctx, from, nil, c.authorization)
+		_, err := a.gate.Enter(ctx, from, nil, c.authorization)
+		if err != nil {
+			a.options.Metrics.Refused(reasonOf(err))
+		}
 		return err == nil
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"guise/proxy/gate"
 	"guise/proxy/socks"
+	"guise/proxy/telemetry"
 )
 
 // socksDial says over SOCKS where to go, and returns the connection and the
@@ -192,8 +193,9 @@ func TestSOCKSCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, hop := serveWeb(t)
+	metrics := telemetry.New()
 	p, _ := newProxy(t, func(o *Options) {
-		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Gate.Authentication, o.Gate.Users, o.Metrics = gate.Basic, users, metrics
 		o.Egress.Chain = append(o.Egress.Chain, hop)
 	})
 	address := serveAs(t, p, Listening{Protocol: SOCKS5})
@@ -207,5 +209,8 @@ func TestSOCKSCredentials(t *testing.T) {
 				t.Errorf("%s with %q: got %q", url, wrong, out)
 			}
 		}
+	}
+	if told := metricsText(t, metrics); !strings.Contains(told, `guise_refused_total{reason="credentials"} 4`) {
+		t.Error("the metrics do not count who was refused")
 	}
 }
