@@ -34,10 +34,10 @@ func (v *visit) end(whole bool) {
 // hand gives the use to a tunnel, which calls what is returned at its end.
 func (v *visit) hand() (end func(tunnel.Bytes)) {
 	v.handed = true
-	v.seen.tunnelBegins()
+	use, seen := v.use, v.seen.tunnelBegins() // and not v, whose request would stay for as long
 	return func(carried tunnel.Bytes) {
-		v.seen.tunnelEnded(carried)
-		v.use.End()
+		seen.tunnelEnded(carried)
+		use.End()
 	}
 }
 

@@ -218,8 +218,6 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 
 // fallBack makes a tunnel of a connection whose CONNECT is answered.
 func (p *Proxy) fallBack(a *assembly, in *inner) {
-	var carried tunnel.Bytes
-	defer func() { in.end(carried) }()
 	ctx := p.tunnels.ctx
 	if apart := in.visit.Isolation; apart != "" {
 		ctx = egress.WithIsolation(ctx, apart)
@@ -227,9 +225,10 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 	origin, err := a.egress.Dial(ctx, egress.Connect, in.target)
 	if err != nil {
 		in.Conn.Close()
+		in.end(tunnel.Bytes{})
 		return
 	}
 	o := a.tunnelOptions(in.visit)
 	o.FromClient = in.early
-	carried, _ = tunnel.Copy(p.tunnels.ctx, in.Conn, origin, o)
+	p.tunnels.carry(in.Conn, origin, o, in.end)
 }

@@ -96,14 +96,16 @@ func (o *observation) answered(whole bool) {
 	o.line(o.up.Load() + o.down)
 }
 
-// tunnelBegins notes that the request becomes a tunnel.
-func (o *observation) tunnelBegins() {
+// tunnelBegins notes that the request becomes a tunnel, and returns what is to
+// note its end: without the request's own state.
+func (o *observation) tunnelBegins() *observation {
 	if o == nil {
-		return
+		return nil
 	}
 	o.status = http.StatusOK
 	o.metrics.Request(o.class, o.status, time.Since(o.began))
 	o.metrics.Tunnel(1)
+	return &observation{metrics: o.metrics, log: o.log, method: o.method, class: o.class, status: o.status}
 }
 
 // tunnelEnded notes the end of the tunnel that the request became.

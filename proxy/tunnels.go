@@ -123,44 +123,58 @@ func newTunnels(log *slog.Logger) *tunnels {
 	return t
 }
 
-// run takes the client's connection over and carries bytes between it and
-// origin, on a goroutine of its own. It calls ended when there is no tunnel
-// any more.
+// run takes the client's connection over and has bytes carried between it and
+// origin. It calls ended when there is no tunnel any more.
 func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes)) {
-	t.start(w, origin, ended, func(client net.Conn, early []byte) tunnel.Bytes {
-		o.FromClient = early
-		carried, _ := tunnel.Copy(t.ctx, client, origin, o) // nobody is left to be told how it ended
-		return carried
-	})
+	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
+	defer t.open.Done()
+	client, early, err := hijack(w)
+	if err != nil {
+		origin.Close()
+		ended(tunnel.Bytes{})
+		return
+	}
+	o.FromClient = early
+	t.carry(client, origin, o, ended)
 }
 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
 func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes), check tlsCheck) {
-	t.start(w, origin, ended, func(client net.Conn, early []byte) tunnel.Bytes {
+	err := t.take(w, func(client net.Conn, early []byte) {
 		var err error
 		if o.FromClient, err = check.begin(t.ctx, client, early); err != nil {
 			client.Close()
 			origin.Close()
-			return tunnel.Bytes{}
+			ended(tunnel.Bytes{})
+			return
 		}
-		carried, _ := tunnel.Copy(t.ctx, client, origin, o)
-		return carried
-	})
-}
-
-func (t *tunnels) start(w http.ResponseWriter, origin net.Conn, ended func(tunnel.Bytes), carry func(client net.Conn, early []byte) tunnel.Bytes) {
-	err := t.take(w, func(client net.Conn, early []byte) {
-		var carried tunnel.Bytes
-		defer func() {
-			origin.Close() // again, unless carry panicked
-			ended(carried)
-		}()
-		carried = carry(client, early)
+		t.carry(client, origin, o, ended)
 	})
 	if err != nil {
 		origin.Close()
 		ended(tunnel.Bytes{})
+	}
+}
+
+// carry has bytes carried between client and origin, without a goroutine
+// while there are none.
+func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes)) {
+	t.open.Add(1)
+	o.Panicked = func(stack []byte) { t.log.Error("tunnel panicked", "stack", string(stack)) }
+	tunnel.Carry(t.ctx, client, origin, o, func(carried tunnel.Bytes, _ error) { // nobody is left to be told how it ended
+		defer t.open.Done()
+		defer t.logPanic(client)
+		ended(carried)
+	})
+}
+
+// logPanic, deferred, ends a panic and the connection that it was about. The
+// value is left out: what it holds may be the client's.
+func (t *tunnels) logPanic(client net.Conn) {
+	if recover() != nil {
+		t.log.Error("tunnel panicked", "stack", string(debug.Stack()))
+		client.Close()
 	}
 }
 
@@ -175,12 +189,7 @@ func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early 
 	}
 	go func() {
 		defer t.open.Done()
-		defer func() {
-			if recover() != nil { // what it holds may be the client's
-				t.log.Error("tunnel panicked", "stack", string(debug.Stack()))
-				client.Close()
-			}
-		}()
+		defer t.logPanic(client)
 		carry(client, early)
 	}()
 	return nil

@@ -210,13 +210,19 @@ func TestPanicEndsOnlyItsTunnel(t *testing.T) {
 	client, clientEnd := net.Pipe()
 	origin, originEnd := net.Pipe()
 	ended := 0
-	all.start(hijacked{conn: clientEnd}, originEnd, func(tunnel.Bytes) { ended++ }, func(net.Conn, []byte) tunnel.Bytes { panic("secret") })
-	all.close()
+	all.run(hijacked{conn: clientEnd}, originEnd, tunnel.Options{
+		FromOrigin: []byte("begin"),
+		Down:       func(context.Context, int) error { panic("secret") },
+	}, func(tunnel.Bytes) { ended++ })
+	if _, err := io.ReadFull(client, make([]byte, len("begin"))); err != nil {
+		t.Fatal(err)
+	}
 	for _, side := range []net.Conn{client, origin} {
 		if _, err := side.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("a side of the tunnel is still open: %v", err)
 		}
 	}
+	all.close()
 	if ended != 1 || !strings.Contains(log.String(), "tunnel panicked") || strings.Contains(log.String(), "secret") {
 		t.Errorf("ended %d times, and said %q", ended, &log)
 	}

@@ -1,8 +1,10 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 
@@ -45,7 +47,12 @@ func (s *stream) splice() (done bool, err error) {
 func (p *splicer) run(from, to syscall.RawConn) error {
 	fill, drain := p.fill, p.drain // bound once: a method value per call is garbage
 	for {
-		if err := from.Read(fill); err != nil {
+		if err := from.Read(fill); errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := p.stream.park(); err != nil {
+				return err
+			}
+			continue
+		} else if err != nil {
 			return err
 		}
 		switch {
@@ -55,9 +62,12 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 			return nil
 		case p.nopipe:
 			n, err := p.stream.pass(true)
-			if err == io.EOF {
+			switch {
+			case err == io.EOF:
 				return nil
-			} else if err == nil {
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				err = nil // the next round parks
+			case err == nil:
 				err = p.stream.wait(n)
 			}
 			if err != nil {
@@ -167,12 +177,13 @@ func (p *pipe) close() {
 	unix.Close(p.write)
 }
 
-// A pipePool keeps a few empty pipes while there are tunnels. It is a global
+// A pipePool keeps a few empty pipes, and the lot, while there are tunnels. It is a global
 // because descriptors are the process's, and safe for concurrent use.
 type pipePool struct {
 	mu    sync.Mutex
 	open  int // tunnels
 	spare []*pipe
+	lot   *lot
 }
 
 // maxSpare covers the tunnels in which bytes flow at the same instant; more
@@ -216,10 +227,16 @@ func (pool *pipePool) put(p *pipe) {
 	pool.spare = append(pool.spare, p)
 }
 
-func tunnelOpens() {
+// tunnelOpens returns where the streams of a tunnel are parked, nil if the
+// system has no room for that.
+func tunnelOpens() *lot {
 	pipes.mu.Lock()
 	defer pipes.mu.Unlock()
 	pipes.open++
+	if pipes.lot == nil {
+		pipes.lot = openLot()
+	}
+	return pipes.lot
 }
 
 // tunnelEnds closes the spare pipes after the last tunnel.
@@ -233,4 +250,8 @@ func tunnelEnds() {
 		p.close()
 	}
 	pipes.spare = nil
+	if pipes.lot != nil {
+		pipes.lot.file.Close()
+		pipes.lot = nil
+	}
 }

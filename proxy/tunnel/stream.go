@@ -6,17 +6,98 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 )
 
-// A stream is one direction of a tunnel. Only its own goroutine touches it.
+// A stream is one direction of a tunnel. Only its own goroutine touches it,
+// but for its state, which the tunnel's lock guards.
 type stream struct {
 	tunnel   *tunnel
 	src, dst net.Conn
 	early    []byte
 	carried  int64
 	pace     func(ctx context.Context, n int) error // nil for none
+	state    state
+	place    place // where it can be parked
+}
+
+// A state is what a stream does.
+type state uint8
+
+const (
+	stateParked  state = iota // waits for bytes without a goroutine
+	stateRunning              // has a goroutine
+	stateGone                 // is over
+)
+
+var errPanicked = errors.New("tunnel panicked")
+
+// errParked says that a stream goes on when bytes come.
+var errParked = errors.New("stream is parked")
+
+// begin starts the stream. Most wait for their first byte for a while.
+func (s *stream) begin() {
+	t := s.tunnel
+	if s.pace == nil && len(s.early) <= smallBuffer && len(s.early) > 0 && t.lot != nil {
+		early := s.early
+		s.early = nil
+		if err := s.write(early); err != nil { // a fresh connection has room for so much
+			t.mu.Lock()
+			s.state = stateRunning
+			t.running++
+			t.mu.Unlock()
+			s.end(err)
+			return
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(s.early) == 0 && !t.ended && t.lot != nil && t.lot.park(s) == nil {
+		return
+	}
+	s.start()
+}
+
+// start gives the stream a goroutine; the tunnel's lock is held.
+func (s *stream) start() {
+	s.state = stateRunning
+	s.tunnel.running++
+	go s.run()
+}
+
+// wake is called when a parked stream has bytes to read, or its end.
+func (s *stream) wake() {
+	t := s.tunnel
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.touch()
+	s.start() // also if the tunnel was cut: that finds its connection closed
+	t.watch()
+}
+
+// park takes the stream's goroutine from it, and returns errParked if that
+// may end.
+func (s *stream) park() error {
+	s.src.SetReadDeadline(time.Time{})
+	t := s.tunnel
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return net.ErrClosed
+	}
+	s.state = stateParked
+	if err := t.lot.park(s); err != nil {
+		s.state = stateRunning
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil // there is no place
+	}
+	t.running--
+	return errParked
 }
 
 // maxPaced is the largest piece of a paced stream: pieces of several streams
@@ -38,9 +119,30 @@ func (s *stream) wait(n int) error {
 // errWrite marks a failure of the destination.
 type errWrite struct{ error }
 
-// run carries the stream to its end.
+// run carries the stream to its end, or until it is parked.
 func (s *stream) run() {
-	err := s.carry()
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		if told := s.tunnel.panicked; told != nil {
+			told(debug.Stack())
+		}
+		s.end(errPanicked)
+	}()
+	if err := s.carry(); err != errParked {
+		s.end(err)
+	}
+}
+
+// end tells the other side, and the tunnel, that the stream is over.
+func (s *stream) end(err error) {
+	t := s.tunnel
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.over(s)
+	}()
 	var write errWrite
 	switch {
 	case err == nil:

@@ -1,9 +1,9 @@
 // Package tunnel carries bytes between a client and an origin without
 // looking at them.
 //
-// [Copy] is all there is to call. Between two TCP connections the kernel
-// moves the bytes, on Linux, and an idle tunnel holds nothing but its two
-// descriptors and two goroutines: no buffer, no pipe.
+// Call [Carry], or [Copy] to wait for the end. Between two TCP connections the
+// kernel moves the bytes, on Linux, and an idle tunnel holds nothing but its
+// two descriptors: no goroutine, no buffer, no pipe.
 package tunnel
 
 import (
@@ -25,6 +25,8 @@ type Options struct {
 	// return when the next may be, or with an error that cuts the tunnel. No
 	// pipe or buffer is held while they wait; ctx ends with the tunnel.
 	Up, Down func(ctx context.Context, n int) error
+
+	Panicked func(stack []byte) // told of a panic in one of those, which cuts the tunnel; nil tells nobody
 }
 
 // Bytes counts what a tunnel handed to the sockets of either side.
@@ -48,32 +50,37 @@ var ErrIdle = errors.New("tunnel idle for too long")
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
 // context's cause, or what broke first. It names no address.
-//
-// Copy uses the calling goroutine and one more, which ends before it returns.
-func Copy(ctx context.Context, client, origin net.Conn, o Options) (Bytes, error) {
+func Copy(ctx context.Context, client, origin net.Conn, o Options) (carried Bytes, err error) {
+	over := make(chan struct{})
+	Carry(ctx, client, origin, o, func(b Bytes, e error) {
+		carried, err = b, e
+		close(over)
+	})
+	<-over
+	return carried, err
+}
+
+// Carry does what Copy does, and does not wait for it. It calls done once,
+// with what Copy would return, on a goroutine of its own.
+func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(Bytes, error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
-	end := context.CancelFunc(func() {})
+	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, done: done, panicked: o.Panicked, left: 2}
 	if o.Up != nil || o.Down != nil { // someone may wait in them; else it would be memory for nothing
-		ctx, end = context.WithCancel(ctx)
-		defer end()
+		t.ctx, t.end = context.WithCancel(ctx)
 	}
-	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, end: end}
-	up := stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
-	down := stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}
-	tunnelOpens()
-	defer tunnelEnds()
-	stopWatching := t.watch(ctx)
-
-	var other sync.WaitGroup
-	other.Go(up.run)
-	down.run()
-	other.Wait()
-
-	stopWatching()
-	client.Close()
-	origin.Close()
-	return Bytes{Up: up.carried, Down: down.carried}, t.err
+	t.up = stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
+	t.down = stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}
+	t.lot = tunnelOpens()
+	if !t.up.canPark() {
+		t.lot = nil
+	}
+	t.stopContext = context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
+	t.up.begin()
+	t.down.begin()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watch()
 }
 
 // A tunnel is what its two directions share.
@@ -81,53 +88,74 @@ type tunnel struct {
 	client, origin net.Conn
 	idle           time.Duration
 	start          time.Time
-	ctx            context.Context // ends when the tunnel is cut
-	end            context.CancelFunc
+	ctx            context.Context    // ends when the tunnel is cut
+	end            context.CancelFunc // nil unless there is somebody to tell
+	done           func(Bytes, error)
+	panicked       func(stack []byte)
+	stopContext    func() bool
+	lot            *lot         // nil where streams cannot be parked
 	active         atomic.Int64 // when a byte last moved, in nanoseconds after start
 
-	mu    sync.Mutex
-	err   error // what went wrong first
-	ended bool  // cut, or about to be closed by Copy
-	timer *time.Timer
+	mu       sync.Mutex
+	up, down stream
+	running  int   // streams with a goroutine
+	left     int   // streams that are not over
+	err      error // what went wrong first
+	ended    bool  // cut, or over
+	timer    *time.Timer
 }
 
 // touch notes that a byte moved.
 func (t *tunnel) touch() { t.active.Store(int64(time.Since(t.start))) }
 
-// watch cuts the tunnel when ctx ends or it has been idle, until stop is
-// called. One timer watches both directions, and asks when it fires: setting
-// a deadline at each read costs more than carrying a short message.
-func (t *tunnel) watch(ctx context.Context) (stop func()) {
-	stopContext := context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
+// parkAfter is how long a stream keeps its goroutine for the next byte.
+const parkAfter = time.Second
+
+// watch sees to it that somebody looks when the tunnel, or a goroutine of its,
+// has been idle for long enough; t.mu is held. One timer watches both
+// directions, and asks when it fires: setting a deadline at each read costs
+// more than carrying a short message.
+func (t *tunnel) watch() {
+	var next time.Duration
+	quiet := time.Since(t.start) - time.Duration(t.active.Load())
 	if t.idle > 0 {
-		t.mu.Lock()
-		t.timer = time.AfterFunc(t.idle, t.checkIdle)
-		t.mu.Unlock()
+		next = max(t.idle-quiet, 1)
 	}
-	return func() {
-		stopContext()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.ended = true
-		if t.timer != nil {
-			t.timer.Stop()
-		}
+	if t.running > 0 && t.lot != nil && (next == 0 || next > parkAfter) {
+		next = parkAfter
+	}
+	switch {
+	case t.ended || next == 0:
+	case t.timer == nil:
+		t.timer = time.AfterFunc(next, t.look)
+	default:
+		t.timer.Reset(next)
 	}
 }
 
-func (t *tunnel) checkIdle() {
+// look cuts a tunnel that is idle, and parks its streams before that.
+func (t *tunnel) look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return
 	}
-	idle := time.Since(t.start) - time.Duration(t.active.Load())
-	if idle < t.idle {
-		t.timer.Reset(t.idle - idle)
+	quiet := time.Since(t.start) - time.Duration(t.active.Load())
+	if t.idle > 0 && quiet >= t.idle {
+		t.cutLocked(ErrIdle)
 		return
 	}
-	t.cutLocked(ErrIdle)
+	if quiet >= parkAfter && t.lot != nil {
+		for _, s := range []*stream{&t.up, &t.down} {
+			if s.state == stateRunning {
+				s.src.SetReadDeadline(longAgo) // s.park follows
+			}
+		}
+	}
+	t.watch()
 }
+
+var longAgo = time.Unix(1, 0)
 
 // note keeps err if it is the first.
 func (t *tunnel) note(err error) {
@@ -154,9 +182,47 @@ func (t *tunnel) cutLocked(err error) {
 	if t.err == nil {
 		t.err = err
 	}
-	t.end()
+	if t.end != nil {
+		t.end()
+	}
 	abort(t.client)
 	abort(t.origin)
+	for _, s := range []*stream{&t.up, &t.down} {
+		if s.state == stateParked && t.lot != nil && t.lot.take(s) {
+			t.over(s)
+		}
+	}
+}
+
+// over notes that a stream is over. The tunnel is when both are; t.mu is held.
+func (t *tunnel) over(s *stream) {
+	if s.state == stateRunning {
+		t.running--
+	}
+	s.state = stateGone
+	if t.left--; t.left > 0 {
+		return
+	}
+	t.ended = true
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	go t.conclude()
+}
+
+// conclude lets go of all that the tunnel held. Nothing of it runs any more.
+func (t *tunnel) conclude() {
+	t.stopContext()
+	if t.end != nil {
+		t.end()
+	}
+	t.client.Close()
+	t.origin.Close()
+	tunnelEnds()
+	t.mu.Lock()
+	carried, err := Bytes{Up: t.up.carried, Down: t.down.carried}, t.err
+	t.mu.Unlock()
+	t.done(carried, err)
 }
 
 // finish ends the tunnel well, for connections that cannot be closed by half.
