@@ -30,7 +30,7 @@ func isSetting(name, value string) bool {
 			continue
 		}
 		n := pieceAt(value[i:])
-		if !isCommon(value[i : i+n]) {
+		if n > maxWord || !isCommon(value[i:i+n]) {
 			return false
 		}
 		if !isDigit(value[i]) {
@@ -44,11 +44,28 @@ func isSetting(name, value string) bool {
 	return pieces <= maxPieces && (words < 3 || letters >= 3*words)
 }
 
-// The most that a setting has: bytes, and words or numbers.
+// The most that a setting has: bytes, words or numbers, and bytes in each.
 const (
 	maxSetting = 80
 	maxPieces  = 12
+	maxWord    = 20
 )
+
+// holdsKey reports whether a field's name has a piece that nobody would name
+// anything: so long, and neither a word nor a number.
+func holdsKey(name string) bool {
+	for i := 0; i < len(name); {
+		n := 0
+		for i+n < len(name) && isAlnum(name[i+n]) {
+			n++
+		}
+		if n > 8 && !isCommon(name[i:i+n]) {
+			return true
+		}
+		i += n + 1
+	}
+	return false
+}
 
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
@@ -118,9 +135,6 @@ func isCommon(piece string) bool {
 // isSpoken tells words and abbreviations from letters at random: they have no
 // six consonants in a row, and none without a vowel is long.
 func isSpoken(word string) bool {
-	if len(word) > 20 {
-		return false
-	}
 	row, vowels := 0, 0
 	for i := range len(word) {
 		switch word[i] | 0x20 {

@@ -32,10 +32,29 @@ func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"X-Acme-Id", "X-Bot-Id", "X-Tax-Id", "X-Refid", "X-Acme-Ref"} {
+		if m := scriptRequest(name, "42"); len(clean(m)) == 0 {
+			t.Errorf("%s: 42 passes", name)
+		}
+	}
 	for _, name := range []string{"X-Tenant-Id", "X-Acme-Project", "X-Workspace", "X-Cart-Id", "X-App-Id", "X-Acme-Token", "X-Csrftoken2", "Xero-Tenant-Id",
 		"X-Acme-Signature", "X-Acme-Apikey", "X-Consent-Id", "X-Sandbox-Id", "Acme-Organization"} {
 		if m := scriptRequest(name, ids[0]); len(clean(m)) > 0 {
 			t.Errorf("%s: an id does not pass", name)
+		}
+	}
+}
+
+// An identifier may be the name instead of the value.
+func TestNamesAreNoIdentifiers(t *testing.T) {
+	for _, name := range []string{"X-Zq7f3k9m2w4t8", "X-Kqjvwpzxbnmrt", "X-D41d8cd98f00b204e9800998ecf8427e", "X-20260101123456", "X-192-0-2-7", "X-192_0_2_7-A", "X-C0000207"} {
+		if m := scriptRequest(name, "1"); len(clean(m)) == 0 {
+			t.Errorf("%s passes", name)
+		}
+	}
+	for _, name := range []string{"X-Acme-Recognitionmode", "X-Api2crm-Data", "X-H264", "Utf-8", "X-Registry-Contentid", "X-Experimentalapi", "Sw8x"} {
+		if m := scriptRequest(name, "1"); len(clean(m)) > 0 {
+			t.Errorf("%s does not pass", name)
 		}
 	}
 }

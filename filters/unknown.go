@@ -156,7 +156,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return ""
 	case m.Visit.Kind != Fetch:
 		return whyAlone
-	case oddName(name):
+	case oddName(name), holdsKey(name):
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	}
 	told := tells(name)
@@ -166,8 +166,11 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	if told >= weak {
 		return "its name tells of a person, device or place"
 	}
-	if endsInSetting(name) {
+	switch last := " " + lastWord(name) + " "; {
+	case strings.Contains(settingEnds, last):
 		told = neutral
+	case told == neutral && strings.Contains(idEnds, last):
+		return "its name is an id's, and of nothing that a request is about"
 	}
 	for _, line := range lines {
 		if namesPageElsewhere(m.Request, line) {

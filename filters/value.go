@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ownAddress removes fields whose value holds the client's own address in any
-// form: a program near the client may add it under a name nobody knows. It
+// ownAddress removes fields whose value or name holds the client's own address
+// in any form: a program near the client may add it under a name nobody knows. It
 // leaves alone what the request cannot do without: an address in a form, a
 // cookie or a credential is there because the person or the site put it there.
 type ownAddress struct{}
@@ -33,12 +33,9 @@ func (ownAddress) Apply(m *Message, log []Change) []Change {
 		if needles == nil {
 			needles = formsOf(m.Client)
 		}
-		for _, line := range lines {
-			if needles.in(line) {
-				delete(h, name)
-				log = append(log, Change{name, Removed, "its value holds the client's address"})
-				break
-			}
+		if slices.ContainsFunc(lines, needles.in) || strings.ContainsAny(name, "0123456789") && needles.inText(name) {
+			delete(h, name)
+			log = append(log, Change{name, Removed, "it holds the client's address"})
 		}
 	}
 	return sorted(log, n)

@@ -152,14 +152,22 @@ func tells(name string) weight {
 	return most
 }
 
+// idEnds are words that, at the end of a name, say that the value names one of
+// many, of whatever stands before.
+const idEnds = " id ids ident refid ref "
+
 // settingEnds are words that, at the end of a name, say that the value is one of
 // few, whatever it is a version or a type of.
 const settingEnds = " version ver type mode format level size length count encoding override algo algorithm name enabled "
 
-func endsInSetting(name string) bool {
+// lastWord returns the last of the words that name is made of.
+func lastWord(name string) string {
 	var words [24]string
 	list := splitWords(words[:0], name)
-	return len(list) > 0 && strings.Contains(settingEnds, " "+list[len(list)-1]+" ")
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
 }
 
 // endsTelling reports whether the letters of name end in one of tellingEnds.
