@@ -139,10 +139,12 @@ func addresses6(text string, found func(netip.Addr) bool) bool {
 		return true
 	}
 	if n := strings.Count(text, "-") + strings.Count(text, "_"); n >= 2 {
-		return colonRuns(strings.NewReplacer("-", ":", "_", ":").Replace(text), found)
+		return colonRuns(literalMarks.Replace(text), found)
 	}
 	return false
 }
+
+var literalMarks = strings.NewReplacer("-", ":", "_", ":")
 
 func colonRuns(text string, found func(netip.Addr) bool) bool {
 	for start := 0; start < len(text); {
@@ -198,7 +200,7 @@ func unwrap(value string, inner func([]byte) bool) bool {
 			return true
 		}
 	}
-	if plain := unescape(value); len(plain) < len(value) && inner(plain) {
+	if plain := unescape(value); plain != nil && len(plain) < len(value) && inner(plain) {
 		return true
 	}
 	for start := 0; start < len(value); {
@@ -233,13 +235,24 @@ func unwrap(value string, inner func([]byte) bool) bool {
 
 // inBase32 calls inner with what run stands for in base32 (RFC 4648 §6, §7).
 func inBase32(run string, inner func([]byte) bool) bool {
-	run = strings.ToUpper(run)
-	for _, coding := range [...]*base32.Encoding{base32.StdEncoding, base32.HexEncoding} {
-		if b, err := coding.WithPadding(base32.NoPadding).DecodeString(run); err == nil && inner(b) {
-			return true
-		}
+	std, extended := true, true
+	for i := range len(run) {
+		c := run[i]
+		letter := isLetter(rune(c))
+		std = std && (letter || '2' <= c && c <= '7')
+		extended = extended && (isDigit(c) || letter && c|0x20 <= 'v')
 	}
-	return false
+	return std && inCoding(base32Std, run, inner) || extended && inCoding(base32Hex, run, inner)
+}
+
+var (
+	base32Std = base32.StdEncoding.WithPadding(base32.NoPadding)
+	base32Hex = base32.HexEncoding.WithPadding(base32.NoPadding)
+)
+
+func inCoding(coding *base32.Encoding, run string, inner func([]byte) bool) bool {
+	b, err := coding.DecodeString(strings.ToUpper(run))
+	return err == nil && inner(b)
 }
 
 // maxInflated bounds what is read of compressed data: an address and what
@@ -270,10 +283,11 @@ func inflated(b []byte, inner func([]byte) bool) bool {
 }
 
 // unescape undoes the escapes of JSON (\u0031), C (\x31), HTML (&#49; &#x31;)
-// and quoted-printable (=31) in s, and leaves the rest.
+// and quoted-printable (=31) in s, and leaves the rest. It returns nil if there
+// are none.
 func unescape(s string) []byte {
 	if !strings.ContainsAny(s, `\&=`) {
-		return []byte(s)
+		return nil
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {

@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"bytes"
 	"net/textproto"
 	"strings"
 )
@@ -133,7 +134,8 @@ func (x *nameIndex) alias(folded string) verdict {
 			return verdict{} // decided by the site
 		}
 	}
-	return x.letters[lettersOf(folded)].ofCopy()
+	var buf [64]byte
+	return x.letters[string(appendLetters(buf[:0], folded))].ofCopy()
 }
 
 // ofCopy returns v for a field that only looks like the one v is about: what
@@ -153,14 +155,20 @@ func tellsByName(c class) bool {
 
 // lettersOf returns the letters and digits of name in lower case, without
 // digits at its end.
-func lettersOf(name string) string {
-	key := strings.Map(func(r rune) rune {
-		if r == '-' || r == '_' {
-			return -1
+func lettersOf(name string) string { return string(appendLetters(nil, name)) }
+
+// appendLetters appends what lettersOf returns to dst.
+func appendLetters(dst []byte, name string) []byte {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '-' || c == '_':
+		case isCapital(c):
+			dst = append(dst, c|0x20)
+		default:
+			dst = append(dst, c)
 		}
-		return r
-	}, strings.ToLower(name))
-	return strings.TrimRight(key, "0123456789")
+	}
+	return bytes.TrimRight(dst, "0123456789")
 }
 
 // ordinary reports whether name is one of the persona's fields that nearly

@@ -94,6 +94,9 @@ func isFigure(name, value string) bool {
 
 // isMoment reports whether value is a date with a time.
 func isMoment(value string) bool {
+	if len(value) < 16 || strings.Count(value, ":") < 2 {
+		return false
+	}
 	_, err := time.Parse(time.RFC3339, value)
 	return err == nil || isDate(value)
 }

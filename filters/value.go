@@ -88,14 +88,30 @@ func formsOf(addr netip.Addr) *addressForms {
 const maxUnwrap = 3
 
 func (f *addressForms) in(value string) bool {
-	return f.within(value, maxUnwrap) || f.inText(backwards(value))
+	if f.addr.Is4() && len(value) < minForm4 {
+		return false
+	}
+	return f.within(value, maxUnwrap) || f.inBackwards(value)
 }
 
-// backwards returns value from its end to its beginning.
-func backwards(value string) string {
+// minForm4 is the length of the shortest form of an IPv4 address: its four
+// bytes in base64.
+const minForm4 = 6
+
+// inBackwards looks for the parts of the address in value read from its end.
+func (f *addressForms) inBackwards(value string) bool {
+	marks := 0
+	for i := range len(value) {
+		if strings.IndexByte(".:-_", value[i]) >= 0 {
+			marks++
+		}
+	}
+	if marks < 2 {
+		return false
+	}
 	b := []byte(value)
 	slices.Reverse(b)
-	return string(b)
+	return f.inText(string(b))
 }
 
 func (f *addressForms) within(value string, depth int) bool {

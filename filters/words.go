@@ -1,6 +1,9 @@
 package filters
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // A weight says what one word of a field's name tells.
 type weight uint8
@@ -172,17 +175,15 @@ func lastWord(name string) string {
 
 // endsTelling reports whether the letters of name end in one of tellingEnds.
 func endsTelling(name string) bool {
-	letters := strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z':
-			return r
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
+	var buf [64]byte
+	letters := buf[:0]
+	for i := range len(name) {
+		if c := name[i]; isLetter(rune(c)) {
+			letters = append(letters, c|0x20)
 		}
-		return -1
-	}, name)
+	}
 	for _, end := range tellingEnds {
-		if strings.HasSuffix(letters, end) && !proves(letters[:len(letters)-len(end)]) {
+		if start, ok := bytes.CutSuffix(letters, []byte(end)); ok && !proves(start) {
 			return true
 		}
 	}
@@ -190,8 +191,8 @@ func endsTelling(name string) bool {
 }
 
 // proves keeps OAuth and its kin: their ids belong to applications.
-func proves(start string) bool {
-	return strings.HasSuffix(start, "oauth") || strings.HasSuffix(start, "auth")
+func proves(start []byte) bool {
+	return bytes.HasSuffix(start, []byte("oauth")) || bytes.HasSuffix(start, []byte("auth"))
 }
 
 // splitWords appends the lower-case words of name: runs of letters, split
