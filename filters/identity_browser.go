@@ -56,7 +56,8 @@ var identityBrowser = []group{
 		x-machine x-machine-* x-hostname hostname x-computer-* x-serial-number x-install-*
 		x-installation-* installation-id x-referer x-referrer x-xhr-referer x-user-agent
 		x-original-user-agent x-javascript-user-agent browser-user-agent user-agent-via useragent
-		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci npm-scope pacote-*`},
+		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci npm-scope pacote-*
+		postman-token`},
 	{identity, "attributes of a person that a gateway found out: Shibboleth, OpenID Connect, Kerberos, certificates", `
 		cn sn uid givenname displayname mail affiliation targeted-id entitlement eduperson-* x-name x-age
 		x-avatar x-badge x-nickname x-domain organization organizer originator on-behalf-of x-on-behalf-of

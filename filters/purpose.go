@@ -17,7 +17,8 @@ var purposeTable = []group{
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
 		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token
-		x-splunk-request-channel`},
+		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
+		ngrok-skip-browser-warning`},
 	{application, "signing in at idmsa.apple.com, Bitwarden, 1Password and Proton", `scnt
 		x-apple-id-session-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
 	{application, "trino.io/docs/current/develop/client-protocol", `x-trino-* x-presto-*`},

@@ -160,7 +160,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	}
 	told := tells(name)
-	if told >= weak && (ofSite(m, name) || besideSecret(m, name)) {
+	if ofSite(m, name) || besideSecret(m, name) {
 		told = credential
 	}
 	if told >= weak {
@@ -229,6 +229,7 @@ func ofSite(m *Message, name string) bool {
 var accountNames = [...]struct{ end, secrets string }{
 	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
 	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
+	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
 	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
 	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
 }
