@@ -8,7 +8,8 @@ import (
 
 // tellingValue returns why a value of a field that no rule names speaks of a
 // person, device or place, or "" if it does not: it holds an IP or hardware
-// address, a mail address, coordinates, or is the number of a phone or card.
+// address, a mail address, coordinates or a time zone, names a system or browser,
+// or is a language or the number of a phone or card.
 func tellingValue(name, value string) string {
 	if why := tellingText(name, value); why != "" {
 		return why
@@ -42,58 +43,6 @@ func tellingText(name, text string) string {
 		return "its value names a browser, a system or a device"
 	}
 	return ""
-}
-
-// isLocale reports whether the whole text is a language with its region, as
-// in de-DE or pt_BR.
-func isLocale(text string) bool {
-	text = strings.Trim(text, " \t\"")
-	return len(text) == 5 && (text[2] == '-' || text[2] == '_') && isSmall(text[0]) && isSmall(text[1]) &&
-		isCapital(text[3]) && isCapital(text[4])
-}
-
-func isSmall(c byte) bool { return 'a' <= c && c <= 'z' }
-
-func isCapital(c byte) bool { return 'A' <= c && c <= 'Z' }
-
-// timeZones are the areas of the tz database (IANA), before the name of a place.
-var timeZones = [...]string{"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"}
-
-func holdsTimeZone(text string) bool {
-	for _, area := range timeZones {
-		if i := strings.Index(text, area); i >= 0 && (i == 0 || !isAlnum(text[i-1])) && i+len(area) < len(text) && isCapital(text[i+len(area)]) {
-			return true
-		}
-	}
-	return false
-}
-
-// devices are words by which user agents name systems and devices, browsers
-// those for the programs in them.
-const (
-	devices = " windows macintosh macos darwin linux ubuntu debian android ios ipados iphone ipad ipod cros " +
-		" dalvik cfnetwork samsung pixel huawei xiaomi oneplus "
-	browsers = " mozilla applewebkit gecko khtml chrome chromium firefox safari opera opr edg edge crios fxios okhttp "
-)
-
-// holdsSystem reports whether text names a system or device with its version
-// or with a browser, or two browsers as user agents do: one word alone, and
-// one product with its version, is also the name of much else.
-func holdsSystem(text string) bool {
-	if len(text) < 5 {
-		return false
-	}
-	system, browser := 0, 0
-	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r > '~' || !isAlnum(byte(r)) }) {
-		switch word = strings.TrimRight(word, "0123456789"); {
-		case word == "":
-		case strings.Contains(devices, " "+word+" "):
-			system++
-		case strings.Contains(browsers, " "+word+" "):
-			browser++
-		}
-	}
-	return browser > 1 || system > 1 || system == 1 && (browser > 0 || strings.ContainsAny(text, "0123456789"))
 }
 
 func printable(b []byte) bool {

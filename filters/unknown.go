@@ -4,16 +4,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 )
 
 // unknownFields decides about what the filters before it left, by purpose.
 // Fields that serve a request pass; some have their values rebuilt. Fields
 // that scripts and API clients need pass under [UnknownPass]. Of the rest,
 // browsers send none of their own accord, so all go from requests that a
-// browser makes without a script; in requests of scripts and API clients they
-// are judged by the words of their name and by their value. Under
+// browser makes without a script; in requests of scripts and API clients
+// refuseUnnamed judges them. Under
 // [UnknownDrop] only registered fields pass, and what allow names for the
 // request's host; allow may be nil.
 func unknownFields(policy UnknownPolicy, allow func(m *Message) []string) Filter {
@@ -156,34 +154,8 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return ""
 	case m.Visit.Kind != Fetch:
 		return whyAlone
-	case oddName(name), holdsKey(name):
-		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	}
-	told := tells(name)
-	if ofSite(m, name) || besideSecret(m, name) {
-		told = credential
-	}
-	if told >= weak {
-		return "its name tells of a person, device or place"
-	}
-	switch last := " " + lastWord(name) + " "; {
-	case strings.Contains(settingEnds, last):
-		told = neutral
-	case told == neutral && strings.Contains(idEnds, last):
-		return "its name is an id's, and of nothing that a request is about"
-	}
-	for _, line := range lines {
-		if namesPageElsewhere(m.Request, line) {
-			return "its value is a page of another site, as in Referer"
-		}
-		if why := tellingValue(name, line); why != "" {
-			return why
-		}
-		if told == neutral && !isSetting(name, line) {
-			return "its value says more than a setting needs, and its name no purpose"
-		}
-	}
-	return ""
+	return refuseUnnamed(m, name, lines)
 }
 
 // allowed reports whether the configuration lets name pass to m's host.
@@ -197,76 +169,6 @@ func (f unknownFilter) allowed(m *Message, name string) bool {
 		}
 	}
 	return false
-}
-
-// oddName reports whether a field name is not made of letters, digits, -, _ and
-// dots, does not begin with a letter or end with one or a digit, or is longer
-// than any in use.
-func oddName(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' && c != '.' || i == 0 && !isAlnum(c) {
-			return true
-		}
-	}
-	return len(name) > 64 || name == "" || isDigit(name[0]) || !isAlnum(name[len(name)-1])
-}
-
-// ofSite reports whether a site needs the field, see siteFields.
-func ofSite(m *Message, name string) bool {
-	for _, s := range siteFields {
-		if s.name == name {
-			site, err := publicsuffix.EffectiveTLDPlusOne(foldHost(m.Request.URL.Hostname()))
-			if err == nil && site == s.site {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// accountNames are the ends of names for an account at an API, by what its
-// secret is called.
-var accountNames = [...]struct{ end, secrets string }{
-	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
-	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
-	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
-	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
-	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
-}
-
-// besideSecret reports whether m holds a secret that belongs to name, as in
-// X-Client-Id and X-Client-Secret: of an account's name and its key, neither
-// is of use without the other.
-func besideSecret(m *Message, name string) bool {
-	for _, account := range accountNames {
-		owner, ok := strings.CutSuffix("-"+name, account.end)
-		if !ok {
-			continue
-		}
-		for other := range m.Request.Header {
-			proof, ok := strings.CutPrefix("-"+other, owner+"-")
-			if ok && onlySecret(proof, account.secrets) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// onlySecret reports whether name says nothing but that it is one of secrets,
-// as Auth-Token, Client-Secret and Api-Key do.
-func onlySecret(name, secrets string) bool {
-	var words [8]string
-	proof := false
-	for _, word := range splitWords(words[:0], name) {
-		switch {
-		case strings.Contains(secrets, " "+word+" "):
-			proof = true
-		case !strings.Contains(" api app auth access admin client user consumer ", " "+word+" "):
-			return false
-		}
-	}
-	return proof
 }
 
 // rebuildField replaces the value of a field by what was understood of it.

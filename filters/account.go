@@ -1,0 +1,48 @@
+package filters
+
+import "strings"
+
+// accountNames are the ends of names for an account at an API, by what its
+// secret is called.
+var accountNames = [...]struct{ end, secrets string }{
+	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
+	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
+	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
+	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
+	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
+}
+
+// besideSecret reports whether m holds a secret that belongs to name, as in
+// X-Client-Id and X-Client-Secret: of an account's name and its key, neither
+// is of use without the other.
+func besideSecret(m *Message, name string) bool {
+	for _, account := range accountNames {
+		owner, ok := strings.CutSuffix("-"+name, account.end)
+		if !ok {
+			continue
+		}
+		for other := range m.Request.Header {
+			proof, ok := strings.CutPrefix("-"+other, owner+"-")
+			if ok && onlySecret(proof, account.secrets) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onlySecret reports whether name says nothing but that it is one of secrets,
+// as Auth-Token, Client-Secret and Api-Key do.
+func onlySecret(name, secrets string) bool {
+	var words [8]string
+	proof := false
+	for _, word := range splitWords(words[:0], name) {
+		switch {
+		case strings.Contains(secrets, " "+word+" "):
+			proof = true
+		case !strings.Contains(" api app auth access admin client user consumer ", " "+word+" "):
+			return false
+		}
+	}
+	return proof
+}

@@ -1,0 +1,68 @@
+package filters
+
+import (
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// refuseUnnamed returns why a field that no table names is removed from a
+// request of a script or an API client, or "" if it may pass. By the words of
+// its name it tells of somebody, and goes; has a purpose, such as a credential
+// or a tenant, and may have any value that tells of nobody; or does neither, and
+// may be a setting.
+func refuseUnnamed(m *Message, name string, lines []string) string {
+	if oddName(name) || holdsKey(name) {
+		return "RFC 9110 §16.3.2.1: no registry would take this name"
+	}
+	told := tells(name)
+	if ofSite(m, name) || besideSecret(m, name) {
+		told = credential
+	}
+	if told >= weak {
+		return "its name tells of a person, device or place"
+	}
+	switch last := " " + lastWord(name) + " "; {
+	case strings.Contains(settingEnds, last):
+		told = neutral
+	case told == neutral && strings.Contains(idEnds, last):
+		return "its name is an id's, and of nothing that a request is about"
+	}
+	for _, line := range lines {
+		if namesPageElsewhere(m.Request, line) {
+			return "its value is a page of another site, as in Referer"
+		}
+		if why := tellingValue(name, line); why != "" {
+			return why
+		}
+		if told == neutral && !isSetting(name, line) {
+			return "its value says more than a setting needs, and its name no purpose"
+		}
+	}
+	return ""
+}
+
+// oddName reports whether a field name is not made of letters, digits, -, _ and
+// dots, does not begin with a letter or end with one or a digit, or is longer
+// than any in use.
+func oddName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isAlnum(c) && c != '-' && c != '_' && c != '.' || i == 0 && !isAlnum(c) {
+			return true
+		}
+	}
+	return len(name) > 64 || name == "" || isDigit(name[0]) || !isAlnum(name[len(name)-1])
+}
+
+// ofSite reports whether a site needs the field, see siteFields.
+func ofSite(m *Message, name string) bool {
+	for _, s := range siteFields {
+		if s.name == name {
+			site, err := publicsuffix.EffectiveTLDPlusOne(foldHost(m.Request.URL.Hostname()))
+			if err == nil && site == s.site {
+				return true
+			}
+		}
+	}
+	return false
+}
