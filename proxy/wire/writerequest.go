@@ -56,7 +56,7 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 	if o, ok := r.Context().Value(fieldOrderKey{}).(*[]string); ok {
 		order = *o
 	}
-	var fieldBuf [48]field
+	var fieldBuf [24]field
 	fields := p.listedFields(fieldBuf[:0], order, own)
 	rest := len(fields)
 	if !own[0].listed {
@@ -166,14 +166,26 @@ func (p *plan) left(name string) bool {
 // and marks those of own that are among them.
 func (p *plan) listedFields(fields []field, order []string, own []field) []field {
 	h := p.r.Header
+	// Most names of an order are not in the request, and of many their length
+	// says so already.
+	lengths := uint64(1) << len("Connection")
+	for i := range own {
+		lengths |= 1 << (len(own[i].name) & 63)
+	}
+	for name := range h {
+		lengths |= 1 << (len(name) & 63)
+	}
 	for _, name := range order {
+		if lengths&(1<<(len(name)&63)) == 0 {
+			continue
+		}
 		f, there := field{name: name}, false
 		for i := range own {
 			if o := &own[i]; sameName(o.name, name) {
 				o.listed, f.value, there = true, o.value, true
 			}
 		}
-		if !there { // most of the names that a browser may send
+		if !there {
 			var buf [64]byte
 			canonical := appendCanonical(buf[:0], name)
 			f.values = h[string(canonical)]
