@@ -53,17 +53,13 @@ func (c *Cache) invalidateURI(uri, client string) {
 	sharing := c.options.Load().Sharing
 	for _, r := range slices.Clone(c.store.byURL[uri]) {
 		for _, e := range slices.Clone(r.entries) {
-			if sharing == Disguised && !e.personal {
-				c.store.unview(e, client)
-				e.closed = true
-				if len(e.views) > 0 {
-					continue
-				}
-			} else if sharing != Shared && e.client != client {
+			disguised := sharing == Disguised && !e.personal
+			if sharing != Shared && !disguised && e.client != client {
 				continue
 			}
-			c.store.remove(e)
-			c.counters.Invalid++
+			if c.outdate(e, client) {
+				c.counters.Invalid++
+			}
 		}
 	}
 	for f := range c.aloft {
@@ -74,6 +70,21 @@ func (c *Cache) invalidateURI(uri, client string) {
 			}
 		}
 	}
+}
+
+// outdate drops a response that does not stand any more, and reports whether it
+// did: in Disguised it stays for those clients who did not see that. The
+// caller holds c.mu.
+func (c *Cache) outdate(e *entry, client string) bool {
+	if c.options.Load().Sharing == Disguised && !e.personal {
+		c.store.unview(e, client)
+		e.closed = true
+		if len(e.views) > 0 {
+			return false
+		}
+	}
+	c.store.remove(e)
+	return true
 }
 
 // PurgeURL drops what is stored of one URL, for all sites and clients, and

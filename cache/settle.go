@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,7 +23,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		resp.Body.Close()
 		f.mismatched = true
 		c.mu.Lock()
-		c.store.remove(found.e)
+		c.outdate(found.e, q.client)
 		c.mu.Unlock()
 		return
 	case q.head:
@@ -72,7 +73,7 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 	if tag := strings.Trim(f.resp.Header.Get("ETag"), " \t"); tag != "" && e.etag != "" && !weakMatch(tag, e.etag) {
 		f.mismatched = true
 		c.mu.Lock()
-		c.store.remove(e)
+		c.outdate(e, q.client)
 		c.mu.Unlock()
 		return
 	}
@@ -109,7 +110,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	}
 	d := &renewed.directives
 	if d.noStore || d.private {
-		c.store.remove(old)
+		c.outdate(old, q.client)
 		return
 	}
 	c.insert(held.key, renewed, map[string]time.Time{q.client: f.given})
@@ -122,16 +123,19 @@ func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
 		return
 	}
 	h := f.resp.Header
-	same := true
-	for _, name := range []string{"Etag", "Last-Modified", "Content-Length"} {
-		if got := h.Get(name); got != "" && got != e.header.Get(name) && e.header.Get(name) != "" {
+	same := h.Get("Etag") != "" || h.Get("Last-Modified") != "" // nothing to go by is not enough
+	for _, name := range []string{"Etag", "Last-Modified"} {
+		if got := h.Get(name); got != "" && got != e.header.Get(name) {
 			same = false
 		}
+	}
+	if length := h.Get("Content-Length"); length != "" && length != strconv.Itoa(len(e.body)) {
+		same = false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !same {
-		c.store.remove(e)
+		c.outdate(e, q.client)
 		return
 	}
 	c.replace(f, q, e, e.renewed(f, q))
