@@ -169,7 +169,7 @@ func TestHead(t *testing.T) {
 		"from a stored GET": {first, {do: "HEAD /", want: "200\nContent-Length: 1\n\n"}},
 		"without a validator it may speak of something else": {given("Cache-Control: max-age=60"),
 			{after: hour, do: "HEAD /", give: "200\nCache-Control: max-age=60\nContent-Type: b", want: "200"}, miss},
-		"is not stored":     {{do: "HEAD /", give: "200\nCache-Control: max-age=60", want: "200"}, miss},
+		"is not stored": {{do: "HEAD /", give: "200\nCache-Control: max-age=60", want: "200"}, miss},
 		"is written through when stale, and freshens": {first,
 			{after: hour, do: "HEAD /", give: "200\nCache-Control: max-age=60\nETag: \"1\"\nContent-Length: 1\nB: 2", sent: "!If-None-Match", want: "200"},
 			{want: "200\nB: 2\n\na"}},
