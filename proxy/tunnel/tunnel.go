@@ -109,7 +109,7 @@ type tunnel struct {
 func (t *tunnel) touch() { t.active.Store(int64(time.Since(t.start))) }
 
 // parkAfter is how long a stream keeps its goroutine for the next byte.
-const parkAfter = time.Second
+const parkAfter = 200 * time.Millisecond
 
 // watch sees to it that somebody looks when the tunnel, or a goroutine of its,
 // has been idle for long enough; t.mu is held. One timer watches both

@@ -1,0 +1,82 @@
+package tunnel
+
+import (
+	"context"
+	"io"
+	"testing"
+)
+
+// TestParkedTunnelsGoOn: a tunnel that lost its goroutines carries the next
+// byte, an end and a reset as before, and is cut as before.
+func TestParkedTunnelsGoOn(t *testing.T) {
+	parkedNow := func(n int) bool {
+		pipes.mu.Lock()
+		l := pipes.lot
+		pipes.mu.Unlock()
+		if l == nil {
+			return n == 0
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.parked) == n
+	}
+	await := func(t *testing.T, n int) {
+		t.Helper()
+		eventually(t, func() bool { return parkedNow(n) }, func() { t.Errorf("not %d streams are parked", n) })
+	}
+	parkedTunnel := func(t *testing.T, o Options) *running {
+		t.Helper()
+		r := start(t, kinds[0], kinds[0], o)
+		for range 2 { // from the start, and again
+			await(t, 2)
+			send(t, r.client, "ping")
+			receive(t, r.origin, "ping")
+			send(t, r.origin, "pong")
+			receive(t, r.client, "pong")
+		}
+		await(t, 2)
+		return r
+	}
+	t.Run("ends", func(t *testing.T) {
+		r := parkedTunnel(t, Options{})
+		closeWrite(t, r.client)
+		receiveEnd(t, r.origin)
+		await(t, 1)
+		send(t, r.origin, "late")
+		receive(t, r.client, "late")
+		closeWrite(t, r.origin)
+		receiveEnd(t, r.client)
+		if err := r.wait(t); err != nil || r.bytes != (Bytes{8, 12}) {
+			t.Errorf("the tunnel carried %+v, %v", r.bytes, err)
+		}
+	})
+	t.Run("reset", func(t *testing.T) {
+		r := parkedTunnel(t, Options{})
+		abort(r.origin)
+		if _, err := r.client.Read(make([]byte, 1)); err == nil || err == io.EOF {
+			t.Errorf("the client sees %v", err)
+		}
+		if r.wait(t) == nil {
+			t.Error("a reset passes for an end")
+		}
+	})
+	t.Run("idle", func(t *testing.T) {
+		r := start(t, kinds[0], kinds[0], Options{Idle: 2 * parkAfter})
+		send(t, r.client, "ping")
+		receive(t, r.origin, "ping")
+		if err := r.wait(t); err != ErrIdle {
+			t.Error(err)
+		}
+	})
+	t.Run("paced", func(t *testing.T) {
+		paced := 0
+		pace := func(context.Context, int) error { paced++; return nil }
+		r := parkedTunnel(t, Options{Up: pace})
+		closeWrite(t, r.client)
+		closeWrite(t, r.origin)
+		if err := r.wait(t); err != nil || paced != 2 {
+			t.Errorf("%v after %d pieces", err, paced)
+		}
+	})
+	await(t, 0)
+}
