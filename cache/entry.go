@@ -84,6 +84,9 @@ func (e *entry) age(now time.Time) time.Duration {
 	return e.initialAge + max(0, now.Sub(e.received))
 }
 
+// coding returns the content codings of the stored bytes.
+func (e *entry) coding() string { return strings.Join(e.header["Content-Encoding"], ", ") }
+
 // fresh reports freshness_lifetime > current_age (RFC 9111 §4.2).
 func (e *entry) fresh(now time.Time) bool { return e.life.operative > e.age(now) }
 

@@ -3,6 +3,7 @@ package cache
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,7 +69,7 @@ func judgePlain(q *query, r *resource) finding {
 			return finding{verdict: serveIt, e: e, view: e.all}
 		}
 	}
-	if e := selected(r, q.r.Header, whole); e != nil {
+	if e := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && q.mayCut(e) }); e != nil {
 		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.all}
 	}
 	if !q.plain() {
@@ -91,7 +92,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		return finding{}
 	}
 	own := selected(r, q.r.Header, func(e *entry) bool {
-		return e.views[q.client] != nil && (e.part == nil || e.answers(q))
+		return e.views[q.client] != nil && (whole(e) && q.mayCut(e) || e.answers(q))
 	})
 	if own != nil {
 		v := own.views[q.client]
@@ -149,6 +150,29 @@ func (e *entry) open(now time.Time) bool {
 	return !e.closed && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
 }
 
+// mayCut reports whether a range that q asks for would be one of e: positions in
+// coded content mean nothing to who did not ask for the coding, and may hold
+// the decoded content.
+func (q *query) mayCut(e *entry) bool {
+	coding := e.coding()
+	return !q.ranged || coding == "" || equalFold(coding, "identity") || names(q.r.Header["Accept-Encoding"], coding)
+}
+
+// names reports whether a member of a list is the given name, with a weight above 0.
+func names(lines []string, name string) bool {
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line = cutItem(line)
+			normal := normaliseWeighted(item)
+			if member, weight, _ := strings.Cut(normal, ";"); equalFold(member, name) {
+				return weight != "q=0"
+			}
+		}
+	}
+	return false
+}
+
 func whole(e *entry) bool { return e.part == nil }
 
 // judge decides what an entry of this age may be used for.
@@ -184,7 +208,7 @@ func (e *entry) strict() bool {
 
 // answers reports whether a partial entry holds the range that q wants.
 func (e *entry) answers(q *query) bool {
-	if !q.ranged || q.ifRange != "" || len(q.more) > 0 {
+	if whole(e) || !q.ranged || q.ifRange != "" || len(q.more) > 0 {
 		return false
 	}
 	if e.part.replay != "" {

@@ -117,7 +117,13 @@ func TestRanges(t *testing.T) {
 		"If-Range with another":           {whole, {do: get("0-1\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
 		"If-Range, weakly":                {whole, {do: get("0-1\nIf-Range: W/\"1\""), want: "200\n\n0123456789"}},
 		"If-None-Match comes first":       {whole, {do: get("0-1\nIf-None-Match: \"1\""), want: "304"}},
-		"a redirect has no parts":         {{give: "301\n" + fields + "\n\nabc", want: "301"}, {do: get("0-1"), want: "301\n\nabc"}},
+		"a range of coded content is not one of the content": {
+			{do: "GET /\nAccept-Encoding: gzip", give: "200\n" + fields + "\nContent-Encoding: gzip\n\nGZGZGZ", want: "200"},
+			part("2-3", "2-3/10", "23"), from("3-3", "3-3/10", "3"),
+			{do: get("2-3\nAccept-Encoding: gzip;q=0"), want: "206\n\n23"},
+			{do: get("0-1\nAccept-Encoding: br, gzip"), want: "206\nContent-Encoding: gzip\n\nGZ"},
+			{do: "GET /\nAccept-Encoding: gzip", want: "200\nContent-Encoding: gzip\n\nGZGZGZ"}},
+		"a redirect has no parts": {{give: "301\n" + fields + "\n\nabc", want: "301"}, {do: get("0-1"), want: "301\n\nabc"}},
 
 		"a stored part":         {part("2-5", "2-5/10", "2345"), from("3-4", "3-4/10", "34")},
 		"the whole of it":       {part("2-5", "2-5/10", "2345"), from("2-5", "2-5/10", "2345")},

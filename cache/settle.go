@@ -278,6 +278,9 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 // supersede removes an old entry in favour of a newer one for the same
 // request, after taking over what both share. The caller holds c.mu.
 func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) {
+	if !whole(e) && whole(old) && e.coding() != old.coding() {
+		return // whatever the tag says, it is not a part of that
+	}
 	switch same := e.strong() && old.etag == e.etag; {
 	case e.part != nil && old.part == nil && !same && !e.strong():
 		return // the whole one can answer what the part cannot
