@@ -49,6 +49,10 @@ var purposeTable = []group{
 	{application, "connectrpc.com/docs/protocol", `connect-protocol-version connect-timeout-ms
 		connect-accept-encoding connect-content-encoding`},
 	{application, "PostgREST", `range-unit accept-profile content-profile`},
+	{application, "CloudEvents, HTTP protocol binding", `ce-*`},
+	{application, "hl7.org/fhir/http.html, conditional create", `if-none-exist`},
+	{application, "SWORD 2.0, deposits in repositories", `packaging in-progress metadata-relevant`},
+	{application, "standardwebhooks.com and Svix", `webhook-id svix-id`},
 	{application, "media and documents", `icy-metadata getcontentfeatures.dlna.org transfermode.dlna.org
 		timeseekrange.dlna.org translate brief`},
 	{application, "jQuery and its kin; see clientIdentity for other values", `x-requested-with`},
@@ -56,7 +60,8 @@ var purposeTable = []group{
 	// Uploads and storage.
 	{application, "tus.io and RFC drafts on resumable uploads", `upload-* tus-resumable tus-version
 		tus-extension tus-checksum-algorithm`},
-	{application, "uploads", `x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
+	{application, "MS-BPAU, BITS upload protocol", `bits-* bits-session-id`},
+	{application, "uploads", `x-progress-id x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
 	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace`},
 	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
