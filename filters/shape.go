@@ -229,18 +229,48 @@ func rebuildPrefer(lines []string) string {
 		for line != "" {
 			var item string
 			item, line = cutListItem(line)
-			item, _, _ = strings.Cut(item, ";")
+			item, parameters, _ := strings.Cut(item, ";")
 			name, value, _ := strings.Cut(item, "=")
 			name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
 			for i, p := range preferences {
 				if kept[i] == "" && strings.EqualFold(name, p.name) {
 					kept[i] = p.keep(value)
+					if kept[i] == "return=representation" {
+						kept[i] += partsWanted(parameters)
+					}
 				}
 			}
 		}
 	}
 	return joinKept(kept[:])
 }
+
+// partsWanted returns the parameters by which Linked Data Platform clients
+// choose parts of a representation (LDP 1.0 §7.2), those of its own and of the
+// Web Annotation vocabulary.
+func partsWanted(parameters string) string {
+	kept := ""
+	for parameter := range splitQuoted(parameters, ';') {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if name != "include" && name != "omit" {
+			continue
+		}
+		var parts []string
+		for part := range strings.FieldsSeq(strings.Trim(value, `"`)) {
+			for _, vocabulary := range [...]string{"http://www.w3.org/ns/ldp#", "http://www.w3.org/ns/oa#"} {
+				if term, ok := strings.CutPrefix(part, vocabulary); ok && strings.HasPrefix(term, "Prefer") && strings.IndexFunc(term, notLetter) < 0 && len(term) < 32 {
+					parts = append(parts, part)
+				}
+			}
+		}
+		if parts != nil {
+			kept += "; " + name + `="` + strings.Join(parts, " ") + `"`
+		}
+	}
+	return kept
+}
+
+func notLetter(r rune) bool { return !isLetter(r) }
 
 // joinKept writes the items that are not empty as a list.
 func joinKept(items []string) string {

@@ -135,6 +135,7 @@ func TestKnownValuesAreRebuilt(t *testing.T) {
 		{"Range", "bytes=0-1,5-", "bytes=0-1,5-"}, {"Range", "canary=0-1", ""}, {"Range", "bytes=canary", ""}, {"Range", "bytes", ""},
 		{"Range", "0-24", "0-24"}, {"Range", "items=0-24", "items=0-24"}, {"Range", "bytes=1", ""},
 		{"Prefer", "wait=010, return=Minimal; canary=1, canary, timezone=Europe/Berlin, wait=7", "return=minimal, wait=10"},
+		{"Prefer", `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer http://canary.example/"; canary=1`, `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer"`},
 		{"Prefer", "return=canary", ""}, {"Prefer", "respond-async", "respond-async"}, {"Prefer", "count=exact, resolution=merge-duplicates", "resolution=merge-duplicates, count=exact"},
 		{"Max-Forwards", "10", ""}, {"Date", "Sat, 29 Oct 1994 19:43:31 GMT", ""},
 		{"Want-Repr-Digest", "SHA-256=10, canary=3, md5=11, sha-512=3", "sha-256=10, sha-512=3"}, {"Want-Digest", "SHA-256;q=0.3, sha;q=canary, md5", "sha-256;q=0.3, md5"},
