@@ -54,8 +54,11 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		return nil, err
 	}
 	if values := resp.Header["Strict-Transport-Security"]; len(values) > 0 && r.URL.Scheme == "https" {
-		s.hsts.Note(r.URL.Hostname(), values)
-		delete(resp.Header, "Strict-Transport-Security")
+		if onward := s.hsts.Note(r.URL.Hostname(), values); onward != "" {
+			resp.Header["Strict-Transport-Security"] = []string{onward}
+		} else {
+			delete(resp.Header, "Strict-Transport-Security")
+		}
 	}
 	m.Response = resp
 	log := explanations.Get().(*[]filters.Change)

@@ -45,15 +45,28 @@ func NewHSTS() *HSTS {
 // Note takes what host, a lower-case name, said over a connection whose
 // certificate was verified. Only the first field counts (§8.1); one that is
 // malformed says nothing.
-func (s *HSTS) Note(host string, values []string) {
+//
+// It returns what a client may be told, "" for nothing: what a registrable
+// domain says for all names below it, so that a browser still knows it
+// elsewhere. What is said of single names is how a site writes its cookie
+// (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
+func (s *HSTS) Note(host string, values []string) (onward string) {
 	if len(values) == 0 {
-		return
+		return ""
 	}
 	age, subdomains, ok := parseHSTS(values[0])
 	site, named := siteOf(host)
 	if !ok || !named {
-		return
+		return ""
 	}
+	s.note(site, host, age, subdomains)
+	if host != site || !subdomains {
+		return ""
+	}
+	return "max-age=" + strconv.FormatInt(int64(age/time.Second), 10) + "; includeSubDomains"
+}
+
+func (s *HSTS) note(site, host string, age time.Duration, subdomains bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hosts, _ := s.sites.Get(site)

@@ -32,6 +32,27 @@ func TestHSTS(t *testing.T) {
 	applies("www.a.example", false)
 }
 
+// TestHSTSOfSingleNamesStaysHere: which of a site's names have it is a cookie;
+// what holds for all of them is not.
+func TestHSTSOfSingleNamesStaysHere(t *testing.T) {
+	s := NewHSTS()
+	for _, c := range []struct{ host, value, want string }{
+		{"a.example", "max-age=31536000; includeSubDomains; preload", "max-age=31536000; includeSubDomains"},
+		{"a.example", "max-age=0; includeSubDomains", "max-age=0; includeSubDomains"},
+		{"a.co.uk", `Max-Age="9"; IncludeSubdomains`, "max-age=9; includeSubDomains"},
+		{"a.example", "max-age=31536000", ""},
+		{"a.example", "includeSubDomains", ""},
+		{"bit1.a.example", "max-age=31536000; includeSubDomains", ""},
+		{"www.a.example", "max-age=31536000", ""},
+		{"co.uk", "max-age=31536000; includeSubDomains", ""},
+		{"127.0.0.1", "max-age=31536000; includeSubDomains", ""},
+	} {
+		if got := s.Note(c.host, []string{c.value}); got != c.want {
+			t.Errorf("%s: %s: %q goes on, want %q", c.host, c.value, got, c.want)
+		}
+	}
+}
+
 func TestHSTSValues(t *testing.T) {
 	for value, want := range map[string]bool{
 		"max-age=31536000":                    true,
