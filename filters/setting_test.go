@@ -45,6 +45,18 @@ func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
 	}
 }
 
+// What a purpose's value is, it may be a number as well: of a project, a shop.
+func TestNumbersPassUnderANameWithAPurpose(t *testing.T) {
+	for name, passes := range map[string]bool{"X-Project-Id": true, "X-Acme-Token": true, "X-Account-Id": true, "X-Acme": false, "X-Acme-Kind": false} {
+		if m := scriptRequest(name, "123456789012"); (len(clean(m)) == 0) != passes {
+			t.Errorf("%s: passes %v", name, !passes)
+		}
+		if m := scriptRequest(name, "+447700900123"); len(clean(m)) == 0 {
+			t.Errorf("%s: a phone number passes", name)
+		}
+	}
+}
+
 // An identifier may be the name instead of the value.
 func TestNamesAreNoIdentifiers(t *testing.T) {
 	for _, name := range []string{"X-Zq7f3k9m2w4t8", "X-Kqjvwpzxbnmrt", "X-D41d8cd98f00b204e9800998ecf8427e", "X-20260101123456", "X-192-0-2-7", "X-192_0_2_7-A", "X-C0000207"} {

@@ -35,7 +35,7 @@ func tellingText(name, text string) string {
 		return "its value holds a mail address"
 	case holdsCoordinates(text):
 		return "its value holds coordinates"
-	case isSubscriberNumber(name, text):
+	case isSubscriberNumber(name, text) && (tells(name) == neutral || strings.HasPrefix(text, "+")):
 		return "its value is the number of a subscriber or device"
 	case isLocale(text), holdsTimeZone(text):
 		return "its value is a language or time zone"
