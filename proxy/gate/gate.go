@@ -2,9 +2,10 @@
 //
 // [New] makes a [Gate] for a configuration; a gate made from another one
 // knows what that one knew of its clients. Every connection asks
-// [Gate.Connect], every request [Gate.Enter] for who sent it, and then
-// [Gate.Begin] for leave to go on. What the gate keeps of a client is
-// bounded, lives in memory alone, and is never shown.
+// [Gate.Connect], every TLS handshake [Gate.Handshake], every request
+// [Gate.Enter] for who sent it, and then [Gate.Begin] for leave to go on. What
+// the gate keeps of a client is bounded, lives in memory alone, and is never
+// shown.
 package gate
 
 import (
