@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"guise/proxy/inspect"
+	"guise/proxy/wire/http2test"
 )
 
 // insideFramed returns what asks a framed origin through an inspecting proxy.
@@ -160,6 +161,27 @@ func TestHTTP2HeadsAreThePersonas(t *testing.T) {
 		if head != heads[0] || !strings.HasPrefix(head, want) || !strings.Contains(head, "\ncookie: a=b\ncookie: c=d\n") {
 			t.Fatalf("a client's order shows:\n%s\nand\n%s", heads[0], head)
 		}
+	}
+}
+
+// TestAnswersThatAreAHeadAlone end with it on the other side too: gRPC tells
+// its errors so.
+func TestAnswersThatAreAHeadAlone(t *testing.T) {
+	o := serveFramed(t, func(s *framedStream) {
+		s.head(true, ":status: 200", "content-type: application/grpc", "grpc-status: 5")
+	})
+	tc, err := dialInside(t, serveProxy(t, inspecting(inspect.Always)), o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := http2test.NewClient(t, tc)
+	c.Head(1, false, ":method: POST", ":scheme: https", ":authority: "+o.address, ":path: /s.S/M", "te: trailers", "content-type: application/grpc")
+	c.WriteData(1, true, make([]byte, 5))
+	if head := c.Headers(1); !head.StreamEnded() || head.PseudoValue("status") != "200" {
+		t.Errorf("%v", head)
+	}
+	if head := o.saw()[0]; !strings.Contains(head, "te: trailers\n") {
+		t.Errorf("a gRPC server does without te:\n%s", head)
 	}
 }
 

@@ -78,7 +78,7 @@ func (w *http2Response) writeHeader(status int) {
 		return
 	}
 	noLength := tunnel || status == http.StatusNoContent || status == http.StatusNotModified
-	end := w.empty && !tunnel
+	end := (w.empty || w.length == 0) && !tunnel // gRPC takes an answer without a body for no other (its "Trailers-Only")
 	w.st.h.sendHead(w.st.id, end, func(emit func(name, value string)) {
 		emit(":status", strconv.Itoa(status))
 		w.fields(emit)

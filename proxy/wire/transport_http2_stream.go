@@ -247,6 +247,8 @@ func (st *originStream) head(b *responseBlock) error {
 	return nil
 }
 
+var zeroLength = []string{"0"}
+
 // final makes the response of its head.
 func (st *originStream) final(code int, b *responseBlock) error {
 	length, err := contentLength(b.header["Content-Length"])
@@ -278,6 +280,7 @@ func (st *originStream) final(code int, b *responseBlock) error {
 		return streamFault(st.id, codeProtocol, "body of another length than announced")
 	case b.end:
 		st.length = 0
+		b.header["Content-Length"] = zeroLength // so that whoever passes it on knows at once
 	default:
 		// The trailers come into this map, also for whoever copies resp
 		// before they are there.
