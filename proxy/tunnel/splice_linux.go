@@ -13,15 +13,25 @@ import (
 
 // A splicer moves a stream's bytes from socket to pipe to socket inside the
 // kernel. io.Copy does so too, but holds its pipe while it waits for bytes;
-// a splicer borrows one for as long as bytes flow.
+// a splicer borrows one for as long as bytes flow. Single messages, such as
+// those of a TLS handshake, go through memory at less cost, until there were
+// enough of them to be a bulk transfer.
 type splicer struct {
 	stream *stream
-	pipe   *pipe // nil while idle
-	filled int   // bytes in pipe
-	errno  error // of the last fill or drain
+	begun  int64 // what the stream had carried before
+	bulk   bool
+	memory *[largeBuffer]byte // holds what was read; nil unless through memory
+	pipe   *pipe              // nil while idle
+	filled int                // bytes in memory or pipe
+	errno  error              // of the last fill or drain
 	eof    bool
 	nopipe bool // there was no descriptor left for a pipe
 }
+
+// bulkAfter is how many bytes a stream carries through memory before it counts
+// as a bulk transfer, unless it fills the buffer at once. When it has been
+// quiet for long enough to be parked, it starts over.
+const bulkAfter = 64 << 10
 
 // splice carries the stream if both ends are TCP. It returns done false, and
 // has carried nothing, if they are not.
@@ -39,7 +49,7 @@ func (s *stream) splice() (done bool, err error) {
 	if err != nil {
 		return true, errWrite{err}
 	}
-	p := &splicer{stream: s}
+	p := &splicer{stream: s, begun: s.carried}
 	defer p.release()
 	return true, p.run(from, to)
 }
@@ -77,6 +87,15 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 		}
 		p.stream.tunnel.touch()
 		n := p.filled
+		if p.memory != nil {
+			if err := p.passMemory(); err != nil {
+				return err
+			}
+			if err := p.stream.wait(n); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := to.Write(drain); err != nil {
 			return errWrite{err}
 		}
@@ -96,6 +115,9 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 // pipe, if there is nothing.
 func (p *splicer) fill(socket uintptr) bool {
 	p.errno, p.eof, p.nopipe = nil, false, false
+	if !p.bulk {
+		return p.fillMemory(socket)
+	}
 	if p.pipe == nil {
 		if p.pipe = pipes.get(); p.pipe == nil {
 			p.nopipe = true
@@ -118,6 +140,32 @@ func (p *splicer) fill(socket uintptr) bool {
 	}
 	p.filled = n
 	return true
+}
+
+// fillMemory is fill for what goes through memory.
+func (p *splicer) fillMemory(socket uintptr) bool {
+	memory := largeBuffers.Get().(*[largeBuffer]byte)
+	n, err := readOnce(int(socket), memory[:])
+	switch {
+	case err == nil && n > 0:
+		p.memory, p.filled = memory, n
+		p.bulk = n == len(memory) || p.stream.carried-p.begun+int64(n) >= bulkAfter
+		return true
+	case err == nil:
+		p.eof = true
+	case err != unix.EAGAIN:
+		p.errno = err
+	}
+	largeBuffers.Put(memory)
+	return err != unix.EAGAIN
+}
+
+// passMemory writes what is in memory.
+func (p *splicer) passMemory() error {
+	err := p.stream.write(p.memory[:p.filled])
+	largeBuffers.Put(p.memory)
+	p.memory, p.filled = nil, 0
+	return err
 }
 
 // drain gives the socket what is in the pipe. It returns false if the socket
@@ -159,6 +207,15 @@ const pipeSize = 256 << 10
 
 // maxSplice is more than a pipe holds: the pipe's size sets the limit.
 const maxSplice = 1 << 20
+
+func readOnce(from int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(from, b)
+		if err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
 
 func spliceOnce(from, to, most int) (int, error) {
 	for {
