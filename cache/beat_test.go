@@ -162,3 +162,32 @@ func TestKnownClientsShareOnlyWhatIsForAll(t *testing.T) {
 		})
 	}
 }
+
+// Who joined an inquiry that fails asks for itself.
+func TestFailedInquiryReleasesWhoJoined(t *testing.T) {
+	stage(t, Options{}, func(th *theatre) {
+		a := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, 4)
+		io.WriteString(cl.body, "body")
+		cl.body.Close()
+		th.expect(a, "body")
+		th.end(a)
+		time.Sleep(time.Second)
+
+		b, c := th.visit("b", ""), th.visit("c", "")
+		failing := th.call()
+		th.quiet()
+		failing.head <- nil
+		<-b.done
+		if b.err == nil {
+			t.Error("the failure was hidden from who asked")
+		}
+		cl = th.call()
+		cl.respond(storableFields, 4)
+		io.WriteString(cl.body, "BODY")
+		cl.body.Close()
+		th.expect(c, "body") // the stored one: all get the same
+		th.end(c)
+	})
+}

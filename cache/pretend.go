@@ -115,11 +115,11 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 }
 
 // joinInquiry is pretendByAsking for who comes while another asks. It reports
-// false if the inquiry is of no use.
+// false if the inquiry is of no use, such as when it failed: the next one may not.
 func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
 	c := t.c
 	if err := c.await(q.ctx, f); err != nil {
-		return nil, true, err
+		return nil, q.ctx.Err() != nil, err
 	}
 	if !f.confirmed {
 		c.leave(f)
