@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"guise/cache"
+)
+
+// A client that cannot decode gets the decoded content, and when it resumes, the
+// rest of that: not of the coded bytes that are stored.
+func TestDecodedContentIsResumed(t *testing.T) {
+	text := strings.Repeat("a line of text\n", 1000)
+	var coded bytes.Buffer
+	w := gzip.NewWriter(&coded)
+	io.WriteString(w, text)
+	w.Close()
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60") // and no Vary
+		w.Header().Set("Etag", `"1"`)
+		content := []byte(text)
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+			content = coded.Bytes()
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}))
+	defer origin.Close()
+	for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
+		t.Run(fmt.Sprint(sharing), func(t *testing.T) {
+			through := &url.URL{Scheme: "http", Host: serveProxy(t, func(o *Options) { o.Cache.Sharing = sharing })}
+			client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through), DisableCompression: true, DisableKeepAlives: true}}
+			get := func(fields ...string) (*http.Response, string) {
+				r, err := http.NewRequest("GET", origin.URL+"/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range fields {
+					name, value, _ := strings.Cut(f, ": ")
+					r.Header.Set(name, value)
+				}
+				resp, err := client.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return resp, string(body)
+			}
+			for range 2 {
+				if resp, body := get(); body != text || resp.Header.Get("Content-Encoding") != "" {
+					t.Fatalf("%d bytes, %v", len(body), resp.Header)
+				}
+				if resp, body := get("Range: bytes=1000-"); resp.StatusCode != 206 || body != text[1000:] || resp.Header.Get("Content-Encoding") != "" {
+					t.Fatalf("%d, %d bytes, %v", resp.StatusCode, len(body), resp.Header)
+				}
+				if resp, body := get("Accept-Encoding: gzip"); body != coded.String() || resp.Header.Get("Content-Encoding") != "gzip" {
+					t.Fatalf("%d bytes, %v", len(body), resp.Header)
+				}
+			}
+		})
+	}
+}
