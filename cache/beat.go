@@ -32,8 +32,8 @@ func beat(d time.Duration) time.Duration {
 // A course is when the bytes of a body come, counted from the beginning of
 // the request that brings them.
 type course interface {
-	// came waits until the byte at an offset has come, or the body has
-	// ended before it, and returns when.
+	// came returns when the byte at an offset comes, or the body's end if
+	// that is before it; it waits until that is known.
 	came(at int64) (time.Duration, error)
 	// by returns how many bytes had come by then, all of which can be read.
 	by(d time.Duration) int64
@@ -83,11 +83,10 @@ type rehearsal struct {
 	scale  float64       // of the pieces' times
 	head   time.Duration // when the head comes
 	end    time.Duration // when the body ends
-	wait   func(after time.Duration) error
 }
 
-func (e *entry) rehearse(t timing, wait func(time.Duration) error) *rehearsal {
-	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail, wait: wait}
+func (e *entry) rehearse(t timing) *rehearsal {
+	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail}
 	if e.timing.tail > 0 {
 		r.scale = float64(t.tail) / float64(e.timing.tail)
 	}
@@ -99,14 +98,12 @@ func (r *rehearsal) when(p piece) time.Duration {
 }
 
 func (r *rehearsal) came(at int64) (time.Duration, error) {
-	after := r.end
 	for _, p := range r.pieces {
 		if at < p.to {
-			after = r.when(p)
-			break
+			return r.when(p), nil
 		}
 	}
-	return after, r.wait(after)
+	return r.end, nil
 }
 
 func (r *rehearsal) by(d time.Duration) int64 {

@@ -65,9 +65,9 @@ type latencyModel struct {
 // measured are the latest fetches from an origin.
 type measured struct {
 	heads, rates samples
-	// together is the mean product of two times of the same resource, each
-	// in standard deviations from the mean: their correlation. It is the
-	// mean of products, and of a few that are invented to begin with.
+	// products counts pairs of times of the same resource, and sum adds up
+	// what each pair gives if multiplied, in standard deviations from the
+	// mean: the correlation on average. A few are invented to begin with.
 	products, sum float64
 }
 
@@ -213,8 +213,8 @@ func quantile(values []float64, q float64) float64 {
 }
 
 // draw returns times that a fetch of what e holds could take now, and what is
-// known of e with them. It reports false if the origin was not asked often
-// enough of late to know. e's own habit is passed for its lock.
+// known of e with them. It reports false if the origin is to be asked: it was not
+// often enough of late to know. e's own habit is passed for its lock.
 //
 // To one who knows the resource, or sees several uses of it, times are as
 // likely as real ones if they depend on each other as those do: a resource's
@@ -228,8 +228,8 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.T
 		return timing{}, h, false
 	}
 	d := s.heads.at(now)
-	if d == nil {
-		return timing{}, h, false
+	if d == nil || h.n > 0 && m.float() < 1/s.products {
+		return timing{}, h, false // the less often two times were compared, the sooner again
 	}
 	x := d.draw(m)
 	if d.spread > 0 {

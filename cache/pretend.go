@@ -24,19 +24,14 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case !ok:
 		return t.pretendByAsking(q, found)
 	}
-	// In two steps, as a real head comes first and is then held for the beat:
-	// how punctual a sleep ends depends on its length.
 	given := p.begun.Add(beat(p.took.head))
-	for _, due := range []time.Time{p.begun.Add(p.took.head), given} {
-		if err := c.waitUntil(q.ctx, due); err != nil {
-			return nil, err
-		}
+	if err := c.waitUntil(q.ctx, given); err != nil {
+		return nil, err
 	}
 	c.count(&c.counters.Pretended)
 	resp := c.serve(q, e, given)
 	if resp.Body != http.NoBody && p.kind == anew {
-		arrives := func(after time.Duration) error { return c.waitUntil(q.ctx, p.begun.Add(after)) }
-		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took, arrives), p.begun)
+		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took), p.begun)
 	}
 	return resp, nil
 }

@@ -55,7 +55,11 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		f.k = k
 	}
 	if q.sharing == Disguised && e.shareable(f.at) && resp.StatusCode != http.StatusPartialContent {
-		e.habit = c.keepTime(f, anew, habit{})
+		var h habit
+		if found.e != nil {
+			h = found.e.habit
+		}
+		e.habit = c.keepTime(f, anew, h)
 	}
 	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them

@@ -2,25 +2,15 @@ package cache
 
 import (
 	"context"
-	"runtime"
-	"sync/atomic"
 	"time"
 )
 
 // fine is how long before its end a wait is made precise.
 const fine = 2 * time.Millisecond
 
-// lateness is how late a precise wait ends on this machine, on average, in
-// nanoseconds; waits are made shorter by it. It is one for the process because
-// it is the machine's. maxLateness bounds it.
-var lateness atomic.Int64
-
-const maxLateness = 200 * time.Microsecond
-
-// sleepFor waits, or returns the context's error. It ends as precisely as the
-// arrival of bytes from the network would: a runtime timer can be a
-// millisecond late when the process is idle, and that would tell a pretended
-// fetch from a real one.
+// sleepFor waits, or returns the context's error. It ends about as promptly as
+// a read does when bytes come from the network: a runtime timer can be a
+// millisecond late when the process is idle.
 func sleepFor(ctx context.Context, d time.Duration) error {
 	due := time.Now().Add(d)
 	if d > fine {
@@ -28,17 +18,8 @@ func sleepFor(ctx context.Context, d time.Duration) error {
 			return err
 		}
 	}
-	if early := time.Duration(lateness.Load()); time.Until(due) > early {
-		aim := due.Add(-early)
-		if !sleepFine(time.Until(aim)) {
-			return sleepTimer(ctx, time.Until(due))
-		}
-		// A sixteenth of what is new: one busy moment is not the rule.
-		late := min(max(0, time.Since(aim)), maxLateness)
-		lateness.Store(int64(early + (late-early)/16))
-	}
-	for time.Now().Before(due) {
-		runtime.Gosched() // for less than maxLateness
+	if left := time.Until(due); left > 0 && !sleepFine(left) {
+		return sleepTimer(ctx, time.Until(due))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
