@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
+	"time"
 )
 
 // garbageRoom is how much garbage may collect beyond what is in use. A
@@ -15,12 +18,13 @@ import (
 // fast, for at most so much more memory.
 const garbageRoom = 32 << 20
 
-// relaxCollector gives the garbage collector room from now on, unless the environment
-// says by GOGC or GOMEMLIMIT what it is to do.
-func relaxCollector() {
+// relaxCollector gives the garbage collector room from now on, and has it
+// clear up when the proxy is at rest, until stop is called. It does nothing if
+// the environment says by GOGC or GOMEMLIMIT what the collector is to do.
+func relaxCollector() (stop func()) {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := os.LookupEnv(name); set {
-			return
+			return func() {}
 		}
 	}
 	debug.FreeOSMemory() // what starting left behind would stay for long
@@ -33,6 +37,55 @@ func relaxCollector() {
 			debug.SetGCPercent(set)
 		}
 	})
+	return collectAtRest()
+}
+
+// collectAtRest collects garbage and gives its memory back whenever a while
+// passes in which little happens: the room for garbage would stay full until
+// requests come again. stop ends that.
+func collectAtRest() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(restEvery)
+		defer tick.Stop()
+		r := rest{collected: read("/gc/heap/allocs:bytes")}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if r.due(read("/gc/heap/allocs:bytes")) {
+				debug.FreeOSMemory()
+			}
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+const (
+	restEvery  = 5 * time.Second
+	restLittle = 256 << 10 // bytes allocated in that time at rest
+	restWorth  = 2 << 20   // bytes allocated that are worth a collection
+)
+
+// A rest tells by the bytes allocated so far when to collect.
+type rest struct{ seen, collected uint64 }
+
+// due reports whether little was allocated since it was last asked, and much
+// since it last said so.
+func (r *rest) due(allocated uint64) bool {
+	calm := allocated-r.seen < restLittle
+	r.seen = allocated
+	if !calm || allocated-r.collected < restWorth {
+		return false
+	}
+	r.collected = allocated
+	return true
 }
 
 // collectAt returns the percentage that leaves garbageRoom beside live bytes
@@ -41,8 +94,11 @@ func collectAt(live uint64) int {
 	return 100 + int(100*garbageRoom/max(live, 1<<20))
 }
 
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+func liveHeap() uint64 { return read("/gc/heap/live:bytes") }
+
+// read returns one of the runtime's metrics.
+func read(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

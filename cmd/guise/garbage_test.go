@@ -20,6 +20,23 @@ func TestCollectorLeavesBoundedGarbage(t *testing.T) {
 	}
 }
 
+// What requests left is collected once they stop, and not again until there
+// is more; while they come it is the collector's own business.
+func TestGarbageIsCollectedAtRest(t *testing.T) {
+	var r rest
+	for i, look := range []struct {
+		allocated uint64 // since the look before
+		due       bool
+	}{
+		{64 << 20, false}, {1 << 20, false}, {restLittle - 1, true}, {0, false}, {restLittle - 1, false},
+		{restWorth, false}, {0, true}, {restLittle, false}, {0, false},
+	} {
+		if due := r.due(r.seen + look.allocated); due != look.due {
+			t.Errorf("look %d: %v, want %v", i, due, look.due)
+		}
+	}
+}
+
 func TestAfterEachCollection(t *testing.T) {
 	calls := make(chan struct{}, 16)
 	afterCollection(func() {

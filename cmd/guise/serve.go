@@ -34,7 +34,8 @@ those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 
-The garbage collector runs when garbage has grown to what is in use and 32 MiB.
+The garbage collector runs when garbage has grown to what is in use and 32 MiB,
+and when nothing has come for some seconds.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
@@ -78,7 +79,7 @@ func (p *program) serve(ctx context.Context) error {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
 	})
 	defer changed.stop()
-	relaxCollector()
+	defer relaxCollector()()
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()

@@ -3,8 +3,27 @@ package gate
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
+
+// What is counted is all there is, in more pieces than one.
+func TestEntriesAreCounted(t *testing.T) {
+	folder := t.TempDir()
+	for _, n := range []int{0, 1, 1000} {
+		for i := range n {
+			write(t, filepath.Join(folder, strconv.Itoa(i)), "")
+		}
+		open, err := os.Open(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := countEntries(int(open.Fd())); got != int64(n)+2 {
+			t.Errorf("%d of %d entries, and of . and ..", got, n)
+		}
+		open.Close()
+	}
+}
 
 // TestSmallestLimitAboveCounts: a cgroup is bound by those it is in.
 func TestSmallestLimitAboveCounts(t *testing.T) {
