@@ -118,15 +118,13 @@ func drop(nc net.Conn) {
 	nc.Close()
 }
 
-// answerAndClose reads on for a moment: bytes that are left unread would reset
-// the connection, and take the answer with them.
 func answerAndClose(tcp *net.TCPConn, f failure) {
 	defer tcp.Close()
-	tcp.SetDeadline(time.Now().Add(awayTime))
 	resp := f.response(&http.Request{Method: http.MethodGet}, false)
 	resp.Close = true
-	if resp.Write(tcp) == nil && tcp.CloseWrite() == nil {
-		io.CopyN(io.Discard, tcp, awayBytes)
+	tcp.SetDeadline(time.Now().Add(awayTime))
+	if resp.Write(tcp) == nil {
+		letRead(tcp)
 	}
 }
 
@@ -141,4 +139,13 @@ func (d *doorkeeper) wait() {
 	d.kept = nil
 	d.mu.Unlock()
 	d.all.Wait()
+}
+
+// letRead ends a connection after its last answer, and reads on for a moment:
+// bytes that are left unread would reset it, and take the answer with them.
+func letRead(tcp *net.TCPConn) {
+	tcp.SetDeadline(time.Now().Add(awayTime))
+	if tcp.CloseWrite() == nil {
+		io.CopyN(io.Discard, tcp, awayBytes)
+	}
 }

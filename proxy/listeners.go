@@ -103,6 +103,9 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 		return a.openTLS(opened)
 	case SOCKS5:
 		err := a.at.proxy.openSOCKS(ctx, &opened)
+		if tcp, isTCP := opened.Conn.(*net.TCPConn); isTCP && err != nil && err != wire.ErrTaken {
+			letRead(tcp) // why it was refused
+		}
 		return opened, err
 	}
 	return opened, nil

@@ -214,3 +214,23 @@ func TestSOCKSCredentials(t *testing.T) {
 		t.Error("the metrics do not count who was refused")
 	}
 }
+
+// TestSOCKSRefusalIsRead by a client that sends on without waiting for it:
+// what it sent must not reset the connection.
+func TestSOCKSRefusalIsRead(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for name, request := range map[string]string{
+		"udp":          "\x05\x01\x00\x05\x03\x00\x01\x7f\x00\x00\x01\x01\xbb",
+		"address type": "\x05\x01\x00\x05\x01\x00\x09\x7f\x00\x00\x01\x01\xbb",
+		"private":      "\x05\x01\x00\x05\x01\x00\x01\x0a\x00\x00\x01\x01\xbb",
+	} {
+		conn := dial(t, address)
+		io.WriteString(conn, request+strings.Repeat("early ", 100))
+		conn.CloseWrite()
+		got, err := io.ReadAll(conn)
+		if err != nil || len(got) < 4 || got[2] != 5 || got[3] == 0 {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
