@@ -171,6 +171,7 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 			}
 		}
 	}
+	until(t, "the tunnel is counted as ended", func() bool { return strings.Contains(metricsText(t, metrics), "guise_tunnels 0") })
 	told := metricsText(t, metrics)
 	if found := canary.FindString(told); found != "" {
 		t.Errorf("the metrics hold %q", found)
