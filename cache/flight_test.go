@@ -204,6 +204,8 @@ func TestSlowFollowerHoldsNobodyUp(t *testing.T) {
 		leader, slow := th.visit("a", ""), th.visit("b", "")
 		cl := th.call()
 		cl.respond(storableFields, -1)
+		<-leader.done
+		<-slow.done // it reads from the start on: afterwards that may be gone
 		block := strings.Repeat("x", 64<<10)
 		go func() {
 			for range 64 {
@@ -212,7 +214,6 @@ func TestSlowFollowerHoldsNobodyUp(t *testing.T) {
 			cl.body.Close()
 		}()
 		th.expect(slow, "x")
-		<-leader.done
 		n, err := io.Copy(io.Discard, leader.resp.Body)
 		leader.resp.Body.Close()
 		if n != 64*64<<10 || err != nil {
