@@ -76,11 +76,10 @@ func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(By
 		t.lot = nil
 	}
 	t.stopContext = context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
+	t.lookLater() // also while the first bytes are written
 	t.up.begin()
 	t.down.begin()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.watch()
+	t.lookLater()
 }
 
 // A tunnel is what its two directions share.
@@ -110,6 +109,12 @@ func (t *tunnel) touch() { t.active.Store(int64(time.Since(t.start))) }
 
 // parkAfter is how long a stream keeps its goroutine for the next byte.
 const parkAfter = 200 * time.Millisecond
+
+func (t *tunnel) lookLater() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watch()
+}
 
 // watch sees to it that somebody looks when the tunnel, or a goroutine of its,
 // has been idle for long enough; t.mu is held. One timer watches both

@@ -385,3 +385,24 @@ func TestConnectionWithoutHalves(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestIdleFromTheStart: a client that takes not even the first bytes is cut
+// like one that takes no later ones.
+func TestIdleFromTheStart(t *testing.T) {
+	full := kind{"full", func(t testing.TB) (near, far net.Conn) {
+		near, far = tcpPair(t)
+		near.(*net.TCPConn).SetReadBuffer(smallBuffer)
+		far.(*net.TCPConn).SetWriteBuffer(smallBuffer)
+		for refused := 0; refused < 5; refused++ { // the kernel finds room for a while
+			far.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			if _, err := far.Write(make([]byte, smallBuffer)); err == nil {
+				refused = 0
+			}
+		}
+		return near, far
+	}}
+	r := start(t, full, kinds[0], Options{Idle: 2 * parkAfter, FromOrigin: make([]byte, smallBuffer)})
+	if err := r.wait(t); err != ErrIdle {
+		t.Error(err)
+	}
+}
