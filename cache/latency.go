@@ -145,6 +145,8 @@ type distribution struct {
 	latest []float64 // of one kind, latest first
 	middle float64
 	spread float64 // standard deviation, but for single strange ones
+	// least and most are the extremes of all that came of late.
+	least, most float64
 }
 
 // outlying is how many standard deviations off is not chance.
@@ -168,7 +170,7 @@ func (s samples) at(now time.Time) *distribution {
 		return nil
 	}
 	const low, deviation = 0.4, 0.742 // of normal values, that part differs from the next by less
-	d := &distribution{spread: quantile(steps, low) / deviation}
+	d := &distribution{spread: quantile(steps, low) / deviation, least: slices.Min(logs), most: slices.Max(logs)}
 	d.latest, d.middle = logs[:enough-1], median(logs[:enough-1])
 	strange := 0
 	for i := len(d.latest); i < len(logs); i++ {
@@ -200,6 +202,16 @@ func (d *distribution) draw(m *latencyModel) float64 {
 	}
 	return d.latest[min(int(m.float()*float64(n)), n-1)] + d.spread/4*m.normal()
 }
+
+// within keeps a drawn value to twice what was seen, of late or of the resource
+// itself, and half of it: where some times are a hundred times others, as of an
+// origin with a cache of its own, the tail of a normal distribution is days.
+func (d *distribution) within(x, own float64) float64 {
+	return max(min(d.least, own)-math.Ln2, min(x, max(d.most, own)+math.Ln2))
+}
+
+// maxLoad bounds by how much more or less load a body's time is taken to change.
+const maxLoad = 8
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
@@ -246,6 +258,8 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.T
 			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)
 			x = d.middle + z*d.spread
 		}
+		x = d.within(x, logOf(float64(e.timing.head)))
+		z = (x - d.middle) / d.spread
 		h.add(max(-outlying, min(z, outlying)))
 	}
 	t := timing{size: e.timing.size, at: now, head: time.Duration(math.Exp(x))}
@@ -255,10 +269,11 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.T
 		// A small body comes with its head or a little later.
 		t.tail = time.Duration(float64(e.timing.tail) * (0.5 + m.float()))
 	case rate != nil:
-		t.tail = time.Duration(math.Exp(rate.draw(m)) * float64(e.timing.size))
+		own := logOf(float64(e.timing.tail) / float64(e.timing.size))
+		t.tail = time.Duration(math.Exp(rate.within(rate.draw(m), own)) * float64(e.timing.size))
 	case e.timing.head > 0:
 		// No other body to go by: its own time, under the load of now.
-		load := float64(t.head) / float64(e.timing.head)
+		load := max(1.0/maxLoad, min(float64(t.head)/float64(e.timing.head), maxLoad))
 		t.tail = time.Duration(float64(e.timing.tail) * load)
 	}
 	return t, h, true
