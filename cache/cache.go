@@ -74,6 +74,7 @@ type Cache struct {
 	flights  map[key]*flight // those that others can join
 	asking   map[key]*flight // inquiries
 	aloft    map[*flight]struct{}
+	behind   map[refreshing]struct{} // refreshes under way
 	differ   *differences
 	recently *unstorables
 	counters Stats
@@ -90,6 +91,7 @@ func New(o Options) *Cache {
 		flights:  map[key]*flight{},
 		asking:   map[key]*flight{},
 		aloft:    map[*flight]struct{}{},
+		behind:   map[refreshing]struct{}{},
 		differ:   newDifferences(),
 		recently: newUnstorables(),
 	}

@@ -204,19 +204,32 @@ func (c *Cache) join(f *flight) bool {
 	return true
 }
 
-// leave is the opposite of join. The last one out ends a flight that cannot be stored.
+// leave is the opposite of join. The last one out ends a flight that cannot be
+// stored, and closes a response that was for the leader, who has gone: whoever
+// else waited for it has no use for it.
 func (c *Cache) leave(f *flight) {
+	if c.left(f) {
+		f.resp.Body.Close()
+		f.cancel(errNobody)
+	}
+}
+
+// left counts one less, and reports whether a response lies there unread.
+func (c *Cache) left(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.interested--; f.interested > 0 || f.finished {
-		return
-	}
-	if f.entry != nil && f.spool != nil && !f.doomed && c.worthFinishing(f) {
+	f.interested--
+	switch {
+	case f.interested > 0:
+	case f.finished:
+		return f.err == nil && f.spool == nil
+	case f.entry != nil && f.spool != nil && !f.doomed && c.worthFinishing(f):
 		timer := time.AfterFunc(orphanTime, func() { f.cancel(errNobody) })
 		context.AfterFunc(f.ctx, func() { timer.Stop() })
-		return
+	default:
+		f.cancel(errNobody)
 	}
-	f.cancel(errNobody)
+	return false
 }
 
 // worthFinishing reports whether a body that nobody reads should still be

@@ -397,3 +397,63 @@ func TestStrangersFollowLater(t *testing.T) {
 		}
 	})
 }
+
+// A leader who has gone leaves nothing open at the origin, though others wait.
+func TestUnwantedResponseIsLetGo(t *testing.T) {
+	for name, o := range map[string]Options{"shared": shared, "disguised": {}} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, o, func(th *theatre) {
+				leader := th.visit("a", "")
+				cl := th.call()
+				follower := th.visit("b", "")
+				th.quiet()
+				leader.stop()
+				synctest.Wait()
+				cl.respond("Cache-Control: no-store", -1)
+				own := th.call()
+				synctest.Wait()
+				if cl.r.Context().Err() == nil {
+					t.Error("nobody reads the response, and it is not closed")
+				}
+				own.respond("Cache-Control: no-store", 3)
+				go func() {
+					own.body.Write([]byte("own"))
+					own.body.Close()
+				}()
+				th.expect(follower, "own")
+				th.end(follower)
+				cl.body.CloseWithError(errOrigin)
+			})
+		})
+	}
+}
+
+// However many are answered stale meanwhile, one asks the origin.
+func TestRefreshIsMadeOnce(t *testing.T) {
+	stage(t, shared, func(th *theatre) {
+		const fields = "Cache-Control: max-age=60, stale-while-revalidate=600\nETag: \"1\""
+		v := th.visit("a", "")
+		cl := th.call()
+		cl.respond(fields, 1)
+		io.WriteString(cl.body, "a")
+		cl.body.Close()
+		th.expect(v, "a")
+		th.end(v)
+		time.Sleep(2 * time.Minute) // the bubble's time
+		for range 3 {
+			v := th.visit("b", "")
+			th.expect(v, "a")
+			th.end(v)
+		}
+		cl = th.call()
+		th.quiet()
+		cl.respond(fields, 1)
+		io.WriteString(cl.body, "b")
+		cl.body.Close()
+		synctest.Wait()
+		v = th.visit("b", "")
+		th.expect(v, "b")
+		th.end(v)
+		th.quiet()
+	})
+}

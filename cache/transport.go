@@ -98,6 +98,12 @@ func knownTo(r *http.Request) bool {
 	return len(r.Header["Cookie"]) > 0 || len(r.Header["Authorization"]) > 0
 }
 
+// A refreshing is a stale entry's refresh under way.
+type refreshing struct {
+	e      *entry
+	client string
+}
+
 // refresh validates a stale entry in the background (RFC 5861 §3), unless
 // somebody does already.
 func (t *transport) refresh(q *query, e *entry) {
@@ -112,13 +118,28 @@ func (t *transport) refresh(q *query, e *entry) {
 	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
 		behind.r.Header.Del(name)
 	}
+	mine := refreshing{e: e}
+	if q.sharing == Disguised {
+		mine.client = q.client // nobody's view says that another had the same
+	}
 	c.mu.Lock()
 	_, busy := c.flights[e.flightKey(q)]
+	if !busy {
+		_, busy = c.behind[mine]
+	}
+	if !busy {
+		c.behind[mine] = struct{}{}
+	}
 	c.mu.Unlock()
 	if busy {
 		return
 	}
 	c.fetches.Go(func() {
+		defer func() {
+			c.mu.Lock()
+			delete(c.behind, mine)
+			c.mu.Unlock()
+		}()
 		ctx, cancel := context.WithTimeout(ctx, orphanTime)
 		defer cancel()
 		stop := context.AfterFunc(c.ctx, cancel)
