@@ -173,9 +173,9 @@ func hopByHop(h http.Header) {
 	delete(h, "Connection")
 }
 
-// fixed are fields that an update leaves alone (RFC 9111 §3.2): the stored
-// body depends on its length, and on the range it is a part of.
-var fixed = map[string]bool{"Content-Length": true, "Content-Range": true}
+// fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how
+// the stored bytes are to be read.
+var fixed = map[string]bool{"Content-Length": true, "Content-Range": true, "Content-Encoding": true}
 
 // updated returns the stored header as a newer response's header changes it
 // (RFC 9111 §3.2).

@@ -95,6 +95,23 @@ func TestRanges(t *testing.T) {
 		return step{do: get(spec), want: "206\nContent-Range: bytes " + where + "\n\n" + data}
 	}
 	play(t, shared, map[string][]step{
+		"a digest is of what is sent": {
+			{give: "200\n" + fields + "\nContent-Digest: sha-256=:YQ==:\nContent-MD5: YQ==\n\n0123456789"},
+			{do: get("0-1"), want: "206\n!Content-Digest\n!Content-Md5\n\n01"},
+			{do: get("0-1,4-5"), want: "206\n!Content-Digest\n!Content-Md5"},
+			{want: "200\nContent-Digest: sha-256=:YQ==:\nContent-Md5: YQ==\n\n0123456789"},
+		},
+		"a digest of a part is not the whole's": {
+			{do: get("0-4"), give: "206\n" + fields + "\nContent-Range: bytes 0-4/10\nContent-Digest: sha-256=:YQ==:\n\n01234"},
+			{give: "206\n" + fields + "\nContent-Range: bytes 5-9/10\nContent-Digest: sha-256=:Yg==:\n\n56789",
+				sent: "Range: bytes=5-", want: "200\n!Content-Digest\n\n0123456789"},
+			{want: "200\n!Content-Digest\n\n0123456789"},
+		},
+		"the rest in another coding is not the rest": {
+			{do: get("0-4"), give: "206\n" + fields + "\nContent-Range: bytes 0-4/10\nContent-Encoding: gzip\n\n01234"},
+			{do: get("5-9"), give: "206\n" + fields + "\nContent-Range: bytes 5-9/10\n\n56789", want: "206\n\n56789"},
+			{give: "200\n" + fields + "\n\nabcdefghij", want: "200\n\nabcdefghij"},
+		},
 		"first bytes":                  {whole, from("0-1", "0-1/10", "01")},
 		"open end":                     {whole, from("8-", "8-9/10", "89")},
 		"suffix":                       {whole, from("-3", "7-9/10", "789")},

@@ -164,6 +164,16 @@ func TestFreshening(t *testing.T) {
 			given(stored),
 			{after: hour, do: "GET /\nIf-None-Match: \"1\"", give: "304\nETag: \"1\"", want: "304\nETag: \"1\"\n\n"},
 		},
+		"the coding is that of the stored bytes": {
+			given("Cache-Control: max-age=60\nETag: \"1\""),
+			{after: hour, give: "304\nETag: \"1\"\nContent-Encoding: gzip", want: "200\n!Content-Encoding\n\na"},
+			{want: "200\n!Content-Encoding\n\na"},
+		},
+		"also after HEAD": {
+			given("Cache-Control: max-age=60\nETag: \"1\""),
+			{do: "HEAD /\nCache-Control: no-cache", give: "200\nETag: \"1\"\nContent-Encoding: gzip", want: "200"},
+			{want: "200\n!Content-Encoding\n\na"},
+		},
 		"a stored Age is not the new one's": {
 			given("Cache-Control: max-age=60\nETag: \"1\"\nAge: 30"),
 			{after: hour, give: "304", want: "200\n\na"},

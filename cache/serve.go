@@ -113,6 +113,7 @@ func cutRange(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 	}
 	r.last = r.first + int64(len(data)) - 1
 	resp.StatusCode, resp.Status = http.StatusPartialContent, "206 Partial Content"
+	withoutDigests(resp.Header)
 	resp.Header["Content-Range"] = []string{r.String()}
 	resp.Header["Content-Length"] = []string{strconv.Itoa(len(data))}
 	resp.ContentLength = int64(len(data))
@@ -140,6 +141,7 @@ func cutRanges(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 		return e.body, true
 	}
 	resp.StatusCode, resp.Status = http.StatusPartialContent, "206 Partial Content"
+	withoutDigests(resp.Header)
 	var body []byte
 	if len(parts) == 1 {
 		resp.Header["Content-Range"] = []string{parts[0].String()}
@@ -154,6 +156,13 @@ func cutRanges(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 	resp.Header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
 	return body, true
+}
+
+// withoutDigests drops digests of a message's content (RFC 9530 §2, RFC 2616
+// §14.15), which is now another.
+func withoutDigests(h http.Header) {
+	delete(h, "Content-Digest")
+	delete(h, "Content-Md5")
 }
 
 // byteRanges writes parts of a body as multipart/byteranges, and returns the

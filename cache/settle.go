@@ -151,6 +151,10 @@ func complete(resp *http.Response, e *entry) bool {
 	prefix := e.part.prefix()
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	tag := strings.Trim(resp.Header.Get("ETag"), " \t")
+	coding := resp.Header["Content-Encoding"] // need not be said again, RFC 9110 §15.3.7
+	if len(coding) > 0 && strings.Join(coding, ", ") != e.coding() {
+		return false // whatever the tag says
+	}
 	if resp.StatusCode != http.StatusPartialContent || !ok || r.first != int64(len(prefix)) || tag != e.etag ||
 		r.total < 0 || r.last != r.total-1 || e.part.total >= 0 && e.part.total != r.total ||
 		resp.ContentLength >= 0 && resp.ContentLength != r.last-r.first+1 {
@@ -158,6 +162,7 @@ func complete(resp *http.Response, e *entry) bool {
 	}
 	resp.Header = updated(e.header, resp.Header, &e.directives)
 	resp.Header.Del("Content-Range")
+	withoutDigests(resp.Header)
 	resp.Header["Content-Length"] = []string{formatInt(r.total)}
 	resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
 	resp.ContentLength, resp.TransferEncoding = r.total, nil
@@ -285,7 +290,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 	if !whole(e) && whole(old) && e.coding() != old.coding() {
 		return // whatever the tag says, it is not a part of that
 	}
-	switch same := e.strong() && old.etag == e.etag; {
+	switch same := e.strong() && old.etag == e.etag && e.coding() == old.coding(); {
 	case e.part != nil && old.part == nil && !same && !e.strong():
 		return // the whole one can answer what the part cannot
 	case e.part != nil && old.part == nil && same:
@@ -337,6 +342,7 @@ func (e *entry) becomeWhole(data []byte, of *entry) {
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
 	e.header = e.header.Clone() // the flight's readers have the other
 	delete(e.header, "Content-Range")
+	withoutDigests(e.header)
 	e.header["Content-Length"] = []string{formatInt(e.length)}
 	e.calculate()
 	if of != nil {
