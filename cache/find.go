@@ -102,7 +102,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 				return finding{verdict: do, e: own, view: v}
 			}
 			// It is not there before all of it has come.
-			if q.plain() {
+			if q.plain() && !q.latest {
 				return finding{verdict: pretendIt, e: own, view: v}
 			}
 			return finding{}

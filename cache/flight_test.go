@@ -457,3 +457,31 @@ func TestRefreshIsMadeOnce(t *testing.T) {
 		th.quiet()
 	})
 }
+
+// Who is to wait for nobody's fetch does not wait for an inquiry either: it may
+// have come out of that one.
+func TestAloneWaitsForNoInquiry(t *testing.T) {
+	stage(t, Options{}, func(th *theatre) {
+		alone := func(client string) *visit {
+			ctx, cancel := context.WithCancel(th.t.Context())
+			return th.visitWith(WithVisitor(ctx, Visitor{Client: client, Alone: true}), cancel, "")
+		}
+		answer := func(v *visit, cl *call) {
+			t.Helper()
+			cl.respond(storableFields, 1)
+			go func() {
+				io.WriteString(cl.body, "a")
+				cl.body.Close()
+			}()
+			th.expect(v, "a")
+			th.end(v)
+		}
+		answer(alone("a"), th.call())
+		time.Sleep(present + time.Second) // how long the origin takes is not known any more
+		b, c := alone("b"), alone("c")
+		first := th.call()
+		answer(c, th.call())
+		answer(b, first)
+		th.quiet()
+	})
+}

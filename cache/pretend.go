@@ -12,9 +12,11 @@ import (
 func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c, e := t.c, found.e
 	begun := c.now()
-	if f := c.beingAsked(q.everybody, e); f != nil {
-		if resp, done, err := t.joinInquiry(q, found, f, begun); done {
-			return resp, err
+	if !q.latest {
+		if f := c.beingAsked(q.everybody, e); f != nil {
+			if resp, done, err := t.joinInquiry(q, found, f, begun); done {
+				return resp, err
+			}
 		}
 	}
 	p, ok := c.imagine(q, found, begun)
