@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"guise/proxy/inspect"
+	"guise/proxy/wire"
 	"guise/proxy/wire/http2test"
 )
 
@@ -283,6 +285,42 @@ func TestHTTP11Required(t *testing.T) {
 	}
 	if n := len(framed.saw()); n != 1 {
 		t.Errorf("asked %d times over HTTP/2", n)
+	}
+}
+
+// TestEndedConnectionsAreForgotten: of an origin that nobody visits again, no
+// connection is kept that has ended.
+func TestEndedConnectionsAreForgotten(t *testing.T) {
+	o := serveFramed(t, func(s *framedStream) {
+		s.head(true, ":status: 204")
+		s.goAway(s.id)
+	})
+	s := newSecureOrigins(&wire.Transport{
+		Dial: new(net.Dialer).DialContext,
+		TLS:  originTLS(trusting(originAuthority())),
+	})
+	t.Cleanup(s.close)
+	for n := range 3 {
+		ctx := wire.WithIsolation(t.Context(), fmt.Sprint("person ", n))
+		r, _ := http.NewRequestWithContext(ctx, "GET", "https://"+o.address+"/", nil)
+		resp, err := s.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	kept := func() (n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, p := range s.places {
+			n += len(p.conns)
+		}
+		return n
+	}
+	for end := time.Now().Add(20 * time.Second); kept() > 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are kept", kept())
+		}
 	}
 }
 

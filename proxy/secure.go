@@ -264,7 +264,7 @@ func (s *secureOrigins) place(k placeKey) *place {
 // reserve returns a connection with a stream reserved, one to wait for if all
 // are busy, or nil if another may be opened. s.mu is held.
 func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
-	p.conns = slices.DeleteFunc(p.conns, func(cc *wire.HTTP2Conn) bool { return !cc.Usable() })
+	p.forgetEnded()
 	for _, cc := range p.conns {
 		if cc.Reserve() {
 			return cc, true
@@ -281,9 +281,14 @@ func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
 	return nil, false
 }
 
+// forgetEnded drops the connections that take no more streams. s.mu is held.
+func (p *place) forgetEnded() {
+	p.conns = slices.DeleteFunc(p.conns, func(cc *wire.HTTP2Conn) bool { return !cc.Usable() })
+}
+
 // open opens a connection to p.
 func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.HTTP2Conn, error) {
-	cc, err := s.dial(context.WithValue(ctx, asksKey{}, p), p.address)
+	cc, err := s.dial(context.WithValue(ctx, asksKey{}, p), p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.opening = nil
@@ -301,21 +306,27 @@ func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.H
 		return nil, nil
 	}
 	p.verified, p.http1 = time.Now(), time.Time{}
-	cc.Reserve()
 	if s.closed {
 		cc.Retire()
 	} else {
 		p.conns = append(p.conns, cc)
+		p.forgetEnded() // it may have ended by now
 	}
 	return cc, nil
 }
 
-func (s *secureOrigins) dial(ctx context.Context, address string) (*wire.HTTP2Conn, error) {
-	tc, err := s.wire.Connect(ctx, address, "h2")
+// dial opens a connection to p, with a stream reserved. p forgets it when it
+// ends: a place that nobody visits again would hold it, and itself, forever.
+func (s *secureOrigins) dial(ctx context.Context, p *place) (*wire.HTTP2Conn, error) {
+	tc, err := s.wire.Connect(ctx, p.address, "h2")
 	if tc == nil || err != nil {
 		return nil, err
 	}
-	return s.wire.HTTP2(tc), nil
+	return s.wire.HTTP2(tc, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		p.forgetEnded()
+	}), nil
 }
 
 // close closes connections, each after its last exchange. Requests that are on

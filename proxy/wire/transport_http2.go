@@ -31,8 +31,9 @@ const (
 // Nothing of a request that may differ between two clients gets into the
 // compression's table, which all share (RFC 7541 §7.1).
 type HTTP2Conn struct {
-	t  *Transport
-	nc secureConn
+	t     *Transport
+	nc    secureConn
+	ended func()
 
 	// The reading goroutine's.
 	br      *bufio.Reader
@@ -67,8 +68,10 @@ type HTTP2Conn struct {
 	idle     *time.Timer // runs while there are none
 }
 
-// HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned.
-func (t *Transport) HTTP2(tc *tls.Conn) *HTTP2Conn { return t.startHTTP2(tc) }
+// HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned. The
+// first stream is reserved. When the connection has ended, ended is called
+// once, with no lock held; it may be nil.
+func (t *Transport) HTTP2(tc *tls.Conn, ended func()) *HTTP2Conn { return t.startHTTP2(tc, ended) }
 
 // A secureConn is what is used of a [tls.Conn].
 type secureConn interface {
@@ -77,14 +80,15 @@ type secureConn interface {
 	ConnectionState() tls.ConnectionState
 }
 
-func (t *Transport) startHTTP2(tc secureConn) *HTTP2Conn {
+func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	t.once.Do(t.init)
 	c := &HTTP2Conn{
-		t: t, nc: tc,
+		t: t, nc: tc, ended: ended,
 		calm: calmBurst, calmAt: time.Now(),
 		streams: make(map[uint32]*originStream),
 		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
-		window: firstWindow, initial: firstWindow,
+		reserved: 1,
+		window:   firstWindow, initial: firstWindow,
 	}
 	c.changed.L = &c.mu
 	c.encoder = hpack.NewEncoder(&c.encoded)
@@ -93,6 +97,7 @@ func (t *Transport) startHTTP2(tc secureConn) *HTTP2Conn {
 	c.health = time.AfterFunc(t.HandshakeTimeout, c.listen)
 	c.idle = time.AfterFunc(t.IdleTimeout, c.Retire)
 	c.mu.Lock()
+	c.idle.Stop() // until the reserved stream is over
 	c.out = append(c.output(), http2Preface...)
 	c.out = append(c.out, appendSettings(nil,
 		[2]uint32{uint32(settingEnablePush), 0},
@@ -230,6 +235,7 @@ func (c *HTTP2Conn) end(err error) {
 	c.idle.Stop()
 	for _, st := range c.streams {
 		st.fail(st.lost(err))
+		c.forget(st)
 	}
 	c.changed.Broadcast()
 	var fault *http2Fault
@@ -348,6 +354,9 @@ func (c *HTTP2Conn) run() {
 		err = connError("read", err)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.end(err)
+	c.mu.Unlock()
+	if c.ended != nil {
+		c.ended()
+	}
 }

@@ -132,7 +132,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	st.cond.L = &c.mu
 	c.next += 2
 	if len(c.streams) == 0 && c.greeted {
-		c.heard = false
+		c.heard, c.pinged = false, false
 		c.health.Reset(originSilence)
 	}
 	c.idle.Stop()

@@ -131,12 +131,9 @@ func (st *originStream) await() (*http.Response, error) {
 			if trace == nil || trace.Got1xxResponse == nil {
 				continue
 			}
-			code, _ := b.code()
-			c.mu.Unlock()
-			err := trace.Got1xxResponse(code, textproto.MIMEHeader(b.header))
-			c.mu.Lock()
-			if err != nil {
+			if err := st.inform(trace, b); err != nil {
 				st.abort(codeCancel, err)
+				st.drop()
 				return nil, err
 			}
 		case st.resp != nil:
@@ -147,6 +144,15 @@ func (st *originStream) await() (*http.Response, error) {
 			st.cond.Wait()
 		}
 	}
+}
+
+// inform passes an interim response on, without the lock meanwhile. It has the
+// lock again also after a panic, for await to give back.
+func (st *originStream) inform(trace *httptrace.ClientTrace, b *responseBlock) error {
+	st.c.mu.Unlock()
+	defer st.c.mu.Lock()
+	code, _ := b.code()
+	return trace.Got1xxResponse(code, textproto.MIMEHeader(b.header))
 }
 
 // lost is what the end of the connection, for err, means to the stream.
@@ -222,7 +228,10 @@ func (st *originStream) wasReset(code http2Code) {
 
 // head takes a head, or the trailer section.
 func (st *originStream) head(b *responseBlock) error {
-	if st.resp != nil {
+	switch {
+	case st.remoteDone:
+		return streamFault(st.id, codeStreamClosed, "head after the end")
+	case st.resp != nil:
 		return st.trailers(b)
 	}
 	code, err := b.code()
@@ -440,20 +449,24 @@ func (st *originStream) deliver() error {
 
 // Close gives up what has not come yet.
 func (b originBody) Close() error {
-	st, c := b.st, b.st.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if st.closed {
-		return nil
+	st := b.st
+	st.c.mu.Lock()
+	defer st.c.mu.Unlock()
+	if !st.closed {
+		st.drop()
 	}
+	return nil
+}
+
+// drop lets go of what has come, and of what would.
+func (st *originStream) drop() {
 	st.closed = true
 	st.freeInput()
-	c.credit(0)
+	st.c.credit(0)
 	st.cond.Broadcast()
 	if !st.remoteDone {
 		st.abort(codeCancel, errBodyClosed)
 	}
-	return nil
 }
 
 // watch cancels the stream when the request's context ends.

@@ -12,6 +12,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +35,8 @@ func openHTTP2(t *testing.T, streams int, handle http.HandlerFunc) (*HTTP2Conn, 
 	if err != nil || tc == nil {
 		t.Fatal(tc, err)
 	}
-	c := tr.HTTP2(tc)
+	c := tr.HTTP2(tc, nil)
+	c.Release()
 	t.Cleanup(c.Retire)
 	return c, s.URL
 }
@@ -205,7 +209,8 @@ func TestHTTP2TableHoldsNothingOfAClient(t *testing.T) {
 	sizes := make(map[string]int)
 	for _, before := range []string{"secret", "public"} {
 		fake := &fakeOrigin{}
-		c := new(Transport).startHTTP2(fake)
+		c := new(Transport).startHTTP2(fake, nil)
+		c.Release()
 		for _, secret := range []string{before, "secret"} {
 			r, _ := http.NewRequest("GET", "https://a.example/"+secret, nil)
 			r.Header = http.Header{"Cookie": {"a=" + secret}, "Authorization": {"Bearer " + secret}, "X-Own": {secret}, "User-Agent": {"persona"}}
@@ -227,6 +232,101 @@ func TestHTTP2TableHoldsNothingOfAClient(t *testing.T) {
 	}
 	if sizes["secret"] != sizes["public"] {
 		t.Errorf("a request takes %d bytes after the same one, %d after another", sizes["secret"], sizes["public"])
+	}
+}
+
+// TestHTTP2FirstStreamIsReserved: however soon an origin wants no streams, the
+// one that the connection was opened for is counted.
+func TestHTTP2FirstStreamIsReserved(t *testing.T) {
+	c := new(Transport).startHTTP2(&fakeOrigin{}, nil)
+	c.mu.Lock()
+	c.most = 0
+	c.mu.Unlock()
+	if c.Reserve() {
+		t.Error("more streams than the origin wants")
+	}
+	c.Release()
+	c.mu.Lock()
+	left := c.reserved
+	c.mu.Unlock()
+	if left != 0 {
+		t.Errorf("%d streams are reserved", left)
+	}
+	c.Retire()
+}
+
+// TestHTTP2AsksBeforeItGivesUp: a PING that was out when a stream ended is no
+// reason to take the next stream's silence for the connection's end.
+func TestHTTP2AsksBeforeItGivesUp(t *testing.T) {
+	c := new(Transport).startHTTP2(&fakeOrigin{}, nil)
+	c.mu.Lock()
+	c.greeted, c.pinged = true, true // as after a silence on an earlier stream
+	c.mu.Unlock()
+	r, _ := http.NewRequest("GET", "https://a.example/", nil)
+	failed := make(chan error)
+	go func() {
+		_, err := c.RoundTrip(r)
+		failed <- err
+	}()
+	for begun := false; !begun; runtime.Gosched() {
+		c.mu.Lock()
+		begun = len(c.streams) == 1
+		c.mu.Unlock()
+	}
+	c.listen() // the time of silence is over
+	c.mu.Lock()
+	err, asked := c.err, c.pinged
+	c.mu.Unlock()
+	if err != nil || !asked {
+		t.Errorf("asked: %v, ended with %v", asked, err)
+	}
+	c.listen()
+	if err := <-failed; err != ErrResponseTimeout {
+		t.Error(err)
+	}
+}
+
+// TestHTTP2PanicInAHookEndsOneRequest: the process and the connection go on.
+func TestHTTP2PanicInAHookEndsOneRequest(t *testing.T) {
+	c, url := openHTTP2(t, 10, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+	})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			Got1xxResponse: func(int, textproto.MIMEHeader) error { panic("hook") },
+		})
+		r, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+		c.Reserve()
+		c.RoundTrip(r)
+	}()
+	getHTTP2(t, c, url).Body.Close()
+}
+
+// TestHTTP2EndIsTold: whoever opened a connection learns of its end, and no
+// request's context holds it any longer.
+func TestHTTP2EndIsTold(t *testing.T) {
+	fake, told := &fakeOrigin{}, make(chan bool)
+	c := new(Transport).startHTTP2(fake, func() { close(told) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "GET", "https://a.example/", nil)
+	failed := make(chan error)
+	go func() {
+		_, err := c.RoundTrip(r)
+		failed <- err
+	}()
+	fake.Close()
+	<-failed
+	<-told
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.streams) != 0 {
+		t.Errorf("%d streams are left", len(c.streams))
 	}
 }
 
@@ -274,20 +374,26 @@ func FuzzHTTP2Origin(f *testing.F) {
 	data := func(flags byte, text string) string {
 		return string(append(appendFrameHead(nil, frameHead{length: len(text), kind: frameData, flags: flags, stream: 1}), text...))
 	}
-	f.Add([]byte(settings + head(5, "\x88")))
-	f.Add([]byte(settings + head(4, "\x88\x0f\x0d\x015") + data(0, "he") + data(1, "llo")))
-	f.Add([]byte(settings + head(4, "\x08\x03103") + head(4, "\x88") + data(1, "hello")))
-	f.Add([]byte(settings + head(4, "\x88") + data(0, "hello") + head(5, "\x40\x01a\x01b")))
-	f.Add([]byte(settings + string(appendReset(nil, 1, codeRefused))))
-	f.Add([]byte(settings + string(appendGoAway(nil, 0, codeNone))))
-	f.Add([]byte(settings + string(appendWindowUpdate(nil, 1, 7))))
-	f.Fuzz(func(t *testing.T, said []byte) {
+	f.Add([]byte(settings+head(5, "\x88")), false)
+	f.Add([]byte(settings+head(4, "\x88\x0f\x0d\x015")+data(0, "he")+data(1, "llo")), false)
+	f.Add([]byte(settings+head(4, "\x08\x03103")+head(4, "\x88")+data(1, "hello")), false)
+	f.Add([]byte(settings+head(4, "\x88")+data(0, "hello")+head(5, "\x40\x01a\x01b")), false)
+	f.Add([]byte(settings+string(appendReset(nil, 1, codeRefused))), false)
+	f.Add([]byte(settings+string(appendGoAway(nil, 0, codeNone))), false)
+	f.Add([]byte(settings+string(appendWindowUpdate(nil, 1, 7))), false)
+	f.Add([]byte(settings+head(5, "\x88")), true)
+	f.Add([]byte(settings+string(appendWindowUpdate(appendWindowUpdate(nil, 0, 1<<20), 1, 1<<20))+head(5, "\x88")), true)
+	f.Add([]byte(string(appendSettings(nil, [2]uint32{uint32(settingInitialWindow), 0}))+head(4, "\x88")+string(appendReset(nil, 1, codeNone))), true)
+	f.Fuzz(func(t *testing.T, said []byte, posts bool) {
+		over := make(chan struct{})
 		fake := &fakeOrigin{said: bytes.NewReader(said)}
-		c := new(Transport).startHTTP2(fake)
-		if !c.Reserve() {
-			return // it was over before it began
-		}
+		c := new(Transport).startHTTP2(fake, func() { close(over) })
 		r, _ := http.NewRequest("GET", "https://a.example/", nil)
+		if posts {
+			body := &closing{Reader: bytes.NewReader(make([]byte, 2*firstWindow)), closed: make(chan struct{})}
+			defer func() { <-body.closed }() // whatever becomes of it, nobody reads on
+			r, _ = http.NewRequest("POST", "https://a.example/", body)
+		}
 		resp, err := c.RoundTrip(r)
 		if err != nil {
 			return
@@ -300,10 +406,25 @@ func FuzzHTTP2Origin(f *testing.F) {
 			t.Errorf("%d bytes of %d, %v", len(got), n, err)
 		}
 		resp.Body.Close()
+		if posts {
+			<-over // until then its body may be on the way
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.unread != 0 || len(c.streams) != 0 {
-			t.Errorf("%d bytes and %d streams are left", c.unread, len(c.streams))
+		if c.unread != 0 || c.reserved != 0 || len(c.streams) != 0 {
+			t.Errorf("%d bytes, %d reserved and %d other streams are left", c.unread, c.reserved, len(c.streams))
 		}
 	})
+}
+
+// A closing tells when it is closed.
+type closing struct {
+	io.Reader
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *closing) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
 }
