@@ -440,10 +440,14 @@ func (b originBody) Read(p []byte) (int, error) {
 
 // deliver puts the trailers where the caller looks for them.
 func (st *originStream) deliver() error {
-	if st.trailer != nil {
+	switch {
+	case st.trailer == nil:
+	case st.resp.Trailer == nil: // whoever has the response took it out
+		st.resp.Trailer = st.trailer
+	default:
 		maps.Copy(st.resp.Trailer, st.trailer)
-		st.trailer = nil
 	}
+	st.trailer = nil
 	return io.EOF
 }
 

@@ -330,6 +330,22 @@ func TestHTTP2EndIsTold(t *testing.T) {
 	}
 }
 
+// TestHTTP2TrailersWithoutAPlace: a caller may take the place for them away, as
+// with HTTP/1.1.
+func TestHTTP2TrailersWithoutAPlace(t *testing.T) {
+	c, url := openHTTP2(t, 10, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Sum")
+		io.WriteString(w, "body")
+		w.Header().Set("Sum", "4")
+	})
+	resp := getHTTP2(t, c, url)
+	resp.Trailer = nil
+	if got, err := io.ReadAll(resp.Body); string(got) != "body" || err != nil || resp.Trailer.Get("Sum") != "4" {
+		t.Errorf("%q %v %v", got, err, resp.Trailer)
+	}
+	resp.Body.Close()
+}
+
 // A fakeOrigin says what is in it, then ends.
 type fakeOrigin struct {
 	net.Conn
