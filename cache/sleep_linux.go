@@ -17,7 +17,8 @@ func sleepFine(d time.Duration) bool {
 	}
 	timer := os.NewFile(uintptr(fd), "timer")
 	defer timer.Close()
-	at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	// Nothing would stop the timer, and who waits for it would never wake.
+	at := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(d), 1))}
 	if err := unix.TimerfdSettime(fd, 0, &at, nil); err != nil {
 		return false
 	}
