@@ -146,7 +146,13 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		if err := c.waitUntil(q.ctx, f.given); err != nil {
 			return nil, err
 		}
-		return c.serve(q, f.fresh, f.given), nil
+		resp := c.serve(q, f.fresh, f.given)
+		for _, name := range []string{"Set-Cookie", "Set-Cookie2"} {
+			if lines := f.resp.Header[name]; len(lines) > 0 {
+				resp.Header[name] = lines // this client's, and not stored
+			}
+		}
+		return resp, nil
 	case f.mismatched:
 		// A 304, or a part, of something else than what is stored.
 		c.leave(f)

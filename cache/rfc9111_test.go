@@ -169,6 +169,11 @@ func TestFreshening(t *testing.T) {
 			{after: hour, give: "304\nETag: \"1\"\nContent-Encoding: gzip", want: "200\n!Content-Encoding\n\na"},
 			{want: "200\n!Content-Encoding\n\na"},
 		},
+		"a cookie is for who asked": {
+			given("Cache-Control: max-age=60\nETag: \"1\""),
+			{after: hour, give: "304\nETag: \"1\"\nSet-Cookie: a=b", want: "200\nSet-Cookie: a=b\n\na"},
+			{want: "200\n!Set-Cookie\n\na"},
+		},
 		"also after HEAD": {
 			given("Cache-Control: max-age=60\nETag: \"1\""),
 			{do: "HEAD /\nCache-Control: no-cache", give: "200\nETag: \"1\"\nContent-Encoding: gzip", want: "200"},

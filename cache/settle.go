@@ -101,6 +101,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
+	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.calculate()
 	return &n
 }
