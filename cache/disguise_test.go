@@ -16,6 +16,7 @@ var (
 // Each client of a disguised entry sees what it would see with a cache of its own.
 func TestDisguise(t *testing.T) {
 	const give = "200\nCache-Control: max-age=60, s-maxage=600\nDate: @-1s\n\na"
+	const tagged, part = "200\nCache-Control: max-age=60\nETag: \"1\"", "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes "
 	first := step{as: "a", give: give, want: "200\nDate: @0s\nCache-Control: max-age=30, s-maxage=570\n!Age\n!Cache-Status\n\na"}
 	// The origin is asked by a newcomer while its present speed is not
 	// known; what it says is not used.
@@ -73,6 +74,15 @@ func TestDisguise(t *testing.T) {
 			{as: "a", do: "GET /\nCookie: x=y", give: "200\nCache-Control: max-age=60\nETag: \"1\"\n\na", want: "200\nETag: \"1\"\nCache-Control: max-age=60\n\na"},
 			{as: "a", do: "GET /\nCookie: x=y", want: "200\nAge: 0\nETag: \"1\"\n\na"},
 			{as: "b", do: "GET /\nCookie: x=y", give: "200\n\nb", want: "200\n\nb"}},
+		"a part does not bring what another has of the rest": {
+			{as: "a", give: tagged + "\n\n0123456789", want: "200\n\n0123456789"},
+			{as: "b", do: "GET /\nRange: bytes=0-1", give: part + "0-1/10\n\n01", want: "206\n\n01"},
+			{as: "b", do: "GET /\nRange: bytes=2-3", give: part + "2-3/10\n\n23", want: "206\n\n23"},
+			{as: "b", do: "GET /\nRange: bytes=0-3", want: "206\n\n0123"},
+			{as: "c", do: "GET /\nRange: bytes=4-5", give: part + "4-5/10\n\n45", want: "206\n\n45"},
+			{as: "b", do: "GET /\nRange: bytes=4-5", give: part + "4-5/10\n\n45", want: "206\n\n45"},
+			{as: "b", give: tagged + "\n\n0123456789", want: "200\n!Age\n\n0123456789"},
+			{as: "a", want: "200\nAge: 0\n\n0123456789"}},
 		"another site is another cache": {first, {as: "a", site: "b", give: "200\n\nb", want: "200\n\nb"}},
 	})
 }

@@ -291,6 +291,9 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 	if !whole(e) && whole(old) && e.coding() != old.coding() {
 		return // whatever the tag says, it is not a part of that
 	}
+	if disguised && !whole(e) && !old.seenBy(viewers) {
+		return // with it they would have what only others fetched
+	}
 	switch same := e.strong() && old.etag == e.etag && e.coding() == old.coding(); {
 	case e.part != nil && old.part == nil && !same && !e.strong():
 		return // the whole one can answer what the part cannot
@@ -321,6 +324,16 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 		}
 	}
 	c.store.remove(old)
+}
+
+// seenBy reports whether each of the clients has a view of e.
+func (e *entry) seenBy(clients map[string]time.Time) bool {
+	for client := range clients {
+		if e.views[client] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // maxSpans bounds the parts of one representation.
