@@ -173,3 +173,28 @@ func TestMemory(t *testing.T) {
 type closer struct{}
 
 func (closer) Close() error { return nil }
+
+// What is remembered of clients stays within the budget too, though nothing is stored.
+func TestViewsAreBounded(t *testing.T) {
+	o := Options{Memory: 32 << 10}
+	s := newScene(t, o)
+	for i := range 400 {
+		s.give = "200\nCache-Control: max-age=600\n\na"
+		ctx := WithVisitor(t.Context(), Visitor{Client: fmt.Sprint(i)})
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second one is a hit, for which a header is made
+			resp, err := s.rt.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			drain(resp.Body, 1<<10)
+			s.c.settled()
+		}
+		if got := s.c.Stats().Bytes; got > o.Memory {
+			t.Fatalf("%d bytes are held for %d clients", got, i+1)
+		}
+	}
+}

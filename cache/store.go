@@ -154,7 +154,8 @@ func (s *store) drop(r *resource) {
 	}
 }
 
-// view notes that client uses e since the given time.
+// view notes that client uses e since the given time. It can be what makes the
+// store too large, and e is dropped then.
 func (s *store) view(e *entry, client string, since time.Time) {
 	if e.views == nil {
 		e.views = map[string]*view{}
@@ -171,6 +172,7 @@ func (s *store) view(e *entry, client string, since time.Time) {
 	e.viewed += v.cost
 	if e.held != nil {
 		s.grow(e.held, v.cost)
+		s.fit()
 	}
 }
 
@@ -196,6 +198,7 @@ func (s *store) weighView(e *entry, client string, v *view, by int64) {
 	e.viewed += by
 	if e.held != nil {
 		s.grow(e.held, by)
+		s.fit()
 	}
 }
 
