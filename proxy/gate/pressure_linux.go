@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 func memoryLimitIsSet() bool {
@@ -106,11 +104,11 @@ func descriptorsInUse() (used, limit int64) {
 	if info, err := os.Stat(folder); err == nil && info.Size() > 0 {
 		return info.Size(), limit
 	}
-	open, err := unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	open, err := syscall.Open(folder, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, 0
 	}
-	defer unix.Close(open)
+	defer syscall.Close(open)
 	return countEntries(open) - 3, limit // ".", ".." and this one
 }
 
@@ -120,7 +118,7 @@ func countEntries(directory int) int64 {
 	var entries int64
 	var buf [8 << 10]byte
 	for {
-		n, err := unix.ReadDirent(directory, buf[:])
+		n, err := syscall.ReadDirent(directory, buf[:])
 		if err != nil || n <= 0 {
 			return entries
 		}
