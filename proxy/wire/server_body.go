@@ -90,12 +90,14 @@ const (
 // mayPersist tells, before the response's head goes out, whether the
 // connection may serve another request. Not if the client still waits for a
 // 100 (Continue), since it may send the body or not; nor if the handler is
-// done and too much of the body is left, or somebody is still reading it.
+// done and too much of the body is left, or somebody is still reading it. After
+// the handler is done nobody may begin to: what the head says would be wrong.
 func (b *requestBody) mayPersist(done bool) bool {
 	if !b.mu.TryLock() {
 		return !done
 	}
 	defer b.mu.Unlock()
+	b.closed = b.closed || done
 	if b.err != nil {
 		return b.err == io.EOF
 	}
