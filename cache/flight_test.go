@@ -185,6 +185,7 @@ func TestTruncatedBodyIsCompleted(t *testing.T) {
 		io.WriteString(cl.body, "half")
 		cl.body.CloseWithError(io.ErrUnexpectedEOF)
 		th.expect(leader, "half")
+		synctest.Wait() // the half is in the store
 		leader.resp.Body.Close()
 		v := th.visit("b", "")
 		cl = th.call()
