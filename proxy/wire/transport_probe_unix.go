@@ -41,9 +41,14 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 	}
 	p := &probe{raw: raw, tls: tc, sock: sock}
 	p.poll = func(fd uintptr) {
-		p.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-		n, err := unix.Poll(p.fds[:], 0)
-		p.asleep = n == 0 && err == nil
+		for {
+			p.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+			n, err := unix.Poll(p.fds[:], 0)
+			if err != unix.EINTR {
+				p.asleep = n == 0 && err == nil
+				return
+			}
+		}
 	}
 	_, tcp := nc.(*net.TCPConn)
 	p.whole = tcp && tc == nil
