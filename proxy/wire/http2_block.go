@@ -43,7 +43,7 @@ func (h *http2Conn) head(f frameHead) error {
 
 // openBlock starts the block of fields that a HEADERS frame begins.
 func (h *http2Conn) openBlock(f frameHead) (length, padding int, err error) {
-	if length, padding, err = h.padding(f); err != nil {
+	if length, padding, err = readPadding(h.c.br, f); err != nil {
 		return 0, 0, err
 	}
 	h.block.reset(f, &h.c.limits)

@@ -4,7 +4,7 @@ import "errors"
 
 // data passes a DATA frame on to its stream.
 func (h *http2Conn) data(f frameHead) error {
-	length, padding, err := h.padding(f)
+	length, padding, err := readPadding(h.c.br, f)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // Frame types (RFC 9113 §6).
 const (
@@ -193,4 +196,36 @@ func checkFrame(f frameHead) error {
 		return connFault(codeFrameSize, "frame of a wrong length")
 	}
 	return nil
+}
+
+// checkSetting checks a setting's value as far as it is the same for either
+// end (RFC 9113 §6.5.2).
+func checkSetting(name uint16, value uint32) error {
+	switch {
+	case name == settingInitialWindow && value > maxWindow:
+		return connFault(codeFlowControl, "window too large")
+	case name == settingMaxFrame && (value < ownMaxFrame || value > 1<<24-1):
+		return connFault(codeProtocol, "invalid frame size")
+	}
+	return nil
+}
+
+// readPadding reads the length of a frame's padding, and returns it with the
+// length of what stands before it (RFC 9113 §6.1).
+func readPadding(r io.ByteReader, f frameHead) (length, padding int, err error) {
+	if !f.has(flagPadded) {
+		return f.length, 0, nil
+	}
+	if f.length == 0 {
+		return 0, 0, connFault(codeFrameSize, "padded frame without its length")
+	}
+	b, err := r.ReadByte()
+	if err != nil {
+		return 0, 0, err
+	}
+	padding = int(b)
+	if padding >= f.length {
+		return 0, 0, connFault(codeProtocol, "more padding than frame")
+	}
+	return f.length - 1 - padding, padding, nil
 }

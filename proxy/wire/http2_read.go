@@ -144,26 +144,6 @@ func (h *http2Conn) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// padding reads the length of a frame's padding, and returns it with the
-// length of what stands before it (RFC 9113 §6.1).
-func (h *http2Conn) padding(f frameHead) (length, padding int, err error) {
-	if !f.has(flagPadded) {
-		return f.length, 0, nil
-	}
-	if f.length == 0 {
-		return 0, 0, connFault(codeFrameSize, "padded frame without its length")
-	}
-	b, err := h.take(1)
-	if err != nil {
-		return 0, 0, err
-	}
-	padding = int(b[0])
-	if padding >= f.length {
-		return 0, 0, connFault(codeProtocol, "more padding than frame")
-	}
-	return f.length - 1 - padding, padding, nil
-}
-
 func (h *http2Conn) setting(f frameHead) error {
 	if err := h.disturb(); err != nil {
 		return err
@@ -191,6 +171,9 @@ func (h *http2Conn) setting(f frameHead) error {
 // set takes one setting of the client's. We never push, so that what it says
 // of pushed streams does not matter.
 func (h *http2Conn) set(name uint16, value uint32) error {
+	if err := checkSetting(name, value); err != nil {
+		return err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch name {
@@ -201,9 +184,6 @@ func (h *http2Conn) set(name uint16, value uint32) error {
 			return connFault(codeProtocol, "setting that is neither 0 nor 1")
 		}
 	case settingInitialWindow:
-		if value > maxWindow {
-			return connFault(codeFlowControl, "window too large")
-		}
 		grown := int64(value) - h.initial
 		h.initial = int64(value)
 		for _, st := range h.streams {
@@ -211,10 +191,6 @@ func (h *http2Conn) set(name uint16, value uint32) error {
 				return connFault(codeFlowControl, "window too large")
 			}
 			st.cond.Broadcast()
-		}
-	case settingMaxFrame:
-		if value < ownMaxFrame || value > 1<<24-1 {
-			return connFault(codeProtocol, "invalid frame size")
 		}
 	}
 	return nil

@@ -256,6 +256,9 @@ func (c *HTTP2Conn) setting(f frameHead) error {
 
 // set takes one setting.
 func (c *HTTP2Conn) set(name uint16, value uint32) error {
+	if err := checkSetting(name, value); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch name {
@@ -266,9 +269,6 @@ func (c *HTTP2Conn) set(name uint16, value uint32) error {
 			return connFault(codeProtocol, "push by an origin")
 		}
 	case settingInitialWindow:
-		if value > maxWindow {
-			return connFault(codeFlowControl, "window too large")
-		}
 		grown := int64(value) - c.initial
 		c.initial = int64(value)
 		for _, st := range c.streams {
@@ -277,37 +277,13 @@ func (c *HTTP2Conn) set(name uint16, value uint32) error {
 			}
 			st.cond.Broadcast()
 		}
-	case settingMaxFrame:
-		if value < ownMaxFrame || value > 1<<24-1 {
-			return connFault(codeProtocol, "invalid frame size")
-		}
 	}
 	return nil
 }
 
-// padding reads the length of a frame's padding, and returns it with the
-// length of what stands before it (RFC 9113 §6.1).
-func (c *HTTP2Conn) padding(f frameHead) (length, padding int, err error) {
-	if !f.has(flagPadded) {
-		return f.length, 0, nil
-	}
-	if f.length == 0 {
-		return 0, 0, connFault(codeFrameSize, "padded frame without its length")
-	}
-	b, err := c.br.ReadByte()
-	if err != nil {
-		return 0, 0, err
-	}
-	padding = int(b)
-	if padding >= f.length {
-		return 0, 0, connFault(codeProtocol, "more padding than frame")
-	}
-	return f.length - 1 - padding, padding, nil
-}
-
 // data passes a DATA frame on to its stream.
 func (c *HTTP2Conn) data(f frameHead) error {
-	length, padding, err := c.padding(f)
+	length, padding, err := readPadding(c.br, f)
 	if err != nil {
 		return err
 	}
@@ -374,7 +350,7 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	b := &c.block
 	if f.kind == frameHeaders {
 		var err error
-		if length, padding, err = c.padding(f); err != nil {
+		if length, padding, err = readPadding(c.br, f); err != nil {
 			return err
 		}
 		*b = responseBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: &c.t.Limits, header: make(http.Header)}
