@@ -147,11 +147,7 @@ func mayRepeat(r *http.Request, err error, used bool) bool {
 	if !used || !errors.Is(err, wire.ErrNoResponse) && !errors.As(err, &broken) {
 		return false
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return false
+	return wire.Idempotent(r.Method)
 }
 
 // overHTTP1 lets wire make the round trip, and open what connections it needs.

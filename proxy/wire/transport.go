@@ -247,9 +247,15 @@ func (p *plan) frame() error {
 
 // replayable tells whether the request may be sent twice.
 func (p *plan) replayable() bool {
-	switch p.r.Method {
-	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return p.body == nil || p.r.GetBody != nil
+	return Idempotent(p.r.Method) && (p.body == nil || p.r.GetBody != nil)
+}
+
+// Idempotent reports whether requests with the method mean the same twice
+// (RFC 9110 §9.2.2). Unknown methods do not.
+func Idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
 	}
 	return false
 }
