@@ -9,6 +9,8 @@ import (
 	"net/textproto"
 	"sync"
 	"time"
+
+	"guise/cache/ending"
 )
 
 // errNobody ends a fetch that nobody waits for and that cannot be stored.
@@ -20,21 +22,21 @@ const orphanTime = time.Minute
 // A flight is one request to the origin. It belongs to the cache, not to the
 // client who caused it: others can join it, and it outlives who leaves.
 type flight struct {
+	c      *Cache
 	k      key
 	client string // who caused it
 	leader *query // whose request it is
 	// rangeSpec is the request's Range field.
 	rangeSpec string
 	start     time.Time
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
-	detached  detachedContext // below ctx
+	ctx       flightContext
 	trace     guardedTrace
 	request   *http.Request
 	next      http.RoundTripper // takes request
 	settle    func(*flight)
 	grounded  func() bool // stops waiting for the cache to close; nil for one that is aloft
 	alone     bool        // nobody else can join
+	direct    directBody  // the leader's, of a response without a spool
 
 	head chan struct{} // closed once the fields below are known
 	err  error
@@ -76,10 +78,9 @@ func (c *Cache) fly(f *flight) {
 // own, to the origin, for what is kept under k. The caller counts as interested.
 // settle is called with the head, before anybody else learns of it.
 func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTripper, settle func(*flight)) *flight {
-	f := &flight{k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
-	f.detached = detachedContext{q.ctx, &f.trace}
-	f.ctx, f.cancel = context.WithCancelCause(&f.detached)
-	f.request, f.next, f.settle = q.r.WithContext(f.ctx), next, settle
+	f := &flight{c: c, k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
+	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
+	f.request, f.next, f.settle = q.r.WithContext(&f.ctx), next, settle
 	f.request.Header = header
 	return f
 }
@@ -92,7 +93,7 @@ func (c *Cache) lead(ctx context.Context, f *flight) error {
 		c.fetches.Go(func() { c.fly(f) })
 		return c.await(ctx, f)
 	}
-	stop := afterFunc(ctx, func() { c.leave(f) })
+	watch := ending.Of(ctx, (*leaving)(f))
 	if c.send(f) {
 		c.fetches.Go(func() {
 			defer c.land(f)
@@ -102,7 +103,7 @@ func (c *Cache) lead(ctx context.Context, f *flight) error {
 		c.land(f)
 	}
 	switch {
-	case !stop():
+	case !watch.Stop():
 		if f.err == nil && f.spool == nil {
 			f.resp.Body.Close()
 			f.cancel(errNobody)
@@ -115,14 +116,16 @@ func (c *Cache) lead(ctx context.Context, f *flight) error {
 	return nil
 }
 
-// afterFunc is [context.AfterFunc] for a context that may offer the same
-// itself, for less.
-func afterFunc(ctx context.Context, f func()) (stop func() bool) {
-	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
-		return own.AfterFunc(f)
-	}
-	return context.AfterFunc(ctx, f)
+// A leaving flight loses its leader when the leader's request ends.
+type leaving flight
+
+func (l *leaving) Ended() {
+	f := (*flight)(l)
+	f.c.leave(f)
 }
+
+// cancel ends what is under way.
+func (f *flight) cancel(cause error) { f.ctx.Cancel(cause) }
 
 // send gets the head of a flight, and reports whether the body is to be pumped
 // into the spool.
@@ -174,7 +177,7 @@ func (c *Cache) pump(f *flight) {
 	for {
 		n, err := f.resp.Body.Read(buf)
 		if n > 0 {
-			if err := f.spool.write(f.ctx, buf[:n]); err != nil {
+			if err := f.spool.write(&f.ctx, buf[:n]); err != nil {
 				f.spool.finish(err, nil)
 				return
 			}
@@ -225,7 +228,7 @@ func (c *Cache) left(f *flight) bool {
 		return f.err == nil && f.spool == nil
 	case f.entry != nil && f.spool != nil && !f.doomed && c.worthFinishing(f):
 		timer := time.AfterFunc(orphanTime, func() { f.cancel(errNobody) })
-		context.AfterFunc(f.ctx, func() { timer.Stop() })
+		f.ctx.AfterFunc(func() { timer.Stop() })
 	default:
 		f.cancel(errNobody)
 	}
@@ -332,19 +335,22 @@ func (c *Cache) keepTime(f *flight, kind kind, h habit) habit {
 // direct returns the body of an unspooled response for its leader: closing
 // it, or the end of the leader's request, ends the flight.
 func (c *Cache) direct(ctx context.Context, f *flight) io.ReadCloser {
-	stop := afterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
-	return &directBody{ReadCloser: f.resp.Body, end: func() {
-		stop()
-		c.leave(f)
-		f.cancel(nil)
-	}}
+	b := &f.direct
+	b.ReadCloser, b.f, b.ctx = f.resp.Body, f, ctx
+	b.watched = ending.Of(ctx, b)
+	return b
 }
 
 type directBody struct {
 	io.ReadCloser
-	once sync.Once
-	end  func()
+	f       *flight
+	ctx     context.Context // the leader's request's
+	watched ending.Watch    // of ctx
+	once    sync.Once
 }
+
+// Ended ends the flight with the leader's request.
+func (b *directBody) Ended() { b.f.cancel(context.Cause(b.ctx)) }
 
 func (b *directBody) Close() error {
 	err := b.ReadCloser.Close()
@@ -352,24 +358,27 @@ func (b *directBody) Close() error {
 	return err
 }
 
-// A detachedContext has the values of the leader's request and nothing of its
-// end, as [context.WithoutCancel] has for more. It is the parent of one context, which
-// answers what the context package asks its own kin. The leader's httptrace
-// hooks run only while the leader waits: a 103 must not be written to a client
-// whose request has ended.
-type detachedContext struct {
+func (b *directBody) end() {
+	b.watched.Stop()
+	b.f.c.leave(b.f)
+	b.f.cancel(nil)
+}
+
+// A flightContext has the values of the leader's request and nothing of its
+// end: its own is the flight's. The leader's httptrace hooks run only while the
+// leader waits: a 103 must not be written to a client whose request has ended.
+type flightContext struct {
+	ending.End
 	leader context.Context
 	trace  *guardedTrace
 }
 
-func (*detachedContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (*detachedContext) Done() <-chan struct{}       { return nil }
-func (*detachedContext) Err() error                  { return nil }
+func (*flightContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (d *detachedContext) Value(name any) any {
-	value := d.leader.Value(name)
+func (c *flightContext) Value(name any) any {
+	value := c.leader.Value(name)
 	if inner, ok := value.(*httptrace.ClientTrace); ok {
-		return d.trace.around(inner)
+		return c.trace.around(inner)
 	}
 	return value
 }

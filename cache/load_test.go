@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -130,10 +131,10 @@ func TestMemory(t *testing.T) {
 				n := size(r)
 				resp.Body, resp.ContentLength = http.NoBody, 0
 				if n > 0 {
-					resp.Body = &directBody{ReadCloser: struct {
+					resp.Body = struct{ io.ReadCloser }{struct {
 						*strings.Reader
 						closer
-					}{strings.NewReader(strings.Repeat("x", n)), closer{}}, end: func() {}}
+					}{strings.NewReader(strings.Repeat("x", n)), closer{}}}
 					resp.ContentLength = int64(n)
 					if n%2 == 0 {
 						resp.ContentLength = -1

@@ -6,6 +6,7 @@ import (
 	"net/http/httptrace"
 
 	"guise/cache"
+	"guise/cache/ending"
 	"guise/filters"
 	"guise/proxy/wire"
 )
@@ -37,11 +38,20 @@ func (c *exchangeContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// Ending spares who waits for the end of the request what
+// [context.AfterFunc] costs.
+func (c *exchangeContext) Ending() *ending.End {
+	if request, ok := c.Context.(interface{ Ending() *ending.End }); ok {
+		return request.Ending()
+	}
+	return nil
+}
+
 // AfterFunc is what the context package asks foreign contexts for before it
 // starts a goroutine that waits for Done.
 func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
-	if parent, ok := c.Context.(interface{ AfterFunc(func()) func() bool }); ok {
-		return parent.AfterFunc(f)
+	if end := c.Ending(); end != nil {
+		return end.AfterFunc(f)
 	}
 	return context.AfterFunc(c.Context, f)
 }

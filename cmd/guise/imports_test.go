@@ -14,20 +14,21 @@ import (
 // the project, and modules beside the standard library. Arrows point down.
 var rooms = map[string]struct{ project, modules []string }{
 	"guise/filters":         {modules: []string{"golang.org/x/net"}},
-	"guise/cache":           {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/cache":           {project: []string{"guise/cache/ending"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/cache/ending":    {},
 	"guise/config":          {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml"}},
 	"guise/proxy/gate":      {modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
 	"guise/proxy/telemetry": {modules: []string{"github.com/prometheus/client_golang"}},
 	"guise/proxy/egress":    {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/tunnel":    {modules: []string{"golang.org/x/sys"}},
-	"guise/proxy/wire":      {modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
+	"guise/proxy/wire":      {project: []string{"guise/cache/ending"}, modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/console":   {project: []string{"guise/filters", "guise/cache"}},
 	"guise/proxy/inspect":   {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/socks":     {},
 	"guise/proxy/certs":     {modules: []string{"github.com/caddyserver/certmagic", "go.uber.org/zap"}},
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
-		project: []string{"guise/filters", "guise/cache", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks"},
+		project: []string{"guise/filters", "guise/cache", "guise/cache/ending", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks"},
 		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
 	},
 	"guise/proxy/wire/http2test": {modules: []string{"golang.org/x/net"}}, // for tests alone

@@ -47,7 +47,7 @@ type http2Stream struct {
 func newHTTP2Stream(h *http2Conn, id uint32) *http2Stream {
 	st := &http2Stream{h: h, id: id, length: -1, window: h.initial}
 	st.cond.L = &h.mu
-	st.ctx.Context = h.c.ctx
+	st.ctx.values = h.c.ctx
 	return st
 }
 
@@ -104,7 +104,7 @@ func (st *http2Stream) finish(whole bool) {
 		st.linger()
 	}
 	st.drop()
-	st.ctx.cancel(errHandlerDone)
+	st.ctx.Cancel(errHandlerDone)
 }
 
 // linger lets the client send the rest of a small body that nobody reads:
@@ -144,7 +144,7 @@ func (st *http2Stream) fail(err error) {
 	}
 	st.readTill.stop()
 	st.writeTill.stop()
-	st.ctx.cancel(err)
+	st.ctx.Cancel(err)
 	st.cond.Broadcast()
 }
 

@@ -379,7 +379,7 @@ func (w *responseWriter) fail(err error) {
 	if err != nil && w.err == nil {
 		w.err = err
 		w.closeAfter = true
-		w.ctx.cancel(context.Canceled)
+		w.ctx.Cancel(context.Canceled)
 	}
 }
 

@@ -128,7 +128,7 @@ func (c *conn) closeIdle() {
 // abort closes the connection, whatever goes on.
 func (c *conn) abort() {
 	if x := c.running.Load(); x != nil {
-		x.ctx.cancel(context.Canceled)
+		x.ctx.Cancel(context.Canceled)
 	}
 	c.accepted.Close()
 }

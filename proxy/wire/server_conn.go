@@ -292,7 +292,7 @@ func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 // serveOne answers one request and tells whether another may follow; if not,
 // the connection is closed or somebody else's.
 func (c *conn) serveOne() bool {
-	x := &serverExchange{ctx: requestContext{Context: c.ctx}}
+	x := &serverExchange{ctx: requestContext{values: c.ctx}}
 	r, err := c.readRequest(&x.ctx)
 	if err == nil {
 		err = checkExpect(r)
@@ -309,7 +309,7 @@ func (c *conn) serveOne() bool {
 	whole := c.handle(x, r)
 	c.running.Store(nil)
 	c.watched.serial.Add(1)
-	x.ctx.cancel(context.Canceled)
+	x.ctx.Cancel(context.Canceled)
 	if x.w.hijacked {
 		return false
 	}

@@ -2,9 +2,10 @@ package wire
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"guise/cache/ending"
 )
 
 const (
@@ -75,13 +76,13 @@ func (c *conn) look() {
 	}
 	switch probePeer(c.nc) {
 	case peerGone:
-		e.ctx.cancel(context.Canceled)
+		e.ctx.Cancel(context.Canceled)
 	case peerClosed:
 		if !quiet {
 			w.closedFor = 0
 		}
 		if w.closedFor++; w.closedFor >= watchesTillEnd {
-			e.ctx.cancel(context.Canceled)
+			e.ctx.Cancel(context.Canceled)
 		}
 	default:
 		w.closedFor = 0
@@ -89,98 +90,11 @@ func (c *conn) look() {
 }
 
 // A requestContext is the context of one request. Its values are those of the
-// connection's context, whose cancellation it does not follow. It is made for
-// being part of a larger struct and for being cancelled without anybody
-// listening: unlike [context.WithCancel] it then allocates nothing.
+// connection's context, whose cancellation it does not follow.
 type requestContext struct {
-	context.Context
-
-	mu    sync.Mutex
-	done  chan struct{} // made when asked for
-	err   error
-	first func() // as most contexts have no more than one
-	turn  uint64 // how many first there were
-	funcs map[*func()]struct{}
+	values context.Context
+	ending.End
 }
 
 func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-func (c *requestContext) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.err != nil {
-			close(c.done)
-		}
-	}
-	return c.done
-}
-
-func (c *requestContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// AfterFunc implements what the context package looks for in foreign contexts
-// before it starts a goroutine to wait for Done.
-func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		go f()
-		return func() bool { return false }
-	}
-	if c.first == nil {
-		c.first = f
-		c.turn++
-		turn := c.turn
-		return func() bool { return c.dropFirst(turn) }
-	}
-	if c.funcs == nil {
-		c.funcs = make(map[*func()]struct{})
-	}
-	key := &f
-	c.funcs[key] = struct{}{}
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		_, pending := c.funcs[key]
-		delete(c.funcs, key)
-		return pending
-	}
-}
-
-// dropFirst takes back what has not run yet.
-func (c *requestContext) dropFirst(turn uint64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.first == nil || c.turn != turn {
-		return false
-	}
-	c.first = nil
-	return true
-}
-
-// cancel ends the context with err; the first call counts.
-func (c *requestContext) cancel(err error) {
-	c.mu.Lock()
-	if c.err != nil {
-		c.mu.Unlock()
-		return
-	}
-	c.err = err
-	if c.done != nil {
-		close(c.done)
-	}
-	first, funcs := c.first, c.funcs
-	c.first, c.funcs = nil, nil
-	c.mu.Unlock()
-	if first != nil {
-		go first()
-	}
-	for f := range funcs {
-		go (*f)()
-	}
-}
+func (c *requestContext) Value(key any) any           { return c.values.Value(key) }

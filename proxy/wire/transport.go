@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"guise/cache/ending"
 )
 
 // A Transport sends requests to origins over pooled HTTP/1.1 connections.
@@ -296,8 +298,8 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 		return nil, nil, err
 	}
 	c.begin()
-	x := &exchange{t: p.t, c: c}
-	x.watch(ctx)
+	x := &exchange{t: p.t, c: c, ctx: ctx}
+	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
 		x.abort()

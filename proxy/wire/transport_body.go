@@ -145,9 +145,7 @@ func (u *Upgraded) NetConn() net.Conn { return u.x.c.nc }
 // by Close; u is of no more use.
 func (u *Upgraded) Detach() (net.Conn, []byte) {
 	u.done.Store(true)
-	if u.x.unwatch != nil {
-		u.x.unwatch()
-	}
+	u.x.watched.Stop()
 	return u.x.c.nc, u.Buffered()
 }
 

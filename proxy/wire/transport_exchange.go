@@ -5,15 +5,18 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+
+	"guise/cache/ending"
 )
 
 // An exchange is one request and its response on one connection.
 type exchange struct {
 	t       *Transport
 	c       *originConn
-	unwatch func() bool // ends the watch on the context; nil if there is none
-	sender  *sender     // nil without a request body
-	keep    bool        // the connection outlives the exchange
+	ctx     context.Context
+	watched ending.Watch // of ctx
+	sender  *sender      // nil without a request body
+	keep    bool         // the connection outlives the exchange
 	body    body
 }
 
@@ -132,14 +135,14 @@ func (x *exchange) finish() {
 	keep := x.keep
 	if s := x.sender; s != nil {
 		s.settle()
-		if s.leave(x.unwatch) {
+		if s.leave(x.watched) {
 			c.release()
 			return
 		}
 		keep = keep && s.wholly()
 	}
-	watched := x.unwatch == nil || x.unwatch() // else a cancel is under way
-	keep = keep && watched && c.probe != nil && c.br.Buffered() == 0
+	inTime := x.watched.Stop() // else a cancel is under way
+	keep = keep && inTime && c.probe != nil && c.br.Buffered() == 0
 	c.release()
 	// A plain socket is asked when it is taken out. TLS may have more in
 	// hand than the socket shows, so that is asked now as well.
@@ -152,9 +155,7 @@ func (x *exchange) finish() {
 
 // abort ends the exchange early and closes the connection.
 func (x *exchange) abort() {
-	if x.unwatch != nil {
-		x.unwatch()
-	}
+	x.watched.Stop()
 	x.c.closeNow()
 	if x.sender != nil {
 		x.sender.stop()
@@ -162,12 +163,8 @@ func (x *exchange) abort() {
 	x.c.release()
 }
 
-// watch cancels the exchange when ctx ends.
-func (x *exchange) watch(ctx context.Context) {
-	if ctx.Done() != nil {
-		x.unwatch = context.AfterFunc(ctx, func() { x.c.cancel(context.Cause(ctx)) })
-	}
-}
+// Ended cancels the exchange when its context has ended.
+func (x *exchange) Ended() { x.c.cancel(context.Cause(x.ctx)) }
 
 // upgrade gives a 101 response its body, the connection itself.
 func (x *exchange) upgrade(p *plan, resp *http.Response) (*http.Response, error) {

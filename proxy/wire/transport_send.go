@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"guise/cache/ending"
 )
 
 // A sender sends a request's body on a goroutine of its own, while the
@@ -25,13 +27,13 @@ type sender struct {
 	writing  sync.Mutex
 	head     []byte // not written yet; guarded by writing
 	mu       sync.Mutex
-	decided  bool        // proceed has been answered, or nobody waits for it
-	stopped  bool        // no more is to be sent
-	last     bool        // the last write has begun
-	over     bool        // the response ended first; the connection is the sender's to close
-	unwatch  func() bool // then also the sender's to call; may be nil
-	complete bool        // all was sent
-	err      error       // why sending ended early
+	decided  bool         // proceed has been answered, or nobody waits for it
+	stopped  bool         // no more is to be sent
+	last     bool         // the last write has begun
+	over     bool         // the response ended first; the connection is the sender's to close
+	watched  ending.Watch // then also the sender's to stop
+	complete bool         // all was sent
+	err      error        // why sending ended early
 }
 
 // sendBuffer holds one piece of a body, and a head in front of the first.
@@ -97,9 +99,7 @@ func (s *sender) run() {
 	s.err, s.complete = err, err == nil
 	if s.over {
 		s.c.closeNow()
-		if s.unwatch != nil {
-			s.unwatch()
-		}
+		s.watched.Stop()
 		return
 	}
 	switch err := err.(type) {
@@ -190,13 +190,13 @@ const settleTime = 10 * time.Millisecond
 
 // leave hands the connection and the watch on the context to a sender that
 // is still busy, and reports whether it took them.
-func (s *sender) leave(unwatch func() bool) bool {
+func (s *sender) leave(watched ending.Watch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.complete || s.err != nil {
 		return false
 	}
-	s.over, s.unwatch = true, unwatch
+	s.over, s.watched = true, watched
 	return true
 }
 
