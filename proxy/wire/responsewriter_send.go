@@ -89,7 +89,12 @@ func (c *conn) writePieces(pieces ...[]byte) error {
 			c.bufs = append(c.bufs, b)
 		}
 	}
-	_, err := c.bufs.WriteTo(c.nc)
+	var err error
+	if c.sock != nil {
+		_, err = c.sock.writePieces(c.bufs)
+	} else {
+		_, err = c.bufs.WriteTo(c.nc)
+	}
 	clear(c.vec[:])
 	return withoutAddress(err)
 }
@@ -99,9 +104,7 @@ func (c *conn) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	c.beforeWrite()
-	_, err := c.nc.Write(b)
-	return withoutAddress(err)
+	return c.writePieces(b)
 }
 
 func (c *conn) beforeWrite() {

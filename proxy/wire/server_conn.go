@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -31,9 +29,9 @@ const (
 // buffers.
 type conn struct {
 	srv      *Server
-	accepted net.Conn        // as it came; closing it is for everybody
-	nc       net.Conn        // what is spoken on: accepted, or what that opened to
-	raw      syscall.RawConn // nil unless bytes can be had past nc
+	accepted net.Conn // as it came; closing it is for everybody
+	nc       net.Conn // what is spoken on: accepted, or what that opened to
+	sock     *socket  // nc's; nil if it has none
 	ctx      context.Context
 	remote   string
 	tls      *tls.ConnectionState
@@ -165,8 +163,8 @@ func (c *conn) await(d time.Duration, first bool) bool {
 
 // firstRead fills c.br for the first time after a pause.
 func (c *conn) firstRead() error {
-	if c.raw != nil {
-		if err := c.raw.Read(c.readOnce); err != nil {
+	if c.sock != nil {
+		if err := c.sock.raw.Read(c.readOnce); err != nil {
 			return err
 		}
 		return c.readOnceE
@@ -184,8 +182,6 @@ func (c *conn) firstRead() error {
 	_, err := c.br.Peek(1)
 	return err
 }
-
-var errWouldBlock = errors.New("would block")
 
 // tryRead fills a buffer from the descriptor and gives it back if nothing is
 // there yet.

@@ -72,8 +72,7 @@ func (c *conn) open() error {
 		}
 	}
 	c.nc.SetDeadline(time.Time{})
-	if raw := pollable(c.nc); raw != nil {
-		c.raw = raw
+	if c.sock = newSocket(c.nc); c.sock != nil {
 		c.readOnce = c.tryRead
 	}
 	return nil

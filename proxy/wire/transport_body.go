@@ -61,7 +61,7 @@ func (b *body) read(p []byte) (n int, err error) {
 		early := b.x.c.br.Buffered()
 		if n, err = b.x.c.br.Read(p); err == nil && n == early {
 			// What came with the head; the rest may be here already.
-			more := b.x.c.probe.atHand(p[n:])
+			more := b.x.c.plain.atHand(p[n:])
 			b.x.c.got += int64(more)
 			n += more
 		}

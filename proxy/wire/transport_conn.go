@@ -19,6 +19,7 @@ type originConn struct {
 	nc    net.Conn // the stream: a *tls.Conn, or what Dial returned
 	tls   *tls.ConnectionState
 	sock  *tlsSocket // below TLS; nil without
+	plain *socket    // nc's, without TLS; nil if it has none
 	probe *probe     // nil: serves one exchange
 	key   poolKey
 
@@ -137,7 +138,13 @@ func (c *originConn) Read(p []byte) (int, error) {
 		c.nc.SetReadDeadline(c.readTill)
 	}
 	c.mu.Unlock()
-	n, err := c.nc.Read(p)
+	var n int
+	var err error
+	if c.plain != nil {
+		n, err = c.plain.Read(p)
+	} else {
+		n, err = c.nc.Read(p)
+	}
 	c.got += int64(n)
 	if err != nil && err != io.EOF {
 		err = c.failure("read", err)
@@ -152,7 +159,13 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 		c.nc.SetWriteDeadline(c.writeTill)
 	}
 	c.mu.Unlock()
-	n, err := c.nc.Write(p)
+	var n int
+	var err error
+	if c.plain != nil {
+		n, err = c.plain.Write(p)
+	} else {
+		n, err = c.nc.Write(p)
+	}
 	c.wrote += int64(n)
 	if err != nil {
 		return c.failure("write", err)

@@ -56,7 +56,7 @@ func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*
 	}
 	c := &originConn{nc: nc, key: k}
 	if !k.tls {
-		c.probe = newProbe(nc, nil, nil)
+		c.probe, c.plain = newProbe(nc, nil, nil), newSocket(nc)
 		return c, nil
 	}
 	return c, t.handshake(ctx, c, protocols)

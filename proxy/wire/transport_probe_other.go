@@ -1,4 +1,4 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+//go:build !unix
 
 package wire
 
@@ -15,8 +15,6 @@ type probe struct{}
 func newProbe(net.Conn, *tls.Conn, *tlsSocket) *probe { return nil }
 
 func (*probe) quiet(bool) bool { return false }
-
-func (*probe) atHand([]byte) int { return 0 }
 
 type tlsSocket struct {
 	net.Conn

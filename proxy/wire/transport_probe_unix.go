@@ -1,4 +1,4 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+//go:build unix
 
 package wire
 
@@ -18,14 +18,8 @@ type probe struct {
 	raw    syscall.RawConn
 	tls    *tls.Conn // nil without TLS
 	sock   *tlsSocket
-	fds    [1]unix.PollFd
 	asleep bool
 	poll   func(fd uintptr) // kept, or each use would allocate
-
-	whole bool   // the socket's bytes are the stream's: nothing is between them
-	more  []byte // what take is to fill
-	taken int
-	take  func(fd uintptr)
 }
 
 // newProbe returns nil if nc's socket cannot be asked; such a connection
@@ -40,21 +34,7 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 		return nil
 	}
 	p := &probe{raw: raw, tls: tc, sock: sock}
-	p.poll = func(fd uintptr) {
-		for {
-			p.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-			n, err := unix.Poll(p.fds[:], 0)
-			if err != unix.EINTR {
-				p.asleep = n == 0 && err == nil
-				return
-			}
-		}
-	}
-	_, tcp := nc.(*net.TCPConn)
-	p.whole = tcp && tc == nil
-	p.take = func(fd uintptr) {
-		p.taken, _ = unix.Read(int(fd), p.more) // what ails it the next read tells
-	}
+	p.poll = func(fd uintptr) { p.asleep = asleep(fd) }
 	if sock != nil {
 		sock.raw = raw
 	}
@@ -82,21 +62,6 @@ func (p *probe) quiet(settled bool) bool {
 	var b [1]byte
 	n, err := p.tls.Read(b[:])
 	return n == 0 && err == os.ErrDeadlineExceeded
-}
-
-// atHand reads into b what the socket of a plain connection holds already, and
-// returns how much that was.
-func (p *probe) atHand(b []byte) int {
-	if p == nil || !p.whole || len(b) == 0 {
-		return 0
-	}
-	p.more, p.taken = b, 0
-	err := p.raw.Control(p.take)
-	p.more = nil
-	if err != nil {
-		return 0
-	}
-	return max(p.taken, 0)
 }
 
 // A tlsSocket is a socket below TLS whose reads can be told not to wait.

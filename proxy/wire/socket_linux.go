@@ -1,0 +1,54 @@
+//go:build !race && !msan && !asan
+
+package wire
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// canCall tells that the calls below can be made.
+const canCall = true
+
+// readNow is read(2).
+func readNow(fd uintptr, p []byte) (int, error) {
+	n, _, err := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return result(n, err)
+}
+
+// writeNow is write(2) of one piece, and writev(2) of up to four.
+func writeNow(fd uintptr, pieces [][]byte) (int, error) {
+	if p := pieces[0]; len(pieces) == 1 {
+		n, _, err := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		return result(n, err)
+	}
+	var vec [4]unix.Iovec
+	count := min(len(pieces), len(vec))
+	for i, p := range pieces[:count] {
+		vec[i].Base = unsafe.SliceData(p)
+		vec[i].SetLen(len(p))
+	}
+	n, _, err := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&vec)), uintptr(count))
+	return result(n, err)
+}
+
+// asleep tells that fd is open and has nothing to read.
+func asleep(fd uintptr) bool {
+	fds := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	var now unix.Timespec
+	for {
+		n, _, err := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		if err != syscall.EINTR {
+			return n == 0 && err == 0
+		}
+	}
+}
+
+func result(n uintptr, err syscall.Errno) (int, error) {
+	if err != 0 {
+		return 0, err
+	}
+	return int(n), nil
+}
