@@ -3,11 +3,9 @@ package cache
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"hash"
 	"strings"
 	"sync"
 )
@@ -18,33 +16,31 @@ import (
 // same client and URL. Sealing the same tag again gives the same result, so a
 // client's copy stays valid when the stored response was dropped in between.
 type sealer struct {
-	aead cipher.AEAD
-	macs sync.Pool // of *sealing, each with the key
+	aead   cipher.AEAD
+	secret [32]byte  // of the nonces
+	room   sync.Pool // of *sealing
 }
 
 // A sealing is what one use of a sealer needs.
 type sealing struct {
-	mac  hash.Hash
-	who  []byte // client and URL
-	tag  []byte
-	sum  [sha256.Size]byte
+	all  []byte // the secret, client and URL, and the tag
 	out  []byte
 	text []byte
 }
 
 func newSealer() *sealer {
-	var secret [64]byte
+	s := &sealer{}
+	s.room.New = func() any { return new(sealing) }
+	var secret [32]byte
 	rand.Read(secret[:]) // never fails
-	block, err := aes.NewCipher(secret[:32])
+	rand.Read(s.secret[:])
+	block, err := aes.NewCipher(secret[:])
 	if err != nil {
 		panic(err) // only for a wrong length
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
+	if s.aead, err = cipher.NewGCM(block); err != nil {
 		panic(err)
 	}
-	s := &sealer{aead: aead}
-	s.macs.New = func() any { return &sealing{mac: hmac.New(sha256.New, secret[32:])} }
 	return s
 }
 
@@ -54,18 +50,17 @@ func (s *sealer) seal(client, uri, tag string) string {
 	if tag == "" {
 		return ""
 	}
-	u := s.macs.Get().(*sealing)
-	defer s.macs.Put(u)
-	u.who = append(append(append(u.who[:0], client...), 0), uri...)
-	u.tag = append(u.tag[:0], tag...)
+	u := s.room.Get().(*sealing)
+	defer s.room.Put(u)
+	u.all = append(append(append(append(u.all[:0], s.secret[:]...), client...), 0), uri...)
+	end := len(u.all)
+	u.all = append(append(u.all, 0), tag...)
 	// The nonce depends on all that is sealed: the same input gives the
-	// same tag, and no nonce is used for two.
-	u.mac.Reset()
-	u.mac.Write(u.who)
-	u.mac.Write(nul)
-	u.mac.Write(u.tag)
-	u.out = append(u.out[:0], u.mac.Sum(u.sum[:0])[:s.aead.NonceSize()]...)
-	u.out = s.aead.Seal(u.out, u.out, u.tag, u.who)
+	// same tag, and no nonce is used for two. Of a keyed hash it is the first
+	// part, so nobody can extend it.
+	sum := sha256.Sum256(u.all)
+	u.out = append(u.out[:0], sum[:s.aead.NonceSize()]...)
+	u.out = s.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(s.secret):end])
 	u.text = u.text[:0]
 	if strings.HasPrefix(tag, "W/") {
 		u.text = append(u.text, "W/"...)
@@ -74,8 +69,6 @@ func (s *sealer) seal(client, uri, tag string) string {
 	u.text = base64.RawURLEncoding.AppendEncode(u.text, u.out)
 	return string(append(u.text, '"'))
 }
-
-var nul = []byte{0}
 
 // open returns the tag that seal hid. It reports false for a tag that is not
 // this process's own, or was made for another client or URL.
