@@ -29,9 +29,10 @@ const (
 // buffers.
 type conn struct {
 	srv      *Server
-	accepted net.Conn // as it came; closing it is for everybody
-	nc       net.Conn // what is spoken on: accepted, or what that opened to
-	sock     *socket  // nc's; nil if it has none
+	accepted net.Conn      // as it came; closing it is for everybody
+	nc       net.Conn      // what is spoken on: accepted, or what that opened to
+	sock     *socket       // nc's; nil if it has none
+	rw       io.ReadWriter // sock, or else nc
 	ctx      context.Context
 	remote   string
 	tls      *tls.ConnectionState
@@ -174,7 +175,7 @@ func (c *conn) firstRead() error {
 		putReader(c.br)
 		c.br = nil
 	}
-	if _, err := io.ReadFull(c.nc, c.first[:]); err != nil {
+	if _, err := io.ReadFull(c.rw, c.first[:]); err != nil {
 		return err
 	}
 	c.hasFirst = true
@@ -215,7 +216,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.nc.SetReadDeadline(*t)
 		}
 	}
-	n, err := c.nc.Read(p)
+	n, err := c.rw.Read(p)
 	if err != nil && err != io.EOF {
 		err = withoutAddress(err)
 	}

@@ -72,7 +72,8 @@ func (c *conn) open() error {
 		}
 	}
 	c.nc.SetDeadline(time.Time{})
-	if c.sock = newSocket(c.nc); c.sock != nil {
+	c.rw, c.sock = quickest(c.nc)
+	if c.sock != nil {
 		c.readOnce = c.tryRead
 	}
 	return nil

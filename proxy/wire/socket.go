@@ -55,6 +55,14 @@ func newSocket(nc net.Conn) *socket {
 	return s
 }
 
+// quickest returns nc's socket for reading and writing, or nc if it has none.
+func quickest(nc net.Conn) (io.ReadWriter, *socket) {
+	if s := newSocket(nc); s != nil {
+		return s, s
+	}
+	return nc, nil
+}
+
 // Read implements [io.Reader].
 func (s *socket) Read(p []byte) (int, error) {
 	if len(p) == 0 {

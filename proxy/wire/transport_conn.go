@@ -18,9 +18,10 @@ import (
 type originConn struct {
 	nc    net.Conn // the stream: a *tls.Conn, or what Dial returned
 	tls   *tls.ConnectionState
-	sock  *tlsSocket // below TLS; nil without
-	plain *socket    // nc's, without TLS; nil if it has none
-	probe *probe     // nil: serves one exchange
+	sock  *tlsSocket    // below TLS; nil without
+	plain *socket       // nc's, without TLS; nil if it has none
+	rw    io.ReadWriter // plain, or else nc
+	probe *probe        // nil: serves one exchange
 	key   poolKey
 
 	// While idle:
@@ -138,13 +139,7 @@ func (c *originConn) Read(p []byte) (int, error) {
 		c.nc.SetReadDeadline(c.readTill)
 	}
 	c.mu.Unlock()
-	var n int
-	var err error
-	if c.plain != nil {
-		n, err = c.plain.Read(p)
-	} else {
-		n, err = c.nc.Read(p)
-	}
+	n, err := c.rw.Read(p)
 	c.got += int64(n)
 	if err != nil && err != io.EOF {
 		err = c.failure("read", err)
@@ -159,13 +154,7 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 		c.nc.SetWriteDeadline(c.writeTill)
 	}
 	c.mu.Unlock()
-	var n int
-	var err error
-	if c.plain != nil {
-		n, err = c.plain.Write(p)
-	} else {
-		n, err = c.nc.Write(p)
-	}
+	n, err := c.rw.Write(p)
 	c.wrote += int64(n)
 	if err != nil {
 		return c.failure("write", err)

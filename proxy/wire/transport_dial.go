@@ -56,7 +56,8 @@ func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*
 	}
 	c := &originConn{nc: nc, key: k}
 	if !k.tls {
-		c.probe, c.plain = newProbe(nc, nil, nil), newSocket(nc)
+		c.probe = newProbe(nc, nil, nil)
+		c.rw, c.plain = quickest(nc)
 		return c, nil
 	}
 	return c, t.handshake(ctx, c, protocols)
@@ -71,6 +72,7 @@ func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []st
 	conf.NextProtos = append(slices.Clip(protocols), conf.NextProtos...)
 	conf.ServerName = strings.TrimSuffix(c.key.host, ".")
 	sock := &tlsSocket{Conn: c.nc}
+	sock.rw, _ = quickest(c.nc)
 	tc := tls.Client(sock, conf)
 	hctx, cancel := context.WithTimeout(ctx, t.HandshakeTimeout)
 	defer cancel()
@@ -84,7 +86,7 @@ func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []st
 	state := tc.ConnectionState()
 	c.tls = &state
 	c.sock, c.probe = sock, newProbe(c.nc, tc, sock)
-	c.nc = tc
+	c.nc, c.rw = tc, tc
 	return nil
 }
 

@@ -18,7 +18,8 @@ func (*probe) quiet(bool) bool { return false }
 
 type tlsSocket struct {
 	net.Conn
-	ended bool // a read found the end of the bytes below TLS
+	rw    io.ReadWriter // of Conn
+	ended bool          // a read found the end of the bytes below TLS
 }
 
 func (s *tlsSocket) Read(p []byte) (int, error) {

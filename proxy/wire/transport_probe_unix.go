@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A probe asks whether a connection between two exchanges is still as it
@@ -67,6 +65,7 @@ func (p *probe) quiet(settled bool) bool {
 // A tlsSocket is a socket below TLS whose reads can be told not to wait.
 type tlsSocket struct {
 	net.Conn
+	rw     io.ReadWriter // of Conn
 	raw    syscall.RawConn
 	nowait bool
 	ended  bool // a read found the end of the bytes below TLS
@@ -74,7 +73,7 @@ type tlsSocket struct {
 
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	if !s.nowait {
-		n, err := s.Conn.Read(p)
+		n, err := s.rw.Read(p)
 		s.ended = s.ended || err == io.EOF
 		return n, err
 	}
@@ -82,23 +81,14 @@ func (s *tlsSocket) Read(p []byte) (int, error) {
 	var err error
 	// Control rather than Read: the latter looks at the deadline, which
 	// may be a past one by now.
-	if cerr := s.raw.Control(func(fd uintptr) {
-		for {
-			if n, err = unix.Read(int(fd), p); err != unix.EINTR {
-				return
-			}
-		}
-	}); cerr != nil {
+	if cerr := s.raw.Control(func(fd uintptr) { n, err = readDescriptor(fd, p) }); cerr != nil {
 		return 0, cerr
 	}
-	switch {
-	case err == unix.EAGAIN:
+	if err == errWouldBlock {
 		// A timeout leaves a tls.Conn usable, other errors do not.
-		return 0, os.ErrDeadlineExceeded
-	case err != nil:
-		return 0, err
-	case n == 0:
-		return 0, io.EOF
+		err = os.ErrDeadlineExceeded
 	}
-	return n, nil
+	return n, err
 }
+
+func (s *tlsSocket) Write(p []byte) (int, error) { return s.rw.Write(p) }
