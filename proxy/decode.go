@@ -52,11 +52,48 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 }
 
 var decoders = map[string]func(io.Reader) (io.Reader, error){
-	"gzip":    func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
-	"x-gzip":  func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+	"gzip":    openGzip,
+	"x-gzip":  openGzip,
 	"deflate": openDeflate,
 	"br":      func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
 	"zstd":    openZstd,
+}
+
+// A gunzip reads the members of gzip data (RFC 1952 §2.2), and passes over what
+// follows that is none, as browsers do: some servers pad, or append a line.
+type gunzip struct {
+	source *bufio.Reader
+	member *gzip.Reader
+}
+
+func openGzip(r io.Reader) (io.Reader, error) {
+	source := bufio.NewReader(r)
+	member, err := gzip.NewReader(source)
+	if err != nil {
+		return nil, err
+	}
+	member.Multistream(false)
+	return &gunzip{source, member}, nil
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	n, err := g.member.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	const magic = "\x1f\x8b\x08"
+	if next, _ := g.source.Peek(len(magic)); string(next) != magic {
+		// To its end: the body may have been cut short.
+		if _, err := io.Copy(io.Discard, g.source); err != nil {
+			return n, err
+		}
+		return n, io.EOF
+	}
+	if err := g.member.Reset(g.source); err != nil {
+		return n, err
+	}
+	g.member.Multistream(false)
+	return n, nil
 }
 
 // openDeflate reads zlib data (RFC 9110 §8.4.1.2) and the raw deflate data

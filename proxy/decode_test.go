@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"guise/cache"
@@ -70,5 +72,46 @@ func TestDecodedContentIsResumed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What follows the members of gzip data and is none does not break a response off; a
+// body that was cut short does, wherever that was.
+func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
+	member := func(text string) string {
+		var coded bytes.Buffer
+		w := gzip.NewWriter(&coded)
+		io.WriteString(w, text)
+		w.Close()
+		return coded.String()
+	}
+	cut := errors.New("cut")
+	one := member("text")
+	for _, c := range []struct {
+		coded string
+		end   error
+		want  string
+		fails bool
+	}{
+		{one, io.EOF, "text", false},
+		{one + member(" and more"), io.EOF, "text and more", false},
+		{one + member(""), io.EOF, "text", false},
+		{one + "\r\n", io.EOF, "text", false},
+		{one + strings.Repeat("\x00", 9000), io.EOF, "text", false},
+		{one + "\x1f\x8bnothing", io.EOF, "text", false},
+		{one[:len(one)-1], io.EOF, "text", true},
+		{one + one[:10], io.EOF, "text", true},
+		{one, cut, "text", true},
+		{one + "\x00", cut, "text", true},
+		{one[:len(one)-5] + "xxxxx", io.EOF, "text", true}, // another sum
+	} {
+		r, err := openGzip(io.MultiReader(strings.NewReader(c.coded), iotest.ErrReader(c.end)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(iotest.OneByteReader(r))
+		if string(got) != c.want || (err != nil) != c.fails {
+			t.Errorf("%q: %q, %v", c.coded, got, err)
+		}
 	}
 }
