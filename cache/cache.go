@@ -76,6 +76,7 @@ type Cache struct {
 	aloft    map[*flight]struct{}
 	behind   map[refreshing]struct{} // refreshes under way
 	differ   *differences
+	dropped  *drops
 	recently *unstorables
 	counters Stats
 }
@@ -93,6 +94,7 @@ func New(o Options) *Cache {
 		aloft:    map[*flight]struct{}{},
 		behind:   map[refreshing]struct{}{},
 		differ:   newDifferences(),
+		dropped:  newDrops(),
 		recently: newUnstorables(),
 	}
 	c.options.Store(&o)

@@ -2,9 +2,11 @@ package cache
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -184,4 +186,121 @@ func TestPerClient(t *testing.T) {
 	s.run(step{as: "a", give: give}, step{as: "b", give: give})
 	s.c.Forget("a")
 	s.run(step{as: "b", want: "200\n\na"}, step{as: "a", give: give, want: "200\n\na"})
+}
+
+// Who dropped a response while its own request for it was under way, by an unsafe
+// request or because its identity rotated, does not find it again.
+func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
+	for _, drops := range []string{"POST", "rotation"} {
+		for _, who := range []string{"asks", "joins", "waits"} {
+			t.Run(drops+" of who "+who, func(t *testing.T) {
+				stage(t, Options{}, func(th *theatre) {
+					answer := func(body string) {
+						cl := th.call()
+						cl.respond(storableFields, 4)
+						io.WriteString(cl.body, body)
+						cl.body.Close()
+					}
+					x := th.visit("x", "")
+					answer("body")
+					th.expect(x, "body")
+					th.end(x)
+					if who == "waits" { // for a time that is drawn
+						for range enough {
+							th.c.model.record("http://origin.example", anew, time.Second, time.Now(), habit{})
+						}
+					} else {
+						time.Sleep(time.Second)
+					}
+					a := th.visit("a", "")
+					if who == "joins" {
+						a = th.visit("b", "")
+					}
+					client := map[string]string{"asks": "a", "joins": "b", "waits": "a"}[who]
+					if drops == "rotation" {
+						th.c.Forget(client)
+					} else {
+						ctx := WithVisitor(th.t.Context(), Visitor{Client: client})
+						r, err := http.NewRequestWithContext(ctx, "POST", "http://origin.example/", nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						var inquiry *call
+						if who != "waits" {
+							inquiry = th.call()
+						}
+						go th.rt.RoundTrip(r)
+						post := th.call()
+						post.respond("", 0)
+						post.body.Close()
+						if inquiry != nil {
+							th.origin.calls <- inquiry
+						}
+						synctest.Wait()
+					}
+					if who != "waits" {
+						answer("body")
+					}
+					th.expect(a, "body")
+					th.end(a)
+					time.Sleep(10 * time.Second)
+					again := th.visit(client, "")
+					answer("BODY")
+					<-again.done
+					io.Copy(io.Discard, again.resp.Body)
+					th.quiet()
+				})
+			})
+		}
+	}
+}
+
+// Who comes while another asks about a copy of its own, which stands, does not take
+// part in that: what it waits for is the whole.
+func TestWholeDoesNotComeAtThePaceOfAValidation(t *testing.T) {
+	stage(t, Options{}, func(th *theatre) {
+		const fields = "Cache-Control: max-age=20\nETag: \"1\""
+		answer := func() {
+			cl := th.call()
+			cl.respond(fields, 4)
+			io.WriteString(cl.body, "body")
+			cl.body.Close()
+		}
+		v := th.visit("b", "")
+		answer()
+		th.expect(v, "body")
+		th.end(v)
+		time.Sleep(6 * time.Second)
+		v = th.visit("x", "Cache-Control: no-cache")
+		answer()
+		th.expect(v, "body")
+		th.end(v)
+		time.Sleep(6 * time.Second)
+		b := th.visit("b", "") // has an old one
+		c := th.visit("c", "") // has none
+		asked, whole := th.call(), th.call()
+		if asked.r.Header.Get("If-None-Match") == "" {
+			asked, whole = whole, asked
+		}
+		if asked.r.Header.Get("If-None-Match") == "" || whole.r.Header.Get("If-None-Match") != "" {
+			t.Fatalf("asked: %v and %v", asked.r.Header, whole.r.Header)
+		}
+		asked.head <- parseResponse("304\nETag: \"1\"", asked.r)
+		th.expect(b, "body")
+		select {
+		case <-c.done:
+			t.Error("it was answered when the other's copy was found to stand")
+		default:
+		}
+		whole.respond(fields, 4)
+		io.WriteString(whole.body, "bo")
+		<-c.done
+		time.Sleep(time.Second)
+		th.expect(c, "bo")
+		io.WriteString(whole.body, "dy")
+		whole.body.Close()
+		th.expect(c, "dy")
+		th.end(c)
+		io.Copy(io.Discard, b.resp.Body)
+	})
 }

@@ -21,7 +21,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 			}
 			// It was of no use. Look again: it may have freshened the store.
 			q.latest = true
-			q.now = c.now()
+			q.now, q.moment = c.now(), c.dropped.now()
 			return t.answer(q)
 		}
 	}
@@ -117,23 +117,24 @@ func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
 	}
 	c.mu.Lock()
 	c.counters.Collapsed++
-	c.use(f, q.client, at)
+	c.use(f, q, at)
 	c.mu.Unlock()
 	return c.conditioned(q, resp, f.at), true, nil
 }
 
 // use notes that a client has what a flight brings. The caller holds c.mu.
-func (c *Cache) use(f *flight, client string, since time.Time) {
+func (c *Cache) use(f *flight, q *query, since time.Time) {
 	if f.stored != nil {
-		if f.stored.held != nil {
-			c.store.view(f.stored, client, since)
-		}
+		c.view(f.stored, q, since)
+		return
+	}
+	if c.dropped.since(q.moment, q.client, q.everybody.url) {
 		return
 	}
 	if f.viewers == nil {
 		f.viewers = map[string]time.Time{}
 	}
-	f.viewers[client] = since
+	f.viewers[q.client] = since
 }
 
 // arrived makes the leader's response.

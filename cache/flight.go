@@ -46,6 +46,7 @@ type flight struct {
 	given     time.Time
 	beats     bool   // what comes goes on in beats
 	about     *entry // what an inquiry is about
+	asks      kind   // what it would find if nothing changed
 	confirmed bool   // an inquiry's answer is like what is stored
 	// entry is what the response will be stored as, without its body; nil
 	// if it is not to be stored. Its body then goes through spool.

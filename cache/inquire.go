@@ -16,7 +16,7 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.prepare(q, q.everybody, outgoing, next, func(f *flight) { c.compare(f, q, found, have) })
-	f.about = found.e
+	f.about, f.asks = found.e, found.kind()
 	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
 	if c.asking[f.k] == nil {
 		c.asking[f.k] = f
@@ -34,7 +34,7 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 		defer c.mu.Unlock()
 		c.keepTime(f, validated, habit{})
 		f.confirmed = true
-		c.view(e, q.client, f.given)
+		c.view(e, q, f.given)
 		return
 	}
 	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
@@ -43,18 +43,18 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 	c.mu.Lock()
 	e.habit = c.keepTime(f, anew, e.habit)
 	f.confirmed, f.spool = true, c.newSpool(f)
-	c.view(e, q.client, f.given)
+	c.view(e, q, f.given)
 	c.mu.Unlock()
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }
 
-// beingAsked returns the inquiry under way about an entry, with the caller
-// interested in it, or nil.
-func (c *Cache) beingAsked(k key, about *entry) *flight {
+// beingAsked returns the inquiry of the same kind under way about an entry, with the
+// caller interested in it, or nil.
+func (c *Cache) beingAsked(k key, found *finding) *flight {
 	c.mu.Lock()
 	f := c.asking[k]
 	c.mu.Unlock()
-	if f == nil || f.about != about || !c.join(f) {
+	if f == nil || f.about != found.e || f.asks != found.kind() || !c.join(f) {
 		return nil
 	}
 	return f

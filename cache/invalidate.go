@@ -51,6 +51,7 @@ func sameOrigin(base *url.URL, target, reference string) (string, bool) {
 // wrote. The caller holds c.mu.
 func (c *Cache) invalidateURI(uri, client string) {
 	sharing := c.options.Load().Sharing
+	c.dropped.note(client, uri)
 	for _, r := range slices.Clone(c.store.byURL[uri]) {
 		for _, e := range slices.Clone(r.entries) {
 			disguised := sharing == Disguised && !e.personal
@@ -119,6 +120,7 @@ func (c *Cache) Forget(client string) {
 	sharing := c.options.Load().Sharing
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dropped.note(client, "")
 	for _, r := range resources(c.store) {
 		for _, e := range slices.Clone(r.entries) {
 			if (r.key.owner != "" || sharing == PerClient) && e.client == client {

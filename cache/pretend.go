@@ -13,7 +13,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c, e := t.c, found.e
 	begun := c.now()
 	if !q.latest {
-		if f := c.beingAsked(q.everybody, e); f != nil {
+		if f := c.beingAsked(q.everybody, &found); f != nil {
 			if resp, done, err := t.joinInquiry(q, found, f, begun); done {
 				return resp, err
 			}
@@ -51,7 +51,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 			p.begun = p.begun.Add(behind)
 		} else {
 			p.begun = begun
-			c.view(e, q.client, begun.Add(beat(p.took.head)))
+			c.view(e, q, begun.Add(beat(p.took.head)))
 		}
 		return p, true
 	}
@@ -62,16 +62,16 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	if ok {
 		e.habit = h
 		e.lead = pretence{q.client, begun, took, found.kind()}
-		c.view(e, q.client, begun.Add(beat(took.head)))
+		c.view(e, q, begun.Add(beat(took.head)))
 	}
 	return e.lead, ok
 }
 
 // view notes that a client is given e, from a time on that may be still to
-// come. The caller holds c.mu.
-func (c *Cache) view(e *entry, client string, since time.Time) {
-	if e.held != nil {
-		c.store.view(e, client, since)
+// come; not if it has dropped it since it asked. The caller holds c.mu.
+func (c *Cache) view(e *entry, q *query, since time.Time) {
+	if e.held != nil && !c.dropped.since(q.moment, q.client, q.everybody.url) {
+		c.store.view(e, q.client, since)
 	}
 }
 
@@ -149,7 +149,7 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 	c.mu.Lock()
 	c.counters.Pretended++
 	if q.client != f.client {
-		c.view(found.e, q.client, given)
+		c.view(found.e, q, given)
 	}
 	c.mu.Unlock()
 	resp := c.serve(q, found.e, given)

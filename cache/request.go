@@ -14,7 +14,8 @@ type query struct {
 	client  string
 	sharing Sharing
 	now     time.Time
-	latest  bool // it already waited for somebody else's fetch, or may not; do not wait again
+	moment  uint64 // of drops, at the same time
+	latest  bool   // it already waited for somebody else's fetch, or may not; do not wait again
 
 	everybody key  // of responses for all, or in PerClient for this client
 	personal  key  // of responses that these cookies bought
@@ -45,7 +46,7 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	if !ok {
 		return nil, false
 	}
-	q := &query{r: r, ctx: r.Context(), sharing: o.Sharing, now: o.Now(), head: r.Method == http.MethodHead}
+	q := &query{r: r, ctx: r.Context(), sharing: o.Sharing, now: o.Now(), moment: c.dropped.now(), head: r.Method == http.MethodHead}
 	v := visitorOf(q.ctx)
 	q.latest = v.Alone
 	q.client = v.Client

@@ -1,0 +1,44 @@
+package cache
+
+import (
+	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// maxDrops bounds how many drops are remembered. One counts for as long as a
+// request takes that was under way.
+const maxDrops = 4096
+
+// Drops remember what clients dropped of late: a request of theirs that was under
+// way then brings them no view of it. The cache's lock guards it, but for now.
+type drops struct {
+	latest atomic.Uint64 // number of the last one
+	of     *simplelru.LRU[dropped, uint64]
+}
+
+// A dropped is what a client does not have any more: one URL, or if that is "" all.
+type dropped struct{ client, url string }
+
+func newDrops() *drops {
+	of, err := simplelru.NewLRU[dropped, uint64](maxDrops, nil)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	return &drops{of: of}
+}
+
+// now returns what to pass to since.
+func (d *drops) now() uint64 { return d.latest.Load() }
+
+func (d *drops) note(client, url string) { d.of.Add(dropped{client, url}, d.latest.Add(1)) }
+
+// since reports whether a client dropped a URL after the given moment.
+func (d *drops) since(moment uint64, client, url string) bool {
+	if moment == d.now() {
+		return false
+	}
+	one, _ := d.of.Peek(dropped{client, url})
+	all, _ := d.of.Peek(dropped{client, ""})
+	return max(one, all) > moment
+}
