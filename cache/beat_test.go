@@ -135,9 +135,10 @@ func TestOwnRequestIsJoined(t *testing.T) {
 			// The same times, as of another client's fetch.
 			e := th.c.store.index[key{url: "http://origin.example/a"}].entries[0]
 			th.c.store.unview(e, "b")
-			th.c.model.float = func() float64 { return 0.5 } // a small body takes as long again
+			th.c.model.float = func() float64 { return 0.5 }
 			for range enough {
 				th.c.model.record("http://origin.example", anew, 500*time.Millisecond, time.Now(), habit{})
+				th.c.model.recordBody("http://origin.example", timing{tail: 500 * time.Millisecond, size: 4, at: time.Now()}, habit{})
 			}
 			if got := look("/a", false); got != want {
 				th.t.Errorf("after %v: a fetch is like %s\na pretence like %s", pause, want, got)

@@ -55,10 +55,10 @@ type entry struct {
 	all    *view // everybody's, outside of Disguised; set before e is stored
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
-	// lead is the last pretended fetch of this entry, and habit what is
+	// lead is the last pretended fetch of this entry, and manner what is
 	// known of its times. Guarded by the store's lock.
-	lead  pretence
-	habit habit
+	lead   pretence
+	manner manner
 }
 
 // A pretence is a fetch that only seems to be made.

@@ -41,7 +41,7 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 		return
 	}
 	c.mu.Lock()
-	e.habit = c.keepTime(f, anew, e.habit)
+	e.manner.head = c.keepTime(f, anew, e.manner.head)
 	f.confirmed, f.spool = true, c.newSpool(f)
 	c.view(e, q, f.given)
 	c.mu.Unlock()

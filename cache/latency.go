@@ -62,9 +62,13 @@ type latencyModel struct {
 	origins *simplelru.LRU[string, *measured]
 }
 
-// measured are the latest fetches from an origin.
-type measured struct {
-	heads, rates samples
+// measured are the latest fetches from an origin: times to the head, and of
+// bodies that take a while. A time of a body is of so many bytes as say something about the rate.
+type measured struct{ heads, bodies trait }
+
+// A trait is a time that can be measured of each fetch from an origin.
+type trait struct {
+	latest samples
 	// products counts pairs of times of the same resource, and sum adds up
 	// what each pair gives if multiplied, in standard deviations from the
 	// mean: the correlation on average. A few are invented to begin with.
@@ -90,39 +94,47 @@ func newLatencyModel(float func() float64) *latencyModel {
 func (m *latencyModel) record(origin string, k kind, head time.Duration, at time.Time, h habit) habit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.of(origin + string(k))
-	x := logOf(float64(head))
-	if d := s.heads.at(at); d != nil && d.spread > 0 {
-		z := max(-outlying, min((x-d.middle)/d.spread, outlying))
-		if h.n > 0 && math.Abs(z) < outlying {
-			const memory = 64 // products that count
-			if s.products >= memory {
-				s.sum *= (memory - 1) / s.products
-				s.products = memory - 1
-			}
-			s.products, s.sum = s.products+1, s.sum+z*h.mean()
-		}
-		h.add(z)
-	}
-	s.heads = s.heads.with(sample{x, at})
-	return h
+	return m.of(origin+string(k)).heads.record(sample{logOf(float64(head)), at}, h)
 }
 
-// recordTail adds the time of a body that was large enough to tell a rate.
-func (m *latencyModel) recordTail(origin string, t timing) {
-	if t.size < bulk || t.tail <= 0 {
-		return
+// recordBody is record for the time of a body.
+func (m *latencyModel) recordBody(origin string, t timing, h habit) habit {
+	if !t.slow() {
+		return h
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.of(origin)
-	s.rates = s.rates.with(sample{logOf(float64(t.tail) / float64(t.size)), t.at})
+	return m.of(origin).bodies.record(sample{t.pace(), t.at}, h)
+}
+
+// slow reports whether a body comes visibly later than its head.
+func (t *timing) slow() bool { return t.tail >= firstBeat/2 }
+
+// pace is the logarithm of the time that a body takes, for its size if that is
+// what it depends on.
+func (t *timing) pace() float64 { return logOf(float64(t.tail) / float64(max(t.size, bulk))) }
+
+func (t *trait) record(s sample, h habit) habit {
+	if d := t.latest.at(s.at); d != nil && d.spread > 0 {
+		z := max(-outlying, min((s.log-d.middle)/d.spread, outlying))
+		if h.n > 0 && math.Abs(z) < outlying {
+			const memory = 64 // products that count
+			if t.products >= memory {
+				t.sum *= (memory - 1) / t.products
+				t.products = memory - 1
+			}
+			t.products, t.sum = t.products+1, t.sum+z*h.mean()
+		}
+		h.add(z)
+	}
+	t.latest = t.latest.with(s)
+	return h
 }
 
 func (m *latencyModel) of(origin string) *measured {
 	s, ok := m.origins.Get(origin)
 	if !ok {
-		s = &measured{products: 4, sum: 1}
+		s = &measured{trait{products: 4, sum: 1}, trait{products: 4, sum: 1}}
 		m.origins.Add(origin, s)
 	}
 	return s
@@ -193,6 +205,31 @@ func (s samples) at(now time.Time) *distribution {
 	return d
 }
 
+// restless reports whether times depend on the ones before them, as under a load
+// that changes all the time, or just did: who has measured one knows more of the next than
+// is in their distribution.
+func (s samples) restless(d *distribution) bool {
+	if math.Abs(s[len(s)-1].log-d.middle) > 2.5*d.spread {
+		return true
+	}
+	const fewest, strongest = 8, 0.25
+	if len(s) < fewest {
+		return false
+	}
+	mean := 0.0
+	for _, x := range s {
+		mean += x.log / float64(len(s))
+	}
+	var products, squares float64
+	for i, x := range s {
+		squares += (x.log - mean) * (x.log - mean)
+		if i > 0 {
+			products += (x.log - mean) * (s[i-1].log - mean)
+		}
+	}
+	return products > strongest*squares
+}
+
 // draw returns one more value. Of many it is one of them, blurred so that none is
 // repeated exactly (a smoothed bootstrap); few are taken for normal.
 func (d *distribution) draw(m *latencyModel) float64 {
@@ -210,9 +247,6 @@ func (d *distribution) within(x, own float64) float64 {
 	return max(min(d.least, own)-math.Ln2, min(x, max(d.most, own)+math.Ln2))
 }
 
-// maxLoad bounds by how much more or less load a body's time is taken to change.
-const maxLoad = 8
-
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
 // quantile returns the value below which the fraction q of values lies.
@@ -224,30 +258,51 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
 }
 
+// A manner is what is known of a resource's times.
+type manner struct{ head, body habit }
+
 // draw returns times that a fetch of what e holds could take now, and what is
 // known of e with them. It reports false if the origin is to be asked: it was not
-// often enough of late to know. e's own habit is passed for its lock.
+// often enough of late to know. What is known of e is passed for its lock.
+func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time.Time) (timing, manner, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := timing{size: e.timing.size, at: now}
+	s, ok := m.origins.Get(origin + string(k))
+	if !ok {
+		return t, of, false
+	}
+	head, ok := s.heads.draw(m, logOf(float64(e.timing.head)), &of.head, now)
+	t.head = time.Duration(math.Exp(head))
+	switch {
+	case !ok || k == validated:
+	case e.timing.slow():
+		var pace float64
+		pace, ok = s.bodies.draw(m, e.timing.pace(), &of.body, now)
+		t.tail = time.Duration(math.Exp(pace) * float64(max(t.size, bulk)))
+	default:
+		// It comes with its head or a little later.
+		t.tail = time.Duration(float64(e.timing.tail) * (0.5 + m.float()))
+	}
+	return t, of, ok
+}
+
+// draw returns one more value for a resource of which one is known.
 //
 // To one who knows the resource, or sees several uses of it, times are as
 // likely as real ones if they depend on each other as those do: a resource's
 // times are taken for normal with one mean, which all that was seen of it,
 // real or drawn, lets guess.
-func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.Time) (timing, habit, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, ok := m.origins.Get(origin + string(k))
-	if !ok {
-		return timing{}, h, false
-	}
-	d := s.heads.at(now)
-	if d == nil || h.n > 0 && m.float() < 1/s.products {
-		return timing{}, h, false // the less often two times were compared, the sooner again
+func (t *trait) draw(m *latencyModel, own float64, h *habit, now time.Time) (float64, bool) {
+	d := t.latest.at(now)
+	if d == nil || h.n > 0 && m.float() < 1/t.products || t.latest.restless(d) {
+		return 0, false // the less often two times were compared, the sooner again
 	}
 	x := d.draw(m)
 	if d.spread > 0 {
 		z := (x - d.middle) / d.spread
 		if h.n > 0 {
-			common := min(s.sum/s.products, 0.98)
+			common := min(t.sum/t.products, 0.98)
 			switch {
 			case math.Abs(h.mean()) >= outlying-0.5:
 				common = 0.98 // nothing like its origin's others
@@ -258,25 +313,11 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, h habit, now time.T
 			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)
 			x = d.middle + z*d.spread
 		}
-		x = d.within(x, logOf(float64(e.timing.head)))
+		x = d.within(x, own)
 		z = (x - d.middle) / d.spread
 		h.add(max(-outlying, min(z, outlying)))
 	}
-	t := timing{size: e.timing.size, at: now, head: time.Duration(math.Exp(x))}
-	rate := s.rates.at(now)
-	switch {
-	case e.timing.size < bulk:
-		// A small body comes with its head or a little later.
-		t.tail = time.Duration(float64(e.timing.tail) * (0.5 + m.float()))
-	case rate != nil:
-		own := logOf(float64(e.timing.tail) / float64(e.timing.size))
-		t.tail = time.Duration(math.Exp(rate.within(rate.draw(m), own)) * float64(e.timing.size))
-	case e.timing.head > 0:
-		// No other body to go by: its own time, under the load of now.
-		load := max(1.0/maxLoad, min(float64(t.head)/float64(e.timing.head), maxLoad))
-		t.tail = time.Duration(float64(e.timing.tail) * load)
-	}
-	return t, h, true
+	return x, true
 }
 
 // normal draws from the standard normal distribution (Box and Muller).

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -17,20 +18,71 @@ func TestDrawnTimesAreBounded(t *testing.T) {
 			took = slow
 		}
 		m.record(origin, anew, took, now, habit{})
+		m.recordBody(origin, timing{tail: 4 * took, size: bulk, at: now}, habit{})
 	}
 	e := &entry{timing: timing{head: time.Millisecond, tail: 2 * time.Second, size: bulk}}
-	var h habit
+	var h manner
 	for range 1000 {
 		took, _, ok := m.draw(origin, anew, e, h, now)
 		if !ok {
 			t.Fatal("nothing was drawn")
 		}
-		if took.head > 2*slow || took.tail > maxLoad*e.timing.tail {
+		if took.head > 2*slow || took.tail > 2*e.timing.tail {
 			t.Fatalf("drawn: %v to the head and %v to the end", took.head, took.tail)
 		}
 	}
-	h = habit{1, outlying} // nothing like the others
+	h.head = habit{1, outlying} // nothing like the others
 	if took, _, _ := m.draw(origin, anew, e, h, now); took.head > 2*slow {
 		t.Errorf("drawn: %v", took.head)
+	}
+}
+
+// Times that depend on the ones before them are not drawn: who has just measured
+// one knows more of the next.
+func TestRestlessOriginsAreAsked(t *testing.T) {
+	const origin = "http://origin.example"
+	r := rand.New(rand.NewPCG(1, 2))
+	for name, level := range map[string]func(i int) float64{
+		"steady":              func(int) float64 { return 0 },
+		"a load that changes": func(i int) float64 { return float64(i / 3 * 7 % 5) },
+		"one that just did":   func(i int) float64 { return float64(i / (maxSamples - 1)) },
+	} {
+		drawn := 0
+		const trials = 200
+		for range trials {
+			m, now := newLatencyModel(r.Float64), time.Now()
+			for i := range maxSamples {
+				x := 3*level(i) + 0.3*r.NormFloat64()
+				m.record(origin, anew, time.Duration(1e7*math.Exp(x)), now, habit{})
+			}
+			if _, _, ok := m.draw(origin, anew, &entry{}, manner{}, now); ok {
+				drawn++
+			}
+		}
+		if name == "steady" && drawn < trials*3/4 || name != "steady" && drawn > trials/20 {
+			t.Errorf("%s: drawn %d times of %d", name, drawn, trials)
+		}
+	}
+}
+
+// How long a body takes that comes visibly after its head is not known from its head's
+// time, nor from the bodies of others that come at once.
+func TestSlowBodiesAreMeasured(t *testing.T) {
+	const origin = "http://origin.example"
+	m, now := newLatencyModel(rand.Float64), time.Now()
+	slow := timing{head: time.Millisecond, tail: 50 * time.Millisecond, size: 6000, at: now}
+	e := &entry{timing: slow}
+	for range enough {
+		m.record(origin, anew, time.Millisecond, now, habit{})
+		m.recordBody(origin, timing{tail: firstBeat / 4, size: 6000, at: now}, habit{})
+	}
+	if took, _, ok := m.draw(origin, anew, e, manner{}, now); ok {
+		t.Errorf("drawn: %v", took)
+	}
+	for range enough {
+		m.recordBody(origin, slow, habit{})
+	}
+	if took, _, ok := m.draw(origin, anew, e, manner{}, now); !ok || (took.tail-slow.tail).Abs() > time.Microsecond {
+		t.Errorf("drawn: %v, %v", took, ok)
 	}
 }

@@ -58,9 +58,9 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	if found.view != nil {
 		return pretence{}, false
 	}
-	took, h, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.habit, begun)
+	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
 	if ok {
-		e.habit = h
+		e.manner = known
 		e.lead = pretence{q.client, begun, took, found.kind()}
 		c.view(e, q, begun.Add(beat(took.head)))
 	}

@@ -55,11 +55,10 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		f.k = k
 	}
 	if q.sharing == Disguised && e.shareable(f.at) && resp.StatusCode != http.StatusPartialContent {
-		var h habit
 		if found.e != nil {
-			h = found.e.habit
+			e.manner = found.e.manner
 		}
-		e.habit = c.keepTime(f, anew, h)
+		e.manner.head = c.keepTime(f, anew, e.manner.head)
 	}
 	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
@@ -186,8 +185,8 @@ func (c *Cache) keep(f *flight, failure error) {
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
 	lead := pretence{client: f.client, begun: f.start, took: took, kind: anew}
 	if f.entry == nil {
-		c.model.recordTail(originOf(f.k.url), took)
 		c.mu.Lock()
+		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 		f.about.lead = lead
 		c.mu.Unlock()
 		return
@@ -204,7 +203,7 @@ func (c *Cache) keep(f *flight, failure error) {
 		if e.length >= 0 && e.length != int64(len(body)) {
 			return // the framing lied
 		}
-		c.model.recordTail(originOf(f.k.url), e.timing)
+		e.manner.body = c.model.recordBody(originOf(f.k.url), took, e.manner.body)
 	} else if !e.becomePartial(failure != nil, f.rangeSpec) {
 		return
 	}
