@@ -15,8 +15,12 @@ import (
 // first client too, is told the same: half the lifetime. For the first half an
 // entry may be given to new clients, and what they were told ends before the
 // origin's own date does. How long the fetch took does not enter either.
-// Where the origin sends Age, a fetch now would bring a higher one.
+// Where the origin sends Age, a fetch now would bring a higher one. What is too
+// brief for that is its first client's alone, for all its time.
 func (e *entry) told(at time.Time) time.Duration {
+	if e.brief {
+		return max(0, e.bound()-e.initialAge)
+	}
 	told := e.bound() / 2
 	if age := ageValue(e.header); age > 0 {
 		told = (e.bound() - age - max(0, at.Sub(e.received).Truncate(time.Second))) / 2
@@ -44,6 +48,9 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 		return
 	}
 	less := seconds((e.bound() - e.told(at)) / time.Second)
+	if e.brief {
+		less = seconds(e.initialAge / time.Second)
+	}
 	if lines := h["Cache-Control"]; len(lines) > 0 {
 		shortened := make([]string, len(lines))
 		for i, line := range lines {

@@ -188,6 +188,31 @@ func TestPerClient(t *testing.T) {
 	s.run(step{as: "b", want: "200\n\na"}, step{as: "a", give: give, want: "200\n\na"})
 }
 
+// What is fresh for so short that half of it is nothing serves its first client
+// for all its time, and nobody else.
+func TestBriefResponses(t *testing.T) {
+	const one = "200\nCache-Control: max-age=1\nETag: \"1\"\nDate: @0s\n\n"
+	const old = "200\nCache-Control: max-age=60\nAge: 59\nDate: @-59s\n\n"
+	const dated = "200\nCache-Control: max-age=60\nDate: @-59s\n\n"
+	play(t, disguised, map[string][]step{
+		"own second use": {{as: "a", give: one + "a", want: "200\nCache-Control: max-age=1\n\na"},
+			{as: "a", after: 900 * time.Millisecond, want: "200\nAge: 0\n\na"},
+			{as: "a", after: 100 * time.Millisecond, give: "304\nDate: @0s", sent: "If-None-Match: \"1\"", want: "200\n\na"},
+			{as: "a", after: 900 * time.Millisecond, want: "200\n\na"}},
+		"another's first use": {{as: "a", give: one + "a", want: "200\n\na"},
+			{as: "b", give: one + "b", want: "200\n\nb"},
+			{as: "b", want: "200\n\nb"}, {as: "a", want: "200\n\na"}},
+		"old on arrival, by Age": {{as: "a", give: old + "a", want: "200\nCache-Control: max-age=1\n!Age\nDate: @0s\n\na"},
+			{as: "a", after: 900 * time.Millisecond, want: "200\n\na"},
+			{as: "a", after: 100 * time.Millisecond, give: old + "b", want: "200\n\nb"}},
+		"old on arrival, by Date": {{as: "a", give: dated + "a", want: "200\nCache-Control: max-age=1\nDate: @0s\n\na"},
+			{as: "a", after: 900 * time.Millisecond, want: "200\n\na"},
+			{as: "a", after: 100 * time.Millisecond, give: dated + "b", want: "200\n\nb"}},
+		"stale on arrival": {{as: "a", give: "200\nCache-Control: max-age=60\nAge: 61\nETag: \"1\"\n\na", want: "200\nCache-Control: max-age=0\n\na"},
+			{as: "a", give: "304", want: "200\n\na"}},
+	})
+}
+
 // Who dropped a response while its own request for it was under way, by an unsafe
 // request or because its identity rotated, does not find it again.
 func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {

@@ -41,6 +41,7 @@ type entry struct {
 	// apart entries would look different on a later use than on the first:
 	// nobody but their first client may use them in Disguised.
 	apart  bool
+	brief  bool      // fresh for so short that half of it is nothing: likewise
 	client string    // who caused the fetch
 	timing timing    // how the origin delivered it
 	cost   int64     // bytes held, without views
@@ -76,7 +77,7 @@ func (p *pretence) underWay(now time.Time) bool {
 
 // shareable reports whether clients who have not used e may come to do so.
 func (e *entry) shareable(at time.Time) bool {
-	return !e.personal && !e.apart && !e.directives.noCache && whole(e) && e.told(at) > 0
+	return !e.personal && !e.apart && !e.brief && !e.directives.noCache && whole(e) && e.told(at) > 0
 }
 
 // age returns current_age (RFC 9111 §4.2.3).

@@ -100,6 +100,8 @@ func (e *entry) calculate() {
 		e.date = e.received
 	}
 	e.life = lifetimeOf(e.header, e.status, &e.directives, e.date, e.received)
+	e.brief = false
+	e.brief = e.told(e.received) == 0
 }
 
 // useful reports whether the entry could ever answer anything: it is or was
