@@ -149,6 +149,7 @@ type Stats struct {
 	Resources  int    // stored URLs, by site and owner
 	Bytes      int64  // held in the store
 	FlightSize int64  // held by bodies on their way
+	Lingering  int64  // held by clients who still read what is not stored any more
 }
 
 // Stats returns the present counters.
@@ -158,7 +159,7 @@ func (c *Cache) Stats() Stats {
 	s := c.counters
 	s.Evicted, s.Rejected = c.store.evicted, c.store.rejected
 	s.Resources, s.Bytes = len(c.store.index), c.store.bytes()
-	s.FlightSize = c.inflight.Load()
+	s.FlightSize, s.Lingering = c.inflight.Load(), c.store.lingering.Load()
 	return s
 }
 

@@ -26,6 +26,7 @@ type entry struct {
 	length int64
 	body   []byte // of a whole response
 	part   *partial
+	hold   *hold // of body or part; set when e is stored
 
 	directives directives
 	vary       []string   // names of the selecting fields
@@ -108,10 +109,16 @@ func headerCost(h http.Header) int64 {
 
 func (e *entry) weigh() {
 	e.cost = entryOverhead + headerCost(e.header) + headerCost(e.trailer) +
-		int64(cap(e.body)) + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
+		e.content() + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
+}
+
+// content returns how many bytes the body or parts take.
+func (e *entry) content() int64 {
+	n := int64(cap(e.body))
 	if e.part != nil {
-		e.cost += e.part.cost()
+		n += e.part.cost()
 	}
+	return n
 }
 
 // unstored are fields that a cache does not store (RFC 9111 §3.1, RFC 9110

@@ -260,10 +260,26 @@ func (c *Cache) land(f *flight) {
 	}
 	delete(c.aloft, f)
 	if f.spool != nil {
-		f.spool.mu.Lock()
-		c.inflight.Add(-int64(cap(f.spool.buf)))
-		f.spool.mu.Unlock()
+		c.linger(f)
 	}
+}
+
+// linger counts what the readers of a flight that has ended still hold: the body
+// that was stored, or one of their own. The caller holds c.mu.
+func (c *Cache) linger(f *flight) {
+	s := f.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := int64(cap(s.buf))
+	if len(s.readers) > 0 {
+		if e := f.stored; e != nil && e.part == nil && len(e.body) == len(s.buf) {
+			s.buf, s.hold = e.body, e.hold
+		} else {
+			s.hold = &hold{size: size, lingering: &c.store.lingering}
+		}
+		s.hold.use(1)
+	}
+	c.inflight.Add(-size)
 }
 
 // await waits for the head of a flight. On an error the caller has left.

@@ -64,6 +64,8 @@ func (c *Cache) newSpool(f *flight) *spool {
 	o := c.options.Load()
 	return &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
 		return c.inflight.Add(by) > flightBudget(o)
+	}, scarce: func() bool {
+		return c.inflight.Load() > 2*flightBudget(o)
 	}}
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -225,6 +226,92 @@ func TestViewsAreBounded(t *testing.T) {
 		}
 		if got := s.c.Stats().Bytes; got > o.Memory {
 			t.Fatalf("%d bytes are held for %d clients", got, i+1)
+		}
+	}
+}
+
+// Bodies that slow readers keep count against the budget, whether the store has
+// dropped them, never had them, or made copies; and no longer than they are kept.
+func TestMemoryOfSlowReaders(t *testing.T) {
+	const memory, size = 8 << 20, 1 << 18
+	text := strings.Repeat("x", size)
+	for _, sharing := range []Sharing{Shared, Disguised} {
+		for name, kept := range map[string]func(get func(path, fields string) *http.Response, n int) []*http.Response{
+			"stored": func(get func(path, fields string) *http.Response, n int) []*http.Response {
+				path := fmt.Sprint("/", n)
+				drain(get(path, "").Body, size)
+				return []*http.Response{get(path, "")}
+			},
+			"fetched": func(get func(path, fields string) *http.Response, n int) []*http.Response {
+				return []*http.Response{get(fmt.Sprint("/", n), "")}
+			},
+			"several ranges": func(get func(path, fields string) *http.Response, n int) []*http.Response {
+				drain(get("/", "").Body, size)
+				return []*http.Response{get("/", "bytes=0-100000, 100002-200000")}
+			},
+		} {
+			t.Run(fmt.Sprint(name, sharing), func(t *testing.T) {
+				heap := func() int64 {
+					runtime.GC()
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					return int64(m.HeapAlloc)
+				}
+				before := heap()
+				c := New(Options{Memory: memory, Sharing: sharing})
+				defer c.Close()
+				c.sleep = func(context.Context, time.Duration) error { return nil }
+				asked := 0
+				rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+					asked++
+					resp := parseResponse("200\nCache-Control: max-age=86400\nETag: \"1\"", r)
+					resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), size
+					return resp, nil
+				}))
+				get := func(path, fields string) *http.Response {
+					r, err := http.NewRequestWithContext(WithVisitor(t.Context(), Visitor{Client: "a"}), "GET", "http://origin.example"+path, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if fields != "" {
+						r.Header.Set("Range", fields)
+					}
+					resp, err := rt.RoundTrip(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return resp
+				}
+				var slow []*http.Response
+				for n := range 100 {
+					slow = append(slow, kept(get, n)...)
+					c.settled()
+				}
+				s := c.Stats()
+				if s.Bytes+s.Lingering > memory+size || s.FlightSize != 0 { // the last one came while there was room
+					t.Errorf("%d bytes stored, %d lingering, %d on their way", s.Bytes, s.Lingering, s.FlightSize)
+				}
+				if held := heap() - before; held > memory*13/10 {
+					t.Errorf("%.2f of the budget", float64(held)/memory)
+				}
+				for _, resp := range slow {
+					n := drain(resp.Body, size)
+					if resp.StatusCode == http.StatusOK && n != size {
+						t.Errorf("read %d bytes", n)
+					}
+					resp.Body.Close() // once more
+				}
+				if s := c.Stats(); s.Lingering != 0 {
+					t.Errorf("%d bytes linger when nobody reads", s.Lingering)
+				}
+				drain(get("/after", "").Body, size)
+				c.settled()
+				asked = 0
+				drain(get("/after", "").Body, size)
+				if asked > 0 {
+					t.Error("nothing is stored any more")
+				}
+			})
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,11 +59,11 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 	if q.head {
 		return resp
 	}
-	body := e.body
+	body, held := e.body, e.hold
 	if e.part != nil || q.ranged && e.status == http.StatusOK && rangeStands(q.ifRange, h, q.now) {
 		var ok bool
 		if len(q.more) > 0 {
-			body, ok = cutRanges(q, e, resp)
+			body, held, ok = c.cutRanges(q, e, resp)
 		} else {
 			body, ok = cutRange(q, e, resp)
 		}
@@ -78,6 +79,8 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 	if len(body) > 0 || len(e.trailer) > 0 {
 		r.body.Reset(body)
 		r.body.resp, r.body.trailer = resp, e.trailer
+		r.body.hold = held
+		held.use(1)
 		resp.Body = &r.body
 	}
 	if e.length < 0 && resp.ContentLength < 0 {
@@ -121,9 +124,10 @@ func cutRange(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 }
 
 // cutRanges turns resp into a 206 with the several ranges that q wants of a whole
-// response (RFC 9110 §15.3.7.2), and returns the bytes. Where they come to more than
-// the whole, as overlapping ones do, it stays the whole (§14.2).
-func cutRanges(q *query, e *entry, resp *http.Response) ([]byte, bool) {
+// response (RFC 9110 §15.3.7.2), and returns the bytes and what holds them. Where they come to
+// more than the whole, as overlapping ones do, or there is no memory for a copy, it stays
+// the whole (§14.2).
+func (c *Cache) cutRanges(q *query, e *entry, resp *http.Response) ([]byte, *hold, bool) {
 	total := int64(len(e.body))
 	var parts []contentRange
 	var sum int64
@@ -136,26 +140,28 @@ func cutRanges(q *query, e *entry, resp *http.Response) ([]byte, bool) {
 	switch {
 	case len(parts) == 0:
 		unsatisfied(resp, total)
-		return nil, false
-	case sum > total:
-		return e.body, true
+		return nil, nil, false
+	case sum > total, len(parts) > 1 && c.store.lingering.Load()+sum > flightBudget(c.options.Load()):
+		return e.body, e.hold, true
 	}
 	resp.StatusCode, resp.Status = http.StatusPartialContent, "206 Partial Content"
 	withoutDigests(resp.Header)
 	var body []byte
+	held := e.hold
 	if len(parts) == 1 {
 		resp.Header["Content-Range"] = []string{parts[0].String()}
 		body = e.body[parts[0].first : parts[0].last+1]
 	} else {
 		var kind string
 		if kind, body = byteRanges(e.body, parts, resp.Header["Content-Type"]); body == nil {
-			return nil, false
+			return nil, nil, false
 		}
+		held = &hold{size: int64(cap(body)), lingering: &c.store.lingering}
 		resp.Header["Content-Type"] = []string{kind}
 	}
 	resp.Header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	resp.ContentLength, resp.TransferEncoding = int64(len(body)), nil
-	return body, true
+	return body, held, true
 }
 
 // withoutDigests drops digests of a message's content (RFC 9530 §2, RFC 2616
@@ -208,6 +214,8 @@ type storedBody struct {
 	bytes.Reader
 	resp    *http.Response
 	trailer http.Header
+	hold    *hold
+	closed  atomic.Bool
 }
 
 func (b *storedBody) Read(p []byte) (int, error) {
@@ -230,7 +238,12 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-func (b *storedBody) Close() error { return nil }
+func (b *storedBody) Close() error {
+	if b.closed.CompareAndSwap(false, true) {
+		b.hold.use(-1)
+	}
+	return nil
+}
 
 // gatewayTimeout is the answer to only-if-cached without a stored response.
 func gatewayTimeout(r *http.Request) *http.Response {

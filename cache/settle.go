@@ -36,7 +36,8 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	}
 	o := c.options.Load()
 	if e != nil && (resp.ContentLength > o.Object || o.Memory < 0 ||
-		c.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o)) {
+		c.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o) ||
+		c.store.lingering.Load()+max(resp.ContentLength, 0) > o.Memory) {
 		e = nil
 	}
 	c.mu.Lock()

@@ -50,6 +50,8 @@ type spool struct {
 	pieces  []piece
 	grain   int64                      // pieces smaller than this are not told apart
 	resize  func(by int64) (over bool) // told how many bytes more are held; over asks it to slide
+	scarce  func() bool                // too much is held by all such bodies together
+	hold    *hold                      // of buf, once nobody writes any more and while there are readers
 }
 
 func (s *spool) head() int64 { return s.base + int64(len(s.buf)) }
@@ -134,18 +136,29 @@ func (s *spool) fastest() int64 {
 	return most
 }
 
-// slide forgets what every reader has, and what is further back than the limit.
+// slide forgets what every reader has, and what is further back than the limit, or
+// where memory is scarce, much less.
 func (s *spool) slide() {
 	least := s.head()
 	for r := range s.readers {
 		least = min(least, r.at)
 	}
-	least = max(least, s.head()-s.limit)
-	if n := least - s.base; n > 0 {
-		// Copying down keeps the array from growing without end.
-		s.buf = s.buf[:copy(s.buf, s.buf[n:])]
-		s.base = least
+	limit := s.limit
+	if s.scarce() {
+		limit = min(limit, 2*ahead) // the fastest reader is not further behind
 	}
+	least = max(least, s.head()-limit)
+	n := least - s.base
+	if n <= 0 {
+		return
+	}
+	s.base = least
+	if rest := s.buf[n:]; cap(s.buf) > 4*ahead && len(rest) < cap(s.buf)/4 {
+		s.buf = append(make([]byte, 0, 2*len(rest)), rest...)
+		return
+	}
+	// Copying down keeps the array from growing without end.
+	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
 }
 
 // finish ends the body; err is nil if it is whole.
@@ -287,6 +300,10 @@ func (r *spoolReader) Close() error {
 	r.once.Do(func() {
 		r.s.mu.Lock()
 		delete(r.s.readers, r)
+		if len(r.s.readers) == 0 {
+			r.s.hold.use(-1)
+			r.s.hold = nil
+		}
 		r.s.wake()
 		r.s.mu.Unlock()
 		r.closed()

@@ -3,6 +3,7 @@ package cache
 import (
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -49,6 +50,7 @@ func newSegment() *segment {
 // displaces nothing. Not safe for concurrent use: the cache locks it.
 type store struct {
 	budget    int64
+	lingering atomic.Int64 // held by readers of what is not stored any more
 	index     map[key]*resource
 	byURL     map[string][]*resource
 	window    *segment // new
@@ -72,6 +74,9 @@ func newStore(budget int64) *store {
 }
 
 func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.protected.bytes }
+
+// full reports whether there is more than the budget allows.
+func (s *store) full() bool { return s.bytes()+s.lingering.Load() > s.budget }
 
 // get returns what is stored under k, or nil, and counts the request.
 func (s *store) get(k key) *resource {
@@ -114,6 +119,10 @@ func (s *store) add(k key, e *entry) {
 		}
 	}
 	e.held = r
+	if size := e.content(); e.hold == nil || e.hold.size != size {
+		e.hold = &hold{size: size, lingering: &s.lingering}
+	}
+	e.hold.use(storedUser)
 	r.entries = append(r.entries, e)
 	s.grow(r, e.cost+e.viewed)
 	s.fit()
@@ -126,6 +135,7 @@ func (s *store) remove(e *entry) {
 		return
 	}
 	e.held = nil
+	e.hold.use(-storedUser)
 	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
 	s.grow(r, -e.cost-e.viewed)
 	if len(r.entries) == 0 {
@@ -140,6 +150,7 @@ func (s *store) drop(r *resource) {
 	}
 	for _, e := range r.entries {
 		e.held = nil
+		e.hold.use(-storedUser)
 	}
 	r.entries = nil
 	r.in.bytes -= r.bytes
@@ -225,7 +236,7 @@ func (s *store) fit() {
 		s.admit(candidate)
 	}
 	// Whatever is over now has grown where it is.
-	for s.bytes() > s.budget {
+	for s.full() {
 		victim := s.victim()
 		if victim == nil {
 			_, victim, _ = s.window.lru.GetOldest()
@@ -241,7 +252,7 @@ func (s *store) fit() {
 // admit moves a candidate out of the window, or drops it.
 func (s *store) admit(candidate *resource) {
 	wanted := s.counts.count(candidate.hash)
-	for s.bytes() > s.budget {
+	for s.full() {
 		victim := s.victim()
 		if victim == nil || s.counts.count(victim.hash) >= wanted {
 			s.drop(candidate)
