@@ -33,6 +33,9 @@ func (d *drops) now() uint64 { return d.latest.Load() }
 
 func (d *drops) note(client, url string) { d.of.Add(dropped{client, url}, d.latest.Add(1)) }
 
+// noteAll notes that what some URLs had is gone for all.
+func (d *drops) noteAll() { d.latest.Add(1) }
+
 // since reports whether a client dropped a URL after the given moment.
 func (d *drops) since(moment uint64, client, url string) bool {
 	if moment == d.now() {

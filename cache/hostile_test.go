@@ -150,3 +150,73 @@ func TestErrorsPass(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// A purge reaches what is stored for each site, client, variant and set of cookies, and
+// what is on its way: nobody is given afterwards what was asked for before.
+func TestPurgeReachesAll(t *testing.T) {
+	const uri = "http://origin.example/"
+	purges := map[string]func(*Cache) int{
+		"URL":  func(c *Cache) int { return c.PurgeURL(uri) },
+		"host": func(c *Cache) int { return c.PurgeHost("origin.example") },
+		"all":  func(c *Cache) int { return c.PurgeAll() },
+	}
+	for name, purge := range purges {
+		for _, sharing := range []Sharing{Shared, Disguised, PerClient} {
+			t.Run(fmt.Sprint(name, sharing), func(t *testing.T) {
+				s := newScene(t, Options{Sharing: sharing})
+				fill := func(give string) {
+					for _, as := range []string{"a", "b"} {
+						for _, site := range []string{"", "site"} {
+							for _, fields := range []string{"Accept-Language: en", "Accept-Language: de", "Cookie: a=b"} {
+								s.step(0, step{as: as, site: site, do: "GET /\n" + fields + "\nCache-Control: no-cache", give: give})
+							}
+						}
+					}
+				}
+				const give = "200\nCache-Control: max-age=60\nVary: Accept-Language\n\na"
+				fill(give)
+				if s.c.Stats().Resources == 0 {
+					t.Fatal("nothing was stored")
+				}
+				purge(s.c)
+				if st := s.c.Stats(); st.Resources != 0 || st.Bytes != 0 {
+					t.Errorf("left: %+v", st)
+				}
+				stage(t, Options{Sharing: sharing}, func(th *theatre) {
+					a := th.visit("a", "")
+					cl := th.call()
+					cl.respond(storableFields, 4)
+					th.expect(a, "")
+					purge(th.c)
+					io.WriteString(cl.body, "body")
+					cl.body.Close()
+					th.expect(a, "body")
+					th.end(a)
+					if n := th.c.Stats().Resources; n != 0 {
+						t.Errorf("%d stored of what was on its way", n)
+					}
+					again := th.visit("a", "")
+					cl = th.call()
+					cl.respond(storableFields, 4)
+					io.WriteString(cl.body, "BODY")
+					cl.body.Close()
+					th.expect(again, "BODY")
+					th.end(again)
+				})
+			})
+		}
+	}
+	s := newScene(t, shared)
+	s.mu.Lock()
+	s.give = "200\nCache-Control: max-age=60\nContent-Location: /\n\na"
+	s.mu.Unlock()
+	resp, err := s.rt.RoundTrip(s.request(step{do: "POST /\n\nbody"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.c.PurgeAll()
+	drain(resp.Body, 100)
+	if n := s.c.Stats().Resources; n != 0 {
+		t.Errorf("%d stored of what a POST said before", n)
+	}
+}

@@ -143,6 +143,7 @@ func (c *Cache) Forget(client string) {
 func (c *Cache) purge(doomed func(key) bool) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dropped.noteAll()
 	n := 0
 	for _, r := range resources(c.store) {
 		if doomed(r.key) {
@@ -163,6 +164,7 @@ func (c *Cache) purge(doomed func(key) bool) int {
 
 // empty drops everything. The caller holds c.mu.
 func (c *Cache) empty() {
+	c.dropped.noteAll()
 	for _, r := range resources(c.store) {
 		c.store.drop(r)
 	}

@@ -21,6 +21,7 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 	}
 	v := visitorOf(r.Context())
 	q.everybody.site, q.client = v.Site, v.Client
+	moment := t.c.dropped.now()
 	e, k := t.c.storable(q, resp, requested, o.Now())
 	if e == nil || !e.life.explicit || len(e.vary) > 0 {
 		return
@@ -29,7 +30,9 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 		e.body = body
 		t.c.mu.Lock()
 		defer t.c.mu.Unlock()
-		t.c.insert(k, e, nil)
+		if t.c.dropped.now() == moment { // else it may have been this
+			t.c.insert(k, e, nil)
+		}
 	}}
 }
 

@@ -172,6 +172,7 @@ func (p *Proxy) tell(m *telemetry.Metrics) {
 		m.Count(counter.name, counter.help, func() float64 { return float64(counter.value(p.cache.Stats())) })
 	}
 	m.Gauge("guise_cache_bytes", "Bytes that the store holds.", func() float64 { return float64(p.cache.Stats().Bytes) })
+	m.Gauge("guise_cache_lingering_bytes", "Bytes that clients still read of what is not stored any more.", func() float64 { return float64(p.cache.Stats().Lingering) })
 	m.Gauge("guise_cache_resources", "URLs that the store holds.", func() float64 { return float64(p.cache.Stats().Resources) })
 	m.Gauge("guise_short", "1 while new work is refused for want of memory or descriptors.", func() float64 {
 		if p.current.Load().options.Pressure.Short() {

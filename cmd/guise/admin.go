@@ -24,7 +24,8 @@ import (
 type admin struct {
 	metrics *telemetry.Metrics
 	ready   func() bool
-	config  config.Admin // what is open
+	purge   http.HandlerFunc // drops from the cache
+	config  config.Admin     // what is open
 	metered *doorway
 	profile *doorway
 	serving sync.WaitGroup
@@ -36,8 +37,16 @@ type doorway struct {
 	server *http.Server
 }
 
-func newAdmin(ready func() bool) *admin {
-	return &admin{metrics: telemetry.New(), ready: ready}
+func newAdmin(ready func() bool, purge http.HandlerFunc) *admin {
+	return &admin{metrics: telemetry.New(), ready: ready, purge: purge}
+}
+
+// handler serves the metrics and the health checks, and takes orders to purge.
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", a.metrics.Handler(a.ready))
+	mux.Handle("POST /purge", a.purge)
+	return mux
 }
 
 // change opens what want names, calls accept, and closes what was open before
@@ -54,7 +63,7 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	}
 	var err error
 	if want.Address != a.config.Address {
-		if metered, err = openDoorway(string(want.Address), a.metrics.Handler(a.ready)); err != nil {
+		if metered, err = openDoorway(string(want.Address), a.handler()); err != nil {
 			return fmt.Errorf("admin.address: %w", err)
 		}
 		opened = appendDoorway(opened, metered)

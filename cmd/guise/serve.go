@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -136,7 +137,8 @@ func (p *program) start() (*server, error) {
 	}
 	s := &server{program: p, config: c}
 	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: logger(c.Log.Level, p.stderr)})
-	s.admin = newAdmin(func() bool { return s.serving.Load() && !s.pressure.Short() })
+	s.admin = newAdmin(func() bool { return s.serving.Load() && !s.pressure.Short() },
+		func(w http.ResponseWriter, r *http.Request) { s.proxy.Purge(w, r) })
 	if err := s.admin.change(c.Admin, func() error { return s.open(c) }); err != nil {
 		s.close()
 		return nil, err

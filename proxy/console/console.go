@@ -27,9 +27,17 @@ type State struct {
 
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
-// get here. now is asked for each start page.
-func Handler(now func() State) http.Handler {
+// get here. now is asked for each start page. Who sits on this machine can empty s.
+func Handler(now func() State, s Store) http.Handler {
 	mux := http.NewServeMux()
+	purge := Purge(s)
+	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
+		if !onThisMachine(r) {
+			http.NotFound(w, r)
+			return
+		}
+		purge(w, r)
+	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { start(w, r, now()) })
 	mux.HandleFunc("GET /proxy.pac", pac)
 	mux.HandleFunc("GET /wpad.dat", pac)
@@ -49,11 +57,13 @@ func AskedByOthers(r *http.Request) bool {
 
 func start(w http.ResponseWriter, r *http.Request, now State) {
 	own(w.Header(), "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	w.Header().Set("Referrer-Policy", "same-origin") // under no-referrer a form's Origin is null
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	if err := startPage.Execute(w, struct {
 		State
 		Scheme, Address string
-	}{now, scheme(r), address(r)}); err != nil {
+		Purges          bool
+	}{now, scheme(r), address(r), onThisMachine(r)}); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 }

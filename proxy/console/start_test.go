@@ -20,7 +20,7 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = "proxy.example:8118"
-		Handler(func() State { return c.now }).ServeHTTP(w, r)
+		Handler(func() State { return c.now }, nil).ServeHTTP(w, r)
 		page := w.Body.String()
 		for _, text := range c.has {
 			if !strings.Contains(page, text) {

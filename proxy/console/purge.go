@@ -1,0 +1,85 @@
+package console
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// A Store is what the purge form empties. What its methods return stays here: it
+// would tell what others have read.
+type Store interface {
+	PurgeURL(url string) int
+	PurgeHost(host string) int
+	PurgeAll() int
+}
+
+// Purge returns what answers the purge form, for whom it may be answered: a POST
+// whose field "what" is a URL or a host, or "*" for everything. No page of another
+// site can have a browser send it.
+func Purge(s Store) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !byOwnPage(r) {
+			http.Error(w, "This form belongs to guise's own page.", http.StatusForbidden)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+		if !purge(s, strings.TrimSpace(r.PostFormValue("what"))) {
+			http.Error(w, "Name a URL such as http://example.com/page, a host, or * for everything.", http.StatusBadRequest)
+			return
+		}
+		own(w.Header(), "text/plain; charset=utf-8")
+		w.Write([]byte("Dropped from the cache, if it was there.\n"))
+	}
+}
+
+// purge drops what is named, and reports whether that is a name of something.
+func purge(s Store, what string) bool {
+	if what == "*" {
+		s.PurgeAll()
+		return true
+	}
+	if strings.Contains(what, "://") {
+		u, err := url.Parse(what)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return false
+		}
+		s.PurgeURL(what)
+		return true
+	}
+	host := strings.Trim(what, "[]")
+	if host == "" || strings.ContainsAny(host, " /?#@") {
+		return false
+	}
+	s.PurgeHost(host)
+	return true
+}
+
+// byOwnPage reports whether r comes from no page, as of curl, or from one of this
+// very address. The address must not be a name that a site could have led here (DNS
+// rebinding): such a page has the same origin.
+func byOwnPage(r *http.Request) bool {
+	from, origins := r.Header.Get("Sec-Fetch-Site"), r.Header["Origin"]
+	if from == "" && len(origins) == 0 {
+		return true
+	}
+	return (from == "" || from == "same-origin") &&
+		(len(origins) == 0 || len(origins) == 1 && origins[0] == scheme(r)+"://"+r.Host) && literal(r.Host)
+}
+
+// literal reports whether a Host is an address or localhost.
+func literal(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+// onThisMachine reports whether the client sits here, with nobody in between.
+func onThisMachine(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && at.Addr().Unmap().IsLoopback() && literal(r.Host)
+}

@@ -1,0 +1,72 @@
+package console
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+type recorded struct{ got string }
+
+func (s *recorded) PurgeURL(url string) int   { s.got = "url " + url; return 7 }
+func (s *recorded) PurgeHost(host string) int { s.got = "host " + host; return 7 }
+func (s *recorded) PurgeAll() int             { s.got = "all"; return 7 }
+
+// The cache is emptied for who sits on this machine, and by no page of another
+// site; nobody is told what was in it.
+func TestPurge(t *testing.T) {
+	const here, own = "127.0.0.1:8118", "Origin: http://127.0.0.1:8118\nSec-Fetch-Site: same-origin"
+	for _, c := range []struct {
+		what, from, host, fields string
+		code                     int
+		got                      string
+	}{
+		{"*", "127.0.0.1:5", here, own, 200, "all"},
+		{"*", "[::1]:5", "[::1]:8118", "Origin: http://[::1]:8118", 200, "all"},
+		{"*", "127.0.0.1:5", "localhost:8118", "Origin: http://localhost:8118", 200, "all"},
+		{"*", "127.0.0.1:5", here, "", 200, "all"}, // curl
+		{" http://example.com/a?b ", "127.0.0.1:5", here, own, 200, "url http://example.com/a?b"},
+		{"example.com", "127.0.0.1:5", here, own, 200, "host example.com"},
+		{"[2001:db8::1]", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
+
+		{"", "127.0.0.1:5", here, own, 400, ""},
+		{"ftp://example.com/", "127.0.0.1:5", here, own, 400, ""},
+		{"example.com/a", "127.0.0.1:5", here, own, 400, ""},
+		{"*", "192.0.2.1:5", here, "", 404, ""},
+		{"*", "192.0.2.1:5", here, own, 404, ""},
+		{"*", "127.0.0.1:5", here, "Origin: http://evil.example", 403, ""},
+		{"*", "127.0.0.1:5", here, "Origin: null", 403, ""},
+		{"*", "127.0.0.1:5", here, "Origin: http://127.0.0.1:8119\nSec-Fetch-Site: same-site", 403, ""},
+		{"*", "127.0.0.1:5", here, "Sec-Fetch-Site: cross-site", 403, ""},
+		{"*", "127.0.0.1:5", here, "Sec-Fetch-Site: none", 403, ""},
+		// A name that leads here: its page has the same origin.
+		{"*", "127.0.0.1:5", "evil.example:8118", "Origin: http://evil.example:8118\nSec-Fetch-Site: same-origin", 404, ""},
+	} {
+		s := &recorded{}
+		r := httptest.NewRequest("POST", "/purge", strings.NewReader("what="+strings.ReplaceAll(c.what, "?", "%3F")))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr, r.Host = c.from, c.host
+		for line := range strings.Lines(c.fields) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			r.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		Handler(func() State { return State{} }, s).ServeHTTP(w, r)
+		if w.Code != c.code || s.got != c.got || strings.Contains(w.Body.String(), "7") {
+			t.Errorf("%q from %s at %s with %q: %d %q, %q", c.what, c.from, c.host, c.fields, w.Code, w.Body, s.got)
+		}
+	}
+}
+
+// The form is shown to nobody else.
+func TestPurgeIsOfferedHere(t *testing.T) {
+	for from, want := range map[string]bool{"127.0.0.1:5": true, "192.0.2.1:5": false} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Host = from, "127.0.0.1:8118"
+		w := httptest.NewRecorder()
+		Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
+		if got := strings.Contains(w.Body.String(), `action="/purge"`); got != want {
+			t.Errorf("from %s: %t", from, got)
+		}
+	}
+}
