@@ -85,7 +85,9 @@ func serve(t testing.TB, p *Proxy) string {
 
 func listen(t testing.TB) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var how net.ListenConfig
+	how.SetMultipathTCP(false) // as the program listens
+	l, err := how.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -186,7 +187,12 @@ func listen(at config.Address, given *stock) (*listener, error) {
 	if at.IP == netip.IPv4Unspecified() {
 		network = "tcp4" // net.Listen would take IPv6 in as well
 	}
-	l, err := net.Listen(network, at.String())
+	// No multipath TCP, which Go would have: a second path of a connection may
+	// come from an address that nobody asked the gate about, and the system
+	// would not let sources be barred.
+	var how net.ListenConfig
+	how.SetMultipathTCP(false)
+	l, err := how.Listen(context.Background(), network, at.String())
 	if err != nil {
 		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = syscallErr.Err
@@ -209,7 +215,7 @@ func (ls *listeners) start(l *listener) {
 		defer close(l.ended)
 		// Whatever serve returns once the listener or the proxy was
 		// closed on purpose is of no interest.
-		err := ls.serve(l, l.door.how)
+		err := ls.serve(l.Listener, l.door.how)
 		if l.dropped.Load() || err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
 			return
 		}
