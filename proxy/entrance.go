@@ -11,6 +11,7 @@ import (
 
 	"guise/proxy/gate"
 	"guise/proxy/tunnel"
+	"guise/proxy/wire"
 )
 
 // A visit is one request of a client that was let in, and the tunnel that
@@ -68,10 +69,16 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 }
 
 // refuse answers a client that was not let in, after a while if it keeps
-// coming.
+// coming. Once too many answers wait, the request ends without one, and if
+// that does not help either, so does the connection.
 func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.Addr, err error) {
 	a.options.Metrics.Refused(reasonOf(err))
-	if hold := a.gate.Hold(remote); hold > 0 {
+	hold, ok := a.gate.Hold(remote)
+	if !ok {
+		a.disturbed(remote, 1)
+		panic(http.ErrAbortHandler)
+	}
+	if hold > 0 {
 		timer := time.NewTimer(hold)
 		defer timer.Stop()
 		select {
@@ -80,6 +87,28 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 		}
 	}
 	a.refusal(err).write(w, r)
+}
+
+// disturbed ends the connection of a client whose source has disturbed too
+// much.
+func (a *assembly) disturbed(remote netip.Addr, n int) {
+	if !a.gate.Disturbed(remote, n) {
+		a.gate.Cut(remote)
+		panic(wire.ErrCutOff)
+	}
+}
+
+// disturbed is asked by the server about HTTP/2 frames to no purpose.
+func (p *Proxy) disturbed(remote string, frames int) (ok bool) {
+	client, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return true
+	}
+	g := p.current.Load().gate
+	if ok = g.Disturbed(client.Addr(), frames); !ok {
+		g.Cut(client.Addr())
+	}
+	return ok
 }
 
 // refusal says to a client why it was not let in, or not now.
@@ -133,7 +162,9 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, protocol Protocol, err error) {
 	a := p.current.Load()
 	client, isTCP := remote.(*net.TCPAddr)
-	switch again := isTCP && a.gate.Hold(client.AddrPort().Addr()) > 0; {
+	switch again := isTCP && !a.gate.Answers(client.AddrPort().Addr()); {
+	case again && remote == nc.RemoteAddr() && p.barrier.bar(client.AddrPort().Addr()):
+		drop(nc)
 	case again:
 		p.away.keep(nc)
 	case protocol != HTTP:

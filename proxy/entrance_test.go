@@ -16,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/telemetry"
+	"guise/proxy/wire/http2test"
 )
 
 // withUsers makes a proxy that knows ann and bob, with the password "secret".
@@ -160,6 +164,61 @@ func TestLimitsAnswerWithFields(t *testing.T) {
 			t.Errorf("with %d held, one more gets %q, %v", held, got, err)
 		}
 		break
+	}
+}
+
+// TestFloodOfRefusalsIsCutOff: some are answered, some wait, some are refused
+// without an answer, and then the connection ends and the next comes no
+// earlier.
+func TestFloodOfRefusalsIsCutOff(t *testing.T) {
+	now := time.Now()
+	metrics := telemetry.New()
+	p, address := newProxy(t, func(o *Options) {
+		o.Gate.Client = gate.Limits{Requests: 1, Burst: 1}
+		o.Gate.Now = func() time.Time { return now }
+		o.Metrics = metrics
+	})
+	flood := func() (answers, resets int, end http2.ErrCode) {
+		c := http2test.NewClient(t, dial(t, address))
+		c.SetDeadline(time.Now().Add(patience))
+		ended := make(chan struct{})
+		defer func() { <-ended }()
+		defer c.Close()
+		go func() {
+			defer close(ended)
+			for i := uint32(0); i < 100_000; i++ {
+				if c.Head(2*i+1, true, ":method: GET", ":scheme: http", ":authority: origin.example", ":path: /") != nil {
+					return
+				}
+			}
+		}()
+		for {
+			f, err := c.ReadFrame()
+			if err != nil {
+				return answers, resets, http2.ErrCodeNo
+			}
+			switch f := f.(type) {
+			case *http2.MetaHeadersFrame:
+				answers++
+			case *http2.RSTStreamFrame:
+				resets++
+			case *http2.GoAwayFrame:
+				return answers, resets, f.ErrCode
+			}
+		}
+	}
+	answers, resets, end := flood()
+	if end != http2.ErrCodeEnhanceYourCalm || answers > 300 || resets > 5000 {
+		t.Errorf("%d answers, %d resets, then %v", answers, resets, end)
+	}
+	for range 2 { // of the three that may come at once, one has come and one was cut
+		flood()
+	}
+	if _, err := p.connected(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}); reasonOf(err) != "connection-rate" {
+		t.Errorf("the next connection: %v", err)
+	}
+	if _, err := p.connected(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}); err != nil {
+		t.Errorf("another client's: %v", err)
 	}
 }
 

@@ -45,6 +45,7 @@ func (p *Proxy) ServeAs(l net.Listener, how Listening) error {
 		p.mu.Unlock()
 		defer p.forget(own)
 	}
+	defer p.barrier.guard(l)()
 	if how.Protocol != HTTP || len(how.Relays) > 0 {
 		a := arrivals{Listener: l, proxy: p, how: how}
 		if how.TLS != nil {

@@ -77,6 +77,7 @@ type Proxy struct {
 	server  *wire.Server
 	tunnels *tunnels
 	away    doorkeeper
+	barrier barrier
 	shaking chan struct{} // see shakeHands
 	console http.Handler
 	reload  sync.Mutex
@@ -103,7 +104,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.current.Store(a)
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, ConnContext: connectionContext, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
@@ -287,6 +288,7 @@ func (p *Proxy) Close() error {
 	err := p.server.Close()
 	p.tunnels.close()
 	p.away.wait()
+	p.barrier.close()
 	p.current.Load().close()
 	return errors.Join(err, p.cache.Close())
 }

@@ -142,7 +142,7 @@ func (e Entrant) Visitor() string {
 	case e.Account != "":
 		return e.Account
 	}
-	addr := networkOf(e.Address)
+	addr := NetworkOf(e.Address)
 	if addr.Is6() {
 		return addr.String() + "/64"
 	}
@@ -152,19 +152,19 @@ func (e Entrant) Visitor() string {
 // A client is one by its account, else by its address; one of the two is zero.
 type client struct {
 	account string
-	network netip.Addr // what networkOf returns
+	network netip.Addr // what NetworkOf returns
 }
 
 func (e Entrant) client() client {
 	if e.Account != "" {
 		return client{account: e.Account}
 	}
-	return client{network: networkOf(e.Address)}
+	return client{network: NetworkOf(e.Address)}
 }
 
-// networkOf returns an IPv4 address, or the first one of an IPv6 address's
+// NetworkOf returns an IPv4 address, or the first one of an IPv6 address's
 // /64: a host has all of that.
-func networkOf(addr netip.Addr) netip.Addr {
+func NetworkOf(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		b := addr.As16()
@@ -187,7 +187,7 @@ func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.Connection
 		return e, nil
 	}
 	c := readCredentials(authorization)
-	c.source = networkOf(addr)
+	c.source = NetworkOf(addr)
 	if state != nil && len(state.PeerCertificates) > 0 {
 		c.chain = state.PeerCertificates
 	}

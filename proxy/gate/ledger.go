@@ -31,7 +31,8 @@ type account struct {
 	holds                          int // connections and uses that refer to it
 	connections, requests, tunnels int // guarded by ledger.mu, like all above and buckets
 	rate, tunnelRate, refused      bucket
-	handshakes                     bucket
+	handshakes, arrivals           bucket
+	disturbed                      bucket
 	volume                         volume
 	pace                           *pace // nil until bandwidth is shaped
 }
@@ -98,22 +99,86 @@ func untilMidnight(now time.Time) time.Duration {
 
 // Refusals: to say no costs little, but who asks ten thousand times a second
 // would be told so at the cost of everybody else. After some at once, each
-// source hears so many a second, and its connections wait for their turn.
+// source hears so many a second, its requests wait for their turn, and only so
+// many wait.
 const (
 	refusalRate  = 20
 	refusalBurst = 100
-	longestHold  = time.Second
+	longestHold  = 10 * time.Second
 )
 
 // Hold returns how long the answer to a client at addr that is not let in
-// should be held back. Call it once for each such answer.
-func (g *Gate) Hold(addr netip.Addr) time.Duration {
+// should be held back. Call it once for each such answer. If ok is false, too
+// many wait already: there should be none.
+func (g *Gate) Hold(addr netip.Addr) (wait time.Duration, ok bool) {
+	return g.refusal(addr, longestHold)
+}
+
+// Answers reports whether a client at addr that is not let in should be
+// answered at once, or not at all. It is for those who cannot be made to wait.
+func (g *Gate) Answers(addr netip.Addr) bool {
+	_, now := g.refusal(addr, 0)
+	return now
+}
+
+func (g *Gate) refusal(addr netip.Addr, most time.Duration) (wait time.Duration, ok bool) {
 	l := g.state.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.hold(client{network: networkOf(addr)})
+	a := l.hold(client{network: NetworkOf(addr)})
 	defer l.release(a)
-	return a.refused.reserve(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, longestHold)
+	return a.refused.queue(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, most)
+}
+
+// Disturbances: what costs this side something and brings nobody anything,
+// such as a request that is taken back at once. One connection may have some;
+// many together must not have as many times that.
+const (
+	disturbanceRate  = 500
+	disturbanceBurst = 2500
+)
+
+// Disturbed tells that a client at addr has made n disturbances, and reports
+// whether its source may go on like that. Where requests are not limited,
+// neither are these.
+func (g *Gate) Disturbed(addr netip.Addr, n int) (ok bool) {
+	if g.options.Client.Requests == 0 {
+		return true
+	}
+	l := g.state.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.hold(client{network: NetworkOf(addr)})
+	defer l.release(a)
+	return a.disturbed.takeMany(g.options.Now().Sub(l.begun), n, disturbanceRate, disturbanceBurst)
+}
+
+// Connections come at most at this many times the rate of requests: there is
+// no use in more than one for each, and who asks too much should be told so.
+const connectionsPerRequest = 3
+
+// A connection that had to be cut counts as those that could have come
+// meanwhile, but no source is kept away for long: there may be others behind
+// the same address.
+const (
+	cutCosts    = time.Second
+	longestAway = 10 * time.Second
+)
+
+// Cut tells that a connection from addr was cut for what the client did on it.
+// Its next ones come later for that.
+func (g *Gate) Cut(addr netip.Addr) {
+	each := g.options.Client
+	if each.Requests == 0 {
+		return
+	}
+	l := g.state.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.hold(client{network: NetworkOf(addr)})
+	defer l.release(a)
+	rate, burst := each.connectionRate()
+	a.arrivals.delay(g.options.Now().Sub(l.begun), cutCosts, longestAway, rate, burst)
 }
 
 // longestQueue is how long a handshake waits at most for its turn.
@@ -132,7 +197,7 @@ func (g *Gate) Handshake(addr netip.Addr) (wait time.Duration, err error) {
 	l := g.state.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.hold(client{network: networkOf(addr)})
+	a := l.hold(client{network: NetworkOf(addr)})
 	defer l.release(a)
 	wait, ok := a.handshakes.queue(g.options.Now().Sub(l.begun), each.Requests, each.Burst, longestQueue)
 	if !ok {
@@ -154,24 +219,36 @@ func (g *Gate) Connect(addr netip.Addr) (*Connection, error) {
 	if err := g.Admit(addr); err != nil {
 		return nil, err
 	}
-	if g.options.Client.Connections == 0 && g.options.Total.Connections == 0 {
+	each, all := g.options.Client, g.options.Total
+	if each.Connections == 0 && each.Requests == 0 && all.Connections == 0 {
 		return nil, nil
 	}
 	l := g.state.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.hold(client{network: networkOf(addr)})
-	if most := g.options.Client.Connections; most > 0 && a.connections >= most {
+	a := l.hold(client{network: NetworkOf(addr)})
+	if over := l.allowConnection(a, g.options.Now(), each, all); over != nil {
 		l.release(a)
-		return nil, &Over{Limit: "connections", Quota: int64(most), Retry: 2 * time.Second}
-	}
-	if most := g.options.Total.Connections; most > 0 && l.total.connections >= most {
-		l.release(a)
-		return nil, &Over{Limit: "connections", Total: true, Retry: 2 * time.Second}
+		return nil, over
 	}
 	a.connections++
 	l.total.connections++
 	return &Connection{g, a}, nil
+}
+
+// allowConnection checks a new connection against all limits; l.mu is held.
+func (l *ledger) allowConnection(a *account, now time.Time, each, all Limits) error {
+	rate, burst := each.connectionRate()
+	if wait := a.arrivals.take(now.Sub(l.begun), rate, burst); wait > 0 {
+		return &Over{Limit: "connection-rate", Quota: int64(rate), Window: time.Second, Retry: wait}
+	}
+	if most := each.Connections; most > 0 && a.connections >= most {
+		return &Over{Limit: "connections", Quota: int64(most), Retry: 2 * time.Second}
+	}
+	if most := all.Connections; most > 0 && l.total.connections >= most {
+		return &Over{Limit: "connections", Total: true, Retry: 2 * time.Second}
+	}
+	return nil
 }
 
 // Close tells that the connection is no more. It is called once.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -20,9 +21,15 @@ type Limits struct {
 	Daily       int64 // bytes in both directions, from midnight to midnight UTC
 }
 
+// connectionRate is how many new connections per second a client may have, and
+// how many at once; 0 for any.
+func (l Limits) connectionRate() (rate, burst int) {
+	return connectionsPerRequest * l.Requests, connectionsPerRequest * cmp.Or(l.Burst, l.Requests)
+}
+
 // An Over says that a limit was reached.
 type Over struct {
-	Limit  string        // which: requests, connections, handshakes, tunnels, tunnel-rate, volume or attempts
+	Limit  string        // which: requests, connections, connection-rate, handshakes, tunnels, tunnel-rate, volume or attempts
 	Total  bool          // that of all clients together
 	Quota  int64         // how much the limit allows; 0 if that is not for the client to know
 	Window time.Duration // in which time; 0 for what is counted at one instant
@@ -103,14 +110,21 @@ func (b *bucket) queue(now time.Duration, rate, burst int, most time.Duration) (
 	return wait, true
 }
 
-// reserve takes an event at the next time that there is one for, most from now
-// at the latest, and returns how long that is.
-func (b *bucket) reserve(now time.Duration, rate, burst int, most time.Duration) time.Duration {
+// takeMany takes n events if there is one for each now.
+func (b *bucket) takeMany(now time.Duration, n, rate, burst int) bool {
 	each := time.Second / time.Duration(rate)
-	at := max(b.until, now)
-	wait := min(max(at-now-time.Duration(burst-1)*each, 0), most)
-	b.until = min(at+each, now+most+time.Duration(burst)*each)
-	return wait
+	at := max(b.until, now) + time.Duration(n)*each
+	if at-now > time.Duration(burst)*each {
+		return false
+	}
+	b.until = at
+	return true
+}
+
+// delay puts the next event off by d, and by most in all.
+func (b *bucket) delay(now, d, most time.Duration, rate, burst int) {
+	each := time.Second / time.Duration(rate)
+	b.until = max(b.until, min(max(b.until, now)+d, now+most+time.Duration(burst)*each))
 }
 
 // giveBack undoes a take.

@@ -384,33 +384,107 @@ func BenchmarkBegin(b *testing.B) {
 }
 
 // TestRefusalsAreHeldBack: some at once, then so many a second for each source,
-// and none for longer than a second however many ask.
+// and only so many wait.
 func TestRefusalsAreHeldBack(t *testing.T) {
 	c := newClock()
 	g := mustNew(t, Options{Now: c.now})
 	source, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	for i := range refusalBurst {
-		if hold := g.Hold(source); hold != 0 {
+		if hold, ok := g.Hold(source); hold != 0 || !ok {
 			t.Fatalf("refusal %d is held back for %v", i, hold)
 		}
 	}
-	last := time.Duration(0)
+	if g.Answers(source) {
+		t.Error("one that cannot wait is answered before its turn")
+	}
+	last, waiting := time.Duration(0), 0
 	for range 1000 {
-		hold := g.Hold(source)
+		hold, ok := g.Hold(source)
+		if !ok {
+			continue
+		}
+		waiting++
 		if hold < last || hold > longestHold {
 			t.Fatalf("held back for %v after %v", hold, last)
 		}
 		last = hold
 	}
-	if last != longestHold {
-		t.Errorf("the last is held back for %v", last)
+	if most := int(longestHold.Seconds()) * refusalRate; last != longestHold || waiting != most {
+		t.Errorf("%d wait, the last for %v; want %d", waiting, last, most)
 	}
-	if hold := g.Hold(other); hold != 0 {
+	if hold, ok := g.Hold(other); hold != 0 || !ok {
 		t.Errorf("another source is held back for %v", hold)
 	}
 	c.advance(longestHold + refusalBurst*time.Second/refusalRate)
-	if hold := g.Hold(source); hold != 0 {
+	if hold, ok := g.Hold(source); hold != 0 || !ok {
 		t.Errorf("a source that has been quiet is held back for %v", hold)
+	}
+}
+
+// TestConnectionsComeAtAMultipleOfTheRateOfRequests: and later after some were cut,
+// but not for long.
+func TestConnectionsComeAtAMultipleOfTheRateOfRequests(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Client: Limits{Requests: 10, Burst: 20}, Now: c.now})
+	source, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	come := func(addr netip.Addr) error {
+		connection, err := g.Connect(addr)
+		if err == nil {
+			connection.Close()
+		}
+		return err
+	}
+	comes := func(most int) (n int) {
+		for n < most && come(source) == nil {
+			n++
+		}
+		return n
+	}
+	if n := comes(100); n != 20*connectionsPerRequest {
+		t.Fatalf("%d at once", n)
+	}
+	if err := come(source); over(t, err) != "connection-rate" {
+		t.Errorf("one more: %v", err)
+	}
+	if err := come(other); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+	c.advance(time.Second)
+	if n := comes(100); n != 10*connectionsPerRequest {
+		t.Errorf("%d a second later", n)
+	}
+	for range 1000 {
+		g.Cut(source)
+	}
+	c.advance(longestAway - time.Second)
+	if n := comes(100); n != 0 {
+		t.Errorf("%d after many were cut", n)
+	}
+	c.advance(time.Second + time.Second/10/connectionsPerRequest)
+	if n := comes(100); n != 1 {
+		t.Errorf("%d when that was long ago", n)
+	}
+}
+
+// TestDisturbancesAreCountedForTheSource: not for each of its connections.
+func TestDisturbancesAreCountedForTheSource(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 10}, Now: c.now})
+	source, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for i := range disturbanceBurst / 50 {
+		if !g.Disturbed(source, 50) {
+			t.Fatalf("%d are too many", 50*(i+1))
+		}
+	}
+	if g.Disturbed(source, 50) || !g.Disturbed(other, 50) {
+		t.Error("none are too many, or another source's count")
+	}
+	c.advance(time.Second)
+	if !g.Disturbed(source, disturbanceRate) || g.Disturbed(source, 1) {
+		t.Error("more or fewer a second later")
+	}
+	if g := mustNew(t, Options{}); !g.Disturbed(source, 1<<20) {
+		t.Error("without a limit of requests")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -23,6 +24,7 @@ const (
 	maxContinued  = 48        // CONTINUATION frames of one head
 	calmBurst     = 1000      // frames that cost us and bring nobody anything, at once
 	calmPerSecond = 100       // and in the long run
+	calmUnsaid    = 50        // of them before [Server.Disturbed] is asked
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -37,8 +39,10 @@ type http2Conn struct {
 	greeted bool // the first SETTINGS came
 	calm    float64
 	calmAt  time.Time
+	unsaid  int // what counted as that since somebody was told
 
 	handlers sync.WaitGroup
+	cut      atomic.Bool // by a handler
 
 	mu       sync.Mutex
 	times    Timeouts
@@ -314,9 +318,23 @@ func (h *http2Conn) disturb() error {
 	h.calm = min(calmBurst, h.calm+now.Sub(h.calmAt).Seconds()*calmPerSecond)
 	h.calmAt = now
 	if h.calm--; h.calm < 0 {
-		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
+		return errNotCalm
+	}
+	if h.unsaid++; h.unsaid >= calmUnsaid {
+		h.unsaid = 0
+		if ask := h.c.srv.Disturbed; ask != nil && !ask(h.c.remote, calmUnsaid) {
+			return errNotCalm
+		}
 	}
 	return nil
+}
+
+var errNotCalm = connFault(codeEnhanceYourCalm, "too much to no purpose")
+
+// cutOff ends the connection as soon as the reading goroutine sees it.
+func (h *http2Conn) cutOff() {
+	h.cut.Store(true)
+	h.c.accepted.SetReadDeadline(longAgo)
 }
 
 // credit gives n bytes back to the connection's window.

@@ -24,6 +24,9 @@ func (h *http2Conn) read() error {
 		if errors.As(err, &fault) && fault.stream != 0 {
 			err = h.reset(fault)
 		}
+		if h.cut.Load() {
+			return errNotCalm
+		}
 		if err != nil {
 			return err
 		}

@@ -70,6 +70,9 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	defer func() {
 		if v := recover(); v != nil {
 			st.h.c.logPanic(v)
+			if v == ErrCutOff {
+				st.h.cutOff()
+			}
 		}
 		st.finish(whole)
 	}()

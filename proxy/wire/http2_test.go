@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,6 +347,64 @@ func TestHTTP2Floods(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCutOffEndsTheConnection: a handler can have enough of a client.
+func TestCutOffEndsTheConnection(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/cut" {
+			panic(ErrCutOff)
+		}
+		<-r.Context().Done()
+	}, nil)
+	if got := talk(t, addr, "GET /cut HTTP/1.1\r\nHost: x\r\n\r\n"); got != "" {
+		t.Errorf("over HTTP/1.1 it gets %q", got)
+	}
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.Head(1, true, plainGet...) // goes on until then
+	c.Head(3, true, ":method: GET", ":scheme: http", ":authority: a.example", ":path: /cut")
+	for {
+		f, err := c.ReadFrame()
+		if err != nil {
+			t.Fatalf("no GOAWAY: %v", err)
+		}
+		if g, ok := f.(*http2.GoAwayFrame); ok {
+			if g.ErrCode != http2.ErrCodeEnhanceYourCalm {
+				t.Errorf("GOAWAY %v", g.ErrCode)
+			}
+			break
+		}
+	}
+	if _, err := io.Copy(io.Discard, c.Conn); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestHTTP2DisturbancesAreTold: whoever counts them for all connections of a
+// client can end one long before it is too much for itself.
+func TestHTTP2DisturbancesAreTold(t *testing.T) {
+	var told atomic.Int64
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {}, func(s *Server) {
+		s.Disturbed = func(remote string, frames int) bool {
+			if remote == "" {
+				t.Error("of nobody")
+			}
+			return told.Add(int64(frames)) <= 2*calmUnsaid
+		}
+	})
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	for range 3 * calmUnsaid {
+		c.WritePing(false, [8]byte{})
+	}
+	c.Until(func(f http2.Frame) bool {
+		g, ok := f.(*http2.GoAwayFrame)
+		return ok && g.ErrCode == http2.ErrCodeEnhanceYourCalm
+	})
+	if n := told.Load(); n != 3*calmUnsaid {
+		t.Errorf("%d were told of", n)
 	}
 }
 

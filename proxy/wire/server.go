@@ -48,6 +48,11 @@ type Server struct {
 	// taken the connection over and closes it.
 	Admit func(nc net.Conn) (leave func(), ok bool)
 
+	// Disturbed, unless nil, is told that the client at remote has sent so many
+	// frames that cost something and bring nobody anything, and reports whether
+	// it may go on. If not, its connection ends.
+	Disturbed func(remote string, frames int) (ok bool)
+
 	Log *slog.Logger // panics and failing accepts; nil discards
 
 	settings atomic.Pointer[settings]
@@ -67,6 +72,10 @@ type settings struct {
 	limits   Limits
 	timeouts Timeouts
 }
+
+// ErrCutOff is for handlers to panic with, like [http.ErrAbortHandler], where
+// the client is to lose its whole connection and not this stream of it alone.
+var ErrCutOff = errors.New("wire: client is cut off")
 
 // SetLimits replaces limits and timeouts from the next request of each
 // connection on.

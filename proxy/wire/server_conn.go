@@ -367,7 +367,7 @@ func (c *conn) handle(x *serverExchange, r *http.Request) (whole bool) {
 // logPanic logs where a handler panicked. The value is left out, since it may
 // hold anything of the request, unless it is the runtime's.
 func (c *conn) logPanic(v any) {
-	if v == http.ErrAbortHandler {
+	if v == http.ErrAbortHandler || v == ErrCutOff {
 		return
 	}
 	what := "panic"

@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestBarredSourcesAreNotAccepted: for a while, and nobody else notices.
+func TestBarredSourcesAreNotAccepted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody is barred")
+	}
+	for _, c := range []struct{ what, at, source, other string }{
+		{"IPv4", "127.0.0.1:0", "127.0.0.2", "127.0.0.3"},
+		{"IPv4 to a listener of both", "[::]:0", "127.0.0.2", "127.0.0.3"},
+		{"IPv6", "[::1]:0", "::1", ""}, // there is no other on this machine
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			var how net.ListenConfig
+			how.SetMultipathTCP(false)
+			l, err := how.Listen(context.Background(), "tcp", c.at)
+			if err != nil {
+				t.Skip(err)
+			}
+			defer l.Close()
+			come := func(source string, patience time.Duration) error {
+				at := netip.AddrPortFrom(netip.MustParseAddr(source), uint16(l.Addr().(*net.TCPAddr).Port))
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: at.Addr().AsSlice()}, Timeout: patience}
+				conn, err := d.Dial("tcp", at.String())
+				if err == nil {
+					conn.Close()
+				}
+				return err
+			}
+			var b barrier
+			release := b.guard(l)
+			if err := come(c.source, patience); err != nil {
+				t.Skip(err)
+			}
+			for _, source := range []string{c.source, c.source, "2001:db8::1", "192.0.2.1"} {
+				if !b.bar(netip.MustParseAddr(source)) {
+					t.Fatalf("%s cannot be barred", source)
+				}
+			}
+			var late net.Error
+			if err := come(c.source, 50*time.Millisecond); !errors.As(err, &late) || !late.Timeout() {
+				t.Errorf("a barred source connects: %v", err)
+			}
+			if c.other != "" {
+				if err := come(c.other, patience); err != nil {
+					t.Errorf("another source: %v", err)
+				}
+			}
+			b.mu.Lock()
+			for source := range b.until {
+				b.until[source] = time.Now()
+			}
+			b.mu.Unlock()
+			b.lift()
+			if err := come(c.source, patience); err != nil {
+				t.Errorf("when its time is over: %v", err)
+			}
+
+			b.bar(netip.MustParseAddr(c.source))
+			b.close()
+			release()
+			if err := come(c.source, patience); err != nil {
+				t.Errorf("after the end: %v", err)
+			}
+			if b.bar(netip.MustParseAddr(c.source)) {
+				t.Error("it is barred after the end")
+			}
+		})
+	}
+}
+
+// TestManyBarredSources: as many as a filter may tell, and no more.
+func TestManyBarredSources(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody is barred")
+	}
+	l := listen(t)
+	var b barrier
+	defer b.guard(l)()
+	defer b.close()
+	for _, network := range []string{"2001:db8::", "192.0.2.1"} {
+		addr := netip.MustParseAddr(network)
+		for i := range mostBarred + 1 {
+			b4 := addr.AsSlice()
+			b4[3] = byte(i)
+			one, _ := netip.AddrFromSlice(b4)
+			if ok := b.bar(one); ok != (i < mostBarred) {
+				t.Fatalf("source %d of %s: %v", i, network, ok)
+			}
+		}
+		b.mu.Lock()
+		clear(b.until)
+		b.mu.Unlock()
+	}
+}
