@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"guise/proxy/egress"
@@ -111,8 +112,16 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		authorization: r.Header["Proxy-Authorization"],
 		memory:        a.inspects.memory,
 	}
+	approached = sync.OnceFunc(approached)
 	err = p.tunnels.take(w, func(conn net.Conn, early []byte) {
 		in.Conn, in.early = conn, early
+		settled := false
+		defer func() {
+			if !settled { // by a panic
+				approached()
+				in.Close()
+			}
+		}()
 		defer context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })()
 		why, left := in.hello(a.options.Timeouts.Head)
 		if !left {
@@ -129,6 +138,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 			in.spoke.Store(true)
 			in.Close()
 		}
+		settled = true
 	})
 	if err != nil {
 		in.Close()
@@ -223,6 +233,9 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 		ctx = egress.WithIsolation(ctx, apart)
 	}
 	origin, err := a.egress.Dial(ctx, egress.Connect, in.target)
+	if in.closed.Swap(true) { // else Close would end what the tunnel ends
+		return
+	}
 	if err != nil {
 		in.Conn.Close()
 		in.end(tunnel.Bytes{})

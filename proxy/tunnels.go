@@ -70,7 +70,8 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 	o := a.tunnelOptions(v)
 	if a.options.TunnelTLS {
-		p.tunnels.runChecked(w, origin, o, v.hand(), tlsCheck{target, greeting(w, r), a.options.Timeouts.Head})
+		check := tlsCheck{target, greeting(w, r), a.options.Timeouts.Head}
+		p.tunnels.runChecked(w, origin, o, v.hand(), check)
 		return
 	}
 	o.FromOrigin = greeting(w, r)
@@ -142,14 +143,19 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 // answers the CONNECT first, for a client says nothing before.
 func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes), check tlsCheck) {
 	err := t.take(w, func(client net.Conn, early []byte) {
+		begun := false
+		defer func() { // also after a panic
+			if !begun {
+				client.Close()
+				origin.Close()
+				ended(tunnel.Bytes{})
+			}
+		}()
 		var err error
-		if o.FromClient, err = check.begin(t.ctx, client, early); err != nil {
-			client.Close()
-			origin.Close()
-			ended(tunnel.Bytes{})
-			return
+		if o.FromClient, err = check.begin(t.ctx, client, early); err == nil {
+			begun = true
+			t.carry(client, origin, o, ended)
 		}
-		t.carry(client, origin, o, ended)
 	})
 	if err != nil {
 		origin.Close()
@@ -179,7 +185,8 @@ func (t *tunnels) logPanic(client net.Conn) {
 }
 
 // take takes the client's connection over, with the bytes that arrived behind
-// the head, and calls carry for it on a goroutine of its own.
+// the head, and calls carry for it on a goroutine of its own. A panic of carry
+// closes the connection; carry's defers see to the rest.
 func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early []byte)) error {
 	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
 	client, early, err := hijack(w)

@@ -9,10 +9,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/inspect"
 	"guise/proxy/tunnel"
 )
 
@@ -225,5 +230,61 @@ func TestPanicEndsOnlyItsTunnel(t *testing.T) {
 	all.close()
 	if ended != 1 || !strings.Contains(log.String(), "tunnel panicked") || strings.Contains(log.String(), "secret") {
 		t.Errorf("ended %d times, and said %q", ended, &log)
+	}
+}
+
+// A panicking connection is one that panics when it is written to.
+type panicking struct{ net.Conn }
+
+func (panicking) Write([]byte) (int, error) { panic("secret") }
+
+// TestPanicBeforeATunnelEndsItsUse: the client may open another, and nothing
+// stays open.
+func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
+	authority, err := inspect.Create(inspect.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Client = gate.Limits{Tunnels: 1}
+		o.Inspection = Inspection{Enabled: true, Authority: authority, Default: inspect.Always}
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	a := p.current.Load()
+	target, err := egress.Canonical("origin.example:443", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, begin := range map[string]func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn){
+		"checked": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
+			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(), tlsCheck{target, []byte(established), patience})
+		},
+		"inspected": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
+			p.inspect(a, w, r, v, target, inspect.Always, func() { origin.Close() })
+		},
+	} {
+		client, clientEnd := net.Pipe()
+		origin, originEnd := net.Pipe()
+		r := httptest.NewRequest(http.MethodConnect, "https://origin.example:443", nil)
+		r.RemoteAddr = "127.0.0.1:1"
+		v := new(visit)
+		if err := a.enter(v, r, netip.MustParseAddr("127.0.0.1")); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if err := v.use.Tunnel(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		begin(hijacked{ResponseWriter: httptest.NewRecorder(), conn: panicking{clientEnd}}, r, v, originEnd)
+		for _, side := range []net.Conn{client, origin} {
+			side.SetDeadline(time.Now().Add(patience))
+			if _, err := side.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("%s: a side is still open: %v", what, err)
+			}
+		}
+		p.tunnels.open.Wait()
+	}
+	if said := log.String(); strings.Count(said, "tunnel panicked") != 2 || strings.Contains(said, "secret") {
+		t.Errorf("it said %q", said)
 	}
 }
