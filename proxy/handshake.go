@@ -1,11 +1,16 @@
 package proxy
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
+	"io"
 	"net"
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"guise/proxy/inspect"
 )
 
 // A TLS handshake costs a client next to nothing, for it may send the same
@@ -68,6 +73,8 @@ type handshake struct {
 	*net.TCPConn
 	proxy *Proxy
 	turn  atomic.Bool // has a token
+	again bool        // the next that comes is another hello, which needs one too
+	read  []byte      // of that, and not handed on yet
 }
 
 // limitHandshakes makes config wait for a turn once it has the client's hello.
@@ -105,7 +112,59 @@ func (h *handshake) done() {
 
 func (h *handshake) Write(b []byte) (int, error) {
 	h.done()
+	if asksForAnotherHello(b) {
+		h.again = true
+	}
 	return h.TCPConn.Write(b)
+}
+
+// helloRetry is the random of a ServerHello that is a HelloRetryRequest, the
+// SHA-256 of that word (RFC 8446 §4.1.3).
+var helloRetry = sha256.Sum256([]byte("HelloRetryRequest"))
+
+// asksForAnotherHello reports whether a record that this side sends is a
+// HelloRetryRequest. All of the handshake's cost is yet to come then.
+func asksForAnotherHello(record []byte) bool {
+	const serverHello, random = 2, 5 + 4 + 2 // behind the heads of record and message, and the version
+	return len(record) >= random+len(helloRetry) && record[5] == serverHello &&
+		bytes.Equal(record[random:random+len(helloRetry)], helloRetry[:])
+}
+
+func (h *handshake) Read(b []byte) (int, error) {
+	if h.again {
+		h.again = false
+		if err := h.readAnotherHello(); err != nil {
+			return 0, err
+		}
+	}
+	if len(h.read) > 0 {
+		n := copy(b, h.read)
+		h.read = h.read[n:]
+		return n, nil
+	}
+	return h.TCPConn.Read(b)
+}
+
+// readAnotherHello waits for a token once a whole hello is there, so that
+// nobody holds one while it sends its hello.
+func (h *handshake) readAnotherHello() error {
+	const changeCipherSpec = "\x14\x03\x03\x00\x01\x01" // may come before (RFC 8446 §D.4)
+	before := make([]byte, len(changeCipherSpec))
+	if _, err := io.ReadFull(h.TCPConn, before); err != nil {
+		return err
+	}
+	var hello []byte
+	var err error
+	if string(before) == changeCipherSpec {
+		hello, _, err = inspect.ReadHello(h.TCPConn, nil)
+		h.read = append(before, hello...)
+	} else {
+		h.read, _, err = inspect.ReadHello(h.TCPConn, before)
+	}
+	if err != nil {
+		return err
+	}
+	return h.begin()
 }
 
 // NetConn returns the connection itself.

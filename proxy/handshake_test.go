@@ -96,6 +96,58 @@ func TestHandshakesTakePartOfTheProcessors(t *testing.T) {
 	}
 }
 
+// TestSecondHelloTakesATurnToo: a client whose key this side cannot use is
+// asked for another, and what is costly comes after that.
+func TestSecondHelloTakesATurnToo(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	config, _, pool := newTLS(t)
+	config = config.Clone()
+	config.CurvePreferences = []tls.CurveID{tls.CurveP384} // no client sends a key for it unasked
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	conn := &asked{Conn: dial(t, address), again: make(chan struct{}), goOn: make(chan struct{})}
+	client := tls.Client(conn, &tls.Config{RootCAs: pool, ServerName: "proxy.example"})
+	done := make(chan error, 1)
+	go func() { done <- client.Handshake() }()
+	select {
+	case <-conn.again:
+	case err := <-done:
+		t.Fatalf("no second hello: %v", err)
+	}
+	for range cap(p.shaking) { // the first hello's turn is over
+		p.shaking <- struct{}{}
+	}
+	close(conn.goOn)
+	select {
+	case err := <-done:
+		t.Fatalf("the second hello takes no turn: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	for range cap(p.shaking) {
+		<-p.shaking
+	}
+	if err := <-done; err != nil || !client.ConnectionState().HelloRetryRequest {
+		t.Errorf("when it is its turn: %v", err)
+	}
+	if len(p.shaking) != 0 {
+		t.Errorf("%d turns are not over", len(p.shaking))
+	}
+}
+
+// An asked connection waits between the client's two hellos.
+type asked struct {
+	net.Conn
+	writes      int
+	again, goOn chan struct{}
+}
+
+func (a *asked) Write(b []byte) (int, error) {
+	if a.writes++; a.writes == 2 {
+		close(a.again)
+		<-a.goOn
+	}
+	return a.Conn.Write(b)
+}
+
 // TestTooManyHandshakesAreRefusedUnheard: they are cut before this side has
 // done anything, and counted as what they are.
 func TestTooManyHandshakesAreRefusedUnheard(t *testing.T) {
