@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check) (net.Conn, 
 	addrs, err := e.resolve(ctx, t)
 	if err != nil {
 		return nil, dialError(err)
+	}
+	if e.hop == nil && slices.ContainsFunc(addrs, mayBeTranslated) {
+		e.guard.translators.learn(ctx)
 	}
 	open := addrs[:0]
 	for _, addr := range addrs {

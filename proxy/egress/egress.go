@@ -10,8 +10,9 @@
 //
 // Two things are out of the guard's reach. Behind an upstream proxy a name is
 // resolved there, and only that proxy can refuse where it leads. And a NAT64
-// prefix of the network's own choosing looks like any other IPv6 network:
-// where one is in use, name it in Options.Deny or rely on the gateway.
+// prefix of the network's own choosing looks like any other IPv6 network,
+// unless the name servers tell of it (RFC 7050): where one is in use and they
+// do not, name it in Options.Deny or rely on the gateway.
 package egress
 
 import (
@@ -93,6 +94,7 @@ func New(o Options) (*Egress, error) {
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err
 	}
+	e.guard.translators = &translators{resolver: e.resolver}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
 			return nil, err

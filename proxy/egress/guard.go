@@ -15,6 +15,7 @@ type guard struct {
 	allow, deny rules
 	own         func() []netip.AddrPort
 	machine     *machine
+	translators *translators // nil knows none
 }
 
 func newGuard(allow, deny []string, own func() []netip.AddrPort) (guard, error) {
@@ -55,6 +56,11 @@ func (g *guard) check(t Target) check {
 	hostAllowed := !t.Addr.IsValid() && g.allow.host(t.Host)
 	return func(to netip.AddrPort) error {
 		addr := to.Addr().Unmap()
+		for _, inner := range g.translators.inside(addr) {
+			if g.isOwn(inner, to.Port()) || g.deny.address(inner) || !hostAllowed && !g.allow.address(addr) && (!isPublic(inner) || g.machine.has(inner)) {
+				return refusedDestination
+			}
+		}
 		inner := embedded(addr)
 		switch {
 		case !addr.IsValid(), addr.Zone() != "", addr.IsUnspecified():

@@ -1,0 +1,148 @@
+package egress
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// TestTranslatedAddress: RFC 6052 §2.4 has the examples.
+func TestTranslatedAddress(t *testing.T) {
+	want := netip.MustParseAddr("192.0.2.33")
+	for bits, addr := range map[int]string{
+		32: "2001:db8:c000:221::",
+		40: "2001:db8:1c0:2:21::",
+		48: "2001:db8:122:c000:2:2100::",
+		56: "2001:db8:122:3c0:0:221::",
+		64: "2001:db8:122:344:c0:2:2100::",
+		96: "2001:db8:122:344::192.0.2.33",
+	} {
+		if got := translatedIn(netip.MustParseAddr(addr), bits); got != want {
+			t.Errorf("/%d: %s leads to %s", bits, addr, got)
+		}
+	}
+}
+
+// made returns the address by which a network that translates below prefix
+// leads to inner.
+func made(prefix netip.Prefix, inner netip.Addr) netip.Addr {
+	b, four := prefix.Addr().As16(), inner.As4()
+	at := prefix.Bits() / 8
+	for _, octet := range four {
+		if at == 8 {
+			at++
+		}
+		b[at] = octet
+		at++
+	}
+	return netip.AddrFrom16(b)
+}
+
+// TestTranslatedAddressesAreJudgedByWhatTheyLeadTo, whatever the network's
+// prefix, by name and literally.
+func TestTranslatedAddressesAreJudgedByWhatTheyLeadTo(t *testing.T) {
+	for _, text := range []string{"2a01:4f8::/32", "2a01:4f8:100::/40", "2a01:4f8:c0c::/48", "2a01:4f8:c0c:1200::/56", "2a01:4f8:c0c:1234::/64", "2a01:4f8:c0c:1234::/96"} {
+		prefix := netip.MustParsePrefix(text)
+		for _, c := range []struct {
+			inner  string
+			closed bool
+		}{
+			{"127.0.0.1", true},
+			{"10.0.0.1", true},
+			{"169.254.169.254", true},
+			{"100.64.0.1", true},
+			{"198.51.44.1", true}, // denied
+			{"8.8.8.8", false},
+		} {
+			addr := made(prefix, netip.MustParseAddr(c.inner))
+			dns := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+				if name == translatedName {
+					return []netip.Addr{made(prefix, translatedAddresses[0]), made(prefix, translatedAddresses[1]), translatedAddresses[0]}, dnsmessage.RCodeSuccess
+				}
+				return []netip.Addr{addr}, dnsmessage.RCodeSuccess
+			})
+			e := newTestEgress(t, Options{Resolver: dns.resolver(), Deny: []string{"198.51.44.0/24"}})
+			for _, host := range []string{"name.example", "[" + addr.String() + "]"} {
+				target, err := Canonical(host, 443)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.guard.translators.learn(t.Context())
+				err = e.guard.check(target)(netip.AddrPortFrom(addr, 443))
+				if refused := errors.As(err, new(*Refused)); refused != c.closed {
+					t.Errorf("%s in %s, as %s: %v", c.inner, prefix, host, err)
+				}
+			}
+			if !slices.Contains(dns.questions(), translatedName) {
+				t.Error("nobody asked")
+			}
+		}
+	}
+}
+
+// TestPrefixIsAskedForBeforeTheFirstAddress: not only behind it.
+func TestPrefixIsAskedForBeforeTheFirstAddress(t *testing.T) {
+	addr := netip.MustParseAddr("2a01:4f8:c0c:1234::10.0.0.1")
+	dns := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		if name == translatedName {
+			return []netip.Addr{netip.MustParseAddr("2a01:4f8:c0c:1234::192.0.0.170")}, dnsmessage.RCodeSuccess
+		}
+		return []netip.Addr{addr}, dnsmessage.RCodeSuccess
+	})
+	e := newTestEgress(t, Options{Resolver: dns.resolver()})
+	for _, host := range []string{"name.example", "[" + addr.String() + "]"} {
+		e.guard.translators.until = time.Time{}
+		e.guard.translators.known = nil
+		target, err := Canonical(host, 443)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Dial(t.Context(), Connect, target); !errors.As(err, new(*Refused)) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// TestNoPrefixIsNoTranslation: neither names that are not there nor name
+// servers that fail close anything, and what was known before a failure stays.
+func TestNoPrefixIsNoTranslation(t *testing.T) {
+	code := dnsmessage.RCodeNameError
+	var answer []netip.Addr
+	dns := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return answer, code })
+	e := newTestEgress(t, Options{Resolver: dns.resolver()})
+	says := func(c dnsmessage.RCode, addrs ...netip.Addr) {
+		dns.mu.Lock()
+		defer dns.mu.Unlock()
+		code, answer = c, addrs
+	}
+	tr := e.guard.translators
+	open := func() bool {
+		tr.until = time.Time{}
+		tr.learn(t.Context())
+		addr := netip.MustParseAddr("2a01:4f8:c0c:1234::10.0.0.1")
+		return e.guard.check(Target{Addr: addr, Port: 443})(netip.AddrPortFrom(addr, 443)) == nil
+	}
+	if !open() {
+		t.Error("a missing name closes an address")
+	}
+	says(dnsmessage.RCodeServerFailure)
+	if !open() {
+		t.Error("a failure closes an address")
+	}
+	says(dnsmessage.RCodeSuccess, netip.MustParseAddr("2a01:4f8:c0c:1234::192.0.0.171"))
+	if open() {
+		t.Error("the prefix closes nothing")
+	}
+	says(dnsmessage.RCodeServerFailure)
+	if open() {
+		t.Error("after a failure the prefix is forgotten")
+	}
+	says(dnsmessage.RCodeSuccess, netip.MustParseAddr("2a01:4f8:c0c:1234::8.8.8.8"))
+	if !open() {
+		t.Error("an answer without the well-known address is a prefix")
+	}
+}
