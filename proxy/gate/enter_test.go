@@ -11,12 +11,14 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -548,4 +550,37 @@ func FuzzCredentials(f *testing.F) {
 			t.Errorf("token %q is of %q", c.token, name)
 		}
 	})
+}
+
+// TestEditsAtOnceAreAllKept: two operators, or a script that adds many.
+func TestEditsAtOnceAreAllKept(t *testing.T) {
+	folder := t.TempDir()
+	for what, edit := range map[string]struct {
+		change func(path, name string) error
+		list   func(path string) ([]string, error)
+	}{
+		"users":   {func(path, name string) error { return SetUser(path, name, "secret") }, ListUsers},
+		"revoked": {Revoke, Revoked},
+	} {
+		path := filepath.Join(folder, what)
+		var want []string
+		var all sync.WaitGroup
+		for i := range 8 {
+			name := fmt.Sprintf("user%d", i)
+			want = append(want, name)
+			all.Go(func() {
+				if err := edit.change(path, name); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		got, err := edit.list(path)
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 {
+		t.Errorf("what stays is %v, %v", left, err)
+	}
 }

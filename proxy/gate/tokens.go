@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -170,6 +171,8 @@ func Revoke(path, what string) error {
 	if !ValidName(what) {
 		return errors.New("that is neither a user name nor a token id")
 	}
+	path = resolved(path)
+	defer lock(filepath.Dir(path))()
 	listed, err := Revoked(path)
 	if err != nil {
 		return err

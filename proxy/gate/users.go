@@ -273,6 +273,8 @@ func ListUsers(path string) ([]string, error) {
 
 // editUsers replaces the file at once, so that nobody reads half of it.
 func editUsers(path string, create bool, edit func([]string) ([]string, error)) error {
+	path = resolved(path)
+	defer lock(filepath.Dir(path))()
 	data, err := os.ReadFile(path)
 	if err != nil && !(create && errors.Is(err, os.ErrNotExist)) {
 		return fileError(err)
@@ -288,12 +290,17 @@ func editUsers(path string, create bool, edit func([]string) ([]string, error)) 
 	return replaceFile(path, strings.Join(append(lines, ""), "\n"))
 }
 
-// replaceFile puts a new file in the place of path, with the same owner and
-// mode, or readable by its owner alone.
-func replaceFile(path, content string) error {
+// resolved returns where the file at path is, past symbolic links.
+func resolved(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+		return target
 	}
+	return path
+}
+
+// replaceFile puts a new file in the place of path, which is resolved, with
+// the same owner and mode, or readable by its owner alone.
+func replaceFile(path, content string) error {
 	mode := os.FileMode(0o600)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
