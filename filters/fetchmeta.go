@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // fetchMetadata rebuilds the Sec-Fetch fields (W3C Fetch Metadata Request
@@ -66,18 +67,28 @@ func put(h http.Header, name, value, why string, log []Change) []Change {
 }
 
 // fetchDest returns the client's destination if it is one of the kind's, else
-// the kind's usual one.
+// the kind's usual one. Reports tell by their content what they are.
 func fetchDest(m *Message) string {
 	dests := kinds[m.Visit.Kind].dests
 	dest := single(m.Request.Header["Sec-Fetch-Dest"])
-	if m.Visit.Kind != WebSocket && slices.Contains(dests, dest) {
+	switch {
+	case m.Visit.Kind != WebSocket && slices.Contains(dests, dest):
 		return dest
+	case m.Visit.Kind == Fetch && (contentIs(m, "application/csp-report") || contentIs(m, "application/reports+json")):
+		return "report"
 	}
 	return dests[0]
 }
 
-// fetchMode returns the mode that goes with the kind. Only scripts choose
-// one; for the parts of a page it shows in whether Origin is sent.
+// contentIs reports whether m's content is of a type, given in lower case.
+func contentIs(m *Message, media string) bool {
+	value, _, _ := strings.Cut(first(m.Request.Header["Content-Type"]), ";")
+	return strings.EqualFold(strings.Trim(value, " \t"), media)
+}
+
+// fetchMode returns the mode that goes with the kind, as it shows in whether
+// Origin is sent. What a client says of it differs by browser: of beacons,
+// prefetches and whatever an old one says nothing of.
 func fetchMode(m *Message, site string) string {
 	switch m.Visit.Kind {
 	case Document, Frame, Embed:
@@ -89,9 +100,9 @@ func fetchMode(m *Message, site string) string {
 	case Font, Manifest, Preflight:
 		return "cors"
 	case Fetch:
-		switch mode := single(m.Request.Header["Sec-Fetch-Mode"]); mode {
-		case "no-cors", "same-origin":
-			return mode
+		if contentIs(m, "text/ping") || contentIs(m, "application/csp-report") ||
+			site != "same-origin" && m.Request.Header["Origin"] == nil {
+			return "no-cors"
 		}
 		return "cors"
 	}

@@ -39,3 +39,34 @@ func TestFetchMetadata(t *testing.T) {
 		}
 	}
 }
+
+// Browsers differ in the mode that they name for beacons, prefetches and
+// reports, and old ones name none.
+func TestModeFollowsFromTheRequest(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		name, method string
+		h            http.Header
+		dest, mode   string
+	}{
+		{"a beacon", "POST", http.Header{"Content-Type": {"text/plain;charset=UTF-8"}, "Origin": {"https://site.example"}}, "empty", "cors"},
+		{"a beacon to another site", "POST", http.Header{"Content-Type": {"text/plain;charset=UTF-8"}, "Origin": {"https://page.example"}}, "empty", "cors"},
+		{"a ping", "POST", http.Header{"Content-Type": {"text/ping"}, "Origin": {"https://site.example"}}, "empty", "no-cors"},
+		{"a report of a policy", "POST", http.Header{"Content-Type": {"application/csp-report"}, "Origin": {"https://site.example"}}, "report", "no-cors"},
+		{"reports", "POST", http.Header{"Content-Type": {"application/reports+json; charset=utf-8"}, "Origin": {"https://site.example"}}, "report", "cors"},
+		{"a prefetch", "GET", http.Header{"Referer": {"https://site.example/"}}, "empty", "cors"},
+		{"a prefetch from another site", "GET", http.Header{"Referer": {"https://page.example/"}}, "empty", "no-cors"},
+	} {
+		for _, claim := range []string{"", "cors", "no-cors", "same-origin", "canary"} {
+			h := test.h.Clone()
+			h["User-Agent"] = []string{"Mozilla/5.0"}
+			if claim != "" {
+				h["Sec-Fetch-Mode"] = []string{claim}
+			}
+			scrubbed(t, s, newRequest(t, test.method, "https://site.example/a", h))
+			if dest, mode := h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Mode"); dest != test.dest || mode != test.mode {
+				t.Errorf("%s that says %q: %s, %s, want %s, %s", test.name, claim, dest, mode, test.dest, test.mode)
+			}
+		}
+	}
+}

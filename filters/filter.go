@@ -27,9 +27,10 @@ type Visit struct {
 	Site       string // registrable domain on whose behalf the request is made; "" if unknown
 	ThirdParty bool   // the origin is not of Site
 
-	browser bool        // the client says that it is one
-	alone   bool        // no script wrote any of it
-	signed  http.Header // the fields that a signature covers, as they came; not to be changed
+	browser  bool        // the client says that it is one
+	alone    bool        // no script wrote any of it
+	prefetch bool        // nobody looks at the answer yet
+	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
 // A Filter hides one kind of identifying data.

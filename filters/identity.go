@@ -26,11 +26,21 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{name, Removed, v.why})
 		}
 	}
-	if v := h[requestedWith]; v != nil && (len(v) != 1 || !slices.Contains(scriptWords[:], v[0])) {
-		delete(h, requestedWith)
-		log = append(log, Change{requestedWith, Removed, "Android WebView: the app's package name"})
+	if v := h[requestedWith]; v != nil {
+		log = put(h, requestedWith, scriptWord(v), "Android WebView: the app's package name", log)
 	}
 	return sorted(log, n)
+}
+
+// scriptWord returns the line that is one of scriptWords, whatever an app adds
+// in others, or "".
+func scriptWord(lines []string) string {
+	for _, line := range lines {
+		if slices.Contains(scriptWords[:], line) {
+			return line
+		}
+	}
+	return ""
 }
 
 // dropClass removes the fields of one class.

@@ -50,6 +50,15 @@ func fromItself(m *Message) bool {
 	return m.Request.Method != http.MethodOptions && (ok && a.sameOrigin(m.Request) || !ok && fetchSite(m.Request.Header) == "same-origin")
 }
 
+// originOf returns the origin that r goes to.
+func originOf(r *http.Request) string {
+	a, _ := parseAuthority(r.URL.Scheme + "://" + r.URL.Host)
+	return a.origin()
+}
+
+// origin returns a serialized as in Origin (RFC 6454 §6.1).
+func (a authority) origin() string { return strings.ToLower(a.scheme) + "://" + a.hostport() }
+
 // namesPageElsewhere reports whether value is the URL of something at another
 // site than r's. An origin alone passes, as in Origin.
 func namesPageElsewhere(r *http.Request, value string) bool {
@@ -92,13 +101,11 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 	lines, there := m.Request.Header["Origin"]
 	own := f.identity && m.Visit.Kind != WebSocket && m.Visit.Kind != Preflight && safe(m.Request.Method)
 	if own && f.ownOrigin[m.Visit.Kind.on(m.Request.URL.Scheme)] && siteRelation(m) == "same-origin" {
-		self, _ := parseAuthority(m.Request.URL.Scheme + "://" + m.Request.URL.Host)
-		return put(m.Request.Header, "Origin", m.Request.URL.Scheme+"://"+self.hostport(), whyOwn, log)
+		return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 	}
 	if !there {
 		if f.identity && m.Visit.browser && !safe(m.Request.Method) && fromItself(m) {
-			self, _ := parseAuthority(m.Request.URL.Scheme + "://" + m.Request.URL.Host)
-			return put(m.Request.Header, "Origin", m.Request.URL.Scheme+"://"+self.hostport(), whyOwn, log)
+			return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 		}
 		return log
 	}
@@ -117,5 +124,5 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 	case own && a.sameOrigin(m.Request):
 		return put(m.Request.Header, "Origin", "", whyOwn, log)
 	}
-	return put(m.Request.Header, "Origin", origin, "RFC 6454 §7", log)
+	return put(m.Request.Header, "Origin", a.origin(), "RFC 6454 §6.1", log)
 }

@@ -50,6 +50,9 @@ func TestOriginPassesWhereTheStandardSendsIt(t *testing.T) {
 		{"POST", u, []string{"https://site.example/path"}, ""},
 		{"POST", u, []string{"https://me@site.example"}, ""},
 		{"POST", u, []string{"me"}, ""},
+		{"POST", u, []string{"HTTPS://App.Example:443"}, "https://app.example"},
+		{"POST", u, []string{"http://app.example:8080"}, "http://app.example:8080"},
+		{"POST", u, []string{"https://[2001:DB8::1]:8443"}, "https://[2001:db8::1]:8443"},
 		{"POST", u, []string{"https://a.example", "https://b.example"}, ""},
 	} {
 		m := newSet(t, Options{}).Read(newRequest(t, test.method, test.url, http.Header{"Origin": test.origin}), netip.Addr{})

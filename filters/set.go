@@ -123,6 +123,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			cookies{o.Cookies},
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
+			prefetching{},
 			referer{},
 			negotiation{p},
 			webSocket{},

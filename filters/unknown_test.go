@@ -87,6 +87,17 @@ func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
 	}
 }
 
+// A WebView adds its app's package name even if the page's script set the field.
+func TestScriptsWordStandsBesideAnApps(t *testing.T) {
+	for _, lines := range [][]string{{"XMLHttpRequest", "com.example.app"}, {"com.example.app", "XMLHttpRequest"}} {
+		m := scriptRequest("X-Requested-With", lines[0], "X-Requested-With", lines[1])
+		clean(m)
+		if got := m.Request.Header["X-Requested-With"]; !slices.Equal(got, []string{"XMLHttpRequest"}) {
+			t.Errorf("%q became %q", lines, got)
+		}
+	}
+}
+
 func TestFieldsOfChangesGoFromRequestsThatChangeNothing(t *testing.T) {
 	for name, value := range map[string]string{
 		"Destination": "http://origin.example/b", "If": "(<opaquelocktoken:1>)", "Lock-Token": "<opaquelocktoken:1>", "Overwrite": "F",

@@ -17,9 +17,10 @@ import (
 // party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
 // only Sec-Fetch-Dest tells apart from a frame.
 func readVisit(r *http.Request) Visit {
-	v := Visit{Kind: kindOf(r), browser: strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")}
+	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r)
+	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
 		v.Site = target
@@ -46,6 +47,13 @@ func readVisit(r *http.Request) Visit {
 		v.ThirdParty = true
 	}
 	return v
+}
+
+// isBrowser reports whether a client says that it is a browser: all of them
+// begin so but Opera's before 2013.
+func isBrowser(h http.Header) bool {
+	agent := h.Get("User-Agent")
+	return strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")
 }
 
 // madeByBrowser reports whether a browser asks for a page or a part of it and
