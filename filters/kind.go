@@ -70,7 +70,7 @@ func (k Kind) on(scheme string) Kind {
 }
 
 // kindOf tells what r asks for: by the handshake it starts, else its
-// Sec-Fetch-Dest, else what its Accept looks like.
+// Sec-Fetch-Dest, else what its Accept looks like, else its path.
 func kindOf(r *http.Request) Kind {
 	switch {
 	case hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade"):
@@ -85,7 +85,17 @@ func kindOf(r *http.Request) Kind {
 			}
 		}
 	}
-	return kindByAccept(r)
+	if single(r.Header["Service-Worker"]) == "script" {
+		return Worker
+	}
+	switch kind := kindByAccept(r); {
+	case kind == Fetch:
+		return kindByPath(r)
+	case kind == Video && isBrowser(r.Header) && pathKind(r.URL.Path) == Audio:
+		return Audio
+	default:
+		return kind
+	}
 }
 
 // single returns the trimmed value of a field that must not repeat, or "" if

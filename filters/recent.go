@@ -9,8 +9,8 @@ import (
 )
 
 // A Recent remembers what a [Set] made of the last request that came on a
-// connection: the next one mostly differs in nothing but its path, on which
-// no filter depends. The zero value remembers nothing. It is safe for
+// connection: the next one mostly differs in nothing but its path, of which
+// filters read no more than what it names. The zero value remembers nothing. It is safe for
 // concurrent use.
 type Recent struct {
 	weight  atomic.Int64 // of the last request's header
@@ -28,6 +28,7 @@ type outcome struct {
 	method, scheme, host string
 	sent, left           http.Header // nobody writes to their lines in place
 	visit                Visit
+	named                Kind // what its path names
 }
 
 // Scrub is [Set.Read] and [Set.Request] in one. If recent remembers a request
@@ -41,7 +42,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 	var o *outcome
 	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight <= maxRecent {
 		// The second one like this: likely there is a third.
-		o = &outcome{s, client, r.Method, r.URL.Scheme, r.URL.Host, maps.Clone(r.Header), nil, Visit{}}
+		o = &outcome{s, client, r.Method, r.URL.Scheme, r.URL.Host, maps.Clone(r.Header), nil, Visit{}, pathKind(r.URL.Path)}
 	}
 	m := s.Read(r, client)
 	log = s.Request(m, log)
@@ -55,7 +56,8 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 // isOf reports whether o is what s makes of r.
 func (o *outcome) isOf(s *Set, r *http.Request, client netip.Addr) bool {
 	if o == nil || o.set != s || o.client != client || o.method != r.Method ||
-		o.scheme != r.URL.Scheme || o.host != r.URL.Host || len(o.sent) != len(r.Header) {
+		o.scheme != r.URL.Scheme || o.host != r.URL.Host || len(o.sent) != len(r.Header) ||
+		o.visit.browser && o.named != pathKind(r.URL.Path) {
 		return false
 	}
 	for name, lines := range r.Header {

@@ -6,13 +6,19 @@ import (
 )
 
 // referer is reduced to its origin within a site and removed across sites and
-// on the way from https to http (RFC 9110 §10.1.3).
-type referer struct{}
+// on the way from https to http (RFC 9110 §10.1.3). What Origin says of the page
+// Referer says as well: some browsers leave it out of preflights, and some
+// people out of everything.
+type referer struct{ *persona }
 
 // Apply implements [Filter].
-func (referer) Apply(m *Message, log []Change) []Change {
+func (f referer) Apply(m *Message, log []Change) []Change {
 	lines, there := m.Request.Header["Referer"]
 	if !there {
+		if f.identity && m.Visit.browser && m.Visit.Kind != WebSocket && m.Request.Header["Origin"] != nil {
+			page := refererWithinSite(m.Request, single(m.Request.Header["Origin"])+"/")
+			return put(m.Request.Header, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
+		}
 		return log
 	}
 	n := len(log)

@@ -24,7 +24,7 @@ func TestReferer(t *testing.T) {
 		{"http://a.github.io/", "http://b.github.io/x", ""},
 	} {
 		m := newSet(t, Options{}).Read(newRequest(t, "GET", test.url, http.Header{"Referer": {test.referer}, "Accept": {"text/html,application/xhtml+xml,*/*"}}), netip.Addr{})
-		referer{}.Apply(m, nil)
+		referer{&persona{}}.Apply(m, nil)
 		if got := strings.Join(m.Request.Header["Referer"], "|"); got != test.want {
 			t.Errorf("%s to %s: got %q, want %q", test.referer, test.url, got, test.want)
 		}
@@ -81,6 +81,28 @@ func TestFormsHaveTheirOrigin(t *testing.T) {
 		r := newRequest(t, test.method, "http://site.example/save", test.h)
 		scrubbed(t, s, r)
 		if got := r.Header.Get("Origin"); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// Whether a browser tells the page beside its origin shows in nothing.
+func TestRefererFollowsFromOrigin(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		name, method string
+		h            http.Header
+		want         string
+	}{
+		{"a preflight of Chrome 62", "OPTIONS", http.Header{"Origin": {"https://shop.site.example"}, "Access-Control-Request-Method": {"PUT"}}, "https://shop.site.example/"},
+		{"a form", "POST", http.Header{"Origin": {"https://www.site.example"}}, "https://www.site.example/"},
+		{"a form of another site", "POST", http.Header{"Origin": {"https://page.example"}}, ""},
+		{"a form that hides its origin", "POST", http.Header{"Origin": {"null"}}, ""},
+		{"a handshake", "GET", http.Header{"Origin": {"https://www.site.example"}, "Upgrade": {"websocket"}, "Connection": {"Upgrade"}}, ""},
+	} {
+		test.h["User-Agent"] = []string{"Mozilla/5.0"}
+		scrubbed(t, s, newRequest(t, test.method, "https://www.site.example/a", test.h))
+		if got := test.h.Get("Referer"); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}

@@ -124,7 +124,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
 			prefetching{},
-			referer{},
+			referer{p},
 			negotiation{p},
 			webSocket{},
 			p,
