@@ -27,12 +27,12 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 	}
 	h := m.Request.Header
 	log = put(h, "Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	if !c.allows(m) {
+		return put(h, "Cookie", "", whyCookiePolicy, dropBound(h, log))
+	}
 	lines, there := h["Cookie"]
 	if !there {
 		return log
-	}
-	if !c.allows(m) {
-		return put(h, "Cookie", "", whyCookiePolicy, log)
 	}
 	if len(lines) == 1 && lines[0] != "" && !hasControl(lines[0]) {
 		return log
@@ -45,6 +45,20 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	return put(h, "Cookie", strings.Join(whole, "; "), "RFC 6265bis §4.2.1, RFC 9113 §8.2.3", log)
+}
+
+// dropBound removes the fields by which a site binds cookies to a key of the
+// device and has it sign for them (Device Bound Session Credentials, under its
+// two names): they go where cookies do not.
+func dropBound(h http.Header, log []Change) []Change {
+	n := len(log)
+	for name := range h {
+		if strings.HasPrefix(name, "Sec-Session-") || strings.HasPrefix(name, "Secure-Session-") || strings.HasPrefix(name, "Sec-Secure-Session-") {
+			delete(h, name)
+			log = append(log, Change{name, Removed, whyCookiePolicy})
+		}
+	}
+	return sorted(log, n)
 }
 
 // allows reports whether the policy lets cookies through for m at all.
@@ -61,12 +75,12 @@ func (c cookies) allows(m *Message) bool {
 func (c cookies) applyResponse(m *Message, log []Change) []Change {
 	h := m.Response.Header
 	log = put(h, "Set-Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	if !c.allows(m) {
+		return put(h, "Set-Cookie", "", whyCookiePolicy, dropBound(h, log))
+	}
 	lines, there := h["Set-Cookie"]
 	if !there {
 		return log
-	}
-	if !c.allows(m) {
-		return put(h, "Set-Cookie", "", whyCookiePolicy, log)
 	}
 	kept := make([]string, 0, len(lines))
 	for _, line := range lines {

@@ -154,3 +154,33 @@ func FuzzSetCookie(f *testing.F) {
 		}
 	})
 }
+
+// Sessions that are bound to a key of the device are cookies that stay longer.
+func TestBoundSessionsGoWithCookies(t *testing.T) {
+	for _, test := range []struct {
+		policy CookiePolicy
+		site   string
+		pass   bool
+	}{
+		{CookiesFirstParty, "same-origin", true},
+		{CookiesFirstParty, "cross-site", false},
+		{CookiesPass, "cross-site", true},
+		{CookiesBlock, "same-origin", false},
+	} {
+		s := newSet(t, Options{Cookies: test.policy})
+		m := s.Read(newRequest(t, "POST", "https://site.example/refresh", http.Header{
+			"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {test.site}, "Secure-Session-Response": {"eyJ.a.b"}, "Sec-Session-Id": {"s1"},
+		}), netip.Addr{})
+		s.Request(m, nil)
+		if h := m.Request.Header; (h["Secure-Session-Response"] != nil) != test.pass || (h["Sec-Session-Id"] != nil) != test.pass {
+			t.Errorf("policy %d, %s: sent %v", test.policy, test.site, h)
+		}
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{
+			"Secure-Session-Registration": {`(ES256);path="/s"`}, "Sec-Session-Challenge": {`"c"`},
+		}}
+		s.Response(m, nil)
+		if h := m.Response.Header; len(h) != map[bool]int{true: 2, false: 0}[test.pass] {
+			t.Errorf("policy %d, %s: set %v", test.policy, test.site, h)
+		}
+	}
+}

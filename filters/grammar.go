@@ -32,6 +32,7 @@ var grammars = map[string]func(value string) bool{
 	"Access-Control-Request-Private-Network": among("true"),
 	"Access-Control-Request-Local-Network":   among("true"),
 	"Service-Worker":                         among("script"), // Service Workers §7.1
+	"Service-Worker-Navigation-Preload":      isPreloadValue,  // Service Workers §4.6: "true" unless the site's script says else
 
 	// RFC 4918 §10, RFC 4437 §12, RFC 6638 §8.
 	"Depth":                 among("0 1 infinity 1,noroot infinity,noroot"),
@@ -129,6 +130,8 @@ func listOf(member func(string) bool) func(string) bool {
 func isJWS(value string) bool {
 	return strings.HasPrefix(value, "eyJ") && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
+
+func isPreloadValue(value string) bool { return isSetting("Service-Worker-Navigation-Preload", value) }
 
 func isWebURL(value string) bool {
 	a, ok := parseAuthority(value)

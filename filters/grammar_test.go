@@ -89,3 +89,13 @@ func TestPagesAndTheirPartsHoldBrowserFieldsOnly(t *testing.T) {
 		}
 	}
 }
+
+// A site's script can have the browser send what it likes when a page is
+// loaded early: a word, but no name for the visitor.
+func TestPreloadValueIsASetting(t *testing.T) {
+	for value, fits := range map[string]bool{"true": true, "json_fragment1": true, "7f3a9c51e2b84d06": false, "3f2504e0-4f89-41d3-9a0c-0305e82c3301": false} {
+		if got := keepsGrammar("Service-Worker-Navigation-Preload", []string{value}); got != fits {
+			t.Errorf("%s: fits %v", value, got)
+		}
+	}
+}

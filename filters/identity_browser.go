@@ -19,7 +19,7 @@ var identityBrowser = []group{
 	{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`},
 	{identity, "prefetching: tells what the visitor may do next", `purpose x-purpose x-moz x-moz-*
 		moz-purpose x-fetch-purpose`},
-	{identity, "Do Not Track, forms before DNT", `x-do-not-track x-behavioral-ad-opt-out x-privacy-*`},
+	{identity, "Do Not Track, forms before DNT", `gpc x-do-not-track x-behavioral-ad-opt-out x-privacy-*`},
 	{identity, "dev.opera.com/articles/opera-mini-request-headers", `x-operamini-* x-opera-* x-operatv-*
 		device-stock-ua x-operamini-phone-ua`},
 	{identity, "UC Browser, Skyfire, Bolt, Puffin, Silk, Samsung, Xiaomi, QQ, Baidu, Vivo browsers", `
@@ -37,11 +37,17 @@ var identityBrowser = []group{
 	{identity, "kits for experiments, and apps of Chinese and Korean networks", `x-optimizely* x-growthbook-* x-split-*
 		statsig-* x-statsig-* x-launchdarkly-* bugsnag-sent-at x-bugsnag-* x-pusher-library x-wechat-*
 		x-bili-* x-kakao-* x-line-application x-umt x-sgext x-mini-wua mtgsig x-zse-* x-zst-*`},
+	{identity, "what a company's proxy holds its people to: Microsoft Entra and Google Workspace tenant restrictions, YouTube, Dropbox, Slack, Webex, Zoom, OpenAI, Anthropic", `
+		restrict-* x-googapps-allowed-* x-goog-allowed-* x-dropbox-allowed-* x-slack-allowed-* ciscospark-allowed-*
+		x-webex-allowed-* youtube-restrict x-youtube-edu-filter x-zoomapps-* chatgpt-allowed-* openai-allowed-*
+		anthropic-allowed-*`},
+	{identity, "firebase.google.com, callable functions and messaging: one token an installation", `
+		firebase-instance-id-token`},
 	{identity, "tool bars and in-game browsers", `alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
 		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
-		x-client-sdk x-ads-* x-gdata-client x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
+		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
 		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-onesignal-* x-posthog-* x-rudder-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
 		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token

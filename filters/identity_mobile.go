@@ -5,7 +5,8 @@ package filters
 var identityMobile = []group{
 	{identity, "EFF, verizon-x-uidh; accessnow.org, the rise of mobile tracking headers", `
 		x-uidh x-acr x-vf-acr x-amobee-1 x-amobee-2 x-amobee-* x-piper-id x-vodafone-* x-vf-*
-		x-tmobile-* x-msp-* x-carrier x-carrier-* x-imsi-* x-ct-* x-uid-*`},
+		x-tmobile-* x-msp-* x-carrier x-carrier-* x-imsi-* x-ct-* x-uid-*
+		x-he-* he-msisdn x-tariff x-tariff-*`},
 	{identity, "Mulliner, Privacy Leaks in Mobile Phone Internet Access, ICIN 2010", `msisdn x-msisdn
 		x-nokia-msisdn x-wap-msisdn x-h3g-msisdn x-h3g-party-id x-h3g-* x-fh-msisdn x-bam-msisdn
 		x-wte-msisdn x-msp-msisdn y-msisdn i-msisdn imisdn mscope-msisdn user-identity-forward-msisdn

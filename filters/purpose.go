@@ -63,7 +63,8 @@ var purposeTable = []group{
 	{application, "MS-BPAU, BITS upload protocol", `bits-* bits-session-id`},
 	{application, "uploads", `x-progress-id x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
-	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace`},
+	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace
+		x-amz-target`},
 	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
 	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
 		x-upyun-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
@@ -87,7 +88,7 @@ var purposeTable = []group{
 	{application, "public web APIs", `x-github-api-version x-github-next-global-id anthropic-version
 		anthropic-beta anthropic-dangerous-direct-browser-access openai-organization openai-project
 		openai-beta x-shopify-* x-algolia-* x-typesense-* x-firebase-appcheck x-firebase-gmpid
-		x-ig-app-id x-goog-api-key x-http-method stripe-version stripe-account notion-version paypal-request-id
+		x-ig-app-id x-goog-api-key x-goog-fieldmask x-http-method stripe-version stripe-account notion-version paypal-request-id
 		paypal-partner-attribution-id boxapi
 		npm-auth-type npm-command npm-otp circle-token x-figma-token atlassian-token x-atlassian-token
 		x-atlassian-token-check x-prometheus-remote-write-version x-prometheus-remote-read-version x-scope-orgid

@@ -78,7 +78,8 @@ var registry = []group{
 	{identity, "RFC 9440", `client-cert client-cert-chain`},
 	{identity, "RFC 9729 §6: a server's front end tells who authenticated", `concealed-auth-export`},
 	{identity, "RFC 8470: tells a resumed TLS session", `early-data`},
-	{identity, "RFC 8473: binds tokens to one client's key", `sec-token-binding`},
+	{identity, "RFC 8473: binds tokens to one client's key", `sec-token-binding provided-token-binding-id
+		referred-token-binding-id`},
 	{identity, "RFC 7838 §5: echoes an Alt-Svc that may be one visitor's", `alt-used`},
 	{identity, "RFC 7639: tells what a CONNECT is for", `alpn`},
 	{identity, "RFC 9842 §10: the dictionary held is an identifier", `available-dictionary dictionary-id`},

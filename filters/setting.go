@@ -52,14 +52,17 @@ const (
 )
 
 // holdsKey reports whether a field's name has a piece that nobody would name
-// anything: so long, and neither a word nor a number.
+// anything: so long, or with so many digits, and neither a word nor a number.
 func holdsKey(name string) bool {
 	for i := 0; i < len(name); {
-		n := 0
+		n, digits := 0, 0
 		for i+n < len(name) && isAlnum(name[i+n]) {
+			if isDigit(name[i+n]) {
+				digits++
+			}
 			n++
 		}
-		if n > 8 && !isCommon(name[i:i+n]) {
+		if (n > 8 || n > 5 && digits > 1) && !isCommon(name[i:i+n]) {
 			return true
 		}
 		i += n + 1

@@ -148,14 +148,37 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	case v.class == stored:
 		return ""
 	case v.class == application:
-		if v.family && tells(name) == strong {
+		switch {
+		case v.family && tells(name) == strong:
 			return "its name tells of a person, device or place"
+		case v.family && !ofVault(m, name, lines):
+			return "its value says more than a setting needs, and nothing signs it"
 		}
 		return ""
 	case m.Visit.Kind != Fetch:
 		return whyAlone
 	}
 	return refuseUnnamed(m, name, lines)
+}
+
+// vaultFamilies begin the names of fields that stores of objects define. They
+// come with a proof of who asks, which covers them.
+var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-", "X-Obs-", "X-Bce-", "X-Tos-", "X-Bz-", "X-Upyun-", "X-Arc-", "X-Rs-"}
+
+// ofVault reports whether the field name of a known family may stand in m: its
+// family is no store's, or m proves who asks, or its lines say no more than
+// fields of no family may.
+func ofVault(m *Message, name string, lines []string) bool {
+	if !slices.ContainsFunc(vaultFamilies[:], func(family string) bool { return strings.HasPrefix(name, family) }) ||
+		tells(name) != neutral || named(name, countWords) || isSignedQuery(m.Request.URL.RawQuery) {
+		return true
+	}
+	for other := range m.Request.Header {
+		if other == "Authorization" || other == "Cookie" && !m.Visit.ThirdParty || tells(other) == credential {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }
 
 // allowed reports whether the configuration lets name pass to m's host.

@@ -100,6 +100,18 @@ func cleanQuery(u *url.URL, log []Change) []Change {
 	return log
 }
 
+// isSignedQuery reports whether a parameter of query signs it.
+func isSignedQuery(query string) bool {
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		var buf [48]byte
+		if rules := params.exact[string(paramName(buf[:0], name))]; len(rules) > 0 && rules[0].signature {
+			return true
+		}
+	}
+	return false
+}
+
 // paramName appends a parameter's name to dst as the tables have it: decoded,
 // in lower case, and without what careless encoding put before it (an encoded
 // ?, or amp; from an HTML attribute). Of a longer name it returns the

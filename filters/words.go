@@ -39,7 +39,7 @@ func newLexicon() map[string]weight {
 			fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 			xml json redirect format language encoding output input block process control security
 			business platform upload download sdk system agreement grant saml sso package packages
-			window connection extension stream streams bucket query scope persisted`},
+			factor window connection extension stream streams bucket query scope persisted`},
 		{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 			projects workspace workspaces team teams group groups role roles store storefront
 			shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -72,7 +72,7 @@ func newLexicon() map[string]weight {
 			emulated rooted jailbroken floor room office county plate vehicle vin license driver
 			density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
 			kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
-			plugin plugins bundle wallet seen antispam hosted kiosk terminal`},
+			plugin plugins bundle wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
 		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 			geolocation geocode gps country city cities continent postal postcode zipcode
@@ -95,7 +95,7 @@ func newLexicon() map[string]weight {
 			vpn sex loyalty membership iban street locality uptime workstation impersonate
 			openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
 			edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
-			referring visitorid requestid sessionid pageview wcid whoami computer`},
+			fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
 	} {
 		for word := range strings.FieldsSeq(row.words) {
 			l[word] = max(l[word], row.weight)
@@ -112,7 +112,7 @@ var tellingPairs = [...][2]string{
 	{"http", "host"}, {"prev", "url"}, {"last", "url"}, {"entry", "page"}, {"real", "name"}, {"full", "name"},
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
-	{"net", "type"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
+	{"net", "type"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 

@@ -1,0 +1,92 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// passes reports whether a field of an API client's request leaves as it came.
+func passes(t *testing.T, target, field string, beside ...string) bool {
+	t.Helper()
+	name, value, _ := strings.Cut(field, ": ")
+	name = http.CanonicalHeaderKey(name)
+	h := http.Header{"User-Agent": {"a/1"}, "Accept": {"*/*"}, name: {value}}
+	for _, more := range beside {
+		n, v, _ := strings.Cut(more, ": ")
+		h.Set(n, v)
+	}
+	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", target, h))
+	return len(h[name]) == 1 && h[name][0] == value
+}
+
+// Fields of stores carry what they like beside a proof of who asks, and else
+// no more than others do.
+func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
+	const plain, signed = "https://b.store.example/k", "https://b.store.example/k?X-Amz-Signature=0a1b"
+	for _, field := range []string{"X-Amz-Acme: 7f3a9c51e2b84d06", "X-Goog-Acme: 7f3a9c51e2b84d06", "X-Ms-Acme: 7f3a9c51e2b84d06", "X-Oss-Acme: 7f3a9c51e2b84d06"} {
+		if passes(t, plain, field) {
+			t.Errorf("%s passes", field)
+		}
+		if !passes(t, signed, field) || !passes(t, plain, field, "Authorization: AWS4-HMAC-SHA256 Credential=a") ||
+			!passes(t, plain, field, "X-Amz-Security-Token: IQoJb3JpZ2luX2VjE") || !passes(t, plain, field, "Cookie: a=b") {
+			t.Errorf("%s does not pass beside a proof", field)
+		}
+	}
+	for _, field := range []string{
+		"X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth", "X-Amz-Acl: public-read", "X-Amz-Date: 20260101T000000Z",
+		"X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "X-Ms-Version: 2021-08-06",
+		"X-Goog-Fieldmask: places.displayName,places.formattedAddress,places.priceLevel,places.location,places.id", "X-Amz-Request-Payer: requester",
+	} {
+		if !passes(t, plain, field) {
+			t.Errorf("%s does not pass", field)
+		}
+	}
+}
+
+// What a company's proxy or an installed app adds names the company or the
+// installation, by whatever name.
+func TestWhatNamesACompanyOrInstallationGoes(t *testing.T) {
+	for field := range strings.SplitSeq(`Restrict-Access-To-Tenants: annacorp.onmicrosoft.com
+Restrict-Access-Context: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+Sec-Restrict-Tenant-Access-Policy: restrict-msa
+X-GoogApps-Allowed-Domains: annacorp.example
+X-Dropbox-Allowed-Team-Ids: 7f3a9c51
+X-Slack-Allowed-Workspaces: T7F3A9C51
+X-Slack-Allowed-Workspaces-Requester: T7F3A9C51
+CiscoSpark-Allowed-Domains: annacorp.example
+YouTube-Restrict: Strict
+X-ZoomApps-Policy: 7f3a
+ChatGPT-Allowed-Workspace-Id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+Anthropic-Allowed-Org-Ids: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+X-Acme-Allowed-Accounts: annacorp
+Acme-Restricted-To: annacorp
+Firebase-Instance-ID-Token: 7f3a9c51e2b84d06:APA91b
+X-Firebase-Instance-Id-Token: 7f3a9c51e2b84d06
+X-Fcm-Token: 7f3a9c51e2b84d06
+X-Apns-Token: 7f3a9c51e2b84d06
+X-HE-Token: 7f3a9c51e2b84d06
+X-Tariff: prepaid-gold
+X-Form-Factor: tablet
+X-Goog-Api-Client: gl-js/ fire/10.7.1
+X-Trino-Client-Info: 7f3a
+Provided-Token-Binding-ID: 7f3a
+GPC: 1
+X-7f3a9c51: 1
+X-Acme-9c51e2: on`, "\n") {
+		if passes(t, "https://a.example/", field) {
+			t.Errorf("%s passes", field)
+		}
+	}
+	for field := range strings.SplitSeq(`X-Api-Token: 7f3a9c51e2b84d06
+X-Sha256-Mode: on
+X-Utf8-Mode: on
+X-H264-Level: 4
+X-S3-Mode: on
+X-I18n-Mode: on
+X-Oauth2-Token: 7f3a9c51e2b84d06`, "\n") {
+		if !passes(t, "https://a.example/", field) {
+			t.Errorf("%s does not pass", field)
+		}
+	}
+}
