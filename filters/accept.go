@@ -196,19 +196,20 @@ func knownMediaType(media string) bool {
 	if !ok || !mediaTypes()[top+"/*"] {
 		return false
 	}
-	_, suffix, structured := strings.Cut(sub, "+")
-	if structured && !structuredSuffixes[suffix] {
+	plus := strings.LastIndexByte(sub, '+') // of several the last (RFC 6838 §4.2)
+	structured := plus >= 0
+	if structured && !structuredSuffixes[sub[plus+1:]] {
 		return false
 	}
 	return (structured || strings.HasPrefix(sub, "vnd.")) && readsLikeAName(sub)
 }
 
 // structuredSuffixes is IANA's registry "Structured Syntax Suffixes", without
-// those that only certificates and firmware use.
+// those that only certificates and firmware use, and Docker's own.
 var structuredSuffixes = map[string]bool{
 	"json": true, "xml": true, "yaml": true, "cbor": true, "zip": true, "gzip": true,
 	"json-seq": true, "jwt": true, "sqlite3": true, "zstd": true, "ber": true, "der": true,
-	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true,
+	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true, "prettyjws": true,
 }
 
 // readsLikeAName reports whether s consists of words and version numbers, not
@@ -312,20 +313,30 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"version": versionNumber,
 	"v":       versionNumber, // signed exchanges ("b3"), Kubernetes, and others
 
+	"compatible-with": versionNumber,              // Elasticsearch, REST API compatibility
+	"api-version":     versionNumber,              // ASP.NET API Versioning
+	"header":          oneOf("present", "absent"), // RFC 4180 §3
+
+	// citation.doi.org, the usual ones of the Citation Style Language.
+	"style": oneOf("apa", "bibtex", "chicago-author-date", "chicago-fullnote-bibliography", "harvard1", "ieee",
+		"modern-language-association", "mla", "nature", "ris", "turabian-author-date", "vancouver"),
+
 	// JSON-LD 1.1 §6.1, ActivityPub §3.2, JSON:API, IIIF Presentation.
 	"profile": oneOf("http://www.w3.org/ns/json-ld#expanded", "http://www.w3.org/ns/json-ld#compacted",
 		"http://www.w3.org/ns/json-ld#flattened", "http://www.w3.org/ns/json-ld#framed",
 		"http://www.w3.org/ns/json-ld#context", "http://www.w3.org/ns/json-ld#frame",
 		"https://www.w3.org/ns/activitystreams", "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/",
 		"http://iiif.io/api/presentation/2/context.json",
+		"http://iiif.io/api/image/2/context.json", "http://iiif.io/api/image/3/context.json",
 		"http://iiif.io/api/presentation/3/context.json"),
 	"ext": oneOf("https://jsonapi.org/ext/atomic"),
 
-	"odata.metadata":    oneOf("none", "minimal", "full"), // OData JSON 4.01 §3
-	"odata":             oneOf("nometadata", "minimalmetadata", "fullmetadata", "verbose", "light"),
-	"odata.streaming":   oneOf("true", "false"),
-	"streaming":         oneOf("true", "false"),
-	"ieee754compatible": oneOf("true", "false"),
+	"odata.metadata":      oneOf("none", "minimal", "full"), // OData JSON 4.01 §3
+	"odata":               oneOf("nometadata", "minimalmetadata", "fullmetadata", "verbose", "light"),
+	"odata.streaming":     oneOf("true", "false"),
+	"exponentialdecimals": oneOf("true", "false"),
+	"streaming":           oneOf("true", "false"),
+	"ieee754compatible":   oneOf("true", "false"),
 
 	"as":               oneOf("Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList"), // Kubernetes
 	"g":                oneOf("meta.k8s.io", "apidiscovery.k8s.io"),
@@ -337,7 +348,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"incrementalspec":  versionNumber,
 	"subscriptionspec": versionNumber,
 	"boundary":         oneOf("graphql", "-"),
-	"type":             oneOf("feed", "entry", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
+	"type":             oneOf("feed", "entry", "mapbox-vector", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
 	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),
 	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"
 }

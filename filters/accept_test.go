@@ -36,6 +36,15 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/dns-message", "application/dns-message"},
 		{"text/x-component", "text/x-component"},
 		{"image/webp", "image/webp"},
+		{"application/vnd.docker.distribution.manifest.v1+prettyjws", "application/vnd.docker.distribution.manifest.v1+prettyjws"},
+		{"application/did+ld+json", "application/did+ld+json"},
+		{"application/vnd.elasticsearch+json; compatible-with=8", "application/vnd.elasticsearch+json;compatible-with=8"},
+		{"application/json; api-version=2.0", "application/json;api-version=2.0"},
+		{"text/x-bibliography; style=APA; locale=nb-NO", "text/x-bibliography;style=apa"},
+		{"text/csv; header=absent", "text/csv;header=absent"},
+		{"application/vnd.ms-excel", "application/vnd.ms-excel"},
+		{"application/x-amz-json-1.1", "application/x-amz-json-1.1"},
+		{"application/x-trig, application/n-quads;q=0.9", "application/x-trig, application/n-quads;q=0.9"},
 		{`application/json;charset="utf-8"`, "application/json;charset=utf-8"},
 
 		{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*"}, // Java's, for programs that have no wish

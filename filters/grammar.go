@@ -253,7 +253,7 @@ func isGRPCTimeout(value string) bool {
 
 // contentParameters are the parameters of Content-Type that say how to read
 // content (RFC 2046, 2387, 2557, 3902, 4288 and vendors' versions).
-var contentParameters = among("action api-version base64 boundary charset codecs component delsp eol ext format " +
+var contentParameters = among("action api-version base64 boundary charset codecs compatible-with component delsp eol ext format " +
 	"ieee754compatible level messagetype method odata odata.metadata odata.streaming odata.version optinfo " +
 	"masking msgtype proto profile protocol micalg domain representation schema smime-type start start-info streaming type v version xmlns header columns")
 

@@ -141,7 +141,7 @@ func kindByAccept(r *http.Request) Kind {
 	switch {
 	case seen.other:
 		return Fetch
-	case seen.xhtml && seen.html, seen.office, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
+	case seen.xhtml && seen.html, seen.office && seen.any, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
 		return Document
 	case seen.html, seen.xml, !seen.any && !seen.anyImage:
 		return Fetch
