@@ -205,11 +205,11 @@ func knownMediaType(media string) bool {
 }
 
 // structuredSuffixes is IANA's registry "Structured Syntax Suffixes", without
-// those that only certificates and firmware use, and Docker's own.
+// those that only certificates and firmware use, and what Docker and Hex made.
 var structuredSuffixes = map[string]bool{
 	"json": true, "xml": true, "yaml": true, "cbor": true, "zip": true, "gzip": true,
 	"json-seq": true, "jwt": true, "sqlite3": true, "zstd": true, "ber": true, "der": true,
-	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true, "prettyjws": true,
+	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true, "prettyjws": true, "erlang": true,
 }
 
 // readsLikeAName reports whether s consists of words and version numbers, not

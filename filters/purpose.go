@@ -16,14 +16,15 @@ var purposeTable = []group{
 		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
 		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
-		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token
+		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
+		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
 		ngrok-skip-browser-warning`},
 	{application, "signing in at idmsa.apple.com, Bitwarden, 1Password and Proton", `scnt
 		x-apple-id-session-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
 	{application, "trino.io/docs/current/develop/client-protocol", `x-trino-* x-presto-*`},
 	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
-		x-trino-user x-presto-user x-ovh-consumer sap-client impersonate-user x-splunk-form-key x-consul-namespace`},
+		x-trino-user x-presto-user x-ovh-consumer sap-client impersonate-user as-user mscrmcallerid callerobjectid x-splunk-form-key x-consul-namespace`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version`},
@@ -35,7 +36,8 @@ var purposeTable = []group{
 		hx-prompt hx-history-restore-request`},
 	{application, "turbo.hotwired.dev", `turbo-frame x-turbo-request-id`},
 	{application, "single-page frameworks", `x-pjax x-pjax-container x-pjax-version x-inertia x-inertia-*
-		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode rsc
+		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode
+		x-up-context x-up-fail-context rsc
 		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-action
 		x-remix-* x-astro-* x-unpoly-*`},
 	{application, "frameworks that want a field with every call: GWT, ZK, Wicket, Laravel Echo, Next.js", `
@@ -61,7 +63,7 @@ var purposeTable = []group{
 	{application, "tus.io and RFC drafts on resumable uploads", `upload-* tus-resumable tus-version
 		tus-extension tus-checksum-algorithm`},
 	{application, "MS-BPAU, BITS upload protocol", `bits-* bits-session-id`},
-	{application, "uploads", `x-progress-id x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
+	{application, "uploads", `x-unique-upload-id x-progress-id x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
 	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace
 		x-amz-target`},
@@ -97,7 +99,9 @@ var purposeTable = []group{
 		wm-consumer.channel.type wm-qos.correlation-id x-asbd-id x-fb-lsd x-fb-friendly-name
 		x-youtube-client-name x-youtube-client-version x-youtube-bootstrap-logged-in
 		x-instagram-ajax x-goog-authuser xi-api-key
-		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*`},
+		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*
+		atproto-proxy atproto-accept-labelers ocp-apim-subscription-region x-microsoft-outputformat
+		x-wait-for-model x-owa-urlpostdata`},
 }
 
 // siteFields lists names that the word rule would remove and one site cannot

@@ -196,9 +196,10 @@ func signsDate(h http.Header) bool {
 // A preference is one that a client may state, and the values it may have.
 type preference struct{ name, values string }
 
-// preferences are those of the IANA registry of HTTP preferences and of
-// PostgREST and OData, each with its values; "#" is a number, "seconds" a time
-// rounded, "" no value.
+// preferences are those of the IANA registry of HTTP preferences, of PostgREST,
+// OData and Microsoft's APIs, and of drafts of RFC 7240, each with its values;
+// "#" is a number, "seconds" a time rounded, "" no value, "annotations" names
+// of those that OData and Dynamics define.
 var preferences = [...]preference{
 	{"respond-async", ""},
 	{"return", "minimal representation headers-only OperationOutcome"},
@@ -217,9 +218,17 @@ var preferences = [...]preference{
 	{"odata.track-changes", ""},
 	{"odata.maxpagesize", "#"},
 	{"maxpagesize", "#"},
-	{"odata.include-annotations", `*`},
-	{"include-annotations", `*`},
+	{"odata.include-annotations", "annotations"},
+	{"include-annotations", "annotations"},
+	{"outlook.body-content-type", "text html"},
+	{"idtype", "ImmutableId"},
+	{"return-minimal", ""},
+	{"return-representation", ""},
 }
+
+// annotations are the patterns of annotations that clients ask for.
+const annotations = " * display.* odata.community.display.v1.formattedvalue microsoft.dynamics.crm.* " +
+	"microsoft.dynamics.crm.lookuplogicalname microsoft.dynamics.crm.associatednavigationproperty "
 
 // rebuildPrefer keeps the preferences that are known (RFC 7240), without
 // their parameters; timezone among others tells of the person.
@@ -300,10 +309,13 @@ func (p preference) keep(value string) string {
 		if n := decimal(value, 3600); n != "" {
 			return p.name + "=" + coarse(n)
 		}
-	case "*":
-		if value == "*" {
-			return p.name + `="*"`
+	case "annotations":
+		for pattern := range strings.SplitSeq(value, ",") {
+			if !strings.Contains(annotations, " "+strings.ToLower(pattern)+" ") {
+				return ""
+			}
 		}
+		return p.name + `="` + value + `"`
 	default:
 		for v := range strings.FieldsSeq(p.values) {
 			if strings.EqualFold(value, v) {
