@@ -152,6 +152,9 @@ func trackingRule(name []byte, u *url.URL, site *string) *paramRule {
 			rules, ok = params.families[string(name[:n])]
 		}
 	}
+	if !ok {
+		return clickRule(name)
+	}
 	for i := range rules {
 		rule := &rules[i]
 		if rule.site == "" {
@@ -167,6 +170,26 @@ func trackingRule(name []byte, u *url.URL, site *string) *paramRule {
 		if rule.site == *site || rule.site == label+"." {
 			return rule
 		}
+	}
+	return nil
+}
+
+// clickID and campaign are the rules about names that no table lists.
+var (
+	clickID  = &paramRule{name: "click id", source: "named like gclid, fbclid and msclkid: one a click"}
+	campaign = &paramRule{name: "utm", source: "support.google.com/analytics/answer/10917952, custom campaigns; with a prefix"}
+)
+
+// clickRule returns the rule about a name that says that it holds the id of a
+// click or the tag of a campaign, as those of every advertiser do, or nil.
+func clickRule(name []byte) *paramRule {
+	for _, end := range [...]string{"clid", "clkid", "clickid", "click_id", "click-id"} {
+		if before, ok := bytes.CutSuffix(name, []byte(end)); ok && len(before) > 0 && string(name) != "euclid" {
+			return clickID
+		}
+	}
+	if i := bytes.Index(name, []byte("utm_")); i > 0 && strings.IndexByte(".-_", name[i-1]) >= 0 {
+		return campaign
 	}
 	return nil
 }

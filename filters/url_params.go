@@ -76,7 +76,7 @@ var trackingParams = []paramGroup{
 		_kx _ke nb_klid iterablecampaign iterable_* dm_i dm_t trk_contact trk_msg trk_module trk_sid
 		omhide spmailingid spuserid spjobid spreportid sc_src sc_lid sc_llid sc_campaign sc_channel
 		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
-		sb_referer_host maropost_id xnpe_tifc bxid cndid mbid lctg inf_contact_key infusionsoft_id vmcid`},
+		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid`},
 	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
 		ajs_aid ajs_event mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
 
@@ -110,11 +110,22 @@ var trackingParams = []paramGroup{
 		ranpublisherid refclickid retailattributiontoken rfsn sap-outbound-id sclickid
 		shrsl_analytics_sscid shrsl_analytics_sstid sspuserid ssp_uid ssp_user_id sp_campaign sp_medium
 		sp_source taboola_hm taboola_id tapad_id tealium_vid tmcampid tmclickref tmplaceref trco_id
-		ttd_* ttduuid turn_id uls_trackid unptid vsm_cid vsm_pid vsm_type wpa_aduid wgu wgexpiry
+		ttd_* ttduuid uls_trackid unptid vsm_cid vsm_pid vsm_type wpa_aduid wgu wgexpiry
 		x-clickref yandexuid _utma _utmz _zldp _zldt _kuid _biz_* _mchho _mchhr _mchnc _mchre
 		_cls_s _cls_v __cq_uuid _x_tr_pto elqah elqcsid effi_id effi_id2 emcs_t asclid belboon
 		channable dfw_tracker jmtyclid`},
 
+	{"", "the same lists, names that came later: affiliates, Webtrekk, Mapp, Segmentify, Mercent, Wicked Reports, GLAMI, Zeydoo, Moshimo", `
+		maf ymid gci cuid ga_* vn_* wt.* wt_* wtmc_* wtmc.* wtm_* icid_* intgrtn_* cvo_* dv_adwords_* sfmc_*
+		piwik_* _sgm_* af_sub* aff_sub* clickref* wickedplacement wickedkeyword p.litb_* litb_from mr:* _bdadid
+		bemobdata beyond_uzcvid beyond_uzmcvid uzcid ems_dl personaclick_* spot_im_redirect_source utmid
+		wtextndsource cawelaid exactag_uk akmclientcountry pm_source pm_medium pm_campaign as_campaign
+		as_camptype as_channel as_source ft_source ft_medium rbx_source rbx_medium rbx_campaign src_source
+		src_medium src_campaign src_term src_content src_custom b_source b_medium b_campaign effect_source
+		effect_medium effect_campaign ads_adid ads_cmpid ads_creative ads_matchtype ads_network ads_targetid
+		ggsub ggntk ggcid ggpos ggdev ggdevm ggplm ggtgt track_campaignid track_adgroupid track_keyword
+		track_click dc_campid dc_adgroupid mktids afftrack aff_track ssaid zmoatorigslicer1 zmoatorigslicer2
+		kpartnerid aem_p4p_detail organic_search_click`},
 	// On one site each: elsewhere the names may mean anything.
 	{"youtube.com youtu.be", "ClearURLs and Brave's query filter", `si feature pp kw gclid embeds_euri
 		embeds_referring_euri embeds_referring_origin source_ve_path ab_channel`},
@@ -135,7 +146,8 @@ var trackingParams = []paramGroup{
 		original_referer trackingcode rcm midtoken midsig trkemail recommendedflavor`},
 	{"amazon. primevideo.com audible.", "ClearURLs; Brave's clean-urls list", `pd_rd_* pf_rd_* qid sr crid
 		sprefix ref_ ref dib dib_tag linkcode linkid content-id social_share ascsubtag cv_ct_* __mk_*
-		creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
+		hvadid hvpos hvnetw hvrand hvpone hvptwo hvqmt hvdev hvdvcmdl hvlocint hvlocphy hvtargid hvbmt
+		hvexid adgrpid coliid creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
 		skiptwisterog geniuslink`},
 	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
 		ictx cshid fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
