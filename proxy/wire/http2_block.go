@@ -102,7 +102,7 @@ func (h *http2Conn) headDone() error {
 	if b.stream%2 == 0 {
 		return connFault(codeProtocol, "stream of the server's")
 	}
-	if b.stream <= h.last {
+	if b.stream <= h.begun {
 		e, ok := h.remembered(b.stream)
 		switch {
 		case e.reset:
@@ -112,8 +112,10 @@ func (h *http2Conn) headDone() error {
 		}
 		return connFault(codeProtocol, "stream older than the last")
 	}
+	h.begun = b.stream
 	if h.going {
-		return nil // the client knows from GOAWAY that it was not taken
+		h.note(b.stream, true) // GOAWAY says that it was not taken, and its body may be on its way
+		return nil
 	}
 	h.last = b.stream
 	if len(h.streams) >= h.c.limits.Streams || h.running >= h.c.limits.Streams {

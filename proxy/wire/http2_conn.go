@@ -47,8 +47,9 @@ type http2Conn struct {
 	mu       sync.Mutex
 	times    Timeouts
 	streams  map[uint32]*http2Stream
-	running  int // handlers, also those whose stream is gone
-	last     uint32
+	running  int             // handlers, also those whose stream is gone
+	last     uint32          // of those that were taken
+	begun    uint32          // by the client; above last only after GOAWAY
 	ended    [64]endedStream // the latest that ended, in a ring
 	endedAt  int
 	received int   // of the window that we gave: bytes that came

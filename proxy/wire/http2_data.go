@@ -53,7 +53,7 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	if h.received += f.length; h.received > connWindow {
 		return nil, connFault(codeFlowControl, "more data than the window")
 	}
-	if f.stream > h.last || f.stream%2 == 0 {
+	if f.stream > h.begun || f.stream%2 == 0 {
 		return nil, connFault(codeProtocol, "data on a stream that never was")
 	}
 	if length == 0 && !f.has(flagEndStream) {

@@ -232,7 +232,7 @@ func (h *http2Conn) wasReset(f frameHead) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if f.stream > h.last || f.stream%2 == 0 {
+	if f.stream > h.begun || f.stream%2 == 0 {
 		return connFault(codeProtocol, "reset of a stream that never was")
 	}
 	st := h.streams[f.stream]
@@ -266,7 +266,7 @@ func (h *http2Conn) windowUpdate(f frameHead) error {
 		h.admit()
 		return nil
 	}
-	if f.stream > h.last || f.stream%2 == 0 {
+	if f.stream > h.begun || f.stream%2 == 0 {
 		return connFault(codeProtocol, "WINDOW_UPDATE of a stream that never was")
 	}
 	st := h.streams[f.stream]

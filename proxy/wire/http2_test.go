@@ -506,6 +506,44 @@ func TestHTTP2ShutdownFinishesStreams(t *testing.T) {
 	}
 }
 
+// TestHTTP2GoAwayCrossesARequest: what the client began before it read of
+// GOAWAY is passed over, and costs no stream its answer (RFC 9113 §6.8).
+func TestHTTP2GoAwayCrossesARequest(t *testing.T) {
+	release := make(chan struct{})
+	var server *Server
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		<-release
+		io.WriteString(w, "whole")
+	}, func(s *Server) { server = s })
+	c := dialHTTP2(t, addr)
+	c.Head(1, true, plainGet...)
+	c.WritePing(false, [8]byte{1})
+	c.Until(func(f http2.Frame) bool { p, ok := f.(*http2.PingFrame); return ok && p.IsAck() })
+	done := make(chan error, 1)
+	go func() { done <- server.Shutdown(context.Background()) }()
+	c.GoAway()
+	c.Head(3, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+	c.WriteData(3, false, []byte("crossing"))
+	c.WriteWindowUpdate(3, 1)
+	c.WriteData(3, true, []byte("bytes"))
+	c.WriteRSTStream(3, http2.ErrCodeCancel)
+	c.WritePing(false, [8]byte{2})
+	c.Until(func(f http2.Frame) bool {
+		if g, ok := f.(*http2.GoAwayFrame); ok {
+			t.Fatalf("the connection ends: %v", g.ErrCode)
+		}
+		p, ok := f.(*http2.PingFrame)
+		return ok && p.IsAck()
+	})
+	close(release)
+	if got := c.Data(1); got != "whole" {
+		t.Errorf("got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
 // TestHTTP2Tunnel: a CONNECT stream is a connection with two halves.
 func TestHTTP2Tunnel(t *testing.T) {
 	ended := make(chan error, 1)

@@ -203,8 +203,11 @@ func (c *HTTP2Conn) goAway(last uint32) {
 
 func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
 	if f.stream == 0 {
-		if c.window += n; n == 0 || c.window > maxWindow {
-			return connFault(codeFlowControl, "invalid WINDOW_UPDATE")
+		if n == 0 {
+			return connFault(codeProtocol, "empty WINDOW_UPDATE")
+		}
+		if c.window += n; c.window > maxWindow {
+			return connFault(codeFlowControl, "window too large")
 		}
 		for _, st := range c.streams {
 			st.cond.Broadcast()
@@ -212,11 +215,14 @@ func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
 		return nil
 	}
 	st := c.streams[f.stream]
-	if st == nil {
+	switch {
+	case st == nil:
 		return nil
+	case n == 0:
+		return streamFault(f.stream, codeProtocol, "empty WINDOW_UPDATE")
 	}
-	if st.window += n; n == 0 || st.window > maxWindow {
-		return streamFault(f.stream, codeFlowControl, "invalid WINDOW_UPDATE")
+	if st.window += n; st.window > maxWindow {
+		return streamFault(f.stream, codeFlowControl, "window too large")
 	}
 	st.cond.Broadcast()
 	return nil
