@@ -30,6 +30,8 @@ type framedStream struct {
 	mu      *sync.Mutex // held while a frame is written
 	block   *bytes.Buffer
 	encoder *hpack.Encoder
+	body    chan string // of the request, a frame each; closed at its end, or the connection's
+	trailer chan string // of the request, a field a line
 }
 
 // head sends a head of "name: value" lines.
@@ -48,6 +50,17 @@ func (s *framedStream) data(end bool, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.WriteData(s.id, end, []byte(text))
+}
+
+// upload returns the request's body once all of it is there, or size bytes.
+func (s *framedStream) upload(size int) string {
+	var all strings.Builder
+	for piece := range s.body {
+		if all.WriteString(piece); all.Len() >= size {
+			break
+		}
+	}
+	return all.String()
 }
 
 func (s *framedStream) reset(code http2.ErrCode) {
@@ -126,6 +139,16 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 	framer.WriteSettings()
 	var answers sync.WaitGroup
 	defer answers.Wait()
+	coming := make(map[uint32]*framedStream) // whose body has not ended
+	ended := func(s *framedStream) {
+		close(s.body)
+		delete(coming, s.id)
+	}
+	defer func() {
+		for _, s := range coming {
+			ended(s)
+		}
+	}()
 	for {
 		f, err := framer.ReadFrame()
 		if err != nil {
@@ -147,18 +170,30 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 				framer.WriteWindowUpdate(0, n)
 				framer.WriteWindowUpdate(f.StreamID, n)
 			}
-		case *http2.MetaHeadersFrame:
-			if f.PseudoValue("method") == "" {
-				break // trailers
+			if s := coming[f.StreamID]; s != nil {
+				s.body <- string(f.Data())
+				if f.StreamEnded() {
+					ended(s)
+				}
 			}
+		case *http2.MetaHeadersFrame:
 			var head strings.Builder
 			for _, field := range f.Fields {
 				head.WriteString(field.Name + ": " + field.Value + "\n")
 			}
+			if s := coming[f.StreamID]; s != nil && f.PseudoValue("method") == "" {
+				s.trailer <- head.String()
+				ended(s)
+				break
+			}
 			o.mu.Lock()
 			o.heads = append(o.heads, head.String())
 			o.mu.Unlock()
-			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder}
+			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder, make(chan string, 1<<10), make(chan string, 1)}
+			coming[s.id] = s
+			if f.StreamEnded() {
+				ended(s)
+			}
 			answers.Go(func() { answer(s) })
 		}
 		mu.Unlock()

@@ -234,12 +234,96 @@ func TestRefusedStreamsAreSentAgain(t *testing.T) {
 	}
 }
 
-// TestUploadsAreSentOnce: whatever the origin says, a body goes out once.
-func TestUploadsAreSentOnce(t *testing.T) {
-	o, client := insideFramed(t, func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) })
-	resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader("payload"))
-	if err != nil || resp.StatusCode != 502 || len(o.saw()) != 1 {
-		t.Errorf("%v %v after %d requests", resp, err, len(o.saw()))
+// TestUploadsAreSentAgain: where the origin says that it did nothing, a body
+// that is still held goes out once more, as a whole, also if it was still
+// coming when the origin said so.
+func TestUploadsAreSentAgain(t *testing.T) {
+	for name, refuse := range map[string]func(*framedStream){
+		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
+		"GOAWAY":         func(s *framedStream) { s.goAway(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var count atomic.Int32
+			body, rest := io.Pipe()
+			refused := make(chan struct{})
+			o := serveFramed(t, func(s *framedStream) {
+				if count.Add(1) == 1 {
+					refuse(s)
+					close(refused)
+					return
+				}
+				s.head(false, ":status: 200")
+				s.data(true, s.upload(1<<20))
+			})
+			client := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), false)
+			go func() {
+				io.WriteString(rest, "one")
+				<-refused
+				io.WriteString(rest, " two")
+				rest.Close()
+			}()
+			resp, err := client.Post("https://"+o.address+"/", "text/plain", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "one two" || count.Load() != 2 {
+				t.Errorf("%d %q %v after %d requests", resp.StatusCode, got, err, count.Load())
+			}
+		})
+	}
+}
+
+// TestUploadsThatAreGoneAreSentOnce: a part never goes out for the whole, and
+// what no origin refused goes out once.
+func TestUploadsThatAreGoneAreSentOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int
+		end  http2.ErrCode
+	}{
+		"refused, too large to hold": {replaySize + 1, http2.ErrCodeRefusedStream},
+		"broken":                     {7, http2.ErrCodeInternal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, client := insideFramed(t, func(s *framedStream) {
+				s.upload(c.size)
+				s.reset(c.end)
+			})
+			resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader(strings.Repeat("a", c.size)))
+			if err != nil || resp.StatusCode != 502 || len(o.saw()) != 1 {
+				t.Errorf("%v %v after %d requests", resp, err, len(o.saw()))
+			}
+		})
+	}
+}
+
+// TestTrailersBesideALength: a length says where the body ends, and not that
+// nothing follows.
+func TestTrailersBesideALength(t *testing.T) {
+	o := serveFramed(t, func(s *framedStream) {
+		got := s.upload(1 << 20)
+		s.head(false, ":status: 200", "content-length: 5", "trailer: content-digest")
+		s.data(false, got)
+		s.head(true, strings.TrimSpace(<-s.trailer))
+	})
+	tc, err := dialInside(t, serveProxy(t, inspecting(inspect.Always)), o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const digest = "content-digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"
+	tc.SetDeadline(time.Now().Add(patience))
+	c := http2test.NewClient(t, tc)
+	c.Head(1, false, ":method: POST", ":scheme: https", ":authority: "+o.address, ":path: /", "content-length: 5", "trailer: content-digest")
+	c.WriteData(1, false, []byte("hello"))
+	c.Head(1, true, digest)
+	if head := c.Headers(1); head.PseudoValue("status") != "200" {
+		t.Fatalf("%v", head)
+	}
+	if got := c.SomeData(1); got != "hello" {
+		t.Errorf("body %q", got)
+	}
+	if end := c.Headers(1); !end.StreamEnded() || len(end.Fields) != 1 || end.Fields[0].Name+": "+end.Fields[0].Value != digest {
+		t.Errorf("the trailers are %v", end.Fields)
 	}
 }
 

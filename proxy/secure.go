@@ -97,6 +97,17 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(r.Header["Upgrade"]) > 0 || authenticatesConnection(r.Header) {
 		return s.overHTTP1(r)
 	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return s.attempts(r, func() *http.Request { return r })
+	}
+	body := newReplay(r.Body)
+	defer body.settle()
+	return s.attempts(body.next(r), func() *http.Request { return body.next(r) })
+}
+
+// attempts sends r, and what again returns if r may be sent once more; nil
+// means that it cannot.
+func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
 	for first := true; ; first = false {
 		cc, err := s.conn(r.Context(), hostPort(r.URL))
 		if err != nil {
@@ -117,6 +128,9 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 		if !first || !mayRepeat(r, err, used) {
 			return nil, err
 		}
+		if r = again(); r == nil {
+			return nil, err
+		}
 	}
 }
 
@@ -133,13 +147,9 @@ func (s *secureOrigins) wantsHTTP1(r *http.Request) {
 }
 
 // mayRepeat reports whether r may be sent again after err: if the origin says
-// that it did nothing (RFC 9113 §8.7), or if the connection had been used and
-// the request means the same twice (RFC 9110 §9.2.2). A body is never sent
-// twice.
+// that it did nothing (RFC 9113 §8.7), or if the connection had been used, the
+// request means the same twice (RFC 9110 §9.2.2) and has no body.
 func mayRepeat(r *http.Request, err error, used bool) bool {
-	if r.Body != nil && r.Body != http.NoBody {
-		return false
-	}
 	if errors.Is(err, wire.ErrNotProcessed) || errors.Is(err, wire.ErrWantsHTTP1) {
 		return true
 	}
@@ -147,7 +157,7 @@ func mayRepeat(r *http.Request, err error, used bool) bool {
 	if !used || !errors.Is(err, wire.ErrNoResponse) && !errors.As(err, &broken) {
 		return false
 	}
-	return wire.Idempotent(r.Method)
+	return wire.Idempotent(r.Method) && (r.Body == nil || r.Body == http.NoBody)
 }
 
 // overHTTP1 lets wire make the round trip, and open what connections it needs.

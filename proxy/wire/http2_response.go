@@ -69,7 +69,7 @@ func (w *http2Response) writeHeader(status int) {
 	w.length = declaredLength(w.header)
 	tunnel := w.r.Method == http.MethodConnect && status/100 == 2
 	w.empty = w.r.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified || tunnel
-	if !w.empty && w.length < 0 {
+	if !w.empty {
 		if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
 			w.trailers = sortedNames(t, nil)
 		}
@@ -157,7 +157,8 @@ func (w *http2Response) put(p []byte) (int, error) {
 		return 0, nil
 	}
 	w.written += int64(len(p))
-	n, err := w.st.write(p, w.written == w.length, true, w.st.h.times.Write)
+	end := w.written == w.length && len(w.trailers) == 0
+	n, err := w.st.write(p, end, true, w.st.h.times.Write)
 	if err == errSlow {
 		w.st.abort(codeCancel)
 	}

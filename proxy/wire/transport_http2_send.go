@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -184,11 +185,14 @@ func (st *originStream) send(p *plan) {
 	left := p.length
 	for {
 		piece := (*buf)[:ownMaxFrame]
-		if left >= 0 && int64(len(piece)) > left {
+		if left > 0 && int64(len(piece)) > left {
 			piece = piece[:left]
 		}
 		n, err := p.body.Read(piece)
-		if left > 0 {
+		switch {
+		case left == 0 && n > 0: // trailers were to come
+			err = errLongBody
+		case left > 0:
 			left -= int64(n)
 		}
 		if err == io.EOF && left > 0 {
@@ -200,12 +204,15 @@ func (st *originStream) send(p *plan) {
 			c.mu.Unlock()
 			return
 		}
-		end := err == io.EOF || left == 0
+		// Beside a length, trailers are known at the body's end only.
+		end := err == io.EOF || left == 0 && len(p.r.Trailer) == 0
 		if !st.write(piece[:n], end, p) || end {
 			return
 		}
 	}
 }
+
+var errLongBody = errors.New("wire: body longer than announced")
 
 // mayProceed waits for 100 (Continue), a final response or the time to do
 // without (RFC 9110 §10.1.1).
