@@ -422,9 +422,7 @@ func FuzzHTTP2Origin(f *testing.F) {
 			t.Errorf("%d bytes of %d, %v", len(got), n, err)
 		}
 		resp.Body.Close()
-		if posts {
-			<-over // until then its body may be on the way
-		}
+		<-over // until then its body, or an end that is due, may be on the way
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.unread != 0 || c.reserved != 0 || len(c.streams) != 0 {
