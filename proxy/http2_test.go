@@ -99,6 +99,31 @@ func TestHTTP2TruncationIsSeen(t *testing.T) {
 	}
 }
 
+// TestGetWithoutContentHasNone: whichever frame, or chunk, says that there is
+// nothing, the origin gets the request of any other client.
+func TestGetWithoutContentHasNone(t *testing.T) {
+	o := serveOrigin(t, answer("HTTP/1.1 204 No Content\r\n\r\n"))
+	proxy := serveProxy(t, nil)
+	target := []string{":scheme: http", ":authority: " + o.address, ":path: /"}
+	for i, method := range []string{"GET", "HEAD", "DELETE"} {
+		c := http2test.NewClient(t, dial(t, proxy))
+		c.Head(1, false, append([]string{":method: " + method}, target...)...)
+		c.WriteData(1, true, nil)
+		if got := c.Outcome(1); got != "204" {
+			t.Errorf("%s: %s", method, got)
+		}
+		c.Head(3, false, append([]string{":method: " + method}, target...)...)
+		c.WriteData(3, true, []byte("content"))
+		if got := c.Outcome(3); got != "204" {
+			t.Errorf("%s with content: %s", method, got)
+		}
+		exchangeRaw(t, proxy, method+" http://"+o.address+"/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n")
+		if saw, chunked := strings.Count(o.saw(), method+" / "), strings.Count(o.saw(), "Transfer-Encoding"); saw != 3 || chunked != i+1 {
+			t.Errorf("%s: %d of %d requests in chunks", method, chunked-i, saw)
+		}
+	}
+}
+
 // TestOwnPagesOverHTTP2: what is addressed to the proxy itself is answered by it.
 func TestOwnPagesOverHTTP2(t *testing.T) {
 	p, plain := newProxy(t, nil)

@@ -212,7 +212,9 @@ func (t *Transport) plan(r *http.Request) (*plan, error) {
 
 // frame decides how long the body is. An http.Request with a length of 0
 // and a body may have none or one of unknown length; only its first byte
-// tells.
+// tells. So it is with one of unknown length where the method wants none: a
+// client of HTTP/2 may end a GET in a frame of its own, and many an origin
+// refuses a chunked one.
 func (p *plan) frame() error {
 	p.body = p.r.Body
 	if p.body == nil || p.body == http.NoBody {
@@ -223,12 +225,12 @@ func (p *plan) frame() error {
 		p.length = 0
 		return nil
 	}
-	if p.length != 0 {
-		p.length = max(p.length, -1)
+	if p.length > 0 {
 		return nil
 	}
+	unknown := p.length < 0 || p.r.TransferEncoding != nil
 	p.length = -1
-	if p.r.TransferEncoding != nil {
+	if unknown && (!p.rarelyHasContent() || len(p.r.Trailer) > 0 || expectsContinue(p.r.Header)) {
 		return nil
 	}
 	br := bufio.NewReaderSize(p.body, 16)
@@ -245,6 +247,17 @@ func (p *plan) frame() error {
 		return &RequestBodyError{err}
 	}
 	return nil
+}
+
+// rarelyHasContent tells whether the method has no use for content (RFC 9110
+// §9.3). To wait for a first byte is no loss then; a POST may be one half of
+// a dialogue that the origin begins.
+func (p *plan) rarelyHasContent() bool {
+	switch p.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
 }
 
 // replayable tells whether the request may be sent twice.
