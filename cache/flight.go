@@ -53,7 +53,7 @@ type flight struct {
 	entry    *entry
 	spool    *spool
 	first    *spoolReader // the leader's
-	trailers []string     // announced
+	trailers []string     // announced; nil if none can come
 	fresh    *entry       // what a 304 says still stands
 	// mismatched says that the answer is about something else than what
 	// is stored: the request has to be made anew.
@@ -138,6 +138,9 @@ func (c *Cache) send(f *flight) bool {
 		f.cancel(f.err)
 		close(f.head)
 		return false
+	}
+	if f.resp.Trailer != nil { // others may come than were announced
+		f.trailers = make([]string, 0, len(f.resp.Trailer))
 	}
 	for name := range f.resp.Trailer {
 		f.trailers = append(f.trailers, name)

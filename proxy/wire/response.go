@@ -47,10 +47,9 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 	}
 	if kind == chunkedBody {
 		resp.TransferEncoding = chunkedCoding
+		// Also without a name in it: the trailers come into this map, for whoever
+		// copies resp before they are there.
 		resp.Trailer, err = announcedTrailers(resp.Header["Trailer"])
-		if len(resp.Trailer) == 0 {
-			resp.Trailer = nil
-		}
 	}
 	delete(resp.Header, "Transfer-Encoding")
 	delete(resp.Header, "Trailer")
