@@ -3,29 +3,42 @@ package tunnel
 import (
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // A lot is where streams wait for bytes without a goroutine, whose stack and
-// kin are most of what an idle tunnel would take. One goroutine waits for all
-// of them at a descriptor of epoll(7), and gives those with bytes one of their
-// own. It is safe for concurrent use.
+// kin are most of what an idle tunnel would take, and whose start and end cost
+// as much as carrying a message does. One goroutine waits for all of them at a
+// descriptor of epoll(7), and carries what fits into its buffer itself. It is
+// safe for concurrent use.
 type lot struct {
 	file *os.File
+	fd   int // of file, which stays open while there are tunnels
 	raw  syscall.RawConn
 
-	mu     sync.Mutex
-	next   uint64
-	parked map[uint64]*stream
+	mu    sync.Mutex
+	slots []slot
+	free  []uint32 // indexes of slots
 }
 
-// A place is what a lot knows of a stream.
+// A slot holds a parked stream. Its turn tells it from those that were there
+// before: an event may be on its way when a stream leaves.
+type slot struct {
+	stream *stream // nil if free
+	turn   uint32
+}
+
+// A place is what a lot and its stream know of each other.
 type place struct {
-	ticket  uint64 // 0 for none
-	entered bool   // the descriptor is known to epoll
+	from, to int    // descriptors of src and dst
+	slot     uint32 // where it is, while it is parked
+	entered  bool   // from is known to epoll
+	begun    int64  // what the stream had carried before, when it last was quiet
 }
 
 // openLot returns nil if there is no descriptor for it.
@@ -35,7 +48,7 @@ func openLot() *lot {
 		return nil
 	}
 	unix.SetNonblock(fd, true) // which is how the runtime is told to wait for it
-	l := &lot{file: os.NewFile(uintptr(fd), "epoll"), parked: make(map[uint64]*stream)}
+	l := &lot{file: os.NewFile(uintptr(fd), "epoll"), fd: fd}
 	if l.raw, err = l.file.SyscallConn(); err != nil {
 		l.file.Close()
 		return nil
@@ -44,79 +57,215 @@ func openLot() *lot {
 	return l
 }
 
-// attend wakes streams until the lot is closed.
+// close ends attend, and waits for it to be out of file.
+func (l *lot) close() { l.file.Close() }
+
+// attend sees to the streams until the lot is closed.
 func (l *lot) attend() {
 	var events [64]unix.EpollEvent
-	for {
-		n := 0
-		if l.raw.Read(func(fd uintptr) bool {
-			n, _ = unix.EpollWait(int(fd), events[:], 0)
-			return n > 0
-		}) != nil {
-			return
-		}
-		for _, e := range events[:n] {
-			l.mu.Lock()
-			ticket := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
-			s := l.parked[ticket]
-			delete(l.parked, ticket)
-			l.mu.Unlock()
-			if s != nil { // else it was taken meanwhile
-				s.wake()
+	buffer := largeBuffers.Get().(*[largeBuffer]byte)
+	defer largeBuffers.Put(buffer)
+	l.raw.Read(func(fd uintptr) bool {
+		for {
+			n := pollOnce(fd, events[:])
+			for _, e := range events[:n] {
+				if s := l.find(uint32(e.Fd), uint32(e.Pad)); s != nil {
+					s.ready(e.Events, buffer[:])
+				}
+			}
+			if n < len(events) {
+				return false // and true never: the next one finds what came meanwhile
 			}
 		}
-	}
-}
-
-// park wakes s once it has bytes to read, or their end; its tunnel's lock is
-// held. Sockets report once: an event finds the stream parked or taken.
-func (l *lot) park(s *stream) error {
-	src, err := s.src.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	l.next++
-	s.place.ticket = l.next
-	l.parked[s.place.ticket] = s
-	l.mu.Unlock()
-	var failed error
-	err = src.Control(func(fd uintptr) {
-		e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT}
-		e.Fd, e.Pad = int32(uint32(s.place.ticket)), int32(uint32(s.place.ticket>>32))
-		op := unix.EPOLL_CTL_ADD
-		if s.place.entered {
-			op = unix.EPOLL_CTL_MOD
-		}
-		var into int
-		l.raw.Control(func(fd uintptr) { into = int(fd) })
-		failed = unix.EpollCtl(into, op, int(fd), &e)
-		s.place.entered = s.place.entered || failed == nil
 	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		l.take(s)
-	}
-	return err
 }
 
-// take takes s out, and reports whether it was still there.
-func (l *lot) take(s *stream) bool {
+// pollOnce returns how many events there are, and does not wait for one. Like
+// readOnce it does not tell the scheduler.
+func pollOnce(epoll uintptr, events []unix.EpollEvent) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// find returns the stream in a slot, nil if it has left.
+func (l *lot) find(at, turn uint32) *stream {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.parked[s.place.ticket] != s {
+	if s := l.slots[at]; s.turn == turn {
+		return s.stream
+	}
+	return nil
+}
+
+// Events of a parked stream. A read that returns less than it may has emptied
+// the socket (epoll(7)), but for urgent data, where it stops: what is told
+// beside EPOLLIN makes relay read on. A paced stream leaves at each event.
+const (
+	readable = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP
+	atEdges  = unix.EPOLLET & 0xffffffff
+)
+
+// park has s seen to once it has bytes to read, or their end; its tunnel's
+// lock is held. If there are some already, that is at once.
+func (l *lot) park(s *stream) error {
+	l.mu.Lock()
+	if last := len(l.free) - 1; last >= 0 {
+		s.place.slot, l.free = l.free[last], l.free[:last]
+	} else {
+		s.place.slot = uint32(len(l.slots))
+		l.slots = append(l.slots, slot{})
+	}
+	at := &l.slots[s.place.slot]
+	at.stream = s
+	turn := at.turn
+	l.mu.Unlock()
+	e := unix.EpollEvent{Events: readable | unix.EPOLLONESHOT, Fd: int32(s.place.slot), Pad: int32(turn)}
+	if s.pace == nil {
+		e.Events = readable | atEdges
+	}
+	op := unix.EPOLL_CTL_ADD
+	if s.place.entered {
+		op = unix.EPOLL_CTL_MOD
+	}
+	if err := unix.EpollCtl(l.fd, op, s.place.from, &e); err != nil {
+		l.leave(s)
+		return err
+	}
+	s.place.entered = true
+	return nil
+}
+
+// leave takes s out; its tunnel's lock is held.
+func (l *lot) leave(s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := &l.slots[s.place.slot]
+	at.stream = nil
+	at.turn++
+	l.free = append(l.free, s.place.slot)
+}
+
+// canPark reports whether a lot takes the stream, which is between two TCP
+// connections then.
+func (s *stream) canPark() bool {
+	from, ok1 := descriptor(s.src)
+	to, ok2 := descriptor(s.dst)
+	s.place.from, s.place.to = from, to
+	return ok1 && ok2
+}
+
+// descriptor returns that of a TCP connection. It is good until the
+// connection is closed.
+func descriptor(conn net.Conn) (fd int, ok bool) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return 0, false
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	err = raw.Control(func(at uintptr) { fd = int(at) })
+	return fd, err == nil
+}
+
+// settle sends what the stream has to send first, and parks it. It returns
+// false for a stream that has to have a goroutine; the tunnel's lock is held.
+func (s *stream) settle() bool {
+	if len(s.early) > 0 {
+		if s.pace != nil {
+			return false
+		}
+		n, err := writeOnce(s.place.to, s.early)
+		s.carried += int64(n)
+		s.early = s.early[n:]
+		if err != nil || len(s.early) > 0 {
+			return false
+		}
+		s.early = nil
+		s.tunnel.touch()
+	}
+	return s.tunnel.lot.park(s) == nil
+}
+
+// ready is called when a parked stream has bytes to read, or their end.
+func (s *stream) ready(events uint32, buffer []byte) {
+	t := s.tunnel
+	t.mu.Lock()
+	defer t.unlock()
+	defer func() {
+		if recover() != nil {
+			t.tellPanic()
+			t.cutLocked(errPanicked)
+		}
+	}()
+	// A tunnel that was cut has closed its descriptors, and their numbers may
+	// be others'.
+	if s.state != stateParked || t.ended {
+		return
+	}
+	if s.pace != nil {
+		s.promote()
+		return
+	}
+	for s.relay(buffer) && events&^unix.EPOLLIN != 0 { // there may be more, or the end
+	}
+}
+
+// relay carries what one read returns. It returns true if the stream is still
+// parked, and may have more to read; the tunnel's lock is held.
+func (s *stream) relay(buffer []byte) bool {
+	n, err := readOnce(s.place.from, buffer)
+	switch {
+	case err == unix.EAGAIN:
+		return false
+	case err != nil:
+		s.tunnel.cutLocked(err)
+		return false
+	case n == 0:
+		s.relayEnd()
 		return false
 	}
-	delete(l.parked, s.place.ticket)
+	written, err := writeOnce(s.place.to, buffer[:n])
+	s.carried += int64(written)
+	if s.tunnel.touch() > parkAfter {
+		s.place.begun = s.carried - int64(written)
+	}
+	switch {
+	case err != nil && err != unix.EAGAIN:
+		s.tunnel.noteLocked(err)
+		s.tunnel.over(s)
+		return false
+	case written < n:
+		s.early = slices.Clone(buffer[written:n])
+		fallthrough
+	case n == len(buffer), s.carried-s.place.begun >= bulkAfter:
+		s.promote()
+		return false
+	}
 	return true
 }
 
-// canPark reports whether a lot takes the stream: it is between two TCP
-// connections.
-func (s *stream) canPark() bool {
-	_, from := s.src.(*net.TCPConn)
-	_, to := s.dst.(*net.TCPConn)
-	return from && to
+// relayEnd ends a parked stream whose source is done.
+func (s *stream) relayEnd() {
+	t := s.tunnel
+	if t.left > 1 { // else closing says so
+		unix.Shutdown(s.place.to, unix.SHUT_WR) // fails if it is broken, which the other direction finds out
+	}
+	t.over(s)
+}
+
+// promote gives a parked stream a goroutine.
+func (s *stream) promote() {
+	t := s.tunnel
+	if s.pace == nil { // else epoll is done with it
+		unix.EpollCtl(t.lot.fd, unix.EPOLL_CTL_DEL, s.place.from, nil)
+		s.place.entered = false
+	}
+	t.lot.leave(s)
+	s.start()
+	t.watch()
 }

@@ -3,7 +3,11 @@ package tunnel
 import (
 	"context"
 	"io"
+	"net"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestParkedTunnelsGoOn: a tunnel that lost its goroutines carries the next
@@ -18,7 +22,7 @@ func TestParkedTunnelsGoOn(t *testing.T) {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.parked) == n
+		return len(l.slots)-len(l.free) == n
 	}
 	await := func(t *testing.T, n int) {
 		t.Helper()
@@ -77,6 +81,39 @@ func TestParkedTunnelsGoOn(t *testing.T) {
 		if err := r.wait(t); err != nil || paced != 2 {
 			t.Errorf("%v after %d pieces", err, paced)
 		}
+	})
+	t.Run("full", func(t *testing.T) {
+		tight := kind{"tight", func(t testing.TB) (near, far net.Conn) {
+			near, far = tcpPair(t)
+			near.(*net.TCPConn).SetReadBuffer(smallBuffer)
+			far.(*net.TCPConn).SetWriteBuffer(smallBuffer)
+			return near, far
+		}}
+		r := start(t, kinds[0], tight, Options{})
+		await(t, 2)
+		message := strings.Repeat("0123456789abcdef", 3000) // and the tunnel's goroutine never gets all of it off
+		send(t, r.client, message)
+		await(t, 1)
+		send(t, r.origin, "ping") // the other direction goes on
+		receive(t, r.client, "ping")
+		receive(t, r.origin, message)
+		await(t, 2)
+		send(t, r.client, "pong")
+		receive(t, r.origin, "pong")
+	})
+	t.Run("urgent", func(t *testing.T) {
+		r := parkedTunnel(t, Options{})
+		raw, err := r.client.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, r.client, "before ")
+		raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, r.client, "after")
+		receive(t, r.origin, "before after") // what is out of band goes nowhere, and nothing waits behind it
 	})
 	await(t, 0)
 }

@@ -136,7 +136,7 @@ func TestWithoutPipesBytesStillFlow(t *testing.T) {
 // tunnel's client.
 func TestPipesComeBackEmpty(t *testing.T) {
 	tunnelOpens()
-	defer tunnelEnds()
+	defer func() { tunnelEnds().close() }()
 	for _, left := range []int{0, 5} {
 		p := &splicer{pipe: pipes.get()}
 		if p.pipe == nil {

@@ -11,9 +11,11 @@ type lot struct{}
 type place struct{}
 
 func (l *lot) park(*stream) error { return nil }
-func (l *lot) take(*stream) bool  { return false }
+func (l *lot) leave(*stream)      {}
+func (l *lot) close()             {}
 
 func (s *stream) canPark() bool { return false }
+func (s *stream) settle() bool  { return false }
 
 func tunnelOpens() *lot { return nil }
-func tunnelEnds()       {}
+func tunnelEnds() *lot  { return nil }

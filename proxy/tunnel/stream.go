@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -21,7 +20,7 @@ type stream struct {
 	carried  int64
 	pace     func(ctx context.Context, n int) error // nil for none
 	state    state
-	place    place // where it can be parked
+	place    place // in the lot, if there is one
 }
 
 // A state is what a stream does.
@@ -38,27 +37,13 @@ var errPanicked = errors.New("tunnel panicked")
 // errParked says that a stream goes on when bytes come.
 var errParked = errors.New("stream is parked")
 
-// begin starts the stream. Most wait for their first byte for a while.
+// begin starts the stream; the tunnel's lock is held. Most wait for their
+// first byte for a while.
 func (s *stream) begin() {
-	t := s.tunnel
-	if s.pace == nil && len(s.early) <= smallBuffer && len(s.early) > 0 && t.lot != nil {
-		early := s.early
-		s.early = nil
-		if err := s.write(early); err != nil { // a fresh connection has room for so much
-			t.mu.Lock()
-			s.state = stateRunning
-			t.running++
-			t.mu.Unlock()
-			s.end(err)
-			return
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(s.early) == 0 && !t.ended && t.lot != nil && t.lot.park(s) == nil {
+	if !s.tunnel.ended && s.tunnel.lot != nil && s.settle() {
 		return
 	}
-	s.start()
+	s.start() // also if the tunnel was cut: that finds its connection closed
 }
 
 // start gives the stream a goroutine; the tunnel's lock is held.
@@ -66,16 +51,6 @@ func (s *stream) start() {
 	s.state = stateRunning
 	s.tunnel.running++
 	go s.run()
-}
-
-// wake is called when a parked stream has bytes to read, or its end.
-func (s *stream) wake() {
-	t := s.tunnel
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.touch()
-	s.start() // also if the tunnel was cut: that finds its connection closed
-	t.watch()
 }
 
 // park takes the stream's goroutine from it, and returns errParked if that
@@ -88,14 +63,10 @@ func (s *stream) park() error {
 	if t.ended {
 		return net.ErrClosed
 	}
-	s.state = stateParked
-	if err := t.lot.park(s); err != nil {
-		s.state = stateRunning
-		if errors.Is(err, net.ErrClosed) {
-			return err
-		}
+	if t.lot.park(s) != nil {
 		return nil // there is no place
 	}
+	s.state = stateParked
 	t.running--
 	return errParked
 }
@@ -125,9 +96,7 @@ func (s *stream) run() {
 		if recover() == nil {
 			return
 		}
-		if told := s.tunnel.panicked; told != nil {
-			told(debug.Stack())
-		}
+		s.tunnel.tellPanic()
 		s.end(errPanicked)
 	}()
 	if err := s.carry(); err != errParked {
@@ -140,8 +109,8 @@ func (s *stream) end(err error) {
 	t := s.tunnel
 	defer func() {
 		t.mu.Lock()
-		defer t.mu.Unlock()
 		t.over(s)
+		t.unlock()
 	}()
 	var write errWrite
 	switch {

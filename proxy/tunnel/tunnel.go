@@ -1,15 +1,17 @@
 // Package tunnel carries bytes between a client and an origin without
 // looking at them.
 //
-// Call [Carry], or [Copy] to wait for the end. Between two TCP connections the
-// kernel moves the bytes, on Linux, and an idle tunnel holds nothing but its
-// two descriptors: no goroutine, no buffer, no pipe.
+// Call [Carry], or [Copy] to wait for the end. Between two TCP connections, on
+// Linux, an idle tunnel holds nothing but its two descriptors: no goroutine, no
+// buffer, no pipe. One goroutine carries the messages of many tunnels; the
+// bytes of a bulk transfer are moved by the kernel.
 package tunnel
 
 import (
 	"context"
 	"errors"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +63,8 @@ func Copy(ctx context.Context, client, origin net.Conn, o Options) (carried Byte
 }
 
 // Carry does what Copy does, and does not wait for it. It calls done once,
-// with what Copy would return, on a goroutine of its own.
+// with what Copy would return, and not before Carry has returned. Other
+// tunnels may wait for done to return.
 func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(Bytes, error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
@@ -72,14 +75,15 @@ func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(By
 	t.up = stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
 	t.down = stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}
 	t.lot = tunnelOpens()
-	if !t.up.canPark() {
+	if !t.up.canPark() || !t.down.canPark() {
 		t.lot = nil
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.stopContext = context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
-	t.lookLater() // also while the first bytes are written
 	t.up.begin()
 	t.down.begin()
-	t.lookLater()
+	t.watch()
 }
 
 // A tunnel is what its two directions share.
@@ -102,19 +106,18 @@ type tunnel struct {
 	err      error // what went wrong first
 	ended    bool  // cut, or over
 	timer    *time.Timer
+
+	concluded bool
 }
 
-// touch notes that a byte moved.
-func (t *tunnel) touch() { t.active.Store(int64(time.Since(t.start))) }
+// touch notes that a byte moved, and returns how long none had.
+func (t *tunnel) touch() time.Duration {
+	now := int64(time.Since(t.start))
+	return time.Duration(now - t.active.Swap(now))
+}
 
 // parkAfter is how long a stream keeps its goroutine for the next byte.
 const parkAfter = 200 * time.Millisecond
-
-func (t *tunnel) lookLater() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.watch()
-}
 
 // watch sees to it that somebody looks when the tunnel, or a goroutine of its,
 // has been idle for long enough; t.mu is held. One timer watches both
@@ -141,15 +144,17 @@ func (t *tunnel) watch() {
 // look cuts a tunnel that is idle, and parks its streams before that.
 func (t *tunnel) look() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.ended {
+		t.mu.Unlock()
 		return
 	}
 	quiet := time.Since(t.start) - time.Duration(t.active.Load())
 	if t.idle > 0 && quiet >= t.idle {
 		t.cutLocked(ErrIdle)
+		t.unlock()
 		return
 	}
+	defer t.mu.Unlock()
 	if quiet >= parkAfter && t.lot != nil {
 		for _, s := range []*stream{&t.up, &t.down} {
 			if s.state == stateRunning {
@@ -166,6 +171,10 @@ var longAgo = time.Unix(1, 0)
 func (t *tunnel) note(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.noteLocked(err)
+}
+
+func (t *tunnel) noteLocked(err error) {
 	if t.err == nil && !t.ended {
 		t.err = plain(err)
 	}
@@ -175,8 +184,8 @@ func (t *tunnel) note(err error) {
 // and writes. Only the first cut counts.
 func (t *tunnel) cut(err error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.cutLocked(plain(err))
+	t.unlock()
 }
 
 func (t *tunnel) cutLocked(err error) {
@@ -193,41 +202,63 @@ func (t *tunnel) cutLocked(err error) {
 	abort(t.client)
 	abort(t.origin)
 	for _, s := range []*stream{&t.up, &t.down} {
-		if s.state == stateParked && t.lot != nil && t.lot.take(s) {
+		if s.state == stateParked {
 			t.over(s)
 		}
 	}
 }
 
-// over notes that a stream is over. The tunnel is when both are; t.mu is held.
+// over notes that a stream is over; t.mu is held. The tunnel is when both are:
+// unlock sees to that.
 func (t *tunnel) over(s *stream) {
-	if s.state == stateRunning {
+	switch s.state {
+	case stateRunning:
 		t.running--
+	case stateParked:
+		t.lot.leave(s)
 	}
 	s.state = stateGone
-	if t.left--; t.left > 0 {
-		return
+	t.left--
+	t.ended = t.ended || t.left == 0
+}
+
+// unlock lets go of t.mu, after what may have ended the tunnel.
+func (t *tunnel) unlock() {
+	last := t.left == 0 && !t.concluded
+	t.concluded = t.concluded || last
+	t.mu.Unlock()
+	if last {
+		t.conclude()
 	}
-	t.ended = true
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-	go t.conclude()
 }
 
 // conclude lets go of all that the tunnel held. Nothing of it runs any more.
 func (t *tunnel) conclude() {
 	t.stopContext()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	if t.end != nil {
 		t.end()
 	}
 	t.client.Close()
 	t.origin.Close()
-	tunnelEnds()
-	t.mu.Lock()
-	carried, err := Bytes{Up: t.up.carried, Down: t.down.carried}, t.err
-	t.mu.Unlock()
-	t.done(carried, err)
+	carried := Bytes{Up: t.up.carried, Down: t.down.carried}
+	if last := tunnelEnds(); last != nil {
+		go func() { // its own goroutine may be this one
+			last.close()
+			t.done(carried, t.err)
+		}()
+		return
+	}
+	t.done(carried, t.err)
+}
+
+// tellPanic, called where a panic was recovered from, tells of it.
+func (t *tunnel) tellPanic() {
+	if t.panicked != nil {
+		t.panicked(debug.Stack())
+	}
 }
 
 // finish ends the tunnel well, for connections that cannot be closed by half.
