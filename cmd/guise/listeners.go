@@ -178,6 +178,16 @@ func (s *stock) leftover() error {
 	return fmt.Errorf("a listener on %s was passed to this process, but listeners does not name it", at)
 }
 
+// listening is how listeners are opened. Multipath TCP, which net would turn
+// on, is off: a second path of a connection may come from an address that
+// nobody asked the gate about, the system would not let sources be barred, and
+// its sockets pass only some of their options on to connections.
+var listening = func() net.ListenConfig {
+	config := inheritedKeepAlive()
+	config.SetMultipathTCP(false)
+	return config
+}()
+
 // listen opens a listener at at, or takes it from given, nil for none.
 func listen(at config.Address, given *stock) (*listener, error) {
 	if l := given.take(at); l != nil {
@@ -187,12 +197,7 @@ func listen(at config.Address, given *stock) (*listener, error) {
 	if at.IP == netip.IPv4Unspecified() {
 		network = "tcp4" // net.Listen would take IPv6 in as well
 	}
-	// No multipath TCP, which Go would have: a second path of a connection may
-	// come from an address that nobody asked the gate about, and the system
-	// would not let sources be barred.
-	var how net.ListenConfig
-	how.SetMultipathTCP(false)
-	l, err := how.Listen(context.Background(), network, at.String())
+	l, err := listening.Listen(context.Background(), network, at.String())
 	if err != nil {
 		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = syscallErr.Err

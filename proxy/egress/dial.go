@@ -17,8 +17,8 @@ import (
 // tried beside it (RFC 8305 §5).
 const attemptDelay = 250 * time.Millisecond
 
-// keepAlive finds dead peers of connections that say nothing for long.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+// KeepAlive finds dead peers of connections that say nothing for long.
+var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
 // dialDirect resolves t and connects to the first of its addresses that
 // answers, among those that ok lets through.
@@ -179,7 +179,7 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 		return nil, err
 	}
 	dialer := net.Dialer{
-		KeepAliveConfig: keepAlive,
+		KeepAliveConfig: KeepAlive,
 		Control: func(_, address string, raw syscall.RawConn) error {
 			actual, err := netip.ParseAddrPort(address)
 			if err != nil {
