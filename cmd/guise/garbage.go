@@ -68,23 +68,28 @@ func collectAtRest() (stop func()) {
 }
 
 const (
-	restEvery  = 5 * time.Second
-	restLittle = 256 << 10 // bytes allocated in that time at rest
-	restWorth  = 2 << 20   // bytes allocated that are worth a collection
+	restEvery  = 500 * time.Millisecond
+	restLittle = 32 << 10 // bytes allocated in that time at rest
+	restWorth  = 2 << 20  // bytes allocated that are worth a collection
+	restApart  = 10       // looks from one collection to the next, at the least: a visitor who reads pauses every few seconds
 )
 
 // A rest tells by the bytes allocated so far when to collect.
-type rest struct{ seen, collected uint64 }
+type rest struct {
+	seen, collected uint64
+	wait            int // looks until the next collection may be
+}
 
 // due reports whether little was allocated since it was last asked, and much
 // since it last said so.
 func (r *rest) due(allocated uint64) bool {
 	calm := allocated-r.seen < restLittle
 	r.seen = allocated
-	if !calm || allocated-r.collected < restWorth {
+	r.wait = max(r.wait-1, 0)
+	if !calm || r.wait > 0 || allocated-r.collected < restWorth {
 		return false
 	}
-	r.collected = allocated
+	r.collected, r.wait = allocated, restApart
 	return true
 }
 

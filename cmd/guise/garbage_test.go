@@ -24,6 +24,13 @@ func TestCollectorLeavesBoundedGarbage(t *testing.T) {
 // is more; while they come it is the collector's own business.
 func TestGarbageIsCollectedAtRest(t *testing.T) {
 	var r rest
+	wait := func() { // until the next collection may be
+		for range restApart {
+			if r.due(r.seen) {
+				t.Error("collected for nothing")
+			}
+		}
+	}
 	for i, look := range []struct {
 		allocated uint64 // since the look before
 		due       bool
@@ -34,6 +41,22 @@ func TestGarbageIsCollectedAtRest(t *testing.T) {
 		if due := r.due(r.seen + look.allocated); due != look.due {
 			t.Errorf("look %d: %v, want %v", i, due, look.due)
 		}
+		if look.due {
+			wait()
+		}
+	}
+	r.due(r.seen + restWorth)
+	if !r.due(r.seen) {
+		t.Error("not collected")
+	}
+	r.due(r.seen + restWorth)
+	for i := range restApart - 2 {
+		if r.due(r.seen) {
+			t.Errorf("collected again after %d looks", i+2)
+		}
+	}
+	if !r.due(r.seen) {
+		t.Error("never collected again")
 	}
 }
 

@@ -36,7 +36,7 @@ SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
-and when nothing has come for some seconds.
+and when nothing has come for a second.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
 		Example: `  guise serve
   guise serve --config guise.yaml

@@ -290,7 +290,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	size := len(early.data)
 	br := bufio.NewReaderSize(early, max(size, 16))
 	br.Peek(size)
-	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 512)), nil
+	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // nobody here writes by it
 }
 
 // SetReadDeadline, for [http.ResponseController], replaces the deadlines that
