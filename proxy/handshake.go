@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"guise/proxy/inspect"
+	"guise/proxy/wire"
 )
 
 // A TLS handshake costs a client next to nothing, for it may send the same
@@ -40,7 +41,7 @@ func (p *Proxy) awaitHandshake(remote net.Addr) error {
 // shakeHands does the handshake.
 func (p *Proxy) shakeHands(conn net.Conn, config *tls.Config) (*tls.Conn, error) {
 	if tcp, isTCP := conn.(*net.TCPConn); isTCP {
-		h := &handshake{TCPConn: tcp, proxy: p}
+		h := &handshake{TCPConn: tcp, rw: wire.Direct(tcp), proxy: p}
 		defer h.done()
 		conn = h
 	}
@@ -71,6 +72,7 @@ func newShaking() chan struct{} { return make(chan struct{}, max(1, runtime.GOMA
 // waiting while it waits for its client.
 type handshake struct {
 	*net.TCPConn
+	rw    io.ReadWriter // of it
 	proxy *Proxy
 	turn  atomic.Bool // has a token
 	again bool        // the next that comes is another hello, which needs one too
@@ -115,7 +117,7 @@ func (h *handshake) Write(b []byte) (int, error) {
 	if asksForAnotherHello(b) {
 		h.again = true
 	}
-	return h.TCPConn.Write(b)
+	return h.rw.Write(b)
 }
 
 // helloRetry is the random of a ServerHello that is a HelloRetryRequest, the
@@ -142,7 +144,7 @@ func (h *handshake) Read(b []byte) (int, error) {
 		h.read = h.read[n:]
 		return n, nil
 	}
-	return h.TCPConn.Read(b)
+	return h.rw.Read(b)
 }
 
 // readAnotherHello waits for a token once a whole hello is there, so that

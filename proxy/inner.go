@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 // An inner is a client's connection whose TLS is ended here, below TLS.
 type inner struct {
 	net.Conn                    // nil until it is taken over
+	rw       io.ReadWriter      // of it
 	remote   net.Addr           // of the client
 	greeting []byte             // answers the CONNECT
 	early    []byte             // read already
@@ -50,8 +52,10 @@ func (in *inner) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return in.Conn.Read(p)
+	return in.rw.Read(p)
 }
+
+func (in *inner) Write(p []byte) (int, error) { return in.rw.Write(p) }
 
 // Close notes whether the client accepted the certificate.
 func (in *inner) Close() error {

@@ -114,7 +114,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 	approached = sync.OnceFunc(approached)
 	err = p.tunnels.take(w, func(conn net.Conn, early []byte) {
-		in.Conn, in.early = conn, early
+		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
 		settled := false
 		defer func() {
 			if !settled { // by a panic

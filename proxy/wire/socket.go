@@ -55,6 +55,14 @@ func newSocket(nc net.Conn) *socket {
 	return s
 }
 
+// Direct returns what reads and writes nc, a TCP or Unix connection, by system
+// calls that the scheduler is not told of, and nc itself if it is anything else.
+// It is for what lies below TLS.
+func Direct(nc net.Conn) io.ReadWriter {
+	rw, _ := quickest(nc)
+	return rw
+}
+
 // quickest returns nc's socket for reading and writing, or nc if it has none.
 func quickest(nc net.Conn) (io.ReadWriter, *socket) {
 	if s := newSocket(nc); s != nil {
