@@ -115,9 +115,14 @@ func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 	}
 	before := len(*fields)
 	for name := range strings.SplitSeq(unquote(value), ",") {
-		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
-			*fields = append(*fields, name)
+		if name = strings.ToLower(strings.TrimSpace(name)); name == "" {
+			continue
 		}
+		if !isToken(name) {
+			*whole = true // whatever was meant
+			return
+		}
+		*fields = append(*fields, name)
 	}
 	if len(*fields) == before {
 		*whole = true
@@ -142,8 +147,8 @@ func parseSeconds(s string) (seconds, bool) {
 }
 
 // cutItem splits the first item off a comma-separated list (RFC 9110 §5.6.1).
-// A comma inside a quoted string does not separate. The item has no
-// whitespace around it.
+// A comma inside a quoted string does not separate, but in one that never ends: what
+// is behind it may be a directive. The item has no whitespace around it.
 func cutItem(list string) (item, rest string) {
 	quoted := false
 	for i := 0; i < len(list); i++ {
@@ -156,7 +161,22 @@ func cutItem(list string) (item, rest string) {
 			return strings.Trim(list[:i], " \t"), list[i+1:]
 		}
 	}
+	// Of a long list the end would be looked for again and again.
+	if quoted && len(list) <= 4<<10 {
+		item, rest, _ = strings.Cut(list, ",")
+		return strings.Trim(item, " \t"), rest
+	}
 	return strings.Trim(list, " \t"), ""
+}
+
+// isToken reports whether s is a token (RFC 9110 §5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // cutDirective splits a directive into its name and its argument. The name may

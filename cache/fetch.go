@@ -16,7 +16,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	k, shareable := q.flightKey(found)
 	if shareable && !q.latest {
 		if f := c.flying(k); f != nil {
-			if resp, done, err := t.follow(q, f); done {
+			if resp, done, err := t.follow(q, found, f); done {
 				return resp, err
 			}
 			// It was of no use. Look again: it may have freshened the store.
@@ -87,7 +87,7 @@ func (c *Cache) depart(q *query, k key, shareable bool, prepare func() *flight) 
 
 // follow waits for another request's flight. It reports false if the flight
 // is of no use to q.
-func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
+func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, bool, error) {
 	c := t.c
 	begun := c.now()
 	if !c.join(f) {
@@ -119,7 +119,7 @@ func (t *transport) follow(q *query, f *flight) (*http.Response, bool, error) {
 	c.counters.Collapsed++
 	c.use(f, q, at)
 	c.mu.Unlock()
-	return c.conditioned(q, resp, f.at), true, nil
+	return c.conditioned(q, found, resp, f.at), true, nil
 }
 
 // use notes that a client has what a flight brings. The caller holds c.mu.
@@ -159,7 +159,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		c.leave(f)
 		q.latest = true
 		return t.fetch(q, finding{})
-	case f.resp.StatusCode >= 500 && c.staleInstead(q, found):
+	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found):
 		c.abandon(q, f)
 		return c.serveStale(q, found), nil
 	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
@@ -180,7 +180,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		resp = c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)
 	}
-	return c.conditioned(q, resp, f.at), nil
+	return c.conditioned(q, found, resp, f.at), nil
 }
 
 // abandon gives up a response that has come but is not what the client gets.
@@ -193,10 +193,10 @@ func (c *Cache) abandon(q *query, f *flight) {
 }
 
 // conditioned applies to a response from the origin the preconditions that
-// were not sent there.
-func (c *Cache) conditioned(q *query, resp *http.Response, at time.Time) *http.Response {
+// were not sent there, or others in their place.
+func (c *Cache) conditioned(q *query, found finding, resp *http.Response, at time.Time) *http.Response {
 	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
-	if ok && q.answersConditions() && q.conditions.notModified(resp.Header, at) {
+	if ok && (q.answersConditions() || q.validates(found)) && q.conditions.notModified(resp.Header, at) {
 		resp.Body.Close()
 		return notModified(resp)
 	}

@@ -33,6 +33,9 @@ type finding struct {
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
 func (c *Cache) find(q *query) finding {
 	if q.directives.noStore || q.oddRange {
+		if q.directives.onlyIfCached {
+			return finding{verdict: refuseIt}
+		}
 		return finding{}
 	}
 	c.mu.Lock()

@@ -106,7 +106,7 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 		c.count(&c.counters.Misses)
 		resp := c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)
-		return c.conditioned(q, resp, f.at), nil
+		return c.conditioned(q, found, resp, f.at), nil
 	}
 	return t.afterInquiry(q, found, f, f.first, f.start)
 }

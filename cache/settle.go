@@ -74,7 +74,7 @@ func flightBudget(o *Options) int64 { return max(o.Memory/8, 64<<10) }
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.
 func (c *Cache) freshen(f *flight, q *query, e *entry) {
-	if tag := strings.Trim(f.resp.Header.Get("ETag"), " \t"); tag != "" && e.etag != "" && !weakMatch(tag, e.etag) {
+	if !e.validatedBy(f.resp.Header) {
 		f.mismatched = true
 		c.mu.Lock()
 		c.outdate(e, q.client)
@@ -90,6 +90,16 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 	c.replace(f, q, e, f.fresh)
 }
 
+// validatedBy reports whether the header of a 304 speaks of e (RFC 9111 §4.3.4): by
+// the tag, else by the date, if both have one.
+func (e *entry) validatedBy(h http.Header) bool {
+	if tag := strings.Trim(h.Get("ETag"), " \t"); tag != "" && e.etag != "" {
+		return weakMatch(tag, e.etag)
+	}
+	then, now := e.header.Get("Last-Modified"), h.Get("Last-Modified")
+	return then == "" || now == "" || then == now
+}
+
 // renewed returns e with its header as a newer one changes it, and its age from f.
 func (e *entry) renewed(f *flight, q *query) *entry {
 	n := *e
@@ -102,6 +112,9 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
+	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
+		n.varyBy(names, q.r.Header)
+	}
 	n.calculate()
 	return &n
 }
@@ -114,8 +127,11 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 		return
 	}
 	d := &renewed.directives
-	if d.noStore || d.private {
+	_, matchable := varyNames(renewed.header["Vary"])
+	if d.noStore || d.private || !matchable || !slices.Equal(renewed.vary, old.vary) {
 		c.outdate(old, q.client)
+	}
+	if d.noStore || d.private || !matchable {
 		return
 	}
 	c.insert(held.key, renewed, map[string]time.Time{q.client: f.given})

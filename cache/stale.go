@@ -4,6 +4,15 @@ import (
 	"net/http"
 )
 
+// serverFailed reports whether a status is an error that RFC 5861 §4 speaks of.
+func serverFailed(status int) bool {
+	switch status {
+	case 500, 502, 503, 504:
+		return true
+	}
+	return false
+}
+
 // staleInstead reports whether a stale response may stand in for a failure
 // of the origin: stale-if-error allows it, in the response or the request
 // (RFC 5861 §4), and no directive forbids it (RFC 9111 §4.2.4).

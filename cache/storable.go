@@ -36,15 +36,20 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	}
 	e := newEntry(q, resp, d, requested, received)
-	e.vary, e.varyKey = names, varyKey(names, q.r.Header)
-	for _, name := range names {
-		e.selecting = append(e.selecting, slices.Clone(q.r.Header[name]))
-	}
+	e.varyBy(names, q.r.Header)
 	e.personal = k != q.everybody
 	if !e.useful() {
 		return nil, key{}
 	}
 	return e, k
+}
+
+// varyBy notes which fields select e, and what they are in the request that got it.
+func (e *entry) varyBy(names []string, request http.Header) {
+	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), nil
+	for _, name := range names {
+		e.selecting = append(e.selecting, slices.Clone(request[name]))
+	}
 }
 
 // shelf returns the key under which a response is stored. What was bought

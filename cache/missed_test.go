@@ -1,0 +1,51 @@
+package cache
+
+import "testing"
+
+// What is easily missed in RFC 9111 §3.2, §4.3.3, §4.3.4, §5.2, and RFC 5861 §4.
+func TestEasilyMissed(t *testing.T) {
+	play(t, shared, map[string][]step{
+		"a 304 that names other selecting fields": {
+			{do: "GET /\nFoo: 1", give: "200\nCache-Control: max-age=60\nETag: \"1\"\n\na", want: "200\n\na"},
+			{after: 2 * minute, do: "GET /\nFoo: 1", give: "304\nETag: \"1\"\nVary: Foo", want: "200\nVary: Foo\n\na"},
+			{do: "GET /\nFoo: 1", want: "200\n\na"},
+			{do: "GET /\nFoo: 2", give: "200\nCache-Control: max-age=60\nVary: Foo\n\nb", want: "200\n\nb"},
+			{do: "GET /\nFoo: 1", want: "200\n\na"},
+		},
+		"a 304 that can select nothing again": {
+			given("Cache-Control: max-age=60\nETag: \"1\""),
+			{after: 2 * minute, give: "304\nETag: \"1\"\nVary: *", want: "200\nVary: *\n\na"},
+			{give: "200\n\nb", want: "200\n\nb"},
+		},
+		"a 304 that was last changed at another time": {
+			given("Cache-Control: max-age=60\nLast-Modified: @-1h"),
+			{after: 2 * minute, give: "304\nLast-Modified: @-2h", want: "304"}, // and again without a condition, which this origin answers alike
+		},
+		"a client's own condition where the stored validator was sent": {
+			given("Cache-Control: max-age=60\nETag: \"1\""),
+			{after: 2 * minute, do: "GET /\nIf-None-Match: \"2\"", sent: "If-None-Match: \"1\"",
+				give: "200\nCache-Control: max-age=60\nETag: \"2\"\n\nb", want: "304\nETag: \"2\"\n\n"},
+			{want: "200\nETag: \"2\"\n\nb"},
+		},
+		"only-if-cached and no-store": {
+			{do: "GET /\nCache-Control: only-if-cached, no-store", want: "504"}},
+		"only-if-cached and a range of another unit": {
+			{do: "GET /\nCache-Control: only-if-cached\nRange: lines=1-2", want: "504"}},
+		"stale-if-error is about 500, 502, 503 and 504": {
+			given("Cache-Control: max-age=60, stale-if-error=7200"),
+			{after: hour, give: "501\n\nno", want: "501\n\nno"},
+			{give: "502\n\nno", want: "200\n\na"},
+			{give: "504\n\nno", want: "200\n\na"},
+			{give: "500\n\nno", want: "200\n\na"},
+			{give: "507\n\nno", want: "507\n\nno"}},
+		"a quoted string without an end hides nothing": {
+			{give: "200\nCache-Control: max-age=60, foo=\"bar, no-store\n\na", want: "200\n\na"},
+			{give: "200\n\nb", want: "200\n\nb"}},
+		"private with half a quoted string": {
+			{give: "200\nCache-Control: max-age=60, private=\"foo\n\na", want: "200\n\na"},
+			{give: "200\n\nb", want: "200\n\nb"}},
+		"no-cache with names that are none": {
+			{give: "200\nCache-Control: max-age=60, no-cache=\"foo bar\"\nETag: \"1\"\n\na", want: "200\n\na"},
+			{give: "304", want: "200\n\na"}},
+	})
+}
