@@ -64,7 +64,26 @@ type latencyModel struct {
 
 // measured are the latest fetches from an origin: times to the head, and of
 // bodies that take a while. A time of a body is of so many bytes as say something about the rate.
-type measured struct{ heads, bodies trait }
+type measured struct {
+	heads, bodies trait
+	spare         float64 // how often it may be asked because it is restless
+	counted       time.Time
+}
+
+// often bounds how many first uses a second a restless origin is asked for: where
+// there are more, as in a rush, it would be hardly saved any.
+const often = 32
+
+// mayAsk reports whether an origin is to be asked because it is restless, and counts that.
+func (s *measured) mayAsk(now time.Time) bool {
+	s.spare = min(often, s.spare+often*max(0, now.Sub(s.counted).Seconds()))
+	s.counted = now
+	if s.spare < 1 {
+		return false
+	}
+	s.spare--
+	return true
+}
 
 // A trait is a time that can be measured of each fetch from an origin.
 type trait struct {
@@ -134,7 +153,7 @@ func (t *trait) record(s sample, h habit) habit {
 func (m *latencyModel) of(origin string) *measured {
 	s, ok := m.origins.Get(origin)
 	if !ok {
-		s = &measured{trait{products: 4, sum: 1}, trait{products: 4, sum: 1}}
+		s = &measured{heads: trait{products: 4, sum: 1}, bodies: trait{products: 4, sum: 1}}
 		m.origins.Add(origin, s)
 	}
 	return s
@@ -272,13 +291,13 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 	if !ok {
 		return t, of, false
 	}
-	head, ok := s.heads.draw(m, logOf(float64(e.timing.head)), &of.head, now)
+	head, ok := s.heads.draw(m, s, logOf(float64(e.timing.head)), &of.head, now)
 	t.head = time.Duration(math.Exp(head))
 	switch {
 	case !ok || k == validated:
 	case e.timing.slow():
 		var pace float64
-		pace, ok = s.bodies.draw(m, e.timing.pace(), &of.body, now)
+		pace, ok = s.bodies.draw(m, s, e.timing.pace(), &of.body, now)
 		t.tail = time.Duration(math.Exp(pace) * float64(max(t.size, bulk)))
 	default:
 		// It comes with its head or a little later.
@@ -293,9 +312,9 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 // likely as real ones if they depend on each other as those do: a resource's
 // times are taken for normal with one mean, which all that was seen of it,
 // real or drawn, lets guess.
-func (t *trait) draw(m *latencyModel, own float64, h *habit, now time.Time) (float64, bool) {
+func (t *trait) draw(m *latencyModel, of *measured, own float64, h *habit, now time.Time) (float64, bool) {
 	d := t.latest.at(now)
-	if d == nil || h.n > 0 && m.float() < 1/t.products || t.latest.restless(d) {
+	if d == nil || h.n > 0 && m.float() < 1/t.products || t.latest.restless(d) && of.mayAsk(now) {
 		return 0, false // the less often two times were compared, the sooner again
 	}
 	x := d.draw(m)

@@ -65,6 +65,24 @@ func TestRestlessOriginsAreAsked(t *testing.T) {
 	}
 }
 
+// In a rush even a restless origin is not asked each time.
+func TestRestlessOriginsAreSavedInARush(t *testing.T) {
+	const origin = "http://origin.example"
+	m, now := newLatencyModel(rand.Float64), time.Now()
+	for i := range maxSamples {
+		m.record(origin, anew, time.Duration(1+i/(maxSamples-1)*99)*time.Millisecond, now, habit{})
+	}
+	asked := 0
+	for i := range 1000 {
+		if _, _, ok := m.draw(origin, anew, &entry{}, manner{}, now.Add(time.Duration(i)*time.Millisecond)); !ok {
+			asked++
+		}
+	}
+	if asked < often || asked > 2*often {
+		t.Errorf("asked %d times in a second", asked)
+	}
+}
+
 // How long a body takes that comes visibly after its head is not known from its head's
 // time, nor from the bodies of others that come at once.
 func TestSlowBodiesAreMeasured(t *testing.T) {
