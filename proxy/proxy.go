@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -147,6 +148,13 @@ func (p *Proxy) Reload(o Options) error {
 	p.watch(o.Metrics)
 	return nil
 }
+
+// SaveVolumes writes what clients have spent today to a process that takes
+// over; see [Proxy.LoadVolumes].
+func (p *Proxy) SaveVolumes(w io.Writer) error { return p.current.Load().gate.SaveVolumes(w) }
+
+// LoadVolumes reads what [Proxy.SaveVolumes] wrote.
+func (p *Proxy) LoadVolumes(r io.Reader) error { return p.current.Load().gate.LoadVolumes(r) }
 
 func (p *Proxy) forget(own netip.AddrPort) {
 	p.mu.Lock()

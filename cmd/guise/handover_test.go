@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,6 +156,40 @@ func TestRestartDropsNoConnection(t *testing.T) {
 	t.Logf("%d connections, %d failed", asked.Load(), failed.Load())
 	syscall.Kill(pid, syscall.SIGTERM)
 	tunnel.Close()
+}
+
+// TestRestartForgetsNoVolume: who has had all of the day's has it no second
+// time.
+func TestRestartForgetsNoVolume(t *testing.T) {
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, 64<<10))
+	}))
+	defer origin.Close()
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0", "--set", "destinations.allow=127.0.0.1", "--set", "limits.client.daily=32KiB")
+	said := startGuise(t, cmd)
+	at, err := url.Parse("http://" + said.must(t, `listening on ([^ ]+:\d+)`)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() int {
+		tr := &http.Transport{Proxy: http.ProxyURL(at), DisableKeepAlives: true}
+		resp, err := tr.RoundTrip(httptest.NewRequest("GET", origin.URL, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	if first, second := ask(), ask(); first != 200 || second != 429 {
+		t.Fatalf("status %d, then %d", first, second)
+	}
+	cmd.Process.Signal(syscall.SIGUSR2)
+	said.must(t, `a successor serves`)
+	cmd.Process.Wait() // so that the successor answers
+	if status := ask(); status != 429 {
+		t.Errorf("status %d from the successor", status)
+	}
 }
 
 // TestBadSuccessorChangesNothing: if the program cannot start, the old one

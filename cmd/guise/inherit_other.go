@@ -4,14 +4,17 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 )
 
 var handoverSignals []os.Signal
 
-func inherited() ([]net.Listener, error) { return nil, nil }
-func announceReady()                     {}
-func notifySystemd(string)               {}
+func inherited() ([]net.Listener, error)         { return nil, nil }
+func inheritVolumes(func(io.Reader) error) error { return nil }
+
+func announceReady()       {}
+func notifySystemd(string) {}
 
 func (s *server) handover() (process int, err error) { return 0, errors.ErrUnsupported }

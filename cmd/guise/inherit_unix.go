@@ -5,10 +5,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,7 +25,8 @@ const (
 	listenCount    = "LISTEN_FDS"
 	listenProcess  = "LISTEN_PID"
 	listenParent   = "LISTEN_PARENT"
-	readyPipe      = "LISTEN_READY" // descriptor on which to say that the child serves
+	readyPipe      = "LISTEN_READY"   // descriptor on which to say that the child serves
+	volumesPipe    = "LISTEN_VOLUMES" // descriptor that says what clients have spent today
 	notifySocket   = "NOTIFY_SOCKET"
 )
 
@@ -56,6 +59,19 @@ func inherited() ([]net.Listener, error) {
 		passed = append(passed, l)
 	}
 	return passed, nil
+}
+
+// inheritVolumes has load read what clients have spent today, if another guise
+// tells.
+func inheritVolumes(load func(io.Reader) error) error {
+	fd, err := strconv.Atoi(os.Getenv(volumesPipe))
+	os.Unsetenv(volumesPipe)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), "volumes")
+	defer f.Close()
+	return load(f)
 }
 
 // announceReady tells whoever waits that this process serves: the guise it
@@ -104,6 +120,12 @@ func (s *server) handover() (process int, err error) {
 	}
 	defer hear.Close()
 	defer say.Close()
+	volumes, tell, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer volumes.Close()
+	defer tell.Close()
 	files, err := s.listeners.duplicates()
 	defer func() {
 		for _, fd := range files {
@@ -119,13 +141,21 @@ func (s *server) handover() (process int, err error) {
 		Env: append(os.Environ(),
 			fmt.Sprintf("%s=%d", listenCount, len(files)),
 			fmt.Sprintf("%s=%d", listenParent, os.Getpid()),
-			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(files))),
-		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd()),
+			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(files)),
+			fmt.Sprintf("%s=%d", volumesPipe, firstInherited+len(files)+1)),
+		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd(), volumes.Fd()),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", program, err)
 	}
 	say.Close()
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		defer tell.Close()
+		s.proxy.SaveVolumes(tell) // a successor that does not read it counts anew
+	})
+	defer telling.Wait()
+	defer tell.Close()
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	if n, err := hear.Read(make([]byte, 8)); n == 0 {
 		syscall.Kill(child, syscall.SIGKILL)

@@ -29,8 +29,8 @@ household profile on 127.0.0.1:8118.
 SIGHUP or a change of the file loads the configuration again; if the new one has
 problems they are printed and the old one stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
-listeners, and stops once it serves: no connection is refused or cut before
-timeouts.shutdown. Listeners that systemd opened (LISTEN_FDS) are taken for
+listeners and the volumes of the day, and stops once it serves: no connection is
+refused or cut before timeouts.shutdown. Listeners that systemd opened (LISTEN_FDS) are taken for
 those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
@@ -157,6 +157,9 @@ func (s *server) open(c *config.Config) error {
 	if err != nil {
 		assembled.Close()
 		return err
+	}
+	if err := inheritVolumes(assembled.LoadVolumes); err != nil {
+		fmt.Fprintf(s.stderr, "guise: volumes of the day are counted anew: %v\n", err)
 	}
 	s.proxy, s.listeners = assembled, newListeners(assembled.ServeAs, s.stderr)
 	s.listeners.given = &stock{passed}

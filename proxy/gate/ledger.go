@@ -86,11 +86,21 @@ type volume struct {
 const day = 24 * time.Hour
 
 func (v *volume) add(now time.Time, n int64) (spent int64) {
-	if today := now.Unix() / int64(day/time.Second); v.day.Swap(today) != today {
+	if today := dayOf(now); v.day.Swap(today) != today {
 		v.spent.Store(0)
 	}
 	return v.spent.Add(n)
 }
+
+// on returns what was spent on a day.
+func (v *volume) on(day int64) int64 {
+	if v.day.Load() != day {
+		return 0
+	}
+	return v.spent.Load()
+}
+
+func dayOf(t time.Time) int64 { return t.Unix() / int64(day/time.Second) }
 
 // untilMidnight is how long a spent volume stays spent.
 func untilMidnight(now time.Time) time.Duration {

@@ -1,11 +1,13 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -187,6 +189,64 @@ func TestDailyVolume(t *testing.T) {
 		t.Errorf("the next day: %v", err)
 	}
 	u.End()
+}
+
+// TestVolumesAreHandedOver to the process that takes over, for the rest of the
+// day.
+func TestVolumesAreHandedOver(t *testing.T) {
+	c := newClock()
+	o := Options{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Client: Limits{Daily: 1000}, Total: Limits{Daily: 5000}, Now: c.now}
+	before, after := mustNew(t, o), mustNew(t, o)
+	spend := func(e Entrant, n int) *Use {
+		u, err := before.Begin(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Up(t.Context(), n)
+		return u
+	}
+	ann, bob := Entrant{Address: netip.MustParseAddr("192.0.2.1"), Account: "ann"}, entrant("192.0.2.2")
+	spend(ann, 1000).End()
+	defer spend(bob, 900).End() // under way
+	var volumes bytes.Buffer
+	if err := before.SaveVolumes(&volumes); err != nil {
+		t.Fatal(err)
+	}
+	saved := bytes.Clone(volumes.Bytes())
+	if err := after.LoadVolumes(&volumes); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := after.Begin(ann); over(t, err) != "volume" {
+		t.Errorf("ann has spent nothing: %v", err)
+	}
+	u, err := after.Begin(bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.End()
+	if err := u.Up(t.Context(), 100); err != nil {
+		t.Errorf("bob has spent more: %v", err)
+	}
+	if err := u.Up(t.Context(), 1); over(t, err) != "volume" {
+		t.Errorf("bob has spent less: %v", err)
+	}
+	if total := after.state.ledger.total.volume.on(dayOf(c.now())); total != 2001 {
+		t.Errorf("all together have spent %d", total)
+	}
+
+	c.advance(day)
+	late := mustNew(t, o)
+	if err := late.LoadVolumes(bytes.NewReader(saved)); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := late.Begin(ann); err != nil {
+		t.Errorf("a day later: %v", err)
+	} else {
+		u.End()
+	}
+	if err := late.LoadVolumes(strings.NewReader("nonsense")); err == nil {
+		t.Error("nonsense is taken over")
+	}
 }
 
 // TestReloadKeepsWhatIsKnown: other limits, the same clients.
