@@ -132,6 +132,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 		},
 		response: []Filter{
 			responseFields{},
+			redirects{},
 			cookies{o.Cookies},
 			reports{},
 			browserState{},

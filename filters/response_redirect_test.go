@@ -1,0 +1,40 @@
+package filters
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+)
+
+func TestRedirectsCarryNoClicks(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		method     string
+		status     int
+		sent, want string
+	}{
+		{"GET", 302, "https://shop.example/a?id=7&fbclid=x#part", "https://shop.example/a?id=7#part"},
+		{"GET", 301, "https://shop.example/a?gclid=x", "https://shop.example/a"},
+		{"GET", 307, "/b?utm_source=x&b=%7e&&c", "/b?b=%7e&&c"},
+		{"POST", 303, "//shop.example/?msclkid=x", "//shop.example/"},
+		{"POST", 307, "https://shop.example/a?gclid=x", "https://shop.example/a?gclid=x"},
+		{"GET", 302, "?utm_source=x", "?"},
+		{"GET", 302, "https://shop.example/a?id=7", "https://shop.example/a?id=7"},
+		{"GET", 302, "https://shop.example/a#x?gclid=1", "https://shop.example/a#x?gclid=1"},
+		{"GET", 302, "https://b.s3.example/k?gclid=1&X-Amz-Signature=a", "https://b.s3.example/k?gclid=1&X-Amz-Signature=a"},
+		{"GET", 302, "https://www.youtube.com/watch?v=a&si=1", "https://www.youtube.com/watch?v=a"},
+		{"GET", 302, "market://details?id=a&utm_source=b", "market://details?id=a&utm_source=b"},
+		{"GET", 302, "https://%zz/?gclid=1", "https://%zz/?gclid=1"},
+		{"GET", 201, "https://shop.example/a?gclid=x", "https://shop.example/a?gclid=x"},
+	} {
+		m := s.Read(newRequest(t, test.method, "https://site.example/out?q=1", http.Header{}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: test.status, Header: http.Header{"Location": {test.sent}}}
+		log := s.Response(m, nil)
+		if got := m.Response.Header.Get("Location"); got != test.want || (len(log) > 0) != (test.sent != test.want) {
+			t.Errorf("%s %d %s: got %s, want %s: %v", test.method, test.status, test.sent, got, test.want, log)
+		}
+		if again := s.Response(m, nil); len(again) > 0 {
+			t.Errorf("%s: a second time %v", test.sent, again)
+		}
+	}
+}
