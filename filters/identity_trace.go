@@ -9,6 +9,7 @@ var identityTrace = []group{
 		x-b3-sampled x-b3-flags x-b3-*`},
 	{identity, "docs.aws.amazon.com/xray", `x-amzn-trace-id x-amzn-requestid x-amzn-request-id
 		x-amz-request-id x-amz-id-2 x-xray-*`},
+	{identity, "github.com/microsoft/CorrelationVector", `ms-cv ms-cv-* x-ms-cv`},
 	{identity, "cloud.google.com/trace/docs/trace-context", `x-cloud-trace-context x-goog-trace
 		grpc-trace-bin grpc-tags-bin x-stackdriver-*`},
 	{identity, "www.jaegertracing.io/docs, client libraries", `uber-trace-id uberctx-* jaeger-debug-id
