@@ -97,7 +97,7 @@ func misused(m *Message, name string, lines []string) string {
 		return "its value is none that the field has"
 	case safe(r.Method) && r.ContentLength == 0 && describesContent(name):
 		return "RFC 9110 §8: there is no content that it could describe"
-	case safe(r.Method) && writingFields[name]:
+	case safe(r.Method) && (writingFields[name] || r.Method == http.MethodGet && hasPrefixOf(name, writingFamilies[:])):
 		return "asks for a change, which this method makes none of"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(r.Header):
 		return "HTML, server-sent events: told when a stream of them is asked for again"
@@ -116,6 +116,16 @@ var writingFields = map[string]bool{
 	"Ordering-Type": true, "Redirect-Ref": true, "Schedule-Reply": true,
 	"Link": true, "Link-Template": true, "Slug": true, "Topic": true, "Ttl": true, "Urgency": true,
 	"Repeatability-Request-Id": true, "Repeatability-First-Sent": true, "Ediint-Features": true, "Oscore": true,
+}
+
+// writingFamilies begin the names of fields that go with what is uploaded or
+// stored, or with an event that is told. A HEAD may ask how an upload fares.
+var writingFamilies = [...]string{"Upload-", "X-Upload-", "X-File-", "X-Chunk-", "X-Chunked-", "X-Content-", "Ce-", "Bits-",
+	"X-Amz-Meta-", "X-Goog-Meta-", "X-Ms-Meta-", "X-Oss-Meta-", "X-Cos-Meta-", "X-Obs-Meta-", "X-Object-Meta-", "X-Container-Meta-"}
+
+// hasPrefixOf reports whether name begins with one of families.
+func hasPrefixOf(name string, families []string) bool {
+	return slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
 }
 
 // wantsEvents reports whether Accept asks for server-sent events, as every
@@ -159,26 +169,6 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return whyAlone
 	}
 	return refuseUnnamed(m, name, lines)
-}
-
-// vaultFamilies begin the names of fields that stores of objects define. They
-// come with a proof of who asks, which covers them.
-var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-", "X-Obs-", "X-Bce-", "X-Tos-", "X-Bz-", "X-Upyun-", "X-Arc-", "X-Rs-"}
-
-// ofVault reports whether the field name of a known family may stand in m: its
-// family is no store's, or m proves who asks, or its lines say no more than
-// fields of no family may.
-func ofVault(m *Message, name string, lines []string) bool {
-	if !slices.ContainsFunc(vaultFamilies[:], func(family string) bool { return strings.HasPrefix(name, family) }) ||
-		tells(name) != neutral || named(name, countWords) || isSignedQuery(m.Request.URL.RawQuery) {
-		return true
-	}
-	for other := range m.Request.Header {
-		if other == "Authorization" || other == "Cookie" && !m.Visit.ThirdParty || tells(other) == credential {
-			return true
-		}
-	}
-	return !slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }
 
 // allowed reports whether the configuration lets name pass to m's host.

@@ -44,6 +44,31 @@ func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
 	}
 }
 
+// What is said of an upload or an event goes from requests that have neither.
+func TestFieldsOfUploadsGoFromRequestsForPages(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, name := range []string{"Upload-Id", "X-Upload-Id", "X-File-Id", "X-Chunk-Id", "X-Content-Id", "Ce-Id", "X-Amz-Meta-Origin", "X-Object-Meta-Tag"} {
+		for method, passes := range map[string]bool{"GET": false, "POST": true, "PUT": true} {
+			r := newRequest(t, method, "https://a.example/", http.Header{name: {"7f3a9c51e2b84d06"}})
+			if method != "GET" {
+				r.ContentLength = 5
+			}
+			scrubbed(t, s, r)
+			if got := r.Header[name] != nil; got != passes {
+				t.Errorf("%s %s passes: %v", method, name, got)
+			}
+		}
+	}
+	r := newRequest(t, "HEAD", "https://a.example/files/1", http.Header{"Upload-Draft-Interop-Version": {"6"}})
+	if scrubbed(t, s, r); r.Header["Upload-Draft-Interop-Version"] == nil {
+		t.Error("a HEAD cannot ask for an upload's state")
+	}
+	handshake := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "X-Goog-Acme": {"7f3a9c51e2b84d06"}}
+	if scrubbed(t, s, newRequest(t, "GET", "https://a.example/", handshake)); handshake["X-Goog-Acme"] != nil {
+		t.Error("the key of a handshake counts as a proof")
+	}
+}
+
 // What a company's proxy or an installed app adds names the company or the
 // installation, by whatever name.
 func TestWhatNamesACompanyOrInstallationGoes(t *testing.T) {

@@ -1,0 +1,25 @@
+package filters
+
+import (
+	"slices"
+	"strings"
+)
+
+// vaultFamilies begin the names of fields that stores of objects define. They
+// come with a proof of who asks, which covers them.
+var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-", "X-Obs-", "X-Bce-", "X-Tos-", "X-Bz-", "X-Upyun-", "X-Arc-", "X-Rs-"}
+
+// ofVault reports whether the field name of a known family may stand in m: its
+// family is no store's, or m proves who asks, or its lines say no more than
+// fields of no family may.
+func ofVault(m *Message, name string, lines []string) bool {
+	if !hasPrefixOf(name, vaultFamilies[:]) || tells(name) != neutral || named(name, countWords) || isSignedQuery(m.Request.URL.RawQuery) {
+		return true
+	}
+	for other := range m.Request.Header {
+		if other == "Authorization" || other == "Cookie" && !m.Visit.ThirdParty || tells(other) == credential && !strings.HasPrefix(other, "Sec-Websocket-") {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
+}
