@@ -19,8 +19,7 @@ type http2Stream struct {
 	cond sync.Cond // anything changed
 
 	// From the client.
-	in         []byte
-	at         int // of in, read so far
+	in         http2Input
 	length     int64
 	got        int64
 	received   int // bytes not read yet
@@ -154,21 +153,8 @@ func (st *http2Stream) fail(err error) {
 // drop gives up what came and was not read.
 func (st *http2Stream) drop() {
 	st.closed = true
-	st.h.credit(len(st.in) - st.at)
-	st.freeInput()
-}
-
-// http2Inputs holds what http2Stream.in is made of, unless it grows.
-var http2Inputs = sync.Pool{New: func() any { b := make([]byte, 0, inputBuffer); return &b }}
-
-const inputBuffer = 16 << 10
-
-// freeInput gives the buffer back: a stream that waits for bytes holds none.
-func (st *http2Stream) freeInput() {
-	if b := st.in[:0]; cap(b) == inputBuffer {
-		http2Inputs.Put(&b)
-	}
-	st.in, st.at = nil, 0
+	st.h.credit(st.in.left())
+	st.in.free()
 }
 
 // accept takes bytes of the body.
@@ -180,14 +166,7 @@ func (st *http2Stream) accept(b []byte) {
 		}
 		return
 	}
-	if st.in == nil {
-		st.in = *http2Inputs.Get().(*[]byte)
-	}
-	if st.at > 0 && len(st.in)+len(b) > cap(st.in) {
-		st.in = st.in[:copy(st.in, st.in[st.at:])]
-		st.at = 0
-	}
-	st.in = append(st.in, b...)
+	st.in.add(b)
 	st.cond.Broadcast()
 }
 
@@ -243,7 +222,7 @@ func (st *http2Stream) trailers(b *headBlock) error {
 func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 	h := st.h
 	timed := false
-	for len(st.in) == st.at {
+	for st.in.left() == 0 {
 		switch {
 		case st.closed:
 			return 0, http.ErrBodyReadAfterClose
@@ -262,14 +241,10 @@ func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 		}
 		st.cond.Wait()
 	}
-	n = copy(p, st.in[st.at:])
-	st.at += n
-	if st.at == len(st.in) {
-		st.freeInput()
-	}
+	n = st.in.read(p)
 	h.credit(n)
 	st.creditRead(n)
-	if len(st.in) == 0 && st.remoteDone {
+	if st.in.left() == 0 && st.remoteDone {
 		st.deliver()
 		return n, io.EOF
 	}

@@ -26,8 +26,7 @@ type originStream struct {
 	interims   []*responseBlock // not passed on yet
 	informed   int              // interim responses so far
 	resp       *http.Response   // nil until its head came
-	in         []byte
-	at         int // of in, read so far
+	in         http2Input
 	length     int64
 	got        int64
 	received   int // of the window that we gave
@@ -356,25 +355,9 @@ func (st *originStream) accept(b []byte) {
 	if st.closed || st.err != nil {
 		return
 	}
-	if st.in == nil {
-		st.in = *http2Inputs.Get().(*[]byte)
-	}
-	if st.at > 0 && len(st.in)+len(b) > cap(st.in) {
-		st.in = st.in[:copy(st.in, st.in[st.at:])]
-		st.at = 0
-	}
-	st.in = append(st.in, b...)
+	st.in.add(b)
 	st.c.unread += len(b)
 	st.cond.Broadcast()
-}
-
-// freeInput gives the buffer back: a stream that waits for bytes holds none.
-func (st *originStream) freeInput() {
-	st.c.unread -= len(st.in) - st.at
-	if b := st.in[:0]; cap(b) == inputBuffer {
-		http2Inputs.Put(&b)
-	}
-	st.in, st.at = nil, 0
 }
 
 // credit gives n bytes back to the stream's window.
@@ -411,7 +394,7 @@ func (b originBody) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for st.at == len(st.in) {
+	for st.in.left() == 0 {
 		switch {
 		case st.closed:
 			return 0, errBodyClosed
@@ -424,15 +407,11 @@ func (b originBody) Read(p []byte) (int, error) {
 		st.cond.Wait()
 		st.reading.lift()
 	}
-	n := copy(p, st.in[st.at:])
-	st.at += n
+	n := st.in.read(p)
 	c.unread -= n
-	if st.at == len(st.in) {
-		st.freeInput()
-	}
 	st.credit(n)
 	c.credit(0)
-	if len(st.in) == 0 && st.remoteDone {
+	if st.in.left() == 0 && st.remoteDone {
 		return n, st.deliver()
 	}
 	return n, nil
@@ -465,7 +444,8 @@ func (b originBody) Close() error {
 // drop lets go of what has come, and of what would.
 func (st *originStream) drop() {
 	st.closed = true
-	st.freeInput()
+	st.c.unread -= st.in.left()
+	st.in.free()
 	st.c.credit(0)
 	st.cond.Broadcast()
 	if !st.remoteDone {
