@@ -53,7 +53,7 @@ func (c *chunkedReader) Read(p []byte) (n int, err error) {
 		if n == len(p) || n > 0 && c.r.Buffered() == 0 {
 			return n, nil
 		}
-		m, err := c.r.Read(p[n:min(int64(len(p)), int64(n)+c.left)])
+		m, err := c.r.Read(p[n:][:min(int64(len(p)-n), c.left)]) // no sum of the two: a chunk may be as large as a number can be
 		n += m
 		c.left -= int64(m)
 		if err != nil {

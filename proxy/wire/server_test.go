@@ -339,6 +339,7 @@ func TestServerBodyErrors(t *testing.T) {
 		{"cut chunk", chunked + "5\r\nhel", false},
 		{"cut after the data", chunked + "5\r\nhello", false},
 		{"cut before the last chunk", chunked + "5\r\nhello\r\n", false},
+		{"cut chunk as large as a number can be", chunked + "5\r\nhello\r\n7fffffffffffffff\r\nworld", false},
 		{"cut trailer", chunked + "5\r\nhello\r\n0\r\nA: b\r\n", false},
 		{"cut end", chunked + "5\r\nhello\r\n0\r\n\r", false},
 		{"sign", chunked + "+5\r\nhello\r\n0\r\n\r\n", true},

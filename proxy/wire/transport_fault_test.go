@@ -126,6 +126,7 @@ func TestTransportIncomplete(t *testing.T) {
 		"half a body":          {ok + "Content-Length: 5\r\n\r\nhel", false, ErrIncomplete, "hel"},
 		"no chunk":             {ok + "Transfer-Encoding: chunked\r\n\r\n", false, ErrIncomplete, ""},
 		"half a chunk":         {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", false, ErrIncomplete, "hel"},
+		"most of a number":     {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7fffffffffffffff\r\nworld", false, ErrIncomplete, "helloworld"},
 		"no last chunk":        {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false, ErrIncomplete, "hello"},
 		"no end of trailers":   {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", false, ErrIncomplete, "hello"},
 		"reset in a head":      {ok + "A", true, syscall.ECONNRESET, ""},

@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http/httputil"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// FuzzChunked holds the reader of chunked bodies to net/http's, which takes
+// more: what both read as whole is the same, and ends at the same byte. How
+// the bytes come, and into how large a slice they go, does not matter.
+func FuzzChunked(f *testing.F) {
+	for _, body := range []string{
+		"0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\nmore", "5;a=\"b\"\r\nhello\r\n06\r\n world\r\n0\r\nA: b\r\n\r\n",
+		"5\r\nhello\r\n7fffffffffffffff\r\nworld", "8000000000000000\r\n", "5\nhello\n0\n\n", "-1\r\n", "1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+	} {
+		f.Add([]byte(body), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, body []byte, size uint8) {
+		type reading struct{ got, left, err string }
+		read := func(src io.Reader, buffer int) reading {
+			br := bufio.NewReaderSize(src, 4<<10)
+			chunks := newChunkedReader(br, Limits{})
+			var got bytes.Buffer
+			_, err := io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{chunks}, make([]byte, buffer))
+			left, _ := io.ReadAll(br)
+			r := reading{got.String(), string(left), ""}
+			if err != nil {
+				r.left, r.err = "", err.Error()
+			}
+			return r
+		}
+		whole := read(bytes.NewReader(body), 32<<10)
+		if bytewise := read(iotest.OneByteReader(bytes.NewReader(body)), int(size)+1); bytewise != whole {
+			t.Errorf("%q is read as %q, and byte by byte as %q", body, whole, bytewise)
+		}
+		if whole.err != "" {
+			return
+		}
+		end := len(body) - len(whole.left)
+		theirs, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body[:end])))
+		if err == nil && string(theirs) != whole.got {
+			t.Errorf("%q is read as %q, and by net/http as %q", body, whole.got, theirs)
+		}
+		if !strings.HasSuffix(string(body[:end]), "\r\n\r\n") {
+			t.Errorf("the body ends within %q", body)
+		}
+	})
+}
