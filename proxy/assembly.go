@@ -149,6 +149,7 @@ func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 		WriteTimeout:     t.Write,
 		HandshakeTimeout: t.Connect,
 		TLS:              originTLS(a.options.Inspection.Roots),
+		Panicked:         func(stack []byte) { a.options.Log.Error("panic beside a round trip", "stack", string(stack)) },
 	}
 	if _, authorization, ok := a.egress.HTTPHop(); ok {
 		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization

@@ -37,15 +37,18 @@ func forget(log *[]filters.Change) {
 // errPanicked is what a panic below the cache becomes.
 var errPanicked = errors.New("panic below the cache")
 
+// contain makes a panic *err. Defer it.
+func (s scrubber) contain(err *error) {
+	if recover() != nil { // what it holds may be the client's
+		s.log.Error("panic below the cache", "stack", string(debug.Stack()))
+		*err = errPanicked
+	}
+}
+
 // RoundTrip turns a panic into an error: it may run on a goroutine of the
 // cache, where a panic would end every client's requests.
 func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
-	defer func() {
-		if recover() != nil { // what it holds may be the client's
-			s.log.Error("panic below the cache", "stack", string(debug.Stack()))
-			err = errPanicked
-		}
-	}()
+	defer s.contain(&err)
 	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
 	m.Request = r
 	s.filters.Onward(&m, nil)
@@ -65,7 +68,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	*log = s.filters.Response(&m, *log)
 	forget(log)
 	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
-		resp.Body = &trailerBody{ReadCloser: resp.Body, atEnd: s.trailer(&m, resp)}
+		resp.Body = &scrubbedBody{trailerBody{resp.Body, s.trailer(&m, resp)}, s}
 	}
 	return resp, nil
 }
@@ -81,6 +84,18 @@ func (s scrubber) trailer(m *filters.Message, resp *http.Response) func() {
 			}
 		}
 	}
+}
+
+// A scrubbedBody is the body of a response that may have trailers. As with
+// RoundTrip, a panic in it is an error.
+type scrubbedBody struct {
+	trailerBody
+	scrubber scrubber
+}
+
+func (b *scrubbedBody) Read(p []byte) (n int, err error) {
+	defer b.scrubber.contain(&err)
+	return b.trailerBody.Read(p)
 }
 
 // A trailerBody calls atEnd once the body is whole and its trailers are there.

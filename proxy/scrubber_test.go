@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -30,6 +31,31 @@ func TestPanicEndsItsRequestAlone(t *testing.T) {
 	resp, _ := get(t, address, "http://"+o.address+"/")
 	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 500 || got != "guise;error=proxy_internal_error" {
 		t.Errorf("got %d %q", resp.StatusCode, got)
+	}
+	if !strings.Contains(log.String(), "panic below the cache") || strings.Contains(log.String(), "canary") {
+		t.Errorf("logged %q", log.String())
+	}
+}
+
+// TestPanicInABodyEndsItsRequestAlone: the cache reads bodies where nobody else
+// would catch it, and a part never passes for the whole.
+func TestPanicInABodyEndsItsRequestAlone(t *testing.T) {
+	set, err := filters.New(filters.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	body := io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { panic("canary.example") }))
+	origin := roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Header: make(http.Header), ContentLength: -1, Body: io.NopCloser(body), Request: r}, nil
+	})
+	store := cache.New(cache.Options{})
+	proxy, address := newProxy(t, nil)
+	proxy.current.Load().way = store.Transport(scrubber{origin, set, inspect.NewHSTS(), slog.New(slog.NewTextHandler(&log, nil))})
+	got, _ := exchangeRaw(t, address, "GET http://127.0.0.1:9/ HTTP/1.1\r\nHost: a\r\n\r\n")
+	store.Close()
+	if !strings.Contains(got, "part") || strings.HasSuffix(got, "0\r\n\r\n") {
+		t.Errorf("got %q", got)
 	}
 	if !strings.Contains(log.String(), "panic below the cache") || strings.Contains(log.String(), "canary") {
 		t.Errorf("logged %q", log.String())

@@ -21,24 +21,26 @@ func FuzzChunked(f *testing.F) {
 		f.Add([]byte(body), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, size uint8) {
-		type reading struct{ got, left, err string }
+		type reading struct {
+			got, left string
+			broken    bool
+		}
 		read := func(src io.Reader, buffer int) reading {
 			br := bufio.NewReaderSize(src, 4<<10)
 			chunks := newChunkedReader(br, Limits{})
 			var got bytes.Buffer
 			_, err := io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{chunks}, make([]byte, buffer))
 			left, _ := io.ReadAll(br)
-			r := reading{got.String(), string(left), ""}
 			if err != nil {
-				r.left, r.err = "", err.Error()
+				return reading{got: got.String(), broken: true}
 			}
-			return r
+			return reading{got.String(), string(left), false}
 		}
 		whole := read(bytes.NewReader(body), 32<<10)
 		if bytewise := read(iotest.OneByteReader(bytes.NewReader(body)), int(size)+1); bytewise != whole {
-			t.Errorf("%q is read as %q, and byte by byte as %q", body, whole, bytewise)
+			t.Errorf("%q is read as %+v, and byte by byte as %+v", body, whole, bytewise)
 		}
-		if whole.err != "" {
+		if whole.broken {
 			return
 		}
 		end := len(body) - len(whole.left)

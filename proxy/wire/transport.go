@@ -60,6 +60,11 @@ type Transport struct {
 
 	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
 
+	// Panicked, unless nil, is told of a panic beside a round trip, such as in
+	// the Read of a request's body. It ends that request, or the connection
+	// that it was about.
+	Panicked func(stack []byte)
+
 	// headDelay is how long a head waits for the first bytes of its body,
 	// so that both go out in one packet; 0 means 1ms.
 	headDelay time.Duration

@@ -87,7 +87,8 @@ func (b *responseBlock) code() (int, error) {
 }
 
 // read reads frames until the connection ends, and says why.
-func (c *HTTP2Conn) read() error {
+func (c *HTTP2Conn) read() (err error) {
+	defer c.t.contain(&err)
 	for {
 		b, err := c.br.Peek(frameHeaderLen)
 		if err != nil {

@@ -188,7 +188,7 @@ func (st *originStream) send(p *plan) {
 		if left > 0 && int64(len(piece)) > left {
 			piece = piece[:left]
 		}
-		n, err := p.body.Read(piece)
+		n, err := c.t.readBody(p.body, piece)
 		switch {
 		case left == 0 && n > 0: // trailers were to come
 			err = errLongBody

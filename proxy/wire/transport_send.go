@@ -229,7 +229,7 @@ func (s *sender) send() error {
 		if left >= 0 && int64(len(piece)) > left {
 			piece = piece[:left]
 		}
-		n, err := s.body.Read(piece)
+		n, err := s.t.readBody(s.body, piece)
 		if first && s.read != nil {
 			close(s.read)
 		}
