@@ -34,7 +34,7 @@ func holdsNumber(text, number string) bool {
 
 // holdsQuad reports whether text holds the IPv4 address b: two to four parts
 // in any base that inet_aton takes, in either order when there are four, with
-// any one character between them that is not a letter or a digit.
+// a few characters between them that are not letters or digits.
 func holdsQuad(text string, b [4]byte) bool {
 	for i := range len(text) {
 		if !isHex(text[i]) || i > 0 && isDigit(text[i-1]) && isDigit(text[i]) {
@@ -46,6 +46,9 @@ func holdsQuad(text string, b [4]byte) bool {
 	}
 	return false
 }
+
+// maxMarks is how many characters may stand between two parts, as in "1 . 2".
+const maxMarks = 3
 
 // maxPart is the length of the longest part: 32 bits in octal, with its zero.
 const maxPart = 12
@@ -67,6 +70,14 @@ func quadAt(text string, b [4]byte) bool {
 			break
 		}
 		text = text[end+1:]
+		for range maxMarks - 1 {
+			if len(text) > 0 && !isAlnum(text[0]) {
+				text = text[1:]
+			}
+		}
+	}
+	if isPadded(parts[0], b) {
+		return true
 	}
 	switch n {
 	case 4:
@@ -88,6 +99,19 @@ func quadAt(text string, b [4]byte) bool {
 	return be(b[1], b[2]) > 0 && partIs(parts[0], uint64(b[0])) && partIs(parts[1], be(b[1], b[2], b[3]))
 }
 
+// isPadded reports whether digits are the four parts, each of three digits.
+func isPadded(digits string, b [4]byte) bool {
+	if len(digits) != 12 {
+		return false
+	}
+	for i := range b {
+		if !numberIs(digits[3*i:3*i+3], 10, uint64(b[i])) {
+			return false
+		}
+	}
+	return true
+}
+
 func be(bytes ...byte) (n uint64) {
 	for _, b := range bytes {
 		n = n<<8 | uint64(b)
@@ -95,13 +119,14 @@ func be(bytes ...byte) (n uint64) {
 	return n
 }
 
-// partIs reports whether part is want as a decimal, octal or hexadecimal number.
+// partIs reports whether part is want as a decimal, octal, hexadecimal or binary
+// number.
 func partIs(part string, want uint64) bool {
 	if rest, ok := strings.CutPrefix(part, "0x"); ok {
 		return numberIs(rest, 16, want)
 	}
 	return numberIs(part, 10, want) || len(part) > 1 && part[0] == '0' && numberIs(part, 8, want) ||
-		len(part)%2 == 0 && numberIs(part, 16, want)
+		len(part)%2 == 0 && numberIs(part, 16, want) || numberIs(part, 2, want)
 }
 
 func numberIs(digits string, base, want uint64) bool {

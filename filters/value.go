@@ -1,6 +1,9 @@
 package filters
 
 import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"math/big"
@@ -48,7 +51,7 @@ func holdsAddress(value string, addr netip.Addr) bool {
 }
 
 // addressForms finds one address in text: dotted, padded, integer,
-// hexadecimal, octal and reversed IPv4; IPv6 compressed or not, mapped,
+// hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
 // embedded, bare and reversed; all of these escaped, in base64, base32 or
 // hexadecimal ASCII, compressed there, or written from end to beginning; and the
 // bytes themselves in these. An
@@ -69,9 +72,11 @@ func formsOf(addr netip.Addr) *addressForms {
 				strconv.FormatUint(uint64(n), 10),
 				"0"+strconv.FormatUint(uint64(n), 8),
 				hex.EncodeToString(binary.BigEndian.AppendUint32(nil, n)),
-				strconv.FormatUint(uint64(n), 16)) // without leading zeros
+				strconv.FormatUint(uint64(n), 16), // without leading zeros
+				strconv.FormatUint(uint64(n), 36))
 		}
-		f.numbers = append(f.numbers, "00000000000000000000ffff"+hex.EncodeToString(f.bytes))
+		f.numbers = append(f.numbers, "00000000000000000000ffff"+hex.EncodeToString(f.bytes),
+			strconv.FormatUint(uint64(-binary.BigEndian.Uint32(f.bytes)), 10)) // a negative number of 32 bits, after its sign
 		return f
 	}
 	digits := hex.EncodeToString(f.bytes)
@@ -91,7 +96,39 @@ func (f *addressForms) in(value string) bool {
 	if f.addr.Is4() && len(value) < minForm4 {
 		return false
 	}
-	return f.within(value, maxUnwrap) || f.inBackwards(value)
+	return f.within(value, maxUnwrap) || f.inBackwards(value) || f.hashed(value)
+}
+
+// hashed reports whether value holds the digest of the address as it is
+// usually written, without a salt: there are few addresses, so anybody can
+// try all. Or its 32 bits, which are as long.
+func (f *addressForms) hashed(value string) bool {
+	for start := 0; start < len(value); {
+		end := start
+		for end < len(value) && isHex(value[end]) {
+			end++
+		}
+		var digest []byte
+		switch end - start {
+		case 2 * md5.Size:
+			if n, err := strconv.ParseUint(value[start:end], 2, 32); err == nil && f.addr.Is4() && uint32(n) == binary.BigEndian.Uint32(f.bytes) {
+				return true
+			}
+			sum := md5.Sum([]byte(f.addr.String()))
+			digest = sum[:]
+		case 2 * sha1.Size:
+			sum := sha1.Sum([]byte(f.addr.String()))
+			digest = sum[:]
+		case 2 * sha256.Size:
+			sum := sha256.Sum256([]byte(f.addr.String()))
+			digest = sum[:]
+		}
+		if digest != nil && strings.EqualFold(value[start:end], hex.EncodeToString(digest)) {
+			return true
+		}
+		start = end + 1
+	}
+	return false
 }
 
 // minForm4 is the length of the shortest form of an IPv4 address: its four

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -25,6 +28,26 @@ var forms4 = []string{
 	"::ffff:192.0.2.7", "::ffff:c000:207", "[::ffff:c000:0207]:443", "0:0:0:0:0:ffff:c000:207", "64:ff9b::192.0.2.7",
 	"2002:c000:207::1", "00000000000000000000ffffc0000207", "192.0.2.7:4711", "for=192.0.2.7;proto=https", "10.0.0.1, 192.0.2.7",
 	"117571776", "070200c0", "MTkyLjAuMi43", "wAACBw==", "wAACBw", "3139322e302e322e37", "x=MTkyLjAuMi43&y", "a192.0.2.7",
+	"192 . 0 . 2 . 7", `192\.0\.2\.7`, "192, 0, 2, 7", "192000002007", "11000000.00000000.00000010.00000111", "11000000.0.10.111",
+	"-1073741305",
+}
+
+// Whoever has a digest without a salt has the address: there are few.
+func TestClientsOwnAddressIsFoundHashed(t *testing.T) {
+	for _, addr := range []string{"192.0.2.7", "2001:db8:0:12::abcd"} {
+		md, s1, s2 := md5.Sum([]byte(addr)), sha1.Sum([]byte(addr)), sha256.Sum256([]byte(addr))
+		for _, digest := range [][]byte{md[:], s1[:], s2[:]} {
+			for _, form := range []string{"%x", "%X", "v1:%x;", "id=%x"} {
+				value := fmt.Sprintf(form, digest)
+				if !holdsAddress(value, netip.MustParseAddr(addr)) || holdsAddress(value, netip.MustParseAddr("192.0.2.8")) {
+					t.Errorf("%s of %s", value, addr)
+				}
+			}
+		}
+	}
+	if !holdsAddress("11000000000000000000001000000111", netip.MustParseAddr("192.0.2.7")) {
+		t.Error("its bits are not found")
+	}
 }
 
 var forms6 = []string{
