@@ -126,10 +126,12 @@ func fetchMode(m *Message, site string) string {
 func siteRelation(m *Message) string {
 	h := m.Request.Header
 	claim := fetchSite(h)
-	if claim == "cross-site" || m.Visit.ThirdParty {
+	switch {
+	case claim == "cross-site" || m.Visit.ThirdParty:
 		return "cross-site"
-	}
-	if claim != "" && !(m.Visit.Kind == Document && safe(m.Request.Method)) {
+	case claim == "", m.Visit.Kind == Document && safe(m.Request.Method):
+	case claim == "none" && m.Visit.Kind != Document: // some browsers' word for a page's icon, and for what an extension asks for
+	default:
 		return claim
 	}
 	for _, name := range [...]string{"Origin", "Referer"} {

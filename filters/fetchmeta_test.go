@@ -26,6 +26,8 @@ func TestFetchMetadata(t *testing.T) {
 		{"an image by CORS", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://site.example"}}, fields{"image", "cors", "cross-site", "", ""}},
 		{"made-up tokens", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Mode": {"me"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-User": {"me"}}, fields{"font", "cors", "same-origin", "", ""}},
 		{"a claim that Origin contradicts", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://evil.example"}}, fields{"image", "cors", "cross-site", "", ""}},
+		{"an icon that nobody asked for", "https://site.example/favicon.ico", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"none"}}, fields{"image", "no-cors", "same-origin", "", ""}},
+		{"an extension's request", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"none"}}, fields{"empty", "cors", "same-origin", "", ""}},
 		{"a service worker", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"serviceworker"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"serviceworker", "same-origin", "same-origin", "", ""}},
 		{"a sibling", "https://api.site.example/", http.Header{"Accept": {"*/*"}, "Origin": {"https://site.example"}}, fields{"empty", "cors", "same-site", "", ""}},
 	} {
