@@ -218,7 +218,7 @@ func readsLikeAName(s string) bool {
 	if len(s) > 72 {
 		return false
 	}
-	digits := 0
+	digits, mixed := 0, 0 // mixed counts words such as c2pa and w3c
 	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(".-+_", c) }) {
 		letters := 0
 		n := 0
@@ -232,7 +232,12 @@ func readsLikeAName(s string) bool {
 				return false
 			}
 		}
-		if digits += n; digits > 8 || letters > 20 || n > 0 && letters > 0 && len(word) > 9 {
+		if n > 0 && letters > 0 && !isCommon(word) && !versionForm.MatchString(word) {
+			if mixed++; mixed > 2 || len(word) > 4 {
+				return false
+			}
+		}
+		if digits += n; digits > 8 || letters > 20 {
 			return false
 		}
 	}
