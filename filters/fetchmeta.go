@@ -67,8 +67,8 @@ func put(h http.Header, name, value, why string, log []Change) []Change {
 }
 
 // fetchDest returns the client's destination if it is one of the kind's, else
-// the kind's usual one. Reports tell by their content what they are, the scripts of service workers by a
-// field.
+// the kind's usual one. Reports tell by their content what they are, the scripts
+// of service workers by a field.
 func fetchDest(m *Message) string {
 	dests := kinds[m.Visit.Kind].dests
 	dest := single(m.Request.Header["Sec-Fetch-Dest"])

@@ -10,8 +10,8 @@ import (
 
 // A Recent remembers what a [Set] made of the last request that came on a
 // connection: the next one mostly differs in nothing but its path, of which
-// filters read no more than what it names. The zero value remembers nothing. It is safe for
-// concurrent use.
+// filters read no more than what it names. The zero value remembers nothing. It
+// is safe for concurrent use.
 type Recent struct {
 	weight  atomic.Int64 // of the last request's header
 	outcome atomic.Pointer[outcome]

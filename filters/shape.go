@@ -226,9 +226,23 @@ var preferences = [...]preference{
 	{"return-representation", ""},
 }
 
-// annotations are the patterns of annotations that clients ask for.
-const annotations = " * display.* odata.community.display.v1.formattedvalue microsoft.dynamics.crm.* " +
-	"microsoft.dynamics.crm.lookuplogicalname microsoft.dynamics.crm.associatednavigationproperty "
+// annotations are the patterns of annotations that clients ask for, in the order
+// in which they are written.
+var annotations = [...]string{
+	"*", "display.*", "OData.Community.Display.V1.FormattedValue", "Microsoft.Dynamics.CRM.*",
+	"Microsoft.Dynamics.CRM.lookuplogicalname", "Microsoft.Dynamics.CRM.associatednavigationproperty",
+}
+
+// knownAnnotations returns those of a comma-separated list that are known.
+func knownAnnotations(list string) string {
+	var kept []string
+	for _, pattern := range annotations {
+		if hasToken([]string{list}, pattern) {
+			kept = append(kept, pattern)
+		}
+	}
+	return strings.Join(kept, ",")
+}
 
 // rebuildPrefer keeps the preferences that are known (RFC 7240), without
 // their parameters; timezone among others tells of the person.
@@ -310,12 +324,9 @@ func (p preference) keep(value string) string {
 			return p.name + "=" + coarse(n)
 		}
 	case "annotations":
-		for pattern := range strings.SplitSeq(value, ",") {
-			if !strings.Contains(annotations, " "+strings.ToLower(pattern)+" ") {
-				return ""
-			}
+		if known := knownAnnotations(value); known != "" {
+			return p.name + `="` + known + `"`
 		}
-		return p.name + `="` + value + `"`
 	default:
 		for v := range strings.FieldsSeq(p.values) {
 			if strings.EqualFold(value, v) {

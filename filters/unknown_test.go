@@ -150,6 +150,8 @@ func TestKnownValuesAreRebuilt(t *testing.T) {
 		{"Prefer", "return=canary", ""}, {"Prefer", "respond-async", "respond-async"}, {"Prefer", "count=exact, resolution=merge-duplicates", "resolution=merge-duplicates, count=exact"},
 		{"Max-Forwards", "10", ""}, {"Date", "Sat, 29 Oct 1994 19:43:31 GMT", ""},
 		{"Want-Repr-Digest", "SHA-256=10, canary=3, md5=11, sha-512=3", "sha-256=10, sha-512=3"}, {"Want-Digest", "SHA-256;q=0.3, sha;q=canary, md5", "sha-256;q=0.3, md5"},
+		{"Prefer", `odata.include-annotations="odata.community.display.v1.FORMATTEDVALUE,*,7f3a.*"`, `odata.include-annotations="*,OData.Community.Display.V1.FormattedValue"`},
+		{"Prefer", `odata.include-annotations="7f3a"`, ""}, {"Prefer", `outlook.timezone="America/Denver", IdType="ImmutableId"`, "idtype=ImmutableId"},
 		{"Sec-Purpose", "prefetch", "prefetch"}, {"Sec-Purpose", "prefetch;prerender", "prefetch"}, {"Sec-Purpose", "canary", ""},
 	} {
 		m := scriptRequest(test.name, test.sent)
