@@ -52,17 +52,18 @@ const (
 )
 
 // holdsKey reports whether a field's name has a piece that nobody would name
-// anything: so long, or with so many digits, and neither a word nor a number.
+// anything: so long, or with letters and digits so mixed, and neither a word nor
+// a number.
 func holdsKey(name string) bool {
 	for i := 0; i < len(name); {
-		n, digits := 0, 0
+		n, turns := 0, 0 // turns counts where letters and digits meet
 		for i+n < len(name) && isAlnum(name[i+n]) {
-			if isDigit(name[i+n]) {
-				digits++
+			if n > 0 && isDigit(name[i+n]) != isDigit(name[i+n-1]) {
+				turns++
 			}
 			n++
 		}
-		if (n > 8 || n > 5 && digits > 1) && !isCommon(name[i:i+n]) {
+		if (n > 8 || n > 5 && turns > 2) && !isCommon(name[i:i+n]) {
 			return true
 		}
 		i += n + 1

@@ -109,7 +109,8 @@ X-Utf8-Mode: on
 X-H264-Level: 4
 X-S3-Mode: on
 X-I18n-Mode: on
-X-Oauth2-Token: 7f3a9c51e2b84d06`, "\n") {
+X-Oauth2-Token: 7f3a9c51e2b84d06
+X-Signature-Ed25519: 7f3a9c51e2b84d067f3a9c51e2b84d06`, "\n") {
 		if !passes(t, "https://a.example/", field) {
 			t.Errorf("%s does not pass", field)
 		}
