@@ -112,7 +112,7 @@ var registry = []group{
 		sourcemap x-sourcemap report-to x-accel-* x-sendfile x-sendfile-type`},
 	{misplaced, "IANA registry: obsolete or experimental", `accept-additions accept-features
 		amp-cache-transform c-ext c-man c-opt c-pep c-pep-info content-base content-id
-		content-script-type content-style-type content-version cookie2 default-style derived-from
+		content-script-type content-style-type content-version cookie2 default-style subok tk derived-from
 		differential-id ext getprofile man method-check method-check-expires negotiate opt p3p pep
 		pep-info pics-label profileobject protocol protocol-info protocol-query protocol-request public
 		referer-root safe security-scheme set-cookie2 setprofile uri`},
