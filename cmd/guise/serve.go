@@ -35,6 +35,10 @@ those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 
+The start page, opened on this machine, has a form that drops one URL, a host or
+everything from the cache; admin.address takes the same at /purge, as with
+curl -d 'what=example.com' http://127.0.0.1:9118/purge.
+
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
