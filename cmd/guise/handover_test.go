@@ -147,6 +147,12 @@ func TestRestartDropsNoConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+		// name and parent (proc(5)); systemd waits for its own children alone
+		if _, rest, _ := strings.Cut(string(stat), ") "); strings.Fields(rest)[1] != strconv.Itoa(os.Getpid()) {
+			t.Errorf("the last successor is no child of who started the first: %s", stat)
+		}
+	}
 	close(stop)
 	clients.Wait()
 	fmt.Fprintln(tunnel, "still here")

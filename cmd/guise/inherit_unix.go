@@ -18,8 +18,8 @@ import (
 )
 
 // Listeners come to a process from systemd (sd_listen_fds(3)), or from the
-// guise that it takes over from. That one cannot know the child's process id
-// beforehand, so it names its own.
+// guise that it takes over from. That one cannot know the successor's process id
+// beforehand, so it names that of the successor's parent.
 const (
 	firstInherited = 3
 	listenCount    = "LISTEN_FDS"
@@ -135,12 +135,14 @@ func (s *server) handover() (process int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	attributes, parent := asSibling()
 	// Not os/exec: it would make the descriptors block, and with them the
 	// listeners that still accept here.
 	child, err := syscall.ForkExec(strings.TrimSuffix(program, " (deleted)"), os.Args, &syscall.ProcAttr{
+		Sys: attributes,
 		Env: append(os.Environ(),
 			fmt.Sprintf("%s=%d", listenCount, len(files)),
-			fmt.Sprintf("%s=%d", listenParent, os.Getpid()),
+			fmt.Sprintf("%s=%d", listenParent, parent),
 			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(files)),
 			fmt.Sprintf("%s=%d", volumesPipe, firstInherited+len(files)+1)),
 		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd(), volumes.Fd()),
@@ -159,7 +161,7 @@ func (s *server) handover() (process int, err error) {
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	if n, err := hear.Read(make([]byte, 8)); n == 0 {
 		syscall.Kill(child, syscall.SIGKILL)
-		syscall.Wait4(child, nil, 0, nil)
+		syscall.Wait4(child, nil, 0, nil) // fails for a sibling, whose parent does it
 		return 0, fmt.Errorf("the successor did not get to serve: %w", err)
 	}
 	return child, nil
