@@ -1,12 +1,17 @@
+//go:build unix
+
 package main
 
 import (
 	"debug/elf"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -27,6 +32,17 @@ func TestUnitIsSandboxed(t *testing.T) {
 	}
 }
 
+// buildStatic builds the program as the Containerfile does, but for the paths
+// in it: others would have everything compiled once more.
+func buildStatic(t *testing.T, path string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // TestImageNeedsNothing: the program is static, as an image from scratch wants
 // it.
 func TestImageNeedsNothing(t *testing.T) {
@@ -34,11 +50,7 @@ func TestImageNeedsNothing(t *testing.T) {
 		t.Skip("images are Linux's")
 	}
 	path := filepath.Join(t.TempDir(), "guise")
-	build := exec.Command("go", "build", "-o", path, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildStatic(t, path)
 	f, err := elf.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -51,5 +63,94 @@ func TestImageNeedsNothing(t *testing.T) {
 	}
 	if libraries, err := f.ImportedLibraries(); err != nil || len(libraries) > 0 {
 		t.Errorf("it wants %v, %v", libraries, err)
+	}
+}
+
+// layOut makes the image's file system in root: what the Containerfile copies
+// from its build stage, and nothing else.
+func layOut(t *testing.T, root string) (user uint32) {
+	t.Helper()
+	recipe, err := os.ReadFile("../../scripts/Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, image, found := strings.Cut(string(recipe), "\nFROM scratch\n")
+	if !found {
+		t.Fatal("the image is not from scratch")
+	}
+	for _, m := range regexp.MustCompile(`(?m)^COPY --from=build (?:--chown=(\d+):\d+ )?(\S+) (\S+)$`).FindAllStringSubmatch(image, -1) {
+		owner, from, to := m[1], m[2], filepath.Join(root, m[3])
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		switch from {
+		case "/guise":
+			buildStatic(t, to)
+		case "/empty":
+			err = os.Mkdir(to, 0o755)
+		default:
+			var content []byte
+			if content, err = os.ReadFile(from); err == nil {
+				err = os.WriteFile(to, content, 0o644)
+			}
+		}
+		if id, _ := strconv.Atoi(owner); err == nil && owner != "" {
+			err = os.Chown(to, id, id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := regexp.MustCompile(`(?m)^USER (\d+):`).FindStringSubmatch(image)
+	if m == nil {
+		t.Fatal("the image has root run it")
+	}
+	id, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint32(id)
+}
+
+// TestImageServes: as its user, with no other file, and with a configuration
+// and sockets where the Containerfile says.
+func TestImageServes(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("only root changes its root")
+	}
+	root := t.TempDir()
+	user := layOut(t, root)
+	for _, own := range []string{root, filepath.Dir(root)} { // the test's
+		if err := os.Chmod(own, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at := root; at != "/"; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err != nil || info.Mode().Perm()&0o001 == 0 {
+			t.Skipf("other users do not get to %s", at)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(root, "etc/guise"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := `{profile: public, listeners: ["127.0.0.1:0"], console: {enabled: true}, admin: {address: "127.0.0.1:0", pprof: /run/guise/pprof}}`
+	if err := os.WriteFile(filepath.Join(root, "etc/guise/guise.yaml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said := &transcript{}
+	cmd := &exec.Cmd{Path: "/guise", Args: []string{"/guise", "serve", "--config", "/etc/guise/guise.yaml"}, Dir: "/", Stderr: said,
+		Env:         []string{"PATH=/bin"},
+		SysProcAttr: &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: user, Gid: user}}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	if err := askOnce(said.must(t, `listening on ([^ ]+:\d+)`)[1]); err != nil {
+		t.Error(err)
+	}
+	said.must(t, `metrics on http://`)
+	if info, err := os.Stat(filepath.Join(root, "run/guise/pprof")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket for pprof: %v, %v", info, err)
 	}
 }
