@@ -209,6 +209,18 @@ const pipeSize = 256 << 10
 // maxSplice is more than a pipe holds: the pipe's size sets the limit.
 const maxSplice = 1 << 20
 
+// awaitTCP waits until there is something to read, an end or an error.
+func awaitTCP(conn *net.TCPConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Read(func(fd uintptr) bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}, 0)
+		return n != 0 || err != nil
+	})
+}
+
 // readOnce and writeOnce do not tell the scheduler: sockets that never block
 // give it nothing to do, and waking its watcher after each pause costs a
 // busy proxy a tenth of its time.

@@ -154,8 +154,8 @@ func (s *stream) closeWrite() {
 	s.tunnel.finish()
 }
 
-// Sizes of buffers. A connection that cannot be asked whether it has bytes
-// waits with the small one; what fills it is worth the large one.
+// Sizes of buffers. A connection that cannot be waited for without one waits
+// with the small one; what fills it is worth the large one.
 const (
 	smallBuffer = 2 << 10
 	largeBuffer = 32 << 10
@@ -170,6 +170,9 @@ var (
 func (s *stream) copy() error {
 	large := false
 	for {
+		if !large {
+			s.await()
+		}
 		n, err := s.pass(large)
 		if err == io.EOF {
 			return nil
@@ -181,6 +184,17 @@ func (s *stream) copy() error {
 			return err
 		}
 		large = n > smallBuffer || !large && n == smallBuffer
+	}
+}
+
+// await waits until a Read would not, without a buffer, if the source can be
+// waited for like that. What goes wrong is for the Read to say.
+func (s *stream) await() {
+	switch src := s.src.(type) {
+	case interface{ WaitRead() }: // a stream of HTTP/2 has it
+		src.WaitRead()
+	case *net.TCPConn:
+		awaitTCP(src)
 	}
 }
 

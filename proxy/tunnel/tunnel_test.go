@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -404,5 +405,52 @@ func TestIdleFromTheStart(t *testing.T) {
 	r := start(t, full, kinds[0], Options{Idle: 2 * parkAfter, FromOrigin: make([]byte, smallBuffer)})
 	if err := r.wait(t); err != ErrIdle {
 		t.Error(err)
+	}
+}
+
+// A patient can be waited for without a buffer, as a stream of HTTP/2 can.
+type patient struct {
+	net.Conn
+	asked chan struct{} // closed once somebody waits
+	ready chan struct{} // closed once there is something
+	once  sync.Once
+	early atomic.Bool // it was read before that
+}
+
+func (p *patient) WaitRead() {
+	p.once.Do(func() { close(p.asked) })
+	<-p.ready
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	select {
+	case <-p.ready:
+	default:
+		p.early.Store(true)
+	}
+	return p.Conn.Read(b)
+}
+
+// TestNoBufferWaits: one is taken when there is something to put into it.
+func TestNoBufferWaits(t *testing.T) {
+	client, near := net.Pipe()
+	origin, far := tcpPair(t)
+	p := &patient{Conn: near, asked: make(chan struct{}), ready: make(chan struct{})}
+	done := make(chan error)
+	go func() {
+		_, err := Copy(t.Context(), p, far, Options{Idle: time.Minute})
+		done <- err
+	}()
+	go io.WriteString(client, "hello")
+	<-p.asked
+	close(p.ready)
+	receive(t, origin, "hello")
+	closeWrite(t, origin)
+	receiveEnd(t, client)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if p.early.Load() {
+		t.Error("a buffer waited")
 	}
 }

@@ -272,6 +272,7 @@ func (w *http2Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, w.st.err
 	}
 	w.st.hijacked = true
+	w.r, w.header = nil, nil // a tunnel may last for hours
 	h.wake()
 	conn := &http2Tunnel{w.st}
 	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, 16), bufio.NewWriterSize(conn, 16)), nil

@@ -29,6 +29,16 @@ func (t *http2Tunnel) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// WaitRead waits until Read would not. It needs no buffer meanwhile.
+func (t *http2Tunnel) WaitRead() {
+	st := t.st
+	st.h.mu.Lock()
+	defer st.h.mu.Unlock()
+	for st.in.left() == 0 && !st.closed && !st.remoteDone && st.err == nil && !st.readTill.passed {
+		st.cond.Wait()
+	}
+}
+
 // Write sends p within the flow control of stream and connection.
 func (t *http2Tunnel) Write(p []byte) (int, error) {
 	t.st.h.mu.Lock()
