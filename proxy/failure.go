@@ -162,6 +162,8 @@ func certificateFault(err error) (failure, bool) {
 func wireFault(err error) (failure, bool) {
 	var protocol *wire.ProtocolError
 	switch {
+	case errors.As(err, &protocol) && protocol.Status == http.StatusRequestHeaderFieldsTooLarge:
+		return failure{status: 502, kind: "http_response_header_section_size", title: "Answer too large", detail: "The head of the origin's answer is larger than this proxy takes."}, true
 	case errors.As(err, &protocol):
 		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
 	case errors.Is(err, wire.ErrIncomplete):

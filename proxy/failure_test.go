@@ -38,6 +38,8 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 		{"silent", "http://" + silent + "/", 504, "http_response_timeout"},
 		{"garbage", "http://" + reply("garbage\r\n\r\n") + "/", 502, "http_protocol_error"},
 		{"folded field", "http://" + reply("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n") + "/", 502, "http_protocol_error"},
+		{"large head", "http://" + reply("HTTP/1.1 200 OK\r\nA: "+strings.Repeat("b", 200<<10)+"\r\n\r\n") + "/", 502, "http_response_header_section_size"},
+		{"many fields", "http://" + reply("HTTP/1.1 200 OK\r\n"+strings.Repeat("A: b\r\n", 10_000)+"\r\n") + "/", 502, "http_response_header_section_size"},
 		{"two lengths", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab") + "/", 502, "http_protocol_error"},
 		{"length and coding", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") + "/", 502, "http_protocol_error"},
 		{"not TLS", "https://" + reply("HTTP/1.1 400 no\r\n\r\n") + "/", 502, "tls_protocol_error"},

@@ -16,7 +16,7 @@ package wire
 
 // A ProtocolError says that the peer broke the syntax of HTTP/1.1, or a limit.
 type ProtocolError struct {
-	Status int    // what a server answers, such as 400; no meaning for a response
+	Status int    // what a server answers, such as 400; of a response, 431 says that its head is too large
 	What   string // what is wrong; never holds a byte of the message
 }
 
