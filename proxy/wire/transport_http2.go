@@ -16,10 +16,11 @@ import (
 
 // What an HTTP/2 connection to an origin may hold or cause.
 const (
-	originWindow     = 1 << 20  // what one stream may send before it is read
-	originUnread     = 32 << 20 // what all may; with less unread, a stream that nobody reads stops no other
-	originConnWindow = 8 << 20  // the connection's window
-	originStreams    = 100      // at a time, unless the origin says how many
+	originWindow     = 128 << 10 // what one stream may send before it is read
+	originGrown      = 1 << 20   // the same, for one that is read
+	originUnread     = 32 << 20  // what all may: then no window grows, and no stream begins
+	originConnWindow = 8 << 20   // the connection's window, which all that came gives back: a stream that nobody reads stops no other
+	originStreams    = 100       // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second
 	originPingTime   = 15 * time.Second
 )
@@ -53,7 +54,7 @@ type HTTP2Conn struct {
 	retired  bool   // to be closed once no stream is left
 	going    bool   // GOAWAY came
 	err      error  // the connection has ended
-	unread   int    // of all streams
+	lent     int    // what streams may still send, or have sent, that nobody has read
 	unacked  int    // not given back to the connection's window yet
 	received int    // of that window
 	window   int64  // what we may send
@@ -137,7 +138,7 @@ func (c *HTTP2Conn) Reserve() bool {
 }
 
 func (c *HTTP2Conn) reserve() bool {
-	if !c.usable() || len(c.streams)+c.reserved >= c.most {
+	if !c.usable() || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*originWindow > originUnread {
 		return false
 	}
 	c.reserved++

@@ -337,11 +337,10 @@ func (c *HTTP2Conn) data(f frameHead) error {
 	return nil
 }
 
-// credit gives n bytes back to the connection's window, at once unless too
-// much is unread; c.mu is held.
+// credit gives n bytes back to the connection's window; c.mu is held.
 func (c *HTTP2Conn) credit(n int) {
 	c.unacked += n
-	if c.unacked < originConnWindow/4 || c.unread > originUnread || c.err != nil {
+	if c.unacked < originConnWindow/4 || c.err != nil {
 		return
 	}
 	c.out = appendWindowUpdate(c.output(), 0, c.unacked)

@@ -129,7 +129,8 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 		c.rest()
 		return nil, ErrNotProcessed
 	}
-	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1}
+	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: originWindow}
+	c.lent += st.allowed
 	st.cond.L = &c.mu
 	c.next += 2
 	if len(c.streams) == 0 && c.greeted {

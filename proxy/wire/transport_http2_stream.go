@@ -29,7 +29,8 @@ type originStream struct {
 	in         http2Input
 	length     int64
 	got        int64
-	received   int // of the window that we gave
+	allowed    int // the window that we give
+	received   int // of it
 	unacked    int
 	trailer    http.Header
 	remoteDone bool
@@ -202,6 +203,7 @@ func (c *HTTP2Conn) forget(st *originStream) {
 		return
 	}
 	delete(c.streams, st.id)
+	c.lent -= st.allowed - st.in.left()
 	st.reading.lift()
 	st.writing.lift()
 	if st.unwatch != nil {
@@ -340,7 +342,7 @@ func (st *originStream) takes(f frameHead, length int) error {
 		return streamFault(st.id, codeProtocol, "data before a head")
 	case st.remoteDone:
 		return streamFault(st.id, codeStreamClosed, "data after the end")
-	case st.received > originWindow:
+	case st.received > st.allowed:
 		return streamFault(st.id, codeFlowControl, "more data than the window")
 	}
 	st.got += int64(length)
@@ -356,19 +358,32 @@ func (st *originStream) accept(b []byte) {
 		return
 	}
 	st.in.add(b)
-	st.c.unread += len(b)
 	st.cond.Broadcast()
 }
 
-// credit gives n bytes back to the stream's window.
+// credit gives n bytes back to the stream's window, which grows where it is
+// read.
 func (st *originStream) credit(n int) {
-	if st.unacked += n; st.unacked < originWindow/4 || st.remoteDone || st.err != nil || st.c.err != nil {
+	c := st.c
+	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || c.err != nil {
 		return
 	}
-	st.c.out = appendWindowUpdate(st.c.output(), st.id, st.unacked)
+	grown := max(0, min(st.allowed, originGrown-st.allowed, originUnread-c.lent))
+	st.allowed += grown
+	c.lent += grown
+	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)
 	st.received -= st.unacked
 	st.unacked = 0
-	st.c.wake()
+	c.wake()
+}
+
+// taken notes that n bytes are read, or given up. What a stream may send counts
+// until it is over, then what is left of it.
+func (st *originStream) taken(n int) {
+	if c := st.c; c.streams[st.id] != st {
+		c.lent -= n
+		c.changed.Broadcast()
+	}
 }
 
 // endRemote notes that the response is whole.
@@ -408,9 +423,8 @@ func (b originBody) Read(p []byte) (int, error) {
 		st.reading.lift()
 	}
 	n := st.in.read(p)
-	c.unread -= n
+	st.taken(n)
 	st.credit(n)
-	c.credit(0)
 	if st.in.left() == 0 && st.remoteDone {
 		return n, st.deliver()
 	}
@@ -444,9 +458,8 @@ func (b originBody) Close() error {
 // drop lets go of what has come, and of what would.
 func (st *originStream) drop() {
 	st.closed = true
-	st.c.unread -= st.in.left()
+	st.taken(st.in.left())
 	st.in.free()
-	st.c.credit(0)
 	st.cond.Broadcast()
 	if !st.remoteDone {
 		st.abort(codeCancel, errBodyClosed)

@@ -141,6 +141,39 @@ func getHTTP2(t *testing.T, c *HTTP2Conn, url string) *http.Response {
 	return resp
 }
 
+// TestHTTP2UnreadBodiesStopNoOther: however many there are, and the windows of
+// those that are read grow.
+func TestHTTP2UnreadBodiesStopNoOther(t *testing.T) {
+	const unread = 90
+	written := make(chan bool, unread)
+	c, url := openHTTP2(t, 100, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/small" {
+			io.WriteString(w, "small")
+			return
+		}
+		w.Write(make([]byte, originWindow/2))
+		written <- true
+		w.Write(make([]byte, 2*originGrown))
+	})
+	for range unread {
+		defer getHTTP2(t, c, url).Body.Close()
+	}
+	for range unread {
+		<-written
+	}
+	large := getHTTP2(t, c, url)
+	if n, err := io.Copy(io.Discard, large.Body); n != originWindow/2+2*originGrown || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if st := large.Body.(originBody).st; st.allowed != originGrown {
+		t.Errorf("a window of %d bytes", st.allowed)
+	}
+	small := getHTTP2(t, c, url+"/small")
+	if got, err := io.ReadAll(small.Body); string(got) != "small" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestHTTP2UploadsEndWhole: a body that breaks off is reset, and who expects
 // 100 (Continue) sends nothing that is not wanted.
 func TestHTTP2UploadsEndWhole(t *testing.T) {
@@ -425,8 +458,8 @@ func FuzzHTTP2Origin(f *testing.F) {
 		<-over // until then its body, or an end that is due, may be on the way
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.unread != 0 || c.reserved != 0 || len(c.streams) != 0 {
-			t.Errorf("%d bytes, %d reserved and %d other streams are left", c.unread, c.reserved, len(c.streams))
+		if c.lent != 0 || c.reserved != 0 || len(c.streams) != 0 {
+			t.Errorf("%d bytes, %d reserved and %d other streams are left", c.lent, c.reserved, len(c.streams))
 		}
 	})
 }
