@@ -57,7 +57,7 @@ func collectAtRest() (stop func()) {
 			case <-tick.C:
 			}
 			if r.due(read("/gc/heap/allocs:bytes")) {
-				debug.FreeOSMemory()
+				clearUp()
 			}
 		}
 	})
@@ -65,6 +65,15 @@ func collectAtRest() (stop func()) {
 		cancel()
 		running.Wait()
 	}
+}
+
+// clearUp gives back all memory that is not in use. A collection halves the
+// stacks of goroutines that need little of them, once: those of clients' that
+// wait for their next request have grown three times for the last one.
+func clearUp() {
+	runtime.GC()
+	runtime.GC()
+	debug.FreeOSMemory() // collects once more
 }
 
 const (
