@@ -29,7 +29,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
 		project: []string{"guise/filters", "guise/cache", "guise/cache/ending", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks"},
-		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress"},
+		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress", "golang.org/x/net", "golang.org/x/sys"},
 	},
 	"guise/proxy/wire/http2test": {modules: []string{"golang.org/x/net"}}, // for tests alone
 

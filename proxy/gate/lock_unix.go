@@ -1,11 +1,10 @@
-//go:build unix
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
 package gate
 
 import (
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // lock keeps others from editing a file of folder until unlock is called. The
@@ -18,7 +17,7 @@ func lock(folder string) (unlock func()) {
 		return func() {}
 	}
 	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != syscall.EINTR {
 			return func() { f.Close() }
 		}
 	}
