@@ -64,10 +64,9 @@ type Cache struct {
 	model   *latencyModel
 	sleep   func(context.Context, time.Duration) error
 
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
-	fetches  sync.WaitGroup
-	inflight atomic.Int64 // bytes of bodies on their way into the store
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	fetches sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows, and what entries and flights say it guards
 	store    *store
@@ -159,7 +158,7 @@ func (c *Cache) Stats() Stats {
 	s := c.counters
 	s.Evicted, s.Rejected = c.store.evicted, c.store.rejected
 	s.Resources, s.Bytes = len(c.store.index), c.store.bytes()
-	s.FlightSize, s.Lingering = c.inflight.Load(), c.store.lingering.Load()
+	s.FlightSize, s.Lingering = c.store.inflight.Load(), c.store.lingering.Load()
 	return s
 }
 

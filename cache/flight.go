@@ -282,7 +282,7 @@ func (c *Cache) linger(f *flight) {
 		}
 		s.hold.use(1)
 	}
-	c.inflight.Add(-size)
+	c.store.inflight.Add(-size)
 }
 
 // await waits for the head of a flight. On an error the caller has left.

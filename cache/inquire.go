@@ -62,10 +62,14 @@ func (c *Cache) beingAsked(k key, found *finding) *flight {
 
 func (c *Cache) newSpool(f *flight) *spool {
 	o := c.options.Load()
-	return &spool{limit: o.Object, start: f.at, now: c.now, resize: func(by int64) bool {
-		return c.inflight.Add(by) > flightBudget(o)
+	most := o.Object
+	if n := f.resp.ContentLength; n >= 0 {
+		most = min(most, n)
+	}
+	return &spool{limit: o.Object, most: most, start: f.at, now: c.now, resize: func(by int64) bool {
+		return c.store.inflight.Add(by) > flightBudget(o)
 	}, scarce: func() bool {
-		return c.inflight.Load() > 2*flightBudget(o)
+		return c.store.inflight.Load() > 2*flightBudget(o)
 	}}
 }
 

@@ -36,7 +36,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	}
 	o := c.options.Load()
 	if e != nil && (resp.ContentLength > o.Object || o.Memory < 0 ||
-		c.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o) ||
+		c.store.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o) ||
 		c.store.lingering.Load()+max(resp.ContentLength, 0) > o.Memory) {
 		e = nil
 	}
@@ -68,8 +68,9 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }
 
-// flightBudget is how many bytes of bodies may be on their way into the store.
-func flightBudget(o *Options) int64 { return max(o.Memory/8, 64<<10) }
+// flightBudget is how many bytes of bodies may be on their way into the store: a
+// quarter of what it holds, or one of the largest.
+func flightBudget(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Memory/2), 64<<10) }
 
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.

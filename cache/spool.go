@@ -34,6 +34,7 @@ const pieceSize = 16
 // reader, and who lags behind by more than the limit is dropped.
 type spool struct {
 	limit int64
+	most  int64     // bytes that the body has at most
 	start time.Time // when the head came
 	now   func() time.Time
 
@@ -97,6 +98,7 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 	if s.sliding {
 		s.slide()
 	}
+	s.grow(len(p))
 	s.buf = append(s.buf, p...)
 	if s.resize(int64(cap(s.buf) - before)) {
 		s.sliding = true
@@ -104,6 +106,22 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 	s.note(s.now().Sub(s.start))
 	s.wake()
 	return nil
+}
+
+// grow makes room for n more bytes, and for no more than the body may have.
+func (s *spool) grow(n int) {
+	need := len(s.buf) + n
+	if need <= cap(s.buf) {
+		return
+	}
+	room := max(need, 2*cap(s.buf))
+	if cap(s.buf) >= 256<<10 {
+		room = max(need, cap(s.buf)/4*5)
+	}
+	if int64(room) > s.most {
+		room = max(need, int(s.most))
+	}
+	s.buf = append(make([]byte, 0, room), s.buf...)
 }
 
 // note remembers when bytes came. Where too many pieces come, neighbours are

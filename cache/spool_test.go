@@ -2,6 +2,8 @@ package cache
 
 import (
 	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,7 +14,7 @@ func TestSlowReaderOfALargeBodyKeepsLittleWhereMemoryIsScarce(t *testing.T) {
 	const size, step = 4 << 20, 64 << 10
 	for _, scarce := range []bool{false, true} {
 		var held int64
-		s := &spool{limit: 2 * size, now: time.Now, scarce: func() bool { return scarce }, resize: func(by int64) bool {
+		s := &spool{limit: 2 * size, most: size, now: time.Now, scarce: func() bool { return scarce }, resize: func(by int64) bool {
 			held += by
 			return true // as where the budget for bodies on their way is used up
 		}}
@@ -38,6 +40,45 @@ func TestSlowReaderOfALargeBodyKeepsLittleWhereMemoryIsScarce(t *testing.T) {
 			t.Errorf("the slow reader got %d bytes, %v, where memory is scarce", got, err)
 		case scarce && held > 4*ahead:
 			t.Errorf("%d bytes are kept where memory is scarce", held)
+		}
+	}
+}
+
+// What is as large as an object may be is stored, whether its size is announced or
+// not, and takes no more memory than it has to.
+func TestLargestObjectIsStored(t *testing.T) {
+	const object = 1 << 20
+	for _, announced := range []bool{true, false} {
+		for size, want := range map[int]int{object: 1, object + 1: 2} {
+			asked, text := 0, strings.Repeat("x", size)
+			c := New(Options{Memory: 8 * object, Object: object, Sharing: Shared})
+			rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked++
+				resp := parseResponse("200\nCache-Control: max-age=60", r)
+				resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), -1
+				if announced {
+					resp.ContentLength = int64(size)
+				}
+				return resp, nil
+			}))
+			for range 2 {
+				r, err := http.NewRequestWithContext(t.Context(), "GET", "http://origin.example/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := rt.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := drain(resp.Body, 2*object); n != int64(size) {
+					t.Fatalf("got %d bytes of %d", n, size)
+				}
+				c.settled()
+			}
+			if held := c.Stats().Bytes; asked != want || held > object+4<<10 {
+				t.Errorf("%d bytes, announced %t: the origin was asked %d times; %d bytes are held", size, announced, asked, held)
+			}
+			c.Close()
 		}
 	}
 }

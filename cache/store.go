@@ -51,6 +51,7 @@ func newSegment() *segment {
 type store struct {
 	budget    int64
 	lingering atomic.Int64 // held by readers of what is not stored any more
+	inflight  atomic.Int64 // held by bodies on their way into the store
 	index     map[key]*resource
 	byURL     map[string][]*resource
 	window    *segment // new
@@ -75,8 +76,11 @@ func newStore(budget int64) *store {
 
 func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.protected.bytes }
 
-// full reports whether there is more than the budget allows.
-func (s *store) full() bool { return s.bytes()+s.lingering.Load() > s.budget }
+// full reports whether there is more than the budget allows. An eighth of it is
+// for bodies on their way, beside it; more of these takes from it.
+func (s *store) full() bool {
+	return s.bytes()+s.lingering.Load()+max(0, s.inflight.Load()-s.budget/8) > s.budget
+}
 
 // get returns what is stored under k, or nil, and counts the request.
 func (s *store) get(k key) *resource {
