@@ -159,7 +159,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		c.leave(f)
 		q.latest = true
 		return t.fetch(q, finding{})
-	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found):
+	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found, false):
 		c.abandon(q, f)
 		return c.serveStale(q, found), nil
 	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
@@ -298,7 +298,7 @@ func (t *transport) fetchWhole(q *query) (*http.Response, error) {
 
 // failed is the answer when the origin could not be asked.
 func (t *transport) failed(q *query, found finding, err error) (*http.Response, error) {
-	if q.ctx.Err() == nil && t.c.staleInstead(q, found) {
+	if q.ctx.Err() == nil && t.c.staleInstead(q, found, true) {
 		return t.c.serveStale(q, found), nil
 	}
 	return nil, err

@@ -363,11 +363,13 @@ func TestStale(t *testing.T) {
 	unavailable := step{after: hour, give: "503\n\ndown", want: "503\n\ndown"}
 	standIn := func(give string) step { return step{after: hour, give: give, want: "200\nAge: 3600\n\na"} }
 	play(t, shared, map[string][]step{
-		"not unasked":               {given("Cache-Control: max-age=60"), failing},
+		"no answer":                 {given("Cache-Control: max-age=60"), standIn("error")},
+		"no answer, too late":       {given("Cache-Control: max-age=60"), {after: 25 * hour, give: "error", want: "error"}},
+		"no answer, no-cache asked": {given("Cache-Control: max-age=60"), {after: hour, do: "GET /\nCache-Control: no-cache", give: "error", want: "error"}},
 		"not for a 503 unasked":     {given("Cache-Control: max-age=60"), unavailable},
 		"stale-if-error, no answer": {given("Cache-Control: max-age=60, stale-if-error=7200"), standIn("error")},
 		"stale-if-error, 503":       {given("Cache-Control: max-age=60, stale-if-error=7200"), standIn("503\n\ndown")},
-		"stale-if-error, too late":  {given("Cache-Control: max-age=60, stale-if-error=600"), failing},
+		"stale-if-error, too late":  {given("Cache-Control: max-age=60, stale-if-error=600"), unavailable},
 		"stale-if-error, 404": {given("Cache-Control: max-age=60, stale-if-error=7200"),
 			{after: hour, give: "404\n\ngone", want: "404\n\ngone"}},
 		"stale-if-error and must-revalidate":  {given("Cache-Control: max-age=60, stale-if-error=7200, must-revalidate"), failing},

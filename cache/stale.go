@@ -2,7 +2,12 @@ package cache
 
 import (
 	"net/http"
+	"time"
 )
+
+// offline is how stale a response may be that stands in for an origin that
+// cannot be reached, if nobody has said anything about that.
+const offline = 24 * time.Hour
 
 // serverFailed reports whether a status is an error that RFC 5861 §4 speaks of.
 func serverFailed(status int) bool {
@@ -15,8 +20,9 @@ func serverFailed(status int) bool {
 
 // staleInstead reports whether a stale response may stand in for a failure
 // of the origin: stale-if-error allows it, in the response or the request
-// (RFC 5861 §4), and no directive forbids it (RFC 9111 §4.2.4).
-func (c *Cache) staleInstead(q *query, found finding) bool {
+// (RFC 5861 §4), or, in shared, that the origin cannot be reached at all; and no
+// directive forbids it (RFC 9111 §4.2.4).
+func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
 	e := found.e
 	if found.verdict != validateIt || found.view == nil || e.strict() || q.directives.noCache || q.directives.maxAge != absent {
 		return false
@@ -25,8 +31,11 @@ func (c *Cache) staleInstead(q *query, found finding) bool {
 	if q.sharing == Disguised && !e.personal {
 		age, life = q.now.Sub(found.view.since), e.told(found.view.since)
 	}
-	allowed := max(e.directives.staleIfError, q.directives.staleIfError)
-	return allowed > 0 && age-life <= allowed.duration()
+	allowed := max(e.directives.staleIfError, q.directives.staleIfError, 0).duration()
+	if unreachable && q.sharing == Shared {
+		allowed = max(allowed, offline)
+	}
+	return allowed > 0 && age-life <= allowed
 }
 
 func (c *Cache) serveStale(q *query, found finding) *http.Response {
