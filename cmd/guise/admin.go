@@ -117,7 +117,11 @@ func openDoorway(at string, h http.Handler) (*doorway, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen(network, address)
+	var how net.ListenConfig
+	if network == "unix" {
+		how.Control = ownersAlone
+	}
+	l, err := how.Listen(context.Background(), network, address)
 	if err != nil {
 		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = syscallErr.Err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"debug/elf"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,5 +153,24 @@ func TestImageServes(t *testing.T) {
 	said.must(t, `metrics on http://`)
 	if info, err := os.Stat(filepath.Join(root, "run/guise/pprof")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket for pprof: %v, %v", info, err)
+	}
+}
+
+// TestSocketIsItsOwnersFromTheStart: whatever the umask, there is no moment in
+// which others could connect.
+func TestSocketIsItsOwnersFromTheStart(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the mode is set afterwards")
+	}
+	path := filepath.Join(t.TempDir(), "socket")
+	how := net.ListenConfig{Control: ownersAlone}
+	defer syscall.Umask(syscall.Umask(0))
+	l, err := how.Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }

@@ -74,6 +74,12 @@ func inheritVolumes(load func(io.Reader) error) error {
 	return load(f)
 }
 
+// ownersAlone gives a socket the mode that Linux makes its file with: set only
+// afterwards, it would let others connect for a moment.
+func ownersAlone(_, _ string, raw syscall.RawConn) error {
+	return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) }) // elsewhere the file's mode is set afterwards alone
+}
+
 // announceReady tells whoever waits that this process serves: the guise it
 // takes over from, and systemd.
 func announceReady() {
