@@ -140,6 +140,18 @@ func (g *Gate) refusal(addr netip.Addr, most time.Duration) (wait time.Duration,
 	return a.refused.queue(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, most)
 }
 
+// forgive undoes one refusal of a source: many clients say who they are only
+// when they are asked, on every connection anew. l.mu is held.
+func (l *ledger) forgive(source client) {
+	a, ok := l.active[source]
+	if !ok {
+		a, ok = l.idle.Peek(source)
+	}
+	if ok {
+		a.refused.giveBack(refusalRate)
+	}
+}
+
 // Disturbances: what costs this side something and brings nobody anything,
 // such as a request that is taken back at once. One connection may have some;
 // many together must not have as many times that.
@@ -301,6 +313,9 @@ func (g *Gate) Begin(e Entrant) (*Use, error) {
 	if over := l.allow(a, now, each, all); over != nil {
 		l.release(a)
 		return nil, over
+	}
+	if e.Account != "" {
+		l.forgive(client{network: NetworkOf(e.Address)})
 	}
 	a.requests++
 	l.total.requests++

@@ -481,6 +481,34 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 	}
 }
 
+// TestWhoIsAskedAndSaysWhoItIsWasNotRefused: clients that never send their
+// credentials unasked are not held back for it.
+func TestWhoIsAskedAndSaysWhoItIsWasNotRefused(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 1000}, Now: c.now})
+	source := netip.MustParseAddr("192.0.2.1")
+	ask := func() {
+		t.Helper()
+		if hold, ok := g.Hold(source); hold != 0 || !ok {
+			t.Fatalf("held back for %v", hold)
+		}
+	}
+	for range 3 * refusalBurst {
+		ask()
+		u, err := g.Begin(Entrant{Address: source, Account: "ann"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.End()
+	}
+	for range refusalBurst {
+		ask()
+	}
+	if hold, _ := g.Hold(source); hold == 0 {
+		t.Error("those who are refused for good are not held back")
+	}
+}
+
 // TestConnectionsComeAtAMultipleOfTheRateOfRequests: and later after some were cut,
 // but not for long.
 func TestConnectionsComeAtAMultipleOfTheRateOfRequests(t *testing.T) {
