@@ -20,9 +20,9 @@ const (
 	awayBytes  = 64 << 10
 )
 
-// Those who keep coming get none, and are kept waiting: a client that is cut
-// at once is back at once, and to take it in over and over costs far more
-// than a descriptor.
+// Those who keep coming get none, and where they cannot be barred they are kept
+// waiting: a client that is cut at once is back at once, and to take it in over
+// and over costs far more than a descriptor.
 const (
 	keptAtOnce = 1024
 	keptTime   = time.Second
