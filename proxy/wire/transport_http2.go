@@ -55,6 +55,7 @@ type HTTP2Conn struct {
 	going    bool   // GOAWAY came
 	err      error  // the connection has ended
 	lent     int    // what streams may still send, or have sent, that nobody has read
+	crossing int    // frames that may come on streams that we gave up
 	unacked  int    // not given back to the connection's window yet
 	received int    // of that window
 	window   int64  // what we may send

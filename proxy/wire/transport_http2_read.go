@@ -136,7 +136,10 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	case frameHeaders, frameContinuation:
 		return c.head(f)
 	}
-	if f.kind != frameWindowUpdate { // of those an upload needs many, and they cost nothing
+	switch f.kind {
+	case frameWindowUpdate: // of those an upload needs many, and they cost nothing
+	case frameReset: // ends what we began
+	default:
 		if err := c.disturb(); err != nil {
 			return err
 		}
@@ -171,9 +174,11 @@ func (c *HTTP2Conn) control(f frameHead, b []byte) error {
 	case frameGoAway:
 		c.goAway(value &^ (1 << 31))
 	case frameReset:
-		if st := c.streams[f.stream]; st != nil {
-			st.wasReset(http2Code(value))
+		st := c.streams[f.stream]
+		if st == nil {
+			return c.late()
 		}
+		st.wasReset(http2Code(value))
 	case frameWindowUpdate:
 		return c.windowUpdate(f, int64(value&^(1<<31)))
 	}
@@ -393,7 +398,17 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	if st := c.streams[b.stream]; st != nil {
 		return st.head(b)
 	}
-	return c.disturb() // of a stream that we gave up
+	return c.late()
+}
+
+// late accounts for a frame on a stream that is over. One that we gave up may
+// have crossed our saying so; that costs the others on the connection nothing.
+func (c *HTTP2Conn) late() error {
+	if c.crossing > 0 {
+		c.crossing--
+		return nil
+	}
+	return c.disturb()
 }
 
 // decode feeds the next n bytes to the decoder of fields.

@@ -180,6 +180,7 @@ func (st *originStream) abort(code http2Code, err error) {
 		return
 	}
 	st.fail(err)
+	c.crossing += 2 // a head, and trailers or a reset
 	if c.err == nil {
 		c.out = appendReset(c.output(), st.id, code)
 		c.wake()

@@ -379,6 +379,42 @@ func TestHTTP2TrailersWithoutAPlace(t *testing.T) {
 	resp.Body.Close()
 }
 
+// TestHTTP2GivingUpCostsNoOther: answers to requests that were given up cross
+// the reset, and are no flood of the origin's; those that nobody asked for are.
+func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
+	said, origin := io.Pipe()
+	over := make(chan struct{})
+	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	origin.Write(appendSettings(nil))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	answer := func(stream uint32) error {
+		_, err := origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: stream}), 0x88))
+		return err
+	}
+	for stream := uint32(1); stream < 4*calmBurst; stream += 2 {
+		c.Reserve()
+		r, _ := http.NewRequestWithContext(gone, "GET", "https://a.example/", nil)
+		if _, err := c.RoundTrip(r); err != context.Canceled {
+			t.Fatal(err)
+		}
+		if answer(stream) != nil || !c.Usable() {
+			t.Fatalf("the connection ended after %d requests: %v", stream/2, c.err)
+		}
+	}
+	for range 8 * calmBurst {
+		if answer(1) != nil {
+			break
+		}
+	}
+	origin.Close()
+	<-over
+	var fault *http2Fault
+	if !errors.As(c.err, &fault) || fault.code != codeEnhanceYourCalm {
+		t.Errorf("a flood ends with %v", c.err)
+	}
+}
+
 // A fakeOrigin says what is in it, then ends.
 type fakeOrigin struct {
 	net.Conn
