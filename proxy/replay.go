@@ -21,6 +21,7 @@ type replay struct {
 	current *attempt
 	waiting bool // a Read of body has yet to return
 	settled bool // no attempt follows
+	closed  bool
 }
 
 // replaySize holds what forms and scripts send, and all that HTTP/2 lets a
@@ -59,11 +60,19 @@ func (p *replay) settle() {
 	p.mu.Lock()
 	p.settled = true
 	p.free()
-	over := p.current.closed
+	over := p.over()
 	p.mu.Unlock()
 	if over {
 		p.body.Close()
 	}
+}
+
+// over reports, once, that the body is to be closed: nobody will read it, and
+// nobody waits for a Read, which a Close might have to wait for as well.
+func (p *replay) over() bool {
+	over := p.settled && p.current.closed && !p.waiting && !p.closed
+	p.closed = p.closed || over
+	return over
 }
 
 // free gives the buffer back once nobody will want what is in it, or what an
@@ -93,12 +102,16 @@ func (a *attempt) Read(b []byte) (int, error) {
 	}
 	n, err = p.body.Read(b)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.waiting, p.err = false, err
 	if !p.gone {
 		p.held = append(p.held, b[:n]...)
 		a.at += n
 		p.free()
+	}
+	over := p.over()
+	p.mu.Unlock()
+	if over {
+		p.body.Close()
 	}
 	return n, err
 }
@@ -134,10 +147,10 @@ func (a *attempt) Close() error {
 	p := a.replay
 	p.mu.Lock()
 	a.closed = true
-	last := p.settled && p.current == a
 	p.free()
+	over := p.over()
 	p.mu.Unlock()
-	if last {
+	if over {
 		return p.body.Close()
 	}
 	return nil

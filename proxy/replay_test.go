@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -63,6 +64,46 @@ func TestReplayLosesNothingThatAnAttemptWaitedFor(t *testing.T) {
 		t.Errorf("the body is still open: %v", err)
 	}
 }
+
+// TestReplayIsClosedBehindAnAttempt: whoever gives up does not wait for what an
+// attempt waits for.
+func TestReplayIsClosedBehindAnAttempt(t *testing.T) {
+	body, client := io.Pipe()
+	reading := make(chan bool)
+	var busy sync.Mutex // as in the server's body, whose Close waits for a Read
+	p := newReplay(struct {
+		io.Reader
+		io.Closer
+	}{
+		readerFunc(func(b []byte) (int, error) {
+			busy.Lock()
+			defer busy.Unlock()
+			reading <- true
+			return body.Read(b)
+		}),
+		closerFunc(func() error {
+			busy.Lock()
+			defer busy.Unlock()
+			return body.Close()
+		}),
+	})
+	r := new(http.Request)
+	first := p.next(r).Body
+	go first.Read(make([]byte, 1))
+	<-reading
+	p.next(r).Body.Close()
+	p.settle()
+	if _, err := io.WriteString(client, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(client, "b"); err != io.ErrClosedPipe {
+		t.Errorf("the body is not closed: %v", err)
+	}
+}
+
+type closerFunc func() error
+
+func (f closerFunc) Close() error { return f() }
 
 // TestReplayIsWholeOrNotAtAll: what is too long is never begun anew.
 func TestReplayIsWholeOrNotAtAll(t *testing.T) {
