@@ -33,7 +33,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 		return t.fetch(q, found)
 	}
 	defer f.trace.silence()
-	if err := c.lead(q.ctx, f); err != nil {
+	if err := c.lead(q, f); err != nil {
 		return t.failed(q, found, err)
 	}
 	return t.arrived(q, found, f)
@@ -93,7 +93,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	if !c.join(f) {
 		return nil, false, nil
 	}
-	if err := c.await(q.ctx, f); err != nil {
+	if err := c.await(q, f); err != nil {
 		return nil, q.ctx.Err() != nil, err
 	}
 	e := f.entry

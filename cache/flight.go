@@ -52,7 +52,7 @@ type flight struct {
 	// if it is not to be stored. Its body then goes through spool.
 	entry    *entry
 	spool    *spool
-	first    *spoolReader // the leader's
+	first    *spoolReader // the leader's; nil if it has left. See seat
 	trailers []string     // announced; nil if none can come
 	fresh    *entry       // what a 304 says still stands
 	// mismatched says that the answer is about something else than what
@@ -61,6 +61,7 @@ type flight struct {
 
 	// Guarded by the cache's lock.
 	interested int                  // clients who wait or read
+	deserted   bool                 // the leader is not one of them any more
 	doomed     bool                 // the stored copy would be invalid already
 	viewers    map[string]time.Time // who used it since when, for the entry
 	stored     *entry               // entry with its body, once it is in the store
@@ -89,12 +90,12 @@ func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTrip
 // lead has a prepared flight bring its head to the leader. On an error the
 // caller has left. If nobody can join, all happens on the goroutine of the
 // leader, who would do nothing but wait for another.
-func (c *Cache) lead(ctx context.Context, f *flight) error {
+func (c *Cache) lead(q *query, f *flight) error {
 	if !f.alone {
 		c.fetches.Go(func() { c.fly(f) })
-		return c.await(ctx, f)
+		return c.await(q, f)
 	}
-	watch := ending.Of(ctx, (*leaving)(f))
+	watch := ending.Of(q.ctx, (*leaving)(f))
 	if c.send(f) {
 		c.fetches.Go(func() {
 			defer c.land(f)
@@ -109,7 +110,7 @@ func (c *Cache) lead(ctx context.Context, f *flight) error {
 			f.resp.Body.Close()
 			f.cancel(errNobody)
 		}
-		return context.Cause(ctx)
+		return context.Cause(q.ctx)
 	case f.err != nil:
 		c.leave(f)
 		return f.err
@@ -122,7 +123,7 @@ type leaving flight
 
 func (l *leaving) Ended() {
 	f := (*flight)(l)
-	f.c.leave(f)
+	f.c.desert(f)
 }
 
 // cancel ends what is under way.
@@ -286,7 +287,7 @@ func (c *Cache) linger(f *flight) {
 }
 
 // await waits for the head of a flight. On an error the caller has left.
-func (c *Cache) await(ctx context.Context, f *flight) error {
+func (c *Cache) await(q *query, f *flight) error {
 	select {
 	case <-f.head:
 		if f.err != nil {
@@ -294,10 +295,36 @@ func (c *Cache) await(ctx context.Context, f *flight) error {
 			return f.err
 		}
 		return nil
-	case <-ctx.Done():
-		c.leave(f)
-		return context.Cause(ctx)
+	case <-q.ctx.Done():
+		if f.leader == q {
+			c.desert(f)
+		} else {
+			c.leave(f)
+		}
+		return context.Cause(q.ctx)
 	}
+}
+
+// seat gives a flight's leader its reader, before the first byte can slide out. One
+// who has left has none: nobody would ever close it, and what it stands before
+// would be held for it.
+func (c *Cache) seat(f *flight) {
+	if !f.deserted {
+		f.first = f.spool.reader(f.leader.ctx, nil, func() { c.leave(f) })
+	}
+}
+
+// desert is leave for a leader who has not got the response.
+func (c *Cache) desert(f *flight) {
+	c.mu.Lock()
+	first := f.first
+	f.deserted = true
+	c.mu.Unlock()
+	if first != nil {
+		first.Close() // leaves
+		return
+	}
+	c.leave(f)
 }
 
 // startOf returns when the request began, as a client sees it, that joins a flight at

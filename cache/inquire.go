@@ -44,8 +44,8 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
 	f.confirmed, f.spool = true, c.newSpool(f)
 	c.view(e, q, f.given)
+	c.seat(f)
 	c.mu.Unlock()
-	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }
 
 // beingAsked returns the inquiry of the same kind under way about an entry, with the

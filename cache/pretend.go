@@ -99,7 +99,7 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 	c := t.c
 	f := c.inquire(q, found, t.next)
 	defer f.trace.silence()
-	if err := c.await(q.ctx, f); err != nil {
+	if err := c.await(q, f); err != nil {
 		return nil, err
 	}
 	if !f.confirmed {
@@ -115,7 +115,7 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 // false if the inquiry is of no use, such as when it failed: the next one may not.
 func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
 	c := t.c
-	if err := c.await(q.ctx, f); err != nil {
+	if err := c.await(q, f); err != nil {
 		return nil, q.ctx.Err() != nil, err
 	}
 	if !f.confirmed {

@@ -63,9 +63,8 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	}
 	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
+	c.seat(f)
 	c.mu.Unlock()
-	// The leader's reader stands before the first byte can slide out.
-	f.first = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 }
 
 // flightBudget is how many bytes of bodies may be on their way into the store: a

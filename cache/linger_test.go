@@ -1,0 +1,60 @@
+package cache
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+// Who goes before the head comes never reads the body: nothing of it counts as held
+// by a reader once those who stayed have it.
+func TestWhoLeavesBeforeTheHeadHoldsNothing(t *testing.T) {
+	for name, o := range map[string]Options{"shared": shared, "disguised": disguised} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, o, func(th *theatre) {
+				leader := th.visit("a", "")
+				follower := th.visit("b", "")
+				cl := th.call()
+				leader.stop()
+				<-leader.done
+				cl.respond(storableFields, 3)
+				io.WriteString(cl.body, "all")
+				cl.body.Close()
+				th.expect(follower, "all")
+				th.end(follower)
+				th.c.PurgeAll()
+				if got := th.c.Stats(); got.Lingering != 0 || got.FlightSize != 0 {
+					t.Errorf("%+v", got)
+				}
+			})
+		})
+	}
+}
+
+// The same of who leaves an inquiry that others have joined.
+func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, 4)
+		io.WriteString(cl.body, "body")
+		cl.body.Close()
+		th.expect(a, "body")
+		th.end(a)
+		time.Sleep(time.Second)
+
+		b, c := th.visit("b", ""), th.visit("c", "")
+		cl = th.call()
+		b.stop()
+		<-b.done
+		cl.respond(storableFields, 4)
+		io.WriteString(cl.body, "body")
+		cl.body.Close()
+		th.expect(c, "body")
+		th.end(c)
+		th.c.PurgeAll()
+		if got := th.c.Stats(); got.Lingering != 0 || got.FlightSize != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
