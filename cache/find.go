@@ -137,15 +137,7 @@ func (c *Cache) seemsFetched(q *query, e *entry) bool {
 // fetched it: only then can e seem to be that response. What the origin says
 // to whom it knows, about a copy of theirs, is its own.
 func (q *query) wouldShare(e *entry) bool {
-	d := &e.directives
-	forAll := d.public || d.sMaxAge != absent
-	switch {
-	case !q.known:
-		return true
-	case q.conditions.set, q.cookies && !forAll:
-		return false
-	}
-	return forAll || d.mustRevalidate
+	return !(q.known && q.conditions.set) && q.forAll(&e.directives)
 }
 
 // open reports whether a client who has not used e may start to.

@@ -112,6 +112,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
+	n.personal = n.personal || !q.forAll(&n.directives)
 	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
 		n.varyBy(names, q.r.Header)
 	}
@@ -131,10 +132,14 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	if d.noStore || d.private || !matchable || !slices.Equal(renewed.vary, old.vary) {
 		c.outdate(old, q.client)
 	}
-	if d.noStore || d.private || !matchable {
+	if d.noStore || d.private || !matchable || q.secret(d) {
 		return
 	}
-	c.insert(held.key, renewed, map[string]time.Time{q.client: f.given})
+	k := held.key
+	if renewed.personal && !old.personal {
+		k = q.personal // as a whole response would be, see shelf; the old one stays everybody's
+	}
+	c.insert(k, renewed, map[string]time.Time{q.client: f.given})
 }
 
 // learnFromHead updates or drops a stored response of GET by what a response

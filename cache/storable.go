@@ -26,8 +26,8 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	case d.private:
 		return nil, key{}
-	case len(q.r.Header["Authorization"]) > 0 && !d.public && !d.mustRevalidate && d.sMaxAge == absent:
-		return nil, key{} // RFC 9111 §3.5
+	case q.secret(&d):
+		return nil, key{}
 	case resp.StatusCode == http.StatusPartialContent && (!q.ranged || len(q.more) > 0):
 		return nil, key{}
 	}
@@ -66,6 +66,17 @@ func (q *query) shelf(h http.Header, d *directives) (key, bool) {
 		return q.personal, true
 	}
 	return q.everybody, true
+}
+
+// secret reports whether what the origin says to credentials is not to be stored
+// (RFC 9111 §3.5).
+func (q *query) secret(d *directives) bool {
+	return len(q.r.Header["Authorization"]) > 0 && !d.public && !d.mustRevalidate && d.sMaxAge == absent
+}
+
+// forAll reports whether what the origin says to q is everybody's.
+func (q *query) forAll(d *directives) bool {
+	return !q.secret(d) && (!q.cookies || d.public || d.sMaxAge != absent)
 }
 
 func setsCookie(h http.Header) bool {
