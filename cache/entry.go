@@ -110,6 +110,12 @@ func headerCost(h http.Header) int64 {
 func (e *entry) weigh() {
 	e.cost = entryOverhead + headerCost(e.header) + headerCost(e.trailer) +
 		e.content() + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
+	for i, lines := range e.selecting {
+		e.cost += int64(len(e.vary[i])) + fieldOverhead
+		for _, line := range lines {
+			e.cost += int64(len(line)) + fieldOverhead/2
+		}
+	}
 }
 
 // content returns how many bytes the body or parts take.
@@ -143,7 +149,7 @@ func storedHeader(h http.Header, d *directives) http.Header {
 	stored := make(http.Header, len(h)+1)
 	for name, lines := range h {
 		if !unstored[name] {
-			// The lines are shared: nobody writes to a header's slices in place.
+			// The lines are shared until detach: nobody writes to a header's slices in place.
 			stored[name] = lines
 		}
 	}
@@ -160,7 +166,7 @@ func storedHeader(h http.Header, d *directives) http.Header {
 	for _, name := range d.privateFields {
 		stored.Del(name)
 	}
-	return stored.Clone()
+	return stored
 }
 
 // hopByHop removes from a response on its way to the client what Connection

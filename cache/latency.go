@@ -3,6 +3,7 @@ package cache
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -154,7 +155,7 @@ func (m *latencyModel) of(origin string) *measured {
 	s, ok := m.origins.Get(origin)
 	if !ok {
 		s = &measured{heads: trait{products: 4, sum: 1}, bodies: trait{products: 4, sum: 1}}
-		m.origins.Add(origin, s)
+		m.origins.Add(strings.Clone(origin), s) // a part of a URL
 	}
 	return s
 }

@@ -295,6 +295,7 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 			c.supersede(old, e, disguised, viewers)
 		}
 	}
+	e.detach()
 	e.weigh()
 	e.all = newView(e.received)
 	if disguised {

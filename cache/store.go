@@ -3,6 +3,7 @@ package cache
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +109,7 @@ func (s *store) get(k key) *resource {
 func (s *store) add(k key, e *entry) {
 	r := s.index[k]
 	if r == nil {
+		k.site, k.owner = strings.Clone(k.site), strings.Clone(k.owner) // see detach
 		r = &resource{key: k, hash: s.counts.hash(k), in: s.window}
 		r.bytes = int64(len(k.site) + len(k.owner) + len(k.url))
 		s.index[k] = r
