@@ -220,3 +220,31 @@ func TestPurgeReachesAll(t *testing.T) {
 		t.Errorf("%d stored of what a POST said before", n)
 	}
 }
+
+// Bodies that are kept of answers to POST count as those on their way into the store do.
+func TestKeptBodiesAreCounted(t *testing.T) {
+	s := newScene(t, Options{Sharing: Shared, Memory: 1 << 20}) // half of it may be on its way
+	s.give = "200\nCache-Control: max-age=60\nContent-Location: /\n\n" + strings.Repeat("a", 300<<10)
+	post := func() *http.Response {
+		resp, err := s.rt.RoundTrip(s.request(step{do: "POST /\n\nbody"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	first, second := post(), post()
+	if got := s.c.Stats().FlightSize; got != 300<<10 {
+		t.Errorf("%d bytes on their way, want those of one", got)
+	}
+	io.Copy(io.Discard, second.Body)
+	if got := s.c.Stats().Stored; got != 0 {
+		t.Errorf("stored %d, though there was no room on the way", got)
+	}
+	first.Body.Close()
+	third := post()
+	io.Copy(io.Discard, third.Body)
+	third.Body.Close()
+	if got := s.c.Stats(); got.FlightSize != 0 || got.Stored != 1 {
+		t.Errorf("%+v", got)
+	}
+}

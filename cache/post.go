@@ -3,6 +3,7 @@ package cache
 import (
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -12,7 +13,7 @@ import (
 func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
 	q, ok := t.c.ask(&http.Request{Method: http.MethodGet, URL: r.URL, Header: r.Header}, o)
 	if !ok || o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK ||
-		resp.ContentLength < 0 || resp.ContentLength > o.Object {
+		resp.ContentLength < 0 || resp.ContentLength > o.Object || t.c.store.inflight.Load()+resp.ContentLength > flightBudget(o) {
 		return
 	}
 	described, ok := sameOrigin(r.URL, q.everybody.url, resp.Header.Get("Content-Location"))
@@ -26,7 +27,10 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 	if e == nil || !e.life.explicit || len(e.vary) > 0 {
 		return
 	}
-	resp.Body = &keptBody{ReadCloser: resp.Body, limit: resp.ContentLength, keep: func(body []byte) {
+	size := resp.ContentLength
+	t.c.store.inflight.Add(size)
+	over := sync.OnceFunc(func() { t.c.store.inflight.Add(-size) })
+	resp.Body = &keptBody{ReadCloser: resp.Body, limit: size, over: over, keep: func(body []byte) {
 		e.body = body
 		t.c.mu.Lock()
 		defer t.c.mu.Unlock()
@@ -42,6 +46,7 @@ type keptBody struct {
 	body  []byte
 	limit int64
 	keep  func([]byte)
+	over  func() // told once that nothing is held any more
 }
 
 func (b *keptBody) Read(p []byte) (int, error) {
@@ -55,6 +60,12 @@ func (b *keptBody) Read(p []byte) (int, error) {
 	}
 	if err != nil || int64(len(b.body)) > b.limit {
 		b.keep, b.body = nil, nil
+		b.over()
 	}
 	return n, err
+}
+
+func (b *keptBody) Close() error {
+	b.over()
+	return b.ReadCloser.Close()
 }
