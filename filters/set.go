@@ -118,9 +118,9 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			hopByHop{},
 			clientRoute{},
 			clientIdentity{},
+			cookies{o.Cookies}, // before who asks what cookies prove
 			unknownFields(o.Unknown, func(*Message) []string { return allow }),
 			ownAddress{},
-			cookies{o.Cookies},
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
 			prefetching{},

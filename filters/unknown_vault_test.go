@@ -44,6 +44,17 @@ func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
 	}
 }
 
+// Cookies that do not leave prove nothing.
+func TestFieldsOfStoresNeedTheCookiesThatLeave(t *testing.T) {
+	for policy, passes := range map[CookiePolicy]bool{CookiesPass: true, CookiesBlock: false} {
+		r := newRequest(t, "GET", "https://b.store.example/k", http.Header{"Cookie": {"a=b"}, "X-Amz-Acme": {"7f3a9c51e2b84d06"}})
+		scrubbed(t, newSet(t, Options{Cookies: policy}), r)
+		if got := r.Header["X-Amz-Acme"] != nil; got != passes {
+			t.Errorf("policy %d: passes: %t", policy, got)
+		}
+	}
+}
+
 // What is said of an upload or an event goes from requests that have neither.
 func TestFieldsOfUploadsGoFromRequestsForPages(t *testing.T) {
 	s := newSet(t, Options{})
