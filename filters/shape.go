@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -233,17 +234,6 @@ var annotations = [...]string{
 	"Microsoft.Dynamics.CRM.lookuplogicalname", "Microsoft.Dynamics.CRM.associatednavigationproperty",
 }
 
-// knownAnnotations returns those of a comma-separated list that are known.
-func knownAnnotations(list string) string {
-	var kept []string
-	for _, pattern := range annotations {
-		if hasToken([]string{list}, pattern) {
-			kept = append(kept, pattern)
-		}
-	}
-	return strings.Join(kept, ",")
-}
-
 // rebuildPrefer keeps the preferences that are known (RFC 7240), without
 // their parameters; timezone among others tells of the person.
 func rebuildPrefer(lines []string) string {
@@ -275,25 +265,32 @@ func partsWanted(parameters string) string {
 	kept := ""
 	for parameter := range splitQuoted(parameters, ';') {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-		if name != "include" && name != "omit" {
+		if name != "include" && name != "omit" || strings.Contains(kept, "; "+name+"=") {
 			continue
 		}
-		var parts []string
-		for part := range strings.FieldsSeq(strings.Trim(value, `"`)) {
-			for _, vocabulary := range [...]string{"http://www.w3.org/ns/ldp#", "http://www.w3.org/ns/oa#"} {
-				if term, ok := strings.CutPrefix(part, vocabulary); ok && strings.HasPrefix(term, "Prefer") && strings.IndexFunc(term, notLetter) < 0 && len(term) < 32 {
-					parts = append(parts, part)
-				}
-			}
-		}
-		if parts != nil {
+		if parts := knownOf(parts[:], strings.Fields(strings.Trim(value, `"`))); parts != nil {
 			kept += "; " + name + `="` + strings.Join(parts, " ") + `"`
 		}
 	}
 	return kept
 }
 
-func notLetter(r rune) bool { return !isLetter(r) }
+// parts are those of LDP 1.0 §7.2.2 and of the Web Annotation Protocol §4.2.
+var parts = [...]string{
+	"http://www.w3.org/ns/ldp#PreferContainment", "http://www.w3.org/ns/ldp#PreferMembership",
+	"http://www.w3.org/ns/ldp#PreferMinimalContainer", "http://www.w3.org/ns/ldp#PreferEmptyContainer",
+	"http://www.w3.org/ns/oa#PreferContainedDescriptions", "http://www.w3.org/ns/oa#PreferContainedIRIs",
+}
+
+// knownOf returns those of known that are listed, in one spelling and order.
+func knownOf(known, listed []string) (kept []string) {
+	for _, name := range known {
+		if slices.ContainsFunc(listed, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), name) }) {
+			kept = append(kept, name)
+		}
+	}
+	return kept
+}
 
 // joinKept writes the items that are not empty as a list.
 func joinKept(items []string) string {
@@ -324,8 +321,8 @@ func (p preference) keep(value string) string {
 			return p.name + "=" + coarse(n)
 		}
 	case "annotations":
-		if known := knownAnnotations(value); known != "" {
-			return p.name + `="` + known + `"`
+		if patterns := knownOf(annotations[:], strings.Split(value, ",")); patterns != nil {
+			return p.name + `="` + strings.Join(patterns, ",") + `"`
 		}
 	default:
 		for v := range strings.FieldsSeq(p.values) {
@@ -351,12 +348,16 @@ func rebuildWantDigest(lines []string, weights bool) string {
 		between = ";q="
 	}
 	var kept []string
+	var seen [len(digestAlgorithms)]bool
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
 			name, value, valued := strings.Cut(strings.Trim(item, " \t"), between)
-			for _, known := range digestAlgorithms {
+			for i, known := range digestAlgorithms {
+				if seen[i] || !strings.EqualFold(strings.TrimSpace(name), known) {
+					continue
+				}
+				before := len(kept)
 				switch {
-				case !strings.EqualFold(strings.TrimSpace(name), known):
 				case !valued && weights:
 					kept = append(kept, known)
 				case weights && isWeight(value):
@@ -364,6 +365,7 @@ func rebuildWantDigest(lines []string, weights bool) string {
 				case !weights && decimal(value, 10) == value && value != "":
 					kept = append(kept, known+between+value)
 				}
+				seen[i] = len(kept) > before
 			}
 		}
 	}
