@@ -49,7 +49,7 @@ func purge(s Store, what string) bool {
 		s.PurgeURL(what)
 		return true
 	}
-	host := strings.Trim(what, "[]")
+	host := strings.TrimSuffix(hostOf(what), ".")
 	if host == "" || strings.ContainsAny(host, " /?#@") {
 		return false
 	}
@@ -69,12 +69,18 @@ func byOwnPage(r *http.Request) bool {
 		(len(origins) == 0 || len(origins) == 1 && origins[0] == scheme(r)+"://"+r.Host) && literal(r.Host)
 }
 
-// literal reports whether a Host is an address or localhost.
-func literal(host string) bool {
+// hostOf returns a host without a port and brackets.
+func hostOf(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.Trim(host, "[]")
+}
+
+// literal reports whether a Host is an address or localhost.
+func literal(host string) bool {
+	host = hostOf(host)
+	_, err := netip.ParseAddr(host)
 	return err == nil || strings.EqualFold(host, "localhost")
 }
 

@@ -28,6 +28,10 @@ func TestPurge(t *testing.T) {
 		{" http://example.com/a?b ", "127.0.0.1:5", here, own, 200, "url http://example.com/a?b"},
 		{"example.com", "127.0.0.1:5", here, own, 200, "host example.com"},
 		{"[2001:db8::1]", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
+		{"2001:db8::1", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
+		{"[2001:db8::1]:8080", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
+		{"example.com:8080", "127.0.0.1:5", here, own, 200, "host example.com"}, // whatever the port
+		{"example.com.", "127.0.0.1:5", here, own, 200, "host example.com"},
 
 		{"", "127.0.0.1:5", here, own, 400, ""},
 		{"ftp://example.com/", "127.0.0.1:5", here, own, 400, ""},
