@@ -321,6 +321,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 		return // the whole one can answer what the part cannot
 	case e.part != nil && old.part == nil && same:
 		e.header = updated(old.header, e.header, &e.directives) // RFC 9111 §3.4
+		e.directives = parseDirectives(e.header["Cache-Control"])
 		e.becomeWhole(old.body, old)
 	case e.part != nil && old.part != nil && same:
 		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
