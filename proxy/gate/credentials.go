@@ -27,7 +27,8 @@ func readCredentials(values []string) credentials {
 		if !found || !isClientName(user) {
 			return credentials{}
 		}
-		return credentials{user: user, password: password}
+		// A copy: names are kept, and the password would be with them.
+		return credentials{user: strings.Clone(user), password: password}
 	case strings.EqualFold(scheme, "Bearer"):
 		return credentials{token: rest}
 	}
