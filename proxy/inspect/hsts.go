@@ -59,7 +59,7 @@ func (s *HSTS) Note(host string, values []string) (onward string) {
 	if !ok || !named {
 		return ""
 	}
-	s.note(site, host, age, subdomains)
+	s.note(strings.Clone(site), strings.Clone(host), age, subdomains) // parts of a request's whole head
 	if host != site || !subdomains {
 		return ""
 	}
