@@ -28,6 +28,9 @@ type finding struct {
 	// own is what the client itself last had instead of e. If that is the
 	// same representation, an origin would have answered with a 304.
 	own *entry
+	// outdated says that e is not what the store would give to others:
+	// its validator would tell the origin which clients still have it.
+	outdated bool
 }
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
@@ -102,7 +105,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		do := judge(q, own, q.now.Sub(v.since), own.told(v.since))
 		if do == serveIt || do == refreshIt {
 			if !c.seemsFetched(q, own) {
-				return finding{verdict: do, e: own, view: v}
+				return finding{verdict: do, e: own, view: v, outdated: do == refreshIt && q.outdated(own, r)}
 			}
 			// It is not there before all of it has come.
 			if q.plain() && !q.latest {
@@ -118,9 +121,18 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		}
 	}
 	if own != nil && whole(own) {
-		return finding{verdict: validateIt, e: own, view: own.views[q.client]}
+		return finding{verdict: validateIt, e: own, view: own.views[q.client], outdated: q.outdated(own, r)}
 	}
 	return finding{}
+}
+
+// outdated reports whether e is kept for some clients alone, and others have another.
+func (q *query) outdated(e *entry, r *resource) bool {
+	if !e.closed {
+		return false
+	}
+	latest := selected(r, q.r.Header, func(o *entry) bool { return !o.closed && whole(o) })
+	return latest == nil || !e.sameAs(latest)
 }
 
 // seemsFetched reports whether q's client is being given e, its own request for it not

@@ -147,3 +147,31 @@ func TestDifferingContent(t *testing.T) {
 		}
 	}
 }
+
+// Of the validators it gave, an origin gets those of the latest response alone: an
+// older one is kept for a few, and would be their name.
+func TestOnlyTheLatestValidatorGoesBack(t *testing.T) {
+	s := newScene(t, disguised)
+	s.run(
+		step{as: "a", give: "200\nCache-Control: max-age=100\nETag: \"1\"\n\na", want: "200\n\na"},
+		step{as: "b", after: 10 * time.Second, do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=100\nETag: \"2\"\n\nb", want: "200\n\nb"},
+		step{as: "a", after: 30 * time.Second, want: "200\n\na"},
+		step{as: "a", after: 21 * time.Second, give: "200\nCache-Control: max-age=100\nETag: \"3\"\n\nc", sent: "!If-None-Match", want: "200\n\nc"},
+		// It is another's latest now, and may be asked about.
+		step{as: "a", after: 51 * time.Second, give: "304\nETag: \"3\"", sent: "If-None-Match: \"3\"", want: "200\n\nc"},
+	)
+	// Nor does it get an older one behind the back of who is given a stale copy.
+	s = newScene(t, disguised)
+	s.run(
+		step{as: "a", give: "200\nCache-Control: max-age=100, stale-while-revalidate=100\nETag: \"1\"\n\na", want: "200\n\na"},
+		step{as: "b", after: 10 * time.Second, do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=100\nETag: \"2\"\n\nb", want: "200\n\nb"},
+		step{as: "a", after: 51 * time.Second, give: "200\nETag: \"3\"\n\nc", sent: "!If-None-Match", want: "200\n\na"},
+	)
+	// The same of a copy that an unsafe request of another's made doubtful.
+	s = newScene(t, disguised)
+	s.run(
+		step{as: "a", give: "200\nCache-Control: max-age=100, stale-if-error=100\nETag: \"1\"\n\na", want: "200\n\na"},
+		step{as: "b", do: "POST /\n\nx", give: "200\n\nok"},
+		step{as: "a", after: 51 * time.Second, give: "503\n\n", sent: "!If-None-Match", want: "200\n\na"},
+	)
+}

@@ -40,7 +40,7 @@ func (t *transport) answer(q *query) (*http.Response, error) {
 	case serveIt:
 		return t.c.hit(q, found.e, found.view), nil
 	case refreshIt:
-		t.refresh(q, found.e)
+		t.refresh(q, found)
 		return t.c.hit(q, found.e, found.view), nil
 	case pretendIt:
 		return t.pretend(q, found)
@@ -106,8 +106,8 @@ type refreshing struct {
 
 // refresh validates a stale entry in the background (RFC 5861 §3), unless
 // somebody does already.
-func (t *transport) refresh(q *query, e *entry) {
-	c := t.c
+func (t *transport) refresh(q *query, found finding) {
+	c, e := t.c, found.e
 	ctx := context.WithoutCancel(q.ctx)
 	behind := *q
 	behind.r = q.r.Clone(ctx)
@@ -146,7 +146,7 @@ func (t *transport) refresh(q *query, e *entry) {
 		defer stop()
 		behind.ctx = ctx
 		behind.latest = true
-		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e}); err == nil {
+		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e, outdated: found.outdated}); err == nil {
 			drain(resp.Body, c.options.Load().Object)
 		}
 	})
