@@ -118,9 +118,10 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			hopByHop{},
 			clientRoute{},
 			clientIdentity{},
-			cookies{o.Cookies}, // before who asks what cookies prove
-			unknownFields(o.Unknown, func(*Message) []string { return allow }),
+			cookies{o.Cookies},
 			ownAddress{},
+			// Reads what is a proof, when no filter before it takes that away.
+			unknownFields(o.Unknown, func(*Message) []string { return allow }),
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
 			prefetching{},

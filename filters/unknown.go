@@ -40,7 +40,18 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
 		}
 	}
-	alone := m.Visit.alone
+	// What proves who asks lets other fields stand beside it. If it goes itself, so do they.
+	for more := true; more; {
+		before := len(h)
+		log = f.sift(m, log)
+		more = len(h) < before && !m.Visit.alone
+	}
+	return sorted(log, n)
+}
+
+// sift looks at each field once, in no order.
+func (f unknownFilter) sift(m *Message, log []Change) []Change {
+	h, alone := m.Request.Header, m.Visit.alone
 	for name, lines := range h {
 		if len(lines) > 1 && slices.Contains(singletons[:], name) {
 			lines = lines[:1:1]
@@ -73,7 +84,7 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{name, Removed, why})
 		}
 	}
-	return sorted(log, n)
+	return log
 }
 
 const whyAlone = "browsers send no field of this name on their own"

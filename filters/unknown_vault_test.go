@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,37 @@ func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
 	} {
 		if !passes(t, plain, field) {
 			t.Errorf("%s does not pass", field)
+		}
+	}
+}
+
+// What goes itself proves nothing for others, in whatever order they come.
+func TestNoProofThatDoesNotLeave(t *testing.T) {
+	s := newSet(t, Options{})
+	for proof, other := range map[string]string{
+		"X-Acme-Client-Secret: alice@example.com": "X-Acme-Client-Id: 7f3a9c51e2b84d06",
+		"X-Acme-User-Token: 203.0.113.9":          "X-Acme-User-Id: 7f3a9c51e2b84d06",
+		"X-Token: 203.0.113.9":                    "X-Amz-Acme: 7f3a9c51e2b84d06",
+		"X-Token: c0000207":                       "X-Ms-Acme: 7f3a9c51e2b84d06",         // the client's own address
+		"Signature: sig1=:AAAA:":                  "Date: Tue, 15 Nov 1994 08:12:31 GMT", // of a page
+	} {
+		for range 20 {
+			h := http.Header{"User-Agent": {"a/1"}, "Accept": {"*/*"}}
+			for _, field := range []string{proof, other} {
+				name, value, _ := strings.Cut(field, ": ")
+				h.Set(name, value)
+			}
+			if name, _, _ := strings.Cut(other, ": "); name == "Date" {
+				h.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+			}
+			m := s.Read(newRequest(t, "GET", "https://a.example/", h), netip.MustParseAddr("192.0.2.7"))
+			s.Request(m, nil)
+			proofName, _, _ := strings.Cut(proof, ": ")
+			name, _, _ := strings.Cut(other, ": ")
+			if h[name] != nil || h[proofName] != nil {
+				t.Errorf("beside %s: %v", proof, h)
+				break
+			}
 		}
 	}
 }
