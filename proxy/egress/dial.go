@@ -27,14 +27,11 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check) (net.Conn, 
 	if err != nil {
 		return nil, dialError(err)
 	}
-	if e.hop == nil && slices.ContainsFunc(addrs, mayBeTranslated) {
+	closed := func(addr netip.Addr) bool { return ok(netip.AddrPortFrom(addr, t.Port)) != nil }
+	open := slices.DeleteFunc(addrs, closed)
+	if e.hop == nil && slices.ContainsFunc(open, mayBeTranslated) {
 		e.guard.translators.learn(ctx)
-	}
-	open := addrs[:0]
-	for _, addr := range addrs {
-		if ok(netip.AddrPortFrom(addr, t.Port)) == nil {
-			open = append(open, addr)
-		}
+		open = slices.DeleteFunc(open, closed)
 	}
 	if len(open) == 0 {
 		return nil, refusedDestination

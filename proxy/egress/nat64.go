@@ -118,9 +118,10 @@ func prefixesIn(addr netip.Addr) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// mayBeTranslated reports whether addr is open unless the network translates it.
+// mayBeTranslated reports whether addr, which is open, may be closed for what the
+// network translates it to.
 func mayBeTranslated(addr netip.Addr) bool {
-	return addr.Is6() && isPublic(addr) && !nat64.Contains(addr)
+	return addr.Is6() && !addr.IsLoopback() && !nat64.Contains(addr)
 }
 
 // translatedIn returns the IPv4 address behind the first bits of addr, which

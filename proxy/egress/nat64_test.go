@@ -107,6 +107,27 @@ func TestPrefixIsAskedForBeforeTheFirstAddress(t *testing.T) {
 	}
 }
 
+// TestPrefixInAnAllowedNetwork: what is denied stays so behind a prefix of the
+// network's own, private addresses, though these are let through.
+func TestPrefixInAnAllowedNetwork(t *testing.T) {
+	dns := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		if name == translatedName {
+			return []netip.Addr{netip.MustParseAddr("fd00:64::192.0.0.170")}, dnsmessage.RCodeSuccess
+		}
+		return []netip.Addr{netip.MustParseAddr("fd00:64::10.0.0.1")}, dnsmessage.RCodeSuccess
+	})
+	for host, allow := range map[string]string{"name.example": "name.example", "[fd00:64::10.0.0.1]": "fd00::/8"} {
+		e := newTestEgress(t, Options{Resolver: dns.resolver(), Allow: []string{allow}, Deny: []string{"10.0.0.1"}, ConnectTimeout: time.Second})
+		target, err := Canonical(host, 443)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Dial(t.Context(), Connect, target); !errors.As(err, new(*Refused)) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
 // TestNoPrefixIsNoTranslation: neither names that are not there nor name
 // servers that fail close anything, and what was known before a failure stays.
 func TestNoPrefixIsNoTranslation(t *testing.T) {
