@@ -100,6 +100,9 @@ func rebuildMediaRange(member string) string {
 			weight = rebuildWeight(value)
 			break // what follows a weight is accept-ext, of which there is none
 		}
+		if strings.Contains(out.String(), ";"+name+"=") {
+			continue // means nothing a second time, and could be an id a piece at a time
+		}
 		if canonical := mediaParameter(name, value); canonical != "" {
 			out.WriteString(";" + canonical)
 		}
@@ -376,5 +379,14 @@ var versionForm = regexp.MustCompile(`^(?:[vbr]?[0-9]{1,4}(?:[.-][0-9]{1,3}){0,3
 
 func versionNumber(s string) (string, bool) {
 	s = strings.ToLower(s)
-	return s, versionForm.MatchString(s)
+	return s, versionForm.MatchString(s) && countDigits(s) <= 8 // those of a date
+}
+
+func countDigits(s string) (n int) {
+	for i := range len(s) {
+		if isDigit(s[i]) {
+			n++
+		}
+	}
+	return n
 }
