@@ -298,14 +298,13 @@ func (w *http2Response) EnableFullDuplex() error { return nil }
 func (st *http2Stream) waitForRoom() bool {
 	h := st.h
 	for len(h.out) >= maxOutput && st.writeError() == nil {
-		if !st.queued {
-			st.queued = true
-			h.waiting = append(h.waiting, st)
-		}
+		st.queue()
 		h.wake()
 		st.cond.Wait()
 	}
-	return st.writeError() == nil
+	err := st.writeError()
+	st.leaveQueue(err != nil)
+	return err == nil
 }
 
 // sendHead appends a HEADERS frame, and as many CONTINUATION frames as it

@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -262,9 +263,9 @@ func (st *http2Stream) deliver() {
 // write sends p as DATA, the last of the stream if end is set. It waits for
 // room, up to wait if that is above 0, and returns when p was taken; soon lets
 // it wait for more before it is sent.
-func (st *http2Stream) write(p []byte, end, soon bool, wait time.Duration) (int, error) {
+func (st *http2Stream) write(p []byte, end, soon bool, wait time.Duration) (sent int, err error) {
 	h := st.h
-	sent := 0
+	defer func() { st.leaveQueue(err != nil) }()
 	for {
 		if err := st.writeError(); err != nil {
 			return sent, err
@@ -326,16 +327,34 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	switch {
 	case st.window <= 0:
 		h.admit() // the turn may have been this stream's, which cannot use it
-	case !st.queued:
-		st.queued = true
-		h.waiting = append(h.waiting, st)
+	default:
+		st.queue()
 	}
 	h.wake()
 	st.cond.Wait()
-	if st.err != nil || st.writeTill.passed {
+	return !st.writeTill.passed
+}
+
+// queue has the stream wait for its turn to send.
+func (st *http2Stream) queue() {
+	if !st.queued {
+		st.queued = true
+		st.h.waiting = append(st.h.waiting, st)
+	}
+}
+
+// leaveQueue is called when the stream does not wait any more. The turn of one
+// that failed, if it had one, is the next one's.
+func (st *http2Stream) leaveQueue(failed bool) {
+	h := st.h
+	if st.queued {
+		st.queued = false
+		at := slices.Index(h.waiting, st)
+		h.waiting = slices.Delete(h.waiting, at, at+1)
+	}
+	if failed {
 		h.admit()
 	}
-	return !st.writeTill.passed
 }
 
 // endLocal notes that all was sent.
