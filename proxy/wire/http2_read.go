@@ -70,8 +70,11 @@ func (h *http2Conn) next() (frameHead, error) {
 		h.mu.Lock()
 		quitting := h.quitting
 		h.mu.Unlock()
-		if quitting {
+		switch { // either may have cut a deadline that is lifted now
+		case quitting:
 			return frameHead{}, errQuit
+		case h.cut.Load():
+			return frameHead{}, errNotCalm
 		}
 		if err := c.firstRead(); err != nil {
 			return frameHead{}, err

@@ -313,7 +313,7 @@ func (st *http2Stream) waitForRoom() bool {
 func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name, value string))) {
 	h.encoded.Reset()
 	fields(func(name, value string) {
-		if name[0] != ':' && !validToken(name) {
+		if !strings.HasPrefix(name, ":") && !validToken(name) {
 			return
 		}
 		h.encoder.WriteField(hpack.HeaderField{

@@ -64,9 +64,10 @@ func (st *http2Stream) open(r *http.Request, end bool) {
 	r.Body = http2Body{st}
 }
 
-// serve runs the handler.
+// serve runs the handler. A panic, also one in the end of the response, resets
+// this stream alone.
 func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
-	whole := false
+	ended := false
 	defer func() {
 		if v := recover(); v != nil {
 			st.h.c.logPanic(v)
@@ -74,7 +75,9 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 				st.h.cutOff()
 			}
 		}
-		st.finish(whole)
+		if !ended {
+			st.finish(false)
+		}
 	}()
 	if refused != nil {
 		text := strconv.Itoa(refused.Status) + " " + http.StatusText(refused.Status) + ": " + refused.What + "\n"
@@ -85,7 +88,8 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	} else {
 		st.h.c.srv.Handler.ServeHTTP(&st.w, r)
 	}
-	whole = true
+	st.finish(true)
+	ended = true
 }
 
 // finish ends the response. One that is not whole is reset.

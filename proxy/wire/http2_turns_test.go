@@ -2,10 +2,12 @@ package wire
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -50,5 +52,51 @@ func TestHTTP2LostStreamsTakeNoTurn(t *testing.T) {
 	c.WriteWindowUpdate(0, 1<<20)
 	if got := c.SomeData(last); got != "some text" {
 		t.Errorf("the last stream got %q", got)
+	}
+}
+
+// TestHTTP2CutOffOutlastsALiftedDeadline: the reading goroutine may be about to
+// wait for the next frame, without a deadline, when a handler cuts the
+// connection off.
+func TestHTTP2CutOffOutlastsALiftedDeadline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client := dial(t, l.Addr().String())
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	c := newConn(&Server{}, nc)
+	c.rw, c.sock = quickest(nc)
+	c.readOnce = c.tryRead
+	c.br = getReader(c)
+	h := newHTTP2Conn(c)
+	h.greeted = true
+	c.readBy(time.Minute)
+	h.cutOff()
+	client.CloseWrite() // or it would wait for good
+	if _, err := h.next(); err != errNotCalm {
+		t.Errorf("it waited for a frame: %v", err)
+	}
+}
+
+// TestHTTP2FieldWithoutAName is dropped, as over HTTP/1.1, and what all heads of
+// the connection share stays whole.
+func TestHTTP2FieldWithoutAName(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["\x00"], w.Header()[""] = []string{"a"}, []string{"b"}
+		w.Header()["X"] = []string{"c"}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	for id := uint32(1); id <= 3; id += 2 {
+		c.Head(id, true, plainGet...)
+		if got := c.Headers(id); got.PseudoValue("status") != "200" || len(got.RegularFields()) != 2 {
+			t.Errorf("stream %d: %v", id, got.Fields)
+		}
 	}
 }
