@@ -3,10 +3,13 @@
 package wire
 
 import (
+	"crypto/tls"
+	"errors"
 	"net"
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,4 +53,34 @@ func TestSignalsAreNotTakenForTheOriginsEnd(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
+}
+
+// TestLookingAtAConnectionWaitsForNoWrite: an origin can make the TLS library
+// answer while a connection rests, and read none of it. The pool, and all who
+// want a connection, must not wait for that.
+func TestLookingAtAConnectionWaitsForNoWrite(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	sock := &tlsSocket{Conn: nc}
+	sock.rw, _ = quickest(nc)
+	p := newProbe(nc, tls.Client(sock, &tls.Config{InsecureSkipVerify: true}), sock)
+	if !p.quiet(false) {
+		t.Fatal("not quiet at first")
+	}
+	nc.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	sock.nowait = true
+	if _, err := sock.Write(make([]byte, 64<<20)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it waited: %v", err)
+	}
+	if p.quiet(false) {
+		t.Error("a connection on which a part of a record was sent is used again")
+	}
 }

@@ -59,15 +59,17 @@ func (p *probe) quiet(settled bool) bool {
 	defer func() { p.sock.nowait = false }()
 	var b [1]byte
 	n, err := p.tls.Read(b[:])
-	return n == 0 && err == os.ErrDeadlineExceeded
+	return n == 0 && err == os.ErrDeadlineExceeded && !p.sock.stuck
 }
 
-// A tlsSocket is a socket below TLS whose reads can be told not to wait.
+// A tlsSocket is a socket below TLS that can be told not to wait: a peer may
+// have said something that the library answers by itself (RFC 8446 §4.6.3).
 type tlsSocket struct {
 	net.Conn
 	rw     io.ReadWriter // of Conn
 	raw    syscall.RawConn
 	nowait bool
+	stuck  bool // a write would have had to wait
 	ended  bool // a read found the end of the bytes below TLS
 }
 
@@ -91,4 +93,18 @@ func (s *tlsSocket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *tlsSocket) Write(p []byte) (int, error) { return s.rw.Write(p) }
+func (s *tlsSocket) Write(p []byte) (int, error) {
+	if !s.nowait {
+		return s.rw.Write(p)
+	}
+	var n int
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) { n, err = writeNow(fd, [][]byte{p}) }); cerr != nil {
+		return 0, cerr
+	}
+	if n < len(p) && err == nil {
+		err = io.ErrShortWrite
+	}
+	s.stuck = s.stuck || err != nil
+	return max(n, 0), err
+}
