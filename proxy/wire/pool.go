@@ -64,7 +64,7 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 func (p *pool) put(c *originConn) {
 	c.idleAt = time.Now()
 	for _, old := range p.add(c) {
-		old.nc.Close() // outside the lock: TLS says goodbye with a write
+		old.closeIdle()
 	}
 }
 
@@ -142,7 +142,7 @@ func (p *pool) reap() {
 	}
 	p.mu.Unlock()
 	for _, c := range dead {
-		c.nc.Close()
+		c.closeIdle()
 	}
 }
 
@@ -162,6 +162,6 @@ func (p *pool) clear(forGood bool) {
 	}
 	p.mu.Unlock()
 	for _, c := range all {
-		c.nc.Close()
+		c.closeIdle()
 	}
 }

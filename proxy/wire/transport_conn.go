@@ -194,6 +194,13 @@ func (c *originConn) closeNow() {
 	c.nc.Close()
 }
 
+// closeIdle closes a connection of the pool. Under TLS it says goodbye, if that
+// can be sent at once.
+func (c *originConn) closeIdle() {
+	c.probe.hurry()
+	c.nc.Close()
+}
+
 // begin readies c for an exchange.
 func (c *originConn) begin() {
 	c.got, c.wrote, c.waiting = 0, 0, false

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"testing"
@@ -82,5 +83,50 @@ func TestLookingAtAConnectionWaitsForNoWrite(t *testing.T) {
 	}
 	if p.quiet(false) {
 		t.Error("a connection on which a part of a record was sent is used again")
+	}
+}
+
+// TestClosingARestingConnectionWaitsForNoWrite: it happens in the middle of
+// other clients' requests.
+func TestClosingARestingConnectionWaitsForNoWrite(t *testing.T) {
+	secure := httptest.NewTLSServer(nil) // for its certificate
+	secure.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer origin.Close() // which reads no more than the handshake
+	go tls.Server(origin, &tls.Config{Certificates: secure.TLS.Certificates}).Handshake()
+	sock := &tlsSocket{Conn: nc}
+	sock.rw, _ = quickest(nc)
+	tc := tls.Client(sock, &tls.Config{InsecureSkipVerify: true})
+	if err := tc.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	p := newProbe(nc, tc, sock)
+	sock.nowait = true
+	for n := 1; n > 0; { // all that it can take
+		n, _ = sock.Write(make([]byte, 64<<20))
+	}
+	sock.nowait = false
+	closed := make(chan struct{})
+	go func() {
+		(&originConn{nc: tc, sock: sock, probe: p}).closeIdle()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(2 * time.Second):
+		t.Error("it waits")
+		<-closed
 	}
 }

@@ -16,6 +16,8 @@ func newProbe(net.Conn, *tls.Conn, *tlsSocket) *probe { return nil }
 
 func (*probe) quiet(bool) bool { return false }
 
+func (*probe) hurry() {}
+
 type tlsSocket struct {
 	net.Conn
 	rw    io.ReadWriter // of Conn

@@ -62,6 +62,13 @@ func (p *probe) quiet(settled bool) bool {
 	return n == 0 && err == os.ErrDeadlineExceeded && !p.sock.stuck
 }
 
+// hurry has the connection wait for nothing any more.
+func (p *probe) hurry() {
+	if p.sock != nil {
+		p.sock.nowait = true
+	}
+}
+
 // A tlsSocket is a socket below TLS that can be told not to wait: a peer may
 // have said something that the library answers by itself (RFC 8446 §4.6.3).
 type tlsSocket struct {
