@@ -152,18 +152,19 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 	}
 	leave, err := p.connected(nc.RemoteAddr())
 	if err != nil {
-		p.turnAway(nc, nc.RemoteAddr(), protocol, err)
+		p.turnAway(nc, nc.RemoteAddr(), false, protocol, err)
 	}
 	return leave, err == nil
 }
 
 // turnAway ends a connection that is not let in, with an answer if that can be
-// understood. Who keeps coming is not even answered.
-func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, protocol Protocol, err error) {
+// understood. Who keeps coming is not even answered; a relay, which would be
+// barred with all its clients, comes on.
+func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, relayed bool, protocol Protocol, err error) {
 	a := p.current.Load()
 	client, isTCP := remote.(*net.TCPAddr)
 	switch again := isTCP && !a.gate.Answers(client.AddrPort().Addr()); {
-	case again && remote == nc.RemoteAddr() && p.barrier.bar(client.AddrPort().Addr()):
+	case again && !relayed && p.barrier.bar(client.AddrPort().Addr()):
 		drop(nc)
 	case again:
 		p.away.keep(nc)

@@ -95,7 +95,7 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 			opened.Remote = client
 		}
 		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
-			a.at.proxy.turnAway(a.Conn, opened.Remote, a.at.how.Protocol, err)
+			a.at.proxy.turnAway(a.Conn, opened.Remote, true, a.at.how.Protocol, err)
 			return opened, wire.ErrTaken
 		}
 	}
@@ -116,7 +116,7 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 func (a arrival) openTLS(opened wire.Opened) (wire.Opened, error) {
 	p := a.at.proxy
 	if err := p.awaitHandshake(opened.Remote); err != nil {
-		p.turnAway(a.Conn, opened.Remote, HTTPS, err)
+		p.turnAway(a.Conn, opened.Remote, a.relayed(), HTTPS, err)
 		return opened, wire.ErrTaken
 	}
 	config := a.at.how.TLS

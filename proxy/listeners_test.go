@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"guise/proxy/certs"
 )
@@ -185,6 +186,34 @@ func TestRelayedClients(t *testing.T) {
 				t.Errorf("%.60q, want status %q", got, c.status)
 			}
 		})
+	}
+}
+
+// TestRelayIsNeverBarred: what is refused to it, when it comes in its own name,
+// must not keep those out who come through it.
+func TestRelayIsNeverBarred(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Networks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})
+	open := serveAs(t, p, Listening{Relays: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	come := func(header string) net.Conn {
+		conn, err := net.DialTimeout("tcp", open, barredFor/2)
+		if err != nil {
+			t.Fatalf("the relay is barred: %v", err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(patience))
+		io.WriteString(conn, header)
+		return conn
+	}
+	for range 150 { // more than are answered
+		come("PROXY UNKNOWN\r\n")
+	}
+	conn := come("PROXY TCP4 192.0.2.7 127.0.0.1 1234 8118\r\n")
+	io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: "+o.address+"\r\nConnection: close\r\n\r\n")
+	if got, err := io.ReadAll(conn); !bytes.HasPrefix(got, []byte("HTTP/1.1 200 ")) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
