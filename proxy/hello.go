@@ -26,7 +26,8 @@ var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
 // early came before. It fails if they are no ClientHello, or one for another
 // host; nothing of them has gone anywhere then.
 func (c tlsCheck) begin(ctx context.Context, client net.Conn, early []byte) ([]byte, error) {
-	defer context.AfterFunc(ctx, func() { client.Close() })()
+	stop := context.AfterFunc(ctx, func() { client.Close() })
+	defer stop()
 	client.SetDeadline(time.Now().Add(c.timeout))
 	if _, err := client.Write(c.greeting); err != nil {
 		return nil, err
@@ -37,6 +38,9 @@ func (c tlsCheck) begin(ctx context.Context, client net.Conn, early []byte) ([]b
 	}
 	if !c.names(hello.ServerName) {
 		return nil, errNotTLS
+	}
+	if !stop() { // a tunnel alone may close what it works on
+		return nil, context.Cause(ctx)
 	}
 	client.SetDeadline(time.Time{})
 	return raw, nil

@@ -122,7 +122,8 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 				in.Close()
 			}
 		}()
-		defer context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })()
+		stop := context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })
+		defer stop()
 		why, left := in.hello(a.options.Timeouts.Head)
 		if !left {
 			why, left = in.approach(p.tunnels.ctx, a)
@@ -131,7 +132,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		switch {
 		case !left:
 			p.terminate(a, in)
-		case in.mayFallBack(a, why):
+		case in.mayFallBack(a, why) && stop(): // a tunnel alone may close what it works on
 			in.memory.Left(why)
 			p.fallBack(a, in)
 		default:
@@ -233,9 +234,7 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 		ctx = egress.WithIsolation(ctx, apart)
 	}
 	origin, err := a.egress.Dial(ctx, egress.Connect, in.target)
-	if in.closed.Swap(true) { // else Close would end what the tunnel ends
-		return
-	}
+	in.closed.Store(true) // or Close would end what the tunnel ends
 	if err != nil {
 		in.Conn.Close()
 		in.end(tunnel.Bytes{})
