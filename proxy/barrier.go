@@ -69,6 +69,7 @@ func (b *barrier) bar(addr netip.Addr) bool {
 	}
 	if !b.setAll() {
 		delete(b.until, source)
+		b.setAll() // or nobody would lift it where it stands
 		return false
 	}
 	if len(b.until) == 1 {

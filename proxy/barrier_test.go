@@ -103,3 +103,25 @@ func TestManyBarredSources(t *testing.T) {
 		b.mu.Unlock()
 	}
 }
+
+// TestSourceIsBarredEverywhereOrNowhere: where one listener cannot be guarded,
+// nobody lifts what stands before the others.
+func TestSourceIsBarredEverywhereOrNowhere(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody is barred")
+	}
+	var b barrier
+	defer b.close()
+	one, other := listen(t), listen(t)
+	defer b.guard(one)()
+	defer b.guard(other)()
+	other.Close()
+	if b.bar(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("it is barred from a listener that is closed")
+	}
+	conn, err := net.DialTimeout("tcp", one.Addr().String(), barredFor/2)
+	if err != nil {
+		t.Fatalf("it is barred from the other for good: %v", err)
+	}
+	conn.Close()
+}
