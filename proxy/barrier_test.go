@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"runtime"
@@ -124,4 +125,42 @@ func TestSourceIsBarredEverywhereOrNowhere(t *testing.T) {
 		t.Fatalf("it is barred from the other for good: %v", err)
 	}
 	conn.Close()
+}
+
+// TestNobodyIsBarredFromWhoeverHasTheListenersNext: that may be systemd, which
+// starts the next guise when somebody comes.
+func TestNobodyIsBarredFromWhoeverHasTheListenersNext(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nobody is barred")
+	}
+	for what, stop := range map[string]func(*Proxy) error{
+		"Shutdown": func(p *Proxy) error { return p.Shutdown(t.Context()) },
+		"Close":    (*Proxy).Close,
+	} {
+		p, _ := newProxy(t, nil)
+		l := listen(t)
+		kept, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		served := make(chan error, 1)
+		go func() { served <- p.Serve(l) }()
+		conn := dial(t, l.Addr().String())
+		io.WriteString(conn, "GET / HTTP/1.1\r\n\r\n")
+		io.ReadAll(conn) // so it is served
+		if !p.barrier.bar(netip.MustParseAddr("127.0.0.1")) {
+			t.Fatal("it cannot be barred")
+		}
+		if err := stop(p); err != nil {
+			t.Error(err)
+		}
+		<-served
+		next, err := net.DialTimeout("tcp", l.Addr().String(), barredFor/2)
+		if err != nil {
+			t.Errorf("after %s: %v", what, err)
+			continue
+		}
+		next.Close()
+	}
 }

@@ -287,16 +287,17 @@ func (p *Proxy) Purge(w http.ResponseWriter, r *http.Request) { console.Purge(p.
 // Shutdown stops accepting and waits for running requests and tunnels until
 // ctx ends; then it closes what is left and returns ctx's error.
 func (p *Proxy) Shutdown(ctx context.Context) error {
+	p.barrier.close()
 	err := p.server.Shutdown(ctx)
 	return errors.Join(err, p.tunnels.drain(ctx), p.Close())
 }
 
 // Close ends every connection at once.
 func (p *Proxy) Close() error {
+	p.barrier.close() // before the listeners
 	err := p.server.Close()
 	p.tunnels.close()
 	p.away.wait()
-	p.barrier.close()
 	p.current.Load().close()
 	return errors.Join(err, p.cache.Close())
 }
