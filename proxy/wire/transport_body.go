@@ -101,7 +101,7 @@ func (b *body) Close() error {
 		return nil
 	}
 	if !b.mu.TryLock() {
-		b.x.c.cancel(errBodyClosed) // a Read may be waiting
+		b.x.giveUp(errBodyClosed) // a Read may be waiting
 		b.mu.Lock()
 	}
 	defer b.mu.Unlock()

@@ -50,6 +50,11 @@ var longAgo = time.Unix(1, 0)
 func (c *originConn) cancel(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endFor(cause)
+}
+
+// endFor is cancel under the lock.
+func (c *originConn) endFor(cause error) {
 	if c.cause == nil {
 		c.cause = cause
 	}

@@ -17,6 +17,7 @@ type exchange struct {
 	watched ending.Watch // of ctx
 	sender  *sender      // nil without a request body
 	keep    bool         // the connection outlives the exchange
+	over    bool         // the response is whole; guarded by c.mu
 	body    body
 }
 
@@ -132,7 +133,7 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 // the pool if it may, and is what it should be between two exchanges.
 func (x *exchange) finish() {
 	c := x.c
-	keep := x.keep
+	keep := x.keep && x.conclude()
 	if s := x.sender; s != nil {
 		s.settle()
 		if s.leave(x.watched) {
@@ -161,6 +162,24 @@ func (x *exchange) abort() {
 		x.sender.stop()
 	}
 	x.c.release()
+}
+
+// conclude ends the time in which giveUp may cancel, and reports whether it
+// has not.
+func (x *exchange) conclude() bool {
+	x.c.mu.Lock()
+	defer x.c.mu.Unlock()
+	x.over = true
+	return x.c.cause == nil
+}
+
+// giveUp cancels the exchange, unless the connection may be another's by now.
+func (x *exchange) giveUp(cause error) {
+	x.c.mu.Lock()
+	defer x.c.mu.Unlock()
+	if !x.over {
+		x.c.endFor(cause)
+	}
 }
 
 // Ended cancels the exchange when its context has ended.
