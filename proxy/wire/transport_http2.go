@@ -139,7 +139,7 @@ func (c *HTTP2Conn) Reserve() bool {
 }
 
 func (c *HTTP2Conn) reserve() bool {
-	if !c.usable() || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*originWindow > originUnread {
+	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*originWindow > originUnread {
 		return false
 	}
 	c.reserved++
@@ -301,7 +301,8 @@ func (c *HTTP2Conn) write() {
 	for len(c.out) > 0 {
 		b := c.out
 		c.out = nil
-		for _, st := range c.streams { // there is room again
+		c.changed.Broadcast() // there is room again
+		for _, st := range c.streams {
 			if st.sending {
 				st.cond.Broadcast()
 			}
