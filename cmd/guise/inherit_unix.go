@@ -166,7 +166,9 @@ func (s *server) handover() (process int, err error) {
 	defer tell.Close()
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	if n, err := hear.Read(make([]byte, 8)); n == 0 {
-		syscall.Kill(child, syscall.SIGKILL)
+		if errors.Is(err, os.ErrDeadlineExceeded) { // else it has ended, and its number may be another's by now
+			syscall.Kill(child, syscall.SIGKILL)
+		}
 		syscall.Wait4(child, nil, 0, nil) // fails for a sibling, whose parent does it
 		return 0, fmt.Errorf("the successor did not get to serve: %w", err)
 	}
