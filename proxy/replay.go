@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 )
@@ -13,6 +14,8 @@ import (
 type replay struct {
 	reading sync.Mutex // held while body is read, and taken before mu
 	body    io.ReadCloser
+	names   http.Header // the trailer as it was announced
+	trailer http.Header // filled in by body, while that is read
 
 	mu      sync.Mutex
 	held    []byte // all that was read, unless a part is gone
@@ -30,15 +33,16 @@ const replaySize = 64 << 10
 
 var replays = sync.Pool{New: func() any { b := make([]byte, 0, replaySize); return &b }}
 
-func newReplay(body io.ReadCloser) *replay {
-	return &replay{body: body, held: *replays.Get().(*[]byte)}
+func newReplay(body io.ReadCloser, trailer http.Header) *replay {
+	return &replay{body: body, names: maps.Clone(trailer), trailer: trailer, held: *replays.Get().(*[]byte)}
 }
 
 // An attempt is the body for one round trip.
 type attempt struct {
-	replay *replay
-	at     int // of what is held
-	closed bool
+	replay  *replay
+	trailer http.Header
+	at      int // of what is held
+	closed  bool
 }
 
 // next returns r with the whole body, or nil if a part of that is gone. The
@@ -49,9 +53,10 @@ func (p *replay) next(r *http.Request) *http.Request {
 	if p.gone {
 		return nil
 	}
-	p.current = &attempt{replay: p}
+	// A trailer of its own: an attempt before may be where body ends.
+	p.current = &attempt{replay: p, trailer: maps.Clone(p.names)}
 	again := *r
-	again.Body = p.current
+	again.Body, again.Trailer = p.current, p.current.trailer
 	return &again
 }
 
@@ -96,6 +101,15 @@ func (a *attempt) Read(b []byte) (int, error) {
 	p := a.replay
 	p.reading.Lock()
 	defer p.reading.Unlock()
+	n, err := a.read(b)
+	if err == io.EOF {
+		maps.Copy(a.trailer, p.trailer)
+	}
+	return n, err
+}
+
+func (a *attempt) read(b []byte) (int, error) {
+	p := a.replay
 	b, n, err := a.prepare(b)
 	if n > 0 || err != nil || len(b) == 0 {
 		return n, err

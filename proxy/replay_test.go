@@ -16,7 +16,7 @@ func TestReplayLosesNothingThatAnAttemptWaitedFor(t *testing.T) {
 	p := newReplay(struct {
 		io.Reader
 		io.Closer
-	}{readerFunc(func(b []byte) (int, error) { reads <- true; return body.Read(b) }), body})
+	}{readerFunc(func(b []byte) (int, error) { reads <- true; return body.Read(b) }), body}, nil)
 	r := new(http.Request)
 	first := p.next(r).Body
 	gave := make(chan string)
@@ -86,7 +86,7 @@ func TestReplayIsClosedBehindAnAttempt(t *testing.T) {
 			defer busy.Unlock()
 			return body.Close()
 		}),
-	})
+	}, nil)
 	r := new(http.Request)
 	first := p.next(r).Body
 	go first.Read(make([]byte, 1))
@@ -101,6 +101,40 @@ func TestReplayIsClosedBehindAnAttempt(t *testing.T) {
 	}
 }
 
+// TestReplayGivesEachAttemptItsTrailers: the client may end the body for the
+// attempt before, while the head of the next one is written.
+func TestReplayGivesEachAttemptItsTrailers(t *testing.T) {
+	r := &http.Request{Trailer: http.Header{"Sum": nil}}
+	reading, client := make(chan bool), make(chan bool)
+	p := newReplay(io.NopCloser(readerFunc(func(b []byte) (int, error) {
+		reading <- true
+		<-client
+		r.Trailer["Sum"] = []string{"7"}
+		return copy(b, "7"), io.EOF
+	})), r.Trailer)
+	first := p.next(r)
+	ended := make(chan bool)
+	go func() {
+		io.ReadAll(first.Body)
+		close(ended)
+	}()
+	<-reading
+	second := p.next(r)
+	close(client)
+	<-ended
+	if sum, there := second.Trailer["Sum"]; !there || sum != nil {
+		t.Errorf("before its end the second attempt has %q, %v", sum, there)
+	}
+	if body, err := io.ReadAll(second.Body); string(body) != "7" || err != nil {
+		t.Errorf("got %q, %v", body, err)
+	}
+	for _, r := range []*http.Request{first, second} {
+		if got := r.Trailer.Get("Sum"); got != "7" {
+			t.Errorf("trailer %q", got)
+		}
+	}
+}
+
 type closerFunc func() error
 
 func (f closerFunc) Close() error { return f() }
@@ -109,7 +143,7 @@ func (f closerFunc) Close() error { return f() }
 func TestReplayIsWholeOrNotAtAll(t *testing.T) {
 	for _, size := range []int{0, 1, replaySize - 1, replaySize} {
 		whole := strings.Repeat("a", size)
-		p := newReplay(io.NopCloser(strings.NewReader(whole)))
+		p := newReplay(io.NopCloser(strings.NewReader(whole)), nil)
 		for range 3 {
 			r := p.next(new(http.Request))
 			if r == nil && size == replaySize {

@@ -100,7 +100,7 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return s.attempts(r, func() *http.Request { return r })
 	}
-	body := newReplay(r.Body)
+	body := newReplay(r.Body, r.Trailer)
 	defer body.settle()
 	return s.attempts(body.next(r), func() *http.Request { return body.next(r) })
 }
