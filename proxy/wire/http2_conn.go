@@ -19,12 +19,13 @@ const (
 	streamWindow  = 512 << 10
 	connWindow    = 2 << 20
 	headerTable   = 4 << 10
-	maxOutput     = 64 << 10  // frames that wait to be written, before handlers wait too
-	maxUnsent     = 256 << 10 // the same, before the client is cut that makes us answer and does not read
-	maxContinued  = 48        // CONTINUATION frames of one head
-	calmBurst     = 1000      // frames that cost us and bring nobody anything, at once
-	calmPerSecond = 100       // and in the long run
-	calmUnsaid    = 50        // of them before [Server.Disturbed] is asked
+	maxOutput     = 64 << 10      // frames that wait to be written, before handlers wait too
+	maxHeads      = 2 * maxOutput // the same, with heads
+	maxUnsent     = 256 << 10     // the same, before the client is cut that makes us answer and does not read
+	maxContinued  = 48            // CONTINUATION frames of one head
+	calmBurst     = 1000          // frames that cost us and bring nobody anything, at once
+	calmPerSecond = 100           // and in the long run
+	calmUnsaid    = 50            // of them before [Server.Disturbed] is asked
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -68,6 +69,7 @@ type http2Conn struct {
 	writing  bool
 	written  sync.Cond      // writing ended
 	waiting  []*http2Stream // for room in out or in the window, in order
+	heads    []*http2Stream // with a head, for room in out
 }
 
 // An endedStream is remembered so that what still comes on it is told from
@@ -258,6 +260,11 @@ func (h *http2Conn) write() {
 	for len(h.out) > 0 {
 		b := h.out
 		h.out = nil
+		for _, st := range h.heads {
+			st.headWaits = false
+			st.cond.Broadcast()
+		}
+		h.heads = nil
 		h.admit()
 		if d := h.times.Write; d > 0 {
 			h.c.nc.SetWriteDeadline(time.Now().Add(d))

@@ -294,17 +294,19 @@ func (w *http2Response) SetWriteDeadline(t time.Time) error {
 func (w *http2Response) EnableFullDuplex() error { return nil }
 
 // waitForRoom waits while too much waits to be written, and tells whether the
-// stream can still send.
+// stream can still send. Bodies leave room for heads, which need no window: who
+// waits here does not stand in line for either.
 func (st *http2Stream) waitForRoom() bool {
 	h := st.h
-	for len(h.out) >= maxOutput && st.writeError() == nil {
-		st.queue()
+	for len(h.out) >= maxHeads && st.writeError() == nil {
+		if !st.headWaits {
+			st.headWaits = true
+			h.heads = append(h.heads, st)
+		}
 		h.wake()
 		st.cond.Wait()
 	}
-	err := st.writeError()
-	st.leaveQueue(err != nil)
-	return err == nil
+	return st.writeError() == nil
 }
 
 // sendHead appends a HEADERS frame, and as many CONTINUATION frames as it

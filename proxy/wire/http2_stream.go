@@ -36,7 +36,8 @@ type http2Stream struct {
 
 	// To the client.
 	window    int64
-	queued    bool
+	queued    bool // in http2Conn.waiting
+	headWaits bool // in http2Conn.heads
 	localDone bool
 	writeTill http2Deadline
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,6 +54,57 @@ func TestHTTP2LostStreamsTakeNoTurn(t *testing.T) {
 	if got := c.SomeData(last); got != "some text" {
 		t.Errorf("the last stream got %q", got)
 	}
+}
+
+// TestHTTP2HeadsWaitForNoWindow: there is none for them (RFC 9113 §5.2.1). Where a
+// client leaves a response unread that has taken all of the connection's, the
+// others still have their heads.
+func TestHTTP2HeadsWaitForNoWindow(t *testing.T) {
+	streams := make(chan *http2Stream)
+	answer := make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		streams <- w.(*http2Response).st
+		<-answer
+		if r.URL.Path == "/large" {
+			io.WriteString(w, strings.Repeat("x", firstWindow))
+		}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.Head(1, true, append(plainGet[:3:3], ":path: /large")...)
+	large := <-streams
+	h := large.h
+	until := func(is func() bool) {
+		for {
+			h.mu.Lock()
+			now := is()
+			h.mu.Unlock()
+			if now {
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	until(func() bool { // the settings are written
+		rests := !h.writing && len(h.out) == 0
+		h.writing = h.writing || rests // as if the client did not read for a while
+		return rests
+	})
+	answer <- true
+	until(func() bool { return len(h.out) >= maxOutput && large.queued })
+	until(func() bool { // as if there had been heads already
+		h.out = append(appendFrameHead(h.out, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+		return len(h.out) >= maxHeads
+	})
+	c.Head(3, true, plainGet...)
+	small := <-streams
+	answer <- true
+	until(func() bool { return small.headWaits })
+	h.mu.Lock()
+	h.writing = false
+	h.wake()
+	h.mu.Unlock()
+	c.Headers(3)
 }
 
 // TestHTTP2CutOffOutlastsALiftedDeadline: the reading goroutine may be about to
