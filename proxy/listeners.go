@@ -86,46 +86,58 @@ var _ wire.Opener = arrival{}
 // Open implements [wire.Opener].
 func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 	opened := wire.Opened{Conn: a.Conn, Remote: a.Conn.RemoteAddr()}
+	returns := false
+	defer func() {
+		if !returns && opened.Leave != nil { // a panic: nobody else will
+			opened.Leave()
+		}
+	}()
+	err := a.open(ctx, &opened)
+	returns = true
+	return opened, err
+}
+
+func (a arrival) open(ctx context.Context, opened *wire.Opened) error {
 	if a.relayed() {
 		client, err := readRelayed(a.Conn)
 		if err != nil {
-			return opened, err
+			return err
 		}
 		if client != nil {
 			opened.Remote = client
 		}
 		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
 			a.at.proxy.turnAway(a.Conn, opened.Remote, true, a.at.how.Protocol, err)
-			return opened, wire.ErrTaken
+			return wire.ErrTaken
 		}
 	}
 	switch a.at.how.Protocol {
 	case HTTPS:
 		return a.openTLS(opened)
 	case SOCKS5:
-		err := a.at.proxy.openSOCKS(ctx, &opened)
+		err := a.at.proxy.openSOCKS(ctx, opened)
 		if tcp, isTCP := opened.Conn.(*net.TCPConn); isTCP && err != nil && err != wire.ErrTaken {
 			letRead(tcp) // why it was refused
 		}
-		return opened, err
+		return err
 	}
-	return opened, nil
+	return nil
 }
 
 // openTLS does the handshake, if the client may have one now.
-func (a arrival) openTLS(opened wire.Opened) (wire.Opened, error) {
+func (a arrival) openTLS(opened *wire.Opened) error {
 	p := a.at.proxy
 	if err := p.awaitHandshake(opened.Remote); err != nil {
 		p.turnAway(a.Conn, opened.Remote, a.relayed(), HTTPS, err)
-		return opened, wire.ErrTaken
+		return wire.ErrTaken
 	}
 	config := a.at.how.TLS
 	if p.current.Load().gate.ClientAuth() != tls.NoClientCert {
 		config = a.at.asking
 	}
-	var err error
-	opened.Conn, err = p.shakeHands(a.Conn, config)
-	return opened, err
+	secure, err := p.shakeHands(a.Conn, config)
+	opened.Conn = secure
+	return err
 }
 
 // asToProxy gives a request the form that HTTP/1.1 clients give theirs when

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,6 +187,36 @@ func TestRelayedClients(t *testing.T) {
 				t.Errorf("%.60q, want status %q", got, c.status)
 			}
 		})
+	}
+}
+
+// TestPanicWhileOpeningGivesTheConnectionBack: what the gate counts of a client
+// that a relay named must not stay counted.
+func TestPanicWhileOpeningGivesTheConnectionBack(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	var asked atomic.Int32
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Networks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		o.Gate.Client.Connections = 1
+		o.Gate.Now = func() time.Time {
+			if asked.Add(1) == 2 { // for the request, after the connection
+				panic("on purpose")
+			}
+			return time.Now()
+		}
+	})
+	at := serveAs(t, p, Listening{Protocol: SOCKS5, Relays: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	to := netip.MustParseAddrPort(o.address)
+	request := "PROXY TCP4 192.0.2.7 127.0.0.1 1234 8118\r\n\x05\x01\x00\x05\x01\x00\x01" +
+		string(to.Addr().AsSlice()) + string([]byte{byte(to.Port() >> 8), byte(to.Port())})
+	if got, _ := exchangeRaw(t, at, request); got != "\x05\x00" {
+		t.Fatalf("the first connection got %q", got)
+	}
+	conn := dial(t, at)
+	io.WriteString(conn, request)
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "\x05\x00\x05\x00" {
+		t.Errorf("the next connection got %q, %v", got, err)
 	}
 }
 
