@@ -71,7 +71,7 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	ended := false
 	defer func() {
 		if v := recover(); v != nil {
-			st.h.c.logPanic(v)
+			st.h.c.srv.logPanic(v)
 			if v == ErrCutOff {
 				st.h.cutOff()
 			}

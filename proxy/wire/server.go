@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,6 +100,22 @@ func (s *Server) log() *slog.Logger {
 	return s.Log
 }
 
+// logPanic logs where a handler panicked. The value is left out, since it may
+// hold anything of the request, unless it is the runtime's.
+func (s *Server) logPanic(v any) {
+	if v == http.ErrAbortHandler || v == ErrCutOff {
+		return
+	}
+	what := "panic"
+	if err, ok := v.(interface {
+		error
+		RuntimeError()
+	}); ok {
+		what = err.Error()
+	}
+	s.log().Error("handler panicked", "what", what, "stack", string(debug.Stack()))
+}
+
 // Serve accepts connections on l until [Server.Shutdown] or [Server.Close],
 // then returns [http.ErrServerClosed]. Failing accepts, such as for want of
 // file descriptors, are retried after a pause that grows to a second. Serve
@@ -130,7 +147,7 @@ func (s *Server) Serve(l net.Listener) error {
 		var leave func()
 		if s.Admit != nil {
 			ok := false
-			if leave, ok = s.Admit(nc); !ok {
+			if leave, ok = s.admit(nc); !ok {
 				continue
 			}
 		}
@@ -139,6 +156,17 @@ func (s *Server) Serve(l net.Listener) error {
 			return http.ErrServerClosed
 		}
 	}
+}
+
+// admit asks Admit. A panic in it ends this connection alone.
+func (s *Server) admit(nc net.Conn) (leave func(), ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(v)
+			nc.Close()
+		}
+	}()
+	return s.Admit(nc)
 }
 
 // serveConn serves nc on a goroutine of its own, unless the server is closed.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,7 +88,7 @@ func (c *conn) serve() {
 	defer c.srv.removeConn(c)
 	defer func() {
 		if v := recover(); v != nil {
-			c.logPanic(v)
+			c.srv.logPanic(v)
 			c.accepted.Close()
 		}
 	}()
@@ -357,27 +356,11 @@ func (c *conn) handle(x *serverExchange, r *http.Request) (whole bool) {
 		if v := recover(); v != nil {
 			whole = false
 			x.w.abandon()
-			c.logPanic(v)
+			c.srv.logPanic(v)
 		}
 	}()
 	c.srv.Handler.ServeHTTP(&x.w, r)
 	return x.w.finish()
-}
-
-// logPanic logs where a handler panicked. The value is left out, since it may
-// hold anything of the request, unless it is the runtime's.
-func (c *conn) logPanic(v any) {
-	if v == http.ErrAbortHandler || v == ErrCutOff {
-		return
-	}
-	what := "panic"
-	if err, ok := v.(interface {
-		error
-		RuntimeError()
-	}); ok {
-		what = err.Error()
-	}
-	c.srv.log().Error("handler panicked", "what", what, "stack", string(debug.Stack()))
 }
 
 // resetDeadlines takes back what the handler set.

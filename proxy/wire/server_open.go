@@ -84,7 +84,7 @@ func (c *conn) openSafely(o Opener) (opened Opened, err error) {
 	err = errPanicked
 	defer func() {
 		if v := recover(); v != nil {
-			c.logPanic(v)
+			c.srv.logPanic(v)
 		}
 	}()
 	opened, err = o.Open(c.ctx)

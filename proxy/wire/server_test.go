@@ -506,6 +506,26 @@ func TestAbortedHandlerLeavesNoReader(t *testing.T) {
 	}
 }
 
+// TestPanicAtTheDoorEndsOnlyItsConnection: what goes wrong where connections are
+// accepted keeps nobody else out.
+func TestPanicAtTheDoorEndsOnlyItsConnection(t *testing.T) {
+	var panicked atomic.Bool
+	addr := startServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }, func(s *Server) {
+		s.Admit = func(net.Conn) (func(), bool) {
+			if !panicked.Swap(true) {
+				panic("on purpose")
+			}
+			return nil, true
+		}
+	})
+	if b, err := io.ReadAll(dial(t, addr)); len(b) > 0 || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if got := talk(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); !strings.HasSuffix(got, "hello") {
+		t.Errorf("the next connection: %q", got)
+	}
+}
+
 // TestPanicBesideAHandlerEndsOnlyItsConnection: what goes wrong before the
 // first request, or between two, is nobody else's business.
 func TestPanicBesideAHandlerEndsOnlyItsConnection(t *testing.T) {
