@@ -67,8 +67,9 @@ func scanLines(head []byte, line, pos *int) (end int, err error) {
 	for {
 		i := bytes.IndexByte(head[*pos:], '\n')
 		if i < 0 {
+			fresh := max(*line, *pos-1) // a CR may have been the last so far
 			*pos = len(head)
-			return -1, checkPartial(head[*line:])
+			return -1, checkPartial(head[fresh:])
 		}
 		i += *pos
 		if i == *line || head[i-1] != '\r' {
@@ -81,7 +82,8 @@ func scanLines(head []byte, line, pos *int) (end int, err error) {
 	}
 }
 
-// checkPartial refuses an unfinished line that can only become an invalid one.
+// checkPartial refuses an unfinished line, of which b is the end, that can only
+// become an invalid one.
 func checkPartial(b []byte) error {
 	for i, c := range b {
 		if class[c]&isValue == 0 && (c != '\r' || i != len(b)-1) {
