@@ -18,7 +18,8 @@ import (
 const (
 	originWindow     = 128 << 10 // what one stream may send before it is read
 	originGrown      = 1 << 20   // the same, for one that is read
-	originUnread     = 32 << 20  // what all may: then no window grows, and no stream begins
+	originUnread     = 32 << 20  // what all may: then no stream begins
+	originLarge      = 16 << 20  // the same, before no window grows: or the windows of some would keep others from beginning
 	originConnWindow = 8 << 20   // the connection's window, which all that came gives back: a stream that nobody reads stops no other
 	originStreams    = 100       // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second

@@ -369,7 +369,7 @@ func (st *originStream) credit(n int) {
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || c.err != nil {
 		return
 	}
-	grown := max(0, min(st.allowed, originGrown-st.allowed, originUnread-c.lent))
+	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
 	st.allowed += grown
 	c.lent += grown
 	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)

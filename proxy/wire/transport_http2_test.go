@@ -174,6 +174,29 @@ func TestHTTP2UnreadBodiesStopNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2GrownWindowsLeaveRoomForStreams: those that are read have no more than
+// a part of what there is, or the next would wait until one of them is over.
+func TestHTTP2GrownWindowsLeaveRoomForStreams(t *testing.T) {
+	c, url := openHTTP2(t, 100, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			w.Write(make([]byte, originWindow))
+		}
+	})
+	c.Wait(t.Context()) // for the settings
+	c.Release()
+	for n := range originUnread/originGrown + 1 {
+		if !c.Reserve() {
+			t.Fatalf("no stream begins beside %d", n)
+		}
+		c.Release()
+		large := getHTTP2(t, c, url).Body
+		defer large.Close()
+		if _, err := io.CopyN(io.Discard, large, originGrown/2); err != nil { // enough for all that it may grow to
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestHTTP2UploadsEndWhole: a body that breaks off is reset, and who expects
 // 100 (Continue) sends nothing that is not wanted.
 func TestHTTP2UploadsEndWhole(t *testing.T) {
