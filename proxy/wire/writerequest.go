@@ -104,7 +104,7 @@ func (f *field) appendLine(b []byte, value string) ([]byte, error) {
 	}
 	b = append(b, f.name...)
 	b = append(b, ": "...)
-	b = append(b, strings.Trim(value, " \t")...)
+	b = append(b, trimSpace(value)...)
 	return append(b, "\r\n"...), nil
 }
 
