@@ -54,6 +54,9 @@ func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*
 		}
 		return nil, &DialError{err}
 	}
+	// What is kept with a connection outlives the request that opened it; the
+	// host may be a part of that one's whole head.
+	k.host, k.port = strings.Clone(k.host), strings.Clone(k.port)
 	c := &originConn{nc: nc, key: k}
 	if !k.tls {
 		c.probe = newProbe(nc, nil, nil)

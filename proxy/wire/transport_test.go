@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // A peer is the origin's end of one connection, played by a test.
@@ -162,6 +163,33 @@ func TestTransportReusesConnections(t *testing.T) {
 		if n := o.conns.Load(); n != 1 {
 			t.Errorf("%q: %d connections, want 1", answer, n)
 		}
+	}
+}
+
+// TestTransportKeepsNoHeads: a connection outlives the request that opened it,
+// and so must nothing of that one's head, of which its host is a part.
+func TestTransportKeepsNoHeads(t *testing.T) {
+	o := startOrigin(t, always("HTTP/1.1 204 No Content\r\n\r\n"))
+	tr := newTransport(t, o.addr)
+	const line = "GET http://a.test:8080/ HTTP/1.1"
+	r, err := parseRequest(t.Context(), line+"\r\nHost: a.test:8080\r\nCookie: canary\r\n", &Limits{Fields: 9, Line: 99, Target: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustFetch(t, tr, r)
+	tr.pool.mu.Lock()
+	defer tr.pool.mu.Unlock()
+	at := func(s string) uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(s))) }
+	begin := at(r.URL.Host)
+	for k, conns := range tr.pool.hosts {
+		for _, part := range []string{k.host, k.port, conns[0].key.host, conns[0].key.port} {
+			if part == "" || at(part) >= begin && at(part) < begin+uintptr(len(r.URL.Host)) {
+				t.Errorf("%q is a part of the head", part)
+			}
+		}
+	}
+	if len(tr.pool.hosts) != 1 {
+		t.Error("no connection is kept")
 	}
 }
 
