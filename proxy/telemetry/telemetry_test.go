@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"go.uber.org/goleak"
 )
@@ -54,6 +55,16 @@ func TestLabelsComeFromHere(t *testing.T) {
 		if !strings.Contains(told, want) {
 			t.Errorf("lacks %s", want)
 		}
+	}
+}
+
+// TestMethodsHoldNoHeads: a tunnel's is kept as long as that, and the text of a
+// request's method is a part of all its head.
+func TestMethodsHoldNoHeads(t *testing.T) {
+	head := strings.Clone("CONNECT www.example:443 HTTP/1.1\r\nProxy-Authorization: Basic canary\r\n")
+	method, _, _ := strings.Cut(head, " ")
+	if got := Method(method); got != method || unsafe.StringData(got) == unsafe.StringData(method) {
+		t.Errorf("%q is the head's own text", got)
 	}
 }
 
