@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 func authority(t testing.TB, o CreateOptions) *Authority {
@@ -145,6 +146,25 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 	if again, _ := a.Leaf("one.example"); again != last {
 		t.Error("signed for every connection at the authority's end")
+	}
+}
+
+// Certificates are kept for long; what else the client said when it named the
+// host, its password among it, is not to be with them.
+func TestLeavesHoldNoHeads(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	head := strings.Clone("CONNECT www.example.com:443 HTTP/1.1\r\nProxy-Authorization: Basic canary\r\n")
+	host := head[len("CONNECT "):][:len("www.example.com")]
+	if _, err := a.Leaf(host); err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range a.leaves.kept.Keys() {
+		if unsafe.StringData(kept) == unsafe.StringData(host) {
+			t.Errorf("%s is kept as a part of the head", kept)
+		}
+	}
+	if a.leaves.kept.Len() != 1 {
+		t.Error("nothing is kept")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (ls *leaves) entry(host string) *leaf {
 	l, ok := ls.kept.Get(host)
 	if !ok {
 		l = new(leaf)
-		ls.kept.Add(host, l)
+		ls.kept.Add(strings.Clone(host), l) // a part of a CONNECT's whole head
 	}
 	return l
 }
