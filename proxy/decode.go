@@ -116,29 +116,39 @@ func openZstd(r io.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 }
 
-// A decodedBody decodes source. A body that does not decode breaks off.
+// A decodedBody decodes source. A body that does not decode breaks off, and so
+// does one that breaks off behind what was to decode.
 type decodedBody struct {
 	source   io.ReadCloser
 	open     func(io.Reader) (io.Reader, error)
-	decoder  io.Reader // nil until the first Read
+	buffered *bufio.Reader // of source
+	decoder  io.Reader     // nil until the first Read
 	exchange *exchange
 }
 
 func (b *decodedBody) Read(p []byte) (int, error) {
 	if b.decoder == nil {
-		buffered := bufio.NewReader(b.source)
-		if _, err := buffered.Peek(1); err == io.EOF {
+		b.buffered = bufio.NewReader(b.source)
+		if _, err := b.buffered.Peek(1); err == io.EOF {
 			return 0, io.EOF // an empty body carries no coding
 		}
-		decoder, err := b.open(buffered)
+		decoder, err := b.open(b.buffered)
 		if err != nil {
 			return 0, b.fail(err)
 		}
 		b.decoder = decoder
 	}
 	n, err := b.decoder.Read(p)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == nil:
+	case err != io.EOF:
 		err = b.fail(err)
+	case n > 0:
+		err = nil // the data first
+	default:
+		if _, cut := io.Copy(io.Discard, b.buffered); cut != nil {
+			err = b.fail(cut)
+		}
 	}
 	return n, err
 }

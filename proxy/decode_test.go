@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,9 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 
 	"guise/cache"
 )
@@ -112,6 +117,56 @@ func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
 		got, err := io.ReadAll(iotest.OneByteReader(r))
 		if string(got) != c.want || (err != nil) != c.fails {
 			t.Errorf("%q: %q, %v", c.coded, got, err)
+		}
+	}
+}
+
+// A body that was cut short breaks off in every coding, even where its content was
+// there; and whole means read to its end, where the trailer is.
+func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
+	const text = "text"
+	encoders := map[string]func(io.Writer) io.WriteCloser{
+		"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"br":      func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) },
+		"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+		"zstd": func(w io.Writer) io.WriteCloser {
+			encoder, err := zstd.NewWriter(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return encoder
+		},
+		"deflate without its head": func(w io.Writer) io.WriteCloser {
+			encoder, err := flate.NewWriter(w, flate.BestSpeed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return encoder
+		},
+	}
+	for coding, encode := range encoders {
+		var coded bytes.Buffer
+		w := encode(&coded)
+		io.WriteString(w, text)
+		w.Close()
+		open, _, _ := strings.Cut(coding, " ")
+		for _, c := range []struct {
+			coded []byte
+			end   error
+			fails bool
+		}{
+			{coded.Bytes(), io.EOF, false},
+			{coded.Bytes(), errors.New("cut"), true},
+			{coded.Bytes()[:coded.Len()-1], io.EOF, true},
+		} {
+			ended := false
+			source := &trailerBody{io.NopCloser(io.MultiReader(bytes.NewReader(c.coded), iotest.ErrReader(c.end))), func() { ended = true }}
+			body := &decodedBody{source: source, open: decoders[open], exchange: &exchange{}}
+			got, err := io.ReadAll(body)
+			if (err != nil) != c.fails || body.exchange.broken.Load() != c.fails || !c.fails && (string(got) != text || !ended) {
+				t.Errorf("%s, %d of %d bytes, %v: %q, %v, read to the end %v", coding, len(c.coded), coded.Len(), c.end, got, err, ended)
+			}
+			body.Close()
 		}
 	}
 }
