@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -405,6 +406,45 @@ func TestEndedConnectionsAreForgotten(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d connections are kept", kept())
 		}
+	}
+}
+
+// TestAPanicClosesNoOrigin: who comes after one whose connection could not be
+// opened for a panic waits for no end of it.
+func TestAPanicClosesNoOrigin(t *testing.T) {
+	o := serveFramed(t, func(s *framedStream) { s.head(true, ":status: 204") })
+	panics := true
+	s := newSecureOrigins(&wire.Transport{
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if panics {
+				panic("in a dial")
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+		TLS: originTLS(trusting(originAuthority())),
+	})
+	t.Cleanup(s.close)
+	ask := func() (err error) {
+		defer func() {
+			if recover() != nil {
+				err = errPanicked
+			}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r, _ := http.NewRequestWithContext(ctx, "GET", "https://"+o.address+"/", nil)
+		resp, err := s.RoundTrip(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	if err := ask(); err != errPanicked {
+		t.Fatalf("the dial did not panic: %v", err)
+	}
+	panics = false
+	if err := ask(); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }
 

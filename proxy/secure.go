@@ -293,8 +293,16 @@ func (p *place) forgetEnded() {
 }
 
 // open opens a connection to p.
-func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.HTTP2Conn, error) {
-	cc, err := s.dial(context.WithValue(ctx, asksKey{}, p), p)
+func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (cc *wire.HTTP2Conn, err error) {
+	err = errPanicked
+	defer func() { s.opened(ctx, p, o, cc, err) }() // also after a panic: the others wait for it
+	cc, err = s.dial(context.WithValue(ctx, asksKey{}, p), p)
+	return cc, err
+}
+
+// opened notes what came of opening a connection to p, and tells those who
+// wait for it.
+func (s *secureOrigins) opened(ctx context.Context, p *place, o *opening, cc *wire.HTTP2Conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.opening = nil
@@ -305,11 +313,11 @@ func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.H
 		if ctx.Err() == nil {
 			o.err = err
 		} // else it is the one's who went away
-		return nil, err
+		return
 	case cc == nil:
 		p.verified = time.Now()
 		p.http1 = p.verified
-		return nil, nil
+		return
 	}
 	p.verified, p.http1 = time.Now(), time.Time{}
 	if s.closed {
@@ -318,7 +326,6 @@ func (s *secureOrigins) open(ctx context.Context, p *place, o *opening) (*wire.H
 		p.conns = append(p.conns, cc)
 		p.forgetEnded() // it may have ended by now
 	}
-	return cc, nil
 }
 
 // dial opens a connection to p, with a stream reserved. p forgets it when it
