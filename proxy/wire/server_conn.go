@@ -111,7 +111,7 @@ func (c *conn) serve() {
 		if first {
 			wait = c.times.Head
 		}
-		if !c.await(wait, first) {
+		if !c.await(wait, first) || !first && c.onlyEmptyLine() && !c.await(wait, first) {
 			c.close(false)
 			return
 		}
@@ -159,6 +159,19 @@ func (c *conn) await(d time.Duration, first bool) bool {
 	}
 	err := c.firstRead()
 	return err == nil && c.state.CompareAndSwap(resting, stateActive)
+}
+
+// onlyEmptyLine drops an empty line with nothing behind it, which some clients add to
+// a body (RFC 9112 §2.2), and reports whether there was one: no request began.
+func (c *conn) onlyEmptyLine() bool {
+	if b, _ := c.br.Peek(1); b[0] != '\r' {
+		return false
+	}
+	if b, err := c.br.Peek(2); err != nil || b[1] != '\n' || c.br.Buffered() > 2 {
+		return false
+	}
+	c.br.Discard(2)
+	return true
 }
 
 // firstRead fills c.br for the first time after a pause.

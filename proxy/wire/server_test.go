@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -413,6 +414,40 @@ func TestServerReadsChunks(t *testing.T) {
 	}
 	if want := "map[Announced:[1] Other:[2]]"; fmt.Sprint(trailer) != want {
 		t.Errorf("trailer %v, want %v", trailer, want)
+	}
+}
+
+// A client that adds an empty line to a body (RFC 9112 §2.2) rests afterwards as
+// any other: for as long, and no shutdown waits for it.
+func TestServerRestsAfterAnEmptyLine(t *testing.T) {
+	var s *Server
+	addr := startServer(t, echo, func(of *Server) { s = of })
+	resting := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for c := range s.conns {
+			return c.state.Load() == stateIdle
+		}
+		return false
+	}
+	nc := dial(t, addr)
+	br := bufio.NewReader(nc)
+	for _, raw := range []string{
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n",
+		"\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		io.WriteString(nc, raw)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		for end := time.Now().Add(5 * time.Second); !resting(); runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatalf("after %q: the connection does not rest", raw)
+			}
+		}
 	}
 }
 
