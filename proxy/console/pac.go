@@ -15,13 +15,16 @@ const pacText = `// Sends everything but this network's own hosts to guise.
 // There is no DIRECT behind the proxy: if guise is down, pages fail rather than leak.
 function FindProxyForURL(url, host) {
   var guise = "%s %s";
-  host = host.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  host = host.toLowerCase().replace(/^\[|\]$/g, "");
+  var whole = /\.$/.test(host); // a name that no search list completes
+  host = host.replace(/\.$/, "");
 
   if (host.indexOf(":") >= 0) {
     // IPv6: loopback, link-local fe80::/10, unique local fc00::/7.
     return /^(::1$|0*(:0*){6}:0*1$|fe[89ab][0-9a-f]:|f[cd][0-9a-f]{2}:)/.test(host) ? "DIRECT" : guise;
   }
-  var v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host);
+  // An octet with a 0 before it is octal to some: 010.0.0.1 is 8.0.0.1.
+  var v4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(host);
   if (v4) {
     var a = +v4[1], b = +v4[2];
     if (a > 255 || b > 255 || +v4[3] > 255 || +v4[4] > 255) return guise;
@@ -29,8 +32,10 @@ function FindProxyForURL(url, host) {
       (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) ? "DIRECT" : guise;
   }
   if (host.indexOf(".") < 0) {
-    // A number without dots is an address in disguise, not a local name.
-    return /^(0x[0-9a-f]*|[0-9]+)$/.test(host) ? guise : "DIRECT";
+    // A number without dots is an address in disguise, not a local name; "ai."
+    // is a whole domain; and what is no plain name may turn into one with dots.
+    if (host === "localhost") return "DIRECT";
+    return whole || !/^[a-z0-9_-]+$/.test(host) || /^(0x[0-9a-f]*|[0-9]+)$/.test(host) ? guise : "DIRECT";
   }
   return /\.(localhost|local|internal|lan|home\.arpa)$/.test(host) ? "DIRECT" : guise;
 }

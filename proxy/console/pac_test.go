@@ -48,6 +48,14 @@ func TestPACInAnEngine(t *testing.T) {
 		{"134744072", guise},  // 8.8.8.8 as a number
 		{"0x08080808", guise}, // and in hexadecimal
 		{"10.0.0.999", guise},
+		{"010.0.0.1", guise},    // 8.0.0.1 to those who read it as octal
+		{"172.020.0.1", guise},  // and this is of a private network to them alone
+		{"10.0.0.1.", "DIRECT"}, // the same address
+		{"ai.", guise},          // a top-level domain that is a host
+		{"localhost.", "DIRECT"},
+		{"8\u30028\u30028\u30028", guise}, // dots of another script
+		{"\uff18.8.8.8", guise},
+		{"a%2eexample", guise},
 		{"[::1]", "DIRECT"},
 		{"::1", "DIRECT"},
 		{"fe80::1", "DIRECT"},
