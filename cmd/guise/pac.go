@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +22,15 @@ func newPACCommand(p *program) *cobra.Command {
 /proxy.pac: local names and private networks go direct, everything else to
 guise, and nothing falls back to a direct connection.
 
-Without --address it names the first listener.`,
+Without --address it names the first listener that browsers take HTTP to.`,
 		Example: `  guise pac > guise.pac
   guise pac --address 192.168.1.2:8118`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if address != "" && !isHostPort(address) {
 				return fmt.Errorf("--address %q is not HOST:PORT", address)
+			}
+			if secure && address == "" {
+				return errors.New("--secure goes with --address; a listener says by itself whether it is https")
 			}
 			return cobra.NoArgs(cmd, args)
 		},
@@ -35,8 +40,11 @@ Without --address it names the first listener.`,
 				return err
 			}
 			if address == "" {
-				first := c.Listeners[0]
-				address, secure = reachable(first.Address), first.Protocol == config.HTTPS
+				i := slices.IndexFunc(c.Listeners, func(l config.Listener) bool { return l.Protocol != config.SOCKS5 })
+				if i < 0 {
+					return errors.New("there is no listener for HTTP; name one with --address")
+				}
+				address, secure = reachable(c.Listeners[i].Address), c.Listeners[i].Protocol == config.HTTPS
 			}
 			_, err = fmt.Fprint(p.stdout, proxy.PAC(address, secure))
 			return err
