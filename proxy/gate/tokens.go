@@ -173,18 +173,24 @@ func Revoke(path, what string) error {
 	}
 	path = resolved(path)
 	defer lock(filepath.Dir(path))()
-	listed, err := Revoked(path)
+	lines, err := revokedLines(path)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(listed, what) {
+	if slices.Contains(lines, what) {
 		return nil
 	}
-	return replaceFile(path, strings.Join(append(listed, what, ""), "\n"))
+	return replaceFile(path, strings.Join(append(lines, what, ""), "\n"))
 }
 
 // Revoked returns what a list holds; a file that does not exist holds nothing.
 func Revoked(path string) ([]string, error) {
+	lines, err := revokedLines(path)
+	return slices.DeleteFunc(lines, func(line string) bool { return line[0] == '#' }), err
+}
+
+// revokedLines returns the lines of a list, comments too.
+func revokedLines(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -192,11 +198,11 @@ func Revoked(path string) ([]string, error) {
 	if err != nil {
 		return nil, fileError(err)
 	}
-	var listed []string
+	var lines []string
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" {
-			listed = append(listed, line)
+			lines = append(lines, line)
 		}
 	}
-	return listed, nil
+	return lines, nil
 }
