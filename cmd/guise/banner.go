@@ -65,10 +65,10 @@ func reached(at netip.AddrPort) string {
 }
 
 // curlOptions is how curl is pointed at a listener. It asks for a password by
-// itself.
+// itself where the name is an option, and not part of the proxy's URL.
 func curlOptions(c *config.Config, one config.Listener, at string) string {
 	if c.Access.Authentication == config.AuthBasic || c.Access.Authentication == config.AuthToken {
-		at = "NAME@" + at
+		at += " -U NAME"
 	}
 	switch {
 	case one.Protocol == config.SOCKS5:
