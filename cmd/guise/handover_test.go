@@ -39,7 +39,10 @@ func startGuise(t *testing.T, cmd *exec.Cmd) *transcript {
 	t.Helper()
 	said := &transcript{}
 	cmd.Stderr = said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +205,8 @@ func TestRestartForgetsNoVolume(t *testing.T) {
 // goes on, and serves the operator again.
 func TestBadSuccessorChangesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "guise.yaml")
-	good := "listeners: [\"127.0.0.1:0\"]\nadmin: {address: \"127.0.0.1:0\"}\n"
+	admin := filepath.Join(filepath.Dir(file), "admin")
+	good := "listeners: [\"127.0.0.1:0\"]\nadmin: {address: \"unix:" + admin + "\"}\n"
 	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +220,11 @@ func TestBadSuccessorChangesNothing(t *testing.T) {
 	said.must(t, `this process goes on`)
 	if err := askOnce(at); err != nil {
 		t.Error(err)
+	}
+	if c, err := net.Dial("unix", admin); err != nil {
+		t.Errorf("the operator's socket: %v", err)
+	} else {
+		c.Close()
 	}
 }
 

@@ -116,6 +116,9 @@ const handoverPatience = 30 * time.Second
 // arguments and the open listeners. It returns once the successor serves:
 // then both accept, and this one may stop, and no connection is refused.
 func (s *server) handover() (process int, err error) {
+	if os.Getpid() == 1 {
+		return 0, errors.New("the first process of a container ends all others with it; start a new container beside it, or guise under an init")
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return 0, err

@@ -30,8 +30,9 @@ SIGHUP or a change of the file loads the configuration again; if the new one has
 problems they are printed and the old one stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
 listeners and the volumes of the day, and stops once it serves: no connection is
-refused or cut before timeouts.shutdown. Listeners that systemd opened (LISTEN_FDS) are taken for
-those of the configuration.
+refused or cut before timeouts.shutdown. The first process of a container cannot
+do that, as all end with it. Listeners that systemd opened (LISTEN_FDS) are taken
+for those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 

@@ -8,11 +8,7 @@ import (
 // asSibling says how to start a successor, and which process is its parent
 // then: the one that started this one. For systemd, a service whose main
 // process is not its own child has ended as soon as it is told to stop, and
-// what still runs is killed at once. The first process of a container can have
-// no sibling.
+// what still runs is killed at once.
 func asSibling() (attributes *syscall.SysProcAttr, parent int) {
-	if os.Getpid() == 1 {
-		return nil, os.Getpid()
-	}
 	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_PARENT}, os.Getppid()
 }
