@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"guise/cache"
@@ -181,6 +182,14 @@ var levels = map[config.Level]slog.Level{
 	config.LevelInfo:  slog.LevelInfo,
 	config.LevelWarn:  slog.LevelWarn,
 	config.LevelError: slog.LevelError,
+}
+
+// levelOf is the least level that is logged; off is above all.
+func levelOf(level config.Level) slog.Level {
+	if l, on := levels[level]; on {
+		return l
+	}
+	return math.MaxInt
 }
 
 // logger returns nil, which logs nothing, for the level off.

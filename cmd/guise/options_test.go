@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"reflect"
 	"slices"
 	"testing"
@@ -116,6 +117,27 @@ func TestNoKeyIsSilentlyIgnored(t *testing.T) {
 		}
 		if reflect.DeepEqual(options(t, with...), options(t, without...)) {
 			t.Errorf("%s=%s changes nothing", key, value)
+		}
+	}
+}
+
+// TestReloadedLogLevelReachesAll: those too that have their logger from the
+// start, such as the watch on memory.
+func TestReloadedLogLevelReachesAll(t *testing.T) {
+	p := &program{stderr: io.Discard, sets: []string{"listeners=127.0.0.1:0", "log.level=off"}}
+	s, err := p.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	defer s.listeners.wait()
+	defer s.proxy.Close()
+	kept := s.options(s.config).Log
+	for _, level := range []string{"off", "warn", "off", "debug"} {
+		p.sets[1] = "log.level=" + level
+		s.reload()
+		if got, want := kept.Enabled(t.Context(), slog.LevelWarn), level != "off"; got != want {
+			t.Errorf("at %s a warning is logged: %t", level, got)
 		}
 	}
 }

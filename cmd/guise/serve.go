@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -61,7 +62,9 @@ type server struct {
 	listeners *listeners
 	admin     *admin
 	pressure  *gate.Pressure
-	serving   atomic.Bool // between start and stop
+	log       *slog.Logger
+	level     slog.LevelVar // of log, which some keep for the life of the process
+	serving   atomic.Bool   // between start and stop
 }
 
 // serve runs until a signal stops it, ctx ends, or a listener fails.
@@ -141,7 +144,9 @@ func (p *program) start() (*server, error) {
 		return nil, err
 	}
 	s := &server{program: p, config: c}
-	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: logger(c.Log.Level, p.stderr)})
+	s.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: &s.level}))
+	s.level.Set(levelOf(c.Log.Level))
+	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: s.log})
 	s.admin = newAdmin(func() bool { return s.serving.Load() && !s.pressure.Short() },
 		func(w http.ResponseWriter, r *http.Request) { s.proxy.Purge(w, r) })
 	if err := s.admin.change(c.Admin, func() error { return s.open(c) }); err != nil {
@@ -178,6 +183,7 @@ func (s *server) open(c *config.Config) error {
 // options adds to what c says what only the running process has.
 func (s *server) options(c *config.Config) proxy.Options {
 	o := proxyOptions(c, s.stderr)
+	o.Log = s.log
 	o.Pressure = s.pressure
 	o.Admin = s.admin.addresses()
 	if c.Admin.Address != "" {
@@ -214,6 +220,7 @@ func (s *server) reload() {
 		return
 	}
 	s.config = c
+	s.level.Set(levelOf(c.Log.Level))
 	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
 	if before != len(s.listeners.open) || s.listeners.changed {
 		for _, a := range s.listeners.addresses() {
