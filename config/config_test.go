@@ -202,6 +202,19 @@ func TestLooseValues(t *testing.T) {
 
 // Each file of testdata/bad is a configuration with faults; the golden file
 // beside it holds what a person is told.
+// A list as in YAML may begin with an IPv6 address, as well as a list with commas.
+func TestLooseListsOfIPv6(t *testing.T) {
+	for _, set := range []string{
+		`["[::1]:1", "127.0.0.1:2"]`, `['[::1]:1', '127.0.0.1:2']`, `[[::1]:1, 127.0.0.1:2]`, `[::1]:1,127.0.0.1:2`, ` [::1]:1, 127.0.0.1:2 `,
+		`[{address: "[::1]:1"}, {address: "127.0.0.1:2"}]`,
+	} {
+		c, problems := Load("", nil, []string{"listeners=" + set})
+		if len(problems) > 0 || len(c.Listeners) != 2 || c.Listeners[0].Address.String() != "[::1]:1" || c.Listeners[1].Address.String() != "127.0.0.1:2" {
+			t.Errorf("%s: %s", set, problems)
+		}
+	}
+}
+
 func TestProblemsAreReportedAllAtOnce(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*")
 	if err != nil {

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // doorRules holds what a listener says of its certificate and of relays
 // against its protocol.
@@ -9,11 +12,13 @@ func (l *loader) doorRules(listeners []Listener) {
 	for i, one := range listeners {
 		path := fmt.Sprintf("listeners[%d]", i)
 		refuse := func(key, what string) {
-			at := nodes[i].at
-			if n := nodes[i].get(key); n != nil {
-				at = n.at
+			n := nodes[i]
+			for name := range strings.SplitSeq(key, ".") {
+				if inner := n.get(name); inner != nil {
+					n = inner
+				}
 			}
-			l.fail(at, path+"."+key, "%s", what)
+			l.fail(n.at, path+"."+key, "%s", what)
 		}
 		if one.Protocol == HTTPS {
 			certificateRules(one, refuse)
@@ -59,7 +64,7 @@ func certificateRules(one Listener, refuse func(key, what string)) {
 	case one.ACME.set() && len(one.ACME.Domains) == 0:
 		refuse("acme", "needs domains, the names of this listener")
 	case one.ACME.HTTPPort < 0 || one.ACME.HTTPPort > 65535:
-		refuse("acme", "http_port is not a port (1 to 65535)")
+		refuse("acme.http_port", "is not a port (1 to 65535)")
 	case !files && !one.SelfSigned && !one.ACME.set():
 		refuse("protocol", "https needs a certificate: certificate and key, or acme, or self_signed: true for trying out")
 	}

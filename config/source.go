@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -156,7 +157,8 @@ func looseValue(source, value string) (*node, error) {
 // listener or a comma list of them does.
 func bracketed(s string) bool {
 	inner, rest, closed := strings.Cut(strings.TrimPrefix(s, "["), "]")
-	return closed && strings.HasPrefix(rest, ":") && strings.Count(inner, ":") >= 2
+	ip, err := netip.ParseAddr(inner)
+	return closed && strings.HasPrefix(rest, ":") && err == nil && ip.Is6()
 }
 
 func (n *node) placeAt(at place) {
