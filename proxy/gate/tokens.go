@@ -196,7 +196,7 @@ func revokedLines(path string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fileError(err)
+		return nil, fmt.Errorf("list of revoked tokens %s: %w", path, fileError(err))
 	}
 	var lines []string
 	for line := range strings.Lines(string(data)) {

@@ -60,11 +60,16 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	}
 	file, err := newWatchedFile(path, now, parseUsers)
 	if err != nil {
-		return nil, fmt.Errorf("users file %s: %w", path, advised(err, "guise user add makes it"))
+		return nil, inUsersFile(path, err)
 	}
 	// Guessing must not take the processor from those who are in.
 	checks := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	return &users{file: file, memory: m, now: now, checks: checks, waiting: make(map[netip.Addr]int)}, nil
+}
+
+// inUsersFile says of an error that it lies in the users file at path.
+func inUsersFile(path string, err error) error {
+	return fmt.Errorf("users file %s: %w", path, advised(err, "guise user add makes it"))
 }
 
 // parseUsers reads lines of name:hash; empty ones and those that begin with
@@ -262,11 +267,11 @@ func RemoveUser(path, name string) error {
 func ListUsers(path string) ([]string, error) {
 	data, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return nil, inUsersFile(path, err)
 	}
 	a, err := parseUsers(data)
 	if err != nil {
-		return nil, err
+		return nil, inUsersFile(path, err)
 	}
 	return slices.Sorted(maps.Keys(a.hashes)), nil
 }
@@ -277,11 +282,11 @@ func editUsers(path string, create bool, edit func([]string) ([]string, error)) 
 	defer lock(filepath.Dir(path))()
 	data, err := os.ReadFile(path)
 	if err != nil && !(create && errors.Is(err, os.ErrNotExist)) {
-		return fileError(err)
+		return inUsersFile(path, fileError(err))
 	}
 	a, err := parseUsers(data)
 	if err != nil {
-		return err
+		return inUsersFile(path, err)
 	}
 	lines, err := edit(a.lines)
 	if err != nil {
