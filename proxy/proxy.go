@@ -97,7 +97,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{tunnels: newTunnels(o.Log), shaking: newShaking()}
 	p.away.pressure = o.Pressure
 	p.cache = cache.New(o.Cache)
-	p.console = console.Handler(p.shown, p.cache)
+	p.console = console.Handler(p.shown, purger{p})
 	a, err := p.assemble(o, nil)
 	if err != nil {
 		p.cache.Close()
@@ -279,10 +279,6 @@ func (p *Proxy) shown() console.State {
 		Inspects:   a.inspects.authority != nil,
 	}
 }
-
-// Purge answers the operator's POST of what is to be dropped from the cache: a URL, a
-// host, or * for everything, in a field named "what".
-func (p *Proxy) Purge(w http.ResponseWriter, r *http.Request) { console.Purge(p.cache)(w, r) }
 
 // Shutdown stops accepting and waits for running requests and tunnels until
 // ctx ends; then it closes what is left and returns ctx's error.

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+
+	"guise/proxy/console"
+	"guise/proxy/egress"
+)
+
+// A purger drops from the cache what people name: the cache knows a URL by what
+// filters leave of it, and a host by its canonical form.
+type purger struct{ proxy *Proxy }
+
+var _ console.Store = purger{}
+
+// PurgeURL implements [console.Store].
+func (s purger) PurgeURL(url string) int {
+	n := s.proxy.cache.PurgeURL(url) // as a request was sent whose parameters were kept for its signature
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return n
+	}
+	a := s.proxy.current.Load()
+	r, refused := a.canonicalize(&exchange{}, r)
+	if refused != nil {
+		return n
+	}
+	m := a.filters.Read(r, netip.Addr{})
+	a.filters.Request(m, nil)
+	return n + s.proxy.cache.PurgeURL(m.Request.URL.String())
+}
+
+// PurgeHost implements [console.Store].
+func (s purger) PurgeHost(host string) int {
+	if target, err := egress.Canonical(net.JoinHostPort(host, "80"), 0); err == nil {
+		host = target.Host
+	}
+	return s.proxy.cache.PurgeHost(host)
+}
+
+// PurgeAll implements [console.Store].
+func (s purger) PurgeAll() int { return s.proxy.cache.PurgeAll() }
+
+// Purge answers the operator's POST of what is to be dropped from the cache: a URL, a
+// host, or * for everything, in a field named "what".
+func (p *Proxy) Purge(w http.ResponseWriter, r *http.Request) { console.Purge(purger{p})(w, r) }

@@ -1,0 +1,57 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"guise/cache"
+)
+
+// TestPurgeKnowsWhatPeopleName: a URL as an address bar has it, and a host as
+// somebody writes it, though neither was sent so.
+func TestPurgeKnowsWhatPeopleName(t *testing.T) {
+	// An upstream proxy has every name lead to one origin.
+	hop := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if line == "\r\n" {
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
+			}
+		}
+	})
+	p, address := newProxy(t, func(o *Options) {
+		o.Cache.Sharing = cache.Shared
+		o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}}
+	})
+	for _, c := range []struct{ asked, what string }{
+		{"http://site.example/a?q=1&utm_source=mail", "http://site.example/a?q=1&utm_source=mail"},
+		{"http://site.example/a?q=1", "http://me:secret@SITE.example:80/a?q=1&fbclid=2#part"},
+		{"http://xn--bcher-kva.example/", "http://bücher.example/"},
+		{"http://xn--bcher-kva.example/", "Bücher.example"},
+		{"http://8.8.8.8/", "8.8.8.8"},
+		{"http://[2606:4700::1]/", "[2606:4700:0::1]"},
+		{"http://site.example/", "site.example."},
+		{"http://site.example/", "*"},
+	} {
+		get(t, address, c.asked)
+		if n := p.cache.Stats().Resources; n != 1 {
+			t.Fatalf("%s: %d resources stored", c.asked, n)
+		}
+		r := httptest.NewRequest("POST", "/purge", strings.NewReader(url.Values{"what": {c.what}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		p.Purge(w, r)
+		if n := p.cache.Stats().Resources; w.Code != 200 || n != 0 {
+			t.Errorf("%q: %d, and %d resources left of %s", c.what, w.Code, n, c.asked)
+			p.cache.PurgeAll()
+		}
+	}
+}
