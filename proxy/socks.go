@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"guise/proxy/egress"
+	"guise/proxy/gate"
 	"guise/proxy/socks"
 	"guise/proxy/wire"
 )
@@ -46,6 +48,9 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 	client := &viaSOCKS{}
 	request, err := socks.Accept(conn, client.authenticator(ctx, a, remote.Addr()))
 	if err != nil {
+		if errors.Is(err, socks.ErrMethod) {
+			a.options.Metrics.Refused(reasonOf(gate.ErrCredentials))
+		}
 		return err
 	}
 	hostport := net.JoinHostPort(request.Host, strconv.Itoa(int(request.Port)))
@@ -56,8 +61,10 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 		socks.Reply(conn, socks.Failed)
 		return err
 	}
-	if _, err = a.gate.Enter(ctx, remote.Addr(), nil, client.authorization); err == nil {
-		err = a.egress.Allow(egress.Plain, client.target)
+	if _, err = a.gate.Enter(ctx, remote.Addr(), nil, client.authorization); err != nil {
+		a.options.Metrics.Refused(reasonOf(err))
+	} else if err = a.egress.Allow(egress.Plain, client.target); err != nil {
+		a.options.Metrics.Error(failureOf(err).kind)
 	}
 	if err != nil {
 		socks.Reply(conn, socks.NotAllowed)

@@ -210,8 +210,23 @@ func TestSOCKSCredentials(t *testing.T) {
 			}
 		}
 	}
-	if told := metricsText(t, metrics); !strings.Contains(told, `guise_refused_total{reason="credentials"} 4`) {
+	if told := metricsText(t, metrics); !strings.Contains(told, `guise_refused_total{reason="credentials"} 6`) {
 		t.Error("the metrics do not count who was refused")
+	}
+}
+
+// TestSOCKSRefusalsAreCounted where the web is spoken as elsewhere.
+func TestSOCKSRefusalsAreCounted(t *testing.T) {
+	metrics := telemetry.New()
+	p, _ := newProxy(t, func(o *Options) { o.Egress.Allow, o.Metrics = nil, metrics })
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, port := range []int{80, 443} {
+		if _, code := socksDial(t, address, "10.0.0.1", port); code != socks.NotAllowed {
+			t.Errorf("port %d: code %d", port, code)
+		}
+	}
+	if told := metricsText(t, metrics); !strings.Contains(told, `guise_errors_total{type="http_request_denied"} 2`) {
+		t.Errorf("the metrics do not count both:\n%s", told)
 	}
 }
 
