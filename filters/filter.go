@@ -28,6 +28,7 @@ type Visit struct {
 	ThirdParty bool   // the origin is not of Site
 
 	browser  bool        // the client says that it is one
+	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
 	prefetch bool        // nobody looks at the answer yet
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed

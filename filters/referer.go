@@ -49,11 +49,11 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
-// fromItself reports whether m says that a page of the target's origin makes
-// the request. Old browsers sent no Origin with the forms of such pages.
-func fromItself(m *Message) bool {
-	a, ok := parseAuthority(single(m.Request.Header["Referer"]))
-	return m.Request.Method != http.MethodOptions && (ok && a.sameOrigin(m.Request) || !ok && fetchSite(m.Request.Header) == "same-origin")
+// fromItself reports whether r says that a page of the target's origin makes it.
+// Old browsers sent no Origin with the forms of such pages.
+func fromItself(r *http.Request) bool {
+	a, ok := parseAuthority(single(r.Header["Referer"]))
+	return r.Method != http.MethodOptions && (ok && a.sameOrigin(r) || !ok && fetchSite(r.Header) == "same-origin")
 }
 
 // originOf returns the origin that r goes to.
@@ -110,7 +110,7 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 	}
 	if !there {
-		if f.identity && m.Visit.browser && !safe(m.Request.Method) && fromItself(m) {
+		if f.identity && m.Visit.browser && !safe(m.Request.Method) && m.Visit.ownPage {
 			return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 		}
 		return log

@@ -89,7 +89,8 @@ func TestScrubbingTwiceChangesNothing(t *testing.T) {
 			}
 			before := fmt.Sprint(h)
 			rawURL := []string{"http://www.site.example/?utm_source=x&a=b", "https://site.example/"}[random.IntN(2)]
-			m := s.Read(newRequest(t, "GET", rawURL, h), netip.MustParseAddr("192.0.2.7"))
+			method := []string{"GET", "GET", "POST"}[random.IntN(3)]
+			m := s.Read(newRequest(t, method, rawURL, h), netip.MustParseAddr("192.0.2.7"))
 			s.Request(m, nil)
 			once := wire(t, s, m)
 			s.Request(m, nil)

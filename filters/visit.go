@@ -18,6 +18,7 @@ import (
 // only Sec-Fetch-Dest tells apart from a frame.
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
+	v.ownPage = fromItself(r)
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
