@@ -26,29 +26,46 @@ func (signedFields) Apply(m *Message, log []Change) []Change {
 }
 
 // readSigned returns the fields of r that a signature covers, nil for none.
-func readSigned(r *http.Request) http.Header {
+//
+// What a browser sends of its own accord no script can sign, and whoever makes a
+// URL does not know it: there a list that names it is no signature, but a way to
+// see the visitor through the persona.
+func readSigned(r *http.Request, v Visit) http.Header {
+	if v.alone {
+		return nil
+	}
 	var signed http.Header
 	if family := signedFamily(r); family != "" {
 		for name, lines := range r.Header {
 			if strings.HasPrefix(name, family) && names.judge(name).class != route {
-				if signed == nil {
-					signed = http.Header{}
-				}
-				signed[name] = lines
+				signed = withField(signed, name, lines)
 			}
 		}
 	}
-	for _, list := range signedLists(r) {
+	byScript := func(c class, name string) bool { return c != disguised || name == "Accept" }
+	byURL := func(c class, _ string) bool { return c == serves || c == application || c == stored }
+	signed = addListed(signed, r, signedLists(r, v), v.browser, byScript)
+	return addListed(signed, r, presignedLists(r), v.browser, byURL)
+}
+
+func withField(h http.Header, name string, lines []string) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	h[name] = lines
+	return h
+}
+
+// addListed adds to signed the fields of r that lists name; from a browser
+// those that fit its way to sign.
+func addListed(signed http.Header, r *http.Request, lists []string, browser bool, fits func(class, string) bool) http.Header {
+	for _, list := range lists {
 		for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ';' || c == ' ' || c == ',' || c == '"' }) {
-			key := http.CanonicalHeaderKey(name)
-			lines, sent := r.Header[key]
-			if !sent || !mayBeSigned(key) {
-				continue
+			name = http.CanonicalHeaderKey(name)
+			lines, sent := r.Header[name]
+			if sent && mayBeSigned(name) && (!browser || fits(names.judge(name).class, name)) {
+				signed = withField(signed, name, lines)
 			}
-			if signed == nil {
-				signed = http.Header{}
-			}
-			signed[key] = lines
 		}
 	}
 	return signed
@@ -78,6 +95,9 @@ func mayBeSigned(name string) bool {
 	case "User-Agent", "Referer", "Cookie", "Cache-Control", "Pragma", "Expect", "From", "Authorization", "Max-Forwards":
 		return false
 	}
+	if strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "Secure-Session-") {
+		return false
+	}
 	switch names.judge(name).class {
 	case hop, framing, route, identity, misplaced:
 		return false
@@ -87,12 +107,15 @@ func mayBeSigned(name string) bool {
 
 // signedLists returns the lists of field names in the forms in which requests
 // are signed: AWS Signature Version 4 and those made after it (Google, Azure,
-// Alibaba, Tencent, Huawei), in Authorization or in the query of a presigned
-// URL; HTTP message signatures (RFC 9421 §2.5) and the drafts before them.
-func signedLists(r *http.Request) []string {
+// Alibaba, Tencent, Huawei); HTTP message signatures (RFC 9421 §2.5) and the
+// drafts before them, if these fields stay.
+func signedLists(r *http.Request, v Visit) []string {
 	var lists []string
 	for _, field := range [...]string{"Authorization", "Signature"} {
 		line := first(r.Header[field])
+		if field == "Signature" && withoutScript(r, v) {
+			break
+		}
 		if _, list, ok := cutFold(line, "signedheaders="); ok {
 			list, _, _ = strings.Cut(list, ",")
 			list, _, _ = strings.Cut(list, "&")
@@ -103,17 +126,27 @@ func signedLists(r *http.Request) []string {
 			lists = append(lists, list)
 		}
 	}
+	if withoutScript(r, v) {
+		return lists
+	}
 	for _, line := range r.Header["Signature-Input"] {
 		if _, list, ok := strings.Cut(line, "("); ok {
 			list, _, _ = strings.Cut(list, ")")
 			lists = append(lists, list)
 		}
 	}
-	if strings.Contains(r.URL.RawQuery, "SignedHeaders=") {
-		query := r.URL.Query()
-		for _, name := range [...]string{"X-Amz-SignedHeaders", "X-Goog-SignedHeaders", "X-Tos-SignedHeaders"} {
-			lists = append(lists, query.Get(name))
-		}
+	return lists
+}
+
+// presignedLists returns such lists from the query of a presigned URL.
+func presignedLists(r *http.Request) []string {
+	if !strings.Contains(r.URL.RawQuery, "SignedHeaders=") {
+		return nil
+	}
+	query := r.URL.Query()
+	var lists []string
+	for _, name := range [...]string{"X-Amz-SignedHeaders", "X-Goog-SignedHeaders", "X-Tos-SignedHeaders"} {
+		lists = append(lists, query.Get(name))
 	}
 	return lists
 }

@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -57,13 +58,47 @@ func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 	}
 }
 
+// A list of signed fields makes no browser tell which one it is: neither one in the
+// URL of a page or its parts, nor one that a script writes.
+func TestNoListShowsTheBrowserBehindThePersona(t *testing.T) {
+	const list = "accept-language%3Baccept-encoding%3Bdnt%3Bpriority%3Bsec-gpc%3Bsave-data%3Bupgrade-insecure-requests%3Bx-acme-phone"
+	own := http.Header{
+		"User-Agent":      {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+		"Accept-Language": {"eo-canary"}, "Accept-Encoding": {"canary"}, "Dnt": {"canary"}, "Priority": {"canary"},
+		"Sec-Gpc": {"canary"}, "Save-Data": {"canary"}, "Upgrade-Insecure-Requests": {"canary"},
+	}
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		name, url string
+		fields    http.Header
+	}{
+		{"a page", "https://site.example/?X-Amz-SignedHeaders=" + list, http.Header{"Sec-Fetch-Dest": {"document"}, "Accept": {"canary/canary"}, "X-Acme-Phone": {"canary"}}},
+		{"an image", "https://site.example/?X-Goog-SignedHeaders=" + list, http.Header{"Sec-Fetch-Dest": {"image"}, "Accept": {"image/*"}, "X-Acme-Phone": {"canary"}}},
+		{"a page on plain http", "http://site.example/?X-Amz-SignedHeaders=accept%3B" + list, http.Header{"Accept": {"text/html,application/xhtml+xml,text/*;q=0.canary"}, "X-Acme-Phone": {"canary"}}},
+		{"a script's request", "https://site.example/?X-Tos-SignedHeaders=" + list, http.Header{"Sec-Fetch-Dest": {"empty"}, "X-Acme-Phone": {"canary"}}},
+		{"a script's own list", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Signature": {`headers="` + strings.ReplaceAll(list, "%3B", " ") + `"`}}},
+		{"a list that goes itself", "http://site.example/", http.Header{"Accept": {"image/webp,*/*"}, "Signature": {`headers="x-acme-phone"`}, "X-Acme-Phone": {"canary"}}},
+	} {
+		h := test.fields.Clone()
+		for name, lines := range own {
+			h[name] = lines
+		}
+		scrubbed(t, s, newRequest(t, "GET", test.url, h))
+		for name, lines := range h {
+			if strings.Contains(strings.Join(lines, " "), "canary") {
+				t.Errorf("%s: left %s: %q", test.name, name, lines)
+			}
+		}
+	}
+}
+
 func FuzzSignedLists(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 SignedHeaders=a;b, Signature=0", `sig=("a" "b")`)
 	f.Add(`Signature headers="a b`, "(")
 	f.Add("\xa9\xa9\xa9\xa9\xa9\xa9\xa9\xa9 SIGNEDHeaders=a", "(")
 	f.Fuzz(func(t *testing.T, authorization, input string) {
 		r := newRequest(t, "GET", "http://a.example/?X-Amz-SignedHeaders=x", http.Header{"Authorization": {authorization}, "Signature-Input": {input}, "Via": {"1.1 a"}})
-		for name := range readSigned(r) {
+		for name := range readSigned(r, Visit{}) {
 			if name == "Via" || name == "Authorization" {
 				t.Errorf("%s is given back", name)
 			}

@@ -152,8 +152,7 @@ func wantsEvents(h http.Header) bool {
 
 // refuse returns why a field is removed, or "" if it may pass.
 func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
-	// Without a script a browser adds nothing to what it asks for.
-	plain := m.Visit.Kind != Fetch && (m.Request.Method == http.MethodGet || m.Request.Method == http.MethodHead)
+	plain := withoutScript(m.Request, m.Visit)
 	if v.class == identity && besideSecret(m, name) {
 		v = verdict{}
 	}
@@ -181,6 +180,10 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 	}
 	return refuseUnnamed(m, name, lines)
 }
+
+// withoutScript reports whether r is for a page or a part of it: without a script
+// a browser adds nothing to what it asks for.
+func withoutScript(r *http.Request, v Visit) bool { return v.Kind != Fetch && safe(r.Method) }
 
 // allowed reports whether the configuration lets name pass to m's host.
 func (f unknownFilter) allowed(m *Message, name string) bool {

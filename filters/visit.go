@@ -20,7 +20,7 @@ func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
 	v.ownPage = fromItself(r)
 	v.alone = madeByBrowser(r, v.Kind)
-	v.signed = readSigned(r)
+	v.signed = readSigned(r, v)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
