@@ -3,6 +3,7 @@ package filters
 import (
 	_ "embed"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,7 +46,7 @@ func rebuildAccept(lines []string) string {
 	for _, line := range lines {
 		for member := range splitQuoted(line, ',') {
 			r := rebuildMediaRange(member)
-			if r == "" || containsString(ranges, r) {
+			if r == "" || slices.ContainsFunc(ranges, sameRange(r)) {
 				continue
 			}
 			if ranges = append(ranges, r); len(ranges) == maxRanges {
@@ -64,13 +65,14 @@ func rebuildAccept(lines []string) string {
 // has no wish, in the form that rebuildAccept gives it.
 const javaDefault = "text/html, image/gif, image/jpeg, */*;q=0.2"
 
-func containsString(list []string, s string) bool {
-	for _, t := range list {
-		if t == s {
-			return true
-		}
+// sameRange returns whether another media range wants the same as r, however
+// much: of several weights for one the first counts.
+func sameRange(r string) func(string) bool {
+	wanted, _, _ := strings.Cut(r, ";q=")
+	return func(other string) bool {
+		other, _, _ = strings.Cut(other, ";q=")
+		return other == wanted
 	}
-	return false
 }
 
 // rebuildMediaRange returns one media range with its known parameters and its

@@ -21,6 +21,7 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json;q=0.12345", "application/json;q=0.12"},
 		{"application/json;q=7", "application/json"},
 		{"application/json, application/json", "application/json"},
+		{"application/json;q=0.5, application/json;q=0.62, application/json;q=0.11", "application/json;q=0.5"},
 		{"text/event-stream", "text/event-stream"},
 		{"application/vnd.api+json;version=2", "application/vnd.api+json;version=2"},
 		{"application/vnd.github.v3+json", "application/vnd.github.v3+json"},
