@@ -24,7 +24,7 @@ var grammars = map[string]func(value string) bool{
 	"Repr-Digest":      listOf(isDigest),
 	"Unencoded-Digest": listOf(isDigest),
 	"Digest":           listOf(isOldDigest),
-	"Mime-Version":     isVersionNumber,
+	"Mime-Version":     among("1.0"),
 
 	// Fetch standard, CORS-preflight fetch.
 	"Access-Control-Request-Method":          isMethod,
@@ -37,7 +37,7 @@ var grammars = map[string]func(value string) bool{
 	// RFC 4918 §10, RFC 4437 §12, RFC 6638 §8.
 	"Depth":                 among("0 1 infinity 1,noroot infinity,noroot"),
 	"Overwrite":             among("t f"),
-	"Timeout":               listOf(isLockTimeout),
+	"Timeout":               setOf(isLockTimeout),
 	"Schedule-Reply":        among("t f"),
 	"Apply-To-Redirect-Ref": among("t f"),
 	"Translate":             among("t f"), // MS-WDVME §2.2
@@ -47,33 +47,33 @@ var grammars = map[string]func(value string) bool{
 	"Capsule-Protocol":         among("?1"),       // RFC 9297 §3.4
 	"Isolation":                among("snapshot"), // OData 4.01 §8.2.4
 	"Odata-Isolation":          among("snapshot"),
-	"Oslc-Core-Version":        isVersionNumber,
+	"Oslc-Core-Version":        among("1.0 2.0 3.0"),
 	"Configuration-Context":    isWebURL, // OSLC Configuration Management §4
 	"Dpop":                     isJWS,    // RFC 9449 §4.1
 	"Repeatability-First-Sent": isDate,
 
-	"A-Im":             listOf(isInstanceManipulation), // RFC 3229 §10.5.3
+	"A-Im":             setOf(isInstanceManipulation), // RFC 3229 §10.5.3
 	"Urgency":          among("very-low low normal high"),
 	"Ttl":              isNumber,
-	"Odata-Version":    isVersionNumber,
-	"Odata-Maxversion": isVersionNumber,
-	"Tus-Resumable":    isVersionNumber,
+	"Odata-Version":    among(odataVersions),
+	"Odata-Maxversion": among(odataVersions),
+	"Tus-Resumable":    among("1.0.0 0.2.2 0.2.1 0.2"), // tus.io, Protocol versions
 	"Range-Unit":       among(strings.Join(rangeUnits[:], " ")),
 	"Icy-Metadata":     among("0 1"),
 	"Git-Protocol":     isGitProtocol,
 
 	"Grpc-Timeout":             isGRPCTimeout,
 	"Grpc-Encoding":            listOf(among(grpcCodings)),
-	"Grpc-Accept-Encoding":     listOf(among(grpcCodings)),
+	"Grpc-Accept-Encoding":     setOf(among(grpcCodings)),
 	"Connect-Content-Encoding": listOf(among(grpcCodings)),
-	"Connect-Accept-Encoding":  listOf(among(grpcCodings)),
-	"Connect-Protocol-Version": isNumber,
+	"Connect-Accept-Encoding":  setOf(among(grpcCodings)),
+	"Connect-Protocol-Version": among("1"),
 	"Connect-Timeout-Ms":       isNumber,
 	"X-Grpc-Web":               among("1"),
 
-	"X-Http-Method":          isMethod,
-	"X-Http-Method-Override": isMethod,
-	"X-Method-Override":      isMethod,
+	"X-Http-Method":          among(methods),
+	"X-Http-Method-Override": among(methods),
+	"X-Method-Override":      among(methods),
 	"X-Pjax":                 among("true 1"),
 	"X-Inertia":              among("true"),
 	"Rsc":                    among("1"),
@@ -88,7 +88,16 @@ var grammars = map[string]func(value string) bool{
 	"X-File-Size":            isNumber,
 }
 
-const grpcCodings = "identity gzip deflate snappy zstd br"
+const (
+	grpcCodings   = "identity gzip deflate snappy zstd br"
+	odataVersions = "1.0 2.0 3.0 4.0 4.01"
+
+	// IANA's registry of methods, and what APIs made up: those that a server would
+	// carry out in the place of the real one.
+	methods = "acl baseline-control bind checkin checkout connect copy delete get head label link list lock merge " +
+		"mkactivity mkcalendar mkcol mkredirectref mkworkspace move options orderpatch patch post propfind proppatch " +
+		"purge put query rebind report search trace unbind uncheckout unlink unlock update updateredirectref version-control"
+)
 
 // keepsGrammar reports whether all lines are values that the field can have.
 func keepsGrammar(name string, lines []string) bool {
@@ -125,6 +134,23 @@ func listOf(member func(string) bool) func(string) bool {
 	}
 }
 
+// setOf is listOf for what means nothing a second time. Without that, a list of
+// two words could spell anything.
+func setOf(member func(string) bool) func(string) bool {
+	return func(value string) bool {
+		var seen []string
+		for value != "" {
+			var item string
+			item, value = cutListItem(value)
+			if item = strings.ToLower(item); item != "" && (!member(item) || slices.Contains(seen, item)) {
+				return false
+			}
+			seen = append(seen, item)
+		}
+		return true
+	}
+}
+
 // isJWS takes base64url between dots, of which the first part is a JSON object
 // (RFC 7515 §7.1).
 func isJWS(value string) bool {
@@ -147,10 +173,6 @@ func isDate(value string) bool {
 func isNumber(value string) bool {
 	whole, fraction, _ := strings.Cut(value, ".")
 	return whole != "" && len(value) <= 20 && strings.Trim(whole+fraction, "0123456789") == ""
-}
-
-func isVersionNumber(value string) bool {
-	return value != "" && len(value) <= 8 && strings.Trim(value, "0123456789.") == ""
 }
 
 // isMethod takes every method that somebody could have registered.
@@ -214,21 +236,29 @@ func isOldDigest(value string) bool {
 		(isBase64(value) || strings.Trim(strings.ToLower(value), "0123456789abcdef") == "")
 }
 
-// isLockTimeout takes Infinite and Second-n (RFC 4918 §10.7).
+// isLockTimeout takes Infinite and Second-n, of which n has 32 bits (RFC 4918 §10.7).
 func isLockTimeout(value string) bool {
 	seconds, ok := strings.CutPrefix(strings.ToLower(value), "second-")
-	return strings.EqualFold(value, "infinite") || ok && isNumber(seconds)
+	return strings.EqualFold(value, "infinite") || ok && decimal(seconds, 1<<32-1) == seconds && seconds != ""
 }
 
+// isInstanceManipulation takes a name and how much it is wanted (RFC 3229 §10.5.3).
 func isInstanceManipulation(value string) bool {
-	name, _, _ := strings.Cut(value, ";")
-	return among("vcdiff diffe gdiff feed gzip deflate range identity * 3d-tiles")(strings.Trim(name, " \t")) && len(value) < 24
+	name, parameter, weighted := strings.Cut(value, ";")
+	q, isQ := strings.CutPrefix(strings.Trim(parameter, " \t"), "q=")
+	return among("vcdiff diffe gdiff feed gzip deflate range identity * 3d-tiles")(strings.Trim(name, " \t")) &&
+		(!weighted || isQ && isWeight(q))
 }
 
 // isGitProtocol takes key=value pairs between colons (git-scm.com, protocol-v2).
 func isGitProtocol(value string) bool {
+	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(value, ":") {
 		key, value, _ := strings.Cut(pair, "=")
+		if seen[key] {
+			return false
+		}
+		seen[key] = true
 		switch key {
 		case "version":
 			if !isNumber(value) || len(value) > 2 {

@@ -45,6 +45,27 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 	}
 }
 
+// What has few values cannot spell an identifier with them.
+func TestFewValuesSpellNothing(t *testing.T) {
+	for name, values := range map[string]string{
+		"A-Im":                   "feed;kzq7canary93|feed, gzip, feed|gdiff;q=0.8211|gdiff;q=canary",
+		"Git-Protocol":           "version=1:version=2:version=1",
+		"Grpc-Accept-Encoding":   "gzip,identity,gzip|gzip,GZIP,gZip",
+		"Odata-Maxversion":       "4.711",
+		"Tus-Resumable":          "81726354",
+		"X-Http-Method-Override": "KZQCANARYFWX",
+		"Timeout":                "Infinite, Second-1, Infinite|Second-81726354817263548172|Second-0001",
+	} {
+		for value := range strings.SplitSeq(values, "|") {
+			m := scriptRequest(name, value)
+			m.Request.Method, m.Request.ContentLength = http.MethodPost, 5
+			if clean(m); m.Request.Header[name] != nil {
+				t.Errorf("%s: %s passes", name, value)
+			}
+		}
+	}
+}
+
 func TestContentTypeKeepsWhatTellsHowToRead(t *testing.T) {
 	for _, test := range []struct{ sent, got string }{
 		{"application/json; charset=utf-8", "application/json; charset=utf-8"},
