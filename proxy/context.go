@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http/httptrace"
+	"sync/atomic"
 
 	"guise/cache"
 	"guise/cache/ending"
@@ -56,19 +57,38 @@ func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
 	return context.AfterFunc(c.Context, f)
 }
 
-type recentKey struct{}
+type connectionKey struct{}
+
+// A connection is what the requests of one have in common.
+type connection struct {
+	recent filters.Recent
+	asked  atomic.Int32 // how often for credentials, without an answer yet
+}
 
 // connectionContext gives the requests of a connection what they share.
 func connectionContext(ctx context.Context, nc net.Conn) context.Context {
-	return innerContext(context.WithValue(ctx, recentKey{}, new(filters.Recent)), nc)
+	return innerContext(context.WithValue(ctx, connectionKey{}, new(connection)), nc)
 }
 
-// recentOf returns what is remembered of the connection that a request came on.
-func recentOf(ctx context.Context) *filters.Recent {
-	if recent, ok := ctx.Value(recentKey{}).(*filters.Recent); ok {
-		return recent
+// connectionOf returns what is remembered of the connection that a request came on.
+func connectionOf(ctx context.Context) *connection {
+	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		return c
 	}
-	return new(filters.Recent)
+	return new(connection)
+}
+
+// answersQuestion reports whether somebody has let itself be asked who it is, and takes
+// that back: it is called by who has said it since.
+func (c *connection) answersQuestion() bool {
+	if c.asked.Load() <= 0 {
+		return false
+	}
+	if c.asked.Add(-1) < 0 { // another request was quicker
+		c.asked.Add(1)
+		return false
+	}
+	return true
 }
 
 // traceKey is the key under which httptrace looks for its hooks, learnt by

@@ -64,7 +64,9 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	v.use, err = a.gate.Begin(v.Entrant)
+	if v.use, err = a.gate.Begin(v.Entrant); err == nil && v.Account != "" && connectionOf(r.Context()).answersQuestion() {
+		a.gate.Forgive(remote)
+	}
 	return err
 }
 
@@ -85,6 +87,9 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 		case <-timer.C:
 		case <-r.Context().Done():
 		}
+	}
+	if errors.Is(err, gate.ErrCredentials) {
+		connectionOf(r.Context()).asked.Add(1)
 	}
 	a.refusal(err).write(w, r)
 }

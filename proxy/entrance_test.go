@@ -367,3 +367,35 @@ func TestTunnelsThatMustCarryTLS(t *testing.T) {
 		})
 	}
 }
+
+// TestOneRefusalIsForgivenToWhoIsAsked: browsers send no credentials before they
+// are asked, on each connection; what others there are refused stays refused.
+func TestOneRefusalIsForgivenToWhoIsAsked(t *testing.T) {
+	const unasked, here = "TRACE http://origin.example/ HTTP/1.1\r\nHost: x\r\n", "127.0.0.1"
+	p, address := newProxy(t, withUsers(t))
+	known := unasked + authorization("ann", "secret") + "\r\n"
+	hold := func() time.Duration {
+		wait, _ := p.current.Load().gate.Hold(netip.MustParseAddr(here))
+		return wait
+	}
+	talk := func(raw string, statuses int) {
+		t.Helper()
+		got, err := exchangeRaw(t, address, raw)
+		if n := strings.Count(got, "HTTP/1.1 4"); n != statuses || err != nil {
+			t.Fatalf("%d answers, %v: %q", n, err, got)
+		}
+	}
+	for range 150 {
+		talk(unasked+"\r\n"+known+"Connection: close\r\n\r\n", 2)
+	}
+	if wait := hold(); wait != 0 {
+		t.Errorf("who said who it is when it was asked is held back for %v", wait)
+	}
+	for range 150 {
+		talk(known+"\r\n"+known+"Connection: close\r\n\r\n", 2)
+		hold()
+	}
+	if hold() == 0 {
+		t.Error("those who were not asked have lifted what holds others back")
+	}
+}

@@ -102,7 +102,7 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 // the request as it was.
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
 	log := explanations.Get().(*[]filters.Change)
-	e.message, *log = a.filters.Scrub(recentOf(r.Context()), r, e.visit.Address, *log)
+	e.message, *log = a.filters.Scrub(&connectionOf(r.Context()).recent, r, e.visit.Address, *log)
 	forget(log)
 	r = e.message.Request
 	if r.Trailer != nil {

@@ -140,9 +140,15 @@ func (g *Gate) refusal(addr netip.Addr, most time.Duration) (wait time.Duration,
 	return a.refused.queue(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, most)
 }
 
-// forgive undoes one refusal of a source: many clients say who they are only
-// when they are asked, on every connection anew. l.mu is held.
-func (l *ledger) forgive(source client) {
+// Forgive undoes one refusal of a client at addr: many say who they are only when
+// they are asked, on every connection anew. Call it once at most for each, when
+// the connection that heard it is let in; what is refused to others behind the same
+// address stays refused.
+func (g *Gate) Forgive(addr netip.Addr) {
+	l := g.state.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	source := client{network: NetworkOf(addr)}
 	a, ok := l.active[source]
 	if !ok {
 		a, ok = l.idle.Peek(source)
@@ -313,9 +319,6 @@ func (g *Gate) Begin(e Entrant) (*Use, error) {
 	if over := l.allow(a, now, each, all); over != nil {
 		l.release(a)
 		return nil, over
-	}
-	if e.Account != "" {
-		l.forgive(client{network: NetworkOf(e.Address)})
 	}
 	a.requests++
 	l.total.requests++

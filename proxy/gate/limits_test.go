@@ -485,7 +485,7 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 // credentials unasked are not held back for it.
 func TestWhoIsAskedAndSaysWhoItIsWasNotRefused(t *testing.T) {
 	c := newClock()
-	g := mustNew(t, Options{Client: Limits{Requests: 1000}, Now: c.now})
+	g := mustNew(t, Options{Now: c.now})
 	source := netip.MustParseAddr("192.0.2.1")
 	ask := func() {
 		t.Helper()
@@ -495,17 +495,32 @@ func TestWhoIsAskedAndSaysWhoItIsWasNotRefused(t *testing.T) {
 	}
 	for range 3 * refusalBurst {
 		ask()
-		u, err := g.Begin(Entrant{Address: source, Account: "ann"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.End()
+		g.Forgive(source)
 	}
 	for range refusalBurst {
 		ask()
 	}
 	if hold, _ := g.Hold(source); hold == 0 {
 		t.Error("those who are refused for good are not held back")
+	}
+}
+
+// TestABusyAccountLiftsNoHold: what others behind its address are refused stays so,
+// however much it asks for.
+func TestABusyAccountLiftsNoHold(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Client: Limits{Requests: 1000}, Now: c.now})
+	source := netip.MustParseAddr("192.0.2.1")
+	for range refusalBurst {
+		g.Hold(source)
+		u, err := g.Begin(Entrant{Address: source, Account: "ann"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.End()
+	}
+	if hold, _ := g.Hold(source); hold == 0 {
+		t.Error("another's requests have made room for more guesses")
 	}
 }
 
