@@ -78,7 +78,7 @@ func judgePlain(q *query, r *resource) finding {
 	if e := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && q.mayCut(e) }); e != nil {
 		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.all}
 	}
-	if !q.plain() {
+	if !q.plain() || q.sharing == PerClient && !q.known { // If-Range would tell the origin which client asks
 		return finding{}
 	}
 	e := selected(r, q.r.Header, func(e *entry) bool {

@@ -175,3 +175,13 @@ func TestOnlyTheLatestValidatorGoesBack(t *testing.T) {
 		step{as: "a", after: 51 * time.Second, give: "503\n\n", sent: "!If-None-Match", want: "200\n\na"},
 	)
 }
+
+// Nor does it recognise a client by the part that it has, such as of a response that
+// broke off.
+func TestNoPartTellsWhoHasIt(t *testing.T) {
+	s := newScene(t, apart)
+	s.run(
+		step{as: "a", do: "GET /\nRange: bytes=0-1", give: "206\nCache-Control: max-age=100\nETag: \"a\"\nContent-Range: bytes 0-1/4\n\nab", want: "206"},
+		step{as: "a", give: "200\nCache-Control: max-age=100\nETag: \"b\"\n\nabcd", sent: "!If-Range\n!Range", want: "200\n\nabcd"},
+	)
+}
