@@ -13,15 +13,15 @@ type redirects struct{}
 // Apply implements [Filter].
 func (redirects) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
-	lines := h["Location"]
-	if len(lines) != 1 || !strings.Contains(lines[0], "?") || !leadsToGet(m) {
+	location := single(h["Location"]) // browsers take it twice, too
+	if !strings.Contains(location, "?") || !leadsToGet(m) {
 		return log
 	}
-	target, err := m.Request.URL.Parse(lines[0])
+	target, err := m.Request.URL.Parse(location)
 	if err != nil || !isWeb(target.Scheme) {
 		return log
 	}
-	rest, fragment, marked := strings.Cut(lines[0], "#")
+	rest, fragment, marked := strings.Cut(location, "#")
 	path, query, _ := strings.Cut(rest, "?")
 	u := &url.URL{Host: target.Host, RawQuery: query}
 	if n := len(log); len(cleanQuery(u, log)) == n {

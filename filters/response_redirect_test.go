@@ -38,3 +38,13 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 		}
 	}
 }
+
+// Browsers follow a target that is said twice.
+func TestRedirectSaidTwiceCarriesNoClick(t *testing.T) {
+	m := newSet(t, Options{}).Read(newRequest(t, "GET", "https://site.example/out", http.Header{}), netip.Addr{})
+	m.Response = &http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://a.example/?gclid=x", "https://a.example/?gclid=x"}}}
+	newSet(t, Options{}).Response(m, nil)
+	if got := m.Response.Header["Location"]; len(got) != 1 || got[0] != "https://a.example/" {
+		t.Errorf("got %q", got)
+	}
+}
