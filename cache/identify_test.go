@@ -185,27 +185,3 @@ func TestNoPartTellsWhoHasIt(t *testing.T) {
 		step{as: "a", give: "200\nCache-Control: max-age=100\nETag: \"b\"\n\nabcd", sent: "!If-Range\n!Range", want: "200\n\nabcd"},
 	)
 }
-
-// A page whose browser names no site sees nothing of what others like it have shown.
-func TestUnknownSitesShareNothing(t *testing.T) {
-	for _, sharing := range []Sharing{Disguised, Shared, PerClient} {
-		s := newScene(t, Options{Sharing: sharing})
-		for _, body := range []string{"one", "two"} {
-			s.give = "200\nCache-Control: max-age=100\nETag: \"1\"\n\n" + body
-			ctx := WithVisitor(t.Context(), Visitor{Client: "a", Unsited: true})
-			r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp, err := s.rt.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, _ := io.ReadAll(resp.Body); string(got) != body || r.Header.Get("Cache-Control") != "" {
-				t.Errorf("%v: got %q, want %q", sharing, got, body)
-			}
-			resp.Body.Close()
-			s.c.settled()
-		}
-	}
-}

@@ -63,7 +63,6 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {
 		q.directives.noCache = true // RFC 9111 §5.4
 	}
-	q.directives.noStore = q.directives.noStore || v.Unsited
 	q.conditions = conditionsOf(r.Header, q.now)
 	q.readRange()
 	return q, true

@@ -6,12 +6,7 @@ import "context"
 // across sites; across clients as [Sharing] says.
 type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
-	Site   string // registrable domain on whose behalf the request is made; see Unsited
-
-	// Unsited says that nobody knows on whose behalf the request is made. It could be any
-	// site's, so nothing is kept of it, and it is given nothing: another site would
-	// see what its visitor has been shown here.
-	Unsited bool
+	Site   string // registrable domain on whose behalf the request is made; "" is a site of its own
 
 	// Alone keeps the request from waiting for another's fetch, and others
 	// from waiting for its own. Where a request may come back to this

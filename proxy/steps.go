@@ -132,7 +132,7 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // nameVisitor tells the cache and the wire for whom and in which form the
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
-	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Unsited: e.message.Visit.Site == "", Alone: a.nesting != nil}
+	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
 	apart := e.visit.Isolation
 	ctx, connections := r.Context(), apart
 	if authenticatesConnection(r.Header) {
