@@ -6,7 +6,7 @@ import "context"
 // across sites; across clients as [Sharing] says.
 type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
-	Site   string // registrable domain on whose behalf the request is made; "" is a site of its own
+	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is a site of its own
 
 	// Alone keeps the request from waiting for another's fetch, and others
 	// from waiting for its own. Where a request may come back to this
