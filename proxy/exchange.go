@@ -98,8 +98,10 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	if !ok {
 		return looped.response(r, e.html), nil
 	}
-	resp, err := e.assembly.way.RoundTrip(r)
-	arrived()
+	resp, err := func() (*http.Response, error) {
+		defer arrived() // also after a panic
+		return e.assembly.way.RoundTrip(r)
+	}()
 	e.endInterim()
 	switch {
 	case err != nil:

@@ -75,3 +75,20 @@ func TestUnansweredTwinsAreNoLoop(t *testing.T) {
 		t.Errorf("%d kinds of request are still counted", len(n.waiting))
 	}
 }
+
+type panickingWay struct{}
+
+func (panickingWay) RoundTrip(*http.Request) (*http.Response, error) { panic("on the way") }
+
+// TestAPanicIsNoTurnOfALoop: a request that ended so waits for no answer.
+func TestAPanicIsNoTurnOfALoop(t *testing.T) {
+	n := newNesting()
+	e := &exchange{assembly: &assembly{nesting: n, way: panickingWay{}}}
+	func() {
+		defer func() { recover() }()
+		e.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "a.test", Path: "/"}}, nil)
+	}()
+	if len(n.waiting) > 0 {
+		t.Error("it is counted as one that waits")
+	}
+}
