@@ -17,6 +17,10 @@ import (
 // tried beside it (RFC 8305 §5).
 const attemptDelay = 250 * time.Millisecond
 
+// mostAttempts bounds the addresses that are tried of one name: an answer has room
+// for thousands, and whoever owns a name may list others' machines there.
+const mostAttempts = 32
+
 // KeepAlive finds dead peers of connections that say nothing for long.
 var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
@@ -36,7 +40,8 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check) (net.Conn, 
 	if len(open) == 0 {
 		return nil, refusedDestination
 	}
-	conn, err := e.race(ctx, interleave(open), t.Port, ok)
+	tried := interleave(open)
+	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, ok)
 	if err != nil {
 		return nil, dialError(err)
 	}

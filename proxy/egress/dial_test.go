@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -352,6 +353,27 @@ func TestEveryAddressIsTried(t *testing.T) {
 	_, err = e.Dial(t.Context(), Plain, Target{Host: "site.example", Port: freePort(t)})
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("with no address that answers: %v, want connection refused", err)
+	}
+}
+
+// A name with many addresses makes no scanner of the proxy.
+func TestFewAddressesOfManyAreTried(t *testing.T) {
+	var many []string
+	for i := range 60 {
+		many = append(many, fmt.Sprintf("127.0.1.%d", i+1))
+	}
+	e := newTestEgress(t, Options{Resolver: startNameServer(t, always(many...)).resolver()})
+	target := mustCanonical(t, fmt.Sprintf("many.example:%d", freePort(t)))
+	var asked atomic.Int32
+	_, err := e.dialDirect(t.Context(), target, func(netip.AddrPort) error {
+		asked.Add(1)
+		return nil
+	})
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("dial: %v", err)
+	}
+	if tried := int(asked.Load()) - len(many); tried != mostAttempts { // each is checked before, too
+		t.Errorf("%d addresses were tried", tried)
 	}
 }
 
