@@ -171,13 +171,19 @@ func (l *loader) limitsContradict(limits Limits) {
 // where the item was.
 func (l *loader) place(key string) place {
 	if list, rest, isItem := strings.Cut(key, "["); isItem {
-		number, name, _ := strings.Cut(rest, "]")
-		n, err := strconv.Atoi(number)
-		if items := l.items(list); err == nil && n < len(items) {
-			if v := items[n].get(strings.TrimPrefix(name, ".")); v != nil {
-				return v.at
+		n := &node{items: l.items(list)}
+		for step := range strings.FieldsFuncSeq(rest, func(r rune) bool { return strings.ContainsRune("[].", r) }) {
+			inner := n.get(step)
+			if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
+				inner = n.items[i]
 			}
-			return items[n].at
+			if inner == nil {
+				break
+			}
+			n = inner
+		}
+		if n.at != (place{}) {
+			return n.at
 		}
 	}
 	if s := l.setting(key); s != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/textproto"
 	"strings"
 )
 
@@ -23,6 +24,18 @@ type Site struct {
 	Cookies CookiePolicy  // zero inherits
 	Unknown UnknownPolicy // zero inherits
 	Allow   []string      // further field names that may pass to these hosts
+}
+
+// Ruled returns why [Site.Allow] changes nothing about a field of the given
+// name: filters decide about it on every site. It returns "" where it does.
+func Ruled(name string) string {
+	switch v := names.judge(textproto.CanonicalMIMEHeaderKey(name)); {
+	case v.class == disguised && v.why == "":
+		return "every browser sends it" // an ordinary one
+	case tellsByName(v.class) || v.class == framing:
+		return v.why
+	}
+	return ""
 }
 
 // UnknownPolicy says what happens to fields that no rule names.

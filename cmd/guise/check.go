@@ -27,7 +27,7 @@ there is any.`,
 }
 
 func (p *program) check() error {
-	c, err := p.load(checkFiles)
+	c, err := p.load(checkFiles, checkRules)
 	if bad, ok := errors.AsType[invalid](err); ok {
 		fmt.Fprint(p.stdout, bad.problems)
 		return errReported

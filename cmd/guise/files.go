@@ -4,9 +4,21 @@ import (
 	"fmt"
 
 	"guise/config"
+	"guise/filters"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
 )
+
+// checkRules reports what sites would let pass, and filters would not.
+func checkRules(c *config.Config, fail func(key string, err error)) {
+	for i, site := range c.Sites {
+		for j, name := range site.Headers.Allow {
+			if why := filters.Ruled(string(name)); why != "" {
+				fail(fmt.Sprintf("sites[%d].headers.allow[%d]", i, j), fmt.Errorf("%s changes nothing: a rule decides about it on every site (%s)", name, why))
+			}
+		}
+	}
+}
 
 // checkFiles reports every file that c names and that cannot be used.
 func checkFiles(c *config.Config, fail func(key string, err error)) {

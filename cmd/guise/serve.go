@@ -139,7 +139,7 @@ func (s *server) succeed() bool {
 // start assembles the proxy and listens; nothing is served unless all of it
 // works.
 func (p *program) start() (*server, error) {
-	c, err := p.load(checkFiles)
+	c, err := p.load(checkFiles, checkRules)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (s *server) close() {
 // reload takes the configuration as it is now, whole or not at all.
 func (s *server) reload() {
 	before := len(s.listeners.open)
-	c, err := s.load(checkFiles)
+	c, err := s.load(checkFiles, checkRules)
 	if err == nil {
 		err = s.admin.change(c.Admin, func() error {
 			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })
