@@ -146,17 +146,17 @@ func (s *stock) take(at config.Address) net.Listener {
 	if s == nil {
 		return nil
 	}
-	want := at.IP
-	if !want.IsValid() {
-		want = netip.IPv6Unspecified()
-	}
 	for i, l := range s.given {
 		tcp, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			continue
 		}
 		have := tcp.AddrPort()
-		if have.Addr().Unmap() == want && (have.Port() == at.Port || at.Port == 0) {
+		there := have.Addr().Unmap() == at.IP
+		if !at.IP.IsValid() { // where there is no IPv6, that is all of IPv4
+			there = have.Addr().IsUnspecified()
+		}
+		if there && (have.Port() == at.Port || at.Port == 0) {
 			s.given = append(s.given[:i:i], s.given[i+1:]...)
 			return l
 		}

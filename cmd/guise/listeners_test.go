@@ -150,3 +150,35 @@ func TestFailedChangeReopensWhatGaveWay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestGivenListenersAreTaken for the address that they are at, as the system
+// has it.
+func TestGivenListenersAreTaken(t *testing.T) {
+	for _, c := range []struct {
+		network, given, configured string
+		taken                      bool
+	}{
+		{"tcp4", "127.0.0.1:0", "127.0.0.1", true},
+		{"tcp4", "127.0.0.1:0", "127.0.0.2", false},
+		{"tcp4", "127.0.0.1:0", "", false},
+		{"tcp4", "127.0.0.1:0", "0.0.0.0", false},
+		{"tcp4", "0.0.0.0:0", "0.0.0.0", true},
+		{"tcp4", "0.0.0.0:0", "", true}, // of a machine without IPv6
+		{"tcp4", "0.0.0.0:0", "[::]", false},
+		{"tcp6", "[::]:0", "", true},
+		{"tcp6", "[::]:0", "[::]", true},
+		{"tcp6", "[::]:0", "0.0.0.0", false},
+	} {
+		l, err := net.Listen(c.network, c.given)
+		if err != nil {
+			t.Log(err) // no IPv6 here
+			continue
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		s := &stock{[]net.Listener{l}}
+		if got := s.take(wanted(c.configured + ":" + port)[0].Address); (got != nil) != c.taken {
+			t.Errorf("%s at %s is taken for %s: %t", c.network, c.given, c.configured, got != nil)
+		}
+		l.Close()
+	}
+}
