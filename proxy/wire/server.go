@@ -79,7 +79,7 @@ type settings struct {
 var ErrCutOff = errors.New("wire: client is cut off")
 
 // SetLimits replaces limits and timeouts from the next request of each
-// connection on.
+// connection on; the limits that an HTTP/2 connection announced stay its own.
 func (s *Server) SetLimits(l Limits, t Timeouts) {
 	s.settings.Store(&settings{l.withDefaults(), t.withDefaults()})
 }
