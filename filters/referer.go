@@ -13,17 +13,13 @@ type referer struct{ *persona }
 
 // Apply implements [Filter].
 func (f referer) Apply(m *Message, log []Change) []Change {
-	lines, there := m.Request.Header["Referer"]
-	if !there {
-		if f.identity && m.Visit.browser && m.Visit.Kind != WebSocket && m.Request.Header["Origin"] != nil {
-			page := refererWithinSite(m.Request, single(m.Request.Header["Origin"])+"/")
-			return put(m.Request.Header, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
-		}
-		return log
+	h, n := m.Request.Header, len(log)
+	keep := refererWithinSite(m.Request, single(h["Referer"]))
+	if keep == "" && f.identity && m.Visit.browser && m.Visit.Kind != WebSocket && h["Origin"] != nil {
+		page := refererWithinSite(m.Request, single(h["Origin"])+"/")
+		return put(h, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
 	}
-	n := len(log)
-	keep := refererWithinSite(m.Request, single(lines))
-	log = put(m.Request.Header, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
+	log = put(h, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
 	if len(log) > n && keep != "" {
 		log[n].Did = Reduced
 	}
@@ -49,11 +45,11 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
-// fromItself reports whether r says that a page of the target's origin makes it.
-// Old browsers sent no Origin with the forms of such pages.
+// fromItself reports whether r says that a page of the target's origin makes it,
+// but for its Origin: old browsers sent none with the forms of such pages.
 func fromItself(r *http.Request) bool {
 	a, ok := parseAuthority(single(r.Header["Referer"]))
-	return r.Method != http.MethodOptions && (ok && a.sameOrigin(r) || !ok && fetchSite(r.Header) == "same-origin")
+	return r.Method != http.MethodOptions && r.Header["Origin"] == nil && (ok && a.sameOrigin(r) || !ok && fetchSite(r.Header) == "same-origin")
 }
 
 // originOf returns the origin that r goes to.

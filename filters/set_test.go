@@ -74,14 +74,16 @@ func TestSitesAllowFurtherFields(t *testing.T) {
 func TestScrubbingTwiceChangesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	names := append(slices.Clone(personaOnly), "Referer", "Origin", "Cookie", "Range", "Te", "Sec-Fetch-Dest", "Sec-Fetch-Site",
-		"Sec-Fetch-Mode", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Extensions", "X-Forwarded-For", "X-Api-Key", "Via", "Content-Type")
+		"Sec-Fetch-Mode", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Extensions", "X-Forwarded-For", "X-Api-Key", "Via", "Content-Type",
+		"Origin", "Referer", "User-Agent", "Accept", "Last-Event-Id")
 	values := []string{"*/*", "text/html,application/xhtml+xml,*/*;q=0.1", "application/json;q=0.3;x=y, text/html", "image", "document",
 		"empty", "none", "cross-site", "same-origin", "cors", "websocket", "Upgrade", "keep-alive", "https://www.site.example/a?b",
 		"http://other.example", "null", "bytes=0-", "a=b; c=d", "192.0.2.7", "permessage-deflate; client_max_window_bits",
-		"dGhlIHNhbXBsZSBub25jZQ==", "trailers", "1", "Mozilla/5.0 (me)"}
+		"dGhlIHNhbXBsZSBub25jZQ==", "trailers", "1", "Mozilla/5.0 (me)",
+		"https://www.site.example", "https://a.site.example", "x-text/event-stream"}
 	for _, persona := range Personas() {
 		s := newSet(t, Options{Persona: persona})
-		for range 5000 {
+		for range 10000 {
 			h := http.Header{}
 			for range random.IntN(10) {
 				name := names[random.IntN(len(names))]

@@ -110,7 +110,7 @@ func misused(m *Message, name string, lines []string) string {
 		return "RFC 9110 §8: there is no content that it could describe"
 	case safe(r.Method) && (writingFields[name] || r.Method == http.MethodGet && hasPrefixOf(name, writingFamilies[:])):
 		return "asks for a change, which this method makes none of"
-	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(r.Header):
+	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
 		return "HTML, server-sent events: told when a stream of them is asked for again"
 	case strings.HasPrefix(name, "Access-Control-Request-") && r.Method != http.MethodOptions:
 		return "Fetch standard: only a CORS-preflight fetch asks so"
@@ -139,15 +139,10 @@ func hasPrefixOf(name string, families []string) bool {
 	return slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
 }
 
-// wantsEvents reports whether Accept asks for server-sent events, as every
-// EventSource does.
-func wantsEvents(h http.Header) bool {
-	for _, line := range h["Accept"] {
-		if strings.Contains(strings.ToLower(line), "text/event-stream") {
-			return true
-		}
-	}
-	return false
+// wantsEvents reports whether m's Accept, as it will go out, asks for server-sent
+// events, as every EventSource does.
+func wantsEvents(m *Message) bool {
+	return m.Visit.Kind == Fetch && strings.Contains(rebuildAccept(m.Request.Header["Accept"]), "text/event-stream")
 }
 
 // refuse returns why a field is removed, or "" if it may pass.
