@@ -18,7 +18,7 @@ import (
 // only Sec-Fetch-Dest tells apart from a frame.
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
-	v.ownPage = fromItself(r)
+	v.ownPage = !safe(r.Method) && fromItself(r)
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r, v)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
