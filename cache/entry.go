@@ -42,6 +42,7 @@ type entry struct {
 	// apart entries would look different on a later use than on the first:
 	// nobody but their first client may use them in Disguised.
 	apart  bool
+	blind  bool      // the request told the origin nothing of what was here before
 	brief  bool      // fresh for so short that half of it is nothing: likewise
 	client string    // who caused the fetch
 	timing timing    // how the origin delivered it

@@ -243,7 +243,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 // entry's validators (RFC 9111 §4.3.1). In PerClient it does not: a client's
 // own entry would tell the origin which client asks, unless it knows.
 func (q *query) validates(found finding) bool {
-	return found.verdict == validateIt && !found.outdated && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
+	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
 		(found.e.etag != "" || found.e.header.Get("Last-Modified") != "")
 }
 

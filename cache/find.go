@@ -28,9 +28,9 @@ type finding struct {
 	// own is what the client itself last had instead of e. If that is the
 	// same representation, an origin would have answered with a 304.
 	own *entry
-	// outdated says that e is not what the store would give to others:
-	// its validator would tell the origin which clients still have it.
-	outdated bool
+	// telling says that e's validator could tell the origin who asks: it is not
+	// what the store would give to others, or may have been made for one visitor.
+	telling bool
 }
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
@@ -105,7 +105,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		do := judge(q, own, q.now.Sub(v.since), own.told(v.since))
 		if do == serveIt || do == refreshIt {
 			if !c.seemsFetched(q, own) {
-				return finding{verdict: do, e: own, view: v, outdated: do == refreshIt && q.outdated(own, r)}
+				return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
 			}
 			// It is not there before all of it has come.
 			if q.plain() && !q.latest {
@@ -117,17 +117,25 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	if q.plain() {
 		other := selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && q.wouldShare(e) })
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
+			if own != nil && !own.views[q.client].confirmed {
+				own = nil // the origin would not have been told of it
+			}
 			return finding{verdict: pretendIt, e: other, own: own}
 		}
 	}
 	if own != nil && whole(own) {
-		return finding{verdict: validateIt, e: own, view: own.views[q.client], outdated: q.outdated(own, r)}
+		return finding{verdict: validateIt, e: own, view: own.views[q.client], telling: q.tells(own, r)}
 	}
 	return finding{}
 }
 
-// outdated reports whether e is kept for some clients alone, and others have another.
-func (q *query) outdated(e *entry, r *resource) bool {
+// tells reports whether e's validator could tell the origin who asks: an origin may
+// make one for each visitor, and e may be kept for some clients alone, while others
+// have another. What the others did must not decide: the client can time it.
+func (q *query) tells(e *entry, r *resource) bool {
+	if !e.views[q.client].confirmed && !q.known {
+		return true
+	}
 	if !e.closed {
 		return false
 	}

@@ -157,7 +157,8 @@ func TestOnlyTheLatestValidatorGoesBack(t *testing.T) {
 		step{as: "b", after: 10 * time.Second, do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=100\nETag: \"2\"\n\nb", want: "200\n\nb"},
 		step{as: "a", after: 30 * time.Second, want: "200\n\na"},
 		step{as: "a", after: 21 * time.Second, give: "200\nCache-Control: max-age=100\nETag: \"3\"\n\nc", sent: "!If-None-Match", want: "200\n\nc"},
-		// It is another's latest now, and may be asked about.
+		// It is another's latest now, and may be asked about once it came again.
+		step{as: "a", after: 51 * time.Second, give: "200\nCache-Control: max-age=100\nETag: \"3\"\n\nc", sent: "!If-None-Match", want: "200\n\nc"},
 		step{as: "a", after: 51 * time.Second, give: "304\nETag: \"3\"", sent: "If-None-Match: \"3\"", want: "200\n\nc"},
 	)
 	// Nor does it get an older one behind the back of who is given a stale copy.
@@ -184,4 +185,32 @@ func TestNoPartTellsWhoHasIt(t *testing.T) {
 		step{as: "a", do: "GET /\nRange: bytes=0-1", give: "206\nCache-Control: max-age=100\nETag: \"a\"\nContent-Range: bytes 0-1/4\n\nab", want: "206"},
 		step{as: "a", give: "200\nCache-Control: max-age=100\nETag: \"b\"\n\nabcd", sent: "!If-Range\n!Range", want: "200\n\nabcd"},
 	)
+}
+
+// Nor is a client recognised that comes back before anybody else has come: what may
+// be one visitor's goes back to nobody.
+func TestOriginRecognisesNobodyWhoComesBackAlone(t *testing.T) {
+	for _, lifetime := range []string{"no-cache", "max-age=1", "max-age=10", "max-age=600"} {
+		clk := newClock()
+		c := New(Options{Now: clk.Now})
+		c.sleep = clk.sleep
+		serial := 0
+		rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			serial++
+			if v := r.Header.Get("If-None-Match") + r.Header.Get("If-Modified-Since"); v != "" {
+				t.Errorf("%s: the origin got %s", lifetime, v)
+			}
+			return parseResponse(fmt.Sprintf("200\nCache-Control: %s\nETag: \"%d\"\nLast-Modified: %s\n\nx", lifetime, serial,
+				formatDate(clk.Now().Add(-time.Duration(serial)*time.Hour))), r), nil
+		}))
+		for i := range 64 {
+			for range 3 {
+				b := &browser{fmt.Sprint(i), map[string]*http.Response{}}
+				b.get(t, rt, "/page")
+				c.settled()
+				clk.advance(15 * time.Minute)
+			}
+		}
+		c.Close()
+	}
 }

@@ -71,7 +71,8 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 // come; not if it has dropped it since it asked. The caller holds c.mu.
 func (c *Cache) view(e *entry, q *query, since time.Time) {
 	if e.held != nil && !c.dropped.since(q.moment, q.client, q.everybody.url) {
-		c.store.view(e, q.client, since)
+		confirmed := e.held.confirms(e, q.client)
+		c.store.view(e, q.client, since).confirmed = confirmed
 	}
 }
 
@@ -81,6 +82,22 @@ func (f *finding) kind() kind {
 		return validated
 	}
 	return anew
+}
+
+// confirms reports whether what client had of r before has the same validators as
+// e, which seems to be fetched now. The caller holds c.mu.
+func (r *resource) confirms(e *entry, client string) bool {
+	for _, old := range r.entries {
+		if v := old.views[client]; v != nil && old.varyKey == e.varyKey &&
+			(v.confirmed || old != e && e.blind) && old.sameValidators(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *entry) sameValidators(o *entry) bool {
+	return e.etag == o.etag && e.header.Get("Last-Modified") == o.header.Get("Last-Modified")
 }
 
 // sameAs reports whether two entries have the same validator.

@@ -31,6 +31,9 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		return
 	}
 	e, k := c.storable(q, resp, f.start, f.at)
+	if e != nil {
+		e.blind = !q.known && !q.validates(found)
+	}
 	if e != nil && f.trace.interim() {
 		e.apart = true // a later use could not repeat the interim response
 	}
@@ -110,6 +113,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	}
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
+	n.blind = !q.known // only what has come twice is asked about
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.personal = n.personal || !q.forAll(&n.directives)
@@ -287,7 +291,11 @@ func (e *entry) clearBody() bool {
 // supersedes. The caller holds c.mu.
 func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 	disguised := c.options.Load().Sharing == Disguised && !e.personal
+	confirmed := map[string]bool{}
 	if r := c.store.index[k]; r != nil {
+		for client := range viewers {
+			confirmed[client] = disguised && r.confirms(e, client)
+		}
 		for _, old := range slices.Clone(r.entries) {
 			if !slices.Equal(old.vary, e.vary) || old.varyKey != e.varyKey {
 				continue
@@ -300,7 +308,7 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 	e.all = newView(e.received)
 	if disguised {
 		for client, since := range viewers {
-			c.store.view(e, client, since)
+			c.store.view(e, client, since).confirmed = confirmed[client]
 		}
 	}
 	c.store.add(k, e)

@@ -173,7 +173,7 @@ func (s *store) drop(r *resource) {
 
 // view notes that client uses e since the given time. It can be what makes the
 // store too large, and e is dropped then.
-func (s *store) view(e *entry, client string, since time.Time) {
+func (s *store) view(e *entry, client string, since time.Time) *view {
 	if e.views == nil {
 		e.views = map[string]*view{}
 	}
@@ -191,6 +191,7 @@ func (s *store) view(e *entry, client string, since time.Time) {
 		s.grow(e.held, v.cost)
 		s.fit()
 	}
+	return v
 }
 
 // unview forgets that client uses e.

@@ -14,6 +14,10 @@ type view struct {
 	// the first one.
 	header atomic.Pointer[http.Header]
 	cost   int64 // guarded by the store's lock
+	// confirmed says that the client's own requests brought the same validators
+	// twice without the origin being told any: they are not one visitor's.
+	// Guarded by the store's lock.
+	confirmed bool
 }
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }
