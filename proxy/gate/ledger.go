@@ -132,12 +132,21 @@ func (g *Gate) Answers(addr netip.Addr) bool {
 }
 
 func (g *Gate) refusal(addr netip.Addr, most time.Duration) (wait time.Duration, ok bool) {
+	g.count(addr, func(a *account, now time.Duration) {
+		wait, ok = a.refused.queue(now, refusalRate, refusalBurst, most)
+	})
+	return wait, ok
+}
+
+// count has do change what is counted of the source at addr, at a time since the
+// ledger was begun.
+func (g *Gate) count(addr netip.Addr, do func(a *account, now time.Duration)) {
 	l := g.state.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.hold(client{network: NetworkOf(addr)})
 	defer l.release(a)
-	return a.refused.queue(g.options.Now().Sub(l.begun), refusalRate, refusalBurst, most)
+	do(a, g.options.Now().Sub(l.begun))
 }
 
 // Forgive undoes one refusal of a client at addr: many say who they are only when
@@ -173,12 +182,10 @@ func (g *Gate) Disturbed(addr netip.Addr, n int) (ok bool) {
 	if g.options.Client.Requests == 0 {
 		return true
 	}
-	l := g.state.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.hold(client{network: NetworkOf(addr)})
-	defer l.release(a)
-	return a.disturbed.takeMany(g.options.Now().Sub(l.begun), n, disturbanceRate, disturbanceBurst)
+	g.count(addr, func(a *account, now time.Duration) {
+		ok = a.disturbed.takeMany(now, n, disturbanceRate, disturbanceBurst)
+	})
+	return ok
 }
 
 // Connections come at most at this many times the rate of requests: there is
@@ -200,13 +207,10 @@ func (g *Gate) Cut(addr netip.Addr) {
 	if each.Requests == 0 {
 		return
 	}
-	l := g.state.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.hold(client{network: NetworkOf(addr)})
-	defer l.release(a)
 	rate, burst := each.connectionRate()
-	a.arrivals.delay(g.options.Now().Sub(l.begun), cutCosts, longestAway, rate, burst)
+	g.count(addr, func(a *account, now time.Duration) {
+		a.arrivals.delay(now, cutCosts, longestAway, rate, burst)
+	})
 }
 
 // longestQueue is how long a handshake waits at most for its turn.
@@ -222,12 +226,10 @@ func (g *Gate) Handshake(addr netip.Addr) (wait time.Duration, err error) {
 	if each.Requests == 0 {
 		return 0, nil
 	}
-	l := g.state.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.hold(client{network: NetworkOf(addr)})
-	defer l.release(a)
-	wait, ok := a.handshakes.queue(g.options.Now().Sub(l.begun), each.Requests, each.Burst, longestQueue)
+	ok := false
+	g.count(addr, func(a *account, now time.Duration) {
+		wait, ok = a.handshakes.queue(now, each.Requests, each.Burst, longestQueue)
+	})
 	if !ok {
 		return 0, &Over{Limit: "handshakes", Quota: int64(each.Requests), Window: time.Second, Retry: wait}
 	}
