@@ -65,19 +65,19 @@ func (p *replay) settle() {
 	p.mu.Lock()
 	p.settled = true
 	p.free()
-	over := p.over()
-	p.mu.Unlock()
-	if over {
-		p.body.Close()
-	}
+	p.unlock()
 }
 
-// over reports, once, that the body is to be closed: nobody will read it, and
+// unlock lets go of mu, and closes the body, once, if nobody will read it and
 // nobody waits for a Read, which a Close might have to wait for as well.
-func (p *replay) over() bool {
+func (p *replay) unlock() error {
 	over := p.settled && p.current.closed && !p.waiting && !p.closed
 	p.closed = p.closed || over
-	return over
+	p.mu.Unlock()
+	if over {
+		return p.body.Close()
+	}
+	return nil
 }
 
 // free gives the buffer back once nobody will want what is in it, or what an
@@ -122,11 +122,7 @@ func (a *attempt) read(b []byte) (int, error) {
 		a.at += n
 		p.free()
 	}
-	over := p.over()
-	p.mu.Unlock()
-	if over {
-		p.body.Close()
-	}
+	p.unlock()
 	return n, err
 }
 
@@ -162,10 +158,5 @@ func (a *attempt) Close() error {
 	p.mu.Lock()
 	a.closed = true
 	p.free()
-	over := p.over()
-	p.mu.Unlock()
-	if over {
-		return p.body.Close()
-	}
-	return nil
+	return p.unlock()
 }
