@@ -3,14 +3,12 @@ package proxy
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -154,49 +152,6 @@ func runProbing(role string) error {
 	return p.Close()
 }
 
-// A part is a process of TestProbing.
-type part struct {
-	address string
-	orders  io.Writer
-	answers *bufio.Scanner
-}
-
-// startPart runs a part until the test ends.
-func startPart(t *testing.T, role string) *part {
-	t.Helper()
-	process := exec.Command(os.Args[0])
-	process.Env = append(os.Environ(), probingRole+"="+role)
-	process.Stderr = os.Stderr
-	orders, err := process.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	answers, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		orders.Close()
-		if err := process.Wait(); err != nil {
-			t.Errorf("%s: %v", role, err)
-		}
-	})
-	p := &part{orders: orders, answers: bufio.NewScanner(answers)}
-	p.address = p.answer(t)
-	return p
-}
-
-func (p *part) answer(t *testing.T) string {
-	t.Helper()
-	if !p.answers.Scan() {
-		t.Fatalf("a part of the test ended: %v", p.answers.Err())
-	}
-	return p.answers.Text()
-}
-
 // A probingGround is what an attack takes place on.
 type probingGround struct {
 	origin                string // URI
@@ -216,7 +171,7 @@ func newProbingGround(t *testing.T, sharing cache.Sharing, within bool) *probing
 		t.Cleanup(func() { server.Close() })
 		g.origin, g.order = l.Addr().String(), load.set
 	} else {
-		p := startPart(t, "origin")
+		p := startPart(t, probingRole, "origin")
 		g.origin = p.address
 		g.order = func(load float64) {
 			fmt.Fprintln(p.orders, load)
@@ -224,7 +179,7 @@ func newProbingGround(t *testing.T, sharing cache.Sharing, within bool) *probing
 		}
 	}
 	g.origin = "http://" + g.origin
-	proxy := startPart(t, strconv.Itoa(int(sharing)))
+	proxy := startPart(t, probingRole, strconv.Itoa(int(sharing)))
 	client := func(last byte) *prober {
 		p := &prober{address: net.IPv4(127, 0, 0, last), proxy: proxy.address}
 		t.Cleanup(p.leave)

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -21,57 +19,23 @@ const toxicOrigin = "GUISE_TEST_TOXIC_ORIGIN"
 // A faultyWay is a toxiproxy in front of an origin. It runs in a process of its
 // own: it loses goroutines when a connection breaks in its hands, and they are
 // not to be counted as guise's.
-type faultyWay struct {
-	address string
-	orders  io.Writer
-	answers *bufio.Scanner
-}
+type faultyWay struct{ *part }
 
 // startFaultyWay puts a way without faults in front of origin. It ends with
 // the test.
-func startFaultyWay(t *testing.T, origin string) *faultyWay {
+func startFaultyWay(t *testing.T, origin string) faultyWay {
 	t.Helper()
-	process := exec.Command(os.Args[0])
-	process.Env = append(os.Environ(), toxicOrigin+"="+origin)
-	process.Stderr = os.Stderr
-	orders, err := process.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	answers, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		orders.Close()
-		if err := process.Wait(); err != nil {
-			t.Errorf("toxiproxy: %v", err)
-		}
-	})
-	w := &faultyWay{orders: orders, answers: bufio.NewScanner(answers)}
-	w.address = w.answer(t)
-	return w
+	return faultyWay{startPart(t, toxicOrigin, origin)}
 }
 
 // replaceFault ends the fault that there is and puts fault, a toxic in JSON,
 // in its place; "" is none.
-func (w *faultyWay) replaceFault(t *testing.T, fault string) {
+func (w faultyWay) replaceFault(t *testing.T, fault string) {
 	t.Helper()
 	fmt.Fprintln(w.orders, fault)
 	if answer := w.answer(t); answer != "done" {
 		t.Fatalf("%s: %s", fault, answer)
 	}
-}
-
-func (w *faultyWay) answer(t *testing.T) string {
-	t.Helper()
-	if !w.answers.Scan() {
-		t.Fatalf("toxiproxy ended: %v", w.answers.Err())
-	}
-	return w.answers.Text()
 }
 
 // runToxiproxy is the process of a faultyWay: it prints its address, then takes
