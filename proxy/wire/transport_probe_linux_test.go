@@ -5,7 +5,6 @@ package wire
 import (
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/http/httptest"
 	"os"
 	"runtime"
@@ -18,16 +17,7 @@ import (
 // The runtime interrupts threads by signals all the time. One that comes while a
 // connection is looked at must not cost the connection.
 func TestSignalsAreNotTakenForTheOriginsEnd(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, _ := tcpPair(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	thread := unix.Gettid()
@@ -60,16 +50,7 @@ func TestSignalsAreNotTakenForTheOriginsEnd(t *testing.T) {
 // answer while a connection rests, and read none of it. The pool, and all who
 // want a connection, must not wait for that.
 func TestLookingAtAConnectionWaitsForNoWrite(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, _ := tcpPair(t)
 	sock := &tlsSocket{Conn: nc}
 	sock.rw, _ = quickest(nc)
 	p := newProbe(nc, tls.Client(sock, &tls.Config{InsecureSkipVerify: true}), sock)
@@ -91,20 +72,7 @@ func TestLookingAtAConnectionWaitsForNoWrite(t *testing.T) {
 func TestClosingARestingConnectionWaitsForNoWrite(t *testing.T) {
 	secure := httptest.NewTLSServer(nil) // for its certificate
 	secure.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	origin, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer origin.Close() // which reads no more than the handshake
+	nc, origin := tcpPair(t) // which reads no more than the handshake
 	go tls.Server(origin, &tls.Config{Certificates: secure.TLS.Certificates}).Handshake()
 	sock := &tlsSocket{Conn: nc}
 	sock.rw, _ = quickest(nc)
