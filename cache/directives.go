@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // absent marks a directive of seconds that is not there.
@@ -118,7 +120,7 @@ func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 		if name = strings.ToLower(strings.TrimSpace(name)); name == "" {
 			continue
 		}
-		if !isToken(name) {
+		if !httpguts.ValidHeaderFieldName(name) {
 			*whole = true // whatever was meant
 			return
 		}
@@ -167,16 +169,6 @@ func cutItem(list string) (item, rest string) {
 		return strings.Trim(item, " \t"), rest
 	}
 	return strings.Trim(list, " \t"), ""
-}
-
-// isToken reports whether s is a token (RFC 9110 §5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // cutDirective splits a directive into its name and its argument. The name may
