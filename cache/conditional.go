@@ -33,16 +33,13 @@ func conditionsOf(h http.Header, now time.Time) conditions {
 // entityTags reads a list of entity tags; a member that is none is kept as
 // it is, for it can equal an ETag that is none.
 func entityTags(lines []string) (tags []string, any bool) {
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			switch item, line = cutItem(line); item {
-			case "":
-			case "*":
-				any = true
-			default:
-				tags = append(tags, item)
-			}
+	for item := range items(lines) {
+		switch item {
+		case "":
+		case "*":
+			any = true
+		default:
+			tags = append(tags, item)
 		}
 	}
 	return tags, any

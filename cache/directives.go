@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"iter"
 	"math"
 	"strings"
 	"time"
@@ -44,12 +45,8 @@ func parseDirectives(lines []string) directives {
 		maxAge: absent, sMaxAge: absent, minFresh: absent,
 		maxStale: absent, staleWhile: absent, staleIfError: absent,
 	}
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			item, line = cutItem(line)
-			d.take(item)
-		}
+	for item := range items(lines) {
+		d.take(item)
 	}
 	return d
 }
@@ -146,6 +143,21 @@ func parseSeconds(s string) (seconds, bool) {
 		}
 	}
 	return min(seconds(n), maxSeconds), true
+}
+
+// items yields the items of a comma-separated list (RFC 9110 §5.6.1) that may
+// be spread over several lines. Empty items are among them.
+func items(lines []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range lines {
+			for line != "" {
+				var item string
+				if item, line = cutItem(line); !yield(item) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // cutItem splits the first item off a comma-separated list (RFC 9110 §5.6.1).

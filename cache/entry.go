@@ -154,12 +154,8 @@ func storedHeader(h http.Header, d *directives) http.Header {
 			stored[name] = lines
 		}
 	}
-	for _, line := range h["Connection"] {
-		for line != "" {
-			var name string
-			name, line = cutItem(line)
-			stored.Del(name)
-		}
+	for name := range items(h["Connection"]) {
+		stored.Del(name)
 	}
 	for _, name := range d.noCacheFields {
 		stored.Del(name)
@@ -178,12 +174,8 @@ func hopByHop(h http.Header) {
 	if !ok {
 		return
 	}
-	for _, line := range lines {
-		for line != "" {
-			var name string
-			name, line = cutItem(line)
-			h.Del(name)
-		}
+	for name := range items(lines) {
+		h.Del(name)
 	}
 	delete(h, "Connection")
 }

@@ -175,14 +175,10 @@ func (q *query) mayCut(e *entry) bool {
 
 // names reports whether a member of a list is the given name, with a weight above 0.
 func names(lines []string, name string) bool {
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			item, line = cutItem(line)
-			normal := normaliseWeighted(item)
-			if member, weight, _ := strings.Cut(normal, ";"); equalFold(member, name) {
-				return weight != "q=0"
-			}
+	for item := range items(lines) {
+		member, weight, _ := strings.Cut(normaliseWeighted(item), ";")
+		if equalFold(member, name) {
+			return weight != "q=0"
 		}
 	}
 	return false

@@ -99,12 +99,9 @@ func hasBody(r *http.Request) bool {
 }
 
 func pragmaNoCache(lines []string) bool {
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			if item, line = cutItem(line); equalFold(item, "no-cache") {
-				return true
-			}
+	for item := range items(lines) {
+		if equalFold(item, "no-cache") {
+			return true
 		}
 	}
 	return false

@@ -15,19 +15,15 @@ const maxVaryNames = 32
 // more members than anybody means (RFC 9110 §12.5.5).
 func varyNames(lines []string) ([]string, bool) {
 	var names []string
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			item, line = cutItem(line)
-			switch {
-			case item == "":
-			case item == "*" || len(names) == maxVaryNames:
-				return nil, false
-			default:
-				name := textproto.CanonicalMIMEHeaderKey(item)
-				if !slices.Contains(names, name) {
-					names = append(names, name)
-				}
+	for item := range items(lines) {
+		switch {
+		case item == "":
+		case item == "*" || len(names) == maxVaryNames:
+			return nil, false
+		default:
+			name := textproto.CanonicalMIMEHeaderKey(item)
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
@@ -69,28 +65,25 @@ func writeNormalised(b *strings.Builder, name string, lines []string) {
 	case "Accept-Encoding", "Accept-Language", "Accept-Charset":
 		unordered = true
 	}
-	var items []string
-	for _, line := range lines {
-		for line != "" {
-			var item string
-			if item, line = cutItem(line); item == "" {
-				continue
-			}
-			if unordered {
-				item = normaliseWeighted(item)
-			}
-			items = append(items, item)
+	var members []string
+	for item := range items(lines) {
+		if item == "" {
+			continue
 		}
+		if unordered {
+			item = normaliseWeighted(item)
+		}
+		members = append(members, item)
 	}
 	if unordered {
-		slices.Sort(items)
-		items = slices.Compact(items)
+		slices.Sort(members)
+		members = slices.Compact(members)
 	}
-	for i, item := range items {
+	for i, member := range members {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(item)
+		b.WriteString(member)
 	}
 }
 
