@@ -2,6 +2,7 @@ package filters
 
 import (
 	_ "embed"
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,8 +130,8 @@ func rebuildWeight(value string) string {
 }
 
 // splitQuoted yields the parts of s between separators that stand outside
-// quoted strings.
-func splitQuoted(s string, separator byte) func(yield func(string) bool) {
+// quoted strings (RFC 9110 §5.6.4), with the white space around them.
+func splitQuoted(s string, separator byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		start, quoted := 0, false
 		for i := 0; i < len(s); i++ {

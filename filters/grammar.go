@@ -124,9 +124,8 @@ func among(words string) func(string) bool {
 // listOf returns the grammar of a comma-separated list (RFC 9110 §5.6.1).
 func listOf(member func(string) bool) func(string) bool {
 	return func(value string) bool {
-		for value != "" {
-			var item string
-			if item, value = cutListItem(value); item != "" && !member(item) {
+		for item := range splitQuoted(value, ',') {
+			if item = strings.Trim(item, " \t"); item != "" && !member(item) {
 				return false
 			}
 		}
@@ -139,10 +138,9 @@ func listOf(member func(string) bool) func(string) bool {
 func setOf(member func(string) bool) func(string) bool {
 	return func(value string) bool {
 		var seen []string
-		for value != "" {
-			var item string
-			item, value = cutListItem(value)
-			if item = strings.ToLower(item); item != "" && (!member(item) || slices.Contains(seen, item)) {
+		for item := range splitQuoted(value, ',') {
+			item = strings.ToLower(strings.Trim(item, " \t"))
+			if item != "" && (!member(item) || slices.Contains(seen, item)) {
 				return false
 			}
 			seen = append(seen, item)

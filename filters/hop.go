@@ -39,7 +39,7 @@ func (hopByHop) Apply(m *Message, log []Change) []Change {
 		keep := ""
 		switch name {
 		case "Te":
-			if listHolds(h[name], "trailers") {
+			if hasToken(h[name], "trailers") {
 				keep = "trailers"
 			}
 		case "Connection":
@@ -89,18 +89,5 @@ func dropOption(h http.Header, option string, log []Change) []Change {
 
 // upgradesToWebSocket reports whether h asks for a WebSocket (RFC 6455 §4.1).
 func upgradesToWebSocket(h http.Header) bool {
-	return h["Upgrade"] != nil && listHolds(h["Upgrade"], "websocket") && listHolds(h["Connection"], "upgrade")
-}
-
-// listHolds reports whether one of the comma-separated lines holds token,
-// whatever its case.
-func listHolds(lines []string, token string) bool {
-	for _, line := range lines {
-		for item := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(item, " \t"), token) {
-				return true
-			}
-		}
-	}
-	return false
+	return hasToken(h["Upgrade"], "websocket") && hasToken(h["Connection"], "upgrade")
 }

@@ -73,7 +73,7 @@ func (k Kind) on(scheme string) Kind {
 // Sec-Fetch-Dest, else what its Accept looks like, else its path.
 func kindOf(r *http.Request) Kind {
 	switch {
-	case hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade"):
+	case upgradesToWebSocket(r.Header):
 		return WebSocket
 	case r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil:
 		return Preflight

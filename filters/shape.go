@@ -49,7 +49,7 @@ func first(lines []string) string {
 
 // onlyWord returns word if lines hold it.
 func onlyWord(lines []string, word string) string {
-	if len(lines) == 1 && lines[0] == word || listHolds(lines, word) {
+	if len(lines) == 1 && lines[0] == word || hasToken(lines, word) {
 		return word
 	}
 	return ""
@@ -103,10 +103,8 @@ func rebuildCacheControl(lines []string) string {
 	}
 	var value [len(requestDirectives)]string // as it is written
 	for _, line := range lines {
-		for line != "" {
-			var item string
-			item, line = cutListItem(line)
-			name, arg, hasArg := strings.Cut(item, "=")
+		for item := range splitQuoted(line, ',') {
+			name, arg, hasArg := strings.Cut(strings.Trim(item, " \t"), "=")
 			for i, d := range requestDirectives {
 				if value[i] != "" || !strings.EqualFold(strings.TrimRight(name, " \t"), d.name) {
 					continue
@@ -137,23 +135,6 @@ func coarse(seconds string) string {
 		return strconv.Itoa(n / minute * minute)
 	}
 	return strconv.Itoa(min(n, year) / hour * hour)
-}
-
-// cutListItem returns the first item of a comma-separated list and the rest.
-// A comma within a quoted string does not separate (RFC 9110 §5.6.1, §5.6.4).
-func cutListItem(list string) (item, rest string) {
-	quoted := false
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\' && quoted:
-			i++
-		case c == ',' && !quoted:
-			return strings.Trim(list[:i], " \t"), list[i+1:]
-		}
-	}
-	return strings.Trim(list, " \t"), ""
 }
 
 // rangeUnits are the units in use: bytes (RFC 9110 §14.1.2), and what APIs
@@ -239,9 +220,7 @@ var annotations = [...]string{
 func rebuildPrefer(lines []string) string {
 	var kept [len(preferences)]string
 	for _, line := range lines {
-		for line != "" {
-			var item string
-			item, line = cutListItem(line)
+		for item := range splitQuoted(line, ',') {
 			item, parameters, _ := strings.Cut(item, ";")
 			name, value, _ := strings.Cut(item, "=")
 			name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
