@@ -23,7 +23,7 @@ func scriptRequest(fields ...string) *Message {
 func fieldFilters(policy UnknownPolicy, allow ...string) []Filter {
 	return []Filter{
 		cleanURL{}, hopByHop{}, clientRoute{}, clientIdentity{},
-		unknownFields(policy, func(*Message) []string { return allow }), ownAddress{},
+		unknownFields{policy, allow}, ownAddress{},
 	}
 }
 

@@ -134,7 +134,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			cookies{o.Cookies},
 			ownAddress{},
 			// Reads what is a proof, when no filter before it takes that away.
-			unknownFields(o.Unknown, func(*Message) []string { return allow }),
+			unknownFields{o.Unknown, allow},
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
 			prefetching{},

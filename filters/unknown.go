@@ -11,16 +11,11 @@ import (
 // that scripts and API clients need pass under [UnknownPass]. Of the rest,
 // browsers send none of their own accord, so all go from requests that a
 // browser makes without a script; in requests of scripts and API clients
-// refuseUnnamed judges them. Under
-// [UnknownDrop] only registered fields pass, and what allow names for the
-// request's host; allow may be nil.
-func unknownFields(policy UnknownPolicy, allow func(m *Message) []string) Filter {
-	return unknownFilter{policy == UnknownDrop, allow}
-}
-
-type unknownFilter struct {
-	registeredOnly bool
-	allow          func(m *Message) []string
+// refuseUnnamed judges them. Under [UnknownDrop] only registered fields pass.
+// What allow names passes under either.
+type unknownFields struct {
+	policy UnknownPolicy
+	allow  []string // field names, in any case
 }
 
 // singletons may come once only; of several the first counts, as it does for
@@ -32,7 +27,7 @@ var singletons = [...]string{
 }
 
 // Apply implements [Filter].
-func (f unknownFilter) Apply(m *Message, log []Change) []Change {
+func (f unknownFields) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	if v := h["Content-Type"]; len(v) > 0 {
 		if keep := contentType(v[0]); keep != v[0] {
@@ -50,7 +45,7 @@ func (f unknownFilter) Apply(m *Message, log []Change) []Change {
 }
 
 // sift looks at each field once, in no order.
-func (f unknownFilter) sift(m *Message, log []Change) []Change {
+func (f unknownFields) sift(m *Message, log []Change) []Change {
 	h, alone := m.Request.Header, m.Visit.alone
 	for name, lines := range h {
 		if len(lines) > 1 && slices.Contains(singletons[:], name) {
@@ -79,7 +74,7 @@ func (f unknownFilter) sift(m *Message, log []Change) []Change {
 		if alone && !browserFields[name] {
 			why = whyAlone
 		}
-		if why != "" && !f.allowed(m, name) {
+		if why != "" && !f.allowed(name) {
 			delete(h, name)
 			log = append(log, Change{name, Removed, why})
 		}
@@ -146,7 +141,7 @@ func wantsEvents(m *Message) bool {
 }
 
 // refuse returns why a field is removed, or "" if it may pass.
-func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict) string {
+func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict) string {
 	plain := withoutScript(m.Request, m.Visit)
 	if v.class == identity && besideSecret(m, name) {
 		v = verdict{}
@@ -158,7 +153,7 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 		return ""
 	case v.class == registered, plain && v.family && strings.HasPrefix(name, "Content-"):
 		return whyAlone
-	case f.registeredOnly:
+	case f.policy == UnknownDrop:
 		return "not in the IANA registry of HTTP field names"
 	case v.class == stored:
 		return ""
@@ -180,17 +175,9 @@ func (f unknownFilter) refuse(m *Message, name string, lines []string, v verdict
 // a browser adds nothing to what it asks for.
 func withoutScript(r *http.Request, v Visit) bool { return v.Kind != Fetch && safe(r.Method) }
 
-// allowed reports whether the configuration lets name pass to m's host.
-func (f unknownFilter) allowed(m *Message, name string) bool {
-	if f.allow == nil {
-		return false
-	}
-	for _, a := range f.allow(m) {
-		if strings.EqualFold(a, name) {
-			return true
-		}
-	}
-	return false
+// allowed reports whether the configuration lets name pass.
+func (f unknownFields) allowed(name string) bool {
+	return slices.ContainsFunc(f.allow, equalFold(name))
 }
 
 // rebuildField replaces the value of a field by what was understood of it.
