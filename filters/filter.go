@@ -1,10 +1,16 @@
 // Package filters edits requests and responses so that an origin learns
 // nothing about the person behind them.
 //
-// Call [New] once for a configuration, then for every exchange
-// [Set.Read] on the request as the client sent it, [Set.Request] to scrub
-// it, and [Set.Response] on the origin's answer. A filter is pure: it does
-// no I/O, asks no clock and keeps no state.
+// Call [New] once for a configuration. Then, for every exchange, call
+// [Set.Scrub] on the request as the client sent it, [Set.Onward] where it goes
+// past the cache, [Set.Response] on the origin's answer, and [Set.Trailer] on
+// the trailers of either. Scrub may skip the filters for a request like the
+// last one; to be told of every change, call [Set.Read] and [Set.Request],
+// of which it consists. A filter is pure: it does no I/O, asks no clock and
+// keeps no state.
+//
+// names.go says how fields are classed by name; the tables themselves are in
+// registry.go, purpose.go and the files that begin with route and identity.
 package filters
 
 import (
