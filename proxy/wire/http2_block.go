@@ -3,8 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // head takes a HEADERS or CONTINUATION frame into the block of fields, and
@@ -25,7 +23,7 @@ func (h *http2Conn) head(f frameHead) error {
 	if b.bytes += length; b.bytes > 2*h.c.limits.Head+ownMaxFrame {
 		return connFault(codeEnhanceYourCalm, "head too large")
 	}
-	if err := h.decode(length); err != nil {
+	if err := decodeFields(h.c.br, h.decoder, length, &b.full); err != nil {
 		return err
 	}
 	if err := h.skip(padding); err != nil {
@@ -62,30 +60,6 @@ func (h *http2Conn) openBlock(f frameHead) (length, padding int, err error) {
 		}
 	}
 	return length, padding, nil
-}
-
-// decode feeds the next n bytes to the decoder of fields.
-func (h *http2Conn) decode(n int) error {
-	br := h.c.br
-	for n > 0 {
-		if _, err := br.Peek(1); err != nil {
-			return err
-		}
-		b, _ := br.Peek(min(n, br.Buffered()))
-		_, err := h.decoder.Write(b)
-		if err == hpack.ErrStringLength {
-			return connFault(codeEnhanceYourCalm, "field too large")
-		}
-		if err != nil {
-			return connFault(codeCompression, "invalid field block")
-		}
-		if h.block.full {
-			h.decoder.SetEmitEnabled(false)
-		}
-		n -= len(b)
-		br.Discard(len(b))
-	}
-	return nil
 }
 
 // headDone acts on a whole head: that of a request, or a trailer section.

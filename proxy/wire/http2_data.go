@@ -21,23 +21,17 @@ func (h *http2Conn) data(f frameHead) error {
 		h.limitHead()
 		return errors.Join(h.skip(length+padding), err)
 	}
-	c := h.c
-	c.perRead = true
-	for left := length; left > 0; {
-		if _, err := c.br.Peek(1); err != nil {
-			return err
-		}
-		b, _ := c.br.Peek(min(left, c.br.Buffered()))
+	h.c.perRead = true
+	if err := eachPiece(h.c.br, length, func(piece []byte) error {
 		h.mu.Lock()
-		st.accept(b)
-		h.mu.Unlock()
-		left -= len(b)
-		c.br.Discard(len(b))
+		defer h.mu.Unlock()
+		st.accept(piece)
+		return nil
+	}); err != nil {
+		return err
 	}
-	if padding > 0 {
-		if err := h.skip(padding); err != nil {
-			return err
-		}
+	if err := h.skip(padding); err != nil {
+		return err
 	}
 	if !f.has(flagEndStream) {
 		return nil

@@ -314,19 +314,19 @@ func (c *HTTP2Conn) data(f frameHead) error {
 		err = st.takes(f, length)
 	}
 	c.mu.Unlock()
-	left := length
-	for left > 0 && st != nil && err == nil {
-		if _, err := c.br.Peek(1); err != nil {
+	unread := length + padding
+	if st != nil && err == nil {
+		if err := eachPiece(c.br, length, func(piece []byte) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			st.accept(piece)
+			return nil
+		}); err != nil {
 			return err
 		}
-		b, _ := c.br.Peek(min(left, c.br.Buffered()))
-		c.mu.Lock()
-		st.accept(b)
-		c.mu.Unlock()
-		left -= len(b)
-		c.br.Discard(len(b))
+		unread = padding
 	}
-	if _, err := c.br.Discard(left + padding); err != nil {
+	if _, err := c.br.Discard(unread); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -383,7 +383,7 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	if b.bytes += length; b.bytes > maxBlock(c.t.Limits) {
 		return connFault(codeEnhanceYourCalm, "head too large")
 	}
-	if err := c.decode(length); err != nil {
+	if err := decodeFields(c.br, c.decoder, length, &b.full); err != nil {
 		return err
 	}
 	if _, err := c.br.Discard(padding); err != nil || !f.has(flagEndHeaders) {
@@ -409,29 +409,6 @@ func (c *HTTP2Conn) late() error {
 		return nil
 	}
 	return c.disturb()
-}
-
-// decode feeds the next n bytes to the decoder of fields.
-func (c *HTTP2Conn) decode(n int) error {
-	for n > 0 {
-		if _, err := c.br.Peek(1); err != nil {
-			return err
-		}
-		b, _ := c.br.Peek(min(n, c.br.Buffered()))
-		_, err := c.decoder.Write(b)
-		if err == hpack.ErrStringLength {
-			return connFault(codeEnhanceYourCalm, "field too large")
-		}
-		if err != nil {
-			return connFault(codeCompression, "invalid field block")
-		}
-		if c.block.full {
-			c.decoder.SetEmitEnabled(false)
-		}
-		n -= len(b)
-		c.br.Discard(len(b))
-	}
-	return nil
 }
 
 // reset ends one stream for a fault of the origin's.
