@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
+	"net/http"
 )
 
 // head takes a HEADERS or CONTINUATION frame into the block of fields, and
@@ -102,8 +103,8 @@ func (h *http2Conn) headDone() error {
 	h.c.times = h.times
 	st := newHTTP2Stream(h, b.stream)
 	r, err := b.request(&st.ctx)
-	var bad *ProtocolError
-	if errors.As(err, &bad) && bad.Status == 400 {
+	bad, _ := errors.AsType[*ProtocolError](err)
+	if bad != nil && bad.Status == http.StatusBadRequest {
 		return streamFault(b.stream, codeProtocol, bad.What)
 	}
 	st.open(r, b.end)

@@ -148,9 +148,9 @@ func adequate(s *tls.ConnectionState) bool {
 // for its goroutines.
 func (h *http2Conn) end(err error) {
 	h.mu.Lock()
-	var fault *http2Fault
-	said := errors.As(err, &fault) || h.quitting
-	if fault != nil {
+	fault, faulty := errors.AsType[*http2Fault](err)
+	said := faulty || h.quitting
+	if faulty {
 		h.out = appendGoAway(h.output(), h.last, fault.code)
 	}
 	h.dead = true

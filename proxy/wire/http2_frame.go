@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -82,6 +83,14 @@ func connFault(code http2Code, what string) error { return &http2Fault{code: cod
 
 func streamFault(stream uint32, code http2Code, what string) error {
 	return &http2Fault{code: code, stream: stream, what: what}
+}
+
+// ofStream returns the fault in err if it ends one stream alone, else nil.
+func ofStream(err error) *http2Fault {
+	if fault, ok := errors.AsType[*http2Fault](err); ok && fault.stream != 0 {
+		return fault
+	}
+	return nil
 }
 
 // A frameHead is what every frame starts with (RFC 9113 §4.1).

@@ -20,8 +20,7 @@ func (h *http2Conn) read() error {
 		if err == nil {
 			err = h.frame(f)
 		}
-		var fault *http2Fault
-		if errors.As(err, &fault) && fault.stream != 0 {
+		if fault := ofStream(err); fault != nil {
 			err = h.reset(fault)
 		}
 		if h.cut.Load() {
@@ -100,10 +99,8 @@ func (h *http2Conn) frame(f frameHead) error {
 	if h.block.open && (f.kind != frameContinuation || f.stream != h.block.stream) {
 		return connFault(codeProtocol, "head is interrupted")
 	}
-	err := checkFrame(f)
-	if err != nil {
-		var fault *http2Fault
-		if errors.As(err, &fault) && fault.stream != 0 {
+	if err := checkFrame(f); err != nil {
+		if ofStream(err) != nil {
 			return errors.Join(h.skip(f.length), err)
 		}
 		return err

@@ -196,8 +196,11 @@ func (s *Server) ServeConn(nc net.Conn) error {
 // temporary tells whether an accept may succeed later. The method is
 // deprecated for having no clear meaning in general; for accepts it has one.
 func temporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
 }
 
 // sleep waits for d and returns false if the server stops before.
@@ -348,11 +351,7 @@ func (s *Server) stopWatching() {
 // withoutAddress returns err without the peer's address, which net puts into
 // the errors of a connection and nobody may log.
 func withoutAddress(err error) error {
-	if err == nil {
-		return nil // errors.As would cost an allocation
-	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		return op.Err
 	}
 	return err

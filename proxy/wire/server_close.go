@@ -23,9 +23,9 @@ const (
 // refuse answers what is no request that a handler may see, if anybody is
 // there to read it, and closes the connection.
 func (c *conn) refuse(err error) {
-	var bad *ProtocolError
+	bad, ok := errors.AsType[*ProtocolError](err)
 	switch {
-	case errors.As(err, &bad):
+	case ok:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		bad = &ProtocolError{http.StatusRequestTimeout, "head not received in time"}
 	default:

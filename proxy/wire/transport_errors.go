@@ -83,18 +83,14 @@ type ConnError struct {
 func (e *ConnError) Error() string { return "wire: " + e.Op + ": " + e.Err.Error() }
 func (e *ConnError) Unwrap() error { return e.Err }
 
-// connError drops the addresses that net.OpError would print.
-func connError(op string, err error) error {
-	var oe *net.OpError
-	if errors.As(err, &oe) && oe.Err != nil {
-		err = oe.Err
-	}
-	return &ConnError{op, err}
-}
+func connError(op string, err error) error { return &ConnError{op, withoutAddress(err)} }
 
 func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
 }
 
 type wrapped struct {

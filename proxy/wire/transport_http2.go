@@ -241,10 +241,10 @@ func (c *HTTP2Conn) end(err error) {
 		c.forget(st)
 	}
 	c.changed.Broadcast()
-	var fault *http2Fault
-	if errors.As(err, &fault) || err == errRetired {
+	fault, faulty := errors.AsType[*http2Fault](err)
+	if faulty || err == errRetired {
 		code := codeNone
-		if fault != nil {
+		if faulty {
 			code = fault.code
 		}
 		c.out = appendGoAway(c.output(), 0, code)
@@ -349,9 +349,8 @@ func (c *HTTP2Conn) disturb() error {
 func (c *HTTP2Conn) run() {
 	c.br = bufio.NewReaderSize(c.nc, ownMaxFrame)
 	err := c.read()
-	var fault *http2Fault
-	switch {
-	case errors.As(err, &fault):
+	switch _, faulty := errors.AsType[*http2Fault](err); {
+	case faulty:
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
 		err = ErrNoResponse // lost makes of it what it is for a stream
 	default:

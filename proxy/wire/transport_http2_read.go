@@ -97,8 +97,7 @@ func (c *HTTP2Conn) read() (err error) {
 		f := parseFrameHead(b)
 		c.br.Discard(frameHeaderLen)
 		err = c.frame(f)
-		var fault *http2Fault
-		if errors.As(err, &fault) && fault.stream != 0 {
+		if fault := ofStream(err); fault != nil {
 			err = c.reset(fault)
 		}
 		if err != nil {
@@ -116,8 +115,7 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		return connFault(codeProtocol, "head is interrupted")
 	}
 	if err := checkFrame(f); err != nil {
-		var fault *http2Fault
-		if errors.As(err, &fault) && fault.stream != 0 {
+		if ofStream(err) != nil {
 			_, skipped := c.br.Discard(f.length)
 			return errors.Join(skipped, err)
 		}
