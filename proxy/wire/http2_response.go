@@ -218,7 +218,7 @@ func (w *http2Response) end() bool {
 	if w.length >= 0 && w.written != w.length {
 		return false
 	}
-	trailer := w.trailer()
+	trailer := trailerSection(w.header, w.trailers)
 	if len(trailer) == 0 {
 		_, err := w.st.write(nil, true, false, 0)
 		return err == nil
@@ -236,25 +236,6 @@ func (w *http2Response) end() bool {
 	w.st.endLocal()
 	h.wake()
 	return true
-}
-
-// trailer returns the trailer section: the announced fields, and those with
-// [http.TrailerPrefix].
-func (w *http2Response) trailer() http.Header {
-	t := make(http.Header)
-	for _, name := range w.trailers {
-		if v := w.header[name]; len(v) > 0 {
-			t[name] = v
-		}
-	}
-	for name, v := range w.header {
-		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
-			if name, ok := canonicalName(name); ok && !forbiddenTrailer[name] {
-				t[name] = append(t[name], v...)
-			}
-		}
-	}
-	return t
 }
 
 // Hijack implements [http.Hijacker]: the handler takes the stream over, after

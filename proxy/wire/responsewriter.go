@@ -332,7 +332,7 @@ func (w *responseWriter) finish() bool {
 	if !w.chunked {
 		return w.flush() == nil
 	}
-	return w.send(nil, w.trailer()) == nil
+	return w.send(nil, trailerSection(w.header, w.trailers)) == nil
 }
 
 // abandon gives the response up where it is.

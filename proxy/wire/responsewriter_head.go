@@ -163,18 +163,19 @@ func (w *responseWriter) interim(status int) {
 	w.fail(w.c.write(*buf))
 }
 
-// trailer returns the trailer section, never nil: the announced fields, and
-// those with [http.TrailerPrefix].
-func (w *responseWriter) trailer() http.Header {
+// trailerSection returns the trailer section of a response, never nil: of the
+// handler's fields, in h, those that were announced and those with
+// [http.TrailerPrefix], without what no trailer section may hold.
+func trailerSection(h http.Header, announced []string) http.Header {
 	t := make(http.Header)
-	for _, name := range w.trailers {
-		if v := w.header[name]; len(v) > 0 {
+	for _, name := range announced {
+		if v := h[name]; len(v) > 0 {
 			t[name] = v
 		}
 	}
-	for name, v := range w.header {
+	for name, v := range h {
 		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
-			if name, ok := canonicalName(name); ok {
+			if name, ok := canonicalName(name); ok && !forbiddenTrailer[name] {
 				t[name] = append(t[name], v...)
 			}
 		}
