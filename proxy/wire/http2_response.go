@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func (w *http2Response) writeHeader(status int) {
 			emit("content-length", strconv.FormatInt(w.length, 10))
 		}
 		if _, ok := w.header["Date"]; !ok && !tunnel {
-			emit("date", time.Now().UTC().Format(http.TimeFormat))
+			emit("date", httpDate())
 		}
 	})
 	if end {

@@ -191,20 +191,28 @@ func appendStatusLine(b []byte, status int) []byte {
 	return append(b, "\r\n"...)
 }
 
-// dateLine is a Date field line and the second it holds for.
-type dateLine struct {
+// dateValue is the value of Date during one second.
+type dateValue struct {
 	unix int64
-	line []byte
+	text string
 }
 
-var lastDate atomic.Pointer[dateLine] // formatting it costs more than all the rest of a head
+// lastDate is kept because formatting it costs more than all the rest of a head.
+var lastDate atomic.Pointer[dateValue]
 
-func appendDate(b []byte) []byte {
+// httpDate returns the value of Date for a response that is written now.
+func httpDate() string {
 	now := time.Now()
 	d := lastDate.Load()
 	if d == nil || d.unix != now.Unix() {
-		d = &dateLine{unix: now.Unix(), line: []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
+		d = &dateValue{unix: now.Unix(), text: now.UTC().Format(http.TimeFormat)}
 		lastDate.Store(d)
 	}
-	return append(b, d.line...)
+	return d.text
+}
+
+func appendDate(b []byte) []byte {
+	b = append(b, "Date: "...)
+	b = append(b, httpDate()...)
+	return append(b, "\r\n"...)
 }
