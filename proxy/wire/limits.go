@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limits bounds what a peer may send. A zero field takes the value in
 // parentheses.
@@ -35,22 +38,16 @@ type Timeouts struct {
 }
 
 func (t Timeouts) withDefaults() Timeouts {
-	t.Head = orDuration(t.Head, 15*time.Second)
-	t.KeepAlive = orDuration(t.KeepAlive, 75*time.Second)
-	t.Body = orDuration(t.Body, 60*time.Second)
-	t.Write = orDuration(t.Write, 60*time.Second)
+	t.Head = cmp.Or(t.Head, 15*time.Second)
+	t.KeepAlive = cmp.Or(t.KeepAlive, 75*time.Second)
+	t.Body = cmp.Or(t.Body, 60*time.Second)
+	t.Write = cmp.Or(t.Write, 60*time.Second)
 	return t
 }
 
+// orInt returns v, or def for a v that bounds nothing.
 func orInt(v, def int) int {
 	if v <= 0 {
-		return def
-	}
-	return v
-}
-
-func orDuration(v, def time.Duration) time.Duration {
-	if v == 0 {
 		return def
 	}
 	return v

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -90,31 +91,16 @@ func Isolation(ctx context.Context) string {
 
 // init takes the defaults.
 func (t *Transport) init() {
-	for _, d := range []struct {
-		at *time.Duration
-		to time.Duration
-	}{
-		{&t.ResponseTimeout, time.Minute},
-		{&t.BodyTimeout, time.Minute},
-		{&t.WriteTimeout, time.Minute},
-		{&t.HandshakeTimeout, 10 * time.Second},
-		{&t.ContinueTimeout, time.Second},
-		{&t.IdleTimeout, time.Minute},
-		{&t.headDelay, time.Millisecond},
-	} {
-		if *d.at == 0 {
-			*d.at = d.to
-		}
-	}
-	if t.MaxIdlePerHost == 0 {
-		t.MaxIdlePerHost = 32
-	}
-	if t.MaxIdle == 0 {
-		t.MaxIdle = 512
-	}
-	if t.Limits.Head == 0 {
-		t.Limits.Head = 128 << 10
-	}
+	t.ResponseTimeout = cmp.Or(t.ResponseTimeout, time.Minute)
+	t.BodyTimeout = cmp.Or(t.BodyTimeout, time.Minute)
+	t.WriteTimeout = cmp.Or(t.WriteTimeout, time.Minute)
+	t.HandshakeTimeout = cmp.Or(t.HandshakeTimeout, 10*time.Second)
+	t.ContinueTimeout = cmp.Or(t.ContinueTimeout, time.Second)
+	t.IdleTimeout = cmp.Or(t.IdleTimeout, time.Minute)
+	t.headDelay = cmp.Or(t.headDelay, time.Millisecond)
+	t.MaxIdlePerHost = cmp.Or(t.MaxIdlePerHost, 32)
+	t.MaxIdle = cmp.Or(t.MaxIdle, 512)
+	t.Limits.Head = cmp.Or(t.Limits.Head, 128<<10)
 	t.Limits = t.Limits.withDefaults()
 	t.pool.perHost, t.pool.total, t.pool.idle = t.MaxIdlePerHost, t.MaxIdle, t.IdleTimeout
 	t.tls = tlsConfig(t.TLS)
@@ -198,7 +184,7 @@ func (t *Transport) plan(r *http.Request) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{t: t, r: r, authority: both, length: r.ContentLength}
-	p.key.isolation, _ = r.Context().Value(isolationKey{}).(string)
+	p.key.isolation = Isolation(r.Context())
 	switch {
 	case r.URL.Scheme == "https":
 		p.key.tls, p.key.host, p.key.port = true, host, port

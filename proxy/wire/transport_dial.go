@@ -19,8 +19,7 @@ func (t *Transport) Connect(ctx context.Context, address string, protocols ...st
 	if err != nil {
 		return nil, &RequestError{"a bad address"}
 	}
-	k := poolKey{tls: true, host: host, port: port}
-	k.isolation = Isolation(ctx)
+	k := poolKey{tls: true, host: host, port: port, isolation: Isolation(ctx)}
 	c, err := t.dial(ctx, k, protocols...)
 	if err != nil {
 		return nil, err
