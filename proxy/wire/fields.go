@@ -165,7 +165,7 @@ func canonicalName(name string) (string, bool) {
 // commonNames interns what clients and origins that write lower case send most.
 var commonNames = func() map[string]string {
 	m := make(map[string]string)
-	for _, name := range strings.Fields(`
+	for name := range strings.FieldsSeq(`
 		Accept Accept-Charset Accept-Encoding Accept-Language Accept-Ranges
 		Access-Control-Allow-Credentials Access-Control-Allow-Headers
 		Access-Control-Allow-Methods Access-Control-Allow-Origin

@@ -71,19 +71,22 @@ func requestFraming(h http.Header, minor int) (length int64, chunked bool, err e
 // forbiddenTrailer names fields that must not be taken from, or written to, a
 // trailer section: they frame, route, authenticate or modify the message that
 // already went by (RFC 9110 §6.5.1).
-var forbiddenTrailer = func() map[string]bool {
-	m := make(map[string]bool)
-	for _, name := range strings.Fields(`
+var forbiddenTrailer = nameSet(`
 		Authorization Cache-Control Connection Content-Encoding Content-Length
 		Content-Range Content-Type Cookie Expect Host If-Match
 		If-Modified-Since If-None-Match If-Range If-Unmodified-Since
 		Keep-Alive Max-Forwards Pragma Proxy-Authenticate
 		Proxy-Authorization Proxy-Connection Range Set-Cookie Te Trailer
-		Transfer-Encoding Upgrade Www-Authenticate`) {
-		m[name] = true
+		Transfer-Encoding Upgrade Www-Authenticate`)
+
+// nameSet returns the set of names, which stand between white space.
+func nameSet(names string) map[string]bool {
+	set := make(map[string]bool)
+	for name := range strings.FieldsSeq(names) {
+		set[name] = true
 	}
-	return m
-}()
+	return set
+}
 
 // announcedTrailers reads the values of Trailer into a header whose keys are
 // the announced names, for the values to be filled in at the body's end. It

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 )
@@ -96,11 +97,9 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 // remove takes c out. The lock is held.
 func (p *pool) remove(c *originConn) {
 	conns := p.hosts[c.key]
-	for i := len(conns) - 1; i >= 0; i-- {
-		if conns[i] == c {
-			copy(conns[i:], conns[i+1:])
-			conns[len(conns)-1] = nil
-			conns = conns[:len(conns)-1]
+	for i, other := range slices.Backward(conns) { // mostly it is the last one
+		if other == c {
+			conns = slices.Delete(conns, i, i+1)
 			break
 		}
 	}

@@ -16,18 +16,12 @@ var pseudoOrder = []string{":method", ":path", ":authority", ":scheme"}
 // sharedFields are those whose values are the persona's, or few. They alone go
 // into the compression's table: what one client sends must not show in the
 // size of what is sent for another (RFC 7541 §7.1).
-var sharedFields = func() map[string]bool {
-	m := make(map[string]bool)
-	for _, name := range strings.Fields(`
+var sharedFields = nameSet(`
 		:authority :method :scheme accept accept-encoding accept-language
 		cache-control dnt pragma priority sec-ch-ua sec-ch-ua-mobile
 		sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site
 		sec-fetch-storage-access sec-fetch-user sec-gpc te
-		upgrade-insecure-requests user-agent`) {
-		m[name] = true
-	}
-	return m
-}()
+		upgrade-insecure-requests user-agent`)
 
 // http2Fields returns the head of the request as fields of HTTP/2: those that
 // appendHead writes, in the same order, after the pseudo fields.
