@@ -118,9 +118,9 @@ func (p *Proxy) disturbed(remote string, frames int) (ok bool) {
 
 // refusal says to a client why it was not let in, or not now.
 func (a *assembly) refusal(err error) failure {
-	var over *gate.Over
+	over, limited := errors.AsType[*gate.Over](err)
 	switch {
-	case errors.As(err, &over):
+	case limited:
 		return overLimit(over)
 	case errors.Is(err, gate.ErrCredentials):
 		challenge := a.gate.Challenge()
@@ -231,11 +231,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 // paced passes over a spent volume: what has begun is finished, and what comes
 // next is refused.
 func paced(err error) error {
-	if err == nil {
-		return nil // errors.As would cost an allocation
-	}
-	var over *gate.Over
-	if errors.As(err, &over) {
+	if is[*gate.Over](err) {
 		return nil
 	}
 	return err

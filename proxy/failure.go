@@ -73,28 +73,30 @@ func failureOf(err error) failure {
 	if !ok {
 		f = connectionFault(err)
 	}
-	var hop *egress.HopError
-	if errors.As(err, &hop) {
+	if is[*egress.HopError](err) {
 		f.detail = "The upstream proxy is at fault: " + f.detail
 	}
 	return f
 }
 
+// is reports whether err is or wraps an error of type E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 // requestFault recognises what the client or the rules are to blame for.
 func requestFault(err error) (failure, bool) {
-	var refused *egress.Refused
-	var body *wire.RequestBodyError
-	var request *wire.RequestError
 	switch {
-	case errors.As(err, &refused):
+	case is[*egress.Refused](err):
 		return refusedTarget, true
 	case errors.Is(err, egress.ErrBadHost):
 		return badTarget, true
-	case errors.As(err, &request):
+	case is[*wire.RequestError](err):
 		return badRequest, true
 	case errors.Is(err, errPanicked):
 		return internalFault, true
-	case errors.As(err, &body):
+	case is[*wire.RequestBodyError](err):
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return failure{status: 408, kind: "http_request_error", title: "Request timed out", detail: "The request's body did not arrive in time."}, true
 		}
@@ -104,9 +106,9 @@ func requestFault(err error) (failure, bool) {
 }
 
 func nameFault(err error) (failure, bool) {
-	var dns *net.DNSError
+	dns, ok := errors.AsType[*net.DNSError](err)
 	switch {
-	case !errors.As(err, &dns):
+	case !ok:
 		return failure{}, false
 	case dns.IsTimeout:
 		return failure{status: 504, kind: "dns_timeout", title: "Name look-up timed out", detail: "No name server answered in time."}, true
@@ -117,8 +119,8 @@ func nameFault(err error) (failure, bool) {
 }
 
 func tlsFault(err error) (failure, bool) {
-	var handshake *wire.HandshakeError
-	if !errors.As(err, &handshake) {
+	handshake, ok := errors.AsType[*wire.HandshakeError](err)
+	if !ok {
 		return failure{}, false
 	}
 	if fault, bad := certificateFault(err); bad {
@@ -137,20 +139,17 @@ func tlsFault(err error) (failure, bool) {
 // certificateFault says what is wrong with an origin's certificate, if that is
 // what err is about.
 func certificateFault(err error) (failure, bool) {
-	var unverified *tls.CertificateVerificationError
-	if !errors.As(err, &unverified) {
+	if !is[*tls.CertificateVerificationError](err) {
 		return failure{}, false
 	}
 	f := failure{status: 502, kind: "tls_certificate_error", title: "Certificate not valid"}
-	var host x509.HostnameError
-	var unknown x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
+	invalid, _ := errors.AsType[x509.CertificateInvalidError](err)
 	switch {
-	case errors.As(err, &host):
+	case is[x509.HostnameError](err):
 		f.title, f.detail = "Certificate of another site", "The site's certificate was issued for another name."
-	case errors.As(err, &unknown):
+	case is[x509.UnknownAuthorityError](err):
 		f.title, f.detail = "Certificate of an unknown issuer", "Nobody whom this machine trusts vouches for the site's certificate."
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+	case invalid.Reason == x509.Expired:
 		f.title, f.detail = "Certificate out of date", "The site's certificate has expired, or is not valid yet."
 	default:
 		f.detail = "The site's certificate could not be verified."
@@ -160,11 +159,11 @@ func certificateFault(err error) (failure, bool) {
 }
 
 func wireFault(err error) (failure, bool) {
-	var protocol *wire.ProtocolError
+	protocol, bad := errors.AsType[*wire.ProtocolError](err)
 	switch {
-	case errors.As(err, &protocol) && protocol.Status == http.StatusRequestHeaderFieldsTooLarge:
+	case bad && protocol.Status == http.StatusRequestHeaderFieldsTooLarge:
 		return failure{status: 502, kind: "http_response_header_section_size", title: "Answer too large", detail: "The head of the origin's answer is larger than this proxy takes."}, true
-	case errors.As(err, &protocol):
+	case bad:
 		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
 	case errors.Is(err, wire.ErrIncomplete):
 		return failure{status: 502, kind: "http_response_incomplete", title: "Incomplete response", detail: "The origin's answer broke off before its body."}, true
@@ -177,10 +176,13 @@ func wireFault(err error) (failure, bool) {
 }
 
 func connectionFault(err error) failure {
-	var dial *net.OpError
-	dialing := errors.As(err, &dial) && dial.Op == "dial"
-	var timeout interface{ Timeout() bool }
-	timedOut := errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
+	op, ok := errors.AsType[*net.OpError](err)
+	dialing := ok && op.Op == "dial"
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	timedOut := ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failure{status: 502, kind: "connection_refused", title: "Connection refused", detail: "The origin does not accept connections there."}

@@ -136,9 +136,9 @@ func (o *observation) line(bytes int64) {
 
 // reasonOf says to the metrics why a client was not let in.
 func reasonOf(err error) string {
-	var over *gate.Over
+	over, limited := errors.AsType[*gate.Over](err)
 	switch {
-	case errors.As(err, &over):
+	case limited:
 		return over.Limit
 	case errors.Is(err, gate.ErrNotAdmitted):
 		return "network"

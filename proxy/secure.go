@@ -153,8 +153,7 @@ func mayRepeat(r *http.Request, err error, used bool) bool {
 	if errors.Is(err, wire.ErrNotProcessed) || errors.Is(err, wire.ErrWantsHTTP1) {
 		return true
 	}
-	var broken *wire.ConnError
-	if !used || !errors.Is(err, wire.ErrNoResponse) && !errors.As(err, &broken) {
+	if !used || !errors.Is(err, wire.ErrNoResponse) && !is[*wire.ConnError](err) {
 		return false
 	}
 	return wire.Idempotent(r.Method) && (r.Body == nil || r.Body == http.NoBody)
