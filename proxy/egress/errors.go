@@ -35,8 +35,7 @@ func (h *HopError) Unwrap() error { return h.Err }
 // dialError is err without the names and addresses that the net package puts
 // into its errors, so that it can be logged.
 func dialError(err error) error {
-	var refused *Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*Refused](err); ok {
 		return refused
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Err: syscallError(err)}
@@ -45,21 +44,19 @@ func dialError(err error) error {
 // syscallError is what is at the bottom of err: a look-up's failure without
 // the name, or the system's error without the address.
 func syscallError(err error) error {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return &net.DNSError{Err: dnsFault(dns), IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound}
 	}
-	var number syscall.Errno
+	number, ok := errors.AsType[syscall.Errno](err)
+	timeout, _ := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &number):
+	case ok:
 		return number
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return os.ErrDeadlineExceeded
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
-	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	case timeout != nil && timeout.Timeout():
 		return os.ErrDeadlineExceeded
 	}
 	return errors.New("cannot connect")

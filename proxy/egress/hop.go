@@ -98,15 +98,13 @@ func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {
 // handshakeError lays the fault of a handshake on the hop, unless the hop
 // said that the destination is at fault.
 func handshakeError(err error) error {
-	var destination *net.OpError
-	var hop *HopError
-	var answer *hopAnswer
-	switch {
-	case errors.As(err, &hop):
+	if hop, ok := errors.AsType[*HopError](err); ok {
 		return &HopError{dialError(hop.Err)}
-	case errors.As(err, &answer):
+	}
+	if answer, ok := errors.AsType[*hopAnswer](err); ok {
 		return &HopError{answer}
-	case errors.As(err, &destination) && destination.Op == "dial":
+	}
+	if destination, ok := errors.AsType[*net.OpError](err); ok && destination.Op == "dial" {
 		return destination
 	}
 	return &HopError{dialError(err)}

@@ -66,8 +66,8 @@ func (t *translators) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), translatedWait)
 	defer cancel()
 	addrs, err := t.resolver.LookupNetIP(ctx, "ip6", translatedName)
-	var none *net.DNSError
-	missing := errors.As(err, &none) && none.IsNotFound
+	none, missing := errors.AsType[*net.DNSError](err)
+	missing = missing && none.IsNotFound
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err == nil || missing {

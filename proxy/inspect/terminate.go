@@ -65,8 +65,8 @@ func RefusedCertificate(err error) bool {
 // Alert returns the alert by which a TLS peer ended the connection, if that is
 // what err says. crypto/tls keeps the type of those to itself.
 func Alert(err error) (tls.AlertError, bool) {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || op.Err == nil {
 		return 0, false
 	}
 	text := op.Err.Error()

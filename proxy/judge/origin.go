@@ -53,8 +53,7 @@ func (o *Origin) Serve(ln net.Listener) error {
 			if o.isClosed() {
 				return http.ErrServerClosed
 			}
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() {
+			if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 				continue
 			}
 			return fmt.Errorf("accept a visitor: %w", err)

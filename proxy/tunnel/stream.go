@@ -245,8 +245,7 @@ func plain(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return os.ErrDeadlineExceeded
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return errors.New("connection broken")
 	}
 	return err
