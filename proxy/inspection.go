@@ -183,9 +183,7 @@ func (in *inner) named() bool {
 // goes wrong but for the certificate is told to the first request.
 func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason, left bool) {
 	address, apart := in.target.String(), in.visit.Isolation
-	if apart != "" {
-		ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
-	}
+	ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
 	err := a.secure.ready(ctx, address)
 	if fault, bad := certificateFault(err); bad {
 		in.fault = &fault
@@ -229,10 +227,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 
 // fallBack makes a tunnel of a connection whose CONNECT is answered.
 func (p *Proxy) fallBack(a *assembly, in *inner) {
-	ctx := p.tunnels.ctx
-	if apart := in.visit.Isolation; apart != "" {
-		ctx = egress.WithIsolation(ctx, apart)
-	}
+	ctx := egress.WithIsolation(p.tunnels.ctx, in.visit.Isolation)
 	origin, err := a.egress.Dial(ctx, egress.Connect, in.target)
 	in.closed.Store(true) // or Close would end what the tunnel ends
 	if err != nil {

@@ -134,19 +134,18 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
 	apart := e.visit.Isolation
-	ctx, connections := r.Context(), apart
+	connections := apart
 	if authenticatesConnection(r.Header) {
 		connections += " " + r.RemoteAddr
 	}
 	if connections == "" {
 		return r, nil
 	}
-	ctx = wire.WithIsolation(ctx, connections)
 	if apart != "" {
 		e.visitor.Site = apart + " " + e.visitor.Site // no host has a blank
-		ctx = egress.WithIsolation(ctx, apart)
 	}
-	return r.WithContext(ctx), nil
+	ctx := egress.WithIsolation(r.Context(), apart)
+	return r.WithContext(wire.WithIsolation(ctx, connections)), nil
 }
 
 // authenticatesConnection reports whether the request's credentials hold for

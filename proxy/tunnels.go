@@ -58,11 +58,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		p.inspect(a, w, r, v, target, mode, connected)
 		return
 	}
-	ctx := r.Context()
-	if v.Isolation != "" {
-		ctx = egress.WithIsolation(ctx, v.Isolation)
-	}
-	origin, err := a.egress.Dial(ctx, egress.Connect, target)
+	origin, err := a.egress.Dial(egress.WithIsolation(r.Context(), v.Isolation), egress.Connect, target)
 	connected()
 	if err != nil {
 		failureOf(err).write(w, r)

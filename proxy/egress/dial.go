@@ -218,8 +218,12 @@ type isolationKey struct{}
 var isolationSeed = maphash.MakeSeed()
 
 // WithIsolation returns a context whose connections all leave from one source
-// address, which key chooses, and not from each in turn.
+// address, which key chooses, and not from each in turn. With the key "" it is
+// ctx.
 func WithIsolation(ctx context.Context, key string) context.Context {
+	if key == "" {
+		return ctx
+	}
 	return context.WithValue(ctx, isolationKey{}, key)
 }
 

@@ -78,8 +78,11 @@ type Transport struct {
 type isolationKey struct{}
 
 // WithIsolation returns a context whose requests share connections only
-// with requests of the same key.
+// with requests of the same key. With the key "" it is ctx.
 func WithIsolation(ctx context.Context, key string) context.Context {
+	if key == "" {
+		return ctx
+	}
 	return context.WithValue(ctx, isolationKey{}, key)
 }
 
