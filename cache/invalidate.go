@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,12 +64,22 @@ func (c *Cache) invalidateURI(uri, client string) {
 			}
 		}
 	}
+	c.doom(func(f *flight) bool {
+		return f.k.url == uri && (sharing != PerClient || f.client == client)
+	})
+}
+
+// doom keeps the chosen fetches that are under way from being stored, and
+// others from joining them: they were asked for before what they bring was
+// dropped. The caller holds c.mu.
+func (c *Cache) doom(chosen func(*flight) bool) {
 	for f := range c.aloft {
-		if f.k.url == uri && (sharing != PerClient || f.client == client) {
-			f.doomed = true
-			if c.flights[f.k] == f {
-				delete(c.flights, f.k)
-			}
+		if !chosen(f) {
+			continue
+		}
+		f.doomed = true
+		if c.flights[f.k] == f {
+			delete(c.flights, f.k)
 		}
 	}
 }
@@ -130,35 +141,23 @@ func (c *Cache) Forget(client string) {
 			c.store.unview(e, client)
 		}
 	}
-	for f := range c.aloft {
-		if f.client == client {
-			f.doomed = true
-			if c.flights[f.k] == f {
-				delete(c.flights, f.k)
-			}
-		}
-	}
+	c.doom(func(f *flight) bool { return f.client == client })
 }
 
-func (c *Cache) purge(doomed func(key) bool) int {
+// purge drops what is stored under the chosen keys, and returns how many
+// resources that were.
+func (c *Cache) purge(chosen func(key) bool) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped.noteAll()
 	n := 0
 	for _, r := range resources(c.store) {
-		if doomed(r.key) {
+		if chosen(r.key) {
 			c.store.drop(r)
 			n++
 		}
 	}
-	for f := range c.aloft {
-		if doomed(f.k) {
-			f.doomed = true
-			if c.flights[f.k] == f {
-				delete(c.flights, f.k)
-			}
-		}
-	}
+	c.doom(func(f *flight) bool { return chosen(f.k) })
 	return n
 }
 
@@ -168,17 +167,8 @@ func (c *Cache) empty() {
 	for _, r := range resources(c.store) {
 		c.store.drop(r)
 	}
-	for f := range c.aloft {
-		f.doomed = true
-	}
-	clear(c.flights)
+	c.doom(func(*flight) bool { return true })
 }
 
 // resources returns everything stored, so that the caller may drop of it.
-func resources(s *store) []*resource {
-	all := make([]*resource, 0, len(s.index))
-	for _, r := range s.index {
-		all = append(all, r)
-	}
-	return all
-}
+func resources(s *store) []*resource { return slices.Collect(maps.Values(s.index)) }
