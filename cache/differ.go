@@ -26,11 +26,7 @@ type answer struct {
 }
 
 func newDifferences() *differences {
-	given, err := simplelru.NewLRU[uint64, answer](maxRemembered, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &differences{seed: maphash.MakeSeed(), given: given}
+	return &differences{seed: maphash.MakeSeed(), given: newLRU[uint64, answer](maxRemembered)}
 }
 
 // id returns a short name of a key, the same for all owners: keys can be long.
@@ -89,11 +85,7 @@ type unstorables struct {
 }
 
 func newUnstorables() *unstorables {
-	keys, err := simplelru.NewLRU[uint64, struct{}](maxRemembered, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &unstorables{keys}
+	return &unstorables{newLRU[uint64, struct{}](maxRemembered)}
 }
 
 // idFor returns a short name of what q wants. Where clients must not learn of one

@@ -23,11 +23,7 @@ type drops struct {
 type dropped struct{ client, url string }
 
 func newDrops() *drops {
-	of, err := simplelru.NewLRU[uint64, uint64](maxDrops, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &drops{seed: maphash.MakeSeed(), of: of}
+	return &drops{seed: maphash.MakeSeed(), of: newLRU[uint64, uint64](maxDrops)}
 }
 
 // now returns what to pass to since.

@@ -102,11 +102,7 @@ type sample struct {
 }
 
 func newLatencyModel(float func() float64) *latencyModel {
-	origins, err := simplelru.NewLRU[string, *measured](maxOrigins, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &latencyModel{float: float, origins: origins}
+	return &latencyModel{float: float, origins: newLRU[string, *measured](maxOrigins)}
 }
 
 // record adds the time to a head, of a resource with what is known of it, and

@@ -38,11 +38,7 @@ type segment struct {
 
 func newSegment() *segment {
 	// simplelru bounds the count, we the bytes: the count has no bound.
-	lru, err := simplelru.NewLRU[key, *resource](math.MaxInt, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
-	}
-	return &segment{lru: lru}
+	return &segment{lru: newLRU[key, *resource](math.MaxInt)}
 }
 
 // A store holds resources within a budget of bytes. What is new enters a
