@@ -1,8 +1,8 @@
 package cache
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 )
 
 // A partial holds some parts of a representation: what 206 responses brought,
@@ -81,7 +81,7 @@ func combine(old, newer *partial) (*partial, bool) {
 	for _, s := range old.spans {
 		joined.spans = append(joined.spans, without(s, newer.spans)...)
 	}
-	sort.Slice(joined.spans, func(i, k int) bool { return joined.spans[i].from < joined.spans[k].from })
+	slices.SortFunc(joined.spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	joined.spans = touchingJoined(joined.spans)
 	if n := len(joined.spans); total >= 0 && n > 0 && joined.spans[n-1].to() > total {
 		return nil, false

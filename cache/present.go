@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -22,7 +23,7 @@ func (c *Cache) present(q *query, f *flight, at time.Time) *http.Response {
 	}
 	c.dress(q, e, h, at)
 	if q.sharing == Shared {
-		missed(h)
+		addStatus(h, "guise; fwd=miss")
 	}
 	resp := &http.Response{
 		StatusCode: f.resp.StatusCode, Status: f.resp.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -64,7 +65,7 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 		}
 	}
 	if q.sharing == Shared {
-		missed(resp.Header)
+		addStatus(resp.Header, "guise; fwd=miss")
 	}
 	return &resp
 }
@@ -79,10 +80,10 @@ func forgetful(h http.Header) {
 	delete(h, "Expires")
 }
 
-// missed says in Cache-Status that the origin was asked (RFC 9211).
-func missed(h http.Header) {
-	lines := h["Cache-Status"]
-	h["Cache-Status"] = append(lines[:len(lines):len(lines)], "guise; fwd=miss")
+// addStatus adds to Cache-Status what this cache did (RFC 9211). Caches nearer
+// to the origin come first in it.
+func addStatus(h http.Header, did string) {
+	h["Cache-Status"] = append(slices.Clip(h["Cache-Status"]), did) // others may have the lines
 }
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

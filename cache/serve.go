@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -32,8 +33,7 @@ func (c *Cache) serve(q *query, e *entry, at time.Time) *http.Response {
 	h := e.header.Clone()
 	c.dress(q, e, h, at)
 	if q.sharing == Shared {
-		lines := h["Cache-Status"]
-		h["Cache-Status"] = append(lines[:len(lines):len(lines)], "guise; fwd=stale; fwd-status=304")
+		addStatus(h, "guise; fwd=stale; fwd-status=304")
 	}
 	return c.finish(q, e, h, &reply{})
 }
@@ -221,9 +221,7 @@ type storedBody struct {
 func (b *storedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF && b.resp.Trailer != nil {
-		for name, lines := range b.trailer {
-			b.resp.Trailer[name] = lines
-		}
+		maps.Copy(b.resp.Trailer, b.trailer)
 	}
 	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -237,9 +238,7 @@ func (r *spoolReader) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	if r.trailer != nil {
-		for name, lines := range s.trailer {
-			r.trailer[name] = lines
-		}
+		maps.Copy(r.trailer, s.trailer)
 	}
 	return 0, io.EOF
 }

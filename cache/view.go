@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,6 @@ type view struct {
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }
 
-var hitStatus = []string{"guise; hit"}
-
 // hitHeader returns the header of a hit, without Age: the caller's own map
 // with lines that nobody writes to in place.
 func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
@@ -35,7 +34,7 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	delete(h, "Age")
 	if q.sharing == Shared {
 		// Elsewhere a site could read in it what its visitor saw before.
-		h["Cache-Status"] = append(h["Cache-Status"][:len(h["Cache-Status"]):len(h["Cache-Status"])], hitStatus...)
+		addStatus(h, "guise; hit")
 	}
 	if v.header.CompareAndSwap(nil, &h) {
 		c.mu.Lock()
@@ -49,8 +48,6 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 // growing costs more than the copy.
 func withRoom(h http.Header) http.Header {
 	copied := make(http.Header, len(h)+1)
-	for name, lines := range h {
-		copied[name] = lines
-	}
+	maps.Copy(copied, h)
 	return copied
 }
