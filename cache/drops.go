@@ -11,8 +11,10 @@ import (
 // request takes that was under way.
 const maxDrops = 4096
 
-// Drops remember what clients dropped of late: a request of theirs that was under
-// way then brings them no view of it. The cache's lock guards it, but for now.
+// Drops remember what clients dropped of late, by an unsafe request or a rotation.
+// A request of theirs that was under way at the time must not give them a view of
+// it: they would find again what they dropped. The cache's lock guards all of it but
+// the method now.
 type drops struct {
 	latest atomic.Uint64 // number of the last one
 	seed   maphash.Seed
@@ -26,7 +28,7 @@ func newDrops() *drops {
 	return &drops{seed: maphash.MakeSeed(), of: newLRU[uint64, uint64](maxDrops)}
 }
 
-// now returns what to pass to since.
+// now returns the present moment, to be passed to since later.
 func (d *drops) now() uint64 { return d.latest.Load() }
 
 func (d *drops) note(client, url string) { d.of.Add(d.id(client, url), d.latest.Add(1)) }
@@ -35,7 +37,9 @@ func (d *drops) id(client, url string) uint64 {
 	return maphash.Comparable(d.seed, dropped{client, url})
 }
 
-// noteAll notes that what some URLs had is gone for all.
+// noteAll begins a new moment, for a purge. It names nobody, so since is not
+// concerned: what was under way is doomed and gives nobody a view. A response to
+// POST is not a flight; it is stored only if its moment is still the present one.
 func (d *drops) noteAll() { d.latest.Add(1) }
 
 // since reports whether a client dropped a URL after the given moment.

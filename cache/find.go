@@ -25,11 +25,11 @@ type finding struct {
 	verdict verdict
 	e       *entry
 	view    *view // through which the client sees e; nil if it does not yet
-	// own is what the client itself last had instead of e. If that is the
-	// same representation, an origin would have answered with a 304.
+	// own is what the client itself last had in the place of e. If it has the
+	// same validator, the origin would have answered with a 304.
 	own *entry
-	// telling says that e's validator could tell the origin who asks: it is not
-	// what the store would give to others, or may have been made for one visitor.
+	// telling says that e's validator could tell the origin who asks: others have
+	// another by now, or it may have been made for this visitor alone.
 	telling bool
 }
 
@@ -107,7 +107,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			if !c.seemsFetched(q, own) {
 				return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
 			}
-			// It is not there before all of it has come.
+			// Its own fetch of it is, or seems to be, still under way.
 			if q.plain() && !q.latest {
 				return finding{verdict: pretendIt, e: own, view: v}
 			}
@@ -118,7 +118,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		other := selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && q.wouldShare(e) })
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
 			if own != nil && !own.views[q.client].confirmed {
-				own = nil // the origin would not have been told of it
+				own = nil // its validator would not have been sent, so no 304 could come
 			}
 			return finding{verdict: pretendIt, e: other, own: own}
 		}
@@ -129,9 +129,10 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	return finding{}
 }
 
-// tells reports whether e's validator could tell the origin who asks: an origin may
-// make one for each visitor, and e may be kept for some clients alone, while others
-// have another. What the others did must not decide: the client can time it.
+// tells reports whether e's validator could tell the origin who asks. An origin may
+// make a validator for each visitor; and an older e may be kept for a few clients
+// while all others have a newer one. Only what this client did decides about the
+// former, since a client can tell by the time whether a validator was sent.
 func (q *query) tells(e *entry, r *resource) bool {
 	if !e.views[q.client].confirmed && !q.known {
 		return true
@@ -143,8 +144,8 @@ func (q *query) tells(e *entry, r *resource) bool {
 	return latest == nil || !e.sameAs(latest)
 }
 
-// seemsFetched reports whether q's client is being given e, its own request for it not
-// being at its end. The caller holds c.mu.
+// seemsFetched reports whether an earlier request of q's client for e is still under
+// way, or seems to be. The caller holds c.mu.
 func (c *Cache) seemsFetched(q *query, e *entry) bool {
 	if e.lead.client == q.client && e.lead.underWay(q.now) {
 		return true
@@ -154,8 +155,8 @@ func (c *Cache) seemsFetched(q *query, e *entry) bool {
 }
 
 // wouldShare reports whether a response like e would be stored for everybody if q
-// fetched it: only then can e seem to be that response. What the origin says
-// to whom it knows, about a copy of theirs, is its own.
+// fetched it. Only then can e stand in for that response. To a client that it knows
+// and that asks about a copy, the origin may say what is for that client alone.
 func (q *query) wouldShare(e *entry) bool {
 	return !(q.known && q.conditions.set) && q.forAll(&e.directives)
 }
@@ -165,9 +166,9 @@ func (e *entry) open(now time.Time) bool {
 	return !e.closed && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
 }
 
-// mayCut reports whether a range that q asks for would be one of e: positions in
-// coded content mean nothing to who did not ask for the coding, and may hold
-// the decoded content.
+// mayCut reports whether a range that q asks for can be cut from e. Positions in
+// coded content mean nothing to a client that did not ask for the coding: it may
+// hold the decoded content.
 func (q *query) mayCut(e *entry) bool {
 	coding := e.coding()
 	return !q.ranged || coding == "" || equalFold(coding, "identity") || names(q.r.Header["Accept-Encoding"], coding)

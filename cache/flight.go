@@ -20,55 +20,57 @@ var errNobody = errors.New("cache: nobody waits for the response")
 const orphanTime = time.Minute
 
 // A flight is one request to the origin. It belongs to the cache, not to the
-// client who caused it: others can join it, and it outlives who leaves.
+// client who caused it: others can join it, and it goes on when that client
+// leaves.
 type flight struct {
-	c      *Cache
-	k      key
-	client string // who caused it
-	leader *query // whose request it is
-	// rangeSpec is the request's Range field.
-	rangeSpec string
+	c         *Cache
+	k         key
+	client    string // who caused it
+	leader    *query // whose request it is
+	rangeSpec string // the request's Range field
 	start     time.Time
 	ctx       flightContext
 	trace     guardedTrace
 	request   *http.Request
-	next      http.RoundTripper // takes request
-	settle    func(*flight)
-	grounded  func() bool // stops waiting for the cache to close; nil for one that is aloft
-	alone     bool        // nobody else can join
-	direct    directBody  // the leader's, of a response without a spool
+	next      http.RoundTripper // sends request
+	settle    func(*flight)     // judges the head before anybody else sees it
+	grounded  func() bool       // stops waiting for the cache to close; nil for a flight in Cache.aloft, which Close ends
+	alone     bool              // nobody else can join
+	direct    directBody        // the leader's body, of a response without a spool
 
-	head chan struct{} // closed once the fields below are known
-	err  error
-	resp *http.Response // the origin's, header unchanged
-	at   time.Time      // when the head came
-	// given is when the clients get the head: at once, or with a beat.
-	given     time.Time
-	beats     bool   // what comes goes on in beats
-	about     *entry // what an inquiry is about
-	asks      kind   // what it would find if nothing changed
-	confirmed bool   // an inquiry's answer is like what is stored
-	// entry is what the response will be stored as, without its body; nil
-	// if it is not to be stored. Its body then goes through spool.
-	entry    *entry
-	spool    *spool
-	first    *spoolReader // the leader's; nil if it has left. See seat
-	trailers []string     // announced; nil if none can come
-	fresh    *entry       // what a 304 says still stands
-	// mismatched says that the answer is about something else than what
-	// is stored: the request has to be made anew.
-	mismatched bool
+	head  chan struct{} // closed once the fields below are known
+	err   error
+	resp  *http.Response // the origin's, header unchanged
+	at    time.Time      // when the head came
+	given time.Time      // when the clients get the head: at once, or with a beat
+	beats bool           // clients get the body in beats
+
+	// Of an inquiry:
+	about     *entry // the stored response that it is about
+	asks      kind   // what the origin answers if nothing has changed
+	confirmed bool   // nothing has changed
+
+	// entry is what the response will be stored as, without its body, which
+	// then goes through spool; nil if it is not to be stored. An inquiry has a
+	// spool and no entry.
+	entry      *entry
+	spool      *spool
+	first      *spoolReader // the leader's; nil if it has left. See seat
+	trailers   []string     // announced; nil if none can come
+	fresh      *entry       // the stored response that a 304 has just freshened
+	mismatched bool         // a 304 or 206 that does not fit what is stored: ask again, without condition
 
 	// Guarded by the cache's lock.
 	interested int                  // clients who wait or read
 	deserted   bool                 // the leader is not one of them any more
-	doomed     bool                 // the stored copy would be invalid already
-	viewers    map[string]time.Time // who used it since when, for the entry
+	doomed     bool                 // not to be stored: what it answers was invalidated or purged meanwhile
+	viewers    map[string]time.Time // who gets it, and since when: the entry's views, once it is stored
 	stored     *entry               // entry with its body, once it is in the store
 	finished   bool
 }
 
-// fly carries a prepared flight from the request to the end of the body.
+// fly sends a prepared flight's request, and brings in its answer to the end of
+// the body.
 func (c *Cache) fly(f *flight) {
 	defer c.land(f)
 	if c.send(f) {
@@ -76,9 +78,10 @@ func (c *Cache) fly(f *flight) {
 	}
 }
 
-// prepare readies a flight that takes q's request, with the given header of its
-// own, to the origin, for what is kept under k. The caller counts as interested.
-// settle is called with the head, before anybody else learns of it.
+// prepare makes a flight for q's request, which goes to the origin with the given
+// header in place of its own; k is the key of what is wanted. The caller counts
+// as interested. settle is called once the head is there, before anybody else
+// learns of it.
 func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTripper, settle func(*flight)) *flight {
 	f := &flight{c: c, k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
 	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
@@ -87,9 +90,9 @@ func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTrip
 	return f
 }
 
-// lead has a prepared flight bring its head to the leader. On an error the
-// caller has left. If nobody can join, all happens on the goroutine of the
-// leader, who would do nothing but wait for another.
+// lead starts a prepared flight and returns when its head is there. On an error
+// the leader has left it. If nobody can join, the request is made on the
+// leader's own goroutine, which would only wait for another one.
 func (c *Cache) lead(q *query, f *flight) error {
 	if !f.alone {
 		c.fetches.Go(func() { c.fly(f) })
@@ -118,7 +121,8 @@ func (c *Cache) lead(q *query, f *flight) error {
 	return nil
 }
 
-// A leaving flight loses its leader when the leader's request ends.
+// A leaving is a flight as the [ending.Watcher] of its leader's request: when
+// that ends, the leader leaves.
 type leaving flight
 
 func (l *leaving) Ended() {
@@ -212,9 +216,9 @@ func (c *Cache) join(f *flight) bool {
 	return true
 }
 
-// leave is the opposite of join. The last one out ends a flight that cannot be
-// stored, and closes a response that was for the leader, who has gone: whoever
-// else waited for it has no use for it.
+// leave is the opposite of join. When the last one leaves, a flight that cannot
+// be stored ends. A response without a spool was for the leader alone; if the
+// leader has gone before reading it, whoever leaves last closes it.
 func (c *Cache) leave(f *flight) {
 	if c.left(f) {
 		f.resp.Body.Close()
@@ -222,7 +226,8 @@ func (c *Cache) leave(f *flight) {
 	}
 }
 
-// left counts one less, and reports whether a response lies there unread.
+// left takes one from those who are interested, and reports whether that was the
+// last one and the flight has a response that nobody reads any more.
 func (c *Cache) left(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,8 +273,9 @@ func (c *Cache) land(f *flight) {
 	}
 }
 
-// linger counts what the readers of a flight that has ended still hold: the body
-// that was stored, or one of their own. The caller holds c.mu.
+// linger accounts for the body of a flight that has ended and still has readers.
+// If the body was stored, they read the stored bytes from now on, so that it is
+// held once. The caller holds c.mu.
 func (c *Cache) linger(f *flight) {
 	s := f.spool
 	s.mu.Lock()
@@ -305,9 +311,9 @@ func (c *Cache) await(q *query, f *flight) error {
 	}
 }
 
-// seat gives a flight's leader its reader, before the first byte can slide out. One
-// who has left has none: nobody would ever close it, and what it stands before
-// would be held for it.
+// seat gives a flight's leader its reader, before the first byte can slide out of
+// the spool. A leader who has left gets none: nobody would ever close it, and the
+// spool would hold the body for it.
 func (c *Cache) seat(f *flight) {
 	if !f.deserted {
 		f.first = f.spool.reader(f.leader.ctx, nil, func() { c.leave(f) })
@@ -327,9 +333,9 @@ func (c *Cache) desert(f *flight) {
 	c.leave(f)
 }
 
-// startOf returns when the request began, as a client sees it, that joins a flight at
-// the given time: one who caused the flight joins its own request, everybody
-// else sees what it would see of its own that takes as long.
+// startOf returns when a fetch seems to have begun for a client who joins a flight
+// at the given time. In Disguised, one who did not cause the flight sees a fetch
+// of its own, which begins now and takes as long as the flight does.
 func (c *Cache) startOf(q *query, f *flight, joined time.Time) time.Time {
 	switch {
 	case q.sharing != Disguised:
@@ -340,8 +346,9 @@ func (c *Cache) startOf(q *query, f *flight, joined time.Time) time.Time {
 	return f.start.Add(behind)
 }
 
-// behind is how much later who joins its own request gets what the first one gets:
-// two goroutines that wake at once do it in no certain order.
+// behind is how much later a client's second request, which joins its first, gets
+// what the first one gets. Two goroutines that are due at the same time run in no
+// certain order; this makes it certain, for fetches and pretences alike.
 const behind = margin / 2
 
 // joined returns a reader of a flight's body for a client whose request seems

@@ -2,9 +2,10 @@ package cache
 
 import "sync/atomic"
 
-// A hold is the memory of a body that stored responses and readers share. What no
-// stored response has any more and somebody still reads lingers: it counts against
-// the budget, too, since who reads slowly can keep it for hours. Safe for concurrent use.
+// A hold is the memory of a body that stored responses and readers share. A body
+// lingers once no stored response has it any more and somebody still reads it. It
+// goes on counting against the budget, since a slow reader can keep it for hours.
+// Safe for concurrent use.
 type hold struct {
 	size      int64
 	lingering *atomic.Int64 // of all holds

@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	// present is how long a measurement says what an origin takes at present.
+	// present is for how long a measurement counts as what an origin takes now.
 	present = 2 * time.Second
-	// enough measurements make a distribution to draw from.
+	// enough is how many measurements make a distribution to draw from.
 	enough = 4
 	// maxSamples and maxOrigins bound what is remembered.
 	maxSamples = 32
 	maxOrigins = 1024
-	// bulk is the size from which a body's time says something about the rate.
+	// bulk is the size in bytes from which on a body's time depends on its size:
+	// only the rate of larger ones is known.
 	bulk = 16 << 10
 )
 
@@ -31,10 +32,11 @@ type timing struct {
 }
 
 // A habit is what is known of how a resource differs from others of its
-// origin: how far off the mean its times were, in standard deviations.
+// origin: how far off the mean its times were, in standard deviations. A script
+// may always take long where a stylesheet does not.
 type habit struct {
-	n   float64
-	sum float64
+	n   float64 // times that were seen or drawn
+	sum float64 // of their distances from the mean
 }
 
 func (h *habit) mean() float64 {
@@ -46,7 +48,8 @@ func (h *habit) mean() float64 {
 
 func (h *habit) add(z float64) { h.n, h.sum = h.n+1, h.sum+z }
 
-// A kind of response tells which times are alike.
+// A kind of response is one whose times are compared with each other. It is a
+// part of the key under which an origin's times are kept.
 type kind string
 
 const (
@@ -63,16 +66,16 @@ type latencyModel struct {
 	origins *simplelru.LRU[string, *measured]
 }
 
-// measured are the latest fetches from an origin: times to the head, and of
-// bodies that take a while. A time of a body is of so many bytes as say something about the rate.
+// A measured is what the latest fetches from an origin took: to the head, and,
+// for bodies that take a while, from there to the end, for each byte (see pace).
 type measured struct {
 	heads, bodies trait
-	spare         float64 // how often it may be asked because it is restless
-	counted       time.Time
+	spare         float64   // how often it may be asked now because it is restless
+	counted       time.Time // when that was
 }
 
-// often bounds how many first uses a second a restless origin is asked for: where
-// there are more, as in a rush, it would be hardly saved any.
+// often bounds for how many first uses a second a restless origin is asked. In a
+// rush there are more, and to ask for all of them would save it next to nothing.
 const often = 32
 
 // mayAsk reports whether an origin is to be asked because it is restless, and counts that.
@@ -89,9 +92,10 @@ func (s *measured) mayAsk(now time.Time) bool {
 // A trait is a time that can be measured of each fetch from an origin.
 type trait struct {
 	latest samples
-	// products counts pairs of times of the same resource, and sum adds up
-	// what each pair gives if multiplied, in standard deviations from the
-	// mean: the correlation on average. A few are invented to begin with.
+	// sum/products estimates the correlation of two times of the same resource.
+	// For each time of a resource that was seen before, sum grows by the product
+	// of its distance from the mean and the usual one of those before, in
+	// standard deviations, and products by one. A few are invented to begin with.
 	products, sum float64
 }
 
@@ -105,8 +109,8 @@ func newLatencyModel(float func() float64) *latencyModel {
 	return &latencyModel{float: float, origins: newLRU[string, *measured](maxOrigins)}
 }
 
-// record adds the time to a head, of a resource with what is known of it, and
-// returns what is known with it.
+// record adds the time that a head took. h is what is known of its resource; it
+// returns what is known of it now.
 func (m *latencyModel) record(origin string, k kind, head time.Duration, at time.Time, h habit) habit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,9 +185,10 @@ type distribution struct {
 const outlying = 4
 
 // at returns what times are like at the given time, or nil if there were too
-// few of late to know. A load can change from one moment to the next: samples
-// count as far back as they are like the latest. Their spread is told by what lies
-// between neighbours, which a change of load makes larger for two of them only.
+// few of late to know. A load can change from one moment to the next, so samples
+// count only as far back as they are like the latest ones. How much like, their
+// spread decides; it is estimated from the differences between neighbours, of
+// which a change of load makes only one larger.
 func (s samples) at(now time.Time) *distribution {
 	var logs, steps []float64
 	for i, x := range slices.Backward(s) {
@@ -197,7 +202,9 @@ func (s samples) at(now time.Time) *distribution {
 	if len(logs) < enough {
 		return nil
 	}
-	const low, deviation = 0.4, 0.742 // of normal values, that part differs from the next by less
+	// Of two values of a normal distribution, 0.4 of all pairs differ by less than
+	// 0.742 standard deviations. Taking so low a quantile ignores the jumps.
+	const low, deviation = 0.4, 0.742
 	d := &distribution{spread: quantile(steps, low) / deviation, least: slices.Min(logs), most: slices.Max(logs)}
 	d.latest, d.middle = logs[:enough-1], median(logs[:enough-1])
 	strange := 0
@@ -211,8 +218,8 @@ func (s samples) at(now time.Time) *distribution {
 		strange = 0
 		d.latest, d.middle = logs[:i+1], median(logs[:i+1])
 	}
-	// From here on the middle is the mean, but for strange ones: it is what
-	// the distance of all others from it comes to nothing from.
+	// From here on the middle is the mean of the latest, with the strange ones
+	// pulled in, so that their distances from it add up to nothing.
 	var off float64
 	for _, x := range d.latest {
 		off += max(-outlying*d.spread, min(x-d.middle, outlying*d.spread))
@@ -222,8 +229,8 @@ func (s samples) at(now time.Time) *distribution {
 }
 
 // restless reports whether times depend on the ones before them, as under a load
-// that changes all the time, or just did: who has measured one knows more of the next than
-// is in their distribution.
+// that changes all the time or has just changed. Whoever measured the last one then
+// knows more about the next than a draw from their distribution would show.
 func (s samples) restless(d *distribution) bool {
 	if math.Abs(s[len(s)-1].log-d.middle) > 2.5*d.spread {
 		return true
@@ -246,8 +253,9 @@ func (s samples) restless(d *distribution) bool {
 	return products > strongest*squares
 }
 
-// draw returns one more value. Of many it is one of them, blurred so that none is
-// repeated exactly (a smoothed bootstrap); few are taken for normal.
+// draw returns one more value. Where there are many, it is one of them, blurred so
+// that none is repeated exactly (a smoothed bootstrap). Where there are few, it is
+// drawn from a normal distribution with their mean and spread.
 func (d *distribution) draw(m *latencyModel) float64 {
 	n := len(d.latest)
 	if n < 2*enough {
@@ -256,9 +264,10 @@ func (d *distribution) draw(m *latencyModel) float64 {
 	return d.latest[min(int(m.float()*float64(n)), n-1)] + d.spread/4*m.normal()
 }
 
-// within keeps a drawn value to twice what was seen, of late or of the resource
-// itself, and half of it: where some times are a hundred times others, as of an
-// origin with a cache of its own, the tail of a normal distribution is days.
+// within keeps a drawn value between half of the shortest and twice the longest
+// time that was seen, of late or of the resource itself. Where some times are a
+// hundred times others, as with an origin that has a cache of its own, the tail of
+// a normal distribution of logarithms reaches to days.
 func (d *distribution) within(x, own float64) float64 {
 	return max(min(d.least, own)-math.Ln2, min(x, max(d.most, own)+math.Ln2))
 }
@@ -278,8 +287,10 @@ func quantile(values []float64, q float64) float64 {
 type manner struct{ head, body habit }
 
 // draw returns times that a fetch of what e holds could take now, and what is
-// known of e with them. It reports false if the origin is to be asked: it was not
-// often enough of late to know. What is known of e is passed for its lock.
+// known of e's times after that. It reports false if the origin is to be asked
+// instead: because it was asked too rarely of late, is restless, or has shown too
+// seldom how alike the times of one resource are. What is known of e is a
+// parameter because another lock guards it.
 func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time.Time) (timing, manner, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -303,12 +314,14 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 	return t, of, ok
 }
 
-// draw returns one more value for a resource of which one is known.
+// draw returns one more value for a resource of which one, own, is known. It
+// reports false if the origin is to be asked instead.
 //
-// To one who knows the resource, or sees several uses of it, times are as
-// likely as real ones if they depend on each other as those do: a resource's
-// times are taken for normal with one mean, which all that was seen of it,
-// real or drawn, lets guess.
+// A client who knows the resource, or sees several uses of it, must find the
+// drawn times as likely as real ones. So they have to depend on each other as
+// real ones do: each resource is taken to have a mean of its own around which its
+// times are normal, and what was seen of it so far, real or drawn, says where
+// that mean is likely to be.
 func (t *trait) draw(m *latencyModel, of *measured, own float64, h *habit, now time.Time) (float64, bool) {
 	d := t.latest.at(now)
 	if d == nil || h.n > 0 && m.float() < 1/t.products || t.latest.restless(d) && of.mayAsk(now) {

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// pretend answers from what others fetched as if the origin was asked now: as
-// somebody's request that is under way does, or a wait that is drawn from how
-// long the origin takes, or by asking the origin.
+// pretend answers from what others fetched, at the time at which the origin's
+// answer would have come if it had been asked now. That time is an inquiry's that
+// is under way, else one drawn from what the origin took of late, else that of an
+// inquiry made for it.
 func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c, e := t.c, found.e
 	begun := c.now()
@@ -38,10 +39,10 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	return resp, nil
 }
 
-// imagine returns a fetch that was not made. Whoever comes while another seems to be
-// under way is told the same times, from when it came; and who seems to make
-// that one joins it, as with a real one. It reports false if nobody knows how
-// long the origin takes.
+// imagine returns a fetch that was not made. Whoever comes while a pretence of
+// another client is under way gets the same times, counted from when it came. A
+// client's own second request joins its first, as with a real fetch. It reports
+// false if it is not known how long the origin takes.
 func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, bool) {
 	e := found.e
 	c.mu.Lock()
@@ -84,8 +85,9 @@ func (f *finding) kind() kind {
 	return anew
 }
 
-// confirms reports whether what client had of r before has the same validators as
-// e, which seems to be fetched now. The caller holds c.mu.
+// confirms reports whether an earlier request of client's, which told the origin
+// no validator, was answered with the validators that e has: then they are not
+// made for each request anew. e seems to be fetched now. The caller holds c.mu.
 func (r *resource) confirms(e *entry, client string) bool {
 	for _, old := range r.entries {
 		if v := old.views[client]; v != nil && old.varyKey == e.varyKey &&
@@ -109,9 +111,9 @@ func (e *entry) sameAs(o *entry) bool {
 	return modified != "" && modified == o.header.Get("Last-Modified")
 }
 
-// pretendByAsking asks the origin for how long it takes at present, and answers
-// from the store: two clients get the same content, which thus cannot tell
-// them apart. An answer of another kind is passed on.
+// pretendByAsking makes an inquiry to see how long the origin takes at present, and
+// answers from the store, so that all clients get the same content and it cannot
+// tell them apart. If the origin has something else by now, that is passed on.
 func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, error) {
 	c := t.c
 	f := c.inquire(q, found, t.next)
@@ -128,8 +130,9 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 	return t.afterInquiry(q, found, f, f.first, f.start)
 }
 
-// joinInquiry is pretendByAsking for who comes while another asks. It reports
-// false if the inquiry is of no use, such as when it failed: the next one may not.
+// joinInquiry is pretendByAsking for a client that comes while an inquiry is under
+// way. It reports false if that turned out to be of no use, such as when it failed:
+// the client's own may not.
 func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
 	c := t.c
 	if err := c.await(q, f); err != nil {
@@ -147,8 +150,9 @@ func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.T
 	return resp, true, err
 }
 
-// afterInquiry reveals a stored response at the speed of an inquiry, which the
-// caller has joined; r reads its body, if it has one and is to be read.
+// afterInquiry gives out a stored response at the speed of an inquiry, which the
+// caller has joined. r reads the inquiry's body, for its times alone; it is nil if
+// there is none to be read.
 func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolReader, start time.Time) (*http.Response, error) {
 	c := t.c
 	leave := func() {

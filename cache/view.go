@@ -15,8 +15,8 @@ type view struct {
 	// the first one.
 	header atomic.Pointer[http.Header]
 	cost   int64 // guarded by the store's lock
-	// confirmed says that the client's own requests brought the same validators
-	// twice without the origin being told any: they are not one visitor's.
+	// confirmed says that two requests of the client that sent the origin no
+	// validator brought the same ones: so they are not made for each visitor.
 	// Guarded by the store's lock.
 	confirmed bool
 }
