@@ -182,24 +182,30 @@ func (s *server) handover() (process int, err error) {
 // close, also on an error.
 func (ls *listeners) duplicates() (files []uintptr, err error) {
 	for _, l := range ls.open {
-		tcp, ok := l.Listener.(syscall.Conn)
-		if !ok {
+		fd, err := duplicate(l.Listener)
+		if errors.Is(err, errors.ErrUnsupported) {
 			continue // the successor opens it anew
 		}
-		raw, err := tcp.SyscallConn()
 		if err != nil {
 			return files, err
 		}
-		var dupErr error
-		err = raw.Control(func(fd uintptr) {
-			var n int
-			if n, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); dupErr == nil {
-				files = append(files, uintptr(n))
-			}
-		})
-		if err := errors.Join(err, dupErr); err != nil {
-			return files, err
-		}
+		files = append(files, fd)
 	}
 	return files, nil
+}
+
+// duplicate returns another descriptor of l's socket, for the caller to close.
+func duplicate(l net.Listener) (fd uintptr, err error) {
+	socket, ok := l.(syscall.Conn)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	var dupErr error
+	err = raw.Control(func(fd uintptr) { n, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	return uintptr(n), errors.Join(err, dupErr)
 }

@@ -50,6 +50,11 @@ func newListeners(serve func(net.Listener, proxy.Listening) error, out io.Writer
 func (ls *listeners) change(want []config.Listener, accept func() error) error {
 	keep, added, dropped := ls.plan(want)
 	opened, blocked, err := ls.openAll(added, dropped)
+	defer func() {
+		for _, old := range blocked {
+			old.socket.Close() // a nil one is none
+		}
+	}()
 	if err == nil {
 		err = accept()
 	}
@@ -93,16 +98,21 @@ next:
 
 // openAll opens added. Those of dropped that are in the way are closed first
 // and returned as blocked.
-func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (opened, blocked []*listener, err error) {
+func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (opened []*listener, blocked []gaveWay, err error) {
 	for _, as := range added {
-		for _, l := range dropped {
-			if as.Address.Overlaps(l.real) && l.dropped.CompareAndSwap(false, true) {
-				l.Close()
-				<-l.ended // until Accept is out of it, the socket stays
-				blocked = append(blocked, l)
+		var l *listener
+		for _, old := range dropped {
+			if as.Address.Overlaps(old.real) && old.dropped.CompareAndSwap(false, true) {
+				gone := old.giveWay(as.Address)
+				blocked = append(blocked, gone)
+				if gone.socket != nil {
+					l, err = gone.reopen()
+				}
 			}
 		}
-		l, err := listen(as.Address, ls.given)
+		if l == nil && err == nil {
+			l, err = listen(as.Address, ls.given)
+		}
 		if err != nil {
 			return opened, blocked, err
 		}
@@ -116,18 +126,51 @@ func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (open
 	return opened, blocked, nil
 }
 
+// gaveWay is a listener that was closed to make room.
+type gaveWay struct {
+	*listener
+	socket *os.File // still open, for another at the same address; nil for none
+}
+
+// giveWay closes l for a listener at the address to. If that is its own, the
+// socket stays open: clients wait instead of being refused, and this process
+// may not be allowed to open one there, as where systemd did.
+func (l *listener) giveWay(to config.Address) gaveWay {
+	gone := gaveWay{listener: l}
+	if to == l.real {
+		if fd, err := duplicate(l.Listener); err == nil {
+			gone.socket = os.NewFile(fd, "listener")
+		}
+	}
+	l.Close()
+	<-l.ended // until Accept is out of it, the socket stays
+	return gone
+}
+
+// reopen listens again where g did.
+func (g gaveWay) reopen() (*listener, error) {
+	if g.socket == nil {
+		return listen(g.real, nil)
+	}
+	l, err := net.FileListener(g.socket)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", g.real, err)
+	}
+	return newListener(l, g.real), nil
+}
+
 // reopen undoes what openAll closed.
-func (ls *listeners) reopen(blocked []*listener) error {
+func (ls *listeners) reopen(blocked []gaveWay) error {
 	var errs []error
 	for _, old := range blocked {
-		l, err := listen(old.real, nil)
+		l, err := old.reopen()
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		l.as, l.door = old.as, old.door
 		for i := range ls.open {
-			if ls.open[i] == old {
+			if ls.open[i] == old.listener {
 				ls.open[i] = l
 			}
 		}

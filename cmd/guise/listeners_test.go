@@ -105,6 +105,40 @@ func TestListenerGivesWayToOneThatOverlaps(t *testing.T) {
 	}
 }
 
+// TestListenerKeepsItsSocket when only what it speaks changes: the system holds
+// connections that come meanwhile, and the process need not be allowed to open
+// it again. A change that fails in the end leaves it as it was.
+func TestListenerKeepsItsSocket(t *testing.T) {
+	ls := newTestListeners(t)
+	want := wanted("127.0.0.1:0")
+	ls.must(t, want)
+	at := ls.addresses()[0]
+	want = wanted(at.String())
+	waits := func() *net.TCPConn {
+		c, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	want[0].Relays = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	var during *net.TCPConn
+	if err := ls.change(want, func() error { during = waits(); return errors.New("refused") }); err == nil {
+		t.Fatal("the change was accepted")
+	}
+	if got, err := io.ReadAll(during); string(got) != "hello" {
+		t.Errorf("a connection that came during the failed change got %q, %v", got, err)
+	}
+	during.Close()
+	if err := ls.change(want, func() error { during = waits(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(during); string(got) != "hello" {
+		t.Errorf("a connection that came during the change got %q, %v", got, err)
+	}
+	during.Close()
+}
+
 func TestFailedChangeLeavesAllAsItWas(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
