@@ -263,13 +263,13 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	}
 	var host Pattern
 	if err := host.UnmarshalText([]byte(u.Hostname())); err != nil || strings.HasPrefix(string(host), "*") {
-		return fmt.Errorf("%s is not a host", quote(u.Hostname()))
+		return errors.New("what it names is not a host")
 	}
 	if u.Port() == "" {
 		return errors.New("names no port; write http://HOST:PORT or socks5://HOST:PORT")
 	}
 	if _, err := parsePort(u.Port()); err != nil {
-		return err
+		return errors.New("what it names is not a port (1 to 65535)")
 	}
 	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return errors.New("a proxy URL ends with its port")

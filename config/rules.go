@@ -18,6 +18,8 @@ func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
 	l.doorRules(c.Listeners)
 	l.siteRules(c.Sites, c.Inspection.Enabled)
+	l.require(c.Inspection.Enabled || c.Inspection.Default != InspectAlways, "inspection.default", "true does nothing while inspection.enabled is false")
+	l.require(c.Identity.Persona != PersonaOff || l.setting("identity.language").fromProfile(), "identity.language", "changes nothing while identity.persona is off")
 	l.sourceRules(c.Identity.SourceAddresses)
 	l.accessRules(c)
 	l.require(c.Log.Requests == RequestsNone || c.Log.Level != LevelOff, "log.requests", "changes nothing while log.level is off")
@@ -70,6 +72,7 @@ func (l *loader) accessRules(c *Config) {
 			l.require(one.Protocol == HTTPS, "access.authentication", fmt.Sprintf("certificate needs https listeners, and listeners[%d] is %s", i, one.Protocol))
 		}
 	}
+	l.require(a.Authentication == AuthNone || !a.Open, "access.open", "changes nothing unless access.authentication is none: who may enter is asked for "+string(a.Authentication))
 	if a.Authentication == AuthNone && !a.Open {
 		l.strangerRules(c)
 	}
@@ -247,6 +250,12 @@ func (l *loader) siteRules(sites []Site, inspection bool) {
 		if j, twice := first[site.Match]; twice {
 			l.fail(nodes[i].get("match").at, path+".match", "repeats sites[%d], which always wins", j)
 			continue
+		}
+		for j, earlier := range sites[:i] {
+			if below, wild := strings.CutPrefix(string(earlier.Match), "*"); wild && strings.HasSuffix(string(site.Match), below) {
+				l.fail(nodes[i].get("match").at, path+".match", "%s is never reached, as sites[%d] (%s) matches it first; put it before that", site.Match, j, earlier.Match)
+				break
+			}
 		}
 		first[site.Match] = i
 	}

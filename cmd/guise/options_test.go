@@ -89,6 +89,7 @@ var needs = map[string][]string{
 	"access.revoked":        {"access.authentication=token", "access.token_key=key", "access.revoked=list"},
 	"limits.client.burst":   {"limits.client.requests=9"},
 	"limits.total.burst":    {"limits.total.requests=9"},
+	"inspection.default":    {"inspection.enabled=true"},
 }
 
 func options(t *testing.T, sets ...string) proxy.Options {
