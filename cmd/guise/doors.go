@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"guise/config"
 	"guise/proxy"
@@ -51,8 +52,27 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 	if err != nil {
 		return nil, err
 	}
+	if pair, kept := source.(*certs.Pair); kept {
+		announceEnd(out, l, pair.Ends(), time.Now())
+	}
 	d.how.TLS = certs.Config(source)
 	return d, nil
+}
+
+// endIsNear is how long before its end a certificate is worth a word.
+const endIsNear = 14 * 24 * time.Hour
+
+// announceEnd says that clients will refuse l's certificate, or do already.
+// Nothing else would: what they say of it does not reach this side's eyes.
+func announceEnd(out io.Writer, l config.Listener, end, now time.Time) {
+	if end.Sub(now) > endIsNear {
+		return
+	}
+	what := "put a new one in its place"
+	if l.SelfSigned {
+		what = "move it and its key away, and a start makes another"
+	}
+	fmt.Fprintf(out, "guise: clients refuse the certificate in %s from %s on; %s\n", l.Certificate, end.UTC().Format(time.DateOnly), what)
 }
 
 // checkDoor reports what newDoor would fail for, without making anything.

@@ -152,3 +152,23 @@ func TestFilesAreReadAgain(t *testing.T) {
 		t.Error("a missing file is no error")
 	}
 }
+
+// TestNothingIsKeptByHalves: a key without its certificate would keep the next
+// try from making both.
+func TestNothingIsKeptByHalves(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "later", "cert.pem"), filepath.Join(dir, "key.pem")
+	if _, _, err := KeptSelfSigned(certFile, keyFile); err == nil {
+		t.Fatal("there is no such folder")
+	}
+	if err := os.Mkdir(filepath.Dir(certFile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, fingerprint, err := KeptSelfSigned(certFile, keyFile)
+	if err != nil || fingerprint == "" {
+		t.Fatalf("%q, %v", fingerprint, err)
+	}
+	if left := time.Until(p.Ends()); left < selfSignedFor-2*time.Hour || left > selfSignedFor {
+		t.Errorf("it is valid for %v", left)
+	}
+}

@@ -47,6 +47,13 @@ func (p *Pair) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.current, nil
 }
 
+// Ends returns when the certificate that was read last is valid no more.
+func (p *Pair) Ends() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.Leaf.NotAfter
+}
+
 // changed tells one content of a file from another without reading it.
 func changed(a, b os.FileInfo) bool {
 	return !os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())

@@ -74,7 +74,7 @@ func (m *Made) Fingerprint() string {
 }
 
 // Keep writes the certificate and its key to two PEM files that do not exist
-// yet. Nobody but the owner may read the key.
+// yet, or neither. Nobody but the owner may read the key.
 func (m *Made) Keep(certFile, keyFile string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(m.certificate.PrivateKey)
 	if err != nil {
@@ -83,7 +83,10 @@ func (m *Made) Keep(certFile, keyFile string) error {
 	if err := writeNew(keyFile, "PRIVATE KEY", key, 0o600); err != nil {
 		return err
 	}
-	return writeNew(certFile, "CERTIFICATE", m.certificate.Certificate[0], 0o644)
+	if err := writeNew(certFile, "CERTIFICATE", m.certificate.Certificate[0], 0o644); err != nil {
+		return errors.Join(err, os.Remove(keyFile)) // alone it would be in the way of the next try
+	}
+	return nil
 }
 
 func writeNew(file, kind string, der []byte, mode fs.FileMode) error {
