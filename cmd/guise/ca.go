@@ -62,6 +62,13 @@ allows, and browsers hold it to that:
 			if o.Private && len(o.Only) > 0 {
 				return errors.New("--only already says which names; leave --private out")
 			}
+			for i, name := range o.Only {
+				var domain config.Domain
+				if err := domain.UnmarshalText([]byte(strings.TrimPrefix(strings.TrimPrefix(name, "*"), "."))); err != nil {
+					return fmt.Errorf("--only: %w", err)
+				}
+				o.Only[i] = string(domain)
+			}
 			return cobra.NoArgs(cmd, args)
 		},
 		RunE: work(func(*cobra.Command, []string) error {
@@ -69,7 +76,7 @@ allows, and browsers hold it to that:
 			return p.initCA(o)
 		}),
 	}
-	cmd.Flags().StringArrayVar(&o.Only, "only", nil, "sign for `DOMAIN` and what is below it alone; may be repeated")
+	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "sign for `DOMAIN` and what is below it alone; may be repeated")
 	cmd.Flags().BoolVar(&o.Private, "private", false, "sign for local names and private addresses as well")
 	cmd.Flags().IntVar(&days, "days", int(inspect.Lifetime/(24*time.Hour)), "how long it lasts")
 	return cmd

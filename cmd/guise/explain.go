@@ -64,7 +64,11 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
 func inspected(o proxy.Options, r *http.Request) bool {
 	target, err := egress.Canonical(r.URL.Host, 443)
 	rules, bad := inspect.NewRules(o.Inspection.Sites, o.Inspection.Default)
-	return err == nil && bad == nil && o.Inspection.Enabled && rules.Mode(target.Host) != inspect.Never
+	if err != nil || bad != nil || !o.Inspection.Enabled || rules.Mode(target.Host) == inspect.Never {
+		return false
+	}
+	authority, err := inspect.Load(o.Inspection.CA)
+	return err != nil || authority.Permits(target.Host) // one that cannot be used is for guise check to report
 }
 
 // parseRequest returns the request that a client would send for the command's
