@@ -285,6 +285,29 @@ func TestUnreadBody(t *testing.T) {
 	}
 }
 
+// Where the next request begins does not depend on what a handler makes of
+// Body.
+func TestHandlerReplacesTheBody(t *testing.T) {
+	const next = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	for name, test := range map[string]struct {
+		body    string
+		replace io.ReadCloser
+	}{
+		"limited body": {"", io.NopCloser(strings.NewReader(""))},
+		"no body":      {"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", http.NoBody},
+	} {
+		asked := make(chan string, 9)
+		addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+			asked <- r.RequestURI
+			r.Body = test.replace
+		}, nil)
+		got := talk(t, addr, fmt.Sprintf("POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s%s", len(test.body), test.body, next))
+		if n := strings.Count(got, "HTTP/1.1 200 "); n != 2 || <-asked != "/first" || <-asked != "/" {
+			t.Errorf("%s: %d answers: %q", name, n, got)
+		}
+	}
+}
+
 // An answer to an upload that nobody reads reaches the client, not a reset.
 func TestAnswerBeforeUpload(t *testing.T) {
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) }, nil)

@@ -323,11 +323,11 @@ func (c *conn) serveOne() bool {
 		return false
 	}
 	if !whole {
-		more := r.Body != http.NoBody && x.body.giveUp()
+		more := x.w.body != nil && x.body.giveUp()
 		c.cut(x.w.untilClose, more || c.br.Buffered() > 0)
 		return false
 	}
-	bodyRead := r.Body == http.NoBody || x.body.drain()
+	bodyRead := x.w.body == nil || x.body.drain() // r.Body may be the handler's by now
 	if x.w.closeAfter || !bodyRead {
 		unasked := persistent(r.Header, r.ProtoMinor) && !c.srv.closing.Load()
 		c.close(!bodyRead || c.br.Buffered() > 0 || unasked)
