@@ -50,6 +50,7 @@ type responseWriter struct {
 	wroteHeader bool
 	framed      bool // the head is complete
 	empty       bool // the response has no body, whatever is written
+	awaited     bool // the client waits for 100 (Continue), which was not sent
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
@@ -369,6 +370,7 @@ func (w *responseWriter) sendContinue() {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	if !w.wroteHeader && !w.hijacked && !w.done {
+		w.awaited = false
 		w.fail(w.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")))
 	}
 }

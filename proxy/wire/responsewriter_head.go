@@ -125,7 +125,9 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 		w.closeAfter = true // unless hijacked
 		return b
 	}
-	if w.c.srv.closing.Load() || w.body != nil && !w.body.mayPersist(last) {
+	// A client that waits for a 100 and gets this instead may send its body or
+	// not: what comes next could be either.
+	if w.c.srv.closing.Load() || w.awaited || w.body != nil && !w.body.mayPersist(last) {
 		w.closeAfter = true
 	}
 	var options []string

@@ -261,6 +261,19 @@ func TestContinue(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 
+	// Nor if the read begins after the answer, which takes the 100's place.
+	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		echo(w, r)
+	}, nil)
+	nc = dial(t, addr)
+	io.WriteString(nc, head)
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil || resp.StatusCode != 200 || !resp.Close {
+		t.Errorf("got %v, %v; want an answer that closes the connection", resp, err)
+	}
+	nc.Close()
+
 	// HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
 	addr = startServer(t, echo, nil)
 	got = talk(t, addr, "POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")

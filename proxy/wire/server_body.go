@@ -88,10 +88,9 @@ const (
 )
 
 // mayPersist tells, before the response's head goes out, whether the
-// connection may serve another request. Not if the client still waits for a
-// 100 (Continue), since it may send the body or not; nor if the handler is
-// done and too much of the body is left, or somebody is still reading it. After
-// the handler is done nobody may begin to: what the head says would be wrong.
+// connection may serve another request. Not if the handler is done and too much
+// of the body is left, or somebody is still reading it. After the handler is
+// done nobody may begin to: what the head says would be wrong.
 func (b *requestBody) mayPersist(done bool) bool {
 	if !b.mu.TryLock() {
 		return !done
@@ -101,7 +100,7 @@ func (b *requestBody) mayPersist(done bool) bool {
 	if b.err != nil {
 		return b.err == io.EOF
 	}
-	return !b.expect && (!done || b.left <= maxDrain)
+	return !done || b.left <= maxDrain
 }
 
 // end ends the handler's part: no Read is running when it returns, and none

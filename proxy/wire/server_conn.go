@@ -349,7 +349,7 @@ func (x *serverExchange) attach(c *conn, r *http.Request) {
 		x.body.chunks = newChunkedReader(c.br, c.limits)
 	}
 	x.body.expect = r.ProtoMinor > 0 && len(r.Header["Expect"]) > 0
-	r.Body, x.w.body = &x.body, &x.body
+	r.Body, x.w.body, x.w.awaited = &x.body, &x.body, x.body.expect
 }
 
 // checkExpect refuses expectations other than 100-continue, which HTTP/1.0
