@@ -1,7 +1,5 @@
 package wire
 
-import "errors"
-
 // data passes a DATA frame on to its stream.
 func (h *http2Conn) data(f frameHead) error {
 	length, padding, err := readPadding(h.c.br, f)
@@ -18,8 +16,7 @@ func (h *http2Conn) data(f frameHead) error {
 	}
 	h.mu.Unlock()
 	if st == nil || err != nil {
-		h.limitHead()
-		return errors.Join(h.skip(length+padding), err)
+		return h.skipFor(length+padding, err)
 	}
 	h.c.perRead = true
 	if err := eachPiece(h.c.br, length, func(piece []byte) error {

@@ -101,7 +101,7 @@ func (h *http2Conn) frame(f frameHead) error {
 	}
 	if err := checkFrame(f); err != nil {
 		if ofStream(err) != nil {
-			return errors.Join(h.skip(f.length), err)
+			return h.skipFor(f.length, err)
 		}
 		return err
 	}
@@ -135,6 +135,16 @@ func (h *http2Conn) frame(f frameHead) error {
 func (h *http2Conn) skip(n int) error {
 	_, err := h.c.br.Discard(n)
 	return err
+}
+
+// skipFor skips n bytes that are of no use, which have timeouts.Head, and returns
+// why if they came.
+func (h *http2Conn) skipFor(n int, why error) error {
+	h.limitHead()
+	if err := h.skip(n); err != nil {
+		return err
+	}
+	return why
 }
 
 // take reads n bytes, at most 16; they are valid until the next read.

@@ -444,6 +444,20 @@ func TestHTTP2Timeouts(t *testing.T) {
 			c.Head(1, false, plainGet...)
 			c.Conn.Write([]byte{0, 0})
 		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"half a frame that is wrong": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, func(c *rawHTTP2) {
+			c.Head(1, false, plainGet...)
+			c.Conn.Write([]byte{0, 1, 0, framePriority, 0, 0, 0, 0, 1})
+		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"half a frame on an ended stream": {Timeouts{Head: short, KeepAlive: long, Body: long, Write: long}, func(c *rawHTTP2) {
+			c.Head(1, true, plainGet...)
+			c.Outcome(1)
+			c.Head(3, false, plainGet...)
+			c.Conn.Write([]byte{0, 1, 0, frameData, 0, 0, 0, 0, 1})
+		}, func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength != 0 {
+				<-r.Context().Done()
+			}
+		}},
 		"half a body": {Timeouts{Head: long, KeepAlive: 10 * short, Body: short, Write: long}, func(c *rawHTTP2) {
 			c.Head(1, false, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
