@@ -76,6 +76,12 @@ func TestMalformedHTTP2Answers(t *testing.T) {
 				s.head(false, ":status: 102")
 			}
 		}, malformed},
+		"interims of 200 KiB": {func(s *framedStream) {
+			for range 20 {
+				s.head(false, ":status: 103", "link: "+strings.Repeat("@", 10<<10)) // no Huffman code is shorter
+			}
+			s.head(true, ":status: 200")
+		}, malformed},
 		"push":    {func(s *framedStream) { s.push() }, malformed},
 		"garbage": {func(s *framedStream) { s.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, malformed},
 		"refused": {func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) }, broken},

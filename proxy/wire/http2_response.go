@@ -111,9 +111,14 @@ func (w *http2Response) fields(emit func(name, value string)) {
 	}
 }
 
-// interim sends a 1xx response.
+// interim sends a 1xx response. One for which there is no room is left out: it
+// may be for a fetch that others wait for as well, and these must not wait for
+// a client that does not read.
 func (w *http2Response) interim(status int) {
 	if w.wroteHeader || w.st.err != nil || w.st.localDone || w.st.h.dead {
+		return
+	}
+	if status != http.StatusContinue && len(w.st.h.out) >= maxHeads {
 		return
 	}
 	w.st.h.sendHead(w.st.id, false, func(emit func(name, value string)) {

@@ -180,6 +180,34 @@ func TestHTTP2InterimResponses(t *testing.T) {
 	}
 }
 
+// TestHTTP2InterimResponsesAreBounded: those of a client that does not read are
+// not kept.
+func TestHTTP2InterimResponsesAreBounded(t *testing.T) {
+	kept := make(chan int, 1)
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		h := w.(*http2Response).st.h
+		for stopped := false; !stopped; runtime.Gosched() {
+			h.mu.Lock()
+			stopped = !h.writing && len(h.out) == 0
+			h.writing = h.writing || stopped // as if the client did not read for a while
+			h.mu.Unlock()
+		}
+		w.Header().Set("Link", strings.Repeat("a", 10<<10))
+		for range 100 {
+			w.WriteHeader(103)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		kept <- len(h.out)
+		h.writing = false
+		h.wake()
+	}, nil)
+	resp, _ := roundTrip(t, tr, "GET", "http://a.example/", "")
+	if n := <-kept; resp.StatusCode != 200 || n < maxHeads || n > maxHeads+20<<10 {
+		t.Errorf("status %d, %d bytes were kept", resp.StatusCode, n)
+	}
+}
+
 // TestHTTP2BrokenResponseIsReset: a part must not pass for the whole.
 func TestHTTP2BrokenResponseIsReset(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{

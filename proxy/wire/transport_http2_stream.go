@@ -25,6 +25,7 @@ type originStream struct {
 	// From the origin.
 	interims   []*responseBlock // not passed on yet
 	informed   int              // interim responses so far
+	hinted     int              // bytes of their heads
 	resp       *http.Response   // nil until its head came
 	in         http2Input
 	length     int64
@@ -245,6 +246,9 @@ func (st *originStream) head(b *responseBlock) error {
 	}
 	if st.informed++; b.end || st.informed > maxInterim {
 		return streamFault(st.id, codeProtocol, "interim response that ends, or one too many")
+	}
+	if st.hinted += b.size; st.hinted > st.c.t.Limits.Head { // all may wait for a client that takes none
+		return streamFault(st.id, codeEnhanceYourCalm, "interim responses too large")
 	}
 	if code == http.StatusContinue && st.proceed == awaited {
 		st.proceed = wanted
