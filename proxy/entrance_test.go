@@ -20,6 +20,7 @@ import (
 
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/socks"
 	"guise/proxy/telemetry"
 	"guise/proxy/wire/http2test"
 )
@@ -402,4 +403,47 @@ func TestOneRefusalIsForgivenToWhoIsAsked(t *testing.T) {
 	if hold() == 0 {
 		t.Error("those who were not asked have lifted what holds others back")
 	}
+}
+
+// TestWhatHasNoFormIsLimitedToo: what is no request to a proxy is refused to those
+// alone who may enter, and counts as a request of theirs.
+func TestWhatHasNoFormIsLimitedToo(t *testing.T) {
+	ask := func(c *http2test.Client, stream uint32) string {
+		c.Head(stream, true, ":method: CONNECT", ":protocol: connect-udp", ":scheme: https", ":authority: a.example", ":path: /")
+		return c.Headers(stream).PseudoValue("status")
+	}
+	t.Run("credentials", func(t *testing.T) {
+		c := http2test.NewClient(t, dial(t, serveProxy(t, withUsers(t))))
+		if status := ask(c, 1); status != "407" {
+			t.Errorf("status %s", status)
+		}
+	})
+	few := func(o *Options) { o.Gate.Client.Requests, o.Gate.Client.Burst = 1, 2 }
+	t.Run("HTTP/2", func(t *testing.T) {
+		c := http2test.NewClient(t, dial(t, serveProxy(t, few)))
+		for stream, want := range []string{"501", "501", "429"} {
+			if status := ask(c, uint32(2*stream+1)); status != want {
+				t.Errorf("stream %d: status %s, want %s", stream, status, want)
+			}
+		}
+	})
+	t.Run("SOCKS", func(t *testing.T) {
+		p, _ := newProxy(t, few)
+		conn, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), "127.0.0.1", 80)
+		if code != socks.Succeeded {
+			t.Fatalf("code %d", code)
+		}
+		answers := bufio.NewReader(conn)
+		for _, want := range []int{421, 421, 429} {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: 127.0.0.2\r\n\r\n")
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			if resp.StatusCode != want {
+				t.Errorf("status %d, want %d", resp.StatusCode, want)
+			}
+		}
+	})
 }

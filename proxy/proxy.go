@@ -201,12 +201,13 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		return
 	}
 	w, r, refused := asToProxy(w, r)
-	if refused != nil {
-		refused.write(w, r)
-		return
-	}
+	// Also for what is refused anyway: to say so is work as well.
 	if err := a.enter(v, r, remote.Addr()); err != nil {
 		a.refuse(w, r, remote.Addr(), err)
+		return
+	}
+	if refused != nil {
+		refused.write(w, r)
 		return
 	}
 	if in := innerOf(r.Context()); in != nil {
