@@ -112,7 +112,12 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		return a.secure.RoundTrip(r)
 	}
-	return a.plain.RoundTrip(r)
+	resp, err := a.plain.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusProxyAuthRequired && a.plain.DialHop != nil {
+		resp.Body.Close()
+		return nil, egress.ErrHopCredentials
+	}
+	return resp, err
 }
 
 func onRequest(step requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,20 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 				t.Errorf("not a page: %q", body)
 			}
 		})
+	}
+}
+
+// TestUpstreamProxysWishIsNotTheClients: an upstream proxy that wants other
+// credentials wants them of guise, so its 407 goes no further: the client would
+// take it for one of guise's own.
+func TestUpstreamProxysWishIsNotTheClients(t *testing.T) {
+	hop := serveOrigin(t, answer("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"hop\"\r\nCache-Control: max-age=600\r\nContent-Length: 3\r\n\r\nhop"))
+	proxy := serveProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}} })
+	for _, request := range []string{"GET http://a.example/", "CONNECT a.example:443"} {
+		got, err := exchangeRaw(t, proxy, request+" HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 502 ") || !strings.Contains(got, "\r\nProxy-Status: guise;error=destination_unavailable\r\n") || strings.Contains(got, "hop") || err != nil {
+			t.Errorf("%s: %q, %v", request, got, err)
+		}
 	}
 }
 

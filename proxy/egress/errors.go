@@ -32,6 +32,14 @@ func (h *HopError) Error() string { return "upstream proxy: " + h.Err.Error() }
 // Unwrap returns the fault itself.
 func (h *HopError) Unwrap() error { return h.Err }
 
+// ErrHopAnswer is the fault of an upstream proxy that is there, but does not do
+// what it is asked to.
+var ErrHopAnswer = errors.New("it does not do what it is asked to")
+
+// ErrHopCredentials is the [*HopError] of one that answers a request with 407:
+// who has to prove something to it is guise, and not guise's client.
+var ErrHopCredentials = &HopError{&hopAnswer{"it wants other credentials"}}
+
 // dialError is err without the names and addresses that the net package puts
 // into its errors, so that it can be logged.
 func dialError(err error) error {

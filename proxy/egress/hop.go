@@ -114,3 +114,6 @@ func handshakeError(err error) error {
 type hopAnswer struct{ what string }
 
 func (a *hopAnswer) Error() string { return a.what }
+
+// Is tells [errors.Is] that it is an [ErrHopAnswer].
+func (a *hopAnswer) Is(target error) bool { return target == ErrHopAnswer }
