@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"guise/proxy/egress"
 	"guise/proxy/gate"
@@ -114,6 +115,8 @@ func (p *Proxy) connectSOCKS(ctx context.Context, opened *wire.Opened, hostport 
 		return wire.ErrTaken
 	}
 	kind := strings.TrimPrefix(w.header.Get("Proxy-Status"), "guise;error=")
+	// The time for the client's own words may be over by now.
+	opened.Conn.SetWriteDeadline(time.Now().Add(awayTime))
 	socks.Reply(opened.Conn, socksCode(kind))
 	return errSOCKSRefused
 }

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -247,5 +249,18 @@ func TestSOCKSRefusalIsRead(t *testing.T) {
 		if err != nil || len(got) < 4 || got[2] != 5 || got[3] == 0 {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+// TestSOCKSFailureIsToldHoweverLate it comes: the limit on what the client says is
+// none on what it is told.
+func TestSOCKSFailureIsToldHoweverLate(t *testing.T) {
+	silent := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
+	p, _ := newProxy(t, func(o *Options) {
+		o.Egress.Chain = []*url.URL{{Scheme: "http", Host: silent.address}}
+		o.Timeouts.Head, o.Timeouts.Connect = 200*time.Millisecond, 300*time.Millisecond
+	})
+	if _, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), "a.example", 443); code != socks.TimedOut {
+		t.Errorf("code %d, want %d", code, socks.TimedOut)
 	}
 }
