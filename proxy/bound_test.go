@@ -53,3 +53,31 @@ func TestBoundCredentialsKeepTheirConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundCredentialsAreNoLegacy: who comes after another from the same address and
+// port, as behind a NAT, gets nothing of what that one's credentials opened.
+func TestBoundCredentialsAreNoLegacy(t *testing.T) {
+	var opened atomic.Int32
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		opened.Add(1)
+		answer(hello)(conn, r)
+	})
+	proxy := serveProxy(t, nil)
+	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	for range 2 {
+		conn, err := (&net.Dialer{LocalAddr: from, Timeout: patience}).Dial("tcp", proxy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from = conn.LocalAddr().(*net.TCPAddr)
+		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nAuthorization: NTLM TlRMTVNTUAABAAAA\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Error(err)
+		}
+		conn.(*net.TCPConn).SetLinger(0) // the port is free at once
+		conn.Close()
+	}
+	if opened.Load() != 2 {
+		t.Errorf("%d connections for two clients", opened.Load())
+	}
+}

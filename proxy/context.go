@@ -61,13 +61,17 @@ type connectionKey struct{}
 
 // A connection is what the requests of one have in common.
 type connection struct {
+	number uint64 // no other has, nor ever had; 0 for none
 	recent filters.Recent
 	asked  atomic.Int32 // how often for credentials, without an answer yet
 }
 
+// connections numbers the connections of all proxies of the process.
+var connections atomic.Uint64
+
 // connectionContext gives the requests of a connection what they share.
 func connectionContext(ctx context.Context, nc net.Conn) context.Context {
-	return innerContext(context.WithValue(ctx, connectionKey{}, new(connection)), nc)
+	return innerContext(context.WithValue(ctx, connectionKey{}, &connection{number: connections.Add(1)}), nc)
 }
 
 // connectionOf returns what is remembered of the connection that a request came on.

@@ -134,18 +134,20 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
 	apart := e.visit.Isolation
-	connections := apart
+	sharing := apart
 	if authenticatesConnection(r.Header) {
-		connections += " " + r.RemoteAddr
+		// Not its address, which another client may have a moment later; and no
+		// user's name has a NUL.
+		sharing += "\x00" + strconv.FormatUint(connectionOf(r.Context()).number, 10)
 	}
-	if connections == "" {
+	if sharing == "" {
 		return r, nil
 	}
 	if apart != "" {
 		e.visitor.Site = apart + " " + e.visitor.Site // no host has a blank
 	}
 	ctx := egress.WithIsolation(r.Context(), apart)
-	return r.WithContext(wire.WithIsolation(ctx, connections)), nil
+	return r.WithContext(wire.WithIsolation(ctx, sharing)), nil
 }
 
 // authenticatesConnection reports whether the request's credentials hold for
