@@ -64,6 +64,13 @@ func TestUnansweredTwinsAreNoLoop(t *testing.T) {
 		}
 		entered <- ok
 	}()
+	other := *r
+	other.RemoteAddr = "192.0.2.7:1234"
+	if arrived, ok := n.enter(&other); !ok {
+		t.Error("another client's request is taken for a turn of the same loop")
+	} else {
+		arrived()
+	}
 	leave[0]() // one is answered: so this is no loop
 	if !<-entered {
 		t.Error("refused although others are answered")

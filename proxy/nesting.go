@@ -3,16 +3,21 @@ package proxy
 import (
 	"hash/maphash"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
+
+	"guise/proxy/gate"
 )
 
 // With an upstream proxy, a request can come back by a way that this process
 // cannot see. Nothing may be added to requests to recognise them by (Via would
 // tell origins of the proxy), but a loop shows itself all the same: every turn
-// waits for the next one, so identical requests pile up and none is answered.
+// waits for the next one, so identical requests pile up and none is answered. All
+// but the first come from where the upstream proxy's connections do; what many
+// clients ask for at a time is no loop.
 const (
-	nestingDepth = 16              // identical unanswered requests that are nothing unusual
+	nestingDepth = 16              // identical unanswered requests of one client that are nothing unusual
 	nestingWait  = 3 * time.Second // how long one more waits for any of them to be answered
 )
 
@@ -82,6 +87,8 @@ func (n *nesting) leave(key uint64) {
 func (n *nesting) key(r *http.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(n.seed)
+	client, _ := netip.ParseAddrPort(r.RemoteAddr)
+	h.Write(gate.NetworkOf(client.Addr()).AsSlice())
 	for _, part := range []string{r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, r.URL.RawQuery} {
 		h.WriteString(part)
 		h.WriteByte(0)
