@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 
 	"guise/filters"
+	"guise/proxy/calls"
 	"guise/proxy/inspect"
 )
 
@@ -40,7 +40,7 @@ var errPanicked = errors.New("panic below the cache")
 // contain makes a panic *err. Defer it.
 func (s scrubber) contain(err *error) {
 	if recover() != nil { // what it holds may be the client's
-		s.log.Error("panic below the cache", "stack", string(debug.Stack()))
+		s.log.Error("panic below the cache", "stack", string(calls.Stack()))
 		*err = errPanicked
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 
+	"guise/proxy/calls"
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
 	"guise/proxy/socks"
@@ -175,7 +175,7 @@ func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, ended func(tu
 // value is left out: what it holds may be the client's.
 func (t *tunnels) logPanic(client net.Conn) {
 	if recover() != nil {
-		t.log.Error("tunnel panicked", "stack", string(debug.Stack()))
+		t.log.Error("tunnel panicked", "stack", string(calls.Stack()))
 		client.Close()
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"guise/proxy/calls"
 )
 
 // Options configures one tunnel. The zero value never times out.
@@ -257,7 +258,7 @@ func (t *tunnel) conclude() {
 // tellPanic, called where a panic was recovered from, tells of it.
 func (t *tunnel) tellPanic() {
 	if t.panicked != nil {
-		t.panicked(debug.Stack())
+		t.panicked(calls.Stack())
 	}
 }
 

@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"guise/proxy/calls"
 )
 
 // A Server answers HTTP/1.1 and HTTP/1.0 requests on the connections of its
@@ -113,7 +114,7 @@ func (s *Server) logPanic(v any) {
 	}); ok {
 		what = err.Error()
 	}
-	s.log().Error("handler panicked", "what", what, "stack", string(debug.Stack()))
+	s.log().Error("handler panicked", "what", what, "stack", string(calls.Stack()))
 }
 
 // Serve accepts connections on l until [Server.Shutdown] or [Server.Close],

@@ -3,7 +3,8 @@ package wire
 import (
 	"errors"
 	"io"
-	"runtime/debug"
+
+	"guise/proxy/calls"
 )
 
 // errTransportPanicked is what a panic becomes that would end the process:
@@ -16,7 +17,7 @@ func (t *Transport) contain(err *error) {
 		return
 	}
 	if t.Panicked != nil {
-		t.Panicked(debug.Stack())
+		t.Panicked(calls.Stack())
 	}
 	*err = errTransportPanicked
 }

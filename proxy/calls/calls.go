@@ -1,0 +1,28 @@
+// Package calls says in a log where a panic was, and nothing of what it was about.
+package calls
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// deepest bounds what is said: the calls below are those of every request.
+const deepest = 64
+
+// Stack returns the calls that led to its caller, the last first, as
+// [runtime/debug.Stack] does, but without their arguments: among those are the
+// addresses of clients and origins.
+func Stack() []byte {
+	var at [deepest]uintptr
+	frames := runtime.CallersFrames(at[:runtime.Callers(2, at[:])])
+	var text []byte
+	for {
+		f, more := frames.Next()
+		if f.Function != "" {
+			text = fmt.Appendf(text, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+		if !more {
+			return text
+		}
+	}
+}
