@@ -62,7 +62,7 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	case strings.Contains(name, "."):
 		name += "." // a whole name; the search list is for single labels
 	}
-	addrs, err := e.resolver.LookupNetIP(ctx, "ip", name)
+	addrs, err := e.lookUp(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,39 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 		addrs[i] = addr.Unmap()
 	}
 	return addrs, nil
+}
+
+// silence is how long the name servers may take before they are asked for IPv4
+// addresses alone as well.
+const silence = 500 * time.Millisecond
+
+// lookUp asks for the addresses of name. Some name servers never answer what they
+// are asked about IPv6 (RFC 4074 §4.1), and whoever waits for both answers gets
+// none: then that about IPv4 has to do.
+func (e *Egress) lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var four []netip.Addr
+	asked := make(chan struct{})
+	alone := time.AfterFunc(silence, func() {
+		defer close(asked)
+		if addrs, err := e.resolver.LookupNetIP(ctx, "ip4", name); err == nil {
+			four = addrs
+			cancel()
+		}
+	})
+	addrs, err := e.resolver.LookupNetIP(ctx, "ip", name)
+	if alone.Stop() {
+		return addrs, err
+	}
+	if err == nil {
+		cancel()
+	}
+	<-asked
+	if err != nil && len(four) > 0 {
+		return four, nil
+	}
+	return addrs, err
 }
 
 // interleave returns addrs with the families in turn, beginning with that of

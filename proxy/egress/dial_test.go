@@ -246,27 +246,30 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}
 }
 
-// silentResolver returns a resolver whose name server says nothing until the
-// test ends. The net package's own look-up outlives the caller's deadline by
-// seconds, so its connections are closed then.
+// silentResolver returns a resolver whose name server says nothing.
 func silentResolver(t *testing.T) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { server.Close() })
+	return impatientResolver(t, server.LocalAddr())
+}
+
+// impatientResolver asks the name server at address, and waits for it no longer
+// than until the test ends: the net package's own look-up outlives the caller's
+// deadline by seconds, so its connections are closed then.
+func impatientResolver(t *testing.T, address net.Addr) *net.Resolver {
 	ended := make(chan struct{})
-	t.Cleanup(func() {
-		close(ended)
-		server.Close()
-	})
+	t.Cleanup(func() { close(ended) })
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		select {
 		case <-ended:
 			return nil, net.ErrClosed
 		default:
 		}
-		conn, err := net.Dial("udp", server.LocalAddr().String())
+		conn, err := net.Dial("udp", address.String())
 		if err == nil {
 			go func() {
 				<-ended
@@ -275,6 +278,19 @@ func silentResolver(t *testing.T) *net.Resolver {
 		}
 		return conn, err
 	}}
+}
+
+// TestSilenceAboutIPv6IsNoSilence: name servers that never answer one of the two
+// questions are common enough (RFC 4074 §4.1).
+func TestSilenceAboutIPv6IsNoSilence(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startNameServer(t, always("127.0.0.1"))
+	e := newTestEgress(t, Options{Allow: loopback, Resolver: impatientResolver(t, dns.conn.LocalAddr())})
+	conn, err := e.Dial(t.Context(), Connect, Target{Host: aboutIPv6Silent, Port: o.port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }
 
 // fullBacklog returns an address on loopback at which connecting hangs: its

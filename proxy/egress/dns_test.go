@@ -23,6 +23,9 @@ type nameServer struct {
 	asked map[string]bool
 }
 
+// aboutIPv6Silent is a name about which it answers one of two questions.
+const aboutIPv6Silent = "silent6.example"
+
 func startNameServer(t *testing.T, answer func(name string, turn int) ([]netip.Addr, dnsmessage.RCode)) *nameServer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -72,6 +75,9 @@ func (s *nameServer) reply(question []byte) []byte {
 	}
 	q := m.Questions[0]
 	name := q.Name.String()
+	if name == aboutIPv6Silent+"." && q.Type == dnsmessage.TypeAAAA {
+		return nil
+	}
 	s.mu.Lock()
 	s.asked[name] = true
 	if q.Type == dnsmessage.TypeA {
