@@ -40,6 +40,7 @@ var responseTable = []group{
 		idp-signin-status`},
 	{identity, "whatwg.org, DNS prefetching; names would be looked up beside the proxy", `x-dns-prefetch-control`},
 	{identity, "W3C P3P 1.0 §2.2; obsolete", `p3p`},
+	{identity, "Protected Audience; answers to an auction about the visitor", `x-allow-fledge`},
 
 	{route, "RFC 9110 §7.6.3", `via x-via x-varnish x-cache x-cache-* x-cachehits x-cacheable
 		x-served-by x-timer x-fastly-* fastly-* x-hits x-proxy-cache* x-squid-* x-edge-*
@@ -62,6 +63,10 @@ var responseTable = []group{
 		x-amzn-trace-id x-amz-request-id x-amz-id-2 x-github-request-id x-ms-request-id
 		x-guploader-uploadid x-shopify-request-id x-request-guid request-context
 		sprequestguid x-fb-debug x-fb-trace-id x-b3-* x-datadog-*`},
+
+	{serves, "developers.cloudflare.com, detect a challenge page response; docs.aws.amazon.com/waf, CAPTCHA and challenge: a page's script reads what it must do", `
+		cf-mitigated cf-chl-* x-amzn-waf-action`},
+	{serves, "docs.sendgrid.com, Mail Send: the number of what was sent", `x-message-id`},
 
 	{serves, "the answer's own", `accept-ranges accept-patch accept-post accept-query access-control-*
 		age allow authentication-info cache-control cdn-cache-control surrogate-control
@@ -135,6 +140,8 @@ func judgeResponse(name string) (why string, remove bool) {
 			return "trace and request ids", true
 		case echoesAddress(name):
 			return "address echo", true
+		case strings.HasSuffix(name, "-Report-Only"):
+			return whyReports + "; a policy that only reports", true
 		}
 		v = names.judge(name)
 	}

@@ -37,7 +37,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		X-Request-Id X-Correlation-Id traceparent traceresponse X-Amzn-Trace-Id X-Acme-Request-Id My-Trace-Id
 		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
 		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
-		Permissions-Policy-Report-Only Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for`) {
+		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
 			t.Errorf("%s: %v, %v", name, h, log)
@@ -54,6 +54,8 @@ Access-Control-Expose-Headers: X-Total-Count
 Allow: GET, HEAD
 Cache-Control: public, max-age=60
 CDN-Cache-Control: max-age=600
+CF-Chl-Out: q9wE2kLm0Zx8b1==
+CF-Mitigated: challenge
 Clear-Site-Data-Not: 1
 Content-Disposition: attachment; filename="a.txt"
 Content-Encoding: br
@@ -92,8 +94,10 @@ Tus-Resumable: 1.0.0
 Upload-Offset: 70
 Vary: Accept-Encoding
 WWW-Authenticate: Basic realm="x"
+X-Amzn-Waf-Action: challenge
 X-Content-Type-Options: nosniff
 X-Frame-Options: DENY
+X-Message-Id: 14c5d75ce93
 X-Powered-By: PHP/8.3
 X-RateLimit-Limit: 60
 X-Robots-Tag: noindex
@@ -182,6 +186,7 @@ func TestStructuredPoliciesLoseTheirEndpoints(t *testing.T) {
 		{"Cross-Origin-Opener-Policy", `same-origin; report-to="coop"`, "same-origin"},
 		{"Cross-Origin-Embedder-Policy", `require-corp;Report-To="a;b"`, "require-corp"},
 		{"Cross-Origin-Embedder-Policy", "credentialless", "credentialless"},
+		{"Document-Isolation-Policy", `isolate-and-credentialless; report-to="dip"`, "isolate-and-credentialless"},
 		{"Permissions-Policy", `geolocation=(self "https://a.example"), camera=();report-to=g, usb=*`, `geolocation=(self "https://a.example"), camera=(), usb=*`},
 		{"Document-Policy", "force-load-at-top;report-to=x, *;report-to=y", "force-load-at-top, *"},
 		{"Integrity-Policy", "blocked-destinations=(script), endpoints=(a b)", "blocked-destinations=(script)"},
