@@ -3,13 +3,15 @@ package filters
 import "strings"
 
 // accountNames are the ends of names for an account at an API, by what its
-// secret is called.
+// secret is called; and of a function of SolidStart's server, which is called
+// in an instance.
 var accountNames = [...]struct{ end, secrets string }{
 	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
 	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
 	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
 	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
 	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
+	{"-Server-Id", " instance "},
 }
 
 // besideSecret reports whether m holds a secret that belongs to name, as in
@@ -40,7 +42,7 @@ func onlySecret(name, secrets string) bool {
 		switch {
 		case strings.Contains(secrets, " "+word+" "):
 			proof = true
-		case !strings.Contains(" api app auth access admin client user consumer ", " "+word+" "):
+		case !strings.Contains(" api app auth access admin client user consumer server ", " "+word+" "):
 			return false
 		}
 	}

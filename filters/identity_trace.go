@@ -42,5 +42,5 @@ var identityTrace = []group{
 		x-client-trace-id x-client-request-id client-request-id return-client-request-id x-trans-id
 		x-trans-id-* x-nonce-id x-page-view-id x-pageview-id x-view-id x-shopify-request-id
 		x-github-request-id x-rapid7-* x-cloud-request-id x-vcap-* x-powerpages-* x-ab-* x-experiment-*
-		x-analytics-* x-ga-* x-marketing-* x-campaign-* x-cobrand-* x-litmus-id x-from`},
+		x-analytics-* x-ga-* x-marketing-* x-campaign-* x-cobrand-* x-litmus-id x-from x-server-id`},
 }

@@ -7,7 +7,7 @@ var purposeTable = []group{
 	// Proof that a request was meant, and by whom.
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
 		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
-		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary`},
+		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
 		x-authorization x-auth-key x-auth-email x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
@@ -19,26 +19,35 @@ var purposeTable = []group{
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
-		ngrok-skip-browser-warning`},
+		ngrok-skip-browser-warning cst x-ibm-client-id x-gateway-apikey x-2fa-approval`},
+	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, F5, Palo Alto, Check Point", `
+		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
+		x-f5-auth-token x-pan-key x-chkp-sid`},
+	{application, "challenges of Cloudflare and Kasada: what a page's script solved", `
+		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
+	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
+		cf-create-bucket-if-missing`},
 	{application, "signing in at idmsa.apple.com, Bitwarden, 1Password and Proton", `scnt
-		x-apple-id-session-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
+		x-apple-id-session-id x-apple-hc x-apple-domain-id x-apple-frame-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
 	{application, "trino.io/docs/current/develop/client-protocol", `x-trino-* x-presto-*`},
 	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
 		x-trino-user x-presto-user x-ovh-consumer sap-client impersonate-user as-user mscrmcallerid callerobjectid x-splunk-form-key x-consul-namespace`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
-	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version`},
+	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version
+		mcp-param-*`},
+	{application, "a2a-protocol.org, extensions", `a2a-extensions x-a2a-extensions`},
 	{application, "Transmission RPC: proof against CSRF", `x-transmission-session-id`},
 
 	// How a script's request wants to be read.
 	{application, "method override", `x-http-method x-http-method-override x-method-override`},
 	{application, "htmx.org/reference", `hx-request hx-trigger hx-trigger-name hx-target hx-boosted
-		hx-prompt hx-history-restore-request`},
+		hx-prompt hx-history-restore-request hx-source hx-request-type`},
 	{application, "turbo.hotwired.dev", `turbo-frame x-turbo-request-id`},
 	{application, "single-page frameworks", `x-pjax x-pjax-container x-pjax-version x-inertia x-inertia-*
 		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode
-		x-up-context x-up-fail-context rsc
-		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-action
+		x-up-context x-up-fail-context x-up-origin-mode x-up-reload-from-time rsc
+		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-* x-qrl
 		x-remix-* x-astro-* x-unpoly-*`},
 	{application, "frameworks that want a field with every call: GWT, ZK, Wicket, Laravel Echo, Next.js", `
 		x-gwt-permutation x-gwt-module-base zk-sid wicket-* x-socket-id x-deployment-id`},
@@ -78,7 +87,7 @@ var purposeTable = []group{
 
 	{application, "RFC 8291 and its drafts: web push", `encryption crypto-key encryption-key`},
 	{application, "licences for media: Axinom, castLabs, PallyCon, BuyDRM, PlayReady", `x-axdrm-message customdata
-		x-dt-custom-data dt-custom-data pallycon-customdata pallycon-customdata-v2 authxml`},
+		x-dt-custom-data dt-custom-data conax-custom-data acquirelicenseassertion pallycon-customdata pallycon-customdata-v2 authxml`},
 
 	// Tools.
 	{application, "git-scm.com/docs/protocol-v2", `git-protocol`},
@@ -101,7 +110,8 @@ var purposeTable = []group{
 		x-instagram-ajax x-goog-authuser xi-api-key
 		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*
 		atproto-proxy atproto-accept-labelers ocp-apim-subscription-region x-microsoft-outputformat
-		x-wait-for-model x-owa-urlpostdata`},
+		x-wait-for-model x-owa-urlpostdata x-audit-log-reason accept-crs content-crs x-tc-region
+		apns-id apns-topic apns-push-type apns-priority apns-expiration apns-collapse-id`},
 }
 
 // siteFields lists names that the word rule would remove and one site cannot
@@ -113,4 +123,5 @@ var siteFields = []struct {
 	{"twitch.tv", "Client-Integrity"},    // a token made for the page
 	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id"},
+	{"spotify.com", "X-Spotify-Connection-Id"}, // the player's WebSocket, which said it
 }

@@ -37,7 +37,7 @@ var routeProxy = []group{
 		x-original-* original-* x-orig-* x-http-host-override x-host-override client-date client-peer
 		client-response-num client-ssl-* client-transfer-encoding client-warning client-aborted iv-user
 		iv-groups iv-creds iv-remote-address iv-* sm-user sm-userdn sm-* http-sm-* shib-* eppn
-		persistent-id x-server-name x-server-id x-server-addr x-server-port server-port local-addr
+		persistent-id x-server-name x-server-addr x-server-port server-port local-addr
 		server-addr`},
 	{route, "names that programs search for a client's address", `client-ip x-clientip x-ip ip ip-address
 		x-ip-address x-user-ip user-ip userip x-source-ip source-ip x-src-ip src-ip x-host-ip host-ip

@@ -52,8 +52,8 @@ func newLexicon() map[string]weight {
 			sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
 			state webhook hook delivery idempotency application applications applicationid appid
 			app apps company consent sandbox entity entities artifact registry currency transfer partner portal
-			tag tags label labels`},
-		{credential, `token tokens auth oauth authorization authentication authenticate apikey key keys
+			tag tags label labels payload`},
+		{credential, `token tokens auth oauth authorization authorizations preauthorization authentication authenticate apikey key keys
 			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 			hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
 			signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
