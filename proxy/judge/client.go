@@ -93,9 +93,6 @@ func (c *conversation) Close() error {
 	return c.Conn.Close()
 }
 
-// local is the address that the proxy sees, and must not pass on.
-func (c *conversation) local() netip.Addr { return addrPort(c.LocalAddr()).Addr() }
-
 // readHead reads interim responses and the final head.
 func (c *conversation) readHead(method string) (*http.Response, received) {
 	var got received
@@ -129,16 +126,16 @@ func (c *conversation) read(method string) received {
 
 // exchange sends raw and reads the answer. The error says that the proxy
 // could not be reached at all; what went wrong later is in received.err.
-func (c client) exchange(ctx context.Context, method string, raw []byte) (received, netip.Addr, error) {
+func (c client) exchange(ctx context.Context, method string, raw []byte) (received, error) {
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return received{}, netip.Addr{}, err
+		return received{}, err
 	}
 	defer conn.Close()
 	// A proxy that refuses early stops reading; its answer counts, not
 	// the failed write.
 	conn.Write(raw)
-	return conn.read(method), conn.local(), nil
+	return conn.read(method), nil
 }
 
 // tunnel asks for a tunnel to target, sends early together with the head

@@ -134,7 +134,7 @@ func (r *run) try(ctx context.Context, p *probe) error {
 	if p.send != nil {
 		err = p.send(ctx, c, t)
 	} else {
-		t.got, _, err = c.exchange(ctx, d.method, t.sent)
+		t.got, err = c.exchange(ctx, d.method, t.sent)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -196,7 +196,7 @@ func (r *run) compare(ctx context.Context, what crowd) error {
 			what.edit(d, v)
 		}
 		before := len(r.Origin.record.of(id))
-		if _, _, err := c.exchange(ctx, d.method, d.bytes()); err != nil {
+		if _, err := c.exchange(ctx, d.method, d.bytes()); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
