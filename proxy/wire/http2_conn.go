@@ -87,7 +87,7 @@ func (c *conn) serveHTTP2() {
 	h := newHTTP2Conn(c)
 	c.http2.Store(h)
 	h.mu.Lock()
-	h.out = append(h.output(), h.settings()...)
+	h.out = h.appendGreeting(h.output())
 	h.wake()
 	h.idle = time.AfterFunc(time.Hour, h.idled)
 	h.idle.Stop()
@@ -116,15 +116,15 @@ func newHTTP2Conn(c *conn) *http2Conn {
 	return h
 }
 
-// settings is our first frame, with more room than RFC 9113 gives the
-// connection at first.
-func (h *http2Conn) settings() []byte {
-	b := appendSettings(nil,
-		[2]uint32{uint32(settingMaxStreams), uint32(h.c.limits.Streams)},
-		[2]uint32{uint32(settingInitialWindow), streamWindow},
-		[2]uint32{uint32(settingMaxHeaderList), uint32(h.c.limits.Head)},
-		[2]uint32{uint32(settingConnectProtocol), 1},
-		[2]uint32{uint32(settingNoRFC7540Priority), 1},
+// appendGreeting appends our settings, which must be the first frame, and a
+// larger window for the connection than RFC 9113 §6.9.2 begins with.
+func (h *http2Conn) appendGreeting(b []byte) []byte {
+	b = appendSettings(b,
+		setting{settingMaxStreams, uint32(h.c.limits.Streams)},
+		setting{settingInitialWindow, streamWindow},
+		setting{settingMaxHeaderList, uint32(h.c.limits.Head)},
+		setting{settingConnectProtocol, 1},
+		setting{settingNoRFC7540Priority, 1},
 	)
 	return appendWindowUpdate(b, 0, connWindow-firstWindow)
 }

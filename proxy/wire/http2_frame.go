@@ -117,11 +117,17 @@ func appendFrameHead(b []byte, f frameHead) []byte {
 	return binary.BigEndian.AppendUint32(b, f.stream)
 }
 
-func appendSettings(b []byte, settings ...[2]uint32) []byte {
+// A setting is one parameter of a SETTINGS frame.
+type setting struct {
+	name  uint16
+	value uint32
+}
+
+func appendSettings(b []byte, settings ...setting) []byte {
 	b = appendFrameHead(b, frameHead{length: 6 * len(settings), kind: frameSettings})
 	for _, s := range settings {
-		b = binary.BigEndian.AppendUint16(b, uint16(s[0]))
-		b = binary.BigEndian.AppendUint32(b, s[1])
+		b = binary.BigEndian.AppendUint16(b, s.name)
+		b = binary.BigEndian.AppendUint32(b, s.value)
 	}
 	return b
 }

@@ -102,11 +102,11 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	c.mu.Lock()
 	c.idle.Stop() // until the reserved stream is over
 	c.out = append(c.output(), http2Preface...)
-	c.out = append(c.out, appendSettings(nil,
-		[2]uint32{uint32(settingEnablePush), 0},
-		[2]uint32{uint32(settingInitialWindow), originWindow},
-		[2]uint32{uint32(settingMaxHeaderList), uint32(t.Limits.Head)},
-	)...)
+	c.out = appendSettings(c.out,
+		setting{settingEnablePush, 0},
+		setting{settingInitialWindow, originWindow},
+		setting{settingMaxHeaderList, uint32(t.Limits.Head)},
+	)
 	c.out = appendWindowUpdate(c.out, 0, originConnWindow-firstWindow)
 	c.wake()
 	c.mu.Unlock()

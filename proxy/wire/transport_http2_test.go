@@ -491,7 +491,7 @@ func FuzzHTTP2Origin(f *testing.F) {
 	f.Add([]byte(settings+string(appendWindowUpdate(nil, 1, 7))), false)
 	f.Add([]byte(settings+head(5, "\x88")), true)
 	f.Add([]byte(settings+string(appendWindowUpdate(appendWindowUpdate(nil, 0, 1<<20), 1, 1<<20))+head(5, "\x88")), true)
-	f.Add([]byte(string(appendSettings(nil, [2]uint32{uint32(settingInitialWindow), 0}))+head(4, "\x88")+string(appendReset(nil, 1, codeNone))), true)
+	f.Add([]byte(string(appendSettings(nil, setting{settingInitialWindow, 0}))+head(4, "\x88")+string(appendReset(nil, 1, codeNone))), true)
 	f.Fuzz(func(t *testing.T, said []byte, posts bool) {
 		over := make(chan struct{})
 		fake := &fakeOrigin{said: bytes.NewReader(said)}
