@@ -1,10 +1,14 @@
 // Package tunnel carries bytes between a client and an origin without
 // looking at them.
 //
-// Call [Carry], or [Copy] to wait for the end. Between two TCP connections, on
-// Linux, an idle tunnel holds nothing but its two descriptors: no goroutine, no
-// buffer, no pipe. One goroutine carries the messages of many tunnels; the
-// bytes of a bulk transfer are moved by the kernel.
+// Call [Carry]. Between two TCP connections, on Linux, an idle tunnel holds
+// nothing but its two descriptors: no goroutine, no buffer, no pipe. One
+// goroutine carries the messages of many tunnels; the bytes of a bulk transfer
+// are moved by the kernel.
+//
+// A tunnel is two streams, one for each direction (stream.go). A stream that has
+// a goroutine runs; one that waits without is parked in the lot (park_linux.go).
+// The pipes that splice(2) needs are borrowed while bytes flow (splice_linux.go).
 package tunnel
 
 import (
@@ -41,9 +45,11 @@ type Bytes struct {
 // ErrIdle is returned for a tunnel that carried nothing for too long.
 var ErrIdle = errors.New("tunnel idle for too long")
 
-// Copy carries bytes both ways until both sides have said that they are done,
-// and closes both connections before it returns. Deadlines that were set on
-// them are lifted.
+// Carry carries bytes both ways until both sides have said that they are done,
+// and closes both connections. It does not wait for that: it calls done once,
+// when nothing of the tunnel is left, and not before Carry has returned. done
+// should return soon: other tunnels may wait for it. Deadlines that were set on
+// the connections are lifted.
 //
 // A side that is done sending closes its half, and the other side is told by
 // its CloseWrite (*net.TCPConn and *tls.Conn have it); bytes still flow the
@@ -53,20 +59,7 @@ var ErrIdle = errors.New("tunnel idle for too long")
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
 // context's cause, or what broke first. It names no address.
-func Copy(ctx context.Context, client, origin net.Conn, o Options) (carried Bytes, err error) {
-	over := make(chan struct{})
-	Carry(ctx, client, origin, o, func(b Bytes, e error) {
-		carried, err = b, e
-		close(over)
-	})
-	<-over
-	return carried, err
-}
-
-// Carry does what Copy does, and does not wait for it. It calls done once,
-// with what Copy would return, and not before Carry has returned. Other
-// tunnels may wait for done to return.
-func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(Bytes, error)) {
+func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(carried Bytes, err error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
 	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, done: done, panicked: o.Panicked, left: 2}

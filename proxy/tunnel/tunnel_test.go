@@ -58,11 +58,22 @@ func opaquePair(t testing.TB) (near, far net.Conn) {
 	return near, opaque{far}
 }
 
+// carry is Carry, but waits for the end.
+func carry(ctx context.Context, client, origin net.Conn, o Options) (carried Bytes, err error) {
+	over := make(chan struct{})
+	Carry(ctx, client, origin, o, func(b Bytes, e error) {
+		carried, err = b, e
+		close(over)
+	})
+	<-over
+	return carried, err
+}
+
 // A running is a tunnel and the peers at its ends.
 type running struct {
 	client, origin net.Conn
 	cancel         context.CancelCauseFunc
-	done           chan struct{} // closed when Copy has returned
+	done           chan struct{} // closed when the tunnel has ended
 	bytes          Bytes
 	err            error
 }
@@ -78,7 +89,7 @@ func start(t testing.TB, client, origin kind, o Options) *running {
 	ctx, r.cancel = context.WithCancelCause(t.Context())
 	go func() {
 		defer close(r.done)
-		r.bytes, r.err = Copy(ctx, near, far, o)
+		r.bytes, r.err = carry(ctx, near, far, o)
 	}()
 	t.Cleanup(func() {
 		r.client.Close()
@@ -92,14 +103,14 @@ func start(t testing.TB, client, origin kind, o Options) *running {
 	return r
 }
 
-// wait returns Copy's error, and fails if it does not return.
+// wait returns the tunnel's error, and fails if it does not end.
 func (r *running) wait(t testing.TB) error {
 	t.Helper()
 	select {
 	case <-r.done:
 		return r.err
 	case <-time.After(20 * time.Second):
-		t.Fatal("Copy does not return")
+		t.Fatal("the tunnel does not end")
 		return nil
 	}
 }
@@ -316,7 +327,7 @@ func TestCancelledBeforeItBegins(t *testing.T) {
 	near2, far2 := tcpPair(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Copy(ctx, far, near2, Options{FromClient: []byte("hello")}); !errors.Is(err, context.Canceled) {
+	if _, err := carry(ctx, far, near2, Options{FromClient: []byte("hello")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 	for _, peer := range []net.Conn{near, far2} {
@@ -375,7 +386,7 @@ func TestConnectionWithoutHalves(t *testing.T) {
 	origin, far := tcpPair(t)
 	done := make(chan error)
 	go func() {
-		_, err := Copy(t.Context(), near, far, Options{Idle: time.Minute})
+		_, err := carry(t.Context(), near, far, Options{Idle: time.Minute})
 		done <- err
 	}()
 	go io.WriteString(client, "hello")
@@ -438,7 +449,7 @@ func TestNoBufferWaits(t *testing.T) {
 	p := &patient{Conn: near, asked: make(chan struct{}), ready: make(chan struct{})}
 	done := make(chan error)
 	go func() {
-		_, err := Copy(t.Context(), p, far, Options{Idle: time.Minute})
+		_, err := carry(t.Context(), p, far, Options{Idle: time.Minute})
 		done <- err
 	}()
 	go io.WriteString(client, "hello")
