@@ -105,6 +105,9 @@ var closedAddresses = []struct{ addr, why string }{
 	{"ff0e::1", "multicast"},
 }
 
+// literal is the target of an address.
+func literal(addr netip.Addr, port uint16) Target { return asWritten("", addr, port) }
+
 // openAddresses lie beside closed ones, or are well-known public servers.
 var openAddresses = []string{
 	"1.0.0.0", "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0",

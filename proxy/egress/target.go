@@ -94,11 +94,9 @@ func Canonical(hostport string, defaultPort uint16) (Target, error) {
 	return Target{Host: name, Port: port}, nil
 }
 
-// literal is the target of an address; of the zero Addr it is the zero Target.
-func literal(addr netip.Addr, port uint16) Target { return asWritten("", addr, port) }
-
-// asWritten is literal for an address that may have been written in its
-// canonical form.
+// asWritten is the target of an address that was written as text; of the zero
+// Addr it is the zero Target. Mostly text is the canonical form already, and
+// serves as the host.
 func asWritten(text string, addr netip.Addr, port uint16) Target {
 	if !addr.IsValid() {
 		return Target{}
