@@ -1,5 +1,8 @@
 // Package console serves what people and browsers open on the proxy's own
 // address: the start page and the PAC file.
+//
+// [Handler] serves all of it. [PAC] returns the file alone, for a command to
+// print, and [Purge] takes an operator's orders to empty the cache elsewhere.
 package console
 
 import (
@@ -27,7 +30,8 @@ type State struct {
 
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
-// get here. now is asked for each start page. Who sits on this machine can empty s.
+// get here. now is asked for each start page. From this machine alone, a form on
+// it empties s.
 func Handler(now func() State, s Store) http.Handler {
 	mux := http.NewServeMux()
 	purge := Purge(s)
