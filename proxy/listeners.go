@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"guise/proxy/wire"
 )
@@ -40,10 +41,8 @@ func (p *Proxy) Serve(l net.Listener) error { return p.ServeAs(l, Listening{}) }
 func (p *Proxy) ServeAs(l net.Listener, how Listening) error {
 	if address, ok := l.Addr().(*net.TCPAddr); ok {
 		own := address.AddrPort()
-		p.mu.Lock()
-		p.listening = append(p.listening, own)
-		p.mu.Unlock()
-		defer p.forget(own)
+		p.listensAt(own)
+		defer p.stopsListening(own)
 	}
 	defer p.barrier.guard(l)()
 	if how.Protocol != HTTP || len(how.Relays) > 0 {
@@ -158,15 +157,13 @@ func asToProxy(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *ht
 	return w, r, nil
 }
 
+// relayed reports whether the connection comes from a relay, and so begins with a
+// PROXY header.
 func (a arrival) relayed() bool {
-	remote, err := netip.ParseAddrPort(a.Conn.RemoteAddr().String())
-	if err != nil {
+	remote, isTCP := a.Conn.RemoteAddr().(*net.TCPAddr)
+	if !isTCP {
 		return false
 	}
-	for _, network := range a.at.how.Relays {
-		if network.Contains(remote.Addr().Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
+	from := remote.AddrPort().Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(a.at.how.Relays, func(relays netip.Prefix) bool { return relays.Contains(from) })
 }

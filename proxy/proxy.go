@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,16 +74,16 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // A Proxy serves clients. It is safe for concurrent use.
 type Proxy struct {
-	current atomic.Pointer[assembly]
+	current atomic.Pointer[assembly] // the configuration in force; a Reload replaces it
 	cache   *cache.Cache
 	server  *wire.Server
 	tunnels *tunnels
-	away    doorkeeper
-	barrier barrier
-	shaking chan struct{} // see shakeHands
+	away    doorkeeper    // answers clients that are not let in, or keeps them waiting
+	barrier barrier       // has the system keep out those who come all the same
+	shaking chan struct{} // has one token for each TLS handshake that is computed now
 	console http.Handler
-	reload  sync.Mutex
-	watched sync.Once // the metrics know of what is counted elsewhere
+	reload  sync.Mutex // held by Reload
+	watched sync.Once  // the metrics know of what is counted elsewhere
 
 	mu        sync.Mutex
 	listening []netip.AddrPort // guarded by mu
@@ -156,14 +157,19 @@ func (p *Proxy) SaveVolumes(w io.Writer) error { return p.current.Load().gate.Sa
 // LoadVolumes reads what [Proxy.SaveVolumes] wrote.
 func (p *Proxy) LoadVolumes(r io.Reader) error { return p.current.Load().gate.LoadVolumes(r) }
 
-func (p *Proxy) forget(own netip.AddrPort) {
+// listensAt adds own to the addresses at which this proxy listens.
+func (p *Proxy) listensAt(own netip.AddrPort) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, address := range p.listening {
-		if address == own {
-			p.listening = append(p.listening[:i:i], p.listening[i+1:]...)
-			return
-		}
+	p.listening = append(p.listening, own)
+}
+
+// stopsListening takes own out of them, once.
+func (p *Proxy) stopsListening(own netip.AddrPort) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.listening, own); i >= 0 {
+		p.listening = slices.Concat(p.listening[:i], p.listening[i+1:]) // others may have the slice
 	}
 }
 
@@ -172,7 +178,7 @@ func (p *Proxy) forget(own netip.AddrPort) {
 func (p *Proxy) addresses() []netip.AddrPort {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.listening[:len(p.listening):len(p.listening)]
+	return slices.Clip(p.listening)
 }
 
 // ServeHTTP carries one request. It is for [wire.Server]: a broken response

@@ -24,11 +24,12 @@ type scrubber struct {
 	log     *slog.Logger
 }
 
-// explanations is for what filters did, which only [Explain] wants to know.
+// explanations are logs of what filters did. Only [Explain] wants to know that;
+// elsewhere they are written, since filters write one, and thrown away.
 var explanations = sync.Pool{New: func() any { return new([]filters.Change) }}
 
-// forget empties log for the next one.
-func forget(log *[]filters.Change) {
+// recycle empties log for the next request.
+func recycle(log *[]filters.Change) {
 	clear(*log)
 	*log = (*log)[:0]
 	explanations.Put(log)
@@ -66,7 +67,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	m.Response = resp
 	log := explanations.Get().(*[]filters.Change)
 	*log = s.filters.Response(&m, *log)
-	forget(log)
+	recycle(log)
 	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
 		resp.Body = &scrubbedBody{trailerBody{resp.Body, s.trailer(&m, resp)}, s}
 	}

@@ -103,7 +103,7 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
 	log := explanations.Get().(*[]filters.Change)
 	e.message, *log = a.filters.Scrub(&connectionOf(r.Context()).recent, r, e.visit.Address, *log)
-	forget(log)
+	recycle(log)
 	r = e.message.Request
 	if r.Trailer != nil {
 		a.scrubTrailers(e, r)
