@@ -2,6 +2,7 @@ package filters
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -16,92 +17,95 @@ const (
 	strong            // names a person, device, address or trace in any company
 )
 
-// lexicon holds the words that names of fields are made of. Neutral words are
-// there to take compounds apart: HTTP folds case, so Clientip must be read as
-// client and ip.
+// lexicon is what the words tell that names of fields are made of.
 var lexicon = newLexicon()
 
+// newLexicon builds the lexicon. Of two rows for one word the weightier counts.
 func newLexicon() map[string]weight {
 	l := map[string]weight{}
-	for _, row := range []struct {
-		weight weight
-		words  string
-	}{
-		{neutral, `x id ids api name names real true orig original origin src source
-			for by to of from server port proto protocol scheme url uri path request req
-			response res method override version ver type info data details detail context
-			content http https web page ajax accept date time number num no code count end
-			admin custom test new old is has internal external public private unique transaction
-			parent root msg view instance boot ad ads click full first last local utc offset prev entry status host string header
-			access mode enabled flags flag list level value values size length sub cache
-			command function method action module component template form trigger target partial
-			fragment ajax message event file files filename frame filter sort select search expand
-			fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
-			xml json redirect format language encoding output input block process control security
-			business platform upload download sdk system agreement grant saml sso package packages
-			factor window connection extension stream streams bucket query scope persisted`},
-		{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
-			projects workspace workspaces team teams group groups role roles store storefront
-			shop merchant vendor seller supplier brand site sites space spaces channel channels
-			market marketplace franchise distributor catalog database db dataset collection
-			collections index realm namespace environment env service services resource resources
-			item items document documents doc docs folder folders object objects asset assets
-			record records board course job jobs task tasks queue order orders invoice payment
-			payments cart basket checkout quote contract subscription video playlist cursor
-			continuation snapshot revision commit etag checkpoint thread topic conversation hash
-			sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
-			state webhook hook delivery idempotency application applications applicationid appid
-			app apps company consent sandbox entity entities artifact registry currency transfer partner portal
-			tag tags label labels payload`},
-		{credential, `token tokens auth oauth authorization authorizations preauthorization authentication authenticate apikey key keys
-			secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
-			hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
-			signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
-			forgery`},
-		{weak, `user users client clients customer customers member members viewer guest consumer
-			person people profile session sessions sess browser ua agent os platform model
-			brand lang language languages locale locales mobile tablet desktop android ios
-			windows macos linux network location region district zip mac peer gateway edge
-			proxy hop hops nat sid fp referrer referer experiment experiments campaign
-			marketing employee student patient principal caller sender buyer reader author
-			owner player audience segment tz state province cell radio sim operator
-			carrier sampled sampling rat apn clientid identity party alias via viad
-			vid did nid hid gid card department actor dns resolver theme color
-			affiliate referral landing history place position heading nick
-			family household school staff login adblock antivirus boot launch launches clock emulator
-			emulated rooted jailbroken floor room office county plate vehicle vin license driver
-			density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
-			kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
-			plugin plugins bundle wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
-		{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
-			forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
-			geolocation geocode gps country city cities continent postal postcode zipcode
-			latitude longitude lat lon lng latlng latlong timezone asn isp macaddr bssid
-			ssid wifi proxied proxyuser colo hostname hostnames subnet netmask whois
-			metro nas sgsn ggsn cliip
-			uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
-			advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
-			uidh acr device devices dev machine hardware serial install installs
-			installation fingerprint fingerprints visitor visitors visit clid callingline
-			calling phone telephone tel email emails mail username usernames nickname
-			fullname firstname lastname surname birth birthday gender trace traces tracing
-			traceid traceparent tracestate span spanid parentspan baggage correlation
-			correlationid tracking track trackid tracker telemetry analytics attribution
-			cohort topics screen resolution viewport display battery cpu gpu dpr
-			manufacturer useragent passport ssn nationality uid cuid suid puid muid dsid
-			hwid givenname contact deviceid imeisv mcc mnc plmn cellid subid anon anonymous anonid persistent instanceid
-			gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
-			kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
-			vpn sex loyalty membership iban street locality uptime workstation impersonate
-			openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
-			edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
-			fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
-	} {
+	for _, row := range vocabulary {
 		for word := range strings.FieldsSeq(row.words) {
 			l[word] = max(l[word], row.weight)
 		}
 	}
 	return l
+}
+
+// vocabulary lists the words. Neutral ones are there to take compounds apart:
+// HTTP folds case, so Clientip must be read as client and ip.
+var vocabulary = []struct {
+	weight weight
+	words  string
+}{
+	{neutral, `x id ids api name names real true orig original origin src source
+		for by to of from server port proto protocol scheme url uri path request req
+		response res method override version ver type info data details detail context
+		content http https web page ajax accept date time number num no code count end
+		admin custom test new old is has internal external public private unique transaction
+		parent root msg view instance boot ad ads click full first last local utc offset prev entry status host string header
+		access mode enabled flags flag list level value values size length sub cache
+		command function method action module component template form trigger target partial
+		fragment ajax message event file files filename frame filter sort select search expand
+		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
+		xml json redirect format language encoding output input block process control security
+		business platform upload download sdk system agreement grant saml sso package packages
+		factor window connection extension stream streams bucket query scope persisted`},
+	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
+		projects workspace workspaces team teams group groups role roles store storefront
+		shop merchant vendor seller supplier brand site sites space spaces channel channels
+		market marketplace franchise distributor catalog database db dataset collection
+		collections index realm namespace environment env service services resource resources
+		item items document documents doc docs folder folders object objects asset assets
+		record records board course job jobs task tasks queue order orders invoice payment
+		payments cart basket checkout quote contract subscription video playlist cursor
+		continuation snapshot revision commit etag checkpoint thread topic conversation hash
+		sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
+		state webhook hook delivery idempotency application applications applicationid appid
+		app apps company consent sandbox entity entities artifact registry currency transfer partner portal
+		tag tags label labels payload`},
+	{credential, `token tokens auth oauth authorization authorizations preauthorization authentication authenticate apikey key keys
+		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
+		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
+		signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
+		forgery`},
+	{weak, `user users client clients customer customers member members viewer guest consumer
+		person people profile session sessions sess browser ua agent os platform model
+		brand lang language languages locale locales mobile tablet desktop android ios
+		windows macos linux network location region district zip mac peer gateway edge
+		proxy hop hops nat sid fp referrer referer experiment experiments campaign
+		marketing employee student patient principal caller sender buyer reader author
+		owner player audience segment tz state province cell radio sim operator
+		carrier sampled sampling rat apn clientid identity party alias via viad
+		vid did nid hid gid card department actor dns resolver theme color
+		affiliate referral landing history place position heading nick
+		family household school staff login adblock antivirus boot launch launches clock emulator
+		emulated rooted jailbroken floor room office county plate vehicle vin license driver
+		density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
+		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
+		plugin plugins bundle wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
+	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
+		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
+		geolocation geocode gps country city cities continent postal postcode zipcode
+		latitude longitude lat lon lng latlng latlong timezone asn isp macaddr bssid
+		ssid wifi proxied proxyuser colo hostname hostnames subnet netmask whois
+		metro nas sgsn ggsn cliip
+		uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
+		advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
+		uidh acr device devices dev machine hardware serial install installs
+		installation fingerprint fingerprints visitor visitors visit clid callingline
+		calling phone telephone tel email emails mail username usernames nickname
+		fullname firstname lastname surname birth birthday gender trace traces tracing
+		traceid traceparent tracestate span spanid parentspan baggage correlation
+		correlationid tracking track trackid tracker telemetry analytics attribution
+		cohort topics screen resolution viewport display battery cpu gpu dpr
+		manufacturer useragent passport ssn nationality uid cuid suid puid muid dsid
+		hwid givenname contact deviceid imeisv mcc mnc plmn cellid subid anon anonymous anonid persistent instanceid
+		gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
+		kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
+		vpn sex loyalty membership iban street locality uptime workstation impersonate
+		openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
+		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
+		fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
 }
 
 // tellingPairs lists words that tell something together and nothing alone.
@@ -224,9 +228,10 @@ func splitWords(dst []string, name string) []string {
 // stands before, as in skypetoken.
 var credentialEnds = [...]string{"token", "secret", "apikey", "password", "csrf", "xsrf", "nonce", "signature"}
 
-// splitCompound appends word, or the fewest known words that it is made of, or a
-// credential's word at its end and the rest.
-// One x may lead, as in Xclientip.
+// splitCompound appends to dst the words that word is made of: word itself if it
+// is known; else the fewest known words that make it up, with an x before them if
+// need be, as in Xclientip; else what stands before a word for a credential and
+// that; else word as it is.
 func splitCompound(dst []string, word string) []string {
 	if _, known := lexicon[word]; known || len(word) > 48 {
 		return append(dst, word)
@@ -256,8 +261,6 @@ func splitCompound(dst []string, word string) []string {
 	for i := len(word); i > 0; i = from[i] {
 		dst = append(dst, word[from[i]:i])
 	}
-	for i, j := n, len(dst)-1; i < j; i, j = i+1, j-1 {
-		dst[i], dst[j] = dst[j], dst[i]
-	}
+	slices.Reverse(dst[n:])
 	return dst
 }
