@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -50,24 +51,29 @@ func parse(file string, data []byte) (*node, *Problem) {
 
 func readFile(file string) ([]byte, error) {
 	f, err := os.Open(file)
-	if err == nil {
-		defer f.Close()
-		var data []byte
-		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
-		if err == nil && len(data) > maxFile {
-			return nil, errors.New("larger than 1 MiB")
-		}
-		if err == nil {
-			return data, nil
-		}
+	if err != nil {
+		return nil, unreadable(err)
 	}
-	switch failed, ok := errors.AsType[*fs.PathError](err); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("does not exist")
-	case ok:
-		return nil, fmt.Errorf("cannot be read: %w", failed.Err)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(err)
+	case len(data) > maxFile:
+		return nil, errors.New("larger than 1 MiB")
 	}
-	return nil, fmt.Errorf("cannot be read: %w", err)
+	return data, nil
+}
+
+// unreadable is err without the file's name, which the problem names already.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("does not exist")
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	return fmt.Errorf("cannot be read: %w", err)
 }
 
 // A cluster that runs a service named guise puts these in the environment
@@ -175,8 +181,8 @@ func (n *node) placeAt(at place) {
 // wrap returns the tree in which n stands at path.
 func wrap(path string, n *node) *node {
 	names := strings.Split(path, ".")
-	for i := len(names) - 1; i >= 0; i-- {
-		n = &node{at: n.at, kind: table, keys: []entry{{names[i], n.at, n}}}
+	for _, name := range slices.Backward(names) {
+		n = &node{at: n.at, kind: table, keys: []entry{{name, n.at, n}}}
 	}
 	return n
 }
