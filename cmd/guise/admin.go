@@ -123,10 +123,7 @@ func openDoorway(at string, h http.Handler) (*doorway, error) {
 	}
 	l, err := how.Listen(context.Background(), network, address)
 	if err != nil {
-		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
-			err = syscallErr.Err
-		}
-		return nil, err
+		return nil, systemError(err)
 	}
 	if network == "unix" {
 		if err := os.Chmod(address, 0o600); err != nil {

@@ -242,12 +242,18 @@ func listen(at config.Address, given *stock) (*listener, error) {
 	}
 	l, err := listening.Listen(context.Background(), network, at.String())
 	if err != nil {
-		if syscallErr, ok := errors.AsType[*os.SyscallError](err); ok {
-			err = syscallErr.Err
-		}
-		return nil, fmt.Errorf("listen on %s: %w", at, err)
+		return nil, fmt.Errorf("listen on %s: %w", at, systemError(err))
 	}
 	return newListener(l, at), nil
+}
+
+// systemError is what the system said, without the address and the call that net
+// adds to it.
+func systemError(err error) error {
+	if call, ok := errors.AsType[*os.SyscallError](err); ok {
+		return call.Err
+	}
+	return err
 }
 
 func newListener(l net.Listener, at config.Address) *listener {
