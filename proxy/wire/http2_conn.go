@@ -16,16 +16,14 @@ import (
 // client can make us keep of a body that nobody reads; the connection's
 // bounds them together.
 const (
-	streamWindow  = 512 << 10
-	connWindow    = 2 << 20
-	headerTable   = 4 << 10
-	maxOutput     = 64 << 10      // frames that wait to be written, before handlers wait too
-	maxHeads      = 2 * maxOutput // the same, with heads
-	maxUnsent     = 256 << 10     // the same, before the client is cut that makes us answer and does not read
-	maxContinued  = 48            // CONTINUATION frames of one head
-	calmBurst     = 1000          // frames that cost us and bring nobody anything, at once
-	calmPerSecond = 100           // and in the long run
-	calmUnsaid    = 50            // of them before [Server.Disturbed] is asked
+	streamWindow = 512 << 10
+	connWindow   = 2 << 20
+	headerTable  = 4 << 10
+	maxOutput    = 64 << 10      // frames that wait to be written, before handlers wait too
+	maxHeads     = 2 * maxOutput // the same, with heads
+	maxUnsent    = 256 << 10     // the same, before the client is cut that makes us answer and does not read
+	maxContinued = 48            // CONTINUATION frames of one head
+	calmUnsaid   = 50            // frames to no purpose before [Server.Disturbed] is asked
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -38,9 +36,8 @@ type http2Conn struct {
 	decoder *hpack.Decoder
 	block   headBlock
 	greeted bool // the first SETTINGS came
-	calm    float64
-	calmAt  time.Time
-	unsaid  int // what counted as that since somebody was told
+	calm    patience
+	unsaid  int // frames to no purpose that [Server.Disturbed] does not know of yet
 
 	handlers sync.WaitGroup
 	cut      atomic.Bool // by a handler
@@ -102,8 +99,7 @@ func (c *conn) serveHTTP2() {
 func newHTTP2Conn(c *conn) *http2Conn {
 	h := &http2Conn{
 		c:       c,
-		calm:    calmBurst,
-		calmAt:  time.Now(),
+		calm:    newPatience(),
 		streams: make(map[uint32]*http2Stream),
 		times:   c.times,
 		window:  firstWindow,
@@ -322,10 +318,7 @@ func (h *http2Conn) answer(frame func([]byte) []byte) error {
 // anything. Browsers send some; a flood of them (CVE-2019-9512 to 9518,
 // CVE-2023-44487) ends the connection.
 func (h *http2Conn) disturb() error {
-	now := time.Now()
-	h.calm = min(calmBurst, h.calm+now.Sub(h.calmAt).Seconds()*calmPerSecond)
-	h.calmAt = now
-	if h.calm--; h.calm < 0 {
+	if h.calm.ends() {
 		return errNotCalm
 	}
 	if h.unsaid++; h.unsaid >= calmUnsaid {

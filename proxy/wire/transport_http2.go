@@ -41,8 +41,7 @@ type HTTP2Conn struct {
 	br      *bufio.Reader
 	decoder *hpack.Decoder
 	block   responseBlock
-	calm    float64
-	calmAt  time.Time
+	calm    patience
 
 	mu       sync.Mutex
 	changed  sync.Cond // a stream became free, or the connection ended
@@ -87,7 +86,7 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	t.once.Do(t.init)
 	c := &HTTP2Conn{
 		t: t, nc: tc, ended: ended,
-		calm: calmBurst, calmAt: time.Now(),
+		calm:    newPatience(),
 		streams: make(map[uint32]*originStream),
 		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,
@@ -336,10 +335,7 @@ func (c *HTTP2Conn) write() {
 // disturb accounts for a frame that costs us something and brings nobody
 // anything.
 func (c *HTTP2Conn) disturb() error {
-	now := time.Now()
-	c.calm = min(calmBurst, c.calm+now.Sub(c.calmAt).Seconds()*calmPerSecond)
-	c.calmAt = now
-	if c.calm--; c.calm < 0 {
+	if c.calm.ends() {
 		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
 	}
 	return nil

@@ -1,0 +1,29 @@
+package wire
+
+import "time"
+
+// Frames to no purpose cost us something and bring nobody anything: a PING, a
+// reset, a window update of nothing. A peer may send so many of them at once, and
+// so many each second in the long run.
+const (
+	calmBurst     = 1000
+	calmPerSecond = 100
+)
+
+// A patience counts the frames to no purpose of one peer, as a bucket that fills
+// up by itself. The goroutine that reads the connection alone uses it.
+type patience struct {
+	left float64
+	at   time.Time // when left was counted
+}
+
+func newPatience() patience { return patience{left: calmBurst, at: time.Now()} }
+
+// ends takes one more frame, and reports whether it was one too many.
+func (p *patience) ends() bool {
+	now := time.Now()
+	p.left = min(calmBurst, p.left+now.Sub(p.at).Seconds()*calmPerSecond)
+	p.at = now
+	p.left--
+	return p.left < 0
+}
