@@ -53,6 +53,7 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		inside = "inside HTTPS too, for browsers that trust guise ca export"
 	}
 	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
+	fmt.Fprintf(w, "  seen:     %s\n", seen(c))
 	if who := admitted(c, at); who != "" {
 		fmt.Fprintf(w, "  open to:  %s\n", who)
 	}
@@ -100,6 +101,22 @@ var credentials = map[config.Authentication]string{
 	config.AuthBasic:       "password",
 	config.AuthToken:       "token",
 	config.AuthCertificate: "certificate",
+}
+
+// seen says whose address sites see under c: at home, to hide one's own takes
+// more than guise.
+func seen(c *config.Config) string {
+	if len(c.Upstream.Chain) > 0 {
+		return "the address of the proxy in upstream.chain"
+	}
+	if len(c.Identity.SourceAddresses) > 0 {
+		var from []string
+		for _, a := range c.Identity.SourceAddresses {
+			from = append(from, a.String())
+		}
+		return strings.Join(from, ", ")
+	}
+	return "the address of this machine, or its router's; see upstream.chain"
 }
 
 // hidden says what sites do not learn under c, besides what none of its keys
