@@ -135,6 +135,9 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 	}
 	switch {
 	case method == "HEAD":
+		// Many an origin sends the body all the same. If that comes in a packet
+		// of its own, it may find the next request on the connection.
+		resp.Close = resp.Close || length != 0
 		resp.ContentLength = length
 		return noBody, nil
 	case bodiless:

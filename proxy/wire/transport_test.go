@@ -225,18 +225,35 @@ func TestTransportDoesNotReuse(t *testing.T) {
 	}
 }
 
-// A body after the head of an answer to HEAD is not the next answer.
+// A body after the head of an answer to HEAD is not the next answer, whenever
+// it comes.
 func TestTransportHeadWithBody(t *testing.T) {
-	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
-	tr := newTransport(t, o.addr)
-	for range 3 {
-		resp, body, err := fetch(tr, request(t, "HEAD", "http://a.test/", nil))
-		if err != nil || body != "" || resp.ContentLength != 4 {
-			t.Fatalf("%q, %v, %v", body, resp, err)
+	for _, test := range []struct {
+		answer string
+		length int64
+		conns  int32
+	}{
+		{"Content-Length: 4\r\n\r\nevil", 4, 3},
+		{"Content-Length: 4\r\n\r\n", 4, 3},
+		{"Transfer-Encoding: chunked\r\n\r\n", -1, 3},
+		{"\r\n", -1, 3},
+		{"Content-Length: 0\r\n\r\n", 0, 1},
+	} {
+		o := startOrigin(t, func(p *peer) {
+			for p.next() != "" {
+				p.say("HTTP/1.1 200 OK\r\n" + test.answer)
+			}
+		})
+		tr := newTransport(t, o.addr)
+		for range 3 {
+			resp, body, err := fetch(tr, request(t, "HEAD", "http://a.test/", nil))
+			if err != nil || body != "" || resp.ContentLength != test.length {
+				t.Fatalf("%q, %v, %v", body, resp, err)
+			}
 		}
-	}
-	if n := o.conns.Load(); n != 3 {
-		t.Errorf("%d connections, want 3", n)
+		if n := o.conns.Load(); n != test.conns {
+			t.Errorf("%q: %d connections, want %d", test.answer, n, test.conns)
+		}
 	}
 }
 
