@@ -348,12 +348,11 @@ func (x *serverExchange) attach(c *conn, r *http.Request) {
 		x.body.left, x.body.into = 0, r.Trailer
 		x.body.chunks = newChunkedReader(c.br, c.limits)
 	}
-	x.body.expect = r.ProtoMinor > 0 && len(r.Header["Expect"]) > 0
+	x.body.expect = len(r.Header["Expect"]) > 0
 	r.Body, x.w.body, x.w.awaited = &x.body, &x.body, x.body.expect
 }
 
-// checkExpect refuses expectations other than 100-continue, which HTTP/1.0
-// does not know (RFC 9110 §10.1.1).
+// checkExpect refuses expectations other than 100-continue (RFC 9110 §10.1.1).
 func checkExpect(r *http.Request) error {
 	values := r.Header["Expect"]
 	if len(values) == 0 || len(values) == 1 && strings.EqualFold(values[0], "100-continue") {

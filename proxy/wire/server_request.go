@@ -51,6 +51,8 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if minor == 0 {
 		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+		delete(h, "Upgrade") // RFC 9110 §7.8, §10.1.1: neither is to be taken for anything
+		delete(h, "Expect")
 	}
 	r.Body, r.ContentLength = http.NoBody, length
 	if !chunked {

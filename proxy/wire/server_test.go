@@ -251,6 +251,19 @@ func TestServerAccepts(t *testing.T) {
 }
 
 // A head may arrive in any pieces.
+// HTTP/1.0 knows neither upgrades nor expectations (RFC 9110 §7.8, §10.1.1).
+func TestHTTP10AsksForNothingNew(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, len(r.Header["Upgrade"]), len(r.Header["Expect"]))
+	}, nil)
+	for _, test := range []struct{ version, want string }{{"1.0", "0 0"}, {"1.1", "1 1"}} {
+		got := talk(t, addr, "GET / HTTP/"+test.version+"\r\nHost: a\r\nUpgrade: websocket\r\nExpect: 100-continue\r\nConnection: upgrade, close\r\n\r\n")
+		if !strings.HasSuffix(got, "\r\n\r\n"+test.want) {
+			t.Errorf("HTTP/%s: %q", test.version, got)
+		}
+	}
+}
+
 func TestServerSlowHead(t *testing.T) {
 	addr := startServer(t, echo, nil)
 	nc := dial(t, addr)
