@@ -46,7 +46,12 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	}
 	resp.ContentLength = -1
 	if resp.Request.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified && resp.StatusCode != http.StatusNoContent {
-		resp.Body = &decodedBody{source: resp.Body, open: open, exchange: e}
+		// What the client gets counts as its volume, and not the little that an
+		// origin can make it of.
+		body := e.body.responseBody
+		e.body.use = nil
+		body.ReadCloser = &decodedBody{source: resp.Body, open: open, exchange: e}
+		resp.Body = &body
 	}
 	return resp
 }

@@ -170,3 +170,22 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestDecodedContentCountsAsItIsRead: a client that reads no coding is held to its
+// volume by what it gets, which may be a thousand times what an origin sent.
+func TestDecodedContentCountsAsItIsRead(t *testing.T) {
+	var coded bytes.Buffer
+	w := gzip.NewWriter(&coded)
+	w.Write(make([]byte, 1<<20))
+	w.Close()
+	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", coded.Len(), &coded)))
+	proxy := serveProxy(t, func(o *Options) { o.Gate.Client.Daily = 1 << 20 })
+	for _, c := range []struct {
+		accepts string
+		status  int
+	}{{"gzip", 200}, {"gzip", 200}, {"identity", 200}, {"gzip", 429}} {
+		if resp, body := get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: "+c.accepts); resp.StatusCode != c.status {
+			t.Errorf("%s: status %d after %d bytes, want %d", c.accepts, resp.StatusCode, len(body), c.status)
+		}
+	}
+}
