@@ -18,19 +18,28 @@ var accountNames = [...]struct{ end, secrets string }{
 // X-Client-Id and X-Client-Secret: of an account's name and its key, neither
 // is of use without the other.
 func besideSecret(m *Message, name string) bool {
+	name = hyphened(name)
 	for _, account := range accountNames {
 		owner, ok := strings.CutSuffix("-"+name, account.end)
 		if !ok {
 			continue
 		}
 		for other := range m.Request.Header {
-			proof, ok := strings.CutPrefix("-"+other, owner+"-")
+			proof, ok := strings.CutPrefix("-"+hyphened(other), owner+"-")
 			if ok && onlySecret(proof, account.secrets) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// hyphened returns name in canonical case, with - for _.
+func hyphened(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return name
+	}
+	return string(foldName(nil, name))
 }
 
 // onlySecret reports whether name says nothing but that it is one of secrets,

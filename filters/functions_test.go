@@ -158,6 +158,10 @@ var functions = []struct{ name, request, fields string }{
 	{"MCP: what gateways route by", "POST https://mcp.example/", "Mcp-Method: tools/call|Mcp-Name: get_weather|Mcp-Param-Region: us-west1"},
 	{"A2A", "POST https://agent.example/", "A2a-Extensions: https://ext.example/timestamp/v1"},
 	{"Apple push", "POST https://push.example/3/device/a", "Apns-Topic: com.example.app|Apns-Id: 8e03978e-40d5-43dd-bc93-6894a57f9324|Apns-Push-Type: alert"},
+	{"Microsoft Graph: lists, shares", "GET https://graph.example/v1.0/sites", "Prefer: HonorNonIndexedQueriesWarningMayFailRandomly"},
+	{"Microsoft Graph: changes", "GET https://graph.example/v1.0/delta", "Prefer: deltashowremovedasdeleted, deltashowsharingchanges, deltatraversepermissiongaps, hierarchicalsharing"},
+	{"Proxmox", "POST https://pve.example/api2/json", "Csrfpreventiontoken: 4EEC61E2:lwk7od06fa1"},
+	{"MuleSoft", "GET https://api.example/", "Client_id: 3f2b8c1e5d7a4e9b|Client_secret: 3f2b8c1e5d7a4e9b"},
 	{"A field of a tutorial", "POST https://a.example/", "X-Pingother: pingpong|X-Custom-Header: value"},
 }
 

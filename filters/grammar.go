@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // grammars says what the values of a field can be, for fields that pass and
@@ -16,7 +18,7 @@ var grammars = map[string]func(value string) bool{
 	"If-Unmodified-Since": isDate,
 	"Accept-Datetime":     isDate, // RFC 7089 §2.1.1
 
-	"Content-Encoding": listOf(among("aes128gcm amz-1.0 aws-chunked base64 br compress dcb dcz deflate exi gzip identity lz4 snappy utf-8 x-compress x-gzip zstd")),
+	"Content-Encoding": listOf(among("aes128gcm amz-1.0 aws-chunked base64 br bzip2 compress dcb dcz deflate exi gzip identity lz4 lzma pack200-gzip snappy utf-8 x-bzip2 x-compress x-gzip xz zstd")),
 	"Content-Language": listOf(isLanguageTag),
 	"Content-Range":    isContentRange,
 	"Content-Md5":      isBase64, // RFC 1864
@@ -28,7 +30,7 @@ var grammars = map[string]func(value string) bool{
 
 	// Fetch standard, CORS-preflight fetch.
 	"Access-Control-Request-Method":          isMethod,
-	"Access-Control-Request-Headers":         listOf(validName),
+	"Access-Control-Request-Headers":         listOf(httpguts.ValidHeaderFieldName),
 	"Access-Control-Request-Private-Network": among("true"),
 	"Access-Control-Request-Local-Network":   among("true"),
 	"Service-Worker":                         among("script"), // Service Workers §7.1
@@ -178,10 +180,6 @@ func isMethod(value string) bool {
 	return value != "" && len(value) <= 20 && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz-_") == ""
 }
 
-func validName(value string) bool {
-	return value != "" && !oddName(value)
-}
-
 // isLanguageTag takes language, script and region (RFC 5646 §2.1), which tell
 // what content is in; extensions and private use could say anything.
 func isLanguageTag(value string) bool {
@@ -197,17 +195,18 @@ func isLanguageTag(value string) bool {
 	return true
 }
 
-// isContentRange takes unit SP range "/" length (RFC 9110 §14.4), and the bare
-// range of the Docker Registry API's uploads.
+// isContentRange takes unit SP range "/" length (RFC 9110 §14.4), and what
+// uploads make of it: the bare range of the Docker Registry API, a unit with =
+// as in Range, no length.
 func isContentRange(value string) bool {
 	if strings.Contains(value, "-") && strings.Trim(value, "0123456789-") == "" {
 		return true
 	}
-	unit, rest, ok := strings.Cut(value, " ")
-	at, length, ok2 := strings.Cut(rest, "/")
-	return ok && ok2 && isMethod(unit) &&
-		(at == "*" || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
-		(length == "*" || isNumber(length))
+	unit, rest, _ := strings.Cut(strings.Replace(value, "=", " ", 1), " ")
+	at, length, said := strings.Cut(rest, "/")
+	return isMethod(unit) &&
+		(at == "*" && said || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
+		(!said || length == "*" || isNumber(length))
 }
 
 // isBase64 takes what is no longer than a digest.

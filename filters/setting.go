@@ -63,10 +63,21 @@ func holdsKey(name string) bool {
 			}
 			n++
 		}
-		if (n > 8 || n > 5 && turns > 2) && !isCommon(name[i:i+n]) {
+		if piece := name[i : i+n]; (n > 8 || n > 5 && turns > 2) && !isCommon(piece) && (turns > 0 || !endsInSecret(piece)) {
 			return true
 		}
 		i += n + 1
+	}
+	return false
+}
+
+// endsInSecret reports whether a piece of a name is a compound that ends in what
+// a credential is called, as in CSRFPreventionToken.
+func endsInSecret(piece string) bool {
+	for _, end := range credentialEnds {
+		if n := len(piece) - len(end); n > 0 && strings.EqualFold(piece[n:], end) {
+			return true
+		}
 	}
 	return false
 }
@@ -81,7 +92,7 @@ func isFigure(name, value string) bool {
 		switch c := value[i]; {
 		case isDigit(c):
 			digits++
-		case strings.IndexByte("+-.,:;/*= ()[]\"", c) >= 0:
+		case strings.IndexByte("+-.,:;/*= ()[]\"?~^<>", c) >= 0: // ?1 is true (RFC 9651 §3.3.6), ~2 and ^1.2 are of some version
 			marks++
 		default:
 			return false

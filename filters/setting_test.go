@@ -11,7 +11,7 @@ func TestSettingsPassUnderNamesOfNoPurpose(t *testing.T) {
 		{"X-Return-Format", "markdown"}, {"X-With-Generated-Alt", "true"}, {"X-Api-Date-Format", "iso"}, {"X-Restli-Protocol-Version", "2.0.0"},
 		{"Notion-Version-Acme", "2022-06-28"}, {"Linkedin-Version", "202401"}, {"X-Acme-Digests", "sha256, md5"}, {"X-Acme-Kind", "application/vnd.acme+json;v=2"},
 		{"X-Acme-Operation-Name", "PolarisPostRootQuery"}, {"X-Acme-Quality", "1080p, h264, 3d"}, {"X-Acme-Start-Date", "2026-01-02T03:04:05Z"},
-		{"X-Acme-Since", "Sat, 29 Oct 1994 19:43:31 GMT"}, {"X-Acme-Offset", "123456789"}, {"X-Acme-Ratio", "16:9"}, {"X-Acme-Page", "/orders/list?sort=price"},
+		{"X-Acme-Since", "Sat, 29 Oct 1994 19:43:31 GMT"}, {"X-Acme-Offset", "123456789"}, {"X-Acme-Ratio", "16:9"}, {"Incremental", "?1"}, {"Accept-Version", "~2"}, {"Accept-Version", ">=1.2 <2"}, {"X-Acme-Page", "/orders/list?sort=price"},
 	} {
 		if m := scriptRequest(test.name, test.value); len(clean(m)) > 0 {
 			t.Errorf("%s: %s does not pass", test.name, test.value)
@@ -59,12 +59,12 @@ func TestNumbersPassUnderANameWithAPurpose(t *testing.T) {
 
 // An identifier may be the name instead of the value.
 func TestNamesAreNoIdentifiers(t *testing.T) {
-	for _, name := range []string{"X-Zq7f3k9m2w4t8", "X-Kqjvwpzxbnmrt", "X-D41d8cd98f00b204e9800998ecf8427e", "X-20260101123456", "X-192-0-2-7", "X-192_0_2_7-A", "X-C0000207"} {
+	for _, name := range []string{"X-Zq7f3k9m2w4t8", "X-Kqjvwpzxbnmrt", "X-D41d8cd98f00b204e9800998ecf8427e", "X-20260101123456", "X-192-0-2-7", "X-192_0_2_7-A", "X-C0000207", "X-Q7f3k9m2token"} {
 		if m := scriptRequest(name, "1"); len(clean(m)) == 0 {
 			t.Errorf("%s passes", name)
 		}
 	}
-	for _, name := range []string{"X-Acme-Recognitionmode", "X-Api2crm-Data", "X-H264", "Utf-8", "X-Registry-Contentid", "X-Experimentalapi", "Sw8x"} {
+	for _, name := range []string{"X-Acme-Recognitionmode", "X-Api2crm-Data", "X-H264", "Utf-8", "X-Registry-Contentid", "X-Experimentalapi", "Sw8x", "Csrfpreventiontoken"} {
 		if m := scriptRequest(name, "1"); len(clean(m)) > 0 {
 			t.Errorf("%s does not pass", name)
 		}
@@ -101,6 +101,7 @@ func TestAnAccountsNamePassesBesideItsSecret(t *testing.T) {
 		{"X-Acme-Clientid", "X-Acme-Apikey", true},
 		{"X-User-Id", "X-Auth-Token", true}, // Rocket.Chat
 		{"Client-Id", "Client-Secret", true},
+		{"Client_id", "Client_secret", true}, // MuleSoft
 		{"X-Acme-Client-Id", "X-Other-Secret", false},
 		{"X-Acme-User-Id", "X-Acme-Api-Key", false},
 		{"X-Acme-Client-Id", "X-Acme-Mode", false},

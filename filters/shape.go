@@ -179,7 +179,8 @@ func signsDate(h http.Header) bool {
 type preference struct{ name, values string }
 
 // preferences are those of the IANA registry of HTTP preferences, of PostgREST,
-// OData and Microsoft's APIs, and of drafts of RFC 7240, each with its values;
+// OData, Microsoft's APIs and mock servers, and of drafts of RFC 7240, each with
+// its values;
 // "#" is a number, "seconds" a time rounded, "" no value, "annotations" names
 // of those that OData and Dynamics define.
 var preferences = [...]preference{
@@ -206,6 +207,26 @@ var preferences = [...]preference{
 	{"idtype", "ImmutableId"},
 	{"return-minimal", ""},
 	{"return-representation", ""},
+	{"return-content", ""}, // OData 3
+	{"return-no-content", ""},
+	{"continue-on-error", ""}, // OData 4.01
+	{"allow-entityreferences", ""},
+	{"track-changes", ""},
+	{"omit-values", "nulls defaults"},
+	{"include-unknown-enum-members", ""}, // learn.microsoft.com/graph
+	{"HonorNonIndexedQueriesWarningMayFailRandomly", ""},
+	{"allowthrottleablequeries", ""},
+	{"outlook.allow-unsafe-html", ""},
+	{"apiversion", "2.0 2.1"},
+	{"deltashowremovedasdeleted", ""},
+	{"deltashowsharingchanges", ""},
+	{"deltatraversepermissiongaps", ""},
+	{"hierarchicalsharing", ""},
+	{"redeemSharingLink", ""},
+	{"redeemSharingLinkIfNecessary", ""},
+	{"autoredeem", ""},
+	{"bypass-shared-lock", ""},
+	{"dynamic", "true false"}, // docs.stoplight.io/prism
 }
 
 // annotations are the patterns of annotations that clients ask for, in the order
