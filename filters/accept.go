@@ -216,6 +216,7 @@ var structuredSuffixes = map[string]bool{
 	"json": true, "xml": true, "yaml": true, "cbor": true, "zip": true, "gzip": true,
 	"json-seq": true, "jwt": true, "sqlite3": true, "zstd": true, "ber": true, "der": true,
 	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true, "prettyjws": true, "erlang": true,
+	"sd-jwt": true, "cwt": true, "cose": true, "cbor-seq": true,
 }
 
 // readsLikeAName reports whether s consists of words and version numbers, not
@@ -339,7 +340,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 		"https://www.w3.org/ns/activitystreams", "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/",
 		"http://iiif.io/api/presentation/2/context.json",
 		"http://iiif.io/api/image/2/context.json", "http://iiif.io/api/image/3/context.json",
-		"http://iiif.io/api/presentation/3/context.json"),
+		"http://iiif.io/api/presentation/3/context.json", "opds-catalog"),
 	"ext": oneOf("https://jsonapi.org/ext/atomic"),
 
 	"odata.metadata":      oneOf("none", "minimal", "full"), // OData JSON 4.01 §3
@@ -359,6 +360,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"incrementalspec":  versionNumber,
 	"subscriptionspec": versionNumber,
 	"boundary":         oneOf("graphql", "-"),
+	"kind":             oneOf("navigation", "acquisition"),                                                                                                                         // OPDS 1.2 §3.1
 	"type":             oneOf("feed", "entry", "mapbox-vector", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
 	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),
 	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"

@@ -34,6 +34,10 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json;as=Table;v=v1;g=meta.k8s.io, application/json"},
 		{"application/openmetrics-text;version=1.0.0;charset=UTF-8;q=0.5", "application/openmetrics-text;version=1.0.0;charset=utf-8;q=0.5"},
 		{"application/x-git-upload-pack-result", "application/x-git-upload-pack-result"},
+		{"application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}, // kubectl
+		{"application/*+json;version=37.0", "application/*+json;version=37.0"},                                                       // vCloud Director
+		{"application/atom+xml;profile=opds-catalog;kind=navigation", `application/atom+xml;profile="opds-catalog";kind=navigation`},
+		{"application/dc+sd-jwt", "application/dc+sd-jwt"},
 		{"application/dns-message", "application/dns-message"},
 		{"text/x-component", "text/x-component"},
 		{"image/webp", "image/webp"},

@@ -144,6 +144,9 @@ var rangeUnits = [...]string{"bytes", "items", "rows", "records", "resources", "
 // rebuildRange keeps a range of a known unit, bytes exactly as they came; a
 // value that is no range of numbers goes. PostgREST writes no unit.
 func rebuildRange(value string) string {
+	if isPageRange(value) {
+		return value
+	}
 	unit, set, ok := strings.Cut(value, "=")
 	if !ok {
 		unit, set = "items", value
@@ -158,6 +161,15 @@ func rebuildRange(value string) string {
 		}
 	}
 	return ""
+}
+
+// isPageRange takes what the Platform API of Heroku tells in Next-Range, and wants
+// back for the next page (devcenter.heroku.com): a property by which it sorts,
+// from where to where, how many.
+func isPageRange(value string) bool {
+	property, rest, _ := strings.Cut(value, " ")
+	from, _, ok := strings.Cut(rest, "..")
+	return ok && slices.Contains([]string{"id", "name", "version", "started_at", "created_at", "updated_at"}, property) && len(from) <= 64 && len(value) <= 160
 }
 
 // signsDate reports whether the request's signature covers Date, so that the

@@ -144,6 +144,7 @@ func TestKnownValuesAreRebuilt(t *testing.T) {
 		{"Pragma", "no-cache", "no-cache"}, {"Pragma", "No-Cache, canary", "no-cache"}, {"Pragma", "canary=no-cache", ""},
 		{"Expect", "100-Continue", "100-continue"}, {"Expect", "100-continue;canary", ""}, {"Expect", "200-ok", ""},
 		{"Range", "bytes=0-1,5-", "bytes=0-1,5-"}, {"Range", "canary=0-1", ""}, {"Range", "bytes=canary", ""}, {"Range", "bytes", ""},
+		{"Range", "id ]8e03978e-40d5..; max=200", "id ]8e03978e-40d5..; max=200"}, {"Range", "name ..; order=desc", "name ..; order=desc"}, {"Range", "canary ..; max=1", ""},
 		{"Range", "0-24", "0-24"}, {"Range", "items=0-24", "items=0-24"}, {"Range", "bytes=1", ""},
 		{"Prefer", "wait=010, return=Minimal; canary=1, canary, timezone=Europe/Berlin, wait=7", "return=minimal, wait=10"},
 		{"Prefer", `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer http://canary.example/"; canary=1`, `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer"`},

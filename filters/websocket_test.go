@@ -65,3 +65,17 @@ func TestWebSocketFieldsOutsideAHandshakeGo(t *testing.T) {
 		t.Errorf("a key of another length passes: %q", got)
 	}
 }
+
+// A script can add nothing to a handshake, a program its credentials.
+func TestProgramsProveThemselvesInHandshakes(t *testing.T) {
+	for agent, passes := range map[string]bool{"speech-sdk/1.40": true, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": false} {
+		h := http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+			"User-Agent": {agent}, "Ocp-Apim-Subscription-Key": {"0a1b2c3d4e5f"}, "X-Acme-Mode": {"fast"},
+		}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://speech.example/", h))
+		if (h["Ocp-Apim-Subscription-Key"] != nil) != passes || h["X-Acme-Mode"] != nil {
+			t.Errorf("%s: left %v", agent, h)
+		}
+	}
+}
