@@ -124,17 +124,28 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	return resp, nil
 }
 
-// passInterim lets 1xx responses reach the client. Of their fields only Link
-// has a meaning before the final response (RFC 8297).
+// interimFields are the fields that have a meaning before the final response:
+// Link (RFC 8297), and in a 104 what says where and from what point on an upload
+// can be taken up again (draft-ietf-httpbis-resumable-upload).
+func interimFields(code int) []string {
+	if code == 104 {
+		return []string{"Location", "Upload-Offset", "Upload-Limit", "Upload-Draft-Interop-Version"}
+	}
+	return []string{"Link"}
+}
+
+// passInterim lets 1xx responses reach the client.
 func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	e.interim.Lock()
 	defer e.interim.Unlock()
 	if e.final || code == http.StatusContinue {
 		return nil // the server sends 100 itself, when the body is first read
 	}
-	if links := header["Link"]; len(links) > 0 {
-		e.ResponseWriter.Header()["Link"] = links
-		defer delete(e.ResponseWriter.Header(), "Link")
+	for _, name := range interimFields(code) {
+		if lines := header[name]; len(lines) > 0 {
+			e.ResponseWriter.Header()[name] = lines
+			defer delete(e.ResponseWriter.Header(), name)
+		}
 	}
 	e.ResponseWriter.WriteHeader(code)
 	return nil

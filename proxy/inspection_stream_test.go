@@ -113,6 +113,36 @@ func TestEarlyHintsInside(t *testing.T) {
 	})
 }
 
+// TestUploadsLearnWhereToResume: a 104 says so while the upload runs.
+func TestUploadsLearnWhereToResume(t *testing.T) {
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/uploads/1")
+		w.Header().Set("Upload-Limit", "max-size=100")
+		w.Header().Set("X-Client-Ip", "192.0.2.7")
+		w.WriteHeader(104)
+		io.Copy(io.Discard, r.Body)
+		w.Header().Del("Location")
+		w.WriteHeader(201)
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		body, upload := io.Pipe()
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			if code == 104 && h.Get("Location") == "/uploads/1" && h.Get("Upload-Limit") != "" && h.Get("X-Client-Ip") == "" {
+				upload.Close()
+			}
+			return nil
+		}})
+		r, _ := http.NewRequestWithContext(ctx, "POST", o.URL, body)
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.Header["Location"] != nil {
+			t.Error("the final answer has what was the interim's")
+		}
+	})
+}
+
 // TestTrailersInside: announced or not.
 func TestTrailersInside(t *testing.T) {
 	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
