@@ -69,7 +69,10 @@ func (c cookies) allows(m *Message) bool {
 	case CookiesPass, CookiesSession:
 		return true
 	}
-	return !m.Visit.ThirdParty
+	// No script can ask for what follows a person's yes to a sign-in with another
+	// site (FedCM, identity assertion endpoint); browsers without third-party
+	// cookies send these there, too.
+	return !m.Visit.ThirdParty || m.Visit.signIn
 }
 
 func (c cookies) applyResponse(m *Message, log []Change) []Change {

@@ -46,6 +46,27 @@ func TestCookiePolicies(t *testing.T) {
 	}
 }
 
+// A sign-in with another site that the browser itself asks for, after its person
+// said yes, is of use only with that site's cookies.
+func TestBrowsersSignInHasItsCookies(t *testing.T) {
+	for _, test := range []struct {
+		method, dest string
+		policy       CookiePolicy
+		passes       bool
+	}{
+		{"POST", "webidentity", CookiesFirstParty, true},
+		{"POST", "webidentity", CookiesBlock, false},
+		{"GET", "webidentity", CookiesFirstParty, false}, // FedCM asks for these without
+		{"POST", "empty", CookiesFirstParty, false},
+	} {
+		h := http.Header{"Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Origin": {"https://shop.example"}, "Cookie": {"a=b"}}
+		scrubbed(t, newSet(t, Options{Cookies: test.policy}), newRequest(t, test.method, "https://id.example/assertion", h))
+		if (h["Cookie"] != nil) != test.passes || h.Get("Sec-Fetch-Dest") != test.dest {
+			t.Errorf("%s for %s: left %v", test.method, test.dest, h)
+		}
+	}
+}
+
 func TestSetCookieRules(t *testing.T) {
 	for _, test := range []struct {
 		line string

@@ -22,6 +22,7 @@ func readVisit(r *http.Request) Visit {
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r, v)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
+	v.signIn = !safe(r.Method) && single(r.Header["Sec-Fetch-Dest"]) == "webidentity"
 	target := registrable(targetHost(r))
 	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
 		v.Site = target
