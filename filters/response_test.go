@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -271,6 +272,36 @@ func TestTrailers(t *testing.T) {
 	}
 	if again := s.Trailer(m, h, nil); len(again) > 0 {
 		t.Errorf("a second run changes %v", again)
+	}
+}
+
+// Of a response that holds only what nearly all do, the filters are not asked: what
+// they would say is that all of it stays, whatever it is.
+func TestUntouchedFieldsOfResponses(t *testing.T) {
+	h := http.Header{}
+	for _, g := range slices.Concat(responseTable, registry) {
+		for name := range strings.FieldsSeq(g.names) {
+			if name = http.CanonicalHeaderKey(name); untouched(name) {
+				h[name] = []string{"203.0.113.77; url=https://other.example/?utm_source=x; report-uri=/a", "a=b; Domain=example"}
+				if why, remove := judgeResponse(name); why == "" || remove {
+					t.Errorf("%s is not one that the tables let pass", name)
+				}
+			}
+		}
+	}
+	if len(h) != 19 {
+		t.Errorf("the tables name %d of the fields", len(h))
+	}
+	for _, o := range []Options{{}, {Cookies: CookiesBlock}, {Persona: "off", Unknown: UnknownDrop}} {
+		s := newSet(t, o)
+		m := s.Read(newRequest(t, "GET", "https://site.example/", http.Header{"Origin": {"https://other.example"}}), netip.MustParseAddr("203.0.113.77"))
+		s.Request(m, nil)
+		for _, status := range []int{200, 302, 101, 426} {
+			m.Response = &http.Response{StatusCode: status, Header: h.Clone()}
+			if log := apply(s.at(m).response, m, nil); len(log) > 0 || !maps.EqualFunc(h, m.Response.Header, slices.Equal[[]string]) {
+				t.Errorf("%+v, %d: %v", o, status, log)
+			}
+		}
 	}
 }
 

@@ -181,6 +181,9 @@ func (s *Set) Request(m *Message, log []Change) []Change {
 
 // Response scrubs m.Response in place and appends what it changed to log.
 func (s *Set) Response(m *Message, log []Change) []Change {
+	if allUntouched(m.Response.Header) {
+		return log
+	}
 	return apply(s.at(m).response, m, log)
 }
 
@@ -205,6 +208,9 @@ func apply(list []Filter, m *Message, log []Change) []Change {
 }
 
 func (s *Set) at(m *Message) pipeline {
+	if len(s.sites) == 0 {
+		return s.home
+	}
 	host := foldHost(m.Request.URL.Hostname())
 	for i := range s.sites {
 		rule := &s.sites[i]
