@@ -24,6 +24,8 @@ type Message struct {
 	Response *http.Response // nil while the request is edited
 	Client   netip.Addr     // the client's own address; zero if unknown
 	Visit    Visit          // what [Set.Read] learned before anything was removed
+
+	order []string // see [Set.FieldOrder]; nil unless [Set.Scrub] found it
 }
 
 // A Visit is what a request said about its purpose before it was scrubbed.

@@ -28,7 +28,8 @@ type outcome struct {
 	method, scheme, host string
 	sent, left           http.Header // nobody writes to their lines in place
 	visit                Visit
-	named                Kind // what its path names
+	order                []string // of the fields left, see [Set.FieldOrder]
+	named                Kind     // what its path names
 }
 
 // Scrub is [Set.Read] and [Set.Request] in one. If recent remembers a request
@@ -37,17 +38,19 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 	plain := hasPlainTarget(r)
 	if o := recent.outcome.Load(); plain && o.isOf(s, r, client) {
 		r.Header = maps.Clone(o.left)
-		return &Message{Request: r, Client: client, Visit: o.visit}, log
+		return &Message{Request: r, Client: client, Visit: o.visit, order: o.order}, log
 	}
 	var o *outcome
 	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight <= maxRecent {
 		// The second one like this: likely there is a third.
-		o = &outcome{s, client, r.Method, r.URL.Scheme, r.URL.Host, maps.Clone(r.Header), nil, Visit{}, pathKind(r.URL.Path)}
+		o = &outcome{set: s, client: client, method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host,
+			sent: maps.Clone(r.Header), named: pathKind(r.URL.Path)}
 	}
 	m := s.Read(r, client)
 	log = s.Request(m, log)
+	m.order = s.FieldOrder(m)
 	if o != nil {
-		o.left, o.visit = maps.Clone(r.Header), m.Visit
+		o.left, o.visit, o.order = maps.Clone(r.Header), m.Visit, m.order
 		recent.outcome.Store(o)
 	}
 	return m, log

@@ -31,8 +31,7 @@ func (c *exchangeContext) Value(key any) any {
 	case cache.VisitorKey:
 		return &c.e.visitor
 	case wire.FieldOrderKey:
-		order := c.e.assembly.filters.FieldOrder(c.e.message)
-		return &order
+		return &c.e.order
 	case traceKey:
 		return &httptrace.ClientTrace{Got1xxResponse: c.e.passInterim}
 	}

@@ -33,6 +33,7 @@ type exchange struct {
 	visit    *visit
 	target   egress.Target
 	message  *filters.Message // set by the scrub step
+	order    []string         // of the request's fields, set with it
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
 

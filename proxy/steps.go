@@ -104,6 +104,7 @@ func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure)
 	log := explanations.Get().(*[]filters.Change)
 	e.message, *log = a.filters.Scrub(&connectionOf(r.Context()).recent, r, e.visit.Address, *log)
 	recycle(log)
+	e.order = a.filters.FieldOrder(e.message)
 	r = e.message.Request
 	if r.Trailer != nil {
 		a.scrubTrailers(e, r)
