@@ -253,7 +253,7 @@ func (s *stream) relay(buffer []byte) bool {
 func (s *stream) relayEnd() {
 	t := s.tunnel
 	if t.left > 1 { // else closing says so
-		unix.Shutdown(s.place.to, unix.SHUT_WR) // fails if it is broken, which the other direction finds out
+		shutOnce(s.place.to) // fails if it is broken, which the other direction finds out
 	}
 	t.over(s)
 }
