@@ -178,30 +178,37 @@ type plan struct {
 	head      []byte        // as it goes on the wire
 }
 
+// plan is small enough to be inlined: what it makes stays on the stack.
 func (t *Transport) plan(r *http.Request) (*plan, error) {
-	if r.URL == nil {
-		return nil, &RequestError{"no URL"}
+	p := &plan{t: t, r: r}
+	return p, p.prepare()
+}
+
+func (p *plan) prepare() error {
+	u := p.r.URL
+	if u == nil {
+		return &RequestError{"no URL"}
 	}
-	host, port, both, err := authority(r.URL)
+	host, port, both, err := authority(u)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &plan{t: t, r: r, authority: both, length: r.ContentLength}
-	p.key.isolation = Isolation(r.Context())
+	p.authority, p.length = both, p.r.ContentLength
+	p.key.isolation = Isolation(p.r.Context())
 	switch {
-	case r.URL.Scheme == "https":
+	case u.Scheme == "https":
 		p.key.tls, p.key.host, p.key.port = true, host, port
-	case r.URL.Scheme != "http":
-		return nil, &RequestError{"an unknown scheme"}
-	case t.DialHop != nil:
+	case u.Scheme != "http":
+		return &RequestError{"an unknown scheme"}
+	case p.t.DialHop != nil:
 		p.key.hop = true
 	default:
 		p.key.host, p.key.port = host, port
 	}
-	if r.Method == "CONNECT" {
-		return nil, &RequestError{"method CONNECT"}
+	if p.r.Method == "CONNECT" {
+		return &RequestError{"method CONNECT"}
 	}
-	return p, p.frame()
+	return p.frame()
 }
 
 // frame decides how long the body is. An http.Request with a length of 0

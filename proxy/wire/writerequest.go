@@ -166,17 +166,17 @@ func (p *plan) left(name string) bool {
 // and marks those of own that are among them.
 func (p *plan) listedFields(fields []field, order []string, own []field) []field {
 	h := p.r.Header
-	// Most names of an order are not in the request, and of many their length
-	// says so already.
-	lengths := uint64(1) << len("Connection")
+	// Most names of an order are not in the request, and of nearly all their
+	// mark says so already.
+	marks := mark("Connection")
 	for i := range own {
-		lengths |= 1 << (len(own[i].name) & 63)
+		marks |= mark(own[i].name)
 	}
 	for name := range h {
-		lengths |= 1 << (len(name) & 63)
+		marks |= mark(name)
 	}
 	for _, name := range order {
-		if lengths&(1<<(len(name)&63)) == 0 {
+		if marks&mark(name) == 0 {
 			continue
 		}
 		f, there := field{name: name}, false
@@ -186,10 +186,9 @@ func (p *plan) listedFields(fields []field, order []string, own []field) []field
 			}
 		}
 		if !there {
-			var buf [64]byte
-			canonical := appendCanonical(buf[:0], name)
-			f.values = h[string(canonical)]
-			if len(f.values) == 0 && string(canonical) != name {
+			canonical, _ := canonicalName(name)
+			f.values = h[canonical]
+			if len(f.values) == 0 && canonical != name {
 				f.values = h[name]
 			}
 			f.listed = len(f.values) > 0
@@ -208,6 +207,15 @@ func (p *plan) listedFields(fields []field, order []string, own []field) []field
 		}
 	}
 	return fields
+}
+
+// mark returns one bit of 64 by the length and the first letter of name, the
+// same for names of the same field.
+func mark(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	return 1 << ((len(name) + int(name[0]|0x20)) & 63)
 }
 
 // sameName tells whether a and b name the same field.
@@ -241,23 +249,6 @@ next:
 		fields = append(fields, field{name: name, values: values})
 	}
 	return fields
-}
-
-// appendCanonical appends the form that name has as a key of http.Header.
-func appendCanonical(b []byte, name string) []byte {
-	start := true
-	for i := range len(name) {
-		ch := name[i]
-		switch {
-		case start && 'a' <= ch && ch <= 'z':
-			ch -= 'a' - 'A'
-		case !start && 'A' <= ch && ch <= 'Z':
-			ch += 'a' - 'A'
-		}
-		b = append(b, ch)
-		start = ch == '-'
-	}
-	return b
 }
 
 // trailerNames returns the sorted names in h that may stand in a trailer
