@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // maxChunkOverhead bounds the bytes of all chunk extensions of one body, so
@@ -291,12 +290,17 @@ type entry struct {
 	values []string
 }
 
-// sortedEntries appends h's entries to list in byte order of their names.
+// sortedEntries appends h's entries to list, which is empty, in byte order of
+// their names. They are few: each finds its place as it comes.
 func sortedEntries(h http.Header, list []entry) []entry {
 	for name, values := range h {
-		list = append(list, entry{name, values})
+		at := len(list)
+		list = append(list, entry{})
+		for ; at > 0 && list[at-1].name > name; at-- {
+			list[at] = list[at-1]
+		}
+		list[at] = entry{name, values}
 	}
-	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return list
 }
 
