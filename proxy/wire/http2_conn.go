@@ -12,16 +12,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// What one HTTP/2 connection may hold or cause. A stream's window is what one
-// client can make us keep of a body that nobody reads; the connection's
-// bounds them together.
+// What one HTTP/2 connection may hold or cause, in bytes unless it says otherwise.
+// A stream's window is how much of a body a client can make us keep that nobody
+// reads; the connection's bounds that of all streams together.
+//
+// Frames that wait to be written are in http2Conn.out. The more there are, the
+// fewer may add to them: first bodies wait, then heads as well, and a client that
+// asks for answers and does not read them is cut.
 const (
 	streamWindow = 512 << 10
 	connWindow   = 2 << 20
 	headerTable  = 4 << 10
-	maxOutput    = 64 << 10      // frames that wait to be written, before handlers wait too
-	maxHeads     = 2 * maxOutput // the same, with heads
-	maxUnsent    = 256 << 10     // the same, before the client is cut that makes us answer and does not read
+	maxOutput    = 64 << 10      // waiting to be written before bodies wait
+	maxHeads     = 2 * maxOutput // before heads wait
+	maxUnsent    = 256 << 10     // before the client is cut
 	maxContinued = 48            // CONTINUATION frames of one head
 	calmUnsaid   = 50            // frames to no purpose before [Server.Disturbed] is asked
 )
@@ -40,40 +44,46 @@ type http2Conn struct {
 	unsaid  int // frames to no purpose that [Server.Disturbed] does not know of yet
 
 	handlers sync.WaitGroup
-	cut      atomic.Bool // by a handler
+	cut      atomic.Bool // a handler wants the connection to end
 
-	mu       sync.Mutex
-	times    Timeouts
-	streams  map[uint32]*http2Stream
-	running  int             // handlers, also those whose stream is gone
-	last     uint32          // of those that were taken
-	begun    uint32          // by the client; above last only after GOAWAY
-	ended    [64]endedStream // the latest that ended, in a ring
-	endedAt  int
-	received int   // of the window that we gave: bytes that came
-	unacked  int   // bytes that were read and not given back to the window yet
-	window   int64 // what we may send
-	initial  int64 // window of a new stream
-	encoder  *hpack.Encoder
-	encoded  bytes.Buffer
-	idle     *time.Timer
-	late     *time.Timer // sends what waits for more
-	lateSet  bool
-	going    bool // GOAWAY was sent
-	quitting bool // and all streams have ended
-	dead     bool // nothing more is sent
-	out      []byte
-	writing  bool
-	written  sync.Cond      // writing ended
-	waiting  []*http2Stream // for room in out or in the window, in order
-	heads    []*http2Stream // with a head, for room in out
+	mu      sync.Mutex // guards what follows, and all of each stream
+	times   Timeouts
+	streams map[uint32]*http2Stream
+	running int             // handlers, also those whose stream is gone
+	last    uint32          // number of the last stream that was taken
+	begun   uint32          // number of the last that the client began; above last only after GOAWAY
+	ended   [64]endedStream // the latest that ended, in a ring
+	endedAt int
+
+	// Flow control (RFC 9113 §5.2).
+	received int   // bytes of bodies that came and were not read yet
+	unacked  int   // bytes that were read, and are to be given back
+	window   int64 // bytes that we may send
+	initial  int64 // the same, for a new stream
+
+	// To the client.
+	encoder *hpack.Encoder
+	encoded bytes.Buffer
+	out     []byte         // frames that wait to be written; see output
+	writing bool           // a goroutine writes them
+	written sync.Cond      // writing ended
+	waiting []*http2Stream // those that wait for room in out or in the window to send a body, in order
+	heads   []*http2Stream // those that wait for room in out to send a head
+	late    *time.Timer    // writes what waited for more to come
+	lateSet bool
+
+	// The end.
+	idle     *time.Timer // begins it when nothing was asked for long
+	going    bool        // GOAWAY was sent
+	quitting bool        // and all streams have ended
+	dead     bool        // nothing more is sent
 }
 
-// An endedStream is remembered so that what still comes on it is told from
-// what never was.
+// An endedStream is remembered, so that a frame on a stream that has ended can be
+// told from one on a stream that never was.
 type endedStream struct {
 	id    uint32
-	reset bool // by us: frames may be on their way
+	reset bool // by us: the client may not have known yet when it sent a frame
 }
 
 // http2Outputs holds what http2Conn.out is made of.
@@ -314,9 +324,8 @@ func (h *http2Conn) answer(frame func([]byte) []byte) error {
 	return nil
 }
 
-// disturb accounts for a frame that costs us something and brings nobody
-// anything. Browsers send some; a flood of them (CVE-2019-9512 to 9518,
-// CVE-2023-44487) ends the connection.
+// disturb accounts for a frame to no purpose. Browsers send some; a flood of them
+// (CVE-2019-9512 to 9518, CVE-2023-44487) ends the connection.
 func (h *http2Conn) disturb() error {
 	if h.calm.ends() {
 		return errNotCalm

@@ -21,24 +21,24 @@ type http2Stream struct {
 
 	// From the client.
 	in         http2Input
-	length     int64
-	got        int64
-	received   int // bytes not read yet
-	unacked    int
-	remoteDone bool
-	into       http.Header // where trailers go
+	length     int64       // of the body, as announced; -1 if it was not
+	got        int64       // of the body, so far
+	received   int         // bytes that came and were not read yet
+	unacked    int         // bytes that were read, and are to be given back
+	remoteDone bool        // the client has sent all
+	into       http.Header // where the handler looks for trailers
 	trailer    http.Header
 	expect     bool        // the client waits for 100 (Continue)
 	closed     bool        // nobody reads any more
 	slow       bool        // a read took too long
-	rest       *time.Timer // ends what comes after the response, if that came first
+	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
 	readTill   http2Deadline
 
 	// To the client.
-	window    int64
-	queued    bool // in http2Conn.waiting
-	headWaits bool // in http2Conn.heads
-	localDone bool
+	window    int64 // bytes that we may send
+	queued    bool  // in http2Conn.waiting
+	headWaits bool  // in http2Conn.heads
+	localDone bool  // we have sent all
 	writeTill http2Deadline
 
 	hijacked bool

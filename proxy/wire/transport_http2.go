@@ -14,16 +14,23 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// What an HTTP/2 connection to an origin may hold or cause.
+// What an HTTP/2 connection to an origin may hold or cause, in bytes unless it
+// says otherwise.
+//
+// A stream's window begins small, and grows while somebody reads. What the windows
+// of all streams come to is HTTP2Conn.lent: beyond originLarge no window grows any
+// more, so that there is room for further streams to begin; beyond originUnread
+// none begins. The connection's own window bounds nothing: all that comes is given
+// back to it at once, so that a stream that nobody reads does not stop the others.
 const (
-	originWindow     = 128 << 10 // what one stream may send before it is read
-	originGrown      = 1 << 20   // the same, for one that is read
-	originUnread     = 32 << 20  // what all may: then no stream begins
-	originLarge      = 16 << 20  // the same, before no window grows: or the windows of some would keep others from beginning
-	originConnWindow = 8 << 20   // the connection's window, which all that came gives back: a stream that nobody reads stops no other
-	originStreams    = 100       // at a time, unless the origin says how many
-	originSilence    = 30 * time.Second
-	originPingTime   = 15 * time.Second
+	originWindow     = 128 << 10 // of a new stream
+	originGrown      = 1 << 20   // of one that is read, at most
+	originLarge      = 16 << 20  // of all streams, before windows stop growing
+	originUnread     = 32 << 20  // of all streams, before no more begin
+	originConnWindow = 8 << 20
+	originStreams    = 100              // at a time, unless the origin says how many
+	originSilence    = 30 * time.Second // after which an origin is asked whether it is there
+	originPingTime   = 15 * time.Second // within which it has to answer
 )
 
 // An HTTP2Conn is a connection to an origin that chose HTTP/2. It sends what
@@ -43,31 +50,37 @@ type HTTP2Conn struct {
 	block   responseBlock
 	calm    patience
 
-	mu       sync.Mutex
-	changed  sync.Cond // a stream became free, or the connection ended
+	mu       sync.Mutex // guards what follows, and all of each stream
+	changed  sync.Cond  // a stream became free, or the connection ended
 	streams  map[uint32]*originStream
-	next     uint32
-	most     int  // streams at a time
-	reserved int  // by Reserve, and not begun
-	greeted  bool // the first SETTINGS came; only the reading goroutine writes it
-	used     bool
-	retired  bool   // to be closed once no stream is left
-	going    bool   // GOAWAY came
-	err      error  // the connection has ended
-	lent     int    // what streams may still send, or have sent, that nobody has read
-	crossing int    // frames that may come on streams that we gave up
-	unacked  int    // not given back to the connection's window yet
-	received int    // of that window
-	window   int64  // what we may send
-	initial  int64  // window of a new stream
-	out      []byte // frames to be written
-	writing  bool
-	encoder  *hpack.Encoder
-	encoded  bytes.Buffer
-	heard    bool        // anything came since health looked
-	pinged   bool        // and a PING is out
-	health   *time.Timer // runs while there are streams, or the first SETTINGS is to come
-	idle     *time.Timer // runs while there are none
+	next     uint32 // number of the next stream
+	most     int    // streams at a time
+	reserved int    // by Reserve, and not begun
+	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
+	used     bool   // a response came
+	crossing int    // frames that may still come on streams that we gave up, before the origin knows
+
+	// Flow control (RFC 9113 §5.2).
+	lent     int   // bytes that streams may send, or have sent and nobody has read
+	received int   // bytes that came and were not given back to the connection's window
+	unacked  int   // those of them that are to be given back
+	window   int64 // bytes that we may send
+	initial  int64 // the same, for a new stream
+
+	// To the origin.
+	encoder *hpack.Encoder
+	encoded bytes.Buffer
+	out     []byte // frames that wait to be written; see output
+	writing bool   // a goroutine writes them
+
+	// The end.
+	retired bool        // to be closed once no stream is left
+	going   bool        // GOAWAY came
+	err     error       // the connection has ended
+	heard   bool        // anything came since health looked
+	pinged  bool        // nothing had, so a PING was sent
+	health  *time.Timer // runs listen while there are streams, or the first SETTINGS is to come
+	idle    *time.Timer // retires the connection; runs while there are no streams
 }
 
 // HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned. The
@@ -255,8 +268,9 @@ func (c *HTTP2Conn) end(err error) {
 	c.nc.NetConn().Close()
 }
 
-// listen looks whether an origin that owes us something is still there: a way
-// that is cut in silence would hold requests for as long as they may take.
+// listen looks whether an origin that owes us something is still there. Without,
+// a connection that broke in silence would hold requests for as long as they may
+// take.
 func (c *HTTP2Conn) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -332,8 +346,7 @@ func (c *HTTP2Conn) write() {
 	}
 }
 
-// disturb accounts for a frame that costs us something and brings nobody
-// anything.
+// disturb accounts for a frame to no purpose.
 func (c *HTTP2Conn) disturb() error {
 	if c.calm.ends() {
 		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")

@@ -28,21 +28,21 @@ type originStream struct {
 	hinted     int              // bytes of their heads
 	resp       *http.Response   // nil until its head came
 	in         http2Input
-	length     int64
-	got        int64
-	allowed    int // the window that we give
-	received   int // of it
-	unacked    int
+	length     int64 // of the body, as announced; -1 if it was not
+	got        int64 // of the body, so far
+	allowed    int   // the window that we give
+	received   int   // bytes of it that came and are not given back
+	unacked    int   // bytes that were read, and are to be given back
 	trailer    http.Header
-	remoteDone bool
+	remoteDone bool // the response is whole
 	closed     bool // nobody reads any more
 	reading    streamTimer
 
 	// To the origin.
-	window    int64
-	sending   bool // a sender waits for room
+	window    int64 // bytes that we may send
+	sending   bool  // a sender waits for room
 	proceed   verdict
-	localDone bool
+	localDone bool // the request was sent
 	writing   streamTimer
 }
 
@@ -50,13 +50,13 @@ type originStream struct {
 type verdict uint8
 
 const (
-	unasked verdict = iota
-	awaited
-	wanted
-	unwanted
+	unasked  verdict = iota // the request has no such field
+	awaited                 // it was asked, and has not said
+	wanted                  // the body is to be sent: it said so, or time is over
+	unwanted                // a final response came instead
 )
 
-// A streamTimer aborts a stream that waits for too long.
+// A streamTimer aborts a stream on which a read, or a write, waits for too long.
 type streamTimer struct {
 	timer *time.Timer
 	till  time.Time // zero while nobody waits
