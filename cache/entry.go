@@ -38,18 +38,18 @@ type entry struct {
 	initialAge          time.Duration
 	life                lifetime
 
-	personal bool // stored for the cookies that bought it
-	// apart entries would look different on a later use than on the first:
-	// nobody but their first client may use them in Disguised.
-	apart  bool
-	blind  bool      // the request told the origin nothing of what was here before
-	brief  bool      // fresh for so short that half of it is nothing: likewise
-	client string    // who caused the fetch
-	timing timing    // how the origin delivered it
-	cost   int64     // bytes held, without views
-	etag   string    // the origin's ETag, as sent
-	pieces []piece   // in which pieces the body came
-	held   *resource // guarded by the store's lock; nil once dropped
+	personal bool // stored for the client and the cookies that it was asked for with
+	// apart entries would look different on a later use than on the first, and
+	// brief ones are fresh for so short a time that half of it, in whole seconds,
+	// is nothing. Nobody but their first client may use either in Disguised.
+	apart, brief bool
+	blind        bool      // it was asked for without cookies or credentials, and with no validator but a confirmed one
+	client       string    // who caused the fetch
+	timing       timing    // how the origin delivered it
+	cost         int64     // bytes held, without views
+	etag         string    // the origin's ETag, as sent
+	pieces       []piece   // in which pieces the body came
+	held         *resource // where it is stored; guarded by the store's lock; nil once dropped
 
 	// views are the clients' uses of this entry, in Disguised.
 	// Guarded by the store's lock.
@@ -64,7 +64,8 @@ type entry struct {
 	manner manner
 }
 
-// A pretence is a fetch that only seems to be made.
+// A pretence is a fetch that only seems to be made, or one that was: whoever comes
+// before its end gets the same times.
 type pretence struct {
 	client string
 	begun  time.Time

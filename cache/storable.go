@@ -52,10 +52,11 @@ func (e *entry) varyBy(names []string, request http.Header) {
 	}
 }
 
-// shelf returns the key under which a response is stored. What was bought
-// with cookies is for these cookies alone unless the origin says that it is
-// for all: many a personal page carries a max-age and no Vary. A response that
-// sets a cookie made itself for one person, unless the origin says it is public.
+// shelf returns the key under which a response is stored, or false if there is
+// none. The answer to a request with cookies is for this client and these cookies
+// alone, unless the origin says that it is for all: many a personal page carries a
+// max-age and no Vary. A response that sets a cookie is for one person, unless the
+// origin says that it is for all, and then it is stored without the field.
 func (q *query) shelf(h http.Header, d *directives) (key, bool) {
 	forAll := d.public || d.sMaxAge != absent
 	if setsCookie(h) && (!forAll || q.sharing == Disguised) {
