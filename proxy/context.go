@@ -38,7 +38,7 @@ func (c *exchangeContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Ending spares who waits for the end of the request what
+// Ending lets [ending.Of] wait for the end of the request without what
 // [context.AfterFunc] costs.
 func (c *exchangeContext) Ending() *ending.End {
 	if request, ok := c.Context.(interface{ Ending() *ending.End }); ok {
@@ -58,11 +58,11 @@ func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
 
 type connectionKey struct{}
 
-// A connection is what the requests of one have in common.
+// A connection is what the requests that come on one connection share.
 type connection struct {
 	number uint64 // no other has, nor ever had; 0 for none
 	recent filters.Recent
-	asked  atomic.Int32 // how often for credentials, without an answer yet
+	asked  atomic.Int32 // requests that were asked for credentials, less those that came with them since
 }
 
 // connections numbers the connections of all proxies of the process.
@@ -81,8 +81,9 @@ func connectionOf(ctx context.Context) *connection {
 	return new(connection)
 }
 
-// answersQuestion reports whether somebody has let itself be asked who it is, and takes
-// that back: it is called by who has said it since.
+// answersQuestion is called for a request that came with credentials. It reports
+// whether an earlier one was asked for them and no other has answered that yet; if
+// so, this one has.
 func (c *connection) answersQuestion() bool {
 	if c.asked.Load() <= 0 {
 		return false

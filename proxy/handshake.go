@@ -67,16 +67,16 @@ func (p *Proxy) pause(d time.Duration) bool {
 // newShaking has one token for each handshake that may be computed at once.
 func newShaking() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
 
-// A handshake is the connection below a TLS one. What is costly comes between
-// the client's hello and the first bytes of an answer; it does not keep others
-// waiting while it waits for its client.
+// A handshake is a client's connection below TLS. What costs much is done between
+// the client's hello and the first bytes of the answer, so only then does it have
+// a token: while it waits for its client, it keeps nobody else waiting.
 type handshake struct {
 	*net.TCPConn
-	rw    io.ReadWriter // of it
+	rw    io.ReadWriter // the connection's
 	proxy *Proxy
-	turn  atomic.Bool // has a token
-	again bool        // the next that comes is another hello, which needs one too
-	read  []byte      // of that, and not handed on yet
+	turn  atomic.Bool // it has a token of Proxy.shaking
+	again bool        // the client was asked for another hello, which needs a token too
+	read  []byte      // what was read of that hello and not handed on yet
 }
 
 // limitHandshakes makes config wait for a turn once it has the client's hello.
