@@ -12,12 +12,12 @@ type class uint8
 const (
 	unnamed     class = iota // no rule names it: judged by its words and value
 	serves                   // the request needs it: untouched
-	registered               // as serves, but no browser asks for a page or its parts with it
-	stored                   // metadata that the request stores with its content: as application
+	registered               // passes as serves does, but no browser asks for a page or its parts with it
+	stored                   // metadata that the request stores with its content: passes as application does
 	application              // scripts and API clients need it: untouched unless unknown fields are dropped
 	rebuilt                  // its value is rebuilt from what was understood, see rebuild
-	disguised                // the persona and its neighbours own it
-	framing                  // the connection's ends own it
+	disguised                // decided by the persona, or a filter of its own such as referer or cookies
+	framing                  // written anew by each end of a connection
 	hop                      // speaks of one connection only
 	route                    // names the client's address, place, or the way to here
 	identity                 // names a person, device, or a trace of them
