@@ -26,13 +26,13 @@ type admin struct {
 	ready   func() bool
 	purge   http.HandlerFunc // drops from the cache
 	config  config.Admin     // what is open
-	metered *doorway
-	profile *doorway
+	metered *endpoint
+	profile *endpoint
 	serving sync.WaitGroup
 }
 
-// A doorway is one listener with its server.
-type doorway struct {
+// An endpoint is one listener with its server.
+type endpoint struct {
 	net.Listener
 	server *http.Server
 }
@@ -53,7 +53,7 @@ func (a *admin) handler() http.Handler {
 // if that returns nil; else everything stays.
 func (a *admin) change(want config.Admin, accept func() error) error {
 	metered, profile := a.metered, a.profile
-	var opened []*doorway
+	var opened []*endpoint
 	undo := func(err error) error {
 		for _, d := range opened {
 			d.server.Close()
@@ -63,28 +63,28 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	}
 	var err error
 	if want.Address != a.config.Address {
-		if metered, err = openDoorway(string(want.Address), a.handler()); err != nil {
+		if metered, err = openEndpoint(string(want.Address), a.handler()); err != nil {
 			return fmt.Errorf("admin.address: %w", err)
 		}
-		opened = appendDoorway(opened, metered)
+		opened = appendEndpoint(opened, metered)
 	}
 	if want.Pprof != a.config.Pprof {
 		path := want.Pprof
 		if path != "" {
 			path = unixPrefix + path
 		}
-		if profile, err = openDoorway(path, profiler()); err != nil {
+		if profile, err = openEndpoint(path, profiler()); err != nil {
 			return undo(fmt.Errorf("admin.pprof: %w", err))
 		}
-		opened = appendDoorway(opened, profile)
+		opened = appendEndpoint(opened, profile)
 	}
-	before := [2]*doorway{a.metered, a.profile}
+	before := [2]*endpoint{a.metered, a.profile}
 	a.metered, a.profile = metered, profile
 	if err := accept(); err != nil {
 		a.metered, a.profile = before[0], before[1]
 		return undo(err)
 	}
-	for i, now := range []*doorway{metered, profile} {
+	for i, now := range []*endpoint{metered, profile} {
 		if before[i] != nil && before[i] != now {
 			before[i].server.Close()
 		}
@@ -96,7 +96,7 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	return nil
 }
 
-func appendDoorway(all []*doorway, d *doorway) []*doorway {
+func appendEndpoint(all []*endpoint, d *endpoint) []*endpoint {
 	if d == nil {
 		return all
 	}
@@ -105,8 +105,8 @@ func appendDoorway(all []*doorway, d *doorway) []*doorway {
 
 const unixPrefix = "unix:"
 
-// openDoorway listens on at, an IP:PORT or unix:PATH; "" opens nothing.
-func openDoorway(at string, h http.Handler) (*doorway, error) {
+// openEndpoint listens on at, an IP:PORT or unix:PATH; "" opens nothing.
+func openEndpoint(at string, h http.Handler) (*endpoint, error) {
 	if at == "" {
 		return nil, nil
 	}
@@ -131,7 +131,7 @@ func openDoorway(at string, h http.Handler) (*doorway, error) {
 			return nil, err
 		}
 	}
-	return &doorway{l, &http.Server{
+	return &endpoint{l, &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -186,7 +186,7 @@ func (a *admin) addresses() []netip.AddrPort {
 func (a *admin) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	for _, d := range []*doorway{a.metered, a.profile} {
+	for _, d := range []*endpoint{a.metered, a.profile} {
 		if d != nil && d.server.Shutdown(ctx) != nil {
 			d.server.Close()
 		}
