@@ -21,13 +21,14 @@ type seconds int64
 func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
 
 // Directives are what a Cache-Control field says (RFC 9111 §5.2), requests
-// and responses alike. The first of several values of a directive counts
+// and responses alike, as far as it concerns this cache, which transforms
+// nothing. The first of several values of a directive counts
 // (§4.2.1); a value that is no count of seconds counts as 0, which is stale.
 type directives struct {
-	noStore, noCache, noTransform, onlyIfCached bool
-	private, public, immutable                  bool
-	mustRevalidate, proxyRevalidate             bool
-	mustUnderstand                              bool
+	noStore, noCache, onlyIfCached  bool
+	private, public, immutable      bool
+	mustRevalidate, proxyRevalidate bool
+	mustUnderstand                  bool
 
 	maxAge, sMaxAge    seconds
 	minFresh, maxStale seconds // maxStale without a value is maxSeconds
@@ -70,8 +71,6 @@ func (d *directives) take(item string) {
 		d.mustUnderstand = true
 	case equalFold(name, "immutable"):
 		d.immutable = true
-	case equalFold(name, "no-transform"):
-		d.noTransform = true
 	case equalFold(name, "only-if-cached"):
 		d.onlyIfCached = true
 	case equalFold(name, "max-age"):
