@@ -84,7 +84,7 @@ func (p *certificates) account(_ context.Context, c credentials) (string, error)
 func certificateName(c *x509.Certificate) string {
 	names := append([]string{c.Subject.CommonName}, c.EmailAddresses...)
 	for _, name := range append(names, c.DNSNames...) {
-		if ValidName(name) {
+		if validName(name) {
 			return name
 		}
 	}

@@ -38,12 +38,12 @@ func readCredentials(values []string) credentials {
 // isClientName reports whether s may be a name with a suffix.
 func isClientName(s string) bool {
 	name, suffix, _ := strings.Cut(s, "+")
-	return ValidName(name) && len(suffix) <= maxName && utf8.ValidString(suffix) && !hasControl(suffix)
+	return validName(name) && len(suffix) <= maxName && utf8.ValidString(suffix) && !hasControl(suffix)
 }
 
-// ValidName reports whether s can name an account: a plus sign begins what
+// validName reports whether s can name an account: a plus sign begins what
 // keeps one account's uses apart, and a colon ends the name (RFC 7617 §2).
-func ValidName(s string) bool {
+func validName(s string) bool {
 	return s != "" && len(s) <= maxName && utf8.ValidString(s) && !hasControl(s) &&
 		!strings.ContainsAny(s, "+:#,") && strings.TrimSpace(s) == s
 }

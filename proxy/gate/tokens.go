@@ -66,7 +66,7 @@ const (
 // Sign returns a token that lets name in until expiry, and its id, by which
 // it can be revoked. It fails on a name that no account can have.
 func (k Key) Sign(name string, expiry time.Time) (token, id string, err error) {
-	if !ValidName(name) {
+	if !validName(name) {
 		return "", "", fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
 	}
 	payload := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
@@ -168,7 +168,7 @@ func parseRevoked(data []byte) (map[string]bool, error) {
 
 // Revoke adds a user name or token id to a list of what enters no more.
 func Revoke(path, what string) error {
-	if !ValidName(what) {
+	if !validName(what) {
 		return errors.New("that is neither a user name nor a token id")
 	}
 	path = resolved(path)

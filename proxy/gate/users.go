@@ -88,7 +88,7 @@ func parseUsers(data []byte) (*accounts, error) {
 		switch {
 		case !found:
 			return nil, fmt.Errorf("line %d is not name:hash", number)
-		case !ValidName(name):
+		case !validName(name):
 			return nil, fmt.Errorf("line %d: a name has 1 to %d bytes, without blanks around it, controls and + : # ,", number, maxName)
 		}
 		h, err := parseHash(text)
@@ -230,7 +230,7 @@ func (u *users) turn(ctx context.Context, source netip.Addr) (done func(), err e
 // of the one of that name, and makes the file if there is none.
 func SetUser(path, name, password string) error {
 	switch {
-	case !ValidName(name):
+	case !validName(name):
 		return fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
 	case password == "":
 		return errors.New("the password is empty")

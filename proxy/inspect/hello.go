@@ -11,7 +11,7 @@ type Hello struct {
 	Protocols  []string // ALPN, in the client's order; nil without
 }
 
-// Errors of [ParseHello] and [ReadHello].
+// Errors of [ReadHello].
 var (
 	ErrNotTLS   = errors.New("not a TLS ClientHello")
 	errTooShort = errors.New("the ClientHello is not complete")
@@ -23,13 +23,15 @@ const maxHello = 16 << 10
 
 // ReadHello reads from r, of which early was read already, until a whole
 // ClientHello is there. raw holds all bytes read, whatever the outcome: they
-// belong to whoever goes on with the connection. It returns [ErrNotTLS] as
-// soon as the bytes can be no ClientHello, or r's error.
+// belong to whoever goes on with the connection. It takes the form of RFC 8446
+// alone, with every length exact: what two parsers could read differently is
+// [ErrNotTLS], which is returned as soon as the bytes can be no ClientHello. Any
+// other error is r's.
 func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 	raw = early
 	chunk := make([]byte, 4<<10)
 	for {
-		if h, err = ParseHello(raw); err != errTooShort {
+		if h, err = parseHello(raw); err != errTooShort {
 			return raw, h, err
 		}
 		if len(raw) > maxHello+len(chunk) {
@@ -43,10 +45,9 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 	}
 }
 
-// ParseHello reads the ClientHello at the beginning of b, which may hold more.
-// It takes the form of RFC 8446 alone, with every length exact: what two
-// parsers could read differently is [ErrNotTLS].
-func ParseHello(b []byte) (Hello, error) {
+// parseHello reads the ClientHello at the beginning of b, which may hold more. It
+// returns errTooShort if b is the beginning of one, else [ErrNotTLS].
+func parseHello(b []byte) (Hello, error) {
 	message, err := handshake(b)
 	if err != nil {
 		return Hello{}, err

@@ -34,19 +34,19 @@ func TestParseHello(t *testing.T) {
 		{InsecureSkipVerify: true},
 	} {
 		raw := hello(t, config)
-		h, err := ParseHello(raw)
+		h, err := parseHello(raw)
 		if err != nil || h.ServerName != config.ServerName || !slices.Equal(h.Protocols, config.NextProtos) {
 			t.Errorf("%+v, %v", h, err)
 		}
 		for n := range raw {
-			if _, err := ParseHello(raw[:n]); err != errTooShort {
+			if _, err := parseHello(raw[:n]); err != errTooShort {
 				t.Fatalf("%d bytes of %d: %v", n, len(raw), err)
 			}
 		}
-		if h2, err := ParseHello(append(bytes.Clone(raw), "more"...)); err != nil || h2.ServerName != h.ServerName {
+		if h2, err := parseHello(append(bytes.Clone(raw), "more"...)); err != nil || h2.ServerName != h.ServerName {
 			t.Errorf("with bytes behind: %v", err)
 		}
-		if h3, err := ParseHello(inRecords(raw, 7)); err != nil || h3.ServerName != h.ServerName {
+		if h3, err := parseHello(inRecords(raw, 7)); err != nil || h3.ServerName != h.ServerName {
 			t.Errorf("in small records: %v", err)
 		}
 		got, h4, err := ReadHello(iotest.OneByteReader(bytes.NewReader(raw[10:])), raw[:10:10])
@@ -93,7 +93,7 @@ func TestNotTLS(t *testing.T) {
 		"a space in the name":    edit(withSNI+3, ' '),
 		"a name of another type": edit(withSNI-3, 1),
 	} {
-		if _, err := ParseHello(b); err != ErrNotTLS {
+		if _, err := parseHello(b); err != ErrNotTLS {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -119,7 +119,7 @@ func FuzzParseHello(f *testing.F) {
 	f.Add(longer)
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := ParseHello(b)
+		h, err := parseHello(b)
 		if err != nil && err != ErrNotTLS && err != errTooShort {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func FuzzParseHello(f *testing.F) {
 			}
 		}
 		// What comes after a whole hello changes nothing.
-		again, err := ParseHello(append(bytes.Clone(b), 0))
+		again, err := parseHello(append(bytes.Clone(b), 0))
 		if err != nil || again.ServerName != h.ServerName {
 			t.Fatalf("%v", err)
 		}
