@@ -38,9 +38,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		e.apart = true // a later use could not repeat the interim response
 	}
 	o := c.options.Load()
-	if e != nil && (resp.ContentLength > o.Object || o.Memory < 0 ||
-		c.store.inflight.Load()+max(resp.ContentLength, 0) > flightBudget(o) ||
-		c.store.lingering.Load()+max(resp.ContentLength, 0) > o.Memory) {
+	if !c.mayHold(resp.ContentLength, o) {
 		e = nil
 	}
 	c.mu.Lock()
@@ -68,6 +66,15 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.seat(f)
 	c.mu.Unlock()
+}
+
+// mayHold reports whether a body of that length, -1 if it is unknown, may be stored,
+// and there is room for it on its way and while slow readers hold on to others.
+func (c *Cache) mayHold(length int64, o *Options) bool {
+	size := max(length, 0)
+	return o.Memory >= 0 && length <= o.Object &&
+		c.store.inflight.Load()+size <= flightBudget(o) &&
+		c.store.lingering.Load()+size <= o.Memory
 }
 
 // flightBudget is how many bytes of bodies may be on their way into the store: a
@@ -318,24 +325,10 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 // supersede removes an old entry in favour of a newer one for the same
 // request, after taking over what both share. The caller holds c.mu.
 func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) {
-	if !whole(e) && whole(old) && e.coding() != old.coding() {
-		return // whatever the tag says, it is not a part of that
-	}
 	if disguised && !whole(e) && !old.seenBy(viewers) {
 		return // with it they would have what only others fetched
 	}
-	switch same := e.strong() && old.etag == e.etag && e.coding() == old.coding(); {
-	case e.part != nil && old.part == nil && !same && !e.strong():
-		return // the whole one can answer what the part cannot
-	case e.part != nil && old.part == nil && same:
-		e.header = updated(old.header, e.header, &e.directives) // RFC 9111 §3.4
-		e.directives = parseDirectives(e.header["Cache-Control"])
-		e.becomeWhole(old.body, old)
-	case e.part != nil && old.part != nil && same:
-		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
-			e.takeParts(joined)
-		}
-	case e.part != nil && old.part != nil && e.part.replay != old.part.replay:
+	if !e.takeOver(old) {
 		return
 	}
 	if disguised {
@@ -355,6 +348,30 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 		}
 	}
 	c.store.remove(old)
+}
+
+// takeOver gives a partial e what old holds of the same representation. It reports
+// false if old is to stay beside e, since it can answer what e cannot.
+func (e *entry) takeOver(old *entry) bool {
+	same := e.strong() && old.etag == e.etag && e.coding() == old.coding()
+	switch {
+	case whole(e):
+	case whole(old) && e.coding() != old.coding():
+		return false // whatever the tag says, e is no part of that
+	case whole(old) && same:
+		e.header = updated(old.header, e.header, &e.directives) // RFC 9111 §3.4
+		e.directives = parseDirectives(e.header["Cache-Control"])
+		e.becomeWhole(old.body, old)
+	case whole(old):
+		return e.strong() // then old is of another version
+	case same:
+		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
+			e.takeParts(joined)
+		}
+	default:
+		return e.part.replay == old.part.replay
+	}
+	return true
 }
 
 // seenBy reports whether each of the clients has a view of e.
