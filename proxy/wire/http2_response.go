@@ -66,8 +66,8 @@ func (w *http2Response) writeHeader(status int) {
 	w.wroteHeader = true
 	w.status = status
 	w.length = declaredLength(w.header)
-	tunnel := w.r.Method == http.MethodConnect && status/100 == 2
-	w.empty = w.r.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified || tunnel
+	tunnel, noLength := opensTunnel(w.r.Method, status), contentless(w.r.Method, status)
+	w.empty = w.r.Method == http.MethodHead || noLength
 	if !w.empty {
 		if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
 			w.trailers = sortedNames(t, nil)
@@ -76,7 +76,6 @@ func (w *http2Response) writeHeader(status int) {
 	if !w.st.waitForRoom() {
 		return
 	}
-	noLength := tunnel || status == http.StatusNoContent || status == http.StatusNotModified
 	end := (w.empty || w.length == 0) && !tunnel // gRPC takes an answer without a body for no other (its "Trailers-Only")
 	w.st.h.sendHead(w.st.id, end, func(emit func(name, value string)) {
 		emit(":status", strconv.Itoa(status))
@@ -251,7 +250,7 @@ func (w *http2Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case w.st.hijacked:
 		return nil, nil, http.ErrHijacked
-	case w.r.Method != http.MethodConnect || !w.wroteHeader || w.status/100 != 2:
+	case !w.wroteHeader || !opensTunnel(w.r.Method, w.status):
 		return nil, nil, http.ErrNotSupported
 	case w.st.err != nil:
 		return nil, nil, w.st.err

@@ -12,9 +12,7 @@ import (
 func (w *responseWriter) begin() {
 	w.head = smallBuffers.Get().(*[]byte)
 	b := appendStatusLine(*w.head, w.status)
-	w.empty = w.r.Method == http.MethodHead || w.status == http.StatusNoContent ||
-		w.status == http.StatusNotModified || w.status == http.StatusSwitchingProtocols ||
-		w.r.Method == http.MethodConnect && w.status/100 == 2
+	w.empty = w.r.Method == http.MethodHead || contentless(w.r.Method, w.status)
 	w.length = declaredLength(w.header)
 	if te := w.header["Transfer-Encoding"]; te != nil {
 		w.length = -1 // the body is framed here, as chunks if it must
@@ -28,6 +26,22 @@ func (w *responseWriter) begin() {
 		b = appendDate(b)
 	}
 	*w.head = w.appendFields(b)
+}
+
+// contentless tells whether a response has no content and no length: RFC 9110 §8.6
+// forbids the latter, or makes it that of another response.
+func contentless(method string, status int) bool {
+	switch status {
+	case http.StatusNoContent, http.StatusNotModified, http.StatusSwitchingProtocols:
+		return true
+	}
+	return opensTunnel(method, status)
+}
+
+// opensTunnel tells whether the connection, or stream, is a tunnel after the
+// response (RFC 9110 §9.3.6).
+func opensTunnel(method string, status int) bool {
+	return method == http.MethodConnect && status/100 == 2
 }
 
 // declaredLength returns the handler's Content-Length, or -1 if that is none.
@@ -81,9 +95,7 @@ func (w *responseWriter) frame(last bool) {
 	}
 	b := *w.head
 	switch {
-	case w.status == http.StatusNoContent || w.status == http.StatusNotModified ||
-		w.status == http.StatusSwitchingProtocols || w.r.Method == http.MethodConnect && w.status/100 == 2:
-		// RFC 9110 §8.6 forbids a length, or makes it one of another response.
+	case contentless(w.r.Method, w.status):
 	case w.length >= 0:
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, w.length, 10)
@@ -121,7 +133,7 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 		w.closeAfter = true // unless hijacked
 		return b
 	}
-	if w.r.Method == http.MethodConnect && w.status/100 == 2 {
+	if opensTunnel(w.r.Method, w.status) {
 		w.closeAfter = true // unless hijacked
 		return b
 	}

@@ -133,8 +133,6 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		return c.data(f)
 	case frameHeaders, frameContinuation:
 		return c.head(f)
-	}
-	switch f.kind {
 	case frameWindowUpdate: // of those an upload needs many, and they cost nothing
 	case frameReset: // ends what we began
 	default:
