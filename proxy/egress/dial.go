@@ -184,8 +184,9 @@ func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, ok c
 	return winner, nil
 }
 
-// telling returns the one of two failures that says more about the origin: it
-// is silent, or it refuses, before there being no way to one of its addresses.
+// telling returns the one of two failures that says more about the origin. That it
+// is silent says most, then that it refuses; that there is no route to one of its
+// addresses says least.
 func telling(a, b error) error {
 	rank := func(err error) int {
 		switch {

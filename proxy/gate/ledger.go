@@ -107,10 +107,10 @@ func untilMidnight(now time.Time) time.Duration {
 	return now.Truncate(day).Add(day).Sub(now)
 }
 
-// Refusals: to say no costs little, but who asks ten thousand times a second
-// would be told so at the cost of everybody else. After some at once, each
-// source hears so many a second, its requests wait for their turn, and only so
-// many wait.
+// Refusals. To say no costs little; to say it ten thousand times a second to one
+// client costs all others a lot. So each source gets refusalBurst refusals at once
+// and refusalRate a second from then on. Others wait for their turn, for no longer
+// than longestHold; where the queue is longer than that, there is no answer.
 const (
 	refusalRate  = 20
 	refusalBurst = 100
@@ -119,13 +119,13 @@ const (
 
 // Hold returns how long the answer to a client at addr that is not let in
 // should be held back. Call it once for each such answer. If ok is false, too
-// many wait already: there should be none.
+// many wait already: give no answer.
 func (g *Gate) Hold(addr netip.Addr) (wait time.Duration, ok bool) {
 	return g.refusal(addr, longestHold)
 }
 
-// Answers reports whether a client at addr that is not let in should be
-// answered at once, or not at all. It is for those who cannot be made to wait.
+// Answers reports whether a client at addr that is not let in should be answered;
+// if so, at once. It is [Gate.Hold] for answers that cannot be held back.
 func (g *Gate) Answers(addr netip.Addr) bool {
 	_, now := g.refusal(addr, 0)
 	return now
@@ -149,10 +149,10 @@ func (g *Gate) count(addr netip.Addr, do func(a *account, now time.Duration)) {
 	do(a, g.options.Now().Sub(l.begun))
 }
 
-// Forgive undoes one refusal of a client at addr: many say who they are only when
-// they are asked, on every connection anew. Call it once at most for each, when
-// the connection that heard it is let in; what is refused to others behind the same
-// address stays refused.
+// Forgive takes back one refusal of a client at addr. Many clients send credentials
+// only when they are asked, on each connection anew, so that every connection costs
+// them a refusal. Call it at most once for each such refusal, when a request on the
+// same connection is let in. Refusals of others at the same address still count.
 func (g *Gate) Forgive(addr netip.Addr) {
 	l := g.state.ledger
 	l.mu.Lock()
@@ -188,8 +188,9 @@ func (g *Gate) Disturbed(addr netip.Addr, n int) (ok bool) {
 	return ok
 }
 
-// Connections come at most at this many times the rate of requests: there is
-// no use in more than one for each, and who asks too much should be told so.
+// connectionsPerRequest is how many connections a source may open for each request
+// that it may make. It needs one at most; the others let a client that does too much
+// come and be told so.
 const connectionsPerRequest = 3
 
 // A connection that had to be cut counts as those that could have come
