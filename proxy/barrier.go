@@ -16,12 +16,12 @@ const barredFor = 5 * time.Second
 // mostBarred bounds what is asked of every packet that opens a connection.
 const mostBarred = 48
 
-// A barrier has the system take no connections from sources that keep coming:
-// to accept one and to close it costs both sides more than the client's next
-// attempt, which the system of one that is not answered at all makes after a
-// second, then after three, then seven. Connections that are open stay open.
-// Where the system knows no such thing, nobody is ever barred. The zero value
-// is ready to use, and safe for concurrent use.
+// A barrier has the system take no connections from sources that keep coming. A
+// client whose connection is accepted and closed is back at once. One that is not
+// answered at all is left to its own system, which tries again after one second,
+// then after two more, then after four. Connections that are open stay open.
+// Where the system cannot do this, nobody is ever barred. The zero value is ready
+// to use, and safe for concurrent use.
 type barrier struct {
 	mu        sync.Mutex
 	listeners map[syscall.RawConn]struct{}
@@ -65,11 +65,11 @@ func (b *barrier) bar(addr netip.Addr) bool {
 	}
 	b.until[source] = time.Now().Add(barredFor)
 	if already {
-		return true // and the last that had come by then
+		return true // this connection was accepted before the source was barred
 	}
 	if !b.setAll() {
 		delete(b.until, source)
-		b.setAll() // or nobody would lift it where it stands
+		b.setAll() // for the listeners that took it, where nobody would lift it
 		return false
 	}
 	if len(b.until) == 1 {

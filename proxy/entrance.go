@@ -162,9 +162,9 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 	return leave, err == nil
 }
 
-// turnAway ends a connection that is not let in, with an answer if that can be
-// understood. Who keeps coming is not even answered; a relay, which would be
-// barred with all its clients, comes on.
+// turnAway ends a connection that is not let in, with an answer if the client could
+// read one. A client that keeps coming gets none, and is barred if the system can do
+// that. A relay is not barred: all its other clients would be too.
 func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, relayed bool, protocol Protocol, err error) {
 	a := p.current.Load()
 	client, isTCP := remote.(*net.TCPAddr)

@@ -37,11 +37,11 @@ type exchange struct {
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
 
-	asked   requestLine   // what goproxy gets back at the first step
+	asked   requestLine   // withheld from goproxy until the first step
 	visitor cache.Visitor // whom the cache answers
 	header  http.Header   // of the final response, until it is written
 	body    storedBody    // of the final response
-	copying bool          // goproxy copies it
+	copying bool          // goproxy copies the body: the head is written
 
 	interim sync.Mutex // held while a 1xx is written
 	final   bool       // the final response is known; guarded by interim
@@ -69,8 +69,8 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 	return e
 }
 
-// A requestLine is what goproxy writes out of each request, for a log that
-// nobody reads: it costs a tenth of an exchange.
+// A requestLine is what goproxy formats of each request for its log. Nobody reads
+// that log, and formatting a URL costs a tenth of an exchange.
 type requestLine struct {
 	method, host string
 	url          *url.URL
@@ -79,14 +79,15 @@ type requestLine struct {
 // noURL is absolute, as goproxy wants it.
 var noURL = &url.URL{Scheme: "http"}
 
-// withhold takes the request line out of r.
+// withhold takes the request line out of r, so that goproxy has little to format;
+// giveBack puts it back before anything looks at it.
 func withhold(r *http.Request) requestLine {
 	line := requestLine{r.Method, r.Host, r.URL}
 	r.Method, r.Host, r.URL = "", "", noURL
 	return line
 }
 
-// giveBack is the first step.
+// giveBack is the first step. See withhold.
 func (a *assembly) giveBack(e *exchange, r *http.Request) (*http.Request, *failure) {
 	r.Method, r.Host, r.URL = e.asked.method, e.asked.host, e.asked.url
 	return r, nil
@@ -171,9 +172,9 @@ func handOver(e *exchange, resp *http.Response) *http.Response {
 	return resp
 }
 
-// Header implements [http.ResponseWriter]. Once the head is written goproxy
-// looks there for bodies to flush piece by piece, which the wire does anyway;
-// it flushes before it adds trailers.
+// Header implements [http.ResponseWriter]. While goproxy copies the body, it finds
+// no header: it would look there whether to flush each piece, which the wire does
+// anyway. It calls Flush before it adds trailers, and finds the header again.
 func (e *exchange) Header() http.Header {
 	switch {
 	case e.header != nil:

@@ -309,9 +309,9 @@ func (s *secureOrigins) opened(ctx context.Context, p *place, o *opening, cc *wi
 	switch {
 	case err != nil:
 		p.verified = time.Time{}
-		if ctx.Err() == nil {
+		if ctx.Err() == nil { // else it is about the client that went away, not the origin
 			o.err = err
-		} // else it is the one's who went away
+		}
 		return
 	case cc == nil:
 		p.verified = time.Now()
