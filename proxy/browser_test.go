@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -125,5 +127,28 @@ func TestBrowserByPAC(t *testing.T) {
 	}
 	if len(w.requests(strings.TrimPrefix(local.URL, "http://"))) != 0 {
 		t.Error("a local page went through the proxy")
+	}
+}
+
+// TestBrowserStaysBehindAProxyThatIsDown: with the PAC file in its URL, Chromium
+// goes nowhere else when guise was never there to be asked for it.
+func TestBrowserStaysBehindAProxyThatIsDown(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		io.WriteString(rw, "<title>direct</title>")
+	}))
+	defer site.Close()
+	down := listen(t)
+	down.Close()
+	tab := startChromium(t, t.TempDir(),
+		chromedp.Flag("host-resolver-rules", "MAP * "+site.Listener.Addr().String()+", EXCLUDE 127.0.0.1"),
+		chromedp.Flag("proxy-pac-url", PACDataURL(down.Addr().String(), false)),
+	)
+	if got := title(t, tab, "http://nas.home.arpa/"); got != "direct" {
+		t.Errorf("a local page has the title %q", got)
+	}
+	limited, cancel := context.WithTimeout(tab, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(limited, chromedp.Navigate("http://site.example/")); err == nil || !strings.Contains(err.Error(), "ERR_PROXY_CONNECTION_FAILED") {
+		t.Errorf("a page that guise should carry: %v", err)
 	}
 }

@@ -308,3 +308,6 @@ func (p *Proxy) Close() error {
 // PAC returns the PAC file for browsers that reach the proxy at address, a
 // host:port, over TLS if secure is set.
 func PAC(address string, secure bool) string { return console.PAC(address, secure) }
+
+// PACDataURL returns the same as a URL that browsers have without asking.
+func PACDataURL(address string, secure bool) string { return console.PACDataURL(address, secure) }

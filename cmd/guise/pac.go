@@ -14,7 +14,7 @@ import (
 
 func newPACCommand(p *program) *cobra.Command {
 	var address string
-	var secure bool
+	var secure, dataURL bool
 	cmd := &cobra.Command{
 		Use:   "pac",
 		Short: "Print the PAC file for browsers",
@@ -22,8 +22,14 @@ func newPACCommand(p *program) *cobra.Command {
 /proxy.pac: local names and private networks go direct, everything else to
 guise, and nothing falls back to a direct connection.
 
+A browser that cannot fetch a PAC file goes direct all the same, as when it
+starts before guise does. With --data-url the file is printed as a URL that
+holds it, for the browser's automatic proxy configuration URL: then there is no
+way around guise while guise is down. Chromium takes no file: URL, and goes
+direct with one.
+
 Without --address it names the first listener that browsers take HTTP to.`,
-		Example: `  guise pac > guise.pac
+		Example: `  guise pac --data-url
   guise pac --address 192.168.1.2:8118`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if address != "" && !isHostPort(address) {
@@ -46,12 +52,17 @@ Without --address it names the first listener that browsers take HTTP to.`,
 				}
 				address, secure = reachable(c.Listeners[i].Address), c.Listeners[i].Protocol == config.HTTPS
 			}
-			_, err = fmt.Fprint(p.stdout, proxy.PAC(address, secure))
+			text := proxy.PAC(address, secure)
+			if dataURL {
+				text = proxy.PACDataURL(address, secure) + "\n"
+			}
+			_, err = fmt.Fprint(p.stdout, text)
 			return err
 		}),
 	}
 	cmd.Flags().StringVar(&address, "address", "", "`HOST:PORT` by which browsers reach guise")
 	cmd.Flags().BoolVar(&secure, "secure", false, "with --address: browsers reach guise over TLS there")
+	cmd.Flags().BoolVar(&dataURL, "data-url", false, "print it as a URL that holds the file")
 	return cmd
 }
 

@@ -65,9 +65,9 @@ func start(w http.ResponseWriter, r *http.Request, now State) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	if err := startPage.Execute(w, struct {
 		State
-		Scheme, Address string
-		Purges          bool
-	}{now, scheme(r), address(r), onThisMachine(r)}); err != nil {
+		Scheme, Address, DataURL string
+		Purges                   bool
+	}{now, scheme(r), address(r), PACDataURL(address(r), r.TLS != nil), onThisMachine(r)}); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 )
@@ -51,6 +52,13 @@ func PAC(address string, secure bool) string {
 		kind = "HTTPS"
 	}
 	return fmt.Sprintf(pacText, kind, quoteJS(address))
+}
+
+// PACDataURL returns the same file as a URL that holds it (RFC 2397). Browsers
+// that cannot fetch a PAC file go direct, as when they start before guise does;
+// here is nothing to fetch.
+func PACDataURL(address string, secure bool) string {
+	return "data:" + pacType + ";base64," + base64.StdEncoding.EncodeToString([]byte(PAC(address, secure)))
 }
 
 // quoteJS keeps address from ending the string literal it stands in: an
