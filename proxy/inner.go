@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +16,8 @@ import (
 	"guise/proxy/tunnel"
 )
 
-// An inner is a client's connection whose TLS is ended here, below TLS.
+// An inner is a client's connection inside a CONNECT that is read here: what
+// lies below its TLS, or carries plain HTTP.
 type inner struct {
 	net.Conn                    // nil until it is taken over
 	rw       io.ReadWriter      // of it
@@ -23,6 +25,7 @@ type inner struct {
 	greeting []byte             // answers the CONNECT
 	early    []byte             // read already
 	target   egress.Target      // of the CONNECT
+	plain    bool               // without TLS
 	mode     inspect.Mode       // of the target's host
 	name     string             // in the client's hello
 	fault    *failure           // of the origin's certificate; nil for none
@@ -35,6 +38,19 @@ type inner struct {
 	// What the client showed with its CONNECT, and does not show again.
 	outer         *tls.ConnectionState
 	authorization []string
+}
+
+// newInner answers a CONNECT to t, whose client's address was parsed before.
+func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) *inner {
+	return &inner{
+		remote:        net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.RemoteAddr)),
+		target:        t,
+		visit:         v,
+		end:           v.hand(),
+		greeting:      greeting(w, r),
+		outer:         r.TLS,
+		authorization: r.Header["Proxy-Authorization"],
+	}
 }
 
 // RemoteAddr returns the client's address as the CONNECT came from it, which
@@ -56,6 +72,14 @@ func (in *inner) Read(p []byte) (int, error) {
 }
 
 func (in *inner) Write(p []byte) (int, error) { return in.rw.Write(p) }
+
+// CloseWrite ends this side's bytes, if the connection has two sides.
+func (in *inner) CloseWrite() error {
+	if half, ok := in.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
 
 // Close notes whether the client accepted the certificate.
 func (in *inner) Close() error {
@@ -81,17 +105,18 @@ func (in *inner) cut() {
 
 type innerKey struct{}
 
-// innerContext gives the requests of an inspected connection its *inner.
+// innerContext gives the requests of a connection inside a CONNECT its *inner.
 func innerContext(ctx context.Context, nc net.Conn) context.Context {
 	if tc, ok := nc.(*tls.Conn); ok {
-		if in, ok := tc.NetConn().(*inner); ok {
-			return context.WithValue(ctx, innerKey{}, in)
-		}
+		nc = tc.NetConn()
+	}
+	if in, ok := nc.(*inner); ok {
+		return context.WithValue(ctx, innerKey{}, in)
 	}
 	return ctx
 }
 
-// innerOf returns the inspected connection that a request came on, or nil.
+// innerOf returns the connection inside a CONNECT that a request came on, or nil.
 func innerOf(ctx context.Context) *inner {
 	in, _ := ctx.Value(innerKey{}).(*inner)
 	return in
@@ -107,7 +132,7 @@ func (in *inner) enter(ctx context.Context, g *gate.Gate, remote netip.Addr) gat
 	return entrant
 }
 
-// absolute brings a request of an inspected connection into the form that
+// absolute brings a request of a connection inside a CONNECT into the form that
 // clients send to proxies. It must be for the host that CONNECT was allowed
 // for; no other was checked against the rules.
 func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
@@ -117,17 +142,21 @@ func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 	if !in.spoke.Swap(true) {
 		in.memory.Works(in.visit.Visitor(), in.target.Host)
 	}
-	target, err := egress.Canonical(r.Host, 443)
+	scheme, port := "https", uint16(443)
+	if in.plain {
+		scheme, port = "http", webPort
+	}
+	target, err := egress.Canonical(r.Host, port)
 	switch {
 	case r.Method == http.MethodConnect:
 		return r, &nestedConnect
 	case err != nil:
 		return r, &badTarget
-	case target != in.target, r.URL.IsAbs() && r.URL.Scheme != "https":
+	case target != in.target, r.URL.IsAbs() && r.URL.Scheme != scheme:
 		return r, &misdirected
 	}
 	u := *r.URL
-	u.Scheme, u.Host = "https", target.HostHeader(443)
+	u.Scheme, u.Host = scheme, target.HostHeader(port)
 	r2 := *r
 	r2.URL = &u
 	return &r2, nil

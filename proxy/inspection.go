@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -95,25 +94,10 @@ func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
 // is there, the connection can still become a tunnel. It calls approached when
 // the origin was asked.
 func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target, mode inspect.Mode, approached func()) {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		approached()
-		notAdmitted.write(w, r)
-		return
-	}
-	in := &inner{
-		remote:        net.TCPAddrFromAddrPort(remote),
-		target:        t,
-		mode:          mode,
-		visit:         v,
-		end:           v.hand(),
-		greeting:      greeting(w, r),
-		outer:         r.TLS,
-		authorization: r.Header["Proxy-Authorization"],
-		memory:        a.inspects.memory,
-	}
+	in := newInner(w, r, v, t)
+	in.mode, in.memory = mode, a.inspects.memory
 	approached = sync.OnceFunc(approached)
-	err = p.tunnels.take(w, func(conn net.Conn, early []byte) {
+	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
 		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
 		settled := false
 		defer func() {

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"guise/proxy/calls"
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
 	"guise/proxy/socks"
 	"guise/proxy/tunnel"
+	"guise/proxy/wire"
 )
 
 // established answers a CONNECT, ahead of the origin's first byte. It carries
@@ -34,19 +36,26 @@ func greeting(w http.ResponseWriter, r *http.Request) []byte {
 
 // connect opens a tunnel, unless the host is inspected. The bytes in a tunnel
 // belong to client and origin; only the destination is checked (RFC 9110
-// §9.3.6).
+// §9.3.6). To port 80, where tunnels may go to other ports alone, it is plain
+// HTTP that is filtered: so browsers send WebSockets (RFC 6455 §4.1).
 func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	target, err := egress.Canonical(r.URL.Host, 0)
 	if err != nil {
 		badTarget.write(w, r)
 		return
 	}
-	if err := a.egress.Allow(egress.Connect, target); err != nil {
+	err = a.egress.Allow(egress.Connect, target)
+	plain := err != nil && target.Port == webPort && a.egress.Allow(egress.Plain, target) == nil
+	if err != nil && !plain {
 		failureOf(err).write(w, r)
 		return
 	}
 	if err := v.use.Tunnel(); err != nil {
 		a.refusal(err).write(w, r)
+		return
+	}
+	if plain {
+		p.servePlain(a, w, r, v, target)
 		return
 	}
 	connected, ok := a.nesting.enter(r)
@@ -72,6 +81,33 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 	o.FromOrigin = greeting(w, r)
 	p.tunnels.run(w, origin, o, v.hand())
+}
+
+// servePlain answers a CONNECT and has the server read what comes: each request
+// inside goes the way of all others.
+func (p *Proxy) servePlain(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) {
+	in := newInner(w, r, v, t)
+	in.plain = true
+	in.spoke.Store(true) // there is no certificate to be refused
+	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
+		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
+		settled := false
+		defer func() {
+			if !settled { // also by a panic
+				in.Close()
+			}
+		}()
+		in.SetDeadline(time.Now().Add(a.options.Timeouts.Head))
+		if _, err := conn.Write(in.greeting); err != nil {
+			return
+		}
+		in.SetDeadline(time.Time{})
+		settled = true
+		p.server.ServeConn(in)
+	})
+	if err != nil {
+		in.Close()
+	}
 }
 
 // tunnelOptions are those of every tunnel of a visit.

@@ -202,6 +202,10 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return err
 	}
 	if err := way.Allow(egress.Connect, target); err != nil {
+		if target.Port == 80 && way.Allow(egress.Plain, target) == nil {
+			fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
+			return nil
+		}
 		return refused(err)
 	}
 	fmt.Fprintf(p.stdout, `The browser opens a tunnel to %s and encrypts what it sends.
