@@ -516,6 +516,22 @@ func TestSlowReadersHinderNobody(t *testing.T) {
 	}
 }
 
+// TestOriginThatTakesNoStreams: it holds nobody for longer than a response may
+// take.
+func TestOriginThatTakesNoStreams(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams})
+	}, impatient)
+	for range 2 * connsPerOrigin {
+		resp, _, err := read(client, "https://"+o.address+"/")
+		if err != nil || resp.StatusCode != http.StatusGatewayTimeout {
+			t.Fatal(resp, err)
+		}
+	}
+}
+
 // TestOriginThatNeverGreets: it holds nobody for longer than a handshake may
 // take.
 func TestOriginThatNeverGreets(t *testing.T) {

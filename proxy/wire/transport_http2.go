@@ -163,9 +163,11 @@ func (c *HTTP2Conn) reserve() bool {
 // usable tells whether streams may still begin.
 func (c *HTTP2Conn) usable() bool { return c.err == nil && !c.going && c.next < 1<<31 }
 
-// Wait waits for Reserve. It returns false if the connection takes no more
-// streams; then another is needed.
+// Wait waits for Reserve, as long as for a response. It returns false if the
+// connection takes no more streams; then another is needed.
 func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.t.ResponseTimeout, ErrResponseTimeout)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		c.changed.Broadcast()
