@@ -67,6 +67,7 @@ const (
 	ownMaxFrame    = 16 << 10  // what we take; the least there is, and enough
 	maxWindow      = 1<<31 - 1 // RFC 9113 §6.9.1
 	firstWindow    = 64<<10 - 1
+	maxSettings    = 100 // in a frame: each may be about the windows of all streams (CVE-2020-11080)
 )
 
 // An http2Fault ends a connection, or one stream if stream is not 0
@@ -192,6 +193,9 @@ func checkFrame(f frameHead) error {
 	case frameSettings:
 		if f.length%6 != 0 || f.has(flagAck) && f.length != 0 {
 			return connFault(codeFrameSize, "SETTINGS of a wrong length")
+		}
+		if f.length > 6*maxSettings {
+			return connFault(codeEnhanceYourCalm, "too many settings")
 		}
 	case frameGoAway:
 		if f.length < 8 {

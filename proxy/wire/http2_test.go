@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,8 +331,14 @@ func TestHTTP2Floods(t *testing.T) {
 			c.Head(2*i+1, false, plainGet...)
 			return c.WriteWindowUpdate(2*i+1, 1<<31-1)
 		},
-		"ping":       func(c *rawHTTP2, i uint32) error { return c.WritePing(false, [8]byte{}) },
-		"settings":   func(c *rawHTTP2, i uint32) error { return c.WriteSettings() },
+		"ping":     func(c *rawHTTP2, i uint32) error { return c.WritePing(false, [8]byte{}) },
+		"settings": func(c *rawHTTP2, i uint32) error { return c.WriteSettings() },
+		"many settings": func(c *rawHTTP2, i uint32) error {
+			if i == 0 {
+				return c.WriteSettings(slices.Repeat([]http2.Setting{{ID: http2.SettingInitialWindowSize}}, 1000)...)
+			}
+			return c.WriteData(1, false, nil) // which is wrong, and ends the connection for another reason
+		},
 		"priority":   func(c *rawHTTP2, i uint32) error { return c.WritePriority(2*i+1, http2.PriorityParam{}) },
 		"unknown":    func(c *rawHTTP2, i uint32) error { return c.WriteRawFrame(0xee, 0, 0, nil) },
 		"over limit": func(c *rawHTTP2, i uint32) error { return c.Head(2*i+1, false, plainGet...) },
