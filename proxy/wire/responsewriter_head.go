@@ -139,7 +139,7 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	}
 	// A client that waits for a 100 and gets this instead may send its body or
 	// not: what comes next could be either.
-	if w.c.srv.closing.Load() || w.awaited || w.body != nil && !w.body.mayPersist(last) {
+	if w.c.srv.closing.Load() || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(last) {
 		w.closeAfter = true
 	}
 	var options []string
@@ -160,6 +160,15 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 		return b
 	}
 	return appendFieldLine(b, "Connection", strings.Join(options, ", "))
+}
+
+// refusesTunnel tells whether what comes next may be meant for a tunnel that
+// does not open: some clients send it before they have the answer, on behalf of
+// others that they do not trust, and it must not be taken for a request
+// (RFC 9931). A client that is asked who it is may go on, unless it has sent
+// something already: nothing is done for it before it says so.
+func (w *responseWriter) refusesTunnel() bool {
+	return w.r.Method == http.MethodConnect && (w.status != http.StatusProxyAuthRequired || w.c.br.Buffered() > 0)
 }
 
 // interim sends a 1xx response, which HTTP/1.0 does not know.

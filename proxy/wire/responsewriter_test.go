@@ -359,6 +359,30 @@ func TestPersistence(t *testing.T) {
 	}
 }
 
+// What was meant for a tunnel that does not open is no request (RFC 9931).
+func TestRefusedTunnelCloses(t *testing.T) {
+	const connect = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
+	const next = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	for _, status := range []int{403, 407, 502} {
+		addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "CONNECT" {
+				w.WriteHeader(status)
+			}
+		}, nil)
+		got := talk(t, addr, connect+next)
+		if n := strings.Count(got, "HTTP/1.1 "); n != 1 || !strings.Contains(got, "Connection: close") {
+			t.Errorf("%d: %d answers: %q", status, n, got)
+		}
+		nc := dial(t, addr)
+		io.WriteString(nc, connect)
+		resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		if err != nil || resp.StatusCode != status || resp.Close != (status != 407) {
+			t.Errorf("got %v, %v", resp, err)
+		}
+		nc.Close()
+	}
+}
+
 func TestHijack(t *testing.T) {
 	tests := []struct {
 		name, head string
