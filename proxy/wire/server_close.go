@@ -61,10 +61,10 @@ func lingerOn(nc net.Conn) {
 		return
 	}
 	nc.SetReadDeadline(time.Now().Add(lingerTime))
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	buf := smallBuffers.Get().(*[]byte) // most send nothing, and all may wait at once
+	defer smallBuffers.Put(buf)
 	for total := 0; total < lingerBytes; {
-		n, err := nc.Read(*buf)
+		n, err := nc.Read((*buf)[:cap(*buf)])
 		if err != nil {
 			return
 		}
