@@ -2,7 +2,9 @@ package wire
 
 // data passes a DATA frame on to its stream.
 func (h *http2Conn) data(f frameHead) error {
-	length, padding, err := readPadding(h.c.br, f)
+	c := h.c
+	c.perRead = true
+	length, padding, err := readPadding(c.br, f)
 	if err != nil {
 		return err
 	}
@@ -18,8 +20,7 @@ func (h *http2Conn) data(f frameHead) error {
 	if st == nil || err != nil {
 		return h.skipFor(length+padding, err)
 	}
-	h.c.perRead = true
-	if err := eachPiece(h.c.br, length, func(piece []byte) error {
+	if err := eachPiece(c.br, length, func(piece []byte) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		st.accept(piece)

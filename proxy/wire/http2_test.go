@@ -493,6 +493,10 @@ func TestHTTP2Timeouts(t *testing.T) {
 				<-r.Context().Done()
 			}
 		}},
+		"padding that is not said": {Timeouts{Head: long, KeepAlive: long, Body: short, Write: long}, func(c *rawHTTP2) {
+			c.Head(1, false, plainGet...)
+			c.Conn.Write([]byte{0, 1, 0, frameData, flagPadded, 0, 0, 0, 1})
+		}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
 		"half a body": {Timeouts{Head: long, KeepAlive: 10 * short, Body: short, Write: long}, func(c *rawHTTP2) {
 			c.Head(1, false, plainGet...)
 		}, func(w http.ResponseWriter, r *http.Request) {
