@@ -21,6 +21,11 @@ const attemptDelay = 250 * time.Millisecond
 // for thousands, and whoever owns a name may list others' machines there.
 const mostAttempts = 32
 
+// attemptsAtOnce bounds those that run at a time, each of which holds a descriptor.
+// One that as many wait behind is given up in time for them, but not before it sent
+// a second SYN.
+const attemptsAtOnce = 8
+
 // KeepAlive finds dead peers of connections that say nothing for long.
 var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
@@ -151,16 +156,21 @@ func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, ok c
 	defer head.Stop()
 	for next, running := 0, 0; running > 0 || winner == nil && next < len(addrs); {
 		start := head.C
-		if winner != nil || next == len(addrs) {
+		if winner != nil || next == len(addrs) || running == attemptsAtOnce {
 			start = nil
 		}
 		select {
 		case <-start:
 			to := netip.AddrPortFrom(addrs[next], port)
+			attempt, end := ctx, context.CancelFunc(func() {})
+			if next+attemptsAtOnce < len(addrs) {
+				attempt, end = context.WithTimeout(ctx, attemptsAtOnce*attemptDelay)
+			}
 			next++
 			running++
 			go func() {
-				conn, err := e.connect(ctx, to, ok)
+				defer end()
+				conn, err := e.connect(attempt, to, ok)
 				outcomes <- outcome{conn, err}
 			}()
 			head.Reset(attemptDelay)

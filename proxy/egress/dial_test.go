@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -355,6 +356,40 @@ func TestASlowAddressIsOvertaken(t *testing.T) {
 	if conn.RemoteAddr().String() != o.Addr().String() {
 		t.Errorf("connected to %v", conn.RemoteAddr())
 	}
+}
+
+// A name that lists addresses at which nobody answers takes no descriptor for each
+// at once, and still leads to the one that does.
+func TestManySlowAddressesGiveWay(t *testing.T) {
+	hangs := fullBacklog(t)
+	startOrigin(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), hangs.Port()).String())
+	e := newTestEgress(t, Options{Allow: loopback})
+	target := Target{Host: "site.example", Port: hangs.Port()}
+	addrs := slices.Repeat([]netip.Addr{hangs.Addr()}, attemptsAtOnce)
+	addrs = append(addrs, netip.MustParseAddr("127.0.0.1"))
+	before, most := openDescriptors(t), 0
+	var one sync.Mutex
+	conn, err := e.race(t.Context(), addrs, target.Port, func(to netip.AddrPort) error {
+		one.Lock()
+		defer one.Unlock()
+		most = max(most, openDescriptors(t)-before) // with its own socket, and before it is connected
+		return e.guard.check(target)(to)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if most > attemptsAtOnce {
+		t.Errorf("%d descriptors at once", most)
+	}
+}
+
+func openDescriptors(t *testing.T) int {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(open)
 }
 
 func TestEveryAddressIsTried(t *testing.T) {
