@@ -520,17 +520,36 @@ func TestCertificates(t *testing.T) {
 // TestCheckGivesUpWithTheRequest: who is gone does not wait for bcrypt.
 func TestCheckGivesUpWithTheRequest(t *testing.T) {
 	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4})})
-	u := g.prove.(*users)
-	for range cap(u.checks) {
-		u.checks <- struct{}{}
+	q := g.prove.(*users).strangers
+	for range cap(q.running) {
+		q.running <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := g.Enter(ctx, here, nil, basic("ann", "right")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if u.all != 0 || len(u.waiting) != 0 {
-		t.Errorf("%d checks wait, of %d sources", u.all, len(u.waiting))
+	if q.all != 0 || len(q.waiting) != 0 {
+		t.Errorf("%d checks wait, of %d sources", q.all, len(q.waiting))
+	}
+}
+
+// TestWhoGotInTodayDoesNotQueueWithStrangers: many who guess from many places take
+// all the turns that there are.
+func TestWhoGotInTodayDoesNotQueueWithStrangers(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4}), Now: c.now})
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(memoryTime + time.Second)
+	q := g.prove.(*users).strangers
+	q.all = allWaiting
+	if _, err := g.Enter(t.Context(), here, nil, basic("bob", "guess")); over(t, err) != "all attempts" {
+		t.Errorf("a stranger: %v", err)
+	}
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); err != nil {
+		t.Errorf("who got in before: %v", err)
 	}
 }
 

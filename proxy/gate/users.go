@@ -35,10 +35,7 @@ type users struct {
 	memory *memory
 	now    func() time.Time
 
-	checks  chan struct{} // one token for each check that may run at once
-	mu      sync.Mutex
-	waiting map[netip.Addr]int // checks that wait, by source
-	all     int                // the sum
+	strangers, friends *queue
 }
 
 // accounts is what an htpasswd file holds.
@@ -62,9 +59,10 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	if err != nil {
 		return nil, inUsersFile(path, err)
 	}
-	// Guessing must not take the processor from those who are in.
-	checks := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	return &users{file: file, memory: m, now: now, checks: checks, waiting: make(map[netip.Addr]int)}, nil
+	// Guessing must not take the processor from those who are in, nor the turn
+	// from those who were today.
+	strangers, friends := newQueue(max(1, runtime.GOMAXPROCS(0)/2)), newQueue(1)
+	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends}, nil
 }
 
 // inUsersFile says of an error that it lies in the users file at path.
@@ -138,7 +136,11 @@ func (u *users) account(ctx context.Context, c credentials) (string, error) {
 	if c.user == "" {
 		return "", ErrCredentials
 	}
-	done, err := u.turn(ctx, c.source)
+	checks := u.strangers
+	if u.memory.familiar(c, u.now()) {
+		checks = u.friends
+	}
+	done, err := checks.turn(ctx, c.source)
 	if err != nil {
 		return "", err
 	}
@@ -194,31 +196,44 @@ const (
 	checkPatience = 10 * time.Second
 )
 
+// A queue is of checks that wait for leave to run. It is safe for concurrent use.
+type queue struct {
+	running chan struct{} // one token for each check that may run at once
+
+	mu      sync.Mutex
+	waiting map[netip.Addr]int // checks that wait, by source
+	all     int                // the sum
+}
+
+func newQueue(atOnce int) *queue {
+	return &queue{running: make(chan struct{}, atOnce), waiting: make(map[netip.Addr]int)}
+}
+
 // turn waits for leave to check a password: all checks together have a part
 // of the processor.
-func (u *users) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
+func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
 	full := &Over{Limit: "attempts", Total: true, Retry: time.Second}
-	u.mu.Lock()
-	if u.waiting[source] >= sourceWaiting || u.all >= allWaiting {
-		u.mu.Unlock()
+	q.mu.Lock()
+	if q.waiting[source] >= sourceWaiting || q.all >= allWaiting {
+		q.mu.Unlock()
 		return nil, full
 	}
-	u.waiting[source]++
-	u.all++
-	u.mu.Unlock()
+	q.waiting[source]++
+	q.all++
+	q.mu.Unlock()
 	defer func() {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.all--
-		if u.waiting[source]--; u.waiting[source] == 0 {
-			delete(u.waiting, source)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.all--
+		if q.waiting[source]--; q.waiting[source] == 0 {
+			delete(q.waiting, source)
 		}
 	}()
 	timer := time.NewTimer(checkPatience)
 	defer timer.Stop()
 	select {
-	case u.checks <- struct{}{}:
-		return func() { <-u.checks }, nil
+	case q.running <- struct{}{}:
+		return func() { <-q.running }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-timer.C:
