@@ -228,7 +228,11 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 		body = page.Bytes()
 	default:
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		body = []byte("guise: " + strings.ToLower(f.title[:1]) + f.title[1:] + ": " + f.detail + "\n")
+		title := f.title
+		if !strings.HasPrefix(title, "TLS") {
+			title = strings.ToLower(title[:1]) + title[1:]
+		}
+		body = []byte("guise: " + title + ": " + f.detail + "\n")
 	}
 	if f.status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(body)))

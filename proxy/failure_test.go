@@ -59,7 +59,7 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 			if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != c.status || !strings.HasPrefix(got, "guise;error="+c.kind) {
 				t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, c.status, c.kind)
 			}
-			if strings.Contains(body, "<") || len(body) == 0 {
+			if strings.Contains(body, "<") || len(body) == 0 || strings.Contains(body, "tLS") {
 				t.Errorf("not a line of text: %q", body)
 			}
 			if resp, body = get(t, proxy, c.url, "Accept: text/html"); !strings.Contains(body, "<h1>") || resp.StatusCode != c.status {
