@@ -38,7 +38,11 @@ var trackingParams = []paramGroup{
 	{"", "developers.facebook.com/docs/marketing-api, click identifiers", `fbclid fb_action_ids
 		fb_action_types fb_source fb_ref fb_comment_id action_object_map action_type_map action_ref_map
 		mibextid igshid igsh ig_rid ig_mid fbadid fb_ad_id`},
-	{"", "learn.microsoft.com/advertising, click id", `msclkid`},
+	{"", "learn.microsoft.com/advertising, click id; the id of a visitor of Bing, with each link", `msclkid msockid`},
+	{"", "cookies of advertisers' scripts, handed on to another site in its address", `_fbp _fbc _gcl_au _gcl_aw
+		_gcl_dc _scid _ttp _uetvid _uetsid _rdt_uuid _pin_unauth`},
+	{"", "developer.android.com and developer.apple.com, advertising identifiers", `idfa idfv gaid google_aid
+		advertising_id`},
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
 		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
 		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},
@@ -78,7 +82,7 @@ var trackingParams = []paramGroup{
 		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
 		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid`},
 	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
-		ajs_aid ajs_event mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
+		ajs_aid ajs_event ajs_prop_* ajs_trait_* mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
 
 	{"", "github.com/AdguardTeam/AdguardFilters, general_url: Mindbox, Sovrn, Impact, Adjust, Cxense, EBiS and others", `
 		user_email_address sscid rtkcid ir_campaignid ir_adid ir_partnerid ircid __io_lv _io_session_id
@@ -150,7 +154,7 @@ var trackingParams = []paramGroup{
 		hvexid adgrpid coliid creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
 		skiptwisterog geniuslink`},
 	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
-		ictx cshid fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
+		ictx cshid shndl shem kgs fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
 	{"bing.com msn.com", "ClearURLs", `cvid ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
 	{"ebay.", "Brave's clean-urls list; ClearURLs", `_trkparms _trksid _from mkcid mkevt mkrid ssspo ssrc
 		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp`},
@@ -197,6 +201,9 @@ var trackingParams = []paramGroup{
 	{"xiaohongshu.com", "ClearURLs", `xhsshare author_share share_from_user_hidden app_platform apptime
 		appuid shareredid share_id exsource`},
 	{"shopee.", "ClearURLs", `publish_id sp_atk xptdk`},
+	{"wikipedia.org wikimedia.org wiktionary.org", "wikitech.wikimedia.org, Provenance", `wprov`},
+	{"duckduckgo.com", "duckduckgo.com/duckduckgo-help-pages, atb.js: the week of an installation", `atb`},
+	{"pinterest.", "shared by whom", `invite_code sender sfo`},
 	{"snapchat.com", "ClearURLs", `sc_referrer sc_ua`},
 	{"fiverr.com", "ClearURLs", `context_referrer ref_ctx_id funnel`},
 	{"change.org", "ClearURLs", `source_location psf_variant share_intent`},

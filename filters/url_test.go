@@ -50,6 +50,9 @@ func TestCleanURL(t *testing.T) {
 		{"GET", "https://www.amazon.co.uk/dp/B1?pf_rd_p=1&qid=2&th=1", "https://www.amazon.co.uk/dp/B1?th=1"},
 		{"GET", "https://amazon.evil.example/?qid=2", "https://amazon.evil.example/?qid=2"},
 		{"GET", "https://www.google.de/search?q=a&ved=1&ei=2&start=10", "https://www.google.de/search?q=a&start=10"},
+		{"GET", o + "/?a=1&msockid=27cd4352&_fbp=fb.1.2&idfa=8E03978E&ajs_trait_email=x", o + "/?a=1"},
+		{"GET", "https://en.wikipedia.org/wiki/A?wprov=sfla1", "https://en.wikipedia.org/wiki/A"},
+		{"GET", "https://www.pinterest.de/pin/1/?invite_code=x&sender=4711", "https://www.pinterest.de/pin/1/"},
 		{"GET", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a"},
 		{"GET", "https://a.blob.core.windows.net/k?sv=1&utm_source=1&sig=a", "https://a.blob.core.windows.net/k?sv=1&utm_source=1&sig=a"},
 	} {
