@@ -39,6 +39,7 @@ type Visit struct {
 	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
 	prefetch bool        // nobody looks at the answer yet
+	part     bool        // of a page, or asked for by its script, as the browser says
 	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }

@@ -24,7 +24,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	rest, fragment, marked := strings.Cut(location, "#")
 	path, query, _ := strings.Cut(rest, "?")
 	u := &url.URL{Host: target.Host, RawQuery: query}
-	if n := len(log); len(cleanQuery(u, log)) == n {
+	if n := len(log); len(cleanQuery(m, u, log)) == n {
 		return log
 	}
 	// Nothing at all would mean the query of the request (RFC 3986 §5.2.2).

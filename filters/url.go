@@ -37,7 +37,7 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" {
 		return log
 	}
-	return cleanQuery(u, log)
+	return cleanQuery(m, u, log)
 }
 
 // cutFragment removes the fragment, also one that url.ParseRequestURI took for
@@ -58,9 +58,9 @@ func cutFragment(u *url.URL) bool {
 	return had
 }
 
-// cleanQuery removes the tracking parameters of u's query. Only & separates
+// cleanQuery removes the tracking parameters of u's query, for m. Only & separates
 // parameters: ; is part of them (WHATWG URL §5.1).
-func cleanQuery(u *url.URL, log []Change) []Change {
+func cleanQuery(m *Message, u *url.URL, log []Change) []Change {
 	query, n := u.RawQuery, len(log)
 	var kept []byte // what stays, from the first removal on
 	parts := 0      // parameters in kept
@@ -74,7 +74,7 @@ func cleanQuery(u *url.URL, log []Change) []Change {
 		}
 		name, _, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
-		rule := trackingRule(paramName(buf[:0], name), u, &site)
+		rule := trackingRule(paramName(buf[:0], name), m, u, &site)
 		switch {
 		case rule == signedQuery:
 			return log[:n]
@@ -145,7 +145,11 @@ func paramName(dst []byte, raw string) []byte {
 
 // trackingRule returns the rule about a parameter of u, or nil. site is u's
 // registrable domain, looked up when a rule first needs it.
-func trackingRule(name []byte, u *url.URL, site *string) *paramRule {
+//
+// Rules of one site are about the addresses that people open and share. What its
+// pages and scripts ask for may need a parameter of that name, as reCAPTCHA does
+// Google's sa.
+func trackingRule(name []byte, m *Message, u *url.URL, site *string) *paramRule {
 	rules, ok := params.exact[string(name)]
 	if !ok {
 		for n := min(params.longest, len(name)); n > 1 && !ok; n-- {
@@ -162,6 +166,9 @@ func trackingRule(name []byte, u *url.URL, site *string) *paramRule {
 				return signedQuery
 			}
 			return rule
+		}
+		if m.Visit.part {
+			continue
 		}
 		if *site == "" {
 			*site = siteOf(u)

@@ -8,6 +8,22 @@ import (
 	"testing"
 )
 
+// What is of no use in an address that people share may be of use to a page.
+func TestPartsOfPagesKeepTheirSitesParameters(t *testing.T) {
+	const sent = "https://www.google.com/recaptcha/api2/anchor?k=a&sa=login&utm_source=x"
+	for dest, want := range map[string]string{"iframe": "k=a&sa=login", "empty": "k=a&sa=login", "document": "k=a", "": "k=a"} {
+		h := http.Header{}
+		if dest != "" {
+			h["Sec-Fetch-Dest"] = []string{dest}
+		}
+		r := newRequest(t, "GET", sent, h)
+		scrubbed(t, newSet(t, Options{}), r)
+		if r.URL.RawQuery != want {
+			t.Errorf("for %q: got %s", dest, r.URL.RawQuery)
+		}
+	}
+}
+
 func TestCleanURL(t *testing.T) {
 	const o = "http://origin.example"
 	for _, test := range []struct{ method, sent, got string }{

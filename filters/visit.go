@@ -22,9 +22,11 @@ func readVisit(r *http.Request) Visit {
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r, v)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
-	v.signIn = !safe(r.Method) && single(r.Header["Sec-Fetch-Dest"]) == "webidentity"
+	dest := single(r.Header["Sec-Fetch-Dest"])
+	v.part = dest != "" && dest != "document"
+	v.signIn = !safe(r.Method) && dest == "webidentity"
 	target := registrable(targetHost(r))
-	if v.Kind == Document && single(r.Header["Sec-Fetch-Dest"]) == "document" {
+	if v.Kind == Document && dest == "document" {
 		v.Site = target
 		return v
 	}
