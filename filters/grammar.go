@@ -88,6 +88,37 @@ var grammars = map[string]func(value string) bool{
 	"X-Oc-Ctime":             isNumber,
 	"Oc-Total-Length":        isNumber,
 	"X-File-Size":            isNumber,
+
+	"Upload-Length":                isNumber, // tus.io; draft-ietf-httpbis-resumable-upload
+	"Upload-Offset":                isNumber,
+	"Upload-Complete":              among("?0 ?1"),
+	"Upload-Defer-Length":          among("1"),
+	"Upload-Draft-Interop-Version": isNumber,
+	"X-Expected-Entity-Length":     isNumber,
+	"X-Entity-Length":              isNumber,
+	"X-Upload-Content-Length":      isNumber,
+	"X-Upload-Size":                isNumber,
+	"Content-Transfer-Encoding":    among("7bit 8bit binary base64 quoted-printable"),
+	"If-Modified-Since-Version":    isNumber, // Zotero
+	"If-Unmodified-Since-Version":  isNumber,
+
+	"X-Nextjs-Data":              among("1"),
+	"X-Middleware-Prefetch":      among("1"),
+	"Hx-History-Restore-Request": among("true"),
+	"X-Apollo-Operation-Type":    among("query mutation subscription"),
+
+	"Anthropic-Version":                 isVersionName,
+	"Bitwarden-Client-Version":          isVersionName,
+	"Kbn-Version":                       isVersionName,
+	"Mcp-Protocol-Version":              isVersionName,
+	"Notion-Version":                    isVersionName,
+	"Stripe-Version":                    isVersionName,
+	"X-Experience-Api-Version":          isVersionName,
+	"X-Github-Api-Version":              isVersionName,
+	"X-Prometheus-Remote-Read-Version":  isVersionName,
+	"X-Prometheus-Remote-Write-Version": isVersionName,
+	"X-Up-Version":                      isVersionName,
+	"Zotero-Api-Version":                isVersionName,
 }
 
 const (
@@ -158,6 +189,13 @@ func isJWS(value string) bool {
 }
 
 func isPreloadValue(value string) bool { return isSetting("Service-Worker-Navigation-Preload", value) }
+
+// isVersionName takes a version, a date, and words beside them, as in
+// 2026-01-28.acacia.
+func isVersionName(value string) bool {
+	_, ok := versionNumber(value)
+	return ok || len(value) <= 32 && isSetting("", value)
+}
 
 func isWebURL(value string) bool {
 	a, ok := parseAuthority(value)

@@ -29,6 +29,12 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 		"X-Oc-Mtime":                    "1763900000|1763900000.5",
 		"X-Http-Method-Override":        "PATCH",
 		"Npm-Command":                   "run-script",
+		"Upload-Offset":                 "0|104857600",
+		"Upload-Complete":               "?0",
+		"X-Middleware-Prefetch":         "1",
+		"Content-Transfer-Encoding":     "base64",
+		"Stripe-Version":                "2026-01-28.acacia|2024-06-20",
+		"Kbn-Version":                   "8.15.0|9.0.0-SNAPSHOT",
 		"If-Unmodified-Since":           "Sat, 29 Oct 1994 19:43:31 GMT",
 	} {
 		for i, value := range append(strings.Split(values, "|"), "kzq7canary93fwx", "kzq7canary, 93") {
