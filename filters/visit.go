@@ -43,7 +43,7 @@ func readVisit(r *http.Request) Visit {
 		v.ThirdParty = true
 	case claim != "":
 		v.Site = target // a same-origin form without referrer has "Origin: null"
-	case opaque:
+	case opaque && v.Kind != Document: // forms have it under "no-referrer" (Fetch standard, append a request Origin header)
 		v.ThirdParty = true
 	case origin != "" || referer != "" || speaksForItself(v.Kind):
 		v.Site = target

@@ -21,6 +21,7 @@ func TestVisit(t *testing.T) {
 		{"image on another page", "http://track.example/i", http.Header{"Accept": {"image/webp,*/*"}, "Referer": {"http://www.shop.example/page"}}, "shop.example", true},
 		{"script by CORS", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"http://www.shop.example"}}, "shop.example", true},
 		{"opaque origin", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"null"}}, "", true},
+		{"form under no-referrer, on plain http", "http://shop.example/login", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"null"}}, "shop.example", false},
 		{"own form without referrer", "https://shop.example/s", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Origin": {"null"}}, "shop.example", false},
 		{"same-site", "https://api.shop.example/", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Dest": {"empty"}}, "shop.example", false},
 		{"cross-site from nowhere", "https://track.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}}, "", true},
