@@ -165,7 +165,7 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 			return "its value says more than a setting needs, and nothing signs it"
 		}
 		return ""
-	case m.Visit.Kind == WebSocket && !m.Visit.browser && tells(name) == credential: // no script's, so a program's
+	case m.Visit.Kind != Fetch && !m.Visit.browser && tells(name) == credential: // a program's that loads an image or opens a socket
 	case m.Visit.Kind != Fetch:
 		return whyAlone
 	}

@@ -59,6 +59,17 @@ func TestUnknownFields(t *testing.T) {
 	}
 }
 
+// Kits of apps ask for images as browsers do, and prove who asks.
+func TestProgramsProveThemselvesWhateverTheyLoad(t *testing.T) {
+	for agent, passes := range map[string]bool{"Photos/2 CFNetwork/1494 Darwin/23": true, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": false} {
+		h := http.Header{"User-Agent": {agent}, "Accept": {"image/*,*/*;q=0.8"}, "X-Acme-Token": {"0a1b2c3d4e5f"}, "X-Acme-Mode": {"fast"}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://photos.example/1", h))
+		if (h["X-Acme-Token"] != nil) != passes || h["X-Acme-Mode"] != nil {
+			t.Errorf("%s: left %v", agent, h)
+		}
+	}
+}
+
 func TestOneOfEachSingletonPasses(t *testing.T) {
 	m := scriptRequest("Authorization", "Bearer a", "Authorization", "canary", "Content-Type", "text/plain", "Content-Type", "canary",
 		"If-None-Match", `"a"`, "If-None-Match", `"b"`)
