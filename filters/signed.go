@@ -88,6 +88,24 @@ func signedFamily(r *http.Request) string {
 	return signedFamilies[strings.ToLower(scheme)]
 }
 
+// signsTarget reports whether credentials in h cover the whole address, so that
+// the origin would refuse another: those of Digest name it (RFC 7616 §3.4), those
+// of OAuth 1.0 (RFC 5849 §3.4.1), Hawk, storage and partner APIs sign it, and
+// HTTP message signatures may.
+func signsTarget(h http.Header) bool {
+	if h["Signature-Input"] != nil {
+		return true
+	}
+	scheme, rest, _ := strings.Cut(first(h["Authorization"]), " ")
+	switch scheme = strings.ToLower(scheme); scheme {
+	case "":
+		return false
+	case "digest", "hawk", "signature":
+		return true
+	}
+	return signedFamilies[scheme] != "" || strings.Contains(scheme, "hmac") || strings.Contains(rest, "oauth_signature=")
+}
+
 // mayBeSigned leaves out what changes on the way, as signing libraries do,
 // what the cookie policy decides, and what names a person or the way here.
 func mayBeSigned(name string) bool {

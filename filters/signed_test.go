@@ -39,6 +39,27 @@ func TestSignedFieldsPassUntouched(t *testing.T) {
 	}
 }
 
+// What signs or names the address would not fit another.
+func TestSignedAddressesStayWhole(t *testing.T) {
+	for authorization, stays := range map[string]bool{
+		`Digest username="u", realm="r", nonce="n", uri="/?a=1&utm_source=x", response="0"`:                     true,
+		`OAuth oauth_consumer_key="k", oauth_signature="s"`:                                                     true,
+		"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=00": true,
+		"SharedKey account:MTIz": true, `Hawk id="k", mac="m"`: true,
+		"Bearer utm_source": false, "Basic YTpi": false, "OAuth token": false, "": false,
+	} {
+		h := http.Header{}
+		if authorization != "" {
+			h["Authorization"] = []string{authorization}
+		}
+		r := newRequest(t, "GET", "https://api.example/?a=1&utm_source=x", h)
+		scrubbed(t, newSet(t, Options{}), r)
+		if (r.URL.RawQuery == "a=1&utm_source=x") != stays {
+			t.Errorf("%s: got %s", authorization, r.URL.RawQuery)
+		}
+	}
+}
+
 // Some schemes sign every field of a family and have no list that says so.
 func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 	for authorization, name := range map[string]string{

@@ -12,8 +12,8 @@ import (
 // cleanURL removes what a URL says beside naming the resource: userinfo and
 // fragment always (RFC 9110 §4.2.4, §7.1), and from GET and HEAD requests the
 // parameters that follow people from site to site. The other parameters keep
-// their order and bytes. A query that carries a signature stays whole: it is
-// signed over every parameter.
+// their order and bytes. A query that carries a signature stays whole, and so does
+// one that the credentials cover: it is signed over every parameter.
 type cleanURL struct{}
 
 // Apply implements [Filter].
@@ -34,7 +34,7 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if cutFragment(u) {
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
 	}
-	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" {
+	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" || signsTarget(r.Header) {
 		return log
 	}
 	return cleanQuery(m, u, log)
