@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	hosts  map[poolKey][]*originConn // the one used last is last
-	order  list.List                 // all of them, the one used last in front
+	order  idleList                  // all of them
 	timer  *time.Timer
 	closed bool
 }
@@ -49,14 +48,17 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conns := p.hosts[k]
-	if len(conns) == 0 {
+	last := len(conns) - 1
+	if last < 0 {
 		return nil
 	}
-	c := conns[len(conns)-1]
+	c := conns[last]
 	if fresh > 0 && time.Since(c.idleAt) > fresh {
 		return nil // all others are older
 	}
-	p.remove(c)
+	conns[last] = nil
+	p.hosts[k] = conns[:last]
+	p.order.remove(c)
 	return c
 }
 
@@ -79,7 +81,7 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 		evicted = append(evicted, conns[0])
 		p.remove(conns[0])
 	} else if p.order.Len() >= p.total {
-		oldest := p.order.Back().Value.(*originConn)
+		oldest := p.order.oldest
 		evicted = append(evicted, oldest)
 		p.remove(oldest)
 	}
@@ -87,7 +89,7 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 		p.hosts = make(map[poolKey][]*originConn)
 	}
 	p.hosts[c.key] = append(p.hosts[c.key], c)
-	c.place = p.order.PushFront(c)
+	p.order.add(c)
 	if p.timer == nil {
 		p.timer = time.AfterFunc(p.tick(), p.reap)
 	}
@@ -106,8 +108,7 @@ func (p *pool) remove(c *originConn) {
 	// The empty slice stays while others of its kind are likely to come
 	// back soon; reap deletes it.
 	p.hosts[c.key] = conns
-	p.order.Remove(c.place)
-	c.place = nil
+	p.order.remove(c)
 }
 
 // tick is how often reap looks. More often than the idle time, so that
@@ -119,13 +120,13 @@ func (p *pool) reap() {
 	p.mu.Lock()
 	var dead []*originConn
 	oldest := time.Now().Add(-p.idle)
-	for e := p.order.Back(); e != nil; {
-		c := e.Value.(*originConn)
-		e = e.Prev()
+	for c := p.order.oldest; c != nil; {
+		newer := c.newer
 		if c.idleAt.Before(oldest) || !c.probe.quiet(true) {
 			p.remove(c)
 			dead = append(dead, c)
 		}
+		c = newer
 	}
 	for k, conns := range p.hosts {
 		if len(conns) == 0 {
@@ -150,10 +151,10 @@ func (p *pool) reap() {
 func (p *pool) clear(forGood bool) {
 	p.mu.Lock()
 	var all []*originConn
-	for e := p.order.Front(); e != nil; e = e.Next() {
-		all = append(all, e.Value.(*originConn))
+	for c := p.order.oldest; c != nil; c = c.newer {
+		all = append(all, c)
 	}
-	p.order.Init()
+	p.order = idleList{}
 	p.hosts = nil
 	p.closed = p.closed || forGood
 	if p.timer != nil && p.timer.Stop() {
@@ -163,4 +164,41 @@ func (p *pool) clear(forGood bool) {
 	for _, c := range all {
 		c.closeIdle()
 	}
+}
+
+// An idleList holds idle connections by when they were used last. They are
+// linked to each other, which takes no memory for each time that one comes.
+type idleList struct {
+	oldest, newest *originConn
+	length         int
+}
+
+func (l *idleList) Len() int { return l.length }
+
+// add takes in c, which was used last of all.
+func (l *idleList) add(c *originConn) {
+	c.older, c.newer = l.newest, nil
+	if c.older != nil {
+		c.older.newer = c
+	} else {
+		l.oldest = c
+	}
+	l.newest = c
+	l.length++
+}
+
+// remove takes out c, which is in the list.
+func (l *idleList) remove(c *originConn) {
+	if c.older != nil {
+		c.older.newer = c.newer
+	} else {
+		l.oldest = c.newer
+	}
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		l.newest = c.older
+	}
+	c.older, c.newer = nil, nil
+	l.length--
 }

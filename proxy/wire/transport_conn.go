@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -25,8 +24,8 @@ type originConn struct {
 	key   poolKey
 
 	// While idle:
-	idleAt time.Time
-	place  *list.Element
+	idleAt       time.Time
+	older, newer *originConn // in the pool
 
 	// Within an exchange:
 	br     *bufio.Reader // nil while idle, so that idleness costs no buffer
