@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type endpoint struct {
 }
 
 func newAdmin(ready func() bool, purge http.HandlerFunc) *admin {
+	sampleMemory(false)
 	return &admin{metrics: telemetry.New(), ready: ready, purge: purge}
 }
 
@@ -93,7 +95,18 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 		a.serving.Go(func() { d.server.Serve(d.Listener) })
 	}
 	a.config = want
+	sampleMemory(a.profile != nil)
 	return nil
+}
+
+// sampleMemory has the profiler's sample of what is allocated taken from now on,
+// or not: where nobody can ask for it, it is a hundredth of a cache hit for
+// nothing.
+func sampleMemory(on bool) {
+	runtime.MemProfileRate = 0
+	if on {
+		runtime.MemProfileRate = 512 << 10 // bytes for each, as the runtime has it
+	}
 }
 
 func appendEndpoint(all []*endpoint, d *endpoint) []*endpoint {
