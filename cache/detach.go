@@ -6,16 +6,25 @@ import (
 )
 
 // detach has e hold no memory but its own: the strings of a message are parts of its
-// whole head, which may be many times as large as what is stored of it.
+// whole head, which may be many times as large as what is stored of it. It has copies
+// of them in one piece, which costs the collector least.
 func (e *entry) detach() {
-	e.statusText, e.etag = strings.Clone(e.statusText), strings.Clone(e.etag)
-	e.header, e.trailer = detached(e.header), detached(e.trailer)
-	e.vary = cloned(e.vary)
-	e.directives.noCacheFields = cloned(e.directives.noCacheFields)
-	e.directives.privateFields = cloned(e.directives.privateFields)
+	var all pack
+	header, _ := textOf(e.header)
+	trailer, _ := textOf(e.trailer)
+	size := len(e.statusText) + len(e.etag) + len(e.varyKey) + header + trailer +
+		textIn(e.vary) + textIn(e.directives.noCacheFields) + textIn(e.directives.privateFields)
+	for _, lines := range e.selecting {
+		size += textIn(lines)
+	}
+	all.text.Grow(size)
+	e.statusText, e.etag, e.varyKey = all.string(e.statusText), all.string(e.etag), all.string(e.varyKey)
+	e.header, e.trailer = all.header(e.header), all.header(e.trailer)
+	e.vary = all.list(e.vary)
+	e.directives.noCacheFields, e.directives.privateFields = all.list(e.directives.noCacheFields), all.list(e.directives.privateFields)
 	selecting := make([][]string, len(e.selecting))
 	for i, lines := range e.selecting {
-		selecting[i] = cloned(lines)
+		selecting[i] = all.list(lines)
 	}
 	e.selecting = selecting
 	if e.part != nil && e.part.replay != "" {
@@ -25,41 +34,44 @@ func (e *entry) detach() {
 	}
 }
 
-// detached returns a copy of h with all its strings in one piece of memory.
-func detached(h http.Header) http.Header {
-	if h == nil {
-		return nil
+// textIn returns how long the strings of a list are together.
+func textIn(list []string) (size int) {
+	for _, s := range list {
+		size += len(s)
 	}
-	size, count := 0, 0
-	for name, lines := range h {
-		size, count = size+len(name), count+len(lines)
-		for _, line := range lines {
-			size += len(line)
-		}
-	}
-	var all strings.Builder
-	all.Grow(size)
-	copied := func(s string) string {
-		at := all.Len()
-		all.WriteString(s)
-		return all.String()[at:]
-	}
-	own, room := make(http.Header, len(h)), make([]string, 0, count)
-	for name, lines := range h {
-		at := len(room)
-		for _, line := range lines {
-			room = append(room, copied(line))
-		}
-		own[copied(name)] = room[at:len(room):len(room)]
+	return size
+}
+
+// A pack copies strings into one piece of memory.
+type pack struct{ text strings.Builder }
+
+func (p *pack) string(s string) string {
+	at := p.text.Len()
+	p.text.WriteString(s)
+	return p.text.String()[at:]
+}
+
+// list returns a copy of list; of none, nil.
+func (p *pack) list(list []string) []string {
+	var own []string
+	for _, s := range list {
+		own = append(own, p.string(s))
 	}
 	return own
 }
 
-// cloned returns a copy of list with copies of its strings; of none, nil.
-func cloned(list []string) []string {
-	var own []string
-	for _, s := range list {
-		own = append(own, strings.Clone(s))
+func (p *pack) header(h http.Header) http.Header {
+	if h == nil {
+		return nil
+	}
+	_, count := textOf(h)
+	own, room := make(http.Header, len(h)), make([]string, 0, count)
+	for name, lines := range h {
+		at := len(room)
+		for _, line := range lines {
+			room = append(room, p.string(line))
+		}
+		own[p.string(name)] = room[at:len(room):len(room)]
 	}
 	return own
 }

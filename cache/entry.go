@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-// What an entry costs besides its bytes: the struct, its map, its slots in the
-// store; and the same for each field and each view.
+// What an entry costs besides its bytes, in those of the heap: the struct, what is
+// round it, what the allocator rounds up, its slots in the store's maps; and the
+// same for each line of a header, each part and each view. TestMemory holds them to the truth.
 const (
-	entryOverhead = 1280
-	fieldOverhead = 64
-	viewOverhead  = 96
+	entryOverhead = 1280 + slotOverhead
+	slotOverhead  = 256
+	lineOverhead  = 16
+	partOverhead  = 64
+	viewOverhead  = 112
 )
 
 // An entry is one stored response. It does not change after it was stored,
@@ -99,23 +102,39 @@ func (e *entry) fresh(now time.Time) bool { return e.life.operative > e.age(now)
 func (e *entry) strong() bool { return e.etag != "" && !strings.HasPrefix(e.etag, "W/") }
 
 func headerCost(h http.Header) int64 {
-	var n int64
-	for name, lines := range h {
-		n += int64(len(name)) + fieldOverhead
-		for _, line := range lines {
-			n += int64(len(line)) + fieldOverhead/2
-		}
+	if h == nil {
+		return 0
 	}
-	return n
+	size, lines := textOf(h)
+	return fieldsCost(len(h)) + int64(size+lines*lineOverhead)
+}
+
+// textOf returns how long the strings of a header are together, and how many lines it has.
+func textOf(h http.Header) (size, count int) {
+	for name, lines := range h {
+		size, count = size+len(name)+textIn(lines), count+len(lines)
+	}
+	return size, count
+}
+
+// fieldsCost returns what a map with n fields takes: Go's have 8 slots, or a larger
+// power of two of which a seventh more than n is used.
+func fieldsCost(n int) int64 {
+	const slot = 40 + 4 // name, lines; a byte of its own, and what is rounded up
+	slots := 8
+	for slots < n || slots > 8 && slots/8*7 < n {
+		slots *= 2
+	}
+	return int64(96 + slots*slot)
 }
 
 func (e *entry) weigh() {
 	e.cost = entryOverhead + headerCost(e.header) + headerCost(e.trailer) +
 		e.content() + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
 	for i, lines := range e.selecting {
-		e.cost += int64(len(e.vary[i])) + fieldOverhead
+		e.cost += int64(len(e.vary[i])) + 3*lineOverhead
 		for _, line := range lines {
-			e.cost += int64(len(line)) + fieldOverhead/2
+			e.cost += int64(len(line)) + lineOverhead
 		}
 	}
 }

@@ -67,6 +67,7 @@ type flight struct {
 	viewers    map[string]time.Time // who gets it, and since when: the entry's views, once it is stored
 	stored     *entry               // entry with its body, once it is in the store
 	finished   bool
+	counted    bool // its body is counted as stored, not as on its way
 }
 
 // fly sends a prepared flight's request, and brings in its answer to the end of
@@ -190,6 +191,7 @@ func (c *Cache) pump(f *flight) {
 				f.spool.finish(err, nil)
 				return
 			}
+			c.makeRoom()
 		}
 		switch {
 		case err == io.EOF:
@@ -202,6 +204,17 @@ func (c *Cache) pump(f *flight) {
 			return
 		}
 	}
+}
+
+// makeRoom has the store give way to bodies on their way; to few of them only when
+// they are stored.
+func (c *Cache) makeRoom() {
+	if c.store.inflight.Load() <= c.options.Load().Memory/32 {
+		return
+	}
+	c.mu.Lock()
+	c.store.fit()
+	c.mu.Unlock()
 }
 
 // join makes a client interested in a flight. It reports false if it is over
@@ -289,7 +302,9 @@ func (c *Cache) linger(f *flight) {
 		}
 		s.hold.use(1)
 	}
-	c.store.inflight.Add(-size)
+	if !f.counted {
+		c.store.inflight.Add(-size)
+	}
 }
 
 // await waits for the head of a flight. On an error the caller has left.

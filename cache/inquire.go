@@ -63,10 +63,12 @@ func (c *Cache) beingAsked(k key, found *finding) *flight {
 func (c *Cache) newSpool(f *flight) *spool {
 	o := c.options.Load()
 	most := o.Object
-	if n := f.resp.ContentLength; n >= 0 {
-		most = min(most, n)
+	n := f.resp.ContentLength
+	sized := 0 <= n && n <= most
+	if sized {
+		most = n
 	}
-	return &spool{limit: o.Object, most: most, start: f.at, now: c.now, resize: func(by int64) bool {
+	return &spool{limit: o.Object, most: most, sized: sized, start: f.at, now: c.now, resize: func(by int64) bool {
 		return c.store.inflight.Add(by) > flightBudget(o)
 	}, scarce: func() bool {
 		return c.store.inflight.Load() > 2*flightBudget(o)

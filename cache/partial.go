@@ -26,7 +26,7 @@ func (s span) to() int64 { return s.from + int64(len(s.data)) }
 func (p *partial) cost() int64 {
 	n := int64(len(p.replay))
 	for _, s := range p.spans {
-		n += int64(cap(s.data)) + fieldOverhead
+		n += int64(cap(s.data)) + partOverhead
 	}
 	return n
 }

@@ -246,6 +246,8 @@ func (c *Cache) keep(f *flight, failure error) {
 	if f.doomed {
 		return
 	}
+	c.store.inflight.Add(-int64(cap(body))) // the entry counts it from here on
+	f.counted = true
 	c.insert(f.k, &e, f.viewers)
 	f.stored = &e
 	if c.differ.see(c.differ.id(f.k), &e) {
@@ -255,10 +257,14 @@ func (c *Cache) keep(f *flight, failure error) {
 
 // trimmed returns b without much unused space behind it.
 func trimmed(b []byte) []byte {
-	if cap(b)-len(b) <= len(b)/8+64 {
+	room := len(b)/8 + 64
+	if len(b) > 32<<10 {
+		room += 8 << 10 // the allocator gives these whole pages
+	}
+	if cap(b)-len(b) <= room {
 		return b
 	}
-	return slices.Clip(append(make([]byte, 0, len(b)), b...))
+	return slices.Clone(b) // with all room that there is, which is counted
 }
 
 // becomePartial makes an entry of a 206, or of a 200 that broke off, a

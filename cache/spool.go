@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,6 +37,7 @@ const pieceSize = 16
 type spool struct {
 	limit int64
 	most  int64     // bytes that the body has at most
+	sized bool      // it has that many
 	start time.Time // when the head came
 	now   func() time.Time
 
@@ -117,12 +119,15 @@ func (s *spool) grow(n int) {
 	}
 	room := max(need, 2*cap(s.buf))
 	if cap(s.buf) >= 256<<10 {
-		room = max(need, cap(s.buf)/4*5)
+		room = max(need, cap(s.buf)/2*3)
+		if s.sized { // so much of it has come that the rest may be trusted to
+			room = max(need, int(s.most))
+		}
 	}
 	if int64(room) > s.most {
 		room = max(need, int(s.most))
 	}
-	s.buf = append(make([]byte, 0, room), s.buf...)
+	s.buf = append(slices.Grow([]byte(nil), room), s.buf...) // with all room that there is, which is counted
 }
 
 // note remembers when bytes came. Where too many pieces come, neighbours are
@@ -173,7 +178,7 @@ func (s *spool) slide() {
 	}
 	s.base = least
 	if rest := s.buf[n:]; cap(s.buf) > 4*ahead && len(rest) < cap(s.buf)/4 {
-		s.buf = append(make([]byte, 0, 2*len(rest)), rest...)
+		s.buf = append(slices.Grow([]byte(nil), 2*len(rest)), rest...)
 		return
 	}
 	// Copying down keeps the array from growing without end.

@@ -32,13 +32,13 @@ type resource struct {
 // A segment is a list of resources, least recently used first, that counts
 // bytes instead of entries.
 type segment struct {
-	lru   *simplelru.LRU[key, *resource]
+	lru   *simplelru.LRU[*resource, struct{}] // by address: a key is long, and hashed for the index already
 	bytes int64
 }
 
 func newSegment() *segment {
 	// simplelru bounds the count, we the bytes: the count has no bound.
-	return &segment{lru: newLRU[key, *resource](math.MaxInt)}
+	return &segment{lru: newLRU[*resource, struct{}](math.MaxInt)}
 }
 
 // A store holds resources within a budget of bytes. What is new enters a
@@ -50,6 +50,7 @@ type store struct {
 	lingering atomic.Int64 // held by readers of what is not stored any more
 	inflight  atomic.Int64 // held by bodies on their way into the store
 	index     map[key]*resource
+	most      int // resources that index held at once: maps keep their slots
 	byURL     map[string][]*resource
 	window    *segment // new
 	probation *segment // admitted
@@ -73,10 +74,11 @@ func newStore(budget int64) *store {
 
 func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.protected.bytes }
 
-// full reports whether there is more than the budget allows. An eighth of it is
-// for bodies on their way, beside it; more of these takes from it.
+// full reports whether there is more than the budget allows, with bodies on their
+// way, what is still read of those that are gone, and slots that nothing is in.
 func (s *store) full() bool {
-	return s.bytes()+s.lingering.Load()+max(0, s.inflight.Load()-s.budget/8) > s.budget
+	unused := int64(s.most-len(s.index)) * slotOverhead
+	return s.bytes()+unused+s.lingering.Load()+s.inflight.Load() > s.budget
 }
 
 // get returns what is stored under k, or nil, and counts the request.
@@ -87,11 +89,11 @@ func (s *store) get(k key) *resource {
 		return nil
 	}
 	s.counts.add(r.hash)
-	r.in.lru.Get(k)
+	r.in.lru.Get(r)
 	if r.in == s.probation {
 		s.move(r, s.protected)
 		for s.protected.bytes > s.budget/5*4 {
-			_, oldest, ok := s.protected.lru.GetOldest()
+			oldest, _, ok := s.protected.lru.GetOldest()
 			if !ok {
 				break
 			}
@@ -109,8 +111,9 @@ func (s *store) add(k key, e *entry) {
 		r = &resource{key: k, hash: s.counts.hash(k), in: s.window}
 		r.bytes = int64(len(k.site) + len(k.owner) + len(k.url))
 		s.index[k] = r
+		s.most = max(s.most, len(s.index))
 		s.byURL[k.url] = append(s.byURL[k.url], r)
-		s.window.lru.Add(k, r)
+		s.window.lru.Add(r, struct{}{})
 		s.window.bytes += r.bytes
 	}
 	if len(r.entries) >= maxVariants {
@@ -156,7 +159,7 @@ func (s *store) drop(r *resource) {
 	}
 	r.entries = nil
 	r.in.bytes -= r.bytes
-	r.in.lru.Remove(r.key)
+	r.in.lru.Remove(r)
 	r.in = nil
 	delete(s.index, r.key)
 	same := slices.DeleteFunc(s.byURL[r.key.url], func(o *resource) bool { return o == r })
@@ -181,6 +184,7 @@ func (s *store) view(e *entry, client string, since time.Time) *view {
 		}
 	}
 	v := newView(since)
+	v.cost += int64(len(client))
 	e.views[client] = v
 	e.viewed += v.cost
 	if e.held != nil {
@@ -222,17 +226,17 @@ func (s *store) grow(r *resource, by int64) {
 }
 
 func (s *store) move(r *resource, to *segment) {
-	r.in.lru.Remove(r.key)
+	r.in.lru.Remove(r)
 	r.in.bytes -= r.bytes
 	r.in = to
-	to.lru.Add(r.key, r)
+	to.lru.Add(r, struct{}{})
 	to.bytes += r.bytes
 }
 
 // fit brings the store back within its budget.
 func (s *store) fit() {
 	for s.window.bytes > s.budget/16 {
-		_, candidate, ok := s.window.lru.GetOldest()
+		candidate, _, ok := s.window.lru.GetOldest()
 		if !ok {
 			break
 		}
@@ -242,7 +246,7 @@ func (s *store) fit() {
 	for s.full() {
 		victim := s.victim()
 		if victim == nil {
-			_, victim, _ = s.window.lru.GetOldest()
+			victim, _, _ = s.window.lru.GetOldest()
 		}
 		if victim == nil {
 			return
@@ -270,10 +274,10 @@ func (s *store) admit(candidate *resource) {
 
 // victim returns what has gone unused longest outside the window.
 func (s *store) victim() *resource {
-	if _, r, ok := s.probation.lru.GetOldest(); ok {
+	if r, _, ok := s.probation.lru.GetOldest(); ok {
 		return r
 	}
-	_, r, _ := s.protected.lru.GetOldest()
+	r, _, _ := s.protected.lru.GetOldest()
 	return r
 }
 

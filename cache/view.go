@@ -29,7 +29,7 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	if h := v.header.Load(); h != nil {
 		return withRoom(*h)
 	}
-	h := e.header.Clone()
+	h := maps.Clone(e.header)
 	c.dress(q, e, h, v.since)
 	delete(h, "Age")
 	if q.sharing == Shared {
@@ -38,10 +38,24 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	}
 	if v.header.CompareAndSwap(nil, &h) {
 		c.mu.Lock()
-		c.store.weighView(e, q.client, v, int64(len(h))*fieldOverhead)
+		c.store.weighView(e, q.client, v, beside(h, e.header))
 		c.mu.Unlock()
 	}
 	return withRoom(h)
+}
+
+// beside returns what h takes beside stored, with which it has lines in common.
+func beside(h, stored http.Header) int64 {
+	n := fieldsCost(len(h))
+	for name, lines := range h {
+		if common := stored[name]; len(lines) == 0 || len(common) > 0 && &common[0] == &lines[0] {
+			continue
+		}
+		for _, line := range lines {
+			n += int64(len(line)) + 2*lineOverhead
+		}
+	}
+	return n
 }
 
 // withRoom copies a header so that one more field fits without growing it:
