@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"guise/config"
 )
 
 // garbageRoom is how much garbage may collect beyond what is in use. A
@@ -18,26 +22,72 @@ import (
 // fast, for at most so much more memory.
 const garbageRoom = 32 << 20
 
+// A full cache leaves less: the heap, garbage and all, is to keep within 1.3 times
+// cache.memory beside what the program takes itself. It may grow to fullHeap times that
+// before a collection starts, as it grows on while one runs. But the room is never less
+// than a quarter of what a collection looks through, which bodies are not, nor than
+// leastRoom: else collecting would be most of the work.
+const (
+	fullHeap  = 1.2
+	leastRoom = 4 << 20
+)
+
+// A collector has the runtime collect garbage when the heap has grown as large
+// as it may. It is safe for concurrent use.
+type collector struct {
+	base  uint64        // in use before anything was served
+	cache atomic.Uint64 // what the cache may hold
+	set   atomic.Int64  // the runtime's percentage
+	rest  func()        // ends clearing up at rest
+}
+
 // relaxCollector gives the garbage collector room from now on, and has it
 // clear up when the proxy is at rest, until stop is called. It does nothing if
 // the environment says by GOGC or GOMEMLIMIT what the collector is to do.
-func relaxCollector() (stop func()) {
+func relaxCollector(cache config.Bytes) *collector {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := os.LookupEnv(name); set {
-			return func() {}
+			return &collector{rest: func() {}}
 		}
 	}
 	debug.FreeOSMemory() // what starting left behind would stay for long
-	set := collectAt(liveHeap())
-	debug.SetGCPercent(set)
-	afterCollection(func() {
-		// Setting it stops the world for a moment, so not for little.
-		if now := collectAt(liveHeap()); now > set+set/8 || now < set-set/8 {
-			set = now
-			debug.SetGCPercent(set)
-		}
-	})
-	return collectAtRest()
+	c := &collector{base: read("/gc/heap/live:bytes")}
+	c.follow(cache)
+	c.set.Store(math.MaxInt64)
+	c.adjust()
+	afterCollection(c.adjust)
+	c.rest = collectAtRest()
+	return c
+}
+
+// follow tells how much the cache may hold from now on.
+func (c *collector) follow(cache config.Bytes) { c.cache.Store(uint64(cache)) }
+
+func (c *collector) stop() { c.rest() }
+
+// adjust sets the percentage by what is in use.
+func (c *collector) adjust() {
+	live := read("/gc/heap/live:bytes")
+	room := c.room(live, read("/gc/scan/heap:bytes"))
+	// The percentage is of stacks and globals too, and of 4 MiB at the least.
+	all := live + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")
+	now := int64(max(1, min(100*room/max(all, 1<<20), 100*(live+room)/(4<<20))))
+	// Setting it stops the world for a moment, so not for little more.
+	if set := c.set.Load(); now < set || now > set+set/8 {
+		c.set.Store(now)
+		debug.SetGCPercent(int(now))
+	}
+}
+
+// room returns how much garbage may collect beside live bytes in use, of which
+// so many are looked through.
+func (c *collector) room(live, scanned uint64) uint64 {
+	room := live + garbageRoom
+	if cache := c.cache.Load(); cache > 0 {
+		limit := c.base + uint64(fullHeap*float64(cache))
+		room = min(room, limit-min(live, limit))
+	}
+	return max(room, scanned/4, leastRoom)
 }
 
 // collectAtRest collects garbage and gives its memory back whenever a while
@@ -101,14 +151,6 @@ func (r *rest) due(allocated uint64) bool {
 	r.collected, r.wait = allocated, restApart
 	return true
 }
-
-// collectAt returns the percentage that leaves garbageRoom beside live bytes
-// in use, and as much again as they are.
-func collectAt(live uint64) int {
-	return 100 + int(100*garbageRoom/max(live, 1<<20))
-}
-
-func liveHeap() uint64 { return read("/gc/heap/live:bytes") }
 
 // read returns one of the runtime's metrics.
 func read(name string) uint64 {

@@ -7,15 +7,21 @@ import (
 )
 
 // The collector may let as much garbage collect as is in use, and the room
-// beside it; a large cache does not multiply.
+// beside it, but not so much that a full cache and its garbage come to more than
+// what the cache may hold allows; and never so little that it does nothing else.
 func TestCollectorLeavesBoundedGarbage(t *testing.T) {
-	for _, live := range []uint64{1 << 20, 5 << 20, 64 << 20, 1 << 30} {
-		heap := live + live/100*uint64(collectAt(live))
-		if most := 2*live + garbageRoom; heap > most+most/50 {
-			t.Errorf("with %d MiB in use the heap may grow to %d MiB, want at most %d", live>>20, heap>>20, most>>20)
-		}
-		if least := live + garbageRoom; heap < least-least/50 {
-			t.Errorf("with %d MiB in use there is room for %d MiB only", live>>20, heap>>20)
+	const mib = 1 << 20
+	for _, test := range []struct{ cache, live, scanned, room uint64 }{ // in MiB, the program itself taking 5
+		{64, 1, 1, 33}, {64, 5, 5, 37}, {64, 20, 20, 52},
+		{64, 40, 30, 41}, {64, 69, 20, 12}, {64, 69, 60, 15}, {64, 75, 4, 6}, {64, 90, 4, 4}, {64, 800, 400, 100},
+		{1024, 5, 5, 37}, {1024, 200, 100, 232}, {1024, 1029, 800, 204},
+		{16, 5, 5, 19}, {16, 21, 15, 4}, {1, 6, 6, 4},
+		{0, 5, 5, 37}, {0, 100, 90, 132}, // without a cache nothing is promised
+	} {
+		c := &collector{base: 5 * mib}
+		c.cache.Store(test.cache * mib)
+		if got := c.room(test.live*mib, test.scanned*mib) / mib; got != test.room {
+			t.Errorf("with %d MiB of %d in use there is room for %d MiB, want %d", test.live, test.cache, got, test.room)
 		}
 	}
 }

@@ -42,7 +42,9 @@ everything from the cache; admin.address takes the same at /purge, as with
 curl -d 'what=example.com' http://127.0.0.1:9118/purge.
 
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
-and when nothing has come for a second.
+and when nothing has come for a second. A full cache leaves less room: the heap,
+garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the program
+and what open connections take.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
@@ -62,6 +64,7 @@ type server struct {
 	listeners *listeners
 	admin     *admin
 	pressure  *gate.Pressure
+	collector *collector
 	log       *slog.Logger
 	level     slog.LevelVar // of log, which some keep for the life of the process
 	serving   atomic.Bool   // between start and stop
@@ -88,7 +91,8 @@ func (p *program) serve(ctx context.Context) error {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
 	})
 	defer changed.stop()
-	defer relaxCollector()()
+	s.collector = relaxCollector(s.config.Cache.Memory)
+	defer s.collector.stop()
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
@@ -220,6 +224,7 @@ func (s *server) reload() {
 		return
 	}
 	s.config = c
+	s.collector.follow(c.Cache.Memory)
 	s.level.Set(levelOf(c.Log.Level))
 	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
 	if before != len(s.listeners.open) || s.listeners.changed {
