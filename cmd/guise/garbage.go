@@ -23,19 +23,18 @@ import (
 const garbageRoom = 32 << 20
 
 // A full cache leaves less: the heap, garbage and all, is to keep within 1.3 times
-// cache.memory beside what the program takes itself. It may grow to fullHeap times that
-// before a collection starts, as it grows on while one runs. But the room is never less
-// than a quarter of what a collection looks through, which bodies are not, nor than
-// leastRoom: else collecting would be most of the work.
+// cache.memory beside what the program takes itself. A collection starts at 1.2 to 1.3 times
+// that: large bodies, which it need not look through, make it cheap, and come while it
+// runs. But the room is never less than a quarter of what is looked through, nor
+// than leastRoom: else collecting would be most of the work.
 const (
-	fullHeap  = 1.2
+	own       = 5 << 20 // what the program takes itself
 	leastRoom = 4 << 20
 )
 
 // A collector has the runtime collect garbage when the heap has grown as large
 // as it may. It is safe for concurrent use.
 type collector struct {
-	base  uint64        // in use before anything was served
 	cache atomic.Uint64 // what the cache may hold
 	set   atomic.Int64  // the runtime's percentage
 	rest  func()        // ends clearing up at rest
@@ -51,7 +50,7 @@ func relaxCollector(cache config.Bytes) *collector {
 		}
 	}
 	debug.FreeOSMemory() // what starting left behind would stay for long
-	c := &collector{base: read("/gc/heap/live:bytes")}
+	c := &collector{}
 	c.follow(cache)
 	c.set.Store(math.MaxInt64)
 	c.adjust()
@@ -73,7 +72,7 @@ func (c *collector) adjust() {
 	all := live + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")
 	now := int64(max(1, min(100*room/max(all, 1<<20), 100*(live+room)/(4<<20))))
 	// Setting it stops the world for a moment, so not for little more.
-	if set := c.set.Load(); now < set || now > set+set/8 {
+	if set := c.set.Load(); now < set || now > set+set/32 {
 		c.set.Store(now)
 		debug.SetGCPercent(int(now))
 	}
@@ -84,7 +83,7 @@ func (c *collector) adjust() {
 func (c *collector) room(live, scanned uint64) uint64 {
 	room := live + garbageRoom
 	if cache := c.cache.Load(); cache > 0 {
-		limit := c.base + uint64(fullHeap*float64(cache))
+		limit := own + cache/10*12 + cache/10*scanned/max(live, 1)
 		room = min(room, limit-min(live, limit))
 	}
 	return max(room, scanned/4, leastRoom)

@@ -13,12 +13,12 @@ func TestCollectorLeavesBoundedGarbage(t *testing.T) {
 	const mib = 1 << 20
 	for _, test := range []struct{ cache, live, scanned, room uint64 }{ // in MiB, the program itself taking 5
 		{64, 1, 1, 33}, {64, 5, 5, 37}, {64, 20, 20, 52},
-		{64, 40, 30, 41}, {64, 69, 20, 12}, {64, 69, 60, 15}, {64, 75, 4, 6}, {64, 90, 4, 4}, {64, 800, 400, 100},
-		{1024, 5, 5, 37}, {1024, 200, 100, 232}, {1024, 1029, 800, 204},
-		{16, 5, 5, 19}, {16, 21, 15, 4}, {1, 6, 6, 4},
+		{64, 40, 30, 46}, {64, 69, 20, 14}, {64, 69, 60, 18}, {64, 75, 4, 7}, {64, 90, 4, 4}, {64, 800, 400, 100},
+		{1024, 5, 5, 37}, {1024, 200, 100, 232}, {1024, 1029, 800, 284},
+		{16, 5, 5, 20}, {16, 21, 15, 4}, {1, 6, 6, 4},
 		{0, 5, 5, 37}, {0, 100, 90, 132}, // without a cache nothing is promised
 	} {
-		c := &collector{base: 5 * mib}
+		c := &collector{}
 		c.cache.Store(test.cache * mib)
 		if got := c.room(test.live*mib, test.scanned*mib) / mib; got != test.room {
 			t.Errorf("with %d MiB of %d in use there is room for %d MiB, want %d", test.live, test.cache, got, test.room)
