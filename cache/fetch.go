@@ -102,7 +102,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		c.leave(f)
 		return nil, false, nil
 	}
-	start := c.startOf(q, f, begun)
+	start := f.startOf(begun)
 	at := start.Add(f.given.Sub(f.start))
 	if err := c.waitUntil(q.ctx, at); err != nil {
 		c.leave(f)

@@ -348,23 +348,17 @@ func (c *Cache) desert(f *flight) {
 	c.leave(f)
 }
 
-// startOf returns when a fetch seems to have begun for a client who joins a flight
-// at the given time. In Disguised, one who did not cause the flight sees a fetch
-// of its own, which begins now and takes as long as the flight does.
-func (c *Cache) startOf(q *query, f *flight, joined time.Time) time.Time {
-	switch {
-	case q.sharing != Disguised:
-		return f.start
-	case f.client != q.client:
+// startOf returns when the request began, as a client sees it, that joins a flight at
+// the given time. Where clients must not learn of one another it sees what it would see
+// of its own that takes as long, be it the client's who caused the flight: when two
+// requests of one client end together, the time between their answers is that
+// between the requests, which tells whether the origin worked then.
+func (f *flight) startOf(joined time.Time) time.Time {
+	if f.beats {
 		return joined
 	}
-	return f.start.Add(behind)
+	return f.start
 }
-
-// behind is how much later a client's second request, which joins its first, gets
-// what the first one gets. Two goroutines that are due at the same time run in no
-// certain order; this makes it certain, for fetches and pretences alike.
-const behind = margin / 2
 
 // joined returns a reader of a flight's body for a client whose request seems
 // to have begun at start, or nil if the body's own start is gone.

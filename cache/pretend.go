@@ -48,10 +48,8 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
-		if p.client == q.client {
-			p.begun = p.begun.Add(behind)
-		} else {
-			p.begun = begun
+		p.begun = begun
+		if p.client != q.client {
 			c.view(e, q, begun.Add(beat(p.took.head)))
 		}
 		return p, true
@@ -146,7 +144,7 @@ func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.T
 	if f.spool != nil {
 		r = f.spool.reader(q.ctx, nil, func() { c.leave(f) })
 	}
-	resp, err := t.afterInquiry(q, found, f, r, c.startOf(q, f, begun))
+	resp, err := t.afterInquiry(q, found, f, r, f.startOf(begun))
 	return resp, true, err
 }
 
