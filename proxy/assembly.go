@@ -73,19 +73,15 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	a.pipeline.KeepHeader = true             // scrub removes those of the hop, and more than goproxy knows
 	a.pipeline.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
 	a.pipeline.NonproxyHandler = http.NotFoundHandler()
-	for _, step := range slices.Concat(
+	a.pipeline.OnRequest().DoFunc(onRequest(slices.Concat(
 		[]requestStep{a.giveBack},
 		a.beforeScrub(),
 		[]requestStep{a.scrub, a.nameVisitor},
-	) {
-		a.pipeline.OnRequest().DoFunc(onRequest(step))
-	}
-	for _, step := range []responseStep{
+	)))
+	a.pipeline.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,
 		handOver,
-	} {
-		a.pipeline.OnResponse().DoFunc(onResponse(step))
-	}
+	}))
 	return a, nil
 }
 
@@ -120,21 +116,27 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func onRequest(step requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+func onRequest(steps []requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	return func(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		e := exchangeOf(r.Context())
 		ctx.RoundTripper = e
-		r, refused := step(e, r)
-		if refused != nil {
-			return r, refused.response(r, e.html)
+		for _, step := range steps {
+			var refused *failure
+			if r, refused = step(e, r); refused != nil {
+				return r, refused.response(r, e.html)
+			}
 		}
 		return r, nil
 	}
 }
 
-func onResponse(step responseStep) func(*http.Response, *goproxy.ProxyCtx) *http.Response {
+func onResponse(steps []responseStep) func(*http.Response, *goproxy.ProxyCtx) *http.Response {
 	return func(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
-		return step(exchangeOf(ctx.Req.Context()), resp)
+		e := exchangeOf(ctx.Req.Context())
+		for _, step := range steps {
+			resp = step(e, resp)
+		}
+		return resp
 	}
 }
 

@@ -2,13 +2,10 @@ package proxy
 
 import (
 	"context"
-	"net"
 	"net/http/httptrace"
-	"sync/atomic"
 
 	"guise/cache"
 	"guise/cache/ending"
-	"guise/filters"
 	"guise/proxy/wire"
 )
 
@@ -54,45 +51,6 @@ func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
 		return end.AfterFunc(f)
 	}
 	return context.AfterFunc(c.Context, f)
-}
-
-type connectionKey struct{}
-
-// A connection is what the requests that come on one connection share.
-type connection struct {
-	number uint64 // no other has, nor ever had; 0 for none
-	recent filters.Recent
-	asked  atomic.Int32 // requests that were asked for credentials, less those that came with them since
-}
-
-// connections numbers the connections of all proxies of the process.
-var connections atomic.Uint64
-
-// connectionContext gives the requests of a connection what they share.
-func connectionContext(ctx context.Context, nc net.Conn) context.Context {
-	return innerContext(context.WithValue(ctx, connectionKey{}, &connection{number: connections.Add(1)}), nc)
-}
-
-// connectionOf returns what is remembered of the connection that a request came on.
-func connectionOf(ctx context.Context) *connection {
-	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		return c
-	}
-	return new(connection)
-}
-
-// answersQuestion is called for a request that came with credentials. It reports
-// whether an earlier one was asked for them and no other has answered that yet; if
-// so, this one has.
-func (c *connection) answersQuestion() bool {
-	if c.asked.Load() <= 0 {
-		return false
-	}
-	if c.asked.Add(-1) < 0 { // another request was quicker
-		c.asked.Add(1)
-		return false
-	}
-	return true
 }
 
 // traceKey is the key under which httptrace looks for its hooks, learnt by

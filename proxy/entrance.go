@@ -18,10 +18,14 @@ import (
 // the request may become.
 type visit struct {
 	gate.Entrant
-	use    *gate.Use
-	seen   *observation // nil for none
-	handed bool         // to a tunnel, which ends the use
+	connection *connection // that it came on
+	use        *gate.Use
+	seen       *observation // nil for none
+	handed     bool         // to a tunnel, which ends the use
 }
+
+// inner returns the connection inside a CONNECT that the request came on, or nil.
+func (v *visit) inner() *inner { return v.connection.inner }
 
 // end tells the gate that the request is over, unless it has become a tunnel.
 // whole is false for an answer that was cut.
@@ -54,7 +58,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	}
 	var err error
 	v.Entrant = gate.Entrant{Address: remote.Unmap()}
-	if in := innerOf(r.Context()); in != nil {
+	if in := v.inner(); in != nil {
 		v.Entrant = in.enter(r.Context(), a.gate, remote)
 	} else if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
@@ -64,7 +68,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	if v.use, err = a.gate.Begin(v.Entrant); err == nil && v.Account != "" && connectionOf(r.Context()).answersQuestion() {
+	if v.use, err = a.gate.Begin(v.Entrant); err == nil && v.Account != "" && v.connection.answersQuestion() {
 		a.gate.Forgive(remote)
 	}
 	return err

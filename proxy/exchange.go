@@ -37,6 +37,7 @@ type exchange struct {
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
 
+	request http.Request  // as goproxy gets it
 	asked   requestLine   // withheld from goproxy until the first step
 	visitor cache.Visitor // whom the cache answers
 	header  http.Header   // of the final response, until it is written
@@ -60,7 +61,8 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		html:           wantsHTML(r),
 	}
 	e.ctx = exchangeContext{r.Context(), e}
-	r = r.WithContext(&e.ctx)
+	e.request = *r.WithContext(&e.ctx) // in one piece of memory with the rest
+	r = &e.request
 	if (v.use.Metered() || v.seen != nil) && r.Body != http.NoBody {
 		r.Body = &meteredBody{r.Body, r.Context(), v.use, v.seen}
 	}
@@ -108,7 +110,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	switch {
 	case err != nil:
 		if _, bad := certificateFault(err); bad {
-			if in := innerOf(r.Context()); in != nil {
+			if in := e.visit.inner(); in != nil {
 				in.cut()
 			}
 		}

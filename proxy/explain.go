@@ -31,7 +31,7 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	}
 	defer a.close()
 
-	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}}}
+	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}, connection: new(connection)}}
 	for _, step := range a.beforeScrub() {
 		var refused *failure
 		if r, refused = step(e, r); refused != nil {

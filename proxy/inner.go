@@ -103,22 +103,12 @@ func (in *inner) cut() {
 	panic(http.ErrAbortHandler)
 }
 
-type innerKey struct{}
-
-// innerContext gives the requests of a connection inside a CONNECT its *inner.
-func innerContext(ctx context.Context, nc net.Conn) context.Context {
+// innerUnder returns the connection inside a CONNECT that nc is, or nil.
+func innerUnder(nc net.Conn) *inner {
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
-	if in, ok := nc.(*inner); ok {
-		return context.WithValue(ctx, innerKey{}, in)
-	}
-	return ctx
-}
-
-// innerOf returns the connection inside a CONNECT that a request came on, or nil.
-func innerOf(ctx context.Context) *inner {
-	in, _ := ctx.Value(innerKey{}).(*inner)
+	in, _ := nc.(*inner)
 	return in
 }
 

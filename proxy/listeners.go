@@ -143,15 +143,15 @@ func (a arrival) openTLS(opened *wire.Opened) error {
 // they speak to a proxy, however it came in: absolute or authority form for
 // origins, origin form for the proxy itself. It returns an answer for what has
 // no such form.
-func asToProxy(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, *failure) {
-	if client, ok := r.Context().Value(socksKey{}).(*viaSOCKS); ok {
-		r, refused := client.inside(r)
+func asToProxy(c *connection, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, *failure) {
+	if c.socks != nil {
+		r, refused := c.socks.inside(r)
 		return w, r, refused
 	}
 	if protocol := r.Header[":protocol"]; len(protocol) > 0 {
 		return fromExtendedConnect(w, r, protocol[0])
 	}
-	if innerOf(r.Context()) == nil && addressedToSelf(r) {
+	if c.inner == nil && addressedToSelf(r) {
 		r = toOriginForm(r)
 	}
 	return w, r, nil

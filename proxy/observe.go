@@ -33,7 +33,7 @@ type observation struct {
 
 // observe returns the ResponseWriter that the answer to r is to be written to,
 // and its observation, nil if nobody wants to know.
-func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
+func (p *Proxy) observe(a *assembly, c *connection, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
 	metrics := a.options.Metrics
 	if metrics == nil && !a.options.LogRequests {
 		return w, nil
@@ -45,7 +45,7 @@ func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (ht
 	switch {
 	case r.Method == http.MethodConnect:
 		o.class = telemetry.Connect
-	case innerOf(r.Context()) != nil:
+	case c.inner != nil:
 		o.class = telemetry.Inside
 	case !r.URL.IsAbs():
 		o.class = telemetry.Own

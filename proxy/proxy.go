@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -185,8 +184,9 @@ func (p *Proxy) addresses() []netip.AddrPort {
 // ends in a panic with [http.ErrAbortHandler].
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
-	w, seen := p.observe(a, w, r)
-	v := &visit{seen: seen}
+	c := connectionOf(r.Context())
+	w, seen := p.observe(a, c, w, r)
+	v := &visit{connection: c, seen: seen}
 	whole := false
 	defer func() {
 		v.end(whole)
@@ -197,16 +197,16 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers one request of a client that has yet to be let in.
 func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	remote, err := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort)
 	if err != nil {
 		notAdmitted.write(w, r)
 		return
 	}
-	if a.egress.IsOwn(remote, localAddr(r)) {
+	if v.connection.opened(a.egress, remote) {
 		looped.write(w, r)
 		return
 	}
-	w, r, refused := asToProxy(w, r)
+	w, r, refused := asToProxy(v.connection, w, r)
 	// Also for what is refused anyway: to say so is work as well.
 	if err := a.enter(v, r, remote.Addr()); err != nil {
 		a.refuse(w, r, remote.Addr(), err)
@@ -216,7 +216,7 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		refused.write(w, r)
 		return
 	}
-	if in := innerOf(r.Context()); in != nil {
+	if in := v.inner(); in != nil {
 		if r, refused = in.absolute(r); refused != nil {
 			refused.write(w, r)
 			return
@@ -232,14 +232,6 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 	default:
 		p.exchange(a, w, r, v)
 	}
-}
-
-// localAddr is where the connection that r came on was accepted.
-func localAddr(r *http.Request) netip.AddrPort {
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
-		return local.AddrPort()
-	}
-	return netip.AddrPort{}
 }
 
 func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {

@@ -23,7 +23,7 @@ func (s purger) PurgeURL(url string) int {
 		return n
 	}
 	a := s.proxy.current.Load()
-	r, refused := a.canonicalize(&exchange{}, r)
+	r, refused := a.canonicalize(&exchange{visit: &visit{connection: new(connection)}}, r)
 	if refused != nil {
 		return n
 	}

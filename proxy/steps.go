@@ -23,7 +23,7 @@ func (a *assembly) canonicalize(e *exchange, r *http.Request) (*http.Request, *f
 	if !ok {
 		return r, &badTarget
 	}
-	target, err := egress.Canonical(r.URL.Host, port)
+	target, err := e.visit.connection.target(r.URL.Host, port)
 	if err != nil {
 		return r, &badTarget
 	}
@@ -102,7 +102,7 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 // the request as it was.
 func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure) {
 	log := explanations.Get().(*[]filters.Change)
-	e.message, *log = a.filters.Scrub(&connectionOf(r.Context()).recent, r, e.visit.Address, *log)
+	e.message, *log = a.filters.Scrub(&e.visit.connection.recent, r, e.visit.Address, *log)
 	recycle(log)
 	e.order = a.filters.FieldOrder(e.message)
 	r = e.message.Request
@@ -133,13 +133,13 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // nameVisitor tells the cache and the wire for whom and in which form the
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
-	e.visitor = cache.Visitor{Client: e.visit.Visitor(), Site: e.message.Visit.Site, Alone: a.nesting != nil}
+	e.visitor = cache.Visitor{Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Alone: a.nesting != nil}
 	apart := e.visit.Isolation
 	sharing := apart
 	if authenticatesConnection(r.Header) {
 		// Not its address, which another client may have a moment later; and no
 		// user's name has a NUL.
-		sharing += "\x00" + strconv.FormatUint(connectionOf(r.Context()).number, 10)
+		sharing += "\x00" + strconv.FormatUint(e.visit.connection.number, 10)
 	}
 	if sharing == "" {
 		return r, nil

@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+
+	"guise/filters"
+	"guise/proxy/egress"
+	"guise/proxy/gate"
+)
+
+// A connection is what the requests that come on one connection share, and what was
+// made of the last one of them: most say the same. It is safe for concurrent use.
+type connection struct {
+	number uint64         // no other has, nor ever had; 0 for none
+	inner  *inner         // nil unless it is inside a CONNECT
+	socks  *viaSOCKS      // nil unless it came through SOCKS
+	local  netip.AddrPort // where it was accepted; zero if unknown
+	asked  atomic.Int32   // requests that were asked for credentials, less those that came with them since
+
+	recent    filters.Recent
+	remote    last[string, netip.AddrPort]   // by how it is written
+	own       last[*egress.Egress, bool]     // whether that has opened it
+	visitor   last[gate.Entrant, string]     // its name
+	canonical last[authority, egress.Target] // form of a destination
+}
+
+// An authority is a destination as a request names it.
+type authority struct {
+	host string
+	port uint16 // for a host without one
+}
+
+// A last remembers what was made of the last value: the next one mostly is the same.
+type last[From comparable, To any] struct {
+	made atomic.Pointer[made[From, To]]
+}
+
+type made[From comparable, To any] struct {
+	from From
+	to   To
+}
+
+// of returns what is made of a value. An error is not remembered.
+func (l *last[From, To]) of(from From, make func(From) (To, error)) (To, error) {
+	if m := l.made.Load(); m != nil && m.from == from {
+		return m.to, nil
+	}
+	to, err := make(from)
+	if err == nil {
+		l.made.Store(&made[From, To]{from, to})
+	}
+	return to, err
+}
+
+type connectionKey struct{}
+
+// connections numbers the connections of all proxies of the process.
+var connections atomic.Uint64
+
+// connectionContext gives the requests of a connection what they share.
+func connectionContext(ctx context.Context, nc net.Conn) context.Context {
+	c := &connection{number: connections.Add(1), inner: innerUnder(nc)}
+	c.socks, _ = ctx.Value(socksKey{}).(*viaSOCKS)
+	if local, ok := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		c.local = local.AddrPort()
+	}
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+// connectionOf returns what is remembered of the connection that a request came on.
+func connectionOf(ctx context.Context) *connection {
+	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		return c
+	}
+	return new(connection)
+}
+
+// opened reports whether the connection from remote is one that e itself
+// has opened.
+func (c *connection) opened(e *egress.Egress, remote netip.AddrPort) bool {
+	own, _ := c.own.of(e, func(e *egress.Egress) (bool, error) { return e.IsOwn(remote, c.local), nil })
+	return own
+}
+
+// target returns the canonical form of an authority.
+func (c *connection) target(host string, defaultPort uint16) (egress.Target, error) {
+	return c.canonical.of(authority{host, defaultPort}, func(a authority) (egress.Target, error) {
+		return egress.Canonical(a.host, a.port)
+	})
+}
+
+// nameOf returns what the cache knows a client by.
+func (c *connection) nameOf(e gate.Entrant) string {
+	name, _ := c.visitor.of(e, func(e gate.Entrant) (string, error) { return e.Visitor(), nil })
+	return name
+}
+
+// answersQuestion is called for a request that came with credentials. It reports
+// whether an earlier one was asked for them and no other has answered that yet; if
+// so, this one has.
+func (c *connection) answersQuestion() bool {
+	if c.asked.Load() <= 0 {
+		return false
+	}
+	if c.asked.Add(-1) < 0 { // another request was quicker
+		c.asked.Add(1)
+		return false
+	}
+	return true
+}
