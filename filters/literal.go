@@ -53,10 +53,32 @@ const maxMarks = 3
 // maxPart is the length of the longest part: 32 bits in octal, with its zero.
 const maxPart = 12
 
+// quadAt reports whether text begins with b.
 func quadAt(text string, b [4]byte) bool {
-	var parts [4]string
-	n := 0
-	for n < 4 {
+	var room [4]string
+	parts := room[:cutParts(text, &room)]
+	switch {
+	case len(parts) == 0:
+		return false
+	case isPadded(parts[0], b):
+		return true
+	case len(parts) == 1:
+		return len(parts[0]) > 6 && partIs(parts[0], be(b[:]...))
+	case len(parts) == 4 && (partsAre(parts, b[0], b[1], b[2], b[3]) || partsAre(parts, b[3], b[2], b[1], b[0])):
+		return true
+	}
+	// Short forms that read like versions (127.1 and 10.0.1) do not count.
+	if len(parts) >= 3 && b[2] > 0 && partIs(parts[2], be(b[2], b[3])) {
+		return partsAre(parts[:2], b[0], b[1])
+	}
+	return be(b[1], b[2]) > 0 && partsAre(parts[:1], b[0]) && partIs(parts[1], be(b[1], b[2], b[3]))
+}
+
+// cutParts fills parts with the numbers that text begins with, and returns how many
+// there are: runs of hexadecimal digits, perhaps after 0x, with up to maxMarks
+// marks between them.
+func cutParts(text string, parts *[4]string) (n int) {
+	for n < len(parts) {
 		end := 0
 		for end < len(text) && end <= maxPart && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
 			end++
@@ -76,27 +98,17 @@ func quadAt(text string, b [4]byte) bool {
 			}
 		}
 	}
-	if isPadded(parts[0], b) {
-		return true
-	}
-	switch n {
-	case 4:
-		if partIs(parts[0], uint64(b[0])) && partIs(parts[1], uint64(b[1])) &&
-			partIs(parts[2], uint64(b[2])) && partIs(parts[3], uint64(b[3])) {
-			return true
+	return n
+}
+
+// partsAre reports whether each part is the byte wanted in its place.
+func partsAre(parts []string, want ...byte) bool {
+	for i, part := range parts {
+		if !partIs(part, uint64(want[i])) {
+			return false
 		}
-		if partIs(parts[0], uint64(b[3])) && partIs(parts[1], uint64(b[2])) &&
-			partIs(parts[2], uint64(b[1])) && partIs(parts[3], uint64(b[0])) {
-			return true
-		}
-	case 0, 1:
-		return n == 1 && partIs(parts[0], be(b[0], b[1], b[2], b[3])) && len(parts[0]) > 6
 	}
-	// Short forms that read like versions (127.1 and 10.0.1) do not count.
-	if n >= 3 && b[2] > 0 && partIs(parts[2], be(b[2], b[3])) {
-		return partIs(parts[0], uint64(b[0])) && partIs(parts[1], uint64(b[1]))
-	}
-	return be(b[1], b[2]) > 0 && partIs(parts[0], uint64(b[0])) && partIs(parts[1], be(b[1], b[2], b[3]))
+	return true
 }
 
 // isPadded reports whether digits are the four parts, each of three digits.
