@@ -2,7 +2,7 @@ package filters
 
 // purposeTable lists the fields that scripts and API clients send for a
 // purpose although the registry does not know them. A family's names are
-// still judged by their stronger words, see strongWord.
+// still judged by their stronger words, see tells.
 var purposeTable = []group{
 	// Proof that a request was meant, and by whom.
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
