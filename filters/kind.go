@@ -145,33 +145,29 @@ func kindByAccept(r *http.Request) Kind {
 		return Document
 	case seen.html, seen.xml, !seen.any && !seen.anyImage:
 		return Fetch
-	case seen.first == Image && !seen.css && !seen.script && !seen.font && !seen.audio:
-		return Image
-	case seen.first == Style && !seen.image && !seen.script && !seen.font && !seen.media():
-		return Style
-	case seen.first == Font && !seen.image && !seen.css && !seen.script && !seen.media():
-		return Font
-	case seen.first == Video && !seen.image && !seen.css && !seen.script && !seen.font:
-		return Video
-	case seen.first == Script && !seen.image && !seen.css && !seen.font && !seen.media() &&
-		r.Header["X-Requested-With"] == nil: // jQuery asks for JSONP so
-		return Script
+	case seen.first == Image && seen.within(1<<Image|1<<Video),
+		seen.first == Style && seen.within(1<<Style),
+		seen.first == Font && seen.within(1<<Font),
+		seen.first == Script && seen.within(1<<Script) && r.Header["X-Requested-With"] == nil: // jQuery asks for JSONP so
+		return seen.first
+	case (seen.first == Audio || seen.first == Video) && seen.within(1<<Audio|1<<Video):
+		return Video // which of the two, its Accept does not tell
 	}
 	return Fetch
 }
 
 // An acceptShape is what kindByAccept needs to know of an Accept field.
 type acceptShape struct {
-	first                    Kind // of the first member
+	first                    Kind   // of the first member; Fetch if that is no part of a page
+	parts                    uint32 // a bit for each kind of part that is listed
 	started                  bool
 	html, xhtml, xml, office bool
-	image, css, script, font bool
-	audio, video             bool
 	any, anyImage            bool // */*, image/*
 	other                    bool // a type that no browser lists
 }
 
-func (a *acceptShape) media() bool { return a.audio || a.video }
+// within reports whether no parts are listed but those of kinds, a bit for each.
+func (a *acceptShape) within(kinds uint32) bool { return a.parts&^kinds == 0 }
 
 // add takes one media range into account.
 func (a *acceptShape) add(media string) {
@@ -184,24 +180,27 @@ func (a *acceptShape) add(media string) {
 	case strings.EqualFold(media, "application/xhtml+xml"):
 		a.xhtml = true
 	case hasPrefixFold(media, "image/"):
-		a.image, kind = true, Image
+		kind = Image
 		a.anyImage = a.anyImage || media[len("image/"):] == "*"
 	case strings.EqualFold(media, "text/css"):
-		a.css, kind = true, Style
+		kind = Style
 	case slices.ContainsFunc(scriptTypes, equalFold(media)):
-		a.script, kind = true, Script
+		kind = Script
 	case hasPrefixFold(media, "application/font-"), hasPrefixFold(media, "font/"):
-		a.font, kind = true, Font
+		kind = Font
 	case hasPrefixFold(media, "audio/"):
-		a.audio, kind = true, Video
+		kind = Audio
 	case hasPrefixFold(media, "video/"), strings.EqualFold(media, "application/ogg"):
-		a.video, kind = true, Video
+		kind = Video
 	case slices.ContainsFunc(navigationTypes, equalFold(media)):
 		a.xml = true
 	case slices.ContainsFunc(officeTypes, equalFold(media)):
 		a.office = true
 	default:
 		a.other = true
+	}
+	if kind != Fetch {
+		a.parts |= 1 << kind
 	}
 	if !a.started {
 		a.first, a.started = kind, true
