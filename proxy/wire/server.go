@@ -14,8 +14,8 @@ import (
 )
 
 // A Server answers HTTP/1.1 and HTTP/1.0 requests on the connections of its
-// listeners, one goroutine a connection, and HTTP/2 if it is asked to. Handlers may rely on what
-// [http.Server] promises them, with these differences:
+// listeners, one goroutine a connection, and HTTP/2 if it is asked to. Handlers
+// may rely on what [http.Server] promises them, with these differences:
 //
 //   - A request that is not valid beyond doubt is answered 400 (or 408, 414,
 //     417, 431) and its connection closed; Handler does not see it.
@@ -44,6 +44,7 @@ type Server struct {
 	// HTTP2 lets clients speak HTTP/2: those that agreed on it by ALPN, and in
 	// the clear those that start with its preface (RFC 9113 §3.3).
 	HTTP2 bool
+
 	// Admit, unless nil, is asked about every connection on the accepting
 	// goroutine, before anything is read. leave, unless nil, is called once,
 	// when the connection is closed or hijacked. If ok is false, Admit has

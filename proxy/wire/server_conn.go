@@ -46,19 +46,19 @@ type conn struct {
 
 	// Reading. One goroutine at a time: the connection's, or who holds the
 	// request body's lock.
-	br         *bufio.Reader // nil while idle
-	fd         uintptr       // read this descriptor without waiting, if polling
-	polling    bool
-	readOnce   func(fd uintptr) bool // c.tryRead, kept
-	readOnceE  error                 // its result
-	checkEarly func([]byte) error    // c.early, kept
-	first      [1]byte               // read by firstRead, if hasFirst
-	hasFirst   bool
-	headTimed  bool // the head has a deadline
-	lineRead   bool // the request line of an incomplete head is valid
-	perRead    bool // each read gets a new deadline
-	readTill   time.Time
-	manualRead atomic.Pointer[time.Time] // the deadline that a handler has set, or interrupt; nil for none
+	br          *bufio.Reader // nil while idle
+	fd          uintptr       // read this descriptor without waiting, if polling
+	polling     bool
+	readOnce    func(fd uintptr) bool // c.tryRead, kept
+	readOnceErr error                 // its result
+	checkEarly  func([]byte) error    // c.early, kept
+	first       [1]byte               // read by firstRead, if hasFirst
+	hasFirst    bool
+	headTimed   bool // the head has a deadline
+	lineRead    bool // the request line of an incomplete head is valid
+	perRead     bool // each read gets a new deadline
+	readTill    time.Time
+	manualRead  atomic.Pointer[time.Time] // the deadline that a handler has set, or interrupt; nil for none
 
 	mu        sync.Mutex // guards writing: all of responseWriter and what follows
 	timer     *time.Timer
@@ -180,7 +180,7 @@ func (c *conn) firstRead() error {
 		if err := c.sock.raw.Read(c.readOnce); err != nil {
 			return err
 		}
-		return c.readOnceE
+		return c.readOnceErr
 	}
 	// Without a descriptor, one byte is all the room an idle connection needs.
 	if c.br != nil {
@@ -203,9 +203,9 @@ func (c *conn) tryRead(fd uintptr) (done bool) {
 		c.br = getReader(c)
 	}
 	c.fd, c.polling = fd, true
-	_, c.readOnceE = c.br.Peek(1)
+	_, c.readOnceErr = c.br.Peek(1)
 	c.polling = false
-	if c.readOnceE == errWouldBlock {
+	if c.readOnceErr == errWouldBlock {
 		putReader(c.br)
 		c.br = nil
 		return false

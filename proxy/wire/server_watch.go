@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +30,7 @@ func (s *Server) watch(stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		s.mu.Lock()
-		for c := range s.conns {
-			conns = append(conns, c)
-		}
+		conns = slices.AppendSeq(conns, maps.Keys(s.conns))
 		s.mu.Unlock()
 		for _, c := range conns {
 			c.look()
