@@ -24,7 +24,7 @@ func TestBeatsFollowClosely(t *testing.T) {
 }
 
 // A hurried origin sends bodies in pieces, each within a fraction of a beat.
-func hurried(t *testing.T, pieces, size int) http.RoundTripper {
+func hurried(pieces, size int) http.RoundTripper {
 	r := rand.New(rand.NewPCG(1, 2))
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		time.Sleep(time.Duration(50+r.IntN(300)) * time.Microsecond)
@@ -80,7 +80,7 @@ func TestFirstUseOfAFastOriginIsLikeAFetch(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := New(Options{})
 			c.sleep = sleepTimer // the bubble's clock
-			rt := c.Transport(hurried(t, 5, size))
+			rt := c.Transport(hurried(5, size))
 			for i := range 2 * enough {
 				sightOf(t, rt, "a", fmt.Sprint("/", i))
 			}

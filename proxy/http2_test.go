@@ -149,7 +149,7 @@ func TestOwnPagesOverHTTP2(t *testing.T) {
 }
 
 // openStream opens a tunnel over HTTP/2 and returns its two directions.
-func openStream(t *testing.T, tr *http.Transport, target string, fields ...string) (*http.Response, *io.PipeWriter) {
+func openStream(t *testing.T, tr *http.Transport, target string) (*http.Response, *io.PipeWriter) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -158,10 +158,6 @@ func openStream(t *testing.T, tr *http.Transport, target string, fields ...strin
 	r, err := http.NewRequestWithContext(ctx, "CONNECT", "http://"+target, pr)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f[1:], ": ")
-		r.Header[f[:1]+name] = []string{value}
 	}
 	resp, err := tr.RoundTrip(r)
 	if err != nil {

@@ -42,7 +42,7 @@ type Options struct {
 	Console    bool         // serve the start page and the PAC file on the listeners
 	Log        *slog.Logger // nil discards
 
-	LogRequests bool               // a line for each request, of which nothing can be told
+	LogRequests bool               // log a line for each request, which says neither who asked nor for what
 	Metrics     *telemetry.Metrics // nil counts nothing; one for the life of the proxy
 	Pressure    *gate.Pressure     // while it is short, new work is refused; nil never
 	Admin       []netip.AddrPort   // other listeners of this process; the guard lets nothing go there
