@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/http"
 )
@@ -42,23 +41,14 @@ func (h *http2Conn) head(f frameHead) error {
 
 // openBlock starts the block of fields that a HEADERS frame begins.
 func (h *http2Conn) openBlock(f frameHead) (length, padding int, err error) {
-	if length, padding, err = readPadding(h.c.br, f); err != nil {
+	length, padding, parent, err := readHeadersStart(h.c.br, f)
+	if err != nil {
 		return 0, 0, err
 	}
 	h.block.reset(f, &h.c.limits)
 	h.decoder.SetEmitEnabled(true)
-	if f.has(flagPriority) {
-		if length < 5 {
-			return 0, 0, connFault(codeFrameSize, "HEADERS without its priority")
-		}
-		b, err := h.take(5)
-		if err != nil {
-			return 0, 0, err
-		}
-		length -= 5
-		if binary.BigEndian.Uint32(b)&^(1<<31) == f.stream {
-			h.block.malformed("stream that depends on itself")
-		}
+	if parent == f.stream {
+		h.block.malformed("stream that depends on itself")
 	}
 	return length, padding, nil
 }

@@ -229,6 +229,18 @@ func checkSetting(name uint16, value uint32) error {
 	return nil
 }
 
+// widen adds n bytes to the window of a stream, or of the connection if stream is
+// 0, in which we may send (RFC 9113 §6.9).
+func widen(window *int64, n int64, stream uint32) error {
+	if n == 0 {
+		return streamFault(stream, codeProtocol, "empty WINDOW_UPDATE")
+	}
+	if *window += n; *window > maxWindow {
+		return streamFault(stream, codeFlowControl, "window too large")
+	}
+	return nil
+}
+
 // readPadding reads the length of a frame's padding, and returns it with the
 // length of what stands before it (RFC 9113 §6.1).
 func readPadding(r io.ByteReader, f frameHead) (length, padding int, err error) {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"encoding/binary"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -40,4 +41,24 @@ func decodeFields(r *bufio.Reader, d *hpack.Decoder, n int, full *bool) error {
 		}
 		return nil
 	})
+}
+
+// readHeadersStart reads what a HEADERS frame has in front of its field block (RFC
+// 9113 §6.2), and returns the length of that and of the padding behind it. parent
+// is the stream that it depends on by its priority, 0 without.
+func readHeadersStart(r *bufio.Reader, f frameHead) (length, padding int, parent uint32, err error) {
+	if length, padding, err = readPadding(r, f); err != nil || !f.has(flagPriority) {
+		return length, padding, 0, err
+	}
+	const priority = 5
+	if length < priority {
+		return 0, 0, 0, connFault(codeFrameSize, "HEADERS without its priority")
+	}
+	b, err := r.Peek(priority)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	parent = binary.BigEndian.Uint32(b) &^ (1 << 31)
+	r.Discard(priority)
+	return length - priority, padding, parent, nil
 }

@@ -267,11 +267,8 @@ func (h *http2Conn) windowUpdate(f frameHead) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if f.stream == 0 {
-		if n == 0 {
-			return connFault(codeProtocol, "empty WINDOW_UPDATE")
-		}
-		if h.window += n; h.window > maxWindow {
-			return connFault(codeFlowControl, "window too large")
+		if err := widen(&h.window, n, 0); err != nil {
+			return err
 		}
 		h.admit()
 		return nil
@@ -280,14 +277,11 @@ func (h *http2Conn) windowUpdate(f frameHead) error {
 		return connFault(codeProtocol, "WINDOW_UPDATE of a stream that never was")
 	}
 	st := h.streams[f.stream]
-	switch {
-	case st == nil:
+	if st == nil {
 		return h.disturb()
-	case n == 0:
-		return streamFault(f.stream, codeProtocol, "empty WINDOW_UPDATE")
 	}
-	if st.window += n; st.window > maxWindow {
-		return streamFault(f.stream, codeFlowControl, "window too large")
+	if err := widen(&st.window, n, f.stream); err != nil {
+		return err
 	}
 	st.cond.Broadcast()
 	return nil

@@ -205,11 +205,8 @@ func (c *HTTP2Conn) goAway(last uint32) {
 
 func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
 	if f.stream == 0 {
-		if n == 0 {
-			return connFault(codeProtocol, "empty WINDOW_UPDATE")
-		}
-		if c.window += n; c.window > maxWindow {
-			return connFault(codeFlowControl, "window too large")
+		if err := widen(&c.window, n, 0); err != nil {
+			return err
 		}
 		for _, st := range c.streams {
 			st.cond.Broadcast()
@@ -217,14 +214,11 @@ func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
 		return nil
 	}
 	st := c.streams[f.stream]
-	switch {
-	case st == nil:
+	if st == nil {
 		return nil
-	case n == 0:
-		return streamFault(f.stream, codeProtocol, "empty WINDOW_UPDATE")
 	}
-	if st.window += n; st.window > maxWindow {
-		return streamFault(f.stream, codeFlowControl, "window too large")
+	if err := widen(&st.window, n, f.stream); err != nil {
+		return err
 	}
 	st.cond.Broadcast()
 	return nil
@@ -357,20 +351,11 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	b := &c.block
 	if f.kind == frameHeaders {
 		var err error
-		if length, padding, err = readPadding(c.br, f); err != nil {
+		if length, padding, _, err = readHeadersStart(c.br, f); err != nil {
 			return err
 		}
 		*b = responseBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: &c.t.Limits, header: make(http.Header)}
 		c.decoder.SetEmitEnabled(true)
-		if f.has(flagPriority) {
-			if length < 5 {
-				return connFault(codeFrameSize, "HEADERS without its priority")
-			}
-			if _, err := c.br.Discard(5); err != nil {
-				return err
-			}
-			length -= 5
-		}
 	} else if !b.open {
 		return connFault(codeProtocol, "CONTINUATION of nothing")
 	} else if b.frames++; b.frames > maxContinued {
