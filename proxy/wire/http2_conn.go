@@ -86,8 +86,18 @@ type endedStream struct {
 	reset bool // by us: the client may not have known yet when it sent a frame
 }
 
-// http2Outputs holds what http2Conn.out is made of.
+// http2Outputs holds what frames wait in to be written, at either end.
 var http2Outputs = sync.Pool{New: func() any { b := make([]byte, 0, maxOutput+4<<10); return &b }}
+
+func getOutput() []byte { return *http2Outputs.Get().(*[]byte) }
+
+// putOutput gives back a buffer whose frames are written, unless it grew large.
+func putOutput(b []byte) {
+	if cap(b) <= 2*maxOutput {
+		b = b[:0]
+		http2Outputs.Put(&b)
+	}
+}
 
 // serveHTTP2 answers requests until the connection is done for.
 func (c *conn) serveHTTP2() {
@@ -225,7 +235,7 @@ func (h *http2Conn) idled() {
 // output returns the buffer of frames to be written.
 func (h *http2Conn) output() []byte {
 	if h.out == nil {
-		h.out = (*http2Outputs.Get().(*[]byte))[:0]
+		h.out = getOutput()
 	}
 	return h.out
 }
@@ -277,10 +287,7 @@ func (h *http2Conn) write() {
 		}
 		h.mu.Unlock()
 		_, err := h.c.nc.Write(b)
-		if cap(b) <= 2*maxOutput {
-			b = b[:0]
-			http2Outputs.Put(&b)
-		}
+		putOutput(b)
 		h.mu.Lock()
 		if err != nil {
 			h.dead = true

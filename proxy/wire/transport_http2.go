@@ -297,7 +297,7 @@ func (c *HTTP2Conn) listen() {
 // output returns the buffer of frames to be written.
 func (c *HTTP2Conn) output() []byte {
 	if c.out == nil {
-		c.out = (*http2Outputs.Get().(*[]byte))[:0]
+		c.out = getOutput()
 	}
 	return c.out
 }
@@ -326,10 +326,7 @@ func (c *HTTP2Conn) write() {
 		c.nc.SetWriteDeadline(time.Now().Add(c.t.WriteTimeout))
 		c.mu.Unlock()
 		_, err := c.nc.Write(b)
-		if cap(b) <= 2*maxOutput {
-			b = b[:0]
-			http2Outputs.Put(&b)
-		}
+		putOutput(b)
 		c.mu.Lock()
 		if err != nil {
 			c.out = nil
