@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"guise/config"
 	"guise/proxy"
@@ -100,19 +101,8 @@ next:
 // and returned as blocked.
 func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (opened []*listener, blocked []gaveWay, err error) {
 	for _, as := range added {
-		var l *listener
-		for _, old := range dropped {
-			if as.Address.Overlaps(old.real) && old.dropped.CompareAndSwap(false, true) {
-				gone := old.giveWay(as.Address)
-				blocked = append(blocked, gone)
-				if gone.socket != nil {
-					l, err = gone.reopen()
-				}
-			}
-		}
-		if l == nil && err == nil {
-			l, err = listen(as.Address, ls.given)
-		}
+		l, gone, err := ls.openOne(as.Address, dropped)
+		blocked = append(blocked, gone...)
 		if err != nil {
 			return opened, blocked, err
 		}
@@ -124,6 +114,30 @@ func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (open
 		opened = append(opened, l)
 	}
 	return opened, blocked, nil
+}
+
+// openOne opens a listener at at. What is in the way is closed only then: where
+// this process may not open the one, it could not open the other again.
+func (ls *listeners) openOne(at config.Address, dropped []*listener) (l *listener, gone []gaveWay, err error) {
+	for _, old := range dropped {
+		if old.real == at && old.dropped.CompareAndSwap(false, true) {
+			gone = append(gone, old.giveWay(at))
+			l, err = gone[0].reopen()
+			return l, gone, err
+		}
+	}
+	if l, err = listen(at, ls.given); !errors.Is(err, syscall.EADDRINUSE) {
+		return l, nil, err
+	}
+	for _, old := range dropped {
+		if at.Overlaps(old.real) && old.dropped.CompareAndSwap(false, true) {
+			gone = append(gone, old.giveWay(at))
+		}
+	}
+	if len(gone) > 0 {
+		l, err = listen(at, ls.given)
+	}
+	return l, gone, err
 }
 
 // gaveWay is a listener that was closed to make room.
