@@ -12,8 +12,13 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long a change is left alone: an editor writes in several steps.
-const settle = 100 * time.Millisecond
+// A change is left alone until nothing has happened for settle, but no longer
+// than settleMost: an editor writes in several steps, and a part of a file may
+// well be a configuration, though not the one that is meant.
+const (
+	settle     = 200 * time.Millisecond
+	settleMost = 2 * time.Second
+)
 
 // A watcher tells when a file's content has changed. It watches the folders
 // that the file and what it links to are in, not the file: editors put a new
@@ -63,7 +68,7 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 	defer timer.Stop()
 	// The first look is due at once: the file may have changed after it was
 	// loaded and before it was watched.
-	waiting := true
+	began := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,7 +79,7 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 				return
 			}
 		case <-timer.C:
-			waiting = false
+			began = time.Time{}
 			addFolders(notify, file) // a link may lead elsewhere by now
 			now := fingerprint(file)
 			if !bytes.Equal(now, last) {
@@ -86,10 +91,10 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 			}
 			continue
 		}
-		if !waiting {
-			waiting = true
-			timer.Reset(settle)
+		if began.IsZero() {
+			began = time.Now()
 		}
+		timer.Reset(min(settle, max(0, settleMost-time.Since(began))))
 	}
 }
 
@@ -121,4 +126,10 @@ func fingerprint(file string) []byte {
 		return nil
 	}
 	return h.Sum(nil)
+}
+
+// isEmpty reports whether file is a regular one with nothing in it.
+func isEmpty(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
