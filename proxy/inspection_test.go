@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,6 +235,38 @@ func TestOriginConnectionsAreShared(t *testing.T) {
 			t.Errorf("%s: the session was not resumed", protocol)
 		}
 		o.mu.Unlock()
+	}
+}
+
+// TestOriginIsAskedWhenNoConnectionIsWarm: a client that is answered without it
+// learns that somebody was there, so that holds no longer than for a connection.
+func TestOriginIsAskedWhenNoConnectionIsWarm(t *testing.T) {
+	for protocol, want := range map[string]int32{"http/1.1": 2, "h2": 1} { // that of HTTP/2 is open still
+		var handshakes atomic.Int32
+		o := serveSecure(t, greet, func(c *tls.Config) {
+			c.VerifyConnection = func(tls.ConnectionState) error { handshakes.Add(1); return nil }
+		}, protocol)
+		p, proxy := newProxy(t, inspecting(inspect.Always))
+		if resp, _, err := read(visitor(t, proxy, trusting(testAuthority()), false), o.URL); err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		connect := func() {
+			if _, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority())}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if connect(); handshakes.Load() != 1 {
+			t.Errorf("%s: %d handshakes, and the connection is there", protocol, handshakes.Load())
+		}
+		secure := p.current.Load().secure
+		secure.mu.Lock()
+		for _, place := range secure.places {
+			place.verified = place.verified.Add(-warmFor)
+		}
+		secure.mu.Unlock()
+		if connect(); handshakes.Load() != want {
+			t.Errorf("%s: %d handshakes a minute later, want %d", protocol, handshakes.Load(), want)
+		}
 	}
 }
 

@@ -55,9 +55,14 @@ type opening struct {
 }
 
 const (
-	// knownFor is how long an origin is taken to speak the protocol, and to
-	// have the certificate, that it showed.
+	// knownFor is how long an origin is taken to speak the protocol that it
+	// showed.
 	knownFor = 10 * time.Minute
+
+	// warmFor is how long an origin is taken to have the certificate that it
+	// showed: as long as a connection stays open that nobody uses. A client that
+	// is answered without the origin can tell that somebody was there.
+	warmFor = time.Minute
 
 	// maxPlaces bounds what is remembered of origins without a connection.
 	maxPlaces = 4096
@@ -185,21 +190,25 @@ func closeBody(b io.Closer) {
 	}
 }
 
-// ready sees to it that a connection to address is there, or was lately:
+// ready sees to it that a connection to address is there, or was a moment ago:
 // that its certificate was verified. Errors are those of a round trip.
 func (s *secureOrigins) ready(ctx context.Context, address string) error {
-	s.mu.Lock()
-	p := s.places[keyOf(ctx, address)]
-	known := p != nil && time.Since(p.verified) < knownFor
-	s.mu.Unlock()
-	if known {
-		return nil
+	for {
+		s.mu.Lock()
+		p := s.place(keyOf(ctx, address))
+		p.forgetEnded()
+		if len(p.conns) > 0 || time.Since(p.verified) < warmFor {
+			s.mu.Unlock()
+			return nil
+		}
+		cc, opened, err := s.openOrWait(ctx, p)
+		if cc != nil {
+			cc.Release()
+		}
+		if opened || err != nil {
+			return err
+		}
 	}
-	cc, err := s.conn(ctx, address)
-	if cc != nil {
-		cc.Release()
-	}
-	return err
 }
 
 // asksForCertificate reports whether address wanted a client certificate.
@@ -229,22 +238,29 @@ func (s *secureOrigins) conn(ctx context.Context, address string) (*wire.HTTP2Co
 			}
 			continue
 		}
-		o := p.opening
-		if o == nil {
-			o = &opening{done: make(chan struct{})}
-			p.opening = o
-			s.mu.Unlock()
-			return s.open(ctx, p, o)
+		if cc, opened, err := s.openOrWait(ctx, p); opened || err != nil {
+			return cc, err
 		}
+	}
+}
+
+// openOrWait opens a connection to p, or waits for one that is being opened. s.mu
+// is held, and let go of.
+func (s *secureOrigins) openOrWait(ctx context.Context, p *place) (cc *wire.HTTP2Conn, opened bool, err error) {
+	o := p.opening
+	if o == nil {
+		o = &opening{done: make(chan struct{})}
+		p.opening = o
 		s.mu.Unlock()
-		select {
-		case <-o.done:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		if o.err != nil {
-			return nil, o.err
-		}
+		cc, err = s.open(ctx, p, o)
+		return cc, true, err
+	}
+	s.mu.Unlock()
+	select {
+	case <-o.done:
+		return nil, false, o.err
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
 	}
 }
 
