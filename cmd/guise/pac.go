@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -32,8 +33,12 @@ Without --address it names the first listener that browsers take HTTP to.`,
 		Example: `  guise pac --data-url
   guise pac --address 192.168.1.2:8118`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if address != "" && !isHostPort(address) {
-				return fmt.Errorf("--address %q is not HOST:PORT", address)
+			if address != "" {
+				exact, err := exactHostPort(address)
+				if err != nil {
+					return err
+				}
+				address = exact
 			}
 			if secure && address == "" {
 				return errors.New("--secure goes with --address; a listener says by itself whether it is https")
@@ -64,6 +69,23 @@ Without --address it names the first listener that browsers take HTTP to.`,
 	cmd.Flags().BoolVar(&secure, "secure", false, "with --address: browsers reach guise over TLS there")
 	cmd.Flags().BoolVar(&dataURL, "data-url", false, "print it as a URL that holds the file")
 	return cmd
+}
+
+// exactHostPort returns s in the form that a PAC file takes: what it left out of
+// a name would make another one of it.
+func exactHostPort(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || !isHostPort(s) {
+		return "", fmt.Errorf("--address %q is not HOST:PORT", s)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() == "" {
+		return s, nil
+	}
+	var name config.Domain
+	if err := name.UnmarshalText([]byte(host)); err != nil {
+		return "", fmt.Errorf("--address: %w", err)
+	}
+	return net.JoinHostPort(string(name), port), nil
 }
 
 func isHostPort(s string) bool {
