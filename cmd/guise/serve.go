@@ -96,6 +96,7 @@ func (p *program) serve(ctx context.Context) error {
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
+	announceCA(p.stderr, s.config, time.Now())
 	announceReady()
 
 	for {
@@ -232,6 +233,7 @@ func (s *server) reload() {
 	s.collector.follow(c.Cache.Memory)
 	s.level.Set(levelOf(c.Log.Level))
 	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
+	announceCA(s.stderr, c, time.Now())
 	if before != len(s.listeners.open) || s.listeners.changed {
 		for _, a := range s.listeners.addresses() {
 			fmt.Fprintf(s.stderr, "guise: listening on %s\n", a)
