@@ -73,6 +73,10 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10) + "B"
 }
 
+// longest is more than anybody waits. Far beyond, moments that lie so long ahead
+// cannot be told from those that are over.
+const longest = Duration(8760 * time.Hour)
+
 // UnmarshalText accepts a positive number with a unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
@@ -85,6 +89,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	if v <= 0 {
 		return fmt.Errorf("%s is not a positive length of time", quote(s))
+	}
+	if Duration(v) > longest {
+		return fmt.Errorf("%s is longer than a year; write 8760h at most", quote(s))
 	}
 	*d = Duration(v)
 	return nil
