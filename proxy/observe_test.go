@@ -270,3 +270,29 @@ func TestAdminListenerIsNoDestination(t *testing.T) {
 		t.Errorf("%d, and the listener saw %q", resp.StatusCode, o.saw())
 	}
 }
+
+// TestTunnelsTakeRoomBetweenLooks: hundreds can come in the time from one look at
+// what is open to the next, and what they hold must not be all that there is.
+func TestTunnelsTakeRoomBetweenLooks(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return 0, 20 },
+	})
+	defer pressure.Close()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	var statuses []int
+	for range 10 { // at two each there is no room for the last
+		conn := dial(t, proxy)
+		io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+		if err != nil {
+			t.Fatal(err)
+		}
+		statuses = append(statuses, resp.StatusCode)
+	}
+	if statuses[0] != 200 || statuses[9] != 503 {
+		t.Errorf("got %v", statuses)
+	}
+}

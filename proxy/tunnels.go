@@ -50,7 +50,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		failureOf(err).write(w, r)
 		return
 	}
-	if err := v.use.Tunnel(); err != nil {
+	if err := a.beginTunnel(v); err != nil {
 		a.refusal(err).write(w, r)
 		return
 	}
@@ -81,6 +81,19 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 	o.FromOrigin = greeting(w, r)
 	p.tunnels.run(w, origin, o, v.hand())
+}
+
+// beginTunnel asks whether there may be one more. The server counts a connection no
+// longer once it is a tunnel, but the tunnel has two descriptors until it ends: they
+// are taken for good, since the next look counts what is open.
+func (a *assembly) beginTunnel(v *visit) error {
+	if err := v.use.Tunnel(); err != nil {
+		return err
+	}
+	if room := a.options.Pressure; !room.Take() || !room.Take() {
+		return errShort
+	}
+	return nil
 }
 
 // servePlain answers a CONNECT and has the server read what comes: each request
