@@ -71,7 +71,9 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		hopByHop(resp.Header)
-		if o.Sharing != Shared && !knownTo(r) {
+		// No cache sends back the tag of an answer to another method, and an upload in
+		// parts is put together by the tags that its origin gave.
+		if o.Sharing != Shared && !knownTo(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			t.c.sealTag(resp.Header, v.Client, uri)
 		}
 	}
