@@ -46,7 +46,7 @@ func (q *query) flightKey(found finding) (key, bool) {
 	if q.cookies {
 		k = q.personal
 	}
-	ok := q.plain() && len(q.r.Header["Authorization"]) == 0 && found.verdict != completeIt
+	ok := q.plain() && !q.proven && found.verdict != completeIt
 	if q.sharing == Shared && q.conditions.set && !q.validates(found) {
 		ok = false // it goes to the origin with the client's own conditions
 	}

@@ -20,7 +20,8 @@ type query struct {
 	everybody key  // of responses for all, or in PerClient for this client
 	personal  key  // of responses that these cookies bought
 	cookies   bool // personal is set
-	known     bool // cookies or credentials: the site knows who asks
+	proven    bool // Authorization, or what may be credentials in other fields
+	known     bool // that or cookies: the site knows who asks
 
 	head       bool
 	directives directives
@@ -57,7 +58,8 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	if q.cookies = len(r.Header["Cookie"]) > 0; q.cookies {
 		q.personal = key{site: v.Site, owner: perCredentials(v.Client, r.Header), url: uri}
 	}
-	q.known = q.cookies || len(r.Header["Authorization"]) > 0
+	q.proven = v.Personal || len(r.Header["Authorization"]) > 0
+	q.known = q.cookies || q.proven
 
 	q.directives = parseDirectives(r.Header["Cache-Control"])
 	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {

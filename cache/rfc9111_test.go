@@ -202,7 +202,12 @@ func TestCredentials(t *testing.T) {
 			{do: authorized, give: "200\nCache-Control: max-age=60, must-revalidate\n\na"}, again},
 		"what is public answers Authorization": {
 			given("Cache-Control: max-age=60"), {do: authorized, want: "200\n\na"}},
-		"Cookie": {{do: cookied, give: "200\nCache-Control: max-age=60\n\na"}, miss},
+		"other credentials": {{proof: true, give: "200\nCache-Control: max-age=60\n\na"}, miss},
+		"other credentials, without a lifetime": {
+			{proof: true, give: "200\nLast-Modified: @-1000h\n\na"},
+			{proof: true, give: "200\nLast-Modified: @-1000h\n\nb", want: "200\n\nb"}},
+		"other credentials, public": {{proof: true, give: "200\nCache-Control: max-age=60, public\n\na"}, again},
+		"Cookie":                    {{do: cookied, give: "200\nCache-Control: max-age=60\n\na"}, miss},
 		"the same Cookie": {
 			{do: cookied, give: "200\nCache-Control: max-age=60\n\na"}, {do: cookied, want: "200\n\na"}},
 		"another Cookie": {

@@ -72,7 +72,7 @@ func (q *query) shelf(h http.Header, d *directives) (key, bool) {
 // secret reports whether what the origin says to credentials is not to be stored
 // (RFC 9111 §3.5).
 func (q *query) secret(d *directives) bool {
-	return len(q.r.Header["Authorization"]) > 0 && !d.public && !d.mustRevalidate && d.sMaxAge == absent
+	return q.proven && !d.public && !d.mustRevalidate && d.sMaxAge == absent
 }
 
 // forAll reports whether what the origin says to q is everybody's.

@@ -97,7 +97,7 @@ func unrecognised(r *http.Request) *http.Request {
 }
 
 func knownTo(r *http.Request) bool {
-	return len(r.Header["Cookie"]) > 0 || len(r.Header["Authorization"]) > 0
+	return len(r.Header["Cookie"]) > 0 || len(r.Header["Authorization"]) > 0 || visitorOf(r.Context()).Personal
 }
 
 // A refreshing is a stale entry's refresh under way.

@@ -8,6 +8,10 @@ type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
 	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is a site of its own
 
+	// Personal says that the request holds, in fields that the cache does not
+	// know, what may be credentials: its answer is treated as one to Authorization.
+	Personal bool
+
 	// Alone keeps the request from waiting for another's fetch, and others
 	// from waiting for its own. Where a request may come back to this
 	// process, the two would wait for each other.

@@ -77,9 +77,19 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 		if why != "" && !f.allowed(name) {
 			delete(h, name)
 			log = append(log, Change{name, Removed, why})
+			continue
+		}
+		if v.class != serves && name != requestedWith && !m.Visit.Personal {
+			m.Visit.Personal = mayTellWho(name, lines)
 		}
 	}
 	return log
+}
+
+// mayTellWho reports whether an answer may be meant for who sent a field: by its
+// name that proves something, or it says more than a setting.
+func mayTellWho(name string, lines []string) bool {
+	return tells(name) == credential || slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }
 
 const whyAlone = "browsers send no field of this name on their own"

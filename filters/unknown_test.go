@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -66,6 +67,24 @@ func TestProgramsProveThemselvesWhateverTheyLoad(t *testing.T) {
 		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://photos.example/1", h))
 		if (h["X-Acme-Token"] != nil) != passes || h["X-Acme-Mode"] != nil {
 			t.Errorf("%s: left %v", agent, h)
+		}
+	}
+}
+
+// Whose an answer is, can be told in a field of which no cache knows.
+func TestAnswersToOtherCredentialsArePersonal(t *testing.T) {
+	for field, want := range map[string]bool{
+		"X-Auth-Token: alice": true, "Private-Token: glpat-3f2b8c1e": true, "X-Metabase-Session: 8e03978e-40d5-43dd": true,
+		"X-Tenant-Id: 4711-0815": true, "X-Requested-With: XMLHttpRequest": false, "Hx-Target: list": false, "X-Api-Version: 2": false,
+		"X-User-Id: 4711":         false, // does not pass
+		"Authorization: Bearer a": false, "Cookie: a=b": false, "Range: bytes=0-1": false, "Accept: application/json": false,
+	} {
+		name, value, _ := strings.Cut(field, ": ")
+		s := newSet(t, Options{})
+		m := s.Read(newRequest(t, "GET", "https://api.example/", http.Header{name: {value}}), netip.Addr{})
+		s.Request(m, nil)
+		if m.Visit.Personal != want {
+			t.Errorf("%s: personal %v", field, !want)
 		}
 	}
 }

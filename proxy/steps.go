@@ -133,7 +133,9 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // nameVisitor tells the cache and the wire for whom and in which form the
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
-	e.visitor = cache.Visitor{Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Alone: a.nesting != nil}
+	e.visitor = cache.Visitor{
+		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
+	}
 	apart := e.visit.Isolation
 	sharing := apart
 	if authenticatesConnection(r.Header) {
