@@ -30,6 +30,9 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 	if !c.allows(m) {
 		return put(h, "Cookie", "", whyCookiePolicy, dropBound(h, log))
 	}
+	if c.policy == CookiesSession {
+		log = dropBound(h, log)
+	}
 	lines, there := h["Cookie"]
 	if !there {
 		return log
@@ -49,7 +52,8 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 
 // dropBound removes the fields by which a site binds cookies to a key of the
 // device and has it sign for them (Device Bound Session Credentials, under its
-// two names): they go where cookies do not.
+// two names): they go where cookies do not, and where cookies do not stay, since
+// with them a session outlives its cookies.
 func dropBound(h http.Header, log []Change) []Change {
 	n := len(log)
 	for name := range h {
@@ -80,6 +84,9 @@ func (c cookies) applyResponse(m *Message, log []Change) []Change {
 	log = put(h, "Set-Cookie2", "", "RFC 6265 §9.4; obsolete", log)
 	if !c.allows(m) {
 		return put(h, "Set-Cookie", "", whyCookiePolicy, dropBound(h, log))
+	}
+	if c.policy == CookiesSession {
+		log = dropBound(h, log)
 	}
 	lines, there := h["Set-Cookie"]
 	if !there {

@@ -186,6 +186,7 @@ func TestBoundSessionsGoWithCookies(t *testing.T) {
 		{CookiesFirstParty, "same-origin", true},
 		{CookiesFirstParty, "cross-site", false},
 		{CookiesPass, "cross-site", true},
+		{CookiesSession, "same-origin", false},
 		{CookiesBlock, "same-origin", false},
 	} {
 		s := newSet(t, Options{Cookies: test.policy})
