@@ -33,11 +33,12 @@ type pool struct {
 
 // get returns a live connection for k, or nil. With fresh above 0, only one
 // that was used within that time. The one used last comes first: it is the
-// least likely to have been closed, and the others can age.
-func (p *pool) get(k poolKey, fresh time.Duration) *originConn {
+// least likely to have been closed, and the others can age. Without check, a
+// plain connection is not looked at: who asks on it does that.
+func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 	for {
 		c := p.pop(k, fresh)
-		if c == nil || c.probe.quiet(true) {
+		if c == nil || c.plain != nil && !check || c.probe.quiet(true) {
 			return c
 		}
 		c.closeNow()

@@ -30,6 +30,11 @@ type socket struct {
 	put      int64
 	writeErr error
 	write    func(fd uintptr) bool // kept
+
+	kept    bool // what is asked on may have been closed
+	asked   bool
+	askErr  error
+	askOnce func(fd uintptr) bool // kept
 }
 
 // newSocket returns nil if reads from nc's descriptor may not be reads from
@@ -50,7 +55,7 @@ func newSocket(nc net.Conn) *socket {
 		return nil
 	}
 	s := &socket{raw: raw}
-	s.read, s.write = s.tryRead, s.tryWrite
+	s.read, s.write, s.askOnce = s.tryRead, s.tryWrite, s.tryAsk
 	s.look = func(fd uintptr) { s.tryRead(fd) }
 	return s
 }
@@ -151,6 +156,43 @@ func (s *socket) tryWrite(fd uintptr) (done bool) {
 			n -= k
 		}
 	}
+}
+
+// errStale says that the other side said something, or closed the connection,
+// while nothing was asked.
+var errStale = errors.New("wire: connection is stale")
+
+// ask writes p, all of it if the system takes that at once, and waits then for
+// something to read. That spares the read that finds nothing yet: the runtime is
+// made ready to be told of an answer before the question goes out. If the
+// connection was kept, and not quiet while it was, the error is errStale and p
+// not written. Nobody else may read or write meanwhile.
+func (s *socket) ask(p []byte, kept bool) (n int, err error) {
+	s.one[0] = p
+	s.pieces, s.put, s.writeErr = s.one[:], 0, nil
+	s.kept, s.asked, s.askErr = kept, false, nil
+	err = s.raw.Read(s.askOnce)
+	s.pieces, s.one[0] = nil, nil
+	switch {
+	case s.askErr != nil:
+		err = s.askErr
+	case s.writeErr != nil:
+		err = s.writeErr
+	}
+	return int(s.put), err
+}
+
+func (s *socket) tryAsk(fd uintptr) (done bool) {
+	if s.asked {
+		return true
+	}
+	s.asked = true
+	quiet := asleep(fd) // what came before, nobody will be told of
+	if !quiet && s.kept {
+		s.askErr = errStale
+		return true
+	}
+	return !s.tryWrite(fd) || s.writeErr != nil || !quiet
 }
 
 var errWouldBlock = errors.New("would block")

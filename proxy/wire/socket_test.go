@@ -145,3 +145,53 @@ func tcpPair(t *testing.T) (a, b *net.TCPConn) {
 	t.Cleanup(func() { c.Close(); d.Close() })
 	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
+
+// What came before a question is not waited for: an origin that spoke first, or
+// closed, may have nothing to add. A kept connection is asked nothing then.
+func TestAskingSeesWhatCameBefore(t *testing.T) {
+	for name, before := range map[string]func(there *net.TCPConn) error{
+		"bytes": func(there *net.TCPConn) error { _, err := there.Write([]byte("!")); return err },
+		"end":   (*net.TCPConn).CloseWrite,
+	} {
+		for _, kept := range []bool{false, true} {
+			here, there := tcpPair(t)
+			s := newSocket(here)
+			here.SetDeadline(time.Now().Add(10 * time.Second))
+			if err := before(there); err != nil {
+				t.Fatal(err)
+			}
+			s.raw.Read(func(fd uintptr) bool { return !asleep(fd) })
+			n, err := s.ask([]byte("question"), kept)
+			if kept && (n != 0 || err != errStale) || !kept && (n != len("question") || err != nil) {
+				t.Errorf("%s, kept %v: wrote %d bytes, %v", name, kept, n, err)
+			}
+		}
+	}
+}
+
+func TestAskingWaitsForTheAnswer(t *testing.T) {
+	here, there := tcpPair(t)
+	s := newSocket(here)
+	go io.Copy(there, io.LimitReader(there, 8))
+	for range 2 {
+		if n, err := s.ask([]byte("echo"), true); n != 4 || err != nil {
+			t.Fatalf("wrote %d bytes, %v", n, err)
+		}
+		var got [8]byte
+		if n := s.atHand(got[:]); string(got[:n]) != "echo" {
+			t.Errorf("%q was there after the wait", got[:n])
+		}
+	}
+	here.SetReadDeadline(longAgo)
+	if n, err := s.ask([]byte("late"), true); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past the deadline: wrote %d bytes, %v", n, err)
+	}
+}
+
+// What the other side does not take at once is the caller's to write.
+func TestAskingWritesNoMoreThanIsTaken(t *testing.T) {
+	here, _ := tcpPair(t)
+	if n, err := newSocket(here).ask(make([]byte, 64<<20), true); n == 0 || n == 64<<20 || err != nil {
+		t.Errorf("wrote %d bytes, %v", n, err)
+	}
+}

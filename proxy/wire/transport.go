@@ -318,6 +318,9 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 	if err != nil {
 		x.abort()
 	}
+	if err == errStale { // nothing of p was sent
+		return p.try(false)
+	}
 	return resp, c, err
 }
 
@@ -328,7 +331,7 @@ func (p *plan) conn(ctx context.Context, fresh bool) (*originConn, error) {
 		if !p.replayable() {
 			within = unsafeReuse
 		}
-		if c := p.t.pool.get(p.key, within); c != nil {
+		if c := p.t.pool.get(p.key, within, p.body != nil); c != nil {
 			c.reused = true
 			return c, nil
 		}

@@ -166,6 +166,32 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 	return nil
 }
 
+// ask writes a request's head, and gives all reads of the answer d together. It
+// returns errStale, and has written nothing, if c was kept and is of no use;
+// only a plain connection is asked about that here.
+func (c *originConn) ask(head []byte, within, d time.Duration) error {
+	if c.plain == nil {
+		err := c.write(head, within)
+		c.readsBy(d, ErrResponseTimeout)
+		return err
+	}
+	c.readsBy(d, ErrResponseTimeout)
+	n, err := c.plain.ask(head, c.reused)
+	c.wrote += int64(n)
+	switch {
+	case err == errStale:
+		return err
+	case err != nil && n < len(head):
+		return c.failure("write", err)
+	case err != nil:
+		return c.failure("read", err)
+	case n < len(head): // the origin takes no more for now
+		err = c.write(head[n:], within)
+		c.readsBy(d, ErrResponseTimeout)
+	}
+	return err
+}
+
 // failure turns an error of the connection into one for the caller.
 func (c *originConn) failure(op string, err error) error {
 	c.mu.Lock()

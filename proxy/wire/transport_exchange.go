@@ -52,9 +52,7 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 func (x *exchange) send(p *plan) error {
 	c := x.c
 	if p.body == nil {
-		err := c.write(p.head, x.t.WriteTimeout)
-		c.readsBy(x.t.ResponseTimeout, ErrResponseTimeout)
-		return x.excuse(err)
+		return x.excuse(c.ask(p.head, x.t.WriteTimeout, x.t.ResponseTimeout))
 	}
 	c.waitForHead()
 	s := newSender(p, c, expectsContinue(p.r.Header))
