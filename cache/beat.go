@@ -46,13 +46,14 @@ type beatBody struct {
 	sleep func(context.Context, time.Duration) error
 	now   func() time.Time
 	start time.Time // of the request, as its client sees it
+	place *place
 	course
 	at, until int64
 }
 
 // inBeats wraps a body that a client gets for a request that it made at start.
-func (c *Cache) inBeats(ctx context.Context, body io.ReadCloser, along course, start time.Time) io.ReadCloser {
-	return &beatBody{ReadCloser: body, ctx: ctx, sleep: c.sleep, now: c.now, start: start, course: along}
+func (c *Cache) inBeats(q *query, body io.ReadCloser, along course, start time.Time) io.ReadCloser {
+	return &beatBody{ReadCloser: body, ctx: q.ctx, place: q.place, sleep: c.sleep, now: c.now, start: start, course: along}
 }
 
 func (b *beatBody) Read(p []byte) (int, error) {
@@ -61,7 +62,7 @@ func (b *beatBody) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		due := beat(came)
+		due := b.place.due(beat(came))
 		if wait := b.start.Add(due).Sub(b.now()); wait > 0 {
 			if err := b.sleep(b.ctx, wait); err != nil {
 				return 0, err

@@ -99,6 +99,7 @@ func TestFirstUseOfAFastOriginIsLikeAFetch(t *testing.T) {
 func TestOwnRequestIsJoined(t *testing.T) {
 	for _, pause := range []time.Duration{100 * time.Millisecond, 550 * time.Millisecond, 900 * time.Millisecond} {
 		stage(t, Options{}, func(th *theatre) {
+			th.c.model.float = func() float64 { return 0.5 }
 			look := func(path string, fetched bool) string {
 				get := func() *visit {
 					ctx := WithVisitor(th.t.Context(), Visitor{Client: "b"})
@@ -135,7 +136,6 @@ func TestOwnRequestIsJoined(t *testing.T) {
 			// The same times, as of another client's fetch.
 			e := th.c.store.index[key{url: "http://origin.example/a"}].entries[0]
 			th.c.store.unview(e, "b")
-			th.c.model.float = func() float64 { return 0.5 }
 			for range enough {
 				th.c.model.record("http://origin.example", anew, 500*time.Millisecond, time.Now(), habit{})
 				th.c.model.recordBody("http://origin.example", timing{tail: 500 * time.Millisecond, size: 4, at: time.Now()}, habit{})

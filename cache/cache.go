@@ -73,6 +73,7 @@ type Cache struct {
 	flights  map[key]*flight // those that others can join
 	asking   map[key]*flight // inquiries
 	aloft    map[*flight]struct{}
+	crowds   map[gathering]*crowd
 	behind   map[refreshing]struct{} // refreshes under way
 	differ   *differences
 	dropped  *drops
@@ -91,6 +92,7 @@ func New(o Options) *Cache {
 		flights:  map[key]*flight{},
 		asking:   map[key]*flight{},
 		aloft:    map[*flight]struct{}{},
+		crowds:   map[gathering]*crowd{},
 		behind:   map[refreshing]struct{}{},
 		differ:   newDifferences(),
 		dropped:  newDrops(),

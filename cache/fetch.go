@@ -104,7 +104,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	}
 	start := f.startOf(begun)
 	at := start.Add(f.given.Sub(f.start))
-	if err := c.waitUntil(q.ctx, at); err != nil {
+	if err := c.waitGiven(q, f, start); err != nil {
 		c.leave(f)
 		return nil, true, err
 	}
@@ -144,7 +144,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	case f.fresh != nil:
 		c.leave(f)
 		c.count(&c.counters.Validated)
-		if err := c.waitUntil(q.ctx, f.given); err != nil {
+		if err := c.waitGiven(q, f, f.start); err != nil {
 			return nil, err
 		}
 		resp := c.serve(q, f.fresh, f.given)
@@ -169,7 +169,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	c.count(&c.counters.Misses)
 	var resp *http.Response
 	if f.spool != nil {
-		if err := c.waitUntil(q.ctx, f.given); err != nil {
+		if err := c.waitGiven(q, f, f.start); err != nil {
 			f.first.Close()
 			return nil, err
 		}

@@ -375,7 +375,7 @@ func (c *Cache) spooled(q *query, f *flight, r *spoolReader, start time.Time) io
 	if !f.beats {
 		return r
 	}
-	return c.inBeats(q.ctx, r, spoolCourse{r, f.at.Sub(f.start)}, start)
+	return c.inBeats(q, r, spoolCourse{r, f.at.Sub(f.start)}, start)
 }
 
 // waitUntil sleeps if the time has not come.
@@ -385,6 +385,15 @@ func (c *Cache) waitUntil(ctx context.Context, at time.Time) error {
 		return nil
 	}
 	return c.sleep(ctx, wait)
+}
+
+// waitGiven waits until a client gets the head of a flight that it sees beginning at start.
+func (c *Cache) waitGiven(q *query, f *flight, start time.Time) error {
+	at := start.Add(f.given.Sub(f.start))
+	if !f.beats {
+		return c.waitUntil(q.ctx, at)
+	}
+	return c.waitBeat(q, start, at)
 }
 
 // keepTime has a flight's response go on in beats, and learns from it how long its

@@ -358,6 +358,7 @@ func TestCloseEndsFetches(t *testing.T) {
 // that looks like the leader's.
 func TestStrangersFollowLater(t *testing.T) {
 	stage(t, Options{}, func(th *theatre) {
+		th.c.model.float = func() float64 { return 0 }
 		begun := time.Now()
 		leader := th.visit("a", "")
 		time.Sleep(100 * time.Millisecond)

@@ -28,13 +28,13 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 		return t.pretendByAsking(q, found)
 	}
 	given := p.begun.Add(beat(p.took.head))
-	if err := c.waitUntil(q.ctx, given); err != nil {
+	if err := c.waitBeat(q, p.begun, given); err != nil {
 		return nil, err
 	}
 	c.count(&c.counters.Pretended)
 	resp := c.serve(q, e, given)
 	if resp.Body != http.NoBody && p.kind == anew {
-		resp.Body = c.inBeats(q.ctx, resp.Body, e.rehearse(p.took), p.begun)
+		resp.Body = c.inBeats(q, resp.Body, e.rehearse(p.took), p.begun)
 	}
 	return resp, nil
 }
@@ -161,7 +161,7 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 		}
 	}
 	given := start.Add(f.given.Sub(f.start))
-	if err := c.waitUntil(q.ctx, given); err != nil {
+	if err := c.waitGiven(q, f, start); err != nil {
 		leave()
 		return nil, err
 	}

@@ -17,11 +17,12 @@ type query struct {
 	moment  uint64 // of drops, at the same time
 	latest  bool   // it already waited for somebody else's fetch, or may not; do not wait again
 
-	everybody key  // of responses for all, or in PerClient for this client
-	personal  key  // of responses that these cookies bought
-	cookies   bool // personal is set
-	proven    bool // Authorization, or what may be credentials in other fields
-	known     bool // that or cookies: the site knows who asks
+	place     *place // in a crowd, in Disguised
+	everybody key    // of responses for all, or in PerClient for this client
+	personal  key    // of responses that these cookies bought
+	cookies   bool   // personal is set
+	proven    bool   // Authorization, or what may be credentials in other fields
+	known     bool   // that or cookies: the site knows who asks
 
 	head       bool
 	directives directives

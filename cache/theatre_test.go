@@ -81,7 +81,11 @@ func (th *theatre) visitWith(ctx context.Context, cancel context.CancelFunc, fie
 
 func (th *theatre) visitTo(ctx context.Context, cancel context.CancelFunc, path, fields string) *visit {
 	v := &visit{done: make(chan struct{}), stop: cancel}
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://origin.example"+path, nil)
+	uri := "http://origin.example" + path
+	if strings.HasPrefix(path, "//") {
+		uri = "http:" + path
+	}
+	r, err := http.NewRequestWithContext(ctx, "GET", uri, nil)
 	if err != nil {
 		th.t.Fatal(err)
 	}

@@ -42,10 +42,14 @@ func (t *transport) answer(q *query) (*http.Response, error) {
 	case refreshIt:
 		t.refresh(q, found)
 		return t.c.hit(q, found.e, found.view), nil
-	case pretendIt:
-		return t.pretend(q, found)
 	case refuseIt:
 		return gatewayTimeout(q.r), nil
+	}
+	if q.sharing == Disguised && q.place == nil {
+		defer t.c.gather(q)()
+	}
+	if found.verdict == pretendIt {
+		return t.pretend(q, found)
 	}
 	return t.fetch(q, found)
 }

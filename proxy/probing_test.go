@@ -25,6 +25,7 @@ type probing struct {
 	controls int           // URLs that nobody visited, which mallory looks at first
 	second   time.Duration // mallory asks again so long after it asked; 0 means it does not
 	fresh    bool          // a connection for each look
+	beside   bool          // what it asks then is another URL, which nobody visited
 	within   bool          // mallory is in one process with the origin
 }
 
@@ -34,19 +35,21 @@ var probings = map[string]probing{
 	"0.1 ms, 20 kB chunked":   {manner: manner{median: 100 * time.Microsecond, size: 20000, pieces: 1, chunked: true}, controls: 5},
 	"0.1 ms, 1 MB":            {manner: manner{median: 100 * time.Microsecond, size: 1 << 20, pieces: 1}, controls: 5},
 	"0.1 ms, new connections": {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, fresh: true},
-	"0.1 ms, a second request 0.5 ms after the first": {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond},
-	"0.1 ms, the same, in the origin's process":       {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond, within: true},
-	"1 ms":                          {manner: manner{median: time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
-	"5 ms":                          {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
-	"20 ms":                         {manner: manner{median: 20 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
-	"5 ms, in the origin's process": {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5, within: true},
-	"5 ms, no control":              {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}},
-	"2.5 to 12.5 ms":                {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 5},
-	"2.5 to 12.5 ms, one control":   {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 1},
-	"2.5 to 12.5 ms, two controls":  {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 2},
-	"6 ms by resource":              {manner: manner{median: 6 * time.Millisecond, spread: 0.1, byResource: 0.4, size: 2000, pieces: 1}, controls: 5},
-	"3 ms, then six pieces a millisecond apart":                 {manner: manner{median: 3 * time.Millisecond, spread: 0.25, size: 60000, pieces: 6, gap: time.Millisecond}, controls: 5},
-	"3 ms, then twelve pieces five milliseconds apart":          {manner: manner{median: 3 * time.Millisecond, spread: 0.25, size: 6000, pieces: 12, gap: 5 * time.Millisecond}, controls: 5},
+	"0.1 ms, a second request 0.5 ms after the first":      {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond},
+	"0.1 ms, the same, in the origin's process":            {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond, within: true},
+	"0.1 ms, a request for another 0.5 ms after the first": {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond, beside: true},
+	"0.1 ms, that in the origin's process":                 {manner: manner{median: 100 * time.Microsecond, size: 2000, pieces: 1}, controls: 5, second: 500 * time.Microsecond, beside: true, within: true},
+	"1 ms":                                                 {manner: manner{median: time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
+	"5 ms":                                                 {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
+	"20 ms":                                                {manner: manner{median: 20 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5},
+	"5 ms, in the origin's process":                        {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}, controls: 5, within: true},
+	"5 ms, no control":                                     {manner: manner{median: 5 * time.Millisecond, spread: 0.25, size: 2000, pieces: 1}},
+	"2.5 to 12.5 ms":                                       {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 5},
+	"2.5 to 12.5 ms, one control":                          {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 1},
+	"2.5 to 12.5 ms, two controls":                         {manner: manner{median: 2500 * time.Microsecond, spread: 0.1, size: 2000, pieces: 1}, load: 5, controls: 2},
+	"6 ms by resource":                                     {manner: manner{median: 6 * time.Millisecond, spread: 0.1, byResource: 0.4, size: 2000, pieces: 1}, controls: 5},
+	"3 ms, then six pieces a millisecond apart":            {manner: manner{median: 3 * time.Millisecond, spread: 0.25, size: 60000, pieces: 6, gap: time.Millisecond}, controls: 5},
+	"3 ms, then twelve pieces five milliseconds apart":     {manner: manner{median: 3 * time.Millisecond, spread: 0.25, size: 6000, pieces: 12, gap: 5 * time.Millisecond}, controls: 5},
 	"3 to 15 ms, then six pieces two to ten milliseconds apart": {manner: manner{median: 3 * time.Millisecond, spread: 0.25, size: 60000, pieces: 6, gap: 2 * time.Millisecond}, load: 5, controls: 2},
 }
 
@@ -79,7 +82,11 @@ func (a probing) try(t *testing.T, g *probingGround, n int, visited bool) (times
 		defer close(done)
 		if a.second > 0 {
 			time.Sleep(a.second - time.Since(begun))
-			again = g.twin.look(t, uri("secret"))
+			what := "secret"
+			if a.beside {
+				what = "beside"
+			}
+			again = g.twin.look(t, uri(what))
 		}
 	}()
 	seen := g.mallory.see(t, begun)

@@ -1,0 +1,77 @@
+package cache
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A crowd is the requests of one client to one origin that wait at the same time.
+//
+// In Disguised a request that is only pretended neither wakes the origin for the next
+// one nor competes with it, which a client with two at once could measure. So who
+// has been in a crowd of several gets what comes in beats that are far enough apart
+// for that, each a little later by chance: how soon a busy machine reads the second request tells, too.
+// Other clients' requests do not count: their presence is not to be seen.
+type crowd struct {
+	waiting int         // guarded by the cache's lock
+	several atomic.Bool // there were two at a time
+}
+
+const (
+	crowdBeat   = 4 * firstBeat
+	crowdJitter = firstBeat
+)
+
+// A gathering says whose requests a crowd is of, and where to.
+type gathering struct{ client, origin string }
+
+// A place is one request's in a crowd. A nil one is in none.
+type place struct {
+	*crowd
+	jitter time.Duration
+}
+
+// gather has q wait among its client's others, until what it returns is called.
+func (c *Cache) gather(q *query) (scatter func()) {
+	g := gathering{q.client, originOf(q.everybody.url)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.crowds[g]
+	if w == nil {
+		w = &crowd{}
+		c.crowds[g] = w
+	}
+	if w.waiting++; w.waiting > 1 {
+		w.several.Store(true)
+	}
+	q.place = &place{w, time.Duration(c.model.float() * float64(crowdJitter))}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if w.waiting--; w.waiting == 0 {
+			delete(c.crowds, g)
+		}
+	}
+}
+
+// due returns when what is to come at a beat, d after a request's beginning, goes on.
+func (p *place) due(d time.Duration) time.Duration {
+	if p == nil || !p.several.Load() {
+		return d
+	}
+	return (d+crowdBeat-1)/crowdBeat*crowdBeat + p.jitter
+}
+
+// waitBeat waits until what is to come to q at a beat goes on; q's request seems to have
+// begun at start.
+func (c *Cache) waitBeat(q *query, start, at time.Time) error {
+	for {
+		due := start.Add(q.place.due(at.Sub(start)))
+		if !due.After(c.now()) {
+			return nil // it may have become one of several while it waited
+		}
+		if err := c.waitUntil(q.ctx, due); err != nil {
+			return err
+		}
+	}
+}
