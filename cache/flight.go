@@ -13,6 +13,9 @@ import (
 	"guise/cache/ending"
 )
 
+// errPanicked ends a fetch whose carrying panicked: what the panic holds may be a client's.
+var errPanicked = errors.New("cache: a fetch ended in a panic")
+
 // errNobody ends a fetch that nobody waits for and that cannot be stored.
 var errNobody = errors.New("cache: nobody waits for the response")
 
@@ -136,7 +139,12 @@ func (f *flight) cancel(cause error) { f.ctx.Cancel(cause) }
 
 // send gets the head of a flight, and reports whether the body is to be pumped
 // into the spool.
-func (c *Cache) send(f *flight) bool {
+func (c *Cache) send(f *flight) (spooled bool) {
+	defer func() {
+		if recover() != nil {
+			c.crash(f)
+		}
+	}()
 	f.resp, f.err = f.next.RoundTrip(f.request)
 	f.at = c.now()
 	f.given = f.at
@@ -160,6 +168,21 @@ func (c *Cache) send(f *flight) bool {
 	return true
 }
 
+// crash has a flight that panicked on its way to the head fail for all who wait for
+// it. Whose body it has learns that by the end of the flight's context.
+func (c *Cache) crash(f *flight) {
+	defer f.cancel(errPanicked)
+	select {
+	case <-f.head:
+		return
+	default:
+	}
+	c.mu.Lock()
+	f.err, f.entry, f.spool, f.first, f.fresh = errPanicked, nil, nil, nil, nil
+	c.mu.Unlock()
+	close(f.head)
+}
+
 // offer leaves an unspooled response to the leader, or closes it if the
 // leader has gone.
 func (c *Cache) offer(f *flight) {
@@ -179,6 +202,11 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 // pump moves the body from the origin into the spool and, if it is whole,
 // into the store.
 func (c *Cache) pump(f *flight) {
+	defer func() {
+		if recover() != nil {
+			f.spool.finish(errPanicked, nil)
+		}
+	}()
 	defer f.resp.Body.Close()
 	defer f.cancel(nil)
 	held := buffers.Get().(*[]byte)

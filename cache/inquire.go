@@ -41,11 +41,11 @@ func (c *Cache) compare(f *flight, q *query, found, have finding) {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
 	f.confirmed, f.spool = true, c.newSpool(f)
 	c.view(e, q, f.given)
 	c.seat(f)
-	c.mu.Unlock()
 }
 
 // beingAsked returns the inquiry of the same kind under way about an entry, with the

@@ -23,8 +23,8 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		resp.Body.Close()
 		f.mismatched = true
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.outdate(found.e, q.client)
-		c.mu.Unlock()
 		return
 	case q.head:
 		c.learnFromHead(f, q, found.e)
@@ -42,11 +42,11 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 		e = nil
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !q.ranged {
 		c.recently.note(c.idFor(q), e != nil)
 	}
 	if e == nil || f.doomed {
-		c.mu.Unlock()
 		return
 	}
 	if f.k != k {
@@ -65,7 +65,6 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.seat(f)
-	c.mu.Unlock()
 }
 
 // mayHold reports whether a body of that length, -1 if it is unknown, may be stored,
@@ -84,15 +83,13 @@ func flightBudget(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Mem
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.
 func (c *Cache) freshen(f *flight, q *query, e *entry) {
-	if !e.validatedBy(f.resp.Header) {
-		f.mismatched = true
-		c.mu.Lock()
-		c.outdate(e, q.client)
-		c.mu.Unlock()
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !e.validatedBy(f.resp.Header) {
+		f.mismatched = true
+		c.outdate(e, q.client)
+		return
+	}
 	f.fresh = e.renewed(f, q)
 	if q.sharing == Disguised && f.fresh.shareable(f.at) {
 		c.keepTime(f, validated, habit{})
@@ -219,9 +216,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	lead := pretence{client: f.client, begun: f.start, took: took, kind: anew}
 	if f.entry == nil {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 		f.about.lead = lead
-		c.mu.Unlock()
 		return
 	}
 	e := *f.entry

@@ -185,10 +185,13 @@ func (s *spool) slide() {
 	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
 }
 
-// finish ends the body; err is nil if it is whole.
+// finish ends the body, once; err is nil if it is whole.
 func (s *spool) finish(err error, trailer http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.done {
+		return
+	}
 	s.done, s.err, s.trailer = true, err, trailer
 	s.ended = s.now()
 	s.wake()

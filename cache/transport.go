@@ -142,6 +142,7 @@ func (t *transport) refresh(q *query, found finding) {
 	}
 	c.fetches.Go(func() {
 		defer func() {
+			recover() // it ends the refresh alone
 			c.mu.Lock()
 			delete(c.behind, mine)
 			c.mu.Unlock()
