@@ -19,12 +19,12 @@ import (
 	"guise/proxy/gate"
 )
 
-// webOnly lets tunnels go to port 443, requests to all ports, and all that goes
+// webOnly lets tunnels go to the web's ports, requests to all ports, and all that goes
 // out through hop.
 func webOnly(hop *url.URL) func(*Options) {
 	return func(o *Options) {
 		o.Egress.Chain = []*url.URL{hop}
-		o.Egress.ConnectPorts = []egress.PortRange{{First: 443, Last: 443}}
+		o.Egress.ConnectPorts = []egress.PortRange{{First: 443, Last: 443}, {First: 80, Last: 80}}
 		o.TunnelTLS = true
 	}
 }

@@ -36,17 +36,15 @@ func greeting(w http.ResponseWriter, r *http.Request) []byte {
 
 // connect opens a tunnel, unless the host is inspected. The bytes in a tunnel
 // belong to client and origin; only the destination is checked (RFC 9110
-// §9.3.6). To port 80, where tunnels may go to other ports alone, it is plain
-// HTTP that is filtered: so browsers send WebSockets (RFC 6455 §4.1).
+// §9.3.6). To port 80, if tunnels may go there, it is plain HTTP that is
+// filtered: so browsers send WebSockets (RFC 6455 §4.1).
 func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	target, err := egress.Canonical(r.URL.Host, 0)
 	if err != nil {
 		badTarget.write(w, r)
 		return
 	}
-	err = a.egress.Allow(egress.Connect, target)
-	plain := err != nil && target.Port == webPort && a.egress.Allow(egress.Plain, target) == nil
-	if err != nil && !plain {
+	if err := a.egress.Allow(egress.Connect, target); err != nil {
 		failureOf(err).write(w, r)
 		return
 	}
@@ -54,7 +52,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		a.refusal(err).write(w, r)
 		return
 	}
-	if plain {
+	if target.Port == webPort {
 		p.servePlain(a, w, r, v, target)
 		return
 	}

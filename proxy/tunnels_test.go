@@ -268,7 +268,7 @@ func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
 		origin, originEnd := net.Pipe()
 		r := httptest.NewRequest(http.MethodConnect, "https://origin.example:443", nil)
 		r.RemoteAddr = "127.0.0.1:1"
-		v := new(visit)
+		v := &visit{connection: new(connection)}
 		if err := a.enter(v, r, netip.MustParseAddr("127.0.0.1")); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

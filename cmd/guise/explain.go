@@ -202,11 +202,11 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return err
 	}
 	if err := way.Allow(egress.Connect, target); err != nil {
-		if target.Port == 80 && way.Allow(egress.Plain, target) == nil {
-			fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
-			return nil
-		}
 		return refused(err)
+	}
+	if target.Port == 80 {
+		fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
+		return nil
 	}
 	fmt.Fprintf(p.stdout, `The browser opens a tunnel to %s and encrypts what it sends.
 The site sees guise's address instead of yours. Headers, cookies and the URL

@@ -37,32 +37,27 @@ const (
 type collector struct {
 	cache atomic.Uint64 // what the cache may hold
 	set   atomic.Int64  // the runtime's percentage
-	rest  func()        // ends clearing up at rest
 }
 
-// relaxCollector gives the garbage collector room from now on, and has it
-// clear up when the proxy is at rest, until stop is called. It does nothing if
-// the environment says by GOGC or GOMEMLIMIT what the collector is to do.
-func relaxCollector(cache config.Bytes) *collector {
+// relax gives the garbage collector room from now on, by what the cache may hold,
+// and has it clear up when the proxy is at rest, until stop is called. It does
+// nothing if the environment says by GOGC or GOMEMLIMIT what the collector is to do.
+func (c *collector) relax(cache config.Bytes) (stop func()) {
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		if _, set := os.LookupEnv(name); set {
-			return &collector{rest: func() {}}
+			return func() {}
 		}
 	}
 	debug.FreeOSMemory() // what starting left behind would stay for long
-	c := &collector{}
 	c.follow(cache)
 	c.set.Store(math.MaxInt64)
 	c.adjust()
 	afterCollection(c.adjust)
-	c.rest = collectAtRest()
-	return c
+	return collectAtRest()
 }
 
 // follow tells how much the cache may hold from now on.
 func (c *collector) follow(cache config.Bytes) { c.cache.Store(uint64(cache)) }
-
-func (c *collector) stop() { c.rest() }
 
 // adjust sets the percentage by what is in use.
 func (c *collector) adjust() {

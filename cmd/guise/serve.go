@@ -64,7 +64,7 @@ type server struct {
 	listeners *listeners
 	admin     *admin
 	pressure  *gate.Pressure
-	collector *collector
+	collector collector
 	log       *slog.Logger
 	level     slog.LevelVar // of log, which some keep for the life of the process
 	serving   atomic.Bool   // between start and stop
@@ -91,8 +91,7 @@ func (p *program) serve(ctx context.Context) error {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
 	})
 	defer changed.stop()
-	s.collector = relaxCollector(s.config.Cache.Memory)
-	defer s.collector.stop()
+	defer s.collector.relax(s.config.Cache.Memory)()
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
