@@ -108,9 +108,10 @@ type Inspection struct {
 
 // Cache bounds the store and says who shares it.
 type Cache struct {
-	Memory  Bytes   `key:"memory"` // 0 stores nothing
-	Object  Bytes   `key:"object"` // largest body stored
-	Sharing Sharing `key:"sharing"`
+	Memory    Bytes     `key:"memory"` // 0 stores nothing
+	Object    Bytes     `key:"object"` // largest body stored
+	Sharing   Sharing   `key:"sharing"`
+	Differing Differing `key:"differing"`
 }
 
 // Upstream is the proxy that guise itself goes through, if any.

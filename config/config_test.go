@@ -256,7 +256,7 @@ GUISE_CACHE_MEMRY: unknown key; did you mean GUISE_CACHE_MEMORY?
 --set: cache: want key=value, such as cache.memory=128MiB
 --set: cache.memory: "lots" is not a size; write a whole number and a unit, such as 64MiB
 --set: log.levle: unknown key; did you mean log.level?
---set: cache: want keys under it (memory, object, sharing), not text
+--set: cache: want keys under it (memory, object, sharing, differing), not text
 `
 	if got := problems.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

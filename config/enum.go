@@ -81,6 +81,16 @@ const (
 	SharingPerClient Sharing = "per-client"
 )
 
+// Differing says who may reuse long-lived content that an origin gave differently
+// to two clients.
+type Differing string
+
+// The choices for content that differs.
+const (
+	DifferingShare    Differing = "share"    // as other content
+	DifferingSeparate Differing = "separate" // nobody but who fetched it
+)
+
 // A Level is the least severe message that is logged.
 type Level string
 
@@ -172,6 +182,11 @@ func (p *Persona) UnmarshalText(text []byte) error {
 // UnmarshalText accepts the name of a mode of sharing.
 func (s *Sharing) UnmarshalText(text []byte) error {
 	return choose(s, text, SharingShared, SharingDisguised, SharingPerClient)
+}
+
+// UnmarshalText accepts share or separate.
+func (d *Differing) UnmarshalText(text []byte) error {
+	return choose(d, text, DifferingShare, DifferingSeparate)
 }
 
 // UnmarshalText accepts the name of a log level.

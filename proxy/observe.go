@@ -167,12 +167,16 @@ func (p *Proxy) tell(m *telemetry.Metrics) {
 		{"guise_cache_joined_total", "Answers by another request's fetch.", func(s cache.Stats) uint64 { return s.Collapsed }},
 		{"guise_cache_stale_total", "Stale answers because the origin failed.", func(s cache.Stats) uint64 { return s.Stale }},
 		{"guise_cache_stored_total", "Responses stored.", func(s cache.Stats) uint64 { return s.Stored }},
+		{"guise_cache_differing_total", "Long-lived responses that another client got differently while they were fresh.", func(s cache.Stats) uint64 { return s.Differing }},
+		{"guise_cache_invalidated_total", "Responses dropped because of an unsafe request.", func(s cache.Stats) uint64 { return s.Invalid }},
+		{"guise_cache_rejected_total", "Resources not stored, being wanted less often than what they would displace.", func(s cache.Stats) uint64 { return s.Rejected }},
 		{"guise_cache_evicted_total", "Resources dropped for want of memory.", func(s cache.Stats) uint64 { return s.Evicted }},
 	} {
 		m.Count(counter.name, counter.help, func() float64 { return float64(counter.value(p.cache.Stats())) })
 	}
 	m.Gauge("guise_cache_bytes", "Bytes that the store holds.", func() float64 { return float64(p.cache.Stats().Bytes) })
 	m.Gauge("guise_cache_lingering_bytes", "Bytes that clients still read of what is not stored any more.", func() float64 { return float64(p.cache.Stats().Lingering) })
+	m.Gauge("guise_cache_flight_bytes", "Bytes of bodies on their way that may be stored.", func() float64 { return float64(p.cache.Stats().FlightSize) })
 	m.Gauge("guise_cache_resources", "URLs that the store holds.", func() float64 { return float64(p.cache.Stats().Resources) })
 	m.Gauge("guise_short", "1 while new work is refused for want of memory or descriptors.", func() float64 {
 		if p.current.Load().options.Pressure.Short() {

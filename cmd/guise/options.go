@@ -142,7 +142,10 @@ var sharings = map[config.Sharing]cache.Sharing{
 }
 
 func cacheOptions(c config.Cache) cache.Options {
-	o := cache.Options{Memory: int64(c.Memory), Object: int64(min(c.Object, c.Memory)), Sharing: sharings[c.Sharing]}
+	o := cache.Options{
+		Memory: int64(c.Memory), Object: int64(min(c.Object, c.Memory)), Sharing: sharings[c.Sharing],
+		Distrust: c.Differing == config.DifferingSeparate,
+	}
 	if c.Memory == 0 {
 		o.Memory = -1 // the cache reads 0 as its default
 	}

@@ -53,6 +53,7 @@ var another = map[string]string{
 	"cache.memory":               "0",
 	"cache.object":               "1KiB",
 	"cache.sharing":              "per-client",
+	"cache.differing":            "separate",
 	"upstream.chain":             "socks5://127.0.0.1:9050",
 	"console.enabled":            "false",
 	"log.level":                  "off",
@@ -164,6 +165,7 @@ func TestEveryChoiceIsMapped(t *testing.T) {
 		"cookies.default": {"pass", "session", "first-party", "block"},
 		"headers.unknown": {"pass", "drop"},
 		"cache.sharing":   {"shared", "disguised", "per-client"},
+		"cache.differing": {"share", "separate"},
 		"log.level":       {"debug", "info", "warn", "error", "off"},
 	} {
 		var seen []proxy.Options
