@@ -276,6 +276,7 @@ func (p *Proxy) shown() console.State {
 		Cookies:    cookies[o.Filters.Cookies],
 		Validators: o.Cache.Sharing != cache.Shared,
 		Inspects:   a.inspects.authority != nil,
+		Accounts:   o.Gate.Authentication != gate.None,
 	}
 }
 

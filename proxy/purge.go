@@ -7,6 +7,7 @@ import (
 
 	"guise/proxy/console"
 	"guise/proxy/egress"
+	"guise/proxy/gate"
 )
 
 // A purger drops from the cache what people name: the cache knows a URL by what
@@ -42,6 +43,11 @@ func (s purger) PurgeHost(host string) int {
 
 // PurgeAll implements [console.Store].
 func (s purger) PurgeAll() int { return s.proxy.cache.PurgeAll() }
+
+// Forget implements [console.Store].
+func (s purger) Forget(client netip.Addr) {
+	s.proxy.cache.Forget(gate.Entrant{Address: client}.Visitor())
+}
 
 // Purge answers the operator's POST of what is to be dropped from the cache: a URL, a
 // host, or * for everything, in a field named "what".

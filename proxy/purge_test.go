@@ -12,6 +12,9 @@ import (
 	"guise/cache"
 )
 
+// stored is a response that ends for a client once it is stored.
+const stored = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
 // TestPurgeKnowsWhatPeopleName: a URL as an address bar has it, and a host as
 // somebody writes it, though neither was sent so.
 func TestPurgeKnowsWhatPeopleName(t *testing.T) {
@@ -23,7 +26,7 @@ func TestPurgeKnowsWhatPeopleName(t *testing.T) {
 				return
 			}
 			if line == "\r\n" {
-				io.WriteString(conn, "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok")
+				io.WriteString(conn, stored)
 			}
 		}
 	})
@@ -53,5 +56,20 @@ func TestPurgeKnowsWhatPeopleName(t *testing.T) {
 			t.Errorf("%q: %d, and %d resources left of %s", c.what, w.Code, n, c.asked)
 			p.cache.PurgeAll()
 		}
+	}
+}
+
+// TestForgetEndsWhatIsTheClientsAlone, at the proxy's own address, without a word of
+// who the client is: its partition would recognise it afterwards.
+func TestForgetEndsWhatIsTheClientsAlone(t *testing.T) {
+	o := serveOrigin(t, answer(stored))
+	p, address := newProxy(t, func(o *Options) { o.Cache.Sharing = cache.PerClient })
+	get(t, address, "http://"+o.address+"/")
+	if n := p.cache.Stats().Resources; n != 1 {
+		t.Fatalf("%d resources stored", n)
+	}
+	got, _ := exchangeRaw(t, address, "POST /forget HTTP/1.1\r\nHost: "+address+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	if n := p.cache.Stats().Resources; n != 0 || !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		t.Errorf("%d resources left after %q", n, got)
 	}
 }

@@ -39,7 +39,8 @@ timeouts.shutdown; a second one ends it at once.
 
 The start page, opened on this machine, has a form that drops one URL, a host or
 everything from the cache; admin.address takes the same at /purge, as with
-curl -d 'what=example.com' http://127.0.0.1:9118/purge.
+curl -d 'what=example.com' http://127.0.0.1:9118/purge. Another form, for each
+client that is known by its address, forgets what is kept for that client alone.
 
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,

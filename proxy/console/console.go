@@ -26,12 +26,13 @@ type State struct {
 	Cookies    string // which cookies are hidden, in words before a list goes on; "" for none
 	Validators bool   // those of origins do not reach clients
 	Inspects   bool   // TLS is ended here for those who trust the authority
+	Accounts   bool   // clients are told apart by who they are, not by address
 }
 
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
-// get here. now is asked for each start page. From this machine alone, a form on
-// it empties s.
+// get here. now is asked for each start page. Forms on it empty s, from this
+// machine alone, and have s forget who sends them.
 func Handler(now func() State, s Store) http.Handler {
 	mux := http.NewServeMux()
 	purge := Purge(s)
@@ -42,6 +43,7 @@ func Handler(now func() State, s Store) http.Handler {
 		}
 		purge(w, r)
 	})
+	mux.HandleFunc("POST /forget", forget(now, s))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { start(w, r, now()) })
 	mux.HandleFunc("GET /proxy.pac", pac)
 	mux.HandleFunc("GET /wpad.dat", pac)

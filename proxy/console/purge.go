@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// A Store is what the purge form empties. What its methods return stays here: it
-// would tell what others have read.
+// A Store is what the forms empty. What its methods return stays here: it would
+// tell what others have read.
 type Store interface {
 	PurgeURL(url string) int
 	PurgeHost(host string) int
 	PurgeAll() int
+	Forget(client netip.Addr) // and nothing of what others fetched
 }
 
 // Purge returns what answers the purge form, for whom it may be answered: a POST
@@ -32,6 +33,23 @@ func Purge(s Store) http.HandlerFunc {
 		}
 		own(w.Header(), "text/plain; charset=utf-8")
 		w.Write([]byte("Dropped from the cache, if it was there.\n"))
+	}
+}
+
+// forget returns what answers the form by which a client begins anew.
+func forget(now func() State, s Store) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		client, err := netip.ParseAddrPort(r.RemoteAddr)
+		switch {
+		case err != nil || now().Accounts:
+			http.NotFound(w, r)
+		case !byOwnPage(r):
+			http.Error(w, "This form belongs to guise's own page.", http.StatusForbidden)
+		default:
+			s.Forget(client.Addr().Unmap())
+			own(w.Header(), "text/plain; charset=utf-8")
+			w.Write([]byte("Forgotten. Clear the browser's own data as well.\n"))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -11,6 +12,7 @@ type recorded struct{ got string }
 func (s *recorded) PurgeURL(url string) int   { s.got = "url " + url; return 7 }
 func (s *recorded) PurgeHost(host string) int { s.got = "host " + host; return 7 }
 func (s *recorded) PurgeAll() int             { s.got = "all"; return 7 }
+func (s *recorded) Forget(client netip.Addr)  { s.got = "forget " + client.String() }
 
 // The cache is emptied for who sits on this machine, and by no page of another
 // site; nobody is told what was in it.
@@ -71,6 +73,45 @@ func TestPurgeIsOfferedHere(t *testing.T) {
 		Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
 		if got := strings.Contains(w.Body.String(), `action="/purge"`); got != want {
 			t.Errorf("from %s: %t", from, got)
+		}
+	}
+}
+
+// Whoever is known by address can have it forgotten, and nobody else's; no page of
+// another site can.
+func TestForget(t *testing.T) {
+	for _, c := range []struct {
+		from, fields string
+		accounts     bool
+		code         int
+		got          string
+	}{
+		{"127.0.0.1:5", "", false, 200, "forget 127.0.0.1"},
+		{"[::ffff:192.0.2.1]:5", "Origin: http://127.0.0.1:8118", false, 200, "forget 192.0.2.1"},
+		{"[2001:db8::1]:5", "", false, 200, "forget 2001:db8::1"},
+		{"127.0.0.1:5", "Origin: http://evil.example", false, 403, ""},
+		{"127.0.0.1:5", "Sec-Fetch-Site: cross-site", false, 403, ""},
+		{"127.0.0.1:5", "", true, 404, ""},
+	} {
+		s := &recorded{}
+		now := func() State { return State{Accounts: c.accounts} }
+		for _, method := range []string{"GET", "POST"} {
+			r := httptest.NewRequest(method, map[string]string{"GET": "/", "POST": "/forget"}[method], nil)
+			r.RemoteAddr, r.Host = c.from, "127.0.0.1:8118"
+			if name, value, ok := strings.Cut(c.fields, ": "); ok && method == "POST" {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			Handler(now, s).ServeHTTP(w, r)
+			if method == "GET" {
+				if got := strings.Contains(w.Body.String(), `action="/forget"`); got == c.accounts {
+					t.Errorf("offered where accounts is %t: %t", c.accounts, got)
+				}
+				continue
+			}
+			if w.Code != c.code || s.got != c.got {
+				t.Errorf("from %s with %q: %d, %q", c.from, c.fields, w.Code, s.got)
+			}
 		}
 	}
 }
