@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"guise/proxy/console"
 	"guise/proxy/inspect"
 )
 
@@ -25,15 +26,20 @@ func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
 	if i.authority == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
+	form, certificate := certificateTypes[r.URL.Path]
+	if !certificate && r.URL.Path != "/inspection" {
+		return false
+	}
+	if console.MayBeLedHere(r) { // the certificate is this house's alone, and so a mark
+		byAddress.write(w, r)
+		return true
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if form, ok := certificateTypes[r.URL.Path]; ok {
+	if certificate {
 		w.Header().Set("Content-Type", form.contentType)
 		w.Write(form.bytes(i.authority))
 		return true
-	}
-	if r.URL.Path != "/inspection" {
-		return false
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	counts := i.memory.Counts()

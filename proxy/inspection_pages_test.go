@@ -41,6 +41,20 @@ func TestPagesAboutInspection(t *testing.T) {
 	}
 }
 
+// TestSitesDoNotReadTheCertificate: it tells one house from all others, and a
+// site's name may lead to the proxy (DNS rebinding).
+func TestSitesDoNotReadTheCertificate(t *testing.T) {
+	proxy := serveProxy(t, inspecting(inspect.Auto))
+	for host, status := range map[string]string{proxy: "200", "box.lan:8118": "200", "site.example:8118": "403"} {
+		for _, path := range []string{"/ca.pem", "/ca.der", "/ca.mobileconfig", "/inspection"} {
+			got, _ := exchangeRaw(t, proxy, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 "+status) || status != "200" && strings.Contains(got, "CERTIFICATE") {
+				t.Errorf("%s at %s: %.60q, want %s", path, host, got, status)
+			}
+		}
+	}
+}
+
 // TestWhoIsInside: requests inside are of whoever proved to be there by the
 // CONNECT, and end with the right to be.
 func TestWhoIsInside(t *testing.T) {

@@ -61,6 +61,23 @@ func AskedByOthers(r *http.Request) bool {
 	return false
 }
 
+// MayBeLedHere reports whether r's Host is a name that its owner could have led to
+// this very address (DNS rebinding): a page under it may read all that it gets.
+// Names of a house or a machine have no owner elsewhere, and over TLS the
+// certificate tells.
+func MayBeLedHere(r *http.Request) bool {
+	name := strings.ToLower(strings.TrimSuffix(hostOf(r.Host), "."))
+	if r.TLS != nil || literal(r.Host) || !strings.Contains(name, ".") {
+		return false
+	}
+	for _, local := range []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} { // as in the PAC file
+		if strings.HasSuffix(name, local) {
+			return false
+		}
+	}
+	return true
+}
+
 func start(w http.ResponseWriter, r *http.Request, now State) {
 	own(w.Header(), "text/html; charset=utf-8")
 	w.Header().Set("Referrer-Policy", "same-origin") // under no-referrer a form's Origin is null

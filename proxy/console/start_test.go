@@ -1,6 +1,7 @@
 package console
 
 import (
+	"crypto/tls"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -31,6 +32,25 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 			if strings.Contains(page, text) {
 				t.Errorf("%+v: the page has %q", c.now, text)
 			}
+		}
+	}
+}
+
+// TestNamesThatMayBeLedHere: those that have an owner elsewhere.
+func TestNamesThatMayBeLedHere(t *testing.T) {
+	for host, want := range map[string]bool{
+		"192.0.2.1:8118": false, "192.0.2.1": false, "[::1]:8118": false, "LOCALHOST:8118": false, "box:8118": false,
+		"box.lan": false, "Box.Home.Arpa.:8118": false, "a.localhost": false,
+		"site.example:8118": true, "site.example": true, "lan.example:8118": true, "notlan.": false, "not.alan": true,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		if got := MayBeLedHere(r); got != want {
+			t.Errorf("%s: %t", host, got)
+		}
+		r.TLS = new(tls.ConnectionState)
+		if MayBeLedHere(r) {
+			t.Errorf("%s: its certificate was looked at", host)
 		}
 	}
 }
