@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"guise/proxy/calls"
@@ -195,9 +196,15 @@ func (s *Server) ServeConn(nc net.Conn) error {
 	return nil
 }
 
-// temporary tells whether an accept may succeed later. The method is
-// deprecated for having no clear meaning in general; for accepts it has one.
+// temporary tells whether an accept may succeed later. What the system says is
+// about one connection, or about what there is too little of (accept(2)), unless
+// it is that there is no listener.
 func temporary(err error) bool {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number != syscall.EBADF && number != syscall.EINVAL && number != syscall.ENOTSOCK
+	}
+	// The method is deprecated for having no clear meaning in general; for
+	// accepts it has one.
 	t, ok := errors.AsType[interface {
 		error
 		Temporary() bool

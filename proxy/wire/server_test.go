@@ -8,10 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -552,6 +554,53 @@ func TestAbortedHandlerLeavesNoReader(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+// TestAcceptsGoOnAfterAFailure: that one connection could not be had, or that
+// there was no memory for it, keeps no later one out. That there is no listener
+// does.
+func TestAcceptsGoOnAfterAFailure(t *testing.T) {
+	for _, test := range []struct {
+		err  syscall.Errno
+		ends bool
+	}{{syscall.EMFILE, false}, {syscall.ENOBUFS, false}, {syscall.ENOMEM, false}, {syscall.EPERM, false}, {syscall.EPROTO, false}, {syscall.EINVAL, true}} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &Server{Handler: http.HandlerFunc(echo)}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(&failingOnce{Listener: l, err: test.err}) }()
+		if test.ends {
+			if err := <-served; !errors.Is(err, test.err) {
+				t.Errorf("%v: %v", test.err, err)
+			}
+			s.Close()
+			continue
+		}
+		if got := talk(t, l.Addr().String(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); statusOf(got) != "200" {
+			t.Errorf("after %v: %q", test.err, got)
+		}
+		s.Close()
+		if err := <-served; err != http.ErrServerClosed {
+			t.Errorf("%v: %v", test.err, err)
+		}
+	}
+}
+
+// A failingOnce is a listener whose first accept fails.
+type failingOnce struct {
+	net.Listener
+	err    syscall.Errno
+	failed bool
+}
+
+func (l *failingOnce) Accept() (net.Conn, error) {
+	if l.failed {
+		return l.Listener.Accept()
+	}
+	l.failed = true
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", l.err)}
 }
 
 // TestPanicAtTheDoorEndsOnlyItsConnection: what goes wrong where connections are
