@@ -58,7 +58,7 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 		return nil // all others are older
 	}
 	conns[last] = nil
-	p.hosts[k] = conns[:last]
+	p.hosts[c.key] = conns[:last] // k may be a part of a request, and would take the place of the key
 	p.order.remove(c)
 	return c
 }

@@ -166,30 +166,45 @@ func TestTransportReusesConnections(t *testing.T) {
 	}
 }
 
-// TestTransportKeepsNoHeads: a connection outlives the request that opened it,
-// and so must nothing of that one's head, of which its host is a part.
+// TestTransportKeepsNoHeads: a connection, and what is known of its place,
+// outlives the requests that opened and used it, and so must nothing of their
+// heads, of which the host is a part.
 func TestTransportKeepsNoHeads(t *testing.T) {
-	o := startOrigin(t, always("HTTP/1.1 204 No Content\r\n\r\n"))
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 204 No Content\r\n\r\n")
+		p.next()
+		p.say("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+	})
 	tr := newTransport(t, o.addr)
-	const line = "GET http://a.test:8080/ HTTP/1.1"
-	r, err := parseRequest(t.Context(), line+"\r\nHost: a.test:8080\r\nCookie: canary\r\n", &Limits{Fields: 9, Line: 99, Target: 99})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustFetch(t, tr, r)
-	tr.pool.mu.Lock()
-	defer tr.pool.mu.Unlock()
 	at := func(s string) uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(s))) }
-	begin := at(r.URL.Host)
-	for k, conns := range tr.pool.hosts {
-		for _, part := range []string{k.host, k.port, conns[0].key.host, conns[0].key.port} {
-			if part == "" || at(part) >= begin && at(part) < begin+uintptr(len(r.URL.Host)) {
-				t.Errorf("%q is a part of the head", part)
+	for _, kept := range []int{1, 0} {
+		const line = "GET http://a.test:8080/ HTTP/1.1"
+		r, err := parseRequest(t.Context(), line+"\r\nHost: a.test:8080\r\nCookie: canary\r\n", &Limits{Fields: 9, Line: 99, Target: 99})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustFetch(t, tr, r)
+		tr.pool.mu.Lock()
+		begin := at(r.URL.Host)
+		for k, conns := range tr.pool.hosts {
+			parts := []string{k.host, k.port}
+			for _, c := range conns {
+				parts = append(parts, c.key.host, c.key.port)
+			}
+			for _, part := range parts {
+				if part == "" || at(part) >= begin && at(part) < begin+uintptr(len(r.URL.Host)) {
+					t.Errorf("%q is a part of the head", part)
+				}
+			}
+			if len(conns) != kept {
+				t.Errorf("%d connections are kept, want %d", len(conns), kept)
 			}
 		}
-	}
-	if len(tr.pool.hosts) != 1 {
-		t.Error("no connection is kept")
+		if len(tr.pool.hosts) != 1 {
+			t.Error("nothing is known of the place")
+		}
+		tr.pool.mu.Unlock()
 	}
 }
 
