@@ -233,7 +233,7 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 		resp.Body.Close()
 		return unknownUpgrade.response(r, e.html)
 	}
-	if err := e.visit.use.Tunnel(); err != nil {
+	if err := e.assembly.beginTunnel(e.visit); err != nil {
 		resp.Body.Close()
 		return e.assembly.refusal(err).response(r, e.html)
 	}
