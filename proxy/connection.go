@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"guise/filters"
@@ -42,6 +43,12 @@ type last[From comparable, To any] struct {
 type made[From comparable, To any] struct {
 	from From
 	to   To
+}
+
+// is reports whether from was the last value.
+func (l *last[From, To]) is(from From) bool {
+	m := l.made.Load()
+	return m != nil && m.from == from
 }
 
 // of returns what is made of a value. An error is not remembered.
@@ -88,7 +95,13 @@ func (c *connection) opened(e *egress.Egress, remote netip.AddrPort) bool {
 
 // target returns the canonical form of an authority.
 func (c *connection) target(host string, defaultPort uint16) (egress.Target, error) {
-	return c.canonical.of(authority{host, defaultPort}, func(a authority) (egress.Target, error) {
+	a := authority{host, defaultPort}
+	if !c.canonical.is(a) {
+		// A part of the request's head, all of which would stay with it, and
+		// the client's password too.
+		a.host = strings.Clone(host)
+	}
+	return c.canonical.of(a, func(a authority) (egress.Target, error) {
 		return egress.Canonical(a.host, a.port)
 	})
 }

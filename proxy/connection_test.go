@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"guise/proxy/egress"
 	"guise/proxy/gate"
@@ -33,6 +36,36 @@ func TestRememberedOfAConnectionDecidesNothing(t *testing.T) {
 		entrant := entrants[random.IntN(len(entrants))]
 		if got := c.nameOf(entrant); got != entrant.Visitor() {
 			t.Fatalf("%v: got %q", entrant, got)
+		}
+	}
+}
+
+// A connection that waits for its next request holds nothing of the head of the last:
+// there may be 64 KiB of it, and a password in it.
+func TestRememberedOfAConnectionIsNoPartOfAHead(t *testing.T) {
+	head := strings.Repeat("a.example", 1000)
+	for _, host := range []string{head[:9], head[9:18]} { // the same, from two heads
+		c := new(connection)
+		target, err := c.target(host, 80)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []string{c.canonical.made.Load().from.host, c.canonical.made.Load().to.Host, target.Host} {
+			if kept != host || unsafe.StringData(kept) == unsafe.StringData(host) {
+				t.Errorf("%q is kept as it was", kept)
+			}
+		}
+	}
+}
+
+// Nor does a connection inside a CONNECT hold that one's head until it ends.
+func TestInnerConnectionHoldsNoPartOfAHead(t *testing.T) {
+	head := strings.Repeat("a.example:80 Basic YTpi ", 1000)
+	r := &http.Request{RemoteAddr: "192.0.2.7:1", ProtoMajor: 1, Header: http.Header{"Proxy-Authorization": {head[13:23]}}}
+	in := newInner(nil, r, new(visit), egress.Target{Host: head[:9], Port: 80})
+	for _, c := range []struct{ kept, given string }{{in.target.Host, head[:9]}, {in.authorization[0], head[13:23]}} {
+		if c.kept != c.given || unsafe.StringData(c.kept) == unsafe.StringData(c.given) {
+			t.Errorf("%q is kept as it was", c.kept)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"guise/proxy/egress"
@@ -42,6 +43,12 @@ type inner struct {
 
 // newInner answers a CONNECT to t, whose client's address was parsed before.
 func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) *inner {
+	// What it keeps is no part of the CONNECT's head, all of which would stay too.
+	t.Host = strings.Clone(t.Host)
+	var authorization []string
+	for _, value := range r.Header["Proxy-Authorization"] {
+		authorization = append(authorization, strings.Clone(value))
+	}
 	return &inner{
 		remote:        net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.RemoteAddr)),
 		target:        t,
@@ -49,7 +56,7 @@ func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target)
 		end:           v.hand(),
 		greeting:      greeting(w, r),
 		outer:         r.TLS,
-		authorization: r.Header["Proxy-Authorization"],
+		authorization: authorization,
 	}
 }
 
