@@ -17,8 +17,9 @@ type Recent struct {
 	outcome atomic.Pointer[outcome]
 }
 
-// maxRecent is the largest header that is remembered, in bytes: connections
-// are kept for long while nothing comes on them.
+// maxRecent is the largest header that is remembered, in bytes, with the target of
+// its request, which may be in one piece of memory with it: connections are kept for
+// long while nothing comes on them.
 const maxRecent = 4 << 10
 
 // An outcome is what filters left of a header, and all that this depends on.
@@ -41,7 +42,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 		return &Message{Request: r, Client: client, Visit: o.visit, order: o.order}, log
 	}
 	var o *outcome
-	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight <= maxRecent {
+	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight+int64(len(r.RequestURI)) <= maxRecent {
 		// The second one like this: likely there is a third.
 		o = &outcome{set: s, client: client, method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host,
 			sent: maps.Clone(r.Header), named: pathKind(r.URL.Path)}

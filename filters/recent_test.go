@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -59,5 +60,22 @@ func TestRecentRequestsDecideNothing(t *testing.T) {
 	}
 	if repeated < 400 {
 		t.Errorf("%d requests said what one before them did, too few to tell", repeated)
+	}
+}
+
+// A connection that waits keeps no head that is large, also where its target is what
+// is large in it.
+func TestRecentRemembersNothingLarge(t *testing.T) {
+	s := newSet(t, Options{})
+	for path, remembers := range map[string]bool{"/": true, "/" + strings.Repeat("a", maxRecent): false} {
+		recent := new(Recent)
+		for range 2 {
+			r := newRequest(t, "GET", "http://a.example"+path, http.Header{"Accept": {"*/*"}})
+			r.RequestURI = "http://a.example" + path
+			s.Scrub(recent, r, netip.MustParseAddr("192.0.2.7"), nil)
+		}
+		if got := recent.outcome.Load() != nil; got != remembers {
+			t.Errorf("after a path of %d bytes it remembers: %t", len(path), got)
+		}
 	}
 }
