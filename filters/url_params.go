@@ -41,6 +41,7 @@ var trackingParams = []paramGroup{
 	{"", "learn.microsoft.com/advertising, click id; the id of a visitor of Bing, with each link", `msclkid msockid`},
 	{"", "cookies of advertisers' scripts, handed on to another site in its address", `_fbp _fbc _gcl_au _gcl_aw
 		_gcl_dc _scid _ttp _uetvid _uetsid _rdt_uuid _pin_unauth`},
+	{"", "CTA-5004 §3: session and player, where no field says it", `cmcd`},
 	{"", "developer.android.com and developer.apple.com, advertising identifiers", `idfa idfv gaid google_aid
 		advertising_id`},
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `

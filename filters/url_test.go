@@ -67,6 +67,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", "https://amazon.evil.example/?qid=2", "https://amazon.evil.example/?qid=2"},
 		{"GET", "https://www.google.de/search?q=a&ved=1&ei=2&start=10", "https://www.google.de/search?q=a&start=10"},
 		{"GET", o + "/?a=1&msockid=27cd4352&_fbp=fb.1.2&idfa=8E03978E&ajs_trait_email=x", o + "/?a=1"},
+		{"GET", o + "/1.m4s?CMCD=mtp%3D25400%2Csid%3D%226e2fb550-c457-11e9%22&t=1", o + "/1.m4s?t=1"},
 		{"GET", "https://en.wikipedia.org/wiki/A?wprov=sfla1", "https://en.wikipedia.org/wiki/A"},
 		{"GET", "https://www.pinterest.de/pin/1/?invite_code=x&sender=4711", "https://www.pinterest.de/pin/1/"},
 		{"GET", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a", "https://b.s3.amazonaws.com/k?utm_source=1&X-Amz-Signature=a"},
