@@ -111,6 +111,17 @@ func TestFieldsOfOtherRequestsGo(t *testing.T) {
 	}
 }
 
+// Servers of APIs want a Content-Type with every request, those of pages do not.
+func TestPagesAreAskedForWithoutAContentType(t *testing.T) {
+	for accept, passes := range map[string]bool{"text/html,application/xhtml+xml,*/*": false, "image/webp,*/*": false, "*/*": true, "application/json": true} {
+		h := http.Header{"Accept": {accept}, "Content-Type": {"application/x-www-form-urlencoded"}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/", h))
+		if (h["Content-Type"] != nil) != passes {
+			t.Errorf("%s: passes %v", accept, !passes)
+		}
+	}
+}
+
 // What a browser asks for and says so holds nothing that a script could add.
 func TestPagesAndTheirPartsHoldBrowserFieldsOnly(t *testing.T) {
 	s := newSet(t, Options{Persona: "off"})

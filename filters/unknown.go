@@ -113,6 +113,8 @@ func misused(m *Message, name string, lines []string) string {
 		return "its value is none that the field has"
 	case safe(r.Method) && r.ContentLength == 0 && describesContent(name):
 		return "RFC 9110 §8: there is no content that it could describe"
+	case name == "Content-Type" && r.ContentLength == 0 && withoutScript(r, m.Visit): // some servers want one, of scripts
+		return "RFC 9110 §8: there is no content that it could describe"
 	case safe(r.Method) && (writingFields[name] || r.Method == http.MethodGet && hasPrefixOf(name, writingFamilies[:])):
 		return "asks for a change, which this method makes none of"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
