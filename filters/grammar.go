@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -101,6 +102,12 @@ var grammars = map[string]func(value string) bool{
 	"Content-Transfer-Encoding":    among("7bit 8bit binary base64 quoted-printable"),
 	"If-Modified-Since-Version":    isNumber, // Zotero
 	"If-Unmodified-Since-Version":  isNumber,
+
+	"Oc-Chunked":         among("1 true"),
+	"X-Amz-Date":         isStamp,
+	"X-Ms-Date":          isDate,
+	"Login-Customer-Id":  isNumber, // developers.google.com/google-ads
+	"Linked-Customer-Id": isNumber,
 
 	"X-Nextjs-Data":              among("1"),
 	"X-Middleware-Prefetch":      among("1"),
@@ -205,6 +212,13 @@ func isWebURL(value string) bool {
 func isDate(value string) bool {
 	_, err := http.ParseTime(value)
 	return err == nil
+}
+
+// isStamp takes ISO 8601 in its basic form, as in 20260102T030405Z (AWS Signature
+// Version 4), and what came before.
+func isStamp(value string) bool {
+	_, err := time.Parse("20060102T150405Z", value)
+	return err == nil || isDate(value)
 }
 
 // isNumber takes also the fraction that some clients write for a time.

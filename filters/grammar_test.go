@@ -31,6 +31,8 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 		"Npm-Command":                   "run-script",
 		"Upload-Offset":                 "0|104857600",
 		"Upload-Complete":               "?0",
+		"X-Amz-Date":                    "20260101T000000Z|Sat, 29 Oct 1994 19:43:31 GMT",
+		"Login-Customer-Id":             "1234567890",
 		"X-Middleware-Prefetch":         "1",
 		"Content-Transfer-Encoding":     "base64",
 		"Stripe-Version":                "2026-01-28.acacia|2024-06-20",
