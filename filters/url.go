@@ -34,7 +34,7 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if cutFragment(u) {
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
 	}
-	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" || signsTarget(r.Header) {
+	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" {
 		return log
 	}
 	return cleanQuery(m, u, log)
@@ -76,7 +76,7 @@ func cleanQuery(m *Message, u *url.URL, log []Change) []Change {
 		var buf [48]byte
 		rule := trackingRule(paramName(buf[:0], name), m, u, &site)
 		switch {
-		case rule == signedQuery:
+		case rule == signedQuery, rule != nil && kept == nil && signsTarget(m.Request.Header):
 			return log[:n]
 		case rule != nil:
 			if kept == nil {
