@@ -149,6 +149,8 @@ var functions = []struct{ name, request, fields string }{
 	{"vSphere", "GET https://vc.example/api/vcenter/vm", "Vmware-Api-Session-Id: 3f2b8c1e5d7a4e9b3f2b"},
 	{"Check Point", "POST https://fw.example/web_api/show-hosts", "X-Chkp-Sid: 97BVpRfN4j81ogN-V2XqGYmw3DDwIhoSn0og8PiKDiM"},
 	{"F5, Palo Alto", "GET https://fw.example/", "X-F5-Auth-Token: 3F2B8C1E5D7A4E9B|X-Pan-Key: LUFRPT1x"},
+	{"Consoles of gateways", "GET https://gw.example/", "X-Authentik-Csrf: q9wE2kLm0Zx8b1|X-Tyk-Authorization: 3f2b8c1e5d7a|X-Gateway-Apikey: 3f2b8c1e"},
+	{"Roundcube, Qlik", "POST https://mail.example/", "X-Roundcube-Request: q9wE2kLm0Zx8b1|X-Qlik-Xrfkey: 0123456789abcdef"},
 	{"Dell Unity", "POST https://nas.example/api", "X-Emc-Rest-Client: true|Emc-Csrf-Token: 3e937c1c-e8eb-485c"},
 	{"IBM API Connect", "GET https://api.example/", "X-Ibm-Client-Id: 3f2b8c1e-5d7a-4e9b"},
 	{"IG", "GET https://api.example/", "Cst: 3f2b8c1e5d7a4e9b|X-Security-Token: 3f2b8c1e|X-Ig-Api-Key: 3f2b8c1e"},

@@ -189,10 +189,21 @@ func (x *nameIndex) lookup(folded []byte) (verdict, bool) {
 	}
 	for n := min(x.longest, len(folded)); n > 1; n-- {
 		if v, ok := x.families[string(folded[:n])]; ok {
+			if v.class == route && isSecretOf(string(folded), n) {
+				break
+			}
 			return v, true
 		}
 	}
 	return verdict{}, false
+}
+
+// isSecretOf reports whether name, after the n bytes by which the names of what is
+// on the way begin, says only that it is a secret, as X-Authentik-Csrf and
+// X-Tyk-Authorization do: what a gateway adds about its users goes, what they prove
+// to it stays.
+func isSecretOf(name string, n int) bool {
+	return onlySecret(name[n:], " token key apikey secret csrf xsrf authorization password ") && tells(name) == credential
 }
 
 // foldName appends name to dst in canonical case, with - for _.

@@ -75,6 +75,21 @@ func TestPublishedNamesDoNotReachTheOrigin(t *testing.T) {
 	}
 }
 
+// A gateway's name beside a word for a secret tells of what is proved to it, unless
+// it tells of more. Networks and browsers add tokens of their own.
+func TestSecretsOfAFamilyAreTheirs(t *testing.T) {
+	for name, passes := range map[string]bool{
+		"X-Tyk-Authorization": true, "X-F5-Auth-Token": true, "X-Edge-Api-Key": true,
+		"X-Device-Token": false, "X-Operator-Api-Key": false, "X-He-Token": false, "X-Geo-Key": false, "Sec-Acme-Token": false, "Proxy-Token": false, "X-Push-Token": false,
+		"X-Tyk-Session-Token": false, "X-F5-Client-Ip": false, "X-Pan-Username": false, "X-Operator-Id": false,
+	} {
+		m := scriptRequest(name, "3f2b8c1e5d7a")
+		if clean(m); (m.Request.Header[name] != nil) != passes {
+			t.Errorf("%s: passes %v", name, !passes)
+		}
+	}
+}
+
 func TestTablesNameEachFieldOnce(t *testing.T) {
 	seen := map[string]class{}
 	for _, table := range [][]group{registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy,

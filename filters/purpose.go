@@ -7,7 +7,8 @@ var purposeTable = []group{
 	// Proof that a request was meant, and by whom.
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
 		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
-		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash`},
+		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash
+		x-roundcube-request x-qlik-xrfkey`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
 		x-authorization x-auth-key x-auth-email x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
@@ -19,10 +20,10 @@ var purposeTable = []group{
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
-		ngrok-skip-browser-warning cst x-ibm-client-id x-gateway-apikey x-2fa-approval`},
-	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, F5, Palo Alto, Check Point", `
+		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval`},
+	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point", `
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
-		x-f5-auth-token x-pan-key x-chkp-sid`},
+		x-chkp-sid`},
 	{application, "challenges of Cloudflare and Kasada: what a page's script solved", `
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
 	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
