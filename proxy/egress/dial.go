@@ -225,7 +225,7 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 		return nil, err
 	}
 	dialer := net.Dialer{
-		KeepAliveConfig: KeepAlive,
+		KeepAlive: -1,
 		Control: func(_, address string, raw syscall.RawConn) error {
 			actual, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -234,11 +234,15 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 			if err := ok(actual); err != nil {
 				return err
 			}
+			_ = SetKeepAlive(raw) // a connection without it is one all the same
 			if source.IsValid() {
 				return shareSourcePorts(raw)
 			}
 			return nil
 		},
+	}
+	if !earlyKeepAlive {
+		dialer.KeepAliveConfig = KeepAlive
 	}
 	// Some middleboxes break Multipath TCP, and its options tell clients of
 	// one machine apart.
