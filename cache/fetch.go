@@ -122,8 +122,12 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	return c.conditioned(q, found, resp, f.at), true, nil
 }
 
-// use notes that a client has what a flight brings. The caller holds c.mu.
+// use notes that a client has what a flight brings, which its own does anyway. The
+// caller holds c.mu.
 func (c *Cache) use(f *flight, q *query, since time.Time) {
+	if q.client == f.client {
+		return
+	}
 	if f.stored != nil {
 		c.view(f.stored, q, since)
 		return

@@ -31,7 +31,12 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	if err := c.waitBeat(q, p.begun, given); err != nil {
 		return nil, err
 	}
-	c.count(&c.counters.Pretended)
+	c.mu.Lock()
+	c.counters.Pretended++
+	if q.client != p.client { // not before: who joins a fetch has no view of it while it waits
+		c.view(e, q, given)
+	}
+	c.mu.Unlock()
 	resp := c.serve(q, e, given)
 	if resp.Body != http.NoBody && p.kind == anew {
 		resp.Body = c.inBeats(q, resp.Body, e.rehearse(p.took), p.begun)
@@ -39,19 +44,15 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	return resp, nil
 }
 
-// imagine returns a fetch that was not made. Whoever comes while a pretence of
-// another client is under way gets the same times, counted from when it came. A
-// client's own second request joins its first, as with a real fetch. It reports
-// false if it is not known how long the origin takes.
+// imagine returns a fetch that was not made. Whoever comes while another seems to be
+// under way is told the same times, from when it came, as with a real one. It
+// reports false if nobody knows how long the origin takes.
 func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, bool) {
 	e := found.e
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
 		p.begun = begun
-		if p.client != q.client {
-			c.view(e, q, begun.Add(beat(p.took.head)))
-		}
 		return p, true
 	}
 	if found.view != nil {
