@@ -145,13 +145,15 @@ func (q *query) tells(e *entry, r *resource) bool {
 }
 
 // seemsFetched reports whether an earlier request of q's client for e is still under
-// way, or seems to be. The caller holds c.mu.
+// way, or seems to be, and is what the client has its view from: not one before it, which
+// joined what somebody else's brought. The caller holds c.mu.
 func (c *Cache) seemsFetched(q *query, e *entry) bool {
+	since := e.views[q.client].since
 	if e.lead.client == q.client && e.lead.underWay(q.now) {
-		return true
+		return !since.Before(e.lead.begun.Add(beat(e.lead.took.head)))
 	}
 	f := c.asking[q.everybody]
-	return f != nil && f.client == q.client && f.about == e
+	return f != nil && f.client == q.client && f.about == e && f.confirmed && !since.Before(f.given)
 }
 
 // wouldShare reports whether a response like e would be stored for everybody if q
