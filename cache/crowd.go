@@ -66,12 +66,12 @@ func (p *place) due(d time.Duration) time.Duration {
 // begun at start.
 func (c *Cache) waitBeat(q *query, start, at time.Time) error {
 	for {
-		due := start.Add(q.place.due(at.Sub(start)))
-		if !due.After(c.now()) {
-			return nil // it may have become one of several while it waited
-		}
-		if err := c.waitUntil(q.ctx, due); err != nil {
+		due := q.place.due(at.Sub(start))
+		if err := c.waitUntil(q.ctx, start.Add(due)); err != nil {
 			return err
+		}
+		if q.place.due(at.Sub(start)) == due { // else it has become one of several while it waited
+			return nil
 		}
 	}
 }

@@ -150,7 +150,6 @@ func TestMemory(t *testing.T) {
 	const memory = 8 << 20
 	fixed := func(n int) func(*rand.Rand) int { return func(*rand.Rand) int { return n } }
 	for name, size := range map[string]func(*rand.Rand) int{
-		"empty":  fixed(0),
 		"tiny":   func(r *rand.Rand) int { return r.IntN(200) },
 		"4 KiB":  fixed(4 << 10),
 		"5000":   fixed(5000), // what the allocator rounds up most
