@@ -40,12 +40,15 @@ type directives struct {
 	noCacheFields, privateFields []string
 }
 
+// noDirectives are what no field says.
+var noDirectives = directives{
+	maxAge: absent, sMaxAge: absent, minFresh: absent,
+	maxStale: absent, staleWhile: absent, staleIfError: absent,
+}
+
 // parseDirectives reads all lines of a Cache-Control field.
 func parseDirectives(lines []string) directives {
-	d := directives{
-		maxAge: absent, sMaxAge: absent, minFresh: absent,
-		maxStale: absent, staleWhile: absent, staleIfError: absent,
-	}
+	d := noDirectives
 	for item := range items(lines) {
 		d.take(item)
 	}

@@ -14,23 +14,15 @@ import (
 func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	c := t.c
 	k, shareable := q.flightKey(found)
-	if shareable && !q.latest {
-		if f := c.flying(k); f != nil {
-			if resp, done, err := t.follow(q, found, f); done {
-				return resp, err
-			}
-			// It was of no use. Look again: it may have freshened the store.
-			q.latest = true
-			q.now, q.moment = c.now(), c.dropped.now()
-			return t.answer(q)
+	f := c.prepare(q, k, found, t.next)
+	if other := c.depart(f, shareable && !q.latest); other != nil {
+		if resp, done, err := t.follow(q, found, other); done {
+			return resp, err
 		}
-	}
-	outgoing := c.outgoing(q, found)
-	f, first := c.depart(q, k, shareable && !q.latest, func() *flight {
-		return c.prepare(q, k, outgoing, t.next, func(f *flight) { c.settle(f, q, found) })
-	})
-	if !first {
-		return t.fetch(q, found)
+		// It was of no use. Look again: it may have freshened the store.
+		q.latest = true
+		q.now, q.moment = c.now(), c.dropped.now()
+		return t.answer(q)
 	}
 	defer f.trace.silence()
 	if err := c.lead(q, f); err != nil {
@@ -58,31 +50,27 @@ func (e *entry) flightKey(q *query) key {
 	return k
 }
 
-// flying returns the flight to join for k, or nil.
-func (c *Cache) flying(k key) *flight {
+// depart registers a prepared flight that is about to be led; if others may join
+// it, under its key as well. It returns the one that is to be followed instead, if
+// there is one.
+func (c *Cache) depart(f *flight, shareable bool) (other *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.flights[k]
-}
-
-// depart takes a flight that is about to be led, and registers it under k if
-// others may join it. It reports false if one was registered in between.
-func (c *Cache) depart(q *query, k key, shareable bool, prepare func() *flight) (*flight, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if shareable && c.flights[k] != nil {
-		return nil, false
+	if shareable {
+		if other := c.flights[f.k]; other != nil {
+			return other
+		}
 	}
-	f := prepare()
 	c.aloft[f] = struct{}{}
 	if c.ctx.Err() != nil { // Close has been through those aloft
 		f.cancel(context.Canceled)
 	}
-	f.alone = !shareable || c.recently.has(c.idFor(q))
+	f.alone = !shareable || c.recently.has(f.id)
 	if !f.alone {
-		c.flights[k] = f
+		f.head = make(chan struct{})
+		c.flights[f.k] = f
 	}
-	return f, true
+	return nil
 }
 
 // follow waits for another request's flight. It reports false if the flight
@@ -211,10 +199,13 @@ func (c *Cache) conditioned(q *query, found finding, resp *http.Response, at tim
 // here rather than by the origin.
 func (q *query) answersConditions() bool { return q.sharing != Shared && !q.known }
 
-// outgoing makes the header of the request that goes to the origin. Of validators
-// it gets the stored entry's, the same for all clients; a client's own go there
-// only in Shared, or where the site knows the client anyway.
+// outgoing returns the header of the request that goes to the origin, which is not to
+// be written to. Of validators it has the stored entry's, the same for all clients; a
+// client's own go there only in Shared, or where the site knows the client anyway.
 func (c *Cache) outgoing(q *query, found finding) http.Header {
+	if !q.speaks && !q.validates(found) && found.verdict != completeIt {
+		return q.r.Header
+	}
 	h := maps.Clone(q.r.Header) // nobody writes to its lines in place
 	switch {
 	case q.answersConditions():

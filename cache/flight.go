@@ -28,25 +28,27 @@ const orphanTime = time.Minute
 type flight struct {
 	c         *Cache
 	k         key
-	client    string // who caused it
-	leader    *query // whose request it is
-	rangeSpec string // the request's Range field
+	id        uint64  // see idFor
+	client    string  // who caused it
+	leader    *query  // whose request it is
+	found     finding // what of the store that request speaks of
+	rangeSpec string  // the request's Range field
 	start     time.Time
 	ctx       flightContext
 	trace     guardedTrace
-	request   *http.Request
+	request   http.Request
 	next      http.RoundTripper // sends request
-	settle    func(*flight)     // judges the head before anybody else sees it
 	grounded  func() bool       // stops waiting for the cache to close; nil for a flight in Cache.aloft, which Close ends
 	alone     bool              // nobody else can join
 	direct    directBody        // the leader's body, of a response without a spool
 
-	head  chan struct{} // closed once the fields below are known
-	err   error
-	resp  *http.Response // the origin's, header unchanged
-	at    time.Time      // when the head came
-	given time.Time      // when the clients get the head: at once, or with a beat
-	beats bool           // clients get the body in beats
+	head    chan struct{} // closed once the fields below are known; nil if nobody else can join
+	arrived bool          // that is so
+	err     error
+	resp    *http.Response // the origin's, header unchanged
+	at      time.Time      // when the head came
+	given   time.Time      // when the clients get the head: at once, or with a beat
+	beats   bool           // clients get the body in beats
 
 	// Of an inquiry:
 	about     *entry // the stored response that it is about
@@ -82,15 +84,13 @@ func (c *Cache) fly(f *flight) {
 	}
 }
 
-// prepare makes a flight for q's request, which goes to the origin with the given
-// header in place of its own; k is the key of what is wanted. The caller counts
-// as interested. settle is called once the head is there, before anybody else
-// learns of it.
-func (c *Cache) prepare(q *query, k key, header http.Header, next http.RoundTripper, settle func(*flight)) *flight {
-	f := &flight{c: c, k: k, client: q.client, leader: q, rangeSpec: q.rng.spec, start: c.now(), head: make(chan struct{}), interested: 1}
+// prepare makes a flight for q's request, for what is kept under k; found is what of
+// the store that speaks of. The caller counts as interested.
+func (c *Cache) prepare(q *query, k key, found finding, next http.RoundTripper) *flight {
+	f := &flight{c: c, k: k, id: c.idFor(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), next: next, interested: 1}
 	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
-	f.request, f.next, f.settle = q.r.WithContext(&f.ctx), next, settle
-	f.request.Header = header
+	f.request = *q.r.WithContext(&f.ctx) // in one piece of memory with the rest
+	f.request.Header = c.outgoing(q, found)
 	return f
 }
 
@@ -145,12 +145,12 @@ func (c *Cache) send(f *flight) (spooled bool) {
 			c.crash(f)
 		}
 	}()
-	f.resp, f.err = f.next.RoundTrip(f.request)
+	f.resp, f.err = f.next.RoundTrip(&f.request)
 	f.at = c.now()
 	f.given = f.at
 	if f.err != nil {
 		f.cancel(f.err)
-		close(f.head)
+		f.arrive()
 		return false
 	}
 	if f.resp.Trailer != nil { // others may come than were announced
@@ -159,28 +159,38 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	for name := range f.resp.Trailer {
 		f.trailers = append(f.trailers, name)
 	}
-	f.settle(f)
+	if f.about != nil {
+		c.compare(f)
+	} else {
+		c.settle(f)
+	}
 	if f.spool == nil {
 		c.offer(f)
 		return false
 	}
-	close(f.head)
+	f.arrive()
 	return true
+}
+
+// arrive tells who waits for the head.
+func (f *flight) arrive() {
+	f.arrived = true
+	if f.head != nil {
+		close(f.head)
+	}
 }
 
 // crash has a flight that panicked on its way to the head fail for all who wait for
 // it. Whose body it has learns that by the end of the flight's context.
 func (c *Cache) crash(f *flight) {
 	defer f.cancel(errPanicked)
-	select {
-	case <-f.head:
+	if f.arrived {
 		return
-	default:
 	}
 	c.mu.Lock()
 	f.err, f.entry, f.spool, f.first, f.fresh = errPanicked, nil, nil, nil, nil
 	c.mu.Unlock()
-	close(f.head)
+	f.arrive()
 }
 
 // offer leaves an unspooled response to the leader, or closes it if the
@@ -189,7 +199,7 @@ func (c *Cache) offer(f *flight) {
 	c.mu.Lock()
 	gone := f.interested == 0
 	c.mu.Unlock()
-	close(f.head)
+	f.arrive()
 	if gone {
 		f.resp.Body.Close()
 		f.cancel(errNobody)

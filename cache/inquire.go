@@ -12,11 +12,10 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	if found.kind() == validated {
 		have = finding{verdict: validateIt, e: found.own}
 	}
-	outgoing := c.outgoing(q, have)
+	f := c.prepare(q, q.everybody, have, next)
+	f.about, f.asks, f.head = found.e, found.kind(), make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.prepare(q, q.everybody, outgoing, next, func(f *flight) { c.compare(f, q, found, have) })
-	f.about, f.asks = found.e, found.kind()
 	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
 	if c.asking[f.k] == nil {
 		c.asking[f.k] = f
@@ -26,9 +25,9 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 }
 
 // compare looks whether the answer to an inquiry is of the same kind as what is stored.
-func (c *Cache) compare(f *flight, q *query, found, have finding) {
-	e := found.e
-	if q.validates(have) && f.resp.StatusCode == http.StatusNotModified {
+func (c *Cache) compare(f *flight) {
+	q, e := f.leader, f.about
+	if q.validates(f.found) && f.resp.StatusCode == http.StatusNotModified {
 		f.resp.Body.Close()
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -23,6 +23,7 @@ type query struct {
 	cookies   bool   // personal is set
 	proven    bool   // Authorization, or what may be credentials in other fields
 	known     bool   // that or cookies: the site knows who asks
+	speaks    bool   // it has fields that speak to caches
 
 	head       bool
 	directives directives
@@ -40,8 +41,9 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, false
 	}
-	if hasBody(r) || len(r.Header["Upgrade"]) > 0 ||
-		len(r.Header["If-Match"]) > 0 || len(r.Header["If-Unmodified-Since"]) > 0 {
+	speaks := speaksToCaches(r.Header)
+	if hasBody(r) || speaks && (len(r.Header["Upgrade"]) > 0 ||
+		len(r.Header["If-Match"]) > 0 || len(r.Header["If-Unmodified-Since"]) > 0) {
 		return nil, false
 	}
 	uri, ok := targetURI(r.URL)
@@ -62,6 +64,10 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	q.proven = v.Personal || len(r.Header["Authorization"]) > 0
 	q.known = q.cookies || q.proven
 
+	if q.speaks = speaks; !speaks {
+		q.directives = noDirectives
+		return q, true
+	}
 	q.directives = parseDirectives(r.Header["Cache-Control"])
 	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {
 		q.directives.noCache = true // RFC 9111 §5.4
@@ -69,6 +75,19 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	q.conditions = conditionsOf(r.Header, q.now)
 	q.readRange()
 	return q, true
+}
+
+// speaksToCaches reports whether h has any of the fields that [Cache.ask] reads but
+// for those that say who asks. Most requests have none.
+func speaksToCaches(h http.Header) bool {
+	for name := range h {
+		switch name {
+		case "Cache-Control", "Pragma", "Range", "Upgrade",
+			"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since":
+			return true
+		}
+	}
+	return false
 }
 
 // maxRanges bounds how many ranges at once are answered here (RFC 9110 §14.2).

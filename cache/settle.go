@@ -12,8 +12,8 @@ import (
 
 // settle decides, when the head of a response has come, what becomes of it:
 // whether it freshens what is stored, is to be stored itself, or only passes.
-func (c *Cache) settle(f *flight, q *query, found finding) {
-	resp := f.resp
+func (c *Cache) settle(f *flight) {
+	q, found, resp := f.leader, f.found, f.resp
 	switch {
 	case q.validates(found) && resp.StatusCode == http.StatusNotModified:
 		resp.Body.Close()
@@ -44,7 +44,7 @@ func (c *Cache) settle(f *flight, q *query, found finding) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !q.ranged {
-		c.recently.note(c.idFor(q), e != nil)
+		c.recently.note(f.id, e != nil)
 	}
 	if e == nil || f.doomed {
 		return

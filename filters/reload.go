@@ -1,5 +1,7 @@
 package filters
 
+import "maps"
+
 // reload drops what a browser says to caches. "Cache-Control: max-age=0" or
 // "no-cache" tells that this visitor pressed reload, or which browser sends a
 // form; the proxy's own cache has obeyed it by then. The directives of an API
@@ -23,7 +25,15 @@ func (reload) Apply(m *Message, log []Change) []Change {
 }
 
 // Onward scrubs m.Request where it leaves the cache: of fields that only the
-// cache needed. It appends what it changed to log.
+// cache needed. It appends what it changed to log. The client's request may still be
+// read by others: where anything is to go, m.Request becomes a copy.
 func (s *Set) Onward(m *Message, log []Change) []Change {
+	h := m.Request.Header
+	if len(h["Cache-Control"])+len(h["Pragma"]) == 0 {
+		return log
+	}
+	r := *m.Request
+	r.Header = maps.Clone(h)
+	m.Request = &r
 	return reload{}.Apply(m, log)
 }

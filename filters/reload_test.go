@@ -54,3 +54,14 @@ func TestHandshakeKeepsThePersonasDirectives(t *testing.T) {
 		t.Errorf("got %v", m.Request.Header)
 	}
 }
+
+// Others may read a request while it leaves the cache.
+func TestOnwardChangesNoRequestInPlace(t *testing.T) {
+	s := newSet(t, Options{})
+	r := newRequest(t, "GET", "http://site.example/", http.Header{"User-Agent": {"Mozilla/5.0 (me)"}, "Cache-Control": {"no-cache"}, "Pragma": {"no-cache"}})
+	m := s.Read(r, netip.Addr{})
+	s.Request(m, nil)
+	if s.Onward(m, nil); m.Request.Header["Cache-Control"] != nil || r.Header.Get("Cache-Control") != "no-cache" || r.Header.Get("Pragma") != "no-cache" {
+		t.Errorf("%v became %v", r.Header, m.Request.Header)
+	}
+}

@@ -53,7 +53,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
 	m.Request = r
 	s.filters.Onward(&m, nil)
-	resp, err := s.next.RoundTrip(r)
+	resp, err := s.next.RoundTrip(m.Request)
 	if err != nil {
 		return nil, err
 	}
