@@ -59,7 +59,7 @@ func (c *conditions) notModified(h http.Header, received time.Time) bool {
 	case c.any:
 		return true
 	case c.since.IsZero():
-		tag := strings.Trim(h.Get("ETag"), " \t")
+		tag := strings.Trim(h.Get("Etag"), " \t")
 		if tag == "" {
 			return false
 		}
@@ -90,7 +90,7 @@ func rangeStands(ifRange string, h http.Header, now time.Time) bool {
 		return false
 	}
 	if strings.HasPrefix(ifRange, `"`) {
-		return ifRange == strings.Trim(h.Get("ETag"), " \t")
+		return ifRange == strings.Trim(h.Get("Etag"), " \t")
 	}
 	wanted, ok := parseDate(ifRange, now)
 	if !ok {

@@ -46,6 +46,7 @@ type flight struct {
 	arrived bool          // that is so
 	err     error
 	resp    *http.Response // the origin's, header unchanged
+	passed  http.Response  // that as it is passed on to the leader, if it is not stored
 	at      time.Time      // when the head came
 	given   time.Time      // when the clients get the head: at once, or with a beat
 	beats   bool           // clients get the body in beats

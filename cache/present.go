@@ -55,7 +55,8 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 
 // passOn makes the leader's response of one that is not stored.
 func (c *Cache) passOn(q *query, f *flight) *http.Response {
-	resp := *f.resp // with its header: nobody else uses it any more
+	f.passed = *f.resp // with its header: nobody else uses it any more
+	resp := &f.passed
 	resp.Request = q.r
 	hopByHop(resp.Header)
 	if q.answersConditions() {
@@ -67,7 +68,7 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 	if q.sharing == Shared {
 		addStatus(resp.Header, "guise; fwd=miss")
 	}
-	return &resp
+	return resp
 }
 
 // forgetful keeps a browser from remembering a permanent redirect that not

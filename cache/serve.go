@@ -254,7 +254,7 @@ func gatewayTimeout(r *http.Request) *http.Response {
 
 // sealTag replaces the origin's entity tag by the client's own.
 func (c *Cache) sealTag(h http.Header, client, uri string) {
-	if tag := strings.Trim(h.Get("ETag"), " \t"); tag != "" {
+	if tag := strings.Trim(h.Get("Etag"), " \t"); tag != "" {
 		h["Etag"] = []string{c.sealer.seal(client, uri, tag)}
 	}
 }

@@ -95,7 +95,7 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 		requested:  requested,
 		received:   received,
 		client:     q.client,
-		etag:       strings.Trim(h.Get("ETag"), " \t"),
+		etag:       strings.Trim(h.Get("Etag"), " \t"),
 	}
 	e.calculate()
 	e.timing.head, e.timing.at = received.Sub(requested), received

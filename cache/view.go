@@ -11,8 +11,8 @@ import (
 // own; elsewhere an entry has one for all.
 type view struct {
 	since time.Time // what the client sees as the time of the response
-	// header is what the client sees on a hit, without Age. It is made on
-	// the first one.
+	// header is what the client sees on a hit, without Age but with room for
+	// it. It is made on the first one.
 	header atomic.Pointer[http.Header]
 	cost   int64 // guarded by the store's lock
 	// confirmed says that two requests of the client that sent the origin no
@@ -27,7 +27,7 @@ func newView(since time.Time) *view { return &view{since: since, cost: viewOverh
 // with lines that nobody writes to in place.
 func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	if h := v.header.Load(); h != nil {
-		return withRoom(*h)
+		return maps.Clone(*h)
 	}
 	h := maps.Clone(e.header)
 	c.dress(q, e, h, v.since)
@@ -36,12 +36,13 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 		// Elsewhere a site could read in it what its visitor saw before.
 		addStatus(h, "guise; hit")
 	}
+	h = withRoom(h)
 	if v.header.CompareAndSwap(nil, &h) {
 		c.mu.Lock()
 		c.store.weighView(e, q.client, v, beside(h, e.header))
 		c.mu.Unlock()
 	}
-	return withRoom(h)
+	return maps.Clone(h)
 }
 
 // beside returns what h takes beside stored, with which it has lines in common.
@@ -58,10 +59,10 @@ func beside(h, stored http.Header) int64 {
 	return n
 }
 
-// withRoom copies a header so that one more field fits without growing it:
-// growing costs more than the copy.
+// withRoom copies a header so that one more field fits without growing it, in the copy
+// and in its clones: growing costs more than a clone.
 func withRoom(h http.Header) http.Header {
-	copied := make(http.Header, len(h)+1)
-	maps.Copy(copied, h)
-	return copied
+	roomy := make(http.Header, len(h)+1)
+	maps.Copy(roomy, h)
+	return roomy
 }
