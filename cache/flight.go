@@ -313,11 +313,13 @@ func (c *Cache) land(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.finished = true
-	if c.flights[f.k] == f {
-		delete(c.flights, f.k)
-	}
-	if c.asking[f.k] == f {
-		delete(c.asking, f.k)
+	if !f.alone {
+		if c.flights[f.k] == f {
+			delete(c.flights, f.k)
+		}
+		if c.asking[f.k] == f {
+			delete(c.asking, f.k)
+		}
 	}
 	delete(c.aloft, f)
 	if f.spool != nil {

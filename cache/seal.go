@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strings"
 	"sync"
 )
@@ -23,6 +24,7 @@ type sealer struct {
 
 // A sealing is what one use of a sealer needs.
 type sealing struct {
+	hash hash.Hash
 	all  []byte // the secret, client and URL, and the tag
 	out  []byte
 	text []byte
@@ -30,7 +32,7 @@ type sealing struct {
 
 func newSealer() *sealer {
 	s := &sealer{}
-	s.room.New = func() any { return new(sealing) }
+	s.room.New = func() any { return &sealing{hash: sha256.New()} }
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
 	rand.Read(s.secret[:])
@@ -58,8 +60,9 @@ func (s *sealer) seal(client, uri, tag string) string {
 	// The nonce depends on all that is sealed: the same input gives the
 	// same tag, and no nonce is used for two. Of a keyed hash it is the first
 	// part, so nobody can extend it.
-	sum := sha256.Sum256(u.all)
-	u.out = append(u.out[:0], sum[:s.aead.NonceSize()]...)
+	u.hash.Reset()
+	u.hash.Write(u.all) // never fails
+	u.out = u.hash.Sum(u.out[:0])[:s.aead.NonceSize()]
 	u.out = s.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(s.secret):end])
 	u.text = u.text[:0]
 	if strings.HasPrefix(tag, "W/") {

@@ -21,7 +21,11 @@ import (
 // client cannot read: every client sends the same Accept-Encoding to an
 // origin, whatever it understands itself.
 func decodeForClient(e *exchange, resp *http.Response) *http.Response {
-	coding := strings.ToLower(strings.TrimSpace(strings.Join(resp.Header["Content-Encoding"], ",")))
+	lines := resp.Header["Content-Encoding"]
+	if len(lines) == 0 {
+		return resp
+	}
+	coding := strings.ToLower(strings.TrimSpace(strings.Join(lines, ",")))
 	if coding == "" || filters.AcceptsCoding(e.accepts, coding) {
 		return resp
 	}

@@ -57,12 +57,8 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if values := resp.Header["Strict-Transport-Security"]; len(values) > 0 && r.URL.Scheme == "https" {
-		if onward := s.hsts.Note(r.URL.Hostname(), values); onward != "" {
-			resp.Header["Strict-Transport-Security"] = []string{onward}
-		} else {
-			delete(resp.Header, "Strict-Transport-Security")
-		}
+	if r.URL.Scheme == "https" {
+		s.noteHSTS(r.URL.Hostname(), resp.Header)
 	}
 	m.Response = resp
 	log := explanations.Get().(*[]filters.Change)
@@ -72,6 +68,20 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		resp.Body = &scrubbedBody{trailerBody{resp.Body, s.trailer(&m, resp)}, s}
 	}
 	return resp, nil
+}
+
+// noteHSTS remembers what a host says of Strict-Transport-Security, and lets pass of it
+// what may.
+func (s scrubber) noteHSTS(host string, h http.Header) {
+	values := h["Strict-Transport-Security"]
+	if len(values) == 0 {
+		return
+	}
+	if onward := s.hsts.Note(host, values); onward != "" {
+		h["Strict-Transport-Security"] = []string{onward}
+	} else {
+		delete(h, "Strict-Transport-Security")
+	}
 }
 
 // trailer returns what scrubs resp's trailers once they are there.
