@@ -88,8 +88,10 @@ func (a *assembly) beginTunnel(v *visit) error {
 	if err := v.use.Tunnel(); err != nil {
 		return err
 	}
-	if room := a.options.Pressure; !room.Take() || !room.Take() {
-		return errShort
+	for range 2 {
+		if !a.options.Pressure.Take() {
+			return errShort
+		}
 	}
 	return nil
 }
