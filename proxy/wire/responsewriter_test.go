@@ -186,17 +186,35 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A response that ends with the connection must not look whole when it is cut.
 func TestResponseCutByReset(t *testing.T) {
-	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+	s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "hello")
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
-	}, nil)
-	nc := dial(t, addr)
-	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
-	if b, err := io.ReadAll(nc); err == nil {
-		t.Errorf("%q looks whole", b)
+	})}
+	t.Cleanup(func() { s.Close() })
+	for _, wrapped := range []bool{false, true} {
+		for _, more := range []string{"", "more"} {
+			here, there := tcpPair(t)
+			var nc net.Conn = there
+			if wrapped {
+				nc = carriedConn{there}
+			}
+			if err := s.ServeConn(nc); err != nil {
+				t.Fatal(err)
+			}
+			here.SetDeadline(time.Now().Add(30 * time.Second))
+			io.WriteString(here, "GET / HTTP/1.0\r\n\r\n"+more)
+			if b, err := io.ReadAll(here); err == nil {
+				t.Errorf("wrapped %t: %q looks whole", wrapped, b)
+			}
+		}
 	}
 }
+
+// A carriedConn is carried by another, as one inside a CONNECT is.
+type carriedConn struct{ net.Conn }
+
+func (c carriedConn) NetConn() net.Conn { return c.Conn }
 
 // Nothing that is there waits for what is not: neither a head for its body nor
 // a piece for the next, be it written or copied.

@@ -83,12 +83,25 @@ func (c *conn) cut(untilClose, more bool) {
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
-	if tcp, ok := nc.(interface{ SetLinger(sec int) error }); ok && untilClose {
-		tcp.SetLinger(0)
+	if untilClose {
+		if tcp, ok := below(nc).(interface{ SetLinger(sec int) error }); ok {
+			tcp.SetLinger(0)
+		}
 	} else if more {
 		lingerOn(nc)
 	}
 	nc.Close()
+}
+
+// below returns the connection that carries nc, which may be nc.
+func below(nc net.Conn) net.Conn {
+	for {
+		outer, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = outer.NetConn()
+	}
 }
 
 // release gives the buffers back.

@@ -10,14 +10,7 @@ import (
 // probePeer asks the kernel about the peer of nc without reading, so that
 // requests which wait in the socket neither hide the answer nor get lost.
 func probePeer(nc net.Conn) peerState {
-	for {
-		inner, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		nc = inner.NetConn()
-	}
-	sc, ok := nc.(syscall.Conn)
+	sc, ok := below(nc).(syscall.Conn)
 	if !ok {
 		return peerThere
 	}
