@@ -24,7 +24,7 @@ import (
 // comes and goes. With GUISE_MEASURE set each cache is as large as by default.
 func TestHeapUnderChurn(t *testing.T) {
 	guise := buildGuise(t)
-	for size, memory := range map[int]int{200: 16 << 20, 4 << 10: 16 << 20, 64 << 10: 64 << 20, 4 << 20: 64 << 20} {
+	for size, memory := range map[int]int{200: 16 << 20, 4 << 10: 32 << 20, 64 << 10: 64 << 20, 4 << 20: 64 << 20} {
 		if os.Getenv("GUISE_MEASURE") != "" {
 			memory = 64 << 20
 		}
@@ -51,9 +51,9 @@ func TestHeapUnderChurn(t *testing.T) {
 			metrics := said.must(t, `metrics on (\S+)`)[1]
 			rest := gauges(t, metrics)["go_memstats_heap_alloc_bytes"]
 
-			clients := 4
-			if size > 1<<20 {
-				clients = 1 // each of several might bring a body or two while a collection runs
+			clients := 8
+			if size >= 64<<10 {
+				clients = max(1, 256<<10/size) // each of several might bring a body or two while a collection runs
 			}
 			proxied := &http.Client{Transport: &http.Transport{
 				Proxy:               http.ProxyURL(&url.URL{Scheme: "http", Host: at}),
