@@ -74,6 +74,9 @@ type pretence struct {
 	begun  time.Time
 	took   timing
 	kind   kind
+	// interested counts the clients who wait or read. Guarded by the store's lock; nil
+	// for a fetch that was made.
+	interested *int
 }
 
 // underWay reports whether it seems to last at the given time.

@@ -110,14 +110,16 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	return c.conditioned(q, found, resp, f.at), true, nil
 }
 
-// use notes that a client has what a flight brings, which its own does anyway. The
+// use notes that a client has what a flight brings, from its first request on. The
 // caller holds c.mu.
 func (c *Cache) use(f *flight, q *query, since time.Time) {
-	if q.client == f.client {
+	if f.stored != nil {
+		if f.stored.views[q.client] == nil {
+			c.view(f.stored, q, since)
+		}
 		return
 	}
-	if f.stored != nil {
-		c.view(f.stored, q, since)
+	if _, has := f.viewers[q.client]; has {
 		return
 	}
 	if c.dropped.since(q.moment, q.client, q.everybody.url) {

@@ -144,13 +144,13 @@ func (q *query) tells(e *entry, r *resource) bool {
 	return latest == nil || !e.sameAs(latest)
 }
 
-// seemsFetched reports whether an earlier request of q's client for e is still under
-// way, or seems to be, and is what the client has its view from: not one before it, which
-// joined what somebody else's brought. The caller holds c.mu.
+// seemsFetched reports whether a request of q's client for e is still under way, or
+// seems to be, which it caused or joined, and is what it has its view from. The
+// caller holds c.mu.
 func (c *Cache) seemsFetched(q *query, e *entry) bool {
 	since := e.views[q.client].since
-	if e.lead.client == q.client && e.lead.underWay(q.now) {
-		return !since.Before(e.lead.begun.Add(beat(e.lead.took.head)))
+	if e.lead.underWay(q.now) && !since.Before(e.lead.begun.Add(beat(e.lead.took.head))) {
+		return true
 	}
 	f := c.asking[q.everybody]
 	return f != nil && f.client == q.client && f.about == e && f.confirmed && !since.Before(f.given)

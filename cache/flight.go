@@ -293,6 +293,9 @@ func (c *Cache) left(f *flight) bool {
 		f.ctx.AfterFunc(func() { timer.Stop() })
 	default:
 		f.cancel(errNobody)
+		if f.confirmed && f.spool != nil && f.about.length < 0 {
+			c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
+		}
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -29,19 +30,61 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	}
 	given := p.begun.Add(beat(p.took.head))
 	if err := c.waitBeat(q, p.begun, given); err != nil {
+		c.forgo(e, p)
 		return nil, err
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if q.client != p.client { // not before: who joins a fetch has no view of it while it waits
+	if e.views[q.client] == nil { // not before: who joins a fetch has no view of it while it waits
 		c.view(e, q, given)
 	}
 	c.mu.Unlock()
 	resp := c.serve(q, e, given)
-	if resp.Body != http.NoBody && p.kind == anew {
-		resp.Body = c.inBeats(q, resp.Body, e.rehearse(p.took), p.begun)
+	if resp.Body == http.NoBody || p.kind != anew {
+		c.forgo(e, p)
+		return resp, nil
 	}
+	resp.Body = &pretendedBody{ReadCloser: c.inBeats(q, resp.Body, e.rehearse(p.took), p.begun), forgo: sync.OnceFunc(func() { c.forgo(e, p) })}
 	return resp, nil
+}
+
+// A pretendedBody tells when its client wants no more of it.
+type pretendedBody struct {
+	io.ReadCloser
+	forgo func()
+}
+
+func (b *pretendedBody) Close() error {
+	b.forgo()
+	return b.ReadCloser.Close()
+}
+
+// forgo is leave for a pretended fetch. Without anybody it ends as a flight does then: who
+// seemed to make it has nothing of it.
+func (c *Cache) forgo(e *entry, p pretence) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.interested == nil {
+		return
+	}
+	*p.interested--
+	lead := e.lead
+	passed := now.Sub(lead.begun)
+	over := passed >= lead.took.head && e.length >= 0 || passed >= lead.took.head+lead.took.tail // see worthFinishing
+	if *p.interested > 0 || lead.interested != p.interested || over {
+		return
+	}
+	e.lead = pretence{}
+	c.unviewSince(e, lead.client, lead.begun.Add(beat(lead.took.head)))
+}
+
+// unviewSince takes from a client the view of e that it has from a fetch which gave it e
+// at the given time, or would. The caller holds c.mu.
+func (c *Cache) unviewSince(e *entry, client string, given time.Time) {
+	if v := e.views[client]; v != nil && !v.since.Before(given) {
+		c.store.unview(e, client)
+	}
 }
 
 // imagine returns a fetch that was not made. Whoever comes while another seems to be
@@ -53,6 +96,9 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	defer c.mu.Unlock()
 	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
 		p.begun = begun
+		if p.interested != nil {
+			*p.interested++
+		}
 		return p, true
 	}
 	if found.view != nil {
@@ -61,7 +107,8 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, boo
 	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
 	if ok {
 		e.manner = known
-		e.lead = pretence{q.client, begun, took, found.kind()}
+		e.lead = pretence{q.client, begun, took, found.kind(), new(int)}
+		*e.lead.interested = 1
 		c.view(e, q, begun.Add(beat(took.head)))
 	}
 	return e.lead, ok
@@ -168,7 +215,7 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if q.client != f.client {
+	if found.e.views[q.client] == nil {
 		c.view(found.e, q, given)
 	}
 	c.mu.Unlock()
