@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ type timed struct {
 	at     time.Duration
 	client string
 	leaves time.Duration // so long after it asked; 0 means that it stays
+	fields string        // of the request, one a line
 }
 
 // slowly is how long the origin takes in what follows, and trickling for the body.
@@ -54,7 +56,7 @@ func (th *theatre) act(path string, length int64, requests []timed) (seen []stri
 	for i, r := range requests {
 		time.Sleep(time.Until(begun.Add(r.at)))
 		ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: r.client}))
-		v := th.visitTo(ctx, cancel, path, "")
+		v := th.visitTo(ctx, cancel, path, r.fields)
 		if r.leaves > 0 {
 			time.AfterFunc(r.leaves, cancel)
 		}
@@ -84,16 +86,23 @@ func (th *theatre) act(path string, length int64, requests []timed) (seen []stri
 func TestJoiningLooksAlike(t *testing.T) {
 	const ms = time.Millisecond
 	for name, requests := range map[string][]timed{
-		"one again":              {{0, "b", 0}, {2100 * ms, "b", 0}, {6000 * ms, "b", 0}, {20000 * ms, "b", 0}},
-		"another again":          {{0, "b", 0}, {100 * ms, "c", 0}, {200 * ms, "c", 0}, {5500 * ms, "c", 0}},
-		"the first leaves":       {{0, "b", 300 * ms}, {6000 * ms, "b", 0}, {20000 * ms, "b", 0}},
-		"the first leaves late":  {{0, "b", 6000 * ms}, {9000 * ms, "b", 0}, {20000 * ms, "b", 0}},
-		"the first leaves it":    {{0, "b", 6000 * ms}, {100 * ms, "c", 0}, {9000 * ms, "b", 0}},
-		"both leave":             {{0, "b", 6000 * ms}, {100 * ms, "c", 3000 * ms}, {9000 * ms, "b", 0}, {9500 * ms, "c", 0}},
-		"the first leaves alone": {{0, "b", 300 * ms}, {1000 * ms, "c", 0}, {3000 * ms, "b", 0}},
-		"another leaves":         {{0, "b", 0}, {100 * ms, "c", 300 * ms}, {500 * ms, "c", 0}},
-		"another leaves, later":  {{0, "b", 0}, {1000 * ms, "c", 300 * ms}, {5300 * ms, "b", 0}, {20000 * ms, "b", 0}},
-		"another, and the first": {{0, "b", 0}, {1000 * ms, "c", 0}, {5300 * ms, "b", 0}, {5400 * ms, "c", 0}, {8000 * ms, "c", 0}},
+		"one again":              {{0, "b", 0, ""}, {2100 * ms, "b", 0, ""}, {6000 * ms, "b", 0, ""}, {20000 * ms, "b", 0, ""}},
+		"another again":          {{0, "b", 0, ""}, {100 * ms, "c", 0, ""}, {200 * ms, "c", 0, ""}, {5500 * ms, "c", 0, ""}},
+		"the first leaves":       {{0, "b", 300 * ms, ""}, {6000 * ms, "b", 0, ""}, {20000 * ms, "b", 0, ""}},
+		"the first leaves late":  {{0, "b", 6000 * ms, ""}, {9000 * ms, "b", 0, ""}, {20000 * ms, "b", 0, ""}},
+		"the first leaves it":    {{0, "b", 6000 * ms, ""}, {100 * ms, "c", 0, ""}, {9000 * ms, "b", 0, ""}},
+		"both leave":             {{0, "b", 6000 * ms, ""}, {100 * ms, "c", 3000 * ms, ""}, {9000 * ms, "b", 0, ""}, {9500 * ms, "c", 0, ""}},
+		"the first leaves alone": {{0, "b", 300 * ms, ""}, {1000 * ms, "c", 0, ""}, {3000 * ms, "b", 0, ""}},
+		"a part meanwhile":       {{0, "b", 0, ""}, {1000 * ms, "b", 0, "Range: bytes=0-1"}, {8100 * ms, "b", 0, "Range: bytes=0-1"}},
+		"a part of it":           {{0, "b", 0, ""}, {6000 * ms, "b", 0, "Range: bytes=0-1"}, {9000 * ms, "b", 0, ""}},
+		"asked for what is here": {{0, "b", 0, ""}, {1000 * ms, "b", 0, "Cache-Control: only-if-cached"}, {6000 * ms, "b", 0, "Cache-Control: only-if-cached"}, {8000 * ms, "b", 0, "Cache-Control: only-if-cached"}},
+		"reloaded meanwhile":     {{0, "b", 0, ""}, {1000 * ms, "b", 0, "Cache-Control: no-cache"}, {9000 * ms, "b", 0, ""}},
+		"reloaded by another":    {{0, "b", 0, ""}, {1000 * ms, "c", 0, "Cache-Control: no-cache"}, {3000 * ms, "b", 0, ""}, {9000 * ms, "b", 0, ""}, {20000 * ms, "c", 0, ""}},
+		"conditions":             {{0, "b", 0, "If-None-Match: *"}, {1000 * ms, "b", 0, ""}, {8000 * ms, "b", 0, "If-None-Match: *"}},
+		"conditions, left":       {{0, "b", 300 * ms, "If-None-Match: *"}, {1000 * ms, "b", 0, ""}, {8000 * ms, "b", 0, "If-None-Match: *"}},
+		"another leaves":         {{0, "b", 0, ""}, {100 * ms, "c", 300 * ms, ""}, {500 * ms, "c", 0, ""}},
+		"another leaves, later":  {{0, "b", 0, ""}, {1000 * ms, "c", 300 * ms, ""}, {5300 * ms, "b", 0, ""}, {20000 * ms, "b", 0, ""}},
+		"another, and the first": {{0, "b", 0, ""}, {1000 * ms, "c", 0, ""}, {5300 * ms, "b", 0, ""}, {5400 * ms, "c", 0, ""}, {8000 * ms, "c", 0, ""}},
 	} {
 		for _, length := range []int64{4, -1} {
 			t.Run(fmt.Sprint(name, length), func(t *testing.T) { compareWithPretence(t, length, requests) })
@@ -120,19 +129,29 @@ func compareWithPretence(t *testing.T, length int64, requests []timed) {
 func TestOthersAreNotSeen(t *testing.T) {
 	const ms = time.Millisecond
 	for name, own := range map[string][]timed{
-		"once":                     {{1000 * ms, "c", 0}, {20000 * ms, "c", 0}},
-		"again when the other has": {{1000 * ms, "c", 0}, {5500 * ms, "c", 0}, {7000 * ms, "c", 0}, {11000 * ms, "c", 0}},
-		"again before":             {{1000 * ms, "c", 0}, {3000 * ms, "c", 0}, {7000 * ms, "c", 0}},
-		"again and again":          {{1000 * ms, "c", 0}, {5010 * ms, "c", 0}, {5030 * ms, "c", 0}, {6010 * ms, "c", 0}, {6030 * ms, "c", 0}},
+		"once":                     {{1000 * ms, "c", 0, ""}, {20000 * ms, "c", 0, ""}},
+		"again when the other has": {{1000 * ms, "c", 0, ""}, {5500 * ms, "c", 0, ""}, {7000 * ms, "c", 0, ""}, {11000 * ms, "c", 0, ""}},
+		"gone, and again":          {{1000 * ms, "c", 300 * ms, ""}, {3000 * ms, "c", 0, ""}, {12000 * ms, "c", 0, ""}},
+		"gone when the other has":  {{1000 * ms, "c", 5500 * ms, ""}, {6700 * ms, "c", 0, ""}, {8100 * ms, "c", 0, ""}, {20000 * ms, "c", 0, ""}},
+		"gone between":             {{1000 * ms, "c", 4700 * ms, ""}, {7500 * ms, "c", 0, ""}, {20000 * ms, "c", 0, ""}},
+		"again before":             {{1000 * ms, "c", 0, ""}, {3000 * ms, "c", 0, ""}, {7000 * ms, "c", 0, ""}},
+		"again and again":          {{1000 * ms, "c", 0, ""}, {5010 * ms, "c", 0, ""}, {5030 * ms, "c", 0, ""}, {6010 * ms, "c", 0, ""}, {6030 * ms, "c", 0, ""}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			stage(t, Options{}, func(th *theatre) {
-				want, _ := th.act("/alone", 4, own)
-				got, _ := th.act("/other", 4, append([]timed{{0, "b", 0}}, own...))
-				if got = got[1:]; fmt.Sprint(got) != fmt.Sprint(want) {
-					t.Errorf("alone it is like %q\nwith another %q", want, got)
-				}
+		for what, others := range map[string][]timed{
+			"one":         {{0, "b", 0, ""}},
+			"who leaves":  {{0, "b", 300 * ms, ""}},
+			"who is late": {{900 * ms, "b", 0, ""}},
+			"two":         {{0, "b", 0, ""}, {900 * ms, "d", 0, ""}},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				stage(t, Options{}, func(th *theatre) {
+					want, _ := th.act("/alone", 4, own)
+					got, _ := th.act("/other", 4, append(slices.Clone(others), own...))
+					if got = got[len(others):]; fmt.Sprint(got) != fmt.Sprint(want) {
+						t.Errorf("alone it is like %q\nwith others %q", want, got)
+					}
+				})
 			})
-		})
+		}
 	}
 }
