@@ -169,9 +169,7 @@ func TestFailedInquiryReleasesWhoJoined(t *testing.T) {
 	stage(t, Options{}, func(th *theatre) {
 		a := th.visit("a", "")
 		cl := th.call()
-		cl.respond(storableFields, 4)
-		io.WriteString(cl.body, "body")
-		cl.body.Close()
+		cl.answer(storableFields, "body")
 		th.expect(a, "body")
 		th.end(a)
 		time.Sleep(time.Second)
@@ -185,9 +183,7 @@ func TestFailedInquiryReleasesWhoJoined(t *testing.T) {
 			t.Error("the failure was hidden from who asked")
 		}
 		cl = th.call()
-		cl.respond(storableFields, 4)
-		io.WriteString(cl.body, "BODY")
-		cl.body.Close()
+		cl.answer(storableFields, "BODY")
 		th.expect(c, "body") // the stored one: all get the same
 		th.end(c)
 	})

@@ -297,9 +297,7 @@ func TestWholeDoesNotComeAtThePaceOfAValidation(t *testing.T) {
 		const fields = "Cache-Control: max-age=20\nETag: \"1\""
 		answer := func() {
 			cl := th.call()
-			cl.respond(fields, 4)
-			io.WriteString(cl.body, "body")
-			cl.body.Close()
+			cl.answer(fields, "body")
 		}
 		v := th.visit("b", "")
 		answer()

@@ -436,9 +436,7 @@ func TestRefreshIsMadeOnce(t *testing.T) {
 		const fields = "Cache-Control: max-age=60, stale-while-revalidate=600\nETag: \"1\""
 		v := th.visit("a", "")
 		cl := th.call()
-		cl.respond(fields, 1)
-		io.WriteString(cl.body, "a")
-		cl.body.Close()
+		cl.answer(fields, "a")
 		th.expect(v, "a")
 		th.end(v)
 		time.Sleep(2 * time.Minute) // the bubble's time
@@ -449,9 +447,7 @@ func TestRefreshIsMadeOnce(t *testing.T) {
 		}
 		cl = th.call()
 		th.quiet()
-		cl.respond(fields, 1)
-		io.WriteString(cl.body, "b")
-		cl.body.Close()
+		cl.answer(fields, "b")
 		synctest.Wait()
 		v = th.visit("b", "")
 		th.expect(v, "b")

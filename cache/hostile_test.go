@@ -197,9 +197,7 @@ func TestPurgeReachesAll(t *testing.T) {
 					}
 					again := th.visit("a", "")
 					cl = th.call()
-					cl.respond(storableFields, 4)
-					io.WriteString(cl.body, "BODY")
-					cl.body.Close()
+					cl.answer(storableFields, "BODY")
 					th.expect(again, "BODY")
 					th.end(again)
 				})

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"io"
 	"testing"
 	"time"
 )
@@ -17,9 +16,7 @@ func TestWhoLeavesBeforeTheHeadHoldsNothing(t *testing.T) {
 				cl := th.call()
 				leader.stop()
 				<-leader.done
-				cl.respond(storableFields, 3)
-				io.WriteString(cl.body, "all")
-				cl.body.Close()
+				cl.answer(storableFields, "all")
 				th.expect(follower, "all")
 				th.end(follower)
 				th.c.PurgeAll()
@@ -36,9 +33,7 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 	stage(t, disguised, func(th *theatre) {
 		a := th.visit("a", "")
 		cl := th.call()
-		cl.respond(storableFields, 4)
-		io.WriteString(cl.body, "body")
-		cl.body.Close()
+		cl.answer(storableFields, "body")
 		th.expect(a, "body")
 		th.end(a)
 		time.Sleep(time.Second)
@@ -47,9 +42,7 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 		cl = th.call()
 		b.stop()
 		<-b.done
-		cl.respond(storableFields, 4)
-		io.WriteString(cl.body, "body")
-		cl.body.Close()
+		cl.answer(storableFields, "body")
 		th.expect(c, "body")
 		th.end(c)
 		th.c.PurgeAll()

@@ -26,6 +26,13 @@ func (cl *call) respond(header string, length int64) {
 	cl.head <- resp
 }
 
+// answer responds with a whole body.
+func (cl *call) answer(header, body string) {
+	cl.respond(header, int64(len(body)))
+	io.WriteString(cl.body, body)
+	cl.body.Close()
+}
+
 // A slowOrigin hands every request to the test.
 type slowOrigin struct{ calls chan *call }
 
