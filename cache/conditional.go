@@ -50,6 +50,9 @@ func weakMatch(a, b string) bool {
 	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }
 
+// tagOf returns the entity tag of a response's header, "" for none.
+func tagOf(h http.Header) string { return strings.Trim(h.Get("Etag"), " \t") }
+
 // notModified reports whether a 200 response with header h is to become a 304
 // (RFC 9110 §13.2.2). received stands in for a missing Date.
 func (c *conditions) notModified(h http.Header, received time.Time) bool {
@@ -59,7 +62,7 @@ func (c *conditions) notModified(h http.Header, received time.Time) bool {
 	case c.any:
 		return true
 	case c.since.IsZero():
-		tag := strings.Trim(h.Get("Etag"), " \t")
+		tag := tagOf(h)
 		if tag == "" {
 			return false
 		}
@@ -90,7 +93,7 @@ func rangeStands(ifRange string, h http.Header, now time.Time) bool {
 		return false
 	}
 	if strings.HasPrefix(ifRange, `"`) {
-		return ifRange == strings.Trim(h.Get("Etag"), " \t")
+		return ifRange == tagOf(h)
 	}
 	wanted, ok := parseDate(ifRange, now)
 	if !ok {

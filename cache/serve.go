@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -254,7 +253,7 @@ func gatewayTimeout(r *http.Request) *http.Response {
 
 // sealTag replaces the origin's entity tag by the client's own.
 func (c *Cache) sealTag(h http.Header, client, uri string) {
-	if tag := strings.Trim(h.Get("Etag"), " \t"); tag != "" {
+	if tag := tagOf(h); tag != "" {
 		h["Etag"] = []string{c.sealer.seal(client, uri, tag)}
 	}
 }

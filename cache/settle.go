@@ -100,7 +100,7 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 // validatedBy reports whether the header of a 304 speaks of e (RFC 9111 §4.3.4): by
 // the tag, else by the date, if both have one.
 func (e *entry) validatedBy(h http.Header) bool {
-	if tag := strings.Trim(h.Get("Etag"), " \t"); tag != "" && e.etag != "" {
+	if tag := tagOf(h); tag != "" && e.etag != "" {
 		return weakMatch(tag, e.etag)
 	}
 	then, now := e.header.Get("Last-Modified"), h.Get("Last-Modified")
@@ -180,7 +180,7 @@ func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
 func complete(resp *http.Response, e *entry) bool {
 	prefix := e.part.prefix()
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	tag := strings.Trim(resp.Header.Get("Etag"), " \t")
+	tag := tagOf(resp.Header)
 	coding := resp.Header["Content-Encoding"] // need not be said again, RFC 9110 §15.3.7
 	if len(coding) > 0 && strings.Join(coding, ", ") != e.coding() {
 		return false // whatever the tag says

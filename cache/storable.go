@@ -3,7 +3,6 @@ package cache
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -95,7 +94,7 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 		requested:  requested,
 		received:   received,
 		client:     q.client,
-		etag:       strings.Trim(h.Get("Etag"), " \t"),
+		etag:       tagOf(h),
 	}
 	e.calculate()
 	e.timing.head, e.timing.at = received.Sub(requested), received
