@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxChunkOverhead bounds the bytes of all chunk extensions of one body, so
@@ -290,16 +291,24 @@ type entry struct {
 	values []string
 }
 
+// few is how many entries are sorted soonest by putting each in its place.
+const few = 32
+
 // sortedEntries appends h's entries to list, which is empty, in byte order of
-// their names. They are few: each finds its place as it comes.
+// their names.
 func sortedEntries(h http.Header, list []entry) []entry {
 	for name, values := range h {
-		at := len(list)
-		list = append(list, entry{})
-		for ; at > 0 && list[at-1].name > name; at-- {
-			list[at] = list[at-1]
+		list = append(list, entry{name, values})
+	}
+	if len(list) > few {
+		slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+		return list
+	}
+	for i, e := range list {
+		for ; i > 0 && list[i-1].name > e.name; i-- {
+			list[i] = list[i-1]
 		}
-		list[at] = entry{name, values}
+		list[i] = e
 	}
 	return list
 }
