@@ -46,7 +46,10 @@ The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,
 garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the program
 and what open connections take.
-GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
+GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
+
+On Linux, one processor is used while half of it is enough, and all of them else.
+With GOMAXPROCS in the environment so many are used, and none is chosen.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
   guise serve --set profile=pac --set cache.memory=256MiB
@@ -60,15 +63,16 @@ GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.`,
 // methods are called from one goroutine.
 type server struct {
 	*program
-	config    *config.Config
-	proxy     *proxy.Proxy
-	listeners *listeners
-	admin     *admin
-	pressure  *gate.Pressure
-	collector collector
-	log       *slog.Logger
-	level     slog.LevelVar // of log, which some keep for the life of the process
-	serving   atomic.Bool   // between start and stop
+	config     *config.Config
+	proxy      *proxy.Proxy
+	listeners  *listeners
+	admin      *admin
+	pressure   *gate.Pressure
+	collector  collector
+	processors processors
+	log        *slog.Logger
+	level      slog.LevelVar // of log, which some keep for the life of the process
+	serving    atomic.Bool   // between start and stop
 }
 
 // serve runs until a signal stops it, ctx ends, or a listener fails.
@@ -93,6 +97,8 @@ func (p *program) serve(ctx context.Context) error {
 	})
 	defer changed.stop()
 	defer s.collector.relax(s.config.Cache.Memory)()
+	s.processors.use()
+	defer s.processors.release()
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
@@ -129,11 +135,13 @@ func (s *server) succeed() bool {
 	own := s.config.Admin
 	none := func() error { return nil }
 	s.admin.change(config.Admin{}, none) // to open nothing cannot fail
+	s.processors.release()               // the successor has those that this process has
 	process, err := s.handover()
 	if err == nil {
 		fmt.Fprintf(s.stderr, "guise: a successor serves, process %d; it has the listeners\n", process)
 		return true
 	}
+	s.processors.use()
 	if again := s.admin.change(own, none); again != nil {
 		err = errors.Join(err, again)
 	}

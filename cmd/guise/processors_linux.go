@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Processors has the program run on one processor while that is enough, and on all
+// that it may have else. At 2,000 requests a second on two processors, keeping to
+// one makes half of them a sixth faster, and a new tunnel takes a fifth less of its
+// time: its caches know the program, and no other has to be woken. The methods are
+// for one goroutine.
+type processors struct {
+	all     unix.CPUSet // that it may have
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// use chooses from now on. It does nothing if the environment says by GOMAXPROCS
+// how many are to be used.
+func (p *processors) use() {
+	if _, set := os.LookupEnv("GOMAXPROCS"); set {
+		return
+	}
+	if unix.SchedGetaffinity(0, &p.all) != nil {
+		return // there are more of them than a CPUSet holds
+	}
+	var ctx context.Context
+	ctx, p.cancel = context.WithCancel(context.Background())
+	p.running.Go(func() { p.choose(ctx) })
+}
+
+// release has the program run on all of them, and with it what it starts.
+func (p *processors) release() {
+	if p.cancel == nil {
+		return
+	}
+	p.cancel()
+	p.running.Wait()
+	p.cancel = nil
+}
+
+// choose does so until ctx ends, or for as long as it can tell what is used, and
+// may say where that is.
+func (p *processors) choose(ctx context.Context) {
+	defer p.spread()
+	var m meter
+	if _, _, err := m.read(); err != nil || p.all.Count() < 2 || p.gather() != nil {
+		return
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	b := balance{together: true}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		used, waited, err := m.read()
+		if err != nil {
+			return
+		}
+		was := b.together
+		switch together := b.look(used, waited); {
+		case together == was:
+		case !together:
+			p.spread()
+		case p.gather() != nil:
+			return
+		}
+	}
+}
+
+// gather has the program run on the processor that this thread is on, where no
+// more than one goroutine can run at a time.
+func (p *processors) gather() error {
+	var at uint32
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&at)), 0, 0); errno != 0 {
+		return errno
+	}
+	var one unix.CPUSet
+	one.Set(int(at))
+	if err := setAffinity(&one); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(1)
+	return nil
+}
+
+// spread has the program run on all processors, and one goroutine more than there
+// are of them: where all are busy, none would ask the network what has come
+// meanwhile. That makes a seventh more cache hits, and a ninth more of the rest.
+func (p *processors) spread() {
+	setAffinity(&p.all) // if it fails now, it never succeeded
+	runtime.SetDefaultGOMAXPROCS()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+}
+
+// threads has a directory for each thread of this process, named by its number.
+const threads = "/proc/self/task"
+
+// setAffinity says on which processors the threads of this process may run.
+func setAffinity(set *unix.CPUSet) error {
+	seen := make(map[string]bool)
+	// A new thread may run where the one that started it may: when all have been
+	// seen, none was left out.
+	for more := true; more; {
+		list, err := os.ReadDir(threads)
+		if err != nil {
+			return err
+		}
+		more = false
+		for _, entry := range list {
+			if seen[entry.Name()] {
+				continue
+			}
+			seen[entry.Name()], more = true, true
+			thread, err := strconv.Atoi(entry.Name())
+			if err != nil {
+				return err
+			}
+			if err := unix.SchedSetaffinity(thread, set); err != nil && err != unix.ESRCH {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A meter tells what this process used since it was last read.
+type meter struct{ used, waited time.Duration }
+
+// read returns for how long the threads have run, and how long they were kept
+// waiting for a processor, which is not looked up for one that ran little.
+func (m *meter) read() (used, waited time.Duration, err error) {
+	var all unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &all); err != nil {
+		return 0, 0, err
+	}
+	before := *m
+	m.used = time.Duration(all.Utime.Nano() + all.Stime.Nano())
+	used = m.used - before.used
+	if used < little {
+		m.waited = 0
+		return used, 0, nil
+	}
+	if m.waited, err = waitedFor(); err != nil {
+		return 0, 0, err
+	}
+	if before.waited > 0 { // else that is since the process began
+		waited = m.waited - before.waited
+	}
+	return used, waited, nil
+}
+
+// waitedFor returns how long the threads of this process have waited for a
+// processor, those that have ended left out: the second number of schedstat
+// (Documentation/scheduler/sched-stats.rst of Linux).
+func waitedFor() (time.Duration, error) {
+	list, err := os.ReadDir(threads)
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, entry := range list {
+		text, err := os.ReadFile(filepath.Join(threads, entry.Name(), "schedstat"))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		fields := strings.Fields(string(text))
+		if len(fields) != 3 {
+			return 0, errors.New("schedstat has another form")
+		}
+		waited, err := strconv.ParseInt(fields[1], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(waited)
+	}
+	return sum, nil
+}
+
+// lookEvery is how often a balance is told what was used.
+const lookEvery = 250 * time.Millisecond
+
+// A program that uses less than little in that time is no trouble to anybody.
+const little = lookEvery / 50
+
+// In looks.
+const (
+	calmFor   = 4   // how long one processor must have been enough
+	tryFor    = 2   // how long all are tried when that one is crowded
+	settleFor = 240 // how long what came of it stands
+)
+
+// A balance says whether one processor is enough for the program. It is for one
+// goroutine.
+type balance struct {
+	together bool // it is
+	calm     int  // looks in a row at which it would have been
+
+	trying       int           // looks until it is known whether all are as crowded; 0 if that is not tried
+	used, waited time.Duration // while it is
+	settled      int           // looks until it may be tried again
+}
+
+// look is told for how long the program ran since the last look, and how long it
+// was kept waiting for that. It reports whether one processor is enough.
+func (b *balance) look(used, waited time.Duration) (together bool) {
+	b.settled = max(b.settled-1, 0)
+	switch {
+	case b.trying > 0:
+		b.used, b.waited = b.used+used, b.waited+waited
+		if b.trying--; b.trying == 0 {
+			b.together, b.settled = b.waited > b.used, settleFor
+		}
+	case b.together && used > lookEvery/2:
+		b.together, b.calm = false, 0
+	case b.together && waited > used && used > little && b.settled == 0:
+		// Something else needs the processor: the others may be free.
+		*b = balance{trying: tryFor}
+	case b.together:
+	case used > lookEvery/3 || b.settled > 0:
+		b.calm = 0
+	default:
+		b.calm++
+		b.together = b.calm == calmFor
+	}
+	return b.together
+}
