@@ -114,6 +114,26 @@ func TestMessagesPassWhole(t *testing.T) {
 	}
 }
 
+// TestResetContentBringsNothing: browsers look for no content behind a 205, and
+// share the connection between sites. What one site sends there must not become
+// another's answer.
+func TestResetContentBringsNothing(t *testing.T) {
+	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	for _, framing := range []string{"Content-Length: " + strconv.Itoa(len(evil)) + "\r\n\r\n" + evil, "Connection: close\r\n\r\n" + evil,
+		"Transfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(len(evil)), 16) + "\r\n" + evil + "\r\n0\r\n\r\n"} {
+		bad := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			http.ReadRequest(r)
+			io.WriteString(conn, "HTTP/1.1 205 Reset Content\r\n"+framing)
+		})
+		good := serveOrigin(t, answer(hello))
+		got, err := exchangeRaw(t, serveProxy(t, nil), "GET http://"+bad.address+"/ HTTP/1.1\r\nHost: x\r\n\r\nGET http://"+good.address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		_, next, _ := strings.Cut(got, "\r\nContent-Length: 0\r\n\r\n")
+		if err != nil || !strings.HasPrefix(got, "HTTP/1.1 205 ") || !strings.HasPrefix(next, "HTTP/1.1 200 OK") || !strings.HasSuffix(next, "\r\n\r\nhello") || strings.Contains(got, "evil") {
+			t.Errorf("%.30q: got %q, %v", framing, got, err)
+		}
+	}
+}
+
 // TestDripArrivesAtOnce holds the response open after each piece: every piece
 // must arrive before the next one is sent.
 func TestDripArrivesAtOnce(t *testing.T) {

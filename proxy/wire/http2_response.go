@@ -67,7 +67,10 @@ func (w *http2Response) writeHeader(status int) {
 	w.status = status
 	w.length = declaredLength(w.header)
 	tunnel, noLength := opensTunnel(w.r.Method, status), contentless(w.r.Method, status)
-	w.empty = w.r.Method == http.MethodHead || noLength
+	w.empty = w.r.Method == http.MethodHead || noLength || resets(status)
+	if resets(status) {
+		w.length = 0
+	}
 	if !w.empty {
 		if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
 			w.trailers = sortedNames(t, nil)
@@ -150,7 +153,7 @@ func (w *http2Response) put(p []byte) (int, error) {
 	switch {
 	case w.st.err != nil:
 		return 0, w.st.err
-	case w.empty && w.r.Method != http.MethodHead && len(p) > 0:
+	case w.empty && w.r.Method != http.MethodHead && !resets(w.status) && len(p) > 0:
 		return 0, http.ErrBodyNotAllowed
 	case w.empty:
 		return len(p), nil

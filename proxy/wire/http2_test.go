@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"guise/proxy/wire/http2test"
 )
@@ -316,6 +317,23 @@ func TestHTTP2Refuses(t *testing.T) {
 				t.Errorf("the handler saw %q", uri)
 			}
 		})
+	}
+}
+
+// TestHTTP2ResetContentIsEmpty: a 205 has no content (RFC 9110 §15.3.6).
+func TestHTTP2ResetContentIsEmpty(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		w.WriteHeader(205)
+		if n, err := io.Copy(w, strings.NewReader("hello")); n != 5 || err != nil {
+			t.Error(n, err)
+		}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	c.Head(1, true, plainGet...)
+	head := c.Headers(1)
+	if length := slices.IndexFunc(head.Fields, func(f hpack.HeaderField) bool { return f.Name == "content-length" && f.Value == "0" }); !head.StreamEnded() || length < 0 {
+		t.Errorf("%v", head.Fields)
 	}
 }
 

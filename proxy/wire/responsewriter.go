@@ -137,6 +137,9 @@ func (w *responseWriter) take(n int) error {
 	if w.writeHeader(http.StatusOK); w.err != nil {
 		return w.err
 	}
+	if resets(w.status) {
+		return nil
+	}
 	if w.empty && w.r.Method != http.MethodHead && n > 0 {
 		return http.ErrBodyNotAllowed
 	}

@@ -12,10 +12,13 @@ import (
 func (w *responseWriter) begin() {
 	w.head = smallBuffers.Get().(*[]byte)
 	b := appendStatusLine(*w.head, w.status)
-	w.empty = w.r.Method == http.MethodHead || contentless(w.r.Method, w.status)
+	w.empty = w.r.Method == http.MethodHead || contentless(w.r.Method, w.status) || resets(w.status)
 	w.length = declaredLength(w.header)
 	if te := w.header["Transfer-Encoding"]; te != nil {
 		w.length = -1 // the body is framed here, as chunks if it must
+	}
+	if resets(w.status) {
+		w.length = 0
 	}
 	w.options = w.header["Connection"]
 	if hasToken(w.options, "close") {
@@ -37,6 +40,12 @@ func contentless(method string, status int) bool {
 	}
 	return opensTunnel(method, status)
 }
+
+// resets tells whether a response has no content, and a length that says so
+// (RFC 9110 §15.3.6). Browsers know that by the status alone: what an origin sends
+// all the same would be, to them, the beginning of the next response on the
+// connection, whoever that is from. It is dropped.
+func resets(status int) bool { return status == http.StatusResetContent }
 
 // opensTunnel tells whether the connection, or stream, is a tunnel after the
 // response (RFC 9110 §9.3.6).

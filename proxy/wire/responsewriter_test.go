@@ -81,6 +81,23 @@ func TestResponseBytes(t *testing.T) {
 				panic(err)
 			}
 		}, "+HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n"},
+		{"205", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			w.WriteHeader(205)
+			if _, err := io.WriteString(w, "hello"); err != nil {
+				panic(err)
+			}
+		}, "+HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"},
+		{"205 copied, with trailers", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "A")
+			w.Header().Set("Transfer-Encoding", "chunked")
+			w.WriteHeader(205)
+			w.(http.Flusher).Flush()
+			if n, err := io.Copy(w, iotest.OneByteReader(strings.NewReader("hello"))); n != 5 || err != nil {
+				panic(err)
+			}
+			w.Header().Set("A", "1")
+		}, "+HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"},
 		{"unknown status", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(799) },
 			"+HTTP/1.1 799 \r\nContent-Length: 0\r\n\r\n"},
 		{"sorted fields", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
