@@ -107,6 +107,9 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	c.headHere(x.t.BodyTimeout)
 	resp.TLS = c.tls
 	x.keep = !resp.Close && persistent(p.r.Header, 1) && !p.r.Close
+	if x.sender != nil && p.rarelyHasContent() {
+		x.keep = false // an origin that does not read it takes it for the next request (RFC 9110 §9.3.1)
+	}
 	if s := x.sender; s != nil && !s.wholly() {
 		if s.answered(false) {
 			x.keep = false // the body was awaited and will not come

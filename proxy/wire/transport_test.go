@@ -240,6 +240,27 @@ func TestTransportDoesNotReuse(t *testing.T) {
 	}
 }
 
+// Many an origin does not read what comes with a GET, and would take it for the
+// next request: whoever asks then would get the answer to it.
+func TestTransportContentOfAGetEndsTheConnection(t *testing.T) {
+	for method, conns := range map[string]int32{"GET": 2, "OPTIONS": 2, "DELETE": 2, "POST": 1} {
+		o := startOrigin(t, func(p *peer) {
+			for head := p.next(); head != ""; head = p.next() {
+				if strings.HasPrefix(head, "POST") {
+					io.CopyN(io.Discard, p.br, 4)
+				}
+				p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			}
+		})
+		tr := newTransport(t, o.addr)
+		mustFetch(t, tr, request(t, method, "http://a.test/", strings.NewReader("some")))
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		if n := o.conns.Load(); n != conns {
+			t.Errorf("%s: %d connections, want %d", method, n, conns)
+		}
+	}
+}
+
 // A body after the head of an answer to HEAD is not the next answer, whenever
 // it comes.
 func TestTransportHeadWithBody(t *testing.T) {
