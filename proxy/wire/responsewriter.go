@@ -61,7 +61,10 @@ type responseWriter struct {
 
 func (w *responseWriter) init(c *conn, r *http.Request, ctx *requestContext) {
 	w.c, w.r, w.ctx, w.length = c, r, ctx, -1
-	w.closeAfter = !persistent(r.Header, r.ProtoMinor)
+	// What keeps a connection of HTTP/1.0 open may be a field that a proxy of that
+	// age passed on from its own client, and does not know (RFC 9112 §9.3).
+	byProxy := r.ProtoMinor == 0 && r.URL.Host != ""
+	w.closeAfter = !persistent(r.Header, r.ProtoMinor) || byProxy
 }
 
 var (

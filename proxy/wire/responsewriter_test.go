@@ -383,6 +383,7 @@ func TestPersistence(t *testing.T) {
 		{"GET / HTTP/1.0\r\n", 1},
 		{"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n", 2},
 		{"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n", 1},
+		{"GET http://a/ HTTP/1.0\r\nConnection: keep-alive\r\n", 1}, // RFC 9112 §9.3: not by a proxy
 	} {
 		got := talk(t, addr, test.head+"\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if n := strings.Count(got, "HTTP/1.1 200 "); n != test.answers {
