@@ -21,8 +21,8 @@ const (
 )
 
 // refuse answers what is no request that a handler may see, if anybody is
-// there to read it, and closes the connection.
-func (c *conn) refuse(err error) {
+// there to read it, and closes the connection. r is nil unless it could be read.
+func (c *conn) refuse(err error, r *http.Request) {
 	bad, ok := errors.AsType[*ProtocolError](err)
 	switch {
 	case ok:
@@ -39,7 +39,10 @@ func (c *conn) refuse(err error) {
 	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(text)), 10)
 	b = append(b, "\r\n\r\n"...)
-	err = c.write(append(b, text...))
+	if r == nil || r.Method != http.MethodHead {
+		b = append(b, text...)
+	}
+	err = c.write(b)
 	c.mu.Unlock()
 	c.close(err == nil)
 }

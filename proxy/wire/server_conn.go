@@ -307,7 +307,7 @@ func (c *conn) serveOne() bool {
 		err = checkExpect(r)
 	}
 	if err != nil {
-		c.refuse(err)
+		c.refuse(err, r)
 		return false
 	}
 	r.RemoteAddr, r.TLS = c.remote, c.tls

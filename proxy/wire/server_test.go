@@ -252,7 +252,6 @@ func TestServerAccepts(t *testing.T) {
 	}
 }
 
-// A head may arrive in any pieces.
 // HTTP/1.0 knows neither upgrades nor expectations (RFC 9110 §7.8, §10.1.1).
 func TestHTTP10AsksForNothingNew(t *testing.T) {
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -266,6 +265,16 @@ func TestHTTP10AsksForNothingNew(t *testing.T) {
 	}
 }
 
+// A request that is refused although it could be read is answered as its method
+// wants it (RFC 9110 §9.3.2).
+func TestRefusedHeadHasNoContent(t *testing.T) {
+	got := talk(t, startServer(t, echo, nil), "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n")
+	if statusOf(got) != "417" || !strings.HasSuffix(got, "\r\n\r\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A head may arrive in any pieces.
 func TestServerSlowHead(t *testing.T) {
 	addr := startServer(t, echo, nil)
 	nc := dial(t, addr)
