@@ -15,16 +15,18 @@ const maxChunkOverhead = 16 << 10
 
 // A chunkedReader decodes a chunked body (RFC 9112 §7.1) from its buffer. It
 // takes the grammar at its word: CRLF line ends, a size of hexadecimal digits
-// alone. Extensions are read and dropped. Read returns io.EOF after the
-// trailer section, together with the last data where all of it has come;
-// io.ErrUnexpectedEOF for a body that is cut anywhere before; and a
-// [*ProtocolError] for bad syntax. Errors stay.
+// alone, but for padding where that is said. Extensions are read and dropped.
+// Read returns io.EOF after the trailer section, together with the last data
+// where all of it has come; io.ErrUnexpectedEOF for a body that is cut anywhere
+// before; and a [*ProtocolError] for bad syntax. Errors stay.
 type chunkedReader struct {
 	r        *bufio.Reader
-	limits   Limits // with defaults
-	left     int64  // bytes left of the chunk
-	overhead int    // bytes of extensions so far
-	began    bool   // a chunk's CRLF is due before the next size
+	limits   Limits   // with defaults
+	left     int64    // bytes left of the chunk
+	overhead int      // bytes of extensions so far
+	began    bool     // a chunk's CRLF is due before the next size
+	padded   bool     // white space may follow a size, as some servers have it
+	named    []string // the message's Connection; what that names is no trailer of it (RFC 9110 §7.6.1)
 	trailer  http.Header
 	err      error
 }
@@ -112,7 +114,7 @@ func (c *chunkedReader) next() error {
 			return err
 		}
 		for name := range c.trailer {
-			if forbiddenTrailer[name] {
+			if forbiddenTrailer[name] || hasToken(c.named, name) {
 				delete(c.trailer, name)
 			}
 		}
@@ -236,6 +238,10 @@ func (e *extensionReader) quoted() {
 func (e *extensionReader) read() error {
 	e.take()
 	space := e.space()
+	if space && e.c.padded && e.b == '\r' {
+		space = false
+		e.c.overhead -= e.size // who pads one size pads them all
+	}
 	for e.b == ';' {
 		e.take()
 		e.space()

@@ -35,13 +35,15 @@ type fieldRules struct {
 	count  int  // most field lines
 	line   int  // most bytes of a line
 	padded bool // refuse Content-Length and Transfer-Encoding with more white space around the value than one space before it
+	spaced bool // take white space between name and colon out, but for those two
 }
 
 // parseFields reads the field section s, lines that each end with CRLF and no
 // empty line, into a header with canonical names. Names and values are parts
 // of s. Everything RFC 9112 §5 lets a recipient repair is an error instead:
 // a line that ends without CRLF or starts with white space, white space before
-// the colon, a control in a value. The error is a [*ProtocolError].
+// the colon unless a proxy must take it out (RFC 9112 §5.1), a control in a value.
+// The error is a [*ProtocolError].
 func parseFields(s string, rules fieldRules) (http.Header, error) {
 	n := strings.Count(s, "\n")
 	if n > rules.count {
@@ -63,8 +65,12 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, ok := canonicalName(line[:name])
-		if !ok {
+		bare := line[:name]
+		if rules.spaced {
+			bare = strings.TrimRight(bare, " \t")
+		}
+		key, ok := canonicalName(bare)
+		if !ok || len(bare) < name && (key == "Content-Length" || key == "Transfer-Encoding") {
 			return nil, malformed("invalid field name")
 		}
 		trimmed := trimSpace(value)

@@ -37,7 +37,7 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 	if err := statusLine(resp, line); err != nil {
 		return nil, 0, err
 	}
-	resp.Header, err = parseFields(fields, fieldRules{count: limits.Fields, line: limits.Line})
+	resp.Header, err = parseFields(fields, fieldRules{count: limits.Fields, line: limits.Line, spaced: true})
 	if err != nil {
 		return nil, 0, err
 	}

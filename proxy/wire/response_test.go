@@ -31,6 +31,7 @@ func readWhole(wire []byte, method string) (resp *http.Response, content, rest s
 	b := body{x: &exchange{c: &originConn{br: br}}, resp: resp, kind: kind, left: resp.ContentLength}
 	if kind == chunkedBody {
 		b.chunks = newChunkedReader(br, limits)
+		b.chunks.padded = true
 	}
 	for p := make([]byte, 100); err == nil; {
 		var n int
@@ -84,6 +85,7 @@ func FuzzReadResponse(f *testing.F) {
 		"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 5\r\n\r\n",
 		"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 		"HTTP/1.1 200\r\nA:b\r\nA: \t c \r\n\r\n",
+		"HTTP/1.1 200 OK\r\nA : b\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0 \r\n\r\n",
 	} {
 		for method := range 2 {
 			f.Add([]byte(s), method == 0)
@@ -111,6 +113,9 @@ func FuzzReadResponse(f *testing.F) {
 		if resp.StatusCode != other.StatusCode || body != string(otherBody) || rest != string(otherRest) {
 			t.Fatalf("%d %q %q, net/http reads %d %q %q", resp.StatusCode, body, rest, other.StatusCode, otherBody, otherRest)
 		}
+		if hasSpaces(other.Header) {
+			return // net/http leaves them in the names, and knows none of those
+		}
 		delete(other.Header, "Trailer") // stays there if no trailer section can follow
 		if !reflect.DeepEqual(resp.Header, other.Header) {
 			t.Fatalf("header %q, net/http reads %q", resp.Header, other.Header)
@@ -122,4 +127,14 @@ func FuzzReadResponse(f *testing.F) {
 			t.Fatal("net/http would close the connection")
 		}
 	})
+}
+
+// hasSpaces tells whether white space stood before a colon.
+func hasSpaces(h http.Header) bool {
+	for name := range h {
+		if strings.TrimRight(name, " \t") != name {
+			return true
+		}
+	}
+	return false
 }

@@ -347,6 +347,7 @@ func (x *serverExchange) attach(c *conn, r *http.Request) {
 	if r.ContentLength < 0 {
 		x.body.left, x.body.into = 0, r.Trailer
 		x.body.chunks = newChunkedReader(c.br, c.limits)
+		x.body.chunks.named = r.Header["Connection"]
 	}
 	x.body.expect = len(r.Header["Expect"]) > 0
 	r.Body, x.w.body, x.w.awaited = &x.body, &x.body, x.body.expect

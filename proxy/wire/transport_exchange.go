@@ -125,6 +125,7 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 		return resp
 	case chunkedBody:
 		x.body.chunks = newChunkedReader(c.br, x.t.Limits)
+		x.body.chunks.padded, x.body.chunks.named = true, resp.Header["Connection"]
 	}
 	resp.Body = &x.body
 	return resp
