@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -366,6 +367,39 @@ func TestAnswerBeforeUpload(t *testing.T) {
 		nc.CloseWrite()
 		if b, err := io.ReadAll(nc); err != nil || statusOf(string(b)) != "413" {
 			t.Fatalf("%q, %v", b, err)
+		}
+	}
+}
+
+// A response that is known when it is written, such as one from a cache, is one
+// system call.
+func TestWholeResponseIsOneWrite(t *testing.T) {
+	for _, size := range []int{0, 1 << 10, 64 << 10} {
+		var s *Server
+		body := bytes.Repeat([]byte("x"), size)
+		addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+			w.(interface{ SetHeader(http.Header) }).SetHeader(http.Header{"Content-Length": {strconv.Itoa(size)}, "Etag": {`"a"`}})
+			w.WriteHeader(200)
+			bytes.NewReader(body).WriteTo(w)
+		}, func(of *Server) { s = of })
+		nc := dial(t, addr)
+		br := bufio.NewReader(nc)
+		for n := uint64(1); n <= 3; n++ {
+			io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			resp, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(resp.Body); len(got) != size || err != nil {
+				t.Fatal(len(got), err)
+			}
+			s.mu.Lock()
+			for c := range s.conns {
+				if writes := c.watched.writes.Load(); writes != n {
+					t.Errorf("%d bytes: %d writes after %d responses", size, writes, n)
+				}
+			}
+			s.mu.Unlock()
 		}
 	}
 }

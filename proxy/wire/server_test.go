@@ -441,6 +441,57 @@ func TestServerReadsChunks(t *testing.T) {
 	}
 }
 
+// However many requests run and connections rest, there is one goroutine for each
+// connection and no other.
+func TestServerHasOneGoroutineAConnection(t *testing.T) {
+	const n = 50
+	release, running := make(chan struct{}), make(chan struct{}, n)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			running <- struct{}{}
+			<-release
+		}
+		io.Copy(w, r.Body)
+	}, nil)
+	defer close(release)
+	first := dial(t, addr)
+	io.WriteString(first, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	first.Read(make([]byte, 100)) // what a server needs once is there
+	before := runtime.NumGoroutine()
+	for range n {
+		resting, asking := dial(t, addr), dial(t, addr)
+		io.WriteString(resting, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		resting.Read(make([]byte, 100))
+		io.WriteString(asking, "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome")
+		<-running
+	}
+	if more := runtime.NumGoroutine() - before; more > 2*n {
+		t.Errorf("%d connections have %d goroutines", 2*n, more)
+	}
+}
+
+// What Connection names is no trailer of the message (RFC 9110 §7.6.1).
+func TestServerDropsTrailersOfTheHop(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.Trailer)
+	}, nil)
+	got := talk(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: x-hop, close\r\n\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\n\r\n")
+	if !strings.HasSuffix(got, "\r\n\r\nmap[X-End:[2]]") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestServerLimitsLines(t *testing.T) {
+	addr := startServer(t, echo, func(s *Server) { s.Limits.Line = 1000 })
+	for size, status := range map[int]string{900: "200", 1000: "431"} {
+		raw := "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nA: " + strings.Repeat("a", size) + "\r\n\r\n"
+		if got := talk(t, addr, raw); statusOf(got) != status {
+			t.Errorf("%d bytes: %s, want %s", size, statusOf(got), status)
+		}
+	}
+}
+
 // A client that adds an empty line to a body (RFC 9112 §2.2) rests afterwards as
 // any other: for as long, and no shutdown waits for it.
 func TestServerRestsAfterAnEmptyLine(t *testing.T) {
