@@ -140,6 +140,7 @@ type Log struct {
 // may do.
 type Limits struct {
 	Head   Bytes `key:"head"`   // request line and fields together
+	Line   Bytes `key:"line"`   // one field
 	Fields int   `key:"fields"` // number of fields
 	Target Bytes `key:"target"` // the request line's URL
 	Client Share `key:"client"` // each client: a user, else an IPv4 address or IPv6 /64

@@ -32,6 +32,7 @@ func (l *loader) rules(c *Config) {
 
 	const most = Bytes(16 << 20)
 	l.require(c.Limits.Head >= 1<<10 && c.Limits.Head <= most, "limits.head", "want between 1KiB and "+most.String())
+	l.require(c.Limits.Line > 0, "limits.line", "want more than 0")
 	l.require(c.Limits.Fields > 0 && c.Limits.Fields <= 10_000, "limits.fields", "want between 1 and 10000")
 	l.require(c.Limits.Target > 0, "limits.target", "want more than 0")
 	if c.Limits.Target > c.Limits.Head {

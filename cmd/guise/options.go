@@ -27,6 +27,7 @@ func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 		Egress:  egressOptions(c),
 		Limits: wire.Limits{
 			Head:   int(c.Limits.Head),
+			Line:   int(c.Limits.Line),
 			Fields: c.Limits.Fields,
 			Target: int(c.Limits.Target),
 		},

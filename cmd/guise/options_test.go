@@ -59,6 +59,7 @@ var another = map[string]string{
 	"log.level":                  "off",
 	"log.requests":               "anonymous",
 	"limits.head":                "63KiB",
+	"limits.line":                "1KiB",
 	"limits.fields":              "99",
 	"limits.target":              "1KiB",
 	"timeouts.head":              "1ms",

@@ -51,6 +51,10 @@ func (b *headBlock) add(f hpack.HeaderField) {
 		b.addPseudo(f.Name, f.Value)
 		return
 	}
+	if len(f.Name)+len(": \r")+len(f.Value) > b.limits.Line { // as long as parseFields counts
+		b.full = true
+		return
+	}
 	key, ok := http2Name(f.Name)
 	switch {
 	case !ok:

@@ -251,7 +251,7 @@ var plainGet = []string{":method: GET", ":scheme: http", ":authority: a.example"
 func TestHTTP2Refuses(t *testing.T) {
 	saw := make(chan string, 100)
 	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { saw <- r.RequestURI }, func(s *Server) {
-		s.Limits = Limits{Head: 4096, Fields: 20, Target: 100}
+		s.Limits = Limits{Head: 4096, Line: 2000, Fields: 20, Target: 100}
 	})
 	with := func(more ...string) []string { return append(plainGet[:4:4], more...) }
 	for _, c := range []struct {
@@ -299,6 +299,7 @@ func TestHTTP2Refuses(t *testing.T) {
 		{"protocol without CONNECT", with(":protocol: websocket"), "reset PROTOCOL_ERROR"},
 		{"long target", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /" + strings.Repeat("a", 100)}, "414"},
 		{"large head", with("x: " + strings.Repeat("a", 4000)), "431"},
+		{"long field", with("x: " + strings.Repeat("a", 2000)), "431"},
 		{"many fields", with(strings.Split(strings.Repeat("x: y|", 30)[:149], "|")...), "431"},
 		{"expectation", with("expect: more"), "417"},
 	} {
