@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -64,5 +66,34 @@ func TestWrongAnswersCount(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", head, err, want)
 		}
+	}
+}
+
+// TestWrkCountsWrongAnswers: its load sees them too.
+func TestWrkCountsWrongAnswers(t *testing.T) {
+	if _, err := findProgram("wrk"); err != nil {
+		t.Skip("wrk is not installed")
+	}
+	for _, wrong := range []bool{false, true} {
+		s := newSeries("fresh", 100, "a.test", "http://a.test")
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if wrong && strings.HasSuffix(r.URL.Path, "/7") {
+				w.Write(make([]byte, 100))
+				return
+			}
+			w.Write(s.bodies[0])
+		})}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(l) }()
+		done, _, err := closedLoopByWrk(2, 0, l.Addr().String(), s)
+		if (err != nil) != wrong || !wrong && done == 0 {
+			t.Errorf("wrong answers %v: %d answers, %v", wrong, done, err)
+		}
+		server.Close()
+		<-served
 	}
 }

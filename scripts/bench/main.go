@@ -5,6 +5,7 @@
 //
 //	go run ./scripts/bench                                  everything, some ten minutes
 //	go run ./scripts/bench -peers guise,squid -rounds 3     some of it
+//	go run ./scripts/bench -wrk                             the same with wrk for the load where it can be
 //	go run ./scripts/bench -quick -peers guise              does it run at all?
 //	go run ./scripts/bench -peers guise -workloads forward-1k,forward-64k,hit-1k,hit-64k,connect,latency -profile cmd/guise/default.pgo
 //	                                                        the profile that the compiler optimises guise by
@@ -45,6 +46,7 @@ type plan struct {
 	connections int           // of the closed-loop load
 	bulk        int64         // bytes of one round of a bulk transfer
 	idle        int           // tunnels held open
+	wrk         bool          // is the closed-loop load, in place of this program
 	profile     string        // file for a CPU profile of guise; "" takes none
 }
 
@@ -75,6 +77,7 @@ func parsePlan(args []string) (p *plan, install bool, err error) {
 	flags.IntVar(&p.rounds, "rounds", 5, "rounds of each workload")
 	flags.DurationVar(&p.length, "time", 2*time.Second, "length of a round")
 	flags.IntVar(&p.connections, "connections", 32, "connections of the load")
+	flags.BoolVar(&p.wrk, "wrk", false, "have wrk ask for objects, and not this program")
 	flags.StringVar(&p.profile, "profile", "", "write a CPU profile of guise to this `file`")
 	flags.BoolVar(&install, "install", true, "install missing peers with apt-get")
 	if err := flags.Parse(args); err != nil {
@@ -103,7 +106,7 @@ func parsePlan(args []string) (p *plan, install bool, err error) {
 // run starts everything, measures, and prints.
 func run(p *plan, install bool, out io.Writer) error {
 	if install {
-		if err := installMissing(p.peers); err != nil {
+		if err := p.installMissing(); err != nil {
 			return err
 		}
 	}
@@ -161,16 +164,19 @@ func run(p *plan, install bool, out io.Writer) error {
 	return nil
 }
 
-// installMissing installs the packages of peers whose program is not there.
-func installMissing(peers []*peer) error {
+// installMissing installs the packages of what is used and not there.
+func (p *plan) installMissing() error {
 	var missing []string
-	for _, p := range peers {
-		if p.pkg == "" {
+	for _, peer := range p.peers {
+		if peer.pkg == "" {
 			continue
 		}
-		if _, err := findProgram(p.program); err != nil {
-			missing = append(missing, p.pkg)
+		if _, err := findProgram(peer.program); err != nil {
+			missing = append(missing, peer.pkg)
 		}
+	}
+	if _, err := findProgram("wrk"); p.wrk && err != nil {
+		missing = append(missing, "wrk")
 	}
 	if len(missing) == 0 {
 		return nil

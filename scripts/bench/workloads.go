@@ -76,8 +76,16 @@ func throughput(name, title, kind string, size int, can func(*peer) bool) worklo
 				return nil, err
 			}
 			before, begin := r.cpu(), time.Now()
-			done, err := closedLoop(p.connections, p.length, browse(r.listen, s))
-			took, used := time.Since(begin), r.cpu()-before
+			var done int64
+			var took time.Duration
+			var err error
+			if p.wrk {
+				done, took, err = closedLoopByWrk(p.connections, p.length, r.listen, s)
+			} else {
+				done, err = closedLoop(p.connections, p.length, browse(r.listen, s))
+				took = time.Since(begin)
+			}
+			used := r.cpu() - before
 			if err != nil {
 				return nil, err
 			}
