@@ -69,7 +69,10 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 			fields = append(fields, *f)
 		}
 	}
-	if fields = p.restFields(fields); len(fields) > rest+1 {
+	if fields = p.restFields(fields); len(r.Header["Te"]) > 0 {
+		fields = nameTE(fields)
+	}
+	if len(fields) > rest+1 {
 		slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
 	}
 	for i := range fields {
@@ -78,6 +81,23 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 		}
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// nameTE has Connection name TE, which holds for this connection alone (RFC 9110
+// §10.1.4).
+func nameTE(fields []field) []field {
+	i := slices.IndexFunc(fields, func(f field) bool { return sameName(f.name, "Connection") })
+	if i < 0 {
+		return append(fields, field{name: "Connection", value: "TE"})
+	}
+	f := &fields[i]
+	if f.values != nil {
+		f.value, f.values = strings.Join(f.values, ", "), nil
+	}
+	if !hasToken([]string{f.value}, "TE") {
+		f.value += ", TE"
+	}
+	return fields
 }
 
 // appendTo appends f's lines, or fails rather than write another value than

@@ -77,6 +77,9 @@ func TestRequestHead(t *testing.T) {
 		"white space around values goes": {url: "http://a.test/", header: http.Header{"A": {" \tb c\t "}}, want: "GET / HTTP/1.1\nHost: a.test\nA: b c\n"},
 		"obs-text stays":                 {url: "http://a.test/", header: http.Header{"A": {"caf\xe9"}}, want: "GET / HTTP/1.1\nHost: a.test\nA: caf\xe9\n"},
 		"Connection as given":            {url: "http://a.test/", header: http.Header{"Connection": {"Upgrade"}}, want: "GET / HTTP/1.1\nHost: a.test\nConnection: Upgrade\n"},
+		"TE is the connection's":         {url: "http://a.test/", header: http.Header{"Te": {"trailers"}}, want: "GET / HTTP/1.1\nHost: a.test\nConnection: TE\nTe: trailers\n"},
+		"TE as given":                    {url: "http://a.test/", header: http.Header{"Te": {"trailers"}, "Connection": {"te, x"}}, want: "GET / HTTP/1.1\nHost: a.test\nConnection: te, x\nTe: trailers\n"},
+		"TE and Close":                   {url: "http://a.test/", close: true, header: http.Header{"Te": {"trailers"}}, want: "GET / HTTP/1.1\nHost: a.test\nConnection: close, TE\nTe: trailers\n"},
 		"Close":                          {url: "http://a.test/", close: true, header: http.Header{"Connection": {"keep-alive"}}, want: "GET / HTTP/1.1\nHost: a.test\nConnection: close\n"},
 
 		"order and case": {
@@ -84,6 +87,12 @@ func TestRequestHead(t *testing.T) {
 			header: http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Sec-Ch-Ua": {"y"}, "X-Rest": {"1"}, "Dnt": {"1"}, "A-Rest": {"2"}},
 			order:  []string{"User-Agent", "host", "Missing", "sec-ch-ua", "Connection", "DNT", "accept"},
 			want:   "GET / HTTP/1.1\nUser-Agent: x\nhost: a.test\nsec-ch-ua: y\nConnection: keep-alive\nDNT: 1\naccept: */*\nA-Rest: 2\nX-Rest: 1\n",
+		},
+		"TE in order": {
+			url:    "http://a.test/",
+			header: http.Header{"Accept": {"*/*"}, "Te": {"trailers"}},
+			order:  []string{"Host", "TE", "Connection", "Accept"},
+			want:   "GET / HTTP/1.1\nHost: a.test\nTE: trailers\nConnection: keep-alive, TE\nAccept: */*\n",
 		},
 		"framing in order": {
 			method: "POST", url: "http://a.test/", body: body, length: 4,
