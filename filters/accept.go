@@ -13,7 +13,9 @@ import (
 // negotiation rebuilds the Accept of scripts and API clients from the media
 // ranges that it understands (RFC 9110 §12.5.1), so that made-up types and
 // parameters do not survive and one wish has one spelling. Every other kind
-// of request has the persona's Accept.
+// of request has the persona's Accept, and so has a script's that shows the one
+// by which browsers ask for such a kind: no script wrote it. They send it with
+// what they prefetch and with what a service worker hands on.
 type negotiation struct{ *persona }
 
 const whyAccept = "RFC 9110 §12.5.1; rebuilt from what was understood"
@@ -26,12 +28,28 @@ func (f negotiation) Apply(m *Message, log []Change) []Change {
 	}
 	accept := ""
 	if m.Visit.Kind == Fetch {
+		if kind := browsersWish(m); kind != Fetch {
+			return put(m.Request.Header, "Accept", f.of(kind, m.Request).value("Accept"), whyPersona, log)
+		}
 		accept = rebuildAccept(m.Request.Header["Accept"])
 	}
 	if accept == "" {
 		accept = f.on(m).value("Accept")
 	}
 	return put(m.Request.Header, "Accept", accept, whyAccept, log)
+}
+
+// browsersWish returns the kind that the Accept of m is a browser's own for,
+// or Fetch if that is a script's or program's. What browsers ask for scripts with
+// is also what scripts ask for them with.
+func browsersWish(m *Message) Kind {
+	if !m.Visit.browser {
+		return Fetch
+	}
+	if kind := kindByAccept(m.Request); kind != Script {
+		return kind
+	}
+	return Fetch
 }
 
 // maxRanges bounds the media ranges of one Accept: no client needs more, and

@@ -132,3 +132,49 @@ func FuzzRebuildAccept(f *testing.F) {
 		}
 	})
 }
+
+// What is prefetched, and what a service worker hands on, says that it is for
+// nothing in particular, and is asked for with the browser's own Accept.
+func TestBrowsersOwnAcceptIsThePersonas(t *testing.T) {
+	all := visitors()
+	for _, persona := range []string{"firefox", "chrome"} {
+		s := newSet(t, Options{Persona: persona})
+		for _, kind := range []Kind{Document, Image, Style, Font, Video} {
+			seen := map[string]string{} // request: first visitor
+			for _, v := range all {
+				if !v.fetchMetadata() || v.accept(kind) == "*/*" {
+					continue
+				}
+				h := v.header(kind, "same-origin", true)
+				h["Sec-Fetch-Dest"] = []string{"empty"}
+				h["Sec-Purpose"] = []string{"prefetch"}
+				got := scrubbed(t, s, newRequest(t, "GET", "https://www.site.example/thing", h))
+				if _, known := seen[got]; !known {
+					seen[got] = v.name
+				}
+			}
+			if len(seen) != 1 {
+				t.Errorf("%s, %s: %d different requests: %v", persona, kind, len(seen), seen)
+			}
+		}
+	}
+	for accept, want := range map[string]string{
+		"text/html, application/xhtml+xml, */*;q=0.8":                  "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		"image/jxl,image/avif,*/*;q=0.8":                               "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+		"text/vnd.turbo-stream.html, text/html, application/xhtml+xml": "text/vnd.turbo-stream.html, text/html, application/xhtml+xml",
+		"text/javascript, application/javascript, */*; q=0.01":         "text/javascript, application/javascript, */*;q=0.01",
+		"image/png":                         "image/png",
+		"application/json, text/plain, */*": "application/json, text/plain, */*",
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, "Sec-Fetch-Dest": {"empty"}, "Accept": {accept}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://site.example/", h))
+		if got := h.Get("Accept"); got != want {
+			t.Errorf("%s became %s", accept, got)
+		}
+	}
+	h := http.Header{"User-Agent": {"curl/8"}, "Sec-Fetch-Dest": {"empty"}, "Accept": {"text/html, application/xhtml+xml"}}
+	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://site.example/", h))
+	if got := h.Get("Accept"); got != "text/html, application/xhtml+xml" {
+		t.Errorf("a program's became %s", got)
+	}
+}

@@ -194,15 +194,19 @@ func acceptLanguage(tag string) (string, error) {
 
 // on returns the fields for m.
 func (p *persona) on(m *Message) *sheet {
-	scheme := m.Request.URL.Scheme
+	return p.of(m.Visit.Kind.on(m.Request.URL.Scheme), m.Request)
+}
+
+// of returns the fields with which r would go if it were of kind k.
+func (p *persona) of(k Kind, r *http.Request) *sheet {
 	secure, ranged := 0, 0
-	if scheme == "https" {
+	if r.URL.Scheme == "https" {
 		secure = 1
 	}
-	if m.Request.Header["Range"] != nil {
+	if r.Header["Range"] != nil {
 		ranged = 1
 	}
-	return &p.sheets[m.Visit.Kind.on(scheme)][secure][ranged]
+	return &p.sheets[k][secure][ranged]
 }
 
 // Apply implements [Filter].
