@@ -37,7 +37,9 @@ func readSigned(r *http.Request, v Visit) http.Header {
 	var signed http.Header
 	if family := signedFamily(r); family != "" {
 		for name, lines := range r.Header {
-			if strings.HasPrefix(name, family) && names.judge(name).class != route {
+			switch c := names.judge(name).class; {
+			case !strings.HasPrefix(name, family), c == route, c == identity && v.browser:
+			default:
 				signed = withField(signed, name, lines)
 			}
 		}
@@ -111,6 +113,8 @@ func signsTarget(h http.Header) bool {
 func mayBeSigned(name string) bool {
 	switch name {
 	case "User-Agent", "Referer", "Cookie", "Cache-Control", "Pragma", "Expect", "From", "Authorization", "Max-Forwards":
+		return false
+	case requestedWith, "Origin": // what may pass of these does: the rest names an app, or an installation of an extension
 		return false
 	}
 	if strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "Secure-Session-") {

@@ -113,6 +113,37 @@ func TestNoListShowsTheBrowserBehindThePersona(t *testing.T) {
 	}
 }
 
+// An app that shows pages adds its package's name to what they load, and old ones
+// nothing by which that could be told from a script's request. Firefox and Safari
+// give each installation of an extension an origin of its own.
+func TestNoListShowsTheAppAroundThePage(t *testing.T) {
+	const list = "x-requested-with%3Borigin"
+	own := http.Header{
+		"User-Agent":       {"Mozilla/5.0 (Linux; Android 9; SM-J260M; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/74.0.3729.157 Mobile Safari/537.36"},
+		"X-Requested-With": {"com.canary.app"}, "Origin": {"moz-extension://8e03978e-40d5-43dd-bc93-canary"}, "X-Amz-Device-Id": {"canary"},
+	}
+	for _, test := range []struct {
+		url    string
+		fields http.Header
+	}{
+		{"http://site.example/?X-Amz-SignedHeaders=" + list, http.Header{"Accept": {"image/webp,image/apng,image/*,*/*;q=0.8"}}},
+		{"http://site.example/api?X-Goog-SignedHeaders=" + list, http.Header{"Accept": {"*/*"}}},
+		{"https://site.example/api", http.Header{"Sec-Fetch-Dest": {"empty"}, "Authorization": {"AWS4-HMAC-SHA256 SignedHeaders=x-requested-with;origin;x-amz-device-id, Signature=0"}}},
+		{"https://site.example/api", http.Header{"Sec-Fetch-Dest": {"empty"}, "Authorization": {"AWS key:0"}}},
+	} {
+		h := test.fields.Clone()
+		for name, lines := range own {
+			h[name] = lines
+		}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", test.url, h))
+		for name, lines := range h {
+			if strings.Contains(strings.Join(lines, " "), "canary") {
+				t.Errorf("%s: left %s: %q", test.url, name, lines)
+			}
+		}
+	}
+}
+
 func FuzzSignedLists(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 SignedHeaders=a;b, Signature=0", `sig=("a" "b")`)
 	f.Add(`Signature headers="a b`, "(")
