@@ -40,6 +40,7 @@ var registry = []group{
 
 	// Passed with their values rebuilt.
 	{rebuilt, "RFC 9111 §5.2.1", `cache-control`},
+	{rebuilt, "docs.aws.amazon.com, PutObject: what is stored is given out with it", `expires`},
 	{rebuilt, "RFC 9111 §5.4", `pragma`},
 	{rebuilt, "RFC 9110 §10.1.1", `expect`},
 	{rebuilt, "RFC 9110 §7.6.2", `max-forwards`},
@@ -90,7 +91,7 @@ var registry = []group{
 
 	// Fields of responses, and what the registry lists as obsolete or
 	// experimental and no client of today sends.
-	{misplaced, "RFC 9110: a response field", `accept-ranges age allow authentication-info etag expires
+	{misplaced, "RFC 9110: a response field", `accept-ranges age allow authentication-info etag
 		last-modified location retry-after server vary www-authenticate`},
 	{misplaced, "RFC 9111 §5.5: obsolete", `warning`},
 	{misplaced, "IANA registry: a response field", `accept-ch accept-patch accept-post access-control

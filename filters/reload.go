@@ -1,11 +1,15 @@
 package filters
 
-import "maps"
+import (
+	"maps"
+	"net/http"
+)
 
 // reload drops what a browser says to caches. "Cache-Control: max-age=0" or
 // "no-cache" tells that this visitor pressed reload, or which browser sends a
 // form; the proxy's own cache has obeyed it by then. The directives of an API
-// client are part of its request and pass (RFC 9111 §5.2).
+// client are part of its request and pass (RFC 9111 §5.2), and so do those that a
+// script has stored with what it uploads.
 type reload struct{}
 
 const reloadWhy = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of the browser"
@@ -15,13 +19,21 @@ func (reload) Apply(m *Message, log []Change) []Change {
 	if m.Visit.Kind == Fetch && !m.Visit.browser || m.Visit.Kind == WebSocket {
 		return log // a handshake passes no cache; what it holds is the persona's
 	}
-	for _, name := range []string{"Cache-Control", "Pragma"} {
-		if _, there := m.Request.Header[name]; there {
+	for _, name := range [...]string{"Cache-Control", "Pragma"} {
+		if _, there := m.Request.Header[name]; there && !(name == "Cache-Control" && withUpload(m)) {
 			delete(m.Request.Header, name)
 			log = append(log, Change{name, Removed, reloadWhy})
 		}
 	}
 	return log
+}
+
+// withUpload reports whether the Cache-Control of m is stored with its content. In
+// a POST browsers send one of their own, and that is one of two.
+func withUpload(m *Message) bool {
+	r := m.Request
+	said := single(r.Header["Cache-Control"])
+	return m.Visit.Kind == Fetch && (r.Method == http.MethodPut || stores(r.Method) && said != "no-cache" && said != "max-age=0")
 }
 
 // Onward scrubs m.Request where it leaves the cache: of fields that only the

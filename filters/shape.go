@@ -13,7 +13,14 @@ import (
 func rebuild(m *Message, name string, lines []string) string {
 	switch name {
 	case "Cache-Control":
+		if value := strings.Join(lines, ", "); stores(m.Request.Method) && isStoredControl(value) {
+			return value
+		}
 		return rebuildCacheControl(lines)
+	case "Expires":
+		if stores(m.Request.Method) && isDate(first(lines)) {
+			return first(lines)
+		}
 	case "Pragma":
 		return onlyWord(lines, "no-cache")
 	case "Expect":
@@ -121,6 +128,31 @@ func rebuildCacheControl(lines []string) string {
 	}
 	return joinKept(value[:])
 }
+
+// stores reports whether what comes with method may be stored, to be given out with
+// the Cache-Control and Expires beside it: storage of objects takes them so
+// (docs.aws.amazon.com, PutObject and CreateMultipartUpload), and no cache answers
+// these methods.
+func stores(method string) bool {
+	return method == http.MethodPut || method == http.MethodPost || method == http.MethodPatch
+}
+
+// isStoredControl takes directives of requests and of responses (RFC 9111 §5.2, RFC
+// 5861, RFC 8246), each once.
+func isStoredControl(value string) bool {
+	var seen []string
+	for directive := range strings.SplitSeq(value, ",") {
+		name, arg, hasArg := strings.Cut(strings.ToLower(strings.Trim(directive, " \t")), "=")
+		if !storedDirectives(name) || slices.Contains(seen, name) || hasArg && (arg == "" || decimal(arg, maxSeconds) != arg) {
+			return false
+		}
+		seen = append(seen, name)
+	}
+	return true
+}
+
+var storedDirectives = among("no-cache no-store no-transform only-if-cached max-age max-stale min-fresh stale-if-error " +
+	"must-revalidate must-understand proxy-revalidate private public s-maxage immutable stale-while-revalidate")
 
 // coarse rounds a number of seconds down to whole minutes, above an hour to
 // whole hours, up to a year: nobody needs more, and 31 bits of it would hold

@@ -65,7 +65,7 @@ func addListed(signed http.Header, r *http.Request, lists []string, browser bool
 		for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ';' || c == ' ' || c == ',' || c == '"' }) {
 			name = http.CanonicalHeaderKey(name)
 			lines, sent := r.Header[name]
-			if sent && mayBeSigned(name) && (!browser || fits(names.judge(name).class, name)) {
+			if sent && mayBeSigned(r.Method, name) && (!browser || fits(names.judge(name).class, name)) {
 				signed = withField(signed, name, lines)
 			}
 		}
@@ -110,10 +110,12 @@ func signsTarget(h http.Header) bool {
 
 // mayBeSigned leaves out what changes on the way, as signing libraries do,
 // what the cookie policy decides, and what names a person or the way here.
-func mayBeSigned(name string) bool {
+func mayBeSigned(method, name string) bool {
 	switch name {
-	case "User-Agent", "Referer", "Cookie", "Cache-Control", "Pragma", "Expect", "From", "Authorization", "Max-Forwards":
+	case "User-Agent", "Referer", "Cookie", "Pragma", "Expect", "From", "Authorization", "Max-Forwards":
 		return false
+	case "Cache-Control": // goes with what is stored
+		return stores(method)
 	case requestedWith, "Origin": // what may pass of these does: the rest names an app, or an installation of an extension
 		return false
 	}
@@ -129,8 +131,8 @@ func mayBeSigned(name string) bool {
 
 // signedLists returns the lists of field names in the forms in which requests
 // are signed: AWS Signature Version 4 and those made after it (Google, Azure,
-// Alibaba, Tencent, Huawei); HTTP message signatures (RFC 9421 §2.5) and the
-// drafts before them, if these fields stay.
+// Alibaba, Tencent, Huawei); Tencent's storage; HTTP message signatures (RFC 9421
+// §2.5) and the drafts before them, if these fields stay.
 func signedLists(r *http.Request, v Visit) []string {
 	var lists []string
 	for _, field := range [...]string{"Authorization", "Signature"} {
@@ -145,6 +147,10 @@ func signedLists(r *http.Request, v Visit) []string {
 		}
 		if _, list, ok := strings.Cut(line, `headers="`); ok {
 			list, _, _ = strings.Cut(list, `"`)
+			lists = append(lists, list)
+		}
+		if _, list, ok := strings.Cut(line, "q-header-list="); ok {
+			list, _, _ = strings.Cut(list, "&")
 			lists = append(lists, list)
 		}
 	}
@@ -162,12 +168,12 @@ func signedLists(r *http.Request, v Visit) []string {
 
 // presignedLists returns such lists from the query of a presigned URL.
 func presignedLists(r *http.Request) []string {
-	if !strings.Contains(r.URL.RawQuery, "SignedHeaders=") {
+	if !strings.Contains(r.URL.RawQuery, "SignedHeaders=") && !strings.Contains(r.URL.RawQuery, "q-header-list=") {
 		return nil
 	}
 	query := r.URL.Query()
 	var lists []string
-	for _, name := range [...]string{"X-Amz-SignedHeaders", "X-Goog-SignedHeaders", "X-Tos-SignedHeaders"} {
+	for _, name := range [...]string{"X-Amz-SignedHeaders", "X-Goog-SignedHeaders", "X-Tos-SignedHeaders", "q-header-list"} {
 		lists = append(lists, query.Get(name))
 	}
 	return lists
