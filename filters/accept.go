@@ -381,6 +381,10 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"kind":             oneOf("navigation", "acquisition"),                                                                                                                         // OPDS 1.2 §3.1
 	"type":             oneOf("feed", "entry", "mapbox-vector", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
 	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),
+	"rate":             oneOf("8000", "11025", "16000", "22050", "24000", "32000", "44100", "48000", "96000", "192000"), // cloud.ibm.com/docs/text-to-speech, audio formats
+	"channels":         oneOf("1", "2"),
+	"codecs":           oneOf("opus", "vorbis"),
+	"endianness":       oneOf("big-endian", "little-endian"),
 	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"
 }
 
@@ -397,8 +401,8 @@ func oneOf(values ...string) func(string) (string, bool) {
 }
 
 // versionForm matches versions such as 2, v1.1, 0.0.4, b3, v1beta1, 2024-06-01
-// and 20220824: nothing with room for a name or a key.
-var versionForm = regexp.MustCompile(`^(?:[vbr]?[0-9]{1,4}(?:[.-][0-9]{1,3}){0,3}(?:(?:alpha|beta|rc)[0-9]{0,2})?|20[0-9]{6})$`)
+// and 20220824: nothing with room for a name, a key or an address.
+var versionForm = regexp.MustCompile(`^(?:[vbr]?[0-9]{1,4}(?:[.-][0-9]{1,3}){0,2}(?:(?:alpha|beta|rc)[0-9]{0,2})?|20[0-9]{6})$`)
 
 func versionNumber(s string) (string, bool) {
 	s = strings.ToLower(s)

@@ -19,7 +19,7 @@ var grammars = map[string]func(value string) bool{
 	"If-Unmodified-Since": isDate,
 	"Accept-Datetime":     isDate, // RFC 7089 §2.1.1
 
-	"Content-Encoding": listOf(among("aes128gcm amz-1.0 aws-chunked base64 br bzip2 compress dcb dcz deflate exi gzip identity lz4 lzma pack200-gzip snappy utf-8 x-bzip2 x-compress x-gzip xz zstd")),
+	"Content-Encoding": listOf(coding("aes128gcm amz-1.0 aws-chunked base64 br bzip2 compress dcb dcz deflate exi gzip identity lz4 lzma pack200-gzip snappy utf-8 x-bzip2 x-compress x-gzip xz zstd")),
 	"Content-Language": listOf(isLanguageTag),
 	"Content-Range":    isContentRange,
 	"Content-Md5":      isBase64, // RFC 1864
@@ -66,9 +66,9 @@ var grammars = map[string]func(value string) bool{
 	"Git-Protocol":     isGitProtocol,
 
 	"Grpc-Timeout":             isGRPCTimeout,
-	"Grpc-Encoding":            listOf(among(grpcCodings)),
+	"Grpc-Encoding":            listOf(coding(grpcCodings)),
 	"Grpc-Accept-Encoding":     setOf(among(grpcCodings)),
-	"Connect-Content-Encoding": listOf(among(grpcCodings)),
+	"Connect-Content-Encoding": listOf(coding(grpcCodings)),
 	"Connect-Accept-Encoding":  setOf(among(grpcCodings)),
 	"Connect-Protocol-Version": among("1"),
 	"Connect-Timeout-Ms":       isNumber,
@@ -161,6 +161,15 @@ func among(words string) func(string) bool {
 	}
 }
 
+// coding returns the grammar of names of codings: those known, and any other word.
+// Without its name, content that is coded could not be read.
+func coding(names string) func(string) bool {
+	known := among(names)
+	return func(value string) bool {
+		return known(value) || len(value) <= 16 && httpguts.ValidHeaderFieldName(value) && !isDigit(value[0]) && isSetting("", value)
+	}
+}
+
 // listOf returns the grammar of a comma-separated list (RFC 9110 §5.6.1).
 func listOf(member func(string) bool) func(string) bool {
 	return func(value string) bool {
@@ -198,10 +207,10 @@ func isJWS(value string) bool {
 func isPreloadValue(value string) bool { return isSetting("Service-Worker-Navigation-Preload", value) }
 
 // isVersionName takes a version, a date, and words beside them, as in
-// 2026-01-28.acacia.
+// 2026-01-28.acacia and 2024-06-20; custom_checkout_beta=v1.
 func isVersionName(value string) bool {
 	_, ok := versionNumber(value)
-	return ok || len(value) <= 32 && isSetting("", value)
+	return ok || isSetting("", value)
 }
 
 func isWebURL(value string) bool {
@@ -331,10 +340,13 @@ func isGRPCTimeout(value string) bool {
 }
 
 // contentParameters are the parameters of Content-Type that say how to read
-// content (RFC 2046, 2387, 2557, 3902, 4288 and vendors' versions).
-var contentParameters = among("action api-version base64 boundary charset codecs compatible-with component delsp eol ext format " +
+// content (RFC 2046, 2387, 2557, 3902, 4288 and vendors' versions), and those of
+// sound (RFC 3190, 4856; docs.aws.amazon.com/lexv2, RecognizeUtterance;
+// cloud.ibm.com/docs/speech-to-text, audio formats; wit.ai/docs).
+var contentParameters = among("action api-version base64 boundary charset codecs compatible-with component delsp encoding eol escaping ext fhirversion format " +
 	"ieee754compatible level messagetype method odata odata.metadata odata.streaming odata.version optinfo " +
-	"masking msgtype proto profile protocol micalg domain representation schema smime-type start start-info streaming type v version xmlns header columns")
+	"masking msgtype proto profile protocol micalg domain representation schema smime-type start start-info streaming transfer-syntax type v version xmlns header columns " +
+	"bit bit-rate bits channel-count channels codec endian endianness frame-size-milliseconds is-big-endian preamble-size rate sample-rate sample-size-bits samplerate")
 
 // contentType returns value without parameters that say nothing about content,
 // the rest byte for byte.

@@ -11,7 +11,7 @@ import (
 func TestFieldsKeepToTheirGrammar(t *testing.T) {
 	for name, values := range map[string]string{
 		"Accept-Datetime":               "Thu, 31 May 2007 20:35:00 GMT",
-		"Content-Encoding":              "gzip|br, identity|aws-chunked|bzip2",
+		"Content-Encoding":              "gzip|br, identity|aws-chunked|bzip2|s2|x-snappy-framed, gzip",
 		"Content-Language":              "de|en-US, zh-Hant-TW|es-419",
 		"Content-Range":                 "bytes 0-9/100|bytes */100|bytes */*|bytes 5-9/*|items 0-1/2|0-1023|bytes=0-9/100|bytes 0-9",
 		"Content-Md5":                   "Q2hlY2sgSW50ZWdyaXR5IQ==",
@@ -23,6 +23,7 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 		"Git-Protocol":                  "version=2|version=1:object-format=sha256",
 		"Grpc-Timeout":                  "1S|99999999n",
 		"Grpc-Accept-Encoding":          "identity,gzip",
+		"Grpc-Encoding":                 "gzip|lz4|s2",
 		"A-Im":                          "vcdiff, gzip;q=0.3|feed",
 		"Odata-Version":                 "4.01",
 		"Tus-Resumable":                 "1.0.0",
@@ -35,7 +36,7 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 		"Login-Customer-Id":             "1234567890",
 		"X-Middleware-Prefetch":         "1",
 		"Content-Transfer-Encoding":     "base64",
-		"Stripe-Version":                "2026-01-28.acacia|2024-06-20",
+		"Stripe-Version":                "2026-01-28.acacia|2024-06-20|2024-06-20; custom_checkout_beta=v1; other_beta=v2",
 		"Kbn-Version":                   "8.15.0|9.0.0-SNAPSHOT",
 		"If-Unmodified-Since":           "Sat, 29 Oct 1994 19:43:31 GMT",
 	} {
@@ -92,6 +93,10 @@ func TestContentTypeKeepsWhatTellsHowToRead(t *testing.T) {
 		{`multipart/related; type="application/dicom"; start="<a>"; boundary=x`, `multipart/related; type="application/dicom"; start="<a>"; boundary=x`},
 		{`application/soap+xml;charset=UTF-8;action="urn:a#b"`, `application/soap+xml;charset=UTF-8;action="urn:a#b"`},
 		{`application/json;odata.metadata=minimal;IEEE754Compatible=true`, `application/json;odata.metadata=minimal;IEEE754Compatible=true`},
+		{"audio/l16; rate=16000; channels=1; endianness=little-endian", "audio/l16; rate=16000; channels=1; endianness=little-endian"},
+		{"audio/lpcm; sample-rate=8000; sample-size-bits=16; channel-count=1; is-big-endian=false", "audio/lpcm; sample-rate=8000; sample-size-bits=16; channel-count=1; is-big-endian=false"},
+		{"application/fhir+json; fhirVersion=4.0", "application/fhir+json; fhirVersion=4.0"},
+		{"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=dots", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=dots"},
 		{"text/plain; canary=1; charset=utf-8", "text/plain; charset=utf-8"},
 		{`text/plain; charset=utf-8; name="canary; x"`, "text/plain; charset=utf-8"},
 	} {
