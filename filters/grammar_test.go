@@ -54,6 +54,19 @@ func TestFieldsKeepToTheirGrammar(t *testing.T) {
 	}
 }
 
+// Some clients send a field that they have nothing to say in, and others do not.
+func TestFieldsThatSayNothingGo(t *testing.T) {
+	for name, goes := range map[string]bool{"Authorization": true, "If-None-Match": true, "If-Match": true, "Idempotency-Key": true, "Content-Disposition": true, "Soapaction": true, "X-Csrf-Token": false, "Turbo-Frame": false} {
+		for _, lines := range [][]string{{""}, {"", ""}} {
+			m := scriptRequest()
+			m.Request.Method, m.Request.ContentLength, m.Request.Header[name] = http.MethodPost, 5, lines
+			if clean(m); (m.Request.Header[name] == nil) != goes {
+				t.Errorf("%s %q: left %v", name, lines, m.Request.Header)
+			}
+		}
+	}
+}
+
 // A preflight that names a field in the way that its page does must not fail:
 // any token is a name (RFC 9110 §5.1).
 func TestPreflightsMayNameAnyField(t *testing.T) {
@@ -118,6 +131,25 @@ func TestFieldsOfOtherRequestsGo(t *testing.T) {
 	}
 }
 
+// A type without content, which some servers want, is one that is in use.
+func TestTypeOfNoContentIsAKnownOne(t *testing.T) {
+	for sent, want := range map[string]string{
+		"application/json": "application/json", "application/json; charset=UTF-8": "application/json;charset=utf-8",
+		"Application/X-WWW-Form-Urlencoded": "application/x-www-form-urlencoded", "application/vnd.api+json": "application/vnd.api+json",
+		"text/x-visitor-4711": "", "visitor": "", "": "", "application/json; profile=visitor": "application/json", "multipart/form-data; boundary=visitor": "multipart/form-data",
+	} {
+		m := scriptRequest("Content-Type", sent)
+		if clean(m); m.Request.Header.Get("Content-Type") != want {
+			t.Errorf("%q became %v", sent, m.Request.Header["Content-Type"])
+		}
+		m = scriptRequest("Content-Type", sent)
+		m.Request.Method, m.Request.ContentLength = http.MethodPost, 5
+		if clean(m); sent == "text/x-visitor-4711" && m.Request.Header.Get("Content-Type") != sent {
+			t.Errorf("of content: became %v", m.Request.Header["Content-Type"])
+		}
+	}
+}
+
 // Servers of APIs want a Content-Type with every request, those of pages do not.
 func TestPagesAreAskedForWithoutAContentType(t *testing.T) {
 	for accept, passes := range map[string]bool{"text/html,application/xhtml+xml,*/*": false, "image/webp,*/*": false, "*/*": true, "application/json": true} {
@@ -141,6 +173,29 @@ func TestPagesAndTheirPartsHoldBrowserFieldsOnly(t *testing.T) {
 			scrubbed(t, s, r)
 			if got := r.Header[name] != nil; got != passes {
 				t.Errorf("%s with destination %s: passes %v", name, dest, got)
+			}
+		}
+	}
+}
+
+// Browsers say to https alone what they ask for. To plain http its Accept tells, and
+// what no script could add holds no more there.
+func TestPagesOnPlainHTTPHoldBrowserFieldsOnly(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, accept := range []string{"text/html,application/xhtml+xml,*/*;q=0.8", "image/webp,*/*;q=0.8", "text/css,*/*;q=0.1"} {
+		for field, passes := range map[string]bool{
+			"Idempotency-Key: 8e03978e": false, `If-Match: "me"`: false, "If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT": false,
+			"Prefer: wait=10": false, "Want-Digest: md5": false, "Expect: 100-continue": false, "Slug: me": false,
+			"Authorization: Basic YTpi": true, `If-None-Match: "a"`: true, "Range: bytes=0-1": true, "Cache-Control: no-cache": true, "Turbo-Frame: list": true,
+		} {
+			name, value, _ := strings.Cut(field, ": ")
+			h := http.Header{"Accept": {accept}, name: {value}}
+			if scrubbed(t, s, newRequest(t, "GET", "http://site.example/", h)); (h[name] != nil) != passes {
+				t.Errorf("Accept: %s: %s: passes %v", accept, name, !passes)
+			}
+			h = http.Header{"Accept": {"*/*"}, name: {value}}
+			if scrubbed(t, s, newRequest(t, "GET", "http://site.example/", h)); (h[name] != nil) != (passes || name != "Slug") {
+				t.Errorf("a program's: %s: passes %v", name, h[name] != nil)
 			}
 		}
 	}

@@ -222,7 +222,8 @@ func signsDate(h http.Header) bool {
 // A preference is one that a client may state, and the values it may have.
 type preference struct{ name, values string }
 
-// preferences are those of the IANA registry of HTTP preferences, of PostgREST,
+// preferences are those of the IANA registry of HTTP preferences but "safe" (RFC
+// 8674), which tells that a child asks, of PostgREST,
 // OData, Microsoft's APIs and mock servers, and of drafts of RFC 7240, each with
 // its values;
 // "#" is a number, "seconds" a time rounded, "" no value, "annotations" names
@@ -233,7 +234,6 @@ var preferences = [...]preference{
 	{"handling", "strict lenient"},
 	{"wait", "seconds"},
 	{"depth-noroot", ""},
-	{"safe", ""},
 	{"resolution", "merge-duplicates ignore-duplicates"},
 	{"count", "exact planned estimated none"},
 	{"tx", "commit rollback"},

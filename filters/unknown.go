@@ -30,7 +30,15 @@ var singletons = [...]string{
 func (f unknownFields) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	if v := h["Content-Type"]; len(v) > 0 {
-		if keep := contentType(v[0]); keep != v[0] {
+		keep := contentType(v[0])
+		if safe(m.Request.Method) && m.Request.ContentLength == 0 {
+			keep = rebuildMediaRange(v[0]) // of a type that some servers want, and nothing to read
+		}
+		switch keep {
+		case v[0]:
+		case "":
+			log = put(h, "Content-Type", "", "RFC 9110 §8.3.1; a type that nobody knows, of no content", log)
+		default:
 			h["Content-Type"] = []string{keep}
 			log = append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
 		}
@@ -47,6 +55,7 @@ func (f unknownFields) Apply(m *Message, log []Change) []Change {
 // sift looks at each field once, in no order.
 func (f unknownFields) sift(m *Message, log []Change) []Change {
 	h, alone := m.Request.Header, m.Visit.alone
+	plain := alone || withoutScript(m.Request, m.Visit)
 	for name, lines := range h {
 		if len(lines) > 1 && slices.Contains(singletons[:], name) {
 			lines = lines[:1:1]
@@ -59,13 +68,15 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 		case disguised, framing, hop: // others have seen to them
 			continue
 		case rebuilt:
-			if !alone || browserFields[name] {
+			if !plain || browserFields[name] {
 				log = rebuildField(m, name, v.why, log)
 				continue
 			}
 			why = whyAlone
 		case serves:
-			why = misused(m, name, lines)
+			if why = misused(m, name, lines); plain && !browserFields[name] {
+				why = whyAlone
+			}
 		default:
 			if why = misused(m, name, lines); why == "" {
 				why = f.refuse(m, name, lines, v)
@@ -109,6 +120,8 @@ var browserFields = map[string]bool{
 func misused(m *Message, name string, lines []string) string {
 	r := m.Request
 	switch {
+	case strings.Join(lines, "") == "" && isRegistered(name):
+		return "RFC 9110 §5.5: it says nothing, and is there all the same"
 	case !keepsGrammar(name, lines):
 		return "its value is none that the field has"
 	case safe(r.Method) && r.ContentLength == 0 && describesContent(name):
@@ -123,6 +136,13 @@ func misused(m *Message, name string, lines []string) string {
 		return "Fetch standard: only a CORS-preflight fetch asks so"
 	}
 	return ""
+}
+
+// isRegistered reports whether requests have a field of that name by the registry:
+// none of these means anything without a value.
+func isRegistered(name string) bool {
+	c := names.judge(name).class
+	return c == serves || c == registered
 }
 
 // writingFields mean something only to methods that change what is there: the
