@@ -2,7 +2,6 @@ package filters
 
 import (
 	"bytes"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -10,8 +9,8 @@ import (
 )
 
 // cleanURL removes what a URL says beside naming the resource: userinfo and
-// fragment always (RFC 9110 §4.2.4, §7.1), and from GET and HEAD requests the
-// parameters that follow people from site to site. The other parameters keep
+// fragment always (RFC 9110 §4.2.4, §7.1), and from GET and HEAD requests, and the
+// preflights before them, the parameters that follow people from site to site. The other parameters keep
 // their order and bytes. A query that carries a signature stays whole, and so does
 // one that the credentials cover: it is signed over every parameter.
 type cleanURL struct{}
@@ -34,10 +33,16 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if cutFragment(u) {
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
 	}
-	if u.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != "" {
+	if u.RawQuery == "" || !safe(r.Method) && r.Method != "" && !precedesSafe(m) {
 		return log
 	}
 	return cleanQuery(m, u, log)
+}
+
+// precedesSafe reports whether m is the preflight of a GET or HEAD, of which it has
+// the address.
+func precedesSafe(m *Message) bool {
+	return m.Visit.Kind == Preflight && safe(single(m.Request.Header["Access-Control-Request-Method"]))
 }
 
 // cutFragment removes the fragment, also one that url.ParseRequestURI took for

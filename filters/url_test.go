@@ -24,6 +24,21 @@ func TestPartsOfPagesKeepTheirSitesParameters(t *testing.T) {
 	}
 }
 
+// A preflight has the address of the request that it is about.
+func TestPreflightsCarryNoClicks(t *testing.T) {
+	for method, want := range map[string]string{"GET": "a=1", "HEAD": "a=1", "POST": "a=1&fbclid=x&utm_source=y", "PUT": "a=1&fbclid=x&utm_source=y"} {
+		h := http.Header{"Origin": {"https://page.example"}, "Access-Control-Request-Method": {method}, "Access-Control-Request-Headers": {"x-a"}}
+		r := newRequest(t, "OPTIONS", "https://api.example/?a=1&fbclid=x&utm_source=y", h)
+		if scrubbed(t, newSet(t, Options{}), r); r.URL.RawQuery != want {
+			t.Errorf("before %s: got %s", method, r.URL.RawQuery)
+		}
+	}
+	r := newRequest(t, "OPTIONS", "https://api.example/?a=1&fbclid=x", http.Header{"Access-Control-Request-Method": {"GET"}})
+	if scrubbed(t, newSet(t, Options{}), r); r.URL.RawQuery != "a=1&fbclid=x" {
+		t.Errorf("no page's: got %s", r.URL.RawQuery)
+	}
+}
+
 func TestCleanURL(t *testing.T) {
 	const o = "http://origin.example"
 	for _, test := range []struct{ method, sent, got string }{
