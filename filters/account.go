@@ -11,6 +11,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
 	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
 	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
+	{"-Email", " key apikey token secret password pass "},
 	{"-Server-Id", " instance "},
 }
 

@@ -214,3 +214,13 @@ func TestCopyOfARegisteredFieldWithUnderscoreGoes(t *testing.T) {
 		t.Error("api_key is gone, which is no registered field")
 	}
 }
+
+// A gateway tells who signed in to it; an account of an API comes with its key.
+func TestMailAddressGoesUnlessItsKeyIsThere(t *testing.T) {
+	for _, name := range []string{"X-Auth-Email", "X-User-Email", "X_auth_email"} {
+		m := scriptRequest(name, "ann@corp.example", "X-Other-Key", "3f2b8c1e5d7a4e9b")
+		if clean(m); m.Request.Header[name] != nil {
+			t.Errorf("%s passes alone", name)
+		}
+	}
+}

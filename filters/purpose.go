@@ -10,7 +10,7 @@ var purposeTable = []group{
 		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash
 		x-roundcube-request x-qlik-xrfkey`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
-		x-authorization x-auth-key x-auth-email x-auth-signature x-app-key x-secret-key x-subject-token
+		x-authorization x-auth-key x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
 		x-registry-auth x-registry-config x-hasura-admin-secret x-hasura-role x-emby-token
 		x-emby-authorization x-mediabrowser-token x-plex-token x-wp-nonce x-parse-application-id

@@ -15,8 +15,11 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 	if oddName(name) || holdsKey(name) {
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	}
+	if besideSecret(m, name) {
+		return "" // an account may be named by anything, a mail address too
+	}
 	told := tells(name)
-	if ofSite(m, name) || besideSecret(m, name) {
+	if ofSite(m, name) {
 		told = credential
 	}
 	if told >= weak {
