@@ -139,6 +139,8 @@ func kindByAccept(r *http.Request) Kind {
 		}
 	}
 	switch {
+	case seen.phone && (seen.html || seen.xhtml || seen.any), seen.anyText && (seen.html || seen.anyImage && seen.any):
+		return Document
 	case seen.other:
 		return Fetch
 	case seen.xhtml && seen.html, seen.office && seen.any, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
@@ -163,6 +165,8 @@ type acceptShape struct {
 	started                  bool
 	html, xhtml, xml, office bool
 	any, anyImage            bool // */*, image/*
+	anyText                  bool // text/*, or text/sgml
+	phone                    bool // a type that only browsers of feature phones list
 	other                    bool // a type that no browser lists
 }
 
@@ -192,6 +196,10 @@ func (a *acceptShape) add(media string) {
 		kind = Audio
 	case hasPrefixFold(media, "video/"), strings.EqualFold(media, "application/ogg"):
 		kind = Video
+	case media == "text/*", strings.EqualFold(media, "text/sgml"):
+		a.anyText, a.xml = true, true
+	case slices.ContainsFunc(phoneTypes, func(prefix string) bool { return hasPrefixFold(media, prefix) }):
+		a.phone = true
 	case slices.ContainsFunc(navigationTypes, equalFold(media)):
 		a.xml = true
 	case slices.ContainsFunc(officeTypes, equalFold(media)):
@@ -209,15 +217,17 @@ func (a *acceptShape) add(media string) {
 
 // What browsers list beside text/html, for pages and for scripts, by MDN's
 // "List of default Accept values" and the Internet Explorer team's "IE and
-// the Accept Header".
+// the Accept Header". Text browsers list text/* (w3m, Dillo, Konqueror) or
+// text/sgml (Lynx).
 var (
 	navigationTypes = []string{
-		"application/xml", "text/xml", "text/plain", "application/signed-exchange",
-		// Text browsers and those of feature phones (WAP-248, UAProf; the manuals
-		// of Lynx and w3m).
-		"text/*", "text/sgml", "multipart/mixed", "text/vnd.wap.wml", "text/vnd.wap.wmlscript",
-		"application/vnd.wap.xhtml+xml", "application/vnd.wap.wmlc", "application/vnd.wap.wmlscriptc",
-		"application/vnd.wap.multipart.mixed", "application/vnd.wap.multipart.related",
+		"application/xml", "text/xml", "text/plain", "application/signed-exchange", "multipart/mixed",
+	}
+	// How types begin that those of feature phones list, of which each lists others
+	// (WAP-248, UAProf; MIDP 2.0; OMA Download; Symbian's and UP.Browser's source and logs).
+	phoneTypes = []string{
+		"text/vnd.wap.", "application/vnd.wap.", "text/vnd.sun.j2me.", "application/vnd.oma.d", "application/vnd.rim.",
+		"application/vnd.phonecom.", "application/x-obml", "text/x-hdml",
 	}
 	officeTypes = []string{
 		"application/x-ms-application", "application/xaml+xml", "application/x-ms-xbap",
