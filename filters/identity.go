@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 const requestedWith = "X-Requested-With"
@@ -32,12 +33,14 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 	return sorted(log, n)
 }
 
-// scriptWord returns the line that is one of scriptWords, whatever an app adds
-// in others, or "".
+// scriptWord returns the one of scriptWords that a line says, whatever an app adds
+// in others, or "". Scripts that set the field twice say it twice (Fetch standard,
+// "combine").
 func scriptWord(lines []string) string {
 	for _, line := range lines {
-		if slices.Contains(scriptWords[:], line) {
-			return line
+		word, again, twice := strings.Cut(line, ", ")
+		if slices.Contains(scriptWords[:], word) && (!twice || again == word) {
+			return word
 		}
 	}
 	return ""

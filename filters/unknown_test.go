@@ -122,7 +122,7 @@ func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
 
 // A WebView adds its app's package name even if the page's script set the field.
 func TestScriptsWordStandsBesideAnApps(t *testing.T) {
-	for _, lines := range [][]string{{"XMLHttpRequest", "com.example.app"}, {"com.example.app", "XMLHttpRequest"}} {
+	for _, lines := range [][]string{{"XMLHttpRequest", "com.example.app"}, {"com.example.app", "XMLHttpRequest"}, {"com.example.app", "XMLHttpRequest, XMLHttpRequest"}} {
 		m := scriptRequest("X-Requested-With", lines[0], "X-Requested-With", lines[1])
 		clean(m)
 		if got := m.Request.Header["X-Requested-With"]; !slices.Equal(got, []string{"XMLHttpRequest"}) {
