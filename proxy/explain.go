@@ -1,19 +1,21 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 
 	"guise/cache"
 	"guise/filters"
 	"guise/proxy/gate"
+	"guise/proxy/wire"
 )
 
 // An Explanation says what would happen to a request.
 type Explanation struct {
 	Blocked string           // why it would be refused, in a sentence; "" if it would be sent
 	Changes []filters.Change // edits, in the order they are made
-	Sent    *http.Request    // the request as the cache or the origin would see it; nil if blocked
+	Head    string           // the request's head as the origin would see it; "" if blocked
 	Order   []string         // names of its fields in the order and case they are sent
 }
 
@@ -32,13 +34,39 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	defer a.close()
 
 	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}, connection: new(connection)}}
+	if r.Method == http.MethodTrace {
+		return Explanation{Blocked: traceRefused.detail}, nil
+	}
 	for _, step := range a.beforeScrub() {
 		var refused *failure
 		if r, refused = step(e, r); refused != nil {
-			return Explanation{Blocked: refused.detail}, nil
+			return Explanation{Blocked: cmp.Or(refused.detail, "The proxy answers it itself.")}, nil
 		}
 	}
 	m := a.filters.Read(r, client)
 	changes := a.filters.Onward(m, a.filters.Request(m, nil))
-	return Explanation{Changes: changes, Sent: m.Request, Order: a.filters.FieldOrder(m)}, nil
+	changes = a.filters.Trailer(m, m.Request.Trailer, changes)
+	if o.Cache.Sharing != cache.Shared {
+		changes = withoutValidators(m, changes)
+	}
+	order := a.filters.FieldOrder(m)
+	head, err := wire.Head(m.Request.WithContext(wire.WithFieldOrder(m.Request.Context(), order)))
+	return Explanation{Changes: changes, Head: head, Order: order}, err
+}
+
+// withoutValidators takes from m what the cache does not send on unless the site
+// knows the client anyway (cache/README.md, "Own validators"), and appends that to
+// log.
+func withoutValidators(m *filters.Message, log []filters.Change) []filters.Change {
+	h := m.Request.Header
+	if m.Visit.Personal || len(h["Cookie"])+len(h["Authorization"]) > 0 || m.Request.Method != http.MethodGet && m.Request.Method != http.MethodHead {
+		return log
+	}
+	for _, name := range [...]string{"If-Modified-Since", "If-None-Match", "If-Range"} {
+		if _, there := h[name]; there {
+			delete(h, name)
+			log = append(log, filters.Change{Field: name, Did: filters.Removed, Why: "answered here: a validator may be one visitor's"})
+		}
+	}
+	return log
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -16,12 +15,14 @@ import (
 	"guise/proxy"
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
+	"guise/proxy/wire"
 )
 
 func newExplainCommand(p *program) *cobra.Command {
 	var fields []string
 	var client string
 	var r *http.Request
+	var malformed *wire.ProtocolError
 	cmd := &cobra.Command{
 		Use:   "explain [METHOD] URL",
 		Short: "Say what would be done to a request, without sending it",
@@ -32,7 +33,7 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
   guise explain -H 'User-Agent: curl/8' -H 'X-Forwarded-For: 192.0.2.7' http://example.com/
   guise explain --config guise.yaml POST http://example.com/form`,
 		Args: func(_ *cobra.Command, args []string) (err error) {
-			if r, err = parseRequest(args, fields); err != nil {
+			if r, err = parseRequest(args, fields); err != nil && !errors.As(err, &malformed) {
 				return err
 			}
 			_, err = netip.ParseAddr(client)
@@ -42,6 +43,10 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
 			c, err := p.load()
 			if err != nil {
 				return err
+			}
+			if malformed != nil {
+				fmt.Fprintf(p.stdout, "refused: %s\n", malformed.What)
+				return nil
 			}
 			o := proxyOptions(c, p.stderr)
 			if r.Method == http.MethodConnect {
@@ -72,7 +77,7 @@ func inspected(o proxy.Options, r *http.Request) bool {
 }
 
 // parseRequest returns the request that a client would send for the command's
-// arguments.
+// arguments, as the proxy would read it.
 func parseRequest(args, fields []string) (*http.Request, error) {
 	method, rest := http.MethodGet, args
 	if len(args) == 2 {
@@ -89,10 +94,11 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("want an absolute URL, such as http://example.com/")
 	}
-	r, err := http.NewRequest(method, target, nil)
-	if err != nil {
-		return nil, errors.New("the method or URL is malformed")
+	if method == http.MethodConnect {
+		return http.NewRequest(method, target, nil)
 	}
+	u.Fragment, u.RawFragment = "", "" // no client sends it
+	lines := []string{method + " " + u.String() + " HTTP/1.1", "Host: " + u.Host}
 	for _, f := range fields {
 		name, value, ok := strings.Cut(f, ":")
 		if !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
@@ -101,13 +107,9 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 		if strings.EqualFold(name, "Host") {
 			continue // the URL's authority is sent, whatever Host says (RFC 9112 §3.2.2)
 		}
-		r.Header.Add(name, strings.TrimSpace(value))
+		lines = append(lines, name+": "+strings.TrimSpace(value))
 	}
-	if method == http.MethodConnect {
-		return r, nil
-	}
-	r.RequestURI = target
-	return r, nil
+	return wire.ParseHead(strings.Join(lines, "\r\n") + "\r\n")
 }
 
 func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) error {
@@ -127,7 +129,10 @@ func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) e
 		fmt.Fprintf(table, "%s\t%s\t%s\n", visible(spelled(change.Field, e.Order)), actionNames[change.Did], visible(change.Why))
 	}
 	table.Flush()
-	fmt.Fprintf(p.stdout, "\nThe site gets:\n\n%s", head(e))
+	fmt.Fprintf(p.stdout, "\nThe site gets:\n\n")
+	for line := range strings.Lines(e.Head) {
+		fmt.Fprintf(p.stdout, "  %s\n", visible(strings.TrimSuffix(line, "\r\n")))
+	}
 	return nil
 }
 
@@ -147,44 +152,6 @@ var actionNames = map[filters.Action]string{
 	filters.Added:     "added",
 	filters.Reduced:   "reduced",
 	filters.Restored:  "restored",
-}
-
-// head returns e's request head in the order and case of the wire, one field
-// a line.
-func head(e proxy.Explanation) string {
-	var b strings.Builder
-	r := e.Sent
-	path := r.URL.RequestURI()
-	fmt.Fprintf(&b, "  %s %s HTTP/1.1\n", visible(r.Method), visible(path))
-	fields := r.Header.Clone()
-	fields["Host"] = []string{r.URL.Host}
-	order := slices.Clone(e.Order)
-	if !slices.ContainsFunc(order, func(name string) bool { return strings.EqualFold(name, "Host") }) {
-		order = append([]string{"Host"}, order...)
-	}
-	write := func(name string) {
-		key := http.CanonicalHeaderKey(name)
-		values := fields[key]
-		if values == nil && key == "Connection" {
-			values = []string{"keep-alive"} // the wire adds it where the persona lists it
-		}
-		for _, value := range values {
-			fmt.Fprintf(&b, "  %s: %s\n", visible(name), visible(value))
-		}
-		delete(fields, key)
-	}
-	for _, name := range order {
-		write(name)
-	}
-	var rest []string
-	for name := range fields {
-		rest = append(rest, name)
-	}
-	slices.Sort(rest)
-	for _, name := range rest {
-		write(name)
-	}
-	return b.String()
 }
 
 // explainTunnel says what becomes of a request that guise cannot read.
