@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -162,9 +161,16 @@ func (b *decodedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// A codingError says that a body does not decode.
+type codingError struct{ err error }
+
+func (e *codingError) Error() string { return "decode content coding: " + e.err.Error() }
+func (e *codingError) Unwrap() error { return e.err }
+
 func (b *decodedBody) fail(err error) error {
-	b.exchange.broken.Store(true)
-	return fmt.Errorf("decode content coding: %w", err)
+	err = &codingError{err}
+	b.exchange.broken.note(err)
+	return err
 }
 
 func (b *decodedBody) Close() error {

@@ -47,7 +47,7 @@ type exchange struct {
 	interim sync.Mutex // held while a 1xx is written
 	final   bool       // the final response is known; guarded by interim
 
-	broken  atomic.Bool    // the response body ended with an error
+	broken  breakage       // of the response body
 	upgrade *wire.Upgraded // the origin's side after a 101
 }
 
@@ -242,11 +242,26 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 	return resp
 }
 
+// A breakage is the error that a response's body ended with. It is safe for
+// concurrent use.
+type breakage struct{ err atomic.Pointer[error] }
+
+// note keeps err if it is the first.
+func (b *breakage) note(err error) { b.err.CompareAndSwap(nil, &err) }
+
+// cause returns what was noted, nil for nothing.
+func (b *breakage) cause() error {
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // A responseBody notes whether it broke off: goproxy would end the response
 // as if it were whole.
 type responseBody struct {
 	io.ReadCloser
-	broken *atomic.Bool
+	broken *breakage
 	ctx    context.Context
 	use    *gate.Use
 }
@@ -257,7 +272,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		err = over
 	}
 	if err != nil && err != io.EOF {
-		b.broken.Store(true)
+		b.broken.note(err)
 	}
 	return n, err
 }
@@ -272,7 +287,7 @@ type storedBody struct {
 func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.stored.WriteTo(w)
 	if err != nil {
-		b.broken.Store(true)
+		b.broken.note(err)
 	}
 	return n, err
 }

@@ -168,6 +168,8 @@ func wireFault(err error) (failure, bool) {
 		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
 	case errors.Is(err, wire.ErrIncomplete):
 		return failure{status: 502, kind: "http_response_incomplete", title: "Incomplete response", detail: "The origin's answer broke off before its body."}, true
+	case is[*codingError](err):
+		return failure{status: 502, kind: "http_response_content_coding", title: "Damaged response", detail: "The origin's answer does not decode."}, true
 	case errors.Is(err, wire.ErrWriteTimeout):
 		return failure{status: 504, kind: "connection_write_timeout", title: "Connection stalled", detail: "The origin did not take the request in time."}, true
 	case errors.Is(err, wire.ErrResponseTimeout):
@@ -262,12 +264,23 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 
 // write sends the failure on w, for answers that bypass the pipeline.
 func (f failure) write(w http.ResponseWriter, r *http.Request) {
-	resp := f.response(r, wantsHTML(r))
+	writeAnswer(w, f.response(r, wantsHTML(r)))
+}
+
+// writeAnswer writes an answer of guise's own on w.
+func writeAnswer(w http.ResponseWriter, resp *http.Response) {
 	for name, values := range resp.Header {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(resp.StatusCode)
 	io.Copy(w, resp.Body)
+}
+
+// withdraw takes back what was written on w, if the client has seen nothing of it
+// yet, and reports whether it could. HTTP/2 cannot: both ends count on each head.
+func withdraw(w http.ResponseWriter) bool {
+	writer, ok := w.(interface{ Withdraw() bool })
+	return ok && writer.Withdraw()
 }
 
 // wantsHTML reports whether a person will look at the answer to r.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guise/proxy/telemetry"
 )
 
 // TestUpstreamFaultsAreNamed expects of every fault upstream its own status
@@ -66,6 +68,42 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 				t.Errorf("not a page: %q", body)
 			}
 		})
+	}
+}
+
+// TestFaultsBehindTheHeadAreNamedWhileTheyCanBe: what breaks off when the client has
+// not seen a byte of it is answered like what breaks off before its head. Heads wait
+// for their bodies, but not for long, so there are several tries.
+func TestFaultsBehindTheHeadAreNamedWhileTheyCanBe(t *testing.T) {
+	for name, c := range map[string]struct{ raw, kind string }{
+		"reset":     {"Content-Length: 10\r\n\r\n", "connection_terminated"},
+		"closed":    {"Content-Length: 10\r\n\r\n", "http_response_incomplete"},
+		"no chunk":  {"Transfer-Encoding: chunked\r\n\r\n", "http_response_incomplete"},
+		"bad chunk": {"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "http_protocol_error"},
+		"not gzip":  {"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain", "http_response_content_coding"},
+		"cut gzip":  {"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "http_response_incomplete"},
+	} {
+		for _, version := range []string{"1.1", "1.0"} {
+			t.Run(name+" "+version, func(t *testing.T) {
+				o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+					http.ReadRequest(r)
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+c.raw)
+					if name == "reset" {
+						conn.(*net.TCPConn).SetLinger(0)
+					}
+				})
+				proxy := serveProxy(t, func(o *Options) { o.Metrics = telemetry.New() })
+				request := "GET http://" + o.address + "/ HTTP/" + version + "\r\nHost: x\r\nConnection: "
+				raw, answers := request+"keep-alive\r\n\r\n"+request+"close\r\n\r\n", 2
+				for range 50 {
+					got, _ := exchangeRaw(t, proxy, raw)
+					if strings.Count(got, "HTTP/1.1 502 ") == answers && strings.Count(got, "\r\nProxy-Status: guise;error="+c.kind+"\r\n") == answers {
+						return
+					}
+				}
+				t.Error("nobody was told")
+			})
+		}
 	}
 }
 

@@ -63,6 +63,15 @@ func (o *observation) WriteHeader(status int) {
 	o.ResponseWriter.WriteHeader(status)
 }
 
+// Withdraw takes back what was written, if it can.
+func (o *observation) Withdraw() bool {
+	if !withdraw(o.ResponseWriter) {
+		return false
+	}
+	o.status, o.down = 0, 0
+	return true
+}
+
 func (o *observation) Write(b []byte) (int, error) {
 	n, err := o.ResponseWriter.Write(b)
 	o.down += int64(n)

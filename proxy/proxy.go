@@ -180,8 +180,8 @@ func (p *Proxy) addresses() []netip.AddrPort {
 	return slices.Clip(p.listening)
 }
 
-// ServeHTTP carries one request. It is for [wire.Server]: a broken response
-// ends in a panic with [http.ErrAbortHandler].
+// ServeHTTP carries one request. It is for [wire.Server]: a response that breaks
+// off before the client's eyes ends in a panic with [http.ErrAbortHandler].
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
 	c := connectionOf(r.Context())
@@ -236,8 +236,11 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 
 func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
 	e := a.serve(w, r, v)
+	broken := e.broken.cause()
 	switch {
-	case e.broken.Load():
+	case broken != nil && withdraw(w):
+		writeAnswer(w, failureOf(broken).response(r, e.html))
+	case broken != nil:
 		panic(http.ErrAbortHandler) // never pass a part for the whole
 	case e.upgrade != nil:
 		p.upgraded(a, e)

@@ -54,6 +54,7 @@ type responseWriter struct {
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
+	asked       bool // for that, by the client
 	armed       bool // the timer runs
 	hijacked    bool
 	done        bool
@@ -64,7 +65,8 @@ func (w *responseWriter) init(c *conn, r *http.Request, ctx *requestContext) {
 	// What keeps a connection of HTTP/1.0 open may be a field that a proxy of that
 	// age passed on from its own client, and does not know (RFC 9112 §9.3).
 	byProxy := r.ProtoMinor == 0 && r.URL.Host != ""
-	w.closeAfter = !persistent(r.Header, r.ProtoMinor) || byProxy
+	w.asked = !persistent(r.Header, r.ProtoMinor) || byProxy
+	w.closeAfter = w.asked
 }
 
 var (
@@ -340,6 +342,22 @@ func (w *responseWriter) finish() bool {
 		return w.flush() == nil
 	}
 	return w.send(nil, trailerSection(w.header, w.trailers)) == nil
+}
+
+// Withdraw takes back a response of which nothing was sent yet, so that another
+// can be written in its place, and reports whether it could.
+func (w *responseWriter) Withdraw() bool {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.framed || w.hijacked || w.done || w.err != nil {
+		return false
+	}
+	w.free()
+	*w = responseWriter{
+		c: w.c, r: w.r, ctx: w.ctx, body: w.body, length: -1,
+		awaited: w.awaited, asked: w.asked, closeAfter: w.asked,
+	}
+	return true
 }
 
 // abandon gives the response up where it is.

@@ -162,6 +162,24 @@ func TestResponseBytes(t *testing.T) {
 				panic(err)
 			}
 		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{"withdrawn", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			w.Header().Set("Connection", "close")
+			io.WriteString(w, "hello")
+			if !w.(*responseWriter).Withdraw() {
+				panic("too late")
+			}
+			w.Header().Set("A", "b")
+			w.WriteHeader(502)
+			io.WriteString(w, "no")
+		}, "+HTTP/1.1 502 Bad Gateway\r\nA: b\r\nContent-Length: 2\r\n\r\nno"},
+		{"withdrawn too late", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			w.(http.Flusher).Flush()
+			if w.(*responseWriter).Withdraw() {
+				io.WriteString(w, "another")
+			}
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"},
 		{"panic before a byte", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "hello")
 			panic(http.ErrAbortHandler)

@@ -329,7 +329,7 @@ func (c *conn) serveOne() bool {
 	}
 	bodyRead := x.w.body == nil || x.body.drain() // r.Body may be the handler's by now
 	if x.w.closeAfter || !bodyRead {
-		unasked := persistent(r.Header, r.ProtoMinor) && !c.srv.closing.Load()
+		unasked := !x.w.asked && !c.srv.closing.Load()
 		c.close(!bodyRead || c.br.Buffered() > 0 || unasked)
 		return false
 	}
