@@ -4,17 +4,20 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
 
-// A machine knows the addresses of this machine's interfaces. Asking the
-// system costs more than a connection to a neighbour does, so the answer is
-// kept for a moment. It is safe for concurrent use.
+// A machine knows the addresses of this machine: those of its interfaces, and the
+// networks that its routes make its own. Asking the system costs more than a
+// connection to a neighbour does, so the answer is kept for a moment. It is safe
+// for concurrent use.
 type machine struct {
 	mu      sync.Mutex
 	asked   time.Time
 	current map[netip.Addr]bool
+	routed  []netip.Prefix // of more than one address
 }
 
 // machineFresh is how long an answer is good for: addresses change when a
@@ -27,10 +30,21 @@ func (m *machine) has(addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.current == nil || time.Since(m.asked) > machineFresh {
-		m.current = interfaceAddresses()
-		m.asked = time.Now()
+		m.ask()
 	}
-	return m.current[addr]
+	return m.current[addr] || slices.ContainsFunc(m.routed, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// ask asks the system; m.mu is held.
+func (m *machine) ask() {
+	m.asked, m.current, m.routed = time.Now(), interfaceAddresses(), nil
+	for _, network := range localRoutes() {
+		if network.IsSingleIP() {
+			m.current[network.Addr()] = true
+		} else {
+			m.routed = append(m.routed, network)
+		}
+	}
 }
 
 func interfaceAddresses() map[netip.Addr]bool {
