@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -80,35 +81,50 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// silence is how long the name servers may take before they are asked for IPv4
-// addresses alone as well.
-const silence = 500 * time.Millisecond
+// silence6 and silence4 are how long the name servers may take before they are asked
+// for the addresses of one kind alone as well. Those of IPv6 lead nowhere from many
+// a place, so others are worth a longer wait.
+const (
+	silence6 = 500 * time.Millisecond // then IPv4 will do
+	silence4 = 2 * time.Second        // then IPv6 has to
+)
 
 // lookUp asks for the addresses of name. Some name servers never answer what they
-// are asked about IPv6 (RFC 4074 §4.1), and whoever waits for both answers gets
-// none: then that about IPv4 has to do.
+// are asked about one kind (RFC 4074 §4.1, where it is IPv6), and whoever waits for
+// both answers gets none: then the other has to do.
 func (e *Egress) lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var four []netip.Addr
-	asked := make(chan struct{})
-	alone := time.AfterFunc(silence, func() {
-		defer close(asked)
-		if addrs, err := e.resolver.LookupNetIP(ctx, "ip4", name); err == nil {
-			four = addrs
-			cancel()
+	var mu sync.Mutex
+	var some []netip.Addr // of one kind; guarded by mu
+	alone := func(network string, after time.Duration) (wait func()) {
+		asked := make(chan struct{})
+		timer := time.AfterFunc(after, func() {
+			defer close(asked)
+			addrs, err := e.resolver.LookupNetIP(ctx, network, name)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if some == nil {
+				some = addrs
+				cancel()
+			}
+		})
+		return func() {
+			if !timer.Stop() {
+				<-asked
+			}
 		}
-	})
+	}
+	four, six := alone("ip4", silence6), alone("ip6", silence4)
 	addrs, err := e.resolver.LookupNetIP(ctx, "ip", name)
-	if alone.Stop() {
-		return addrs, err
-	}
-	if err == nil {
-		cancel()
-	}
-	<-asked
-	if err != nil && len(four) > 0 {
-		return four, nil
+	cancel()
+	four()
+	six()
+	if err != nil && some != nil {
+		return some, nil
 	}
 	return addrs, err
 }

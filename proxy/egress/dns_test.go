@@ -23,8 +23,11 @@ type nameServer struct {
 	asked map[string]bool
 }
 
-// aboutIPv6Silent is a name about which it answers one of two questions.
-const aboutIPv6Silent = "silent6.example"
+// silent are the questions that it does not answer.
+var silent = map[string]dnsmessage.Type{
+	"silent4.example.": dnsmessage.TypeA,
+	"silent6.example.": dnsmessage.TypeAAAA,
+}
 
 func startNameServer(t *testing.T, answer func(name string, turn int) ([]netip.Addr, dnsmessage.RCode)) *nameServer {
 	t.Helper()
@@ -75,7 +78,7 @@ func (s *nameServer) reply(question []byte) []byte {
 	}
 	q := m.Questions[0]
 	name := q.Name.String()
-	if name == aboutIPv6Silent+"." && q.Type == dnsmessage.TypeAAAA {
+	if silent[name] == q.Type {
 		return nil
 	}
 	s.mu.Lock()
