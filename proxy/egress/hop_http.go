@@ -3,8 +3,10 @@ package egress
 import (
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Limits of an upstream proxy's answer to CONNECT.
@@ -39,6 +41,8 @@ func (h *hop) httpConnect(conn net.Conn, t Target) error {
 			continue
 		case status/100 == 2:
 			return nil
+		case status == http.StatusGatewayTimeout: // the destination's fault
+			return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ETIMEDOUT}
 		}
 		return &hopAnswer{"it answered CONNECT with " + strconv.Itoa(status)}
 	}

@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -128,8 +127,8 @@ func socksFailure(reply byte) error {
 		return destination(syscall.EHOSTUNREACH)
 	case 5:
 		return destination(syscall.ECONNREFUSED)
-	case 6:
-		return destination(errors.New("time to live expired"))
+	case 6: // "TTL expired", which servers say of a destination that does not answer
+		return destination(syscall.ETIMEDOUT)
 	}
 	return &hopAnswer{"it failed to connect"}
 }

@@ -70,6 +70,17 @@ func answer(text string) func(net.Conn) {
 	}
 }
 
+// TestHopsTellOfSilentDestinations: that one does not answer is not the hop's fault.
+func TestHopsTellOfSilentDestinations(t *testing.T) {
+	p := startPeer(t, answer("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n"))
+	e := newTestEgress(t, Options{Chain: p.chain("http", "")})
+	_, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: 443})
+	var timeout net.Error
+	if errors.As(err, new(*HopError)) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%v, want a timeout", err)
+	}
+}
+
 // noLookups fails the test if a name is looked up on this side of a chain.
 func noLookups(t *testing.T) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -365,6 +376,7 @@ func TestSOCKSHopFailures(t *testing.T) {
 		{"network unreachable", "", [][]byte{greet, ok, ask, {5, 3, 0, 1}}, syscall.ENETUNREACH},
 		{"host unreachable", "", [][]byte{greet, ok, ask, {5, 4, 0, 1}}, syscall.EHOSTUNREACH},
 		{"refused", "", [][]byte{greet, ok, ask, {5, 5, 0, 1}}, syscall.ECONNREFUSED},
+		{"does not answer", "", [][]byte{greet, ok, ask, {5, 6, 0, 1}}, syscall.ETIMEDOUT},
 		{"command", "", [][]byte{greet, ok, ask, {5, 7, 0, 1}}, nil},
 		{"unknown reply", "", [][]byte{greet, ok, ask, {5, 99, 0, 1}}, nil},
 		{"unknown address type", "", [][]byte{greet, ok, ask, {5, 0, 0, 9}}, nil},
