@@ -264,3 +264,36 @@ func TestSocketActivation(t *testing.T) {
 		}
 	}
 }
+
+// TestOutlivesItsReader: whoever read its messages may be gone, as a log's
+// collector or tee at Ctrl-C; what is running goes on all the same.
+func TestOutlivesItsReader(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0")
+	cmd.Stderr = writer
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	writer.Close()
+	reader.SetReadDeadline(time.Now().Add(patience))
+	var at string
+	for lines := bufio.NewScanner(reader); lines.Scan() && lines.Text() != ""; {
+		if m := regexp.MustCompile(`listening on ([^ ]+:\d+)`).FindStringSubmatch(lines.Text()); m != nil {
+			at = m[1]
+		}
+	}
+	reader.Close()
+	cmd.Process.Signal(syscall.SIGHUP) // it says that it has reloaded
+	if err := askOnce(at); err != nil {
+		t.Error(err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM) // and that it stops
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}

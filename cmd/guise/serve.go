@@ -82,6 +82,9 @@ func (p *program) serve(ctx context.Context) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, append(handoverSignals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)...)
 	defer signal.Stop(signals)
+	// Who reads standard error may end first, as tee does at Ctrl-C: the next
+	// message must not end what is running.
+	signal.Ignore(syscall.SIGPIPE)
 
 	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
