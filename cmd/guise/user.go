@@ -92,15 +92,23 @@ func readPassword(in *os.File, prompt io.Writer) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
+	// Raw, Ctrl-C comes as what was typed: as a signal, it would end the program and
+	// leave a terminal that shows nothing of what is typed.
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	defer term.Restore(fd, before)
+	terminal := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, prompt}, "")
 	var typed [2]string
 	for i, ask := range []string{"Password: ", "Again: "} {
-		fmt.Fprint(prompt, ask)
-		b, err := term.ReadPassword(fd)
-		fmt.Fprintln(prompt)
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
+		if typed[i], err = terminal.ReadPassword(ask); err != nil {
+			fmt.Fprint(prompt, "\r\n")
+			return "", errors.New("no password was typed")
 		}
-		typed[i] = string(b)
 	}
 	if typed[0] != typed[1] {
 		return "", errors.New("the two passwords differ")
