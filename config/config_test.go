@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"flag"
 	"net/netip"
 	"os"
@@ -13,9 +14,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// load writes text to a file of that name in a fresh folder and loads it.
+// load writes text to a file of that name in a fresh folder and loads it; "" is no
+// file.
 func load(t *testing.T, name, text string, environ, sets []string) (*Config, Problems) {
 	t.Helper()
+	if text == "" {
+		return Load("", environ, sets)
+	}
 	file := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -269,14 +274,15 @@ func TestUnusableFiles(t *testing.T) {
 	if err := os.WriteFile(large, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	odd := filepath.Join(folder, "guise.ini")
-	if err := os.WriteFile(odd, nil, 0o600); err != nil {
+	odd, empty := filepath.Join(folder, "guise.ini"), filepath.Join(folder, "empty.yaml")
+	if err := errors.Join(os.WriteFile(odd, []byte("x"), 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
 		filepath.Join(folder, "none.yaml"): ":1: file: does not exist\n",
 		folder:                             ":1: file: cannot be read: is a directory\n",
 		large:                              ":1: file: larger than 1 MiB\n",
+		empty:                              ":1: file: is empty\n",
 		odd:                                ":1: file: unknown extension; use .yaml, .toml or .json\n",
 	} {
 		_, problems := Load(file, nil, nil)

@@ -61,6 +61,10 @@ func readFile(file string) ([]byte, error) {
 		return nil, unreadable(err)
 	case len(data) > maxFile:
 		return nil, errors.New("larger than 1 MiB")
+	case len(bytes.TrimSpace(data)) == 0:
+		// Somebody is about to write it, the disk is full, or it is a pipe that was
+		// read before: nobody means the defaults, which may be less strict.
+		return nil, errors.New("is empty")
 	}
 	return data, nil
 }

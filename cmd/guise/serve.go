@@ -224,12 +224,7 @@ func (s *server) close() {
 // reload takes the configuration as it is now, whole or not at all.
 func (s *server) reload() {
 	before := len(s.listeners.open)
-	empty := isEmpty(s.file)
 	c, err := s.load(checkFiles, checkRules)
-	if empty || isEmpty(s.file) {
-		// Somebody is about to write it, or the disk is full: nobody means the defaults.
-		err = invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is empty"}}}
-	}
 	if err == nil {
 		err = s.admin.change(c.Admin, func() error {
 			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })

@@ -127,9 +127,3 @@ func fingerprint(file string) []byte {
 	}
 	return h.Sum(nil)
 }
-
-// isEmpty reports whether file is a regular one with nothing in it.
-func isEmpty(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular() && info.Size() == 0
-}
