@@ -94,7 +94,7 @@ func (a *AdminAddress) UnmarshalText(text []byte) error {
 	if err := at.UnmarshalText(text); err != nil {
 		return err
 	}
-	if !at.IP.IsLoopback() && !at.IP.IsPrivate() {
+	if !at.IP.IsValid() || reachesStrangers(netip.PrefixFrom(at.IP, at.IP.BitLen())) {
 		return fmt.Errorf("%s can be reached by strangers; write a loopback or private address, or unix:PATH", quote(s))
 	}
 	*a = AdminAddress(at.String())
@@ -199,8 +199,9 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 }
 
 // hostProfile maps what people type (case, full-width forms) and refuses
-// what no DNS name can be; underscores occur in real names.
-var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false))
+// what no DNS name can be; real names have underscores, and hyphens in the third
+// and fourth place.
+var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
 func parsePattern(s string) (string, error) {
 	if strings.Contains(s, "://") || strings.ContainsAny(s, "/?#@") {

@@ -390,7 +390,7 @@ func TestPatterns(t *testing.T) {
 	for text, want := range map[string]Pattern{
 		"bank.example": "bank.example", "*.Bank.Example": "*.bank.example", "bank.example.": "bank.example",
 		"bücher.example": "xn--bcher-kva.example", "_dmarc.example": "_dmarc.example", "192.0.2.1": "192.0.2.1", "[2001:DB8::1]": "2001:db8::1",
-		"localhost": "localhost", "*.com": "*.com",
+		"localhost": "localhost", "*.com": "*.com", "r3---sn-4g5e.example": "r3---sn-4g5e.example",
 	} {
 		var p Pattern
 		if err := p.UnmarshalText([]byte(text)); err != nil || p != want {
@@ -401,6 +401,21 @@ func TestPatterns(t *testing.T) {
 		var p Pattern
 		if err := p.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was accepted as %q", text, p)
+		}
+	}
+}
+
+// TestAdminIsNotForStrangers: what access.networks may hold without a password, the
+// operator's listener may be at.
+func TestAdminIsNotForStrangers(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"": true, "127.0.0.1:9118": true, "[::1]:9118": true, "10.1.2.3:9118": true, "[fd00::1]:9118": true,
+		"100.64.0.1:9118": true, "169.254.0.1:9118": true, "[fe80::1%eth0]:9118": true, "unix:/run/admin": true,
+		":9118": false, "0.0.0.0:9118": false, "[::]:9118": false, "192.0.2.1:9118": false, "[2001:db8::1]:9118": false, "unix:": false, "localhost:9118": false,
+	} {
+		var a AdminAddress
+		if err := a.UnmarshalText([]byte(text)); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

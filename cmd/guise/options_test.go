@@ -201,7 +201,7 @@ func TestWhatIsAcceptedWorks(t *testing.T) {
 	hosts := []string{
 		"a.example", "A.Example.", "*.a.example", "*.com", "localhost", "_dmarc.a.example", "xn--bcher-kva.example", "b\u00fccher.example",
 		"*.b\u00fccher.example", "192.0.2.1", "10.1", "0x7f.1", "1.2.3.4.5", "[2001:db8::1]", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%lo",
-		"a..b", "-a.b", "a-.b", "a_b", "xn--a", "xn--.example", "\uff11\uff12\uff17.\uff10.0.1", "a\u3002b", "a b", "*", "*.", "*.*.a", "10.0.0.0/8", "::/0", "fd00::/8",
+		"a..b", "-a.b", "a-.b", "a_b", "r3---sn-4g5e.example", "ab--c.example", "xn--a", "xn--.example", "\uff11\uff12\uff17.\uff10.0.1", "a\u3002b", "a b", "*", "*.", "*.*.a", "10.0.0.0/8", "::/0", "fd00::/8",
 		"::ffff:10.0.0.0/104", "a/8", "0.0.0.0/0", "a.1", "a.0x1", "a.x1", "1a", "\u2160", "\u00df.example", "a\u200db.example",
 	}
 	sets := []string{
