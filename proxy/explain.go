@@ -33,6 +33,9 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	}
 	defer a.close()
 
+	if r.Method == http.MethodTrace {
+		return Explanation{Blocked: traceRefused.detail}, nil
+	}
 	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}, connection: new(connection)}}
 	if r.Method == http.MethodTrace {
 		return Explanation{Blocked: traceRefused.detail}, nil

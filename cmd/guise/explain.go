@@ -36,8 +36,10 @@ why the request would be refused. Nothing is sent, and no name is looked up.`,
 			if r, err = parseRequest(args, fields); err != nil && !errors.As(err, &malformed) {
 				return err
 			}
-			_, err = netip.ParseAddr(client)
-			return err
+			if _, err = netip.ParseAddr(client); err != nil {
+				return fmt.Errorf("--client %q is not an IP address", client)
+			}
+			return nil
 		},
 		RunE: work(func(*cobra.Command, []string) error {
 			c, err := p.load()
@@ -175,10 +177,14 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
 		return nil
 	}
+	whose := "guise's address"
+	if len(o.Egress.Chain) > 0 {
+		whose = "the address of the proxy in upstream.chain"
+	}
 	fmt.Fprintf(p.stdout, `The browser opens a tunnel to %s and encrypts what it sends.
-The site sees guise's address instead of yours. Headers, cookies and the URL
-inside the tunnel are not changed: guise cannot read them.
-`, target)
+The site sees %s. Headers, cookies and the URL inside the tunnel are not
+changed: guise cannot read them.
+`, target, whose)
 	return nil
 }
 
