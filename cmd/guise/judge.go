@@ -110,7 +110,7 @@ func (f judgeFlags) check(p *program) error {
 func (p *program) serveOrigin(ctx context.Context, address string) error {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return fmt.Errorf("--listen %s: %v", address, systemError(err)) // not wrapped: report's advice is for proxies
 	}
 	o := new(judge.Origin)
 	defer context.AfterFunc(ctx, func() { o.Close() })()
@@ -140,7 +140,7 @@ func (p *program) judge(ctx context.Context, f judgeFlags) error {
 	}
 	ln, err := net.Listen("tcp", at)
 	if err != nil {
-		return err
+		return fmt.Errorf("--origin %s: %v", at, systemError(err))
 	}
 	origin := netip.MustParseAddrPort(ln.Addr().String())
 	var inside insideJudge

@@ -255,6 +255,9 @@ func listen(at config.Address, given *stock) (*listener, error) {
 		network = "tcp4" // net.Listen would take IPv6 in as well
 	}
 	l, err := listening.Listen(context.Background(), network, at.String())
+	if errors.Is(err, syscall.EACCES) && at.Port < 1024 {
+		return nil, fmt.Errorf("listen on %s: %w; only root opens ports below 1024, or systemd for guise (scripts/systemd/guise.socket)", at, systemError(err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", at, systemError(err))
 	}
