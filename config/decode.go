@@ -231,14 +231,21 @@ func setScalar(n *node, v reflect.Value) error {
 	}
 	switch v.Kind() {
 	case reflect.Bool:
-		if n.kind != boolean && (n.kind != loose || n.text != "true" && n.text != "false") {
+		right := n.text == "true" || n.text == "false"
+		if n.kind == text && right {
+			return fmt.Errorf("is text; write %s without quotes", n.text)
+		}
+		if n.kind != boolean && (n.kind != loose || !right) {
 			return fmt.Errorf("want true or false, not %s", quote(n.text))
 		}
 		// YAML spells true in three cases, the first letter tells.
 		v.SetBool(n.text[0] == 't' || n.text[0] == 'T')
 	case reflect.Int:
 		i, err := strconv.Atoi(n.text)
-		if err != nil || n.kind == text {
+		if n.kind == text && err == nil {
+			return fmt.Errorf("is text; write %s without quotes", n.text)
+		}
+		if err != nil {
 			return fmt.Errorf("want a whole number, not %s", quote(n.text))
 		}
 		v.SetInt(int64(i))

@@ -73,11 +73,15 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10) + "B"
 }
 
-// longest is more than anybody waits. Far beyond, moments that lie so long ahead
-// cannot be told from those that are over.
-const longest = Duration(8760 * time.Hour)
+// shortest is less than anything takes: a unit was mistaken for another. longest is
+// more than anybody waits. Far beyond, moments that lie so long ahead cannot be told
+// from those that are over.
+const (
+	shortest = Duration(time.Millisecond)
+	longest  = Duration(8760 * time.Hour)
+)
 
-// UnmarshalText accepts a positive number with a unit.
+// UnmarshalText accepts a positive number with a unit, 1ms to 8760h.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
 	if s != "" && strings.Trim(s, "0123456789.") == "" {
@@ -89,6 +93,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	if v <= 0 {
 		return fmt.Errorf("%s is not a positive length of time", quote(s))
+	}
+	if Duration(v) < shortest {
+		return fmt.Errorf("%s is over before anything happens; write 1ms at least", quote(s))
 	}
 	if Duration(v) > longest {
 		return fmt.Errorf("%s is longer than a year; write 8760h at most", quote(s))

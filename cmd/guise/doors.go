@@ -81,8 +81,13 @@ func checkDoor(l config.Listener) error {
 		return nil
 	}
 	if l.SelfSigned {
-		if _, err := os.Stat(l.Certificate); err != nil {
-			return nil // it will be made
+		if _, err := os.Stat(l.Certificate); err != nil { // it will be made
+			for _, file := range []string{l.Certificate, l.Key} {
+				if _, err := os.Stat(filepath.Dir(file)); err != nil {
+					return fmt.Errorf("make certificate: %w", err)
+				}
+			}
+			return nil
 		}
 	}
 	_, err := certs.Files(l.Certificate, l.Key)
