@@ -79,6 +79,21 @@ func heuristicallyCacheable(status int) bool {
 	return false
 }
 
+// ofOneRequest reports whether a status answers what one request held beside its
+// target, or how many there were: whatever its lifetime, it is no answer to another's.
+// Who asks for a range behind the end would otherwise have all others told that.
+func ofOneRequest(status int) bool {
+	switch status {
+	case 401, 407, 412, 416, 417: // RFC 9110 §15.5: its credentials, preconditions, range and expectation
+		return true
+	case 421, 425: // RFC 9110 §15.5.20, RFC 8470 §5.2: the connection that it came by, and when
+		return true
+	case 428, 429, 431, 511: // RFC 6585 §3 to §6: MUST NOT be stored
+		return true
+	}
+	return false
+}
+
 // understood reports whether this cache implements the caching rules of a
 // status code, as must-understand demands (RFC 9111 §5.2.2.3).
 func understood(status int) bool {

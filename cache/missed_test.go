@@ -62,3 +62,22 @@ func TestPartKeepsWhatTheWholeSaid(t *testing.T) {
 			{do: "GET /", give: "304", want: "200\n\na"}},
 	})
 }
+
+// What a status answers that was not the target is no answer to others (RFC 6585 §3 to
+// §6; RFC 9110 §15.5), whatever its lifetime.
+func TestAnswersToOneRequestAreNobodyElses(t *testing.T) {
+	for _, o := range []Options{shared, disguised, apart} {
+		table := map[string][]step{
+			"a range behind the end": {
+				{as: "a", do: "GET /\nRange: bytes=99-", give: "416\nCache-Control: max-age=60\nContent-Range: bytes */1\n\nno", want: "416"},
+				{as: "a", give: "200\nCache-Control: max-age=60\n\na", want: "200\n\na"}},
+			"credentials that were missing": {
+				{as: "a", give: "401\nCache-Control: max-age=60\n\nwho?", want: "401"},
+				{as: "a", do: "GET /\nAuthorization: Basic eA==", give: "200\n\na", want: "200\n\na"}},
+		}
+		for _, status := range []string{"407", "412", "416", "417", "421", "425", "428", "429", "431", "511"} {
+			table[status] = []step{{as: "a", give: status + "\nCache-Control: public, max-age=60\n\nno", want: status}, {as: "a", give: "200\n\na", want: "200\n\na"}}
+		}
+		play(t, o, table)
+	}
+}

@@ -15,7 +15,7 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 	switch {
 	case q.r.Method != http.MethodGet || q.directives.noStore || q.oddRange || !matchable:
 		return nil, key{}
-	case resp.StatusCode < 200 || resp.StatusCode == http.StatusNotModified:
+	case resp.StatusCode < 200 || resp.StatusCode == http.StatusNotModified || ofOneRequest(resp.StatusCode):
 		return nil, key{}
 	case d.mustUnderstand && !understood(resp.StatusCode):
 		return nil, key{}
