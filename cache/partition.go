@@ -46,7 +46,14 @@ func targetURI(u *url.URL) (string, bool) {
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Host), port)
 	path := u.EscapedPath()
-	if path == "" {
+	switch {
+	case u.RawPath != "" && u.RawPath != path:
+		// It has bytes that EscapedPath would escape, and with them undoes the escapes of
+		// others: "/a|b%2Fc" is not "/a|b/c". To the origin it goes as it came.
+		if plain, err := url.PathUnescape(u.RawPath); err == nil && plain == u.Path {
+			path = u.RawPath
+		}
+	case path == "":
 		path = "/"
 	}
 	if u.RawQuery == "" && !u.ForceQuery {

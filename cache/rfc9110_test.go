@@ -258,6 +258,13 @@ func TestKey(t *testing.T) {
 		"port":           other("http://a.example:81/x?q=1"),
 		"another site":   {first, {site: "b", do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
 		"another client": {first, {as: "b", do: "GET http://a.example/x?q=1", want: "200\n\na"}},
+		"an escape beside what browsers leave bare": {
+			{do: "GET /a|b%2Fc", give: "200\nCache-Control: max-age=60\n\na"},
+			{do: "GET /a|b/c", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
+			{do: "GET /a%7Cb/c", give: "200\nCache-Control: max-age=60\n\nc", want: "200\n\nc"},
+			{do: "GET /a|b%2Fc", want: "200\n\na"},
+			{do: "PUT /a|b%2Fc\n\nx", give: "204"},
+			{do: "GET /a|b/c", want: "200\n\nb"}},
 	})
 }
 
