@@ -85,7 +85,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		return nil, q.ctx.Err() != nil, err
 	}
 	e := f.entry
-	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent ||
+	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent || !q.mayReuse(e, c.now()) ||
 		q.sharing == Disguised && f.client != q.client && !f.beats {
 		c.leave(f)
 		return nil, false, nil

@@ -213,6 +213,15 @@ func judge(q *query, e *entry, age, life time.Duration) verdict {
 	return validateIt
 }
 
+// mayReuse reports whether e may answer q, which joined the fetch of it, as well: a body
+// can be on its way for longer than the response is fresh (RFC 9111 §4).
+func (q *query) mayReuse(e *entry, now time.Time) bool {
+	if judge(q, e, e.age(now), e.life.operative) == validateIt {
+		return false
+	}
+	return q.sharing != Disguised || e.personal || e.brief || e.age(now)+e.told(now) <= e.bound()
+}
+
 // strict reports whether the origin forbids to serve e stale (RFC 9111
 // §4.2.4). For a shared cache s-maxage says so as well (§5.2.2.10).
 func (e *entry) strict() bool {

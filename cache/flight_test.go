@@ -483,3 +483,42 @@ func TestAloneWaitsForNoInquiry(t *testing.T) {
 		th.quiet()
 	})
 }
+
+// A fetch under way answers others for as long as what it brings may be used again
+// (RFC 9111 §4): not if that is to be asked about each time, and not if it is stale.
+func TestFollowersGetNothingStale(t *testing.T) {
+	for name, c := range map[string]struct {
+		o      Options
+		fields string
+		wait   time.Duration
+		as     string
+	}{
+		"no-cache":                       {shared, "Cache-Control: no-cache\nETag: \"1\"", 0, "b"},
+		"no lifetime":                    {shared, "ETag: \"1\"", 0, "b"},
+		"after its time":                 {shared, "Cache-Control: max-age=10", 11 * time.Second, "b"},
+		"no-cache, by the same client":   {disguised, "Cache-Control: no-cache\nETag: \"1\"", 0, "a"},
+		"after its time, disguised":      {disguised, "Cache-Control: max-age=10", 11 * time.Second, "b"},
+		"after half its time, disguised": {disguised, "Cache-Control: max-age=10", 6 * time.Second, "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, c.o, func(th *theatre) {
+				leader := th.visit("a", "")
+				first := th.call()
+				first.respond(c.fields, -1)
+				th.quiet()
+				time.Sleep(c.wait) // the bubble's time
+				late := th.visit(c.as, "")
+				second := th.call()
+				go second.answer("Cache-Control: no-store", "new")
+				th.expect(late, "new")
+				th.end(late)
+				go func() {
+					io.WriteString(first.body, "old")
+					first.body.Close()
+				}()
+				th.expect(leader, "old")
+				th.end(leader)
+			})
+		})
+	}
+}

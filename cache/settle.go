@@ -44,7 +44,7 @@ func (c *Cache) settle(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !q.ranged {
-		c.recently.note(f.id, e != nil)
+		c.recently.note(f.id, e != nil && q.mayReuse(e, f.at))
 	}
 	if e == nil || f.doomed {
 		return
