@@ -99,6 +99,29 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// What a large store has used up of its maps takes nothing from a smaller one.
+func TestSmallerMemoryStoresOn(t *testing.T) {
+	const small = 512 << 10
+	s := newScene(t, Options{Sharing: Shared, Memory: 8 << 20})
+	for i := range 2 * small / slotOverhead {
+		s.run(step{do: fmt.Sprintf("GET /%d", i), give: "200\nCache-Control: max-age=60\n\na"})
+	}
+	s.c.SetOptions(Options{Sharing: Shared, Memory: small, Now: s.clock.Now})
+	if got := s.c.Stats(); got.Bytes < small/2 || got.Bytes > small {
+		t.Errorf("%d bytes are left", got.Bytes)
+	}
+	s.run(step{do: "GET /new", give: "200\nCache-Control: max-age=60\n\na"}, step{do: "GET /new", want: "200\n\na"})
+}
+
+// A store that was small counts as one that was made large.
+func TestLargerMemoryCountsMore(t *testing.T) {
+	s := newScene(t, Options{Memory: -1})
+	s.c.SetOptions(Options{Memory: 64 << 20, Now: s.clock.Now})
+	if got, want := len(s.c.store.counts.rows[0]), len(newStore(64 << 20).counts.rows[0]); got != want {
+		t.Errorf("room to count %d keys, want %d", got, want)
+	}
+}
+
 // Negative memory stores nothing, and everything passes.
 func TestNoMemory(t *testing.T) {
 	s := newScene(t, Options{Memory: -1})

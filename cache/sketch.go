@@ -27,6 +27,13 @@ func newSketch(n int) *sketch {
 	return s
 }
 
+// sized returns a sketch for about n keys that has counted nothing, with the same hashes.
+func (s *sketch) sized(n int) *sketch {
+	other := newSketch(n)
+	other.seed = s.seed
+	return other
+}
+
 func (s *sketch) hash(k key) uint64 { return maphash.Comparable(s.seed, k) }
 
 // add counts one request.

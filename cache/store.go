@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func newStore(budget int64) *store {
 		window:    newSegment(),
 		probation: newSegment(),
 		protected: newSegment(),
-		counts:    newSketch(int(min(max(budget, 0)/(4<<10), 1<<20))),
+		counts:    newSketch(keysIn(budget)),
 	}
 }
 
@@ -77,7 +78,7 @@ func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.pr
 // full reports whether there is more than the budget allows, with bodies on their
 // way, what is still read of those that are gone, and slots that nothing is in.
 func (s *store) full() bool {
-	unused := int64(s.most-len(s.index)) * slotOverhead
+	unused := int64(max(0, s.most-len(s.index))) * slotOverhead
 	return s.bytes()+unused+s.lingering.Load()+s.inflight.Load() > s.budget
 }
 
@@ -281,8 +282,23 @@ func (s *store) victim() *resource {
 	return r
 }
 
-// setBudget changes how much may be held.
+// setBudget changes how much may be held. The maps are made anew, with no more slots than
+// they need: those of a larger store would take up what a smaller one may hold.
 func (s *store) setBudget(n int64) {
 	s.budget = n
+	s.counts = s.counts.sized(keysIn(n))
+	s.most = 0 // what is unused ends with the maps, so nothing gives way to it
 	s.fit()
+	s.index, s.byURL = fitted(s.index), fitted(s.byURL)
+	s.most = len(s.index)
 }
+
+// fitted returns a copy of m with as many slots as it needs.
+func fitted[K comparable, V any](m map[K]V) map[K]V {
+	own := make(map[K]V, len(m))
+	maps.Copy(own, m)
+	return own
+}
+
+// keysIn returns how many keys a store that holds n bytes may have to count.
+func keysIn(n int64) int { return int(min(max(n, 0)/(4<<10), 1<<20)) }
