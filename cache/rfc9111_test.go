@@ -206,6 +206,8 @@ func TestCredentials(t *testing.T) {
 		"other credentials, without a lifetime": {
 			{proof: true, give: "200\nLast-Modified: @-1000h\n\na"},
 			{proof: true, give: "200\nLast-Modified: @-1000h\n\nb", want: "200\n\nb"}},
+		"other credentials, must-revalidate": {
+			{proof: true, give: "200\nCache-Control: max-age=60, must-revalidate\n\na"}, miss},
 		"other credentials, public": {{proof: true, give: "200\nCache-Control: max-age=60, public\n\na"}, again},
 		"Cookie":                    {{do: cookied, give: "200\nCache-Control: max-age=60\n\na"}, miss},
 		"the same Cookie": {

@@ -69,9 +69,11 @@ func (q *query) shelf(h http.Header, d *directives) (key, bool) {
 }
 
 // secret reports whether what the origin says to credentials is not to be stored
-// (RFC 9111 §3.5).
+// (RFC 9111 §3.5). That must-revalidate lets it be is known to few who write it: it
+// counts where clients trust each other, of the field that the RFC speaks of.
 func (q *query) secret(d *directives) bool {
-	return q.proven && !d.public && !d.mustRevalidate && d.sMaxAge == absent
+	known := d.mustRevalidate && q.sharing == Shared && !visitorOf(q.ctx).Personal
+	return q.proven && !d.public && !known && d.sMaxAge == absent
 }
 
 // forAll reports whether what the origin says to q is everybody's.
