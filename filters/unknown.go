@@ -147,13 +147,15 @@ func isRegistered(name string) bool {
 
 // writingFields mean something only to methods that change what is there: the
 // locks, copies and orders of WebDAV (RFC 4918, RFC 3648, RFC 4437, RFC 6638),
-// links (RFC 8288), new members (RFC 5023), push messages (RFC 8030), and what
-// must not happen twice.
+// links (RFC 8288), new members (RFC 5023), push messages (RFC 8030), what must not
+// happen twice, and that it means another method.
 var writingFields = map[string]bool{
 	"Destination": true, "If": true, "Lock-Token": true, "Overwrite": true, "Timeout": true, "Position": true,
 	"Ordering-Type": true, "Redirect-Ref": true, "Schedule-Reply": true,
 	"Link": true, "Link-Template": true, "Slug": true, "Topic": true, "Ttl": true, "Urgency": true,
 	"Repeatability-Request-Id": true, "Repeatability-First-Sent": true, "Ediint-Features": true, "Oscore": true,
+	// Servers take them of POST; of a GET, the answer would be another method's under this one's name.
+	"X-Http-Method": true, "X-Http-Method-Override": true, "X-Method-Override": true,
 }
 
 // writingFamilies begin the names of fields that go with what is uploaded or

@@ -336,3 +336,16 @@ func BenchmarkTypicalRequest(b *testing.B) {
 		b.Errorf("left: %v", header)
 	}
 }
+
+// What a GET brings is stored as that of its URL: no field makes another method of it.
+func TestSafeMethodsMeanThemselves(t *testing.T) {
+	for _, name := range []string{"X-Http-Method", "X-Http-Method-Override", "X-Method-Override"} {
+		for method, passes := range map[string]bool{http.MethodGet: false, http.MethodHead: false, http.MethodPost: true} {
+			m := scriptRequest(name, "DELETE")
+			m.Request.Method = method
+			if clean(m); (m.Request.Header[name] != nil) != passes {
+				t.Errorf("%s of %s: passes %t", name, method, !passes)
+			}
+		}
+	}
+}
