@@ -213,7 +213,10 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 	case q.answersConditions():
 		h.Del("If-None-Match")
 		h.Del("If-Modified-Since")
-		h.Del("If-Range") // arrived checks it
+		if q.oddRange && len(h["If-Range"]) > 0 {
+			h.Del("Range") // what comes could be a part of something else
+		}
+		h.Del("If-Range") // else arrived checks it
 	case q.sharing != Shared:
 		h = maps.Clone(c.openConditions(q.r, q.client, q.everybody.url).Header)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"strings"
 	"testing"
 	"time"
 )
@@ -312,6 +313,10 @@ func TestNoFormCarriesValidators(t *testing.T) {
 				"GET /\nUpgrade: websocket\nConnection: Upgrade"} {
 				s.run(step{as: "a", do: form + mine, give: "200\nCache-Control: no-store\nETag: \"other\"\n\n0123456789",
 					sent: "!If-None-Match\n!If-Modified-Since\n!If-Range", want: "200"})
+			}
+			// A range that nobody here understands is asked for only without its condition.
+			for _, odd := range []string{"lines=1-2", "bytes=5-4", "bytes=" + strings.Repeat("0-0,", maxRanges) + "0-0", "bytes=0-1\nRange: bytes=4-5"} {
+				s.run(step{as: "a", do: "GET /\nRange: " + odd + mine, give: "200\nCache-Control: no-store\n\n0123456789", sent: "!Range\n!If-Range", want: "200"})
 			}
 		})
 	}
