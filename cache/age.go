@@ -5,6 +5,13 @@ import (
 	"time"
 )
 
+// elapsed returns how much time has passed. A machine that sleeps stops the clock that
+// Go measures with, and one whose time is set moves the other: the one that went
+// further counts, so that neither keeps anything fresh.
+func elapsed(then, now time.Time) time.Duration {
+	return max(0, now.Sub(then), now.Round(0).Sub(then)) // without a monotonic reading the times of day are compared
+}
+
 // ageValue returns the Age field's value (RFC 9111 §5.1): the first member of
 // its first line, and 0 if that is no delta-seconds.
 func ageValue(h http.Header) time.Duration {

@@ -91,7 +91,7 @@ func (e *entry) shareable(at time.Time) bool {
 
 // age returns current_age (RFC 9111 §4.2.3).
 func (e *entry) age(now time.Time) time.Duration {
-	return e.initialAge + max(0, now.Sub(e.received))
+	return e.initialAge + elapsed(e.received, now)
 }
 
 // coding returns the content codings of the stored bytes.

@@ -19,7 +19,7 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 	h := c.hitHeader(q, e, v)
 	age := e.age(q.now)
 	if q.sharing == Disguised && !e.personal {
-		age = max(0, q.now.Sub(v.since))
+		age = elapsed(v.since, q.now)
 	}
 	r := &reply{age: [1]string{formatInt(int64(age / time.Second))}}
 	h["Age"] = r.age[:1:1]

@@ -342,7 +342,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 		}
 		old.closed = true
 		for client, v := range old.views {
-			if e.received.Sub(v.since) >= old.told(v.since) {
+			if elapsed(v.since, e.received) >= old.told(v.since) {
 				c.store.unview(old, client)
 			}
 		}
