@@ -23,11 +23,16 @@ func (e *entry) told(at time.Time) time.Duration {
 	}
 	told := e.bound() / 2
 	if age := ageValue(e.header); age > 0 {
-		told = (e.bound() - age - max(0, at.Sub(e.received).Truncate(time.Second))) / 2
-	} else {
-		told = min(told, e.bound()-e.initialAge)
+		told = (e.bound() - age - elapsed(e.received, at).Truncate(time.Second)) / 2
 	}
-	return max(0, told.Truncate(time.Second))
+	return max(0, min(told, e.bound()-e.initialAge).Truncate(time.Second))
+}
+
+// seen returns how old e counts as for the client that has the view, and how long it was told
+// that e is fresh. What came stale is as much too old as it is.
+func (e *entry) seen(v *view, now time.Time) (age, life time.Duration) {
+	life = e.told(v.since)
+	return max(elapsed(v.since, now), life+e.age(now)-e.life.operative), life
 }
 
 // bound returns the lifetime that no cache downstream outlives.

@@ -222,6 +222,12 @@ func TestBriefResponses(t *testing.T) {
 		"old on arrival, by Date": {{as: "a", give: dated + "a", want: "200\nCache-Control: max-age=1\nDate: @0s\n\na"},
 			{as: "a", after: 900 * time.Millisecond, want: "200\n\na"},
 			{as: "a", after: 100 * time.Millisecond, give: dated + "b", want: "200\n\nb"}},
+		"stale on arrival by Date, whatever its Age": {
+			{as: "a", give: "200\nCache-Control: max-age=60\nAge: 10\nDate: @-61s\nETag: \"1\"\n\na", want: "200\nCache-Control: max-age=0\n\na"},
+			{as: "a", give: "200\n\nb", want: "200\n\nb"}},
+		"stale on arrival for longer than it may be": {
+			{as: "a", give: "200\nCache-Control: max-age=10, stale-while-revalidate=20\nDate: @-50s\n\na", want: "200\n\na"},
+			{as: "a", after: time.Second, give: "200\n\nb", want: "200\n\nb"}},
 		"stale on arrival": {{as: "a", give: "200\nCache-Control: max-age=60\nAge: 61\nETag: \"1\"\n\na", want: "200\nCache-Control: max-age=0\n\na"},
 			{as: "a", give: "200\nCache-Control: max-age=60\nAge: 61\nETag: \"1\"\n\na", want: "200\n\na"},
 			{as: "a", give: "304", want: "200\n\na"}},

@@ -102,7 +102,8 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	})
 	if own != nil {
 		v := own.views[q.client]
-		do := judge(q, own, q.now.Sub(v.since), own.told(v.since))
+		age, life := own.seen(v, q.now)
+		do := judge(q, own, age, life)
 		if do == serveIt || do == refreshIt {
 			if !c.seemsFetched(q, own) {
 				return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}

@@ -29,7 +29,7 @@ func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
 	}
 	age, life := e.age(q.now), e.life.operative
 	if q.sharing == Disguised && !e.personal {
-		age, life = q.now.Sub(found.view.since), e.told(found.view.since)
+		age, life = e.seen(found.view, q.now)
 	}
 	allowed := max(e.directives.staleIfError, q.directives.staleIfError, 0).duration()
 	if unreachable && q.sharing == Shared {
