@@ -204,8 +204,9 @@ func hopByHop(h http.Header) {
 }
 
 // fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how
-// the stored bytes are to be read.
-var fixed = map[string]bool{"Content-Length": true, "Content-Range": true, "Content-Encoding": true}
+// the stored bytes are to be read, and which they are. A server that codes on the fly
+// has a weak tag for what it coded, and a strong one in its 304, which is not of these bytes.
+var fixed = map[string]bool{"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Etag": true}
 
 // updated returns the stored header as a newer response's header changes it
 // (RFC 9111 §3.2).

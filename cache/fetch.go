@@ -190,7 +190,7 @@ func (c *Cache) abandon(q *query, f *flight) {
 // were not sent there, or others in their place.
 func (c *Cache) conditioned(q *query, found finding, resp *http.Response, at time.Time) *http.Response {
 	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
-	if ok && (q.answersConditions() || q.validates(found)) && q.conditions.notModified(resp.Header, at) {
+	if ok && (q.answersConditions() || q.validates(found) || found.verdict == completeIt) && q.conditions.notModified(resp.Header, at) {
 		resp.Body.Close()
 		return notModified(resp)
 	}

@@ -1,6 +1,9 @@
 package cache
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // What is easily missed in RFC 9111 §3.2, §4.3.3, §4.3.4, §5.2, and RFC 5861 §4.
 func TestEasilyMissed(t *testing.T) {
@@ -26,6 +29,40 @@ func TestEasilyMissed(t *testing.T) {
 			{after: 2 * minute, do: "GET /\nIf-None-Match: \"2\"", sent: "If-None-Match: \"1\"",
 				give: "200\nCache-Control: max-age=60\nETag: \"2\"\n\nb", want: "304\nETag: \"2\"\n\n"},
 			{want: "200\nETag: \"2\"\n\nb"},
+		},
+		"a client's own condition where the rest of a part was asked for": {
+			{do: "GET /\nRange: bytes=0-4", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-4/10\n\n01234"},
+			{do: "GET /\nIf-None-Match: \"1\"", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 5-9/10\n\n56789",
+				sent: "Range: bytes=5-\nIf-Range: \"1\"\n!If-None-Match", want: "304\nETag: \"1\"\n\n"},
+			{want: "200\n\n0123456789"},
+		},
+		"the rest of a part without a date": {
+			{do: "GET /\nRange: bytes=0-4", give: "206\nCache-Control: max-age=60\nDate: @0s\nETag: \"1\"\nContent-Range: bytes 0-4/10\n\n01234"},
+			{after: 50 * time.Second, give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 5-9/10\n\n56789", want: "200\nDate: @0s\n\n0123456789"},
+			{after: 50 * time.Second, want: "200\nAge: 50\n\n0123456789"},
+		},
+		"min-fresh of an origin that cannot be reached": {
+			given("Cache-Control: max-age=60, stale-if-error=600"),
+			{after: 2 * minute, do: "GET /\nCache-Control: min-fresh=1", give: "error", want: "error"},
+		},
+		"a client's own condition where a part is stored": {
+			{do: "GET /\nRange: bytes=0-4", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-4/10\n\n01234"},
+			{do: "GET /\nRange: bytes=0-4\nIf-None-Match: \"1\"", want: "304\n!Content-Range\n\n"},
+		},
+		"a range of nothing": {
+			{give: "200\nCache-Control: max-age=60\n\n", want: "200"},
+			{do: "GET /\nRange: bytes=0-", want: "200\n!Content-Range\n\n"},
+			{do: "GET /\nRange: bytes=-5", want: "200\n\n"},
+		},
+		"a 304 with a strong tag for what has a weak one": { // nginx, of what it compresses on the fly
+			given("Cache-Control: max-age=60\nETag: W/\"1\""),
+			{after: 2 * minute, give: "304\nETag: \"1\"\nA: 2", sent: "If-None-Match: W/\"1\"", want: "200\nETag: W/\"1\"\nA: 2\n\na"},
+			{do: "GET /\nRange: bytes=0-0\nIf-Range: \"1\"", want: "200\n\na"},
+		},
+		"what was one's own is for all by now": {
+			{do: "GET /\nCookie: a=b", give: "200\nCache-Control: max-age=60\n\na", want: "200\n\na"},
+			{after: time.Second, do: "GET /\nCookie: a=b\nCache-Control: no-cache", give: "200\nCache-Control: public, max-age=60\n\nb", want: "200\n\nb"},
+			{do: "GET /\nCookie: a=b", want: "200\n\nb"},
 		},
 		"only-if-cached and no-store": {
 			{do: "GET /\nCache-Control: only-if-cached, no-store", want: "504"}},

@@ -52,14 +52,15 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 		StatusCode: e.status, Status: e.statusText, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: h, Request: q.r, ContentLength: e.length, Body: http.NoBody,
 	}
-	if e.status == http.StatusOK && q.conditions.notModified(h, e.received) {
+	if (e.status == http.StatusOK || e.status == http.StatusPartialContent) && q.conditions.notModified(h, e.received) {
 		return notModified(resp)
 	}
 	if q.head {
 		return resp
 	}
 	body, held := e.body, e.hold
-	if e.part != nil || q.ranged && e.status == http.StatusOK && rangeStands(q.ifRange, h, q.now) {
+	// Nothing has no parts: as of most origins, all of it comes (RFC 9110 §14.2).
+	if e.part != nil || q.ranged && e.status == http.StatusOK && len(e.body) > 0 && rangeStands(q.ifRange, h, q.now) {
 		var ok bool
 		if len(q.more) > 0 {
 			body, held, ok = c.cutRanges(q, e, resp)

@@ -19,7 +19,7 @@ func (c *Cache) settle(f *flight) {
 		resp.Body.Close()
 		c.freshen(f, q, found.e)
 		return
-	case found.verdict == completeIt && resp.StatusCode != http.StatusOK && !complete(resp, found.e):
+	case found.verdict == completeIt && resp.StatusCode != http.StatusOK && !complete(resp, found.e, f.at):
 		resp.Body.Close()
 		f.mismatched = true
 		c.mu.Lock()
@@ -48,6 +48,9 @@ func (c *Cache) settle(f *flight) {
 	}
 	if e == nil || f.doomed {
 		return
+	}
+	if found.e != nil && found.e.personal && !e.personal {
+		c.outdate(found.e, q.client) // it would go before what is newer now
 	}
 	if f.k != k {
 		// It came out as one client's: nobody else may join.
@@ -176,8 +179,8 @@ func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
 }
 
 // complete makes of a 206 with the rest of a partial entry the 200 with all of
-// it (RFC 9111 §3.4). It reports false if the part does not fit.
-func complete(resp *http.Response, e *entry) bool {
+// it (RFC 9111 §3.4), which came at the given time. It reports false if the part does not fit.
+func complete(resp *http.Response, e *entry, at time.Time) bool {
 	prefix := e.part.prefix()
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	tag := tagOf(resp.Header)
@@ -190,7 +193,11 @@ func complete(resp *http.Response, e *entry) bool {
 		resp.ContentLength >= 0 && resp.ContentLength != r.last-r.first+1 {
 		return false
 	}
+	dated := resp.Header.Get("Date") != ""
 	resp.Header = updated(e.header, resp.Header, &e.directives)
+	if !dated {
+		resp.Header["Date"] = []string{formatDate(at)} // RFC 9110 §6.6.1
+	}
 	resp.Header.Del("Content-Range")
 	withoutDigests(resp.Header)
 	resp.Header["Content-Length"] = []string{formatInt(r.total)}

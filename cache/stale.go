@@ -24,7 +24,8 @@ func serverFailed(status int) bool {
 // directive forbids it (RFC 9111 §4.2.4).
 func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
 	e := found.e
-	if found.verdict != validateIt || found.view == nil || e.strict() || q.directives.noCache || q.directives.maxAge != absent {
+	if found.verdict != validateIt || found.view == nil || e.strict() || q.directives.noCache ||
+		q.directives.maxAge != absent || q.directives.minFresh != absent {
 		return false
 	}
 	age, life := e.age(q.now), e.life.operative
