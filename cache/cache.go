@@ -8,6 +8,7 @@ package cache
 
 import (
 	"context"
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ func (o Options) withDefaults() Options {
 type Cache struct {
 	options atomic.Pointer[Options]
 	sealer  *sealer
+	words   maphash.Seed // of wordings
 	model   *latencyModel
 	sleep   func(context.Context, time.Duration) error
 
@@ -70,8 +72,8 @@ type Cache struct {
 
 	mu       sync.Mutex // guards what follows, and what entries and flights say it guards
 	store    *store
-	flights  map[key]*flight // those that others can join
-	asking   map[key]*flight // inquiries
+	flights  map[wanted]*flight // those that others can join
+	asking   map[key]*flight    // inquiries
 	aloft    map[*flight]struct{}
 	crowds   map[gathering]*crowd
 	behind   map[refreshing]struct{} // refreshes under way
@@ -86,10 +88,11 @@ func New(o Options) *Cache {
 	o = o.withDefaults()
 	c := &Cache{
 		sealer:   newSealer(),
+		words:    maphash.MakeSeed(),
 		model:    newLatencyModel(rand.Float64),
 		sleep:    sleepFor,
 		store:    newStore(o.Memory),
-		flights:  map[key]*flight{},
+		flights:  map[wanted]*flight{},
 		asking:   map[key]*flight{},
 		aloft:    map[*flight]struct{}{},
 		crowds:   map[gathering]*crowd{},

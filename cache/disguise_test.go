@@ -352,3 +352,57 @@ func TestWholeDoesNotComeAtThePaceOfAValidation(t *testing.T) {
 		io.Copy(io.Discard, b.resp.Body)
 	})
 }
+
+// Whoever asks otherwise than who fetched a response does not get it: what the origin
+// makes of the difference would tell that it is another's, or be the other's making.
+func TestAnotherQuestionIsAnsweredByTheOrigin(t *testing.T) {
+	const give = "200\nCache-Control: public, max-age=60\n\n"
+	for name, fields := range map[string][2]string{
+		"a cookie":                   {"Cookie: a=b", ""},
+		"credentials":                {"Authorization: Basic eA==", ""},
+		"an origin":                  {"", "Origin: http://origin.example"},
+		"another origin":             {"Origin: http://a.example", "Origin: http://b.example"},
+		"what a script wants":        {"Accept: */*", "Accept: application/json"},
+		"a field of the application": {"HX-Request: true", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, disguised)
+			one, other := "GET /\n"+fields[0], "GET /\n"+fields[1]
+			s.run(
+				step{as: "a", do: one, give: give + "one", want: "200\n\none"},
+				step{after: 3 * time.Second, as: "b", do: other, give: give + "other", want: "200\n\nother"},
+				step{after: 3 * time.Second, as: "c", do: other, give: give + "OTHER", want: "200\n\nother"},
+				step{after: time.Second, as: "a", do: one, want: "200\n\none"},
+				step{as: "b", do: other, want: "200\n\nother"})
+		})
+	}
+	s := newScene(t, disguised)
+	const script = "GET /\nAccept: application/json"
+	s.run(
+		step{as: "a", give: give + "page", want: "200\n\npage"},
+		step{after: 3 * time.Second, as: "b", do: script, give: give + "data", want: "200\n\ndata"},
+		// Both are there, each for who asks like this.
+		step{after: 3 * time.Second, as: "c", give: give + "PAGE", want: "200\n\npage"},
+		step{after: 3 * time.Second, as: "d", do: script, give: give + "DATA", want: "200\n\ndata"},
+		// Nobody is given what is older than what it has seen.
+		step{after: 3 * time.Second, as: "e", do: "GET /\nCache-Control: no-cache", give: give + "new", want: "200\n\nnew"},
+		step{after: 31 * time.Second, as: "e", do: script, give: give + "newer", want: "200\n\nnewer"})
+	// Values that only tell who asks make no difference.
+	newScene(t, disguised).run(
+		step{as: "a", do: "GET /\nCookie: a=1", give: give + "a", want: "200\n\na"},
+		step{as: "b", do: "GET /\nCookie: a=2", give: give + "b", want: "200\n\na"})
+}
+
+// Nor does it wait for the other's fetch.
+func TestAnotherQuestionDoesNotWait(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a, b := th.visit("a", "Accept: */*"), th.visit("b", "Accept: text/html")
+		first, second := th.call(), th.call()
+		second.answer(storableFields, "b")
+		th.expect(b, "b")
+		th.end(b)
+		first.answer(storableFields, "a")
+		th.expect(a, "a")
+		th.end(a)
+	})
+}

@@ -34,6 +34,7 @@ type entry struct {
 	directives directives
 	vary       []string   // names of the selecting fields
 	varyKey    string     // their values in the request, normalised
+	wording    wording    // of the request
 	selecting  [][]string // the same as sent
 
 	requested, received time.Time

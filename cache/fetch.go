@@ -57,7 +57,7 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if shareable {
-		if other := c.flights[f.k]; other != nil {
+		if other := c.flights[f.wanted()]; other != nil {
 			return other
 		}
 	}
@@ -68,7 +68,7 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight) {
 	f.alone = !shareable || c.recently.has(f.id)
 	if !f.alone {
 		f.head = make(chan struct{})
-		c.flights[f.k] = f
+		c.flights[f.wanted()] = f
 	}
 	return nil
 }

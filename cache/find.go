@@ -116,7 +116,10 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		}
 	}
 	if q.plain() {
-		other := selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && q.wouldShare(e) })
+		words := c.wordingOf(q)
+		other := selected(r, q.r.Header, func(e *entry) bool {
+			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
+		})
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
 			if own != nil && !own.views[q.client].confirmed {
 				own = nil // its validator would not have been sent, so no 304 could come

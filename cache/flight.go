@@ -26,7 +26,8 @@ const orphanTime = time.Minute
 type flight struct {
 	c         *Cache
 	k         key
-	id        uint64  // see idFor
+	id        uint64 // see idFor
+	wording   wording
 	client    string  // who caused it
 	leader    *query  // whose request it is
 	found     finding // what of the store that request speaks of
@@ -74,6 +75,14 @@ type flight struct {
 	counted    bool // its body is counted as stored, not as on its way
 }
 
+// Wanted is what those want who can join each other.
+type wanted struct {
+	key
+	wording
+}
+
+func (f *flight) wanted() wanted { return wanted{f.k, f.wording} }
+
 // fly sends a prepared flight's request, and brings in its answer to the end of
 // the body.
 func (c *Cache) fly(f *flight) {
@@ -86,7 +95,7 @@ func (c *Cache) fly(f *flight) {
 // prepare makes a flight for q's request, for what is kept under k; found is what of
 // the store that speaks of. The caller counts as interested.
 func (c *Cache) prepare(q *query, k key, found finding, next http.RoundTripper) *flight {
-	f := &flight{c: c, k: k, id: c.idFor(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), next: next, interested: 1}
+	f := &flight{c: c, k: k, id: c.idFor(q), wording: c.wordingOf(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), next: next, interested: 1}
 	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
 	f.request = *q.r.WithContext(&f.ctx) // in one piece of memory with the rest
 	f.request.Header = c.outgoing(q, found)
@@ -263,8 +272,8 @@ func (c *Cache) land(f *flight) {
 	defer c.mu.Unlock()
 	f.finished = true
 	if !f.alone {
-		if c.flights[f.k] == f {
-			delete(c.flights, f.k)
+		if c.flights[f.wanted()] == f {
+			delete(c.flights, f.wanted())
 		}
 		if c.asking[f.k] == f {
 			delete(c.asking, f.k)

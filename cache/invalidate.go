@@ -78,8 +78,8 @@ func (c *Cache) doom(chosen func(*flight) bool) {
 			continue
 		}
 		f.doomed = true
-		if c.flights[f.k] == f {
-			delete(c.flights, f.k)
+		if c.flights[f.wanted()] == f {
+			delete(c.flights, f.wanted())
 		}
 	}
 }

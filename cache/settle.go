@@ -32,7 +32,7 @@ func (c *Cache) settle(f *flight) {
 	}
 	e, k := c.storable(q, resp, f.start, f.at)
 	if e != nil {
-		e.blind = !q.known && !q.validates(found)
+		e.blind, e.wording = !q.known && !q.validates(found), f.wording
 	}
 	if e != nil && f.trace.interim() {
 		e.apart = true // a later use could not repeat the interim response
@@ -54,8 +54,8 @@ func (c *Cache) settle(f *flight) {
 	}
 	if f.k != k {
 		// It came out as one client's: nobody else may join.
-		if c.flights[f.k] == f {
-			delete(c.flights, f.k)
+		if c.flights[f.wanted()] == f {
+			delete(c.flights, f.wanted())
 		}
 		f.k = k
 	}
@@ -122,7 +122,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.blind = !q.known // only what has come twice is asked about
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
-	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
+	n.apart = n.apart || setsCookie(f.resp.Header) || !f.wording.covers(n.wording) // see shelf, wording
 	n.personal = n.personal || !q.forAll(&n.directives)
 	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
 		n.varyBy(names, q.r.Header)
@@ -346,6 +346,9 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 		// that somebody asked.
 		for client := range viewers {
 			c.store.unview(old, client)
+		}
+		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
+			return // it stays for those whom e is not for
 		}
 		old.closed = true
 		for client, v := range old.views {

@@ -129,7 +129,7 @@ func (t *transport) refresh(q *query, found finding) {
 		mine.client = q.client // nobody's view says that another had the same
 	}
 	c.mu.Lock()
-	_, busy := c.flights[e.flightKey(q)]
+	_, busy := c.flights[wanted{e.flightKey(q), c.wordingOf(q)}]
 	if !busy {
 		_, busy = c.behind[mine]
 	}

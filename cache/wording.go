@@ -1,0 +1,44 @@
+package cache
+
+import "hash/maphash"
+
+// A wording is what a request says beside its target.
+//
+// An origin can heed any field without telling so in Vary: it answers scripts otherwise
+// than pages, and sets a cookie for who has none. A client who sends other fields than
+// those that brought a stored response would see by the answer that it is another's, and
+// could have others given what it makes the origin say. So in Disguised it does not get
+// that. Elsewhere all requests count as alike.
+type wording struct {
+	fields           uint64 // a hash
+	cookies, secrets bool   // it has some: their values only tell who asks
+}
+
+// covers reports whether what is asked for with w may be given to who
+// asks with o. What comes without cookies is for those as well who have some.
+func (w wording) covers(o wording) bool {
+	return w.fields == o.fields && (o.cookies || !w.cookies) && (o.secrets || !w.secrets)
+}
+
+func (c *Cache) wordingOf(q *query) wording {
+	if q.sharing != Disguised {
+		return wording{}
+	}
+	w := wording{cookies: q.cookies, secrets: q.proven}
+	for name, lines := range q.r.Header {
+		switch name {
+		case "Cookie", "Authorization",
+			"Cache-Control", "Pragma", "Range", "If-Modified-Since", "If-None-Match", "If-Range": // answered here
+			continue
+		}
+		var h maphash.Hash
+		h.SetSeed(c.words)
+		h.WriteString(name)
+		for _, line := range lines {
+			h.WriteByte(0)
+			h.WriteString(line)
+		}
+		w.fields += h.Sum64() // in any order
+	}
+	return w
+}
