@@ -5,6 +5,7 @@
 //
 //	go run ./scripts/bench                                  everything, some ten minutes
 //	go run ./scripts/bench -peers guise,squid -rounds 3     some of it
+//	go run ./scripts/bench -rounds 3 -brief                 the table in the README
 //	go run ./scripts/bench -wrk                             the same with wrk for the load where it can be
 //	go run ./scripts/bench -quick -peers guise              does it run at all?
 //	go run ./scripts/bench -peers guise -workloads forward-1k,forward-64k,hit-1k,hit-64k,connect,latency -profile cmd/guise/default.pgo
@@ -46,6 +47,7 @@ type plan struct {
 	connections int           // of the closed-loop load
 	bulk        int64         // bytes of one round of a bulk transfer
 	idle        int           // tunnels held open
+	brief       bool          // print medians alone
 	wrk         bool          // is the closed-loop load, in place of this program
 	profile     string        // file for a CPU profile of guise; "" takes none
 }
@@ -77,6 +79,7 @@ func parsePlan(args []string) (p *plan, install bool, err error) {
 	flags.IntVar(&p.rounds, "rounds", 5, "rounds of each workload")
 	flags.DurationVar(&p.length, "time", 2*time.Second, "length of a round")
 	flags.IntVar(&p.connections, "connections", 32, "connections of the load")
+	flags.BoolVar(&p.brief, "brief", false, "print medians alone, a row for each workload")
 	flags.BoolVar(&p.wrk, "wrk", false, "have wrk ask for objects, and not this program")
 	flags.StringVar(&p.profile, "profile", "", "write a CPU profile of guise to this `file`")
 	flags.BoolVar(&install, "install", true, "install missing peers with apt-get")
@@ -155,8 +158,12 @@ func run(p *plan, install bool, out io.Writer) error {
 	if err := b.takeProfile(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, %d cores, %s/%s, %s; rounds: %d, median (least–most)\n\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), p.rounds)
+	figures := "median (least–most)"
+	if p.brief {
+		figures = "median"
+	}
+	fmt.Fprintf(out, "%s, %d cores, %s/%s, %s; rounds: %d, %s\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), p.rounds, figures)
 	b.table(out)
 	if len(b.failed) > 0 {
 		return fmt.Errorf("%d measurements failed", len(b.failed))

@@ -15,6 +15,7 @@ import (
 // A workload is one thing to measure. It yields a figure for each measure.
 type workload struct {
 	name     string
+	title    string // of its row, where it has one
 	measures []measure
 	once     bool // the figures do not vary by round
 	can      func(*peer) bool
@@ -97,7 +98,8 @@ func (b *bench) measure() {
 	}
 }
 
-// table prints a row for each measure and a column for each peer.
+// table prints a row for each measure and a column for each peer. If it is to be
+// brief, there is a row for each workload, of medians.
 func (b *bench) table(out io.Writer) {
 	t := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	row := func(cells []string) { fmt.Fprintf(t, "| %s\t|\n", strings.Join(cells, "\t| ")) }
@@ -112,6 +114,14 @@ func (b *bench) table(out io.Writer) {
 	row(head)
 	row(rule)
 	for _, w := range b.workloads {
+		if b.brief {
+			cells := []string{w.title}
+			for _, r := range b.running {
+				cells = append(cells, b.medians(w, r.name))
+			}
+			row(cells)
+			continue
+		}
 		for _, m := range w.measures {
 			cells := []string{m.title}
 			for _, r := range b.running {
@@ -123,17 +133,39 @@ func (b *bench) table(out io.Writer) {
 	t.Flush()
 }
 
+// medians are those of all measures of w.
+func (b *bench) medians(w workload, peer string) string {
+	var all []string
+	for _, m := range w.measures {
+		if figures := b.results[cell{m.title, peer}]; len(figures) > 0 {
+			all = append(all, thousands(fmt.Sprintf(m.format, median(figures))))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// thousands sets a comma between the digits of large numbers.
+func thousands(number string) string {
+	if strings.Contains(number, ".") || len(number) < 4 {
+		return number
+	}
+	return thousands(number[:len(number)-3]) + "," + number[len(number)-3:]
+}
+
+func median(figures []float64) float64 {
+	sorted := slices.Sorted(slices.Values(figures))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
 // spread is the median of figures, and their range if there are several.
 func spread(format string, figures []float64) string {
 	if len(figures) == 0 {
 		return ""
 	}
-	sorted := slices.Sorted(slices.Values(figures))
-	n := len(sorted)
-	median := (sorted[(n-1)/2] + sorted[n/2]) / 2
-	text := fmt.Sprintf(format, median)
-	if n > 1 {
-		text += fmt.Sprintf(" ("+format+"–"+format+")", sorted[0], sorted[n-1])
+	text := fmt.Sprintf(format, median(figures))
+	if len(figures) > 1 {
+		text += fmt.Sprintf(" ("+format+"–"+format+")", slices.Min(figures), slices.Max(figures))
 	}
 	return text
 }

@@ -24,18 +24,21 @@ var workloads = []workload{
 	throughput("hit-64k", "cache hit 64 KiB", "store", 64<<10, caches),
 	{
 		name:     "connect",
+		title:    "new CONNECT + TLS + request, /s; CPU µs",
 		measures: []measure{{"new CONNECT + TLS + request, /s", "%.0f"}, {"new CONNECT + TLS + request, CPU µs", "%.0f"}},
 		can:      tunnels,
 		run:      connectAnew,
 	},
 	{
 		name:     "bulk",
+		title:    "tunnel bulk, CPU s per GB",
 		measures: []measure{{"tunnel bulk, CPU s per GB", "%.2f"}},
 		can:      tunnels,
 		run:      transferBulk,
 	},
 	{
 		name:     "idle-tunnels",
+		title:    "idle tunnel, KiB",
 		measures: []measure{{"idle tunnel, KiB", "%.1f"}},
 		once:     true,
 		can:      tunnels,
@@ -43,11 +46,13 @@ var workloads = []workload{
 	},
 	{
 		name:     "latency",
+		title:    "latency at 2,000/s, p50; p99; p99.9 µs",
 		measures: []measure{{"latency at 2,000/s, p50 µs", "%.0f"}, {"latency at 2,000/s, p99 µs", "%.0f"}, {"latency at 2,000/s, p99.9 µs", "%.0f"}},
 		run:      openLoop,
 	},
 	{
 		name:     "rest",
+		title:    "memory at rest, MiB; start to first answer, ms",
 		measures: []measure{{"memory at rest, MiB", "%.1f"}, {"start to first answer, ms", "%.0f"}},
 		once:     true,
 		run: func(_ *plan, r *running) ([]float64, error) {
@@ -68,6 +73,7 @@ func workloadNames() []string {
 func throughput(name, title, kind string, size int, can func(*peer) bool) workload {
 	return workload{
 		name:     name,
+		title:    title + ", req/s; CPU µs",
 		measures: []measure{{title + ", req/s", "%.0f"}, {title + ", CPU µs", "%.1f"}},
 		can:      can,
 		run: func(p *plan, r *running) ([]float64, error) {
