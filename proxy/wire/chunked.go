@@ -114,12 +114,25 @@ func (c *chunkedReader) next() error {
 			return err
 		}
 		for name := range c.trailer {
-			if forbiddenTrailer[name] || hasToken(c.named, name) {
+			if forbiddenTrailer[name] {
+				delete(c.trailer, name)
+			}
+		}
+		c.dropNamed()
+	}
+	return io.EOF
+}
+
+// dropNamed takes out of the trailer section what Connection names. Both may be
+// long: each option is looked at once.
+func (c *chunkedReader) dropNamed() {
+	for _, line := range c.named {
+		for option := range strings.SplitSeq(line, ",") {
+			if name, ok := canonicalName(trimSpace(option)); ok {
 				delete(c.trailer, name)
 			}
 		}
 	}
-	return io.EOF
 }
 
 // size reads a chunk-size line.
