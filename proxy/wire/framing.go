@@ -91,8 +91,8 @@ func nameSet(names string) map[string]bool {
 // announcedTrailers reads the values of Trailer into a header whose keys are
 // the announced names, for the values to be filled in at the body's end. It
 // leaves out those that no trailer section may hold, and returns an error for
-// what is not a list of names.
-func announcedTrailers(values []string) (http.Header, error) {
+// what is not a list of names, or has more than most of them.
+func announcedTrailers(values []string, most int) (http.Header, error) {
 	t := make(http.Header)
 	for _, v := range values {
 		for name := range strings.SplitSeq(v, ",") {
@@ -106,6 +106,9 @@ func announcedTrailers(values []string) (http.Header, error) {
 			}
 			if !forbiddenTrailer[key] {
 				t[key] = nil
+			}
+			if len(t) > most {
+				return nil, &ProtocolError{431, "too many names in Trailer"}
 			}
 		}
 	}

@@ -241,7 +241,7 @@ func (b *headBlock) framing(r *http.Request) error {
 		delete(r.Header, "Trailer")
 		return nil
 	}
-	r.Trailer, err = announcedTrailers(r.Header["Trailer"])
+	r.Trailer, err = announcedTrailers(r.Header["Trailer"], b.limits.Fields)
 	delete(r.Header, "Trailer")
 	return err
 }

@@ -72,7 +72,7 @@ func (w *http2Response) writeHeader(status int) {
 		w.length = 0
 	}
 	if !w.empty {
-		if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
+		if t, err := announcedTrailers(w.header["Trailer"], w.st.h.c.limits.Fields); err == nil && len(t) > 0 {
 			w.trailers = sortedNames(t, nil)
 		}
 	}

@@ -49,7 +49,7 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 		resp.TransferEncoding = chunkedCoding
 		// Also without a name in it: the trailers come into this map, for whoever
 		// copies resp before they are there.
-		resp.Trailer, err = announcedTrailers(resp.Header["Trailer"])
+		resp.Trailer, err = announcedTrailers(resp.Header["Trailer"], limits.Fields)
 	}
 	delete(resp.Header, "Transfer-Encoding")
 	delete(resp.Header, "Trailer")

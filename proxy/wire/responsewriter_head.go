@@ -67,7 +67,7 @@ func (w *responseWriter) announce() {
 	if w.empty || w.length >= 0 || w.r.ProtoMinor == 0 {
 		return
 	}
-	if t, err := announcedTrailers(w.header["Trailer"]); err == nil && len(t) > 0 {
+	if t, err := announcedTrailers(w.header["Trailer"], w.c.limits.Fields); err == nil && len(t) > 0 {
 		w.trailers = sortedNames(t, nil)
 	}
 }

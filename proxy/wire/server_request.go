@@ -60,7 +60,7 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 	}
 	r.TransferEncoding = chunkedCoding
 	delete(h, "Transfer-Encoding")
-	r.Trailer, err = announcedTrailers(h["Trailer"])
+	r.Trailer, err = announcedTrailers(h["Trailer"], limits.Fields)
 	delete(h, "Trailer")
 	return r, err
 }

@@ -80,6 +80,15 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %s host=%s body=%q err=%v", r.Method, r.RequestURI, r.URL, r.Host, b, err)
 }
 
+// manyNames is a list of n names.
+func manyNames(n int) string {
+	var list strings.Builder
+	for i := range n {
+		fmt.Fprintf(&list, "x-%d,", i)
+	}
+	return list.String()
+}
+
 func TestServerRefuses(t *testing.T) {
 	const get = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
 	const post = "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
@@ -197,6 +206,7 @@ func TestServerRefuses(t *testing.T) {
 		{"method that does not end", strings.Repeat("A", 20<<10), "400"},
 		{"field too long", get + "A: " + strings.Repeat("a", 70<<10) + "\r\n\r\n", "431"},
 		{"field that does not end", get + "A: " + strings.Repeat("a", 70<<10), "431"},
+		{"too many trailers announced", post + "Transfer-Encoding: chunked\r\nTrailer: " + manyNames(300) + "\r\n\r\n0\r\n\r\n", "431"},
 		{"too many fields", get + strings.Repeat("A: b\r\n", 300) + "\r\n", "431"},
 	}
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {

@@ -68,6 +68,7 @@ func TestTransportMalformedResponses(t *testing.T) {
 		"an upgrade nobody wanted":   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
 		"interim responses for ever": strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", maxInterim) + ok + "\r\n",
 		"a head too large":           ok + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 200),
+		"too many trailers":          ok + "Transfer-Encoding: chunked\r\nTrailer: " + manyNames(300) + "\r\n\r\n0\r\n\r\n",
 		"too many fields":            ok + strings.Repeat("A: b\r\n", 300) + "\r\n",
 
 		"a chunk size that is none":  ok + "Transfer-Encoding: chunked\r\n\r\nx\r\nhello\r\n0\r\n\r\n",

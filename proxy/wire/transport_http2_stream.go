@@ -270,7 +270,7 @@ func (st *originStream) final(code int, b *responseBlock) error {
 	if err != nil {
 		return streamFault(st.id, codeProtocol, "invalid Content-Length")
 	}
-	trailer, err := announcedTrailers(b.header["Trailer"])
+	trailer, err := announcedTrailers(b.header["Trailer"], st.c.t.Limits.Fields)
 	if err != nil {
 		return streamFault(st.id, codeProtocol, "invalid Trailer")
 	}
