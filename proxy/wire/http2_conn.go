@@ -119,7 +119,7 @@ func (c *conn) serveHTTP2() {
 func newHTTP2Conn(c *conn) *http2Conn {
 	h := &http2Conn{
 		c:       c,
-		calm:    newPatience(),
+		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*http2Stream),
 		times:   c.times,
 		window:  firstWindow,

@@ -10,19 +10,23 @@ const (
 	calmPerSecond = 100
 )
 
-// A patience counts the frames to no purpose of one peer, as a bucket that fills
-// up by itself. The goroutine that reads the connection alone uses it.
+// A patience counts what one peer does that is borne so many times at once, as a
+// bucket that fills up by itself. The goroutine that reads the connection alone
+// uses it.
 type patience struct {
-	left float64
-	at   time.Time // when left was counted
+	burst, perSecond float64
+	left             float64
+	at               time.Time // when left was counted
 }
 
-func newPatience() patience { return patience{left: calmBurst, at: time.Now()} }
+func newPatience(burst, perSecond float64) patience {
+	return patience{burst, perSecond, burst, time.Now()}
+}
 
-// ends takes one more frame, and reports whether it was one too many.
+// ends takes one more, and reports whether it was one too many.
 func (p *patience) ends() bool {
 	now := time.Now()
-	p.left = min(calmBurst, p.left+now.Sub(p.at).Seconds()*calmPerSecond)
+	p.left = min(p.burst, p.left+now.Sub(p.at).Seconds()*p.perSecond)
 	p.at = now
 	p.left--
 	return p.left < 0

@@ -21,8 +21,12 @@ type exchange struct {
 	body    body
 }
 
-// maxInterim is how many 1xx responses may precede a final one.
-const maxInterim = 64
+// maxInterim is how many 1xx responses may precede a final one at once; and in the
+// long run, as while an upload or a long piece of work goes on, one each second.
+const (
+	maxInterim        = 64
+	interimsPerSecond = 1
+)
 
 // run sends the request and returns the final response. After an error the
 // caller aborts.
@@ -30,7 +34,8 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	if err := x.send(p); err != nil {
 		return nil, err
 	}
-	for range maxInterim {
+	var calm patience
+	for {
 		resp, kind, err := readResponse(x.c.br, p.r, &x.t.Limits)
 		if err != nil {
 			return nil, err
@@ -41,11 +46,16 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return x.upgrade(p, resp)
 		}
+		if calm.at.IsZero() {
+			calm = newPatience(maxInterim-1, interimsPerSecond)
+		}
+		if calm.ends() {
+			return nil, malformed("too many interim responses")
+		}
 		if err := x.interim(p, resp); err != nil {
 			return nil, err
 		}
 	}
-	return nil, malformed("too many interim responses")
 }
 
 // send writes the request, or starts to if it has a body.

@@ -99,7 +99,7 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	t.once.Do(t.init)
 	c := &HTTP2Conn{
 		t: t, nc: tc, ended: ended,
-		calm:    newPatience(),
+		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*originStream),
 		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,

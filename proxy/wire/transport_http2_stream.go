@@ -24,7 +24,7 @@ type originStream struct {
 
 	// From the origin.
 	interims   []*responseBlock // not passed on yet
-	informed   int              // interim responses so far
+	informed   patience         // of interim responses; zero before the first
 	hinted     int              // bytes of their heads
 	resp       *http.Response   // nil until its head came
 	in         http2Input
@@ -161,7 +161,7 @@ func (st *originStream) lost(err error) error {
 	if fault, ok := err.(*http2Fault); ok {
 		return malformed(fault.what)
 	}
-	if err == ErrNoResponse && (st.resp != nil || st.informed > 0) {
+	if err == ErrNoResponse && (st.resp != nil || !st.informed.at.IsZero()) {
 		return ErrIncomplete
 	}
 	return err
@@ -244,7 +244,10 @@ func (st *originStream) head(b *responseBlock) error {
 	if code >= 200 {
 		return st.final(code, b)
 	}
-	if st.informed++; b.end || st.informed > maxInterim {
+	if st.informed.at.IsZero() {
+		st.informed = newPatience(maxInterim, interimsPerSecond)
+	}
+	if b.end || st.informed.ends() {
 		return streamFault(st.id, codeProtocol, "interim response that ends, or one too many")
 	}
 	if st.hinted += b.size; st.hinted > st.c.t.Limits.Head { // all may wait for a client that takes none

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"reflect"
 	"testing"
+	"time"
 )
 
 // What servers send although no grammar has it, and only one thing can be meant, is
@@ -45,5 +46,24 @@ func TestTransportRefusesSpacedFraming(t *testing.T) {
 		if _, _, err := fetch(newTransport(t, o.addr), request(t, "GET", "http://a.test/", nil)); !isProtocol(err) {
 			t.Errorf("%q: %v", field, err)
 		}
+	}
+}
+
+// What goes on for long may be told of for as long.
+func TestPatienceComesBack(t *testing.T) {
+	p := newPatience(maxInterim, interimsPerSecond)
+	for range maxInterim {
+		if p.ends() {
+			t.Fatal("ends too soon")
+		}
+	}
+	p.at = p.at.Add(-10 * time.Second)
+	for range 10 {
+		if p.ends() {
+			t.Fatal("ends although time has passed")
+		}
+	}
+	if !p.ends() {
+		t.Error("never ends")
 	}
 }
