@@ -66,7 +66,7 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 			return nil, err
 		}
 		bare := line[:name]
-		if rules.spaced {
+		if rules.spaced && bare[name-1] <= ' ' { // hardly ever
 			bare = strings.TrimRight(bare, " \t")
 		}
 		key, ok := canonicalName(bare)
