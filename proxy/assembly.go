@@ -160,6 +160,7 @@ func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 	}
 	if _, authorization, ok := a.egress.HTTPHop(); ok {
 		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization
+		transport.MaxIdle = 32 // of the hundred or so that many proxies serve at a time
 	}
 	return transport
 }

@@ -7,9 +7,11 @@ import (
 )
 
 // A poolKey says which requests may share a connection: those to the same
-// place, with or without TLS, of the same isolation.
+// place, with or without TLS, of the same isolation. So may those by the hop: some
+// proxies, such as Tinyproxy, go on carrying bytes to and from the origin of the
+// first request after its answer, and it would get the requests for others.
 type poolKey struct {
-	hop       bool // to the hop; host and port are empty
+	hop       bool // by the hop
 	tls       bool
 	host      string
 	port      string

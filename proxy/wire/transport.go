@@ -195,15 +195,14 @@ func (p *plan) prepare() error {
 	}
 	p.authority, p.length = both, p.r.ContentLength
 	p.key.isolation = Isolation(p.r.Context())
-	switch {
-	case u.Scheme == "https":
-		p.key.tls, p.key.host, p.key.port = true, host, port
-	case u.Scheme != "http":
-		return &RequestError{"an unknown scheme"}
-	case p.t.DialHop != nil:
-		p.key.hop = true
+	p.key.host, p.key.port = host, port
+	switch u.Scheme {
+	case "https":
+		p.key.tls = true
+	case "http":
+		p.key.hop = p.t.DialHop != nil
 	default:
-		p.key.host, p.key.port = host, port
+		return &RequestError{"an unknown scheme"}
 	}
 	if p.r.Method == "CONNECT" {
 		return &RequestError{"method CONNECT"}

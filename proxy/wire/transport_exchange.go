@@ -117,6 +117,9 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	c.headHere(x.t.BodyTimeout)
 	resp.TLS = c.tls
 	x.keep = !resp.Close && persistent(p.r.Header, 1) && !p.r.Close
+	if p.key.hop && p.t.HopAuthorization != "" {
+		x.keep = false // see poolKey: of one more request, the origin might get the credentials
+	}
 	if x.sender != nil && p.rarelyHasContent() {
 		x.keep = false // an origin that does not read it takes it for the next request (RFC 9110 §9.3.1)
 	}

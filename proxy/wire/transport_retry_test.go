@@ -220,6 +220,24 @@ func TestTransportIsolation(t *testing.T) {
 	}
 }
 
+// A proxy on the way may carry what follows the first request to the origin of that
+// one, as Tinyproxy does behind an answer without a length: it must not be another
+// origin's request, nor hold what was meant for the proxy.
+func TestTransportHopConnectionsAreForOneOrigin(t *testing.T) {
+	for authorization, want := range map[string]int32{"": 2, "Basic eA==": 3} {
+		o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		tr := newTransport(t, o.addr)
+		tr.DialHop = func(ctx context.Context) (net.Conn, error) { return tr.Dial(ctx, "tcp", o.addr) }
+		tr.HopAuthorization = authorization
+		for _, u := range []string{"http://a.test/", "http://a.test/", "http://b.test/"} {
+			mustFetch(t, tr, request(t, "GET", u, nil))
+		}
+		if n := o.conns.Load(); n != want {
+			t.Errorf("authorization %q: %d connections, want %d", authorization, n, want)
+		}
+	}
+}
+
 func TestTransportPoolBounds(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
