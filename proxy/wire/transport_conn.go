@@ -224,9 +224,13 @@ func (c *originConn) closeNow() {
 	c.nc.Close()
 }
 
-// closeIdle closes a connection of the pool. Under TLS it says goodbye, if that
-// can be sent at once.
+// closeIdle closes a connection on which no exchange is under way. Under TLS it
+// says goodbye (RFC 9112 §9.8), if that can be sent at once.
 func (c *originConn) closeIdle() {
+	if c.probe == nil {
+		c.closeNow()
+		return
+	}
 	c.probe.hurry()
 	c.nc.Close()
 }

@@ -166,7 +166,7 @@ func (x *exchange) finish() {
 		x.t.pool.put(c)
 		return
 	}
-	c.closeNow()
+	c.closeIdle()
 }
 
 // abort ends the exchange early and closes the connection.

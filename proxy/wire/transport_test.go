@@ -352,6 +352,28 @@ func TestTransportTLS(t *testing.T) {
 	}
 }
 
+// A connection that has served its time ends with a word about it, or the origin
+// must take it for cut (RFC 9112 §9.8).
+func TestTransportTLSSaysGoodbye(t *testing.T) {
+	heard := make(chan []byte, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, _ := http.NewResponseController(w).Hijack()
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+		rest, _ := io.ReadAll(c.(*tls.Conn).NetConn())
+		c.Close()
+		heard <- rest
+	}))
+	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12} // there an alert shows
+	s.StartTLS()
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
+	mustFetch(t, tr, request(t, "GET", "https://example.com/", nil))
+	if rest := <-heard; len(rest) == 0 || rest[0] != 21 {
+		t.Errorf("the last that came is %x", rest)
+	}
+}
+
 // Under TLS as well, nothing that comes between two exchanges is taken for an
 // answer, and an end is noticed.
 func TestTransportTLSLate(t *testing.T) {
