@@ -5,7 +5,7 @@ package filters
 var identityBrowser = []group{
 	{identity, "chromium.googlesource.com, variations: the browser's experiments", `x-client-data
 		x-chrome-uma-enabled x-chrome-variations x-chrome-connected x-chrome-id-consistency-*
-		x-chrome-offline x-chrome-* x-browser-channel x-browser-copyright x-browser-validation
+		x-chrome-offline x-chrome-* chrome-* x-browser-channel x-browser-copyright x-browser-validation
 		x-browser-year x-browser-* x-goog-visitor-id x-goog-device-* x-goog-authenticated-*`},
 	{identity, "www.rfc-editor.org/rfc/rfc8942 and wicg.github.io/client-hints-infrastructure", `
 		sec-ch-* sec-ch dpr content-dpr viewport-width viewport-height width device-memory downlink ect
@@ -22,9 +22,9 @@ var identityBrowser = []group{
 	{identity, "Do Not Track, forms before DNT", `gpc x-do-not-track x-behavioral-ad-opt-out x-privacy-*`},
 	{identity, "dev.opera.com/articles/opera-mini-request-headers", `x-operamini-* x-opera-* x-operatv-*
 		device-stock-ua x-operamini-phone-ua`},
-	{identity, "UC Browser, Skyfire, Bolt, Puffin, Silk, Samsung, Xiaomi, QQ, Baidu, Vivo browsers", `
+	{identity, "UC Browser, Skyfire, Bolt, Puffin, Silk, Samsung, Xiaomi, Baidu, Sogou, WeChat, QQ, Vivo browsers", `
 		x-ucbrowser-* x-uc-* x-skyfire-* x-bolt-* x-puffin-* x-amz-device-* x-silk-* x-samsung-* x-mi-*
-		x-miui-* x-qq-* q-guid q-ua q-ua2 q-qimei q-auth q-* x-bd-* x-baidu-* x-vivo-* x-oppo-*
+		x-miui-* baidu-* x-bdboxapp-* x-turbonet-* x-sogou-* x-wx-* wxuin x-mmtls x-qq-* q-guid q-ua q-ua2 q-qimei q-auth q-* x-bd-* x-baidu-* x-vivo-* x-oppo-*
 		x-huawei-userid x-novarra-* x-avantgo-* x-dolphin-* x-brave-* brave-* x-ddg-* x-yandex-*`},
 	{identity, "Microsoft Internet Explorer and its tool bars", `ua-cpu ua-os ua-pixels ua-color ua-voice
 		ua-* x-ie-* x-tom x-flash-version x-client-os x-client-os-ver x-client-info x-client-version
@@ -43,7 +43,7 @@ var identityBrowser = []group{
 		anthropic-allowed-*`},
 	{identity, "firebase.google.com, callable functions and messaging: one token an installation", `
 		firebase-instance-id-token`},
-	{identity, "tool bars and in-game browsers", `alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
+	{identity, "tool bars, extensions (Hola) and in-game browsers", `x-hola-* alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
 		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
@@ -64,11 +64,14 @@ var identityBrowser = []group{
 		x-original-user-agent x-javascript-user-agent browser-user-agent user-agent-via useragent
 		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci npm-scope pacote-*
 		postman-token`},
-	{identity, "attributes of a person that a gateway found out: Shibboleth, OpenID Connect, Kerberos, certificates", `
+	{identity, "attributes of a person that a gateway found out: Shibboleth, OpenID Connect (Louketo, authentik, WSO2, Istio), Oracle, LDAP, Kerberos, certificates", `
 		cn sn uid givenname displayname mail affiliation targeted-id entitlement eduperson-* x-name x-age
 		x-avatar x-badge x-nickname x-domain organization organizer originator on-behalf-of x-on-behalf-of
 		authorization-user auth-user auth-username x-auth-user x-auth-userid x-auth-username x-auth-login
 		php-auth-* x-webauth-* webauth-* x-sso-* sso-* oidc-* x-oidc-* x-ms-token-* x-krb-* x-kerberos-*
+		x-auth-audience x-auth-entitlements x-auth-expiresin x-auth-family-name x-auth-given-name x-auth-groups
+		x-auth-jwt x-auth-meta-* x-auth-name x-auth-preferred-username x-auth-roles x-auth-subject x-auth-uid
+		x-jwt-assertion x-jwt-payload x-ldap-* oam-*
 		x-smartcard x-pki-* cert-subject cert-issuer cert-serialnumber cert-cookie cert-flags
 		cert-keysize cert-secretkeysize cert-server-* https-keysize https-secretkeysize https-server-*
 		x-mailer x-vendor-id x-push-token`},

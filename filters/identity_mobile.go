@@ -37,6 +37,7 @@ var identityMobile = []group{
 		x-3gpp-intended-identity x-3gpp-asserted-identity`},
 	{identity, "Japanese networks: i-mode, EZweb, SoftBank, Willcom", `x-dcmguid x-jphone-* x-em-uid
 		x-softbank-* x-au-* x-ezweb-* x-willcom-*`},
+	{identity, "developers.facebook.com, Free Basics: what its proxy tells of a subscriber", `x-iorg-*`},
 	{identity, "BlackBerry and Sprint", `rim-device-id rim-device-email rim-* x-rim-* x-sprint-* clientid
 		x-clientid`},
 	{identity, "digital rights management and media players", `drm-version x-drm-device-* x-getzip

@@ -224,3 +224,37 @@ func TestMailAddressGoesUnlessItsKeyIsThere(t *testing.T) {
 		}
 	}
 }
+
+// What gateways, extensions and apps are documented to add goes from a script's
+// request, whose own fields have names like theirs.
+func TestDocumentedNamesOfPeopleGo(t *testing.T) {
+	for _, field := range []string{
+		"X-Auth-Subject: 8e03978e-40d5-43dd", "X-Auth-Name: Ann Smith", "X-Auth-Groups: staff", "X-Auth-Given-Name: Ann", "X-Jwt-Payload: eyJzdWIiOiJhbm4ifQ",
+		"X-Ldap-Groups: staff", "Oam_last_reauthentication_time: Sat, 29 Oct 1994 19:43:31 GMT", "X-Iorg-Service-Id: 4711", "X-Hola-Unblocker-Bext: 1",
+		"Baidu-Flyflow: 1", "X-Bdboxapp-Netengine: 1", "X-Sogou-Auth: 8e03978e", "X-Wx-Key: 8e03978e", "Wxuin: 4711", "Chrome-Proxy-Ect: 4g",
+	} {
+		name, value, _ := strings.Cut(field, ": ")
+		m := scriptRequest(name, value)
+		if clean(m); m.Request.Header[name] != nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+// A browser's parts of pages hold no field of a script, whatever family it is of; a
+// page may be one that a framework fetches, which tells of nobody.
+func TestPartsOfPagesHoldNoFieldsOfScripts(t *testing.T) {
+	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	for accept, fields := range map[string]map[string]bool{
+		"image/webp,*/*;q=0.8":                      {"Turbo-Frame": false, "X-Amzn-Ava-User-Context": false, "X-Fb-Friendly-Name": false, "Authorization": true},
+		"text/html,application/xhtml+xml,*/*;q=0.8": {"Turbo-Frame": true, "X-Up-Target": true, "X-Amzn-Ava-User-Context": false},
+		"application/font-woff2;q=1.0,*/*;q=0.8":    {"X-Up-Target": false},
+	} {
+		for name, passes := range fields {
+			h := http.Header{"User-Agent": {agent}, "Accept": {accept}, name: {"a"}}
+			if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/", h)); (h[name] != nil) != passes {
+				t.Errorf("Accept: %s: %s passes %v", accept, name, !passes)
+			}
+		}
+	}
+}

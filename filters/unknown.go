@@ -193,7 +193,9 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 		return ""
 	case v.class == application:
 		switch {
-		case v.family && tells(name) == strong:
+		case plain && m.Visit.browser && m.Visit.Kind != Document: // a page may be a framework's, which fetches it
+			return whyAlone
+		case v.family && (tells(name) == strong || plain && tells(name) == weak):
 			return "its name tells of a person, device or place"
 		case v.family && !ofVault(m, name, lines):
 			return "its value says more than a setting needs, and nothing signs it"
