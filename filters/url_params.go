@@ -90,7 +90,7 @@ var trackingParams = []paramGroup{
 		mindbox-click-id mindbox-message-key famad_xuid erid cx_click cx_recsorder cx_recswidget
 		cx_artpos cx_testid cx_testvariant uclick uclickhash aiad_clid _clde _cldee oprtrack gps_adid
 		adjust_* external_click_id vc_lpp ebisadid ebisother* adfrom`},
-	{"", "github.com/brave/adblock-lists, clean-urls, for all sites", `at_channel at_creation
+	{"", "github.com/brave/adblock-lists, clean-urls, for all sites", `at_link at_platform at_term at_type at_channel at_creation
 		at_detail_placement at_emailtype at_general_placement at_identifier at_network at_send_date
 		at_variant brave-campaign-id brave-creative-id brave-creative-set-id eblastid et_cid et_lid
 		ex_cid ml_sub ml_sub_hash nb_adid nb_aname nb_asize nb_atype nb_cid nb_mtype nb_partner_name
