@@ -50,6 +50,7 @@ type personaField struct {
 	Except []string `json:"except"` // kinds without it
 	Scheme string   `json:"scheme"` // "" means both
 	Range  bool     `json:"range"`  // only with requests for a range
+	HTTP2  bool     `json:"http2"`  // only over HTTP/2, and only where the request has none
 }
 
 // personaOnly are the fields that no client's value of ever passes: those that
@@ -125,7 +126,7 @@ func loadPersona(name, language string) (*persona, error) {
 	for k := range kinds {
 		for _, order := range file.Order {
 			if slices.Contains(order.Kinds, kinds[k].name) {
-				p.orders[k] = newFieldOrder(order.Fields)
+				p.orders[k] = newFieldOrder(slices.Concat(order.Fields, file.overHTTP2(kinds[k].name)))
 			}
 		}
 		for i, scheme := range []string{"http", "https"} {
@@ -141,13 +142,24 @@ func loadPersona(name, language string) (*persona, error) {
 	return p, nil
 }
 
+// overHTTP2 returns the fields that requests of a kind have over HTTP/2 alone, for
+// the end of their order: whether it will be that, only the wire knows.
+func (f *personaFile) overHTTP2(kind string) (lines []string) {
+	for _, field := range f.Fields {
+		if field.HTTP2 && (len(field.Kinds) == 0 || slices.Contains(field.Kinds, kind)) && !slices.Contains(field.Except, kind) {
+			lines = append(lines, field.Name+": "+field.Value)
+		}
+	}
+	return lines
+}
+
 func (f *personaFile) sheet(kind, scheme string, ranged bool, language string) sheet {
 	var s sheet
 	for _, field := range f.Fields {
 		if len(field.Kinds) > 0 && !slices.Contains(field.Kinds, kind) ||
 			slices.Contains(field.Except, kind) ||
 			field.Scheme != "" && field.Scheme != scheme ||
-			field.Range && !ranged {
+			field.Range && !ranged || field.HTTP2 {
 			continue
 		}
 		name := http.CanonicalHeaderKey(field.Name)

@@ -195,8 +195,9 @@ func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 
 // FieldOrder returns the names of m.Request's fields in the order and the
 // case in which the persona's browser writes them on HTTP/1.1, with names that
-// the request need not have. After [Set.Scrub] it speaks of what that left. The
-// caller must not change the slice.
+// the request need not have, and behind them, as name: value, fields that it adds
+// over HTTP/2. After [Set.Scrub] it speaks of what that left. The caller must not
+// change the slice.
 func (s *Set) FieldOrder(m *Message) []string {
 	if m.order != nil {
 		return m.order

@@ -77,7 +77,24 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 			}
 		}
 	}
-	return out, nil
+	return addMissing(out, order), nil
+}
+
+// addMissing adds the fields with which order ends, in their order, unless one of
+// that name is there.
+func addMissing(fields []hpack.HeaderField, order []string) []hpack.HeaderField {
+	first := len(order)
+	for first > 0 && strings.Contains(order[first-1], ": ") {
+		first--
+	}
+	for _, line := range order[first:] {
+		name, value, _ := strings.Cut(line, ": ")
+		name = strings.ToLower(name)
+		if !slices.ContainsFunc(fields, func(f hpack.HeaderField) bool { return f.Name == name }) {
+			fields = append(fields, hpack.HeaderField{Name: name, Value: value, Sensitive: !sharedFields[name]})
+		}
+	}
+	return fields
 }
 
 // hopField has the fields that HTTP/2 has no room for (RFC 9113 §8.2.2).

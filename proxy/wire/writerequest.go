@@ -19,8 +19,9 @@ var FieldOrderKey any = fieldOrderKey{}
 // wire in that order, and each name in the case it has there. Fields not
 // listed follow, sorted. Host comes first unless it is listed; Connection,
 // if it is listed and the request has none, is written as keep-alive. An order
-// may begin with the four pseudo fields of HTTP/2. The caller must not change
-// it afterwards.
+// may begin with the four pseudo fields of HTTP/2, and end with fields, as name:
+// value, that requests without them have over HTTP/2. The caller must not change it
+// afterwards.
 func WithFieldOrder(ctx context.Context, order []string) context.Context {
 	return context.WithValue(ctx, fieldOrderKey{}, &order)
 }

@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"net/http"
+	"testing"
+
+	"guise/proxy/inspect"
+)
+
+// TestPersonaOverHTTP2 sends what browsers send over both versions to origins of
+// both: what the persona's browser adds to HTTP/2 is there alone, and once.
+func TestPersonaOverHTTP2(t *testing.T) {
+	const doc, fetch = "document", "empty"
+	for _, c := range []struct {
+		persona, protocol, dest string
+		te, priority            string // "" for none
+	}{
+		{"firefox", "h2", doc, "trailers", "u=0, i"},
+		{"firefox", "h2", fetch, "trailers", "u=4"},
+		{"firefox", "http/1.1", doc, "", "u=0, i"},
+		{"chrome", "h2", doc, "", "u=0, i"},
+		{"chrome", "h2", fetch, "", "u=1, i"},
+		{"chrome", "http/1.1", doc, "", ""},
+		{"off", "h2", doc, "", ""},
+	} {
+		o := serveSecure(t, func(http.ResponseWriter, *http.Request) {}, nil, c.protocol)
+		proxy := serveProxy(t, func(o *Options) {
+			inspecting(inspect.Always)(o)
+			o.Filters.Persona = c.persona
+		})
+		v := visitor(t, proxy, trusting(testAuthority()), true)
+		for _, own := range []string{"", "trailers"} { // a program's is not sent twice
+			r, err := http.NewRequest("GET", o.URL+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Sec-Fetch-Dest", c.dest)
+			r.Header.Set("User-Agent", "tool/1")
+			if own != "" {
+				r.Header.Set("Te", own)
+			}
+			resp, err := v.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			saw := o.saw()
+			got := saw[len(saw)-1]
+			te := c.te
+			if own != "" && (c.dest == fetch || c.persona == "off") {
+				te = own
+			}
+			if h := got.Header; len(h["Te"]) > 1 || h.Get("Te") != te || len(h["Priority"]) > 1 || h.Get("Priority") != c.priority {
+				t.Errorf("%s, %s, %s, TE %q: %s with TE %q, Priority %q", c.persona, c.protocol, c.dest, own, got.Proto, h["Te"], h["Priority"])
+			}
+		}
+	}
+}
