@@ -48,6 +48,7 @@ var grammars = map[string]func(value string) bool{
 
 	"Caldav-Timezones":         among("t f"),      // RFC 7809 §7.1
 	"Capsule-Protocol":         among("?1"),       // RFC 9297 §3.4
+	"Incremental":              among("?0 ?1"),    // its §3
 	"Isolation":                among("snapshot"), // OData 4.01 §8.2.4
 	"Odata-Isolation":          among("snapshot"),
 	"Oslc-Core-Version":        among("1.0 2.0 3.0"),

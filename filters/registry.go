@@ -27,6 +27,7 @@ var registry = []group{
 	{registered, "RFC 9635", `detached-jws`},
 	{registered, "RFC 8613", `oscore`},
 	{registered, "RFC 9297", `capsule-protocol`},
+	{registered, "draft-ietf-httpbis-incremental", `incremental`},
 	{registered, "RFC 7089", `accept-datetime`},
 	{registered, "RFC 3229", `a-im`},
 	{registered, "SOAP 1.1", `soapaction`},

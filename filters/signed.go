@@ -38,7 +38,8 @@ func readSigned(r *http.Request, v Visit) http.Header {
 	if family := signedFamily(r); family != "" {
 		for name, lines := range r.Header {
 			switch c := names.judge(name).class; {
-			case !strings.HasPrefix(name, family), c == route, c == identity && v.browser:
+			case !strings.HasPrefix(name, family) && !describesContent(name) && name != "Content-Type":
+			case c == route, c == identity && v.browser:
 			default:
 				signed = withField(signed, name, lines)
 			}
@@ -74,7 +75,7 @@ func addListed(signed http.Header, r *http.Request, lists []string, browser bool
 }
 
 // signedFamilies are the schemes of Authorization whose signature covers every
-// field of a family, without a list that says so: Azure Storage ("Authorize
+// field of a family, and fields of content, without a list that says so: Azure Storage ("Authorize
 // with Shared Key"), AWS Signature Version 2, and what was made after it.
 var signedFamilies = map[string]string{
 	"sharedkey": "X-Ms-", "sharedkeylite": "X-Ms-", "aws": "X-Amz-", "goog1": "X-Goog-", "oss": "X-Oss-", "obs": "X-Obs-",

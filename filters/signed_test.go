@@ -67,9 +67,10 @@ func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 		"AWS AKIA:MTIz": "X-Amz-Acme-Device", "OSS id:MTIz": "X-Oss-Acme-Device", "GOOG1 id:MTIz": "X-Goog-Acme-Device",
 	} {
 		const id = "6b29fc40-ca47-1067-b31d-00dd010662da"
-		h := http.Header{"Authorization": {authorization}, name: {id}, "X-Request-Id": {id}, "X-Amz-Cf-Id": {id}}
-		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/k", h))
-		if h.Get(name) != id || h["X-Request-Id"] != nil || h["X-Amz-Cf-Id"] != nil {
+		const media = "text/plain; name=a.txt; charset=utf-8"
+		h := http.Header{"Authorization": {authorization}, name: {id}, "X-Request-Id": {id}, "X-Amz-Cf-Id": {id}, "Content-Type": {media}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "PUT", "https://api.example/k", h))
+		if h.Get(name) != id || h["X-Request-Id"] != nil || h["X-Amz-Cf-Id"] != nil || h.Get("Content-Type") != media {
 			t.Errorf("%s: left %v", authorization, h)
 		}
 		h = http.Header{"Authorization": {"Bearer t"}, name: {id}}
