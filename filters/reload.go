@@ -28,12 +28,13 @@ func (reload) Apply(m *Message, log []Change) []Change {
 	return log
 }
 
-// withUpload reports whether the Cache-Control of m is stored with its content. In
-// a POST browsers send one of their own, and that is one of two.
+// withUpload reports whether the Cache-Control of m is stored with its content, or
+// signed. In a POST browsers send one of their own, and that is one of two.
 func withUpload(m *Message) bool {
 	r := m.Request
 	said := single(r.Header["Cache-Control"])
-	return m.Visit.Kind == Fetch && (r.Method == http.MethodPut || stores(r.Method) && said != "no-cache" && said != "max-age=0")
+	return m.Visit.Kind == Fetch && (r.Method == http.MethodPut || m.Visit.signed["Cache-Control"] != nil ||
+		stores(r.Method) && said != "no-cache" && said != "max-age=0")
 }
 
 // Onward scrubs m.Request where it leaves the cache: of fields that only the

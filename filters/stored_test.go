@@ -51,6 +51,20 @@ func TestWhatIsStoredKeepsItsLifetime(t *testing.T) {
 	}
 }
 
+// A page's script that signs what it says to caches has it reach the store.
+func TestSignedDirectivesOfAScriptPass(t *testing.T) {
+	for signed, want := range map[string]string{"cache-control;host": "no-cache", "host": ""} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, "Sec-Fetch-Dest": {"empty"}, "Cache-Control": {"no-cache"},
+			"Authorization": {"AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=" + signed + ", Signature=00"}}
+		s := newSet(t, Options{})
+		m := s.Read(newRequest(t, "POST", "https://b.s3.example/k?uploads", h), netip.Addr{})
+		s.Onward(m, s.Request(m, nil))
+		if got := m.Request.Header.Get("Cache-Control"); got != want {
+			t.Errorf("signed %s: got %q", signed, got)
+		}
+	}
+}
+
 // Kits for storage sign what is stored with an object: botocore all but four fields,
 // that of Tencent Cloud what it lists itself.
 func TestSignedLifetimesPassUntouched(t *testing.T) {
