@@ -25,6 +25,15 @@ var crowds = []crowd{
 	{name: "data", kind: aFetch},
 	{name: "JSON", kind: aFetch, edit: func(d *draft, _ visitor) { d.set("Accept", "application/json") }},
 	{name: "a third-party image", kind: anImage, edit: fromElsewhere},
+	{name: "an image by a service worker", kind: anImage, edit: func(d *draft, _ visitor) {
+		if strings.HasPrefix(d.site(), "https:") {
+			d.set("Sec-Fetch-Dest", "empty") // with the Accept of an image all the same
+			return
+		}
+		for _, name := range []string{"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site"} {
+			d.drop(name) // there are none on plain http, nor workers
+		}
+	}},
 	{name: "a linked document", kind: aDocument, edit: func(d *draft, v visitor) {
 		fromElsewhere(d, v)
 		d.suffix = "?id=7&utm_source=" + strings.ToLower(v.language)
