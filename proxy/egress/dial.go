@@ -61,11 +61,11 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 		return []netip.Addr{t.Addr}, nil
 	}
 	name := t.Host
+	dot := strings.LastIndexByte(name, '.')
 	switch {
-	case name == "onion", strings.HasSuffix(name, ".onion"):
-		// RFC 7686 §2: looking it up tells the name servers what is visited.
+	case notInDNS[name[dot+1:]]:
 		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
-	case strings.Contains(name, "."):
+	case dot >= 0:
 		name += "." // a whole name; the search list is for single labels
 	}
 	addrs, err := e.lookUp(ctx, name)
@@ -79,6 +79,14 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 		addrs[i] = addr.Unmap()
 	}
 	return addrs, nil
+}
+
+// notInDNS are the top-level domains of names that no name server knows: a look-up
+// would only tell them what is visited.
+var notInDNS = map[string]bool{
+	"onion":   true, // RFC 7686 §2
+	"alt":     true, // RFC 9476 §2
+	"invalid": true, // RFC 6761 §6.4
 }
 
 // silence6 and silence4 are how long the name servers may take before they are asked
