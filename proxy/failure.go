@@ -113,10 +113,20 @@ func nameFault(err error) (failure, bool) {
 		return failure{}, false
 	case dns.IsTimeout:
 		return failure{status: 504, kind: "dns_timeout", title: "Name look-up timed out", detail: "No name server answered in time."}, true
-	case dns.IsNotFound:
-		return failure{status: 502, kind: `dns_error;rcode="NXDOMAIN"`, title: "Name not found", detail: "No name server knows this host. Is it spelled right?"}, true
 	}
-	return failure{status: 502, kind: "dns_error", title: "Name look-up failed", detail: "The name servers could not answer."}, true
+	f := failure{status: 502, kind: "dns_error", title: "Name look-up failed", detail: "The name servers could not answer."}
+	lookup, _ := errors.AsType[*egress.LookupError](err)
+	switch {
+	case !dns.IsNotFound:
+	case lookup != nil && lookup.RCode == "NOERROR":
+		f.title, f.detail = "No address", "The name servers know this host, but no address of it."
+	default:
+		f.title, f.detail = "Name not found", "No name server knows this host. Is it spelled right?"
+	}
+	if lookup != nil {
+		f.kind += `;rcode="` + lookup.RCode + `"`
+	}
+	return f, true
 }
 
 func tlsFault(err error) (failure, bool) {

@@ -46,7 +46,7 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 		{"two lengths", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab") + "/", 502, "http_protocol_error"},
 		{"length and coding", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") + "/", 502, "http_protocol_error"},
 		{"not TLS", "https://" + reply("HTTP/1.1 400 no\r\n\r\n") + "/", 502, "tls_protocol_error"},
-		{"no such name", "http://nothing.invalid/", 502, "dns_error"},
+		{"no such name", "http://nothing.invalid/", 502, `dns_error;rcode="NXDOMAIN"`},
 		{"private address", "http://10.0.0.1/", 403, "http_request_denied"},
 		{"bad host", "http://999.1.1.1/", 400, "http_request_error"},
 		{"other scheme", "ftp://127.0.0.1/", 400, "http_request_error"},

@@ -123,7 +123,7 @@ func (p *Proxy) connectSOCKS(ctx context.Context, opened *wire.Opened, hostport 
 
 // socksCode says in SOCKS what kind says in RFC 9209's words.
 func socksCode(kind string) socks.Code {
-	switch kind {
+	switch kind, _, _ = strings.Cut(kind, ";"); kind {
 	case "http_request_denied":
 		return socks.NotAllowed
 	case "destination_ip_unroutable":
@@ -132,7 +132,7 @@ func socksCode(kind string) socks.Code {
 		return socks.ConnectionRefused
 	case "connection_timeout", "dns_timeout":
 		return socks.TimedOut
-	case "dns_error", `dns_error;rcode="NXDOMAIN"`, "destination_unavailable":
+	case "dns_error", "destination_unavailable":
 		return socks.HostUnreachable
 	}
 	return socks.Failed

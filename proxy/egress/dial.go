@@ -64,16 +64,17 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	dot := strings.LastIndexByte(name, '.')
 	switch {
 	case notInDNS[name[dot+1:]]:
-		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+		return nil, &LookupError{&net.DNSError{Err: "no such host", IsNotFound: true}, "NXDOMAIN"}
 	case dot >= 0:
 		name += "." // a whole name; the search list is for single labels
 	}
-	addrs, err := e.lookUp(ctx, name)
+	said := new(rcodes)
+	addrs, err := e.lookUp(context.WithValue(ctx, rcodesKey{}, said), name)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return nil, said.of(dns)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 	}
 	for i, addr := range addrs {
 		addrs[i] = addr.Unmap()

@@ -208,10 +208,18 @@ func TestFailuresAreToldApart(t *testing.T) {
 			return nil, dnsmessage.RCodeNameError
 		case "broken.example.":
 			return nil, dnsmessage.RCodeRefused
+		case "empty.example.":
+			return nil, dnsmessage.RCodeSuccess
 		}
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, dnsmessage.RCodeSuccess
 	})
 	e := newTestEgress(t, Options{Allow: loopback, Resolver: dns.resolver()})
+	said := func(code string, notFound bool) func(error) bool {
+		return func(err error) bool {
+			var lookup *LookupError
+			return errors.As(err, &lookup) && lookup.RCode == code && lookup.IsNotFound == notFound && !lookup.IsTimeout
+		}
+	}
 	deaf := newTestEgress(t, Options{Allow: loopback, ConnectTimeout: 100 * time.Millisecond, Resolver: silentResolver(t)})
 	var found *net.DNSError
 	for _, c := range []struct {
@@ -220,11 +228,12 @@ func TestFailuresAreToldApart(t *testing.T) {
 		target Target
 		is     func(error) bool
 	}{
-		{"name not found", e, Target{Host: "none.example", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsNotFound }},
-		{"name servers refuse", e, Target{Host: "broken.example", Port: 80}, func(err error) bool { return errors.As(err, &found) && !found.IsNotFound && !found.IsTimeout }},
-		{"onion", e, Target{Host: "secret.onion", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsNotFound }},
-		{"alternative", e, Target{Host: "secret.gns.alt", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsNotFound }},
-		{"invalid", e, Target{Host: "invalid", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsNotFound }},
+		{"name not found", e, Target{Host: "none.example", Port: 80}, said("NXDOMAIN", true)},
+		{"name without an address", e, Target{Host: "empty.example", Port: 80}, said("NOERROR", true)},
+		{"name servers refuse", e, Target{Host: "broken.example", Port: 80}, said("REFUSED", false)},
+		{"onion", e, Target{Host: "secret.onion", Port: 80}, said("NXDOMAIN", true)},
+		{"alternative", e, Target{Host: "secret.gns.alt", Port: 80}, said("NXDOMAIN", true)},
+		{"invalid", e, Target{Host: "invalid", Port: 80}, said("NXDOMAIN", true)},
 		{"name servers are silent", deaf, Target{Host: "site.example", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsTimeout }},
 		{"connection refused", e, Target{Host: "site.example", Port: freePort(t)}, func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
 	} {
@@ -244,7 +253,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			}
 		}
 	}
-	if asked := dns.questions(); !slices.Equal(asked, []string{"broken.example.", "none.example.", "site.example."}) {
+	if asked := dns.questions(); !slices.Equal(asked, []string{"broken.example.", "empty.example.", "none.example.", "site.example."}) {
 		t.Errorf("the name servers were asked for %v", asked)
 	}
 }

@@ -90,6 +90,7 @@ func New(o Options) (*Egress, error) {
 	if e.resolver == nil {
 		e.resolver = systemResolver
 	}
+	e.resolver = observed(e.resolver)
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
 // the context's cause if it was cancelled, or a *net.OpError with Op "dial"
-// that wraps a *net.DNSError or the system's error. None of them names the
+// that wraps a *net.DNSError, perhaps in a [*LookupError], or the system's error. None of them names the
 // destination.
 func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) {
 	if err := e.Allow(use, t); err != nil {

@@ -52,8 +52,11 @@ func dialError(err error) error {
 // syscallError is what is at the bottom of err: a look-up's failure without
 // the name, or the system's error without the address.
 func syscallError(err error) error {
+	if lookup, ok := errors.AsType[*LookupError](err); ok {
+		return &LookupError{withoutName(lookup.DNSError), lookup.RCode}
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return &net.DNSError{Err: dnsFault(dns), IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound}
+		return withoutName(dns)
 	}
 	number, ok := errors.AsType[syscall.Errno](err)
 	timeout, _ := errors.AsType[net.Error](err)
@@ -68,6 +71,11 @@ func syscallError(err error) error {
 		return os.ErrDeadlineExceeded
 	}
 	return errors.New("cannot connect")
+}
+
+// withoutName is dns in words that hold neither the name nor the server.
+func withoutName(dns *net.DNSError) *net.DNSError {
+	return &net.DNSError{Err: dnsFault(dns), IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound}
 }
 
 // dnsFault words a look-up's failure; the resolver's own words may hold the

@@ -1,0 +1,84 @@
+package egress
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+)
+
+// A LookupError is a look-up that failed. RCode is what the name servers said, such
+// as "SERVFAIL" (the names of RFC 8499 §3); "NOERROR" means that the name has no
+// address.
+type LookupError struct {
+	*net.DNSError
+	RCode string
+}
+
+// Unwrap returns what package net says.
+func (e *LookupError) Unwrap() error { return e.DNSError }
+
+// rcodes are the response codes that came during a look-up: package net keeps them
+// to itself. They are safe for concurrent use.
+type rcodes struct{ seen atomic.Uint32 } // bit n for the code n
+
+type rcodesKey struct{}
+
+// rcodeNames are those that end a look-up, the one that says most about the name
+// first.
+var rcodeNames = []struct {
+	code uint32
+	name string
+}{{3, "NXDOMAIN"}, {2, "SERVFAIL"}, {5, "REFUSED"}, {1, "FORMERR"}, {4, "NOTIMP"}, {0, "NOERROR"}}
+
+// of is err with what the name servers said, if they said it to this look-up: one
+// that shares the answer of another does not know.
+func (r *rcodes) of(err *net.DNSError) error {
+	seen := r.seen.Load()
+	for _, r := range rcodeNames {
+		if seen&(1<<r.code) != 0 && (r.code != 0 || err.IsNotFound) {
+			return &LookupError{err, r.name}
+		}
+	}
+	return err
+}
+
+// observed returns a resolver like r whose answers are noted in the [rcodes] of the
+// context that a look-up was called with. Where the system looks names up by itself,
+// there is nothing to note.
+func observed(r *net.Resolver) *net.Resolver {
+	dial := r.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		udp, isUDP := conn.(*net.UDPConn)
+		note, wanted := ctx.Value(rcodesKey{}).(*rcodes)
+		if err != nil || !isUDP || !wanted {
+			return conn, err
+		}
+		return &observedConn{UDPConn: udp, note: note}, nil
+	}}
+}
+
+// An observedConn carries one question. Over TCP only what was cut here is asked
+// again, with the same code.
+type observedConn struct {
+	*net.UDPConn
+	note *rcodes
+	id   [2]byte // of the question
+}
+
+func (c *observedConn) Write(b []byte) (int, error) {
+	copy(c.id[:], b)
+	return c.UDPConn.Write(b)
+}
+
+// Read notes the code of an answer (RFC 1035 §4.1.1).
+func (c *observedConn) Read(b []byte) (int, error) {
+	n, err := c.UDPConn.Read(b)
+	if n >= 4 && [2]byte(b) == c.id && b[2]&0x80 != 0 {
+		c.note.seen.Or(1 << (b[3] & 0x0f))
+	}
+	return n, err
+}
