@@ -115,16 +115,16 @@ func nameFault(err error) (failure, bool) {
 		return failure{status: 504, kind: "dns_timeout", title: "Name look-up timed out", detail: "No name server answered in time."}, true
 	}
 	f := failure{status: 502, kind: "dns_error", title: "Name look-up failed", detail: "The name servers could not answer."}
-	lookup, _ := errors.AsType[*egress.LookupError](err)
-	switch {
-	case !dns.IsNotFound:
-	case lookup != nil && lookup.RCode == "NOERROR":
-		f.title, f.detail = "No address", "The name servers know this host, but no address of it."
-	default:
-		f.title, f.detail = "Name not found", "No name server knows this host. Is it spelled right?"
+	said := ""
+	if lookup, ok := errors.AsType[*egress.LookupError](err); ok {
+		said = lookup.RCode
+		f.kind += `;rcode="` + said + `"`
 	}
-	if lookup != nil {
-		f.kind += `;rcode="` + lookup.RCode + `"`
+	switch {
+	case said == "NOERROR":
+		f.title, f.detail = "No address", "The name servers know this host, but no address of it."
+	case said == "NXDOMAIN", said == "" && dns.IsNotFound:
+		f.title, f.detail = "Name not found", "No name server knows this host. Is it spelled right?"
 	}
 	return f, true
 }

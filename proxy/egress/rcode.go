@@ -26,16 +26,21 @@ type rcodesKey struct{}
 // rcodeNames are those that end a look-up, the one that says most about the name
 // first.
 var rcodeNames = []struct {
-	code uint32
-	name string
-}{{3, "NXDOMAIN"}, {2, "SERVFAIL"}, {5, "REFUSED"}, {1, "FORMERR"}, {4, "NOTIMP"}, {0, "NOERROR"}}
+	code  uint32
+	name  string
+	fails bool // the server, whatever the name
+}{
+	{3, "NXDOMAIN", false},
+	{2, "SERVFAIL", true}, {5, "REFUSED", true}, {1, "FORMERR", true}, {4, "NOTIMP", true},
+	{0, "NOERROR", false},
+}
 
 // of is err with what the name servers said, if they said it to this look-up: one
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
 	seen := r.seen.Load()
 	for _, r := range rcodeNames {
-		if seen&(1<<r.code) != 0 && (r.code != 0 || err.IsNotFound) {
+		if seen&(1<<r.code) != 0 && (err.IsNotFound || r.fails) {
 			return &LookupError{err, r.name}
 		}
 	}
