@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -81,6 +85,36 @@ func TestUnansweredTwinsAreNoLoop(t *testing.T) {
 	if len(n.waiting) != 0 {
 		t.Errorf("%d kinds of request are still counted", len(n.waiting))
 	}
+}
+
+// TestManyTunnelsToOneHostAreNoLoop: package managers open fifty at a time, and a
+// chain may take seconds for each. The hop here answers none before it has all.
+func TestManyTunnelsToOneHostAreNoLoop(t *testing.T) {
+	const tunnels = 50
+	var all sync.WaitGroup
+	all.Add(tunnels)
+	hop := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			all.Done()
+			all.Wait()
+			io.WriteString(conn, established)
+		}
+	})
+	proxy := serveProxy(t, func(o *Options) {
+		o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}}
+		o.Timeouts.Connect = patience
+	})
+	var asking sync.WaitGroup
+	for range tunnels {
+		asking.Go(func() {
+			got, err := exchangeRaw(t, proxy, "CONNECT packages.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+			if got != established {
+				t.Errorf("%.60q, %v", got, err)
+				all.Add(-1) // the hop waits for it in vain
+			}
+		})
+	}
+	asking.Wait()
 }
 
 type panickingWay struct{}

@@ -17,7 +17,7 @@ import (
 // but the first come from where the upstream proxy's connections do; what many
 // clients ask for at a time is no loop.
 const (
-	nestingDepth = 16              // identical unanswered requests of one client that are nothing unusual
+	nestingDepth = 64              // identical unanswered requests of one client: package managers open 50 tunnels at a time
 	nestingWait  = 3 * time.Second // how long one more waits for any of them to be answered
 )
 
