@@ -1,9 +1,16 @@
 package main
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
+
+	"guise/config"
 )
 
 // The operator's listener takes orders to purge, and by no other method.
@@ -17,4 +24,53 @@ func TestAdminPurges(t *testing.T) {
 			t.Errorf("%s: purged %d times", method, purged)
 		}
 	}
+}
+
+// TestStaleSocketIsRemoved, and nothing that may be somebody's.
+func TestStaleSocketIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	try := func(what string, fails, stays bool) {
+		t.Helper()
+		if err := removeStaleSocket(path); (err != nil) != fails {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Lstat(path); (err == nil) != stays {
+			t.Errorf("%s: afterwards %v", what, err)
+		}
+	}
+	try("nothing", false, false)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try("one that is listened on", true, true)
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	try("one that nobody listens on", false, false)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	try("a file", true, true)
+}
+
+// TestFailedChangeLeavesTheOperatorsListener where and as it was.
+func TestFailedChangeLeavesTheOperatorsListener(t *testing.T) {
+	a := newAdmin(func() bool { return true }, http.NotFound)
+	defer a.close()
+	if err := a.change(config.Admin{Address: "127.0.0.1:0"}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	before := a.addresses()
+	if err := a.change(config.Admin{Address: "127.0.0.2:0"}, func() error { return errors.New("no") }); err == nil {
+		t.Error("it took what was refused")
+	}
+	if after := a.addresses(); !slices.Equal(before, after) {
+		t.Fatalf("it is at %v, was at %v", after, before)
+	}
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	resp, err := http.Get("http://" + before[0].String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 }

@@ -297,3 +297,33 @@ func TestOutlivesItsReader(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// TestSystemdIsTold when it serves, as which process, and when it stops
+// (sd_notify(3)).
+func TestSystemdIsTold(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetReadDeadline(time.Now().Add(patience))
+	told := func() string {
+		b := make([]byte, 1024)
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
+	startGuise(t, cmd)
+	if got, want := told(), fmt.Sprintf("READY=1\nMAINPID=%d", cmd.Process.Pid); got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if got := told(); got != "STOPPING=1" {
+		t.Errorf("at the end told %q", got)
+	}
+}
