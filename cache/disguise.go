@@ -64,7 +64,8 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 		h["Cache-Control"] = shortened
 	}
 	if lines := h["Expires"]; len(lines) > 0 {
-		// One in the past, or "0", stays what it is.
+		// One in the past, as servers write who mean the present, would tell when that was.
+		h["Expires"] = []string{"0"}
 		if in := expiresIn(lines[0], e.date, e.received); in > 0 {
 			h["Expires"] = []string{formatDate(at.Add(max(0, in-less.duration())))}
 		}

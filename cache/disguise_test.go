@@ -86,6 +86,9 @@ func TestDisguise(t *testing.T) {
 			{as: "b", do: "GET /\nRange: bytes=4-5", give: part + "4-5/10\n\n45", want: "206\n\n45"},
 			{as: "b", give: tagged + "\n\n0123456789", want: "200\n!Age\n\n0123456789"},
 			{as: "a", want: "200\nAge: 0\n\n0123456789"}},
+		"an Expires in the past does not tell when that was": {
+			{as: "a", give: "200\nCache-Control: max-age=60\nExpires: @0s\n\na", want: "200\nExpires: 0\n\na"},
+			{after: 7 * time.Second, as: "b", give: "200\nCache-Control: max-age=60\nExpires: @0s\n\na", want: "200\nExpires: 0\n\na"}},
 		"what credentials bought is not another's for must-revalidate": {
 			{as: "a", do: "GET /\nAuthorization: Bearer a", give: "200\nCache-Control: max-age=60, must-revalidate\n\na"},
 			{as: "b", do: "GET /\nAuthorization: Bearer b", give: "200\nCache-Control: max-age=60, must-revalidate\n\nb", want: "200\n\nb"},
