@@ -21,3 +21,12 @@ func TestFreshenedForWhomTheSiteKnows(t *testing.T) {
 		}
 	}
 }
+
+// A client's copy that it got before the site knew it still stands afterwards.
+func TestTagFromBeforeTheSiteKnewTheClient(t *testing.T) {
+	s := newScene(t, disguised)
+	const give = "200\nCache-Control: max-age=10\nETag: \"1\"\n\na"
+	resp, _ := s.step(0, step{as: "a", give: give})
+	s.run(step{as: "a", after: 20 * 1e9, do: "GET /\nCookie: a=b\nIf-None-Match: " + resp.Header.Get("ETag"),
+		give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "304"})
+}

@@ -73,6 +73,14 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 		q.directives.noCache = true // RFC 9111 §5.4
 	}
 	q.conditions = conditionsOf(r.Header, q.now)
+	if q.known && q.sharing != Shared {
+		// It may have got the tag from here, and the site may show its own by now.
+		for _, tag := range q.conditions.tags {
+			if opened, ok := c.sealer.open(q.client, uri, tag); ok {
+				q.conditions.tags = append(q.conditions.tags, opened)
+			}
+		}
+	}
 	q.readRange()
 	return q, true
 }
