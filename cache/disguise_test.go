@@ -409,3 +409,45 @@ func TestAnotherQuestionDoesNotWait(t *testing.T) {
 		th.end(a)
 	})
 }
+
+// What a client has of a response is as it left it, whatever others fetch meanwhile and
+// however long ago it was told that it is fresh: by what it finds it would see that they did.
+func TestOthersFetchesLeaveWhatAClientHas(t *testing.T) {
+	const checked = "200\nCache-Control: no-cache\nETag: \"1\"\n\na"
+	const brief = "200\nCache-Control: max-age=20, stale-while-revalidate=600\n\n"
+	other := step{as: "x", do: "GET /\nCache-Control: no-cache", give: checked, want: "200\n\na"}
+	play(t, disguised, map[string][]step{
+		"its validator": {{as: "b", give: checked}, {as: "b", give: checked}, other,
+			{as: "b", give: "304", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+		"that its validator came twice": {{as: "b", give: checked}, other, {as: "b", give: checked, sent: "!If-None-Match"}, other,
+			{as: "b", give: "304", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+		"its validator after another's write": {{as: "b", give: checked}, {as: "b", give: checked}, {as: "x", do: "PUT /\n\nx", give: "204"},
+			{as: "b", give: "304", sent: "If-None-Match: \"1\"", want: "200\n\na"}},
+		"what is stale": {{as: "b", give: brief + "a"},
+			{after: time.Minute, as: "x", give: brief + "b", want: "200\n\nb"},
+			{as: "b", do: "GET /\nCache-Control: max-stale", want: "200\nAge: 60\n\na"}},
+		"what is stale while it is refreshed": {{as: "b", give: brief + "a"},
+			{after: time.Minute, as: "x", give: brief + "b", want: "200\n\nb"},
+			{as: "b", give: brief + "c", want: "200\nAge: 60\n\na"}},
+		"a whole beside a part": {{as: "b", give: "200\nCache-Control: max-age=60\nETag: W/\"1\"\n\n0123456789"},
+			{as: "b", do: "GET /\nRange: bytes=0-1\nCache-Control: no-cache", give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 0-1/10\n\n01"},
+			{as: "x", give: brief + "b"}, {as: "b", want: "200\nAge: 0\n\n0123456789"}},
+	})
+}
+
+// What many clients have at their own times is held once if it is the same.
+func TestOneBodyIsHeldOnce(t *testing.T) {
+	s := newScene(t, disguised)
+	give := "200\nCache-Control: max-age=60\n\n" + strings.Repeat("x", 100<<10)
+	for i := range 10 {
+		s.run(step{after: time.Minute, as: fmt.Sprint(i), give: give})
+	}
+	if got := s.c.Stats().Bytes; got > 200<<10 {
+		t.Errorf("%d bytes", got)
+	}
+	s.run(step{as: "x", do: "PUT /\n\nx", give: "204"}, step{as: "x", give: "200\nCache-Control: max-age=60\n\nnew"})
+	s.c.PurgeAll()
+	if got := s.c.Stats(); got.Bytes != 0 || got.Lingering != 0 {
+		t.Errorf("%+v", got)
+	}
+}

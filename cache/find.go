@@ -138,14 +138,17 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 // while all others have a newer one. Only what this client did decides about the
 // former, since a client can tell by the time whether a validator was sent.
 func (q *query) tells(e *entry, r *resource) bool {
-	if !e.views[q.client].confirmed && !q.known {
+	if q.known {
+		return false
+	}
+	if !e.views[q.client].confirmed {
 		return true
 	}
 	if !e.closed {
 		return false
 	}
-	latest := selected(r, q.r.Header, func(o *entry) bool { return !o.closed && whole(o) })
-	return latest == nil || !e.sameAs(latest)
+	latest := selected(r, q.r.Header, func(o *entry) bool { return !o.closed && whole(o) && o.wording == e.wording })
+	return latest != nil && !e.sameAs(latest) // of what nobody has, nobody has something newer
 }
 
 // seemsFetched reports whether a request of q's client for e is still under way, or

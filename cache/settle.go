@@ -351,16 +351,37 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 			return // it stays for those whom e is not for
 		}
 		old.closed = true
-		for client, v := range old.views {
-			if elapsed(v.since, e.received) >= old.told(v.since) {
+		// However long ago they were told: it can be validated, and be used though it is stale.
+		for client := range old.views {
+			if old.held.hasNewer(old, client) {
 				c.store.unview(old, client)
 			}
 		}
 		if len(old.views) > 0 {
+			e.shareBody(old)
 			return
 		}
 	}
 	c.store.remove(old)
+}
+
+// hasNewer reports whether client has a view of what is stored in the place of old.
+func (r *resource) hasNewer(old *entry, client string) bool {
+	newer := false
+	for _, e := range r.entries {
+		if newer && whole(e) && e.views[client] != nil && e.varyKey == old.varyKey {
+			return true
+		}
+		newer = newer || e == old
+	}
+	return false
+}
+
+// shareBody has e hold the body of old, which stays beside it, if it is the same.
+func (e *entry) shareBody(old *entry) {
+	if whole(e) && whole(old) && bytes.Equal(e.body, old.body) {
+		e.body, e.hold = old.body, old.hold
+	}
 }
 
 // takeOver gives a partial e what old holds of the same representation. It reports

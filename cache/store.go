@@ -129,9 +129,21 @@ func (s *store) add(k key, e *entry) {
 		e.hold = &hold{size: size, lingering: &s.lingering}
 	}
 	e.hold.use(storedUser)
+	s.grow(r, r.beside(e))
 	r.entries = append(r.entries, e)
-	s.grow(r, e.cost+e.viewed)
 	s.fit()
+}
+
+// beside returns what e takes beside the others in r: of those with the same body, that
+// is held once.
+func (r *resource) beside(e *entry) int64 {
+	n := e.cost + e.viewed
+	for _, o := range r.entries {
+		if o.hold == e.hold {
+			return n - e.content()
+		}
+	}
+	return n
 }
 
 // remove drops e, and its resource if nothing else is in it.
@@ -143,7 +155,7 @@ func (s *store) remove(e *entry) {
 	e.held = nil
 	e.hold.use(-storedUser)
 	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
-	s.grow(r, -e.cost-e.viewed)
+	s.grow(r, -r.beside(e))
 	if len(r.entries) == 0 {
 		s.drop(r)
 	}
