@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"strings"
 	"sync"
@@ -81,6 +82,13 @@ func (s *framedStream) long(size int) {
 		piece := s.block.Next(16 << 10)
 		s.WriteContinuation(s.id, s.block.Len() == 0, piece)
 	}
+}
+
+// widen widens the window of the request's body, also by nothing, which is wrong.
+func (s *framedStream) widen(by uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.WriteRawFrame(http2.FrameWindowUpdate, 0, s.id, binary.BigEndian.AppendUint32(nil, by))
 }
 
 func (s *framedStream) push() {
@@ -164,7 +172,9 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 				framer.WriteSettingsAck()
 			}
 		case *http2.PingFrame:
-			framer.WritePing(true, f.Data)
+			if !f.IsAck() {
+				framer.WritePing(true, f.Data)
+			}
 		case *http2.DataFrame:
 			if n := uint32(len(f.Data())); n > 0 {
 				framer.WriteWindowUpdate(0, n)

@@ -304,6 +304,38 @@ func TestUploadsThatAreGoneAreSentOnce(t *testing.T) {
 	}
 }
 
+// TestAFaultOfOneStreamIsItsOwn: what an origin does wrong on a stream ends that
+// one, and the frames behind it are read for what they are.
+func TestAFaultOfOneStreamIsItsOwn(t *testing.T) {
+	for _, by := range []uint32{0, 1<<31 - 1} {
+		begun, go_ := make(chan struct{}), make(chan struct{})
+		o, client := insideFramed(t, func(s *framedStream) {
+			if s.id == 1 {
+				s.head(false, ":status: 200", "cache-control: no-store")
+				s.data(false, "wh")
+				close(begun)
+				<-go_
+				s.data(true, "ole")
+				return
+			}
+			s.widen(by)
+			close(go_)
+		})
+		whole := make(chan string, 1)
+		go func() {
+			_, body, err := read(client, "https://"+o.address+"/whole")
+			whole <- fmt.Sprint(body, err)
+		}()
+		<-begun
+		if resp, _, err := read(client, "https://"+o.address+"/faulty"); err != nil || resp.StatusCode != 502 {
+			t.Errorf("%v %v", resp, err)
+		}
+		if got := <-whole; got != "whole<nil>" {
+			t.Errorf("the other stream got %s", got)
+		}
+	}
+}
+
 // TestTrailersBesideALength: a length says where the body ends, and not that
 // nothing follows.
 func TestTrailersBesideALength(t *testing.T) {

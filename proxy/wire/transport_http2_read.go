@@ -148,9 +148,12 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		if err != nil {
 			return err
 		}
-		if err := c.control(f, b); err != nil {
+		err = c.control(f, b)
+		if err != nil && ofStream(err) == nil {
 			return err
 		}
+		_, skipped := c.br.Discard(f.length)
+		return errors.Join(skipped, err) // the other streams go on behind it
 	}
 	_, err := c.br.Discard(f.length)
 	return err
