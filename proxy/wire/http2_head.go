@@ -70,10 +70,6 @@ func (b *headBlock) add(f hpack.HeaderField) {
 		b.malformed("Te other than trailers")
 		return
 	}
-	if old := b.header[key]; key == "Cookie" && len(old) == 1 {
-		old[0] += "; " + f.Value // RFC 9113 §8.2.3
-		return
-	}
 	b.header[key] = append(b.header[key], f.Value)
 }
 
@@ -141,6 +137,9 @@ func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
 	}
 	if !validToken(b.method) {
 		return r, malformed("invalid method")
+	}
+	if crumbs := b.header["Cookie"]; len(crumbs) > 1 { // RFC 9113 §8.2.3
+		b.header["Cookie"] = []string{strings.Join(crumbs, "; ")}
 	}
 	if err := b.target(r); err != nil {
 		return r, err
