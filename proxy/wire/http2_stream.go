@@ -208,6 +208,8 @@ func (st *http2Stream) endRemote() error {
 // trailers takes the trailer section, which ends the request.
 func (st *http2Stream) trailers(b *headBlock) error {
 	switch {
+	case st.hijacked || st.w.r.Method == http.MethodConnect: // RFC 9113 §8.5
+		return streamFault(st.id, codeProtocol, "head in a tunnel")
 	case !b.end:
 		return streamFault(st.id, codeProtocol, "trailers that end nothing")
 	case b.wrong != "" || b.pseudo > 0:

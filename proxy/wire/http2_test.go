@@ -676,6 +676,19 @@ func TestHTTP2Tunnel(t *testing.T) {
 			t.Errorf("read: %v", err)
 		}
 	})
+	t.Run("client sends a head", func(t *testing.T) { // RFC 9113 §8.5
+		c := dialHTTP2(t, addr)
+		c.Head(1, false, ":method: CONNECT", ":authority: a.example:443")
+		c.Outcome(1)
+		c.WriteData(1, false, []byte("ping"))
+		c.Head(1, true, "a: b")
+		if got := c.Outcome(1); got != "reset PROTOCOL_ERROR" {
+			t.Errorf("a head in a tunnel: %s", got)
+		}
+		if err := <-ended; err != io.ErrUnexpectedEOF {
+			t.Errorf("read: %v", err)
+		}
+	})
 }
 
 // A quietConn sends what it holds, then ends, and takes whatever it is given.
