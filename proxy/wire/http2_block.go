@@ -83,7 +83,9 @@ func (h *http2Conn) headDone() error {
 		return nil
 	}
 	h.last = b.stream
-	if len(h.streams) >= h.c.limits.Streams || h.running >= h.c.limits.Streams {
+	// A handler may run for a moment longer than its stream, whose place the client
+	// may take again at once.
+	if most := h.c.limits.Streams; len(h.streams) >= most || h.running >= 2*most {
 		if err := h.disturb(); err != nil {
 			return err
 		}

@@ -480,6 +480,30 @@ func TestHTTP2StreamsAreBounded(t *testing.T) {
 	}
 }
 
+// TestHTTP2HandlersMayOutliveTheirStreams: a client may begin a stream as soon as
+// another has ended for it, whatever its handler has yet to do. But that is bounded.
+func TestHTTP2HandlersMayOutliveTheirStreams(t *testing.T) {
+	const streams = 3
+	release := make(chan struct{})
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		io.WriteString(w, "whole")
+		<-release
+	}, func(s *Server) { s.Limits.Streams = streams })
+	defer close(release)
+	c := dialHTTP2(t, addr)
+	for i := range uint32(2 * streams) {
+		c.Head(2*i+1, true, plainGet...)
+		if got := c.Data(2*i + 1); got != "whole" {
+			t.Fatalf("stream %d got %q", 2*i+1, got)
+		}
+	}
+	c.Head(4*streams+1, true, plainGet...)
+	if got := c.Outcome(4*streams + 1); got != "reset REFUSED_STREAM" {
+		t.Errorf("one more: %s", got)
+	}
+}
+
 // TestHTTP2Timeouts: every wait for a client ends.
 func TestHTTP2Timeouts(t *testing.T) {
 	const short, long = 50 * time.Millisecond, time.Hour
