@@ -21,6 +21,7 @@ import (
 // asks for answers and does not read them is cut.
 const (
 	streamWindow = 512 << 10
+	narrowWindow = 64 << 10 // of a stream that is read slowly, while there are many
 	connWindow   = 2 << 20
 	headerTable  = 4 << 10
 	maxOutput    = 64 << 10      // waiting to be written before bodies wait
@@ -354,10 +355,17 @@ func (h *http2Conn) cutOff() {
 	h.c.accepted.SetReadDeadline(longAgo)
 }
 
-// credit gives n bytes back to the connection's window.
+// credit gives n bytes back to the connection's window: in large pieces, unless
+// bodies that are read slowly have nearly all of it, and other streams wait for what
+// little there is.
 func (h *http2Conn) credit(n int) {
 	h.received -= n
-	if h.unacked += n; h.unacked >= connWindow/4 && !h.dead {
+	h.unacked += n
+	piece := connWindow / 4
+	if left := connWindow - h.received - h.unacked; left < piece {
+		piece = ownMaxFrame
+	}
+	if h.unacked >= piece && !h.dead {
 		h.out = appendWindowUpdate(h.output(), 0, h.unacked)
 		h.unacked = 0
 		h.wake()

@@ -176,16 +176,25 @@ func (st *http2Stream) accept(b []byte) {
 	st.cond.Broadcast()
 }
 
-// creditRead gives n bytes back to the stream's window.
+// creditRead gives n bytes back to the stream's window. While bodies that are read
+// slowly take up much of the connection's, each of them is left with a narrow one, so
+// that other streams find room.
 func (st *http2Stream) creditRead(n int) {
+	h := st.h
 	st.received -= n
-	if st.remoteDone || st.err != nil || st.h.dead {
+	if st.remoteDone || st.err != nil || h.dead {
 		return
 	}
-	if st.unacked += n; st.unacked >= streamWindow/4 {
-		st.h.out = appendWindowUpdate(st.h.output(), st.id, st.unacked)
-		st.unacked = 0
-		st.h.wake()
+	st.unacked += n
+	give, piece := st.unacked, streamWindow/4
+	if h.received > connWindow/2 {
+		left := streamWindow - st.received - st.unacked
+		give, piece = min(give, narrowWindow-left), narrowWindow/4
+	}
+	if give >= piece {
+		h.out = appendWindowUpdate(h.output(), st.id, give)
+		st.unacked -= give
+		h.wake()
 	}
 }
 

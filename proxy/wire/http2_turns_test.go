@@ -152,3 +152,52 @@ func TestHTTP2FieldWithoutAName(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTP2SlowBodiesLeaveRoom: what is read of bodies that take up all of the
+// connection's window is soon there for others, and not for the same bodies again.
+func TestHTTP2SlowBodiesLeaveRoom(t *testing.T) {
+	read, done := make(chan int), make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/read":
+			for n := range read {
+				io.ReadFull(r.Body, make([]byte, n))
+				done <- true
+			}
+		case "/left":
+			<-r.Context().Done()
+		}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	defer close(read)
+	c.Head(1, true, plainGet...)
+	c.Headers(1) // and with it the window
+	path := ":path: /read"
+	for stream := uint32(3); stream < 3+2*connWindow/streamWindow; stream += 2 {
+		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: a.example", path)
+		path = ":path: /left"
+		for range streamWindow / ownMaxFrame {
+			c.WriteData(stream, false, make([]byte, ownMaxFrame))
+		}
+	}
+	widened := make(map[uint32]uint32)
+	for _, part := range []int{ownMaxFrame, streamWindow - ownMaxFrame} {
+		read <- part
+		<-done
+		c.WritePing(false, [8]byte{1})
+		c.Until(func(f http2.Frame) bool {
+			if w, ok := f.(*http2.WindowUpdateFrame); ok {
+				widened[min(w.StreamID, 1)] += w.Increment
+			}
+			_, ok := f.(*http2.PingFrame)
+			return ok
+		})
+		if widened[0] == 0 {
+			t.Errorf("after %d bytes the connection's window is as narrow", part)
+		}
+	}
+	if widened[0] != streamWindow || widened[1] != narrowWindow {
+		t.Errorf("the connection's window was widened by %d, the streams' by %d", widened[0], widened[1])
+	}
+}
