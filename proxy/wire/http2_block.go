@@ -99,6 +99,11 @@ func (h *http2Conn) headDone() error {
 	if bad != nil && bad.Status == http.StatusBadRequest {
 		return streamFault(b.stream, codeProtocol, bad.What)
 	}
+	if bad != nil { // it is answered here, and no handler counts it
+		if err := h.disturb(); err != nil {
+			return err
+		}
+	}
 	st.open(r, b.end)
 	h.start(st, r, bad)
 	return nil

@@ -55,6 +55,7 @@ type http2Conn struct {
 	begun   uint32          // number of the last that the client began; above last only after GOAWAY
 	ended   [64]endedStream // the latest that ended, in a ring
 	endedAt int
+	answers int // frames that the client may yet send because of ours
 
 	// Flow control (RFC 9113 §5.2).
 	received int   // bytes of bodies that came and were not read yet
@@ -347,6 +348,16 @@ func (h *http2Conn) disturb() error {
 	return nil
 }
 
+// answered accounts for a frame that one of ours may have made necessary, which
+// counts for so many; h.mu is held.
+func (h *http2Conn) answered(cost int) error {
+	if h.answers < cost {
+		return h.disturb()
+	}
+	h.answers -= cost
+	return nil
+}
+
 var errNotCalm = connFault(codeEnhanceYourCalm, "too much to no purpose")
 
 // cutOff ends the connection as soon as the reading goroutine sees it.
@@ -404,6 +415,7 @@ func (h *http2Conn) remembered(id uint32) (e endedStream, ok bool) {
 // the handler's place.
 func (h *http2Conn) start(st *http2Stream, r *http.Request, refused *ProtocolError) {
 	h.streams[st.id] = st
+	h.answers += answersEach
 	h.running++
 	h.idle.Stop()
 	h.handlers.Add(1)

@@ -55,9 +55,6 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	}
 	st := h.streams[f.stream]
 	if st == nil {
-		if err := h.disturb(); err != nil {
-			return nil, err
-		}
 		if e, _ := h.remembered(f.stream); e.reset {
 			return nil, nil // it was on its way
 		}

@@ -10,6 +10,18 @@ const (
 	calmPerSecond = 100
 )
 
+// What we send, a peer has to answer. Go's client widens its windows with each 4
+// KiB that it reads, some others with each KiB, and the window of a stream that
+// has long ended as well; gRPC measures what a connection can carry by a PING for
+// each DATA frame that comes while none is out. So each such frame, and each
+// stream, lets a peer send so many more; but not one of which a narrow window let
+// hardly anything go (CVE-2019-9511).
+const (
+	answersEach = 32
+	pingCosts   = 16 // of these, since we answer it in turn
+	narrowPiece = 256
+)
+
 // A patience counts what one peer does that is borne so many times at once, as a
 // bucket that fills up by itself. The goroutine that reads the connection alone
 // uses it.

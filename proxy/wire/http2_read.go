@@ -210,15 +210,18 @@ func (h *http2Conn) set(name uint16, value uint32) error {
 }
 
 func (h *http2Conn) ping(f frameHead) error {
-	if err := h.disturb(); err != nil {
-		return err
-	}
 	b, err := h.take(8)
-	if err != nil || f.has(flagAck) {
+	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f.has(flagAck) { // we asked nothing
+		return h.disturb()
+	}
+	if err := h.answered(pingCosts); err != nil {
+		return err
+	}
 	return h.answer(func(out []byte) []byte {
 		return append(appendFrameHead(out, frameHead{length: 8, kind: framePing, flags: flagAck}), b...)
 	})
@@ -247,7 +250,7 @@ func (h *http2Conn) wasReset(f frameHead) error {
 	}
 	st := h.streams[f.stream]
 	if st == nil {
-		return h.disturb()
+		return h.answered(1) // the client may not have known that it has ended
 	}
 	done := st.localDone
 	st.fail(errClientGone)
@@ -266,6 +269,9 @@ func (h *http2Conn) windowUpdate(f frameHead) error {
 	n := int64(binary.BigEndian.Uint32(b) &^ (1 << 31))
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.answered(1); err != nil {
+		return err
+	}
 	if f.stream == 0 {
 		if err := widen(&h.window, n, 0); err != nil {
 			return err
@@ -278,7 +284,7 @@ func (h *http2Conn) windowUpdate(f frameHead) error {
 	}
 	st := h.streams[f.stream]
 	if st == nil {
-		return h.disturb()
+		return nil // it may come for long after the end (RFC 9113 §5.1)
 	}
 	if err := widen(&st.window, n, f.stream); err != nil {
 		return err

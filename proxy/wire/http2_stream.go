@@ -302,6 +302,9 @@ func (st *http2Stream) write(p []byte, end, soon bool, wait time.Duration) (sent
 		st.window -= n
 		h.window -= n
 		sent += int(n)
+		if last || n >= narrowPiece {
+			h.answers += answersEach
+		}
 		if !last {
 			h.wake()
 			continue

@@ -350,6 +350,12 @@ func TestHTTP2Floods(t *testing.T) {
 			c.Head(2*i+1, false, plainGet...)
 			return c.WriteWindowUpdate(2*i+1, 1<<31-1)
 		},
+		"window updates": func(c *rawHTTP2, i uint32) error {
+			if i == 0 {
+				c.Head(1, true, plainGet...)
+			}
+			return c.WriteWindowUpdate(i%2, 1)
+		},
 		"ping":     func(c *rawHTTP2, i uint32) error { return c.WritePing(false, [8]byte{}) },
 		"settings": func(c *rawHTTP2, i uint32) error { return c.WriteSettings() },
 		"many settings": func(c *rawHTTP2, i uint32) error {

@@ -58,6 +58,7 @@ type HTTP2Conn struct {
 	reserved int    // by Reserve, and not begun
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
 	used     bool   // a response came
+	answers  int    // frames that the origin may yet send because of ours
 	crossing int    // frames that may still come on streams that we gave up, before the origin knows
 
 	// Flow control (RFC 9113 §5.2).
@@ -350,6 +351,16 @@ func (c *HTTP2Conn) disturb() error {
 	if c.calm.ends() {
 		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
 	}
+	return nil
+}
+
+// answered accounts for a frame that one of ours may have made necessary, which
+// counts for so many; c.mu is held.
+func (c *HTTP2Conn) answered(cost int) error {
+	if c.answers < cost {
+		return c.disturb()
+	}
+	c.answers -= cost
 	return nil
 }
 

@@ -135,6 +135,7 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		return c.head(f)
 	case frameWindowUpdate: // of those an upload needs many, and they cost nothing
 	case frameReset: // ends what we began
+	case framePing: // control accounts for it
 	default:
 		if err := c.disturb(); err != nil {
 			return err
@@ -167,7 +168,10 @@ func (c *HTTP2Conn) control(f frameHead, b []byte) error {
 	switch f.kind {
 	case framePing:
 		if f.has(flagAck) {
-			return nil
+			return c.disturb()
+		}
+		if err := c.answered(pingCosts); err != nil {
+			return err
 		}
 		return c.answer(append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing, flags: flagAck}), b...))
 	case frameGoAway:

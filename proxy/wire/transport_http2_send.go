@@ -150,6 +150,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	}
 	c.idle.Stop()
 	c.streams[st.id] = st
+	c.answers += answersEach
 	if p.body != nil && expectsContinue(p.r.Header) {
 		st.proceed = awaited
 	}
@@ -278,6 +279,9 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 		c.out = append(appendFrameHead(c.output(), f), b[:n]...)
 		st.window -= n
 		c.window -= n
+		if int(n) == len(b) || n >= narrowPiece {
+			c.answers += answersEach
+		}
 		b = b[n:]
 		if last {
 			st.endLocal()

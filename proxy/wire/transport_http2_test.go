@@ -438,6 +438,42 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2OriginsMeasureUploads: gRPC's server sends a PING for each piece of a body
+// that comes while none is out, which is no flood.
+func TestHTTP2OriginsMeasureUploads(t *testing.T) {
+	said, origin := io.Pipe()
+	over := make(chan struct{})
+	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	origin.Write(appendSettings(nil))
+	ping := append(appendFrameHead(nil, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+	left := 3 * calmBurst
+	r, _ := http.NewRequest("POST", "https://a.example/", readerFunc(func(p []byte) (int, error) {
+		if left == 0 {
+			return 0, io.EOF
+		}
+		if left--; left < 3*calmBurst-1 { // the first is on its way by now
+			if _, err := origin.Write(ping); err != nil {
+				return 0, err
+			}
+		}
+		return copy(p, "x"), nil
+	}))
+	go func() {
+		for sent := false; !sent; runtime.Gosched() {
+			c.mu.Lock()
+			sent = c.err != nil || c.streams[1] != nil && c.streams[1].localDone
+			c.mu.Unlock()
+		}
+		origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: 1}), 0x88))
+		origin.Close()
+	}()
+	if resp, err := c.RoundTrip(r); err != nil || resp.StatusCode != 200 || left != 0 {
+		t.Errorf("%v %v, %d pieces are left", resp, err, left)
+	}
+	origin.Close()
+	<-over
+}
+
 // A fakeOrigin says what is in it, then ends.
 type fakeOrigin struct {
 	net.Conn

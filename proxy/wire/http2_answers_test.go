@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2"
+)
+
+// TestHTTP2AnswersToOursAreNoFlood: Go's client widens the window of each stream
+// with every few KiB that it reads, long after the stream has ended; gRPC sends a
+// PING for each DATA frame; and whoever wants no more of a response may say so when
+// all of it is on its way.
+func TestHTTP2AnswersToOursAreNoFlood(t *testing.T) {
+	for name, answer := range map[string]func(c *rawHTTP2, stream uint32){
+		"window updates": func(c *rawHTTP2, stream uint32) {
+			for range 30 {
+				c.WriteWindowUpdate(stream, 1)
+			}
+		},
+		"pings":  func(c *rawHTTP2, stream uint32) { c.WritePing(false, [8]byte{1}); c.WritePing(false, [8]byte{2}) },
+		"resets": func(c *rawHTTP2, stream uint32) { c.WriteRSTStream(stream, http2.ErrCodeCancel) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("text")) }, nil)
+			c := dialHTTP2(t, addr)
+			for i := range uint32(3 * calmBurst) {
+				stream := 2*i + 1
+				c.Head(stream, true, plainGet...)
+				c.Data(stream)
+				answer(c, stream)
+				c.WriteWindowUpdate(0, 4)
+			}
+		})
+	}
+}
+
+// TestHTTP2BodyOfARefusedRequestIsNoFlood: a client learns late that nobody wants
+// what it sends (RFC 9113 §5.1).
+func TestHTTP2BodyOfARefusedRequestIsNoFlood(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) }, nil)
+	c := dialHTTP2(t, addr)
+	c.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /", "content-length: "+strconv.Itoa(1<<30))
+	c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.RSTStreamFrame); return ok })
+	for range 3 * calmBurst {
+		c.WriteData(1, false, []byte("x"))
+	}
+	c.Head(3, true, plainGet...)
+	if got := c.Outcome(3); got != "413" {
+		t.Errorf("the next request: %s", got)
+	}
+}
+
+// TestHTTP2DribbleEnds: a client that lets one byte go at a time is not served for
+// ever so (CVE-2019-9511).
+func TestHTTP2DribbleEnds(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 1<<20)) }, nil)
+	c := dialHTTP2(t, addr)
+	c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1})
+	c.Head(1, true, plainGet...)
+	for range 20 * calmBurst {
+		f, err := c.ReadFrame()
+		if err == io.EOF {
+			return // cut before GOAWAY was read
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f := f.(type) {
+		case *http2.DataFrame:
+			c.WriteWindowUpdate(1, 1)
+		case *http2.GoAwayFrame:
+			if f.ErrCode != http2.ErrCodeEnhanceYourCalm {
+				t.Errorf("GOAWAY %v", f.ErrCode)
+			}
+			return
+		}
+	}
+	t.Error("it goes on")
+}
+
+// TestHTTP2RefusedHeadsAreCounted: those that are answered before a handler sees
+// them, and that nobody else counts.
+func TestHTTP2RefusedHeadsAreCounted(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {}, nil)
+	c := dialHTTP2(t, addr)
+	lines := append(plainGet[:3:3], ":path: /"+strings.Repeat("a", 20<<10))
+	for i := range uint32(3 * calmBurst) {
+		stream := 2*i + 1
+		c.Head(stream, true, lines...)
+		switch got := c.Outcome(stream); got {
+		case "414":
+		case "goaway ENHANCE_YOUR_CALM":
+			return
+		default:
+			t.Fatal(got)
+		}
+	}
+	t.Error("it goes on")
+}
