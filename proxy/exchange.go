@@ -109,10 +109,8 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	e.endInterim()
 	switch {
 	case err != nil:
-		if _, bad := certificateFault(err); bad {
-			if in := e.visit.inner(); in != nil {
-				in.cut()
-			}
+		if in := e.visit.inner(); in != nil {
+			in.failed(err)
 		}
 		return failureOf(err).response(r, e.html), nil
 	case resp.StatusCode == http.StatusSwitchingProtocols:

@@ -15,6 +15,7 @@ import (
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
 	"guise/proxy/tunnel"
+	"guise/proxy/wire"
 )
 
 // An inner is a client's connection inside a CONNECT that is read here: what
@@ -108,6 +109,27 @@ func (in *inner) Close() error {
 func (in *inner) cut() {
 	in.Close()
 	panic(http.ErrAbortHandler)
+}
+
+// failed cuts the connection if a request failed for what its client should have
+// known before it made one.
+func (in *inner) failed(err error) {
+	if _, bad := certificateFault(err); bad {
+		in.cut()
+	}
+	if in.mode == inspect.Auto && shakesAgain(err) {
+		in.memory.AsksForCertificate(in.target.Host)
+		in.cut()
+	}
+}
+
+// shakesAgain reports whether an origin wanted another handshake in the middle of
+// TLS 1.2 (RFC 5246 §7.4.1.1). Those that do want a certificate of the client's, for
+// a part of their pages.
+func shakesAgain(err error) bool {
+	const noRenegotiation = tls.AlertError(100)
+	read, ok := errors.AsType[*wire.ConnError](err)
+	return ok && read.Err.Error() == noRenegotiation.Error()
 }
 
 // innerUnder returns the connection inside a CONNECT that nc is, or nil.

@@ -153,6 +153,8 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 		return gone, true
 	case in.mode == inspect.Auto && in.name != "" && !in.named():
 		return inspect.OtherName, true
+	case in.mode == inspect.Auto && !hello.HTTP():
+		return inspect.OtherProtocol, true
 	}
 	return 0, false
 }
@@ -172,11 +174,26 @@ func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason,
 	if fault, bad := certificateFault(err); bad {
 		in.fault = &fault
 	}
-	if in.mode == inspect.Auto && a.secure.asksForCertificate(ctx, address) {
+	switch {
+	case in.mode != inspect.Auto:
+	case a.secure.asksForCertificate(ctx, address):
 		in.memory.AsksForCertificate(in.target.Host)
 		return inspect.ClientCertificate, true
+	case disagree(err):
+		return inspect.OtherTLS, true
 	}
 	return 0, false
+}
+
+// disagree reports whether err says that the origin and guise found no TLS that
+// both speak. The client may speak another.
+func disagree(err error) bool {
+	handshake, failed := errors.AsType[*wire.HandshakeError](err)
+	if !failed {
+		return false
+	}
+	_, alerted := inspect.Alert(handshake.Err)
+	return alerted
 }
 
 // mayFallBack reports whether the connection may become a tunnel.

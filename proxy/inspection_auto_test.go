@@ -4,8 +4,13 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +103,40 @@ func TestAutoLeavesAlone(t *testing.T) {
 			t.Errorf("%v %v", resp, err)
 		}
 	})
+	t.Run("another protocol in TLS", func(t *testing.T) {
+		leaf, err := originAuthority().Leaf("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			tc := tls.Server(readFrom{conn, r}, &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"mqtt"}})
+			echoLine(tc, bufio.NewReader(tc))
+		})
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(originAuthority()), NextProtos: []string{"mqtt"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(tc, "publish\n")
+		if line, _ := bufio.NewReader(tc).ReadString('\n'); line != "got publish\n" {
+			t.Errorf("got %q", line)
+		}
+		if n := p.current.Load().inspects.memory.Counts().Left[inspect.OtherProtocol]; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+	})
+	t.Run("a site with another TLS", func(t *testing.T) {
+		o := serveSecure(t, greet, func(config *tls.Config) { config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		c := visitor(t, proxy, trusting(originAuthority()), false)
+		c.Transport.(*http.Transport).TLSClientConfig.MinVersion = tls.VersionTLS10
+		if resp, _, err := read(c, o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+		if n := p.current.Load().inspects.memory.Counts().Left[inspect.OtherTLS]; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+	})
 	t.Run("never", func(t *testing.T) {
 		o := serveSecure(t, greet, nil, "http/1.1")
 		proxy := serveProxy(t, inspecting(inspect.Never))
@@ -105,6 +144,68 @@ func TestAutoLeavesAlone(t *testing.T) {
 			t.Errorf("%v %v", resp, err)
 		}
 	})
+}
+
+// TestAutoLearnsFromAnotherHandshake: a site that asks for client certificates on
+// some of its pages alone does so in the middle of TLS 1.2. It needs openssl, since
+// Go's server does no such thing.
+func TestAutoLearnsFromAnotherHandshake(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("no openssl")
+	}
+	leaf, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "site.pem")
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+	if err := os.WriteFile(file, both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site := exec.CommandContext(t.Context(), "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", file, "-key", file, "-tls1_2", "-alpn", "http/1.1")
+	typed, _ := site.StdinPipe()
+	said, _ := site.StdoutPipe()
+	if err := site.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(said)
+	saidBy := func(start string) string {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("no %q: %v", start, err)
+			}
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), start); ok {
+				return rest
+			}
+		}
+	}
+	address := strings.TrimSpace(saidBy("ACCEPT"))
+	_, proxy := newProxy(t, inspecting(inspect.Auto))
+	failed := make(chan error, 1)
+	c := visitor(t, proxy, trusting(testAuthority()), false)
+	go func() {
+		_, _, err := read(c, "https://"+address+"/account")
+		failed <- err
+	}()
+	for range 2 { // it could be due to the age of the connection
+		saidBy("GET /account ")
+		io.WriteString(typed, "R\n")
+	}
+	if err := <-failed; err == nil {
+		t.Error("there was an answer")
+	}
+	if _, err := dialInside(t, proxy, address, &tls.Config{RootCAs: trusting(originAuthority()), MaxVersion: tls.VersionTLS12}); err != nil {
+		t.Errorf("not a tunnel afterwards: %v", err)
+	}
+	typed.Close() // ends it
+	go io.Copy(io.Discard, lines)
+	site.Wait()
 }
 
 // TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.
@@ -119,3 +220,11 @@ func TestAlwaysLeavesNothing(t *testing.T) {
 		t.Errorf("the origin got %q", o.saw())
 	}
 }
+
+// readFrom reads what others have begun to read.
+type readFrom struct {
+	net.Conn
+	io.Reader
+}
+
+func (r readFrom) Read(p []byte) (int, error) { return r.Reader.Read(p) }

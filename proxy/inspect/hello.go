@@ -3,12 +3,19 @@ package inspect
 import (
 	"errors"
 	"io"
+	"slices"
 )
 
 // A Hello is what a ClientHello (RFC 8446 §4.1.2) says before TLS begins.
 type Hello struct {
 	ServerName string   // as sent; "" without
 	Protocols  []string // ALPN, in the client's order; nil without
+}
+
+// HTTP reports whether the client may be about to speak HTTP, as those that name no
+// protocol do. Others share port 443: MQTT, XMPP, DNS, TURN.
+func (h Hello) HTTP() bool {
+	return h.Protocols == nil || slices.Contains(h.Protocols, "h2") || slices.Contains(h.Protocols, "http/1.1")
 }
 
 // Errors of [ReadHello].

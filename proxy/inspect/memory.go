@@ -18,6 +18,8 @@ const (
 	OutsideAuthority                // the authority's constraints leave the host out
 	ClientCertificate               // the origin asks who the client is
 	Pinned                          // the client does not accept our certificate
+	OtherTLS                        // the origin does not speak TLS as we do
+	OtherProtocol                   // the client wants something else than HTTP in it
 	reasonCount
 )
 
@@ -34,6 +36,10 @@ func (r Reason) String() string {
 		return "the site asks for a client certificate"
 	case Pinned:
 		return "the client refuses guise's certificate"
+	case OtherTLS:
+		return "guise and the site have no TLS in common"
+	case OtherProtocol:
+		return "the client does not want to speak HTTP there"
 	}
 	return "unknown"
 }
