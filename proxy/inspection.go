@@ -90,6 +90,12 @@ func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
 	return mode
 }
 
+// leaves reports whether what comes on in is to be read no more: its host is one
+// that is left alone, as a reload has it.
+func (i *inspection) leaves(in *inner) bool {
+	return !in.plain && (i.authority == nil || i.rules.Mode(in.target.Host) == inspect.Never)
+}
+
 // inspect answers a CONNECT and ends the TLS inside. Until the client's hello
 // is there, the connection can still become a tunnel. It calls approached when
 // the origin was asked.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log"
 	"net/http"
@@ -208,6 +209,59 @@ func TestATrustedConnectionEndsWithTrust(t *testing.T) {
 	}
 	if _, _, err := read(c, o.URL); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("the next connection: %v", err)
+	}
+}
+
+// TestReloadLeavesASiteAlone: one that is not to be inspected any more is a tunnel
+// at its next request, and what had begun is finished.
+func TestReloadLeavesASiteAlone(t *testing.T) {
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		finish := make(chan bool)
+		o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "no-store")
+			if r.URL.Path == "/long" {
+				io.WriteString(w, "wh")
+				w.(http.Flusher).Flush()
+				<-finish
+				io.WriteString(w, "ole")
+			}
+		}, nil, "h2", "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		c := visitor(t, proxy, trusting(testAuthority(), originAuthority()), protocol == "h2")
+		seenBy := func() *x509.Certificate {
+			t.Helper()
+			resp, _, err := read(c, o.URL)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			return resp.TLS.PeerCertificates[0]
+		}
+		if seenBy().CheckSignatureFrom(testAuthority().Certificate()) != nil {
+			t.Fatal("not inspected")
+		}
+		long, err := c.Get(o.URL + "/long")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer long.Body.Close()
+		options := p.current.Load().options
+		options.Inspection.Sites = []inspect.Site{{Match: "127.0.0.1", Mode: inspect.Never}}
+		if err := p.Reload(options); err != nil {
+			t.Fatal(err)
+		}
+		stillInspected := func() {
+			if seenBy().CheckSignatureFrom(originAuthority().Certificate()) != nil {
+				t.Errorf("%s: still inspected", protocol)
+			}
+		}
+		if protocol == "h2" { // both on one connection
+			stillInspected()
+		}
+		close(finish)
+		if got, err := io.ReadAll(long.Body); string(got) != "whole" || err != nil {
+			t.Errorf("%s: %q %v", protocol, got, err)
+		}
+		stillInspected()
 	}
 }
 

@@ -217,6 +217,9 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		return
 	}
 	if in := v.inner(); in != nil {
+		if a.inspects.leaves(in) {
+			panic(wire.ErrElsewhere) // in a tunnel
+		}
 		if r, refused = in.absolute(r); refused != nil {
 			refused.write(w, r)
 			return

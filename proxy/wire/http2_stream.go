@@ -72,8 +72,11 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	defer func() {
 		if v := recover(); v != nil {
 			st.h.c.srv.logPanic(v)
-			if v == ErrCutOff {
+			switch v {
+			case ErrCutOff:
 				st.h.cutOff()
+			case ErrElsewhere:
+				st.refuse()
 			}
 		}
 		if !ended {
@@ -91,6 +94,16 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	}
 	st.finish(true)
 	ended = true
+}
+
+// refuse says that nothing was done about the request, and has the client send it
+// again, and all that follow, on another connection (RFC 9113 §8.7).
+func (st *http2Stream) refuse() {
+	h := st.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.goAway()
+	st.abort(codeRefused)
 }
 
 // finish ends the response. One that is not whole is reset.

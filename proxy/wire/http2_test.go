@@ -442,6 +442,39 @@ func TestCutOffEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestElsewhereEndsTheConnectionInTime: the request that a handler wants on another
+// connection is answered by nothing, and the others on this one are finished.
+func TestElsewhereEndsTheConnectionInTime(t *testing.T) {
+	finish := make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			panic(ErrElsewhere)
+		}
+		<-finish
+		io.WriteString(w, "whole")
+	}, nil)
+	if got := talk(t, addr, "GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n"); got != "" {
+		t.Errorf("over HTTP/1.1 it gets %q", got)
+	}
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.Head(1, true, plainGet...)
+	c.Head(3, true, ":method: GET", ":scheme: http", ":authority: a.example", ":path: /elsewhere")
+	if got := c.Outcome(3); got != "goaway NO_ERROR" {
+		t.Errorf("the connection: %s", got)
+	}
+	if got := c.Outcome(3); got != "reset REFUSED_STREAM" {
+		t.Errorf("the request: %s", got)
+	}
+	close(finish)
+	if got := c.Data(1); got != "whole" {
+		t.Errorf("the other stream got %q", got)
+	}
+	if _, err := io.Copy(io.Discard, c.Conn); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
 // TestHTTP2DisturbancesAreTold: whoever counts them for all connections of a
 // client can end one long before it is too much for itself.
 func TestHTTP2DisturbancesAreTold(t *testing.T) {

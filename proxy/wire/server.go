@@ -81,6 +81,11 @@ type settings struct {
 // the client is to lose its whole connection and not this stream of it alone.
 var ErrCutOff = errors.New("wire: client is cut off")
 
+// ErrElsewhere is for handlers to panic with that did nothing about a request,
+// which the client is to send on another connection. This one ends after the
+// other streams on it.
+var ErrElsewhere = errors.New("wire: request belongs on another connection")
+
 // SetLimits replaces limits and timeouts from the next request of each
 // connection on; the limits that an HTTP/2 connection announced stay its own.
 func (s *Server) SetLimits(l Limits, t Timeouts) {
@@ -106,7 +111,7 @@ func (s *Server) log() *slog.Logger {
 // logPanic logs where a handler panicked. The value is left out, since it may
 // hold anything of the request, unless it is the runtime's.
 func (s *Server) logPanic(v any) {
-	if v == http.ErrAbortHandler || v == ErrCutOff {
+	if v == http.ErrAbortHandler || v == ErrCutOff || v == ErrElsewhere {
 		return
 	}
 	what := "panic"
