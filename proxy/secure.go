@@ -130,7 +130,7 @@ func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*
 		if errors.Is(err, wire.ErrWantsHTTP1) {
 			s.wantsHTTP1(r)
 		}
-		if !first || !mayRepeat(r, err, used) {
+		if !first || !mayRepeat(r, err, used, cc.Silent()) {
 			return nil, err
 		}
 		if r = again(); r == nil {
@@ -152,13 +152,13 @@ func (s *secureOrigins) wantsHTTP1(r *http.Request) {
 }
 
 // mayRepeat reports whether r may be sent again after err: if the origin says
-// that it did nothing (RFC 9113 §8.7), or if the connection had been used, the
-// request means the same twice (RFC 9110 §9.2.2) and has no body.
-func mayRepeat(r *http.Request, err error, used bool) bool {
+// that it did nothing (RFC 9113 §8.7), or if the connection had been used and was
+// lost, the request means the same twice (RFC 9110 §9.2.2) and has no body.
+func mayRepeat(r *http.Request, err error, used, silent bool) bool {
 	if errors.Is(err, wire.ErrNotProcessed) || errors.Is(err, wire.ErrWantsHTTP1) {
 		return true
 	}
-	if !used || !errors.Is(err, wire.ErrNoResponse) && !is[*wire.ConnError](err) {
+	if !used || !silent && !errors.Is(err, wire.ErrNoResponse) && !is[*wire.ConnError](err) {
 		return false
 	}
 	return wire.Idempotent(r.Method) && (r.Body == nil || r.Body == http.NoBody)

@@ -31,6 +31,12 @@ const (
 	originStreams    = 100              // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second // after which an origin is asked whether it is there
 	originPingTime   = 15 * time.Second // within which it has to answer
+	originRest       = 10 * time.Second // of silence, after which it is asked at once for a new stream
+
+	// gRPC's servers end a connection for the third PING that comes less than five
+	// minutes after the one before, unless they have said something in between.
+	originAsked = 3
+	originCalm  = 5*time.Minute + originSilence
 )
 
 // An HTTP2Conn is a connection to an origin that chose HTTP/2. It sends what
@@ -79,7 +85,10 @@ type HTTP2Conn struct {
 	going   bool        // GOAWAY came
 	err     error       // the connection has ended
 	heard   bool        // anything came since health looked
+	asked   int         // PINGs that were sent since anything else came than answers to them
+	heardAt time.Time   // when anything came last; by the clock on the wall, which goes on while the machine sleeps
 	pinged  bool        // nothing had, so a PING was sent
+	silent  bool        // and that was not answered
 	health  *time.Timer // runs listen while there are streams, or the first SETTINGS is to come
 	idle    *time.Timer // retires the connection; runs while there are no streams
 }
@@ -104,6 +113,7 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 		streams: make(map[uint32]*originStream),
 		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,
+		heardAt:  time.Now().Round(0),
 		window:   firstWindow, initial: firstWindow,
 	}
 	c.changed.L = &c.mu
@@ -217,6 +227,14 @@ func (c *HTTP2Conn) Used() bool {
 	return c.used
 }
 
+// Silent reports whether the connection has ended because the origin did not even
+// answer a PING.
+func (c *HTTP2Conn) Silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent
+}
+
 // Retire closes the connection after its last stream. Those that are reserved
 // may still begin.
 func (c *HTTP2Conn) Retire() {
@@ -283,15 +301,44 @@ func (c *HTTP2Conn) listen() {
 		c.end(ErrResponseTimeout)
 	case len(c.streams) == 0:
 	case c.heard:
-		c.heard, c.pinged = false, false
-		c.health.Reset(originSilence)
+		c.listenLater()
 	case c.pinged:
+		c.silent = true
 		c.end(ErrResponseTimeout)
 	default:
-		c.pinged = true
-		c.out = append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
-		c.wake()
-		c.health.Reset(originPingTime)
+		c.ping()
+	}
+}
+
+// listenLater has listen run once there was silence for long enough.
+func (c *HTTP2Conn) listenLater() {
+	c.heard, c.pinged = false, false
+	if c.asked < originAsked {
+		c.health.Reset(originSilence)
+	} else {
+		c.health.Reset(originCalm)
+	}
+}
+
+// ping asks an origin whether it is there.
+func (c *HTTP2Conn) ping() {
+	c.heard, c.pinged = false, true
+	c.asked++
+	c.out = append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+	c.wake()
+	c.health.Reset(originPingTime)
+}
+
+// attend looks after the origin of a stream that begins. A connection that nobody
+// used for a while may have been lost without a word.
+func (c *HTTP2Conn) attend() {
+	first := len(c.streams) == 0
+	switch {
+	case !c.greeted || c.pinged && !first:
+	case c.asked < originAsked && time.Since(c.heardAt) > originRest:
+		c.ping()
+	case first:
+		c.listenLater()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -122,7 +123,10 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		return err
 	}
 	c.mu.Lock()
-	c.heard = true
+	c.heard, c.heardAt = true, time.Now().Round(0)
+	if f.kind != framePing {
+		c.asked = 0
+	}
 	never := f.stream >= c.next || f.stream != 0 && f.stream%2 == 0
 	c.mu.Unlock()
 	if never && f.kind <= frameContinuation && f.kind != framePriority {

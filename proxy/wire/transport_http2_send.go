@@ -144,10 +144,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	c.lent += st.allowed
 	st.cond.L = &c.mu
 	c.next += 2
-	if len(c.streams) == 0 && c.greeted {
-		c.heard, c.pinged = false, false
-		c.health.Reset(originSilence)
-	}
+	c.attend()
 	c.idle.Stop()
 	c.streams[st.id] = st
 	c.answers += answersEach

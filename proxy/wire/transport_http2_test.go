@@ -342,6 +342,71 @@ func TestHTTP2AsksBeforeItGivesUp(t *testing.T) {
 	}
 }
 
+// TestHTTP2AsksFirstAfterARest: a connection that nobody used for a while may be
+// lost, which whoever uses it next learns from a PING and not from a long silence.
+func TestHTTP2AsksFirstAfterARest(t *testing.T) {
+	for rest, want := range map[time.Duration]bool{originRest / 2: false, 2 * originRest: true} {
+		c := new(Transport).startHTTP2(&fakeOrigin{}, nil)
+		c.mu.Lock()
+		c.greeted, c.heardAt = true, time.Now().Add(-rest).Round(0)
+		c.mu.Unlock()
+		r, _ := http.NewRequest("GET", "https://a.example/", nil)
+		failed := make(chan error)
+		go func() {
+			_, err := c.RoundTrip(r)
+			failed <- err
+		}()
+		for begun := false; !begun; runtime.Gosched() {
+			c.mu.Lock()
+			begun = len(c.streams) == 1
+			c.mu.Unlock()
+		}
+		c.mu.Lock()
+		asked := c.pinged
+		c.mu.Unlock()
+		if asked != want {
+			t.Errorf("after %s: asked: %v", rest, asked)
+		}
+		if !asked {
+			c.listen()
+		}
+		c.listen()
+		if err := <-failed; err != ErrResponseTimeout || !c.Silent() {
+			t.Errorf("%v, silent: %v", err, c.Silent())
+		}
+	}
+}
+
+// TestHTTP2AsksNoMoreThanAnOriginTakes: who answers PINGs and has nothing else to say
+// is left in peace. gRPC's servers end the connection else.
+func TestHTTP2AsksNoMoreThanAnOriginTakes(t *testing.T) {
+	said, origin := io.Pipe()
+	over := make(chan struct{})
+	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	for round := range 2 {
+		origin.Write(appendSettings(nil)) // any word
+		origin.Write(nil)                 // it has been read
+		for range 10 {
+			c.mu.Lock()
+			c.heardAt = c.heardAt.Add(-2 * originRest)
+			c.attend()
+			asked := c.pinged
+			c.mu.Unlock()
+			if asked {
+				origin.Write(append(appendFrameHead(nil, frameHead{length: 8, kind: framePing, flags: flagAck}), make([]byte, 8)...))
+			}
+			origin.Write(nil)
+		}
+		c.mu.Lock()
+		if c.asked != originAsked {
+			t.Errorf("round %d: asked %d times", round, c.asked)
+		}
+		c.mu.Unlock()
+	}
+	origin.Close()
+	<-over
+}
+
 // TestHTTP2PanicInAHookEndsOneRequest: the process and the connection go on.
 func TestHTTP2PanicInAHookEndsOneRequest(t *testing.T) {
 	c, url := openHTTP2(t, 10, func(w http.ResponseWriter, r *http.Request) {
