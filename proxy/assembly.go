@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -23,6 +24,7 @@ type assembly struct {
 	filters  *filters.Set
 	egress   *egress.Egress
 	plain    *wire.Transport   // to http origins, over egress
+	upgrades *wire.Transport   // to http origins, by tunnels through an upstream proxy; nil without an HTTP one
 	secure   *secureOrigins    // to https origins
 	way      http.RoundTripper // cache, then response filters, then origins
 	nesting  *nesting          // nil without an upstream proxy
@@ -60,6 +62,10 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		return nil, err
 	}
 	a.plain = a.newTransport(egress.Plain)
+	if a.plain.DialHop != nil {
+		a.upgrades = a.newTransport(egress.Plain)
+		a.upgrades.DialHop, a.upgrades.HopAuthorization = nil, ""
+	}
 	a.secure = newSecureOrigins(a.newTransport(egress.Connect))
 	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {
@@ -100,6 +106,9 @@ func (a *assembly) beforeScrub() []requestStep {
 // exchange ends.
 func (a *assembly) close() {
 	a.plain.Close()
+	if a.upgrades != nil {
+		a.upgrades.Close()
+	}
 	a.secure.close()
 }
 
@@ -107,6 +116,15 @@ func (a *assembly) close() {
 func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		return a.secure.RoundTrip(r)
+	}
+	if a.upgrades != nil && len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody {
+		// Most proxies pass no upgrade on; RFC 6455 §4.1 has clients ask them
+		// for a tunnel. Where one lets no tunnel go, it may pass it on yet, as
+		// guise does.
+		resp, err := a.upgrades.RoundTrip(r)
+		if !errors.Is(err, egress.ErrHopAnswer) {
+			return resp, err
+		}
 	}
 	resp, err := a.plain.RoundTrip(r)
 	if err == nil && resp.StatusCode == http.StatusProxyAuthRequired && a.plain.DialHop != nil {
