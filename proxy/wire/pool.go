@@ -40,12 +40,17 @@ type pool struct {
 func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 	for {
 		c := p.pop(k, fresh)
-		if c == nil || c.plain != nil && !check || c.probe.quiet(true) {
+		if c == nil || !p.rested(c) && (c.plain != nil && !check || c.probe.quiet(true)) {
 			return c
 		}
 		c.closeNow()
 	}
 }
+
+// rested tells whether c was idle for too long, and nobody has looked: no timer runs
+// while a machine sleeps, and when it wakes up in another network the connection is
+// lost without a word.
+func (p *pool) rested(c *originConn) bool { return time.Since(c.idleAt) > p.idle }
 
 func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 	p.mu.Lock()
@@ -68,7 +73,7 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 // put takes c, idle from now on, and closes an older one if there are too
 // many.
 func (p *pool) put(c *originConn) {
-	c.idleAt = time.Now()
+	c.idleAt = time.Now().Round(0) // by the clock on the wall
 	for _, old := range p.add(c) {
 		old.closeIdle()
 	}

@@ -220,6 +220,24 @@ func TestTransportIsolation(t *testing.T) {
 	}
 }
 
+// A connection that was kept while the machine slept is not asked on: it may be lost,
+// and nobody would say so for a minute.
+func TestTransportConnectionsEndWhileTheMachineSleeps(t *testing.T) {
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+	tr := newTransport(t, o.addr)
+	for n := int32(1); n <= 2; n++ {
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		if got := o.conns.Load(); got != n {
+			t.Errorf("%d connections, want %d", got, n)
+		}
+		tr.pool.mu.Lock()
+		for c := tr.pool.order.oldest; c != nil; c = c.newer {
+			c.idleAt = c.idleAt.Add(-2 * tr.IdleTimeout)
+		}
+		tr.pool.mu.Unlock()
+	}
+}
+
 // A proxy on the way may carry what follows the first request to the origin of that
 // one, as Tinyproxy does behind an answer without a length: it must not be another
 // origin's request, nor hold what was meant for the proxy.
