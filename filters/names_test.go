@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -241,20 +242,48 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 	}
 }
 
-// A browser's parts of pages hold no field of a script, whatever family it is of; a
-// page may be one that a framework fetches, which tells of nobody.
-func TestPartsOfPagesHoldNoFieldsOfScripts(t *testing.T) {
-	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-	for accept, fields := range map[string]map[string]bool{
-		"image/webp,*/*;q=0.8":                      {"Turbo-Frame": false, "X-Amzn-Ava-User-Context": false, "X-Fb-Friendly-Name": false, "Authorization": true},
-		"text/html,application/xhtml+xml,*/*;q=0.8": {"Turbo-Frame": true, "X-Up-Target": true, "X-Amzn-Ava-User-Context": false},
-		"application/font-woff2;q=1.0,*/*;q=0.8":    {"X-Up-Target": false},
+// What a browser asks for on its own holds no field of a script. A page, and a form's
+// answer, may be what a framework fetches, with fields of its own.
+func TestBrowsersOwnRequestsHoldNoFieldsOfScripts(t *testing.T) {
+	const agent, page = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "text/html,application/xhtml+xml,*/*;q=0.8"
+	ask := http.Header{"Origin": {"http://a.example"}, "Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {"x-api-key"}}
+	for _, test := range []struct {
+		what, method, accept string
+		more                 http.Header
+		passes, goes         string
+	}{
+		{"an image", "GET", "image/webp,*/*;q=0.8", nil, "Authorization", "Turbo-Frame X-Amzn-Foo X-Fb-Friendly-Name X-Amz-Tagging X-Api-Key"},
+		{"a font", "GET", "application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8", nil, "", "X-Up-Target X-Csrf-Token"},
+		{"a WebSocket", "GET", "", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, "Cookie", "X-Api-Key X-Container-Meta-Foo"},
+		{"a page", "GET", page, nil, "Turbo-Frame X-Up-Target X-Csrf-Token X-Inertia-Version", "X-Amzn-Foo X-Api-Key X-Amz-Tagging Stripe-Account Webhook-Id X-Auth-Key X-Socket-Id Slug"},
+		{"a form's answer", "POST", page, http.Header{"Content-Type": {"text/plain"}}, "Turbo-Frame X-Csrf-Token Requestverificationtoken", "X-Api-Key X-Amz-Meta-Foo Stripe-Account Signature Soapaction"},
+		{"a form's answer, over https", "POST", page, http.Header{"Content-Type": {"text/plain"}, "Sec-Fetch-Dest": {"document"}}, "Authorization Cookie", "Turbo-Frame X-Csrf-Token X-Api-Key Idempotency-Key Content-Disposition"},
+		{"a preflight", "OPTIONS", "*/*", ask, "", "Turbo-Frame X-Csrf-Token X-Api-Key Idempotency-Key Signature Slug X-Amz-Meta-Foo"},
 	} {
-		for name, passes := range fields {
-			h := http.Header{"User-Agent": {agent}, "Accept": {accept}, name: {"a"}}
-			if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/", h)); (h[name] != nil) != passes {
-				t.Errorf("Accept: %s: %s passes %v", accept, name, !passes)
+		for name := range strings.FieldsSeq(test.passes + " " + test.goes) {
+			h := http.Header{"User-Agent": {agent}, "Accept": {test.accept}, name: {"a1"}}
+			maps.Copy(h, test.more)
+			r := newRequest(t, test.method, "http://site.example/", h)
+			if test.method == "POST" {
+				r.ContentLength = 5
+			}
+			scrubbed(t, newSet(t, Options{}), r)
+			if passes := strings.Contains(" "+test.passes+" ", " "+name+" "); (h[name] != nil) != passes {
+				t.Errorf("%s: %s passes %v", test.what, name, !passes)
+			}
+			for name := range test.more {
+				if h[name] == nil && name != "Sec-Fetch-Dest" {
+					t.Errorf("%s: lost %s", test.what, name)
+				}
 			}
 		}
+	}
+}
+
+// A program may ask as a browser does, and say who it is.
+func TestProgramsAskForPagesWithCredentials(t *testing.T) {
+	h := http.Header{"User-Agent": {"tool/1"}, "Accept": {"text/html,application/xhtml+xml"}, "X-Api-Key": {"a1"}}
+	if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/", h)); h["X-Api-Key"] == nil {
+		t.Error("a program's key goes")
 	}
 }

@@ -111,7 +111,23 @@ var browserFields = map[string]bool{
 	"Authorization": true, "Cache-Control": true, "Host": true, "If-Modified-Since": true,
 	"If-None-Match": true, "If-Range": true, "Origin": true, "Pragma": true, "Range": true,
 	"Sec-Purpose": true, "Service-Worker": true, "Service-Worker-Navigation-Preload": true,
-	"Content-Length": true,
+	"Content-Length": true, "Content-Type": true,
+	"Access-Control-Request-Method": true, "Access-Control-Request-Headers": true,
+	"Access-Control-Request-Private-Network": true, "Access-Control-Request-Local-Network": true,
+}
+
+// pageFields begin the names of fields with which a page's script fetches the next
+// page, or sends a form, as its framework does. On plain http such a request looks
+// like the browser's own.
+var pageFields = [...]string{
+	"Hx-", "Next-", "Rsc", "Turbo-", "Wicket-", "X-Astro-", "X-Deployment-Id", "X-Inertia", "X-Livewire", "X-Middleware-Prefetch",
+	"X-Nextjs-", "X-Pjax", "X-Qrl", "X-Remix-", "X-Requested-With", "X-Sveltekit-", "X-Turbo-", "X-Unpoly-", "X-Up-",
+}
+
+// ofPage reports whether a field may go with a page: it is a framework's, or proves
+// that a form was meant.
+func ofPage(name string) bool {
+	return hasPrefixOf(name, pageFields[:]) || named(name, " csrf xsrf ") || strings.HasSuffix(name, "equestverificationtoken")
 }
 
 // misused returns why a field that may pass serves nothing in m: it has a
@@ -183,18 +199,20 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 	switch {
 	case v.class == misplaced, v.class > hop:
 		return v.why
+	case m.Visit.browser && (plain || m.Visit.Kind == Document) && !(m.Visit.Kind == Document && v.class == application && ofPage(name)):
+		return whyAlone
 	case v.class == registered && !plain:
 		return ""
 	case v.class == registered, plain && v.family && strings.HasPrefix(name, "Content-"):
 		return whyAlone
 	case f.policy == UnknownDrop:
 		return "not in the IANA registry of HTTP field names"
+	case v.class == stored && safe(m.Request.Method):
+		return "asks for a change, which this method makes none of"
 	case v.class == stored:
 		return ""
 	case v.class == application:
 		switch {
-		case plain && m.Visit.browser && m.Visit.Kind != Document: // a page may be a framework's, which fetches it
-			return whyAlone
 		case v.family && (tells(name) == strong || plain && tells(name) == weak):
 			return "its name tells of a person, device or place"
 		case v.family && !ofVault(m, name, lines):

@@ -61,10 +61,20 @@ func isBrowser(h http.Header) bool {
 }
 
 // madeByBrowser reports whether a browser asks for a page or a part of it and
-// says so: scripts can add fields to requests of other destinations only
-// (Fetch standard, "request destination").
+// says so, sends a form, or asks on its own whether a page may ask: scripts can add
+// fields to requests of other destinations only (Fetch standard, "request
+// destination", "CORS-preflight fetch").
 func madeByBrowser(r *http.Request, k Kind) bool {
-	return k != Fetch && k != WebSocket && k != Preflight && safe(r.Method) && single(r.Header["Sec-Fetch-Dest"]) != ""
+	told := single(r.Header["Sec-Fetch-Dest"]) != ""
+	switch k {
+	case Fetch, WebSocket:
+		return false
+	case Preflight:
+		return told || isBrowser(r.Header)
+	case Document, Frame:
+		return told
+	}
+	return told && safe(r.Method)
 }
 
 // speaksForItself reports whether a request of kind k that says nothing of an
