@@ -256,9 +256,9 @@ func TestBrowsersOwnRequestsHoldNoFieldsOfScripts(t *testing.T) {
 		{"a font", "GET", "application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8", nil, "", "X-Up-Target X-Csrf-Token"},
 		{"a WebSocket", "GET", "", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, "Cookie", "X-Api-Key X-Container-Meta-Foo"},
 		{"a page", "GET", page, nil, "Turbo-Frame X-Up-Target X-Csrf-Token X-Inertia-Version", "X-Amzn-Foo X-Api-Key X-Amz-Tagging Stripe-Account Webhook-Id X-Auth-Key X-Socket-Id Slug"},
-		{"a form's answer", "POST", page, http.Header{"Content-Type": {"text/plain"}}, "Turbo-Frame X-Csrf-Token Requestverificationtoken", "X-Api-Key X-Amz-Meta-Foo Stripe-Account Signature Soapaction"},
+		{"a form's answer", "POST", page, http.Header{"Content-Type": {"text/plain"}}, "Turbo-Frame X-Csrf-Token Requestverificationtoken", "X-Api-Key X-Amz-Meta-Foo Stripe-Account Signature Soapaction Idempotency-Key Content-Disposition If-Match"},
 		{"a form's answer, over https", "POST", page, http.Header{"Content-Type": {"text/plain"}, "Sec-Fetch-Dest": {"document"}}, "Authorization Cookie", "Turbo-Frame X-Csrf-Token X-Api-Key Idempotency-Key Content-Disposition"},
-		{"a preflight", "OPTIONS", "*/*", ask, "", "Turbo-Frame X-Csrf-Token X-Api-Key Idempotency-Key Signature Slug X-Amz-Meta-Foo"},
+		{"a preflight", "OPTIONS", "*/*", ask, "", "Authorization Cookie If-None-Match Content-Type Turbo-Frame X-Csrf-Token X-Api-Key Idempotency-Key Signature Slug X-Amz-Meta-Foo"},
 	} {
 		for name := range strings.FieldsSeq(test.passes + " " + test.goes) {
 			h := http.Header{"User-Agent": {agent}, "Accept": {test.accept}, name: {"a1"}}

@@ -55,7 +55,7 @@ func (f unknownFields) Apply(m *Message, log []Change) []Change {
 // sift looks at each field once, in no order.
 func (f unknownFields) sift(m *Message, log []Change) []Change {
 	h, alone := m.Request.Header, m.Visit.alone
-	plain := alone || withoutScript(m.Request, m.Visit)
+	plain := alone || withoutScript(m.Request, m.Visit) || m.Visit.browser && m.Visit.Kind == Document
 	for name, lines := range h {
 		if len(lines) > 1 && slices.Contains(singletons[:], name) {
 			lines = lines[:1:1]
@@ -82,7 +82,7 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 				why = f.refuse(m, name, lines, v)
 			}
 		}
-		if alone && !browserFields[name] {
+		if alone && (!browserFields[name] || m.Visit.Kind == Preflight && !preflightFields[name]) {
 			why = whyAlone
 		}
 		if why != "" && !f.allowed(name) {
@@ -112,6 +112,13 @@ var browserFields = map[string]bool{
 	"If-None-Match": true, "If-Range": true, "Origin": true, "Pragma": true, "Range": true,
 	"Sec-Purpose": true, "Service-Worker": true, "Service-Worker-Navigation-Preload": true,
 	"Content-Length": true, "Content-Type": true,
+	"Access-Control-Request-Method": true, "Access-Control-Request-Headers": true,
+	"Access-Control-Request-Private-Network": true, "Access-Control-Request-Local-Network": true,
+}
+
+// preflightFields are those of browserFields that a preflight has.
+var preflightFields = map[string]bool{
+	"Origin": true, "Host": true, "Cache-Control": true, "Pragma": true, "Content-Length": true,
 	"Access-Control-Request-Method": true, "Access-Control-Request-Headers": true,
 	"Access-Control-Request-Private-Network": true, "Access-Control-Request-Local-Network": true,
 }
