@@ -280,6 +280,38 @@ func TestBrowsersOwnRequestsHoldNoFieldsOfScripts(t *testing.T) {
 	}
 }
 
+// Editors built on browsers ask for a page with whatever they do, and old ones'
+// scripts do: what they must not overwrite stays so.
+func TestEditorsKeepTheirConditions(t *testing.T) {
+	for _, test := range []struct {
+		method string
+		more   http.Header
+	}{
+		{"PUT", http.Header{"Content-Type": {"text/calendar"}, "If-Match": {`"v7"`}, "If-Schedule-Tag-Match": {`"s1"`}}},
+		{"PUT", http.Header{"Content-Type": {"text/plain"}, "If-None-Match": {"*"}}},
+		{"DELETE", http.Header{"If-Match": {`"v7"`}}},
+		{"PROPFIND", http.Header{"Depth": {"1"}, "Prefer": {"return=minimal"}, "Content-Type": {"text/xml"}}},
+		{"MOVE", http.Header{"Destination": {"http://site.example/b"}, "Overwrite": {"F"}}},
+		{"POST", http.Header{"Content-Type": {"text/xml"}, "Soapaction": {"urn:a#b"}}},
+		{"POST", http.Header{"Content-Type": {"application/json"}, "X-Api-Key": {"a1"}, "Idempotency-Key": {"a1"}}},
+		{"POST", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Requested-With": {"XMLHttpRequest"}, "X-Api-Key": {"a1"}}},
+		{"GET", http.Header{"X-Requested-With": {"XMLHttpRequest"}, "X-Api-Key": {"a1"}}},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Thunderbird/60.9"}, "Accept": {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}}
+		maps.Copy(h, test.more)
+		r := newRequest(t, test.method, "http://site.example/a", h)
+		if test.more["Content-Type"] != nil {
+			r.ContentLength = 5
+		}
+		scrubbed(t, newSet(t, Options{}), r)
+		for name := range test.more {
+			if h[name] == nil {
+				t.Errorf("%s %v: lost %s", test.method, test.more, name)
+			}
+		}
+	}
+}
+
 // A program may ask as a browser does, and say who it is.
 func TestProgramsAskForPagesWithCredentials(t *testing.T) {
 	h := http.Header{"User-Agent": {"tool/1"}, "Accept": {"text/html,application/xhtml+xml"}, "X-Api-Key": {"a1"}}

@@ -55,7 +55,7 @@ func (f unknownFields) Apply(m *Message, log []Change) []Change {
 // sift looks at each field once, in no order.
 func (f unknownFields) sift(m *Message, log []Change) []Change {
 	h, alone := m.Request.Header, m.Visit.alone
-	plain := alone || withoutScript(m.Request, m.Visit) || m.Visit.browser && m.Visit.Kind == Document
+	plain := alone || withoutScript(m.Request, m.Visit) || isForm(m)
 	for name, lines := range h {
 		if len(lines) > 1 && slices.Contains(singletons[:], name) {
 			lines = lines[:1:1]
@@ -131,10 +131,19 @@ var pageFields = [...]string{
 	"X-Nextjs-", "X-Pjax", "X-Qrl", "X-Remix-", "X-Requested-With", "X-Sveltekit-", "X-Turbo-", "X-Unpoly-", "X-Up-",
 }
 
-// ofPage reports whether a field may go with a page: it is a framework's, or proves
-// that a form was meant.
-func ofPage(name string) bool {
-	return hasPrefixOf(name, pageFields[:]) || named(name, " csrf xsrf ") || strings.HasSuffix(name, "equestverificationtoken")
+// ofPage reports whether a field may go with m, which asks for a page: it is a
+// framework's, or proves that a form was meant, or a script says that it asks.
+func ofPage(m *Message, name string) bool {
+	return hasPrefixOf(name, pageFields[:]) || named(name, " csrf xsrf ") || strings.HasSuffix(name, "equestverificationtoken") ||
+		m.Request.Header[requestedWith] != nil
+}
+
+// isForm reports whether a browser sends what a person filled in: it does so with a
+// POST, in one of three types (HTML, form submission), and asks for a page. What
+// edits by other methods, in other types or by a script's word may ask so as well.
+func isForm(m *Message) bool {
+	return m.Visit.browser && m.Visit.Kind == Document && m.Request.Method == http.MethodPost && m.Request.Header[requestedWith] == nil &&
+		(contentIs(m, "application/x-www-form-urlencoded") || contentIs(m, "multipart/form-data") || contentIs(m, "text/plain"))
 }
 
 // misused returns why a field that may pass serves nothing in m: it has a
@@ -206,7 +215,7 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 	switch {
 	case v.class == misplaced, v.class > hop:
 		return v.why
-	case m.Visit.browser && (plain || m.Visit.Kind == Document) && !(m.Visit.Kind == Document && v.class == application && ofPage(name)):
+	case m.Visit.browser && (plain || isForm(m)) && !(m.Visit.Kind == Document && v.class == application && ofPage(m, name)):
 		return whyAlone
 	case v.class == registered && !plain:
 		return ""

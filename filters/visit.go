@@ -72,7 +72,7 @@ func madeByBrowser(r *http.Request, k Kind) bool {
 	case Preflight:
 		return told || isBrowser(r.Header)
 	case Document, Frame:
-		return told
+		return told && (safe(r.Method) || r.Method == http.MethodPost)
 	}
 	return told && safe(r.Method)
 }
