@@ -67,6 +67,7 @@ var functions = []struct{ name, request, fields string }{
 	{"OAuth client", "POST https://id.example/token", "Authorization: Basic YTpi|Content-Type: application/x-www-form-urlencoded|Dpop: eyJ0eXAiOiJkcG9wK2p3dCJ9.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIn0.sig"},
 	{"API client", "GET https://api.example/", "X-Client-Id: 5f1e8a7c3b|X-Client-Secret: 3f2b8c1e5d7a4e9b"},
 	{"Plaid", "POST https://api.example/", "Plaid-Client-Id: 5f1e8a7c3b|Plaid-Secret: 3f2b8c1e5d7a4e9b|Plaid-Version: 2020-09-14"},
+	{"WeChat's containers", "POST https://api.example/", "X-Wx-Service: helloworld"},
 	{"Cloudflare", "GET https://api.example/", "X-Auth-Email: ann@corp.example|X-Auth-Key: 3f2b8c1e5d7a4e9b"},
 	{"devise", "GET https://api.example/", "X-User-Email: ann@corp.example|X-User-Token: 3f2b8c1e5d7a4e9b"},
 	{"An account that is a mail address", "GET https://api.example/", "X-Api-User: ann@corp.example|X-Api-Key: 3f2b8c1e5d7a4e9b"},

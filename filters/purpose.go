@@ -110,7 +110,7 @@ var purposeTable = []group{
 		x-youtube-client-name x-youtube-client-version x-youtube-bootstrap-logged-in
 		x-instagram-ajax x-goog-authuser xi-api-key
 		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*
-		atproto-proxy atproto-accept-labelers ocp-apim-subscription-region x-microsoft-outputformat
+		atproto-proxy atproto-accept-labelers ocp-apim-subscription-region x-microsoft-outputformat x-wx-service x-wx-exclude-credentials
 		x-wait-for-model x-owa-urlpostdata x-audit-log-reason accept-crs content-crs x-tc-region
 		apns-id apns-topic apns-push-type apns-priority apns-expiration apns-collapse-id`},
 }
