@@ -135,6 +135,11 @@ func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) e
 	for line := range strings.Lines(e.Head) {
 		fmt.Fprintf(p.stdout, "  %s\n", visible(strings.TrimSuffix(line, "\r\n")))
 	}
+	for _, field := range e.Order {
+		if r.URL.Scheme == "https" && strings.Contains(field, ": ") {
+			fmt.Fprintf(p.stdout, "\nOver HTTP/2 also %s\n", field)
+		}
+	}
 	return nil
 }
 
