@@ -174,6 +174,8 @@ func wireFault(err error) (failure, bool) {
 	switch {
 	case bad && protocol.Status == http.StatusRequestHeaderFieldsTooLarge:
 		return failure{status: 502, kind: "http_response_header_section_size", title: "Answer too large", detail: "The head of the origin's answer is larger than this proxy takes."}, true
+	case is[*wire.CodingError](err):
+		return failure{status: 502, kind: "http_response_transfer_coding", title: "Malformed response", detail: "The transfer coding of the origin's answer is unknown, or broken."}, true
 	case bad:
 		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
 	case errors.Is(err, wire.ErrIncomplete):

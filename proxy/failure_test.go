@@ -45,6 +45,7 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 		{"many fields", "http://" + reply("HTTP/1.1 200 OK\r\n"+strings.Repeat("A: b\r\n", 10_000)+"\r\n") + "/", 502, "http_response_header_section_size"},
 		{"two lengths", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab") + "/", 502, "http_protocol_error"},
 		{"length and coding", "http://" + reply("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") + "/", 502, "http_protocol_error"},
+		{"unknown coding", "http://" + reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n") + "/", 502, "http_response_transfer_coding"},
 		{"not TLS", "https://" + reply("HTTP/1.1 400 no\r\n\r\n") + "/", 502, "tls_protocol_error"},
 		{"no such name", "http://nothing.invalid/", 502, `dns_error;rcode="NXDOMAIN"`},
 		{"private address", "http://10.0.0.1/", 403, "http_request_denied"},
@@ -79,7 +80,7 @@ func TestFaultsBehindTheHeadAreNamedWhileTheyCanBe(t *testing.T) {
 		"reset":     {"Content-Length: 10\r\n\r\n", "connection_terminated"},
 		"closed":    {"Content-Length: 10\r\n\r\n", "http_response_incomplete"},
 		"no chunk":  {"Transfer-Encoding: chunked\r\n\r\n", "http_response_incomplete"},
-		"bad chunk": {"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "http_protocol_error"},
+		"bad chunk": {"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "http_response_transfer_coding"},
 		"not gzip":  {"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain", "http_response_content_coding"},
 		"cut gzip":  {"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "http_response_incomplete"},
 	} {

@@ -111,7 +111,7 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 	h := resp.Header
 	chunked, err := transferChunked(h["Transfer-Encoding"])
 	if err != nil {
-		return 0, err
+		return 0, &CodingError{err}
 	}
 	length, err := contentLength(h["Content-Length"])
 	if err != nil {

@@ -55,6 +55,8 @@ func (b *body) read(p []byte) (n int, err error) {
 	case chunkedBody:
 		if n, err = b.chunks.Read(p); err == io.EOF {
 			b.takeTrailer()
+		} else if _, bad := err.(*ProtocolError); bad {
+			err = &CodingError{err}
 		}
 	case sizedBody:
 		p = p[:min(int64(len(p)), b.left)]

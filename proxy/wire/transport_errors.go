@@ -73,6 +73,15 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // Timeout tells whether the handshake took too long.
 func (e *HandshakeError) Timeout() bool { return isTimeout(e.Err) }
 
+// A CodingError means that a response's transfer coding is unknown, or broken. Err is
+// a *[ProtocolError].
+type CodingError struct {
+	Err error
+}
+
+func (e *CodingError) Error() string { return e.Err.Error() }
+func (e *CodingError) Unwrap() error { return e.Err }
+
 // A ConnError means that reading from or writing to an established
 // connection failed; Err is the system's error without the addresses.
 type ConnError struct {
