@@ -68,6 +68,10 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 			if resp, body = get(t, proxy, c.url, "Accept: text/html"); !strings.Contains(body, "<h1>") || resp.StatusCode != c.status {
 				t.Errorf("not a page: %q", body)
 			}
+			// It stands in the site's place, and runs nothing.
+			if policy := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "script") {
+				t.Errorf("the page's policy is %q", policy)
+			}
 		})
 	}
 }

@@ -22,6 +22,12 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = "proxy.example:8118"
 		Handler(func() State { return c.now }, nil).ServeHTTP(w, r)
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "script") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("its policy is %q", policy)
+		}
+		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("its fields are %v", w.Header())
+		}
 		page := w.Body.String()
 		for _, text := range c.has {
 			if !strings.Contains(page, text) {

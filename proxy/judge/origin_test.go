@@ -95,8 +95,8 @@ func TestPageShowsTheVisitor(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Contains(body, "<script") {
-		t.Error("the page holds a script")
+	if policy := resp.Header.Get("Content-Security-Policy"); strings.Contains(body, "<script") || !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "script") {
+		t.Errorf("the page holds a script, or its policy, %q, lets one run", policy)
 	}
 	_, body = read(t, address, strings.Replace(request, "GET /", "GET /json", 1))
 	var v struct {
