@@ -50,8 +50,9 @@ func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target)
 	for _, value := range r.Header["Proxy-Authorization"] {
 		authorization = append(authorization, strings.Clone(value))
 	}
+	remote, _ := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort) // else nobody was let in
 	return &inner{
-		remote:        net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.RemoteAddr)),
+		remote:        net.TCPAddrFromAddrPort(remote),
 		target:        t,
 		visit:         v,
 		end:           v.hand(),
