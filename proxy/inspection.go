@@ -71,6 +71,16 @@ func newInspection(o Inspection, before *inspection) (*inspection, error) {
 	return i, nil
 }
 
+// AuthorityEnds returns until when the certificate authority for inspection is
+// valid; the zero time if nothing is inspected.
+func (p *Proxy) AuthorityEnds() time.Time {
+	authority := p.current.Load().inspects.authority
+	if authority == nil {
+		return time.Time{}
+	}
+	return authority.Certificate().NotAfter
+}
+
 // mode says how a CONNECT to t of the client so called is to be treated.
 func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
 	if i.authority == nil {

@@ -123,19 +123,12 @@ certificate, until it ends or the browser forgets it. Next:
 	return nil
 }
 
-// announceCA says that c's authority ends soon: browsers refuse what it signs
-// from then on, and guise does not start with it.
-func announceCA(out io.Writer, c *config.Config, now time.Time) {
-	if !c.Inspection.Enabled {
-		return
-	}
-	folder := caFolder(c)
-	a, err := inspect.Load(folder)
-	if err != nil {
-		return // it was loaded a moment ago
-	}
-	if end := a.Certificate().NotAfter; end.Sub(now) <= endIsNear {
-		fmt.Fprintf(out, "guise: the certificate authority in %s ends on %s; move it away, make another with guise ca init, and import that\n", folder, end.UTC().Format(time.DateOnly))
+// announceCA says that c's authority, which is valid until end, ends soon: browsers
+// refuse what it signs from then on, and guise does not start with it. A zero end
+// is of none.
+func announceCA(out io.Writer, c *config.Config, end, now time.Time) {
+	if !end.IsZero() && end.Sub(now) <= endIsNear {
+		fmt.Fprintf(out, "guise: the certificate authority in %s ends on %s; move it away, make another with guise ca init, and import that\n", caFolder(c), end.UTC().Format(time.DateOnly))
 	}
 }
 

@@ -105,7 +105,7 @@ func (p *program) serve(ctx context.Context) error {
 	releaseProgram()
 	banner(p.stderr, s.config, s.listeners.addresses())
 	s.announceAdmin()
-	announceCA(p.stderr, s.config, time.Now())
+	announceCA(p.stderr, s.config, s.proxy.AuthorityEnds(), time.Now())
 	announceReady()
 
 	for {
@@ -239,7 +239,7 @@ func (s *server) reload() {
 	s.collector.follow(c.Cache.Memory)
 	s.level.Set(levelOf(c.Log.Level))
 	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
-	announceCA(s.stderr, c, time.Now())
+	announceCA(s.stderr, c, s.proxy.AuthorityEnds(), time.Now())
 	if before != len(s.listeners.open) || s.listeners.changed {
 		for _, a := range s.listeners.addresses() {
 			fmt.Fprintf(s.stderr, "guise: listening on %s\n", a)
