@@ -159,14 +159,14 @@ var storedDirectives = among("no-cache no-store no-transform only-if-cached max-
 // an identifier.
 func coarse(seconds string) string {
 	const minute, hour, year = 60, 3600, 365 * 24 * 3600
-	n, err := strconv.Atoi(seconds)
+	n, err := strconv.ParseInt(seconds, 10, 64) // maxSeconds is more than 31 bits
 	switch {
 	case err != nil || n < minute:
 		return seconds
 	case n < hour:
-		return strconv.Itoa(n / minute * minute)
+		return strconv.FormatInt(n/minute*minute, 10)
 	}
-	return strconv.Itoa(min(n, year) / hour * hour)
+	return strconv.FormatInt(min(n, year)/hour*hour, 10)
 }
 
 // rangeUnits are the units in use: bytes (RFC 9110 §14.1.2), and what APIs
