@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -289,6 +290,19 @@ func TestUnusableFiles(t *testing.T) {
 		if got := problems.String(); got != file+want {
 			t.Errorf("got %swant %s", got, file+want)
 		}
+	}
+}
+
+// TestAliasesMultiplyNothing: a few lines of YAML can stand for more than there is
+// memory.
+func TestAliasesMultiplyNothing(t *testing.T) {
+	text := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := range 5 {
+		text += fmt.Sprintf("a%d: &a%[1]d [%s]\n", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), ", "))
+	}
+	c, problems := load(t, "guise.yaml", text, nil, nil)
+	if got := problems.String(); c != nil || len(problems) != 1 || !strings.Contains(got, ": too large or too deeply nested for a configuration\n") {
+		t.Errorf("got %.200s", got)
 	}
 }
 

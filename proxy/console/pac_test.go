@@ -45,6 +45,12 @@ func TestPACInAnEngine(t *testing.T) {
 		{"192.169.1.1", guise},
 		{"169.254.1.1", "DIRECT"},
 		{"8.8.8.8", guise},
+		{"11.0.0.1", guise},
+		{"126.0.0.1", guise},
+		{"128.0.0.1", guise},
+		{"169.253.1.1", guise},
+		{"192.167.1.1", guise},
+		{"100.64.0.1", guise}, // shared with strangers (RFC 6598)
 		{"134744072", guise},  // 8.8.8.8 as a number
 		{"0x08080808", guise}, // and in hexadecimal
 		{"10.0.0.999", guise},
