@@ -451,3 +451,17 @@ func TestOneBodyIsHeldOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What everybody has a newer version of does not stay.
+func TestVersionsDoNotPileUp(t *testing.T) {
+	s := newScene(t, disguised)
+	for i := range 30 {
+		give := fmt.Sprintf("200\nCache-Control: max-age=60\n\n%d", i)
+		want := fmt.Sprintf("200\n\n%d", i)
+		s.run(step{after: 40 * time.Second, as: "x", do: "GET /\nCache-Control: no-cache", give: give, want: want},
+			step{after: 3 * time.Second, as: "a", give: give, want: want}, step{after: 3 * time.Second, as: "b", give: give, want: want})
+	}
+	if got := len(s.c.store.index[key{url: "http://origin.example/"}].entries); got > maxVersions+1 {
+		t.Errorf("%d versions are held", got)
+	}
+}

@@ -313,6 +313,9 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 		for client := range viewers {
 			confirmed[client] = disguised && r.confirms(e, client)
 		}
+		if disguised {
+			c.thin(r)
+		}
 		for _, old := range slices.Clone(r.entries) {
 			if !slices.Equal(old.vary, e.vary) || old.varyKey != e.varyKey {
 				continue
@@ -351,13 +354,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 			return // it stays for those whom e is not for
 		}
 		old.closed = true
-		// However long ago they were told: it can be validated, and be used though it is stale.
-		for client := range old.views {
-			if old.held.hasNewer(old, client) {
-				c.store.unview(old, client)
-			}
-		}
-		if len(old.views) > 0 {
+		if len(old.views) > 0 { // however long ago they were told: it can be validated, or used though it is stale
 			e.shareBody(old)
 			return
 		}
@@ -365,16 +362,31 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 	c.store.remove(old)
 }
 
-// hasNewer reports whether client has a view of what is stored in the place of old.
-func (r *resource) hasNewer(old *entry, client string) bool {
-	newer := false
-	for _, e := range r.entries {
-		if newer && whole(e) && e.views[client] != nil && e.varyKey == old.varyKey {
-			return true
-		}
-		newer = newer || e == old
+// maxVersions is how many entries a resource may have before it is looked through for
+// those that nobody will use.
+const maxVersions = 8
+
+// thin drops the views of clients who have a newer one of what is stored in the same
+// place, and what nobody is left to use. The caller holds c.mu.
+func (c *Cache) thin(r *resource) {
+	if len(r.entries) <= maxVersions {
+		return
 	}
-	return false
+	type use struct{ client, vary, varyKey string }
+	newer := map[use]bool{}
+	for _, e := range slices.Backward(slices.Clone(r.entries)) {
+		for client := range e.views {
+			u := use{client, strings.Join(e.vary, ","), e.varyKey}
+			if newer[u] {
+				c.store.unview(e, client)
+			} else if whole(e) {
+				newer[u] = true
+			}
+		}
+		if e.closed && len(e.views) == 0 {
+			c.store.remove(e)
+		}
+	}
 }
 
 // shareBody has e hold the body of old, which stays beside it, if it is the same.
