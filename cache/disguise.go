@@ -29,10 +29,13 @@ func (e *entry) told(at time.Time) time.Duration {
 }
 
 // seen returns how old e counts as for the client that has the view, and how long it was told
-// that e is fresh. What came stale is as much too old as it is.
+// that e is fresh. After that, what came stale is as much too old as it is.
 func (e *entry) seen(v *view, now time.Time) (age, life time.Duration) {
-	life = e.told(v.since)
-	return max(elapsed(v.since, now), life+e.age(now)-e.life.operative), life
+	age, life = elapsed(v.since, now), e.told(v.since)
+	if age >= life {
+		age = max(age, life+e.age(now)-e.life.operative)
+	}
+	return age, life
 }
 
 // bound returns the lifetime that no cache downstream outlives.
