@@ -122,7 +122,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.blind = !q.known // only what has come twice is asked about
 	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
-	n.apart = n.apart || setsCookie(f.resp.Header) || !f.wording.covers(n.wording) // see shelf, wording
+	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.personal = n.personal || !q.forAll(&n.directives)
 	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
 		n.varyBy(names, q.r.Header)
@@ -145,6 +145,11 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	}
 	if d.noStore || d.private || !matchable || q.secret(d) {
 		return
+	}
+	if old.etag != "" {
+		renewed.wording = f.wording // it is what the origin says to that as well
+	} else if !f.wording.covers(old.wording) {
+		renewed.apart = true // a date can be that of all it says
 	}
 	k := held.key
 	if renewed.personal && !old.personal {
