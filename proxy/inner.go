@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"guise/proxy/egress"
 	"guise/proxy/gate"
@@ -34,6 +35,7 @@ type inner struct {
 	visit    *visit             // of the CONNECT
 	end      func(tunnel.Bytes) // ends that
 	memory   *inspect.Memory    // told how it went
+	shaken   time.Time          // when the handshake inside was done; zero before
 	spoke    atomic.Bool        // a request came, or it is known why none did
 	closed   atomic.Bool
 
@@ -90,6 +92,11 @@ func (in *inner) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// silentSoon is how soon a client goes that does not accept a certificate and does
+// not say so. Browsers that connect ahead of their need, as any page may have them
+// do, keep what they do not use for longer.
+const silentSoon = 3 * time.Second
+
 // Close notes whether the client accepted the certificate.
 func (in *inner) Close() error {
 	if in.closed.Swap(true) {
@@ -99,7 +106,7 @@ func (in *inner) Close() error {
 	if in.Conn == nil {
 		return nil
 	}
-	if !in.spoke.Load() {
+	if !in.spoke.Load() && (in.shaken.IsZero() || time.Since(in.shaken) < silentSoon) {
 		in.memory.Silent(in.visit.Visitor(), in.target.Host)
 	}
 	return in.Conn.Close()

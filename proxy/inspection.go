@@ -236,6 +236,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 	switch {
 	case err == nil:
 		in.memory.Inspected()
+		in.shaken = time.Now()
 		p.server.ServeConn(conn)
 	case in.fault == nil && inspect.RefusedCertificate(err):
 		in.memory.Refused(in.visit.Visitor(), in.target.Host)

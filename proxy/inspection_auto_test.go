@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"guise/proxy/inspect"
+	"guise/proxy/tunnel"
 )
 
 // TestAutoLeavesAlone: what cannot be inspected is a tunnel, byte for byte.
@@ -81,6 +82,24 @@ func TestAutoLeavesAlone(t *testing.T) {
 		if n := p.current.Load().inspects.memory.Counts().Left[inspect.Pinned]; n != 1 {
 			t.Errorf("%d counted", n)
 		}
+	})
+	t.Run("a client that pins in silence", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		leave := func() { // after it has seen the certificate
+			tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.Close()
+		}
+		for range 3 {
+			leave()
+		}
+		until(t, "the refusal is known", func() bool {
+			_, left := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
+			return left
+		})
 	})
 	t.Run("another name inside", func(t *testing.T) {
 		o := serveSecure(t, greet, nil, "http/1.1")
@@ -206,6 +225,20 @@ func TestAutoLearnsFromAnotherHandshake(t *testing.T) {
 	typed.Close() // ends it
 	go io.Copy(io.Discard, lines)
 	site.Wait()
+}
+
+// TestConnectingAheadIsNoRefusal: any page can have a browser connect to a site and
+// not use it. That must not get the site what browsers say of themselves.
+func TestConnectingAheadIsNoRefusal(t *testing.T) {
+	memory := inspect.NewMemory()
+	for range 10 {
+		in := &inner{Conn: new(net.TCPConn), end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), shaken: time.Now().Add(-silentSoon)}
+		in.target.Host = "a.example"
+		in.Close()
+	}
+	if _, left := memory.Fallback(new(visit).Visitor(), "a.example"); left {
+		t.Error("a tunnel")
+	}
 }
 
 // TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.

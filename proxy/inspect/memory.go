@@ -125,8 +125,8 @@ func (m *Memory) Refused(client, host string) {
 	m.kept.Add(m.key(client, host), trace{reason: Pinned, until: m.now().Add(memoryTime)})
 }
 
-// Silent notes that client saw our certificate for host and went away without
-// a word. Some that pin do that; but so does every browser now and then. Only
+// Silent notes that client saw our certificate for host and went away at once,
+// without a word. Some that pin do that; but so does every browser now and then. Only
 // several in a row, from a client that never made a request there, count as a
 // refusal.
 func (m *Memory) Silent(client, host string) {
