@@ -33,6 +33,16 @@ type Inspection struct {
 // have to speak first.
 const helloWait = 3 * time.Second
 
+// helloTime is how long a client of a port has for its first byte, of all the time
+// that it has for its hello. Where TLS is at home nobody waits for the server, and a
+// hello that is late, as over a bad link, must not go to the site as it is.
+func helloTime(port uint16, within time.Duration) time.Duration {
+	if port == 443 {
+		return within
+	}
+	return min(helloWait, within)
+}
+
 // An inspection is what decides whose TLS is ended. What it learns outlives a
 // reload.
 type inspection struct {
@@ -158,7 +168,7 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 		return gone, true
 	}
 	if in.mode == inspect.Auto {
-		in.SetReadDeadline(time.Now().Add(min(helloWait, within)))
+		in.SetReadDeadline(time.Now().Add(helloTime(in.target.Port, within)))
 	}
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
 	in.early, in.name = raw, hello.ServerName

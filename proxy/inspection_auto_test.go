@@ -227,6 +227,20 @@ func TestAutoLearnsFromAnotherHandshake(t *testing.T) {
 	site.Wait()
 }
 
+// TestLateHellosAreWaitedFor: where servers do not speak first, there is no reason to
+// take a client that is slow for one that speaks something else.
+func TestLateHellosAreWaitedFor(t *testing.T) {
+	if got := helloTime(443, 15*time.Second); got != 15*time.Second {
+		t.Errorf("%s at port 443", got)
+	}
+	if got := helloTime(22, 15*time.Second); got != helloWait {
+		t.Errorf("%s elsewhere", got)
+	}
+	if got := helloTime(22, time.Second); got != time.Second {
+		t.Errorf("%s of one", got)
+	}
+}
+
 // TestConnectingAheadIsNoRefusal: any page can have a browser connect to a site and
 // not use it. That must not get the site what browsers say of themselves.
 func TestConnectingAheadIsNoRefusal(t *testing.T) {
