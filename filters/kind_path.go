@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// pathEndings tells what browsers ask for by how names of files end. Images
-// and styles are not among them: browsers ask for these with an Accept of
-// their own, and programs that do not want what only browsers can show.
+// pathEndings tells what browsers ask for by how names of files end. Styles are
+// not among them, which browsers ask for with an Accept of their own; of images see
+// asksForAnything.
 var pathEndings = map[string]Kind{
+	"png": Image, "jpg": Image, "jpeg": Image, "gif": Image, "svg": Image, "webp": Image, "bmp": Image, "ico": Image,
 	"js": Script, "mjs": Script,
 	"woff": Font, "woff2": Font, "ttf": Font, "otf": Font, "eot": Font,
 	"mp4": Video, "m4v": Video, "webm": Video, "ogv": Video,
@@ -19,9 +20,6 @@ var pathEndings = map[string]Kind{
 // pathKind returns the kind of what path names, Fetch if its name tells nothing.
 func pathKind(path string) Kind {
 	name := path[strings.LastIndexByte(path, '/')+1:]
-	if name == "favicon.ico" {
-		return Image // Safari asks for it with "*/*"
-	}
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 {
 		return Fetch
@@ -40,6 +38,8 @@ func kindByPath(r *http.Request) Kind {
 	kind := pathKind(r.URL.Path)
 	switch {
 	case kind == Fetch:
+	case kind == Image && !strings.HasSuffix(r.URL.Path, "/favicon.ico") && !asksForAnything(h.Get("User-Agent")): // that Safari asks for with "*/*"
+		return Fetch
 	case len(h["Accept"]) > 1, len(h["Accept"]) == 1 && h["Accept"][0] != "*/*",
 		single(h["Sec-Fetch-Mode"]) == "cors" && kind != Font,                                    // a script's request, or for one that is a module
 		kind != Image && h["Origin"] == nil && h["Referer"] == nil && h["Sec-Fetch-Site"] == nil, // no page's
@@ -47,6 +47,27 @@ func kindByPath(r *http.Request) Kind {
 		return Fetch
 	}
 	return kind
+}
+
+// asksForAnything reports whether agent names a browser that asked for images with
+// "*/*": Firefox from 47 to 64, Safari and Android's own before 11 (MDN, "List of
+// default Accept values"). What others ask for so is a script's or program's, which
+// may not want what only browsers can show.
+func asksForAnything(agent string) bool {
+	if version, ok := versionIn(agent, "Firefox/"); ok {
+		return version >= 47 && version <= 64
+	}
+	version, ok := versionIn(agent, "Version/")
+	return ok && version < 11 && strings.Contains(agent, "Safari/") && !strings.Contains(agent, "Chrome/")
+}
+
+// versionIn returns the number that stands in agent behind product.
+func versionIn(agent, product string) (version int, ok bool) {
+	_, rest, ok := strings.Cut(agent, product)
+	for i := 0; i < len(rest) && i < 4 && isDigit(rest[i]); i++ {
+		version = 10*version + int(rest[i]-'0')
+	}
+	return version, ok && rest != "" && isDigit(rest[0])
 }
 
 // writtenByScript reports whether h has a field that browsers do not send on

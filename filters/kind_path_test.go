@@ -51,3 +51,35 @@ func TestKindByPath(t *testing.T) {
 		}
 	}
 }
+
+// Browsers asked for images with "*/*" for some years; what asks so today is a script.
+func TestImagesOfBrowsersThatAskedForAnything(t *testing.T) {
+	const mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_6) AppleWebKit/601.7.8 (KHTML, like Gecko) "
+	for agent, want := range map[string]Kind{
+		"Mozilla/5.0 (Windows NT 6.1; rv:52.0) Gecko/20100101 Firefox/52.0":                                                                         Image,
+		"Mozilla/5.0 (Windows NT 6.1; rv:47.0) Gecko/20100101 Firefox/47.0":                                                                         Image,
+		"Mozilla/5.0 (Windows NT 6.1; rv:65.0) Gecko/20100101 Firefox/65.0":                                                                         Fetch,
+		"Mozilla/5.0 (Windows NT 6.1; rv:45.0) Gecko/20100101 Firefox/45.0":                                                                         Fetch,
+		mac + "Version/9.1.3 Safari/601.7.8":                                                                                                        Image,
+		mac + "Version/11.0 Safari/604.1":                                                                                                           Fetch,
+		mac + "Chrome/70.0.3538.77 Safari/537.36":                                                                                                   Fetch,
+		"Mozilla/5.0 (Linux; U; Android 4.4.2; de-de; GT-I9100) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30":            Image,
+		"Mozilla/5.0 (Linux; Android 9; SM-J260M; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/74.0.3729.157 Mobile Safari/537.36": Fetch,
+		"curl/8": Fetch, "Mozilla/5.0 Firefox/": Fetch,
+	} {
+		for path, image := range map[string]bool{"/a.png": true, "/a/b.jpeg": true, "/a": false, "/a.json": false} {
+			h := http.Header{"User-Agent": {agent}, "Accept": {"*/*"}, "Referer": {"http://site.example/"}}
+			expected := Fetch
+			if image {
+				expected = want
+			}
+			if got := kindOf(newRequest(t, "GET", "http://site.example"+path, h)); got != expected {
+				t.Errorf("%s with %s: %s, want %s", path, agent, got, expected)
+			}
+			h["X-Csrf-Token"] = []string{"a"}
+			if got := kindOf(newRequest(t, "GET", "http://site.example"+path, h)); got != Fetch {
+				t.Errorf("%s by a script with %s: %s", path, agent, got)
+			}
+		}
+	}
+}
