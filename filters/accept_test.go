@@ -78,6 +78,7 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/a+visitor", "*/*"},
 		{"visitor/json", "*/*"},
 		{`application/json;charset="ut,f", text/html`, "application/json, text/html"},
+		{"*/*, dn/1683134290-eb652b95,text/vnd.wap.wml;q=0.6,ss/360x640,UC/50", "*/*"},
 		{"application", "*/*"},
 		{";;,,;", "*/*"},
 	} {

@@ -139,8 +139,11 @@ func kindByAccept(r *http.Request) Kind {
 		}
 	}
 	switch {
-	case seen.phone && (seen.html || seen.xhtml || seen.any), seen.anyText && (seen.html || seen.anyImage && seen.any):
+	case seen.phone && (seen.html || seen.xhtml || seen.any && !seen.other && seen.first == Fetch),
+		seen.anyText && (seen.html || seen.anyImage && seen.any):
 		return Document
+	case seen.phone && (seen.first == Style || seen.first == Image): // UC Browser adds its screen and a serial number
+		return seen.first
 	case seen.other:
 		return Fetch
 	case seen.xhtml && seen.html, seen.office && seen.any, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
@@ -198,7 +201,7 @@ func (a *acceptShape) add(media string) {
 		kind = Video
 	case media == "text/*", strings.EqualFold(media, "text/sgml"):
 		a.anyText, a.xml = true, true
-	case slices.ContainsFunc(phoneTypes, func(prefix string) bool { return hasPrefixFold(media, prefix) }):
+	case isPhoneType(media):
 		a.phone = true
 	case slices.ContainsFunc(navigationTypes, equalFold(media)):
 		a.xml = true
@@ -239,6 +242,11 @@ var (
 		"application/ecmascript", "application/x-ecmascript", "text/ecmascript",
 	}
 )
+
+// isPhoneType reports whether only browsers of feature phones list media.
+func isPhoneType(media string) bool {
+	return slices.ContainsFunc(phoneTypes, func(prefix string) bool { return hasPrefixFold(media, prefix) })
+}
 
 func equalFold(a string) func(string) bool {
 	return func(b string) bool { return strings.EqualFold(a, b) }
