@@ -56,6 +56,13 @@ func New() *Metrics {
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.bytes, m.refused, m.errors, m.tunnels, m.conns,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// From the start, or the first of each would show no increase.
+	for reason := range reasons {
+		m.refused.WithLabelValues(reason)
+	}
+	for kind := range errorTypes {
+		m.errors.WithLabelValues(kind)
+	}
 	return m
 }
 

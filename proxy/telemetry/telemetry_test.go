@@ -32,6 +32,16 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 }
 
+// TestFirstOneIsAnIncrease: what is rare, and watched for, is there before it happens.
+func TestFirstOneIsAnIncrease(t *testing.T) {
+	_, told := ask(t, New(), true, "/metrics")
+	for _, want := range []string{`guise_refused_total{reason="pressure"} 0`, `guise_errors_total{type="dns_timeout"} 0`} {
+		if !strings.Contains(told, want) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+}
+
 // TestLabelsComeFromHere whatever is reported.
 func TestLabelsComeFromHere(t *testing.T) {
 	m := New()
