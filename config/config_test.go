@@ -103,6 +103,10 @@ func TestProfileMayComeFromAnyLayer(t *testing.T) {
 		if c.Profile != test.want {
 			t.Errorf("%s: got %s, want %s", name, c.Profile, test.want)
 		}
+		// Not its name alone.
+		if (c.Headers.Unknown == Drop) != (test.want == Public) || (c.Timeouts.Tunnel == Duration(30*time.Minute)) != (test.want == PAC) {
+			t.Errorf("%s: what %s says is not there", name, test.want)
+		}
 	}
 }
 
