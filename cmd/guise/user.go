@@ -216,7 +216,9 @@ Proxy-Authorization: Bearer TOKEN.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(p.stdout, token)
+			if _, err := fmt.Fprintln(p.stdout, token); err != nil {
+				return err // nobody else will ever know it
+			}
 			fmt.Fprintf(p.stderr, "guise: token %s lets %s in until %s\n", id, args[0], expiry.UTC().Format(time.DateTime+" MST"))
 			return nil
 		}),
