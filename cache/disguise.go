@@ -23,7 +23,8 @@ func (e *entry) told(at time.Time) time.Duration {
 	}
 	told := e.bound() / 2
 	if age := ageValue(e.header); age > 0 {
-		told = (e.bound() - age - elapsed(e.received, at).Truncate(time.Second)) / 2
+		// An Age has whole seconds: it grew by as many as passed, or one more. The nearest is right oftener.
+		told = (e.bound() - age - elapsed(e.received, at).Round(time.Second)) / 2
 	}
 	return max(0, min(told, e.bound()-e.initialAge).Truncate(time.Second))
 }

@@ -42,6 +42,9 @@ func TestDisguise(t *testing.T) {
 		"an origin's Age goes on": {
 			{as: "a", give: "200\nCache-Control: max-age=100\nAge: 20\n\na", want: "200\nCache-Control: max-age=40\n!Age\n\na"},
 			{after: 10 * time.Second, as: "b", give: "200\nCache-Control: max-age=100\nAge: 30\n\na", want: "200\nCache-Control: max-age=35\n!Age\n\na"}},
+		"by the nearest second": {
+			{as: "a", give: "200\nCache-Control: max-age=100\nAge: 20\n\na", want: "200\nCache-Control: max-age=40\n!Age\n\na"},
+			{after: 9600 * time.Millisecond, as: "b", give: "200\nCache-Control: max-age=100\nAge: 30\n\na", want: "200\nCache-Control: max-age=35\n!Age\n\na"}},
 		"a reload by one does not reach the other": {first, pretended,
 			{as: "b", do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
 			{as: "b", want: "200\n\nb"},
