@@ -93,6 +93,7 @@ func TestHTTP2RefusedHeadsAreCounted(t *testing.T) {
 		c.Head(stream, true, lines...)
 		switch got := c.Outcome(stream); got {
 		case "414":
+		case "reset REFUSED_STREAM": // on a busy machine those before may not be gone yet
 		case "goaway ENHANCE_YOUR_CALM":
 			return
 		default:
