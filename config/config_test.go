@@ -273,6 +273,19 @@ GUISE_CACHE_MEMRY: unknown key; did you mean GUISE_CACHE_MEMORY?
 	}
 }
 
+func TestSuggestions(t *testing.T) {
+	for set, want := range map[string]string{
+		"listen=x": "did you mean listeners?", "cache.mem=1MiB": "did you mean cache.memory?", "identity.lang=de": "did you mean identity.language?",
+		"log.level=warning": "did you mean warn?", "log.level=WARN": "did you mean warn?", "cokies.default=pass": "did you mean cookies?",
+		"allow=x": "did you mean destinations.allow?", "no=x": "", "password=x": "", "limits.client.r=1": "",
+	} {
+		_, problems := Load("", nil, []string{set})
+		if got := problems.String(); len(problems) != 1 || !strings.Contains(got, want) || want == "" && strings.Contains(got, "did you mean") {
+			t.Errorf("%s: got %s", set, got)
+		}
+	}
+}
+
 func TestUnusableFiles(t *testing.T) {
 	folder := t.TempDir()
 	large := filepath.Join(folder, "large.yaml")

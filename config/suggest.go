@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// closest returns the candidate that word was most likely meant to be, or
-// "" if none is near.
+// closest returns the candidate that word was most likely meant to be: one that
+// few edits make of it, or that begins as it does; "" if there is none.
 func closest(word string, candidates []string) string {
 	if len(word) > 64 {
 		return ""
@@ -15,7 +15,17 @@ func closest(word string, candidates []string) string {
 			best, found = d, c
 		}
 	}
-	return found
+	if found != "" {
+		return found
+	}
+	// listen for listeners, warning for warn.
+	for _, c := range candidates {
+		word := strings.ToLower(word)
+		if len(word) >= 3 && strings.HasPrefix(c, word) || len(c) >= 4 && strings.HasPrefix(word, c) && !strings.Contains(word, ".") {
+			return c
+		}
+	}
+	return ""
 }
 
 // distance is the number of edits between a and b (Levenshtein, with a swap
