@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -224,7 +225,7 @@ func (s *server) close() {
 // reload takes the configuration as it is now, whole or not at all.
 func (s *server) reload() {
 	before := len(s.listeners.open)
-	c, err := s.load(checkFiles, checkRules)
+	c, err := s.again()
 	if err == nil {
 		err = s.admin.change(c.Admin, func() error {
 			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })
@@ -245,6 +246,15 @@ func (s *server) reload() {
 			fmt.Fprintf(s.stderr, "guise: listening on %s\n", a)
 		}
 	}
+}
+
+// again loads the configuration once more. A pipe gave at the start what it had;
+// to open it now may wait for ever, and no signal would be heard.
+func (s *server) again() (*config.Config, error) {
+	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}
+	}
+	return s.load(checkFiles, checkRules)
 }
 
 // stop drains: no new connection, and timeouts.shutdown for what is running.
