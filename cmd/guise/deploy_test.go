@@ -113,6 +113,22 @@ func layOut(t *testing.T, root string) (user uint32) {
 	return uint32(id)
 }
 
+// letOthersIn opens folder, which is t's, to other users, and skips the test if
+// they do not get there.
+func letOthersIn(t *testing.T, folder string) {
+	t.Helper()
+	for _, own := range []string{folder, filepath.Dir(folder)} {
+		if err := os.Chmod(own, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at := folder; at != "/"; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err != nil || info.Mode().Perm()&0o001 == 0 {
+			t.Skipf("other users do not get to %s", at)
+		}
+	}
+}
+
 // TestImageServes: as its user, with no other file, and with a configuration
 // and sockets where the Containerfile says.
 func TestImageServes(t *testing.T) {
@@ -121,16 +137,7 @@ func TestImageServes(t *testing.T) {
 	}
 	root := t.TempDir()
 	user := layOut(t, root)
-	for _, own := range []string{root, filepath.Dir(root)} { // the test's
-		if err := os.Chmod(own, 0o711); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for at := root; at != "/"; at = filepath.Dir(at) {
-		if info, err := os.Stat(at); err != nil || info.Mode().Perm()&0o001 == 0 {
-			t.Skipf("other users do not get to %s", at)
-		}
-	}
+	letOthersIn(t, root)
 	if err := os.Mkdir(filepath.Join(root, "etc/guise"), 0o755); err != nil {
 		t.Fatal(err)
 	}
