@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -214,5 +216,34 @@ func TestGivenListenersAreTaken(t *testing.T) {
 			t.Errorf("%s at %s is taken for %s: %t", c.network, c.given, c.configured, got != nil)
 		}
 		l.Close()
+	}
+}
+
+// TestListenersTakeNoMore than they are for: no IPv6 at an IPv4 address, and no
+// connection to which a second path may be added, of whose address the gate would
+// not know.
+func TestListenersTakeNoMore(t *testing.T) {
+	l, err := listen(config.Address{IP: netip.IPv4Unspecified()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if at := l.Addr().String(); !strings.HasPrefix(at, "0.0.0.0:") {
+		t.Errorf("listens on %s", at)
+	}
+	dialer := net.Dialer{Timeout: patience}
+	dialer.SetMultipathTCP(true)
+	client, err := dialer.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(l.real.Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	if more, err := accepted.(*net.TCPConn).MultipathTCP(); more || err != nil {
+		t.Errorf("multipath: %t, %v", more, err)
 	}
 }

@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -163,4 +164,23 @@ func TestIssuedByPebble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFailureIsTold, with or without a reason, and to nobody if nobody asked.
+func TestFailureIsTold(t *testing.T) {
+	why := errors.New("refused")
+	var told []error
+	o := ACMEOptions{Told: func(domain string, err error) {
+		if domain != "proxy.example" {
+			t.Errorf("told of %q", domain)
+		}
+		told = append(told, err)
+	}}
+	o.tell("cert_failed", map[string]any{"identifier": "proxy.example", "error": why})
+	o.tell("cert_failed", map[string]any{"identifier": "proxy.example"})
+	o.tell("cert_obtaining", map[string]any{"identifier": "proxy.example"})
+	if len(told) != 2 || told[0] != why || told[1] == nil {
+		t.Errorf("told %v", told)
+	}
+	ACMEOptions{}.tell("cert_failed", nil)
 }

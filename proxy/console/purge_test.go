@@ -36,6 +36,7 @@ func TestPurge(t *testing.T) {
 		{"example.com.", "127.0.0.1:5", here, own, 200, "host example.com"},
 
 		{"", "127.0.0.1:5", here, own, 400, ""},
+		{strings.Repeat("a", 20<<10), "127.0.0.1:5", here, own, 400, ""}, // more than a name
 		{"ftp://example.com/", "127.0.0.1:5", here, own, 400, ""},
 		{"example.com/a", "127.0.0.1:5", here, own, 400, ""},
 		{"*", "192.0.2.1:5", here, "", 404, ""},
