@@ -318,17 +318,7 @@ func TestHTTP2AsksBeforeItGivesUp(t *testing.T) {
 	c.mu.Lock()
 	c.greeted, c.pinged = true, true // as after a silence on an earlier stream
 	c.mu.Unlock()
-	r, _ := http.NewRequest("GET", "https://a.example/", nil)
-	failed := make(chan error)
-	go func() {
-		_, err := c.RoundTrip(r)
-		failed <- err
-	}()
-	for begun := false; !begun; runtime.Gosched() {
-		c.mu.Lock()
-		begun = len(c.streams) == 1
-		c.mu.Unlock()
-	}
+	failed := beginStream(c)
 	c.listen() // the time of silence is over
 	c.mu.Lock()
 	err, asked := c.err, c.pinged
@@ -342,6 +332,22 @@ func TestHTTP2AsksBeforeItGivesUp(t *testing.T) {
 	}
 }
 
+// beginStream sends a request, and returns what its error will come by.
+func beginStream(c *HTTP2Conn) (failed <-chan error) {
+	r, _ := http.NewRequest("GET", "https://a.example/", nil)
+	errs := make(chan error)
+	go func() {
+		_, err := c.RoundTrip(r)
+		errs <- err
+	}()
+	for begun := false; !begun; runtime.Gosched() {
+		c.mu.Lock()
+		begun = len(c.streams) == 1
+		c.mu.Unlock()
+	}
+	return errs
+}
+
 // TestHTTP2AsksFirstAfterARest: a connection that nobody used for a while may be
 // lost, which whoever uses it next learns from a PING and not from a long silence.
 func TestHTTP2AsksFirstAfterARest(t *testing.T) {
@@ -350,17 +356,7 @@ func TestHTTP2AsksFirstAfterARest(t *testing.T) {
 		c.mu.Lock()
 		c.greeted, c.heardAt = true, time.Now().Add(-rest).Round(0)
 		c.mu.Unlock()
-		r, _ := http.NewRequest("GET", "https://a.example/", nil)
-		failed := make(chan error)
-		go func() {
-			_, err := c.RoundTrip(r)
-			failed <- err
-		}()
-		for begun := false; !begun; runtime.Gosched() {
-			c.mu.Lock()
-			begun = len(c.streams) == 1
-			c.mu.Unlock()
-		}
+		failed := beginStream(c)
 		c.mu.Lock()
 		asked := c.pinged
 		c.mu.Unlock()
