@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -79,5 +80,31 @@ func TestBoundCredentialsAreNoLegacy(t *testing.T) {
 	}
 	if opened.Load() != 2 {
 		t.Errorf("%d connections for two clients", opened.Load())
+	}
+}
+
+// TestUnreadContentReachesNobodyElse: an origin that does not read what comes with a
+// POST takes it for the beginning of the next request. That is never another client's.
+func TestUnreadContentReachesNobodyElse(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		for {
+			var first string
+			for line := "\n"; line != "\r\n"; {
+				var err error
+				if line, err = r.ReadString('\n'); err != nil {
+					return
+				}
+				if first == "" {
+					first = strings.TrimSpace(line)
+				}
+			}
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(first), first)
+		}
+	})
+	proxy := serveProxy(t, nil)
+	url := "http://" + o.address + "/"
+	send(t, proxy, "POST", url+"form", "GET /planted HTTP/1.1\r\nX-Rest: ")
+	if _, got := get(t, proxy, url+"own"); got != "GET /own HTTP/1.1" {
+		t.Errorf("another client got the answer to %s", got)
 	}
 }
