@@ -25,6 +25,9 @@ type query struct {
 	known     bool   // that or cookies: the site knows who asks
 	speaks    bool   // it has fields that speak to caches
 
+	words  wording // see wordingOf
+	worded bool    // it is known
+
 	head       bool
 	directives directives
 	conditions conditions

@@ -20,10 +20,16 @@ func (w wording) covers(o wording) bool {
 	return w.fields == o.fields && (o.cookies || !w.cookies) && (o.secrets || !w.secrets)
 }
 
+// wordingOf returns that of a request, which is read once, and not at all where a
+// client has the response already.
 func (c *Cache) wordingOf(q *query) wording {
-	if q.sharing != Disguised {
-		return wording{}
+	if q.sharing == Disguised && !q.worded {
+		q.words, q.worded = c.readWording(q), true
 	}
+	return q.words
+}
+
+func (c *Cache) readWording(q *query) wording {
 	w := wording{cookies: q.cookies, secrets: q.proven}
 	for name, lines := range q.r.Header {
 		switch name {
