@@ -37,9 +37,6 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 		return Explanation{Blocked: traceRefused.detail}, nil
 	}
 	e := &exchange{visit: &visit{Entrant: gate.Entrant{Address: client}, connection: new(connection)}}
-	if r.Method == http.MethodTrace {
-		return Explanation{Blocked: traceRefused.detail}, nil
-	}
 	for _, step := range a.beforeScrub() {
 		var refused *failure
 		if r, refused = step(e, r); refused != nil {
