@@ -6,10 +6,10 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"runtime"
 	"sync/atomic"
 	"time"
 
+	"guise/proxy/gate"
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
@@ -65,11 +65,7 @@ func (p *Proxy) pause(d time.Duration) bool {
 }
 
 // newShaking has one token for each handshake that may be computed at once.
-func newShaking() chan struct{} { return make(chan struct{}, halfProcessors) }
-
-// halfProcessors is half of those that the program began with: how many it uses at
-// once may change.
-var halfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
+func newShaking() chan struct{} { return make(chan struct{}, gate.HalfProcessors) }
 
 // A handshake is a client's connection below TLS. What costs much is done between
 // the client's hello and the first bytes of the answer, so only then does it have

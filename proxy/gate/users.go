@@ -61,13 +61,13 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	}
 	// Guessing must not take the processor from those who are in, nor the turn
 	// from those who were today.
-	strangers, friends := newQueue(halfProcessors), newQueue(1)
+	strangers, friends := newQueue(HalfProcessors), newQueue(1)
 	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends}, nil
 }
 
-// halfProcessors is half of those that the program began with: how many it uses at
-// once may change.
-var halfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
+// HalfProcessors is how many goroutines may compute at once what strangers cause: half
+// of the processors that the program began with. How many it uses may change.
+var HalfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
 
 // inUsersFile says of an error that it lies in the users file at path.
 func inUsersFile(path string, err error) error {
