@@ -15,12 +15,15 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	c := t.c
 	k, shareable := q.flightKey(found)
 	f := c.prepare(q, k, found, t.next)
-	if other := c.depart(f, shareable && !q.latest); other != nil {
+	other, landed := c.depart(f, shareable && !q.latest)
+	if other != nil {
 		if resp, done, err := t.follow(q, found, other); done {
 			return resp, err
 		}
-		// It was of no use. Look again: it may have freshened the store.
-		q.latest = true
+		q.latest = true // it was of no use
+	}
+	if other != nil || landed {
+		// Look again: there may be something new in the store.
 		q.now, q.moment = c.now(), c.dropped.now()
 		return t.answer(q)
 	}
@@ -51,14 +54,18 @@ func (e *entry) flightKey(q *query) key {
 }
 
 // depart registers a prepared flight that is about to be led; if others may join
-// it, under its key as well. It returns the one that is to be followed instead, if
-// there is one.
-func (c *Cache) depart(f *flight, shareable bool) (other *flight) {
+// it, under its key as well. It does neither and returns the one that is to be
+// followed instead, if there is one, or that one has landed and left something
+// since the store was looked at.
+func (c *Cache) depart(f *flight, shareable bool) (other *flight, landed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if shareable {
 		if other := c.flights[f.wanted()]; other != nil {
-			return other
+			return other, false
+		}
+		if r := c.store.index[f.k]; r != nil && r.added > f.found.adds {
+			return nil, true
 		}
 	}
 	c.aloft[f] = struct{}{}
@@ -70,7 +77,7 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight) {
 		f.head = make(chan struct{})
 		c.flights[f.wanted()] = f
 	}
-	return nil
+	return nil, false
 }
 
 // follow waits for another request's flight. It reports false if the flight

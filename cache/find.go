@@ -31,6 +31,8 @@ type finding struct {
 	// telling says that e's validator could tell the origin who asks: others have
 	// another by now, or it may have been made for this visitor alone.
 	telling bool
+	// adds is store.adds when it was looked for.
+	adds uint64
 }
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
@@ -55,6 +57,7 @@ func (c *Cache) find(q *query) finding {
 			found = judgePlain(q, r)
 		}
 	}
+	found.adds = c.store.adds
 	if q.directives.onlyIfCached && found.verdict != serveIt {
 		found.verdict = refuseIt
 	}

@@ -105,6 +105,33 @@ func TestStorableFetchIsFinishedForTheStore(t *testing.T) {
 	})
 }
 
+func TestFetchLandsBetweenLookupAndDeparture(t *testing.T) {
+	stage(t, shared, func(th *theatre) {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://origin.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, _ := th.c.ask(r, th.c.options.Load())
+		found := th.c.find(q)
+		first := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, 3)
+		go func() {
+			io.WriteString(cl.body, "all")
+			cl.body.Close()
+		}()
+		th.expect(first, "all")
+		th.end(first)
+		synctest.Wait()
+		resp, err := th.rt.(*transport).fetch(q, found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		th.quiet()
+	})
+}
+
 func TestStorableFetchIsNotFinishedForever(t *testing.T) {
 	stage(t, shared, func(th *theatre) {
 		leader := th.visit("a", "")

@@ -28,6 +28,7 @@ type resource struct {
 	entries []*entry
 	bytes   int64
 	in      *segment
+	added   uint64 // store.adds when the last entry came
 }
 
 // A segment is a list of resources, least recently used first, that counts
@@ -57,6 +58,7 @@ type store struct {
 	probation *segment // admitted
 	protected *segment // admitted and used since
 	counts    *sketch
+	adds      uint64 // entries that came so far
 	evicted   uint64
 	rejected  uint64 // by the admission rule
 }
@@ -125,6 +127,8 @@ func (s *store) add(k key, e *entry) {
 		}
 	}
 	e.held = r
+	s.adds++
+	r.added = s.adds
 	if size := e.content(); e.hold == nil || e.hold.size != size {
 		e.hold = &hold{size: size, lingering: &s.lingering}
 	}
