@@ -21,15 +21,22 @@ type poolKey struct {
 // A pool holds connections between two exchanges. It is safe for
 // concurrent use. It has no goroutine: a timer runs only while the pool
 // holds something.
+//
+// Of many requests at once, each leaves a connection, and the next ones, a
+// moment later, want as many again. So more than should lie idle for long may
+// do so briefly.
 type pool struct {
-	perHost int
-	total   int
+	perHost int // may stay for the time idle
+	total   int // likewise, of all hosts
 	idle    time.Duration
+	brief   time.Duration // for how long more may stay
 
 	mu     sync.Mutex
 	hosts  map[poolKey][]*originConn // the one used last is last
 	order  idleList                  // all of them
 	timer  *time.Timer
+	due    time.Time // when timer fires
+	looked time.Time // when all connections were looked at
 	closed bool
 }
 
@@ -85,13 +92,16 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 	if p.closed {
 		return []*originConn{c}
 	}
-	if conns := p.hosts[c.key]; len(conns) >= p.perHost {
-		evicted = append(evicted, conns[0])
-		p.remove(conns[0])
+	conns := p.hosts[c.key]
+	var oldest *originConn // of what is too much
+	if len(conns) >= p.perHost {
+		oldest = conns[0]
 	} else if p.order.Len() >= p.total {
-		oldest := p.order.oldest
-		evicted = append(evicted, oldest)
+		oldest = p.order.oldest
+	}
+	if oldest != nil && p.brief == 0 {
 		p.remove(oldest)
+		evicted = append(evicted, oldest)
 	}
 	if p.hosts == nil {
 		p.hosts = make(map[poolKey][]*originConn)
@@ -99,19 +109,31 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 	p.hosts[c.key] = append(p.hosts[c.key], c)
 	p.order.add(c)
 	if p.timer == nil {
+		p.looked = time.Now()
+		p.due = p.looked.Add(p.tick())
 		p.timer = time.AfterFunc(p.tick(), p.reap)
 	}
+	if oldest != nil && p.brief > 0 && time.Until(p.due) > p.brief {
+		p.due = time.Now().Add(p.brief)
+		p.timer.Reset(p.brief)
+	}
 	return evicted
+}
+
+// surplus tells whether there is more than may stay for long with c. The lock
+// is held.
+func (p *pool) surplus(c *originConn) bool {
+	return len(p.hosts[c.key]) > p.perHost || p.order.Len() > p.total
 }
 
 // remove takes c out. The lock is held.
 func (p *pool) remove(c *originConn) {
 	conns := p.hosts[c.key]
-	for i, other := range slices.Backward(conns) { // mostly it is the last one
-		if other == c {
-			conns = slices.Delete(conns, i, i+1)
-			break
-		}
+	if i := slices.Index(conns, c); i == 0 { // mostly, as it is the oldest
+		conns[0] = nil
+		conns = conns[1:]
+	} else if i > 0 {
+		conns = slices.Delete(conns, i, i+1)
 	}
 	// The empty slice stays while others of its kind are likely to come
 	// back soon; reap deletes it.
@@ -123,16 +145,30 @@ func (p *pool) remove(c *originConn) {
 // connections closed by their origin do not hold descriptors for long.
 func (p *pool) tick() time.Duration { return max(p.idle/4, time.Millisecond) }
 
-// reap closes what is idle for too long or was closed by its origin.
+// reap closes what is idle for too long, and, once a tick, what was closed by its
+// origin.
 func (p *pool) reap() {
 	p.mu.Lock()
 	var dead []*originConn
-	oldest := time.Now().Add(-p.idle)
+	now := time.Now()
+	look := now.Sub(p.looked) >= p.tick()
+	if look {
+		p.looked = now
+	}
+	p.due = p.looked.Add(p.tick())
 	for c := p.order.oldest; c != nil; {
 		newer := c.newer
-		if c.idleAt.Before(oldest) || !c.probe.quiet(true) {
+		rested := now.Sub(c.idleAt)
+		surplus := p.surplus(c)
+		switch {
+		case rested > p.idle, surplus && rested >= p.brief, look && !c.probe.quiet(true):
 			p.remove(c)
 			dead = append(dead, c)
+		case surplus && p.due.Sub(now) > p.brief-rested:
+			p.due = now.Add(p.brief - rested)
+		}
+		if rested < p.brief && !look {
+			break // as all that follow
 		}
 		c = newer
 	}
@@ -144,7 +180,7 @@ func (p *pool) reap() {
 	switch {
 	case p.closed:
 	case p.order.Len() > 0:
-		p.timer.Reset(p.tick())
+		p.timer.Reset(max(p.due.Sub(now), time.Millisecond))
 	default:
 		p.timer = nil
 	}

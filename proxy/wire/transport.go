@@ -56,8 +56,9 @@ type Transport struct {
 	ContinueTimeout  time.Duration // wait for 100 (Continue) before a body is sent anyway; 0 means 1s
 	IdleTimeout      time.Duration // unused connection; 0 means 60s
 
-	MaxIdlePerHost int // unused connections to one place; 0 means 32
-	MaxIdle        int // unused connections; 0 means 512
+	// What may be unused, to one place and in all; 0 means 32 and 512, and for
+	// two seconds all that were in use together.
+	MaxIdlePerHost, MaxIdle int
 
 	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
 
@@ -101,6 +102,9 @@ func (t *Transport) init() {
 	t.ContinueTimeout = cmp.Or(t.ContinueTimeout, time.Second)
 	t.IdleTimeout = cmp.Or(t.IdleTimeout, time.Minute)
 	t.headDelay = cmp.Or(t.headDelay, time.Millisecond)
+	if t.MaxIdle == 0 {
+		t.pool.brief = 2 * time.Second
+	}
 	t.MaxIdlePerHost = cmp.Or(t.MaxIdlePerHost, 32)
 	t.MaxIdle = cmp.Or(t.MaxIdle, 512)
 	t.Limits.Head = cmp.Or(t.Limits.Head, 128<<10)
