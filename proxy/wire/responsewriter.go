@@ -8,20 +8,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 )
 
-const (
-	smallBuffer = 4 << 10
-	copyBuffer  = 64 << 10
-	flushDelay  = 5 * time.Millisecond // written data waits no longer for more
-)
-
-var (
-	smallBuffers = sync.Pool{New: func() any { b := make([]byte, 0, smallBuffer); return &b }}
-	copyBuffers  = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
-)
+const flushDelay = 5 * time.Millisecond // written data waits no longer for more
 
 // A responseWriter is the [http.ResponseWriter] of one request. All of it is
 // guarded by the connection's mutex, as the timer that sends what waits, and
@@ -197,14 +187,15 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	if err := w.take(0); err != nil {
 		return 0, err
 	}
-	pool, buf := &smallBuffers, (*[]byte)(nil)
+	var b lent
 	if w.length > smallBuffer {
-		pool = &copyBuffers
+		b.take(copyBuffer)
+	} else {
+		b.take(smallBuffer)
 	}
-	buf = pool.Get().(*[]byte)
-	defer func() { pool.Put(buf) }()
+	defer b.giveBack()
 	for {
-		p := (*buf)[:cap(*buf)]
+		p := (*b.buf)[:cap(*b.buf)]
 		m, err := w.readUnlocked(src, p)
 		if m > 0 {
 			if err := w.take(m); err != nil {
@@ -221,10 +212,8 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 		if err != nil {
 			return n, err
 		}
-		if m == len(p) && pool == &smallBuffers {
-			pool.Put(buf)
-			pool = &copyBuffers
-			buf = pool.Get().(*[]byte)
+		if w.written != w.length {
+			b.fit(m)
 		}
 	}
 }

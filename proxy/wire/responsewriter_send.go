@@ -50,9 +50,14 @@ func (w *responseWriter) send(p []byte, trailer http.Header) error {
 	return w.err
 }
 
-// maxWrite is what one write timeout is for; a client need not take a large
-// object at once.
-const maxWrite = 128 << 10
+const (
+	// maxWrite is what one write timeout is for; a client need not take a large
+	// object at once.
+	maxWrite = 128 << 10
+	// maxCall is what goes into one system call: copying it takes a fraction of a
+	// millisecond, in which this thread does nothing else.
+	maxCall = 1 << 20
+)
 
 // writeAll writes four pieces, in one system call or TLS record if possible;
 // c.mu is held. The first one may be changed beyond its end.
@@ -70,15 +75,19 @@ func (c *conn) writeAll(head, data, p, tail []byte) error {
 	if len(p) <= maxWrite {
 		return c.writePieces(head, data, p, tail)
 	}
-	if err := c.writePieces(head, data, p[:maxWrite], nil); err != nil {
-		return err
+	most := maxWrite
+	if c.sock != nil {
+		most = maxCall
+		c.sock.moved = c.beforeWrite
+		defer func() { c.sock.moved = nil }()
 	}
-	for p = p[maxWrite:]; len(p) > maxWrite; p = p[maxWrite:] {
-		if err := c.write(p[:maxWrite]); err != nil {
+	for ; len(p) > most; p = p[most:] {
+		if err := c.writePieces(head, data, p[:most], nil); err != nil {
 			return err
 		}
+		head, data = nil, nil
 	}
-	return c.writePieces(nil, nil, p, tail)
+	return c.writePieces(head, data, p, tail)
 }
 
 func (c *conn) writePieces(pieces ...[]byte) error {

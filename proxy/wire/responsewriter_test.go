@@ -648,6 +648,48 @@ func TestSlowClientGetsLargeBody(t *testing.T) {
 	}
 }
 
+// narrow has the system take little of what is written at a time.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil {
+		err = nc.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return nc, err
+}
+
+// So it is where one system call takes longer than the timeout.
+func TestSlowClientGetsOneLargeWrite(t *testing.T) {
+	const size = 2*maxCall + 1
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, size))
+	})}
+	s.Timeouts.Write = 500 * time.Millisecond
+	serveOn(t, narrow{l}, s)
+	nc := dial(t, l.Addr().String())
+	nc.SetReadBuffer(64 << 10)
+	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
+	total, buf := 0, make([]byte, 32<<10)
+	for pace := time.NewTicker(25 * time.Millisecond); ; <-pace.C { // a maxCall takes 800 ms
+		n, err := nc.Read(buf)
+		total += n
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if total < size {
+		t.Errorf("%d bytes", total)
+	}
+}
+
 // While the response is written, the request may still be read, and a read
 // that nobody ends does not outlive the handler.
 func TestFullDuplex(t *testing.T) {

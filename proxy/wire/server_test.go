@@ -30,6 +30,12 @@ func startServer(t testing.TB, h http.HandlerFunc, change func(*Server)) string 
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveOn(t, l, s)
+	return l.Addr().String()
+}
+
+// serveOn has s serve l until the test ends.
+func serveOn(t testing.TB, l net.Listener, s *Server) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -38,7 +44,6 @@ func startServer(t testing.TB, h http.HandlerFunc, change func(*Server)) string 
 			t.Errorf("Serve returned %v", err)
 		}
 	})
-	return l.Addr().String()
 }
 
 // dial connects; nothing on the connection takes longer than ten seconds.

@@ -28,6 +28,8 @@ type socket struct {
 	pieces   [][]byte // what to write
 	one      [1][]byte
 	put      int64
+	moved    func() // unless nil, told whenever maxWrite more have gone out and the rest must wait
+	told     int64  // put, when it was
 	writeErr error
 	write    func(fd uintptr) bool // kept
 
@@ -121,7 +123,7 @@ func (s *socket) Write(p []byte) (int, error) {
 // writePieces writes all of the pieces, which it may change, and returns how
 // many bytes went out.
 func (s *socket) writePieces(pieces [][]byte) (int64, error) {
-	s.pieces, s.put, s.writeErr = pieces, 0, nil
+	s.pieces, s.put, s.told, s.writeErr = pieces, 0, 0, nil
 	err := s.raw.Write(s.write)
 	s.pieces = nil
 	if err == nil {
@@ -144,6 +146,10 @@ func (s *socket) tryWrite(fd uintptr) (done bool) {
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
+			if s.moved != nil && s.put-s.told >= maxWrite {
+				s.told = s.put
+				s.moved()
+			}
 			return false
 		default:
 			s.writeErr = os.NewSyscallError("write", err)
