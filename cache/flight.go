@@ -227,18 +227,11 @@ func (c *Cache) pump(f *flight) {
 	}()
 	defer f.resp.Body.Close()
 	defer f.cancel(nil)
-	held := buffers.Get().(*[]byte)
-	defer buffers.Put(held)
-	buf := *held
+	spare := buffers.Get().(*[]byte)
+	defer buffers.Put(spare)
 	for {
-		n, err := f.resp.Body.Read(buf)
-		if n > 0 {
-			if err := f.spool.write(&f.ctx, buf[:n]); err != nil {
-				f.spool.finish(err, nil)
-				return
-			}
-			c.makeRoom()
-		}
+		err := f.spool.fill(&f.ctx, f.resp.Body, *spare)
+		c.makeRoom()
 		switch {
 		case err == io.EOF:
 			c.keep(f, nil)

@@ -76,6 +76,42 @@ func (s *spool) wait() <-chan struct{} {
 	return s.moved
 }
 
+// fill appends what one read of r brings, straight to where it is held if there is
+// room for all of the body, else by way of spare. Over the limit it waits until a
+// reader needs more. It returns an error of ctx, if that ends first, or of r.
+func (s *spool) fill(ctx context.Context, r io.Reader, spare []byte) error {
+	room := s.room()
+	if len(room) == 0 {
+		n, err := r.Read(spare)
+		if n > 0 {
+			if err := s.write(ctx, spare[:n]); err != nil {
+				return err
+			}
+		}
+		return err
+	}
+	n, err := r.Read(room)
+	if n > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.buf = s.buf[:len(s.buf)+n]
+		s.note(s.now().Sub(s.start))
+		s.wake()
+	}
+	return err
+}
+
+// room returns the place for the rest of the body, if there is room for all of it.
+// No reader looks there.
+func (s *spool) room() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sliding || !s.sized || int64(cap(s.buf)) < s.most {
+		return nil
+	}
+	return s.buf[len(s.buf):cap(s.buf)]
+}
+
 // write appends p. Over the limit it waits until a reader needs more; it
 // returns an error if ctx ends first.
 func (s *spool) write(ctx context.Context, p []byte) error {
@@ -120,9 +156,9 @@ func (s *spool) grow(n int) {
 	room := max(need, 2*cap(s.buf))
 	if cap(s.buf) >= 256<<10 {
 		room = max(need, cap(s.buf)/2*3)
-		if s.sized { // so much of it has come that the rest may be trusted to
-			room = max(need, int(s.most))
-		}
+	}
+	if s.sized && (cap(s.buf) >= 256<<10 || s.most <= int64(4*need)) {
+		room = max(need, int(s.most)) // so much of it has come that the rest may be trusted to
 	}
 	if int64(room) > s.most {
 		room = max(need, int(s.most))
