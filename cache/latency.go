@@ -190,7 +190,8 @@ const outlying = 4
 // spread decides; it is estimated from the differences between neighbours, of
 // which a change of load makes only one larger.
 func (s samples) at(now time.Time) *distribution {
-	var logs, steps []float64
+	var room [2][maxSamples]float64 // on the stack
+	logs, steps := make([]float64, 0, len(s)), room[0][:0]
 	for i, x := range slices.Backward(s) {
 		if now.Sub(x.at) <= present {
 			logs = append(logs, x.log)
@@ -205,8 +206,17 @@ func (s samples) at(now time.Time) *distribution {
 	// Of two values of a normal distribution, 0.4 of all pairs differ by less than
 	// 0.742 standard deviations. Taking so low a quantile ignores the jumps.
 	const low, deviation = 0.4, 0.742
+	slices.Sort(steps)
 	d := &distribution{spread: quantile(steps, low) / deviation, least: slices.Min(logs), most: slices.Max(logs)}
-	d.latest, d.middle = logs[:enough-1], median(logs[:enough-1])
+	ordered := room[1][:0] // d.latest, sorted
+	include := func(n int) {
+		for _, x := range logs[len(ordered):n] {
+			i, _ := slices.BinarySearch(ordered, x)
+			ordered = slices.Insert(ordered, i, x)
+		}
+		d.latest, d.middle = logs[:n], quantile(ordered, 0.5)
+	}
+	include(enough - 1)
 	strange := 0
 	for i := len(d.latest); i < len(logs); i++ {
 		if math.Abs(logs[i]-d.middle) > 1.5*d.spread {
@@ -216,7 +226,7 @@ func (s samples) at(now time.Time) *distribution {
 			continue
 		}
 		strange = 0
-		d.latest, d.middle = logs[:i+1], median(logs[:i+1])
+		include(i + 1)
 	}
 	// From here on the middle is the mean of the latest, with the strange ones
 	// pulled in, so that their distances from it add up to nothing.
@@ -272,11 +282,8 @@ func (d *distribution) within(x, own float64) float64 {
 	return max(min(d.least, own)-math.Ln2, min(x, max(d.most, own)+math.Ln2))
 }
 
-func median(values []float64) float64 { return quantile(values, 0.5) }
-
-// quantile returns the value below which the fraction q of values lies.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+// quantile returns the value below which the fraction q of sorted values lies.
+func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	below := int(at)
 	above := min(below+1, len(sorted)-1)
