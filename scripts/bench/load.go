@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,21 @@ const browserFields = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gec
 // each must be answered with.
 type series struct {
 	requests, bodies [][]byte
+	anew             bool // each request has a query of its own
+}
+
+// asked numbers the requests that have one.
+var asked atomic.Int64
+
+// at returns the i-th request, which starts anew after the last object, and what it
+// must be answered with.
+func (s *series) at(i int) (request, body []byte) {
+	request, body = s.requests[i%objects], s.bodies[i%objects]
+	if s.anew {
+		line, rest, _ := bytes.Cut(request, []byte(" HTTP/1.1"))
+		request = slices.Concat(line, fmt.Appendf(nil, "?%d HTTP/1.1", asked.Add(1)), rest)
+	}
+	return request, body
 }
 
 func newSeries(kind string, size int, host, prefix string) *series {
@@ -83,7 +99,7 @@ func (u *user) close() {
 
 func (u *user) exchange(request, body []byte) (keep bool, err error) {
 	if u.buf == nil {
-		u.buf = make([]byte, 80<<10)
+		u.buf = make([]byte, len(body)+16<<10)
 	}
 	if _, err := u.conn.Write(request); err != nil {
 		return false, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -192,8 +208,8 @@ func browse(proxy string, s *series) func(stop <-chan struct{}, n int, done *ato
 				return nil
 			default:
 			}
-			at := i % objects
-			if err := u.ask(s.requests[at], s.bodies[at]); err != nil {
+			request, body := s.at(i)
+			if err := u.ask(request, body); err != nil {
 				return err
 			}
 			done.Add(1)

@@ -107,12 +107,12 @@ func listenAndServe(serve func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// Objects have two sizes and are of two kinds: to store, and never to store.
+// Objects have three sizes and are of two kinds: to store, and never to store.
 // Each has its own bytes, so that mixed up answers show.
 const objects = 64
 
 var (
-	sizes = []int{1 << 10, 64 << 10}
+	sizes = []int{1 << 10, 64 << 10, 1 << 20}
 	kinds = map[string]string{
 		"store": "max-age=86400",
 		"fresh": "no-store",
@@ -169,6 +169,7 @@ func answer(c net.Conn, answers map[string][]byte) {
 		if rest, ok := bytes.CutPrefix(target, []byte("http://")); ok {
 			target = rest[max(0, bytes.IndexByte(rest, '/')):]
 		}
+		target, _, _ = bytes.Cut(target, []byte("?"))
 		out := answers[string(target)]
 		if out == nil {
 			out = []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,10 +19,13 @@ func caches(p *peer) bool  { return p.caches }
 func tunnels(p *peer) bool { return p.tunnels }
 
 var workloads = []workload{
-	throughput("forward-1k", "forward 1 KiB", "fresh", 1<<10, nil),
-	throughput("forward-64k", "forward 64 KiB", "fresh", 64<<10, nil),
-	throughput("hit-1k", "cache hit 1 KiB", "store", 1<<10, caches),
-	throughput("hit-64k", "cache hit 64 KiB", "store", 64<<10, caches),
+	throughput("forward-1k", "forward 1 KiB", demand{kind: "fresh", size: 1 << 10}, nil),
+	throughput("forward-64k", "forward 64 KiB", demand{kind: "fresh", size: 64 << 10}, nil),
+	throughput("forward-1m", "forward 1 MiB", demand{kind: "fresh", size: 1 << 20}, nil),
+	throughput("crowd", "forward 1 KiB, 1,000 connections", demand{kind: "fresh", size: 1 << 10, connections: 1000}, nil),
+	throughput("hit-1k", "cache hit 1 KiB", demand{kind: "store", size: 1 << 10}, caches),
+	throughput("hit-64k", "cache hit 64 KiB", demand{kind: "store", size: 64 << 10}, caches),
+	throughput("store-64k", "fetch and store 64 KiB", demand{kind: "store", size: 64 << 10, anew: true}, caches),
 	{
 		name:     "connect",
 		title:    "new CONNECT + TLS + request, /s; CPU µs",
@@ -69,15 +73,25 @@ func workloadNames() []string {
 	return names
 }
 
+// A demand is what users ask for.
+type demand struct {
+	kind        string // of objects
+	size        int
+	connections int  // 0 means those of the plan
+	anew        bool // each time for what nobody asked for before
+}
+
 // throughput is the workload of users who ask as fast as they get answers.
-func throughput(name, title, kind string, size int, can func(*peer) bool) workload {
+func throughput(name, title string, d demand, can func(*peer) bool) workload {
 	return workload{
 		name:     name,
 		title:    title + ", req/s; CPU µs",
 		measures: []measure{{title + ", req/s", "%.0f"}, {title + ", CPU µs", "%.1f"}},
 		can:      can,
 		run: func(p *plan, r *running) ([]float64, error) {
-			s := r.series(kind, size)
+			s := r.series(d.kind, d.size)
+			s.anew = d.anew
+			users := cmp.Or(d.connections, p.connections)
 			if err := warm(r, s); err != nil {
 				return nil, err
 			}
@@ -85,10 +99,10 @@ func throughput(name, title, kind string, size int, can func(*peer) bool) worklo
 			var done int64
 			var took time.Duration
 			var err error
-			if p.wrk {
-				done, took, err = closedLoopByWrk(p.connections, p.length, r.listen, s)
+			if p.wrk && !d.anew {
+				done, took, err = closedLoopByWrk(users, p.length, r.listen, s)
 			} else {
-				done, err = closedLoop(p.connections, p.length, browse(r.listen, s))
+				done, err = closedLoop(users, p.length, browse(r.listen, s))
 				took = time.Since(begin)
 			}
 			used := r.cpu() - before
