@@ -14,8 +14,8 @@ type fineTimer struct {
 	file *os.File
 }
 
-// fineTimers are those that nobody waits by. To open and close one takes three times
-// as long as to use it.
+// fineTimers are those that nobody waits by: opening and closing one takes as many
+// system calls as using it.
 var fineTimers = make(chan *fineTimer, 64)
 
 // sleepFine waits by a fineTimer. It reports false if it could not wait, such as
