@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// pathEndings tells what browsers ask for by how names of files end. Styles are
-// not among them, which browsers ask for with an Accept of their own; of images see
-// asksForAnything.
+// pathEndings tells what browsers ask for by how names of files end. Of images and
+// styles see asksForAnything.
 var pathEndings = map[string]Kind{
+	"css": Style,
 	"png": Image, "jpg": Image, "jpeg": Image, "gif": Image, "svg": Image, "webp": Image, "bmp": Image, "ico": Image,
 	"js": Script, "mjs": Script,
 	"woff": Font, "woff2": Font, "ttf": Font, "otf": Font, "eot": Font,
@@ -38,7 +38,7 @@ func kindByPath(r *http.Request) Kind {
 	kind := pathKind(r.URL.Path)
 	switch {
 	case kind == Fetch:
-	case kind == Image && !strings.HasSuffix(r.URL.Path, "/favicon.ico") && !asksForAnything(h.Get("User-Agent")): // that Safari asks for with "*/*"
+	case (kind == Image && !isIcon(r.URL.Path) || kind == Style) && !asksForAnything(h.Get("User-Agent"), kind):
 		return Fetch
 	case len(h["Accept"]) > 1, len(h["Accept"]) == 1 && h["Accept"][0] != "*/*",
 		single(h["Sec-Fetch-Mode"]) == "cors" && kind != Font,                                    // a script's request, or for one that is a module
@@ -49,16 +49,34 @@ func kindByPath(r *http.Request) Kind {
 	return kind
 }
 
-// asksForAnything reports whether agent names a browser that asked for images with
-// "*/*": Firefox from 47 to 64, Safari and Android's own before 11 (MDN, "List of
-// default Accept values"). What others ask for so is a script's or program's, which
-// may not want what only browsers can show.
-func asksForAnything(agent string) bool {
+// isIcon reports whether path is that of a site's icon, for which Safari asks with
+// "*/*" to this day.
+func isIcon(path string) bool { return strings.HasSuffix(path, "/favicon.ico") }
+
+// asksForAnything reports whether agent names a browser that asked for images, or for
+// styles, with "*/*": Internet Explorer before 9, and for images Firefox from 47 to 64,
+// and of WebKit's kin those before Chrome 23 and Safari 11 (MDN, "List of default Accept
+// values"). What others ask for so is a script's or program's, which may not want what
+// only browsers can show.
+func asksForAnything(agent string, kind Kind) bool {
+	if version, ok := versionIn(agent, "MSIE "); ok {
+		engine, _ := versionIn(agent, "Trident/") // a later one may call itself 7.0
+		return version < 9 && engine < 5
+	}
+	if kind != Image {
+		return false
+	}
 	if version, ok := versionIn(agent, "Firefox/"); ok {
 		return version >= 47 && version <= 64
 	}
-	version, ok := versionIn(agent, "Version/")
-	return ok && version < 11 && strings.Contains(agent, "Safari/") && !strings.Contains(agent, "Chrome/")
+	if version, ok := versionIn(agent, "Chrome/"); ok {
+		return version < 23
+	}
+	engine, ok := versionIn(agent, "AppleWebKit/")
+	if version, named := versionIn(agent, "Version/"); named {
+		return ok && engine < 604 && version < 11
+	}
+	return ok && engine < 604 && engine != 537 // which Chromium's kin say
 }
 
 // versionIn returns the number that stands in agent behind product.

@@ -52,6 +52,20 @@ func TestKindByPath(t *testing.T) {
 	}
 }
 
+// Internet Explorer asked so for styles as well.
+func TestStylesOfBrowsersThatAskedForAnything(t *testing.T) {
+	for agent, want := range map[string]Kind{
+		"Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)":   Style,
+		"Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0)":   Fetch,
+		"Mozilla/5.0 (Windows NT 6.1; rv:52.0) Gecko/20100101 Firefox/52.0": Fetch,
+	} {
+		h := http.Header{"User-Agent": {agent}, "Accept": {"*/*"}, "Referer": {"http://site.example/"}}
+		if got := kindOf(newRequest(t, "GET", "http://site.example/a.css", h)); got != want {
+			t.Errorf("%s: %s, want %s", agent, got, want)
+		}
+	}
+}
+
 // Browsers asked for images with "*/*" for some years; what asks so today is a script.
 func TestImagesOfBrowsersThatAskedForAnything(t *testing.T) {
 	const mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_6) AppleWebKit/601.7.8 (KHTML, like Gecko) "
@@ -65,6 +79,12 @@ func TestImagesOfBrowsersThatAskedForAnything(t *testing.T) {
 		mac + "Chrome/70.0.3538.77 Safari/537.36":                                                                                                   Fetch,
 		"Mozilla/5.0 (Linux; U; Android 4.4.2; de-de; GT-I9100) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30":            Image,
 		"Mozilla/5.0 (Linux; Android 9; SM-J260M; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/74.0.3729.157 Mobile Safari/537.36": Fetch,
+		"Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)":                                                                           Image, "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.1; Trident/5.0)": Fetch,
+		"Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0)":                                                      Fetch,
+		"Mozilla/5.0 (PlayStation Vita 3.12) AppleWebKit/536.26 (KHTML, like Gecko) Silk/3.2":                                   Image,
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148":         Fetch,
+		"Mozilla/5.0 (X11; Linux i686) AppleWebKit/535.1 (KHTML, like Gecko) Ubuntu/11.04 Chromium/14.0 Chrome/14.0 Safari/535": Image,
+		"Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36 (KHTML, like Gecko) Safari/537.36":                               Fetch,
 		"curl/8": Fetch, "Mozilla/5.0 Firefox/": Fetch,
 	} {
 		for path, image := range map[string]bool{"/a.png": true, "/a/b.jpeg": true, "/a": false, "/a.json": false} {

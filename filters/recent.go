@@ -31,6 +31,7 @@ type outcome struct {
 	visit                Visit
 	order                []string // of the fields left, see [Set.FieldOrder]
 	named                Kind     // what its path names
+	icon                 bool     // it is that of a site's icon
 }
 
 // Scrub is [Set.Read] and [Set.Request] in one. If recent remembers a request
@@ -45,7 +46,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight+int64(len(r.RequestURI)) <= maxRecent {
 		// The second one like this: likely there is a third.
 		o = &outcome{set: s, client: client, method: r.Method, scheme: r.URL.Scheme, host: r.URL.Host,
-			sent: maps.Clone(r.Header), named: pathKind(r.URL.Path)}
+			sent: maps.Clone(r.Header), named: pathKind(r.URL.Path), icon: isIcon(r.URL.Path)}
 	}
 	m := s.Read(r, client)
 	log = s.Request(m, log)
@@ -61,7 +62,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 func (o *outcome) isOf(s *Set, r *http.Request, client netip.Addr) bool {
 	if o == nil || o.set != s || o.client != client || o.method != r.Method ||
 		o.scheme != r.URL.Scheme || o.host != r.URL.Host || len(o.sent) != len(r.Header) ||
-		o.visit.browser && o.named != pathKind(r.URL.Path) {
+		o.visit.browser && (o.named != pathKind(r.URL.Path) || o.icon != isIcon(r.URL.Path)) {
 		return false
 	}
 	for name, lines := range r.Header {

@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -53,11 +54,23 @@ func readVisit(r *http.Request) Visit {
 	return v
 }
 
-// isBrowser reports whether a client says that it is a browser: all of them
-// begin so but Opera's before 2013.
+// isBrowser reports whether a client says that it is a browser: nearly all of them
+// begin so.
 func isBrowser(h http.Header) bool {
 	agent := h.Get("User-Agent")
-	return strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")
+	if strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/") {
+		return true
+	}
+	agent = strings.ToLower(agent)
+	return slices.ContainsFunc(browserWords[:], func(word string) bool { return strings.Contains(agent, word) })
+}
+
+// browserWords are what the others say of themselves: text browsers, and those of
+// televisions and feature phones, which put their maker's name first.
+var browserWords = [...]string{
+	"mozilla/", "opera/", "applewebkit/", "chrome/", "hbbtv/", "lynx/", "elinks/", "links (", "w3m/",
+	"up.browser/", "ucweb/", "ucbrowser/", "mqqbrowser/", "netfront/", "obigo", "teleca", "polaris/", "profile/midp", "wapbrowser",
+	"docomo/", "j-phone/", "blackberry",
 }
 
 // madeByBrowser reports whether a browser asks for a page or a part of it and

@@ -84,3 +84,22 @@ func FuzzParseAuthority(f *testing.F) {
 		}
 	})
 }
+
+// Browsers of televisions and phones begin with their maker's name, text browsers with
+// their own.
+func TestBrowsersByAnyName(t *testing.T) {
+	for agent, want := range map[string]bool{
+		"Mozilla/5.0 (X11; Linux x86_64)": true, "Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18": true,
+		"RokuBrowser/104.11.20 (TV-G000X-14.1.4.7709) Chrome/104.0.5112.70 HbbTV/1.6.1 (+DRM)":                       true,
+		"HbbTV/1.2.1 (+DRM;Samsung;SmartTV2015:UE40J6300;T-HKMFDEUC-1423.1;;) WebKit":                                true,
+		"LG-P500 Mozilla/5.0 (Linux; U; Android 2.2; xx; LG-P500 Build/FRF91) AppleWebKit/533.1 (KHTML, like Gecko)": true,
+		"UCWEB/2.0 (Java; U; MIDP-2.0; Nokia203/20.37) U2/1.0.0 UCBrowser/8.7.0.218 U2/1.0.0 Mobile":                 true,
+		"Nokia205.1/2.0 (04.51) Profile/MIDP-2.1 Configuration/CLDC-1.1":                                             true, "Lynx/2.9.2 libwww-FM/2.14 SSL-MM/1.4.1": true,
+		"curl/8.14.1": false, "Pinterest/3.3.3 CFNetwork/609.1.4 Darwin/13.0.0": false, "Go-http-client/1.1": false, "": false,
+		"Dalvik/2.1.0 (Linux; U; Android 11; MiTV-AFKR0 Build/RTT0.211222.001)": false, "okhttp/4.12.0": false,
+	} {
+		if got := isBrowser(http.Header{"User-Agent": {agent}}); got != want {
+			t.Errorf("%q: %t", agent, got)
+		}
+	}
+}
