@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,6 +94,8 @@ func kindOf(r *http.Request) Kind {
 		return kindByPath(r)
 	case kind == Video && isBrowser(r.Header) && pathKind(r.URL.Path) == Audio:
 		return Audio
+	case kind == Document && safe(r.Method) && strings.HasPrefix(r.Header.Get("User-Agent"), "Opera/"):
+		return cmp.Or(pathKind(r.URL.Path), Document) // it asked for everything with one Accept, until 2013
 	default:
 		return kind
 	}

@@ -44,6 +44,8 @@ func TestKindByPath(t *testing.T) {
 		{"what an API asks for", "GET", "/a.vtt", page("X-Acme-Mode", "1"), Fetch},
 		{"a change", "PUT", "/a.js", page(), Fetch},
 		{"what names a destination", "GET", "/a.js", page("Sec-Fetch-Dest", "empty"), Fetch},
+		{"Opera 12, which asks for an image as for a page", "GET", "/a.png", page("User-Agent", "Opera/9.80 (X11; Linux) Presto/2.12.388 Version/12.16", "Accept", "text/html, application/xml;q=0.9, application/xhtml+xml, image/png, */*;q=0.1"), Image},
+		{"a page of Opera 12", "GET", "/a", page("User-Agent", "Opera/9.80 (X11; Linux) Presto/2.12.388 Version/12.16", "Accept", "text/html, application/xml;q=0.9, application/xhtml+xml, image/png, */*;q=0.1"), Document},
 		{"a service worker", "GET", "/worker", page("Service-Worker", "script"), Worker},
 	} {
 		if got := kindOf(newRequest(t, test.method, "https://site.example"+test.path, test.h)); got != test.want {
