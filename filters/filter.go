@@ -37,6 +37,7 @@ type Visit struct {
 	Personal   bool   // a field that is left, and is neither Cookie nor Authorization, may tell whose the answer is; known once scrubbed
 
 	browser  bool        // the client says that it is one
+	framed   bool        // what asks is of the target's site, but in a page of another
 	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
 	prefetch bool        // nobody looks at the answer yet
@@ -44,6 +45,14 @@ type Visit struct {
 	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
+
+// Opens reports whether the request is for a page of the site itself, or for what
+// nobody says to be a part of one.
+func (v Visit) Opens() bool { return !v.ThirdParty && !v.framed && !v.part }
+
+// OfPage reports whether what is asked for is a part of a page, or asked for by its
+// script, as the browser says.
+func (v Visit) OfPage() bool { return v.part }
 
 // A Filter hides one kind of identifying data.
 type Filter interface {

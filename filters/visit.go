@@ -51,6 +51,12 @@ func readVisit(r *http.Request) Visit {
 	default:
 		v.ThirdParty = true
 	}
+	if !v.ThirdParty && r.Header["Sec-Fetch-Storage-Access"] != nil {
+		// Sent to who is not of the site of the page at the top, whoever asks (Storage
+		// Access Headers): a frame's page for parts of its own. Of what scripts fetch,
+		// browsers say so only where they are asked to include cookies.
+		v.Site, v.framed = "", true
+	}
 	return v
 }
 
