@@ -28,6 +28,7 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 	h := m.Request.Header
 	log = put(h, "Cookie2", "", "RFC 6265 §9.4; obsolete", log)
 	if !c.allows(m) {
+		log = c.dropPassword(m, log)
 		return put(h, "Cookie", "", whyCookiePolicy, dropBound(h, log))
 	}
 	if c.policy == CookiesSession {
@@ -48,6 +49,20 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	return put(h, "Cookie", strings.Join(whole, "; "), "RFC 6265bis §4.2.1, RFC 9113 §8.2.3", log)
+}
+
+// dropPassword removes from a third party's request the password that the browser
+// has for it and sends without being asked, as it does cookies: a site can have it
+// keep a number as one, by a redirect to https://number@site/. What a script wrote
+// stays, which may be what an API wants.
+func (c cookies) dropPassword(m *Message, log []Change) []Change {
+	h := m.Request.Header
+	unasked := m.Visit.alone || single(h["Sec-Fetch-Mode"]) == "no-cors" // scripts write none there
+	third := m.Visit.ThirdParty && fetchSite(h) == "cross-site"
+	if !unasked || !third && !m.Visit.framed {
+		return log
+	}
+	return put(h, "Authorization", "", "Fetch standard, HTTP-network-or-cache fetch: sent where cookies are; cookie policy", log)
 }
 
 // dropBound removes the fields by which a site binds cookies to a key of the
@@ -76,7 +91,7 @@ func (c cookies) allows(m *Message) bool {
 	// No script can ask for what follows a person's yes to a sign-in with another
 	// site (FedCM, identity assertion endpoint); browsers without third-party
 	// cookies send these there, too.
-	return !m.Visit.ThirdParty || m.Visit.signIn
+	return !m.Visit.ThirdParty && !m.Visit.framed || m.Visit.signIn
 }
 
 func (c cookies) applyResponse(m *Message, log []Change) []Change {

@@ -46,6 +46,67 @@ func TestCookiePolicies(t *testing.T) {
 	}
 }
 
+// A frame's page asks for parts of its own as if it was alone; that it is in a page of
+// another site, browsers say in one field.
+func TestFramesInOtherSitesHaveNoCookies(t *testing.T) {
+	for _, access := range []string{"active", "inactive", "none", ""} {
+		h := http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"cors"}, "Referer": {"https://track.example/frame"}, "Cookie": {"id=1"}}
+		site := "track.example"
+		if access != "" {
+			h["Sec-Fetch-Storage-Access"] = []string{access}
+			site = ""
+		}
+		s := newSet(t, Options{})
+		m := s.Read(newRequest(t, "GET", "https://track.example/who", h), netip.Addr{})
+		s.Request(m, nil)
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {"id=1"}, "Clear-Site-Data": {`"cookies"`}}}
+		s.Response(m, nil)
+		for name, lines := range map[string][]string{"Cookie": h["Cookie"], "Set-Cookie": m.Response.Header["Set-Cookie"], "Clear-Site-Data": m.Response.Header["Clear-Site-Data"]} {
+			if (lines != nil) != (access == "") {
+				t.Errorf("storage access %q: %s is %q", access, name, lines)
+			}
+		}
+		if m.Visit.Site != site {
+			t.Errorf("storage access %q: on behalf of %q", access, m.Visit.Site)
+		}
+		if got := h.Get("Sec-Fetch-Site"); got != "same-origin" { // what servers refuse by
+			t.Errorf("storage access %q: says %s", access, got)
+		}
+	}
+}
+
+// A browser sends the passwords that it keeps wherever it sends cookies. To third
+// parties they go no more than those; what scripts and programs write passes.
+func TestKeptPasswordsGoToNoThirdParty(t *testing.T) {
+	third := func(dest, mode string) http.Header {
+		return http.Header{"Sec-Fetch-Dest": {dest}, "Sec-Fetch-Mode": {mode}, "Sec-Fetch-Site": {"cross-site"}, "Referer": {"https://shop.example/"}}
+	}
+	framed := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Storage-Access": {"active"}}
+	for _, test := range []struct {
+		policy CookiePolicy
+		h      http.Header
+		passes bool
+	}{
+		{CookiesFirstParty, third("image", "no-cors"), false},
+		{CookiesFirstParty, third("iframe", "navigate"), false},
+		{CookiesFirstParty, third("empty", "no-cors"), false}, // fetch or beacon
+		{CookiesFirstParty, framed, false},
+		{CookiesBlock, third("script", "no-cors"), false},
+		{CookiesFirstParty, third("empty", "cors"), true},
+		{CookiesFirstParty, third("document", "navigate"), true},
+		{CookiesPass, third("image", "no-cors"), true},
+		{CookiesBlock, http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}}, true},
+		{CookiesFirstParty, http.Header{"Accept": {"image/webp,*/*"}}, true},
+	} {
+		h := test.h.Clone()
+		h["Authorization"] = []string{"Basic dXNlcjppZDc="}
+		scrubbed(t, newSet(t, Options{Cookies: test.policy}), newRequest(t, "GET", "https://track.example/", h))
+		if got := h["Authorization"] != nil; got != test.passes {
+			t.Errorf("policy %d, %v: passes %t", test.policy, test.h, got)
+		}
+	}
+}
+
 // A sign-in with another site that the browser itself asks for, after its person
 // said yes, is of use only with that site's cookies.
 func TestBrowsersSignInHasItsCookies(t *testing.T) {

@@ -26,7 +26,7 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 // A third party could read from what is gone which sites were visited, and
 // write an identifier into what is left (W3C Clear Site Data §5).
 func clearing(m *Message, lines []string) string {
-	if m.Visit.ThirdParty || m.Visit.Kind != Document && m.Visit.Kind != Fetch || m.Request.URL.Scheme != "https" {
+	if m.Visit.ThirdParty || m.Visit.framed || m.Visit.Kind != Document && m.Visit.Kind != Fetch || m.Request.URL.Scheme != "https" {
 		return ""
 	}
 	var kept []string
