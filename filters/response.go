@@ -34,6 +34,7 @@ var responseTable = []group{
 	{identity, "RFC 7469 §2.1; pins are identifiers, and report", `public-key-pins public-key-pins-report-only`},
 	{identity, "RFC 8942 and W3C Client Hints Infrastructure; asks for more about the device", `accept-ch
 		accept-ch-lifetime critical-ch content-dpr delegate-ch`},
+	{identity, "developer.chrome.com, critical origin trials; whether a page is asked for twice tells what the browser keeps", `critical-origin-trial`},
 	{identity, "W3C Private Network Access, IWA and Topics; acts on the browser's profile", `observe-browsing-topics
 		supports-loading-mode set-login sec-shared-storage-write shared-storage-write
 		attribution-reporting-* x-privacy-* activate-storage-access permissions-policy-endpoint

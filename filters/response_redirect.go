@@ -3,16 +3,26 @@ package filters
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // redirects takes from the target of a redirect what [cleanURL] would take
 // from the request that follows: that may leave in a tunnel, where nobody can.
+// Redirects that programs would follow past the proxy lead nowhere.
 type redirects struct{}
 
 // Apply implements [Filter].
 func (redirects) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
+	if m.Response.StatusCode/100 == 3 {
+		switch {
+		case m.Response.StatusCode == http.StatusUseProxy:
+			log = put(h, "Location", "", "RFC 9110 §15.4.6; names another proxy", log)
+		case slices.ContainsFunc(h["Location"], leadsPastProxy):
+			log = put(h, "Location", "", "a proxy for the web is not asked for what is there", log)
+		}
+	}
 	location := single(h["Location"]) // browsers take it twice, too
 	if !strings.Contains(location, "?") || !leadsToGet(m) {
 		return log
@@ -36,6 +46,24 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	}
 	h["Location"] = []string{path}
 	return append(log, Change{"Location", Reduced, "parameters that follow people, as in requests"})
+}
+
+// pastProxy are the schemes of what programs fetch by themselves where a redirect
+// of the web leads there, and with a connection of their own unless a proxy is set
+// for it as well: curl, wget and older browsers by FTP (curl's manual,
+// CURLOPT_REDIR_PROTOCOLS and its default before 7.65.2; wget's source, url.c), Windows'
+// programs by SMB, with their user's name (CERT/CC VU#672268).
+var pastProxy = map[string]bool{
+	"ftp": true, "ftps": true, "sftp": true, "scp": true, "tftp": true, "file": true, "smb": true, "smbs": true,
+	"gopher": true, "gophers": true, "dict": true, "ldap": true, "ldaps": true, "telnet": true, "mqtt": true,
+	"imap": true, "imaps": true, "pop3": true, "pop3s": true, "smtp": true, "smtps": true,
+	"rtsp": true, "rtmp": true, "rtmpe": true, "rtmps": true, "rtmpt": true, "rtmpte": true, "rtmpts": true,
+}
+
+// leadsPastProxy reports whether programs follow a Location without asking the proxy.
+func leadsPastProxy(location string) bool {
+	scheme, _, ok := strings.Cut(location, ":")
+	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t"), "\t", ""))]
 }
 
 // leadsToGet reports whether m's answer sends its client on with a GET or HEAD

@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -46,5 +47,36 @@ func TestRedirectSaidTwiceCarriesNoClick(t *testing.T) {
 	newSet(t, Options{}).Response(m, nil)
 	if got := m.Response.Header["Location"]; len(got) != 1 || got[0] != "https://a.example/" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What a redirect leads to is asked for by the proxy, or not at all.
+func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		status int
+		sent   []string
+		keeps  bool
+	}{
+		{302, []string{"ftp://track.example/1"}, false},
+		{301, []string{"FTP://track.example/1"}, false},
+		{302, []string{" f\ttp://track.example/1"}, false},
+		{300, []string{"ftps://track.example/1"}, false},
+		{308, []string{"file://track.example/share/a"}, false},
+		{303, []string{"smb:\\\\track.example\\a"}, false},
+		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
+		{305, []string{"http://proxy.example:3128/"}, false},
+		{201, []string{"ftp://track.example/1"}, true}, // nobody follows it
+		{302, []string{"https://a.example/ftp://b"}, true},
+		{302, []string{"/ftp:a"}, true},
+		{302, []string{"com.example.app:/signed-in?code=1"}, true}, // the person is asked first
+		{302, []string{"mailto:ann@a.example"}, true},
+	} {
+		m := s.Read(newRequest(t, "GET", "http://site.example/out", http.Header{}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: test.status, Header: http.Header{"Location": slices.Clone(test.sent)}}
+		s.Response(m, nil)
+		if got := m.Response.Header["Location"]; slices.Equal(got, test.sent) != test.keeps || !test.keeps && got != nil {
+			t.Errorf("%d %q: got %q", test.status, test.sent, got)
+		}
 	}
 }
