@@ -10,19 +10,22 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxIdle is how many clients are remembered that have nothing open. Those
-// that have are bounded by the descriptors of the process.
+// maxIdle is how many clients are remembered that have nothing open, of those with
+// an account and of those without: whoever comes from ever more networks must not
+// have an account forgotten, and with it what that spent today. Clients that have
+// something open are bounded by the descriptors of the process.
 const maxIdle = 1 << 16
 
 // A ledger holds what is open and spent, by client. A client that has
 // anything open stays; of the others the latest are kept. It is safe for
 // concurrent use.
 type ledger struct {
-	mu     sync.Mutex
-	begun  time.Time // what durations count from, before anything happened
-	active map[client]*account
-	idle   *simplelru.LRU[client, *account]
-	total  account
+	mu       sync.Mutex
+	begun    time.Time // what durations count from, before anything happened
+	active   map[client]*account
+	accounts *simplelru.LRU[client, *account] // idle ones
+	networks *simplelru.LRU[client, *account] // the same, of clients without an account
+	total    account
 }
 
 // An account is what one client, or all together, have open and spent.
@@ -46,17 +49,26 @@ type pace struct {
 
 func newLedger() *ledger {
 	l := &ledger{begun: time.Now().Add(-day), active: make(map[client]*account)}
-	l.idle, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
+	l.accounts, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
+	l.networks, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
 	l.total.pace = new(pace)
 	return l
+}
+
+// idle holds key when it has nothing open.
+func (l *ledger) idle(key client) *simplelru.LRU[client, *account] {
+	if key.account != "" {
+		return l.accounts
+	}
+	return l.networks
 }
 
 // hold returns the account of key; l.mu is held.
 func (l *ledger) hold(key client) *account {
 	a, ok := l.active[key]
 	if !ok {
-		if a, ok = l.idle.Peek(key); ok {
-			l.idle.Remove(key)
+		if a, ok = l.idle(key).Peek(key); ok {
+			l.idle(key).Remove(key)
 		} else {
 			a = &account{key: key}
 		}
@@ -73,7 +85,7 @@ func (l *ledger) release(a *account) {
 	}
 	delete(l.active, a.key)
 	a.pace = nil // nobody is in it, and it fills up within a second
-	l.idle.Add(a.key, a)
+	l.idle(a.key).Add(a.key, a)
 }
 
 // A volume counts bytes from midnight to midnight UTC. It is safe for
@@ -160,7 +172,7 @@ func (g *Gate) Forgive(addr netip.Addr) {
 	source := client{network: NetworkOf(addr)}
 	a, ok := l.active[source]
 	if !ok {
-		a, ok = l.idle.Peek(source)
+		a, ok = l.networks.Peek(source)
 	}
 	if ok {
 		a.refused.giveBack(refusalRate)

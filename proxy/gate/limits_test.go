@@ -249,6 +249,30 @@ func TestVolumesAreHandedOver(t *testing.T) {
 	}
 }
 
+// TestManyNetworksHaveNoAccountForgotten: whoever has an account and a prefix of
+// IPv6 could begin the day anew at will.
+func TestManyNetworksHaveNoAccountForgotten(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Networks: prefixes("2001:db8::/32"), Client: Limits{Daily: 1000, Connections: 10}, Now: c.now})
+	ann := Entrant{Address: netip.MustParseAddr("2001:db8::1"), Account: "ann"}
+	u, err := g.Begin(ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Up(t.Context(), 1000)
+	u.End()
+	for i := range maxIdle + 1 {
+		connection, err := g.Connect(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		connection.Close()
+	}
+	if _, err := g.Begin(ann); over(t, err) != "volume" {
+		t.Errorf("she may go on: %v", err)
+	}
+}
+
 // TestReloadKeepsWhatIsKnown: other limits, the same clients.
 func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	c := newClock()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Volumes of the day are what a process that takes over from another must know
@@ -40,8 +42,10 @@ func (l *ledger) volumes(today int64) savedVolumes {
 			saved.Clients = append(saved.Clients, savedVolume{a.key.account, a.key.network, spent})
 		}
 	}
-	for _, a := range l.idle.Values() { // the oldest first, as they are to come in again
-		save(a)
+	for _, idle := range []*simplelru.LRU[client, *account]{l.accounts, l.networks} {
+		for _, a := range idle.Values() { // the oldest first, as they are to come in again
+			save(a)
+		}
 	}
 	for _, a := range l.active {
 		save(a)
