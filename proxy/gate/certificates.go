@@ -49,12 +49,12 @@ func (p *certificates) digest(c credentials) [32]byte {
 
 // known lets every right certificate in: nobody guesses its key, and the
 // handshake before cost more than to check it.
-func (p *certificates) known(c credentials) (string, bool) {
+func (p *certificates) known(c credentials) (account string, ok, familiar bool) {
 	if len(c.chain) > 0 && p.memory.has(p.digest(c), p.now()) {
-		return certificateName(c.chain[0]), true
+		return certificateName(c.chain[0]), true, false
 	}
 	name, err := p.account(context.Background(), c)
-	return name, err == nil
+	return name, err == nil, false
 }
 
 func (p *certificates) account(_ context.Context, c credentials) (string, error) {

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -154,20 +155,20 @@ func TestSuccessIsRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := credentials{user: "ann+work", password: "right", source: here}
-	if _, known := u.known(given); known {
+	if _, known, _ := u.known(given); known {
 		t.Error("remembered before it was ever checked")
 	}
 	if _, err := u.account(t.Context(), given); err != nil {
 		t.Fatal(err)
 	}
-	if account, known := u.known(given); !known || account != "ann" {
+	if account, known, _ := u.known(given); !known || account != "ann" {
 		t.Errorf("after a success: %q, %v", account, known)
 	}
-	if _, known := u.known(credentials{user: "ann", password: "wrong", source: here}); known {
+	if _, known, _ := u.known(credentials{user: "ann", password: "wrong", source: here}); known {
 		t.Error("another password is taken for the remembered one")
 	}
 	c.advance(memoryTime)
-	if _, known := u.known(given); known {
+	if _, known, _ := u.known(given); known {
 		t.Errorf("after %v it is still remembered", memoryTime)
 	}
 }
@@ -295,6 +296,99 @@ func TestWhoGotInTodayIsNotShutOut(t *testing.T) {
 	}
 	if got := enter("ann", "right"); got != "attempts" {
 		t.Errorf("with it again: %q", got)
+	}
+}
+
+// TestWhoIsInIsNoHelpToWhoGuesses: what is remembered of them would answer guesses
+// faster than any check of a password.
+func TestWhoIsInIsNoHelpToWhoGuesses(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4, "bob": 4}), Now: c.now})
+	elsewhere := netip.MustParseAddr("127.0.0.2")
+	enter := func(from netip.Addr, user, password string) string {
+		_, err := g.Enter(t.Context(), from, nil, basic(user, password))
+		if errors.Is(err, ErrCredentials) {
+			return "wrong"
+		}
+		return over(t, err)
+	}
+	if got := enter(here, "ann", "right"); got != "" {
+		t.Fatal(got)
+	}
+	for range freeFailures {
+		enter(here, "ann", "old")
+		enter(elsewhere, "ann", "old")
+	}
+	if got := enter(elsewhere, "ann", "right"); got != "attempts" {
+		t.Errorf("the right password from a place that guesses: %q", got)
+	}
+	for range 2 * freeLooks {
+		enter(here, "ann", "old") // no other guess than before
+	}
+	if got := enter(here, "ann", "right"); got != "" {
+		t.Errorf("while a telephone has an old password: %q", got)
+	}
+	for i := range freeLooks {
+		enter(here, "ann", fmt.Sprint("guess", i))
+	}
+	if got := enter(here, "ann", "right"); got != "attempts" {
+		t.Errorf("the right password after %d others: %q", freeLooks, got)
+	}
+	c.advance(time.Second / lookRate)
+	if got := enter(here, "ann", "right"); got != "" {
+		t.Errorf("a while later: %q", got)
+	}
+	c.advance(memoryTime + freeLooks*time.Second/lookRate)
+	if got := enter(here, "ann", "right"); got != "" {
+		t.Errorf("the next day: %q", got)
+	}
+	if l, _ := g.state.memory.looks.Peek(here); l.spent.until > c.now().Sub(g.state.memory.begun) {
+		t.Error("a password that was looked up before it was checked, and was right, counts as a guess")
+	}
+}
+
+// TestOneCheckForManyOfTheSame: a browser opens its tunnels at once when it starts,
+// each with the same credentials.
+func TestOneCheckForManyOfTheSame(t *testing.T) { synctest.Test(t, oneCheckForManyOfTheSame) }
+
+func oneCheckForManyOfTheSame(t *testing.T) {
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4})})
+	u := g.prove.(*users)
+	for _, password := range []string{"wrong", "right"} {
+		for range cap(u.strangers.running) {
+			u.strangers.running <- struct{}{}
+		}
+		leave, gone := context.WithCancel(t.Context())
+		go g.Enter(leave, here, nil, basic("ann", password)) // makes the check, and does not wait for it
+		synctest.Wait()
+		errs := make(chan error)
+		const many = 10 * sourceWaiting
+		for range many {
+			go func() {
+				_, err := g.Enter(t.Context(), here, nil, basic("ann", password))
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		if u.strangers.all != 1 {
+			t.Errorf("%s: %d checks wait", password, u.strangers.all)
+		}
+		gone()
+		synctest.Wait()
+		for range cap(u.strangers.running) {
+			<-u.strangers.running
+		}
+		for range many {
+			if err := <-errs; (err == nil) != (password == "right") {
+				t.Fatalf("%s: %v", password, err)
+			}
+		}
+		if failed, _ := g.state.failures.sources.Peek(here); password == "wrong" && failed.count != 1 {
+			t.Errorf("it counts as %d guesses", failed.count)
+		}
+		if left := len(u.checks); left > 0 {
+			t.Errorf("%s: %d checks are still under way", password, left)
+		}
 	}
 }
 

@@ -65,8 +65,9 @@ type Gate struct {
 
 // A prover tells which account a request is of, or returns ErrCredentials.
 type prover interface {
-	// known is what can be told at once, and not by guessing.
-	known(c credentials) (account string, ok bool)
+	// known is what can be told at once. If that is no account, familiar reports
+	// whether the password let somebody in from the same source today.
+	known(c credentials) (account string, ok, familiar bool)
 	account(ctx context.Context, c credentials) (string, error)
 }
 
@@ -203,23 +204,27 @@ func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.Connection
 }
 
 // judge asks for the account, and slows down who guesses. Whoever can be let
-// in without a guess enters at once, however many others behind the same
-// address try in vain: those who were right a moment ago, and those whose
+// in without a guess enters at once, though others behind the same address
+// try in vain: those who were right a moment ago, until there are so many
+// tries that one of them may be right by chance (see freeLooks), and those whose
 // proof nobody can guess. Who got in from there today with the same password
 // is not slowed down either.
 func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
 	if !c.given() {
 		return "", ErrCredentials // no guess, only the first request of a client that waits to be asked
 	}
-	if account, known := g.prove.known(c); known {
+	account, known, familiar := g.prove.known(c)
+	if known {
 		return account, nil
 	}
+	c.familiar = familiar
 	now := g.options.Now()
-	if wait := g.state.failures.wait(c.source, now); wait > 0 && !g.state.memory.familiar(c, now) {
+	if wait := g.state.failures.wait(c.source, now); wait > 0 && !familiar {
 		return "", &Over{Limit: "attempts", Retry: wait}
 	}
 	account, err := g.prove.account(ctx, c)
 	switch {
+	case err == errSameGuess:
 	case errors.Is(err, ErrCredentials):
 		g.state.failures.add(c.source, now)
 		g.state.memory.estrange(c)
@@ -257,6 +262,7 @@ type credentials struct {
 	token          string // of Bearer
 	chain          []*x509.Certificate
 	source         netip.Addr // its network
+	familiar       bool       // the password let somebody in from there today
 }
 
 func (c credentials) given() bool { return c.user != "" || c.token != "" || len(c.chain) > 0 }

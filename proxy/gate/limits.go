@@ -92,6 +92,11 @@ func (b *bucket) take(now time.Duration, rate, burst int) time.Duration {
 	return wait
 }
 
+// empty reports whether an event would have to wait.
+func (b *bucket) empty(now time.Duration, rate, burst int) bool {
+	return b.until-now > time.Duration(burst-1)*(time.Second/time.Duration(rate))
+}
+
 // queue takes an event at the next time that there is one for, and returns how
 // long that is. If it is more than most, ok is false and nothing was taken.
 func (b *bucket) queue(now time.Duration, rate, burst int, most time.Duration) (wait time.Duration, ok bool) {

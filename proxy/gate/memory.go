@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,15 +21,36 @@ const (
 	friendTime = 24 * time.Hour
 )
 
+// To look a password up costs nothing, so it would be the fastest way to guess one:
+// that of somebody who is in. Proofs are therefore remembered by source, and a source
+// may have so many others looked up at once and one a second from then on; nothing
+// more that it presents is looked up. What it presented a moment ago is no other: a
+// telephone with an old password sends that, time and again.
+const (
+	freeLooks = 1000
+	lookRate  = 1 // per second
+	lookedUp  = 8 // the latest of a source that are known again
+)
+
 // A memory remembers proofs that were right, so that a slow check does not
 // cost every request. It holds no secret: only what a key of this process
 // makes of one. It is safe for concurrent use.
 type memory struct {
 	key [32]byte
 
+	begun time.Time // what durations count from, before anything happened
+
 	mu      sync.Mutex
 	right   *simplelru.LRU[[32]byte, time.Time] // until when
 	friends *simplelru.LRU[friend, time.Time]   // since when
+	looks   *simplelru.LRU[netip.Addr, *looks]  // of sources that presented what was not known
+}
+
+// looks are what a source had looked up in vain.
+type looks struct {
+	spent bucket
+	last  [lookedUp]uint64 // marks of proofs, a ring; 0 for none
+	next  int
 }
 
 // A friend is a password that let somebody in from a source: a telephone that
@@ -40,10 +62,11 @@ type friend struct {
 }
 
 func newMemory() *memory {
-	m := &memory{}
+	m := &memory{begun: time.Now().Add(-day)}
 	rand.Read(m.key[:]) // never fails (crypto/rand)
 	m.right, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
 	m.friends, _ = simplelru.NewLRU[friend, time.Time](memorySize, nil)
+	m.looks, _ = simplelru.NewLRU[netip.Addr, *looks](failuresSize, nil)
 	return m
 }
 
@@ -63,6 +86,11 @@ func (m *memory) digest(parts ...[]byte) (digest [32]byte) {
 func (m *memory) has(digest [32]byte, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.holds(digest, now)
+}
+
+// holds is has; m.mu is held.
+func (m *memory) holds(digest [32]byte, now time.Time) bool {
 	until, ok := m.right.Get(digest)
 	if ok && !now.Before(until) {
 		m.right.Remove(digest)
@@ -82,6 +110,52 @@ func (m *memory) add(digest [32]byte, now, most time.Time) {
 	m.right.Add(digest, until)
 }
 
+// lookUp reports whether the proof that digest names is remembered, and if not,
+// whether the password of c was right today. Of a source that had too much looked
+// up in vain, neither is.
+func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, familiar bool) {
+	f, mark := m.friend(c), markOf(digest)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := now.Sub(m.begun)
+	l, before := m.looks.Get(c.source)
+	if before && l.spent.empty(since, lookRate, freeLooks) {
+		return false, false
+	}
+	if m.holds(digest, now) {
+		return true, false
+	}
+	if !before {
+		l = &looks{}
+		m.looks.Add(c.source, l)
+	}
+	if !slices.Contains(l.last[:], mark) {
+		l.last[l.next] = mark
+		l.next = (l.next + 1) % len(l.last)
+		l.spent.take(since, lookRate, freeLooks)
+	}
+	met, ok := m.friends.Peek(f)
+	return false, ok && now.Sub(met) < friendTime
+}
+
+// admit remembers a proof that source presented, and that was right: to look it up
+// was not in vain.
+func (m *memory) admit(source netip.Addr, digest [32]byte, now time.Time) {
+	m.add(digest, now, time.Time{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, ok := m.looks.Peek(source)
+	if !ok {
+		return
+	}
+	if i := slices.Index(l.last[:], markOf(digest)); i >= 0 {
+		l.last[i] = 0
+		l.spent.giveBack(lookRate)
+	}
+}
+
+func markOf(digest [32]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
+
 func (m *memory) friend(c credentials) friend {
 	name, _, _ := strings.Cut(c.user, "+")
 	digest := m.digest([]byte("friend"), c.source.AsSlice(), []byte(name), []byte(c.password))
@@ -97,15 +171,6 @@ func (m *memory) befriend(c credentials, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.friends.Add(f, now)
-}
-
-// familiar reports whether the password of c was right lately.
-func (m *memory) familiar(c credentials, now time.Time) bool {
-	f := m.friend(c)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	since, ok := m.friends.Peek(f)
-	return ok && now.Sub(since) < friendTime
 }
 
 // estrange forgets the password of c, which was wrong.

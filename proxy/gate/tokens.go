@@ -128,9 +128,9 @@ func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
 
 // known lets every right token in: nobody guesses one, and to check it costs
 // next to nothing.
-func (t *tokens) known(c credentials) (string, bool) {
+func (t *tokens) known(c credentials) (account string, ok, familiar bool) {
 	name, err := t.account(context.Background(), c)
-	return name, err == nil
+	return name, err == nil, false
 }
 
 // account takes a token from Bearer, or from Basic's password; then the user

@@ -36,6 +36,17 @@ type users struct {
 	now    func() time.Time
 
 	strangers, friends *queue
+
+	mu     sync.Mutex
+	checks map[[32]byte]*check // those under way
+}
+
+// A check is of one proof. A browser sends the same on many connections at once:
+// whoever presents it meanwhile waits for what it finds.
+type check struct {
+	done chan struct{} // closed at its end
+	err  error
+	left bool // who made it left before its end
 }
 
 // accounts is what an htpasswd file holds.
@@ -62,7 +73,7 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	// Guessing must not take the processor from those who are in, nor the turn
 	// from those who were today.
 	strangers, friends := newQueue(HalfProcessors), newQueue(1)
-	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends}, nil
+	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends, checks: make(map[[32]byte]*check)}, nil
 }
 
 // HalfProcessors is how many goroutines may compute at once what strangers cause: half
@@ -122,48 +133,97 @@ func parseHash(text string) (hash, error) {
 	return hash{[]byte(text), cost, check}, nil
 }
 
-// known tells the account of credentials that were right lately, under the
-// hash that the file holds now.
-func (u *users) known(c credentials) (string, bool) {
+// known tells the account of credentials that were right lately from the same
+// source, under the hash that the file holds now.
+func (u *users) known(c credentials) (account string, ok, familiar bool) {
 	name, _, _ := strings.Cut(c.user, "+")
 	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
-	if u.memory.has(u.memory.digest([]byte(name), []byte(c.password), h.text), u.now()) {
-		return name, true
-	}
-	return "", false
+	ok, familiar = u.memory.lookUp(c, u.digest(c.source, name, c.password, h), u.now())
+	return name, ok, familiar
+}
+
+// digest names a proof by who presents it from where.
+func (u *users) digest(source netip.Addr, name, password string, h hash) [32]byte {
+	return u.memory.digest(source.AsSlice(), []byte(name), []byte(password), h.text)
 }
 
 func (u *users) account(ctx context.Context, c credentials) (string, error) {
 	name, _, _ := strings.Cut(c.user, "+")
 	a := u.file.get()
-	h, exists := a.hashes[name]
 	if c.user == "" {
 		return "", ErrCredentials
 	}
+	digest := u.digest(c.source, name, c.password, a.hashes[name])
+	for {
+		u.mu.Lock()
+		k, joined := u.checks[digest]
+		if !joined {
+			k = &check{done: make(chan struct{})}
+			u.checks[digest] = k
+		}
+		u.mu.Unlock()
+		if !joined {
+			u.run(ctx, k, c, a, digest)
+			return name, k.err
+		}
+		select {
+		case <-k.done:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+		switch {
+		case k.left:
+		case errors.Is(k.err, ErrCredentials):
+			return "", errSameGuess
+		default:
+			return name, k.err
+		}
+	}
+}
+
+// errSameGuess is the ErrCredentials of who waited for another's check: to mistype a
+// password once is one guess, however many connections a browser opens with it.
+var errSameGuess = fmt.Errorf("%w, as another request with the same", ErrCredentials)
+
+// run makes the check k.
+func (u *users) run(ctx context.Context, k *check, c credentials, a *accounts, digest [32]byte) {
+	k.left = true // should it panic
+	defer func() {
+		u.mu.Lock()
+		delete(u.checks, digest)
+		u.mu.Unlock()
+		close(k.done)
+	}()
+	k.err = u.verify(ctx, c, a, digest)
+	k.left = ctx.Err() != nil
+}
+
+// verify returns nil if c is right.
+func (u *users) verify(ctx context.Context, c credentials, a *accounts, digest [32]byte) error {
 	checks := u.strangers
-	if u.memory.familiar(c, u.now()) {
+	if c.familiar {
 		checks = u.friends
 	}
 	done, err := checks.turn(ctx, c.source)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer done()
-	digest := u.memory.digest([]byte(name), []byte(c.password), h.text)
 	if u.memory.has(digest, u.now()) {
-		return name, nil // another request of the same client was faster
+		return nil // another request of the same client was faster
 	}
-	right := exists && len(c.password) <= maxPassword && h.check.MatchesPassword(c.password)
-	if right {
-		u.memory.add(digest, u.now(), time.Time{})
-		return name, nil
+	name, _, _ := strings.Cut(c.user, "+")
+	h, exists := a.hashes[name]
+	if exists && len(c.password) <= maxPassword && h.check.MatchesPassword(c.password) {
+		u.memory.admit(c.source, digest, u.now())
+		return nil
 	}
 	spent := -1
 	if exists && len(c.password) <= maxPassword {
 		spent = h.cost
 	}
 	pretend(spent, a.cost)
-	return "", ErrCredentials
+	return ErrCredentials
 }
 
 // pretend spends what is missing to the work of one check of cost most, after
@@ -195,7 +255,7 @@ func decoy(cost int) []byte {
 
 // At most so many checks wait, of one source and of all.
 const (
-	sourceWaiting = 16 // a browser opens several connections with its credentials at once
+	sourceWaiting = 16 // different ones: there may be a house behind an address
 	allWaiting    = 1024
 	checkPatience = 10 * time.Second
 )
