@@ -97,9 +97,16 @@ func TestBrowserByPAC(t *testing.T) {
 	if got := title(t, tab, "http://site.example/"); got != "site.example" {
 		t.Errorf("plain page: title %q", got)
 	}
-	probe := fmt.Sprintf(`fetch("http://%s/", {mode: "no-cors"}).then(() => "guise", () => "nobody")`, address)
-	if got, err := chromedp.Run(tab, chromedp.Evaluate[string](probe, chromedp.EvalAwaitPromise)); got != "nobody" || err != nil {
-		t.Errorf("a page finds %q beside its browser: %v", got, err)
+	for _, url := range []string{
+		"http://" + address + "/",
+		"http://" + address + "/%zz",                           // malformed
+		"http://" + address + "/" + strings.Repeat("x", 20000), // too long
+		"http://100.64.0.1/",                                   // another site, which guise refuses
+	} {
+		probe := fmt.Sprintf(`fetch(%q, {mode: "no-cors"}).then(() => "guise", () => "nobody")`, url)
+		if got, err := chromedp.Run(tab, chromedp.Evaluate[string](probe, chromedp.EvalAwaitPromise)); got != "nobody" || err != nil {
+			t.Errorf("a page finds %q by %.60s: %v", got, url, err)
+		}
 	}
 	if got := title(t, tab, "https://secure.example/"); got != "secure.example" {
 		t.Errorf("tunnelled page: title %q", got)

@@ -17,6 +17,7 @@ import (
 
 	_ "embed"
 
+	"guise/proxy/console"
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
@@ -254,6 +255,9 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if f.status/100 != 3 { // a redirection is the site's own wish, and to be followed
+		h[console.ForOwnPages] = []string{"same-origin"}
+	}
 	if f.kind != "" {
 		h.Set("Proxy-Status", "guise;error="+f.kind)
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -30,5 +31,29 @@ func TestSitesDoNotFindTheProxy(t *testing.T) {
 				t.Errorf("%s, with console %t: got %.60q", c.what, console, got)
 			}
 		}
+	}
+}
+
+// TestAnswersOfOurOwnAreForNoOtherPage, wherever the proxy is: a browser keeps them
+// from it, as if nobody had answered, if they say so. A page can have it ask for
+// what is malformed or too long as well, and for a site that fails.
+func TestAnswersOfOurOwnAreForNoOtherPage(t *testing.T) {
+	proxy := serveProxy(t, nil)
+	for _, c := range []struct{ what, target, status string }{
+		{"a page", "/proxy.pac", "200"},
+		{"none", "/nothing", "404"},
+		{"malformed", "/%zz", "400"},
+		{"too long", "/" + strings.Repeat("x", 20<<10), "414"},
+		{"a site that is closed", "http://10.0.0.1/", "403"},
+		{"a site that cannot be", "http://a..b/", "400"},
+	} {
+		got, _ := exchangeRaw(t, proxy, "GET "+c.target+" HTTP/1.1\r\nHost: "+proxy+"\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 "+c.status+" ") || !strings.Contains(got, "\r\nCross-Origin-Resource-Policy: same-origin\r\n") {
+			t.Errorf("%s: got %.300q", c.what, got)
+		}
+	}
+	led := failure{status: 307, title: "Secure only"}.response(&http.Request{}, false)
+	if got := led.Header["Cross-Origin-Resource-Policy"]; got != nil {
+		t.Errorf("a page of another site may not be led to https: %q", got)
 	}
 }

@@ -254,6 +254,7 @@ func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v 
 // asks gets no answer, as where nobody listens: it would learn that its
 // visitor uses guise.
 func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
+	w.Header()[console.ForOwnPages] = []string{"same-origin"}
 	switch {
 	case console.AskedByOthers(r):
 		panic(http.ErrAbortHandler)
