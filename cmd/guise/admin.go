@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"guise/config"
+	"guise/proxy"
 	"guise/proxy/telemetry"
 )
 
@@ -48,7 +49,7 @@ func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", a.metrics.Handler(a.ready))
 	mux.Handle("POST /purge", a.purge)
-	return mux
+	return proxy.ForOperators(mux)
 }
 
 // change opens what want names, calls accept, and closes what was open before

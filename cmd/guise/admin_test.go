@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"guise/config"
@@ -22,6 +25,44 @@ func TestAdminPurges(t *testing.T) {
 		a.handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/purge", nil))
 		if purged != want {
 			t.Errorf("%s: purged %d times", method, purged)
+		}
+	}
+}
+
+// TestNoPageReadsTheMetrics, whatever its name leads to; tools do.
+func TestNoPageReadsTheMetrics(t *testing.T) {
+	a := newAdmin(func() bool { return true }, http.NotFound)
+	defer a.close()
+	if err := a.change(config.Admin{Address: "127.0.0.1:0"}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	at := a.addresses()[0].String()
+	_, port, _ := net.SplitHostPort(at)
+	for _, c := range []struct {
+		host, site string
+		answered   bool
+	}{
+		{at, "", true},
+		{"localhost:" + port, "", true},
+		{"box:" + port, "", true},
+		{"metrics.example", "", true}, // a server in front passed it on
+		{"site.example:" + port, "", false},
+		{at, "cross-site", false},
+		{at, "none", true},
+	} {
+		conn, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", c.host)
+		if c.site != "" {
+			fmt.Fprintf(conn, "Sec-Fetch-Site: %s\r\nSec-Fetch-Mode: no-cors\r\n", c.site)
+		}
+		io.WriteString(conn, "\r\n")
+		got, _ := io.ReadAll(conn)
+		if answered := strings.HasPrefix(string(got), "HTTP/1.1 200 "); answered != c.answered || !answered && len(got) > 0 {
+			t.Errorf("at %s, from %q: got %.60q", c.host, c.site, got)
 		}
 	}
 }

@@ -1,0 +1,31 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+
+	"guise/proxy/console"
+)
+
+// ForOperators returns h for a listener of the operator's, where no page that a
+// browser shows gets an answer: neither one of another site, nor one whose name was
+// led to this machine (DNS rebinding) and that could go on reading how much happens
+// here. Tools that come through a server in front of it may name that.
+func ForOperators(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if console.AskedByOthers(r) || ledToLoopback(r) {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header()[console.ForOwnPages] = []string{"same-origin"}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ledToLoopback reports whether r asks for a name at the very port of this machine
+// that it came to.
+func ledToLoopback(r *http.Request) bool {
+	local, isTCP := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	_, port, err := net.SplitHostPort(r.Host)
+	return isTCP && err == nil && local.IP.IsLoopback() && port == strconv.Itoa(local.Port) && console.MayBeLedHere(r)
+}
