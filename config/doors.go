@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -34,9 +36,13 @@ func (l *loader) doorRules(listeners []Listener) {
 			refuse("proxy_protocol", "needs relays, the networks of those that send PROXY headers")
 		case !one.ProxyProtocol && len(one.Relays) > 0:
 			refuse("relays", "changes nothing unless proxy_protocol is true")
+		case !one.Address.IP.IsLoopback() && slices.ContainsFunc(one.Relays, everybody):
+			refuse("relays", "takes in everybody, and whoever sends PROXY headers passes for any client; name the addresses of the relays")
 		}
 	}
 }
+
+func everybody(p netip.Prefix) bool { return p.IsValid() && p.Bits() == 0 }
 
 func (one Listener) tlsKeys() map[string]bool {
 	return map[string]bool{
