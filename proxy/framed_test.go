@@ -241,6 +241,64 @@ func TestRefusedStreamsAreSentAgain(t *testing.T) {
 	}
 }
 
+// TestShortConnectionsLoseNoRequest: some origins end each connection after so many
+// requests, and those that come together can meet that more than once.
+func TestShortConnectionsLoseNoRequest(t *testing.T) {
+	const each = 2 // requests on a connection
+	o := serveFramed(t, func(s *framedStream) {
+		switch n := (s.id + 1) / 2; {
+		case n > each:
+			return // the origin has said that it does nothing about it
+		case n == each:
+			s.mu.Lock()
+			s.WriteGoAway(s.id, http2.ErrCodeNo, nil)
+			s.mu.Unlock()
+		}
+		s.head(true, ":status: 204")
+	})
+	s := newSecureOrigins(&wire.Transport{Dial: new(net.Dialer).DialContext, TLS: originTLS(trusting(originAuthority()))})
+	t.Cleanup(s.close)
+	var asked sync.WaitGroup
+	for range 12 {
+		asked.Go(func() {
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", "https://"+o.address+"/", nil)
+			resp, err := s.RoundTrip(r)
+			if err != nil || resp.StatusCode != 204 {
+				t.Errorf("%v %v", resp, err)
+			}
+		})
+	}
+	asked.Wait()
+}
+
+// TestLostConnectionIsNoFaultOfWhoComesNext: one that was there before, also if nobody
+// had asked anything on it, may have been lost without a word.
+func TestLostConnectionIsNoFaultOfWhoComesNext(t *testing.T) {
+	for name, ahead := range map[string]bool{"opened ahead of need": true, "opened for the request": false} {
+		t.Run(name, func(t *testing.T) {
+			var count atomic.Int32
+			o := serveFramed(t, func(s *framedStream) {
+				if count.Add(1) == 1 {
+					s.conn.Close()
+					return
+				}
+				s.head(true, ":status: 204")
+			})
+			s := newSecureOrigins(&wire.Transport{Dial: new(net.Dialer).DialContext, TLS: originTLS(trusting(originAuthority()))})
+			t.Cleanup(s.close)
+			if ahead {
+				if err := s.ready(t.Context(), o.address); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://"+o.address+"/", nil)
+			if _, err := s.RoundTrip(r); (err == nil) != ahead {
+				t.Errorf("%v after %d requests", err, count.Load())
+			}
+		})
+	}
+}
+
 // TestUploadsAreSentAgain: where the origin says that it did nothing, a body
 // that is still held goes out once more, as a whole, also if it was still
 // coming when the origin said so.

@@ -113,8 +113,8 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 // attempts sends r, and what again returns if r may be sent once more; nil
 // means that it cannot.
 func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
-	for first := true; ; first = false {
-		cc, err := s.conn(r.Context(), hostPort(r.URL))
+	for refused, repeated := 0, false; ; {
+		cc, kept, err := s.conn(r.Context(), hostPort(r.URL))
 		if err != nil {
 			closeBody(r.Body)
 			return nil, err
@@ -122,7 +122,6 @@ func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*
 		if cc == nil {
 			return s.overHTTP1(r)
 		}
-		used := cc.Used()
 		resp, err := cc.RoundTrip(r)
 		if err == nil || r.Context().Err() != nil {
 			return resp, err
@@ -130,12 +129,42 @@ func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*
 		if errors.Is(err, wire.ErrWantsHTTP1) {
 			s.wantsHTTP1(r)
 		}
-		if !first || !mayRepeat(r, err, used, cc.Silent()) {
+		switch {
+		case !mayRepeat(r, err, kept, cc.Silent()):
 			return nil, err
+		case errors.Is(err, wire.ErrNotProcessed):
+			if refused++; !waitAfterRefusal(r.Context(), refused) {
+				return nil, err
+			}
+		case repeated:
+			return nil, err
+		default:
+			repeated = true
 		}
 		if r = again(); r == nil {
 			return nil, err
 		}
+	}
+}
+
+// mostRefusals is how often an origin may say of one request that it did nothing
+// about it. Some end a connection after every hundredth request, and of those that
+// come together the same can be refused by several connections.
+const mostRefusals = 8
+
+// waitAfterRefusal waits for a moment, which grows, from the second refusal on. It
+// reports false if there were too many, or ctx ends.
+func waitAfterRefusal(ctx context.Context, refused int) bool {
+	if refused == 1 || refused > mostRefusals {
+		return refused == 1
+	}
+	timer := time.NewTimer(time.Duration(rand.IntN(1<<refused)) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -152,13 +181,13 @@ func (s *secureOrigins) wantsHTTP1(r *http.Request) {
 }
 
 // mayRepeat reports whether r may be sent again after err: if the origin says
-// that it did nothing (RFC 9113 §8.7), or if the connection had been used and was
-// lost, the request means the same twice (RFC 9110 §9.2.2) and has no body.
-func mayRepeat(r *http.Request, err error, used, silent bool) bool {
+// that it did nothing (RFC 9113 §8.7), or if the connection had been kept from before
+// and was lost, the request means the same twice (RFC 9110 §9.2.2) and has no body.
+func mayRepeat(r *http.Request, err error, kept, silent bool) bool {
 	if errors.Is(err, wire.ErrNotProcessed) || errors.Is(err, wire.ErrWantsHTTP1) {
 		return true
 	}
-	if !used || !silent && !errors.Is(err, wire.ErrNoResponse) && !is[*wire.ConnError](err) {
+	if !kept || !silent && !errors.Is(err, wire.ErrNoResponse) && !is[*wire.ConnError](err) {
 		return false
 	}
 	return wire.Idempotent(r.Method) && (r.Body == nil || r.Body == http.NoBody)
@@ -220,26 +249,26 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 }
 
 // conn returns an HTTP/2 connection to address with a stream reserved, or nil
-// if the origin does not speak that. The first who comes asks the origin; the
-// others wait for the answer.
-func (s *secureOrigins) conn(ctx context.Context, address string) (*wire.HTTP2Conn, error) {
+// if the origin does not speak that; kept says that it was there before. The first
+// who comes asks the origin; the others wait for the answer.
+func (s *secureOrigins) conn(ctx context.Context, address string) (cc *wire.HTTP2Conn, kept bool, err error) {
 	for {
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
 		cc, reserved := p.reserve()
 		if reserved || cc == nil && time.Since(p.http1) < knownFor {
 			s.mu.Unlock()
-			return cc, nil
+			return cc, true, nil
 		}
 		if cc != nil {
 			s.mu.Unlock()
 			if ok, err := cc.Wait(ctx); ok || err != nil {
-				return cc, err
+				return cc, true, err
 			}
 			continue
 		}
 		if cc, opened, err := s.openOrWait(ctx, p); opened || err != nil {
-			return cc, err
+			return cc, false, err
 		}
 	}
 }

@@ -63,7 +63,6 @@ type HTTP2Conn struct {
 	most     int    // streams at a time
 	reserved int    // by Reserve, and not begun
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
-	used     bool   // a response came
 	answers  int    // frames that the origin may yet send because of ours
 	crossing int    // frames that may still come on streams that we gave up, before the origin knows
 
@@ -175,7 +174,9 @@ func (c *HTTP2Conn) reserve() bool {
 func (c *HTTP2Conn) usable() bool { return c.err == nil && !c.going && c.next < 1<<31 }
 
 // Wait waits for Reserve, as long as for a response. It returns false if the
-// connection takes no more streams; then another is needed.
+// connection takes no more streams; then another is needed. If it has ended
+// before the origin said a word on it, that is an error: who waited for the next
+// one would mostly wait for the same.
 func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.t.ResponseTimeout, ErrResponseTimeout)
 	defer cancel()
@@ -191,6 +192,9 @@ func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
 			return false, context.Cause(ctx)
 		}
 		if !c.usable() {
+			if c.err != nil && c.err != errRetired && !c.greeted {
+				return false, streamError(c.err)
+			}
 			return false, nil
 		}
 		c.changed.Wait()
@@ -218,13 +222,6 @@ func (c *HTTP2Conn) Greeted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.greeted
-}
-
-// Used reports whether the origin has answered a request on the connection.
-func (c *HTTP2Conn) Used() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.used
 }
 
 // Silent reports whether the connection has ended because the origin did not even

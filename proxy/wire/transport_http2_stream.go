@@ -156,15 +156,20 @@ func (st *originStream) inform(trace *httptrace.ClientTrace, b *responseBlock) e
 	return trace.Got1xxResponse(code, textproto.MIMEHeader(b.header))
 }
 
-// lost is what the end of the connection, for err, means to the stream.
-func (st *originStream) lost(err error) error {
+// streamError is what the end of a connection, for err, means to streams.
+func streamError(err error) error {
 	if fault, ok := err.(*http2Fault); ok {
 		return malformed(fault.what)
 	}
+	return err
+}
+
+// lost is what the end of the connection, for err, means to the stream.
+func (st *originStream) lost(err error) error {
 	if err == ErrNoResponse && (st.resp != nil || !st.informed.at.IsZero()) {
 		return ErrIncomplete
 	}
-	return err
+	return streamError(err)
 }
 
 // cancel ends the stream for its request's context.
@@ -308,7 +313,7 @@ func (st *originStream) final(code int, b *responseBlock) error {
 	if st.proceed == awaited {
 		st.proceed = unwanted
 	}
-	st.resp, st.c.used = resp, true
+	st.resp = resp
 	st.reading.lift()
 	if resp.Body == http.NoBody {
 		st.closed = true

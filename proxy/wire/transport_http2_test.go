@@ -311,6 +311,31 @@ func TestHTTP2FirstStreamIsReserved(t *testing.T) {
 	c.Retire()
 }
 
+// TestHTTP2WaitingSharesTheFault: of a connection on which the origin never said a
+// word, who waits for it learns that, and need not wait for another one's.
+func TestHTTP2WaitingSharesTheFault(t *testing.T) {
+	for _, greeted := range []bool{false, true} {
+		c := new(Transport).startHTTP2(&fakeOrigin{}, nil)
+		c.mu.Lock()
+		c.greeted = greeted
+		c.mu.Unlock()
+		waited := make(chan error)
+		go func() {
+			ok, err := c.Wait(t.Context())
+			if ok {
+				t.Error("two streams at a time")
+			}
+			waited <- err
+		}()
+		c.mu.Lock()
+		c.end(ErrWriteTimeout)
+		c.mu.Unlock()
+		if err := <-waited; (err == ErrWriteTimeout) == greeted {
+			t.Errorf("greeted %v: %v", greeted, err)
+		}
+	}
+}
+
 // TestHTTP2AsksBeforeItGivesUp: a PING that was out when a stream ended is no
 // reason to take the next stream's silence for the connection's end.
 func TestHTTP2AsksBeforeItGivesUp(t *testing.T) {
