@@ -298,6 +298,27 @@ func TestOutlivesItsReader(t *testing.T) {
 	}
 }
 
+// TestStopIsHeardAmongReloads: however many a script asks for, and however long they
+// take.
+func TestStopIsHeardAmongReloads(t *testing.T) {
+	var sites strings.Builder
+	for n := range 4000 { // to be slow
+		fmt.Fprintf(&sites, "  - {match: s%d.example, cookies: pass}\n", n)
+	}
+	file := filepath.Join(t.TempDir(), "guise.yaml")
+	if err := os.WriteFile(file, []byte("listeners: ['127.0.0.1:0']\nsites:\n"+sites.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildGuise(t), "--config", file)
+	said := startGuise(t, cmd)
+	said.must(t, `stop: `)
+	for text := ""; strings.Count(text, "was reloaded") < 3; text, _ = said.now() { // by then others wait
+		cmd.Process.Signal(syscall.SIGHUP)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	said.must(t, "stopping")
+}
+
 // TestSystemdIsTold when it serves, as which process, and when it stops
 // (sd_notify(3)).
 func TestSystemdIsTold(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -79,10 +78,12 @@ type server struct {
 // serve runs until a signal stops it, ctx ends, or a listener fails.
 func (p *program) serve(ctx context.Context) error {
 	// Signals first: one that comes while the proxy starts must not kill it
-	// half way, nor a SIGHUP at all.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, append(handoverSignals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)...)
-	defer signal.Stop(signals)
+	// half way, nor a SIGHUP at all. A signal for which there is no room is
+	// lost, so that each kind has its own, for as many as mean something.
+	stops, reloads, handovers := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
+	defer hear(stops, syscall.SIGTERM, syscall.SIGINT)()
+	defer hear(reloads, syscall.SIGHUP)()
+	defer hear(handovers, handoverSignals...)()
 	// Who reads standard error may end first, as tee does at Ctrl-C: the next
 	// message must not end what is running.
 	signal.Ignore(syscall.SIGPIPE)
@@ -112,25 +113,33 @@ func (p *program) serve(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return s.stop(signals)
+			return s.stop(stops)
 		case err := <-s.listeners.failed:
 			s.proxy.Close()
 			s.listeners.wait()
 			return err
 		case <-changed.events:
 			s.reload()
-		case got := <-signals:
-			switch {
-			case got == syscall.SIGHUP:
-				s.reload()
-			case !slices.Contains(handoverSignals, got):
-				notifySystemd("STOPPING=1")
-				return s.stop(signals)
-			case s.succeed():
-				return s.stop(signals)
+		case <-stops:
+			notifySystemd("STOPPING=1")
+			return s.stop(stops)
+		case <-reloads:
+			s.reload()
+		case <-handovers:
+			if s.succeed() {
+				return s.stop(stops)
 			}
 		}
 	}
+}
+
+// hear has c told of signals until stop is called; of none, where package signal
+// would tell it of all.
+func hear(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
+	if len(signals) > 0 {
+		signal.Notify(c, signals...)
+	}
+	return func() { signal.Stop(c) }
 }
 
 // succeed starts a successor, and reports whether this process may stop. The
@@ -258,8 +267,8 @@ func (s *server) again() (*config.Config, error) {
 }
 
 // stop drains: no new connection, and timeouts.shutdown for what is running.
-// Another signal but SIGHUP ends the wait.
-func (s *server) stop(signals <-chan os.Signal) error {
+// Another stop ends the wait.
+func (s *server) stop(again <-chan os.Signal) error {
 	s.serving.Store(false)
 	patience := time.Duration(s.config.Timeouts.Shutdown)
 	fmt.Fprintf(s.stderr, "guise: stopping; what is running gets %s, a second signal ends it now\n", patience)
@@ -276,10 +285,8 @@ func (s *server) stop(signals <-chan os.Signal) error {
 		case <-done:
 			s.listeners.wait()
 			return nil
-		case got := <-signals:
-			if got == syscall.SIGTERM || got == syscall.SIGINT {
-				cancel()
-			}
+		case <-again:
+			cancel()
 		}
 	}
 }
