@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"guise/proxy/inspect"
 )
 
 // TestBoundCredentialsKeepTheirConnection: NTLM and Negotiate authenticate the
@@ -86,7 +89,7 @@ func TestBoundCredentialsAreNoLegacy(t *testing.T) {
 // TestUnreadContentReachesNobodyElse: an origin that does not read what comes with a
 // POST takes it for the beginning of the next request. That is never another client's.
 func TestUnreadContentReachesNobodyElse(t *testing.T) {
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+	script := func(conn net.Conn, r *bufio.Reader) {
 		for {
 			var first string
 			for line := "\n"; line != "\r\n"; {
@@ -100,11 +103,39 @@ func TestUnreadContentReachesNobodyElse(t *testing.T) {
 			}
 			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(first), first)
 		}
-	})
-	proxy := serveProxy(t, nil)
-	url := "http://" + o.address + "/"
-	send(t, proxy, "POST", url+"form", "GET /planted HTTP/1.1\r\nX-Rest: ")
-	if _, got := get(t, proxy, url+"own"); got != "GET /own HTTP/1.1" {
-		t.Errorf("another client got the answer to %s", got)
+	}
+	plain, secure := serveOrigin(t, script), serveOrigin(t, overTLS(t, script))
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	for _, url := range []string{"http://" + plain.address + "/", "https://" + secure.address + "/"} {
+		for _, http2 := range []bool{false, true} {
+			sender, other := visitor(t, proxy, trusting(testAuthority()), http2), visitor(t, proxy, trusting(testAuthority()), http2)
+			if _, got, err := read(other, url+"first"); err != nil || got != "GET /first HTTP/1.1" {
+				t.Fatal(got, err)
+			}
+			resp, err := sender.Post(url+"form", "text/plain", strings.NewReader("GET /planted HTTP/1.1\r\nX-Rest: "))
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			for _, c := range []*http.Client{other, sender} {
+				if _, got, err := read(c, url+"own"); err != nil || got != "GET /own HTTP/1.1" {
+					t.Errorf("a request with nothing planted got the answer to %s (%v)", got, err)
+				}
+			}
+		}
+	}
+}
+
+// overTLS is a script for the same over TLS, with HTTP/1.1.
+func overTLS(t *testing.T, script func(net.Conn, *bufio.Reader)) func(net.Conn, *bufio.Reader) {
+	certificate, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	return func(conn net.Conn, _ *bufio.Reader) {
+		tc := tls.Server(conn, config)
+		script(tc, bufio.NewReader(tc))
 	}
 }

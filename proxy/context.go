@@ -29,6 +29,8 @@ func (c *exchangeContext) Value(key any) any {
 		return &c.e.visitor
 	case wire.FieldOrderKey:
 		return &c.e.order
+	case wire.OwnerKey:
+		return &c.e.owner
 	case traceKey:
 		return &httptrace.ClientTrace{Got1xxResponse: c.e.passInterim}
 	}

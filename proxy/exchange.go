@@ -34,6 +34,7 @@ type exchange struct {
 	target   egress.Target
 	message  *filters.Message // set by the scrub step
 	order    []string         // of the request's fields, set with it
+	owner    uint64           // of the request's content; see [wire.OwnerKey]
 	accepts  []string         // Accept-Encoding as the client sent it
 	html     bool             // a person will look at a failure
 

@@ -138,10 +138,11 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	}
 	apart := e.visit.Isolation
 	sharing := apart
-	if authenticatesConnection(r.Header) || mayBeLeftUnread(r) {
-		// Not its address, which another client may have a moment later; and no
-		// user's name has a NUL.
-		sharing += "\x00" + strconv.FormatUint(e.visit.connection.number, 10)
+	// Not the client's address, which another may have a moment later.
+	if number := e.visit.connection.number; authenticatesConnection(r.Header) {
+		sharing += "\x00" + strconv.FormatUint(number, 10) // no user's name has a NUL
+	} else {
+		e.owner = number
 	}
 	if sharing == "" {
 		return r, nil
@@ -152,12 +153,6 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	ctx := egress.WithIsolation(r.Context(), apart)
 	return r.WithContext(wire.WithIsolation(ctx, sharing)), nil
 }
-
-// mayBeLeftUnread reports whether the request has content that some origin may not
-// read, and take for the next request of the connection: that must be of the client
-// who sent it, and of nobody else. What goes over TLS may go by HTTP/2, which leaves
-// no doubt, and hardly comes from strangers.
-func mayBeLeftUnread(r *http.Request) bool { return r.ContentLength != 0 && r.URL.Scheme == "http" }
 
 // authenticatesConnection reports whether the request's credentials hold for
 // the whole connection to the origin, against RFC 9110 §11.7 (RFC 4559 §6):

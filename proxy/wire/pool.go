@@ -16,6 +16,7 @@ type poolKey struct {
 	host      string
 	port      string
 	isolation string
+	owner     uint64 // of the content that the connection has carried; see OwnerKey
 }
 
 // A pool holds connections between two exchanges. It is safe for
@@ -57,7 +58,16 @@ func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 // rested tells whether c was idle for too long, and nobody has looked: no timer runs
 // while a machine sleeps, and when it wakes up in another network the connection is
 // lost without a word.
-func (p *pool) rested(c *originConn) bool { return time.Since(c.idleAt) > p.idle }
+func (p *pool) rested(c *originConn) bool { return time.Since(c.idleAt) > p.idleTime(c) }
+
+// idleTime is how long c is kept. One with an owner is for requests with content
+// alone, most of which may not be sent twice.
+func (p *pool) idleTime(c *originConn) time.Duration {
+	if c.key.owner != 0 {
+		return min(p.idle, unsafeReuse)
+	}
+	return p.idle
+}
 
 func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 	p.mu.Lock()
@@ -161,7 +171,7 @@ func (p *pool) reap() {
 		rested := now.Sub(c.idleAt)
 		surplus := p.surplus(c)
 		switch {
-		case rested > p.idle, surplus && rested >= p.brief, look && !c.probe.quiet(true):
+		case rested > p.idleTime(c), surplus && rested >= p.brief, look && !c.probe.quiet(true):
 			p.remove(c)
 			dead = append(dead, c)
 		case surplus && p.due.Sub(now) > p.brief-rested:

@@ -93,6 +93,15 @@ func Isolation(ctx context.Context) string {
 	return key
 }
 
+type ownerKey struct{}
+
+// OwnerKey is the key under which a request's context may hold a *uint64, the
+// number of the client that the request is of; 0 or none means nobody. An origin that
+// does not read the content of a request takes it for the next one (RFC 9112 §9.3 has
+// it read all), so a connection that carried content of a client's is for requests with
+// content of the same client alone from then on.
+var OwnerKey any = ownerKey{}
+
 // init takes the defaults.
 func (t *Transport) init() {
 	t.ResponseTimeout = cmp.Or(t.ResponseTimeout, time.Minute)
@@ -179,6 +188,7 @@ type plan struct {
 	authority string        // as Host says it
 	body      io.ReadCloser // nil for none
 	length    int64         // of the body; -1 if unknown
+	owner     uint64        // of the body; see OwnerKey
 	head      []byte        // as it goes on the wire
 }
 
@@ -211,7 +221,15 @@ func (p *plan) prepare() error {
 	if p.r.Method == "CONNECT" {
 		return &RequestError{"method CONNECT"}
 	}
-	return p.frame()
+	if err := p.frame(); err != nil {
+		return err
+	}
+	if p.body != nil {
+		if owner, ok := p.r.Context().Value(ownerKey{}).(*uint64); ok {
+			p.owner = *owner
+		}
+	}
+	return nil
 }
 
 // frame decides how long the body is. An http.Request with a length of 0
@@ -315,7 +333,7 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 		return nil, nil, err
 	}
 	c.begin()
-	x := &exchange{t: p.t, c: c, ctx: ctx}
+	x := &exchange{t: p.t, c: c, ctx: ctx, owner: p.owner}
 	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
@@ -334,7 +352,13 @@ func (p *plan) conn(ctx context.Context, fresh bool) (*originConn, error) {
 		if !p.replayable() {
 			within = unsafeReuse
 		}
-		if c := p.t.pool.get(p.key, within, p.body != nil); c != nil {
+		k := p.key
+		k.owner = p.owner
+		c := p.t.pool.get(k, within, p.body != nil)
+		if c == nil && k.owner != 0 {
+			c = p.t.pool.get(p.key, within, true)
+		}
+		if c != nil {
 			c.reused = true
 			return c, nil
 		}

@@ -16,6 +16,7 @@ type exchange struct {
 	ctx     context.Context
 	watched ending.Watch // of ctx
 	sender  *sender      // nil without a request body
+	owner   uint64       // of the request's body
 	keep    bool         // the connection outlives the exchange
 	over    bool         // the response is whole; guarded by c.mu
 	body    body
@@ -150,6 +151,7 @@ func (x *exchange) finish() {
 	c := x.c
 	keep := x.keep && x.conclude()
 	if s := x.sender; s != nil {
+		c.key.owner = x.owner
 		s.settle()
 		if s.leave(x.watched) {
 			c.release()

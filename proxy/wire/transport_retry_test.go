@@ -220,6 +220,43 @@ func TestTransportIsolation(t *testing.T) {
 	}
 }
 
+// A connection that carried content is for requests with content of the same client:
+// what an origin has not read of it is its next request.
+func TestTransportContentStaysWithItsOwner(t *testing.T) {
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+	tr := newTransport(t, o.addr)
+	var alice, bob uint64 = 1, 2
+	for i, c := range []struct {
+		owner   *uint64
+		content string
+		opened  int32
+	}{
+		{&alice, "", 1},
+		{&alice, "a", 1}, // what nobody has sent content on is for all
+		{&alice, "a", 1},
+		{&alice, "", 2},
+		{&bob, "", 2},
+		{&bob, "b", 2},
+		{&bob, "", 3},
+		{&alice, "a", 3},
+		{nil, "", 3},
+		{nil, "n", 3},
+		{nil, "", 3},
+	} {
+		r := request(t, "GET", "http://a.test/", nil)
+		if c.content != "" {
+			r = request(t, "PUT", "http://a.test/", strings.NewReader(c.content))
+		}
+		if c.owner != nil {
+			r = r.WithContext(context.WithValue(t.Context(), OwnerKey, c.owner))
+		}
+		mustFetch(t, tr, r)
+		if n := o.conns.Load(); n != c.opened {
+			t.Errorf("request %d: %d connections, want %d", i, n, c.opened)
+		}
+	}
+}
+
 // A connection that was kept while the machine slept is not asked on: it may be lost,
 // and nobody would say so for a minute.
 func TestTransportConnectionsEndWhileTheMachineSleeps(t *testing.T) {
