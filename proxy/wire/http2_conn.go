@@ -14,14 +14,17 @@ import (
 
 // What one HTTP/2 connection may hold or cause, in bytes unless it says otherwise.
 // A stream's window is how much of a body a client can make us keep that nobody
-// reads; the connection's bounds that of all streams together.
+// reads. It begins small, and grows while somebody reads, as long as all have not grown
+// by largeWindows together. The connection's own window bounds nothing: all that comes
+// is given back to it at once, so that bodies that nobody reads do not stop others.
 //
 // Frames that wait to be written are in http2Conn.out. The more there are, the
 // fewer may add to them: first bodies wait, then heads as well, and a client that
 // asks for answers and does not read them is cut.
 const (
-	streamWindow = 512 << 10
-	narrowWindow = 64 << 10 // of a stream that is read slowly, while there are many
+	streamWindow = 64 << 10  // of a new stream
+	grownWindow  = 512 << 10 // of one that is read, at most
+	largeWindows = 8 << 20
 	connWindow   = 2 << 20
 	headerTable  = 4 << 10
 	maxOutput    = 64 << 10      // waiting to be written before bodies wait
@@ -58,8 +61,8 @@ type http2Conn struct {
 	answers int // frames that the client may yet send because of ours
 
 	// Flow control (RFC 9113 §5.2).
-	received int   // bytes of bodies that came and were not read yet
-	unacked  int   // bytes that were read, and are to be given back
+	received int   // bytes that came and were not given back to the connection's window
+	grown    int   // bytes by which the windows of streams have grown
 	window   int64 // bytes that we may send
 	initial  int64 // the same, for a new stream
 
@@ -366,19 +369,11 @@ func (h *http2Conn) cutOff() {
 	h.c.accepted.SetReadDeadline(longAgo)
 }
 
-// credit gives n bytes back to the connection's window: in large pieces, unless
-// bodies that are read slowly have nearly all of it, and other streams wait for what
-// little there is.
-func (h *http2Conn) credit(n int) {
-	h.received -= n
-	h.unacked += n
-	piece := connWindow / 4
-	if left := connWindow - h.received - h.unacked; left < piece {
-		piece = ownMaxFrame
-	}
-	if h.unacked >= piece && !h.dead {
-		h.out = appendWindowUpdate(h.output(), 0, h.unacked)
-		h.unacked = 0
+// credit gives what has come back to the connection's window, in large pieces.
+func (h *http2Conn) credit() {
+	if h.received >= connWindow/4 && !h.dead {
+		h.out = appendWindowUpdate(h.output(), 0, h.received)
+		h.received = 0
 		h.wake()
 	}
 }
@@ -389,6 +384,7 @@ func (h *http2Conn) forget(st *http2Stream, reset bool) {
 		return
 	}
 	delete(h.streams, st.id)
+	h.grown -= st.allowed - streamWindow
 	if st.rest != nil {
 		st.rest.Stop()
 	}

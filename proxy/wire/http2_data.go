@@ -10,11 +10,9 @@ func (h *http2Conn) data(f frameHead) error {
 	}
 	h.mu.Lock()
 	st, err := h.dataStream(f, length)
-	if st == nil || err != nil {
-		h.credit(f.length)
-	} else {
-		h.credit(f.length - length)
-		st.creditRead(f.length - length)
+	h.credit()
+	if st != nil && err == nil {
+		st.credit(f.length - length)
 	}
 	h.mu.Unlock()
 	if st == nil || err != nil {
@@ -63,7 +61,7 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	if st.remoteDone {
 		return nil, streamFault(f.stream, codeStreamClosed, "data after the end")
 	}
-	if st.received += f.length; st.received > streamWindow {
+	if st.received += f.length; st.received > st.allowed {
 		return nil, streamFault(f.stream, codeFlowControl, "more data than the window")
 	}
 	st.got += int64(length)

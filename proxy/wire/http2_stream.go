@@ -23,7 +23,8 @@ type http2Stream struct {
 	in         http2Input
 	length     int64       // of the body, as announced; -1 if it was not
 	got        int64       // of the body, so far
-	received   int         // bytes that came and were not read yet
+	allowed    int         // the window that we give
+	received   int         // bytes of it that came and are not given back
 	unacked    int         // bytes that were read, and are to be given back
 	remoteDone bool        // the client has sent all
 	into       http.Header // where the handler looks for trailers
@@ -46,7 +47,7 @@ type http2Stream struct {
 }
 
 func newHTTP2Stream(h *http2Conn, id uint32) *http2Stream {
-	st := &http2Stream{h: h, id: id, length: -1, window: h.initial}
+	st := &http2Stream{h: h, id: id, length: -1, allowed: streamWindow, window: h.initial}
 	st.cond.L = &h.mu
 	st.ctx.values = h.c.ctx
 	return st
@@ -143,6 +144,7 @@ func (st *http2Stream) linger() {
 		defer st.h.mu.Unlock()
 		st.abort(codeNone)
 	})
+	st.credit(st.received - st.unacked)
 }
 
 // abort resets the stream.
@@ -173,43 +175,36 @@ func (st *http2Stream) fail(err error) {
 // drop gives up what came and was not read.
 func (st *http2Stream) drop() {
 	st.closed = true
-	st.h.credit(st.in.left())
 	st.in.free()
 }
 
 // accept takes bytes of the body.
 func (st *http2Stream) accept(b []byte) {
-	if st.closed || st.err != nil {
-		st.h.credit(len(b)) // and not the stream's window: no more is wanted
-		if st.rest != nil && st.got > maxDrain {
-			st.abort(codeNone)
-		}
-		return
+	switch {
+	case !st.closed && st.err == nil:
+		st.in.add(b)
+		st.cond.Broadcast()
+	case st.rest == nil: // linger gives it back, if more is wanted
+	case st.got > maxDrain:
+		st.abort(codeNone)
+	default:
+		st.credit(len(b))
 	}
-	st.in.add(b)
-	st.cond.Broadcast()
 }
 
-// creditRead gives n bytes back to the stream's window. While bodies that are read
-// slowly take up much of the connection's, each of them is left with a narrow one, so
-// that other streams find room.
-func (st *http2Stream) creditRead(n int) {
+// credit gives n bytes back to the stream's window, which grows where it is read.
+func (st *http2Stream) credit(n int) {
 	h := st.h
-	st.received -= n
-	if st.remoteDone || st.err != nil || h.dead {
+	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || h.dead {
 		return
 	}
-	st.unacked += n
-	give, piece := st.unacked, streamWindow/4
-	if h.received > connWindow/2 {
-		left := streamWindow - st.received - st.unacked
-		give, piece = min(give, narrowWindow-left), narrowWindow/4
-	}
-	if give >= piece {
-		h.out = appendWindowUpdate(h.output(), st.id, give)
-		st.unacked -= give
-		h.wake()
-	}
+	grown := max(0, min(st.allowed, grownWindow-st.allowed, largeWindows-h.grown))
+	st.allowed += grown
+	h.grown += grown
+	h.out = appendWindowUpdate(h.output(), st.id, st.unacked+grown)
+	st.received -= st.unacked
+	st.unacked = 0
+	h.wake()
 }
 
 // endRemote notes that the client has sent all.
@@ -251,7 +246,6 @@ func (st *http2Stream) trailers(b *headBlock) error {
 
 // read waits for bytes of the client's, up to wait if that is above 0.
 func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
-	h := st.h
 	timed := false
 	for st.in.left() == 0 {
 		switch {
@@ -273,8 +267,7 @@ func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 		st.cond.Wait()
 	}
 	n = st.in.read(p)
-	h.credit(n)
-	st.creditRead(n)
+	st.credit(n)
 	if st.in.left() == 0 && st.remoteDone {
 		st.deliver()
 		return n, io.EOF

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -153,51 +154,56 @@ func TestHTTP2FieldWithoutAName(t *testing.T) {
 	}
 }
 
-// TestHTTP2SlowBodiesLeaveRoom: what is read of bodies that take up all of the
-// connection's window is soon there for others, and not for the same bodies again.
-func TestHTTP2SlowBodiesLeaveRoom(t *testing.T) {
-	read, done := make(chan int), make(chan bool)
+// TestHTTP2UnreadBodiesLeaveRoom: however many bodies nobody reads, another is taken,
+// and its window grows while it is read.
+func TestHTTP2UnreadBodiesLeaveRoom(t *testing.T) {
+	const unread = 2 * connWindow / streamWindow
 	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/read":
-			for n := range read {
-				io.ReadFull(r.Body, make([]byte, n))
-				done <- true
-			}
-		case "/left":
+		if r.URL.Path == "/left" {
 			<-r.Context().Done()
+			return
 		}
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
 	}, nil)
 	c := dialHTTP2(t, addr)
 	defer c.Close()
-	defer close(read)
 	c.Head(1, true, plainGet...)
 	c.Headers(1) // and with it the window
-	path := ":path: /read"
-	for stream := uint32(3); stream < 3+2*connWindow/streamWindow; stream += 2 {
-		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: a.example", path)
-		path = ":path: /left"
-		for range streamWindow / ownMaxFrame {
-			c.WriteData(stream, false, make([]byte, ownMaxFrame))
-		}
-	}
-	widened := make(map[uint32]uint32)
-	for _, part := range []int{ownMaxFrame, streamWindow - ownMaxFrame} {
-		read <- part
-		<-done
-		c.WritePing(false, [8]byte{1})
-		c.Until(func(f http2.Frame) bool {
-			if w, ok := f.(*http2.WindowUpdateFrame); ok {
-				widened[min(w.StreamID, 1)] += w.Increment
+	left, largest := connWindow, uint32(0)
+	room := map[uint32]int{}
+	send := func(stream uint32, n int) {
+		for n > 0 {
+			piece := min(n, ownMaxFrame)
+			for left < piece || room[stream] < piece {
+				w := c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.WindowUpdateFrame); return ok }).(*http2.WindowUpdateFrame)
+				if w.StreamID == 0 {
+					left += int(w.Increment)
+				} else {
+					room[w.StreamID] += int(w.Increment)
+					largest = max(largest, w.Increment)
+				}
 			}
-			_, ok := f.(*http2.PingFrame)
-			return ok
-		})
-		if widened[0] == 0 {
-			t.Errorf("after %d bytes the connection's window is as narrow", part)
+			c.WriteData(stream, false, make([]byte, piece))
+			n, left, room[stream] = n-piece, left-piece, room[stream]-piece
 		}
 	}
-	if widened[0] != streamWindow || widened[1] != narrowWindow {
-		t.Errorf("the connection's window was widened by %d, the streams' by %d", widened[0], widened[1])
+	open := func(stream uint32, path string) {
+		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: "+path)
+		room[stream] = streamWindow
+	}
+	stream := uint32(3)
+	for ; stream < 3+2*unread; stream += 2 {
+		open(stream, "/left")
+		send(stream, streamWindow)
+	}
+	open(stream, "/read")
+	send(stream, 4*grownWindow)
+	c.WriteData(stream, true, nil)
+	if got, want := c.Data(stream), fmt.Sprint(4*grownWindow, error(nil)); got != want {
+		t.Errorf("the handler read %s, want %s", got, want)
+	}
+	if largest < grownWindow/2 {
+		t.Errorf("the window of a body that is read grows by %d bytes at the most", largest)
 	}
 }
