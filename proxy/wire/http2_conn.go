@@ -31,7 +31,9 @@ const (
 	maxHeads     = 2 * maxOutput // before heads wait
 	maxUnsent    = 256 << 10     // before the client is cut
 	maxContinued = 48            // CONTINUATION frames of one head
-	calmUnsaid   = 50            // frames to no purpose before [Server.Disturbed] is asked
+	goingTime    = time.Second   // for the client to say that it knows that we are going away
+	goingSoon    = 50 * time.Millisecond
+	calmUnsaid   = 50 // frames to no purpose before [Server.Disturbed] is asked
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -79,7 +81,9 @@ type http2Conn struct {
 
 	// The end.
 	idle     *time.Timer // begins it when nothing was asked for long
-	going    bool        // GOAWAY was sent
+	leaving  *time.Timer // runs goAway; nil until the client is told
+	known    bool        // the client has said that it knows
+	going    bool        // GOAWAY was sent, and no stream begins any more
 	quitting bool        // and all streams have ended
 	dead     bool        // nothing more is sent
 }
@@ -176,8 +180,10 @@ func (h *http2Conn) end(err error) {
 	}
 	h.dead = true
 	h.idle.Stop()
-	if h.late != nil {
-		h.late.Stop()
+	for _, timer := range []*time.Timer{h.late, h.leaving} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	for _, st := range h.streams {
 		st.fail(errClientGone)
@@ -199,18 +205,41 @@ func (h *http2Conn) end(err error) {
 	h.handlers.Wait()
 }
 
-// shutdown lets the streams finish and takes no more of them.
+// shutdown lets the streams finish and takes no more of them, but those that the
+// client begins before it knows (RFC 9113 §6.8): it can send none of them again whose
+// body is gone.
 func (h *http2Conn) shutdown() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.goAway()
+	h.leave()
 }
 
+// leave says that we are going away, and goes when the client has read it, and sent
+// what it had begun by then: its threads may send in another order.
+func (h *http2Conn) leave() {
+	if h.leaving != nil || h.going || h.dead {
+		return
+	}
+	h.idle.Stop()
+	h.leaving = time.AfterFunc(goingTime, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.goAway()
+	})
+	h.out = appendGoAway(h.output(), maxStream, codeNone)
+	h.out = append(appendFrameHead(h.out, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+	h.wake()
+}
+
+// goAway takes no more streams from now on.
 func (h *http2Conn) goAway() {
 	if h.going || h.dead {
 		return
 	}
 	h.going = true
+	if h.leaving != nil {
+		h.leaving.Stop()
+	}
 	h.out = appendGoAway(h.output(), h.last, codeNone)
 	h.wake()
 	h.rest()
@@ -223,7 +252,7 @@ func (h *http2Conn) rest() {
 	case h.going:
 		h.quitting = true
 		h.c.accepted.SetReadDeadline(longAgo)
-	case h.times.KeepAlive > 0:
+	case h.leaving == nil && h.times.KeepAlive > 0:
 		h.idle.Reset(h.times.KeepAlive)
 	}
 }
@@ -233,7 +262,7 @@ func (h *http2Conn) idled() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.streams)+h.running == 0 {
-		h.goAway()
+		h.leave()
 	}
 }
 

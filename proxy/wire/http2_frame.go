@@ -66,6 +66,7 @@ const (
 	frameHeaderLen = 9
 	ownMaxFrame    = 16 << 10  // what we take; the least there is, and enough
 	maxWindow      = 1<<31 - 1 // RFC 9113 §6.9.1
+	maxStream      = 1<<31 - 1
 	firstWindow    = 64<<10 - 1
 	maxSettings    = 100 // in a frame: each may be about the windows of all streams (CVE-2020-11080)
 )

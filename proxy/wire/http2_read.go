@@ -216,7 +216,12 @@ func (h *http2Conn) ping(f frameHead) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if f.has(flagAck) { // we asked nothing
+	if f.has(flagAck) {
+		if h.leaving != nil && !h.known { // all that we ask
+			h.known = true
+			h.leaving.Reset(goingSoon)
+			return nil
+		}
 		return h.disturb()
 	}
 	if err := h.answered(pingCosts); err != nil {

@@ -679,6 +679,39 @@ func TestHTTP2GoAwayCrossesARequest(t *testing.T) {
 	}
 }
 
+// TestHTTP2GoesAwayInTwoSteps: what the client begins before it knows is answered
+// (RFC 9113 §6.8): it may be unable to send that again.
+func TestHTTP2GoesAwayInTwoSteps(t *testing.T) {
+	var server *Server
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }, func(s *Server) { server = s })
+	c := dialHTTP2(t, addr)
+	post := func(stream uint32) {
+		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+		c.WriteData(stream, true, []byte("whole"))
+	}
+	post(1)
+	c.Data(1)
+	done := make(chan error, 1)
+	go func() { done <- server.Shutdown(context.Background()) }()
+	last := func() uint32 {
+		return c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.GoAwayFrame); return ok }).(*http2.GoAwayFrame).LastStreamID
+	}
+	if got := last(); got != maxStream {
+		t.Errorf("at first, streams up to %d are taken", got)
+	}
+	post(3)
+	if got := c.Data(3); got != "whole" {
+		t.Errorf("a request that crosses GOAWAY got %q", got)
+	}
+	c.WritePing(true, [8]byte{})
+	if got := last(); got != 3 {
+		t.Errorf("at last, streams up to %d are taken", got)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
 // TestHTTP2Tunnel: a CONNECT stream is a connection with two halves.
 func TestHTTP2Tunnel(t *testing.T) {
 	ended := make(chan error, 1)

@@ -100,10 +100,17 @@ func (c *Client) SomeData(stream uint32) string {
 	return string(d.(*http2.DataFrame).Data())
 }
 
-// GoAway reads until the server announces that it takes no more streams.
+// GoAway reads until the server takes no more streams. It answers the PING by which
+// the server asks whether the client knows that this is to come.
 func (c *Client) GoAway() {
 	c.t.Helper()
-	c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.GoAwayFrame); return ok })
+	c.Until(func(f http2.Frame) bool {
+		if p, ok := f.(*http2.PingFrame); ok && !p.IsAck() {
+			c.WritePing(true, p.Data)
+		}
+		g, ok := f.(*http2.GoAwayFrame)
+		return ok && g.LastStreamID < 1<<31-1
+	})
 }
 
 // Outcome is how a stream, or the connection, ends for the client: a status,
