@@ -66,7 +66,7 @@ func (b *headBlock) add(f hpack.HeaderField) {
 	case connectionFields[key]:
 		b.malformed("field of the connection")
 		return
-	case key == "Te" && f.Value != "trailers":
+	case key == "Te" && !strings.EqualFold(f.Value, "trailers"): // the words of RFC 9110 §10.1.4 have no case
 		b.malformed("Te other than trailers")
 		return
 	}
@@ -210,13 +210,26 @@ func (b *headBlock) host() error {
 		return malformed("second Host")
 	case b.authority == "" && len(values) == 1:
 		b.authority = values[0]
-	case len(values) == 1 && !strings.EqualFold(values[0], b.authority):
+	case len(values) == 1 && !strings.EqualFold(b.withoutPort(values[0]), b.withoutPort(b.authority)):
 		return malformed("Host of another authority")
 	}
 	if host, _, ok := splitAuthority(b.authority); !ok || host == "" {
 		return malformed("invalid authority")
 	}
 	return nil
+}
+
+// withoutPort returns an authority without a port that the scheme makes needless, as
+// both are to be compared (RFC 9113 §8.3.1, RFC 3986 §6.2.3).
+func (b *headBlock) withoutPort(authority string) string {
+	authority = strings.TrimSuffix(authority, ":")
+	switch strings.ToLower(b.scheme) {
+	case "http":
+		return strings.TrimSuffix(authority, ":80")
+	case "https":
+		return strings.TrimSuffix(authority, ":443")
+	}
+	return authority
 }
 
 // framing reads what the head says of the body.

@@ -37,3 +37,48 @@ func TestHTTP2CrumbsCostWhatTheyHold(t *testing.T) {
 		t.Errorf("%d bytes were allocated for 40 KiB", n)
 	}
 }
+
+// TestHTTP2HostMayNameTheDefaultPort: Host and :authority are compared as the scheme
+// has them mean the same (RFC 9113 §8.3.1).
+func TestHTTP2HostMayNameTheDefaultPort(t *testing.T) {
+	limits := Limits{}.withDefaults()
+	for _, c := range []struct {
+		scheme, authority, host string
+		same                    bool
+	}{
+		{"https", "a.example", "a.example:443", true},
+		{"https", "A.example:443", "a.example", true},
+		{"http", "a.example", "a.example:80", true},
+		{"http", "a.example:", "a.example", true},
+		{"https", "[2001:db8::1]", "[2001:db8::1]:443", true},
+		{"http", "a.example", "a.example:443", false},
+		{"https", "a.example", "a.example:80", false},
+		{"https", "a.example:444", "a.example", false},
+		{"https", "a.example", "b.example:443", false},
+	} {
+		var b headBlock
+		b.reset(frameHead{stream: 1, flags: flagEndStream}, &limits)
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", c.scheme}, {":authority", c.authority}, {":path", "/"}, {"host", c.host}} {
+			b.add(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		r, err := b.request(t.Context())
+		if same := err == nil; same != c.same || same && r.Host != c.authority {
+			t.Errorf("%s, :authority %s, Host %s: %v, for %s", c.scheme, c.authority, c.host, err, r.Host)
+		}
+	}
+}
+
+// TestHTTP2TrailersInAnyCase: the one thing that TE may say is a word without case.
+func TestHTTP2TrailersInAnyCase(t *testing.T) {
+	limits := Limits{}.withDefaults()
+	for value, ok := range map[string]bool{"trailers": true, "Trailers": true, "trailers, deflate": false, "deflate": false, "": false} {
+		var b headBlock
+		b.reset(frameHead{stream: 1, flags: flagEndStream}, &limits)
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "a.example"}, {":path", "/"}, {"te", value}} {
+			b.add(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		if _, err := b.request(t.Context()); ok != (err == nil) {
+			t.Errorf("TE %q: %v", value, err)
+		}
+	}
+}
