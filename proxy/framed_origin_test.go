@@ -97,11 +97,11 @@ func (s *framedStream) push() {
 	s.WritePushPromise(http2.PushPromiseParam{StreamID: s.id, PromiseID: 2, EndHeaders: true})
 }
 
-// goAway says that no request after last was looked at, and closes.
-func (s *framedStream) goAway(last uint32) {
+// goAway says that no request after last was looked at, and why, and closes.
+func (s *framedStream) goAway(last uint32, why http2.ErrCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.WriteGoAway(last, http2.ErrCodeNo, nil)
+	s.WriteGoAway(last, why, nil)
 	s.conn.Close()
 }
 

@@ -223,7 +223,7 @@ func TestHTTP2PathsKeepTheirBytes(t *testing.T) {
 func TestRefusedStreamsAreSentAgain(t *testing.T) {
 	for name, refuse := range map[string]func(*framedStream){
 		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
-		"GOAWAY":         func(s *framedStream) { s.goAway(0) },
+		"GOAWAY":         func(s *framedStream) { s.goAway(0, http2.ErrCodeNo) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var count atomic.Int32
@@ -305,7 +305,7 @@ func TestLostConnectionIsNoFaultOfWhoComesNext(t *testing.T) {
 func TestUploadsAreSentAgain(t *testing.T) {
 	for name, refuse := range map[string]func(*framedStream){
 		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
-		"GOAWAY":         func(s *framedStream) { s.goAway(0) },
+		"GOAWAY":         func(s *framedStream) { s.goAway(0, http2.ErrCodeNo) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var count atomic.Int32
@@ -427,6 +427,15 @@ func TestTrailersBesideALength(t *testing.T) {
 // TestHTTP11Required: an origin may want a request in HTTP/1.1 (RFC 9113 §7),
 // as some do whose users sign in by the connection.
 func TestHTTP11Required(t *testing.T) {
+	t.Run("a stream", func(t *testing.T) {
+		wantsHTTP11(t, func(s *framedStream) { s.reset(http2.ErrCodeHTTP11Required) })
+	})
+	t.Run("the connection", func(t *testing.T) {
+		wantsHTTP11(t, func(s *framedStream) { s.goAway(0, http2.ErrCodeHTTP11Required) })
+	})
+}
+
+func wantsHTTP11(t *testing.T, refuse func(*framedStream)) {
 	leaf, err := originAuthority().Leaf("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
@@ -447,7 +456,7 @@ func TestHTTP11Required(t *testing.T) {
 				tc := conn.(*tls.Conn)
 				defer tc.Close()
 				if tc.Handshake() == nil && tc.ConnectionState().NegotiatedProtocol == "h2" {
-					framed.serve(tc, func(s *framedStream) { s.reset(http2.ErrCodeHTTP11Required) })
+					framed.serve(tc, refuse)
 					return
 				}
 				if n, _ := tc.Read(make([]byte, 4<<10)); n > 0 {
@@ -474,7 +483,7 @@ func TestHTTP11Required(t *testing.T) {
 func TestEndedConnectionsAreForgotten(t *testing.T) {
 	o := serveFramed(t, func(s *framedStream) {
 		s.head(true, ":status: 204")
-		s.goAway(s.id)
+		s.goAway(s.id, http2.ErrCodeNo)
 	})
 	s := newSecureOrigins(&wire.Transport{
 		Dial: new(net.Dialer).DialContext,

@@ -179,7 +179,7 @@ func (c *HTTP2Conn) control(f frameHead, b []byte) error {
 		}
 		return c.answer(append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing, flags: flagAck}), b...))
 	case frameGoAway:
-		c.goAway(value &^ (1 << 31))
+		c.goAway(value&^(1<<31), http2Code(binary.BigEndian.Uint32(b[4:])))
 	case frameReset:
 		st := c.streams[f.stream]
 		if st == nil {
@@ -203,11 +203,15 @@ func (c *HTTP2Conn) answer(out []byte) error {
 }
 
 // goAway ends the streams after last, of which the origin took no notice.
-func (c *HTTP2Conn) goAway(last uint32) {
+func (c *HTTP2Conn) goAway(last uint32, code http2Code) {
 	c.going = true
+	unheard := ErrNotProcessed
+	if code == codeHTTP11Required {
+		unheard = ErrWantsHTTP1
+	}
 	for id, st := range c.streams {
 		if id > last {
-			st.fail(ErrNotProcessed)
+			st.fail(unheard)
 			c.forget(st)
 		}
 	}
