@@ -34,6 +34,10 @@ type personaFile struct {
 	// although the Fetch standard asks for none.
 	OwnOrigin []string `json:"ownOrigin"`
 
+	// HTTP2 is what the browser's HTTP/2 connections begin with; without, they begin
+	// as guise's own do.
+	HTTP2 HTTP2 `json:"http2"`
+
 	// Order lists the fields of HTTP/1.1 requests, by kind and in the
 	// browser's case. "*" stands for those that scripts add.
 	Order []struct {
@@ -51,6 +55,15 @@ type personaField struct {
 	Scheme string   `json:"scheme"` // "" means both
 	Range  bool     `json:"range"`  // only with requests for a range
 	HTTP2  bool     `json:"http2"`  // only over HTTP/2, and only where the request has none
+}
+
+// An HTTP2 is what tells one browser's HTTP/2 from another's before any field does
+// (Akamai, "Passive Fingerprinting of HTTP/2 Clients", 2017).
+type HTTP2 struct {
+	Settings  [][2]uint32 `json:"settings"`  // numbers and values, in the browser's order
+	Window    uint32      `json:"window"`    // by which it widens the connection's
+	Weight    int         `json:"weight"`    // of each stream, that of a document (RFC 7540 §5.3.2); 0 for none
+	Exclusive bool        `json:"exclusive"` // it has a weight, and depends on no stream exclusively
 }
 
 // personaOnly are the fields that no client's value of ever passes: those that
@@ -81,6 +94,7 @@ type persona struct {
 	sheets   [kindCount]sheets
 	orders   [kindCount]fieldOrder
 	identity bool // false for the persona that changes nothing
+	http2    HTTP2
 
 	fetchMetadata [kindCount]bool // which kinds carry Sec-Fetch fields
 	storageAccess bool
@@ -122,7 +136,7 @@ func loadPersona(name, language string) (*persona, error) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("persona %s: %w", name, err)
 	}
-	p := &persona{identity: len(file.Fields) > 0}
+	p := &persona{identity: len(file.Fields) > 0, http2: file.HTTP2}
 	for k := range kinds {
 		for _, order := range file.Order {
 			if slices.Contains(order.Kinds, kinds[k].name) {

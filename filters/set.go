@@ -205,6 +205,10 @@ func (s *Set) FieldOrder(m *Message) []string {
 	return s.persona.orders[m.Visit.Kind.on(m.Request.URL.Scheme)].of(m.Request.Header)
 }
 
+// HTTP2 returns what the persona's HTTP/2 connections begin with. The caller must not
+// change it.
+func (s *Set) HTTP2() HTTP2 { return s.persona.http2 }
+
 func apply(list []Filter, m *Message, log []Change) []Change {
 	for _, f := range list {
 		log = f.Apply(m, log)

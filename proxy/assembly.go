@@ -66,7 +66,9 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		a.upgrades = a.newTransport(egress.Plain)
 		a.upgrades.DialHop, a.upgrades.HopAuthorization = nil, ""
 	}
-	a.secure = newSecureOrigins(a.newTransport(egress.Connect))
+	secure := a.newTransport(egress.Connect)
+	secure.HTTP2Start = wire.HTTP2Start(a.filters.HTTP2())
+	a.secure = newSecureOrigins(secure)
 	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {
 		a.nesting = newNesting()

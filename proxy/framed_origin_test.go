@@ -21,6 +21,8 @@ type framedOrigin struct {
 	mu       sync.Mutex
 	heads    []string // of the requests, a field a line in the order they came
 	settings []http2.Setting
+	widened  uint32 // the connection's window, before the first request
+	priority http2.PriorityParam
 }
 
 // A framedStream is one request to a framedOrigin.
@@ -171,6 +173,12 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 				o.mu.Unlock()
 				framer.WriteSettingsAck()
 			}
+		case *http2.WindowUpdateFrame:
+			o.mu.Lock()
+			if f.StreamID == 0 && len(o.heads) == 0 {
+				o.widened += f.Increment
+			}
+			o.mu.Unlock()
 		case *http2.PingFrame:
 			if !f.IsAck() {
 				framer.WritePing(true, f.Data)
@@ -198,6 +206,7 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 			}
 			o.mu.Lock()
 			o.heads = append(o.heads, head.String())
+			o.priority = f.Priority
 			o.mu.Unlock()
 			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder, make(chan string, 1<<10), make(chan string, 1)}
 			coming[s.id] = s

@@ -1,8 +1,12 @@
 package proxy
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+
+	"golang.org/x/net/http2"
 
 	"guise/proxy/inspect"
 )
@@ -54,5 +58,34 @@ func TestPersonaOverHTTP2(t *testing.T) {
 				t.Errorf("%s, %s, %s, TE %q: %s with TE %q, Priority %q", c.persona, c.protocol, c.dest, own, got.Proto, h["Te"], h["Priority"])
 			}
 		}
+	}
+}
+
+// TestPersonaBeginsHTTP2: what an origin sees before the first field, in the form of
+// Akamai's fingerprint, is the persona's browser too.
+func TestPersonaBeginsHTTP2(t *testing.T) {
+	for persona, want := range map[string]struct {
+		start    string
+		priority http2.PriorityParam
+	}{
+		"firefox": {"1:65536;2:0;4:131072;5:16384|12517377", http2.PriorityParam{Weight: 41}},
+		"chrome":  {"1:65536;2:0;4:6291456;6:262144|15663105", http2.PriorityParam{Weight: 255, Exclusive: true}},
+	} {
+		o, client := insideFramed(t, func(s *framedStream) { s.head(true, ":status: 204") }, func(o *Options) { o.Filters.Persona = persona })
+		if _, _, err := read(client, "https://"+o.address+"/"); err != nil {
+			t.Fatal(err)
+		}
+		o.mu.Lock()
+		var got []string
+		for _, s := range o.settings {
+			got = append(got, fmt.Sprintf("%d:%d", s.ID, s.Val))
+		}
+		if start := fmt.Sprintf("%s|%d", strings.Join(got, ";"), o.widened); start != want.start {
+			t.Errorf("%s: a connection begins with %s", persona, start)
+		}
+		if o.priority != want.priority {
+			t.Errorf("%s: a stream has the priority %+v", persona, o.priority)
+		}
+		o.mu.Unlock()
 	}
 }

@@ -150,13 +150,10 @@ func appendWindowUpdate(b []byte, stream uint32, n int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(n))
 }
 
-// appendBlock appends a HEADERS frame with block, or its beginning and as many
-// CONTINUATION frames as it takes.
-func appendBlock(b []byte, stream uint32, block []byte, end bool) []byte {
-	f := frameHead{kind: frameHeaders, stream: stream}
-	if end {
-		f.flags = flagEndStream
-	}
+// appendBlock appends a HEADERS frame with flags and block, or its beginning and as
+// many CONTINUATION frames as it takes.
+func appendBlock(b []byte, stream uint32, block []byte, flags uint8) []byte {
+	f := frameHead{kind: frameHeaders, flags: flags, stream: stream}
 	for {
 		f.length = min(len(block), ownMaxFrame)
 		if f.length == len(block) {

@@ -311,7 +311,11 @@ func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name
 			Sensitive: name == "Set-Cookie", // RFC 7541 §7.1.3
 		})
 	})
-	h.out = appendBlock(h.output(), stream, h.encoded.Bytes(), end)
+	var flags uint8
+	if end {
+		flags = flagEndStream
+	}
+	h.out = appendBlock(h.output(), stream, h.encoded.Bytes(), flags)
 	if h.encoded.Cap() > 4*smallBuffer {
 		h.encoded.Reset()
 		h.encoded = bytes.Buffer{}

@@ -62,6 +62,10 @@ type Transport struct {
 
 	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
 
+	// HTTP2Start is what the connections of [Transport.HTTP2] begin with. It tells one
+	// client from another, as the order of fields does. The zero value is our own.
+	HTTP2Start HTTP2Start
+
 	// Panicked, unless nil, is told of a panic beside a round trip, such as in
 	// the Read of a request's body. It ends that request, or the connection
 	// that it was about.

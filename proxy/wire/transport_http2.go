@@ -17,17 +17,17 @@ import (
 // What an HTTP/2 connection to an origin may hold or cause, in bytes unless it
 // says otherwise.
 //
-// A stream's window begins small, and grows while somebody reads. What the windows
-// of all streams come to is HTTP2Conn.lent: beyond originLarge no window grows any
-// more, so that there is room for further streams to begin; beyond originUnread
-// none begins. The connection's own window bounds nothing: all that comes is given
-// back to it at once, so that a stream that nobody reads does not stop the others.
+// A stream's window begins small, unless HTTP2Start says otherwise, and grows while
+// somebody reads, as long as all have not grown by originLarge together. The
+// connection's own window bounds nothing: all that comes is given back to it at once, so
+// that a stream that nobody reads does not stop the others. Only beyond originUnread,
+// of all that nobody has read, it is given back as it is read, and no stream begins.
 const (
-	originWindow     = 128 << 10 // of a new stream
-	originGrown      = 1 << 20   // of one that is read, at most
-	originLarge      = 16 << 20  // of all streams, before windows stop growing
-	originUnread     = 32 << 20  // of all streams, before no more begin
-	originConnWindow = 8 << 20
+	originWindow     = 128 << 10        // of a new stream, unless HTTP2Start says how much
+	originGrown      = 1 << 20          // of one that is read, at most
+	originLarge      = 16 << 20         // of all streams, by which windows grow
+	originUnread     = 32 << 20         // of all streams, before no more come or begin
+	originConnWindow = 8 << 20          // unless HTTP2Start says how much
 	originStreams    = 100              // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second // after which an origin is asked whether it is there
 	originPingTime   = 15 * time.Second // within which it has to answer
@@ -46,9 +46,10 @@ const (
 // Nothing of a request that may differ between two clients gets into the
 // compression's table, which all share (RFC 7541 §7.1).
 type HTTP2Conn struct {
-	t     *Transport
-	nc    secureConn
-	ended func()
+	t        *Transport
+	nc       secureConn
+	ended    func()
+	priority []byte // that each stream's head begins with
 
 	// The reading goroutine's.
 	br      *bufio.Reader
@@ -67,7 +68,11 @@ type HTTP2Conn struct {
 	crossing int    // frames that may still come on streams that we gave up, before the origin knows
 
 	// Flow control (RFC 9113 §5.2).
-	lent     int   // bytes that streams may send, or have sent and nobody has read
+	begin    int   // bytes of a new stream's window
+	whole    int   // bytes of the connection's
+	held     int   // bytes that came and nobody has read
+	withheld int   // bytes that are to be given back as others are read
+	grown    int   // bytes by which the windows of streams have grown
 	received int   // bytes that came and were not given back to the connection's window
 	unacked  int   // those of them that are to be given back
 	window   int64 // bytes that we may send
@@ -97,6 +102,50 @@ type HTTP2Conn struct {
 // once, with no lock held; it may be nil.
 func (t *Transport) HTTP2(tc *tls.Conn, ended func()) *HTTP2Conn { return t.startHTTP2(tc, ended) }
 
+// An HTTP2Start is what an HTTP/2 connection to an origin begins with, and each
+// stream on it.
+type HTTP2Start struct {
+	Settings  [][2]uint32 // numbers and values, in order
+	Window    uint32      // by which the connection's is widened
+	Weight    int         // of each stream (RFC 7540 §5.3.2); 0 for none
+	Exclusive bool        // it has a weight, and depends on no stream exclusively
+}
+
+// orOurs returns what begins a connection whose heads may have so many bytes.
+func (s HTTP2Start) orOurs(head int) HTTP2Start {
+	if len(s.Settings) == 0 {
+		s.Settings = [][2]uint32{
+			{uint32(settingEnablePush), 0},
+			{uint32(settingInitialWindow), originWindow},
+			{uint32(settingMaxHeaderList), uint32(head)},
+		}
+		s.Window = originConnWindow - firstWindow
+	}
+	return s
+}
+
+// value returns that of a setting, or otherwise if it is not set.
+func (s HTTP2Start) value(name uint16, otherwise int) int {
+	for _, set := range s.Settings {
+		if set[0] == uint32(name) {
+			return int(set[1])
+		}
+	}
+	return otherwise
+}
+
+// priority returns what says the priority of a stream in its head (RFC 7540 §6.2).
+func (s HTTP2Start) priority() []byte {
+	if s.Weight == 0 {
+		return nil
+	}
+	b := []byte{0, 0, 0, 0, byte(s.Weight - 1)}
+	if s.Exclusive {
+		b[0] = 1 << 7
+	}
+	return b
+}
+
 // A secureConn is what is used of a [tls.Conn].
 type secureConn interface {
 	net.Conn
@@ -106,8 +155,10 @@ type secureConn interface {
 
 func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	t.once.Do(t.init)
+	start := t.HTTP2Start.orOurs(t.Limits.Head)
 	c := &HTTP2Conn{
-		t: t, nc: tc, ended: ended,
+		t: t, nc: tc, ended: ended, priority: start.priority(),
+		begin: start.value(settingInitialWindow, firstWindow), whole: firstWindow + int(start.Window),
 		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*originStream),
 		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
@@ -117,19 +168,19 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	}
 	c.changed.L = &c.mu
 	c.encoder = hpack.NewEncoder(&c.encoded)
-	c.decoder = hpack.NewDecoder(headerTable, c.block.add)
+	c.decoder = hpack.NewDecoder(uint32(start.value(settingHeaderTableSize, headerTable)), c.block.add)
 	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
 	c.health = time.AfterFunc(t.HandshakeTimeout, c.listen)
 	c.idle = time.AfterFunc(t.IdleTimeout, c.Retire)
 	c.mu.Lock()
 	c.idle.Stop() // until the reserved stream is over
 	c.out = append(c.output(), http2Preface...)
-	c.out = appendSettings(c.out,
-		setting{settingEnablePush, 0},
-		setting{settingInitialWindow, originWindow},
-		setting{settingMaxHeaderList, uint32(t.Limits.Head)},
-	)
-	c.out = appendWindowUpdate(c.out, 0, originConnWindow-firstWindow)
+	settings := make([]setting, len(start.Settings))
+	for i, s := range start.Settings {
+		settings[i] = setting{uint16(s[0]), s[1]}
+	}
+	c.out = appendSettings(c.out, settings...)
+	c.out = appendWindowUpdate(c.out, 0, int(start.Window))
 	c.wake()
 	c.mu.Unlock()
 	go c.run()
@@ -162,7 +213,7 @@ func (c *HTTP2Conn) Reserve() bool {
 }
 
 func (c *HTTP2Conn) reserve() bool {
-	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*originWindow > originUnread {
+	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.held > originUnread {
 		return false
 	}
 	c.reserved++

@@ -140,8 +140,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 		c.rest()
 		return nil, ErrNotProcessed
 	}
-	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: originWindow}
-	c.lent += st.allowed
+	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: c.begin}
 	st.cond.L = &c.mu
 	c.next += 2
 	c.attend()
@@ -151,19 +150,28 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	if p.body != nil && expectsContinue(p.r.Header) {
 		st.proceed = awaited
 	}
-	c.sendHead(st, fields, p.body == nil)
+	c.sendHead(st, fields, p.body == nil, c.priority)
 	st.watch()
 	return st, nil
 }
 
-// sendHead appends a head. The field table that both sides keep makes their
-// order matter: they are encoded when they are appended.
-func (c *HTTP2Conn) sendHead(st *originStream, fields []hpack.HeaderField, end bool) {
+// sendHead appends a head, with the priority that it begins with, if any. The field table
+// that both sides keep makes the order of heads matter: they are encoded when they are
+// appended.
+func (c *HTTP2Conn) sendHead(st *originStream, fields []hpack.HeaderField, end bool, priority []byte) {
+	var flags uint8
+	if end {
+		flags |= flagEndStream
+	}
 	c.encoded.Reset()
+	if len(priority) > 0 {
+		flags |= flagPriority
+		c.encoded.Write(priority)
+	}
 	for _, f := range fields {
 		c.encoder.WriteField(f)
 	}
-	c.out = appendBlock(c.output(), st.id, c.encoded.Bytes(), end)
+	c.out = appendBlock(c.output(), st.id, c.encoded.Bytes(), flags)
 	c.wake()
 	if end {
 		st.endLocal()
@@ -305,7 +313,7 @@ func (st *originStream) finish(p *plan) {
 		}
 	}
 	if len(fields) > 0 {
-		st.c.sendHead(st, fields, true)
+		st.c.sendHead(st, fields, true, nil)
 		return
 	}
 	st.c.out = appendFrameHead(st.c.output(), frameHead{kind: frameData, flags: flagEndStream, stream: st.id})

@@ -210,7 +210,7 @@ func (c *HTTP2Conn) forget(st *originStream) {
 		return
 	}
 	delete(c.streams, st.id)
-	c.lent -= st.allowed - st.in.left()
+	c.grown -= st.allowed - c.begin
 	st.reading.lift()
 	st.writing.lift()
 	if st.unwatch != nil {
@@ -367,11 +367,18 @@ func (st *originStream) takes(f frameHead, length int) error {
 
 // accept takes bytes of the body.
 func (st *originStream) accept(b []byte) {
+	c := st.c
 	if st.closed || st.err != nil {
+		c.credit(len(b))
 		return
 	}
 	st.in.add(b)
 	st.cond.Broadcast()
+	if c.held += len(b); c.held > originUnread {
+		c.withheld += len(b)
+	} else {
+		c.credit(len(b))
+	}
 }
 
 // credit gives n bytes back to the stream's window, which grows where it is
@@ -381,20 +388,28 @@ func (st *originStream) credit(n int) {
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || c.err != nil {
 		return
 	}
-	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
+	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.grown))
 	st.allowed += grown
-	c.lent += grown
+	c.grown += grown
 	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)
 	st.received -= st.unacked
 	st.unacked = 0
 	c.wake()
 }
 
-// taken notes that n bytes are read, or given up. What a stream may send counts
-// until it is over, then what is left of it.
+// taken notes that n bytes are read, or given up.
 func (st *originStream) taken(n int) {
-	if c := st.c; c.streams[st.id] != st {
-		c.lent -= n
+	c := st.c
+	c.held -= n
+	switch {
+	case c.withheld == 0:
+	case c.held > originUnread:
+		n = min(n, c.withheld)
+		c.withheld -= n
+		c.credit(n)
+	default:
+		c.credit(c.withheld)
+		c.withheld = 0
 		c.changed.Broadcast()
 	}
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // openHTTP2 returns a connection to an origin that Go's own server is.
-func openHTTP2(t *testing.T, streams int, handle http.HandlerFunc) (*HTTP2Conn, string) {
+func openHTTP2(t *testing.T, streams int, handle http.HandlerFunc, edits ...func(*Transport)) (*HTTP2Conn, string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handle)
 	s.EnableHTTP2 = true
@@ -31,6 +31,9 @@ func openHTTP2(t *testing.T, streams int, handle http.HandlerFunc) (*HTTP2Conn, 
 	t.Cleanup(s.Close)
 	tr := newTransport(t, s.Listener.Addr().String())
 	tr.TLS = &tls.Config{InsecureSkipVerify: true}
+	for _, edit := range edits {
+		edit(tr)
+	}
 	tc, err := tr.Connect(t.Context(), s.Listener.Addr().String(), "h2")
 	if err != nil || tc == nil {
 		t.Fatal(tc, err)
@@ -193,6 +196,48 @@ func TestHTTP2GrownWindowsLeaveRoomForStreams(t *testing.T) {
 		defer large.Close()
 		if _, err := io.CopyN(io.Discard, large, originGrown/2); err != nil { // enough for all that it may grow to
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestHTTP2UnreadBodiesAreBounded: with windows as large as Chrome's, no more comes
+// than may be held, no stream begins beside that, and all come whole once they are read.
+func TestHTTP2UnreadBodiesAreBounded(t *testing.T) {
+	const window, whole = 6 << 20, 15 << 20
+	const unread = (originUnread+whole)/window + 2
+	release := make(chan bool)
+	c, url := openHTTP2(t, 100, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-release
+		for range window / originWindow {
+			w.Write(make([]byte, originWindow))
+		}
+	}, func(tr *Transport) {
+		tr.HTTP2Start = HTTP2Start{Settings: [][2]uint32{{uint32(settingInitialWindow), window}}, Window: whole - firstWindow}
+	})
+	var bodies [unread]io.ReadCloser
+	for i := range bodies {
+		bodies[i] = getHTTP2(t, c, url).Body
+		defer bodies[i].Close()
+	}
+	close(release)
+	held := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.held
+	}
+	for held() <= originUnread {
+		runtime.Gosched()
+	}
+	if c.Reserve() {
+		t.Errorf("a stream begins beside %d bytes that nobody reads", held())
+	}
+	for i, body := range bodies {
+		if n := held(); n > originUnread+whole {
+			t.Errorf("%d bytes are held", n)
+		}
+		if n, err := io.Copy(io.Discard, body); n != window || err != nil {
+			t.Errorf("body %d: %d bytes, %v", i, n, err)
 		}
 	}
 }
@@ -639,8 +684,8 @@ func FuzzHTTP2Origin(f *testing.F) {
 		<-over // until then its body, or an end that is due, may be on the way
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.lent != 0 || c.reserved != 0 || len(c.streams) != 0 {
-			t.Errorf("%d bytes, %d reserved and %d other streams are left", c.lent, c.reserved, len(c.streams))
+		if c.held != 0 || c.grown != 0 || c.reserved != 0 || len(c.streams) != 0 {
+			t.Errorf("%d bytes, windows grown by %d, %d reserved and %d other streams are left", c.held, c.grown, c.reserved, len(c.streams))
 		}
 	})
 }
