@@ -68,6 +68,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	}
 	secure := a.newTransport(egress.Connect)
 	secure.HTTP2Start = wire.HTTP2Start(a.filters.HTTP2())
+	secure.Issuers = newIssuers(a.plain, o.Inspection.Roots).above
 	a.secure = newSecureOrigins(secure)
 	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {

@@ -161,6 +161,8 @@ func certificateFault(err error) (failure, bool) {
 		f.title, f.detail = "Certificate of another site", "The site's certificate was issued for another name."
 	case is[x509.UnknownAuthorityError](err):
 		f.title, f.detail = "Certificate of an unknown issuer", "Nobody whom this machine trusts vouches for the site's certificate."
+	case errors.Is(err, errRevoked):
+		f.title, f.detail = "Certificate revoked", "The issuer of the site's certificate has revoked it."
 	case invalid.Reason == x509.Expired:
 		f.title, f.detail = "Certificate out of date", "The site's certificate has expired, or is not valid yet."
 	default:

@@ -148,6 +148,7 @@ func TestSlowHeadsInside(t *testing.T) {
 // behind one that browsers refuse too, and nothing is sent to the origin.
 func TestNeverAGreenLock(t *testing.T) {
 	stranger := newAuthority()
+	revoker, revoked := revokingAuthority(t)
 	for name, c := range map[string]struct {
 		host  string
 		says  string
@@ -156,11 +157,15 @@ func TestNeverAGreenLock(t *testing.T) {
 		"expired":           {"127.0.0.1", "expired", func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pastAuthority().Leaf("127.0.0.1") }},
 		"unknown issuer":    {"127.0.0.1", "vouches", func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return stranger.Leaf("127.0.0.1") }},
 		"another's":         {"127.0.0.1", "another name", func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return originAuthority().Leaf("other.example") }},
+		"revoked":           {"127.0.0.1", "has revoked it", revoked},
 		"another's, by SNI": {"localhost", "another name", func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return originAuthority().Leaf("127.0.0.1") }},
 	} {
 		for _, protocol := range []string{"http/1.1", "h2"} {
 			o := serveSecure(t, greet, func(config *tls.Config) { config.GetCertificate = c.using }, protocol)
-			proxy := serveProxy(t, inspecting(inspect.Auto))
+			proxy := serveProxy(t, func(o *Options) {
+				inspecting(inspect.Auto)(o)
+				o.Inspection.Roots.AddCert(revoker)
+			})
 			u := strings.Replace(o.URL, "127.0.0.1", c.host, 1)
 			if _, _, err := read(visitor(t, proxy, trusting(testAuthority()), true), u); err == nil {
 				t.Errorf("%s: the client is told that all is well", name)

@@ -82,6 +82,7 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 		RootCAs:            roots,
 		MinVersion:         tls.VersionTLS12,
 		ClientSessionCache: tls.NewLRUClientSessionCache(1024),
+		VerifyConnection:   notRevoked,
 		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if p, ok := request.Context().Value(asksKey{}).(*place); ok {
 				p.asks.Store(true)

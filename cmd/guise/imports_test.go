@@ -30,7 +30,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
 		project: []string{"guise/filters", "guise/cache", "guise/cache/ending", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks", "guise/proxy/calls"},
-		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress", "golang.org/x/net", "golang.org/x/sys"},
+		modules: []string{"github.com/elazarl/goproxy", "github.com/pires/go-proxyproto", "github.com/andybalholm/brotli", "github.com/klauspost/compress", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sys"},
 	},
 	"guise/proxy/wire/http2test": {modules: []string{"golang.org/x/net"}}, // for tests alone
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -42,6 +43,10 @@ type Transport struct {
 	// system's roots. Protocols and the name are set by the transport, and
 	// versions below 1.2 are not offered.
 	TLS *tls.Config
+
+	// Issuers, unless nil, is asked for certificates that an origin left out of its
+	// chain, which leads to no root. It need not verify them.
+	Issuers func(ctx context.Context, chain []*x509.Certificate) []*x509.Certificate
 
 	// DialHop, if not nil, opens a connection to an HTTP proxy that takes
 	// all requests for http URLs, in absolute-form. https is dialled with

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
@@ -37,6 +38,34 @@ func (t *Transport) Connect(ctx context.Context, address string, protocols ...st
 
 // dial opens a connection for k, with TLS if k asks for it.
 func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*originConn, error) {
+	c, err := t.connect(ctx, k)
+	if err != nil || !k.tls {
+		return c, err
+	}
+	err = t.handshake(ctx, c, protocols, nil)
+	if issuers := t.leftOut(ctx, err); len(issuers) > 0 {
+		if c, err = t.connect(ctx, k); err == nil {
+			err = t.handshake(ctx, c, protocols, issuers)
+		}
+	}
+	return c, err
+}
+
+// leftOut returns issuers that are missing from a chain of certificates for which a
+// handshake failed with err.
+func (t *Transport) leftOut(ctx context.Context, err error) []*x509.Certificate {
+	refused, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	if !ok || t.Issuers == nil || len(refused.UnverifiedCertificates) == 0 {
+		return nil
+	}
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](refused.Err); !unknown {
+		return nil
+	}
+	return t.Issuers(ctx, refused.UnverifiedCertificates)
+}
+
+// connect opens a connection for k as far as TLS.
+func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error) {
 	var nc net.Conn
 	var err error
 	switch {
@@ -60,19 +89,22 @@ func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*
 	if !k.tls {
 		c.probe = newProbe(nc, nil, nil)
 		c.rw, c.plain = quickest(nc)
-		return c, nil
 	}
-	return c, t.handshake(ctx, c, protocols)
+	return c, nil
 }
 
-// handshake sets up TLS on c, and closes c if that fails.
-func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []string) error {
+// handshake sets up TLS on c, and closes c if that fails. The origin's certificate
+// may be vouched for by way of issuers, beside those that it sends.
+func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []string, issuers []*x509.Certificate) error {
 	conf := t.tls.Clone()
 	if c.key.isolation != "" {
 		conf.ClientSessionCache = nil // a resumed session would tie it to others
 	}
 	conf.NextProtos = append(slices.Clip(protocols), conf.NextProtos...)
 	conf.ServerName = strings.TrimSuffix(c.key.host, ".")
+	if len(issuers) > 0 {
+		verifyBy(conf, issuers)
+	}
 	sock := &tlsSocket{Conn: c.nc}
 	sock.rw, _ = quickest(c.nc)
 	tc := tls.Client(sock, conf)
@@ -90,6 +122,27 @@ func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []st
 	c.sock, c.probe = sock, newProbe(c.nc, tc, sock)
 	c.nc, c.rw = tc, tc
 	return nil
+}
+
+// verifyBy has conf verify as it would by itself, and by way of issuers too.
+func verifyBy(conf *tls.Config, issuers []*x509.Certificate) {
+	host, roots, further := conf.ServerName, conf.RootCAs, conf.VerifyConnection
+	conf.ClientSessionCache = nil // a session would not say by which way
+	conf.InsecureSkipVerify = true
+	conf.VerifyConnection = func(state tls.ConnectionState) (err error) {
+		between := x509.NewCertPool()
+		for _, c := range slices.Concat(state.PeerCertificates[1:], issuers) {
+			between.AddCert(c)
+		}
+		state.VerifiedChains, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: between})
+		if err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		}
+		if further == nil {
+			return nil
+		}
+		return further(state)
+	}
 }
 
 // tlsConfig returns the configuration that all handshakes start from. Only

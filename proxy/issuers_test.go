@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"guise/proxy/inspect"
+)
+
+// A signer makes certificates that all have one key.
+type signer struct {
+	t   *testing.T
+	key *ecdsa.PrivateKey
+}
+
+func newSigner(t *testing.T) signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer{t, key}
+}
+
+// sign completes c by issuer, nil for c itself.
+func (s signer) sign(c, issuer *x509.Certificate) *x509.Certificate {
+	s.t.Helper()
+	c.SerialNumber = big.NewInt(time.Now().UnixNano())
+	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if issuer == nil {
+		issuer = c
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, issuer, s.key.Public(), s.key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return parsed
+}
+
+// issuer returns one called name.
+func (s signer) issuer(name string, by *x509.Certificate, at ...string) *x509.Certificate {
+	return s.sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, IssuingCertificateURL: at,
+	}, by)
+}
+
+// leaf returns a certificate for 127.0.0.1 and nothing else of its chain.
+func (s signer) leaf(by *x509.Certificate, at ...string) tls.Certificate {
+	c := s.sign(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IssuingCertificateURL: at}, by)
+	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: s.key}
+}
+
+// TestIssuersThatAnOriginLeavesOut are fetched where its certificate says, as browsers
+// do or need not, and count for no more than if the origin had sent them.
+func TestIssuersThatAnOriginLeavesOut(t *testing.T) {
+	s := newSigner(t)
+	var asked atomic.Int32
+	files := map[string][]byte{}
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if len(r.Header) > 0 {
+			t.Errorf("the issuer is told %v", r.Header)
+		}
+		w.Write(files[r.URL.Path]) // nothing where there is none
+	}))
+	t.Cleanup(at.Close)
+	root := s.issuer("root", nil)
+	high := s.issuer("high", root)
+	low := s.issuer("low", high, at.URL+"/high")
+	stray := s.issuer("stray", nil)
+	files["/low"], files["/stray"] = low.Raw, stray.Raw
+	files["/high"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: high.Raw})
+	files["/garbage"] = []byte("<html>")
+	for name, c := range map[string]struct {
+		host   string
+		leaf   tls.Certificate
+		ok     bool
+		fetch  int32
+		should string
+	}{
+		"two":            {"127.0.0.1", s.leaf(low, at.URL+"/low"), true, 2, ""},
+		"another name":   {"localhost", s.leaf(low, at.URL+"/low"), false, 0, "another name"},
+		"another issuer": {"127.0.0.1", s.leaf(low, at.URL+"/stray"), false, 1, "vouches"},
+		"no root":        {"127.0.0.1", s.leaf(stray, at.URL+"/stray"), false, 1, "vouches"},
+		"no certificate": {"127.0.0.1", s.leaf(low, at.URL+"/garbage"), false, 1, "vouches"},
+		"nothing there":  {"127.0.0.1", s.leaf(low, at.URL+"/nothing"), false, 1, "vouches"},
+		"nowhere":        {"127.0.0.1", s.leaf(low), false, 0, "vouches"},
+		"by TLS":         {"127.0.0.1", s.leaf(low, strings.Replace(at.URL, "http", "https", 1)+"/low"), false, 0, "vouches"},
+	} {
+		for _, protocol := range []string{"http/1.1", "h2"} {
+			o := serveSecure(t, greet, func(config *tls.Config) {
+				config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &c.leaf, nil }
+			}, protocol)
+			proxy := serveProxy(t, func(o *Options) {
+				inspecting(inspect.Auto)(o)
+				o.Inspection.Roots.AddCert(root)
+			})
+			asked.Store(0)
+			careless := visitor(t, proxy, nil, true)
+			careless.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+			for range 2 {
+				resp, body, err := read(careless, strings.Replace(o.URL, "127.0.0.1", c.host, 1), "Accept", "text/html")
+				switch {
+				case err != nil:
+					t.Errorf("%s: %v", name, err)
+				case c.ok && (resp.StatusCode != 200 || !strings.HasPrefix(body, "hello")),
+					!c.ok && (resp.StatusCode != 502 || !strings.Contains(body, c.should)):
+					t.Errorf("%s, %s: %s %.300q", name, protocol, resp.Status, body)
+				}
+			}
+			if got := asked.Load(); got != c.fetch {
+				t.Errorf("%s, %s: %d fetches, want %d", name, protocol, got, c.fetch)
+			}
+			if c.ok { // and the client gets to see a certificate that it trusts
+				if _, _, err := read(visitor(t, proxy, trusting(testAuthority()), true), o.URL); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else if len(o.saw()) > 0 {
+				t.Errorf("%s: the origin got a request", name)
+			}
+		}
+	}
+}
