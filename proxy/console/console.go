@@ -35,7 +35,7 @@ type State struct {
 // machine alone, and have s forget who sends them.
 func Handler(now func() State, s Store) http.Handler {
 	mux := http.NewServeMux()
-	purge := Purge(s)
+	purge := purging(s, show)
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
 		if !onThisMachine(r) {
 			http.NotFound(w, r)
@@ -87,11 +87,19 @@ func start(w http.ResponseWriter, r *http.Request, now State) {
 	own(w.Header(), "text/html; charset=utf-8")
 	w.Header().Set("Referrer-Policy", "same-origin") // under no-referrer a form's Origin is null
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	var purged, forgot string
+	switch r.URL.Query().Get("done") { // see show
+	case "purge":
+		purged = dropped
+	case "forget":
+		forgot = forgotten
+	}
 	if err := startPage.Execute(w, struct {
 		State
 		Scheme, Address, DataURL string
 		Purges                   bool
-	}{now, scheme(r), address(r), PACDataURL(address(r), r.TLS != nil), onThisMachine(r)}); err != nil {
+		Purged, Forgotten        string // what a form just did
+	}{now, scheme(r), address(r), PACDataURL(address(r), r.TLS != nil), onThisMachine(r), purged, forgot}); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 }

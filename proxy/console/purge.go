@@ -1,6 +1,7 @@
 package console
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,7 +21,33 @@ type Store interface {
 // Purge returns what answers the purge form, for whom it may be answered: a POST
 // whose field "what" is a URL or a host, or "*" for everything. No page of another
 // site can have a browser send it.
-func Purge(s Store) http.HandlerFunc {
+func Purge(s Store) http.HandlerFunc { return purging(s, tell) }
+
+// What the forms did, as whoever sent them is told.
+const (
+	dropped   = "Dropped from the cache, if it was there."
+	forgotten = "Forgotten. Clear the browser’s own data as well."
+)
+
+// tell says what was done.
+func tell(w http.ResponseWriter, _ *http.Request, done string) {
+	own(w.Header(), "text/plain; charset=utf-8")
+	io.WriteString(w, done+"\n")
+}
+
+// show does the same, and leads a browser back to the page with the form, which says
+// it: to send that again by mistake is out of reach there.
+func show(w http.ResponseWriter, r *http.Request, done string) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		tell(w, r, done)
+		return
+	}
+	own(w.Header(), "text/plain; charset=utf-8")
+	http.Redirect(w, r, "/?done="+r.URL.Path[1:]+"#"+r.URL.Path[1:], http.StatusSeeOther)
+}
+
+// purging answers the purge form, and says by answer what was done.
+func purging(s Store, answer func(w http.ResponseWriter, r *http.Request, done string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !byOwnPage(r) {
 			http.Error(w, "This form belongs to guise's own page.", http.StatusForbidden)
@@ -31,8 +58,7 @@ func Purge(s Store) http.HandlerFunc {
 			http.Error(w, "Name a URL such as http://example.com/page, a host, or * for everything.", http.StatusBadRequest)
 			return
 		}
-		own(w.Header(), "text/plain; charset=utf-8")
-		w.Write([]byte("Dropped from the cache, if it was there.\n"))
+		answer(w, r, dropped)
 	}
 }
 
@@ -47,8 +73,7 @@ func forget(now func() State, s Store) http.HandlerFunc {
 			http.Error(w, "This form belongs to guise's own page.", http.StatusForbidden)
 		default:
 			s.Forget(client.Addr().Unmap())
-			own(w.Header(), "text/plain; charset=utf-8")
-			w.Write([]byte("Forgotten. Clear the browser's own data as well.\n"))
+			show(w, r, forgotten)
 		}
 	}
 }

@@ -116,3 +116,36 @@ func TestForget(t *testing.T) {
 		}
 	}
 }
+
+// TestFormsLeadBackToTheirPage, in a browser; it says what was done. Nobody else's words
+// come to stand there.
+func TestFormsLeadBackToTheirPage(t *testing.T) {
+	h := Handler(func() State { return State{} }, &recorded{})
+	for path, want := range map[string]string{"/purge": dropped, "/forget": forgotten} {
+		r := httptest.NewRequest("POST", path, strings.NewReader("what=*"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Accept", "text/html,*/*;q=0.8")
+		r.Header.Set("Origin", "http://127.0.0.1:8118")
+		r.RemoteAddr, r.Host = "127.0.0.1:5", "127.0.0.1:8118"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		to := w.Header().Get("Location")
+		if w.Code != 303 || !strings.HasPrefix(to, "/?done=") {
+			t.Fatalf("%s: %d to %q", path, w.Code, to)
+		}
+		said := func(target string) bool {
+			target, _, _ = strings.Cut(target, "#") // as browsers do
+			r := httptest.NewRequest("GET", target, nil)
+			r.RemoteAddr, r.Host = "127.0.0.1:5", "127.0.0.1:8118"
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if strings.Contains(w.Body.String(), "words") {
+				t.Errorf("%s: the page holds what its URL says", target)
+			}
+			return strings.Contains(w.Body.String(), want)
+		}
+		if !said(to) || said("/") || said("/?done=words") {
+			t.Errorf("%s: said there %t, elsewhere %t", path, said(to), said("/"))
+		}
+	}
+}
