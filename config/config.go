@@ -80,6 +80,7 @@ type Destinations struct {
 	Tunnels      Tunnels     `key:"tunnels"`
 	Allow        []Place     `key:"allow"` // let through the private-network guard
 	Deny         []Place     `key:"deny"`
+	DenyLists    []string    `key:"deny_lists"` // files of hosts
 }
 
 // Headers says what becomes of request fields that no rule names.

@@ -61,6 +61,11 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	if a.egress, err = egress.New(o.Egress); err != nil {
 		return nil, err
 	}
+	for _, l := range a.egress.Lists() {
+		if l.Left > 0 {
+			o.Log.Warn("lines of destinations.deny_lists name no host, and are left out", "list", l.Path, "hosts", l.Hosts, "left", l.Left, "first", l.LeftAt)
+		}
+	}
 	a.plain = a.newTransport(egress.Plain)
 	if a.plain.DialHop != nil {
 		a.upgrades = a.newTransport(egress.Plain)

@@ -9,6 +9,7 @@ import (
 
 	"guise/config"
 	"guise/proxy"
+	"guise/proxy/egress"
 )
 
 func newCheckCommand(p *program) *cobra.Command {
@@ -57,6 +58,15 @@ func summary(c *config.Config) string {
 	}
 	if c.Inspection.Enabled {
 		parts = append(parts, fmt.Sprintf("inspection %s", c.Inspection.Default))
+	}
+	closed := 0
+	for _, path := range c.Destinations.DenyLists {
+		if l, err := egress.ReadList(path); err == nil { // else it was reported
+			closed += l.Hosts
+		}
+	}
+	if closed > 0 {
+		parts = append(parts, fmt.Sprintf("hosts in deny_lists: %d", closed))
 	}
 	if n := len(c.Upstream.Chain); n > 0 {
 		parts = append(parts, "one hop upstream")

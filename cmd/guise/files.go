@@ -5,6 +5,7 @@ import (
 
 	"guise/config"
 	"guise/filters"
+	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
 )
@@ -42,6 +43,11 @@ func checkFiles(c *config.Config, fail func(key string, err error)) {
 		_ = try("access.token_key", gate.Options{Authentication: gate.Token, TokenKey: a.TokenKey}) && try("access.revoked", o)
 	case config.AuthCertificate:
 		try("access.authorities", o)
+	}
+	for i, path := range c.Destinations.DenyLists {
+		if _, err := egress.ReadList(path); err != nil {
+			fail(fmt.Sprintf("destinations.deny_lists[%d]", i), err)
+		}
 	}
 	if c.Inspection.Enabled {
 		if _, err := inspect.Load(caFolder(c)); err != nil {

@@ -159,6 +159,7 @@ func egressOptions(c *config.Config) egress.Options {
 		Ports:           portRanges(c.Destinations.Ports),
 		ConnectPorts:    portRanges(c.Destinations.ConnectPorts),
 		CloseAbused:     c.Destinations.AbusedPorts == config.Closed,
+		DenyLists:       c.Destinations.DenyLists,
 	}
 	for _, hop := range c.Upstream.Chain {
 		o.Chain = append(o.Chain, &hop.URL)

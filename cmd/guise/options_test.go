@@ -42,6 +42,7 @@ var another = map[string]string{
 	"destinations.connect_ports": "8443",
 	"destinations.allow":         "10.0.0.1",
 	"destinations.deny":          "deny.example",
+	"destinations.deny_lists":    "ads.txt",
 	"headers.unknown":            "drop",
 	"cookies.default":            "block",
 	"identity.persona":           "chrome",

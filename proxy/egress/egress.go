@@ -37,6 +37,7 @@ type Options struct {
 	CloseAbused     bool                    // keep abusedPorts closed where they are within a range rather than named alone
 	Allow           []string                // networks, addresses, hosts or "*.host" that the guard lets through
 	Deny            []string                // the same, closed whatever Allow says
+	DenyLists       []string                // files of hosts that are closed as well, as [ReadList] reads them
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
 	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
 	Resolver        *net.Resolver           // nil asks the system's name servers
@@ -61,12 +62,14 @@ type Egress struct {
 	hop      *hop // nil: straight to the origin
 	timeout  time.Duration
 	resolver *net.Resolver
+	lists    []Listed
 	open     registry
 }
 
 // New returns an Egress for o. It fails on a source address that this
-// machine does not have, on a chain it cannot speak to, and on an entry of
-// Allow or Deny that is neither a network nor a host.
+// machine does not have, on a chain it cannot speak to, on an entry of
+// Allow or Deny that is neither a network nor a host, and on a list that cannot
+// be read.
 func New(o Options) (*Egress, error) {
 	e := &Egress{
 		ports:    [2]openPorts{Plain: {ranges: o.Ports}, Connect: {ranges: o.ConnectPorts}},
@@ -95,6 +98,15 @@ func New(o Options) (*Egress, error) {
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err
 	}
+	for _, path := range o.DenyLists {
+		l, err := ReadList(path)
+		if err != nil {
+			return nil, fmt.Errorf("list of hosts: %w", err)
+		}
+		e.guard.listed.take(l)
+		l.entries = nil
+		e.lists = append(e.lists, *l)
+	}
 	e.guard.translators = &translators{resolver: e.resolver}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
@@ -112,6 +124,9 @@ func New(o Options) (*Egress, error) {
 	}
 	return e, nil
 }
+
+// Lists says what was read of Options.DenyLists.
+func (e *Egress) Lists() []Listed { return e.lists }
 
 // addSource takes source into the rotation if a socket can be bound to it.
 // Binding says more than the list of interface addresses: all of 127.0.0.0/8

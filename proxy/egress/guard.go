@@ -13,6 +13,7 @@ import (
 // guard's own idea of what is public.
 type guard struct {
 	allow, deny rules
+	listed      blocklist // denied too
 	own         func() []netip.AddrPort
 	machine     *machine
 	translators *translators // nil knows none
@@ -36,7 +37,7 @@ func (g *guard) target(t Target) error {
 		return g.check(t)(netip.AddrPortFrom(t.Addr, t.Port))
 	}
 	switch {
-	case g.deny.host(t.Host):
+	case g.deny.host(t.Host), g.listed.has(t.Host):
 		return refusedDestination
 	case g.allow.host(t.Host):
 		return nil

@@ -1,0 +1,85 @@
+package egress
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeList(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "list.txt")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestListsClose: in each form in which lists are published, what it says and not
+// more.
+func TestListsClose(t *testing.T) {
+	for _, c := range []struct{ line, closed, open string }{
+		{"ads.example", "ads.example", "a.ads.example example xads.example"},
+		{"  ADS.example.  # comment", "ads.example", "a.ads.example"},
+		{"0.0.0.0 ads.example", "ads.example", "a.ads.example"},
+		{"127.0.0.1\tads.example  more.example # both", "ads.example more.example", "a.ads.example"},
+		{"::1 ads.example", "ads.example", "a.ads.example"},
+		{":: ads.example", "ads.example", "a.ads.example"},
+		{".ads.example", "ads.example a.ads.example a.b.ads.example", "xads.example example"},
+		{"*.ads.example", "ads.example a.ads.example", "xads.example"},
+		{"||ads.example^", "ads.example a.ads.example", "xads.example"},
+		{"||ads.example^\n@@||cdn.ads.example^", "ads.example a.ads.example", "cdn.ads.example a.cdn.ads.example"},
+		{"@@||ads.example^\nads.example\nother.example", "other.example", "ads.example"},
+		{"bücher.example", "xn--bcher-kva.example", "bucher.example"},
+		{"\ufeff! title\r\n[Adblock Plus]\r\nads.example\r\n", "ads.example", "title"},
+	} {
+		e := newTestEgress(t, Options{DenyLists: []string{writeList(t, c.line)}})
+		for _, name := range strings.Fields(c.closed) {
+			if err := e.Allow(Plain, mustCanonical(t, name+":80")); !errors.As(err, new(*Refused)) {
+				t.Errorf("%q: %s: %v, want it closed", c.line, name, err)
+			}
+		}
+		for _, name := range strings.Fields(c.open) {
+			if err := e.Allow(Connect, mustCanonical(t, name+":443")); err != nil {
+				t.Errorf("%q: %s: %v, want it open", c.line, name, err)
+			}
+		}
+		if l := e.Lists()[0]; l.Left != 0 {
+			t.Errorf("%q: %d lines were left out", c.line, l.Left)
+		}
+	}
+}
+
+// TestListsSayWhatTheyLeaveOut: a line that means something else closes nothing, and
+// is counted.
+func TestListsSayWhatTheyLeaveOut(t *testing.T) {
+	left := []string{
+		"||ads.example^$third-party", "||ads.example/banner", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
+		"192.0.2.1 ads.example", "192.0.2.1", "ads.example:8080", "http://ads.example/", "a b", "||192.0.2.1^",
+	}
+	l, err := ReadList(writeList(t, "good.example\n0.0.0.0 0.0.0.0\n127.0.0.1 localhost localhost.localdomain\n"+strings.Join(left, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Hosts != 1 || l.Left != len(left) || l.LeftAt != 4 {
+		t.Errorf("%d hosts, %d of %d lines left out, the first is %d", l.Hosts, l.Left, len(left), l.LeftAt)
+	}
+}
+
+// TestListsGoBeforeAllow, as what is denied by name does.
+func TestListsGoBeforeAllow(t *testing.T) {
+	e := newTestEgress(t, Options{Allow: []string{"ads.example"}, DenyLists: []string{writeList(t, "ads.example")}})
+	if err := e.Allow(Plain, mustCanonical(t, "ads.example:80")); err == nil {
+		t.Error("it is open")
+	}
+}
+
+func TestListsOfNoUse(t *testing.T) {
+	for _, path := range []string{writeList(t, ""), writeList(t, "<html>\n<body>\n"), filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+		if _, err := New(Options{DenyLists: []string{path}}); err == nil {
+			t.Errorf("%s is accepted", path)
+		}
+	}
+}
