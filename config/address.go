@@ -241,8 +241,8 @@ func isHost(s string) bool {
 	return true
 }
 
-// A Hop is one proxy that requests go through: http://HOST:PORT or
-// socks5://HOST:PORT, with user:password@ before the host if it wants one.
+// A Hop is one proxy that requests go through: http://HOST:PORT, https://HOST:PORT
+// or socks5://HOST:PORT, with user:password@ before the host if it wants one.
 type Hop struct{ url.URL }
 
 // UnmarshalText accepts a hop's URL. Its errors hold nothing of the text,
@@ -250,24 +250,22 @@ type Hop struct{ url.URL }
 func (h *Hop) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	if err != nil || u.Scheme == "" || u.Host == "" {
-		return errors.New("not a proxy URL; write http://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("not a proxy URL; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
 	}
 	switch u.Scheme {
-	case "http", "socks5", "socks5h":
-	case "https":
-		return fmt.Errorf("https to a proxy is %w; write http or socks5", errUnsupported)
+	case "http", "https", "socks5", "socks5h":
 	default:
-		return fmt.Errorf("scheme %s is not one of http, socks5", quote(u.Scheme))
+		return fmt.Errorf("scheme %s is not one of http, https, socks5", quote(u.Scheme))
 	}
 	if u.Hostname() == "" {
-		return errors.New("names no host; write http://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("names no host; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
 	}
 	var host Pattern
 	if err := host.UnmarshalText([]byte(u.Hostname())); err != nil || strings.HasPrefix(string(host), "*") {
 		return errors.New("what it names is not a host")
 	}
 	if u.Port() == "" {
-		return errors.New("names no port; write http://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("names no port; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
 	}
 	if _, err := parsePort(u.Port()); err != nil {
 		return errors.New("what it names is not a port (1 to 65535)")
@@ -276,7 +274,7 @@ func (h *Hop) UnmarshalText(text []byte) error {
 		return errors.New("a proxy URL ends with its port")
 	}
 	password, _ := u.User.Password()
-	if name := u.User.Username(); u.Scheme != "http" && u.User != nil && (name == "" || len(name) > 255 || password == "" || len(password) > 255) {
+	if name := u.User.Username(); strings.HasPrefix(u.Scheme, "socks") && u.User != nil && (name == "" || len(name) > 255 || password == "" || len(password) > 255) {
 		return errors.New("user and password of a SOCKS proxy have 1 to 255 octets each") // RFC 1929 §2
 	}
 	u.Path = ""

@@ -115,9 +115,11 @@ type Cache struct {
 	Differing Differing `key:"differing"`
 }
 
-// Upstream is the proxy that guise itself goes through, if any.
+// Upstream is what guise itself goes through, if anything: a proxy, name servers.
 type Upstream struct {
-	Chain []Hop `key:"chain"`
+	Chain       []Hop      `key:"chain"`
+	Authorities string     `key:"authorities"`  // PEM file of those who sign for an https proxy; "" for the system's
+	NameServers []HTTPSURL `key:"name_servers"` // asked over HTTPS, in this order; none for the system's
 }
 
 // Console is the PAC file and the start page on the listener.
@@ -179,6 +181,7 @@ type Site struct {
 	Cookies    CookiePolicy   `key:"cookies"`
 	Headers    SiteHeaders    `key:"headers"`
 	Inspection SiteInspection `key:"inspection"`
+	Upstream   SiteUpstream   `key:"upstream"`
 }
 
 // SiteHeaders overrides [Headers] for one site.

@@ -326,7 +326,7 @@ func TestAliasesMultiplyNothing(t *testing.T) {
 // A chain's URL may hold a password; no message repeats it.
 func TestProblemsDoNotRepeatPasswords(t *testing.T) {
 	for _, hop := range []string{
-		"http://me:hunter2@", "http://me:hunter2@host", "ftp://me:hunter2@host:1", "https://me:hunter2@host:1", "http://me:hunter2@host:0",
+		"http://me:hunter2@", "http://me:hunter2@host", "ftp://me:hunter2@host:1", "https://me:hunter2@host", "http://me:hunter2@host:0",
 		"http://me:hunter2@host:1/x", "http://me:hunter2@[::1", "me:hunter2@host:1", "http://me:hunter2%zz@host:1", "http://me:hun\thunter2@host:1",
 		"socks5://:hunter2@host:1", "http://me:hunter2@a..b:1", "http://me:hunter2@*.b:1", "http://me:hunter2@10.1:1",
 		"http://hunter2!/@host:1", "http://me:777777/hunter2@host:1",

@@ -6,10 +6,6 @@ import (
 	"strings"
 )
 
-// errUnsupported refuses what the configuration language has a word for
-// and this version has no code for.
-var errUnsupported = errors.New("not supported yet")
-
 // A Profile names an embedded starting point.
 type Profile string
 
@@ -140,6 +136,15 @@ const (
 	InspectAuto   SiteInspection = "auto"
 )
 
+// SiteUpstream says whether a site is reached through upstream.chain.
+type SiteUpstream string
+
+// The choices for one site.
+const (
+	UpstreamChain  SiteUpstream = "chain"
+	UpstreamDirect SiteUpstream = "direct"
+)
+
 // UnmarshalText accepts the name of an embedded profile.
 func (p *Profile) UnmarshalText(text []byte) error {
 	return choose(p, text, Household, Public, PAC)
@@ -164,6 +169,11 @@ func (t *Tunnels) UnmarshalText(text []byte) error { return choose(t, text, Tunn
 // UnmarshalText accepts none or anonymous.
 func (r *RequestLine) UnmarshalText(text []byte) error {
 	return choose(r, text, RequestsNone, RequestsAnonymous)
+}
+
+// UnmarshalText accepts chain or direct.
+func (u *SiteUpstream) UnmarshalText(text []byte) error {
+	return choose(u, text, UpstreamChain, UpstreamDirect)
 }
 
 // UnmarshalText accepts pass or drop.

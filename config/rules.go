@@ -6,18 +6,18 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// rules reports what no single value shows: keys that contradict each other,
-// and words of the language that this version has no code for. Nothing is
-// silently ignored.
+// rules reports what no single value shows: keys that contradict each other.
+// Nothing is silently ignored.
 func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
 	l.doorRules(c.Listeners)
-	l.siteRules(c.Sites, c.Inspection.Enabled)
+	l.siteRules(c.Sites, c.Inspection.Enabled, len(c.Upstream.Chain) > 0)
 	l.require(c.Inspection.Enabled || c.Inspection.Default != InspectAlways, "inspection.default", "true does nothing while inspection.enabled is false")
 	l.require(c.Identity.Persona != PersonaOff || l.setting("identity.language").fromProfile(), "identity.language", "changes nothing while identity.persona is off")
 	l.sourceRules(c.Identity.SourceAddresses)
@@ -28,7 +28,7 @@ func (l *loader) rules(c *Config) {
 	l.shareRules("limits.total", c.Limits.Total)
 
 	l.require(c.Cache.Object > 0, "cache.object", "want more than 0; to store nothing, set cache.memory to 0")
-	l.require(len(c.Upstream.Chain) <= 1, "upstream.chain", "more than one hop is "+errUnsupported.Error())
+	l.upstreamRules(c.Upstream, c.Sites)
 
 	const most = Bytes(16 << 20)
 	l.require(c.Limits.Head >= 1<<10 && c.Limits.Head <= most, "limits.head", "want between 1KiB and "+most.String())
@@ -123,6 +123,23 @@ var closedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 	netip.MustParsePrefix("fc00::/7"),  // RFC 4193
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291
+}
+
+// upstreamRules wants the hop to have a use for what is said beside it.
+func (l *loader) upstreamRules(u Upstream, sites []Site) {
+	secure := slices.ContainsFunc(u.Chain, func(h Hop) bool { return h.Scheme == "https" })
+	l.require(u.Authorities == "" || secure, "upstream.authorities", "changes nothing unless upstream.chain is an https proxy")
+	nodes := l.items("upstream.name_servers")
+	for i, server := range u.NameServers {
+		if parsed, err := url.Parse(string(server)); err == nil && server != "" && strings.Trim(parsed.Path, "/") == "" {
+			l.fail(nodes[i].at, fmt.Sprintf("upstream.name_servers[%d]", i), "names no path; most servers have /dns-query")
+		}
+	}
+	direct := slices.ContainsFunc(sites, func(s Site) bool { return s.Upstream == UpstreamDirect })
+	if len(u.Chain) > 0 && len(u.NameServers) > 0 && !direct {
+		_, err := netip.ParseAddr(u.Chain[0].Hostname())
+		l.require(err != nil, "upstream.name_servers", "changes nothing: the proxy of upstream.chain looks names up")
+	}
 }
 
 // adminRules keeps the operator's listener apart from those of clients.
@@ -233,7 +250,7 @@ func addressPlace(listener *node) place {
 	return listener.at
 }
 
-func (l *loader) siteRules(sites []Site, inspection bool) {
+func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 	nodes := l.items("sites")
 	first := make(map[Pattern]int)
 	for i, site := range sites {
@@ -244,6 +261,9 @@ func (l *loader) siteRules(sites []Site, inspection bool) {
 		}
 		if site.Inspection != "" && site.Inspection != InspectNever && !inspection {
 			l.fail(nodes[i].get("inspection").at, path+".inspection", "%s does nothing while inspection.enabled is false", site.Inspection)
+		}
+		if site.Upstream != "" && !chain {
+			l.fail(nodes[i].get("upstream").at, path+".upstream", "%s does nothing while upstream.chain is empty", site.Upstream)
 		}
 		if site.Match == "" {
 			continue

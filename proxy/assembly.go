@@ -24,7 +24,7 @@ type assembly struct {
 	filters  *filters.Set
 	egress   *egress.Egress
 	plain    *wire.Transport   // to http origins, over egress
-	upgrades *wire.Transport   // to http origins, by tunnels through an upstream proxy; nil without an HTTP one
+	dialled  *wire.Transport   // to http origins, by what egress dials; nil where plain does
 	secure   *secureOrigins    // to https origins
 	way      http.RoundTripper // cache, then response filters, then origins
 	nesting  *nesting          // nil without an upstream proxy
@@ -68,8 +68,8 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	}
 	a.plain = a.newTransport(egress.Plain)
 	if a.plain.DialHop != nil {
-		a.upgrades = a.newTransport(egress.Plain)
-		a.upgrades.DialHop, a.upgrades.HopAuthorization = nil, ""
+		a.dialled = a.newTransport(egress.Plain)
+		a.dialled.DialHop, a.dialled.HopAuthorization, a.dialled.HopTLS = nil, "", nil
 	}
 	secure := a.newTransport(egress.Connect)
 	secure.HTTP2Start = wire.HTTP2Start(a.filters.HTTP2())
@@ -114,10 +114,11 @@ func (a *assembly) beforeScrub() []requestStep {
 // exchange ends.
 func (a *assembly) close() {
 	a.plain.Close()
-	if a.upgrades != nil {
-		a.upgrades.Close()
+	if a.dialled != nil {
+		a.dialled.Close()
 	}
 	a.secure.close()
+	a.egress.Close()
 }
 
 // RoundTrip sends a request to its origin.
@@ -125,21 +126,34 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		return a.secure.RoundTrip(r)
 	}
-	if a.upgrades != nil && len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody {
+	if a.dialled != nil && a.direct(r) {
+		return a.dialled.RoundTrip(r)
+	}
+	if a.dialled != nil && len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody {
 		// Most proxies pass no upgrade on; RFC 6455 §4.1 has clients ask them
 		// for a tunnel. Where one lets no tunnel go, it may pass it on yet, as
 		// guise does.
-		resp, err := a.upgrades.RoundTrip(r)
+		resp, err := a.dialled.RoundTrip(r)
 		if !errors.Is(err, egress.ErrHopAnswer) {
 			return resp, err
 		}
 	}
 	resp, err := a.plain.RoundTrip(r)
-	if err == nil && resp.StatusCode == http.StatusProxyAuthRequired && a.plain.DialHop != nil {
+	switch {
+	case a.plain.DialHop == nil:
+	case is[*wire.HandshakeError](err):
+		return nil, &egress.HopError{Err: err} // with whom else
+	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
 		resp.Body.Close()
 		return nil, egress.ErrHopCredentials
 	}
 	return resp, err
+}
+
+// direct reports whether r goes past the upstream proxies.
+func (a *assembly) direct(r *http.Request) bool {
+	target, err := egress.Canonical(r.URL.Host, webPort)
+	return err == nil && a.egress.Direct(target)
 }
 
 func onRequest(steps []requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {
@@ -185,7 +199,7 @@ func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 		Panicked:         func(stack []byte) { a.options.Log.Error("panic beside a round trip", "stack", string(stack)) },
 	}
 	if _, authorization, ok := a.egress.HTTPHop(); ok {
-		transport.DialHop, transport.HopAuthorization = a.egress.DialHop, authorization
+		transport.DialHop, transport.HopAuthorization, transport.HopTLS = a.egress.DialHop, authorization, a.egress.HopTLS()
 		transport.MaxIdle = 32 // of the hundred or so that many proxies serve at a time
 	}
 	return transport

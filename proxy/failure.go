@@ -131,16 +131,19 @@ func nameFault(err error) (failure, bool) {
 }
 
 func tlsFault(err error) (failure, bool) {
-	handshake, ok := errors.AsType[*wire.HandshakeError](err)
-	if !ok {
+	origin, ok := errors.AsType[*wire.HandshakeError](err)
+	hop, ofHop := errors.AsType[*egress.TLSError](err)
+	if !ok && !ofHop {
 		return failure{}, false
 	}
 	if fault, bad := certificateFault(err); bad {
 		return fault, true
 	}
-	alert, refused := inspect.Alert(handshake.Err)
+	alert, refused := inspect.Alert(err)
 	switch {
-	case handshake.Timeout():
+	case is[*tls.CertificateVerificationError](err): // the upstream proxy's
+		return failure{status: 502, kind: "tls_certificate_error", title: "Upstream proxy not verified", detail: "Its certificate is not valid, not for its name, or of nobody whom this machine trusts (upstream.authorities), so nothing was sent to it."}, true
+	case ok && origin.Timeout(), ofHop && hop.Timeout():
 		return failure{status: 504, kind: "connection_timeout", title: "TLS timed out", detail: "The origin did not finish the TLS handshake in time."}, true
 	case refused:
 		return failure{status: 502, kind: "tls_alert_received;alert-id=" + strconv.Itoa(int(alert)), title: "TLS refused", detail: "The origin refused the TLS connection."}, true
@@ -151,7 +154,7 @@ func tlsFault(err error) (failure, bool) {
 // certificateFault says what is wrong with an origin's certificate, if that is
 // what err is about.
 func certificateFault(err error) (failure, bool) {
-	if !is[*tls.CertificateVerificationError](err) {
+	if !is[*tls.CertificateVerificationError](err) || is[*egress.HopError](err) {
 		return failure{}, false
 	}
 	f := failure{status: 502, kind: "tls_certificate_error", title: "Certificate not valid"}

@@ -107,7 +107,11 @@ var credentials = map[config.Authentication]string{
 // more than guise.
 func seen(c *config.Config) string {
 	if len(c.Upstream.Chain) > 0 {
-		return "the address of the proxy in upstream.chain"
+		past := ""
+		if slices.ContainsFunc(c.Sites, func(s config.Site) bool { return s.Upstream == config.UpstreamDirect }) {
+			past = "; this machine's where sites say direct"
+		}
+		return "the address of the proxy in upstream.chain" + past
 	}
 	if len(c.Identity.SourceAddresses) > 0 {
 		var from []string

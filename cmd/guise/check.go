@@ -69,7 +69,7 @@ func summary(c *config.Config) string {
 		parts = append(parts, fmt.Sprintf("hosts in deny_lists: %d", closed))
 	}
 	if n := len(c.Upstream.Chain); n > 0 {
-		parts = append(parts, "one hop upstream")
+		parts = append(parts, fmt.Sprintf("proxies upstream: %d", n))
 	}
 	if n := len(c.Sites); n > 0 {
 		parts = append(parts, fmt.Sprintf("site rules: %d", n))

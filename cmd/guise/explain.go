@@ -183,7 +183,7 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return nil
 	}
 	whose := "guise's address"
-	if len(o.Egress.Chain) > 0 {
+	if !way.Direct(target) {
 		whose = "the address of the proxy in upstream.chain"
 	}
 	fmt.Fprintf(p.stdout, `The browser opens a tunnel to %s and encrypts what it sends.

@@ -49,6 +49,11 @@ func checkFiles(c *config.Config, fail func(key string, err error)) {
 			fail(fmt.Sprintf("destinations.deny_lists[%d]", i), err)
 		}
 	}
+	if path := c.Upstream.Authorities; path != "" {
+		if _, err := egress.ReadRoots(path); err != nil {
+			fail("upstream.authorities", err)
+		}
+	}
 	if c.Inspection.Enabled {
 		if _, err := inspect.Load(caFolder(c)); err != nil {
 			key := "inspection.ca"

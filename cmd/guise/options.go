@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/url"
 	"time"
 
 	"guise/cache"
@@ -160,9 +161,18 @@ func egressOptions(c *config.Config) egress.Options {
 		ConnectPorts:    portRanges(c.Destinations.ConnectPorts),
 		CloseAbused:     c.Destinations.AbusedPorts == config.Closed,
 		DenyLists:       c.Destinations.DenyLists,
+		ChainRoots:      c.Upstream.Authorities,
 	}
 	for _, hop := range c.Upstream.Chain {
 		o.Chain = append(o.Chain, &hop.URL)
+	}
+	for _, s := range c.Sites {
+		o.Sites = append(o.Sites, egress.Site{Match: string(s.Match), Direct: s.Upstream == config.UpstreamDirect})
+	}
+	for _, server := range c.Upstream.NameServers {
+		if u, err := url.Parse(string(server)); err == nil { // as it was when it was read
+			o.NameServers = append(o.NameServers, u)
+		}
 	}
 	for _, place := range c.Destinations.Allow {
 		o.Allow = append(o.Allow, string(place))

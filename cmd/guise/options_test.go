@@ -9,6 +9,7 @@ import (
 
 	"guise/config"
 	"guise/proxy"
+	"guise/proxy/egress"
 )
 
 // another holds, for each key that the proxy's options depend on, a value
@@ -56,6 +57,8 @@ var another = map[string]string{
 	"cache.sharing":              "per-client",
 	"cache.differing":            "separate",
 	"upstream.chain":             "socks5://127.0.0.1:9050",
+	"upstream.authorities":       "proxy.pem",
+	"upstream.name_servers":      "https://192.0.2.1/dns-query",
 	"console.enabled":            "false",
 	"log.level":                  "off",
 	"log.requests":               "anonymous",
@@ -93,6 +96,7 @@ var needs = map[string][]string{
 	"limits.client.burst":   {"limits.client.requests=9"},
 	"limits.total.burst":    {"limits.total.requests=9"},
 	"inspection.default":    {"inspection.enabled=true"},
+	"upstream.authorities":  {"upstream.chain=https://127.0.0.1:8443"},
 }
 
 func options(t *testing.T, sets ...string) proxy.Options {
@@ -143,6 +147,14 @@ func TestReloadedLogLevelReachesAll(t *testing.T) {
 		if got, want := kept.Enabled(t.Context(), slog.LevelWarn), level != "off"; got != want {
 			t.Errorf("at %s a warning is logged: %t", level, got)
 		}
+	}
+}
+
+func TestSitesReachTheWayOut(t *testing.T) {
+	o := options(t, "upstream.chain=socks5://127.0.0.1:9050", `sites=[{match: a.example, upstream: direct}, {match: "*.example", cookies: pass}, {match: b.test, upstream: chain}]`)
+	want := []egress.Site{{Match: "a.example", Direct: true}, {Match: "*.example"}, {Match: "b.test"}}
+	if !slices.Equal(o.Egress.Sites, want) {
+		t.Errorf("%+v", o.Egress.Sites)
 	}
 }
 

@@ -198,8 +198,8 @@ cache.memory; --set cache.memory=128MiB overrides all. There, a list is
 written with commas, or as in YAML: --set 'sites=[{match: "*.bank.example",
 cookies: pass}]'. TOML and JSON files have the same keys.
 
-Sizes and times need a unit. An unknown key is an error, as is all that is not
-supported yet; "guise check" shows what is wrong. This is the default:
+Sizes and times need a unit. An unknown key is an error; "guise check" shows what
+is wrong. This is the default:
 
 ` + config.Reference(),
 	}

@@ -30,16 +30,16 @@ const attemptsAtOnce = 8
 // KeepAlive finds dead peers of connections that say nothing for long.
 var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// dialDirect resolves t and connects to the first of its addresses that
-// answers, among those that ok lets through.
-func (e *Egress) dialDirect(ctx context.Context, t Target, ok check) (net.Conn, error) {
+// dialDirect resolves t, an origin or an upstream proxy, and connects to the first of
+// its addresses that answers, among those that ok lets through.
+func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool) (net.Conn, error) {
 	addrs, err := e.resolve(ctx, t)
 	if err != nil {
 		return nil, dialError(err)
 	}
 	closed := func(addr netip.Addr) bool { return ok(netip.AddrPortFrom(addr, t.Port)) != nil }
 	open := slices.DeleteFunc(addrs, closed)
-	if e.hop == nil && slices.ContainsFunc(open, mayBeTranslated) {
+	if origin && slices.ContainsFunc(open, mayBeTranslated) {
 		e.guard.translators.learn(ctx)
 		open = slices.DeleteFunc(open, closed)
 	}
@@ -298,6 +298,12 @@ func WithIsolation(ctx context.Context, key string) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, isolationKey{}, key)
+}
+
+// isolated reports whether ctx is of [WithIsolation].
+func isolated(ctx context.Context) bool {
+	_, ok := ctx.Value(isolationKey{}).(string)
+	return ok
 }
 
 // source returns the next source address for a destination, the zero Addr

@@ -432,7 +432,7 @@ func TestFewAddressesOfManyAreTried(t *testing.T) {
 	_, err := e.dialDirect(t.Context(), target, func(netip.AddrPort) error {
 		asked.Add(1)
 		return nil
-	})
+	}, true)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("dial: %v", err)
 	}

@@ -17,9 +17,12 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"runtime"
@@ -31,7 +34,9 @@ import (
 // addresses, on the ports that the web uses.
 type Options struct {
 	SourceAddresses []netip.Addr            // outgoing connections leave from these, in turn; nil lets the system choose
-	Chain           []*url.URL              // at most one http://, socks5:// or socks5h:// proxy, with or without userinfo; nil goes direct
+	Chain           []*url.URL              // http://, https://, socks5:// or socks5h:// proxies to go through, in this order, with or without userinfo; nil goes direct
+	Sites           []Site                  // which hosts the chain is for; the first that matches decides, and it is for those that none matches
+	ChainRoots      string                  // PEM file of those who sign for an https:// proxy; "" means those the system trusts
 	Ports           []PortRange             // ports for plain HTTP; nil means 80, 443, 1024-65535
 	ConnectPorts    []PortRange             // ports for CONNECT; nil means 443
 	CloseAbused     bool                    // keep abusedPorts closed where they are within a range rather than named alone
@@ -40,7 +45,14 @@ type Options struct {
 	DenyLists       []string                // files of hosts that are closed as well, as [ReadList] reads them
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
 	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
-	Resolver        *net.Resolver           // nil asks the system's name servers
+	NameServers     []*url.URL              // asked over HTTPS (RFC 8484), each if those before it fail; nil for the system's
+	Resolver        *net.Resolver           // asked in their place; nil asks them
+}
+
+// A Site says whether connections to the hosts that match go through the chain.
+type Site struct {
+	Match  string // "host", or "*.host" for every name below host
+	Direct bool   // they do not
 }
 
 // defaultConnectTimeout is long enough for two lost SYNs (RFC 6298: 1 + 2 s).
@@ -59,9 +71,11 @@ type Egress struct {
 	source6  []netip.Addr
 	turn4    atomic.Uint32
 	turn6    atomic.Uint32
-	hop      *hop // nil: straight to the origin
+	hops     []*hop // in the order in which they are gone through; nil: straight to the origin
+	sites    []route
 	timeout  time.Duration
 	resolver *net.Resolver
+	asking   *http.Transport // of resolver; nil where it needs none
 	lists    []Listed
 	open     registry
 }
@@ -90,8 +104,12 @@ func New(o Options) (*Egress, error) {
 	if e.timeout == 0 {
 		e.timeout = defaultConnectTimeout
 	}
-	if e.resolver == nil {
-		e.resolver = systemResolver
+	nearby := e.resolver // knows what the network makes up
+	if nearby == nil {
+		nearby, e.resolver = systemResolver, systemResolver
+		if len(o.NameServers) > 0 {
+			e.resolver, e.asking = newResolver(o.NameServers)
+		}
 	}
 	e.resolver = observed(e.resolver)
 	var err error
@@ -107,26 +125,53 @@ func New(o Options) (*Egress, error) {
 		l.entries = nil
 		e.lists = append(e.lists, *l)
 	}
-	e.guard.translators = &translators{resolver: e.resolver}
+	e.guard.translators = &translators{resolver: nearby}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
 			return nil, err
 		}
 	}
-	switch len(o.Chain) {
-	case 0:
-	case 1:
-		if e.hop, err = newHop(o.Chain[0]); err != nil {
-			return nil, err
+	if err := e.addHops(o.Chain, o.ChainRoots); err != nil {
+		return nil, err
+	}
+	for _, site := range o.Sites {
+		match, err := parseRules([]string{site.Match})
+		if err != nil {
+			return nil, fmt.Errorf("upstream chain: site %w", err)
 		}
-	default:
-		return nil, errors.New("upstream chain: more than one proxy in a row is not supported yet")
+		e.sites = append(e.sites, route{match, site.Direct})
 	}
 	return e, nil
 }
 
+// addHops takes the upstream proxies of chain into use. roots are a file of
+// authorities for those over TLS, "" for the system's.
+func (e *Egress) addHops(chain []*url.URL, roots string) (err error) {
+	var trusted *x509.CertPool
+	if roots != "" {
+		if trusted, err = ReadRoots(roots); err != nil {
+			return fmt.Errorf("upstream chain: %w", err)
+		}
+	}
+	for _, u := range chain {
+		h, err := newHop(u, trusted)
+		if err != nil {
+			return err
+		}
+		e.hops = append(e.hops, h)
+	}
+	return nil
+}
+
 // Lists says what was read of Options.DenyLists.
 func (e *Egress) Lists() []Listed { return e.lists }
+
+// Close lets go of connections to name servers. Look-ups open others.
+func (e *Egress) Close() {
+	if e.asking != nil {
+		e.asking.CloseIdleConnections()
+	}
+}
 
 // addSource takes source into the rotation if a socket can be bound to it.
 // Binding says more than the list of interface addresses: all of 127.0.0.0/8
@@ -160,20 +205,55 @@ func (e *Egress) Allow(use Use, t Target) error {
 	return e.guard.target(t)
 }
 
+// A route says how the hosts that match are reached.
+type route struct {
+	match  rules
+	direct bool
+}
+
+// Direct reports whether connections to t go past the upstream proxies, or there are
+// none.
+func (e *Egress) Direct(t Target) bool {
+	for _, site := range e.sites {
+		if site.match.host(t.Host) || site.match.address(t.Addr) {
+			return site.direct || len(e.hops) == 0
+		}
+	}
+	return len(e.hops) == 0
+}
+
+// lastHop is the upstream proxy that connects to origins, nil if this one does.
+func (e *Egress) lastHop() *hop {
+	if len(e.hops) == 0 {
+		return nil
+	}
+	return e.hops[len(e.hops)-1]
+}
+
 // HTTPHop returns the upstream proxy that takes requests for http:// URLs in
 // absolute form, as host:port, and the value of Proxy-Authorization that it
 // wants, "" for none. Without such a proxy, ok is false.
 func (e *Egress) HTTPHop() (address, authorization string, ok bool) {
-	if e.hop == nil || e.hop.socks {
+	h := e.lastHop()
+	if h == nil || h.socks {
 		return "", "", false
 	}
-	return e.hop.target.String(), e.hop.authorization, true
+	return h.target.String(), h.authorization, true
 }
 
-// DialHop connects to the upstream proxy and says nothing to it. A failure is
-// a [*HopError].
+// HopTLS returns how to set TLS up with that proxy, nil where it is spoken to in
+// clear.
+func (e *Egress) HopTLS() *tls.Config {
+	if h := e.lastHop(); h != nil {
+		return h.tls
+	}
+	return nil
+}
+
+// DialHop connects to that proxy, through those before it, and says nothing to it. A
+// failure is a [*HopError].
 func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
-	if e.hop == nil {
+	if len(e.hops) == 0 {
 		return nil, &HopError{errors.New("there is no upstream proxy")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
@@ -182,7 +262,8 @@ func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 }
 
 // Dial connects to t: a *net.TCPConn to the origin itself, or to the upstream
-// proxy that leads there. There is no way around a chain that fails.
+// proxy that leads there, or a *tls.Conn to one over TLS. There is no way around a
+// chain that fails, but for hosts that are to be reached without one.
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
 // the context's cause if it was cancelled, or a *net.OpError with Op "dial"
@@ -197,10 +278,10 @@ func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) 
 	defer cancel()
 	var conn net.Conn
 	var err error
-	if e.hop != nil {
-		conn, err = e.dialThrough(ctx, t)
+	if e.Direct(t) {
+		conn, err = e.dialDirect(ctx, t, e.guard.check(t), true)
 	} else {
-		conn, err = e.dialDirect(ctx, t, e.guard.check(t))
+		conn, err = e.dialThrough(ctx, t)
 	}
 	if err != nil {
 		if errors.Is(parent.Err(), context.Canceled) {

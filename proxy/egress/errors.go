@@ -32,6 +32,20 @@ func (h *HopError) Error() string { return "upstream proxy: " + h.Err.Error() }
 // Unwrap returns the fault itself.
 func (h *HopError) Unwrap() error { return h.Err }
 
+// A TLSError says that TLS could not be set up with the upstream proxy. Err is of
+// crypto/tls or crypto/x509, and may name the proxy; the text does not.
+type TLSError struct{ Err error }
+
+func (t *TLSError) Error() string { return "TLS cannot be set up" }
+
+// Unwrap returns the fault itself.
+func (t *TLSError) Unwrap() error { return t.Err }
+
+// Timeout tells whether the handshake took too long.
+func (t *TLSError) Timeout() bool {
+	return errors.Is(t.Err, os.ErrDeadlineExceeded) || errors.Is(t.Err, context.DeadlineExceeded)
+}
+
 // ErrHopAnswer is the fault of an upstream proxy that is there, but does not do
 // what it is asked to.
 var ErrHopAnswer = errors.New("it does not do what it is asked to")

@@ -2,34 +2,42 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"time"
 )
 
-// A hop is the upstream proxy that all connections go through.
+// A hop is an upstream proxy that all connections go through.
 type hop struct {
 	target        Target
 	socks         bool
-	authorization string // of HTTP, for Proxy-Authorization; "" for none
-	user          string // of SOCKS
+	tls           *tls.Config // nil speaks to it in clear
+	authorization string      // of HTTP, for Proxy-Authorization; "" for none
+	user          string      // of SOCKS
 	password      string
 }
 
-// newHop reads the URL of an upstream proxy.
-func newHop(u *url.URL) (*hop, error) {
+// newHop reads the URL of an upstream proxy. roots are the authorities that one
+// over TLS is trusted by; nil means the system's.
+func newHop(u *url.URL, roots *x509.CertPool) (*hop, error) {
 	h := &hop{}
 	port := uint16(80)
 	switch u.Scheme {
 	case "http":
+	case "https":
+		port = 443
+		h.tls = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 	case "socks5", "socks5h": // names go to the proxy either way: a look-up here would show them to the resolver
 		h.socks, port = true, 1080
 	default:
-		return nil, errors.New("upstream chain: want http://host:port or socks5://host:port")
+		return nil, errors.New("upstream chain: want http://host:port, https://host:port or socks5://host:port")
 	}
 	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
 		return nil, errors.New("upstream chain: a proxy has no path")
@@ -37,6 +45,9 @@ func newHop(u *url.URL) (*hop, error) {
 	var err error
 	if h.target, err = Canonical(u.Host, port); err != nil {
 		return nil, fmt.Errorf("upstream chain: %w", err)
+	}
+	if h.tls != nil {
+		h.tls.ServerName = h.target.Host
 	}
 	if u.User == nil {
 		return h, nil
@@ -52,38 +63,71 @@ func newHop(u *url.URL) (*hop, error) {
 	return h, nil
 }
 
-// dialHop connects to the upstream proxy. The operator named it, so it may be
-// anywhere, except at this process's own listeners.
+// ReadRoots returns the certificates in a PEM file.
+func ReadRoots(path string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s: holds no certificate in PEM form", path)
+	}
+	return roots, nil
+}
+
+// dialHop connects to the last upstream proxy, through those before it. The operator
+// named them, so they may be anywhere, except at this process's own listeners.
 func (e *Egress) dialHop(ctx context.Context) (net.Conn, error) {
-	conn, err := e.dialDirect(ctx, e.hop.target, func(to netip.AddrPort) error {
+	conn, err := e.dialDirect(ctx, e.hops[0].target, func(to netip.AddrPort) error {
 		if e.guard.isOwn(to.Addr().Unmap(), to.Port()) {
 			return errOwnHop
 		}
 		return nil
-	})
+	}, false)
 	if errors.Is(err, refusedDestination) {
 		err = errOwnHop
 	}
-	if err != nil {
-		return nil, &HopError{err}
+	for i, next := range e.hops[1:] {
+		if err == nil {
+			conn, err = e.hops[i].connect(ctx, conn, next.target)
+		}
 	}
-	return conn, nil
+	if err == nil {
+		return conn, nil
+	}
+	if fault, ok := errors.AsType[*HopError](err); ok {
+		return nil, fault
+	}
+	return nil, &HopError{err}
 }
 
 var errOwnHop = errors.New("it is this proxy itself")
 
-// dialThrough connects to t by way of the upstream proxy.
+// dialThrough connects to t by way of the upstream proxies.
 func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {
 	conn, err := e.dialHop(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return e.hops[len(e.hops)-1].connect(ctx, conn, t)
+}
+
+// connect has the hop at the other end of conn connect to t. It returns what leads
+// there, and closes conn if that fails.
+func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net.Conn, err error) {
 	// Every read and write of the handshake ends with ctx.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	if e.hop.socks {
-		err = e.hop.socksConnect(conn, t)
-	} else {
-		err = e.hop.httpConnect(conn, t)
+	through = conn
+	if h.tls != nil {
+		through, err = h.secure(ctx, conn)
+	}
+	switch {
+	case err != nil:
+	case h.socks:
+		err = h.socksConnect(through, t)
+	default:
+		err = h.httpConnect(through, t)
 	}
 	if !stop() && err == nil {
 		err = &HopError{ctx.Err()}
@@ -92,12 +136,30 @@ func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {
 		conn.Close()
 		return nil, handshakeError(err)
 	}
-	return conn, nil
+	return through, nil
+}
+
+// secure sets TLS up with the hop, on conn. Sessions are resumed, but not on
+// connections that are kept apart from others: one would tie them together.
+func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	conf := h.tls
+	if isolated(ctx) {
+		conf = conf.Clone()
+		conf.ClientSessionCache = nil
+	}
+	secure := tls.Client(conn, conf)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, &TLSError{err}
+	}
+	return secure, nil
 }
 
 // handshakeError lays the fault of a handshake on the hop, unless the hop
 // said that the destination is at fault.
 func handshakeError(err error) error {
+	if secure, ok := errors.AsType[*TLSError](err); ok {
+		return &HopError{secure}
+	}
 	if hop, ok := errors.AsType[*HopError](err); ok {
 		return &HopError{dialError(hop.Err)}
 	}

@@ -12,8 +12,11 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -250,6 +253,49 @@ func TestChainDoesNotOpenLiterals(t *testing.T) {
 	}
 }
 
+// TestSitesGoPastTheChain: the hosts that are to, guarded as ever, and no others. Of
+// several sites the first that matches decides.
+func TestSitesGoPastTheChain(t *testing.T) {
+	var asked atomic.Int32
+	p := startPeer(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			asked.Add(1)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		}
+	})
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startNameServer(t, always("127.0.0.1"))
+	sites := []Site{{"chained.tv.example", false}, {"*.tv.example", true}, {"tv.example", true}, {"127.0.0.1", true}}
+	e := newTestEgress(t, Options{Chain: p.chain("http", ""), Allow: loopback, Sites: sites, Resolver: dns.resolver()})
+	for host, direct := range map[string]bool{
+		"tv.example": true, "a.tv.example": true, "chained.tv.example": false, "xtv.example": false, "example": false, "127.0.0.1": true, "8.8.8.8": false,
+	} {
+		before, reached := asked.Load(), o.count.Load()
+		target := mustCanonical(t, net.JoinHostPort(host, strconv.Itoa(int(o.port()))))
+		if e.Direct(target) != direct {
+			t.Errorf("%s is direct: %t", host, !direct)
+		}
+		conn, err := e.Dial(t.Context(), Connect, target)
+		if err != nil {
+			t.Fatalf("%s: %v", host, err)
+		}
+		if direct {
+			(<-o.accepted).Close()
+		}
+		conn.Close()
+		if hop, straight := asked.Load() > before, o.count.Load() > reached; hop == direct || straight != direct {
+			t.Errorf("%s: by the chain %t, direct %t", host, hop, straight)
+		}
+	}
+	guarded := newTestEgress(t, Options{Chain: p.chain("http", ""), Sites: sites, Resolver: dns.resolver()})
+	if _, err := guarded.Dial(t.Context(), Connect, Target{Host: "tv.example", Port: o.port()}); !errors.As(err, new(*Refused)) {
+		t.Errorf("a site that leads to loopback: %v, want a refusal", err)
+	}
+	if !newTestEgress(t, Options{Sites: sites[:1]}).Direct(Target{Host: "chained.tv.example", Port: 443}) {
+		t.Error("without a chain something does not go direct")
+	}
+}
+
 func TestChainDoesNotLeadBackHere(t *testing.T) {
 	p := startPeer(t, func(conn net.Conn) { t.Error("the listener was dialled") })
 	own := []netip.AddrPort{addrPort(p.Addr())}
@@ -396,7 +442,7 @@ func TestSOCKSHopFailures(t *testing.T) {
 
 func TestBadChainsAreErrors(t *testing.T) {
 	for _, text := range []string{
-		"https://127.0.0.1:8080", "socks4://127.0.0.1:1080", "ftp://127.0.0.1", "http://", "http://:80",
+		"https://127.0.0.1:8080/path", "socks4://127.0.0.1:1080", "ftp://127.0.0.1", "http://", "http://:80",
 		"http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:8080/path", "http://127.0.0.1:8080?q",
 		"socks5://user@127.0.0.1", "socks5://:pass@127.0.0.1", "socks5://u:" + strings.Repeat("p", 256) + "@127.0.0.1", "127.0.0.1:8080x",
 	} {
@@ -408,9 +454,14 @@ func TestBadChainsAreErrors(t *testing.T) {
 			t.Errorf("%s is accepted", text)
 		}
 	}
-	one := &url.URL{Scheme: "http", Host: "127.0.0.1:80"}
-	if _, err := New(Options{Chain: []*url.URL{one, one}}); err == nil {
-		t.Error("two proxies in a row are accepted")
+	good := &url.URL{Scheme: "http", Host: "127.0.0.1:80"}
+	if _, err := New(Options{Chain: []*url.URL{good, {Scheme: "ftp", Host: "127.0.0.1:80"}}}); err == nil {
+		t.Error("a bad one behind a good one is accepted")
+	}
+	for _, roots := range []string{filepath.Join(t.TempDir(), "none.pem"), t.TempDir(), os.Args[0]} {
+		if _, err := New(Options{Chain: []*url.URL{{Scheme: "https", Host: "127.0.0.1:80"}}, ChainRoots: roots}); err == nil {
+			t.Errorf("authorities from %s are accepted", roots)
+		}
 	}
 }
 

@@ -35,6 +35,13 @@ var rcodeNames = []struct {
 	{0, "NOERROR", false},
 }
 
+// add notes the code of an answer (RFC 1035 §4.1.1), if anybody asks.
+func (r *rcodes) add(answer []byte) {
+	if r != nil && len(answer) >= 4 && answer[2]&0x80 != 0 {
+		r.seen.Or(1 << (answer[3] & 0x0f))
+	}
+}
+
 // of is err with what the name servers said, if they said it to this look-up: one
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
@@ -79,11 +86,11 @@ func (c *observedConn) Write(b []byte) (int, error) {
 	return c.UDPConn.Write(b)
 }
 
-// Read notes the code of an answer (RFC 1035 §4.1.1).
+// Read notes the code of an answer to the question.
 func (c *observedConn) Read(b []byte) (int, error) {
 	n, err := c.UDPConn.Read(b)
-	if n >= 4 && [2]byte(b) == c.id && b[2]&0x80 != 0 {
-		c.note.seen.Or(1 << (b[3] & 0x0f))
+	if n >= 2 && [2]byte(b) == c.id {
+		c.note.add(b[:n])
 	}
 	return n, err
 }

@@ -52,7 +52,8 @@ type Transport struct {
 	// all requests for http URLs, in absolute-form. https is dialled with
 	// Dial regardless.
 	DialHop          func(ctx context.Context) (net.Conn, error)
-	HopAuthorization string // Proxy-Authorization for that proxy; "" sends none
+	HopAuthorization string      // Proxy-Authorization for that proxy; "" sends none
+	HopTLS           *tls.Config // TLS with that proxy, with its ServerName; nil for none
 
 	ResponseTimeout  time.Duration // from the request's end to the response head; 0 means 60s
 	BodyTimeout      time.Duration // each read of a response body; 0 means 60s
@@ -80,9 +81,10 @@ type Transport struct {
 	// so that both go out in one packet; 0 means 1ms.
 	headDelay time.Duration
 
-	once sync.Once
-	pool pool
-	tls  *tls.Config
+	once   sync.Once
+	pool   pool
+	tls    *tls.Config
+	hopTLS *tls.Config
 }
 
 type isolationKey struct{}
@@ -128,7 +130,7 @@ func (t *Transport) init() {
 	t.Limits.Head = cmp.Or(t.Limits.Head, 128<<10)
 	t.Limits = t.Limits.withDefaults()
 	t.pool.perHost, t.pool.total, t.pool.idle = t.MaxIdlePerHost, t.MaxIdle, t.IdleTimeout
-	t.tls = tlsConfig(t.TLS)
+	t.tls, t.hopTLS = tlsConfig(t.TLS), tlsConfig(t.HopTLS)
 }
 
 // CloseIdleConnections closes the connections not in use.

@@ -36,16 +36,16 @@ func (t *Transport) Connect(ctx context.Context, address string, protocols ...st
 	return nil, nil
 }
 
-// dial opens a connection for k, with TLS if k asks for it.
+// dial opens a connection for k, with TLS if k or the hop asks for it.
 func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*originConn, error) {
 	c, err := t.connect(ctx, k)
 	if err != nil || !k.tls {
 		return c, err
 	}
-	err = t.handshake(ctx, c, protocols, nil)
+	err = t.handshake(ctx, c, t.originTLS(k, protocols, nil))
 	if issuers := t.leftOut(ctx, err); len(issuers) > 0 {
 		if c, err = t.connect(ctx, k); err == nil {
-			err = t.handshake(ctx, c, protocols, issuers)
+			err = t.handshake(ctx, c, t.originTLS(k, protocols, issuers))
 		}
 	}
 	return c, err
@@ -64,7 +64,7 @@ func (t *Transport) leftOut(ctx context.Context, err error) []*x509.Certificate 
 	return t.Issuers(ctx, refused.UnverifiedCertificates)
 }
 
-// connect opens a connection for k as far as TLS.
+// connect opens a connection for k, but for TLS with the origin.
 func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error) {
 	var nc net.Conn
 	var err error
@@ -86,24 +86,33 @@ func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error)
 	// host may be a part of that one's whole head.
 	k.host, k.port = strings.Clone(k.host), strings.Clone(k.port)
 	c := &originConn{nc: nc, key: k}
-	if !k.tls {
+	switch {
+	case k.tls: // the caller's
+	case k.hop && t.HopTLS != nil:
+		return c, t.handshake(ctx, c, t.hopTLS.Clone())
+	default:
 		c.probe = newProbe(nc, nil, nil)
 		c.rw, c.plain = quickest(nc)
 	}
 	return c, nil
 }
 
-// handshake sets up TLS on c, and closes c if that fails. The origin's certificate
-// may be vouched for by way of issuers, beside those that it sends.
-func (t *Transport) handshake(ctx context.Context, c *originConn, protocols []string, issuers []*x509.Certificate) error {
+// originTLS returns how to set up TLS with the origin k, whose certificate may be
+// vouched for by way of issuers, beside those that it sends.
+func (t *Transport) originTLS(k poolKey, protocols []string, issuers []*x509.Certificate) *tls.Config {
 	conf := t.tls.Clone()
-	if c.key.isolation != "" {
-		conf.ClientSessionCache = nil // a resumed session would tie it to others
-	}
 	conf.NextProtos = append(slices.Clip(protocols), conf.NextProtos...)
-	conf.ServerName = strings.TrimSuffix(c.key.host, ".")
+	conf.ServerName = strings.TrimSuffix(k.host, ".")
 	if len(issuers) > 0 {
 		verifyBy(conf, issuers)
+	}
+	return conf
+}
+
+// handshake sets up TLS on c as conf says, and closes c if that fails.
+func (t *Transport) handshake(ctx context.Context, c *originConn, conf *tls.Config) error {
+	if c.key.isolation != "" {
+		conf.ClientSessionCache = nil // a resumed session would tie it to others
 	}
 	sock := &tlsSocket{Conn: c.nc}
 	sock.rw, _ = quickest(c.nc)

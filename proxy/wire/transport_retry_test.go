@@ -3,8 +3,11 @@ package wire
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -290,6 +293,51 @@ func TestTransportHopConnectionsAreForOneOrigin(t *testing.T) {
 		if n := o.conns.Load(); n != want {
 			t.Errorf("authorization %q: %d connections, want %d", authorization, n, want)
 		}
+	}
+}
+
+// TestTransportSpeaksTLSWithTheHop: in absolute-form, on a connection that serves
+// again, and with nobody else.
+func TestTransportSpeaksTLSWithTheHop(t *testing.T) {
+	var conns, requests atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.TLS == nil || r.RequestURI != "http://a.test/x" || r.Header.Get("Proxy-Authorization") != "" {
+			t.Errorf("the hop got %s, %v", r.RequestURI, r.Header)
+		}
+		io.WriteString(w, "ok")
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	tr := newTransport(t, "127.0.0.1:1")
+	tr.DialHop = func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", s.Listener.Addr().String())
+	}
+	tr.HopTLS = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	for range 3 {
+		if got := mustFetch(t, tr, request(t, "GET", "http://a.test/x", nil)); got != "ok" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+	other := newTransport(t, "127.0.0.1:1")
+	other.DialHop, other.HopTLS = tr.DialHop, &tls.Config{RootCAs: roots, ServerName: "proxy.test"}
+	var handshake *HandshakeError
+	if _, err := other.RoundTrip(request(t, "GET", "http://a.test/x", nil)); !errors.As(err, &handshake) {
+		t.Errorf("in another's name: %v", err)
+	}
+	if n := requests.Load(); n != 3 {
+		t.Errorf("%d requests, want 3", n)
 	}
 }
 

@@ -1,0 +1,131 @@
+package egress
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// A secureNameServer answers what a nameServer does, over HTTP.
+type secureNameServer struct {
+	*httptest.Server
+	asked  atomic.Int32
+	broken atomic.Bool
+	seen   chan *http.Request
+	sizes  chan int
+}
+
+func startSecureNameServer(t *testing.T, answer func(string, int) ([]netip.Addr, dnsmessage.RCode)) *secureNameServer {
+	t.Helper()
+	plain := startNameServer(t, answer)
+	s := &secureNameServer{seen: make(chan *http.Request, 100), sizes: make(chan int, 100)}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		question, err := io.ReadAll(r.Body)
+		s.seen <- r
+		s.sizes <- len(question)
+		reply := plain.reply(question)
+		if err != nil || reply == nil || s.broken.Load() {
+			http.Error(w, "no", http.StatusBadGateway)
+			return
+		}
+		w.Header().Set("Content-Type", "application/dns-message")
+		w.Write(reply)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *secureNameServer) url(t *testing.T) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s.URL + "/dns-query")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestNamesAreAskedForOverHTTPS(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startSecureNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		if name == "none.example." {
+			return nil, dnsmessage.RCodeNameError
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, dnsmessage.RCodeSuccess
+	})
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{dns.url(t)}})
+	defer e.Close()
+	for _, name := range []string{"a.example", strings.Repeat("long.", 20) + "example"} {
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: name, Port: o.port()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	var lookup *LookupError
+	if _, err := e.Dial(t.Context(), Connect, Target{Host: "none.example", Port: o.port()}); !errors.As(err, &lookup) || lookup.RCode != "NXDOMAIN" || !lookup.IsNotFound {
+		t.Errorf("a name that is not: %v", err)
+	}
+	for range len(dns.seen) {
+		r := <-dns.seen
+		if r.Method != "POST" || r.URL.Path != "/dns-query" || r.Header.Get("Content-Type") != "application/dns-message" || r.UserAgent() != "" {
+			t.Errorf("asked by %s %s, %v", r.Method, r.URL, r.Header)
+		}
+		if size := <-dns.sizes; size%128 != 0 {
+			t.Errorf("a question of %d octets: its size tells of the name", size)
+		}
+	}
+	if n := dns.asked.Load(); n < 6 {
+		t.Errorf("only %d questions were asked, want two a name", n)
+	}
+}
+
+// TestNextNameServerIsAsked where the one before it fails; where all do, it is their
+// fault, and not the name's.
+func TestNextNameServerIsAsked(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	first, second := startSecureNameServer(t, always("127.0.0.1")), startSecureNameServer(t, always("127.0.0.1"))
+	first.broken.Store(true)
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{first.url(t), second.url(t)}})
+	defer e.Close()
+	target := Target{Host: "site.example", Port: o.port()}
+	conn, err := e.Dial(t.Context(), Connect, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if first.asked.Load() == 0 {
+		t.Error("the first was not asked")
+	}
+	second.broken.Store(true)
+	if _, err = e.Dial(t.Context(), Connect, target); err == nil || strings.Contains(err.Error(), "no such host") {
+		t.Errorf("all fail: %v", err)
+	}
+}
+
+// TestGuardStandsBehindNameServers: what they say is checked as ever.
+func TestGuardStandsBehindNameServers(t *testing.T) {
+	dns := startSecureNameServer(t, always("127.0.0.1", "10.0.0.1"))
+	e := newTestEgress(t, Options{NameServers: []*url.URL{dns.url(t)}})
+	defer e.Close()
+	if _, err := e.Dial(t.Context(), Plain, Target{Host: "site.example", Port: 80}); !errors.As(err, new(*Refused)) {
+		t.Errorf("%v, want a refusal", err)
+	}
+}
+
+func TestPadLeavesOtherMessages(t *testing.T) {
+	for _, message := range [][]byte{nil, make([]byte, 11), make([]byte, 12), make([]byte, 40)} {
+		if got := pad(slices.Clone(message)); !slices.Equal(got, message) {
+			t.Errorf("%d octets became %d", len(message), len(got))
+		}
+	}
+}
