@@ -84,6 +84,10 @@ func soakSize(r *rand.Rand) int {
 		return copyBuffer - 300 + r.IntN(600)
 	case 3:
 		return r.IntN(80 << 10)
+	case 4:
+		if r.IntN(40) == 0 { // they take long
+			return []int{copyBuffer + largeBuffer, maxWrite, maxCall}[r.IntN(3)] - 300 + r.IntN(600)
+		}
 	}
 	return r.IntN(2000)
 }
