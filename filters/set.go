@@ -125,6 +125,7 @@ func (o Options) at(site Site) Options {
 // comes first, then what rebuilds from what is left, then the persona, so that
 // nothing after it depends on the client but what the client's proof needs.
 func (o Options) pipeline(p *persona, allow []string) pipeline {
+	unknown := unknownFields{o.Unknown, allow}
 	return pipeline{
 		request: []Filter{
 			cleanURL{},
@@ -132,9 +133,9 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			clientRoute{},
 			clientIdentity{},
 			cookies{o.Cookies},
-			ownAddress{},
 			// Reads what is a proof, when no filter before it takes that away.
-			unknownFields{o.Unknown, allow},
+			unknown,
+			ownAddress{unknown}, // a search through whole values: of those that would pass
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
 			prefetching{},

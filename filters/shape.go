@@ -289,6 +289,9 @@ func rebuildPrefer(lines []string) string {
 			item, parameters, _ := strings.Cut(item, ";")
 			name, value, _ := strings.Cut(item, "=")
 			name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
+			if name == "" {
+				continue
+			}
 			for i, p := range preferences {
 				if kept[i] == "" && strings.EqualFold(name, p.name) {
 					kept[i] = p.keep(value)

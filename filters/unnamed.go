@@ -32,6 +32,9 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		return "its name is an id's, and of nothing that a request is about"
 	}
 	for _, line := range lines {
+		if told == neutral && len(line) > maxSetting { // also by far: nothing long is searched in vain
+			return whySetting
+		}
 		if namesPageElsewhere(m.Request, line) {
 			return "its value is a page of another site, as in Referer"
 		}
@@ -39,11 +42,13 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 			return why
 		}
 		if told == neutral && !isSetting(name, line) {
-			return "its value says more than a setting needs, and its name no purpose"
+			return whySetting
 		}
 	}
 	return ""
 }
+
+const whySetting = "its value says more than a setting needs, and its name no purpose"
 
 // oddName reports whether a field name is not made of letters, digits, -, _ and
 // dots, does not begin with a letter or end with one or a digit, or is longer

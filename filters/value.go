@@ -17,10 +17,12 @@ import (
 // in any form: a program near the client may add it under a name nobody knows. It
 // leaves alone what the request cannot do without: an address in a form, a
 // cookie or a credential is there because the person or the site put it there.
-type ownAddress struct{}
+type ownAddress struct {
+	before Filter // what judges fields by each other, and does so again if one goes here; may be nil
+}
 
 // Apply implements [Filter].
-func (ownAddress) Apply(m *Message, log []Change) []Change {
+func (f ownAddress) Apply(m *Message, log []Change) []Change {
 	if !m.Client.IsValid() || m.Client.IsUnspecified() {
 		return log
 	}
@@ -41,7 +43,10 @@ func (ownAddress) Apply(m *Message, log []Change) []Change {
 			log = append(log, Change{name, Removed, "it holds the client's address"})
 		}
 	}
-	return sorted(log, n)
+	if log = sorted(log, n); len(log) > n && f.before != nil {
+		log = f.before.Apply(m, log)
+	}
+	return log
 }
 
 // holdsAddress reports whether value holds addr in one of the forms that
@@ -159,7 +164,7 @@ func (f *addressForms) within(value string, depth int) bool {
 		if len(inner) >= len(f.bytes) && strings.Contains(string(inner), string(f.bytes)) {
 			return true
 		}
-		return f.within(string(inner), depth-1)
+		return (len(inner) >= minForm4 || !f.addr.Is4()) && f.within(string(inner), depth-1)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -143,6 +144,33 @@ func TestOwnAddressLeavesWhatThePersonPutThere(t *testing.T) {
 	for _, name := range gone {
 		if m.Request.Header[name] != nil {
 			t.Errorf("%s is there", name)
+		}
+	}
+}
+
+// An account's name passes beside its key. If that goes for what it holds, so does the name.
+func TestNothingStandsBesideAProofThatHoldsTheClientsAddress(t *testing.T) {
+	for secret, passes := range map[string]bool{"3f2b8c1e5d7a4e9b": true, "192.0.2.7": false} {
+		h := http.Header{"X-Client-Id": {"5f1e8a7c3b"}, "X-Client-Secret": {secret}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/", h))
+		if got := h["X-Client-Id"] != nil && h["X-Client-Secret"] != nil; got != passes || !passes && h["X-Client-Id"] != nil {
+			t.Errorf("beside %s: left %v", secret, h)
+		}
+	}
+}
+
+// Searching a long value costs more than sending it, so nothing that goes anyway is
+// searched.
+func TestNothingThatGoesIsSearched(t *testing.T) {
+	long := strings.Repeat("AAAAAAA ", 8<<10)
+	for _, policy := range []UnknownPolicy{UnknownPass, UnknownDrop} {
+		s := newSet(t, Options{Unknown: policy})
+		allocs := testing.AllocsPerRun(3, func() {
+			m := s.Read(newRequest(t, "POST", "https://api.example/", http.Header{"X-Acme-Mode": {long}}), netip.MustParseAddr("192.0.2.7"))
+			s.Request(m, nil)
+		})
+		if allocs > 200 {
+			t.Errorf("policy %d: %v allocations", policy, allocs)
 		}
 	}
 }
