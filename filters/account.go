@@ -35,6 +35,21 @@ func besideSecret(m *Message, name string) bool {
 	return false
 }
 
+// protocolFields are fields that a protocol, told by the type of its content, asks of
+// every request, although elsewhere they tell of a client.
+var protocolFields = map[string]string{
+	"application/mapi-http": " X-Requestid X-Clientinfo X-Clientapplication ", // MS-OXCMAPIHTTP §2.2.2.1, §2.2.3.3
+}
+
+// ofProtocol reports whether the protocol that m speaks asks for a field.
+func ofProtocol(m *Message, name string) bool {
+	media := strings.ToLower(first(m.Request.Header["Content-Type"]))
+	return m.Request.ContentLength != 0 && strings.Contains(protocolFields[media], " "+name+" ")
+}
+
+// isNeeded reports whether m can do nothing without a field, whatever its name tells.
+func isNeeded(m *Message, name string) bool { return besideSecret(m, name) || ofProtocol(m, name) }
+
 // hyphened returns name in canonical case, with - for _.
 func hyphened(name string) string {
 	if strings.IndexByte(name, '_') < 0 {

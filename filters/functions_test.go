@@ -168,6 +168,12 @@ var functions = []struct{ name, request, fields string }{
 	{"Microsoft Graph: changes", "GET https://graph.example/v1.0/delta", "Prefer: deltashowremovedasdeleted, deltashowsharingchanges, deltatraversepermissiongaps, hierarchicalsharing"},
 	{"Proxmox", "POST https://pve.example/api2/json", "Csrfpreventiontoken: 4EEC61E2:lwk7od06fa1"},
 	{"MuleSoft", "GET https://api.example/", "Client_id: 3f2b8c1e5d7a4e9b|Client_secret: 3f2b8c1e5d7a4e9b"},
+	{"Kubernetes: as somebody", "GET https://k8s.example/api/v1/pods", "Impersonate-User: jane|Impersonate-Group: developers|Impersonate-Uid: 06f6ce97-e2c5-4ab8-7ba5-7654dd08d52b|Impersonate-Extra-Scopes: view|Impersonate-Extra-Acme.com%2fproject: some-project"},
+	{"Outlook: MAPI", "POST https://mail.example/mapi/emsmdb/", "Content-Type: application/mapi-http|X-Requesttype: Execute|X-Requestid: {2EF33C39-49C8-421C-B876-CDF7F2AC3AA0}:1|X-Clientinfo: {2EF33C39-49C8-421C-B876-CDF7F2AC3AA0}:2|X-Clientapplication: Outlook/15.0.4815.1000"},
+	{"Exchange: EWS", "POST https://mail.example/EWS/Exchange.asmx", "Content-Type: text/xml; charset=utf-8|X-Anchormailbox: ann@corp.example"},
+	{"Exchange: ActiveSync", "POST https://mail.example/Microsoft-Server-ActiveSync", "Ms-Asprotocolversion: 14.1|X-Ms-Policykey: 1234567890|Authorization: Basic YTpi"},
+	{"Subversion: what a hook asks of a client", "MKACTIVITY https://svn.example/r/!svn/act/1", "Dav: http://subversion.tigris.org/xmlns/dav/svn/mergeinfo"},
+	{"Metadata of objects: Baidu, Qiniu, Backblaze", "PUT https://b.example/k", "X-Bce-Meta-Device: tape|X-Qn-Meta-Device: tape|X-Bz-Info-Device: tape"},
 	{"A field of a tutorial", "POST https://a.example/", "X-Pingother: pingpong|X-Custom-Header: value"},
 }
 

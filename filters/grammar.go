@@ -46,6 +46,9 @@ var grammars = map[string]func(value string) bool{
 	"Translate":             among("t f"), // MS-WDVME §2.2
 	"Brief":                 among("t f"),
 
+	"Dav": setOf(among("http://subversion.tigris.org/xmlns/dav/svn/depth http://subversion.tigris.org/xmlns/dav/svn/mergeinfo " +
+		"http://subversion.tigris.org/xmlns/dav/svn/log-revprops")),
+
 	"Caldav-Timezones":         among("t f"),      // RFC 7809 §7.1
 	"Capsule-Protocol":         among("?1"),       // RFC 9297 §3.4
 	"Incremental":              among("?0 ?1"),    // its §3

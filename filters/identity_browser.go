@@ -46,7 +46,9 @@ var identityBrowser = []group{
 	{identity, "tool bars, extensions (Hola) and in-game browsers", `x-hola-* alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
 		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
-	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-*
+	{identity, "shopify.dev, Hydrogen: visitor and visit", `shopify-storefront-y shopify-storefront-s x-shopify-uniquetoken
+		x-shopify-visittoken custom-storefront-request-group-id`},
+	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-* sdkversion
 		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
 		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-onesignal-* x-posthog-* x-rudder-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties

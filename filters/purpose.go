@@ -32,7 +32,10 @@ var purposeTable = []group{
 		x-apple-id-session-id x-apple-hc x-apple-domain-id x-apple-frame-id auth-email x-agilebits-session-id x-agilebits-mac x-pm-uid`},
 	{application, "trino.io/docs/current/develop/client-protocol", `x-trino-* x-presto-*`},
 	{application, "databases and consoles: the account that a query runs as", `x-clickhouse-user
-		x-trino-user x-presto-user x-ovh-consumer sap-client impersonate-user as-user mscrmcallerid callerobjectid x-splunk-form-key x-consul-namespace`},
+		x-trino-user x-presto-user x-ovh-consumer sap-client as-user mscrmcallerid callerobjectid x-splunk-form-key x-consul-namespace`},
+	{application, "kubernetes.io/docs/reference/access-authn-authz/user-impersonation: without them, more is allowed", `
+		impersonate-user impersonate-group impersonate-uid impersonate-extra-*`},
+	{application, "learn.microsoft.com/exchange/client-developer: whose mailbox is meant", `x-anchormailbox x-publicfoldermailbox`},
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version
@@ -79,10 +82,10 @@ var purposeTable = []group{
 		x-amz-target`},
 	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
 	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
-		x-upyun-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
+		x-upyun-* x-qs-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
 		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
 	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
-		x-cos-meta-* x-obs-meta-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
+		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
 		x-amz-website-redirect-location`},
 	{application, "further fields of content", `content-*`},
 

@@ -20,6 +20,7 @@ var registry = []group{
 	{registered, "RFC 4918 and its kin", `depth destination if lock-token overwrite timeout label ordering-type
 		position redirect-ref apply-to-redirect-ref if-schedule-tag-match schedule-reply
 		caldav-timezones`},
+	{registered, "RFC 4918 §10.1: what a client can do, as Subversion's hooks ask", `dav`},
 	{registered, "RFC 5023", `slug`},
 	{registered, "RFC 8288", `link link-template`},
 	{registered, "RFC 8030", `topic ttl urgency`},
@@ -103,7 +104,7 @@ var registry = []group{
 		clear-site-data cmsd-dynamic cmsd-static content-security-policy
 		content-security-policy-report-only cross-origin-embedder-policy
 		cross-origin-embedder-policy-report-only cross-origin-opener-policy
-		cross-origin-opener-policy-report-only cross-origin-resource-policy dasl dav delta-base deprecation dpop-nonce
+		cross-origin-opener-policy-report-only cross-origin-resource-policy dasl delta-base deprecation dpop-nonce
 		expect-ct hobareg im include-referred-token-binding-id memento-datetime nel no-vary-search
 		odata-entityid optional-www-authenticate origin-agent-cluster permissions-policy preference-applied
 		public-key-pins public-key-pins-report-only referrer-policy refresh repeatability-result

@@ -76,9 +76,11 @@ func addListed(signed http.Header, r *http.Request, lists []string, browser bool
 
 // signedFamilies are the schemes of Authorization whose signature covers every
 // field of a family, and fields of content, without a list that says so: Azure Storage ("Authorize
-// with Shared Key"), AWS Signature Version 2, and what was made after it.
+// with Shared Key"), AWS Signature Version 2, and what was made after it (Alibaba's
+// APIs, storage, logs and queues; Huawei, QingStor, Qiniu).
 var signedFamilies = map[string]string{
-	"sharedkey": "X-Ms-", "sharedkeylite": "X-Ms-", "aws": "X-Amz-", "goog1": "X-Goog-", "oss": "X-Oss-", "obs": "X-Obs-",
+	"sharedkey": "X-Ms-", "sharedkeylite": "X-Ms-", "aws": "X-Amz-", "goog1": "X-Goog-", "oss": "X-Oss-", "oss4-hmac-sha256": "X-Oss-",
+	"acs": "X-Acs-", "log": "X-Log-", "mns": "X-Mns-", "obs": "X-Obs-", "qs": "X-Qs-", "qiniu": "X-Qiniu-",
 }
 
 // signedFamily returns the beginning of the names of all fields that r's
@@ -141,10 +143,12 @@ func signedLists(r *http.Request, v Visit) []string {
 		if field == "Signature" && withoutScript(r, v) {
 			break
 		}
-		if _, list, ok := cutFold(line, "signedheaders="); ok {
-			list, _, _ = strings.Cut(list, ",")
-			list, _, _ = strings.Cut(list, "&")
-			lists = append(lists, list)
+		for _, named := range [...]string{"signedheaders=", "additionalheaders="} { // the latter beside a family
+			if _, list, ok := cutFold(line, named); ok {
+				list, _, _ = strings.Cut(list, ",")
+				list, _, _ = strings.Cut(list, "&")
+				lists = append(lists, list)
+			}
 		}
 		if _, list, ok := strings.Cut(line, `headers="`); ok {
 			list, _, _ = strings.Cut(list, `"`)

@@ -14,6 +14,7 @@ func TestSignedFieldsPassUntouched(t *testing.T) {
 		proof     http.Header
 	}{
 		{"AWS Signature Version 4", "https://b.s3.example/k", http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=accept-encoding;amz-sdk-invocation-id;content-language;host;user-agent;x-acme-device;x-forwarded-for, Signature=00"}}},
+		{"OSS Signature Version 4", "https://b.oss.example/k", http.Header{"Authorization": {"OSS4-HMAC-SHA256 Credential=AK/20231203/cn-hangzhou/oss/aliyun_v4_request,AdditionalHeaders=accept-encoding;amz-sdk-invocation-id;content-language;host;user-agent;x-acme-device;x-forwarded-for,Signature=00"}}},
 		{"presigned URL", "https://b.s3.example/k?X-Amz-Signature=0&X-Amz-SignedHeaders=accept-encoding%3Bamz-sdk-invocation-id%3Bcontent-language%3Bhost%3Bx-acme-device%3Bx-forwarded-for", http.Header{}},
 		{"HTTP signature draft", "https://api.example/k", http.Header{"Authorization": {`Signature keyId="k",headers="(request-target) accept-encoding amz-sdk-invocation-id content-language x-acme-device x-forwarded-for",signature="00"`}}},
 		{"RFC 9421", "https://api.example/k", http.Header{"Signature": {"sig1=:AAAA:"}, "Signature-Input": {`sig1=("@method" "accept-encoding" "amz-sdk-invocation-id" "content-language" "x-acme-device" "x-forwarded-for");created=1`}}},
@@ -64,6 +65,9 @@ func TestSignedAddressesStayWhole(t *testing.T) {
 func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 	for authorization, name := range map[string]string{
 		"SharedKey account:MTIz": "X-Ms-Client-Request-Id", "SharedKeyLite account:MTIz": "X-Ms-Client-Request-Id",
+		"acs AK:MTIz": "X-Acs-Region-Id", "LOG AK:MTIz": "X-Log-Acme-Device", "MNS AK:MTIz": "X-Mns-Acme-Device", "QS AK:MTIz": "X-Qs-Acme-Device",
+		"Qiniu AK:MTIz": "X-Qiniu-Acme-Device",
+		"OSS4-HMAC-SHA256 Credential=AK/20231203/cn-hangzhou/oss/aliyun_v4_request,Signature=00": "X-Oss-Acme-Device",
 		"AWS AKIA:MTIz": "X-Amz-Acme-Device", "OSS id:MTIz": "X-Oss-Acme-Device", "GOOG1 id:MTIz": "X-Goog-Acme-Device",
 	} {
 		const id = "6b29fc40-ca47-1067-b31d-00dd010662da"

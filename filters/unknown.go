@@ -193,7 +193,8 @@ var writingFields = map[string]bool{
 // writingFamilies begin the names of fields that go with what is uploaded or
 // stored, or with an event that is told. A HEAD may ask how an upload fares.
 var writingFamilies = [...]string{"Upload-", "X-Upload-", "X-File-", "X-Chunk-", "X-Chunked-", "X-Content-", "Ce-", "Bits-",
-	"X-Amz-Meta-", "X-Goog-Meta-", "X-Ms-Meta-", "X-Oss-Meta-", "X-Cos-Meta-", "X-Obs-Meta-", "X-Object-Meta-", "X-Container-Meta-"}
+	"X-Amz-Meta-", "X-Goog-Meta-", "X-Ms-Meta-", "X-Oss-Meta-", "X-Cos-Meta-", "X-Obs-Meta-",
+	"X-Bce-Meta-", "X-Tos-Meta-", "X-Qs-Meta-", "X-Qn-Meta-", "X-Upyun-Meta-", "X-Bz-Info-", "X-Object-Meta-", "X-Container-Meta-"}
 
 // hasPrefixOf reports whether name begins with one of families.
 func hasPrefixOf(name string, families []string) bool {
@@ -209,7 +210,7 @@ func wantsEvents(m *Message) bool {
 // refuse returns why a field is removed, or "" if it may pass.
 func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict) string {
 	plain := withoutScript(m.Request, m.Visit)
-	if v.class == identity && besideSecret(m, name) {
+	if v.class == identity && isNeeded(m, name) {
 		v = verdict{}
 	}
 	switch {

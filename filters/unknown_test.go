@@ -349,3 +349,16 @@ func TestSafeMethodsMeanThemselves(t *testing.T) {
 		}
 	}
 }
+
+// What one protocol asks of each of its requests tells of a client in any other.
+func TestFieldsOfAProtocolGoFromOthers(t *testing.T) {
+	for media, passes := range map[string]bool{"application/mapi-http": true, "Application/MAPI-HTTP": true, "application/json": false, "": false} {
+		for _, name := range []string{"X-Requestid", "X-Clientinfo", "X-Clientapplication"} {
+			m := scriptRequest(name, "{2EF33C39-49C8-421C-B876-CDF7F2AC3AA0}:1", "Content-Type", media)
+			m.Request.Method, m.Request.ContentLength = "POST", 5
+			if clean(m); (m.Request.Header[name] != nil) != passes {
+				t.Errorf("%s with %q: passes %t", name, media, !passes)
+			}
+		}
+	}
+}

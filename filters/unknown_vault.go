@@ -7,7 +7,7 @@ import (
 
 // vaultFamilies begin the names of fields that stores of objects define. They
 // come with a proof of who asks, which covers them.
-var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-", "X-Obs-", "X-Bce-", "X-Tos-", "X-Bz-", "X-Upyun-", "X-Arc-", "X-Rs-"}
+var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-", "X-Obs-", "X-Bce-", "X-Tos-", "X-Bz-", "X-Upyun-", "X-Qs-", "X-Arc-", "X-Rs-"}
 
 // ofVault reports whether the field name of a known family may stand in m: its
 // family is no store's, or m proves who asks, or its lines say no more than

@@ -15,7 +15,7 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 	if oddName(name) || holdsKey(name) {
 		return "RFC 9110 §16.3.2.1: no registry would take this name"
 	}
-	if besideSecret(m, name) {
+	if isNeeded(m, name) {
 		return "" // an account may be named by anything, a mail address too
 	}
 	told := tells(name)

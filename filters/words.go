@@ -82,7 +82,7 @@ var vocabulary = []struct {
 		emulated rooted jailbroken floor room office county plate vehicle vin license driver
 		density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
-		plugin plugins bundle wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
+		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode
@@ -102,7 +102,7 @@ var vocabulary = []struct {
 		hwid givenname contact deviceid imeisv mcc mnc plmn cellid subid anon anonymous anonid persistent instanceid
 		gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
 		kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
-		vpn sex loyalty membership iban street locality uptime workstation impersonate
+		vpn sex loyalty membership iban street locality uptime workstation
 		openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
 		fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
