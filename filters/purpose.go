@@ -55,7 +55,7 @@ var purposeTable = []group{
 		x-remix-* x-astro-* x-unpoly-*`},
 	{application, "frameworks that want a field with every call: GWT, ZK, Wicket, Laravel Echo, Next.js", `
 		x-gwt-permutation x-gwt-module-base zk-sid wicket-* x-socket-id x-deployment-id`},
-	{application, "Service Workers", `service-worker service-worker-navigation-preload`},
+	{serves, "Service Workers: the browser's own", `service-worker service-worker-navigation-preload`},
 	{application, "GraphQL", `apollo-require-preflight apollographql-client-name
 		apollographql-client-version x-apollo-operation-name x-apollo-operation-id
 		x-apollo-operation-type graphql-preflight graphql-require-preflight`},

@@ -164,6 +164,9 @@ func misused(m *Message, name string, lines []string) string {
 		return "asks for a change, which this method makes none of"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
 		return "HTML, server-sent events: told when a stream of them is asked for again"
+	case name == "Service-Worker" && m.Visit.Kind != Worker && m.Visit.Kind != Fetch,
+		name == "Service-Worker-Navigation-Preload" && m.Visit.Kind != Document && m.Visit.Kind != Frame && m.Visit.Kind != Fetch:
+		return "Service Workers: goes with the worker's script, or with a page that it answers for"
 	case strings.HasPrefix(name, "Access-Control-Request-") && r.Method != http.MethodOptions:
 		return "Fetch standard: only a CORS-preflight fetch asks so"
 	}

@@ -362,3 +362,32 @@ func TestFieldsOfAProtocolGoFromOthers(t *testing.T) {
 		}
 	}
 }
+
+// Servers give out a worker to nobody who does not ask for one, and for a page that a
+// worker completes only what it lacks.
+func TestBrowsersSayWhatTheirServiceWorkersNeed(t *testing.T) {
+	const script, preload = "Service-Worker: script", "Service-Worker-Navigation-Preload: true"
+	for _, policy := range []UnknownPolicy{UnknownPass, UnknownDrop} {
+		for _, test := range []struct {
+			dest, field, accept string
+			passes              bool
+		}{
+			{"serviceworker", script, "*/*", true}, {"", script, "*/*", true}, {"image", script, "*/*", false}, {"document", script, "*/*", false},
+			{"document", preload, "text/html,application/xhtml+xml,*/*;q=0.8", true}, {"", preload, "text/html,application/xhtml+xml,*/*;q=0.8", true},
+			{"iframe", preload, "*/*", true}, {"image", preload, "*/*", false}, {"serviceworker", preload, "*/*", false},
+		} {
+			name, value, _ := strings.Cut(test.field, ": ")
+			h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64)"}, "Accept": {test.accept}, name: {value}, "Referer": {"https://site.example/"}}
+			if test.dest != "" {
+				h["Sec-Fetch-Dest"] = []string{test.dest}
+			}
+			scrubbed(t, newSet(t, Options{Unknown: policy}), newRequest(t, "GET", "https://site.example/sw", h))
+			if (h[name] != nil) != test.passes {
+				t.Errorf("policy %d, %s for %q: passes %t", policy, test.field, test.dest, !test.passes)
+			}
+			if test.passes && name == "Service-Worker" && h.Get("Sec-Fetch-Dest") != "serviceworker" {
+				t.Errorf("%q with Sec-Fetch-Dest %q is for %q", test.field, test.dest, h.Get("Sec-Fetch-Dest"))
+			}
+		}
+	}
+}
