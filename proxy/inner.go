@@ -64,6 +64,12 @@ func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target)
 	}
 }
 
+// remembered is what the memory knows the target by.
+func (in *inner) remembered() string { return remembered(in.visit.Isolation, in.target.Host) }
+
+// asksForCertificate has it remembered that the origin does.
+func (in *inner) asksForCertificate() { in.memory.AsksForCertificate(in.remembered()) }
+
 // RemoteAddr returns the client's address as the CONNECT came from it, which
 // need not be where the connection ends.
 func (in *inner) RemoteAddr() net.Addr { return in.remote }
@@ -107,7 +113,7 @@ func (in *inner) Close() error {
 		return nil
 	}
 	if !in.spoke.Load() && (in.shaken.IsZero() || time.Since(in.shaken) < silentSoon) {
-		in.memory.Silent(in.visit.Visitor(), in.target.Host)
+		in.memory.Silent(in.visit.Visitor(), in.remembered())
 	}
 	return in.Conn.Close()
 }
@@ -126,7 +132,7 @@ func (in *inner) failed(err error) {
 		in.cut()
 	}
 	if in.mode == inspect.Auto && shakesAgain(err) {
-		in.memory.AsksForCertificate(in.target.Host)
+		in.asksForCertificate()
 		in.cut()
 	}
 }
@@ -167,7 +173,7 @@ func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 		return r, in.fault
 	}
 	if !in.spoke.Swap(true) {
-		in.memory.Works(in.visit.Visitor(), in.target.Host)
+		in.memory.Works(in.visit.Visitor(), in.remembered())
 	}
 	scheme, port := "https", uint16(443)
 	if in.plain {

@@ -91,8 +91,18 @@ func (p *Proxy) AuthorityEnds() time.Time {
 	return authority.Certificate().NotAfter
 }
 
-// mode says how a CONNECT to t of the client so called is to be treated.
-func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
+// remembered is what the memory knows a host by: for those who are kept apart as
+// another one, since what a site has had guise learn of its names shows in how it is
+// treated later.
+func remembered(apart, host string) string {
+	if apart == "" {
+		return host
+	}
+	return apart + " " + host // no host has a blank
+}
+
+// mode says how a CONNECT of v to t is to be treated.
+func (i *inspection) mode(v *visit, t egress.Target) inspect.Mode {
 	if i.authority == nil {
 		return inspect.Never
 	}
@@ -102,7 +112,7 @@ func (i *inspection) mode(visitor string, t egress.Target) inspect.Mode {
 		return inspect.Never
 	}
 	if mode == inspect.Auto {
-		if why, left := i.memory.Fallback(visitor, t.Host); left {
+		if why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, t.Host)); left {
 			i.memory.Left(why)
 			return inspect.Never
 		}
@@ -203,7 +213,7 @@ func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason,
 	switch {
 	case in.mode != inspect.Auto:
 	case a.secure.asksForCertificate(ctx, address):
-		in.memory.AsksForCertificate(in.target.Host)
+		in.asksForCertificate()
 		return inspect.ClientCertificate, true
 	case disagree(err):
 		return inspect.OtherTLS, true
@@ -249,7 +259,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 		in.shaken = time.Now()
 		p.server.ServeConn(conn)
 	case in.fault == nil && inspect.RefusedCertificate(err):
-		in.memory.Refused(in.visit.Visitor(), in.target.Host)
+		in.memory.Refused(in.visit.Visitor(), in.remembered())
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"guise/proxy/egress"
+	"guise/proxy/gate"
 	"guise/proxy/inspect"
 	"guise/proxy/tunnel"
 )
@@ -238,6 +240,23 @@ func TestLateHellosAreWaitedFor(t *testing.T) {
 	}
 	if got := helloTime(22, time.Second); got != time.Second {
 		t.Errorf("%s of one", got)
+	}
+}
+
+// TestFallbackIsApart: what a site had guise learn of its hosts tells it nothing of who
+// comes under another suffix.
+func TestFallbackIsApart(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	i := p.current.Load().inspects
+	target := egress.Target{Host: "bit1.tracker.example", Port: 443}
+	who := func(apart string) *visit {
+		return &visit{Entrant: gate.Entrant{Account: "ann", Isolation: apart}}
+	}
+	(&inner{memory: i.memory, mode: inspect.Auto, target: target, visit: who("ann+a")}).asksForCertificate()
+	for apart, want := range map[string]inspect.Mode{"ann+a": inspect.Never, "ann+b": inspect.Auto, "": inspect.Auto} {
+		if got := i.mode(who(apart), target); got != want {
+			t.Errorf("%q: mode %v", apart, got)
+		}
 	}
 }
 

@@ -355,7 +355,7 @@ func TestOneConnectionForManyRequests(t *testing.T) {
 // TestHSTSHoldsForAll: what one client's visit taught is applied for others.
 func TestHSTSHoldsForAll(t *testing.T) {
 	p, proxy := newProxy(t, nil)
-	p.current.Load().inspects.hsts.Note("secure.example", []string{"max-age=100"})
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
 	resp, _ := get(t, proxy, "http://secure.example/a?b=%20c")
 	if resp.StatusCode != 307 || resp.Header.Get("Location") != "https://secure.example/a?b=%20c" {
 		t.Errorf("%d %s", resp.StatusCode, resp.Header.Get("Location"))

@@ -50,7 +50,8 @@ func (s scrubber) contain(err *error) {
 // cache, where a panic would end every client's requests.
 func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	defer s.contain(&err)
-	m := *exchangeOf(r.Context()).message // a copy: the client's own goroutine may still read the original
+	e := exchangeOf(r.Context())
+	m := *e.message // a copy: the client's own goroutine may still read the original
 	m.Request = r
 	s.filters.Onward(&m, nil)
 	resp, err := s.next.RoundTrip(m.Request)
@@ -58,7 +59,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		return nil, err
 	}
 	if r.URL.Scheme == "https" {
-		s.noteHSTS(r.URL.Hostname(), resp.Header)
+		s.noteHSTS(&m, e.visit.Isolation, resp.Header)
 	}
 	m.Response = resp
 	log := explanations.Get().(*[]filters.Change)
@@ -71,13 +72,19 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 }
 
 // noteHSTS remembers what a host says of Strict-Transport-Security, and lets pass of it
-// what may.
-func (s scrubber) noteHSTS(host string, h http.Header) {
+// what may. What is said with the parts of a page counts for nothing: with as many hosts
+// as it wants, a page could write a number with them, and read it at another visit
+// (WebKit, "Protecting Against HSTS Abuse", mitigation 1).
+func (s scrubber) noteHSTS(m *filters.Message, apart string, h http.Header) {
 	values := h["Strict-Transport-Security"]
 	if len(values) == 0 {
 		return
 	}
-	if onward := s.hsts.Note(host, values); onward != "" {
+	onward := ""
+	if !m.Visit.OfPage() {
+		onward = s.hsts.Note(apart, m.Request.URL.Hostname(), values)
+	}
+	if onward != "" {
 		h["Strict-Transport-Security"] = []string{onward}
 	} else {
 		delete(h, "Strict-Transport-Security")

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -59,6 +60,33 @@ func TestPanicInABodyEndsItsRequestAlone(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "panic below the cache") || strings.Contains(log.String(), "canary") {
 		t.Errorf("logged %q", log.String())
+	}
+}
+
+// TestHSTSOfPartsCountsForNothing: a page could write a number with the hosts of its
+// parts.
+func TestHSTSOfPartsCountsForNothing(t *testing.T) {
+	set, err := filters.New(filters.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dest  string
+		noted bool
+	}{{"", true}, {"document", true}, {"image", false}, {"empty", false}, {"iframe", false}} {
+		r, err := http.NewRequest("GET", "https://tracker.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.dest != "" {
+			r.Header.Set("Sec-Fetch-Dest", c.dest)
+		}
+		s := scrubber{hsts: inspect.NewHSTS()}
+		h := http.Header{"Strict-Transport-Security": {"max-age=9; includeSubDomains"}}
+		s.noteHSTS(set.Read(r, netip.Addr{}), "", h)
+		if passed := h["Strict-Transport-Security"] != nil; passed != c.noted || s.hsts.Applies("", "tracker.example") != c.noted {
+			t.Errorf("%q: passed on %t, noted %t", c.dest, passed, !passed)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func (a *assembly) refuseDestination(e *exchange, r *http.Request) (*http.Reques
 // keepSecure sends http requests to https where the host wants nothing else,
 // as browsers do by themselves for hosts whose wish they know (RFC 6797 §8.3).
 func (a *assembly) keepSecure(e *exchange, r *http.Request) (*http.Request, *failure) {
-	if r.URL.Scheme != "http" || e.target.Port != 80 || len(r.Header["Upgrade"]) > 0 || !a.inspects.hsts.Applies(e.target.Host) {
+	if r.URL.Scheme != "http" || e.target.Port != 80 || len(r.Header["Upgrade"]) > 0 || !a.inspects.hsts.Applies(e.visit.Isolation, e.target.Host) {
 		return r, nil
 	}
 	u := *r.URL

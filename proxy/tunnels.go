@@ -61,7 +61,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		looped.write(w, r)
 		return
 	}
-	if mode := a.inspects.mode(v.Visitor(), target); mode != inspect.Never {
+	if mode := a.inspects.mode(v, target); mode != inspect.Never {
 		p.inspect(a, w, r, v, target, mode, connected)
 		return
 	}

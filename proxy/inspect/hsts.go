@@ -18,14 +18,14 @@ const (
 )
 
 // HSTS keeps what origins say by Strict-Transport-Security (RFC 6797), for
-// all clients alike. In a browser, which of a site's many names have it is a
-// cookie that nobody can delete; here it tells of nobody. It is safe for
-// concurrent use.
+// all clients alike but those who are kept apart. In a browser, which of a site's
+// many names have it is a cookie that nobody can delete; here it tells of nobody. It is
+// safe for concurrent use.
 type HSTS struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	sites *simplelru.LRU[string, map[string]policy] // by registrable domain, then by host
+	sites *simplelru.LRU[string, map[string]policy] // by registrable domain and for whom, then by host
 }
 
 type policy struct {
@@ -43,14 +43,15 @@ func NewHSTS() *HSTS {
 }
 
 // Note takes what host, a lower-case name, said over a connection whose
-// certificate was verified. Only the first field counts (§8.1); one that is
+// certificate was verified, to those who are kept apart under a name, "" for all others.
+// Only the first field counts (§8.1); one that is
 // malformed says nothing.
 //
 // It returns what a client may be told, "" for nothing: what a registrable
 // domain says for all names below it, so that a browser still knows it
 // elsewhere. What is said of single names is how a site writes its cookie
 // (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
-func (s *HSTS) Note(host string, values []string) (onward string) {
+func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if len(values) == 0 {
 		return ""
 	}
@@ -59,7 +60,7 @@ func (s *HSTS) Note(host string, values []string) (onward string) {
 	if !ok || !named {
 		return ""
 	}
-	s.note(strings.Clone(site), strings.Clone(host), age, subdomains) // parts of a request's whole head
+	s.note(strings.Clone(siteFor(apart, site)), strings.Clone(host), age, subdomains) // parts of a request's whole head
 	if host != site || !subdomains {
 		return ""
 	}
@@ -84,15 +85,15 @@ func (s *HSTS) note(site, host string, age time.Duration, subdomains bool) {
 }
 
 // Applies reports whether host, a lower-case name, is to be visited by https
-// only (§8.2).
-func (s *HSTS) Applies(host string) bool {
+// only (§8.2), by those who are kept apart under a name, "" for all others.
+func (s *HSTS) Applies(apart, host string) bool {
 	site, named := siteOf(host)
 	if !named {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hosts, _ := s.sites.Get(site)
+	hosts, _ := s.sites.Get(siteFor(apart, site))
 	for name, parent := host, false; name != ""; parent = true {
 		if p, ok := hosts[name]; ok && s.now().Before(p.until) && (!parent || p.subdomains) {
 			return true
@@ -100,6 +101,14 @@ func (s *HSTS) Applies(host string) bool {
 		_, name, _ = strings.Cut(name, ".")
 	}
 	return false
+}
+
+// siteFor returns the key of a registrable domain.
+func siteFor(apart, site string) string {
+	if apart == "" {
+		return site
+	}
+	return apart + " " + site // no host has a blank
 }
 
 // siteOf returns the registrable domain of host. Addresses have none, nor has

@@ -10,11 +10,11 @@ func TestHSTS(t *testing.T) {
 	now := time.Now()
 	s := NewHSTS()
 	s.now = func() time.Time { return now }
-	s.Note("www.a.example", []string{"max-age=100; includeSubDomains"})
-	s.Note("b.example", []string{`max-age="100"`, "max-age=0"})
+	s.Note("", "www.a.example", []string{"max-age=100; includeSubDomains"})
+	s.Note("", "b.example", []string{`max-age="100"`, "max-age=0"})
 	applies := func(host string, want bool) {
 		t.Helper()
-		if got := s.Applies(host); got != want {
+		if got := s.Applies("", host); got != want {
 			t.Errorf("Applies(%s) = %v", host, got)
 		}
 	}
@@ -26,7 +26,7 @@ func TestHSTS(t *testing.T) {
 	applies("www.b.example", false)
 	applies("127.0.0.1", false)
 
-	s.Note("b.example", []string{"max-age=0"})
+	s.Note("", "b.example", []string{"max-age=0"})
 	applies("b.example", false)
 	now = now.Add(101 * time.Second)
 	applies("www.a.example", false)
@@ -47,7 +47,7 @@ func TestHSTSOfSingleNamesStaysHere(t *testing.T) {
 		{"co.uk", "max-age=31536000; includeSubDomains", ""},
 		{"127.0.0.1", "max-age=31536000; includeSubDomains", ""},
 	} {
-		if got := s.Note(c.host, []string{c.value}); got != c.want {
+		if got := s.Note("", c.host, []string{c.value}); got != c.want {
 			t.Errorf("%s: %s: %q goes on, want %q", c.host, c.value, got, c.want)
 		}
 	}
@@ -74,26 +74,47 @@ func TestHSTSValues(t *testing.T) {
 	}
 }
 
+// Who is kept apart reads nothing of what others wrote, nor they of theirs.
+func TestHSTSIsApart(t *testing.T) {
+	s := NewHSTS()
+	s.Note("ann+a", "bit1.tracker.example", []string{"max-age=1000"})
+	s.Note("", "bit2.tracker.example", []string{"max-age=1000"})
+	for _, c := range []struct {
+		apart, host string
+		want        bool
+	}{
+		{"ann+a", "bit1.tracker.example", true},
+		{"ann+b", "bit1.tracker.example", false},
+		{"", "bit1.tracker.example", false},
+		{"", "bit2.tracker.example", true},
+		{"ann+a", "bit2.tracker.example", false},
+	} {
+		if got := s.Applies(c.apart, c.host); got != c.want {
+			t.Errorf("%q asks for %s: applies %t", c.apart, c.host, got)
+		}
+	}
+}
+
 // One site can neither fill the memory of all nor write more than a few bits.
 func TestHSTSIsBounded(t *testing.T) {
 	s := NewHSTS()
-	s.Note("keep.example", []string{"max-age=1000"})
+	s.Note("", "keep.example", []string{"max-age=1000"})
 	known := 0
 	for i := range 1000 {
 		host := fmt.Sprintf("bit%d.tracker.example", i)
-		s.Note(host, []string{"max-age=1000"})
-		if s.Applies(host) {
+		s.Note("", host, []string{"max-age=1000"})
+		if s.Applies("", host) {
 			known++
 		}
 	}
 	if known > hstsHosts {
 		t.Errorf("one site wrote %d bits", known)
 	}
-	if !s.Applies("keep.example") {
+	if !s.Applies("", "keep.example") {
 		t.Error("another site's entry is gone")
 	}
-	s.Note("com", []string{"max-age=1000; includeSubDomains"})
-	if s.Applies("www.com") {
+	s.Note("", "com", []string{"max-age=1000; includeSubDomains"})
+	if s.Applies("", "www.com") {
 		t.Error("a public suffix speaks for everyone below it")
 	}
 }
