@@ -287,12 +287,13 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 
 type isolationKey struct{}
 
-// isolationSeed keeps anybody from choosing names that share an address.
+// isolationSeed keeps anybody from choosing names that share an address, and an
+// upstream proxy from knowing names.
 var isolationSeed = maphash.MakeSeed()
 
 // WithIsolation returns a context whose connections all leave from one source
-// address, which key chooses, and not from each in turn. With the key "" it is
-// ctx.
+// address, which key chooses, and not from each in turn; a SOCKS proxy that they go
+// through is told that they are for one name. With the key "" it is ctx.
 func WithIsolation(ctx context.Context, key string) context.Context {
 	if key == "" {
 		return ctx

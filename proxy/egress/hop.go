@@ -125,7 +125,8 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 	switch {
 	case err != nil:
 	case h.socks:
-		err = h.socksConnect(through, t)
+		apart, _ := ctx.Value(isolationKey{}).(string)
+		err = h.socksConnect(through, t, apart)
 	default:
 		err = h.httpConnect(through, t)
 	}

@@ -1,8 +1,11 @@
 package egress
 
 import (
+	"hash/maphash"
 	"io"
 	"net"
+	"slices"
+	"strconv"
 	"syscall"
 )
 
@@ -21,10 +24,11 @@ const (
 
 var errNotSocks = &hopAnswer{"it does not answer in SOCKS 5"}
 
-// socksConnect asks the hop for a connection to t. A name goes to the hop as
-// it is. No octet beyond the answer is read.
-func (h *hop) socksConnect(conn net.Conn, t Target) error {
-	if err := h.socksGreet(conn); err != nil {
+// socksConnect asks the hop for a connection to t, for those who are kept apart from
+// all others unless apart is "". A name goes to the hop as it is. No octet beyond the
+// answer is read.
+func (h *hop) socksConnect(conn net.Conn, t Target, apart string) error {
+	if err := h.socksGreet(conn, apart); err != nil {
 		return err
 	}
 	request := []byte{socksVersion, socksConnect, 0}
@@ -46,13 +50,19 @@ func (h *hop) socksConnect(conn net.Conn, t Target) error {
 	return readSocksReply(conn)
 }
 
-// socksGreet agrees on a method and authenticates.
-func (h *hop) socksGreet(conn net.Conn) error {
-	method := byte(socksNoAuth)
-	if h.user != "" {
-		method = socksPassword
+// socksGreet agrees on a method and authenticates. A hop that asks nobody who they are
+// is offered a name for those who are kept apart: Tor takes it, and gives each name a
+// way of its own through its network (tor(1), IsolateSOCKSAuth).
+func (h *hop) socksGreet(conn net.Conn, apart string) error {
+	user, password, methods := h.user, h.password, []byte{socksNoAuth}
+	switch {
+	case user != "":
+		methods = []byte{socksPassword}
+	case apart != "":
+		user = strconv.FormatUint(maphash.String(isolationSeed, apart), 36)
+		password, methods = user, []byte{socksPassword, socksNoAuth}
 	}
-	if _, err := conn.Write([]byte{socksVersion, 1, method}); err != nil {
+	if _, err := conn.Write(append([]byte{socksVersion, byte(len(methods))}, methods...)); err != nil {
 		return err
 	}
 	var chosen [2]byte
@@ -62,14 +72,14 @@ func (h *hop) socksGreet(conn net.Conn) error {
 	switch {
 	case chosen[0] != socksVersion:
 		return errNotSocks
-	case chosen[1] != method:
+	case !slices.Contains(methods, chosen[1]):
 		return &hopAnswer{"it wants another way to authenticate"}
-	case method == socksNoAuth:
+	case chosen[1] == socksNoAuth:
 		return nil
 	}
-	login := append([]byte{socksAuthVersion, byte(len(h.user))}, h.user...)
-	login = append(login, byte(len(h.password)))
-	login = append(login, h.password...)
+	login := append([]byte{socksAuthVersion, byte(len(user))}, user...)
+	login = append(login, byte(len(password)))
+	login = append(login, password...)
 	if _, err := conn.Write(login); err != nil {
 		return err
 	}

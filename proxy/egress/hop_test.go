@@ -402,6 +402,58 @@ func TestSOCKSHopMakesTunnels(t *testing.T) {
 	}
 }
 
+// Tor gives each name a way of its own. Those who are kept apart have one each, and a hop
+// that asks for none is told none.
+func TestSOCKSHopKeepsApart(t *testing.T) {
+	names := make(chan string, 1)
+	tor := startPeer(t, func(conn net.Conn) {
+		greeting := make([]byte, 2)
+		io.ReadFull(conn, greeting)
+		methods := make([]byte, greeting[1])
+		io.ReadFull(conn, methods)
+		name := ""
+		if bytes.IndexByte(methods, socksPassword) >= 0 { // what Tor prefers
+			conn.Write([]byte{5, socksPassword})
+			io.CopyN(io.Discard, conn, 1) // RFC 1929's version
+			for range 2 {
+				var length [1]byte
+				io.ReadFull(conn, length[:])
+				text := make([]byte, length[0])
+				io.ReadFull(conn, text)
+				name += string(text) + ":"
+			}
+			conn.Write([]byte{1, 0})
+		} else {
+			conn.Write([]byte{5, socksNoAuth})
+		}
+		names <- name
+		io.CopyN(io.Discard, conn, 10)
+		conn.Write([]byte{5, 0, 0, 1, 1, 2, 3, 4, 0, 80})
+	})
+	named := func(scheme, apart string) string {
+		e := newTestEgress(t, Options{Chain: tor.chain(scheme, "")})
+		conn, err := e.Dial(WithIsolation(t.Context(), apart), Plain, mustCanonical(t, "8.8.8.8:80"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		return <-names
+	}
+	nobody, work, home := named("socks5", ""), named("socks5", "ann+work"), named("socks5", "ann+home")
+	if nobody != "" || work == "" || work == home || work != named("socks5h", "ann+work") || strings.Contains(work+home, "ann") {
+		t.Errorf("the hop knows %q, %q and %q", nobody, work, home)
+	}
+
+	p := startPeer(t, socksScript(t,
+		[]byte{5, 2, 2, 0}, []byte{5, 0},
+		[]byte{5, 1, 0, 1, 8, 8, 8, 8, 0, 80}, []byte{5, 0, 0, 1, 1, 2, 3, 4, 0, 80}))
+	conn, err := newTestEgress(t, Options{Chain: p.chain("socks5", "")}).Dial(WithIsolation(t.Context(), "ann+work"), Plain, mustCanonical(t, "8.8.8.8:80"))
+	if err != nil {
+		t.Fatalf("a hop that wants no name: %v", err)
+	}
+	conn.Close()
+}
+
 func TestSOCKSHopFailures(t *testing.T) {
 	greet, ok := []byte{5, 1, 0}, []byte{5, 0}
 	ask := append([]byte{5, 1, 0, 3, 12}, "site.example\x00\x50"...)
