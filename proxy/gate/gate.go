@@ -135,7 +135,9 @@ type Entrant struct {
 }
 
 // Visitor names the client for what is kept for each one: the isolation, else
-// the account, else the address, of which an IPv6 host has a whole /64.
+// the account, else the address. Limits hold for a whole /64 of IPv6, since one host
+// can have all of it; but all devices of a house are in one as well, and what one
+// of them reads is not for the others to see.
 func (e Entrant) Visitor() string {
 	switch {
 	case e.Isolation != "":
@@ -143,11 +145,7 @@ func (e Entrant) Visitor() string {
 	case e.Account != "":
 		return e.Account
 	}
-	addr := NetworkOf(e.Address)
-	if addr.Is6() {
-		return addr.String() + "/64"
-	}
-	return addr.String()
+	return e.Address.Unmap().WithZone("").String()
 }
 
 // A client is one by its account, else by its address; one of the two is zero.

@@ -91,6 +91,24 @@ func TestWhoIsOneClient(t *testing.T) {
 	}
 }
 
+// TestNeighboursAreNotOneVisitor: what one device of a house reads is not kept for
+// another that is in the same /64.
+func TestNeighboursAreNotOneVisitor(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"2001:db8::1", "2001:db8::2", false},
+		{"fe80::1%eth0", "fe80::1%eth1", true},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+	} {
+		if same := entrant(c.a).Visitor() == entrant(c.b).Visitor(); same != c.same {
+			t.Errorf("%s and %s: one visitor %t", c.a, c.b, same)
+		}
+	}
+}
+
 // TestWhatIsOpenAtOnce counts connections, requests and tunnels, of one client
 // and of all, and takes them back.
 func TestWhatIsOpenAtOnce(t *testing.T) {
