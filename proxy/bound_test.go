@@ -139,3 +139,40 @@ func overTLS(t *testing.T, script func(net.Conn, *bufio.Reader)) func(net.Conn, 
 		script(tc, bufio.NewReader(tc))
 	}
 }
+
+// TestUploadsOfSitesShareNoConnection: what pages of two sites send to a third comes on
+// two connections, or it would know that one visitor has opened both.
+func TestUploadsOfSitesShareNoConnection(t *testing.T) {
+	var opened atomic.Int32
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		id := opened.Add(1)
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, req.Body); err != nil {
+				return
+			}
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", id)
+		}
+	})
+	conn := dial(t, serveProxy(t, nil))
+	r := bufio.NewReader(conn)
+	from := func(site string) string {
+		fmt.Fprintf(conn, "POST http://%s/ HTTP/1.1\r\nHost: x\r\nOrigin: http://%s\r\nContent-Length: 1\r\n\r\na", o.address, site)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	shop, bank := from("shop.example"), from("bank.example")
+	if again := from("www.shop.example"); bank == shop || again != shop {
+		t.Errorf("connections %s and %s, then %s", shop, bank, again)
+	}
+}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"hash/maphash"
 	"net/http"
 	"strconv"
 	"strings"
@@ -138,11 +139,14 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	}
 	apart := e.visit.Isolation
 	sharing := apart
-	// Not the client's address, which another may have a moment later.
-	if number := e.visit.connection.number; authenticatesConnection(r.Header) {
-		sharing += "\x00" + strconv.FormatUint(number, 10) // no user's name has a NUL
-	} else {
-		e.owner = number
+	// What is kept apart so is so by the client's connection, not its address, which
+	// another may have a moment later. By the connection alone a third party would know
+	// its visitor again on another site.
+	switch number, site := e.visit.connection.number, e.message.Visit.Site; {
+	case authenticatesConnection(r.Header):
+		sharing += "\x00" + strconv.FormatUint(number, 10) + " " + site // no user's name has a NUL
+	case r.Body != nil && r.Body != http.NoBody:
+		e.owner = maphash.Comparable(ownerSeed, owner{number, site})
 	}
 	if sharing == "" {
 		return r, nil
@@ -153,6 +157,14 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	ctx := egress.WithIsolation(r.Context(), apart)
 	return r.WithContext(wire.WithIsolation(ctx, sharing)), nil
 }
+
+// An owner is who sends content: a client's connection, from pages of one site.
+type owner struct {
+	connection uint64
+	site       string
+}
+
+var ownerSeed = maphash.MakeSeed()
 
 // authenticatesConnection reports whether the request's credentials hold for
 // the whole connection to the origin, against RFC 9110 §11.7 (RFC 4559 §6):

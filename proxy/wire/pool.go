@@ -123,9 +123,13 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 		p.due = p.looked.Add(p.tick())
 		p.timer = time.AfterFunc(p.tick(), p.reap)
 	}
-	if oldest != nil && p.brief > 0 && time.Until(p.due) > p.brief {
-		p.due = time.Now().Add(p.brief)
-		p.timer.Reset(p.brief)
+	left := p.idleTime(c)
+	if oldest != nil && p.brief > 0 {
+		left = min(left, p.brief)
+	}
+	if left < p.tick() && left < time.Until(p.due) {
+		p.due = time.Now().Add(left)
+		p.timer.Reset(left)
 	}
 	return evicted
 }
@@ -168,17 +172,17 @@ func (p *pool) reap() {
 	p.due = p.looked.Add(p.tick())
 	for c := p.order.oldest; c != nil; {
 		newer := c.newer
-		rested := now.Sub(c.idleAt)
-		surplus := p.surplus(c)
+		left := p.idleTime(c)
+		if p.surplus(c) {
+			left = min(left, p.brief)
+		}
+		left -= now.Sub(c.idleAt)
 		switch {
-		case rested > p.idleTime(c), surplus && rested >= p.brief, look && !c.probe.quiet(true):
+		case left <= 0, look && !c.probe.quiet(true):
 			p.remove(c)
 			dead = append(dead, c)
-		case surplus && p.due.Sub(now) > p.brief-rested:
-			p.due = now.Add(p.brief - rested)
-		}
-		if rested < p.brief && !look {
-			break // as all that follow
+		case left < p.due.Sub(now):
+			p.due = now.Add(left)
 		}
 		c = newer
 	}
