@@ -389,6 +389,21 @@ func TestAnswerBeforeUpload(t *testing.T) {
 	}
 }
 
+// Nor is an answer lost to a client that sends all before it looks.
+func TestAnswerBehindALargeUpload(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) }, nil)
+	const size = 16 << 20
+	nc := dial(t, addr)
+	fmt.Fprintf(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
+	if _, err := nc.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	nc.CloseWrite()
+	if b, err := io.ReadAll(nc); err != nil || statusOf(string(b)) != "413" {
+		t.Fatalf("%q, %v", b, err)
+	}
+}
+
 // A response that is known when it is written, such as one from a cache, is one
 // system call.
 func TestWholeResponseIsOneWrite(t *testing.T) {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// How much is read, and for how long, from a client that is told to go away,
-// so that the answer is not lost to the reset that unread bytes would cause
-// (RFC 9112 §9.6).
+// How long is read from a client that is told to go away, so that the answer is
+// not lost to the reset that unread bytes would cause (RFC 9112 §9.6): many send
+// all that they have to send before they look for an answer.
 const (
-	lingerBytes = 1 << 20
-	lingerTime  = 2 * time.Second
+	lingerPause = 2 * time.Second // without a byte
+	lingerTime  = 30 * time.Second
 )
 
 // What is refused here may come from a page that a browser shows, which must not
@@ -71,15 +71,16 @@ func lingerOn(nc net.Conn) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	nc.SetReadDeadline(time.Now().Add(lingerTime))
 	buf := smallBuffers.Get().(*[]byte) // most send nothing, and all may wait at once
 	defer smallBuffers.Put(buf)
-	for total := 0; total < lingerBytes; {
-		n, err := nc.Read((*buf)[:cap(*buf)])
-		if err != nil {
+	var till time.Time
+	for end := time.Now().Add(lingerTime); till.Before(end); {
+		if renew(&till, lingerPause) {
+			nc.SetReadDeadline(till)
+		}
+		if _, err := nc.Read((*buf)[:cap(*buf)]); err != nil {
 			return
 		}
-		total += n
 	}
 }
 
