@@ -36,6 +36,8 @@ type exchange struct {
 	order    []string         // of the request's fields, set with it
 	owner    uint64           // of the request's content; see [wire.OwnerKey]
 	accepts  []string         // Accept-Encoding as the client sent it
+	upload   *upload          // the request's body; nil without one
+	sent     bool             // upload goes on to an origin that has answered
 	html     bool             // a person will look at a failure
 
 	request http.Request  // as goproxy gets it
@@ -64,8 +66,12 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 	e.ctx = exchangeContext{r.Context(), e}
 	e.request = *r.WithContext(&e.ctx) // in one piece of memory with the rest
 	r = &e.request
-	if (v.use.Metered() || v.seen != nil) && r.Body != http.NoBody {
-		r.Body = &meteredBody{r.Body, r.Context(), v.use, v.seen}
+	if r.Body != http.NoBody {
+		if v.use.Metered() || v.seen != nil {
+			r.Body = &meteredBody{r.Body, r.Context(), v.use, v.seen}
+		}
+		e.upload = newUpload(r.Body)
+		r.Body = e.upload
 	}
 	e.asked = withhold(r)
 	a.pipeline.ServeHTTP(e, r)
@@ -117,6 +123,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil
 	}
+	e.sent = e.upload != nil && !unwelcome(resp)
 	e.body.responseBody = responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
 	if stored, ok := resp.Body.(io.WriterTo); ok && !e.visit.use.Metered() {
 		e.body.stored = stored

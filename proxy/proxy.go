@@ -247,6 +247,8 @@ func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v 
 		panic(http.ErrAbortHandler) // never pass a part for the whole
 	case e.upgrade != nil:
 		p.upgraded(a, e)
+	default:
+		e.finishUpload()
 	}
 }
 

@@ -244,6 +244,13 @@ func (w *http2Response) end() bool {
 	return true
 }
 
+// End sends the rest of the response, as its HTTP/1.1 sibling does.
+func (w *http2Response) End() bool {
+	w.st.h.mu.Lock()
+	defer w.st.h.mu.Unlock()
+	return !w.st.hijacked && !w.done && w.end()
+}
+
 // Hijack implements [http.Hijacker]: the handler takes the stream over, after
 // it wrote a 2xx head in answer to CONNECT.
 func (w *http2Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {

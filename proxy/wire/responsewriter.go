@@ -47,7 +47,9 @@ type responseWriter struct {
 	asked       bool // for that, by the client
 	armed       bool // the timer runs
 	hijacked    bool
+	reading     bool // the request's body is read beyond the response's end
 	done        bool
+	whole       bool // when done
 }
 
 func (w *responseWriter) init(c *conn, r *http.Request, ctx *requestContext) {
@@ -314,23 +316,43 @@ func (w *responseWriter) EnableFullDuplex() error { return nil }
 func (w *responseWriter) finish() bool {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
-	if w.hijacked {
-		return true
+	if !w.hijacked && !w.done {
+		w.complete()
 	}
+	return w.hijacked || w.whole
+}
+
+// complete sends the rest of the response.
+func (w *responseWriter) complete() {
 	w.writeHeader(http.StatusOK)
 	defer w.free()
 	w.done = true
 	if w.length >= 0 && !w.empty && w.written != w.length {
 		w.flush()
-		return false
+		return
 	}
 	if !w.framed {
 		w.frame(true)
 	}
-	if !w.chunked {
-		return w.flush() == nil
+	if w.chunked {
+		w.whole = w.send(nil, trailerSection(w.header, w.trailers)) == nil
+	} else {
+		w.whole = w.flush() == nil
 	}
-	return w.send(nil, trailerSection(w.header, w.trailers)) == nil
+}
+
+// End sends the rest of the response for a handler that has others read on in the
+// request's body, and waits for them. It reports false if the client does not know
+// by that where the response ends.
+func (w *responseWriter) End() bool {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked || w.done {
+		return false
+	}
+	w.reading = true
+	w.complete()
+	return w.whole && !w.untilClose
 }
 
 // Withdraw takes back a response of which nothing was sent yet, so that another

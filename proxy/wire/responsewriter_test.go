@@ -404,6 +404,53 @@ func TestAnswerBehindALargeUpload(t *testing.T) {
 	}
 }
 
+// A handler may end the response before another goroutine has read the request's
+// body, which it then gets in whole.
+func TestEndBeforeTheBody(t *testing.T) {
+	ended := make(chan bool, 1)
+	read := make(chan string, 1)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == http.NoBody {
+			return
+		}
+		body := make(chan string)
+		go func() {
+			b, err := io.ReadAll(r.Body)
+			body <- fmt.Sprintf("%s, %v", b, err)
+		}()
+		io.WriteString(w, "enough")
+		ended <- w.(interface{ End() bool }).End()
+		read <- <-body
+	}, nil)
+	for _, test := range []struct{ head, version string }{{"Content-Length: 5", "1.1"}, {"Transfer-Encoding: chunked", "1.1"}, {"Content-Length: 5", "1.0"}} {
+		nc := dial(t, addr)
+		br := bufio.NewReader(nc)
+		fmt.Fprintf(nc, "POST / HTTP/%s\r\nHost: a\r\n%s\r\n\r\n", test.version, test.head)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); string(b) != "enough" || err != nil || !<-ended {
+			t.Errorf("%v: %q, %v", test, b, err)
+		}
+		if strings.HasPrefix(test.head, "Content") {
+			io.WriteString(nc, "hello")
+		} else {
+			io.WriteString(nc, "5\r\nhello\r\n0\r\n\r\n")
+		}
+		if b := <-read; b != "hello, <nil>" {
+			t.Errorf("%v: read %q", test, b)
+		}
+		if resp.Close {
+			continue
+		}
+		io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if b, err := io.ReadAll(br); err != nil || statusOf(string(b)) != "200" {
+			t.Errorf("%v: then %q, %v", test, b, err)
+		}
+	}
+}
+
 // A response that is known when it is written, such as one from a cache, is one
 // system call.
 func TestWholeResponseIsOneWrite(t *testing.T) {
