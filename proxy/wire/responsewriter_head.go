@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,9 @@ func (w *responseWriter) begin() {
 		w.length = 0
 	}
 	w.options = w.header["Connection"]
+	if len(w.header["Upgrade"]) > 0 && !hasToken(w.options, "upgrade") { // RFC 9110 §7.8
+		w.options = append(slices.Clip(w.options), "Upgrade")
+	}
 	if hasToken(w.options, "close") {
 		w.closeAfter = true
 	}

@@ -67,6 +67,15 @@ func TestResponseBytes(t *testing.T) {
 		{"copied in pieces", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(w, iotest.OneByteReader(strings.NewReader("hi")))
 		}, "+HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"},
+		{"an offer", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Upgrade", "websocket")
+			w.WriteHeader(426)
+		}, "+HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: Upgrade\r\n\r\n"},
+		{"an offer of the last response", "GET", "1.0", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "upgrade")
+			w.WriteHeader(426)
+		}, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: upgrade, close\r\n\r\n"},
 		{"204", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "5")
 			w.WriteHeader(204)
