@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"guise/proxy/telemetry"
+	"guise/proxy/wire/http2test"
 )
 
 // TestUpstreamFaultsAreNamed expects of every fault upstream its own status
@@ -205,5 +206,34 @@ func TestCutUploadIsNeverWhole(t *testing.T) {
 			default: // refused before anything was sent on
 			}
 		})
+	}
+}
+
+// TestWhatIsNoRequestIsNamedToo: also what is refused before it is a request says so
+// in Proxy-Status, and no cache keeps it.
+func TestWhatIsNoRequestIsNamedToo(t *testing.T) {
+	proxy := serveProxy(t, nil)
+	long := strings.Repeat("a", 70_000)
+	for status, raw := range map[string]string{
+		"400": "GET http://a.example/ HTTP/1.1\r\n\r\n",
+		"414": "GET http://a.example/" + long + " HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"417": "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nExpect: much\r\n\r\n",
+		"431": "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nA: " + long + "\r\n\r\n",
+	} {
+		got, err := exchangeRaw(t, proxy, raw)
+		head, _, _ := strings.Cut(got, "\r\n\r\n")
+		if !strings.HasPrefix(head, "HTTP/1.1 "+status+" ") || !strings.Contains(head, "\r\nProxy-Status: guise;error=http_request_error\r\n") || !strings.Contains(head, "\r\nCache-Control: no-store\r\n") || err != nil {
+			t.Errorf("got %q, %v, want a %s", got, err, status)
+		}
+	}
+	client := http2test.NewClient(t, dial(t, proxy))
+	client.Head(1, true, ":method: GET", ":scheme: http", ":authority: a.example", ":path: /", "expect: much")
+	head := client.Headers(1)
+	var named bool
+	for _, f := range head.RegularFields() {
+		named = named || f.Name == "proxy-status" && f.Value == "guise;error=http_request_error"
+	}
+	if head.PseudoValue("status") != "417" || !named {
+		t.Errorf("over HTTP/2: got %v", head.Fields)
 	}
 }

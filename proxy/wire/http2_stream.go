@@ -86,8 +86,8 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	}()
 	if refused != nil {
 		text := strconv.Itoa(refused.Status) + " " + http.StatusText(refused.Status) + ": " + refused.What + "\n"
+		maps.Copy(st.w.Header(), st.h.c.srv.Refusal)
 		st.w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
-		st.w.Header()[ownPages] = []string{sameOrigin}
 		st.w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}
 		st.w.WriteHeader(refused.Status)
 		st.w.WriteString(text)

@@ -52,6 +52,10 @@ type Server struct {
 	// taken the connection over and closes it.
 	Admit func(nc net.Conn) (leave func(), ok bool)
 
+	// Refusal holds further fields of the answers that Handler knows nothing of; nil
+	// for none.
+	Refusal http.Header
+
 	// Disturbed, unless nil, is told that the client at remote has sent so many
 	// frames that cost something and bring nobody anything, and reports whether
 	// it may go on. If not, its connection ends.

@@ -20,14 +20,6 @@ const (
 	lingerTime  = 30 * time.Second
 )
 
-// What is refused here may come from a page that a browser shows, which must not
-// learn by it that anybody listens: browsers keep such an answer from pages of other
-// origins (Fetch §3.7).
-const (
-	ownPages   = "Cross-Origin-Resource-Policy"
-	sameOrigin = "same-origin"
-)
-
 // refuse answers what is no request that a handler may see, if anybody is
 // there to read it, and closes the connection. r is nil unless it could be read.
 func (c *conn) refuse(err error, r *http.Request) {
@@ -44,7 +36,12 @@ func (c *conn) refuse(err error, r *http.Request) {
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status)
 	b = appendDate(b)
-	b = append(b, "Content-Type: text/plain; charset=utf-8\r\n"+ownPages+": "+sameOrigin+"\r\nConnection: close\r\nContent-Length: "...)
+	for _, name := range sortedNames(c.srv.Refusal, nil) {
+		for _, v := range c.srv.Refusal[name] {
+			b = appendFieldLine(b, name, v)
+		}
+	}
+	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(text)), 10)
 	b = append(b, "\r\n\r\n"...)
 	if r == nil || r.Method != http.MethodHead {
