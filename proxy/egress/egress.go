@@ -8,11 +8,14 @@
 // that was checked: the guard runs on the socket, after resolution, so a name
 // that changes its address between two look-ups gains nothing.
 //
-// Two things are out of the guard's reach. Behind an upstream proxy a name is
-// resolved there, and only that proxy can refuse where it leads. And a NAT64
+// Three things are out of the guard's reach. Behind an upstream proxy a name is
+// resolved there, and only that proxy can refuse where it leads. A NAT64
 // prefix of the network's own choosing looks like any other IPv6 network,
 // unless the name servers tell of it (RFC 7050): where one is in use and they
-// do not, name it in Options.Deny or rely on the gateway.
+// do not, name it in Options.Deny or rely on the gateway. And neighbours with
+// public addresses, as all in a house have by IPv6, are public for all that can
+// be seen from here, though a firewall may keep the world from them: where
+// strangers are let in, name their network in Options.Deny.
 package egress
 
 import (

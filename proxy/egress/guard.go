@@ -168,6 +168,8 @@ var (
 var localNames = map[string]bool{
 	"localhost":                    true, // RFC 6761 §6.3
 	"localhost.localdomain":        true, // /etc/hosts of Red Hat systems
+	"localhost4":                   true,
+	"localhost4.localdomain4":      true,
 	"localhost6":                   true,
 	"localhost6.localdomain6":      true,
 	"ip6-localhost":                true, // /etc/hosts of Debian systems

@@ -244,7 +244,7 @@ func TestChainDoesNotOpenLiterals(t *testing.T) {
 	p := startPeer(t, func(conn net.Conn) { t.Error("the hop was asked") })
 	for _, scheme := range []string{"http", "socks5", "socks5h"} {
 		e := newTestEgress(t, Options{Chain: p.chain(scheme, ""), Deny: []string{"denied.example"}})
-		for _, in := range []string{"127.0.0.1:443", "0x7f.1:443", "[::ffff:10.0.0.1]:443", "localhost:443", "169.254.169.254:443", "denied.example:443"} {
+		for _, in := range []string{"127.0.0.1:443", "0x7f.1:443", "[::ffff:10.0.0.1]:443", "localhost:443", "localhost4.localdomain4:443", "169.254.169.254:443", "denied.example:443"} {
 			var refused *Refused
 			if _, err := e.Dial(t.Context(), Connect, mustCanonical(t, in)); !errors.As(err, &refused) {
 				t.Errorf("%s to %s: %v, want a refusal", scheme, in, err)
