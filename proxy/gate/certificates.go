@@ -11,11 +11,21 @@ import (
 
 // certificates proves accounts by TLS client certificates. That the client
 // has the key was shown in the handshake; who signed is checked here.
+//
+// To check that may cost more than the handshake: a stranger can show many
+// certificates that might have signed the first, each of which is tried. So a chain
+// is checked once, one of a length that nobody has not at all, and those that are
+// checked have a part of the processors.
 type certificates struct {
 	authorities *watchedFile[*authorities]
 	memory      *memory
 	now         func() time.Time
+	checking    chan struct{} // has one token for each check that runs
 }
+
+// longestChain is of the client's certificate and those between it and its
+// authority, of which there mostly are none to three.
+const longestChain = 8
 
 type authorities struct {
 	pool *x509.CertPool
@@ -36,7 +46,7 @@ func newCertificates(path string, m *memory, now func() time.Time) (*certificate
 	if err != nil {
 		return nil, fmt.Errorf("authorities %s: %w", path, err)
 	}
-	return &certificates{file, m, now}, nil
+	return &certificates{file, m, now, make(chan struct{}, HalfProcessors)}, nil
 }
 
 func (p *certificates) digest(c credentials) [32]byte {
@@ -47,36 +57,52 @@ func (p *certificates) digest(c credentials) [32]byte {
 	return p.memory.digest(parts...)
 }
 
-// known lets every right certificate in: nobody guesses its key, and the
-// handshake before cost more than to check it.
+// known lets every right certificate in: nobody guesses its key.
 func (p *certificates) known(c credentials) (account string, ok, familiar bool) {
-	if len(c.chain) > 0 && p.memory.has(p.digest(c), p.now()) {
-		return certificateName(c.chain[0]), true, false
-	}
 	name, err := p.account(context.Background(), c)
 	return name, err == nil, false
 }
 
 func (p *certificates) account(_ context.Context, c credentials) (string, error) {
-	if len(c.chain) == 0 {
+	if len(c.chain) == 0 || len(c.chain) > longestChain {
 		return "", ErrCredentials
 	}
+	digest := p.digest(c)
+	right, wrong := p.memory.judged(digest, p.now())
+	if !right && !wrong {
+		right = p.check(c.chain, digest)
+	}
+	if !right {
+		return "", ErrCredentials
+	}
+	return certificateName(c.chain[0]), nil
+}
+
+// check reports whether one of the authorities signed the first of chain, and
+// remembers it.
+func (p *certificates) check(chain []*x509.Certificate, digest [32]byte) bool {
+	p.checking <- struct{}{}
+	defer func() { <-p.checking }()
 	now := p.now()
+	if right, wrong := p.memory.judged(digest, now); right || wrong {
+		return right // another request on the same connection was faster
+	}
 	between := x509.NewCertPool()
-	for _, certificate := range c.chain[1:] {
+	for _, certificate := range chain[1:] {
 		between.AddCert(certificate)
 	}
-	_, err := c.chain[0].Verify(x509.VerifyOptions{
+	_, err := chain[0].Verify(x509.VerifyOptions{
 		Roots:         p.authorities.get().pool,
 		Intermediates: between,
 		CurrentTime:   now,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return "", ErrCredentials
+		p.memory.reject(digest, now)
+		return false
 	}
-	p.memory.add(p.digest(c), now, c.chain[0].NotAfter)
-	return certificateName(c.chain[0]), nil
+	p.memory.add(digest, now, chain[0].NotAfter)
+	return true
 }
 
 // certificateName is the account of a certificate: its common name, else its

@@ -611,6 +611,39 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestChainsAreCheckedOnce, and none that is longer than anybody's: each certificate
+// in one may cost a check of its own, and a connection carries many requests.
+func TestChainsAreCheckedOnce(t *testing.T) {
+	ours, theirs := certificate(t, "our authority", nil, 0), certificate(t, "their authority", nil, 0)
+	path := filepath.Join(t.TempDir(), "authorities.pem")
+	write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ours.Certificate[0]})))
+	g := mustNew(t, Options{Authentication: Certificate, Authorities: path})
+	right := []*x509.Certificate{certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth).Leaf}
+	wrong := []*x509.Certificate{certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf}
+	long := slices.Concat(right, slices.Repeat(wrong, longestChain))
+	enter := func(chain []*x509.Certificate) error {
+		g.state.failures = newFailures()
+		_, err := g.Enter(t.Context(), here, &tls.ConnectionState{PeerCertificates: chain}, nil)
+		return err
+	}
+	for range 2 {
+		if err := enter(right); err != nil {
+			t.Error(err)
+		}
+		if err := enter(wrong); !errors.Is(err, ErrCredentials) {
+			t.Error(err)
+		}
+		if err := enter(long); !errors.Is(err, ErrCredentials) {
+			t.Errorf("%d certificates: %v", len(long), err)
+		}
+		// The second time, whoever wanted to check anything would wait for ever.
+		checking := g.prove.(*certificates).checking
+		for len(checking) < cap(checking) {
+			checking <- struct{}{}
+		}
+	}
+}
+
 // TestCheckGivesUpWithTheRequest: who is gone does not wait for bcrypt.
 func TestCheckGivesUpWithTheRequest(t *testing.T) {
 	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4})})

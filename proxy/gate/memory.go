@@ -42,6 +42,7 @@ type memory struct {
 
 	mu      sync.Mutex
 	right   *simplelru.LRU[[32]byte, time.Time] // until when
+	wrong   *simplelru.LRU[[32]byte, time.Time] // likewise, of certificates
 	friends *simplelru.LRU[friend, time.Time]   // since when
 	looks   *simplelru.LRU[netip.Addr, *looks]  // of sources that presented what was not known
 }
@@ -65,6 +66,7 @@ func newMemory() *memory {
 	m := &memory{begun: time.Now().Add(-day)}
 	rand.Read(m.key[:]) // never fails (crypto/rand)
 	m.right, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
+	m.wrong, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
 	m.friends, _ = simplelru.NewLRU[friend, time.Time](memorySize, nil)
 	m.looks, _ = simplelru.NewLRU[netip.Addr, *looks](failuresSize, nil)
 	return m
@@ -86,17 +88,30 @@ func (m *memory) digest(parts ...[]byte) (digest [32]byte) {
 func (m *memory) has(digest [32]byte, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.holds(digest, now)
+	return fresh(m.right, digest, now)
 }
 
-// holds is has; m.mu is held.
-func (m *memory) holds(digest [32]byte, now time.Time) bool {
-	until, ok := m.right.Get(digest)
+func fresh(proofs *simplelru.LRU[[32]byte, time.Time], digest [32]byte, now time.Time) bool {
+	until, ok := proofs.Get(digest)
 	if ok && !now.Before(until) {
-		m.right.Remove(digest)
+		proofs.Remove(digest)
 		return false
 	}
 	return ok
+}
+
+// judged reports whether a proof was right lately, or wrong.
+func (m *memory) judged(digest [32]byte, now time.Time) (right, wrong bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fresh(m.right, digest, now), fresh(m.wrong, digest, now)
+}
+
+// reject remembers a proof that was wrong.
+func (m *memory) reject(digest [32]byte, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wrong.Add(digest, now.Add(memoryTime))
 }
 
 // add remembers a proof, at most until the given time if that is not zero.
@@ -122,7 +137,7 @@ func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, f
 	if before && l.spent.empty(since, lookRate, freeLooks) {
 		return false, false
 	}
-	if m.holds(digest, now) {
+	if fresh(m.right, digest, now) {
 		return true, false
 	}
 	if !before {
