@@ -44,11 +44,36 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 		if len(raw) > maxHello+len(chunk) {
 			return raw, Hello{}, ErrNotTLS
 		}
-		n, err := r.Read(chunk)
-		raw = append(raw, chunk[:n]...)
-		if n == 0 && err != nil {
-			return raw, Hello{}, err
+		for missing := missingOf(raw); missing > 0; {
+			n, err := r.Read(chunk)
+			raw = append(raw, chunk[:n]...)
+			missing -= n
+			if n == 0 && err != nil {
+				return raw, Hello{}, err
+			}
 		}
+	}
+}
+
+// missingOf returns how many more bytes it takes for parseHello to say something new
+// of b. Once the length of the message is known, that is after a whole record: a
+// client that sends its hello byte by byte must not have it read from the beginning
+// as many times.
+func missingOf(b []byte) int {
+	message := 0
+	for {
+		size := 1 // at the least
+		if len(b) >= 5 {
+			size = int(b[3])<<8 | int(b[4])
+		}
+		if part := len(b) - 5; part < size {
+			if message+max(part, 0) < 4 {
+				return 1
+			}
+			return size - part
+		}
+		message += size
+		b = b[5+size:]
 	}
 }
 

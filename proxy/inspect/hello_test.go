@@ -170,6 +170,20 @@ func TestReadHelloEnds(t *testing.T) {
 	}
 }
 
+// TestDribbledHelloIsReadOnce, and not from its beginning for each byte that comes,
+// which anybody could have done that connects.
+func TestDribbledHelloIsReadOnce(t *testing.T) {
+	whole := inRecords(append([]byte{22, 3, 1, 0x3f, 0xf4, 1, 0, 0x3f, 0xf0}, make([]byte, 0x3ff0)...), 200)
+	allocations := testing.AllocsPerRun(1, func() {
+		if _, _, err := ReadHello(iotest.OneByteReader(bytes.NewReader(whole)), nil); err != ErrNotTLS {
+			t.Error(err)
+		}
+	})
+	if allocations > 5000 {
+		t.Errorf("%.0f allocations for %d bytes", allocations, len(whole))
+	}
+}
+
 // A spread gives hello a byte a record.
 type spread struct {
 	hello []byte
