@@ -94,7 +94,11 @@ func writeNew(file, kind string, der []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: der}), f.Close())
+	err = errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: der}), f.Close())
+	if err != nil {
+		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
+	}
+	return err
 }
 
 // KeptSelfSigned returns the pair in two PEM files, made by [SelfSigned] if

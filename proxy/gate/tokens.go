@@ -52,7 +52,11 @@ func MakeKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	_, err = fmt.Fprintf(f, "%x\n", k)
-	return k, errors.Join(err, giveAway(f, path), f.Close())
+	if err = errors.Join(err, giveAway(f, path), f.Close()); err != nil {
+		os.Remove(path) // a part, as on a full disk, would be in the way of the next try
+		return Key{}, err
+	}
+	return k, nil
 }
 
 // A token is its payload and the HMAC-SHA256 of that, each in unpadded

@@ -53,7 +53,10 @@ func writeNew(file string, data []byte, mode fs.FileMode) error {
 		return err
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
+	}
+	return err
 }
 
 // Load reads the authority in folder. It refuses one whose key others may
