@@ -122,6 +122,20 @@ func (c *Cache) SetOptions(o Options) {
 	}
 }
 
+// Relieve drops a quarter of what is stored, for a process whose memory runs short.
+// Where that does not come to worth bytes it drops nothing, and returns false.
+func (c *Cache) Relieve(worth int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.store.bytes()
+	if held < 4*max(worth, 1) {
+		return false
+	}
+	for c.store.bytes() > held/4*3 && c.store.evict() {
+	}
+	return true
+}
+
 // Close ends the cache's own fetches and waits for them.
 func (c *Cache) Close() error {
 	c.cancel()

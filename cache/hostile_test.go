@@ -113,6 +113,34 @@ func TestSmallerMemoryStoresOn(t *testing.T) {
 	s.run(step{do: "GET /new", give: "200\nCache-Control: max-age=60\n\na"}, step{do: "GET /new", want: "200\n\na"})
 }
 
+// Where memory runs short, what was used least goes first, and the rest stays.
+func TestRelieve(t *testing.T) {
+	s := newScene(t, Options{Sharing: Shared, Memory: 8 << 20})
+	body := strings.Repeat("a", 64<<10)
+	for i := range 64 {
+		s.run(step{do: fmt.Sprintf("GET /%d", i), give: "200\nCache-Control: max-age=60\n\n" + body})
+	}
+	wanted := step{do: "GET /0", want: "200\n\n" + body}
+	s.run(wanted)
+	before := s.c.Stats().Bytes
+	if s.c.Relieve(before/4+1) || s.c.Stats().Bytes != before {
+		t.Error("too little was given up")
+	}
+	if !s.c.Relieve(before / 4) {
+		t.Error("nothing was given up")
+	}
+	if after := s.c.Stats().Bytes; after > before/4*3 || after < before/2 {
+		t.Errorf("of %d bytes %d are left", before, after)
+	}
+	s.run(wanted)
+	for i := 0; s.c.Relieve(64 << 10); i++ {
+		if i > 20 {
+			t.Fatal("it never ends")
+		}
+	}
+	s.run(step{do: "GET /new", give: "200\nCache-Control: max-age=60\n\na"}, step{do: "GET /new", want: "200\n\na"})
+}
+
 // A store that was small counts as one that was made large.
 func TestLargerMemoryCountsMore(t *testing.T) {
 	s := newScene(t, Options{Memory: -1})

@@ -260,17 +260,22 @@ func (s *store) fit() {
 		s.admit(candidate)
 	}
 	// Whatever is over now has grown where it is.
-	for s.full() {
-		victim := s.victim()
-		if victim == nil {
-			victim, _, _ = s.window.lru.GetOldest()
-		}
-		if victim == nil {
-			return
-		}
-		s.drop(victim)
-		s.evicted++
+	for s.full() && s.evict() {
 	}
+}
+
+// evict drops what is worth least, and reports false if there is nothing.
+func (s *store) evict() bool {
+	victim := s.victim()
+	if victim == nil {
+		victim, _, _ = s.window.lru.GetOldest()
+	}
+	if victim == nil {
+		return false
+	}
+	s.drop(victim)
+	s.evicted++
+	return true
 }
 
 // admit moves a candidate out of the window, or drops it.

@@ -121,6 +121,16 @@ func (a *assembly) close() {
 	a.egress.Close()
 }
 
+// letGo closes the connections to origins that nobody uses at the moment, and
+// reports whether there were any.
+func (a *assembly) letGo() bool {
+	n := a.plain.LetGo() + a.secure.letGo()
+	if a.upgrades != nil {
+		n += a.upgrades.LetGo()
+	}
+	return n > 0
+}
+
 // RoundTrip sends a request to its origin.
 func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {

@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"guise/proxy/inspect"
 )
 
 // pattern is the body of n bytes that belongs to a number.
@@ -195,6 +197,58 @@ func TestFaultsOnTheWayToOrigins(t *testing.T) {
 			stacks := make([]byte, 1<<20)
 			t.Fatalf("before %+v, after %+v\n%s", before, now, stacks[:runtime.Stack(stacks, true)])
 		}
+	}
+}
+
+// TestConnectionsToOriginsGoBeforeClientsAre: where descriptors run short, those that
+// nobody uses are closed, of either kind, and no other.
+func TestConnectionsToOriginsGoBeforeClientsAre(t *testing.T) {
+	hold, held := make(chan bool), make(chan bool)
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hold" {
+			held <- true
+			<-hold
+		}
+	}
+	var opened atomic.Int32
+	plain := httptest.NewUnstartedServer(http.HandlerFunc(handle))
+	plain.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	plain.Start()
+	defer plain.Close()
+	secure := serveSecure(t, handle, nil, "h2")
+	p, address := newProxy(t, inspecting(inspect.Always))
+	client := visitor(t, address, trusting(testAuthority()), false)
+	for url, connections := range map[string]func() int{
+		plain.URL:                   func() int { return int(opened.Load()) },
+		"https://" + secure.address: secure.connections,
+	} {
+		ask := func(path string) {
+			if resp, _, err := read(client, url+path); err != nil || resp.StatusCode != 200 {
+				t.Error(resp, err)
+			}
+		}
+		ask("/")
+		var holding sync.WaitGroup
+		holding.Go(func() { ask("/hold") })
+		<-held
+		if p.letGo() {
+			t.Errorf("%s: the connection of a request under way was closed", url)
+		}
+		hold <- true
+		holding.Wait()
+		until(t, "a connection to be let go", p.letGo) // it is idle a moment after the response
+		if n := connections(); n != 1 {
+			t.Errorf("%s: %d connections before", url, n)
+		}
+		ask("/")
+		if n := connections(); n != 2 {
+			t.Errorf("%s: %d connections after", url, n)
+		}
+		until(t, "a connection to be let go", p.letGo)
 	}
 }
 

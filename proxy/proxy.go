@@ -104,6 +104,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
+	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
 	p.server = &wire.Server{Handler: p, HTTP2: true, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: ownAnswer(badRequest.kind), Log: a.options.Log}
 	p.configureServer(a.options)
@@ -122,6 +123,9 @@ func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	}
 	return assemble(o, p.cache, before)
 }
+
+// letGo closes the connections to origins that nobody uses at the moment.
+func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
 
 func (p *Proxy) configureServer(o Options) {
 	p.server.SetLimits(o.Limits, wire.Timeouts{

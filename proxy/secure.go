@@ -387,6 +387,21 @@ func (s *secureOrigins) dial(ctx context.Context, p *place) (*wire.HTTP2Conn, er
 	}), nil
 }
 
+// letGo closes the connections that nobody uses, and returns how many there were.
+func (s *secureOrigins) letGo() (n int) {
+	s.mu.Lock()
+	for _, p := range s.places {
+		for _, cc := range p.conns {
+			if cc.LetGo() {
+				n++
+			}
+		}
+		p.forgetEnded()
+	}
+	s.mu.Unlock()
+	return n + s.wire.LetGo()
+}
+
 // close closes connections, each after its last exchange. Requests that are on
 // their way here still go out.
 func (s *secureOrigins) close() {

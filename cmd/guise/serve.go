@@ -45,7 +45,8 @@ client that is known by its address, forgets what is kept for that client alone.
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,
 garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the program
-and what open connections take.
+and what open connections take. Where the memory limit or the container's leaves less,
+the cache holds less.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
 On Linux, one processor is used while half of it is enough, and all of them else.

@@ -18,6 +18,10 @@ const (
 	enoughBelow = 0.85
 )
 
+// worthCollecting is the part of all memory that has to come free for the work of
+// finding it: looking through all that is in use.
+const worthCollecting = 32
+
 // PressureOptions configures a [Pressure]. The zero value watches this
 // process.
 type PressureOptions struct {
@@ -29,14 +33,30 @@ type PressureOptions struct {
 }
 
 // A Pressure knows whether memory or file descriptors run short: then new
-// work is refused, so that what runs can be finished. A nil Pressure never
-// does. It is safe for concurrent use.
+// work is refused, so that what runs can be finished. Before that, what is held
+// for its use later is given up. A nil Pressure never does. It is safe for
+// concurrent use.
 type Pressure struct {
 	options PressureOptions
+	relief  atomic.Pointer[Relief]
 	short   atomic.Bool
 	room    atomic.Int64 // descriptors that may be taken before the next look
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
+}
+
+// A Relief gives up what can be had again. Its functions report whether there was
+// anything; they are called again while that is not enough.
+type Relief struct {
+	Memory      func(worth int64) bool // so many bytes at the least, or nothing
+	Descriptors func() bool
+}
+
+// RelievedBy has r asked when memory or descriptors begin to run short.
+func (p *Pressure) RelievedBy(r Relief) {
+	if p != nil {
+		p.relief.Store(&r)
+	}
 }
 
 // Watch starts a Pressure, which runs until it is closed.
@@ -123,18 +143,28 @@ func (p *Pressure) run(ctx context.Context) {
 
 func (p *Pressure) look() {
 	open, limit := p.options.Descriptors()
-	memory, descriptors := part(p.options.Memory()), part(open, limit)
-	most := max(memory, descriptors)
+	used, most := p.options.Memory()
+	memory, descriptors := part(used, most), part(open, limit)
+	if r := p.relief.Load(); r != nil {
+		if memory > enoughBelow && r.Memory(most/worthCollecting) {
+			debug.FreeOSMemory() // until it is collected it is in use
+			memory = part(p.options.Memory())
+		}
+		if descriptors > enoughBelow && r.Descriptors() {
+			open, limit = p.options.Descriptors()
+			descriptors = part(open, limit)
+		}
+	}
 	if limit > 0 {
 		p.room.Store(int64(float64(limit)*shortAbove) - open)
 	} else {
 		p.room.Store(math.MaxInt32)
 	}
 	switch was := p.short.Load(); {
-	case !was && most > shortAbove:
+	case !was && max(memory, descriptors) > shortAbove:
 		p.short.Store(true)
 		p.options.Log.Warn("new work is refused until there is more room", "memory", percent(memory), "descriptors", percent(descriptors))
-	case was && most < enoughBelow:
+	case was && max(memory, descriptors) < enoughBelow:
 		p.short.Store(false)
 		p.options.Log.Warn("there is room again", "memory", percent(memory), "descriptors", percent(descriptors))
 	}

@@ -39,6 +39,59 @@ func TestPressureComesAndGoes(t *testing.T) {
 	none.Close()
 }
 
+// TestWhatCanBeGivenUpGoesFirst: before anybody is refused, and no more of it than
+// makes room.
+func TestWhatCanBeGivenUpGoesFirst(t *testing.T) {
+	used := map[string]int64{"memory": 84, "descriptors": 84}
+	spare := map[string]int64{"memory": 20, "descriptors": 20}
+	p := Watch(PressureOptions{
+		Every:       time.Hour, // the test looks itself
+		Memory:      func() (int64, int64) { return used["memory"], 100 },
+		Descriptors: func() (int64, int64) { return used["descriptors"], 100 },
+	})
+	defer p.Close()
+	giveUp := func(what string) func() bool {
+		return func() bool {
+			if spare[what] == 0 {
+				return false
+			}
+			used[what] -= 10
+			spare[what] -= 10
+			return true
+		}
+	}
+	p.RelievedBy(Relief{
+		Memory: func(worth int64) bool {
+			if worth != 100/worthCollecting {
+				t.Errorf("%d of 100 bytes are worth it", worth)
+			}
+			return giveUp("memory")()
+		},
+		Descriptors: giveUp("descriptors"),
+	})
+	for what := range used {
+		for i, c := range []struct {
+			used, spare, left int64
+			short, room       bool
+		}{
+			{84, 20, 84, false, true}, // not before there is need
+			{91, 20, 81, false, true},
+			{99, 20, 89, false, true}, // what does not make room at once, at the next look
+			{99, 10, 89, false, true},
+			{91, 0, 91, true, false},
+			{84, 0, 84, false, true},
+		} {
+			used[what], spare[what] = c.used, c.spare
+			p.look()
+			if p.Short() != c.short || used[what] != c.left || p.Take() != c.room {
+				t.Errorf("%s, step %d: %d are left, short is %t", what, i, used[what], p.Short())
+			}
+		}
+	}
+	var none *Pressure
+	none.RelievedBy(Relief{})
+}
+
 // TestDescriptorsRunShortBetweenLooks: those that are taken count at once.
 func TestDescriptorsRunShortBetweenLooks(t *testing.T) {
 	p := Watch(PressureOptions{

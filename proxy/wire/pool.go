@@ -204,9 +204,9 @@ func (p *pool) reap() {
 	}
 }
 
-// clear closes all idle connections; with forGood, put will close what
-// comes later.
-func (p *pool) clear(forGood bool) {
+// clear closes all idle connections, and returns how many there were; with
+// forGood, put will close what comes later.
+func (p *pool) clear(forGood bool) int {
 	p.mu.Lock()
 	var all []*originConn
 	for c := p.order.oldest; c != nil; c = c.newer {
@@ -222,6 +222,7 @@ func (p *pool) clear(forGood bool) {
 	for _, c := range all {
 		c.closeIdle()
 	}
+	return len(all)
 }
 
 // An idleList holds idle connections by when they were used last. They are

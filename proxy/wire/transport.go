@@ -134,9 +134,12 @@ func (t *Transport) init() {
 }
 
 // CloseIdleConnections closes the connections not in use.
-func (t *Transport) CloseIdleConnections() {
+func (t *Transport) CloseIdleConnections() { t.LetGo() }
+
+// LetGo does the same, and returns how many there were.
+func (t *Transport) LetGo() int {
 	t.once.Do(t.init)
-	t.pool.clear(false)
+	return t.pool.clear(false)
 }
 
 // Close closes the connections not in use, and each other one after its

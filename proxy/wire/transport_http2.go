@@ -292,6 +292,17 @@ func (c *HTTP2Conn) Retire() {
 	c.rest()
 }
 
+// LetGo closes the connection if nobody uses it, and reports whether it did.
+func (c *HTTP2Conn) LetGo() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || len(c.streams)+c.reserved > 0 {
+		return false
+	}
+	c.end(errRetired)
+	return true
+}
+
 // rest is called when a stream may have been the last one.
 func (c *HTTP2Conn) rest() {
 	c.changed.Broadcast()
