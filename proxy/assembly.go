@@ -125,8 +125,8 @@ func (a *assembly) close() {
 // reports whether there were any.
 func (a *assembly) letGo() bool {
 	n := a.plain.LetGo() + a.secure.letGo()
-	if a.upgrades != nil {
-		n += a.upgrades.LetGo()
+	if a.dialled != nil {
+		n += a.dialled.LetGo()
 	}
 	return n > 0
 }
