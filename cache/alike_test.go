@@ -107,7 +107,7 @@ func drawWish(r *rand.Rand) wish {
 func watch(t *testing.T, sayings []saying, seal *sealer, wishes []wish, also bool) (seen []string) {
 	s := newScene(t, disguised)
 	defer s.c.Close()
-	s.c.sealer.aead, s.c.sealer.secret = seal.aead, seal.secret // tags of the same look
+	s.c.sealer = seal // tags of the same look
 	s.c.sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 		return sayings[r.URL.Path[1]-'0'].answer(s, r), nil

@@ -170,67 +170,6 @@ func TestOwnValidators(t *testing.T) {
 	}
 }
 
-// A page's script reads tags. By those that the cache makes, neither another site nor a
-// later visit knows its visitor again; while a client stays at a site they change only
-// with what they stand for, and its copies are good for longer.
-func TestOwnTagsFollowNobody(t *testing.T) {
-	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t, o)
-			const again = "\nCache-Control: no-cache"
-			for path, give := range map[string]string{
-				"/kept":   "200\nCache-Control: max-age=60\nETag: \"1\"\n\na",
-				"/passed": "200\nETag: \"1\"\n\na",
-				"/weak":   "200\nETag: W/\"1\"\n\na",
-			} {
-				tag := func(after time.Duration, site string, part bool) string {
-					t.Helper()
-					resp, _ := s.step(0, step{after: after, as: "a", site: site, part: part, do: "GET " + path + again, give: give})
-					return resp.Header.Get("ETag")
-				}
-				first := tag(time.Second, "shop.example", false)
-				if elsewhere := tag(0, "bank.example", false); elsewhere == first {
-					t.Errorf("two sites are shown %s", first)
-				}
-				for i := range 6 {
-					if got := tag(stayTime/3, "shop.example", i%2 == 0); got != first {
-						t.Errorf("during a visit %s becomes %s", first, got)
-					}
-				}
-				later := tag(2*stayTime, "shop.example", false)
-				if later == first {
-					t.Errorf("two visits are shown %s", first)
-				}
-				s.run(step{as: "a", site: "shop.example", do: "GET " + path + again + "\nIf-None-Match: \"x\", " + first, give: give, want: "304\nETag: " + first})
-				s.c.Forget("a")
-				if anew := tag(time.Second, "shop.example", false); anew == first || anew == later {
-					t.Errorf("who begins anew is shown %s", anew)
-				}
-				if one, two := tag(0, "track.example", true), tag(0, "track.example", true); one == two {
-					t.Errorf("who never opened the site is shown %s twice", one)
-				}
-			}
-		})
-	}
-}
-
-// A copy of an earlier visit is good for what is stored by now, too.
-func TestOwnTagsOfEarlierVisits(t *testing.T) {
-	s := newScene(t, disguised)
-	const give = "200\nCache-Control: max-age=36000\nETag: \"1\"\n\nabcd"
-	resp, _ := s.step(0, step{as: "a", give: give})
-	first := resp.Header.Get("ETag")
-	resp, _ = s.step(0, step{as: "a", after: 2 * stayTime})
-	if later := resp.Header.Get("ETag"); later == first {
-		t.Fatalf("two visits are shown %s", first)
-	}
-	s.run(
-		step{as: "a", do: "GET /\nIf-None-Match: " + first, want: "304\nETag: " + first},
-		step{as: "a", do: "GET /\nRange: bytes=1-2\nIf-Range: " + first, want: "206\nETag: " + first + "\n\nbc"},
-		step{as: "a", do: "PUT /\nIf-Match: " + first + "\n\nx", give: "412", sent: "If-Match: \"1\"", want: "412"},
-	)
-}
-
 // A range is resumed without telling the origin which copy the client has.
 func TestResume(t *testing.T) {
 	s := newScene(t, disguised)

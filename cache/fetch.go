@@ -285,7 +285,7 @@ func (c *Cache) rangeMeant(q *query, f *flight) bool {
 		return f.resp.StatusCode != http.StatusRequestedRangeNotSatisfiable
 	}
 	h := f.resp.Header.Clone()
-	c.sealTag(q, h)
+	c.sealTag(h, q.client, q.everybody.url)
 	return rangeStands(q.ifRange, h, f.at)
 }
 

@@ -55,7 +55,6 @@ type step struct {
 	after time.Duration // since the step before
 	as    string        // client; "" is one as well
 	site  string
-	part  bool   // it opens no page
 	proof bool   // its client proves who it is in a field of which the cache knows nothing
 	do    string // "METHOD /path", then fields; "" is "GET /"
 	give  string // "STATUS", fields, empty line, body; "" means that the origin must not be asked
@@ -155,7 +154,7 @@ func (s *scene) request(st step) *http.Request {
 	}
 	first, fields, body, hasBody := splitMessage(do)
 	method, path, _ := strings.Cut(first, " ")
-	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Opens: !st.part, Personal: st.proof})
+	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Personal: st.proof})
 	var payload io.Reader
 	if hasBody {
 		payload = strings.NewReader(body)

@@ -129,7 +129,6 @@ func (c *Cache) PurgeAll() int {
 // Disguised its next use of anything is a first use again.
 func (c *Cache) Forget(client string) {
 	sharing := c.options.Load().Sharing
-	c.sealer.forget(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped.note(client, "")

@@ -23,7 +23,6 @@ type query struct {
 	cookies   bool   // personal is set
 	proven    bool   // Authorization, or what may be credentials in other fields
 	known     bool   // that or cookies: the site knows who asks
-	opens     bool   // a page of the site itself, for all that is known
 	speaks    bool   // it has fields that speak to caches
 
 	words  wording // see wordingOf
@@ -58,9 +57,6 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	v := visitorOf(q.ctx)
 	q.latest = v.Alone
 	q.client = v.Client
-	if q.opens = v.Opens && q.sharing != Shared; q.opens && r.URL.Scheme == "https" {
-		c.sealer.arrive(v.Client, v.Site, q.now) // its parts will say that they are parts
-	}
 	q.everybody = key{site: v.Site, url: uri}
 	if q.sharing == PerClient {
 		q.everybody.owner = v.Client

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -21,9 +20,6 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 	age := e.age(q.now)
 	if q.sharing == Disguised && !e.personal {
 		age = elapsed(v.since, q.now)
-	}
-	if own := c.tagAsked(q, e.etag); own != "" && q.sharing != Shared && !e.personal {
-		h["Etag"] = []string{own}
 	}
 	r := &reply{age: [1]string{formatInt(int64(age / time.Second))}}
 	h["Age"] = r.age[:1:1]
@@ -257,45 +253,8 @@ func gatewayTimeout(r *http.Request) *http.Response {
 }
 
 // sealTag replaces the origin's entity tag by the client's own.
-func (c *Cache) sealTag(q *query, h http.Header) {
+func (c *Cache) sealTag(h http.Header, client, uri string) {
 	if tag := tagOf(h); tag != "" {
-		h["Etag"] = []string{c.ownTag(q, tag)}
+		h["Etag"] = []string{c.sealer.seal(client, uri, tag)}
 	}
-}
-
-// ownTag returns the tag under which q's client knows an origin's: that of the copy
-// which the request speaks of, if it is of the same, since it may be from an earlier
-// stay.
-func (c *Cache) ownTag(q *query, tag string) string {
-	if own := c.tagAsked(q, tag); own != "" {
-		return own
-	}
-	if q.opens {
-		c.sealer.arrive(q.client, q.everybody.site, q.now)
-	}
-	return c.sealer.seal(q.client, q.everybody.site, q.everybody.url, tag, q.now)
-}
-
-// maxTagsAsked bounds how many tags of a request are opened.
-const maxTagsAsked = 32
-
-// tagAsked returns the client's own tag in the request's preconditions that stands
-// for tag, "" if there is none.
-func (c *Cache) tagAsked(q *query, tag string) string {
-	if !q.speaks {
-		return ""
-	}
-	seen := 0
-	for _, name := range [...]string{"If-None-Match", "If-Range", "If-Match"} {
-		for item := range items(q.r.Header[name]) {
-			if seen++; seen > maxTagsAsked {
-				return ""
-			}
-			opened, ok := c.sealer.open(q.client, q.everybody.url, item)
-			if ok && opened == tag && strings.HasPrefix(item, "W/") == strings.HasPrefix(tag, "W/") {
-				return item
-			}
-		}
-	}
-	return ""
 }

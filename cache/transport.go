@@ -59,7 +59,7 @@ func (t *transport) answer(q *query) (*http.Response, error) {
 func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 	requested := o.Now()
 	uri, ok := targetURI(r.URL)
-	v, asked := visitorOf(r.Context()), r
+	v := visitorOf(r.Context())
 	if ok && o.Sharing != Shared {
 		r = t.c.openConditions(unrecognised(r), v.Client, uri)
 	}
@@ -78,7 +78,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		// No cache sends back the tag of an answer to another method, and an upload in
 		// parts is put together by the tags that its origin gave.
 		if o.Sharing != Shared && !knownTo(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			t.c.sealTag(&query{r: asked, client: v.Client, everybody: key{site: v.Site, url: uri}, now: requested, speaks: true, opens: v.Opens}, resp.Header)
+			t.c.sealTag(resp.Header, v.Client, uri)
 		}
 	}
 	return resp, nil

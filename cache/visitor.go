@@ -8,10 +8,6 @@ type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
 	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is a site of its own
 
-	// Opens says that nothing is known of a page of which the request asks for a part: it
-	// opens one, or comes from a program. The client stays at the site for a while.
-	Opens bool
-
 	// Personal says that the request holds, in fields that the cache does not
 	// know, what may be credentials: its answer is treated as one to Authorization.
 	Personal bool

@@ -46,10 +46,6 @@ type Visit struct {
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
-// Opens reports whether the request is for a page of the site itself, or for what
-// nobody says to be a part of one.
-func (v Visit) Opens() bool { return !v.ThirdParty && !v.framed && !v.part }
-
 // OfPage reports whether what is asked for is a part of a page, or asked for by its
 // script, as the browser says.
 func (v Visit) OfPage() bool { return v.part }

@@ -135,7 +135,7 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{
-		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Opens: e.message.Visit.Opens(), Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
+		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
 	}
 	apart := e.visit.Isolation
 	sharing := apart
