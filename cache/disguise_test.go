@@ -140,12 +140,17 @@ func TestOwnValidators(t *testing.T) {
 				return resp.Header.Get("ETag")
 			}
 			a, b := tag("a"), tag("b")
-			if a == b || strings.Contains(a+b, "origin") || !strings.HasPrefix(a, `"`) {
-				t.Fatalf("tags %s, %s", a, b)
+			if a != b || strings.Contains(a, "origin") || !strings.HasPrefix(a, `"`) {
+				t.Fatalf("tags %s, %s", a, b) // one of a client's own would be its name
+			}
+			resp, _ := s.step(0, step{as: "a", site: "site", give: give, want: "200"})
+			other := resp.Header.Get("ETag")
+			if other == a {
+				t.Fatalf("tag %s on behalf of two sites", a)
 			}
 			s.run(
 				step{as: "a", do: "GET /\nIf-None-Match: " + a, want: "304\nETag: " + a},
-				step{as: "a", do: "GET /\nIf-None-Match: " + b, want: "200\n\na"},
+				step{as: "a", do: "GET /\nIf-None-Match: " + other, want: "200\n\na"},
 				step{as: "a", do: "GET /\nRange: bytes=0-0\nIf-Range: " + a, want: "206\n\na"},
 				step{as: "a", do: "GET /\nIf-None-Match: \"origin\"", want: "200\n\na"},
 				// With nothing stored the origin still does not learn of them.
@@ -158,7 +163,7 @@ func TestOwnValidators(t *testing.T) {
 				step{as: "a", do: "GET /\nIf-None-Match: " + a, give: give, sent: "!If-None-Match", want: "304\nETag: " + a},
 				// Writes carry what the origin understands.
 				step{as: "a", do: "PUT /\nIf-Match: " + a + "\n\nx", give: "412", sent: "If-Match: \"origin\"", want: "412"},
-				step{as: "b", do: "PUT /\nIf-Match: " + a + "\n\nx", give: "412", sent: "If-Match: " + a, want: "412"},
+				step{as: "b", do: "PUT /\nIf-Match: " + other + "\n\nx", give: "412", sent: "If-Match: " + other, want: "412"},
 				step{as: "a", do: "PUT /\nIf-Unmodified-Since: @0s\n\nx", give: "412", sent: "If-Unmodified-Since: @0s", want: "412"},
 				// What answers them is whoever puts together the parts of an upload to repeat.
 				step{as: "a", do: "PUT /part\n\nx", give: "200\nETag: \"origin\"", want: "200\nETag: \"origin\""},

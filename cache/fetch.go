@@ -225,7 +225,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 		}
 		h.Del("If-Range") // else arrived checks it
 	case q.sharing != Shared:
-		h = maps.Clone(c.openConditions(q.r, q.client, q.everybody.url).Header)
+		h = maps.Clone(c.openConditions(q.r, q.everybody.site, q.everybody.url).Header)
 	}
 	switch {
 	case q.validates(found):
@@ -256,14 +256,14 @@ func (q *query) validates(found finding) bool {
 
 // openConditions replaces in a request's preconditions the cache's own tags
 // by the origin's.
-func (c *Cache) openConditions(r *http.Request, client, uri string) *http.Request {
+func (c *Cache) openConditions(r *http.Request, site, uri string) *http.Request {
 	var opened *http.Request
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Range"} {
 		lines := r.Header[name]
 		if len(lines) == 0 {
 			continue
 		}
-		tags := c.sealer.openAll(client, uri, lines)
+		tags := c.sealer.openAll(site, uri, lines)
 		if slices.Equal(tags, lines) {
 			continue
 		}
@@ -285,7 +285,7 @@ func (c *Cache) rangeMeant(q *query, f *flight) bool {
 		return f.resp.StatusCode != http.StatusRequestedRangeNotSatisfiable
 	}
 	h := f.resp.Header.Clone()
-	c.sealTag(h, q.client, q.everybody.url)
+	c.sealTag(h, q.everybody.site, q.everybody.url)
 	return rangeStands(q.ifRange, h, f.at)
 }
 

@@ -81,7 +81,7 @@ func (b *browser) get(t *testing.T, rt http.RoundTripper, path string) string {
 	if resp.StatusCode != http.StatusNotModified {
 		b.cache[path] = resp
 	}
-	return resp.Header.Get("Location") + string(body)
+	return resp.Header.Get("Location") + resp.Header.Get("ETag") + string(body) // a script can read them all
 }
 
 // Of 64 clients who come back, in another order, an origin recognises none:

@@ -47,7 +47,7 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 	if q.sharing == Disguised {
 		e.disguise(h, at)
 	}
-	c.sealTag(h, q.client, q.everybody.url)
+	c.sealTag(h, q.everybody.site, q.everybody.url)
 	if permanent(e.status) && (q.sharing == PerClient || !e.life.explicit) {
 		forgetful(h)
 	}
@@ -60,7 +60,7 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 	resp.Request = q.r
 	hopByHop(resp.Header)
 	if q.answersConditions() {
-		c.sealTag(resp.Header, q.client, q.everybody.url)
+		c.sealTag(resp.Header, q.everybody.site, q.everybody.url)
 		if permanent(resp.StatusCode) {
 			forgetful(resp.Header)
 		}

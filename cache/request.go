@@ -79,7 +79,7 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	if q.known && q.sharing != Shared {
 		// It may have got the tag from here, and the site may show its own by now.
 		for _, tag := range q.conditions.tags {
-			if opened, ok := c.sealer.open(q.client, uri, tag); ok {
+			if opened, ok := c.sealer.open(v.Site, uri, tag); ok {
 				q.conditions.tags = append(q.conditions.tags, opened)
 			}
 		}

@@ -9,23 +9,32 @@ import (
 	"hash"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // A sealer makes entity tags of the cache's own out of an origin's, so that
-// an origin's tag identifies nobody: each client gets another one for the same
-// response, only this process can tell what it stands for, and only for the
-// same client and URL. Sealing the same tag again gives the same result, so a
-// client's copy stays valid when the stored response was dropped in between.
+// an origin's tag identifies nobody and tells nothing: only this process can say what
+// it stands for, and only for the same site and URL. All clients get the same one
+// for the same response, since any script of the site can read it: one of a
+// client's own would be a name that outlasts every cookie. Sealing the same tag again gives
+// the same result, so a client's copy stays valid when the stored response was dropped
+// in between.
 type sealer struct {
+	now    atomic.Pointer[sealKey]
+	before atomic.Pointer[sealKey] // nil at first
+	room   sync.Pool               // of *sealing
+}
+
+// A sealKey is what tags are sealed with.
+type sealKey struct {
 	aead   cipher.AEAD
-	secret [32]byte  // of the nonces
-	room   sync.Pool // of *sealing
+	secret [32]byte // of the nonces
 }
 
 // A sealing is what one use of a sealer needs.
 type sealing struct {
 	hash hash.Hash
-	all  []byte // the secret, client and URL, and the tag
+	all  []byte // the secret, site and URL, and the tag
 	out  []byte
 	text []byte
 }
@@ -33,28 +42,38 @@ type sealing struct {
 func newSealer() *sealer {
 	s := &sealer{}
 	s.room.New = func() any { return &sealing{hash: sha256.New()} }
+	s.now.Store(newSealKey())
+	return s
+}
+
+func newSealKey() *sealKey {
+	k := &sealKey{}
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
-	rand.Read(s.secret[:])
+	rand.Read(k.secret[:])
 	block, err := aes.NewCipher(secret[:])
 	if err != nil {
 		panic(err) // only for a wrong length
 	}
-	if s.aead, err = cipher.NewGCM(block); err != nil {
+	if k.aead, err = cipher.NewGCM(block); err != nil {
 		panic(err)
 	}
-	return s
+	return k
 }
 
-// seal returns the tag under which client knows tag. Weak tags stay weak. An
+// renew has the same tags look different from now on. Those of before are still opened.
+func (s *sealer) renew() { s.before.Store(s.now.Swap(newSealKey())) }
+
+// seal returns the tag under which clients know tag. Weak tags stay weak. An
 // absent tag stays absent.
-func (s *sealer) seal(client, uri, tag string) string {
+func (s *sealer) seal(site, uri, tag string) string {
 	if tag == "" {
 		return ""
 	}
+	k := s.now.Load()
 	u := s.room.Get().(*sealing)
 	defer s.room.Put(u)
-	u.all = append(append(append(append(u.all[:0], s.secret[:]...), client...), 0), uri...)
+	u.all = append(append(append(append(u.all[:0], k.secret[:]...), site...), 0), uri...)
 	end := len(u.all)
 	u.all = append(append(u.all, 0), tag...)
 	// The nonce depends on all that is sealed: the same input gives the
@@ -62,8 +81,8 @@ func (s *sealer) seal(client, uri, tag string) string {
 	// part, so nobody can extend it.
 	u.hash.Reset()
 	u.hash.Write(u.all) // never fails
-	u.out = u.hash.Sum(u.out[:0])[:s.aead.NonceSize()]
-	u.out = s.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(s.secret):end])
+	u.out = u.hash.Sum(u.out[:0])[:k.aead.NonceSize()]
+	u.out = k.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(k.secret):end])
 	u.text = u.text[:0]
 	if strings.HasPrefix(tag, "W/") {
 		u.text = append(u.text, "W/"...)
@@ -74,30 +93,44 @@ func (s *sealer) seal(client, uri, tag string) string {
 }
 
 // open returns the tag that seal hid. It reports false for a tag that is not
-// this process's own, or was made for another client or URL.
-func (s *sealer) open(client, uri, sealed string) (string, bool) {
+// this process's own, or was made for another site or URL.
+func (s *sealer) open(site, uri, sealed string) (string, bool) {
 	sealed = strings.TrimPrefix(sealed, "W/")
 	if len(sealed) < 2 || sealed[0] != '"' || sealed[len(sealed)-1] != '"' {
 		return "", false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed[1 : len(sealed)-1])
-	size := s.aead.NonceSize()
-	if err != nil || len(raw) < size {
+	if err != nil {
 		return "", false
 	}
-	tag, err := s.aead.Open(nil, raw[:size], raw[size:], []byte(client+"\x00"+uri))
+	with := []byte(site + "\x00" + uri)
+	if tag, ok := s.now.Load().open(raw, with); ok {
+		return tag, true
+	}
+	if k := s.before.Load(); k != nil {
+		return k.open(raw, with)
+	}
+	return "", false
+}
+
+func (k *sealKey) open(raw, with []byte) (string, bool) {
+	size := k.aead.NonceSize()
+	if len(raw) < size {
+		return "", false
+	}
+	tag, err := k.aead.Open(nil, raw[:size], raw[size:], with)
 	return string(tag), err == nil
 }
 
 // openAll replaces the sealed members of a list of entity tags by what they
 // stand for. Members that are not sealed stay.
-func (s *sealer) openAll(client, uri string, lines []string) []string {
+func (s *sealer) openAll(site, uri string, lines []string) []string {
 	tags, any := entityTags(lines)
 	if any {
 		return lines
 	}
 	for i, tag := range tags {
-		if opened, ok := s.open(client, uri, tag); ok {
+		if opened, ok := s.open(site, uri, tag); ok {
 			tags[i] = opened
 		}
 	}

@@ -252,9 +252,9 @@ func gatewayTimeout(r *http.Request) *http.Response {
 	}
 }
 
-// sealTag replaces the origin's entity tag by the client's own.
-func (c *Cache) sealTag(h http.Header, client, uri string) {
+// sealTag replaces the origin's entity tag by the cache's own.
+func (c *Cache) sealTag(h http.Header, site, uri string) {
 	if tag := tagOf(h); tag != "" {
-		h["Etag"] = []string{c.sealer.seal(client, uri, tag)}
+		h["Etag"] = []string{c.sealer.seal(site, uri, tag)}
 	}
 }

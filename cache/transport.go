@@ -61,7 +61,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 	uri, ok := targetURI(r.URL)
 	v := visitorOf(r.Context())
 	if ok && o.Sharing != Shared {
-		r = t.c.openConditions(unrecognised(r), v.Client, uri)
+		r = t.c.openConditions(unrecognised(r), v.Site, uri)
 	}
 	resp, err := t.next.RoundTrip(r)
 	if err != nil || !ok {
@@ -78,7 +78,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		// No cache sends back the tag of an answer to another method, and an upload in
 		// parts is put together by the tags that its origin gave.
 		if o.Sharing != Shared && !knownTo(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			t.c.sealTag(resp.Header, v.Client, uri)
+			t.c.sealTag(resp.Header, v.Site, uri)
 		}
 	}
 	return resp, nil
