@@ -37,6 +37,6 @@ func initialAge(h http.Header, date, requested, received time.Time) time.Duratio
 		// A Date has whole seconds: the rest of the second is not age.
 		apparent = apparent.Truncate(time.Second)
 	}
-	corrected := ageValue(h) + max(0, received.Sub(requested))
+	corrected := ageValue(h) + elapsed(requested, received)
 	return min(max(apparent, corrected), maxSeconds.duration())
 }

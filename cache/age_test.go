@@ -21,6 +21,9 @@ func TestSleepIsAge(t *testing.T) {
 	if got := elapsed(then, set); got != minute {
 		t.Errorf("with the clock set back: %v", got)
 	}
+	if got := initialAge(nil, time.Time{}, then, slept); got != 8*hour+minute {
+		t.Errorf("that began to be fetched before it: %v", got)
+	}
 	if got := elapsed(later, then); got != 0 {
 		t.Errorf("before it began: %v", got)
 	}
