@@ -174,6 +174,25 @@ func TestObjectLimit(t *testing.T) {
 	}
 }
 
+// Nor are parts of it, which would be put together.
+func TestObjectLimitOfParts(t *testing.T) {
+	part := func(where, give string) step {
+		return step{do: "GET /\nRange: bytes=" + where, give: give, want: "206"}
+	}
+	for total, stored := range map[string]bool{"10": true, "11": false, "*": true} {
+		s := newScene(t, Options{Sharing: Shared, Object: 10})
+		give := "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 5-9/" + total + "\n\n56789"
+		s.run(part("5-9", give))
+		if stored {
+			give = ""
+		}
+		s.run(part("5-9", give))
+	}
+	s := newScene(t, Options{Sharing: Shared, Object: 10})
+	const give = "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 8-10/*\n\n89a"
+	s.run(part("8-10", give), part("8-10", give))
+}
+
 // An error below is the caller's error, and a body that breaks off breaks off.
 func TestErrorsPass(t *testing.T) {
 	c := New(shared)

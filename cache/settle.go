@@ -38,7 +38,7 @@ func (c *Cache) settle(f *flight) {
 		e.apart = true // a later use could not repeat the interim response
 	}
 	o := c.options.Load()
-	if !c.mayHold(resp.ContentLength, o) {
+	if !c.mayHold(resp.ContentLength, o) || partOfMore(resp, o.Object) {
 		e = nil
 	}
 	c.mu.Lock()
@@ -78,6 +78,16 @@ func (c *Cache) mayHold(length int64, o *Options) bool {
 		c.store.inflight.Load()+size <= flightBudget(o) &&
 		c.store.lingering.Load()+size <= o.Memory
 }
+// partOfMore reports whether a response is a part of something of which more than limit
+// bytes can come: parts are put together.
+func partOfMore(resp *http.Response, limit int64) bool {
+	if resp.StatusCode != http.StatusPartialContent {
+		return false
+	}
+	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
+	return ok && max(r.total, r.last+1) > limit
+}
+
 
 // flightBudget is how many bytes of bodies may be on their way into the store: a
 // quarter of what it holds, or one of the largest.
