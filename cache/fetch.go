@@ -103,7 +103,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		c.leave(f)
 		return nil, true, err
 	}
-	resp := c.present(q, f, at)
+	resp := c.present(q, found, f, at)
 	if body := c.joined(q, f, resp.Trailer, start); body != nil {
 		resp.Body = body
 	} else {
@@ -149,6 +149,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 			return nil, err
 		}
 		resp := c.serve(q, f.fresh, f.given)
+		q.addStatus(resp.Header, found, "; fwd-status=304")
 		for _, name := range []string{"Set-Cookie", "Set-Cookie2"} {
 			if lines := f.resp.Header[name]; len(lines) > 0 {
 				resp.Header[name] = lines // this client's, and not stored
@@ -174,7 +175,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 			f.first.Close()
 			return nil, err
 		}
-		resp = c.present(q, f, f.given)
+		resp = c.present(q, found, f, f.given)
 		f.first.trailer = resp.Trailer
 		resp.Body = c.spooled(q, f, f.first, f.start)
 	} else {

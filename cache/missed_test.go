@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"net/http"
 	"testing"
 	"time"
 )
@@ -75,6 +76,12 @@ func TestEasilyMissed(t *testing.T) {
 			{give: "504\n\nno", want: "200\n\na"},
 			{give: "500\n\nno", want: "200\n\na"},
 			{give: "507\n\nno", want: "507\n\nno"}},
+		"a failure that may be stored leaves what stands in for it": {
+			given("Cache-Control: max-age=60, stale-if-error=7200"),
+			{after: hour, give: "503\nCache-Control: max-age=600\n\nno", want: "200\n\na"},
+			{after: minute, give: "503\nCache-Control: max-age=600\n\nno", want: "200\n\na"},
+			{after: 2 * hour, give: "503\nCache-Control: max-age=600\n\nno", want: "503\n\nno"},
+			{want: "503\n\nno"}},
 		"a quoted string without an end hides nothing": {
 			{give: "200\nCache-Control: max-age=60, foo=\"bar, no-store\n\na", want: "200\n\na"},
 			{give: "200\n\nb", want: "200\n\nb"}},
@@ -116,5 +123,34 @@ func TestAnswersToOneRequestAreNobodyElses(t *testing.T) {
 			table[status] = []step{{as: "a", give: status + "\nCache-Control: public, max-age=60\n\nno", want: status}, {as: "a", give: "200\n\na", want: "200\n\na"}}
 		}
 		play(t, o, table)
+	}
+}
+
+// RFC 9211 §2: what the cache says that it did.
+func TestCacheStatus(t *testing.T) {
+	const give = "200\nCache-Control: max-age=60\nETag: \"1\"\n\na"
+	status := func(s step, what string) step { s.want = "200\nCache-Status: guise; " + what; return s }
+	play(t, shared, map[string][]step{
+		"new":       {status(step{give: give}, "fwd=miss"), status(step{}, "hit")},
+		"stale":     {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: "304"}, "fwd=stale; fwd-status=304")},
+		"changed":   {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: give}, "fwd=stale")},
+		"on demand": {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{do: "GET /\nCache-Control: no-cache", give: "304"}, "fwd=request; fwd-status=304")},
+		"the rest": {
+			{do: "GET /\nRange: bytes=0-0", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-0/2\n\na"},
+			status(step{give: "206\nETag: \"1\"\nContent-Range: bytes 1-1/2\n\nb"}, "fwd=partial")},
+		"by another cache": {{give: "200\nCache-Control: max-age=60\nCache-Status: other; hit\n\na", want: "200\nCache-Status: other; hit, guise; fwd=miss"}},
+	})
+}
+
+// How old a stale response is counts when it is given out: an origin may take its time to fail.
+func TestSlowFailure(t *testing.T) {
+	for takes, want := range map[time.Duration]string{30 * time.Second: "200\nAge: 105\n\na", 50 * time.Second: "503\n\nno"} {
+		s := newScene(t, shared)
+		s.run(given("Cache-Control: max-age=60, stale-if-error=60"))
+		s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			s.clock.advance(takes)
+			return s.origin(r)
+		}))
+		s.run(step{after: 75 * time.Second, give: "503\n\nno", want: want})
 	}
 }

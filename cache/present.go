@@ -8,8 +8,8 @@ import (
 )
 
 // present makes the response to a client who gets the body from a flight's
-// spool. at is when the origin seems to have answered.
-func (c *Cache) present(q *query, f *flight, at time.Time) *http.Response {
+// spool. at is when the origin seems to have answered, found what it was asked about for.
+func (c *Cache) present(q *query, found finding, f *flight, at time.Time) *http.Response {
 	e := f.entry
 	h := e.header.Clone()
 	if f.leader == q && !f.beats {
@@ -22,8 +22,10 @@ func (c *Cache) present(q *query, f *flight, at time.Time) *http.Response {
 		h["Date"] = []string{formatDate(f.at)}
 	}
 	c.dress(q, e, h, at)
-	if q.sharing == Shared {
-		addStatus(h, "guise; fwd=miss")
+	if f.leader == q {
+		q.addStatus(h, found, "")
+	} else {
+		q.addStatus(h, found, "; collapsed")
 	}
 	resp := &http.Response{
 		StatusCode: f.resp.StatusCode, Status: f.resp.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -65,9 +67,7 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 			forgetful(resp.Header)
 		}
 	}
-	if q.sharing == Shared {
-		addStatus(resp.Header, "guise; fwd=miss")
-	}
+	q.addStatus(resp.Header, f.found, "")
 	return resp
 }
 
@@ -79,6 +79,24 @@ func forgetful(h http.Header) {
 		h["Cache-Control"] = []string{"no-cache"}
 	}
 	delete(h, "Expires")
+}
+
+// addStatus adds to Cache-Status, in Shared, why the origin was asked (RFC 9211 §2.2), and
+// what else there is to say.
+func (q *query) addStatus(h http.Header, found finding, more string) {
+	if q.sharing != Shared {
+		return
+	}
+	why := "stale"
+	switch e := found.e; {
+	case found.verdict == completeIt:
+		why = "partial"
+	case e == nil:
+		why = "miss"
+	case e.fresh(q.now) && !e.directives.noCache:
+		why = "request"
+	}
+	addStatus(h, "guise; fwd="+why+more)
 }
 
 // addStatus adds to Cache-Status what this cache did (RFC 9211). Caches nearer

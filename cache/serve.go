@@ -31,9 +31,6 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 func (c *Cache) serve(q *query, e *entry, at time.Time) *http.Response {
 	h := e.header.Clone()
 	c.dress(q, e, h, at)
-	if q.sharing == Shared {
-		addStatus(h, "guise; fwd=stale; fwd-status=304")
-	}
 	return c.finish(q, e, h, &reply{})
 }
 

@@ -28,9 +28,10 @@ func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
 		q.directives.maxAge != absent || q.directives.minFresh != absent {
 		return false
 	}
-	age, life := e.age(q.now), e.life.operative
+	now := c.now() // the origin may have taken its time to fail
+	age, life := e.age(now), e.life.operative
 	if q.sharing == Disguised && !e.personal {
-		age, life = e.seen(found.view, q.now)
+		age, life = e.seen(found.view, now)
 	}
 	allowed := max(e.directives.staleIfError, q.directives.staleIfError, 0).duration()
 	if unreachable && q.sharing == Shared {
@@ -41,5 +42,6 @@ func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
 
 func (c *Cache) serveStale(q *query, found finding) *http.Response {
 	c.count(&c.counters.Stale)
+	q.now = c.now()
 	return c.hit(q, found.e, found.view)
 }
