@@ -69,8 +69,9 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 	}
 	if lines := h["Expires"]; len(lines) > 0 {
 		// One in the past, as servers write who mean the present, would tell when that was.
+		// Without a Date, the part of a second in which it came would enter.
 		h["Expires"] = []string{"0"}
-		if in := expiresIn(lines[0], e.date, e.received); in > 0 {
+		if in := expiresIn(lines[0], e.date.Truncate(time.Second), e.received); in > 0 {
 			h["Expires"] = []string{formatDate(at.Add(max(0, in-less.duration())))}
 		}
 	}
