@@ -133,6 +133,7 @@ func watch(t *testing.T, sayings []saying, seal *sealer, wishes []wish, also boo
 		}
 		resp.Body.Close()
 		s.c.settled()
+		s.c.audit(t)
 		tags[w.as+r.URL.Path] = resp.Header.Get("ETag")
 		if w.as == "c" {
 			sight := fmt.Sprintf("%q %v: %d, %d bytes", w.do, r.Header["If-None-Match"], resp.StatusCode, resp.ContentLength)

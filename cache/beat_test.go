@@ -174,7 +174,7 @@ func TestFailedInquiryReleasesWhoJoined(t *testing.T) {
 		th.end(a)
 		time.Sleep(time.Second)
 
-		b, c := th.visit("b", ""), th.visit("c", "")
+		b, c := th.visit("b", ""), th.visit("b", "")
 		failing := th.call()
 		th.quiet()
 		failing.head <- nil

@@ -111,9 +111,9 @@ func New(o Options) *Cache {
 // one rule must not be found under another.
 func (c *Cache) SetOptions(o Options) {
 	o = o.withDefaults()
-	old := c.options.Swap(&o)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	old := c.options.Swap(&o)
 	if old.Sharing != o.Sharing {
 		c.empty()
 	}

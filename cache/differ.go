@@ -91,11 +91,10 @@ func newUnstorables() *unstorables {
 // idFor returns a short name of what q wants. Where clients must not learn of one
 // another it is a client's own: the way that a request takes can be timed.
 func (c *Cache) idFor(q *query) uint64 {
-	k := q.everybody
 	if q.sharing == Disguised {
-		k.owner = q.client
+		return c.store.counts.hash(q.own())
 	}
-	return c.store.counts.hash(k)
+	return c.store.counts.hash(q.everybody)
 }
 
 func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }

@@ -269,11 +269,11 @@ func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
 					} else {
 						time.Sleep(time.Second)
 					}
-					a := th.visit("a", "")
+					const client = "a"
+					a := th.visit(client, "")
 					if who == "joins" {
-						a = th.visit("b", "")
+						a = th.visit(client, "")
 					}
-					client := map[string]string{"asks": "a", "joins": "b", "waits": "a"}[who]
 					if drops == "rotation" {
 						th.c.Forget(client)
 					} else {

@@ -62,22 +62,28 @@ type entry struct {
 	all    *view // everybody's, outside of Disguised; set before e is stored
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
-	// lead is the last pretended fetch of this entry, and manner what is
-	// known of its times. Guarded by the store's lock.
-	lead   pretence
+	asked  int // inquiries about it that are under way; guarded by the store's lock
+	// manner is what is known of its times. Guarded by the store's lock.
 	manner manner
 }
 
-// A pretence is a fetch that only seems to be made, or one that was: whoever comes
-// before its end gets the same times.
+// A pretence is a fetch that only seems to be made, or one that was: if its client
+// asks again before its end, it gets the same times.
 type pretence struct {
-	client string
-	begun  time.Time
-	took   timing
-	kind   kind
-	// interested counts the clients who wait or read. Guarded by the store's lock; nil
-	// for a fetch that was made.
-	interested *int
+	client     string
+	wording    wording
+	begun      time.Time
+	took       timing
+	kind       kind
+	made       bool
+	interested int // requests that wait or read; guarded by the store's lock
+}
+
+// seems notes that p is how its client got e. The caller holds the store's lock.
+func (e *entry) seems(p *pretence) {
+	if v := e.views[p.client]; v != nil {
+		v.pretence = p
+	}
 }
 
 // underWay reports whether it seems to last at the given time.

@@ -61,23 +61,34 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight, landed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if shareable {
-		if other := c.flights[f.wanted()]; other != nil {
+		if other := c.toFollow(f); other != nil {
 			return other, false
 		}
 		if r := c.store.index[f.k]; r != nil && r.added > f.found.adds {
 			return nil, true
 		}
 	}
+	f.doomed = f.leader.sharing != c.options.Load().Sharing
 	c.aloft[f] = struct{}{}
 	if c.ctx.Err() != nil { // Close has been through those aloft
 		f.cancel(context.Canceled)
 	}
-	f.alone = !shareable || c.recently.has(f.id)
+	f.alone = !shareable || f.doomed || c.recently.has(f.id)
 	if !f.alone {
 		f.head = make(chan struct{})
 		c.flights[f.wanted()] = f
 	}
 	return nil, false
+}
+
+// toFollow returns the flight under way that brings what a prepared one would, if it
+// is not older than what is not good enough. The caller holds c.mu.
+func (c *Cache) toFollow(f *flight) *flight {
+	other := c.flights[f.wanted()]
+	if have := f.found.e; have != nil && other != nil && other.entry != nil && have.overtakes(other.entry) {
+		return nil
+	}
+	return other
 }
 
 // follow waits for another request's flight. It reports false if the flight
@@ -92,8 +103,7 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		return nil, q.ctx.Err() != nil, err
 	}
 	e := f.entry
-	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent || !q.mayReuse(e, c.now()) ||
-		q.sharing == Disguised && f.client != q.client && !f.beats {
+	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent || !q.mayReuse(e, c.now()) {
 		c.leave(f)
 		return nil, false, nil
 	}
@@ -110,32 +120,8 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		c.leave(f)
 		return nil, false, nil
 	}
-	c.mu.Lock()
-	c.counters.Collapsed++
-	c.use(f, q, at)
-	c.mu.Unlock()
+	c.count(&c.counters.Collapsed)
 	return c.conditioned(q, found, resp, f.at), true, nil
-}
-
-// use notes that a client has what a flight brings, from its first request on. The
-// caller holds c.mu.
-func (c *Cache) use(f *flight, q *query, since time.Time) {
-	if f.stored != nil {
-		if f.stored.views[q.client] == nil {
-			c.view(f.stored, q, since)
-		}
-		return
-	}
-	if _, has := f.viewers[q.client]; has {
-		return
-	}
-	if c.dropped.since(q.moment, q.client, q.everybody.url) {
-		return
-	}
-	if f.viewers == nil {
-		f.viewers = map[string]time.Time{}
-	}
-	f.viewers[q.client] = since
 }
 
 // arrived makes the leader's response.

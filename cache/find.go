@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,10 +47,11 @@ func (c *Cache) find(q *query) finding {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var found finding
-	if q.cookies {
+	current := q.sharing == c.options.Load().Sharing // else what is stored is not for it
+	if current && q.cookies {
 		found = judgePlain(q, c.store.get(q.personal))
 	}
-	if found.e == nil {
+	if current && found.e == nil {
 		r := c.store.get(q.everybody)
 		if q.sharing == Disguised {
 			found = c.judgeDisguised(q, r)
@@ -100,6 +102,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	if r == nil {
 		return finding{}
 	}
+	c.conclude(q, r)
 	own := selected(r, q.r.Header, func(e *entry) bool {
 		return e.views[q.client] != nil && (whole(e) && q.mayCut(e) || e.answers(q))
 	})
@@ -108,23 +111,24 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		age, life := own.seen(v, q.now)
 		do := judge(q, own, age, life)
 		if do == serveIt || do == refreshIt {
-			if !c.seemsFetched(q, own) {
+			fetch, underWay := c.seemsFetched(q, own)
+			if !underWay {
 				return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
 			}
 			// Its own fetch of it is, or seems to be, still under way.
-			if q.plain() && !q.latest {
+			if q.plain() && !q.latest && fetch == c.wordingOf(q) {
 				return finding{verdict: pretendIt, e: own, view: v}
 			}
 			return finding{}
 		}
 	}
-	if q.plain() {
+	if q.plain() && !c.mayFollowOwn(q) {
 		words := c.wordingOf(q)
 		other := selected(r, q.r.Header, func(e *entry) bool {
 			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
 		})
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
-			if own != nil && !own.views[q.client].confirmed {
+			if own != nil && !own.views[q.client].confirmed && !q.known {
 				own = nil // its validator would not have been sent, so no 304 could come
 			}
 			return finding{verdict: pretendIt, e: other, own: own}
@@ -134,6 +138,13 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		return finding{verdict: validateIt, e: own, view: own.views[q.client], telling: q.tells(own, r)}
 	}
 	return finding{}
+}
+
+// mayFollowOwn reports whether a fetch of q's own client is under way that q can join. The
+// caller holds c.mu.
+func (c *Cache) mayFollowOwn(q *query) bool {
+	k, shareable := q.flightKey(finding{})
+	return shareable && !q.latest && c.flights[c.wantedBy(q, k)] != nil
 }
 
 // tells reports whether e's validator could tell the origin who asks. An origin may
@@ -155,15 +166,55 @@ func (q *query) tells(e *entry, r *resource) bool {
 }
 
 // seemsFetched reports whether a request of q's client for e is still under way, or
-// seems to be, which it caused or joined, and is what it has its view from. The
-// caller holds c.mu.
-func (c *Cache) seemsFetched(q *query, e *entry) bool {
-	since := e.views[q.client].since
-	if e.lead.underWay(q.now) && !since.Before(e.lead.begun.Add(beat(e.lead.took.head))) {
-		return true
+// seems to be, which is what it has its view from, and how it was asked for. The caller
+// holds c.mu.
+func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
+	v := e.views[q.client]
+	if p := v.pretence; p != nil { // see conclude
+		return p.wording, true
 	}
-	f := c.asking[q.everybody]
-	return f != nil && f.client == q.client && f.about == e && f.confirmed && !since.Before(f.given)
+	f := c.asking[q.own()]
+	if f == nil || f.about != e || !f.confirmed || v.since.Before(f.given) {
+		return wording{}, false
+	}
+	return f.wording, true
+}
+
+// conclude ends what seemed to be under way of q's client: what it has from that stands in the
+// place of what it had, as after a fetch. The caller holds c.mu.
+func (c *Cache) conclude(q *query, r *resource) {
+	for _, e := range r.entries {
+		if v := e.views[q.client]; v != nil && v.pretence != nil && !v.pretence.underWay(q.now) {
+			v.pretence = nil
+			c.replaceFor(q.client, e)
+			c.conclude(q, r) // there may be fewer by now
+			return
+		}
+	}
+}
+
+// replaceFor has a client forget what it had in the place of e, or e, if it fetched something
+// else meanwhile, which is newer. The caller holds c.mu.
+func (c *Cache) replaceFor(client string, e *entry) {
+	if e.held == nil || e.views[client] == nil {
+		return
+	}
+	e.views[client].confirmed = e.held.confirms(e, client)
+	for _, old := range slices.Clone(e.held.entries) {
+		v := old.views[client]
+		if v == nil || !old.answersAlike(e) || !v.since.Before(e.views[client].since) {
+			continue
+		}
+		gone := old
+		if old.overtakes(e) && !old.sameAs(e) && !bytes.Equal(old.body, e.body) {
+			gone = e
+		}
+		c.store.unview(gone, client)
+		c.letGo(gone)
+		if gone == e {
+			return
+		}
+	}
 }
 
 // wouldShare reports whether a response like e would be stored for everybody if q
@@ -241,7 +292,7 @@ func (e *entry) strict() bool {
 
 // answers reports whether a partial entry holds the range that q wants.
 func (e *entry) answers(q *query) bool {
-	if whole(e) || !q.ranged || q.ifRange != "" || len(q.more) > 0 {
+	if whole(e) || !q.ranged || q.ifRange != "" || len(q.more) > 0 || !q.mayCut(e) {
 		return false
 	}
 	if e.part.replay != "" {

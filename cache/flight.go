@@ -66,22 +66,40 @@ type flight struct {
 	mismatched bool         // a 304 or 206 that does not fit what is stored: ask again, without condition
 
 	// Guarded by the cache's lock.
-	interested int                  // clients who wait or read
-	deserted   bool                 // the leader is not one of them any more
-	doomed     bool                 // not to be stored: what it answers was invalidated or purged meanwhile
-	viewers    map[string]time.Time // who gets it, and since when: the entry's views, once it is stored
-	stored     *entry               // entry with its body, once it is in the store
+	interested int    // clients who wait or read
+	deserted   bool   // the leader is not one of them any more
+	doomed     bool   // not to be stored: what it answers was invalidated or purged meanwhile
+	closed     bool   // to be stored for its client alone: another one made it doubtful meanwhile
+	stored     *entry // entry with its body, once it is in the store
 	finished   bool
 	counted    bool // its body is counted as stored, not as on its way
 }
 
-// Wanted is what those want who can join each other.
+// Wanted is what those want who can join each other. In Disguised only requests of one
+// client can: who waits for another's fetch that turns out not to be for both sees that it
+// asks at the time.
 type wanted struct {
 	key
 	wording
+	client string // in Disguised
 }
 
-func (f *flight) wanted() wanted { return wanted{f.k, f.wording} }
+func (c *Cache) wantedBy(q *query, k key) wanted {
+	w := wanted{key: k, wording: c.wordingOf(q)}
+	if q.sharing == Disguised {
+		w.client = q.client
+	}
+	return w
+}
+
+func (f *flight) wanted() wanted { return f.c.wantedBy(f.leader, f.k) }
+
+// unlist keeps others from joining a flight. The caller holds c.mu.
+func (c *Cache) unlist(f *flight) {
+	if c.flights[f.wanted()] == f {
+		delete(c.flights, f.wanted())
+	}
+}
 
 // fly sends a prepared flight's request, and brings in its answer to the end of
 // the body.
@@ -265,14 +283,16 @@ func (c *Cache) land(f *flight) {
 	defer c.mu.Unlock()
 	f.finished = true
 	if !f.alone {
-		if c.flights[f.wanted()] == f {
-			delete(c.flights, f.wanted())
-		}
-		if c.asking[f.k] == f {
-			delete(c.asking, f.k)
+		c.unlist(f)
+		if own := f.leader.own(); c.asking[own] == f {
+			delete(c.asking, own)
 		}
 	}
 	delete(c.aloft, f)
+	if e := f.about; e != nil {
+		e.asked--
+		c.letGo(e)
+	}
 	if f.spool != nil {
 		c.linger(f)
 	}

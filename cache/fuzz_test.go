@@ -186,6 +186,7 @@ func interleave(t *testing.T, script []byte, mode uint8) {
 		if got := s.c.Stats(); got.Bytes > 20<<10 || got.FlightSize != 0 {
 			t.Fatalf("%+v", got)
 		}
+		s.c.idle(t)
 	}
 }
 

@@ -17,8 +17,9 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
-	if c.asking[f.k] == nil {
-		c.asking[f.k] = f
+	f.about.asked++
+	if own := q.own(); c.asking[own] == nil {
+		c.asking[own] = f
 	}
 	c.fetches.Go(func() { c.fly(f) })
 	return f
@@ -34,6 +35,7 @@ func (c *Cache) compare(f *flight) {
 		c.keepTime(f, validated, habit{})
 		f.confirmed = true
 		c.view(e, q, f.given)
+		c.replaceFor(q.client, e)
 		return
 	}
 	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
@@ -47,13 +49,13 @@ func (c *Cache) compare(f *flight) {
 	c.seat(f)
 }
 
-// beingAsked returns the inquiry of the same kind under way about an entry, with the
-// caller interested in it, or nil.
-func (c *Cache) beingAsked(k key, found *finding) *flight {
+// beingAsked returns the client's inquiry of the same kind under way about an entry,
+// with the caller interested in it, or nil.
+func (c *Cache) beingAsked(q *query, found *finding) *flight {
 	c.mu.Lock()
-	f := c.asking[k]
+	f := c.asking[q.own()]
 	c.mu.Unlock()
-	if f == nil || f.about != found.e || f.asks != found.kind() || !c.join(f) {
+	if f == nil || f.about != found.e || f.asks != found.kind() || f.wording != c.wordingOf(q) || !c.join(f) {
 		return nil
 	}
 	return f

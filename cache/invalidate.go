@@ -65,8 +65,11 @@ func (c *Cache) invalidateURI(uri, client string) {
 		}
 	}
 	c.doom(func(f *flight) bool {
-		return f.k.url == uri && (sharing != PerClient || f.client == client)
+		return f.k.url == uri && (sharing == Shared || f.client == client)
 	})
+	for f := range c.aloft {
+		f.closed = f.closed || f.k.url == uri && sharing == Disguised
+	}
 }
 
 // doom keeps the chosen fetches that are under way from being stored, and
@@ -78,9 +81,7 @@ func (c *Cache) doom(chosen func(*flight) bool) {
 			continue
 		}
 		f.doomed = true
-		if c.flights[f.wanted()] == f {
-			delete(c.flights, f.wanted())
-		}
+		c.unlist(f)
 	}
 }
 
@@ -91,9 +92,7 @@ func (c *Cache) outdate(e *entry, client string) bool {
 	if c.options.Load().Sharing == Disguised && !e.personal {
 		c.store.unview(e, client)
 		e.closed = true
-		if len(e.views) > 0 {
-			return false
-		}
+		return c.letGo(e)
 	}
 	c.store.remove(e)
 	return true
@@ -128,8 +127,8 @@ func (c *Cache) PurgeAll() int {
 // rotates: a partition of its own would else recognise it afterwards. In
 // Disguised its next use of anything is a first use again.
 func (c *Cache) Forget(client string) {
-	c.sealer.renew() // a tag that looks the same is what it would be recognised by
 	sharing := c.options.Load().Sharing
+	c.sealer.renew() // a tag that looks the same is what it would be recognised by
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped.note(client, "")

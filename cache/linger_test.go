@@ -12,7 +12,7 @@ func TestWhoLeavesBeforeTheHeadHoldsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			stage(t, o, func(th *theatre) {
 				leader := th.visit("a", "")
-				follower := th.visit("b", "")
+				follower := th.visit("a", "")
 				cl := th.call()
 				leader.stop()
 				<-leader.done
@@ -38,7 +38,7 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 		th.end(a)
 		time.Sleep(time.Second)
 
-		b, c := th.visit("b", ""), th.visit("c", "")
+		b, c := th.visit("b", ""), th.visit("b", "")
 		cl = th.call()
 		b.stop()
 		<-b.done

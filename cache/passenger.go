@@ -104,9 +104,8 @@ func (c *Cache) desert(f *flight) {
 }
 
 // startOf returns when the request began, as a client sees it, that joins a flight at
-// the given time. Where clients must not learn of one another it sees what it would see
-// of its own that takes as long, be it the client's who caused the flight: when two
-// requests of one client end together, the time between their answers is that
+// the given time. In Disguised it sees what it would see of another fetch that takes as
+// long: when two requests end together, the time between their answers is that
 // between the requests, which tells whether the origin worked then.
 func (f *flight) startOf(joined time.Time) time.Time {
 	if f.beats {

@@ -34,8 +34,9 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 		e.body = body
 		t.c.mu.Lock()
 		defer t.c.mu.Unlock()
-		if t.c.dropped.now() == moment { // else it may have been this
-			t.c.insert(k, e, nil)
+		dropped := t.c.dropped.now() != moment // it may have been this
+		if !dropped && !t.c.overtaken(k, e) {
+			t.c.insert(k, e, e.received)
 		}
 	}}
 }

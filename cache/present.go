@@ -87,16 +87,16 @@ func (q *query) addStatus(h http.Header, found finding, more string) {
 	if q.sharing != Shared {
 		return
 	}
-	why := "stale"
+	did := "guise; fwd=stale"
 	switch e := found.e; {
 	case found.verdict == completeIt:
-		why = "partial"
+		did = "guise; fwd=partial"
 	case e == nil:
-		why = "miss"
+		did = "guise; fwd=miss"
 	case e.fresh(q.now) && !e.directives.noCache:
-		why = "request"
+		did = "guise; fwd=request"
 	}
-	addStatus(h, "guise; fwd="+why+more)
+	addStatus(h, did+more)
 }
 
 // addStatus adds to Cache-Status what this cache did (RFC 9211). Caches nearer

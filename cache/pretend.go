@@ -15,7 +15,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c, e := t.c, found.e
 	begun := c.now()
 	if !q.latest {
-		if f := c.beingAsked(q.everybody, &found); f != nil {
+		if f := c.beingAsked(q, &found); f != nil {
 			if resp, done, err := t.joinInquiry(q, found, f, begun); done {
 				return resp, err
 			}
@@ -28,14 +28,14 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case !ok:
 		return t.pretendByAsking(q, found)
 	}
-	given := p.begun.Add(beat(p.took.head))
-	if err := c.waitBeat(q, p.begun, given); err != nil {
+	given := begun.Add(beat(p.took.head))
+	if err := c.waitBeat(q, begun, given); err != nil {
 		c.forgo(e, p)
 		return nil, err
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if e.views[q.client] == nil { // not before: who joins a fetch has no view of it while it waits
+	if e.views[q.client] == nil {
 		c.view(e, q, given)
 	}
 	c.mu.Unlock()
@@ -44,7 +44,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 		c.forgo(e, p)
 		return resp, nil
 	}
-	resp.Body = &pretendedBody{ReadCloser: c.inBeats(q, resp.Body, e.rehearse(p.took), p.begun), forgo: sync.OnceFunc(func() { c.forgo(e, p) })}
+	resp.Body = &pretendedBody{ReadCloser: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: sync.OnceFunc(func() { c.forgo(e, p) })}
 	return resp, nil
 }
 
@@ -61,22 +61,19 @@ func (b *pretendedBody) Close() error {
 
 // forgo is leave for a pretended fetch. Without anybody it ends as a flight does then: who
 // seemed to make it has nothing of it.
-func (c *Cache) forgo(e *entry, p pretence) {
+func (c *Cache) forgo(e *entry, p *pretence) {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.interested == nil {
+	if p.made {
 		return
 	}
-	*p.interested--
-	lead := e.lead
-	passed := now.Sub(lead.begun)
-	over := passed >= lead.took.head && e.length >= 0 || passed >= lead.took.head+lead.took.tail // see worthFinishing
-	if *p.interested > 0 || lead.interested != p.interested || over {
-		return
+	p.interested--
+	passed := now.Sub(p.begun)
+	over := passed >= p.took.head && e.length >= 0 || passed >= p.took.head+p.took.tail // see worthFinishing
+	if v := e.views[p.client]; p.interested == 0 && !over && v != nil && v.pretence == p {
+		c.store.unview(e, p.client)
 	}
-	e.lead = pretence{}
-	c.unviewSince(e, lead.client, lead.begun.Add(beat(lead.took.head)))
 }
 
 // unviewSince takes from a client the view of e that it has from a fetch which gave it e
@@ -87,31 +84,29 @@ func (c *Cache) unviewSince(e *entry, client string, given time.Time) {
 	}
 }
 
-// imagine returns a fetch that was not made. Whoever comes while another seems to be
-// under way is told the same times, from when it came, as with a real one. It
+// imagine returns a fetch that was not made. A client who asks again while its own seems to
+// be under way is told the same times, from when it asks, as with a real one. It
 // reports false if nobody knows how long the origin takes.
-func (c *Cache) imagine(q *query, found finding, begun time.Time) (pretence, bool) {
+func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bool) {
 	e := found.e
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := e.lead; p.underWay(begun) && (p.kind == found.kind() || p.client == q.client) {
-		p.begun = begun
-		if p.interested != nil {
-			*p.interested++
-		}
-		return p, true
+	if v := e.views[q.client]; v != nil && v.pretence != nil && v.pretence.underWay(begun) {
+		v.pretence.interested++
+		return v.pretence, true
 	}
 	if found.view != nil {
-		return pretence{}, false
+		return nil, false
 	}
 	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
-	if ok {
-		e.manner = known
-		e.lead = pretence{q.client, begun, took, found.kind(), new(int)}
-		*e.lead.interested = 1
-		c.view(e, q, begun.Add(beat(took.head)))
+	if !ok {
+		return nil, false
 	}
-	return e.lead, ok
+	e.manner = known
+	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), interested: 1}
+	c.view(e, q, begun.Add(beat(took.head)))
+	e.seems(p)
+	return p, true
 }
 
 // view notes that a client is given e, from a time on that may be still to

@@ -88,6 +88,13 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	return q, true
 }
 
+// own is the key of what q's client alone asks for.
+func (q *query) own() key {
+	k := q.everybody
+	k.owner = q.client
+	return k
+}
+
 // speaksToCaches reports whether h has any of the fields that [Cache.ask] reads but
 // for those that say who asks. Most requests have none.
 func speaksToCaches(h http.Header) bool {

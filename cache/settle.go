@@ -48,7 +48,7 @@ func (c *Cache) settle(f *flight) {
 	if !q.ranged {
 		c.recently.note(f.id, e != nil && q.mayReuse(e, f.at))
 	}
-	if e == nil || f.doomed {
+	if e == nil {
 		return
 	}
 	if found.e != nil && found.e.personal && !e.personal {
@@ -56,9 +56,7 @@ func (c *Cache) settle(f *flight) {
 	}
 	if f.k != k {
 		// It came out as one client's: nobody else may join.
-		if c.flights[f.wanted()] == f {
-			delete(c.flights, f.wanted())
-		}
+		c.unlist(f)
 		f.k = k
 	}
 	if q.sharing == Disguised && e.shareable(f.at) && resp.StatusCode != http.StatusPartialContent {
@@ -67,7 +65,6 @@ func (c *Cache) settle(f *flight) {
 		}
 		e.manner.head = c.keepTime(f, anew, e.manner.head)
 	}
-	f.viewers = map[string]time.Time{q.client: f.given}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.seat(f)
 }
@@ -80,6 +77,7 @@ func (c *Cache) mayHold(length int64, o *Options) bool {
 		c.store.inflight.Load()+size <= flightBudget(o) &&
 		c.store.lingering.Load()+size <= o.Memory
 }
+
 // partOfMore reports whether a response is a part of something of which more than limit
 // bytes can come: parts are put together.
 func partOfMore(resp *http.Response, limit int64) bool {
@@ -89,7 +87,6 @@ func partOfMore(resp *http.Response, limit int64) bool {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	return ok && max(r.total, r.last+1) > limit
 }
-
 
 // flightBudget is how many bytes of bodies may be on their way into the store: a
 // quarter of what it holds, or one of the largest.
@@ -133,7 +130,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.directives = parseDirectives(n.header["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.blind = !q.known // only what has come twice is asked about
-	n.held, n.views, n.viewed, n.closed, n.lead = nil, nil, 0, false, pretence{}
+	n.held, n.views, n.viewed, n.closed, n.asked = nil, nil, 0, false, 0
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.personal = n.personal || !q.forAll(&n.directives)
 	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
@@ -163,11 +160,12 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	} else if !f.wording.covers(old.wording) {
 		renewed.apart = true // a date can be that of all it says
 	}
+	renewed.closed = f.closed
 	k := held.key
 	if renewed.personal && !old.personal {
 		k = q.personal // as a whole response would be, see shelf; the old one stays everybody's
 	}
-	c.insert(k, renewed, map[string]time.Time{q.client: f.given})
+	c.insert(k, renewed, f.given)
 }
 
 // learnFromHead updates or drops a stored response of GET by what a response
@@ -237,12 +235,12 @@ func (c *Cache) keep(f *flight, failure error) {
 		return
 	}
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
-	lead := pretence{client: f.client, begun: f.start, took: took, kind: anew}
+	made := &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
 	if f.entry == nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
-		f.about.lead = lead
+		f.about.seems(made)
 		return
 	}
 	e := *f.entry
@@ -250,9 +248,6 @@ func (c *Cache) keep(f *flight, failure error) {
 	e.pieces = slices.Clip(slices.Clone(pieces))
 	e.trailer = f.resp.Trailer.Clone()
 	e.timing = took
-	if f.beats {
-		e.lead = lead
-	}
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
 			return // the framing lied
@@ -267,10 +262,17 @@ func (c *Cache) keep(f *flight, failure error) {
 	if f.doomed {
 		return
 	}
+	e.closed = f.closed
+	if c.overtaken(f.k, &e) {
+		return
+	}
 	c.store.inflight.Add(-int64(cap(body))) // the entry counts it from here on
 	f.counted = true
-	c.insert(f.k, &e, f.viewers)
+	c.insert(f.k, &e, f.given)
 	f.stored = &e
+	if f.beats {
+		e.seems(made)
+	}
 	if c.differ.see(c.differ.id(f.k), &e) {
 		c.counters.Differing++
 	}
@@ -321,32 +323,58 @@ func (e *entry) clearBody() bool {
 	return false
 }
 
-// insert puts e into the store under k, together with or instead of what it
-// supersedes. The caller holds c.mu.
-func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
+// overtaken reports whether e is of no use by now: what the origin said later is in the
+// store already, as when a page is loaded anew while it loads. In
+// Disguised, where that is another client's, e remains for its own. The caller holds c.mu.
+func (c *Cache) overtaken(k key, e *entry) bool {
+	r := c.store.index[k]
+	if r == nil {
+		return false
+	}
 	disguised := c.options.Load().Sharing == Disguised && !e.personal
-	confirmed := map[string]bool{}
-	if r := c.store.index[k]; r != nil {
-		for client := range viewers {
-			confirmed[client] = disguised && r.confirms(e, client)
+	for _, newer := range r.entries {
+		if !newer.answersAlike(e) || !newer.overtakes(e) {
+			continue
 		}
+		if !disguised || newer.views[e.client] != nil {
+			return true
+		}
+		e.closed = e.closed || newer.wording.covers(e.wording)
+	}
+	return false
+}
+
+func (e *entry) overtakes(o *entry) bool {
+	return e.received.After(o.received) && (whole(e) || !e.sameAs(o))
+}
+
+// answersAlike reports whether the same requests select both entries.
+func (e *entry) answersAlike(o *entry) bool {
+	return e.varyKey == o.varyKey && slices.Equal(e.vary, o.vary)
+}
+
+// insert puts e into the store under k, together with or instead of what it
+// supersedes. In Disguised its client has it from the given time on. The caller holds c.mu.
+func (c *Cache) insert(k key, e *entry, given time.Time) {
+	disguised := c.options.Load().Sharing == Disguised && !e.personal
+	confirmed := false
+	if r := c.store.index[k]; r != nil {
 		if disguised {
+			confirmed = r.confirms(e, e.client)
 			c.thin(r)
 		}
 		for _, old := range slices.Clone(r.entries) {
-			if !slices.Equal(old.vary, e.vary) || old.varyKey != e.varyKey {
+			if !old.answersAlike(e) || old.overtakes(e) {
 				continue
 			}
-			c.supersede(old, e, disguised, viewers)
+			c.supersede(old, e, disguised, given)
 		}
 	}
 	e.detach()
 	e.weigh()
 	e.all = newView(e.received)
 	if disguised {
-		for client, since := range viewers {
-			c.store.view(e, client, since).confirmed = confirmed[client]
-		}
+		c.store.view(e, e.client, given).confirmed = confirmed
 	}
 	c.store.add(k, e)
 	c.counters.Stored++
@@ -354,9 +382,9 @@ func (c *Cache) insert(k key, e *entry, viewers map[string]time.Time) {
 
 // supersede removes an old entry in favour of a newer one for the same
 // request, after taking over what both share. The caller holds c.mu.
-func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time.Time) {
-	if disguised && !whole(e) && !old.seenBy(viewers) {
-		return // with it they would have what only others fetched
+func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
+	if disguised && !whole(e) && old.views[e.client] == nil {
+		return // with it it would have what only others fetched
 	}
 	if !e.takeOver(old) {
 		return
@@ -364,19 +392,30 @@ func (c *Cache) supersede(old, e *entry, disguised bool, viewers map[string]time
 	if disguised {
 		// Others go on with what they know; that it changed would tell them
 		// that somebody asked.
-		for client := range viewers {
-			c.store.unview(old, client)
+		if v := old.views[e.client]; v != nil && !v.since.After(given) { // else see conclude
+			c.store.unview(old, e.client)
 		}
 		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
 			return // it stays for those whom e is not for
 		}
 		old.closed = true
-		if len(old.views) > 0 { // however long ago they were told: it can be validated, or used though it is stale
+		if !c.letGo(old) {
 			e.shareBody(old)
-			return
 		}
+		return
 	}
 	c.store.remove(old)
+}
+
+// letGo removes an entry that nobody new is to use, if nobody has it: however long ago a
+// client was told of it, it can be validated, or used though it is stale. Who is asking about
+// it is about to have it. The caller holds c.mu.
+func (c *Cache) letGo(e *entry) (gone bool) {
+	if !e.closed || len(e.views) > 0 || e.asked > 0 {
+		return false
+	}
+	c.store.remove(e)
+	return true
 }
 
 // maxVersions is how many entries a resource may have before it is looked through for
@@ -400,9 +439,7 @@ func (c *Cache) thin(r *resource) {
 				newer[u] = true
 			}
 		}
-		if e.closed && len(e.views) == 0 {
-			c.store.remove(e)
-		}
+		c.letGo(e)
 	}
 }
 
@@ -433,16 +470,6 @@ func (e *entry) takeOver(old *entry) bool {
 		}
 	default:
 		return e.part.replay == old.part.replay
-	}
-	return true
-}
-
-// seenBy reports whether each of the clients has a view of e.
-func (e *entry) seenBy(clients map[string]time.Time) bool {
-	for client := range clients {
-		if e.views[client] == nil {
-			return false
-		}
 	}
 	return true
 }

@@ -60,6 +60,7 @@ func stress(t *testing.T, sharing Sharing) {
 				}
 				visitOnce(t, ctx, rt, rand.IntN(25), rand.IntN(6) == 0)
 				cancel()
+				c.audit(t)
 			}
 		})
 	}
@@ -69,6 +70,7 @@ func stress(t *testing.T, sharing Sharing) {
 	if got := c.Stats(); got.FlightSize != 0 || len(c.flights)+len(c.aloft)+len(c.asking) != 0 || got.Hits == 0 {
 		t.Errorf("left behind: %+v, %d flights", got, len(c.aloft))
 	}
+	c.idle(t)
 }
 
 func visitOnce(t *testing.T, ctx context.Context, rt http.RoundTripper, n int, leaves bool) {

@@ -128,16 +128,7 @@ func (t *transport) refresh(q *query, found finding) {
 	if q.sharing == Disguised {
 		mine.client = q.client // nobody's view says that another had the same
 	}
-	c.mu.Lock()
-	_, busy := c.flights[wanted{e.flightKey(q), c.wordingOf(q)}]
-	if !busy {
-		_, busy = c.behind[mine]
-	}
-	if !busy {
-		c.behind[mine] = struct{}{}
-	}
-	c.mu.Unlock()
-	if busy {
+	if !c.begins(q, found, mine) {
 		return
 	}
 	c.fetches.Go(func() {
@@ -157,4 +148,18 @@ func (t *transport) refresh(q *query, found finding) {
 			drain(resp.Body, c.options.Load().Object)
 		}
 	})
+}
+
+// begins notes that a refresh is under way, unless one is, or has ended since the store
+// was looked at.
+func (c *Cache) begins(q *query, found finding, r refreshing) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, busy := c.flights[c.wantedBy(q, r.e.flightKey(q))]
+	gone := r.e.held == nil || found.view != r.e.all && found.view != r.e.views[q.client]
+	if _, begun := c.behind[r]; begun || busy || gone {
+		return false
+	}
+	c.behind[r] = struct{}{}
+	return true
 }

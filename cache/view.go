@@ -19,6 +19,9 @@ type view struct {
 	// validator brought the same ones: so they are not made for each visitor.
 	// Guarded by the store's lock.
 	confirmed bool
+	// pretence is the fetch that it seems to come from, while that is under way.
+	// Guarded by the store's lock.
+	pretence *pretence
 }
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }

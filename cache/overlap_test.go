@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A move is a wish whose time is counted from the beginning: others may be under way.
+type move struct {
+	at     time.Duration
+	as     string
+	do     string
+	leaves time.Duration // so long after it asked; 0 means that it stays
+}
+
+func drawMove(r *rand.Rand) move {
+	m := move{at: time.Duration(r.IntN(40000)) * time.Millisecond, as: one(r, "c", "a", "b"),
+		do: one(r, "GET", "GET", "GET", "GET", "GET", "HEAD", "PUT") + " /" + one(r, "0", "0", "1")}
+	for _, field := range []string{"Foo: " + one(r, "1", "2"), "Accept: " + one(r, "*/*", "text/html"), "Cookie: " + one(r, "x=1", "x=2"),
+		"Cache-Control: " + one(r, "no-cache", "max-age=0", "max-stale", "no-store", "only-if-cached"), "If-None-Match: *", "Range: bytes=0-1"} {
+		if r.IntN(8) == 0 {
+			m.do += "\n" + field
+		}
+	}
+	if r.IntN(6) == 0 {
+		m.leaves = time.Duration(1+r.IntN(2500)) * time.Millisecond
+	}
+	if strings.HasPrefix(m.do, "PUT") {
+		m.do += "\n\nx"
+	}
+	return m
+}
+
+// watchOverlapping has the moves of some clients made, at an origin that takes its time,
+// and returns all that c sees, and when.
+func watchOverlapping(t *testing.T, sayings []saying, seal *sealer, moves []move, length, also bool) (seen []string) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scene{t: t, clock: newClock(), c: New(disguised)}
+		s.c.sealer, s.c.sleep = seal, sleepTimer // tags of the same look, the bubble's clock
+		s.c.model.float = func() float64 { return 0.5 }
+		s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if err := sleepTimer(r.Context(), 700370*time.Microsecond); err != nil {
+				return nil, err
+			}
+			now := time.Now()
+			s.clock.advance(now.Sub(s.clock.Now())) // for the dates that it says
+			resp := sayings[r.URL.Path[1]-'0'].answer(s, r)
+			if resp.StatusCode != http.StatusNotModified && r.Method == http.MethodGet {
+				resp.Body = io.NopCloser(&moodyReader{resp.Body, r.Context(), 300210 * time.Microsecond})
+				if !length {
+					resp.ContentLength = -1
+				}
+			}
+			return resp, nil
+		}))
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1500 * time.Millisecond)))
+		begun := time.Now()
+		sights := make([]string, len(moves))
+		for i, m := range moves {
+			if m.as != "c" && !also {
+				continue
+			}
+			time.AfterFunc(m.at, func() { sights[i] = s.sight(begun, m) })
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		s.c.idle(t)
+		s.c.Close()
+		for i, m := range moves {
+			if m.as == "c" {
+				seen = append(seen, fmt.Sprintf("%v, for %v: %q %s", m.at, m.leaves, m.do, sights[i]))
+			}
+		}
+	})
+	return seen
+}
+
+// sight makes a move and returns all that its client sees.
+func (s *scene) sight(begun time.Time, m move) string {
+	r := s.request(step{as: m.as, do: m.do})
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if m.leaves > 0 {
+		time.AfterFunc(m.leaves, cancel)
+	}
+	resp, err := s.rt.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return fmt.Sprint(err, " after ", time.Since(begun))
+	}
+	sight := fmt.Sprintf("%d, %d bytes, after %v", resp.StatusCode, resp.ContentLength, time.Since(begun))
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		sight += fmt.Sprintf("\n\t%s: %q", name, resp.Header[name])
+	}
+	return fmt.Sprintf("%s\n\t%s, %v after %v", sight, body, err, time.Since(begun))
+}
+
+// Whatever others ask for, however and at the same time: of resources that do not change a
+// client sees what it would see alone, when it would.
+func TestOverlappingAnswersAreAsIfAlone(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		sayings := []saying{drawSaying(r), drawSaying(r)}
+		moves := make([]move, 30)
+		for i := range moves {
+			moves[i] = drawMove(r)
+		}
+		slices.SortFunc(moves, func(a, b move) int { return int(a.at - b.at) })
+		length, seal := r.IntN(2) == 0, newSealer()
+		alone := watchOverlapping(t, sayings, seal, moves, length, false)
+		among := watchOverlapping(t, sayings, seal, moves, length, true)
+		for i := range alone {
+			if alone[i] != among[i] {
+				t.Fatalf("%d: of %+v\nalone  %s\namong %s\nof %+v", seed, sayings, alone[i], among[i], moves)
+			}
+		}
+	}
+}

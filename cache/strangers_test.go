@@ -1,0 +1,191 @@
+package cache
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// Who waited while another asks, for what turns out not to be for both, would have waited in
+// vain, and know that the other asked: so it does not wait.
+func TestStrangersDoNotWaitInVain(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a := th.visit("a", "")
+		first := th.call()
+		time.Sleep(time.Second)
+		b := th.visit("b", "")
+		second := th.call()
+		second.respond("Cache-Control: no-store", 1)
+		go second.answerBody("b")
+		th.expect(b, "b")
+		th.end(b)
+		first.respond("Cache-Control: no-store", 1)
+		go first.answerBody("a")
+		th.expect(a, "a")
+		th.end(a)
+	})
+}
+
+// Its own requests wait for one another, whoever else is asking.
+func TestOwnRequestsFollowBesideStrangers(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a := th.visit("a", "")
+		first := th.call()
+		b := th.visit("b", "")
+		second := th.call()
+		again := th.visit("b", "")
+		th.quiet()
+		for _, cl := range []*call{second, first} {
+			cl.respond(storableFields, 3)
+			go cl.answerBody("all")
+		}
+		for _, v := range []*visit{a, b, again} {
+			th.expect(v, "all")
+			th.end(v)
+		}
+	})
+}
+
+// What another fetches is no reason to leave a client with its stale copy.
+func TestAnothersFetchIsNoRefresh(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		const fields = "Cache-Control: max-age=20, stale-while-revalidate=600"
+		load := func(client, body string) {
+			t.Helper()
+			v := th.visit(client, "")
+			go th.call().answer(fields, body)
+			th.expect(v, body)
+			th.end(v)
+		}
+		load("a", "old")
+		time.Sleep(time.Minute)
+		b := th.visit("b", "")
+		others := th.call()
+		a := th.visit("a", "")
+		th.expect(a, "old")
+		th.end(a)
+		go th.call().answer(fields, "new")
+		time.Sleep(time.Second)
+		a = th.visit("a", "")
+		th.expect(a, "new")
+		th.end(a)
+		go others.answer(fields, "new")
+		th.expect(b, "new")
+		th.end(b)
+		th.quiet()
+	})
+}
+
+// Two who fetch the same at the same time have it from then on, each from its own fetch;
+// but not who begins anew meanwhile.
+func TestForgottenWhileAnotherFetches(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a, b := th.visit("a", ""), th.visit("b", "")
+		for range 2 {
+			cl := th.call()
+			cl.respond(storableFields, 3)
+			time.AfterFunc(time.Second, func() { cl.answerBody("all") })
+		}
+		th.quiet()
+		th.c.Forget("a")
+		for _, v := range []*visit{a, b} {
+			th.expect(v, "all")
+			th.end(v)
+		}
+		time.Sleep(present + time.Second) // how long the origin takes is not known any more
+		for _, client := range []string{"b", "a"} {
+			v := th.visit(client, "")
+			if client == "a" {
+				go th.call().answer(storableFields, "all")
+			}
+			th.expect(v, "all")
+			th.end(v)
+			th.quiet()
+		}
+	})
+}
+
+// Nor does a tag bring back who began anew.
+func TestTagsAreNewForWhoBeginsAnew(t *testing.T) {
+	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, o)
+			tag := func() string {
+				resp, _ := s.step(0, step{as: "a", do: "GET /x", give: "200\nCache-Control: no-store\nETag: \"1\"\n\na", want: "200"})
+				return resp.Header.Get("ETag")
+			}
+			before := tag()
+			s.c.Forget("a")
+			if after := tag(); after == before {
+				t.Errorf("%s before and after", before)
+			}
+			// A write that has the old one is understood.
+			s.run(step{as: "b", do: "PUT /x\nIf-Match: " + before + "\n\nx", give: "204", sent: "If-Match: \"1\"", want: "204"})
+		})
+	}
+}
+
+// That somebody wrote is not seen by who was fetching.
+func TestAnothersWriteDuringAFetch(t *testing.T) {
+	for _, sharing := range []Sharing{Disguised, PerClient} {
+		stage(t, Options{Sharing: sharing}, func(th *theatre) {
+			a := th.visit("a", "")
+			cl := th.call()
+			cl.respond(storableFields, 3)
+			<-a.done
+			r, err := http.NewRequestWithContext(WithVisitor(th.t.Context(), Visitor{Client: "b"}), "POST", "http://origin.example/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go th.rt.RoundTrip(r)
+			post := th.call()
+			post.head <- parseResponse("204", post.r)
+			th.quiet()
+			go cl.answerBody("old")
+			th.expect(a, "old")
+			th.end(a)
+			again := th.visit("a", "")
+			th.expect(again, "old")
+			th.end(again)
+			th.quiet()
+			for _, client := range []string{"b", "c"} { // who wrote, and who comes new
+				v := th.visit(client, "Cache-Control: max-age=100") // which is pretended for nobody
+				go th.call().answer(storableFields, "new")
+				th.expect(v, "new")
+				th.end(v)
+				th.quiet()
+			}
+		})
+	}
+}
+
+// A request of before the mode changed finds nothing of what was stored since, and leaves
+// nothing there: both go by the rules of another mode.
+func TestSharingChangesDuringARequest(t *testing.T) {
+	stage(t, shared, func(th *theatre) {
+		r, err := http.NewRequestWithContext(th.t.Context(), "GET", "http://origin.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, _ := th.c.ask(r, th.c.options.Load())
+		th.c.SetOptions(disguised)
+		v := th.visit("b", "")
+		go th.call().answer(storableFields, "b")
+		th.expect(v, "b")
+		th.end(v)
+		found := th.c.find(q)
+		if found.e != nil {
+			t.Errorf("found %+v", found)
+		}
+		go func() { (<-th.origin.calls).answer(storableFields, "a") }()
+		resp, err := th.rt.(*transport).fetch(q, found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(resp.Body, 10)
+		th.quiet()
+		if got := th.c.Stats().Stored; got != 1 {
+			t.Errorf("stored %d", got)
+		}
+	})
+}
