@@ -89,14 +89,11 @@ func rangeStands(ifRange string, h http.Header, now time.Time) bool {
 	if ifRange == "" {
 		return true
 	}
-	if strings.HasPrefix(ifRange, "W/") {
-		return false
-	}
 	if strings.HasPrefix(ifRange, `"`) {
 		return ifRange == tagOf(h)
 	}
 	wanted, ok := parseDate(ifRange, now)
-	if !ok {
+	if !ok { // a weak tag among others
 		return false
 	}
 	modified, ok := parseDate(h.Get("Last-Modified"), now)

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/http/httputil"
 	"strings"
@@ -52,4 +53,16 @@ func FuzzChunked(f *testing.F) {
 			t.Errorf("the body ends within %q", body)
 		}
 	})
+}
+
+// TestChunksEndAsTheyShould: by CR and LF, both of them, or two readers part where one
+// chunk ends.
+func TestChunksEndAsTheyShould(t *testing.T) {
+	for _, between := range []string{"\rX", "X\n", "\n\n", "\r\r", "XX", "\rX\r\n"} {
+		r := newChunkedReader(bufio.NewReader(strings.NewReader("1\r\na"+between+"1\r\nb\r\n0\r\n\r\n")), Limits{})
+		got, err := io.ReadAll(r)
+		if bad, ok := errors.AsType[*ProtocolError](err); !ok || bad.Status != 400 || string(got) != "a" {
+			t.Errorf("%q after a chunk: %q, %v", between, got, err)
+		}
+	}
 }
