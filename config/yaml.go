@@ -104,7 +104,23 @@ func yamlError(err error, data []byte) error {
 	if tabIndents(data, line) {
 		return &syntaxError{line, "a tab cannot indent; use spaces"}
 	}
-	return &syntaxError{line, m[2]}
+	return &syntaxError{line, m[2] + yamlAdvice[m[2]]}
+}
+
+// yamlAdvice is what mostly helps where the parser's words are for those who know
+// YAML's grammar.
+var yamlAdvice = map[string]string{
+	"did not find expected alphabetic or numeric character":  "; put quotes around text that begins with * or &",
+	"found unexpected end of stream":                         "; a quote is never closed",
+	"did not find expected key":                              "; is the line indented as its neighbours are?",
+	"could not find expected ':'":                            "; a key has a colon and a space behind it",
+	"mapping values are not allowed in this context":         "; indent it as its neighbours are, and put quotes around text with a colon",
+	"did not find expected '-' indicator":                    "; indent it as the other items of its list are",
+	"found character that cannot start any token":            "; put quotes around text that begins with it",
+	"did not find expected ',' or ']'":                       "; a list in brackets has commas, and a ] at its end",
+	"did not find expected ',' or '}'":                       "; keys in braces have commas, and a } at their end",
+	"did not find expected node content":                     "; an item is missing",
+	"block sequence entries are not allowed in this context": "; a list begins on a line of its own",
 }
 
 // firstBadLine returns the first line from which on no beginning of data can
