@@ -97,6 +97,8 @@ var closedAddresses = []struct{ addr, why string }{
 	{"fd20:ce::254", "Google metadata"},
 	{"fd00:c1::a9fe:a9fe", "Oracle metadata"},
 	{"fe80::1", "link-local"},
+	{"2600::1%lo", "of one link, whatever it is"},
+	{"fe80::1%lo", "link-local"},
 	{"fe80::a9fe:a9fe", "metadata"},
 	{"febf::1", "link-local"},
 	{"fec0::1", "site-local"},
