@@ -58,23 +58,68 @@ func (c *Cache) inBeats(q *query, body io.ReadCloser, along course, start time.T
 
 func (b *beatBody) Read(p []byte) (int, error) {
 	if b.at >= b.until {
-		came, err := b.came(b.at)
-		if err != nil {
+		if err := b.wait(); err != nil {
 			return 0, err
 		}
-		due := b.place.due(beat(came))
-		if wait := b.start.Add(due).Sub(b.now()); wait > 0 {
-			if err := b.sleep(b.ctx, wait); err != nil {
-				return 0, err
-			}
-		}
-		b.until = b.by(due)
 	}
+	return b.read(p)
+}
+
+// wait waits for the beat with which more is due, or the end.
+func (b *beatBody) wait() error {
+	came, err := b.came(b.at)
+	if err != nil {
+		return err
+	}
+	due := b.place.due(beat(came))
+	if wait := b.start.Add(due).Sub(b.now()); wait > 0 {
+		if err := b.sleep(b.ctx, wait); err != nil {
+			return err
+		}
+	}
+	b.until = b.by(due)
+	return nil
+}
+
+// read reads of what is due.
+func (b *beatBody) read(p []byte) (int, error) {
 	if left := b.until - b.at; left > 0 && int64(len(p)) > left {
 		p = p[:left]
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.at += int64(n)
+	return n, err
+}
+
+// WriteTo has nobody hold a buffer while it waits.
+func (b *beatBody) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		if err := b.wait(); err != nil {
+			return n, err
+		}
+		due := dueBody{body: b}
+		m, err := io.Copy(w, &due)
+		n += m
+		if err != nil || due.ended {
+			return n, err
+		}
+	}
+}
+
+// A dueBody is what of a body is due.
+type dueBody struct {
+	body  *beatBody
+	begun bool
+	ended bool // with the body
+}
+
+func (d *dueBody) Read(p []byte) (int, error) {
+	if d.begun && d.body.at >= d.body.until {
+		return 0, io.EOF
+	}
+	d.begun = true
+	n, err := d.body.read(p)
+	d.ended = err == io.EOF
 	return n, err
 }
 

@@ -23,6 +23,48 @@ func TestBeatsFollowClosely(t *testing.T) {
 	}
 }
 
+// A careful writer would hold a buffer while it reads, and counts those who do.
+type careful struct {
+	strings.Builder
+	holding int
+}
+
+func (c *careful) ReadFrom(r io.Reader) (int64, error) {
+	c.holding++
+	defer func() { c.holding-- }()
+	return io.Copy(&c.Builder, r)
+}
+
+// Who copies a body in beats holds nothing while the next bytes have not come.
+func TestNothingIsHeldBetweenBeats(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		v := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, -1)
+		<-v.done
+		var got careful
+		copied := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(&got, v.resp.Body)
+			copied <- err
+		}()
+		for _, piece := range []string{"one", " and", " all"} {
+			before := got.String()
+			io.WriteString(cl.body, piece)
+			time.Sleep(lastBeat)
+			synctest.Wait()
+			if got.holding > 0 || got.String() != before+piece {
+				t.Errorf("%d buffers held; got %q after %q", got.holding, got.String(), piece)
+			}
+		}
+		cl.body.Close()
+		if err := <-copied; err != nil {
+			t.Error(err)
+		}
+		v.resp.Body.Close()
+	})
+}
+
 // A hurried origin sends bodies in pieces, each within a fraction of a beat.
 func hurried(pieces, size int) http.RoundTripper {
 	r := rand.New(rand.NewPCG(1, 2))
