@@ -25,8 +25,8 @@ const garbageRoom = 32 << 20
 // A full cache leaves less: the heap, garbage and all, is to keep within 1.3 times
 // cache.memory beside what the program takes itself. A collection starts at 1.2 to 1.3 times
 // that: large bodies, which it need not look through, make it cheap, and come while it
-// runs. But the room is never less than a quarter of what is looked through, an eighth of
-// what is in use, nor than leastRoom: else collecting would be most of the work.
+// runs. But the room is never less than a quarter of what is looked through, nor
+// than leastRoom: else collecting would be most of the work.
 const (
 	own       = 5 << 20 // what the program takes itself
 	leastRoom = 4 << 20
@@ -81,7 +81,7 @@ func (c *collector) room(live, scanned uint64) uint64 {
 		limit := own + cache/10*12 + cache/10*scanned/max(live, 1)
 		room = min(room, limit-min(live, limit))
 	}
-	return max(room, scanned/4, live/8, leastRoom)
+	return max(room, scanned/4, leastRoom)
 }
 
 // collectAtRest collects garbage and gives its memory back whenever a while
