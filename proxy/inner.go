@@ -155,6 +155,11 @@ func innerUnder(nc net.Conn) *inner {
 	return in
 }
 
+// insideConnect reports whether nc is a connection inside a CONNECT. Firefox leaves
+// Origin, cookies and more out of a WebSocket that it opens there over HTTP/2, which
+// few origins offer it; over HTTP/1.1 it sends them.
+func insideConnect(nc net.Conn) bool { return innerUnder(nc) != nil }
+
 // enter asks the gate again about the client of the CONNECT. One that may not
 // enter any more is cut.
 func (in *inner) enter(ctx context.Context, g *gate.Gate, remote netip.Addr) gate.Entrant {

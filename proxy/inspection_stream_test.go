@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -17,7 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"guise/proxy/inspect"
+	"guise/proxy/wire/http2test"
 )
 
 // bothWays runs f for origins and clients of either protocol.
@@ -363,5 +367,25 @@ func TestOtherHostsInside(t *testing.T) {
 	resp.Body.Close()
 	if len(o.saw()) > 0 {
 		t.Error("the origin got it")
+	}
+}
+
+// Firefox sends a WebSocket over HTTP/2 inside a CONNECT without Origin and cookies.
+func TestWebSocketsInsideConnectHaveTheirOwnConnection(t *testing.T) {
+	o := serveSecure(t, func(http.ResponseWriter, *http.Request) {}, nil, "h2")
+	address := serveProxy(t, inspecting(inspect.Always))
+	inside, err := dialInside(t, address, o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		conn    net.Conn
+		offered bool
+	}{"inside": {inside, false}, "to the proxy": {dial(t, address), true}} {
+		c := http2test.NewClient(t, test.conn)
+		settings := c.Until(func(f http2.Frame) bool { _, ok := f.(*http2.SettingsFrame); return ok }).(*http2.SettingsFrame)
+		if value, _ := settings.Value(8); (value == 1) != test.offered { // SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3)
+			t.Errorf("%s: offered %t", name, !test.offered)
+		}
 	}
 }

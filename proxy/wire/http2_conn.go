@@ -144,11 +144,15 @@ func newHTTP2Conn(c *conn) *http2Conn {
 // appendGreeting appends our settings, which must be the first frame, and a
 // larger window for the connection than RFC 9113 §6.9.2 begins with.
 func (h *http2Conn) appendGreeting(b []byte) []byte {
+	extended := uint32(1)
+	if own := h.c.srv.OwnSockets; own != nil && own(h.c.nc) {
+		extended = 0
+	}
 	b = appendSettings(b,
 		setting{settingMaxStreams, uint32(h.c.limits.Streams)},
 		setting{settingInitialWindow, streamWindow},
 		setting{settingMaxHeaderList, uint32(h.c.limits.Head)},
-		setting{settingConnectProtocol, 1},
+		setting{settingConnectProtocol, extended},
 		setting{settingNoRFC7540Priority, 1},
 	)
 	return appendWindowUpdate(b, 0, connWindow-firstWindow)

@@ -46,6 +46,11 @@ type Server struct {
 	// the clear those that start with its preface (RFC 9113 §3.3).
 	HTTP2 bool
 
+	// OwnSockets, unless nil, reports whether a WebSocket of the client at the other
+	// end of nc is to have a connection of its own: extended CONNECT (RFC 8441) is not
+	// offered there.
+	OwnSockets func(nc net.Conn) bool
+
 	// Admit, unless nil, is asked about every connection on the accepting
 	// goroutine, before anything is read. leave, unless nil, is called once,
 	// when the connection is closed or hijacked. If ok is false, Admit has
