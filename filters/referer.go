@@ -8,12 +8,16 @@ import (
 // referer is reduced to its origin within a site and removed across sites and
 // on the way from https to http (RFC 9110 §10.1.3). What Origin says of the page
 // Referer says as well: some browsers leave it out of preflights, and some
-// people out of everything.
+// people out of everything. With subtitles and service workers Firefox sends none;
+// on plain http subtitles look like what scripts ask for.
 type referer struct{ *persona }
 
 // Apply implements [Filter].
 func (f referer) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
+	if f.identity && (m.Visit.Kind.on(m.Request.URL.Scheme) == Track || m.Visit.Kind == Worker && h["Service-Worker"] != nil) {
+		return put(h, "Referer", "", "not sent by all browsers with what is of the page's own origin", log)
+	}
 	keep := refererWithinSite(m.Request, single(h["Referer"]))
 	if keep == "" && f.identity && m.Visit.browser && m.Visit.Kind != WebSocket && h["Origin"] != nil {
 		page := refererWithinSite(m.Request, single(h["Origin"])+"/")

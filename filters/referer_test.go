@@ -107,3 +107,34 @@ func TestRefererFollowsFromOrigin(t *testing.T) {
 		}
 	}
 }
+
+// Firefox tells no page for subtitles and service workers.
+func TestRefererOfSubtitlesAndServiceWorkersGoes(t *testing.T) {
+	for _, persona := range []string{"firefox", "chrome"} {
+		s := newSet(t, Options{Persona: persona})
+		for _, scheme := range []string{"http", "https"} {
+			for path, field := range map[string]string{"/a.vtt": "", "/sw.js": "Service-Worker: script"} {
+				if scheme == "http" && field == "" {
+					continue
+				}
+				var got []string
+				for _, referer := range []string{scheme + "://site.example/page", ""} {
+					h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Cookie": {"a=b"}}
+					if name, value, ok := strings.Cut(field, ": "); ok {
+						h[name] = []string{value}
+					}
+					if scheme == "https" {
+						h["Sec-Fetch-Dest"], h["Sec-Fetch-Site"] = []string{map[string]string{"/a.vtt": "track", "/sw.js": "serviceworker"}[path]}, []string{"same-origin"}
+					}
+					if referer != "" {
+						h["Referer"] = []string{referer}
+					}
+					got = append(got, scrubbed(t, s, newRequest(t, "GET", scheme+"://site.example"+path, h)))
+				}
+				if got[0] != got[1] {
+					t.Errorf("%s: with a Referer\n%s\nwithout\n%s", persona, got[0], got[1])
+				}
+			}
+		}
+	}
+}

@@ -97,10 +97,10 @@ func madeByBrowser(r *http.Request, k Kind) bool {
 }
 
 // speaksForItself reports whether a request of kind k that says nothing of an
-// initiator has none: typed addresses and API clients. Parts of a page always
-// have one.
+// initiator has none, or one of its own origin: typed addresses and API clients, and
+// workers. Other parts of a page always have one.
 func speaksForItself(k Kind) bool {
-	return k == Document || k == Fetch || k == WebSocket || k == Preflight
+	return k == Document || k == Fetch || k == WebSocket || k == Preflight || k == Worker
 }
 
 // fetchSite returns the understood value of Sec-Fetch-Site, or "". Lines that
