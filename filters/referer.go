@@ -113,6 +113,10 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		if f.identity && m.Visit.browser && !safe(m.Request.Method) && m.Visit.ownPage {
 			return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 		}
+		page, known := parseAuthority(single(m.Request.Header["Referer"]))
+		if f.identity && m.Visit.Kind == Font && known && isWeb(page.scheme) && !page.sameOrigin(m.Request) {
+			return put(m.Request.Header, "Origin", page.origin(), "Fetch standard: fonts of other origins come by CORS; WebKitGTK does not say so", log)
+		}
 		return log
 	}
 	origin := single(lines)

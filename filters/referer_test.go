@@ -138,3 +138,21 @@ func TestRefererOfSubtitlesAndServiceWorkersGoes(t *testing.T) {
 		}
 	}
 }
+
+// WebKitGTK asks for fonts of other origins without saying whose page wants them.
+func TestFontsOfOtherOriginsHaveTheirPages(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ dest, referer, want string }{
+		{"font", "https://page.example/", "https://page.example"}, {"font", "https://cdn.site.example/", "https://cdn.site.example"},
+		{"font", "https://www.site.example/a", ""}, {"font", "", ""}, {"image", "https://page.example/", ""},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Mode": {"no-cors"}}
+		if test.referer != "" {
+			h["Referer"] = []string{test.referer}
+		}
+		scrubbed(t, s, newRequest(t, "GET", "https://www.site.example/f", h))
+		if got := h.Get("Origin"); got != test.want {
+			t.Errorf("%s for %q: got %q, want %q", test.dest, test.referer, got, test.want)
+		}
+	}
+}
