@@ -29,6 +29,7 @@ func (f negotiation) Apply(m *Message, log []Change) []Change {
 	accept := ""
 	if m.Visit.Kind == Fetch {
 		if kind := browsersWish(m); kind != Fetch {
+			kind = kind.on("http") // most have no Accept for fonts and media
 			return put(m.Request.Header, "Accept", f.of(kind, m.Request).value("Accept"), whyPersona, log)
 		}
 		accept = rebuildAccept(m.Request.Header["Accept"])

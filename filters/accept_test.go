@@ -166,10 +166,12 @@ func TestBrowsersOwnAcceptIsThePersonas(t *testing.T) {
 		}
 	}
 	for accept, want := range map[string]string{
-		"text/html, application/xhtml+xml, */*;q=0.8":                  "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-		"image/jxl,image/avif,*/*;q=0.8":                               "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
-		"text/vnd.turbo-stream.html, text/html, application/xhtml+xml": "text/vnd.turbo-stream.html, text/html, application/xhtml+xml",
-		"text/javascript, application/javascript, */*; q=0.01":         "text/javascript, application/javascript, */*;q=0.01",
+		"text/html, application/xhtml+xml, */*;q=0.8":                                      "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		"image/jxl,image/avif,*/*;q=0.8":                                                   "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+		"text/vnd.turbo-stream.html, text/html, application/xhtml+xml":                     "text/vnd.turbo-stream.html, text/html, application/xhtml+xml",
+		"text/javascript, application/javascript, */*; q=0.01":                             "text/javascript, application/javascript, */*;q=0.01",
+		"application/font-woff2;q=1.0,application/font-woff;q=0.9,*/*;q=0.8":               "*/*", // what Chromium sends for the same font
+		"video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5": "*/*",
 		"image/png":                         "image/png",
 		"application/json, text/plain, */*": "application/json, text/plain, */*",
 	} {
