@@ -391,3 +391,29 @@ func TestBrowsersSayWhatTheirServiceWorkersNeed(t *testing.T) {
 		}
 	}
 }
+
+// A script adds no field to a beacon, nor to any request without CORS: what is there
+// was put in on the way.
+func TestNothingIsAddedToWhatIsAskedWithoutCORS(t *testing.T) {
+	for _, test := range []struct {
+		method, mode, agent string
+		passes              bool
+	}{
+		{"POST", "no-cors", "Mozilla/5.0", false}, {"GET", "no-cors", "Mozilla/5.0", false}, {"POST", "cors", "Mozilla/5.0", true},
+		{"PUT", "no-cors", "Mozilla/5.0", true}, {"POST", "no-cors", "node", true}, {"POST", "", "Mozilla/5.0", true},
+	} {
+		h := http.Header{"User-Agent": {test.agent}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {test.mode}, "X-Acme-Mode": {"fast"},
+			"X-Acme-Token": {"3f2b8c1e5d7a"}, "Content-Type": {"text/plain;charset=UTF-8"}, "Origin": {"https://www.site.example"}}
+		r := newRequest(t, test.method, "https://www.site.example/b", h)
+		if test.method != "GET" {
+			r.ContentLength = 1
+		}
+		scrubbed(t, newSet(t, Options{}), r)
+		if got := h["X-Acme-Mode"] != nil && h["X-Acme-Token"] != nil; got != test.passes || !got && (h["X-Acme-Mode"] != nil || h["X-Acme-Token"] != nil) {
+			t.Errorf("%s in mode %q of %q: left %v", test.method, test.mode, test.agent, h)
+		}
+		if test.method != "GET" && h.Get("Content-Type") != "text/plain;charset=UTF-8" {
+			t.Errorf("%s: Content-Type became %q", test.method, h["Content-Type"])
+		}
+	}
+}

@@ -86,7 +86,9 @@ var browserWords = [...]string{
 func madeByBrowser(r *http.Request, k Kind) bool {
 	told := single(r.Header["Sec-Fetch-Dest"]) != ""
 	switch k {
-	case Fetch, WebSocket:
+	case Fetch: // what is prefetched, and beacons: a script that asks so may add none either ("no-CORS-safelisted")
+		return told && isBrowser(r.Header) && single(r.Header["Sec-Fetch-Mode"]) == "no-cors" && (safe(r.Method) || r.Method == http.MethodPost)
+	case WebSocket:
 		return false
 	case Preflight:
 		return told || isBrowser(r.Header)
