@@ -111,8 +111,8 @@ func (t *Transport) originTLS(k poolKey, protocols []string, issuers []*x509.Cer
 
 // handshake sets up TLS on c as conf says, and closes c if that fails.
 func (t *Transport) handshake(ctx context.Context, c *originConn, conf *tls.Config) error {
-	if c.key.isolation != "" {
-		conf.ClientSessionCache = nil // a resumed session would tie it to others
+	if c.key.isolation != "" && conf.ClientSessionCache != nil {
+		conf.ClientSessionCache = sessionsApart{conf.ClientSessionCache, c.key.isolation}
 	}
 	sock := &tlsSocket{Conn: c.nc}
 	sock.rw, _ = quickest(c.nc)
@@ -166,4 +166,21 @@ func tlsConfig(given *tls.Config) *tls.Config {
 	conf.NextProtos = []string{"http/1.1"}
 	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
 	return conf
+}
+
+// sessionsApart are the TLS sessions of one isolation. A session of others would tie
+// it to them, and without any its hello would lack what theirs have.
+type sessionsApart struct {
+	all       tls.ClientSessionCache
+	isolation string
+}
+
+func (s sessionsApart) key(of string) string { return s.isolation + " " + of }
+
+// Get implements [tls.ClientSessionCache].
+func (s sessionsApart) Get(of string) (*tls.ClientSessionState, bool) { return s.all.Get(s.key(of)) }
+
+// Put implements [tls.ClientSessionCache].
+func (s sessionsApart) Put(of string, session *tls.ClientSessionState) {
+	s.all.Put(s.key(of), session)
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -513,6 +514,41 @@ func TestTransportConnect(t *testing.T) {
 		resp.Body.Close()
 		if n := conns.Load(); n != 1 {
 			t.Errorf("%d connections", n)
+		}
+	}
+}
+
+// Who is kept apart resumes nobody else's TLS session, and looks like all others all the
+// same: first as who comes for the first time, then as who comes again.
+func TestTransportTLSIsApartAndLooksAlike(t *testing.T) {
+	hellos, resumed := make(chan []uint16, 1), make(chan bool, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resumed <- r.TLS.DidResume
+		w.Header().Set("Connection", "close")
+	}))
+	s.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		hellos <- slices.Sorted(slices.Values(hello.Extensions))
+		return nil, nil
+	}}
+	s.StartTLS()
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(9)}
+	visit := func(key string) (hello []uint16, again bool) {
+		mustFetch(t, tr, request(t, "GET", "https://example.com/", nil).WithContext(WithIsolation(t.Context(), key)))
+		return <-hellos, <-resumed
+	}
+	first, _ := visit("")
+	second, again := visit("")
+	if !again {
+		t.Fatal("sessions are not resumed")
+	}
+	for _, key := range []string{"ann+a", "ann+b"} {
+		if hello, again := visit(key); again || !slices.Equal(hello, first) {
+			t.Errorf("%s comes with %v and resumes: %t, others with %v", key, hello, again, first)
+		}
+		if hello, again := visit(key); !again || !slices.Equal(hello, second) {
+			t.Errorf("%s comes again with %v and resumes: %t, others with %v", key, hello, again, second)
 		}
 	}
 }
