@@ -98,6 +98,10 @@ func TestDisguise(t *testing.T) {
 			{as: "a", proof: true, do: "GET /x", give: "200\nCache-Control: max-age=60, must-revalidate\n\na"},
 			{as: "b", proof: true, do: "GET /x", give: "200\nCache-Control: max-age=60, must-revalidate\n\nb", want: "200\n\nb"}},
 		"another site is another cache": {first, {as: "a", site: "b", give: "200\n\nb", want: "200\n\nb"}},
+		"pages of whose sites nobody knows have none": {first,
+			{as: "a", adrift: true, give: "200\nCache-Control: max-age=60\n\nb", want: "200\n!Age\n\nb"},
+			{as: "a", adrift: true, give: "200\nCache-Control: max-age=60\n\nc", want: "200\n!Age\n\nc"},
+			{as: "a", want: "200\n\na"}},
 	})
 }
 

@@ -52,14 +52,15 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // come out. Messages are written as on the wire, with bare line feeds; "@5s"
 // in one is the date 5 s from now.
 type step struct {
-	after time.Duration // since the step before
-	as    string        // client; "" is one as well
-	site  string
-	proof bool   // its client proves who it is in a field of which the cache knows nothing
-	do    string // "METHOD /path", then fields; "" is "GET /"
-	give  string // "STATUS", fields, empty line, body; "" means that the origin must not be asked
-	sent  string // fields the origin must get; "!Name" must not come
-	want  string // like give: status, fields that must be there ("!Name": must not), body; "" is anything
+	after  time.Duration // since the step before
+	as     string        // client; "" is one as well
+	site   string
+	adrift bool   // nobody knows what page makes it
+	proof  bool   // its client proves who it is in a field of which the cache knows nothing
+	do     string // "METHOD /path", then fields; "" is "GET /"
+	give   string // "STATUS", fields, empty line, body; "" means that the origin must not be asked
+	sent   string // fields the origin must get; "!Name" must not come
+	want   string // like give: status, fields that must be there ("!Name": must not), body; "" is anything
 }
 
 // A scene is a cache, its clock and its origin.
@@ -154,7 +155,7 @@ func (s *scene) request(st step) *http.Request {
 	}
 	first, fields, body, hasBody := splitMessage(do)
 	method, path, _ := strings.Cut(first, " ")
-	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Personal: st.proof})
+	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Adrift: st.adrift, Personal: st.proof})
 	var payload io.Reader
 	if hasBody {
 		payload = strings.NewReader(body)

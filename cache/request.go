@@ -67,11 +67,14 @@ func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
 	q.proven = v.Personal || len(r.Header["Authorization"]) > 0
 	q.known = q.cookies || q.proven
 
+	adrift := v.Adrift && q.sharing != Shared
 	if q.speaks = speaks; !speaks {
 		q.directives = noDirectives
+		q.directives.noStore = adrift
 		return q, true
 	}
 	q.directives = parseDirectives(r.Header["Cache-Control"])
+	q.directives.noStore = q.directives.noStore || adrift
 	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {
 		q.directives.noCache = true // RFC 9111 §5.4
 	}

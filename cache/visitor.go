@@ -6,7 +6,12 @@ import "context"
 // across sites; across clients as [Sharing] says.
 type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
-	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is a site of its own
+	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is one, but see Adrift
+
+	// Adrift says that a page of a site makes the request, and nobody knows of which: what
+	// is kept of it would tell pages of two sites that one client opened both. It is not
+	// answered from the store then, and its answer is not stored. Shared heeds it not.
+	Adrift bool
 
 	// Personal says that the request holds, in fields that the cache does not
 	// know, what may be credentials: its answer is treated as one to Authorization.

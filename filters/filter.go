@@ -46,6 +46,9 @@ type Visit struct {
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
+// Adrift reports whether a page of a site makes the request, and nobody knows of which.
+func (v Visit) Adrift() bool { return v.framed || v.ThirdParty && v.Site == "" && v.browser }
+
 // OfPage reports whether what is asked for is a part of a page, or asked for by its
 // script, as the browser says.
 func (v Visit) OfPage() bool { return v.part }

@@ -135,7 +135,8 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{
-		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
+		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Adrift: e.message.Visit.Adrift(),
+		Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
 	}
 	apart := e.visit.Isolation
 	sharing := apart
