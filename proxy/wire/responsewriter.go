@@ -339,6 +339,9 @@ func (w *responseWriter) complete() {
 	} else {
 		w.whole = w.flush() == nil
 	}
+	if w.untilClose && w.whole {
+		w.c.endsByReset(false)
+	}
 }
 
 // End sends the rest of the response for a handler that has others read on in the

@@ -119,6 +119,7 @@ func (w *responseWriter) frame(last bool) {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	default:
 		w.untilClose, w.closeAfter = true, true
+		w.c.endsByReset(true)
 	}
 	*w.head = append(w.appendConnection(b, last), "\r\n"...)
 }

@@ -256,6 +256,35 @@ func TestResponseCutByReset(t *testing.T) {
 	}
 }
 
+// Nor must it when the server is closed, or the process ends.
+func TestResponseCutByTheServersEnd(t *testing.T) {
+	const piece = "hello"
+	written, done := make(chan bool, 1), make(chan bool)
+	var s *Server
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, piece)
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/long" {
+			written <- true
+			<-done
+		}
+	}, func(of *Server) { s = of })
+	defer close(done)
+	if got := talk(t, addr, "GET /short HTTP/1.0\r\n\r\n"); !strings.HasSuffix(got, "close\r\n\r\n"+piece) {
+		t.Errorf("a whole response: %q", got)
+	}
+	nc := dial(t, addr)
+	io.WriteString(nc, "GET /long HTTP/1.0\r\n\r\n")
+	<-written
+	if _, err := nc.Read(make([]byte, 1<<10)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if b, err := io.ReadAll(nc); err == nil {
+		t.Errorf("%q looks whole", b)
+	}
+}
+
 // A carriedConn is carried by another, as one inside a CONNECT is.
 type carriedConn struct{ net.Conn }
 

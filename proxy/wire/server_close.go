@@ -81,9 +81,8 @@ func lingerOn(nc net.Conn) {
 	}
 }
 
-// cut closes the connection so that the client sees that something is missing.
-// A response that ends with the connection says so by a reset alone, and under
-// TLS by the missing close_notify. Where the client sends on, a reset would
+// cut closes the connection so that the client sees that something is missing,
+// under TLS by the missing close_notify. Where the client sends on, a reset would
 // take with it what is left to read of the response before, so the end comes
 // first.
 func (c *conn) cut(untilClose, more bool) {
@@ -92,14 +91,23 @@ func (c *conn) cut(untilClose, more bool) {
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
-	if untilClose {
-		if tcp, ok := below(nc).(interface{ SetLinger(sec int) error }); ok {
-			tcp.SetLinger(0)
-		}
-	} else if more {
+	if more && !untilClose {
 		lingerOn(nc)
 	}
 	nc.Close()
+}
+
+// endsByReset has the connection end by a reset from now on, or no longer,
+// whoever closes it: the end of the process does as well. By nothing else does a
+// client see that a response is not whole that ends with the connection.
+func (c *conn) endsByReset(reset bool) {
+	seconds := -1 // the system's way
+	if reset {
+		seconds = 0
+	}
+	if tcp, ok := below(c.nc).(interface{ SetLinger(sec int) error }); ok {
+		tcp.SetLinger(seconds)
+	}
 }
 
 // below returns the connection that carries nc, which may be nc.
