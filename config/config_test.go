@@ -110,6 +110,15 @@ func TestProfileMayComeFromAnyLayer(t *testing.T) {
 	}
 }
 
+// A browser waits five minutes for a site (Firefox's network.http.response.timeout),
+// and longer for what comes bit by bit.
+func TestHouseholdWaitsAsLongAsBrowsers(t *testing.T) {
+	c := mustLoad(t, "guise.yaml", "", nil, nil)
+	if least := Duration(5 * time.Minute); c.Timeouts.Response < least || c.Timeouts.Body < least {
+		t.Errorf("a head is waited for for %v, a body for %v", c.Timeouts.Response, c.Timeouts.Body)
+	}
+}
+
 // The same configuration in three formats.
 func TestFormatsAgree(t *testing.T) {
 	yaml := `
