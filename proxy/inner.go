@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -184,7 +185,7 @@ func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 	if in.plain {
 		scheme, port = "http", webPort
 	}
-	target, err := egress.Canonical(r.Host, port)
+	target, err := egress.Canonical(cmp.Or(r.Host, in.target.HostHeader(port)), port) // HTTP/1.0 need not say it
 	switch {
 	case r.Method == http.MethodConnect:
 		return r, &nestedConnect

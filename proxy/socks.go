@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -165,7 +166,8 @@ func (w *socksAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // again here, since what an address of the client's choice answers must not
 // be stored as that host's.
 func (c *viaSOCKS) inside(r *http.Request) (*http.Request, *failure) {
-	host, err := egress.Canonical(r.Host, webPort)
+	named := cmp.Or(r.Host, c.target.HostHeader(webPort)) // HTTP/1.0 need not say it
+	host, err := egress.Canonical(named, webPort)
 	switch {
 	case err != nil:
 		return r, &badTarget
@@ -177,7 +179,7 @@ func (c *viaSOCKS) inside(r *http.Request) (*http.Request, *failure) {
 	}
 	inner := *r
 	u := *r.URL
-	u.Scheme, u.Host = "http", r.Host
+	u.Scheme, u.Host = "http", named
 	if r.RequestURI == "*" {
 		u.Path = "" // RFC 9112 §3.2.4
 	}

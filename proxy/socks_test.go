@@ -120,6 +120,8 @@ func TestSOCKSWebGoesThroughTheFilters(t *testing.T) {
 		{"absolute form", "abs.example", "GET http://abs.example/ HTTP/1.1\r\nHost: abs.example\r\n\r\n", "200"},
 		{"name in another case", "case.example", "GET / HTTP/1.1\r\nHost: CASE.example.\r\n\r\n", "200"},
 		{"address that the client looked up", "8.8.8.8", "GET / HTTP/1.1\r\nHost: looked-up.example\r\n\r\n", "200"},
+		{"no Host", "old.example", "GET / HTTP/1.0\r\n\r\n", "200"},
+		{"no Host but an address", "8.8.8.8", "GET / HTTP/1.0\r\n\r\n", "200"},
 		{"other host", "site.example", "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n", "421"},
 		{"other host in absolute form", "site.example", "GET http://other.example/ HTTP/1.1\r\nHost: site.example\r\n\r\n", "421"},
 		{"other port", "site.example", "GET / HTTP/1.1\r\nHost: site.example:81\r\n\r\n", "421"},
@@ -149,7 +151,7 @@ func TestSOCKSWebGoesThroughTheFilters(t *testing.T) {
 			t.Error("the request was not filtered")
 		}
 	}
-	if len(w.requests("site.example")) != 2 || len(w.requests("looked-up.example")) != 1 || len(w.requests("other.example")) != 0 {
+	if len(w.requests("site.example")) != 2 || len(w.requests("looked-up.example")) != 1 || len(w.requests("old.example")) != 1 || len(w.requests("other.example")) != 0 {
 		t.Errorf("the origins saw %d, %d, %d requests", len(w.requests("site.example")), len(w.requests("looked-up.example")), len(w.requests("other.example")))
 	}
 }

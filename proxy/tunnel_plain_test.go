@@ -38,6 +38,7 @@ func TestConnectToPlainHTTPGoesThroughTheFilters(t *testing.T) {
 		{"GET /p HTTP/1.1\r\nHost: site.example\r\nX-Forwarded-For: 192.0.2.7\r\n", "200"},
 		{"GET /p HTTP/1.1\r\nHost: SITE.example.:80\r\n", "200"},
 		{"GET http://site.example/p HTTP/1.1\r\nHost: x\r\n", "200"},
+		{"GET /p HTTP/1.0\r\n", "200"},
 		{"GET / HTTP/1.1\r\nHost: other.example\r\n", "421"},
 		{"GET / HTTP/1.1\r\nHost: site.example:81\r\n", "421"},
 		{"GET http://other.example/ HTTP/1.1\r\nHost: site.example\r\n", "421"},
@@ -60,7 +61,7 @@ func TestConnectToPlainHTTPGoesThroughTheFilters(t *testing.T) {
 		}
 	}
 	got := w.requests("site.example")
-	if len(got) != 6 || len(w.requests("other.example")) > 0 {
+	if len(got) != 8 || len(w.requests("other.example")) > 0 {
 		t.Errorf("%d requests for the host, and %d for another", len(got), len(w.requests("other.example")))
 	}
 	for _, r := range got {
