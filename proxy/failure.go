@@ -44,6 +44,7 @@ var (
 	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
+	tlsWanted        = failure{status: 400, kind: "http_request_error", title: "TLS wanted", detail: "This address of the proxy speaks TLS: it is an https:// proxy, not an http:// one."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
 	byAddress        = failure{status: 403, title: "Only by address", detail: "Any site could lead its name to this proxy and read this page. Open it by the proxy's address, such as http://192.168.1.2:8118/ca.pem."}
 	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, rather than opening it as a site."}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -135,8 +136,27 @@ func (a arrival) openTLS(opened *wire.Opened) error {
 		config = a.at.asking
 	}
 	secure, err := p.shakeHands(a.Conn, config)
+	if spokenInClear(err) {
+		p.away.turn(a.Conn, tlsWanted)
+		return wire.ErrTaken
+	}
 	opened.Conn = secure
 	return err
+}
+
+// spokenInClear reports whether a handshake failed for a client that began with a
+// request instead.
+func spokenInClear(err error) bool {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	if !ok || record.Conn == nil {
+		return false
+	}
+	for _, c := range record.RecordHeader[:3] { // the shortest methods that browsers and programs use
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 // asToProxy gives a request the form that HTTP/1.1 clients give theirs when

@@ -94,6 +94,25 @@ func TestCurlOverTLS(t *testing.T) {
 	}
 }
 
+// TestClearRequestsToAnHTTPSListenerAreAnswered: who sets an https proxy as an http
+// one reads what is wrong.
+func TestClearRequestsToAnHTTPSListenerAreAnswered(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	config, _, _ := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	for _, raw := range []string{"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"} {
+		got, err := exchangeRaw(t, address, raw)
+		if !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "https://") || err != nil {
+			t.Errorf("%.10q: got %q, %v", raw, got, err)
+		}
+	}
+	for _, raw := range []string{"hello\r\n\r\n", "\x00\x00\x00\x00\x00\x00"} {
+		if got, _ := exchangeRaw(t, address, raw); got != "" {
+			t.Errorf("%.10q: got %q", raw, got)
+		}
+	}
+}
+
 // TestCurlOverHTTP2ToTheProxy needs a curl that can (8.1 and later).
 func TestCurlOverHTTP2ToTheProxy(t *testing.T) {
 	if help, _ := exec.Command("curl", "--help", "all").Output(); !bytes.Contains(help, []byte("--proxy-http2")) {
