@@ -36,9 +36,8 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	delete(h, "Content-Encoding")
 	delete(h, "Content-Length")
 	delete(h, "Accept-Ranges")
-	for _, digest := range []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"} {
-		delete(h, digest)
-	}
+	withoutDigests(h)
+	withoutDigests(resp.Trailer)
 	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
 		h["Etag"] = []string{"W/" + tag} // other bytes, same meaning (RFC 9110 §8.8.1)
 	}
@@ -53,10 +52,18 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		// origin can make it of.
 		body := e.body.responseBody
 		e.body.use = nil
-		body.ReadCloser = &decodedBody{source: resp.Body, open: open, exchange: e}
+		decoded := &decodedBody{source: resp.Body, open: open, exchange: e}
+		body.ReadCloser = &trailerBody{decoded, func() { withoutDigests(resp.Trailer) }}
 		resp.Body = &body
 	}
 	return resp
+}
+
+// withoutDigests drops the digests of other bytes.
+func withoutDigests(h http.Header) {
+	for _, digest := range []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"} {
+		delete(h, digest)
+	}
 }
 
 var decoders = map[string]func(io.Reader) (io.Reader, error){
