@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		return resp
 	}
 	open, known := decoders[coding]
-	if !known || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
+	if !known || keptCoded(resp, coding) || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp // part of a coded body cannot be decoded; Range asks for no coding
 	}
 	h := resp.Header
@@ -64,6 +65,21 @@ func withoutDigests(h http.Header) {
 	for _, digest := range []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"} {
 		delete(h, digest)
 	}
+}
+
+// keptCoded reports whether resp is a file that is kept as it comes, whatever is
+// asked for, and whose compression its server calls a coding: Apache's AddEncoding
+// does for .gz and .tgz. Who cannot decode gets it as without guise, for it is to be
+// saved under this name, and held against a checksum. A media type that says it is no
+// such sign: some servers guess it from what they have just compressed.
+func keptCoded(resp *http.Response, coding string) bool {
+	return compressedNames[strings.ToLower(path.Ext(resp.Request.URL.Path))] == strings.TrimPrefix(coding, "x-")
+}
+
+// compressedNames are ends of the names of compressed files, and their codings.
+var compressedNames = map[string]string{
+	".gz": "gzip", ".tgz": "gzip", ".taz": "gzip", ".svgz": "gzip",
+	".br": "br", ".zst": "zstd", ".tzst": "zstd",
 }
 
 var decoders = map[string]func(io.Reader) (io.Reader, error){

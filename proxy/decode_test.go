@@ -190,6 +190,38 @@ func TestDecodedContentCountsAsItIsRead(t *testing.T) {
 	}
 }
 
+// TestFilesKeptCompressedStaySo: a server that calls the compression of its archives
+// a coding sends them so to everybody, and a client that knows no coding saves them
+// as what their name says.
+func TestFilesKeptCompressedStaySo(t *testing.T) {
+	var coded bytes.Buffer
+	w := gzip.NewWriter(&coded)
+	io.WriteString(w, "a tape archive")
+	w.Close()
+	for _, c := range []struct {
+		path, kind, coding string
+		kept               bool
+	}{
+		{"/pool/hello_2.10.orig.tar.gz", "application/x-tar", "x-gzip", true},
+		{"/src/contrib/A3_1.0.0.TGZ?x=1", "application/x-gzip", "x-gzip", true},
+		{"/dists/Packages.gz", "text/plain", "gzip", true},
+		{"/guessed", "application/x-gzip", "gzip", false},
+		{"/page", "text/html", "gzip", false},
+		{"/page.gz.html", "text/html", "gzip", false},
+		{"/archive.zst", "application/octet-stream", "gzip", false}, // the server's doing
+	} {
+		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: %s\r\nEtag: \"1\"\r\nContent-Length: %d\r\n\r\n%s", c.kind, c.coding, coded.Len(), &coded)))
+		want, coding := "a tape archive", ""
+		if c.kept {
+			want, coding = coded.String(), c.coding
+		}
+		resp, body := get(t, serveProxy(t, nil), "http://"+o.address+c.path)
+		if body != want || resp.Header.Get("Content-Encoding") != coding {
+			t.Errorf("%s, %s: got %q, %v", c.path, c.kind, body, resp.Header)
+		}
+	}
+}
+
 // TestDecodedContentHasNoDigestOfAnother: not in the trailer section either.
 func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 	var coded bytes.Buffer
