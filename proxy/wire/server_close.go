@@ -21,7 +21,7 @@ const (
 )
 
 // refuse answers what is no request that a handler may see, if anybody is
-// there to read it, and closes the connection. r is nil unless it could be read.
+// there to read it, and closes the connection. r is nil unless its method is known.
 func (c *conn) refuse(err error, r *http.Request) {
 	bad, ok := errors.AsType[*ProtocolError](err)
 	switch {

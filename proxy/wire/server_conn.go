@@ -286,7 +286,8 @@ func (c *conn) early(head []byte) error {
 }
 
 // readRequest reads the next head. One empty line before it is skipped, for
-// clients that add one to a body (RFC 9112 §2.2).
+// clients that add one to a body (RFC 9112 §2.2). With an error it returns what the
+// answer has to be fit for, nil if that is not known.
 func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	head, err := readHead(c.br, c.limits.Head, c.checkEarly)
 	if err == nil && len(head) == 0 {
@@ -295,7 +296,11 @@ func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRequest(ctx, string(head), &c.limits)
+	r, err := parseRequest(ctx, string(head), &c.limits)
+	if err != nil && bytes.HasPrefix(head, []byte(http.MethodHead+" ")) {
+		return &http.Request{Method: http.MethodHead}, err
+	}
+	return r, err
 }
 
 // serveOne answers one request and tells whether another may follow; if not,

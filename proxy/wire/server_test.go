@@ -280,12 +280,18 @@ func TestHTTP10AsksForNothingNew(t *testing.T) {
 	}
 }
 
-// A request that is refused although it could be read is answered as its method
-// wants it (RFC 9110 §9.3.2).
+// A request that is refused is answered as its method wants it, if that could be read
+// (RFC 9110 §9.3.2).
 func TestRefusedHeadHasNoContent(t *testing.T) {
-	got := talk(t, startServer(t, echo, nil), "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n")
-	if statusOf(got) != "417" || !strings.HasSuffix(got, "\r\n\r\n") {
-		t.Errorf("got %q", got)
+	addr := startServer(t, echo, nil)
+	for status, raw := range map[string]string{
+		"417": "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
+		"400": "HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n",
+		"431": "HEAD / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", 300) + "\r\n",
+	} {
+		if got := talk(t, addr, raw); statusOf(got) != status || !strings.HasSuffix(got, "\r\n\r\n") {
+			t.Errorf("got %q", got)
+		}
 	}
 }
 
