@@ -38,8 +38,9 @@ const maxList = 128 << 20 // octets
 //	||ads.example^         the same (Adblock)
 //	@@||cdn.example^       this host and all below it stay open
 //
-// What follows a # is a comment, and so is a line that begins with ! or [. Any other
-// line is left out, and counted: rules about paths or parts of pages are for browsers.
+// What follows a # at the beginning of a line or behind a blank is a comment, and so is a
+// line that begins with ! or [. Any other line is left out, and counted: rules about
+// paths or parts of pages (news.example##.ad) are for browsers.
 func ReadList(path string) (*Listed, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,14 +80,14 @@ var errNoHost = errors.New("not a host")
 
 // add takes one line in.
 func (l *Listed) add(line string) error {
-	line, _, _ = strings.Cut(line, "#")
-	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '!' || line[0] == '[' {
+	line = strings.TrimSpace(strings.ReplaceAll(line, "\t", " "))
+	if line == "" || line[0] == '#' || line[0] == '!' || line[0] == '[' {
 		return nil
 	}
-	first, names, hostsFile := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+	line, _, _ = strings.Cut(line, " #")
+	first, names, hostsFile := strings.Cut(strings.TrimSpace(line), " ")
 	if !hostsFile {
-		return l.addRule(line)
+		return l.addRule(first)
 	}
 	if addr, err := netip.ParseAddr(first); err != nil || !addr.IsUnspecified() && !addr.IsLoopback() {
 		return errNoHost // where a host is, and not that it is closed

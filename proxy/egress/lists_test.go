@@ -58,6 +58,7 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 	left := []string{
 		"||ads.example^$third-party", "||ads.example/banner", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
 		"192.0.2.1 ads.example", "192.0.2.1", "ads.example:8080", "http://ads.example/", "a b", "||192.0.2.1^",
+		"news.example##.ad", "news.example#@#.ad", "news.example#?#div", "*.news.example##.ad", "ads.example#comment",
 	}
 	l, err := ReadList(writeList(t, "good.example\n0.0.0.0 0.0.0.0\n127.0.0.1 localhost localhost.localdomain\n"+strings.Join(left, "\n")))
 	if err != nil {
