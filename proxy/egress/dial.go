@@ -68,8 +68,12 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	case dot >= 0:
 		name += "." // a whole name; the search list is for single labels
 	}
+	resolver := e.resolver
+	if ofTheHouse(t.Host) {
+		resolver = e.nearby
+	}
 	said := new(rcodes)
-	addrs, err := e.lookUp(context.WithValue(ctx, rcodesKey{}, said), name)
+	addrs, err := lookUp(context.WithValue(ctx, rcodesKey{}, said), resolver, name)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return nil, said.of(dns)
 	}
@@ -90,6 +94,21 @@ var notInDNS = map[string]bool{
 	"invalid": true, // RFC 6761 §6.4
 }
 
+// houseSuffixes are of names that have no owner in the world's DNS.
+var houseSuffixes = []string{
+	".local",     // RFC 6762 §3
+	".home.arpa", // RFC 8375 §4: never to leave the network
+	".internal",  // ICANN, 2024-07-29
+	".lan",       // what many a router has its house be called
+}
+
+// ofTheHouse reports whether only name servers of the network here can know host, if
+// anybody does: others would just learn what machines there are.
+func ofTheHouse(host string) bool {
+	return !strings.Contains(host, ".") ||
+		slices.ContainsFunc(houseSuffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
+}
+
 // silence6 and silence4 are how long the name servers may take before they are asked
 // for the addresses of one kind alone as well. Those of IPv6 lead nowhere from many
 // a place, so others are worth a longer wait.
@@ -98,10 +117,10 @@ const (
 	silence4 = 2 * time.Second        // then IPv6 has to
 )
 
-// lookUp asks for the addresses of name. Some name servers never answer what they
+// lookUp asks r for the addresses of name. Some name servers never answer what they
 // are asked about one kind (RFC 4074 §4.1, where it is IPv6), and whoever waits for
 // both answers gets none: then the other has to do.
-func (e *Egress) lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
+func lookUp(ctx context.Context, r *net.Resolver, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
@@ -110,7 +129,7 @@ func (e *Egress) lookUp(ctx context.Context, name string) ([]netip.Addr, error) 
 		asked := make(chan struct{})
 		timer := time.AfterFunc(after, func() {
 			defer close(asked)
-			addrs, err := e.resolver.LookupNetIP(ctx, network, name)
+			addrs, err := r.LookupNetIP(ctx, network, name)
 			if err != nil {
 				return
 			}
@@ -128,7 +147,7 @@ func (e *Egress) lookUp(ctx context.Context, name string) ([]netip.Addr, error) 
 		}
 	}
 	four, six := alone("ip4", silence6), alone("ip6", silence4)
-	addrs, err := e.resolver.LookupNetIP(ctx, "ip", name)
+	addrs, err := r.LookupNetIP(ctx, "ip", name)
 	cancel()
 	four()
 	six()

@@ -78,6 +78,7 @@ type Egress struct {
 	sites    []route
 	timeout  time.Duration
 	resolver *net.Resolver
+	nearby   *net.Resolver   // for names of the house
 	asking   *http.Transport // of resolver; nil where it needs none
 	lists    []Listed
 	open     registry
@@ -114,7 +115,7 @@ func New(o Options) (*Egress, error) {
 			e.resolver, e.asking = newResolver(o.NameServers)
 		}
 	}
-	e.resolver = observed(e.resolver)
+	e.resolver, e.nearby = observed(e.resolver), observed(nearby)
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err

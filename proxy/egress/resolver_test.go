@@ -89,6 +89,34 @@ func TestNamesAreAskedForOverHTTPS(t *testing.T) {
 	}
 }
 
+// TestNamesOfTheHouseStayInIt: who answers for the world knows none of them, and need
+// not know that there are such.
+func TestNamesOfTheHouseStayInIt(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	abroad := startSecureNameServer(t, always("192.0.2.1"))
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{abroad.url(t)}})
+	defer e.Close()
+	e.nearby = startNameServer(t, always("127.0.0.1")).resolver()
+	for _, name := range []string{"printer", "nas.lan", "nas.home.arpa", "nas.local", "db.internal"} {
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: name, Port: o.port()})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		conn.Close()
+	}
+	if n := abroad.asked.Load(); n > 0 {
+		t.Errorf("%d questions left the house", n)
+	}
+	for _, name := range []string{"lan.example", "notlan.example", "site.alan"} {
+		before := abroad.asked.Load()
+		e.Dial(t.Context(), Connect, Target{Host: name, Port: o.port()})
+		if abroad.asked.Load() == before {
+			t.Errorf("%s was not asked for", name)
+		}
+	}
+}
+
 // TestNextNameServerIsAsked where the one before it fails; where all do, it is their
 // fault, and not the name's.
 func TestNextNameServerIsAsked(t *testing.T) {
