@@ -22,6 +22,7 @@ type connection struct {
 	local  netip.AddrPort // where it was accepted; zero if unknown
 	asked  atomic.Int32   // requests that were asked for credentials, less those that came with them since
 
+	shown     gate.Shown
 	recent    filters.Recent
 	remote    last[string, netip.AddrPort]   // by how it is written
 	own       last[*egress.Egress, bool]     // whether that has opened it

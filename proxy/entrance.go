@@ -63,7 +63,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	} else if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
 	} else {
-		v.Entrant, err = a.gate.Enter(r.Context(), remote, r.TLS, r.Header["Proxy-Authorization"])
+		v.Entrant, err = a.gate.EnterOn(r.Context(), &v.connection.shown, remote, r.TLS, r.Header["Proxy-Authorization"])
 	}
 	if err != nil {
 		return err

@@ -338,6 +338,26 @@ func TestWhoIsInIsNoHelpToWhoGuesses(t *testing.T) {
 	if got := enter(here, "ann", "right"); got != "" {
 		t.Errorf("a while later: %q", got)
 	}
+	on := &Shown{}
+	enterOn := func(password string) string {
+		_, err := g.EnterOn(t.Context(), on, here, nil, basic("ann", password))
+		return over(t, err)
+	}
+	if got := enterOn("right"); got != "" {
+		t.Errorf("on a connection: %q", got)
+	}
+	enter(here, "ann", "another guess")
+	if got := enter(here, "ann", "right"); got != "attempts" {
+		t.Errorf("on no connection: %q", got)
+	}
+	for range 3 {
+		if got := enterOn("right"); got != "" {
+			t.Errorf("on the same connection, while others guess: %q", got)
+		}
+	}
+	if got := enterOn("guess"); got != "attempts" {
+		t.Errorf("a guess on it: %q", got)
+	}
 	c.advance(memoryTime + freeLooks*time.Second/lookRate)
 	if got := enter(here, "ann", "right"); got != "" {
 		t.Errorf("the next day: %q", got)

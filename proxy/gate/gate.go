@@ -178,6 +178,12 @@ func NetworkOf(addr netip.Addr) netip.Addr {
 // [ErrNotAdmitted], [ErrCredentials], a [*Over] for a source that tried too
 // often in vain, or ctx's error.
 func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.ConnectionState, authorization []string) (Entrant, error) {
+	return g.EnterOn(ctx, nil, addr, state, authorization)
+}
+
+// EnterOn is Enter for a request on a connection that may have shown who its client
+// is.
+func (g *Gate) EnterOn(ctx context.Context, on *Shown, addr netip.Addr, state *tls.ConnectionState, authorization []string) (Entrant, error) {
 	if err := g.Admit(addr); err != nil {
 		return Entrant{}, err
 	}
@@ -186,7 +192,7 @@ func (g *Gate) Enter(ctx context.Context, addr netip.Addr, state *tls.Connection
 		return e, nil
 	}
 	c := readCredentials(authorization)
-	c.source = NetworkOf(addr)
+	c.source, c.on = NetworkOf(addr), on
 	if state != nil && len(state.PeerCertificates) > 0 {
 		c.chain = state.PeerCertificates
 	}
@@ -261,6 +267,7 @@ type credentials struct {
 	chain          []*x509.Certificate
 	source         netip.Addr // its network
 	familiar       bool       // the password let somebody in from there today
+	on             *Shown     // nil for a connection of which nothing is known
 }
 
 func (c credentials) given() bool { return c.user != "" || c.token != "" || len(c.chain) > 0 }

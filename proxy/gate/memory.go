@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -70,6 +71,25 @@ func newMemory() *memory {
 	m.friends, _ = simplelru.NewLRU[friend, time.Time](memorySize, nil)
 	m.looks, _ = simplelru.NewLRU[netip.Addr, *looks](failuresSize, nil)
 	return m
+}
+
+// A Shown is the password that a connection came with, and that was right: with the
+// same, its next request is no guess, whatever others behind its address do. The zero
+// value is of a connection that has shown none. It is safe for concurrent use.
+type Shown struct{ digest atomic.Pointer[[32]byte] }
+
+func (s *Shown) is(digest [32]byte) bool {
+	if s == nil {
+		return false
+	}
+	shown := s.digest.Load()
+	return shown != nil && *shown == digest
+}
+
+func (s *Shown) show(digest [32]byte) {
+	if s != nil {
+		s.digest.Store(&digest)
+	}
 }
 
 // digest names the proof that parts make up together.

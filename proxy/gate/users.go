@@ -138,7 +138,13 @@ func parseHash(text string) (hash, error) {
 func (u *users) known(c credentials) (account string, ok, familiar bool) {
 	name, _, _ := strings.Cut(c.user, "+")
 	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
-	ok, familiar = u.memory.lookUp(c, u.digest(c.source, name, c.password, h), u.now())
+	digest := u.digest(c.source, name, c.password, h)
+	if c.on.is(digest) {
+		return name, true, false
+	}
+	if ok, familiar = u.memory.lookUp(c, digest, u.now()); ok {
+		c.on.show(digest)
+	}
 	return name, ok, familiar
 }
 
@@ -154,6 +160,15 @@ func (u *users) account(ctx context.Context, c credentials) (string, error) {
 		return "", ErrCredentials
 	}
 	digest := u.digest(c.source, name, c.password, a.hashes[name])
+	if err := u.once(ctx, c, a, digest); err != nil {
+		return "", err
+	}
+	c.on.show(digest)
+	return name, nil
+}
+
+// once makes a check, or waits for that of another with the same digest.
+func (u *users) once(ctx context.Context, c credentials, a *accounts, digest [32]byte) error {
 	for {
 		u.mu.Lock()
 		k, joined := u.checks[digest]
@@ -164,19 +179,19 @@ func (u *users) account(ctx context.Context, c credentials) (string, error) {
 		u.mu.Unlock()
 		if !joined {
 			u.run(ctx, k, c, a, digest)
-			return name, k.err
+			return k.err
 		}
 		select {
 		case <-k.done:
 		case <-ctx.Done():
-			return "", context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		switch {
 		case k.left:
 		case errors.Is(k.err, ErrCredentials):
-			return "", errSameGuess
+			return errSameGuess
 		default:
-			return name, k.err
+			return k.err
 		}
 	}
 }
