@@ -208,11 +208,11 @@ func (g *Gate) EnterOn(ctx context.Context, on *Shown, addr netip.Addr, state *t
 }
 
 // judge asks for the account, and slows down who guesses. Whoever can be let
-// in without a guess enters at once, though others behind the same address
-// try in vain: those who were right a moment ago, until there are so many
-// tries that one of them may be right by chance (see freeLooks), and those whose
-// proof nobody can guess. Who got in from there today with the same password
-// is not slowed down either.
+// in without a guess enters at once, though others behind the same address try in
+// vain: those whose connection has shown the same, those whose proof nobody can
+// guess, and those who were right a moment ago, until there are so many tries
+// that one of them may be right by chance (see freeLooks). Who got in from there
+// today with the same password is not slowed down either.
 func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
 	if !c.given() {
 		return "", ErrCredentials // no guess, only the first request of a client that waits to be asked
