@@ -238,6 +238,43 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	}
 }
 
+// TestManyNetworksOfOneGuesserAreSlowedDown: whoever has a /48 has 65,536 sources. Who
+// was let in from there today is not held up.
+func TestManyNetworksOfOneGuesserAreSlowedDown(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Networks: prefixes("::/0"), Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4}), Now: c.now})
+	enter := func(addr, password string) error {
+		_, err := g.Enter(t.Context(), netip.MustParseAddr(addr), nil, basic("ann", password))
+		return err
+	}
+	if err := enter("2001:db8:1:ffff::1", "right"); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(memoryTime)
+	guesses := 0
+	for i := range 10 * freeIn48 {
+		if errors.Is(enter(fmt.Sprintf("2001:db8:1:%x::1", i), fmt.Sprint("guess", i)), ErrCredentials) {
+			guesses++
+		}
+	}
+	if guesses != freeIn48 {
+		t.Errorf("%d guesses from one /48", guesses)
+	}
+	if err := enter("2001:db8:1:ffff::1", "right"); err != nil {
+		t.Errorf("who was there today: %v", err)
+	}
+	if err := enter("2001:db8:2::1", "right"); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	c.advance(time.Second)
+	if err := enter("2001:db8:1:1234::1", "right"); err != nil {
+		t.Errorf("a second later, another source: %v", err)
+	}
+	if err := enter("2001:db8:1:1235::1", "guess"); over(t, err) != "attempts" {
+		t.Errorf("a guesser after that: %v", err)
+	}
+}
+
 // TestKnownClientEntersWhileOthersGuess behind its address.
 func TestKnownClientEntersWhileOthersGuess(t *testing.T) {
 	c := newClock()
@@ -403,7 +440,7 @@ func oneCheckForManyOfTheSame(t *testing.T) {
 				t.Fatalf("%s: %v", password, err)
 			}
 		}
-		if failed, _ := g.state.failures.sources.Peek(here); password == "wrong" && failed.count != 1 {
+		if failed, _ := g.state.failures.sources.Peek(netip.PrefixFrom(here, 32)); password == "wrong" && failed.count != 1 {
 			t.Errorf("it counts as %d guesses", failed.count)
 		}
 		if left := len(u.checks); left > 0 {

@@ -217,9 +217,12 @@ func (m *memory) estrange(c credentials) {
 }
 
 // Guessing: a source has so many attempts, and then waits for a second, two,
-// four and so on before each further one.
+// four and so on before each further one. So does a /48 of IPv6, of which many a
+// customer has the whole (RFC 6177 §2), and with it as many sources as a guesser
+// could want.
 const (
 	freeFailures = 5
+	freeIn48     = 100
 	longestWait  = 5 * time.Minute
 	failuresTime = 15 * time.Minute // a source that has been quiet for so long starts afresh
 	failuresSize = 16384
@@ -229,7 +232,7 @@ const (
 // concurrent use.
 type failures struct {
 	mu      sync.Mutex
-	sources *simplelru.LRU[netip.Addr, failed]
+	sources *simplelru.LRU[netip.Prefix, failed]
 }
 
 type failed struct {
@@ -239,44 +242,67 @@ type failed struct {
 
 func newFailures() *failures {
 	f := &failures{}
-	f.sources, _ = simplelru.NewLRU[netip.Addr, failed](failuresSize, nil)
+	f.sources, _ = simplelru.NewLRU[netip.Prefix, failed](failuresSize, nil)
 	return f
+}
+
+// A guesser is who failures are counted for.
+type guesser struct {
+	netip.Prefix
+	free int // attempts
+}
+
+// guessersAt returns source, which is what NetworkOf returns, and what it is in.
+func guessersAt(source netip.Addr) []guesser {
+	if source.Is4() {
+		return []guesser{{netip.PrefixFrom(source, 32), freeFailures}}
+	}
+	return []guesser{{netip.PrefixFrom(source, 64), freeFailures}, {netip.PrefixFrom(source, 48).Masked(), freeIn48}}
 }
 
 // wait returns how long source has to wait before its next attempt. With 0 the
 // attempt is under way: one at a time.
-func (f *failures) wait(source netip.Addr, now time.Time) time.Duration {
+func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s, ok := f.sources.Peek(source)
-	if !ok || s.count < freeFailures {
-		return 0
+	var slowed []netip.Prefix
+	for _, g := range guessersAt(source) {
+		s, ok := f.sources.Peek(g.Prefix)
+		if !ok || s.count < g.free {
+			continue
+		}
+		pause := longestWait
+		if doublings := s.count - g.free; doublings < 9 {
+			pause = min(time.Second<<doublings, longestWait)
+		}
+		left = max(left, s.last.Add(pause).Sub(now))
+		slowed = append(slowed, g.Prefix)
 	}
-	pause := longestWait
-	if doublings := s.count - freeFailures; doublings < 9 {
-		pause = min(time.Second<<doublings, longestWait)
-	}
-	if left := s.last.Add(pause).Sub(now); left > 0 {
+	if left > 0 {
 		return left
 	}
-	s.last = now
-	f.sources.Add(source, s)
+	for _, prefix := range slowed {
+		s, _ := f.sources.Peek(prefix)
+		f.sources.Add(prefix, failed{s.count, now})
+	}
 	return 0
 }
 
 func (f *failures) add(source netip.Addr, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s, _ := f.sources.Get(source)
-	if now.Sub(s.last) > failuresTime {
-		s.count = 0
+	for _, g := range guessersAt(source) {
+		s, _ := f.sources.Get(g.Prefix)
+		if now.Sub(s.last) > failuresTime {
+			s.count = 0
+		}
+		f.sources.Add(g.Prefix, failed{s.count + 1, now})
 	}
-	s.count, s.last = s.count+1, now
-	f.sources.Add(source, s)
 }
 
+// forget tells that source has proved who it is.
 func (f *failures) forget(source netip.Addr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sources.Remove(source)
+	f.sources.Remove(guessersAt(source)[0].Prefix)
 }
