@@ -133,6 +133,9 @@ func nameFault(err error) (failure, bool) {
 }
 
 func tlsFault(err error) (failure, bool) {
+	if lost, late := errors.AsType[*wire.ConnError](err); late {
+		return alertFault(lost.Err) // of TLS 1.3, where it is told after the handshake what a server wants
+	}
 	origin, ok := errors.AsType[*wire.HandshakeError](err)
 	hop, ofHop := errors.AsType[*egress.TLSError](err)
 	if !ok && !ofHop {
@@ -141,16 +144,22 @@ func tlsFault(err error) (failure, bool) {
 	if fault, bad := certificateFault(err); bad {
 		return fault, true
 	}
-	alert, refused := inspect.Alert(err)
 	switch {
 	case is[*tls.CertificateVerificationError](err): // the upstream proxy's
 		return failure{status: 502, kind: "tls_certificate_error", title: "Upstream proxy not verified", detail: "Its certificate is not valid, not for its name, or of nobody whom this machine trusts (upstream.authorities), so nothing was sent to it."}, true
 	case ok && origin.Timeout(), ofHop && hop.Timeout():
 		return failure{status: 504, kind: "connection_timeout", title: "TLS timed out", detail: "The origin did not finish the TLS handshake in time."}, true
-	case refused:
-		return failure{status: 502, kind: "tls_alert_received;alert-id=" + strconv.Itoa(int(alert)), title: "TLS refused", detail: "The origin refused the TLS connection."}, true
+	}
+	if fault, refused := alertFault(err); refused {
+		return fault, true
 	}
 	return failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}, true
+}
+
+// alertFault says that an origin refused TLS, if that is what err is about.
+func alertFault(err error) (failure, bool) {
+	alert, refused := inspect.Alert(err)
+	return failure{status: 502, kind: "tls_alert_received;alert-id=" + strconv.Itoa(int(alert)), title: "TLS refused", detail: "The origin refused the TLS connection."}, refused
 }
 
 // certificateFault says what is wrong with an origin's certificate, if that is

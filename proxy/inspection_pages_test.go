@@ -101,3 +101,28 @@ func TestWhoIsInside(t *testing.T) {
 		t.Errorf("%d requests reached the origin", n)
 	}
 }
+
+// TestAlertsAreTold, whether they come within the handshake or, as in TLS 1.3 from an
+// origin that wants a client's certificate, after it (RFC 9209 §2.3.15).
+func TestAlertsAreTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		version uint16
+		alert   string
+	}{
+		"within": {tls.VersionTLS12, "tls_alert_received;alert-id=40"},
+		"after":  {tls.VersionTLS13, "tls_alert_received;alert-id=116"},
+	} {
+		for _, protocol := range []string{"http/1.1", "h2"} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				o := serveSecure(t, func(http.ResponseWriter, *http.Request) {}, func(config *tls.Config) {
+					config.ClientAuth, config.MaxVersion = tls.RequireAnyClientCert, c.version
+				}, protocol)
+				client := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), false)
+				resp, _, err := read(client, "https://"+o.address+"/")
+				if err != nil || resp.StatusCode != 502 || resp.Header.Get("Proxy-Status") != "guise;error="+c.alert {
+					t.Errorf("%v, %v; want %s", resp, err, c.alert)
+				}
+			})
+		}
+	}
+}

@@ -83,7 +83,8 @@ func (e *CodingError) Error() string { return e.Err.Error() }
 func (e *CodingError) Unwrap() error { return e.Err }
 
 // A ConnError means that reading from or writing to an established
-// connection failed; Err is the system's error without the addresses.
+// connection failed; Err is the system's error without the addresses, or an
+// alert that the origin sent.
 type ConnError struct {
 	Op  string // "read" or "write"
 	Err error
@@ -92,7 +93,12 @@ type ConnError struct {
 func (e *ConnError) Error() string { return "wire: " + e.Op + ": " + e.Err.Error() }
 func (e *ConnError) Unwrap() error { return e.Err }
 
-func connError(op string, err error) error { return &ConnError{op, withoutAddress(err)} }
+func connError(op string, err error) error {
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
+		return &ConnError{op, alert} // crypto/tls has no address in it
+	}
+	return &ConnError{op, withoutAddress(err)}
+}
 
 func isTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
