@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -374,5 +376,46 @@ func TestUnreachableOriginInside(t *testing.T) {
 	resp, body, err := read(visitor(t, serveProxy(t, inspecting(inspect.Auto)), trusting(testAuthority()), false), "https://"+address+"/")
 	if err != nil || resp.StatusCode != 502 || !strings.Contains(body, "refused") {
 		t.Errorf("%v %q %v", resp, body, err)
+	}
+}
+
+// TestConnectOutlivesAShutdown: who was answered before it began is answered inside as
+// well, over either protocol.
+func TestConnectOutlivesAShutdown(t *testing.T) {
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "whole") }, nil, "http/1.1")
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			p, address := newProxy(t, inspecting(inspect.Always))
+			conn, _ := openTunnel(t, address, o.address, "")
+			done := make(chan error, 1)
+			go func() { done <- p.Shutdown(t.Context()) }()
+			until(t, "the proxy to take no more", func() bool {
+				c, err := net.Dial("tcp", address)
+				if err == nil {
+					c.Close()
+				}
+				return err != nil
+			})
+			tc := tls.Client(conn, &tls.Config{RootCAs: trusting(testAuthority()), ServerName: "127.0.0.1", NextProtos: []string{protocol}})
+			inside := &http.Transport{
+				DialTLSContext:    func(context.Context, string, string) (net.Conn, error) { return tc, nil },
+				ForceAttemptHTTP2: true,
+			}
+			resp, err := (&http.Client{Transport: inside, Timeout: patience}).Get("https://" + o.address + "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "whole" {
+				t.Errorf("%d %q, %v", resp.StatusCode, body, err)
+			}
+			if resp.ProtoMajor == 2 != (protocol == "h2") {
+				t.Errorf("over %s", resp.Proto)
+			}
+			inside.CloseIdleConnections()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -297,8 +297,13 @@ func (p *Proxy) shown() console.State {
 // ctx ends; then it closes what is left and returns ctx's error.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.barrier.close()
-	err := p.server.Shutdown(ctx)
-	return errors.Join(err, p.tunnels.drain(ctx), p.Close())
+	// Twice: of a CONNECT the server may get a connection back to read what is
+	// inside, and that can become a tunnel once more.
+	err := errors.Join(p.server.Shutdown(ctx), p.tunnels.drain(ctx))
+	if err == nil {
+		err = errors.Join(p.server.Shutdown(ctx), p.tunnels.drain(ctx))
+	}
+	return errors.Join(err, p.Close())
 }
 
 // Close ends every connection at once.

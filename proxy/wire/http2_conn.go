@@ -111,7 +111,6 @@ func putOutput(b []byte) {
 // serveHTTP2 answers requests until the connection is done for.
 func (c *conn) serveHTTP2() {
 	h := newHTTP2Conn(c)
-	c.http2.Store(h)
 	h.mu.Lock()
 	h.out = h.appendGreeting(h.output())
 	h.wake()
@@ -119,6 +118,7 @@ func (c *conn) serveHTTP2() {
 	h.idle.Stop()
 	h.rest()
 	h.mu.Unlock()
+	c.http2.Store(h) // from now on others may send something, behind the greeting
 	if c.srv.closing.Load() {
 		h.shutdown()
 	}
@@ -211,11 +211,20 @@ func (h *http2Conn) end(err error) {
 
 // shutdown lets the streams finish and takes no more of them, but those that the
 // client begins before it knows (RFC 9113 §6.8): it can send none of them again whose
-// body is gone.
+// body is gone. Where none was begun, it gives the client a moment to begin one, as
+// over HTTP/1.1.
 func (h *http2Conn) shutdown() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.leave()
+	if h.begun > 0 {
+		h.leave()
+		return
+	}
+	time.AfterFunc(freshTime, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.leave()
+	})
 }
 
 // leave says that we are going away, and goes when the client has read it, and sent
@@ -444,6 +453,9 @@ func (h *http2Conn) remembered(id uint32) (e endedStream, ok bool) {
 // the handler's place.
 func (h *http2Conn) start(st *http2Stream, r *http.Request, refused *ProtocolError) {
 	h.streams[st.id] = st
+	if h.c.srv.closing.Load() {
+		h.leave()
+	}
 	h.answers += answersEach
 	h.running++
 	h.idle.Stop()

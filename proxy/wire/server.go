@@ -200,10 +200,12 @@ func (s *Server) serveConn(nc net.Conn, leave func()) bool {
 }
 
 // ServeConn serves one connection that is none of a listener's, as Serve does,
-// and does not wait for its end. Once the server is closed it closes nc and
-// returns [http.ErrServerClosed].
+// and does not wait for its end. While the server shuts down, it is one that was
+// accepted a moment ago. Once the server is closed it closes nc and returns
+// [http.ErrServerClosed].
 func (s *Server) ServeConn(nc net.Conn) error {
-	if !s.start() || !s.serveConn(nc, nil) {
+	s.start()
+	if !s.serveConn(nc, nil) {
 		nc.Close()
 		return http.ErrServerClosed
 	}
@@ -307,17 +309,17 @@ func (s *Server) addListener(l *net.Listener) bool {
 	return true
 }
 
-// start makes the server ready for connections, unless it is closed.
+// start makes the server ready for connections, and reports whether it is to go on.
 func (s *Server) start() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing.Load() {
-		return false
-	}
 	if s.listeners == nil {
 		s.listeners = make(map[*net.Listener]struct{})
 		s.conns = make(map[*conn]struct{})
 		s.stop = make(chan struct{})
+	}
+	if s.closing.Load() {
+		return false
 	}
 	if !s.watching {
 		s.watching = true

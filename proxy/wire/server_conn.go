@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,11 +141,11 @@ func (c *conn) left() {
 // only that it was let in.
 func (c *conn) await(d time.Duration, first bool) bool {
 	c.perRead, c.headTimed, c.lineRead = false, false, false
-	if c.br != nil && c.br.Buffered() > 0 {
-		return !c.srv.closing.Load()
-	}
-	if c.srv.closing.Load() && !first {
-		return false
+	switch {
+	case c.br != nil && c.br.Buffered() > 0:
+		return true // if the server stops, the answer says that it is the last
+	case c.srv.closing.Load() && !first:
+		return c.lastLook(stateActive)
 	}
 	c.extendRead(d)
 	resting := stateIdle
@@ -153,12 +155,47 @@ func (c *conn) await(d time.Duration, first bool) bool {
 	c.state.Store(resting)
 	if c.srv.closing.Load() { // Shutdown may have missed the state
 		if !first {
-			return false
+			return c.lastLook(resting)
 		}
 		c.limitFresh()
 	}
 	err := c.firstRead()
-	return err == nil && c.state.CompareAndSwap(resting, stateActive)
+	switch {
+	case err == nil && c.state.CompareAndSwap(resting, stateActive):
+		return true
+	case err == nil:
+		return c.lastRequest()
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.lastLook(resting)
+}
+
+// lastMoment is how long a connection whose time is over, or that is to end with the
+// server, still waits for a request: one that had come by then would be lost with it.
+const lastMoment = 5 * time.Millisecond
+
+// lastLook waits for lastMoment, and reports whether there is a request.
+func (c *conn) lastLook(state int32) bool {
+	if !c.state.CompareAndSwap(state, stateClosing) {
+		c.awaitShutdown()
+	}
+	c.readBy(lastMoment)
+	return c.firstRead() == nil && c.lastRequest()
+}
+
+// lastRequest readies a connection that is to end for the request that has come.
+func (c *conn) lastRequest() bool {
+	c.awaitShutdown()
+	c.state.Store(stateActive)
+	c.readTill = time.Time{}
+	c.nc.SetReadDeadline(c.readTill)
+	c.extendRead(c.times.Head)
+	return true
+}
+
+// awaitShutdown waits until Shutdown has cut the deadline, which is set anew then.
+func (c *conn) awaitShutdown() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
 }
 
 // onlyEmptyLine drops an empty line with nothing behind it, which some clients add to

@@ -3,11 +3,13 @@ package wire
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -596,6 +598,88 @@ func TestServerShutdown(t *testing.T) {
 	}
 	if err := s.Serve(l); err != http.ErrServerClosed {
 		t.Errorf("Serve after Shutdown returned %v", err)
+	}
+}
+
+// TestShutdownAnswersWhatHasCome: requests that came before it began, on connections
+// that rested, have their answers, also over TLS.
+func TestShutdownAnswersWhatHasCome(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	certified.Close()
+	for name, secure := range map[string]bool{"plain": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "whole") })}
+			var l net.Listener
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := l.Addr().String()
+			if secure {
+				l = tls.NewListener(l, &tls.Config{Certificates: certified.TLS.Certificates})
+			}
+			serveOn(t, l, s)
+			const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+			var conns []net.Conn
+			for range 50 {
+				var c net.Conn = dial(t, address)
+				if secure {
+					c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+				}
+				io.WriteString(c, get)
+				if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.Close {
+					t.Fatal(resp, err)
+				}
+				conns = append(conns, c)
+			}
+			for _, c := range conns {
+				io.WriteString(c, get)
+			}
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			for i, c := range conns {
+				if b, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(b), "whole") {
+					t.Errorf("connection %d: %q, %v", i, b, err)
+				}
+			}
+		})
+	}
+}
+
+// TestServeConnDuringShutdown: one more request is answered on it.
+func TestServeConnDuringShutdown(t *testing.T) {
+	entered, leave := make(chan bool), make(chan bool)
+	s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			entered <- true
+			<-leave
+		}
+		io.WriteString(w, "whole")
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, l, s)
+	io.WriteString(dial(t, l.Addr().String()), "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-entered
+	done := make(chan error, 1)
+	go func() { done <- s.Shutdown(t.Context()) }()
+	for !s.closing.Load() {
+		runtime.Gosched()
+	}
+	client, server := net.Pipe()
+	if err := s.ServeConn(server); err != nil {
+		t.Error(err)
+	}
+	io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if b, err := io.ReadAll(client); err != nil || !strings.Contains(string(b), "Connection: close") || !strings.HasSuffix(string(b), "whole") {
+		t.Errorf("%q, %v", b, err)
+	}
+	leave <- true
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
