@@ -141,6 +141,9 @@ func TestRanges(t *testing.T) {
 			{do: get("2-3\nAccept-Encoding: gzip;q=0"), want: "206\n\n23"},
 			{do: get("0-1\nAccept-Encoding: br, gzip"), want: "206\nContent-Encoding: gzip\n\nGZ"},
 			{do: "GET /\nAccept-Encoding: gzip", want: "200\nContent-Encoding: gzip\n\nGZGZGZ"}},
+		"nor is one of a coded part": {
+			{do: get("0-3\nAccept-Encoding: gzip"), give: "206\n" + fields + "\nContent-Encoding: gzip\nContent-Range: bytes 0-3/6\n\nGZGZ"},
+			{do: get("1-2\nAccept-Encoding: gzip"), want: "206\nContent-Encoding: gzip\n\nZG"}, part("1-2", "1-2/10", "12")},
 		"a redirect has no parts": {{give: "301\n" + fields + "\n\nabc", want: "301"}, {do: get("0-1"), want: "301\n\nabc"}},
 
 		"a stored part":         {part("2-5", "2-5/10", "2345"), from("3-4", "3-4/10", "34")},
