@@ -206,7 +206,7 @@ func (c *Cache) replaceFor(client string, e *entry) {
 			continue
 		}
 		gone := old
-		if old.overtakes(e) && !old.sameAs(e) && !bytes.Equal(old.body, e.body) {
+		if old.overtakes(e) && old.wording == e.wording && !old.sameAs(e) && !bytes.Equal(old.body, e.body) {
 			gone = e
 		}
 		c.store.unview(gone, client)

@@ -45,7 +45,7 @@ func (c *Cache) settle(f *flight) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !q.ranged {
+	if !q.ranged && !q.oddRange && !q.directives.noStore { // else it is the request's doing
 		c.recently.note(f.id, e != nil && q.mayReuse(e, f.at))
 	}
 	if e == nil {
