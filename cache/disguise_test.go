@@ -196,6 +196,36 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// Who has all of it and asks for the rest is told so, unless there is something else by now.
+func TestResumeAtTheEnd(t *testing.T) {
+	for _, o := range []Options{disguised, apart} {
+		s := newScene(t, o)
+		tag, body := "\"1\"", "halfrest"
+		s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Range") != "" {
+				return parseResponse(fmt.Sprintf("416\nContent-Range: bytes */%d\n\nno", len(body)), r), nil
+			}
+			return parseResponse("200\nETag: "+tag+"\n\n"+body, r), nil
+		}))
+		get := func(fields string) *http.Response {
+			resp, err := s.rt.RoundTrip(s.request(step{as: "a", do: "GET /" + fields}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			drain(resp.Body, 100)
+			return resp
+		}
+		resume := "\nRange: bytes=8-\nIf-Range: " + get("").Header.Get("ETag")
+		if got := get(resume); got.StatusCode != 416 || got.Header.Get("Content-Range") != "bytes */8" || got.ContentLength != 0 {
+			t.Errorf("%d %v", got.StatusCode, got.Header)
+		}
+		tag, body = "\"2\"", "another"
+		if got := get(resume); got.StatusCode != 200 || got.ContentLength != 7 {
+			t.Errorf("%d %v", got.StatusCode, got.Header)
+		}
+	}
+}
+
 // A client of its own partition gets nothing of others, and nothing when its
 // name changes.
 func TestPerClient(t *testing.T) {

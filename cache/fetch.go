@@ -276,7 +276,7 @@ func (c *Cache) rangeMeant(q *query, f *flight) bool {
 	return rangeStands(q.ifRange, h, f.at)
 }
 
-// fetchWhole asks again without the range, whose precondition failed.
+// fetchWhole asks again without the range, whose precondition failed, or may have.
 func (t *transport) fetchWhole(q *query) (*http.Response, error) {
 	again := *q
 	again.r = q.r.Clone(q.ctx)
@@ -284,10 +284,19 @@ func (t *transport) fetchWhole(q *query) (*http.Response, error) {
 	again.r.Header.Del("If-Range")
 	again.ranged, again.latest = false, true
 	resp, err := t.fetch(&again, finding{})
-	if resp != nil {
-		resp.Request = q.r
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	resp.Request = q.r
+	if total := resp.ContentLength; resp.StatusCode == http.StatusOK && total >= 0 && rangeStands(q.ifRange, resp.Header, t.c.now()) {
+		if _, _, ok := q.rng.within(total); !ok && len(q.more) == 0 {
+			// It held after all: there is no such range of what the client has.
+			resp.Body.Close()
+			resp.Body = http.NoBody
+			unsatisfied(resp, total)
+		}
+	}
+	return resp, nil
 }
 
 // failed is the answer when the origin could not be asked.
