@@ -17,16 +17,16 @@ import (
 // What an HTTP/2 connection to an origin may hold or cause, in bytes unless it
 // says otherwise.
 //
-// A stream's window begins small, unless HTTP2Start says otherwise, and grows while
-// somebody reads, as long as all have not grown by originLarge together. The
-// connection's own window bounds nothing: all that comes is given back to it at once, so
-// that a stream that nobody reads does not stop the others. Only beyond originUnread,
-// of all that nobody has read, it is given back as it is read, and no stream begins.
+// A stream's window begins small, and grows while somebody reads. What the windows
+// of all streams come to is HTTP2Conn.lent: beyond originLarge no window grows any
+// more, so that there is room for further streams to begin; beyond originUnread
+// none begins. The connection's own window bounds nothing: all that comes is given
+// back to it at once, so that a stream that nobody reads does not stop the others.
 const (
-	originWindow     = 128 << 10        // of a new stream, unless HTTP2Start says how much
+	originWindow     = 128 << 10        // of a new stream, unless HTTP2Start gives it more
 	originGrown      = 1 << 20          // of one that is read, at most
-	originLarge      = 16 << 20         // of all streams, by which windows grow
-	originUnread     = 32 << 20         // of all streams, before no more come or begin
+	originLarge      = 16 << 20         // of all streams, before windows stop growing
+	originUnread     = 32 << 20         // of all streams, before no more begin
 	originConnWindow = 8 << 20          // unless HTTP2Start says how much
 	originStreams    = 100              // at a time, unless the origin says how many
 	originSilence    = 30 * time.Second // after which an origin is asked whether it is there
@@ -70,9 +70,7 @@ type HTTP2Conn struct {
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
 	whole    int   // bytes of the connection's
-	held     int   // bytes that came and nobody has read
-	withheld int   // bytes that are to be given back as others are read
-	grown    int   // bytes by which the windows of streams have grown
+	lent     int   // bytes that streams may send, or have sent and nobody has read
 	received int   // bytes that came and were not given back to the connection's window
 	unacked  int   // those of them that are to be given back
 	window   int64 // bytes that we may send
@@ -213,12 +211,29 @@ func (c *HTTP2Conn) Reserve() bool {
 }
 
 func (c *HTTP2Conn) reserve() bool {
-	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.held > originUnread {
+	if c.usable() && c.begin > originWindow && c.lent+(c.reserved+1)*c.begin > originUnread {
+		c.narrow()
+	}
+	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*c.begin > originUnread {
 		return false
 	}
 	c.reserved++
 	c.idle.Stop()
 	return true
+}
+
+// narrow makes windows that HTTP2Start gave, and that leave no room for one more, what
+// they are else.
+func (c *HTTP2Conn) narrow() {
+	less := c.begin - originWindow
+	c.begin = originWindow
+	for _, st := range c.streams {
+		st.first = st.allowed
+		st.allowed -= less
+		c.lent -= less
+	}
+	c.out = appendSettings(c.output(), setting{settingInitialWindow, originWindow})
+	c.wake()
 }
 
 // usable tells whether streams may still begin.

@@ -336,11 +336,10 @@ func (c *HTTP2Conn) data(f frameHead) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.credit(f.length)
 	if st == nil || err != nil {
-		c.credit(f.length)
 		return err
 	}
-	c.credit(f.length - length)
 	st.credit(f.length - length)
 	if f.has(flagEndStream) {
 		st.endRemote()
@@ -348,15 +347,10 @@ func (c *HTTP2Conn) data(f frameHead) error {
 	return nil
 }
 
-// credit gives n bytes back to the connection's window, in large pieces unless little
-// is left of it; c.mu is held.
+// credit gives n bytes back to the connection's window; c.mu is held.
 func (c *HTTP2Conn) credit(n int) {
 	c.unacked += n
-	piece := c.whole / 4
-	if c.whole-c.received < piece {
-		piece = ownMaxFrame
-	}
-	if c.unacked < piece || c.err != nil {
+	if c.unacked < c.whole/4 || c.err != nil {
 		return
 	}
 	c.out = appendWindowUpdate(c.output(), 0, c.unacked)

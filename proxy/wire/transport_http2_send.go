@@ -141,6 +141,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 		return nil, ErrNotProcessed
 	}
 	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: c.begin}
+	c.lent += st.allowed
 	st.cond.L = &c.mu
 	c.next += 2
 	c.attend()

@@ -31,6 +31,7 @@ type originStream struct {
 	length     int64 // of the body, as announced; -1 if it was not
 	got        int64 // of the body, so far
 	allowed    int   // the window that we give
+	first      int   // the window that it had before narrow
 	received   int   // bytes of it that came and are not given back
 	unacked    int   // bytes that were read, and are to be given back
 	trailer    http.Header
@@ -210,7 +211,7 @@ func (c *HTTP2Conn) forget(st *originStream) {
 		return
 	}
 	delete(c.streams, st.id)
-	c.grown -= st.allowed - c.begin
+	c.lent -= st.allowed - st.in.left()
 	st.reading.lift()
 	st.writing.lift()
 	if st.unwatch != nil {
@@ -355,7 +356,7 @@ func (st *originStream) takes(f frameHead, length int) error {
 		return streamFault(st.id, codeProtocol, "data before a head")
 	case st.remoteDone:
 		return streamFault(st.id, codeStreamClosed, "data after the end")
-	case st.received > st.allowed:
+	case st.received > max(st.allowed, st.first):
 		return streamFault(st.id, codeFlowControl, "more data than the window")
 	}
 	st.got += int64(length)
@@ -367,18 +368,11 @@ func (st *originStream) takes(f frameHead, length int) error {
 
 // accept takes bytes of the body.
 func (st *originStream) accept(b []byte) {
-	c := st.c
 	if st.closed || st.err != nil {
-		c.credit(len(b))
 		return
 	}
 	st.in.add(b)
 	st.cond.Broadcast()
-	if c.held += len(b); c.held > originUnread {
-		c.withheld += len(b)
-	} else {
-		c.credit(len(b))
-	}
 }
 
 // credit gives n bytes back to the stream's window, which grows where it is
@@ -388,28 +382,20 @@ func (st *originStream) credit(n int) {
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || c.err != nil {
 		return
 	}
-	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.grown))
+	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
 	st.allowed += grown
-	c.grown += grown
+	c.lent += grown
 	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)
 	st.received -= st.unacked
 	st.unacked = 0
 	c.wake()
 }
 
-// taken notes that n bytes are read, or given up.
+// taken notes that n bytes are read, or given up. What a stream may send counts
+// until it is over, then what is left of it.
 func (st *originStream) taken(n int) {
-	c := st.c
-	c.held -= n
-	switch {
-	case c.withheld == 0:
-	case c.held > originUnread:
-		n = min(n, c.withheld)
-		c.withheld -= n
-		c.credit(n)
-	default:
-		c.credit(c.withheld)
-		c.withheld = 0
+	if c := st.c; c.streams[st.id] != st {
+		c.lent -= n
 		c.changed.Broadcast()
 	}
 }
