@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -22,8 +23,14 @@ type framedOrigin struct {
 	heads    []string // of the requests, a field a line in the order they came
 	settings []http2.Setting
 	widened  uint32 // the connection's window, before the first request
-	priority http2.PriorityParam
+
+	unwidened atomic.Bool // of uploads, no more comes than the first window lets
+	priority  http2.PriorityParam
 }
+
+// firstWindow is what comes of a request's body before a framedOrigin wants more, as
+// much as with nginx.
+const firstWindow = 1 << 16
 
 // A framedStream is one request to a framedOrigin.
 type framedStream struct {
@@ -35,6 +42,7 @@ type framedStream struct {
 	encoder *hpack.Encoder
 	body    chan string // of the request, a frame each; closed at its end, or the connection's
 	trailer chan string // of the request, a field a line
+	origin  *framedOrigin
 }
 
 // head sends a head of "name: value" lines.
@@ -146,7 +154,8 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 	framer := http2.NewFramer(conn, conn)
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	encoder := hpack.NewEncoder(&block)
-	framer.WriteSettings()
+	framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: firstWindow})
+	framer.WriteWindowUpdate(0, 1<<20)
 	var answers sync.WaitGroup
 	defer answers.Wait()
 	coming := make(map[uint32]*framedStream) // whose body has not ended
@@ -184,7 +193,7 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 				framer.WritePing(true, f.Data)
 			}
 		case *http2.DataFrame:
-			if n := uint32(len(f.Data())); n > 0 {
+			if n := uint32(len(f.Data())); n > 0 && !o.unwidened.Load() {
 				framer.WriteWindowUpdate(0, n)
 				framer.WriteWindowUpdate(f.StreamID, n)
 			}
@@ -208,7 +217,7 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 			o.heads = append(o.heads, head.String())
 			o.priority = f.Priority
 			o.mu.Unlock()
-			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder, make(chan string, 1<<10), make(chan string, 1)}
+			s := &framedStream{framer, conn, f.StreamID, &mu, &block, encoder, make(chan string, 1<<10), make(chan string, 1), o}
 			coming[s.id] = s
 			if f.StreamEnded() {
 				ended(s)

@@ -339,6 +339,32 @@ func TestUploadsAreSentAgain(t *testing.T) {
 	}
 }
 
+// TestUploadsThatCrossGoAwayAreSentAgain: all of an upload that an origin lets come
+// before it looks at it is held, however long the rest is.
+func TestUploadsThatCrossGoAwayAreSentAgain(t *testing.T) {
+	const size = 200_000
+	o, client := insideFramed(t, func(s *framedStream) {
+		if s.origin.unwidened.Load() {
+			s.upload(firstWindow)
+			s.origin.unwidened.Store(false)
+			s.goAway(0, http2.ErrCodeNo)
+			return
+		}
+		got := s.upload(size)
+		s.head(false, ":status: 200")
+		s.data(true, fmt.Sprint(len(got)))
+	})
+	o.unwidened.Store(true)
+	resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader(strings.Repeat("a", size)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != fmt.Sprint(size) || len(o.saw()) != 2 {
+		t.Errorf("%d %q %v after %d requests", resp.StatusCode, got, err, len(o.saw()))
+	}
+}
+
 // TestUploadsThatAreGoneAreSentOnce: a part never goes out for the whole, and
 // what no origin refused goes out once.
 func TestUploadsThatAreGoneAreSentOnce(t *testing.T) {

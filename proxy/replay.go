@@ -28,8 +28,9 @@ type replay struct {
 }
 
 // replaySize holds what forms and scripts send, and all that HTTP/2 lets a
-// client send before it has heard of the origin (RFC 9113 §6.9.2).
-const replaySize = 64 << 10
+// client send before it has heard of the origin (RFC 9113 §6.9.2), with the piece
+// behind it, which was read and waits.
+const replaySize = 64<<10 + 16<<10
 
 var replays = sync.Pool{New: func() any { b := make([]byte, 0, replaySize); return &b }}
 
