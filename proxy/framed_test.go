@@ -365,6 +365,29 @@ func TestUploadsThatCrossGoAwayAreSentAgain(t *testing.T) {
 	}
 }
 
+// TestUploadsGoOnBehindAnEarlyHead: an origin that answers as it reads may not wait to
+// be asked for the content.
+func TestUploadsGoOnBehindAnEarlyHead(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) {
+		s.head(false, ":status: 200")
+		s.data(true, s.upload(5))
+	})
+	r, err := http.NewRequest("PUT", "https://"+o.address+"/", strings.NewReader("whole"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Expect", "100-continue")
+	client.Transport.(*http.Transport).ExpectContinueTimeout = time.Millisecond
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); string(got) != "whole" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
 // TestUploadsThatAreGoneAreSentOnce: a part never goes out for the whole, and
 // what no origin refused goes out once.
 func TestUploadsThatAreGoneAreSentOnce(t *testing.T) {

@@ -311,7 +311,7 @@ func (st *originStream) final(code int, b *responseBlock) error {
 		resp.ContentLength, resp.Trailer, resp.Body = length, trailer, originBody{st}
 		st.length = length
 	}
-	if st.proceed == awaited {
+	if st.proceed == awaited && (code >= 300 || b.end) { // else it may want what it did not wait to be asked for
 		st.proceed = unwanted
 	}
 	st.resp = resp
@@ -408,7 +408,7 @@ func (st *originStream) endRemote() {
 	switch {
 	case st.localDone:
 		st.c.forget(st)
-	case st.proceed == unwanted:
+	case st.proceed == unwanted, st.proceed == awaited:
 		st.abort(codeCancel, errNotSent)
 	}
 }
