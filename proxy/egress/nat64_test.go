@@ -128,6 +128,25 @@ func TestPrefixInAnAllowedNetwork(t *testing.T) {
 	}
 }
 
+// TestPrefixDoesNotLeadBackHere: nothing that is let through opens this process's own
+// listeners, by way of the network's translator either.
+func TestPrefixDoesNotLeadBackHere(t *testing.T) {
+	dns := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		return []netip.Addr{netip.MustParseAddr("fd00:64::192.0.0.170")}, dnsmessage.RCodeSuccess
+	})
+	own := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:8118")}
+	e := newTestEgress(t, Options{Resolver: dns.resolver(), Allow: []string{"name.example", "fd00::/8", "10.0.0.1"}, Own: func() []netip.AddrPort { return own }})
+	e.guard.translators.learn(t.Context())
+	for _, host := range []string{"name.example", "[fd00:64::10.0.0.1]"} {
+		for port, closed := range map[uint16]bool{8118: true, 8119: false} {
+			err := e.guard.check(mustCanonical(t, host+":80"))(netip.AddrPortFrom(netip.MustParseAddr("fd00:64::10.0.0.1"), port))
+			if refused := errors.As(err, new(*Refused)); refused != closed {
+				t.Errorf("%s, port %d: %v", host, port, err)
+			}
+		}
+	}
+}
+
 // TestNoPrefixIsNoTranslation: neither names that are not there nor name
 // servers that fail close anything, and what was known before a failure stays.
 func TestNoPrefixIsNoTranslation(t *testing.T) {
