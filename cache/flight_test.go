@@ -305,6 +305,22 @@ func TestInvalidationReachesFlights(t *testing.T) {
 	})
 }
 
+// TestForgettingReachesFlights: what a client fetched before it began anew is nothing
+// that its next visit finds.
+func TestForgettingReachesFlights(t *testing.T) {
+	stage(t, Options{Sharing: PerClient}, func(th *theatre) {
+		before := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, -1)
+		<-before.done
+		th.c.Forget("a")
+		cl.body.Close()
+		th.end(before)
+		th.visit("a", "")
+		th.call().head <- nil
+	})
+}
+
 func TestInterimResponsesReachTheLeaderWhileItWaits(t *testing.T) {
 	stage(t, shared, func(th *theatre) {
 		got := 0
