@@ -84,3 +84,27 @@ func TestListsOfNoUse(t *testing.T) {
 		}
 	}
 }
+
+// FuzzList: whatever a list holds, what it closes are names in canonical form, which
+// are closed unless it says otherwise.
+func FuzzList(f *testing.F) {
+	f.Add("0.0.0.0 ads.example\n||a.example^\n@@||b.a.example^\n*.c.example # x\n! y\n[z]\n.d.example\n")
+	f.Add("||^\n@@||\n*.\n.\n0.0.0.0\n:: \n\ufeffa\x00b\n||a..b^")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := parseList(text)
+		var b blocklist
+		b.take(l)
+		for _, e := range l.entries {
+			target, err := Canonical(e.name, 80)
+			if err != nil || target.Host != e.name || target.Addr.IsValid() {
+				t.Errorf("%q stands for %q: %v", text, e.name, err)
+			}
+			if !e.open && !b.has(e.name) && !b.open.has(e.name) {
+				t.Errorf("%q leaves %q open", text, e.name)
+			}
+		}
+		if l.Hosts > len(l.entries) || (l.Left == 0) != (l.LeftAt == 0) {
+			t.Errorf("%q: %+v", text, l)
+		}
+	})
+}
