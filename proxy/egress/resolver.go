@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,10 +82,11 @@ func (c *questionConn) ask(server *url.URL, question []byte) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
 	case err != nil:
 		return nil, err
-	case resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != dnsMessage:
+	case resp.StatusCode != http.StatusOK || !strings.EqualFold(strings.TrimSpace(kind), dnsMessage):
 		return nil, fmt.Errorf("the name server answers with status %d", resp.StatusCode)
 	case len(answer) > maxAnswer:
 		return nil, errors.New("the name server's answer is too long")
