@@ -45,6 +45,10 @@ type questionConn struct {
 	answer    bytes.Reader
 }
 
+// silentServer is how long a server has where another can be asked: package net gives a
+// question five seconds.
+const silentServer = 2 * time.Second
+
 // maxAnswer is the most that two octets of length can say.
 const maxAnswer = 1<<16 - 1
 
@@ -55,9 +59,15 @@ func (c *questionConn) Write(message []byte) (int, error) {
 	}
 	question := pad(message[2:])
 	var err error
-	for _, server := range c.servers {
+	for i, server := range c.servers {
+		ctx, cancel := c.ctx, context.CancelFunc(func() {})
+		if i+1 < len(c.servers) {
+			ctx, cancel = context.WithTimeout(ctx, silentServer)
+		}
 		var answer []byte
-		if answer, err = c.ask(server, question); err != nil {
+		answer, err = c.ask(ctx, server, question)
+		cancel()
+		if err != nil {
 			continue
 		}
 		c.note.add(answer)
@@ -68,8 +78,8 @@ func (c *questionConn) Write(message []byte) (int, error) {
 }
 
 // ask asks one server.
-func (c *questionConn) ask(server *url.URL, question []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(c.ctx, http.MethodPost, server.String(), bytes.NewReader(question))
+func (c *questionConn) ask(ctx context.Context, server *url.URL, question []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.String(), bytes.NewReader(question))
 	if err != nil {
 		return nil, err
 	}

@@ -140,6 +140,22 @@ func TestNextNameServerIsAsked(t *testing.T) {
 	}
 }
 
+// TestSilentNameServerIsPassedOver, while there is time to ask the next.
+func TestSilentNameServerIsPassedOver(t *testing.T) {
+	o, silent := startOrigin(t, "127.0.0.1:0"), startOrigin(t, "127.0.0.1:0")
+	second := startSecureNameServer(t, always("127.0.0.1"))
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{{Scheme: "http", Host: silent.Addr().String(), Path: "/"}, second.url(t)}})
+	defer e.Close()
+	conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: o.port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if silent.count.Load() == 0 {
+		t.Error("the first was not asked")
+	}
+}
+
 // TestGuardStandsBehindNameServers: what they say is checked as ever.
 func TestGuardStandsBehindNameServers(t *testing.T) {
 	dns := startSecureNameServer(t, always("127.0.0.1", "10.0.0.1"))
