@@ -648,6 +648,12 @@ func TestCertificates(t *testing.T) {
 			t.Errorf("%+v, %v", e, err)
 		}
 	}
+	// Who asks to be kept apart is apart as itself: what others keep is not its.
+	for user, want := range map[string]string{"ann+work": "ann+work", "bob+work": "", "bob": "", "+work": "", "ann": "", "ann+": ""} {
+		if e, err := g.Enter(t.Context(), here, state, basic(user, "x")); err != nil || e.Account != "ann" || e.Isolation != want {
+			t.Errorf("%s: %+v, %v", user, e, err)
+		}
+	}
 	for what, leaf := range map[string]*x509.Certificate{
 		"none": nil, "signed by others": certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf,
 		"of a server": certificate(t, "ann", &ours, x509.ExtKeyUsageServerAuth).Leaf, "its own": certificate(t, "ann", nil, 0).Leaf,
