@@ -171,6 +171,28 @@ func TestSuccessIsRemembered(t *testing.T) {
 	if _, known, _ := u.known(given); known {
 		t.Errorf("after %v it is still remembered", memoryTime)
 	}
+	for what, change := range map[string]func() error{
+		"changed": func() error { return SetUser(path, "ann", "changed") },
+		"removed": func() error { return RemoveUser(path, "ann") },
+	} {
+		if err := SetUser(path, "ann", "right"); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(2 * lookAgain)
+		if _, err := u.account(t.Context(), given); err != nil {
+			t.Fatal(err)
+		}
+		if _, known, _ := u.known(given); !known {
+			t.Errorf("%s: it is not remembered", what)
+		}
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(2 * lookAgain)
+		if _, known, _ := u.known(given); known {
+			t.Errorf("a password that was %s is still remembered", what)
+		}
+	}
 }
 
 // TestUnknownUsersTakeAsLong: a refusal costs the same work whoever it is
