@@ -85,6 +85,10 @@ func TestRequestDirectives(t *testing.T) {
 
 // RFC 9110 §14, RFC 9111 §3.3, §3.4: ranges.
 func TestRanges(t *testing.T) {
+	// A date is strong if it lies a while before Date (RFC 9110 §8.8.2.2).
+	dated := func(modified string) step {
+		return step{give: "200\nCache-Control: max-age=600\nDate: @0s\nLast-Modified: " + modified + "\n\n0123456789"}
+	}
 	const fields = "Cache-Control: max-age=60\nETag: \"1\""
 	whole := step{give: "200\n" + fields + "\n\n0123456789"}
 	get := func(spec string) string { return "GET /\nRange: bytes=" + spec }
@@ -125,16 +129,20 @@ func TestRanges(t *testing.T) {
 		"several of nothing stored go to the origin": {
 			{do: get("0-1,5-6"), give: "206\n" + fields + "\n\nx", sent: "Range: bytes=0-1,5-6", want: "206"},
 			{do: get("0-1,5-6"), give: "206\n" + fields + "\n\ny", want: "206\n\ny"}},
-		"several, of which one is there":  {whole, {do: get("0-1 , ,20-30"), want: "206\nContent-Range: bytes 0-1/10\n\n01"}},
-		"several, of which none is":       {whole, {do: get("10-,20-"), want: "416\nContent-Range: bytes */10\n\n"}},
-		"several that overlap":            {whole, {do: get("0-,0-,0-"), want: "200\n!Content-Range\n\n0123456789"}},
-		"several, of another validator":   {whole, {do: get("0-1,5-6\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
-		"another unit goes to the origin": {whole, {do: "GET /\nRange: lines=1-2", give: "200\n\nx", want: "200\n\nx"}},
-		"HEAD ignores Range":              {whole, {do: "HEAD /\nRange: bytes=0-1", want: "200\nContent-Length: \n\n"}},
-		"If-Range with the tag":           {whole, {do: get("0-1\nIf-Range: \"1\""), want: "206\n\n01"}},
-		"If-Range with another":           {whole, {do: get("0-1\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
-		"If-Range, weakly":                {whole, {do: get("0-1\nIf-Range: W/\"1\""), want: "200\n\n0123456789"}},
-		"If-None-Match comes first":       {whole, {do: get("0-1\nIf-None-Match: \"1\""), want: "304"}},
+		"several, of which one is there":          {whole, {do: get("0-1 , ,20-30"), want: "206\nContent-Range: bytes 0-1/10\n\n01"}},
+		"several, of which none is":               {whole, {do: get("10-,20-"), want: "416\nContent-Range: bytes */10\n\n"}},
+		"several that overlap":                    {whole, {do: get("0-,0-,0-"), want: "200\n!Content-Range\n\n0123456789"}},
+		"several, of another validator":           {whole, {do: get("0-1,5-6\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
+		"another unit goes to the origin":         {whole, {do: "GET /\nRange: lines=1-2", give: "200\n\nx", want: "200\n\nx"}},
+		"HEAD ignores Range":                      {whole, {do: "HEAD /\nRange: bytes=0-1", want: "200\nContent-Length: \n\n"}},
+		"If-Range with the tag":                   {whole, {do: get("0-1\nIf-Range: \"1\""), want: "206\n\n01"}},
+		"If-Range with another":                   {whole, {do: get("0-1\nIf-Range: \"2\""), want: "200\n\n0123456789"}},
+		"If-Range, weakly":                        {whole, {do: get("0-1\nIf-Range: W/\"1\""), want: "200\n\n0123456789"}},
+		"If-Range with the date":                  {dated("@-1h"), {do: get("0-1\nIf-Range: @-1h"), want: "206\n\n01"}},
+		"If-Range with another date":              {dated("@-1h"), {do: get("0-1\nIf-Range: @-30m"), want: "200\n\n0123456789"}},
+		"If-Range with a later one":               {dated("@-1h"), {do: get("0-1\nIf-Range: @0s"), want: "200\n\n0123456789"}},
+		"If-Range with a date that may be of two": {dated("@0s"), {do: get("0-1\nIf-Range: @0s"), want: "200\n\n0123456789"}},
+		"If-None-Match comes first":               {whole, {do: get("0-1\nIf-None-Match: \"1\""), want: "304"}},
 		"a range of coded content is not one of the content": {
 			{do: "GET /\nAccept-Encoding: gzip", give: "200\n" + fields + "\nContent-Encoding: gzip\n\nGZGZGZ", want: "200"},
 			part("2-3", "2-3/10", "23"), from("3-3", "3-3/10", "3"),
