@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"guise/cache"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/socks"
@@ -97,7 +98,7 @@ func TestSuffixKeepsUsesApart(t *testing.T) {
 			o.Egress.SourceAddresses = append(o.Egress.SourceAddresses, netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + i)}))
 		}
 	})
-	ask := func(user, path string) (at netip.AddrPort, asked bool) {
+	askOf := func(proxy, user, path string) (at netip.AddrPort, asked bool) {
 		resp, _ := get(t, proxy, "http://"+o.address+path, authorization(user, "secret"))
 		if resp.StatusCode != 200 {
 			t.Fatalf("%s: %d", user, resp.StatusCode)
@@ -109,6 +110,7 @@ func TestSuffixKeepsUsesApart(t *testing.T) {
 			return at, false
 		}
 	}
+	ask := func(user, path string) (netip.AddrPort, bool) { return askOf(proxy, user, path) }
 	a1, _ := ask("ann+a", "/1")
 	a2, _ := ask("ann+a", "/2")
 	if a1 != a2 {
@@ -120,6 +122,20 @@ func TestSuffixKeepsUsesApart(t *testing.T) {
 	}
 	if _, asked := ask("ann+a", "/1"); asked {
 		t.Error("what the isolation fetched itself is not in its cache")
+	}
+	// What is stored answers at once there: an origin that is asked for the time it takes
+	// proves nothing.
+	shared := serveProxy(t, func(o *Options) {
+		users(o)
+		o.Cache.Sharing = cache.Shared
+	})
+	for _, user := range []string{"ann+a", "ann+b", "ann"} {
+		if _, asked := askOf(shared, user, "/shared"); !asked {
+			t.Errorf("%s was answered by what another fetched", user)
+		}
+		if _, asked := askOf(shared, user, "/shared"); asked {
+			t.Errorf("%s: what it fetched itself is not in its cache", user)
+		}
 	}
 	addresses := map[netip.Addr]bool{}
 	for i := range 30 {
