@@ -35,6 +35,34 @@ func TestOriginSeesNoClient(t *testing.T) {
 	}
 }
 
+// TestTrailersShowNoClient, of requests and responses, announced or not; those that
+// serve the message pass.
+func TestTrailersShowNoClient(t *testing.T) {
+	const (
+		bad  = "X-Forwarded-For: canary\r\nVia: 1.1 canary\r\nX-Device-Id: canary\r\nX-Client-Ip: 127.0.0.1 canary\r\nServer-Timing: canary\r\n"
+		good = "Content-Digest: sha-256=:AA==:\r\n"
+	)
+	announced := "Trailer: Content-Digest, X-Forwarded-For, Via, X-Device-Id, X-Client-Ip, Server-Timing\r\n"
+	for _, announce := range []string{announced, ""} {
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			io.Copy(io.Discard, req.Body)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n"+announce+"\r\n2\r\nok\r\n0\r\n"+bad+good+"\r\n")
+		})
+		got, _ := exchangeRaw(t, serveProxy(t, nil), "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n"+announce+
+			"\r\n2\r\nhi\r\n0\r\n"+bad+good+"\r\n")
+		if saw := o.saw(); strings.Contains(saw, "canary") || strings.Contains(saw, good) != (announce != "") {
+			t.Errorf("announced %t: the origin saw\n%s", announce != "", saw)
+		}
+		if strings.Contains(got, "canary") || !strings.Contains(got, good) {
+			t.Errorf("announced %t: the client got\n%s", announce != "", got)
+		}
+	}
+}
+
 // TestClientsLookAlike sends one request as two clients write it.
 func TestClientsLookAlike(t *testing.T) {
 	proxy := serveProxy(t, nil)
