@@ -73,3 +73,28 @@ func TestForgetEndsWhatIsTheClientsAlone(t *testing.T) {
 		t.Errorf("%d resources left after %q", n, got)
 	}
 }
+
+// TestClosedHostIsNotAnsweredFromTheCache: a reload closes what is stored as well.
+func TestClosedHostIsNotAnsweredFromTheCache(t *testing.T) {
+	o := serveOrigin(t, answer(stored))
+	var options Options
+	p, address := newProxy(t, func(p *Options) {
+		p.Cache.Sharing = cache.Shared
+		options = *p
+	})
+	for range 2 {
+		if resp, _ := get(t, address, "http://"+o.address+"/"); resp.StatusCode != 200 {
+			t.Fatalf("before: %d", resp.StatusCode)
+		}
+	}
+	if n := strings.Count(o.saw(), "GET / "); n != 1 {
+		t.Fatalf("it was asked %d times, so nothing is stored", n)
+	}
+	options.Egress.Deny = []string{"127.0.0.1"}
+	if err := p.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := get(t, address, "http://"+o.address+"/"); resp.StatusCode != 403 {
+		t.Errorf("after: %d %q", resp.StatusCode, body)
+	}
+}
