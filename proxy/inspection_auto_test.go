@@ -294,3 +294,23 @@ type readFrom struct {
 }
 
 func (r readFrom) Read(p []byte) (int, error) { return r.Reader.Read(p) }
+
+// TestAutoKeepsToTLS: where tunnels carry TLS for their host alone, what cannot be
+// inspected is no way around that.
+func TestAutoKeepsToTLS(t *testing.T) {
+	for what, first := range map[string]string{"another protocol": "SSH-2.0\n", "another host": clientHello(t, "other.example")} {
+		o := serveOrigin(t, echoLine)
+		_, proxy := newProxy(t, func(o *Options) {
+			inspecting(inspect.Auto)(o)
+			o.TunnelTLS = true
+		})
+		conn, r := openTunnel(t, proxy, o.address, "")
+		io.WriteString(conn, first)
+		if got, _ := io.ReadAll(r); len(got) > 0 {
+			t.Errorf("%s: got %q", what, got)
+		}
+		if saw := o.saw(); strings.Contains(saw, first) {
+			t.Errorf("%s: the origin saw it", what)
+		}
+	}
+}
