@@ -383,6 +383,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"incrementalspec":  versionNumber,
 	"subscriptionspec": versionNumber,
 	"boundary":         oneOf("graphql", "-"),
+	"nulls":            oneOf("stripped"),                                                                                                                                          // PostgREST
 	"kind":             oneOf("navigation", "acquisition"),                                                                                                                         // OPDS 1.2 §3.1
 	"type":             oneOf("feed", "entry", "mapbox-vector", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
 	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),

@@ -33,6 +33,8 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json;odata.metadata=Minimal;IEEE754Compatible=true", "application/json;odata.metadata=minimal;ieee754compatible=true"},
 		{"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json;as=Table;v=v1;g=meta.k8s.io, application/json"},
 		{"application/openmetrics-text;version=1.0.0;charset=UTF-8;q=0.5", "application/openmetrics-text;version=1.0.0;charset=utf-8;q=0.5"},
+		{"application/mercurial-0.1", "application/mercurial-0.1"}, // by which hosts know a client of Mercurial
+		{"application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.object+json;nulls=stripped"},
 		{"application/x-git-upload-pack-result", "application/x-git-upload-pack-result"},
 		{"application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}, // kubectl
 		{"application/*+json;version=37.0", "application/*+json;version=37.0"},                                                       // vCloud Director
