@@ -8,14 +8,13 @@ import (
 // referer is reduced to its origin within a site and removed across sites and
 // on the way from https to http (RFC 9110 §10.1.3). What Origin says of the page
 // Referer says as well: some browsers leave it out of preflights, and some
-// people out of everything. With subtitles and service workers Firefox sends none;
-// on plain http subtitles look like what scripts ask for.
+// people out of everything. With subtitles and service workers Firefox sends none.
 type referer struct{ *persona }
 
 // Apply implements [Filter].
 func (f referer) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
-	if f.identity && (m.Visit.Kind.on(m.Request.URL.Scheme) == Track || m.Visit.Kind == Worker && h["Service-Worker"] != nil) {
+	if f.identity && (isSubtitles(m) || m.Visit.Kind == Worker && h["Service-Worker"] != nil) {
 		return put(h, "Referer", "", "not sent by all browsers with what is of the page's own origin", log)
 	}
 	keep := refererWithinSite(m.Request, single(h["Referer"]))
@@ -28,6 +27,13 @@ func (f referer) Apply(m *Message, log []Change) []Change {
 		log[n].Did = Reduced
 	}
 	return log
+}
+
+// isSubtitles reports whether m asks for subtitles, on plain http by their name alone:
+// there it looks like what a script asks for.
+func isSubtitles(m *Message) bool {
+	u := m.Request.URL
+	return m.Visit.Kind == Track && (u.Scheme == "https" || pathKind(u.Path) == Track)
 }
 
 // refererWithinSite returns the origin of referer as a URL if it is of r's

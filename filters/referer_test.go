@@ -114,9 +114,6 @@ func TestRefererOfSubtitlesAndServiceWorkersGoes(t *testing.T) {
 		s := newSet(t, Options{Persona: persona})
 		for _, scheme := range []string{"http", "https"} {
 			for path, field := range map[string]string{"/a.vtt": "", "/sw.js": "Service-Worker: script"} {
-				if scheme == "http" && field == "" {
-					continue
-				}
 				var got []string
 				for _, referer := range []string{scheme + "://site.example/page", ""} {
 					h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Cookie": {"a=b"}}
