@@ -57,13 +57,18 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 // stays, which may be what an API wants.
 func (c cookies) dropPassword(m *Message, log []Change) []Change {
 	h := m.Request.Header
-	unasked := m.Visit.alone || single(h["Sec-Fetch-Mode"]) == "no-cors" // scripts write none there
-	third := m.Visit.ThirdParty && fetchSite(h) == "cross-site"
+	unasked := m.Visit.alone || single(h["Sec-Fetch-Mode"]) == "no-cors" || // scripts write none there
+		m.Visit.browser && partByAccept(m.Visit.Kind) && h["Origin"] == nil // nor to other sites without being named
+	third := m.Visit.ThirdParty && (fetchSite(h) == "cross-site" || m.Visit.Site != "")
 	if !unasked || !third && !m.Visit.framed {
 		return log
 	}
 	return put(h, "Authorization", "", "Fetch standard, HTTP-network-or-cache fetch: sent where cookies are; cookie policy", log)
 }
+
+// partByAccept reports whether a request of kind k is for a part of a page, and shows
+// it without Sec-Fetch-Dest.
+func partByAccept(k Kind) bool { return k == Image || k == Style || k == Font || k == Script }
 
 // dropBound removes the fields by which a site binds cookies to a key of the
 // device and has it sign for them (Device Bound Session Credentials, under its

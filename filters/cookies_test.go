@@ -97,6 +97,13 @@ func TestKeptPasswordsGoToNoThirdParty(t *testing.T) {
 		{CookiesPass, third("image", "no-cors"), true},
 		{CookiesBlock, http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}}, true},
 		{CookiesFirstParty, http.Header{"Accept": {"image/webp,*/*"}}, true},
+		// As on plain http.
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"image/webp,*/*"}, "Referer": {"https://shop.example/"}}, false},
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/css,*/*;q=0.1"}, "Referer": {"https://shop.example/"}}, false},
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"image/webp,*/*"}, "Referer": {"https://www.track.example/"}}, true},
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"image/webp,*/*"}, "Referer": {"https://shop.example/"}, "Origin": {"https://shop.example"}}, true},
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Referer": {"https://shop.example/"}}, true},
+		{CookiesFirstParty, http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Referer": {"https://shop.example/"}}, true},
 	} {
 		h := test.h.Clone()
 		h["Authorization"] = []string{"Basic dXNlcjppZDc="}
