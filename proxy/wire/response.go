@@ -58,16 +58,20 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 
 var chunkedCoding = []string{"chunked"}
 
-const versions = "HTTP/1."
+const (
+	versions  = "HTTP/1."
+	shoutcast = "ICY " // in place of a version; else it is HTTP/1.0, as browsers and players take it
+)
 
 // refuseEarly ends the reading of what is no HTTP response, without waiting
 // for the end of its head.
 func refuseEarly(head []byte) error {
-	n := min(len(head), len(versions))
-	if string(head[:n]) != versions[:n] {
-		return malformed("no HTTP/1 response")
+	for _, begin := range [...]string{versions, shoutcast} {
+		if n := min(len(head), len(begin)); string(head[:n]) == begin[:n] {
+			return nil
+		}
 	}
-	return nil
+	return malformed("no HTTP/1 response")
 }
 
 // statusLine reads a status line (RFC 9112 §4). The space before an empty
@@ -75,6 +79,9 @@ func refuseEarly(head []byte) error {
 // way only.
 func statusLine(resp *http.Response, line string) error {
 	const at = len("HTTP/1.1")
+	if rest, ok := strings.CutPrefix(line, shoutcast); ok {
+		line = "HTTP/1.0 " + rest
+	}
 	switch {
 	case !strings.HasPrefix(line, versions):
 		return malformed("no HTTP/1 response")

@@ -63,6 +63,19 @@ func TestReadResponse(t *testing.T) {
 	}
 }
 
+// Radio stations have a name of their own for HTTP/1.0.
+func TestReadResponseOfARadioStation(t *testing.T) {
+	resp, body, rest, err := readWhole([]byte("ICY 200 OK\r\nicy-name: A\r\ncontent-type: audio/mpeg\r\n\r\nsound"), "GET")
+	if err != nil || body != "sound" || rest != "" || resp.StatusCode != 200 || resp.Proto != "HTTP/1.0" || !resp.Close || resp.Header.Get("Icy-Name") != "A" {
+		t.Errorf("%+v, %q, %v", resp, body, err)
+	}
+	for _, wire := range []string{"ICY\r\n\r\n", "ICY  200 OK\r\n\r\n", "icy 200 OK\r\n\r\n", "ICY/1.0 200 OK\r\n\r\n", "ICY 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"} {
+		if _, _, _, err := readWhole([]byte(wire), "GET"); err == nil {
+			t.Errorf("%q is taken", wire)
+		}
+	}
+}
+
 // A head of any size up to the limit is read, wherever a read ends.
 func TestReadResponseLargeHead(t *testing.T) {
 	for _, size := range []int{100, readBuffer - 10, readBuffer, readBuffer + 1, 3 * readBuffer, 60 << 10} {
@@ -101,7 +114,7 @@ func FuzzReadResponse(f *testing.F) {
 			method = "HEAD"
 		}
 		resp, body, rest, err := readWhole(wire, method)
-		if err != nil || resp.StatusCode < 200 || tabBeforeColon.Match(wire) {
+		if err != nil || resp.StatusCode < 200 || tabBeforeColon.Match(wire) || bytes.HasPrefix(wire, []byte(shoutcast)) {
 			return
 		}
 		br := bufio.NewReaderSize(bytes.NewReader(wire), len(wire)+16)
