@@ -295,6 +295,13 @@ func TestManyNetworksOfOneGuesserAreSlowedDown(t *testing.T) {
 	if err := enter("2001:db8:1:1235::1", "guess"); over(t, err) != "attempts" {
 		t.Errorf("a guesser after that: %v", err)
 	}
+	for range 300 { // a telephone with an old password, for a day
+		enter("2001:db8:3:1::1", "old")
+		c.advance(longestWait)
+	}
+	if err := enter("2001:db8:3:2::1", "right"); err != nil {
+		t.Errorf("another customer of its network: %v", err)
+	}
 }
 
 // TestKnownClientEntersWhileOthersGuess behind its address.

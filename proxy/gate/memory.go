@@ -219,10 +219,11 @@ func (m *memory) estrange(c credentials) {
 // Guessing: a source has so many attempts, and then waits for a second, two,
 // four and so on before each further one. So does a /48 of IPv6, of which many a
 // customer has the whole (RFC 6177 §2), and with it as many sources as a guesser
-// could want.
+// could want; in others are many customers, some of whom always have an old password.
 const (
 	freeFailures = 5
 	freeIn48     = 100
+	fadesIn48    = time.Minute // one failure is forgotten
 	longestWait  = 5 * time.Minute
 	failuresTime = 15 * time.Minute // a source that has been quiet for so long starts afresh
 	failuresSize = 16384
@@ -249,15 +250,24 @@ func newFailures() *failures {
 // A guesser is who failures are counted for.
 type guesser struct {
 	netip.Prefix
-	free int // attempts
+	free  int           // attempts
+	fades time.Duration // until one failure is forgotten; 0 for never
 }
 
 // guessersAt returns source, which is what NetworkOf returns, and what it is in.
 func guessersAt(source netip.Addr) []guesser {
 	if source.Is4() {
-		return []guesser{{netip.PrefixFrom(source, 32), freeFailures}}
+		return []guesser{{netip.PrefixFrom(source, 32), freeFailures, 0}}
 	}
-	return []guesser{{netip.PrefixFrom(source, 64), freeFailures}, {netip.PrefixFrom(source, 48).Masked(), freeIn48}}
+	return []guesser{{netip.PrefixFrom(source, 64), freeFailures, 0}, {netip.PrefixFrom(source, 48).Masked(), freeIn48, fadesIn48}}
+}
+
+// count returns how many failures count now.
+func (g guesser) count(s failed, now time.Time) int {
+	if g.fades == 0 {
+		return s.count
+	}
+	return max(0, s.count-int(now.Sub(s.last)/g.fades))
 }
 
 // wait returns how long source has to wait before its next attempt. With 0 the
@@ -265,25 +275,25 @@ func guessersAt(source netip.Addr) []guesser {
 func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var slowed []netip.Prefix
+	slowed := make(map[netip.Prefix]failed)
 	for _, g := range guessersAt(source) {
-		s, ok := f.sources.Peek(g.Prefix)
-		if !ok || s.count < g.free {
+		s, _ := f.sources.Peek(g.Prefix)
+		count := g.count(s, now)
+		if count < g.free {
 			continue
 		}
 		pause := longestWait
-		if doublings := s.count - g.free; doublings < 9 {
+		if doublings := count - g.free; doublings < 9 {
 			pause = min(time.Second<<doublings, longestWait)
 		}
 		left = max(left, s.last.Add(pause).Sub(now))
-		slowed = append(slowed, g.Prefix)
+		slowed[g.Prefix] = failed{count, now}
 	}
 	if left > 0 {
 		return left
 	}
-	for _, prefix := range slowed {
-		s, _ := f.sources.Peek(prefix)
-		f.sources.Add(prefix, failed{s.count, now})
+	for prefix, s := range slowed {
+		f.sources.Add(prefix, s)
 	}
 	return 0
 }
@@ -293,10 +303,11 @@ func (f *failures) add(source netip.Addr, now time.Time) {
 	defer f.mu.Unlock()
 	for _, g := range guessersAt(source) {
 		s, _ := f.sources.Get(g.Prefix)
+		count := g.count(s, now)
 		if now.Sub(s.last) > failuresTime {
-			s.count = 0
+			count = 0
 		}
-		f.sources.Add(g.Prefix, failed{s.count + 1, now})
+		f.sources.Add(g.Prefix, failed{count + 1, now})
 	}
 }
 
