@@ -37,8 +37,7 @@ const (
 // cost every request. It holds no secret: only what a key of this process
 // makes of one. It is safe for concurrent use.
 type memory struct {
-	key [32]byte
-
+	key   [32]byte
 	begun time.Time // what durations count from, before anything happened
 
 	mu      sync.Mutex
@@ -149,7 +148,6 @@ func (m *memory) add(digest [32]byte, now, most time.Time) {
 // whether the password of c was right today. Of a source that had too much looked
 // up in vain, neither is.
 func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, familiar bool) {
-	f, mark := m.friend(c), markOf(digest)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	since := now.Sub(m.begun)
@@ -164,12 +162,12 @@ func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, f
 		l = &looks{}
 		m.looks.Add(c.source, l)
 	}
-	if !slices.Contains(l.last[:], mark) {
+	if mark := markOf(digest); !slices.Contains(l.last[:], mark) {
 		l.last[l.next] = mark
 		l.next = (l.next + 1) % len(l.last)
 		l.spent.take(since, lookRate, freeLooks)
 	}
-	met, ok := m.friends.Peek(f)
+	met, ok := m.friends.Peek(m.friend(c))
 	return false, ok && now.Sub(met) < friendTime
 }
 
