@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -25,11 +26,14 @@ type certificates struct {
 
 // longestChain is of the client's certificate and those between it and its
 // authority, of which there mostly are none to three.
-const longestChain = 8
+const (
+	longestChain = 8
+	largestChain = 64 << 10 // octets: each request has them hashed
+)
 
 type authorities struct {
 	pool *x509.CertPool
-	data []byte
+	sum  [sha256.Size]byte // of their file
 }
 
 func newCertificates(path string, m *memory, now func() time.Time) (*certificates, error) {
@@ -37,7 +41,7 @@ func newCertificates(path string, m *memory, now func() time.Time) (*certificate
 		return nil, errors.New("certificate authentication needs a file of authorities")
 	}
 	file, err := newWatchedFile(path, now, func(data []byte) (*authorities, error) {
-		a := &authorities{x509.NewCertPool(), data}
+		a := &authorities{x509.NewCertPool(), sha256.Sum256(data)}
 		if !a.pool.AppendCertsFromPEM(data) {
 			return nil, errors.New("holds no certificate in PEM form")
 		}
@@ -50,7 +54,7 @@ func newCertificates(path string, m *memory, now func() time.Time) (*certificate
 }
 
 func (p *certificates) digest(c credentials) [32]byte {
-	parts := [][]byte{p.authorities.get().data}
+	parts := [][]byte{p.authorities.get().sum[:]}
 	for _, certificate := range c.chain {
 		parts = append(parts, certificate.Raw)
 	}
@@ -64,7 +68,11 @@ func (p *certificates) known(c credentials) (account string, ok, familiar bool) 
 }
 
 func (p *certificates) account(_ context.Context, c credentials) (string, error) {
-	if len(c.chain) == 0 || len(c.chain) > longestChain {
+	size := 0
+	for _, certificate := range c.chain {
+		size += len(certificate.Raw)
+	}
+	if size == 0 || size > largestChain || len(c.chain) > longestChain {
 		return "", ErrCredentials
 	}
 	digest := p.digest(c)

@@ -713,6 +713,7 @@ func TestChainsAreCheckedOnce(t *testing.T) {
 	right := []*x509.Certificate{certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth).Leaf}
 	wrong := []*x509.Certificate{certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf}
 	long := slices.Concat(right, slices.Repeat(wrong, longestChain))
+	large := []*x509.Certificate{right[0], {Raw: make([]byte, largestChain)}}
 	enter := func(chain []*x509.Certificate) error {
 		g.state.failures = newFailures()
 		_, err := g.Enter(t.Context(), here, &tls.ConnectionState{PeerCertificates: chain}, nil)
@@ -727,6 +728,9 @@ func TestChainsAreCheckedOnce(t *testing.T) {
 		}
 		if err := enter(long); !errors.Is(err, ErrCredentials) {
 			t.Errorf("%d certificates: %v", len(long), err)
+		}
+		if err := enter(large); !errors.Is(err, ErrCredentials) {
+			t.Errorf("a large certificate: %v", err)
 		}
 		// The second time, whoever wanted to check anything would wait for ever.
 		checking := g.prove.(*certificates).checking
