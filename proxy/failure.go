@@ -67,6 +67,9 @@ func failureOf(err error) failure {
 	if f, ok := requestFault(err); ok {
 		return f
 	}
+	if f, ok := ownFault(err); ok {
+		return f
+	}
 	f, ok := nameFault(err)
 	if !ok {
 		f, ok = tlsFault(err)
@@ -105,6 +108,19 @@ func requestFault(err error) (failure, bool) {
 			return failure{status: 408, kind: "http_request_error", title: "Request timed out", detail: "The request's body did not arrive in time."}, true
 		}
 		return badRequest, true
+	}
+	return failure{}, false
+}
+
+// ownFault recognises what this machine has too little of. Neither the origin nor
+// an upstream proxy is at fault then.
+func ownFault(err error) (failure, bool) {
+	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, short) {
+			f := overLimit(errShort)
+			f.kind = "proxy_internal_error"
+			return f, true
+		}
 	}
 	return failure{}, false
 }

@@ -6,11 +6,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"guise/proxy/egress"
 	"guise/proxy/telemetry"
+	"guise/proxy/wire"
 	"guise/proxy/wire/http2test"
 )
 
@@ -74,6 +78,18 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 				t.Errorf("the page's policy is %q", policy)
 			}
 		})
+	}
+}
+
+// TestShortageIsNobodyElsesFault: where there is no descriptor for a connection, the
+// client may come again, and neither the origin nor an upstream proxy is blamed.
+func TestShortageIsNobodyElsesFault(t *testing.T) {
+	var err error = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	for _, err := range []error{&wire.DialError{Err: err}, &egress.HopError{Err: err}} {
+		f := failureOf(err)
+		if f.status != 503 || f.kind != "proxy_internal_error" || f.header.Get("Retry-After") == "" || strings.Contains(f.detail, "upstream") {
+			t.Errorf("%T: %+v", err, f)
+		}
 	}
 }
 
