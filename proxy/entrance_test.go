@@ -147,6 +147,42 @@ func TestSuffixKeepsUsesApart(t *testing.T) {
 	}
 }
 
+// TestTunnelsOfASuffixLeaveFromOneAddress, as its requests do.
+func TestTunnelsOfASuffixLeaveFromOneAddress(t *testing.T) {
+	from := make(chan netip.Addr, 100)
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		from <- conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+		io.Copy(io.Discard, r)
+	})
+	users := withUsers(t)
+	proxy := serveProxy(t, func(o *Options) {
+		users(o)
+		for i := range 8 {
+			o.Egress.SourceAddresses = append(o.Egress.SourceAddresses, netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + i)}))
+		}
+	})
+	all := map[netip.Addr]bool{}
+	for _, user := range []string{"ann+a", "ann+b", "ann+c", "ann+d", "ann+e", "ann+f"} {
+		var first netip.Addr
+		for i := range 4 {
+			conn := dial(t, proxy)
+			io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n"+authorization(user, "secret")+"\r\n\r\n")
+			at := <-from
+			conn.Close()
+			if i == 0 {
+				first = at
+			}
+			if at != first {
+				t.Errorf("%s: tunnels leave from %s and %s", user, first, at)
+			}
+			all[at] = true
+		}
+	}
+	if len(all) < 2 {
+		t.Error("all leave from one address, so nothing is shown")
+	}
+}
+
 // TestLimitsAnswerWithFields: 429 and the fields that say when to come back,
 // for plain requests, tunnels and connections.
 func TestLimitsAnswerWithFields(t *testing.T) {

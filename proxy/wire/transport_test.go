@@ -412,6 +412,27 @@ func TestTransportTLSLate(t *testing.T) {
 	}
 }
 
+// TestTransportResumesNoSessionOfAnother: an origin would know by it that two
+// connections, kept apart, are of one client.
+func TestTransportResumesNoSessionOfAnother(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		fmt.Fprint(w, r.TLS.DidResume)
+	}))
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	tr.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+	fetch := func(isolation string) string {
+		return mustFetch(t, tr, request(t, "GET", "https://example.com/", nil).WithContext(WithIsolation(t.Context(), isolation)))
+	}
+	for i, c := range []struct{ isolation, resumed string }{{"", "false"}, {"", "true"}, {"a", "false"}, {"a", "false"}, {"b", "false"}, {"", "true"}} {
+		if got := fetch(c.isolation); got != c.resumed {
+			t.Errorf("connection %d, of %q, was resumed: %s", i+1, c.isolation, got)
+		}
+	}
+}
+
 // Two hundred exchanges with net/http, of all shapes, arrive unchanged both
 // ways.
 func TestTransportAgainstNetHTTP(t *testing.T) {
