@@ -295,6 +295,9 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+	if wantsPort(err, to.Addr()) {
+		return nil, syscall.ENOBUFS // which nobody takes for a fault of the origin's
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -302,6 +305,14 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 		e.open.add(conn.(*net.TCPConn))
 	}
 	return conn, nil
+}
+
+// wantsPort reports whether err says that no local port is left for a connection to an
+// address (connect(2)). To one of IPv6, the same says that there is no address to come
+// from; and so it does of a source address that the machine has lost, before it connects.
+func wantsPort(err error, to netip.Addr) bool {
+	call, ok := errors.AsType[*os.SyscallError](err)
+	return ok && call.Syscall == "connect" && call.Err == syscall.EADDRNOTAVAIL && to.Is4()
 }
 
 type isolationKey struct{}

@@ -549,3 +549,26 @@ func TestOwnConnectionsAreRecognised(t *testing.T) {
 		}
 	}
 }
+
+// TestWantOfPortsIsNoFaultOfTheOrigin: there is a route to it.
+func TestWantOfPortsIsNoFaultOfTheOrigin(t *testing.T) {
+	said := func(call string, number syscall.Errno) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError(call, number)}
+	}
+	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for _, c := range []struct {
+		err  error
+		to   netip.Addr
+		want bool
+	}{
+		{said("connect", syscall.EADDRNOTAVAIL), four, true},
+		{said("connect", syscall.EADDRNOTAVAIL), six, false},
+		{said("bind", syscall.EADDRNOTAVAIL), four, false},
+		{said("connect", syscall.ENETUNREACH), four, false},
+		{nil, four, false},
+	} {
+		if got := wantsPort(c.err, c.to); got != c.want {
+			t.Errorf("%v, to %s: %v", c.err, c.to, got)
+		}
+	}
+}
