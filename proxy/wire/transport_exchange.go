@@ -125,9 +125,11 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 		x.keep = false // an origin that does not read it takes it for the next request (RFC 9110 §9.3.1)
 	}
 	if s := x.sender; s != nil && !s.wholly() {
-		if s.answered(false) {
+		switch {
+		case resp.StatusCode < 300 && !resp.Close: // it may read on, and want what it did not ask for (RFC 9110 §10.1.1)
+		case s.answered(false):
 			x.keep = false // the body was awaited and will not come
-		} else if resp.Close && resp.StatusCode >= 400 {
+		case resp.Close && resp.StatusCode >= 400:
 			s.stop() // RFC 9112 §9.5: it is of no use to anyone
 		}
 	}
@@ -152,6 +154,9 @@ func (x *exchange) finish() {
 	keep := x.keep && x.conclude()
 	if s := x.sender; s != nil {
 		c.key.owner = x.owner
+		if s.answered(false) {
+			keep = false // the response is whole without what was awaited
+		}
 		s.settle()
 		if s.leave(x.watched) {
 			c.release()

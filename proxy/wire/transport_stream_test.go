@@ -233,6 +233,14 @@ func TestTransportExpectContinue(t *testing.T) {
 			return read(p)
 		}, "body", 1, 200},
 		"no 100": {read, "body", 1, 200},
+		"200 that goes on": {func(p *peer) string { // with what follows for its body
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n")
+			return read(p)
+		}, "body", 1, 200},
+		"200 alone": {func(p *peer) string {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			return p.untilClosed()
+		}, "", 2, 200},
 		"413": {func(p *peer) string {
 			p.say("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
 			return p.untilClosed()
@@ -249,7 +257,7 @@ func TestTransportExpectContinue(t *testing.T) {
 				}
 			})
 			tr := newTransport(t, o.addr)
-			if name == "no 100" {
+			if c.origin != "" {
 				tr.ContinueTimeout = 50 * time.Millisecond
 			}
 			r := request(t, "POST", "http://a.test/", strings.NewReader("body"))
