@@ -154,9 +154,10 @@ func TestBrowserInside(t *testing.T) {
 				if (got > 300000) stop.abort()
 			}
 		} catch (e) {}
-		const rest = await fetch("/file", {headers: {Range: "bytes=" + got + "-", "If-Range": tag}, cache: "no-store"})
-		parts.push(new Uint8Array(await rest.arrayBuffer()))
-		const sum = await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer())
+		const half = new Blob(parts).slice(0, 300000) // all of it may have been there
+		const rest = await fetch("/file", {headers: {Range: "bytes=" + half.size + "-", "If-Range": tag}, cache: "no-store"})
+		const whole = new Blob([half, await rest.arrayBuffer()])
+		const sum = await crypto.subtle.digest("SHA-256", await whole.arrayBuffer())
 		return rest.status + " " + tag + " " + Array.from(new Uint8Array(sum), b => b.toString(16).padStart(2, "0")).join("")
 	})()`)
 	if status, sums, _ := strings.Cut(resumed, " "); status != "206" || !strings.HasSuffix(sums, hex.EncodeToString(sum[:])) {
