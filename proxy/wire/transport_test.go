@@ -426,7 +426,7 @@ func TestTransportResumesNoSessionOfAnother(t *testing.T) {
 	fetch := func(isolation string) string {
 		return mustFetch(t, tr, request(t, "GET", "https://example.com/", nil).WithContext(WithIsolation(t.Context(), isolation)))
 	}
-	for i, c := range []struct{ isolation, resumed string }{{"", "false"}, {"", "true"}, {"a", "false"}, {"a", "false"}, {"b", "false"}, {"", "true"}} {
+	for i, c := range []struct{ isolation, resumed string }{{"", "false"}, {"", "true"}, {"a", "false"}, {"a", "true"}, {"b", "false"}, {"", "true"}} {
 		if got := fetch(c.isolation); got != c.resumed {
 			t.Errorf("connection %d, of %q, was resumed: %s", i+1, c.isolation, got)
 		}
