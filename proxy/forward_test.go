@@ -63,6 +63,22 @@ func TestTrailersShowNoClient(t *testing.T) {
 	}
 }
 
+// TestMaxForwardsIsNoMark: it counts this hop (RFC 9110 §7.6.2), and a count that is
+// the client's alone is lowered to one that others send. Other methods have none.
+func TestMaxForwardsIsNoMark(t *testing.T) {
+	proxy := serveProxy(t, nil)
+	for _, c := range []struct{ method, sent, want string }{
+		{"OPTIONS", "3", "2"}, {"OPTIONS", "1", "0"}, {"OPTIONS", "70", "8"}, {"OPTIONS", "18446744073709551616", "8"}, {"GET", "70", ""}, {"DELETE", "3", ""},
+	} {
+		o := serveOrigin(t, answer(hello))
+		send(t, proxy, c.method, "http://"+o.address+"/", "", "Max-Forwards: "+c.sent)
+		_, got, _ := strings.Cut(o.saw(), "Max-Forwards: ")
+		if got, _, _ = strings.Cut(got, "\r\n"); got != c.want {
+			t.Errorf("%s with %s: the origin got %q, want %q", c.method, c.sent, got, c.want)
+		}
+	}
+}
+
 // TestClientsLookAlike sends one request as two clients write it.
 func TestClientsLookAlike(t *testing.T) {
 	proxy := serveProxy(t, nil)
