@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -365,6 +366,18 @@ func TestHSTSHoldsForAll(t *testing.T) {
 	resp, _ = get(t, proxy, "http://secure.example:81/")
 	if resp.StatusCode == 307 {
 		t.Error("another port")
+	}
+}
+
+// TestHSTSInTheClearCountsForNothing: anybody on the way could say it, and close a site
+// to all (RFC 6797 §8.1).
+func TestHSTSInTheClearCountsForNothing(t *testing.T) {
+	hop := serveOrigin(t, answer("HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=100; includeSubDomains\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\nok"))
+	proxy := serveProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}} })
+	for range 2 {
+		if resp, body := get(t, proxy, "http://site.example/"); resp.StatusCode != 200 || body != "ok" {
+			t.Errorf("%d %q", resp.StatusCode, body)
+		}
 	}
 }
 
