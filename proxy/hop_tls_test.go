@@ -12,6 +12,7 @@ import (
 
 	"guise/proxy/certs"
 	"guise/proxy/egress"
+	"guise/proxy/inspect"
 )
 
 // serveUpstream runs a proxy that others reach over TLS alone. It returns its URL and
@@ -73,6 +74,15 @@ func TestUpstreamProxyThatIsAnother(t *testing.T) {
 	got, _ := exchangeRaw(t, near, "CONNECT secret.example:443 HTTP/1.1\r\nHost: secret.example:443\r\nConnection: close\r\n\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 502 ") || !strings.Contains(got, "tls_certificate_error") || !strings.Contains(got, "upstream.authorities") {
 		t.Errorf("CONNECT: %q", got)
+	}
+	// Inside, it is not the site's certificate that is at fault: no browser is to warn of that.
+	inside := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Egress.Chain = []*url.URL{upstream}
+	})
+	resp, body, err := read(visitor(t, inside, trusting(testAuthority()), false), "https://secret.example/")
+	if err != nil || resp.StatusCode != 502 || !strings.Contains(body, "upstream.authorities") {
+		t.Errorf("inside: %v %q %v", resp, body, err)
 	}
 }
 
