@@ -153,16 +153,16 @@ func (s *spool) grow(n int) {
 	if need <= cap(s.buf) {
 		return
 	}
-	room := max(need, 2*cap(s.buf))
-	if cap(s.buf) >= 256<<10 {
-		room = max(need, cap(s.buf)/2*3)
+	large := cap(s.buf) >= 256<<10
+	room := 2 * cap(s.buf)
+	if large {
+		room = cap(s.buf) / 2 * 3
 	}
-	if s.sized && (cap(s.buf) >= 256<<10 || s.most <= int64(4*need)) {
-		room = max(need, int(s.most)) // so much of it has come that the rest may be trusted to
+	trusted := s.sized && (large || s.most <= int64(4*need)) // so much of it has come that the rest will, too
+	if trusted || int64(room) > s.most {
+		room = int(s.most)
 	}
-	if int64(room) > s.most {
-		room = max(need, int(s.most))
-	}
+	room = max(need, room)
 	s.buf = append(slices.Grow([]byte(nil), room), s.buf...) // with all room that there is, which is counted
 }
 

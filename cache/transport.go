@@ -144,7 +144,7 @@ func (t *transport) refresh(q *query, found finding) {
 		defer stop()
 		behind.ctx = ctx
 		behind.latest = true
-		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e, telling: found.telling, adds: found.adds}); err == nil {
+		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e, telling: found.telling}); err == nil {
 			drain(resp.Body, c.options.Load().Object)
 		}
 	})
