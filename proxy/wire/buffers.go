@@ -31,16 +31,16 @@ type lent struct {
 // take gets a buffer of one of the sizes, or of copyBuffer if all large ones are
 // in use.
 func (l *lent) take(size int) {
-	switch {
-	case size == smallBuffer:
+	l.pool = &copyBuffers
+	switch size {
+	case smallBuffer:
 		l.pool = &smallBuffers
-	case size == largeBuffer && largeInUse.Add(1) <= maxLarge:
-		l.pool = &largeBuffers
-	default:
-		if size == largeBuffer {
+	case largeBuffer:
+		if largeInUse.Add(1) <= maxLarge {
+			l.pool = &largeBuffers
+		} else {
 			largeInUse.Add(-1)
 		}
-		l.pool = &copyBuffers
 	}
 	l.buf = l.pool.Get().(*[]byte)
 }
