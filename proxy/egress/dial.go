@@ -331,10 +331,10 @@ func WithIsolation(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, isolationKey{}, key)
 }
 
-// isolated reports whether ctx is of [WithIsolation].
-func isolated(ctx context.Context) bool {
-	_, ok := ctx.Value(isolationKey{}).(string)
-	return ok
+// isolation returns the key of [WithIsolation], "" without.
+func isolation(ctx context.Context) string {
+	key, _ := ctx.Value(isolationKey{}).(string)
+	return key
 }
 
 // source returns the next source address for a destination, the zero Addr
@@ -347,7 +347,7 @@ func (e *Egress) source(ctx context.Context, to netip.Addr) (netip.Addr, error) 
 	}
 	switch {
 	case len(list) > 0:
-		if key, ok := ctx.Value(isolationKey{}).(string); ok {
+		if key := isolation(ctx); key != "" {
 			return list[maphash.String(isolationSeed, key)%uint64(len(list))], nil
 		}
 		return list[(turn.Add(1)-1)%uint32(len(list))], nil

@@ -110,7 +110,7 @@ func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.hops[len(e.hops)-1].connect(ctx, conn, t)
+	return e.lastHop().connect(ctx, conn, t)
 }
 
 // connect has the hop at the other end of conn connect to t. It returns what leads
@@ -125,8 +125,7 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 	switch {
 	case err != nil:
 	case h.socks:
-		apart, _ := ctx.Value(isolationKey{}).(string)
-		err = h.socksConnect(through, t, apart)
+		err = h.socksConnect(through, t, isolation(ctx))
 	default:
 		err = h.httpConnect(through, t)
 	}
@@ -144,7 +143,7 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 // connections that are kept apart from others: one would tie them together.
 func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	conf := h.tls
-	if isolated(ctx) {
+	if isolation(ctx) != "" {
 		conf = conf.Clone()
 		conf.ClientSessionCache = nil
 	}
