@@ -17,7 +17,7 @@ func (c *Cache) audit(t *testing.T) {
 		for _, r := range in.lru.Keys() {
 			count++
 			bytes += r.bytes
-			if r.in != in || s.index[r.key] != r || !slices.Contains(s.byURL[r.key.url], r) {
+			if r.in != in || s.index[r.key] != r || !slices.Contains(s.at(r.key.url), r) {
 				t.Errorf("%q is lost", r.key)
 			}
 			if got := r.count(t, users); got != r.bytes {
@@ -34,8 +34,8 @@ func (c *Cache) audit(t *testing.T) {
 		}
 	}
 	listed := 0
-	for _, resources := range s.byURL {
-		listed += len(resources)
+	for url := range s.byURL {
+		listed += len(s.at(url))
 	}
 	if count != len(s.index) || count != listed {
 		t.Errorf("%d resources, %d in the index, %d by URL", count, len(s.index), listed)
@@ -51,9 +51,12 @@ func (r *resource) count(t *testing.T, users map[*hold]int64) int64 {
 	bytes := int64(len(r.key.site) + len(r.key.owner) + len(r.key.url))
 	seen := map[*hold]bool{}
 	for _, e := range r.entries {
-		viewed := e.all.cost - viewOverhead
-		for _, v := range e.views {
-			viewed += v.cost
+		viewed := int64(0)
+		if e.all != nil {
+			viewed = e.all.cost - viewOverhead // which each entry counts
+		}
+		for client := range e.views.clients() {
+			viewed += e.views.of(client).cost
 		}
 		if e.held != r || viewed != e.viewed {
 			t.Errorf("%q: an entry of %v with views of %d bytes, counted as %d", r.key, e.held, viewed, e.viewed)

@@ -10,23 +10,15 @@ import (
 // of them in one piece, which costs the collector least.
 func (e *entry) detach() {
 	var all pack
-	header, _ := textOf(e.header)
 	trailer, _ := textOf(e.trailer)
-	size := len(e.statusText) + len(e.etag) + len(e.varyKey) + header + trailer +
+	size := len(e.header) + len(e.selecting) + len(e.statusText) + len(e.etag) + len(e.varyKey) + trailer +
 		textIn(e.vary) + textIn(e.directives.noCacheFields) + textIn(e.directives.privateFields)
-	for _, lines := range e.selecting {
-		size += textIn(lines)
-	}
 	all.text.Grow(size)
 	e.statusText, e.etag, e.varyKey = all.string(e.statusText), all.string(e.etag), all.string(e.varyKey)
-	e.header, e.trailer = all.header(e.header), all.header(e.trailer)
+	e.header, e.selecting = fields(all.string(string(e.header))), fields(all.string(string(e.selecting)))
+	e.trailer = all.header(e.trailer)
 	e.vary = all.list(e.vary)
 	e.directives.noCacheFields, e.directives.privateFields = all.list(e.directives.noCacheFields), all.list(e.directives.privateFields)
-	selecting := make([][]string, len(e.selecting))
-	for i, lines := range e.selecting {
-		selecting[i] = all.list(lines)
-	}
-	e.selecting = selecting
 	if e.part != nil && e.part.replay != "" {
 		part := *e.part
 		part.replay = strings.Clone(part.replay)

@@ -48,9 +48,9 @@ func (d *differences) see(id uint64, e *entry) bool {
 	var h maphash.Hash
 	h.SetSeed(d.seed)
 	h.WriteString(e.varyKey)
-	h.WriteString(e.header.Get("Location"))
+	h.WriteString(e.header.get("Location"))
 	h.WriteString(e.etag)
-	h.WriteString(e.header.Get("Last-Modified"))
+	h.WriteString(e.header.get("Last-Modified"))
 	h.Write(e.body)
 	now := answer{client: e.client, print: h.Sum64(), until: e.received.Add(e.life.operative - e.initialAge)}
 	before, ok := d.given.Get(id)

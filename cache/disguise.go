@@ -22,7 +22,7 @@ func (e *entry) told(at time.Time) time.Duration {
 		return max(0, e.bound()-e.initialAge)
 	}
 	told := e.bound() / 2
-	if age := ageValue(e.header); age > 0 {
+	if age := e.sentAge; age > 0 {
 		// An Age has whole seconds: it grew by as many as passed, or one more. The nearest is right oftener.
 		told = (e.bound() - age - elapsed(e.received, at).Round(time.Second)) / 2
 	}

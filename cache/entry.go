@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 // round it, what the allocator rounds up, its slots in the store's maps; and the
 // same for each line of a header, each part and each view. TestMemory holds them to the truth.
 const (
-	entryOverhead = 1280 + slotOverhead
+	entryOverhead = 1216 + slotOverhead
 	slotOverhead  = 256
 	lineOverhead  = 16
 	partOverhead  = 64
@@ -22,7 +23,7 @@ const (
 type entry struct {
 	status     int
 	statusText string
-	header     http.Header // without what storedHeader leaves out
+	header     fields // without what storedHeader leaves out
 	trailer    http.Header
 	// length is the Content-Length as the origin framed the body, or -1: a
 	// reused response has the form of the first.
@@ -32,14 +33,15 @@ type entry struct {
 	hold   *hold // of body or part; set when e is stored
 
 	directives directives
-	vary       []string   // names of the selecting fields
-	varyKey    string     // their values in the request, normalised
-	wording    wording    // of the request
-	selecting  [][]string // the same as sent
+	vary       []string // names of the selecting fields
+	varyKey    string   // their values in the request, normalised
+	wording    wording  // of the request
+	selecting  fields   // the same as sent
 
 	requested, received time.Time
 	date                time.Time // the Date field, or received
 	initialAge          time.Duration
+	sentAge             time.Duration // the Age field
 	life                lifetime
 
 	personal bool // stored for the client and the cookies that it was asked for with
@@ -57,9 +59,9 @@ type entry struct {
 
 	// views are the clients' uses of this entry, in Disguised.
 	// Guarded by the store's lock.
-	views  map[string]*view
+	views  views
 	viewed int64 // what the views cost
-	all    *view // everybody's, outside of Disguised; set before e is stored
+	all    *view // everybody's, outside of Disguised; see everyones
 	// closed entries serve their viewers and nobody new. Guarded by the store's lock.
 	closed bool
 	asked  int // inquiries about it that are under way; guarded by the store's lock
@@ -81,7 +83,7 @@ type pretence struct {
 
 // seems notes that p is how its client got e. The caller holds the store's lock.
 func (e *entry) seems(p *pretence) {
-	if v := e.views[p.client]; v != nil {
+	if v := e.views.of(p.client); v != nil {
 		v.pretence = p
 	}
 }
@@ -102,7 +104,9 @@ func (e *entry) age(now time.Time) time.Duration {
 }
 
 // coding returns the content codings of the stored bytes.
-func (e *entry) coding() string { return strings.Join(e.header["Content-Encoding"], ", ") }
+func (e *entry) coding() string {
+	return strings.Join(slices.Collect(e.header.lines("Content-Encoding")), ", ")
+}
 
 // fresh reports freshness_lifetime > current_age (RFC 9111 §4.2).
 func (e *entry) fresh(now time.Time) bool { return e.life.operative > e.age(now) }
@@ -139,14 +143,8 @@ func fieldsCost(n int) int64 {
 }
 
 func (e *entry) weigh() {
-	e.cost = entryOverhead + headerCost(e.header) + headerCost(e.trailer) +
-		e.content() + int64(len(e.varyKey)) + int64(cap(e.pieces))*pieceSize
-	for i, lines := range e.selecting {
-		e.cost += int64(len(e.vary[i])) + 3*lineOverhead
-		for _, line := range lines {
-			e.cost += int64(len(line)) + lineOverhead
-		}
-	}
+	e.cost = entryOverhead + int64(len(e.header)) + headerCost(e.trailer) + e.content() +
+		int64(textIn(e.vary)+len(e.vary)*lineOverhead+len(e.varyKey)+len(e.selecting)) + int64(cap(e.pieces))*pieceSize
 }
 
 // content returns how many bytes the body or parts take.
@@ -217,8 +215,8 @@ var fixed = map[string]bool{"Content-Length": true, "Content-Range": true, "Cont
 
 // updated returns the stored header as a newer response's header changes it
 // (RFC 9111 §3.2).
-func updated(stored, newer http.Header, d *directives) http.Header {
-	merged := stored.Clone()
+func updated(stored fields, newer http.Header, d *directives) http.Header {
+	merged := stored.header()
 	for name, lines := range storedHeader(newer, d) {
 		if !fixed[name] {
 			merged[name] = lines

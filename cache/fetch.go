@@ -221,7 +221,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 		if tag := found.e.etag; tag != "" {
 			h["If-None-Match"] = []string{tag}
 		}
-		if modified := found.e.header.Get("Last-Modified"); modified != "" {
+		if modified := found.e.header.get("Last-Modified"); modified != "" {
 			h["If-Modified-Since"] = []string{modified}
 		}
 	case found.verdict == completeIt:
@@ -238,7 +238,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 // own entry would tell the origin which client asks, unless it knows.
 func (q *query) validates(found finding) bool {
 	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
-		(found.e.etag != "" || found.e.header.Get("Last-Modified") != "")
+		(found.e.etag != "" || found.e.header.get("Last-Modified") != "")
 }
 
 // openConditions replaces in a request's preconditions the cache's own tags

@@ -77,11 +77,11 @@ func judgePlain(q *query, r *resource) finding {
 	if q.ranged {
 		if e := selected(r, q.r.Header, func(e *entry) bool { return e.part != nil && e.answers(q) }); e != nil &&
 			judge(q, e, e.age(q.now), e.life.operative) == serveIt {
-			return finding{verdict: serveIt, e: e, view: e.all}
+			return finding{verdict: serveIt, e: e, view: e.everyones()}
 		}
 	}
 	if e := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && q.mayCut(e) }); e != nil {
-		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.all}
+		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.everyones()}
 	}
 	if !q.plain() || q.sharing == PerClient && !q.known { // If-Range would tell the origin which client asks
 		return finding{}
@@ -104,10 +104,10 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	}
 	c.conclude(q, r)
 	own := selected(r, q.r.Header, func(e *entry) bool {
-		return e.views[q.client] != nil && (whole(e) && q.mayCut(e) || e.answers(q))
+		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
 	})
 	if own != nil {
-		v := own.views[q.client]
+		v := own.views.of(q.client)
 		age, life := own.seen(v, q.now)
 		do := judge(q, own, age, life)
 		if do == serveIt || do == refreshIt {
@@ -128,14 +128,14 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
 		})
 		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
-			if own != nil && !own.views[q.client].confirmed && !q.known {
+			if own != nil && !own.views.of(q.client).confirmed && !q.known {
 				own = nil // its validator would not have been sent, so no 304 could come
 			}
 			return finding{verdict: pretendIt, e: other, own: own}
 		}
 	}
 	if own != nil && whole(own) {
-		return finding{verdict: validateIt, e: own, view: own.views[q.client], telling: q.tells(own, r)}
+		return finding{verdict: validateIt, e: own, view: own.views.of(q.client), telling: q.tells(own, r)}
 	}
 	return finding{}
 }
@@ -155,7 +155,7 @@ func (q *query) tells(e *entry, r *resource) bool {
 	if q.known {
 		return false
 	}
-	if !e.views[q.client].confirmed {
+	if !e.views.of(q.client).confirmed {
 		return true
 	}
 	if !e.closed {
@@ -169,7 +169,7 @@ func (q *query) tells(e *entry, r *resource) bool {
 // seems to be, which is what it has its view from, and how it was asked for. The caller
 // holds c.mu.
 func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
-	v := e.views[q.client]
+	v := e.views.of(q.client)
 	if p := v.pretence; p != nil { // see conclude
 		return p.wording, true
 	}
@@ -184,7 +184,7 @@ func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
 // place of what it had, as after a fetch. The caller holds c.mu.
 func (c *Cache) conclude(q *query, r *resource) {
 	for _, e := range r.entries {
-		if v := e.views[q.client]; v != nil && v.pretence != nil && !v.pretence.underWay(q.now) {
+		if v := e.views.of(q.client); v != nil && v.pretence != nil && !v.pretence.underWay(q.now) {
 			v.pretence = nil
 			c.replaceFor(q.client, e)
 			c.conclude(q, r) // there may be fewer by now
@@ -196,13 +196,13 @@ func (c *Cache) conclude(q *query, r *resource) {
 // replaceFor has a client forget what it had in the place of e, or e, if it fetched something
 // else meanwhile, which is newer. The caller holds c.mu.
 func (c *Cache) replaceFor(client string, e *entry) {
-	if e.held == nil || e.views[client] == nil {
+	if e.held == nil || e.views.of(client) == nil {
 		return
 	}
-	e.views[client].confirmed = e.held.confirms(e, client)
+	e.views.of(client).confirmed = e.held.confirms(e, client)
 	for _, old := range slices.Clone(e.held.entries) {
-		v := old.views[client]
-		if v == nil || !old.answersAlike(e) || !v.since.Before(e.views[client].since) {
+		v := old.views.of(client)
+		if v == nil || !old.answersAlike(e) || !v.since.Before(e.views.of(client).since) {
 			continue
 		}
 		gone := old
@@ -317,13 +317,8 @@ func selected(r *resource, request http.Header, suits func(*entry) bool) *entry 
 // matches reports whether a request's selecting fields equal those of the
 // request that brought e.
 func (e *entry) matches(request http.Header) bool {
-	if len(e.vary) == 0 {
-		return true
-	}
-	for i, name := range e.vary {
-		lines := request[name]
-		raw := e.selecting[i]
-		if len(lines) != len(raw) || !slices.Equal(lines, raw) {
+	for _, name := range e.vary {
+		if !e.selecting.equal(name, request[name]) {
 			return varyKey(e.vary, request) == e.varyKey
 		}
 	}

@@ -80,7 +80,7 @@ func (c *Cache) newSpool(f *flight) *spool {
 // else than e, and e is therefore not to be given out.
 func (c *Cache) changed(q *query, e *entry, f *flight) bool {
 	h := f.resp.Header
-	if h.Get("Etag") == e.etag && h.Get("Location") == e.header.Get("Location") {
+	if h.Get("Etag") == e.etag && h.Get("Location") == e.header.get("Location") {
 		return false
 	}
 	if e.client == q.client || !permanent(e.status) && e.life.operative < longLived {

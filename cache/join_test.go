@@ -115,7 +115,7 @@ func compareWithPretence(t *testing.T, length int64, requests []timed) {
 	stage(t, Options{}, func(th *theatre) {
 		want, _ := th.act("/a", length, requests)
 		e := th.c.store.index[key{url: "http://origin.example/a"}].entries[0]
-		clear(e.views)
+		e.views = views{}
 		e.closed = false
 		e.received = time.Now() // as of another's fetch
 		got, asked := th.act("/a", length, requests)

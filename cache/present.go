@@ -11,12 +11,14 @@ import (
 // spool. at is when the origin seems to have answered, found what it was asked about for.
 func (c *Cache) present(q *query, found finding, f *flight, at time.Time) *http.Response {
 	e := f.entry
-	h := e.header.Clone()
+	var h http.Header
 	if f.leader == q && !f.beats {
 		// It sees the fields that are not stored as well; not where a later
 		// first use, which cannot, must look the same.
 		h = f.resp.Header.Clone()
 		hopByHop(h)
+	} else {
+		h = e.header.header()
 	}
 	if h.Get("Date") == "" {
 		h["Date"] = []string{formatDate(f.at)}

@@ -35,7 +35,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if e.views[q.client] == nil {
+	if e.views.of(q.client) == nil {
 		c.view(e, q, given)
 	}
 	c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *Cache) forgo(e *entry, p *pretence) {
 	p.interested--
 	passed := now.Sub(p.begun)
 	over := passed >= p.took.head && e.length >= 0 || passed >= p.took.head+p.took.tail // see worthFinishing
-	if v := e.views[p.client]; p.interested == 0 && !over && v != nil && v.pretence == p {
+	if v := e.views.of(p.client); p.interested == 0 && !over && v != nil && v.pretence == p {
 		c.store.unview(e, p.client)
 	}
 }
@@ -79,7 +79,7 @@ func (c *Cache) forgo(e *entry, p *pretence) {
 // unviewSince takes from a client the view of e that it has from a fetch which gave it e
 // at the given time, or would. The caller holds c.mu.
 func (c *Cache) unviewSince(e *entry, client string, given time.Time) {
-	if v := e.views[client]; v != nil && !v.since.Before(given) {
+	if v := e.views.of(client); v != nil && !v.since.Before(given) {
 		c.store.unview(e, client)
 	}
 }
@@ -91,7 +91,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 	e := found.e
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v := e.views[q.client]; v != nil && v.pretence != nil && v.pretence.underWay(begun) {
+	if v := e.views.of(q.client); v != nil && v.pretence != nil && v.pretence.underWay(begun) {
 		v.pretence.interested++
 		return v.pretence, true
 	}
@@ -131,7 +131,7 @@ func (f *finding) kind() kind {
 // made for each request anew. e seems to be fetched now. The caller holds c.mu.
 func (r *resource) confirms(e *entry, client string) bool {
 	for _, old := range r.entries {
-		if v := old.views[client]; v != nil && old.varyKey == e.varyKey &&
+		if v := old.views.of(client); v != nil && old.varyKey == e.varyKey &&
 			(v.confirmed || old != e && e.blind) && old.sameValidators(e) {
 			return true
 		}
@@ -140,7 +140,7 @@ func (r *resource) confirms(e *entry, client string) bool {
 }
 
 func (e *entry) sameValidators(o *entry) bool {
-	return e.etag == o.etag && e.header.Get("Last-Modified") == o.header.Get("Last-Modified")
+	return e.etag == o.etag && e.header.get("Last-Modified") == o.header.get("Last-Modified")
 }
 
 // sameAs reports whether two entries have the same validator.
@@ -148,8 +148,8 @@ func (e *entry) sameAs(o *entry) bool {
 	if e.etag != "" || o.etag != "" {
 		return e.etag == o.etag
 	}
-	modified := e.header.Get("Last-Modified")
-	return modified != "" && modified == o.header.Get("Last-Modified")
+	modified := e.header.get("Last-Modified")
+	return modified != "" && modified == o.header.get("Last-Modified")
 }
 
 // pretendByAsking makes an inquiry to see how long the origin takes at present, and
@@ -210,7 +210,7 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if found.e.views[q.client] == nil {
+	if found.e.views.of(q.client) == nil {
 		c.view(found.e, q, given)
 	}
 	c.mu.Unlock()

@@ -29,7 +29,7 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 // serve makes a response of an entry after the origin was asked, or seems to
 // have been, at the given time.
 func (c *Cache) serve(q *query, e *entry, at time.Time) *http.Response {
-	h := e.header.Clone()
+	h := e.header.header()
 	c.dress(q, e, h, at)
 	return c.finish(q, e, h, &reply{})
 }

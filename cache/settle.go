@@ -115,7 +115,7 @@ func (e *entry) validatedBy(h http.Header) bool {
 	if tag := tagOf(h); tag != "" && e.etag != "" {
 		return weakMatch(tag, e.etag)
 	}
-	then, now := e.header.Get("Last-Modified"), h.Get("Last-Modified")
+	then, now := e.header.get("Last-Modified"), h.Get("Last-Modified")
 	return then == "" || now == "" || then == now
 }
 
@@ -123,20 +123,20 @@ func (e *entry) validatedBy(h http.Header) bool {
 func (e *entry) renewed(f *flight, q *query) *entry {
 	n := *e
 	d := parseDirectives(f.resp.Header["Cache-Control"])
-	n.header = updated(e.header, f.resp.Header, &d)
+	h := updated(e.header, f.resp.Header, &d)
 	if f.resp.Header.Get("Date") == "" {
-		n.header["Date"] = []string{formatDate(f.at)} // RFC 9110 §6.6.1
+		h["Date"] = []string{formatDate(f.at)} // RFC 9110 §6.6.1
 	}
-	n.directives = parseDirectives(n.header["Cache-Control"])
+	n.directives = parseDirectives(h["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.blind = !q.known // only what has come twice is asked about
-	n.held, n.views, n.viewed, n.closed, n.asked = nil, nil, 0, false, 0
+	n.held, n.views, n.viewed, n.all, n.closed, n.asked = nil, views{}, 0, nil, false, 0
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.personal = n.personal || !q.forAll(&n.directives)
-	if names, _ := varyNames(n.header["Vary"]); !slices.Equal(names, n.vary) {
+	if names, _ := varyNames(h["Vary"]); !slices.Equal(names, n.vary) {
 		n.varyBy(names, q.r.Header)
 	}
-	n.calculate()
+	n.describe(h)
 	return &n
 }
 
@@ -148,7 +148,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 		return
 	}
 	d := &renewed.directives
-	_, matchable := varyNames(renewed.header["Vary"])
+	_, matchable := varyNames(slices.Collect(renewed.header.lines("Vary")))
 	if d.noStore || d.private || !matchable || !slices.Equal(renewed.vary, old.vary) {
 		c.outdate(old, q.client)
 	}
@@ -177,7 +177,7 @@ func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
 	h := f.resp.Header
 	same := h.Get("Etag") != "" || h.Get("Last-Modified") != "" // nothing to go by is not enough
 	for _, name := range []string{"Etag", "Last-Modified"} {
-		if got := h.Get(name); got != "" && got != e.header.Get(name) {
+		if got := h.Get(name); got != "" && got != e.header.get(name) {
 			same = false
 		}
 	}
@@ -294,7 +294,7 @@ func trimmed(b []byte) []byte {
 // partial one (RFC 9111 §3.3). It reports false if it is of no use as that.
 func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
 	if e.status == http.StatusPartialContent {
-		r, ok := parseContentRange(e.header.Get("Content-Range"))
+		r, ok := parseContentRange(e.header.get("Content-Range"))
 		if !ok || len(e.body) == 0 {
 			return false
 		}
@@ -336,7 +336,7 @@ func (c *Cache) overtaken(k key, e *entry) bool {
 		if !newer.answersAlike(e) || !newer.overtakes(e) {
 			continue
 		}
-		if !disguised || newer.views[e.client] != nil {
+		if !disguised || newer.views.of(e.client) != nil {
 			return true
 		}
 		e.closed = e.closed || newer.wording.covers(e.wording)
@@ -372,7 +372,6 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 	}
 	e.detach()
 	e.weigh()
-	e.all = newView(e.received)
 	if disguised {
 		c.store.view(e, e.client, given).confirmed = confirmed
 	}
@@ -383,7 +382,7 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 // supersede removes an old entry in favour of a newer one for the same
 // request, after taking over what both share. The caller holds c.mu.
 func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
-	if disguised && !whole(e) && old.views[e.client] == nil {
+	if disguised && !whole(e) && old.views.of(e.client) == nil {
 		return // with it it would have what only others fetched
 	}
 	if !e.takeOver(old) {
@@ -392,7 +391,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 	if disguised {
 		// Others go on with what they know; that it changed would tell them
 		// that somebody asked.
-		if v := old.views[e.client]; v != nil && !v.since.After(given) { // else see conclude
+		if v := old.views.of(e.client); v != nil && !v.since.After(given) { // else see conclude
 			c.store.unview(old, e.client)
 		}
 		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
@@ -411,7 +410,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 // client was told of it, it can be validated, or used though it is stale. Who is asking about
 // it is about to have it. The caller holds c.mu.
 func (c *Cache) letGo(e *entry) (gone bool) {
-	if !e.closed || len(e.views) > 0 || e.asked > 0 {
+	if !e.closed || e.views.count() > 0 || e.asked > 0 {
 		return false
 	}
 	c.store.remove(e)
@@ -431,7 +430,7 @@ func (c *Cache) thin(r *resource) {
 	type use struct{ client, vary, varyKey string }
 	newer := map[use]bool{}
 	for _, e := range slices.Backward(slices.Clone(r.entries)) {
-		for client := range e.views {
+		for client := range e.views.clients() {
 			u := use{client, strings.Join(e.vary, ","), e.varyKey}
 			if newer[u] {
 				c.store.unview(e, client)
@@ -459,9 +458,10 @@ func (e *entry) takeOver(old *entry) bool {
 	case whole(old) && e.coding() != old.coding():
 		return false // whatever the tag says, e is no part of that
 	case whole(old) && same:
-		e.header = updated(old.header, e.header, &e.directives) // RFC 9111 §3.4
-		e.directives = parseDirectives(e.header["Cache-Control"])
-		e.becomeWhole(old.body, old)
+		h := updated(old.header, e.header.header(), &e.directives) // RFC 9111 §3.4
+		e.directives = parseDirectives(h["Cache-Control"])
+		e.becomeWhole(h, old.body)
+		e.pieces, e.timing = old.pieces, old.timing
 	case whole(old):
 		return e.strong() // then old is of another version
 	case same:
@@ -484,20 +484,15 @@ func (e *entry) takeParts(joined *partial) {
 		e.part = joined
 		return
 	}
-	e.becomeWhole(data, nil)
+	e.becomeWhole(e.header.header(), data)
 }
 
-// becomeWhole gives e all bytes of its representation; of is the whole
-// response they come from, if there is one.
-func (e *entry) becomeWhole(data []byte, of *entry) {
+// becomeWhole gives e all bytes of its representation, and the header of a part of it.
+func (e *entry) becomeWhole(h http.Header, data []byte) {
 	e.part, e.body = nil, data
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
-	e.header = e.header.Clone() // the flight's readers have the other
-	delete(e.header, "Content-Range")
-	withoutDigests(e.header)
-	e.header["Content-Length"] = []string{formatInt(e.length)}
-	e.calculate()
-	if of != nil {
-		e.pieces, e.timing = of.pieces, of.timing
-	}
+	delete(h, "Content-Range")
+	withoutDigests(h)
+	h["Content-Length"] = []string{formatInt(e.length)}
+	e.describe(h)
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -45,10 +44,19 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 
 // varyBy notes which fields select e, and what they are in the request that got it.
 func (e *entry) varyBy(names []string, request http.Header) {
-	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), nil
-	for _, name := range names {
-		e.selecting = append(e.selecting, slices.Clone(request[name]))
+	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), ""
+	if len(names) > 0 {
+		e.selecting = fieldsOf(chosen(request, names))
 	}
+}
+
+// chosen returns the fields of h that have these names.
+func chosen(h http.Header, names []string) http.Header {
+	own := make(http.Header, len(names))
+	for _, name := range names {
+		own[name] = h[name]
+	}
+	return own
 }
 
 // shelf returns the key under which a response is stored, or false if there is
@@ -90,7 +98,6 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 	e := &entry{
 		status:     resp.StatusCode,
 		statusText: resp.Status,
-		header:     storedHeader(h, &d),
 		length:     resp.ContentLength,
 		directives: d,
 		requested:  requested,
@@ -98,7 +105,7 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 		client:     q.client,
 		etag:       tagOf(h),
 	}
-	e.calculate()
+	e.describe(storedHeader(h, &d))
 	e.timing.head, e.timing.at = received.Sub(requested), received
 	// A client that uses the entry later would miss what only this response
 	// had: such an entry serves those who have seen it.
@@ -106,18 +113,20 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 	return e
 }
 
-// calculate derives what the entry's header says about time.
-func (e *entry) calculate() {
-	date, ok := parseDate(e.header.Get("Date"), e.received)
+// describe gives the entry the header h, and what that says about time.
+func (e *entry) describe(h http.Header) {
+	date, ok := parseDate(h.Get("Date"), e.received)
 	if !ok {
 		date = time.Time{}
-		e.header["Date"] = []string{formatDate(e.received)} // RFC 9110 §6.6.1
+		h["Date"] = []string{formatDate(e.received)} // RFC 9110 §6.6.1
 	}
-	e.initialAge = initialAge(e.header, date, e.requested, e.received)
+	e.header = fieldsOf(h)
+	e.sentAge = ageValue(h)
+	e.initialAge = initialAge(h, date, e.requested, e.received)
 	if e.date = date; !ok {
 		e.date = e.received
 	}
-	e.life = lifetimeOf(e.header, e.status, &e.directives, e.date, e.received)
+	e.life = lifetimeOf(h, e.status, &e.directives, e.date, e.received)
 	e.brief = false
 	e.brief = e.told(e.received) == 0
 }
@@ -127,7 +136,7 @@ func (e *entry) calculate() {
 // sign that storing is meant.
 func (e *entry) useful() bool {
 	meant := e.life.explicit || e.directives.public || heuristicallyCacheable(e.status)
-	valid := e.etag != "" || e.header.Get("Last-Modified") != ""
+	valid := e.etag != "" || e.header.get("Last-Modified") != ""
 	return meant && (e.life.operative > e.initialAge || valid ||
 		e.directives.staleWhile > 0 || e.directives.staleIfError > 0)
 }

@@ -26,6 +26,8 @@ type resource struct {
 	key     key
 	hash    uint64
 	entries []*entry
+	only    [1]*entry // where entries is while there is one
+	other   *resource // of the same URL; nil for none
 	bytes   int64
 	in      *segment
 	added   uint64 // store.adds when the last entry came
@@ -52,11 +54,11 @@ type store struct {
 	lingering atomic.Int64 // held by readers of what is not stored any more
 	inflight  atomic.Int64 // held by bodies on their way into the store
 	index     map[key]*resource
-	most      int // resources that index held at once: maps keep their slots
-	byURL     map[string][]*resource
-	window    *segment // new
-	probation *segment // admitted
-	protected *segment // admitted and used since
+	most      int                  // resources that index held at once: maps keep their slots
+	byURL     map[string]*resource // the last that came; see resource.other
+	window    *segment             // new
+	probation *segment             // admitted
+	protected *segment             // admitted and used since
 	counts    *sketch
 	adds      uint64 // entries that came so far
 	evicted   uint64
@@ -67,7 +69,7 @@ func newStore(budget int64) *store {
 	return &store{
 		budget:    budget,
 		index:     map[key]*resource{},
-		byURL:     map[string][]*resource{},
+		byURL:     map[string]*resource{},
 		window:    newSegment(),
 		probation: newSegment(),
 		protected: newSegment(),
@@ -112,10 +114,11 @@ func (s *store) add(k key, e *entry) {
 	if r == nil {
 		k.site, k.owner = strings.Clone(k.site), strings.Clone(k.owner) // see detach
 		r = &resource{key: k, hash: s.counts.hash(k), in: s.window}
+		r.entries = r.only[:0]
 		r.bytes = int64(len(k.site) + len(k.owner) + len(k.url))
 		s.index[k] = r
 		s.most = max(s.most, len(s.index))
-		s.byURL[k.url] = append(s.byURL[k.url], r)
+		r.other, s.byURL[k.url] = s.byURL[k.url], r
 		s.window.lru.Add(r, struct{}{})
 		s.window.bytes += r.bytes
 	}
@@ -134,7 +137,9 @@ func (s *store) add(k key, e *entry) {
 	}
 	e.hold.use(storedUser)
 	s.grow(r, r.beside(e))
-	r.entries = append(r.entries, e)
+	if r.entries = append(r.entries, e); len(r.entries) > 1 {
+		r.only[0] = nil // the list has another place now
+	}
 	s.fit()
 }
 
@@ -179,30 +184,46 @@ func (s *store) drop(r *resource) {
 	r.in.lru.Remove(r)
 	r.in = nil
 	delete(s.index, r.key)
-	same := slices.DeleteFunc(s.byURL[r.key.url], func(o *resource) bool { return o == r })
-	if len(same) == 0 {
+	s.unlink(r)
+}
+
+// unlink removes r from the resources of its URL.
+func (s *store) unlink(r *resource) {
+	switch first := s.byURL[r.key.url]; {
+	case first != r:
+		for first.other != r {
+			first = first.other
+		}
+		first.other = r.other
+	case r.other == nil:
 		delete(s.byURL, r.key.url)
-	} else {
-		s.byURL[r.key.url] = same
+	default:
+		s.byURL[r.key.url] = r.other
 	}
+	r.other = nil
+}
+
+// at returns the resources of a URL, for a loop that may drop them.
+func (s *store) at(url string) (list []*resource) {
+	for r := s.byURL[url]; r != nil; r = r.other {
+		list = append(list, r)
+	}
+	return list
 }
 
 // view notes that client uses e since the given time. It can be what makes the
 // store too large, and e is dropped then.
 func (s *store) view(e *entry, client string, since time.Time) *view {
-	if e.views == nil {
-		e.views = map[string]*view{}
-	}
 	s.unview(e, client)
-	if len(e.views) >= maxViews {
-		for other := range e.views { // any one
+	if e.views.count() >= maxViews {
+		for other := range e.views.clients() { // any one
 			s.unview(e, other)
 			break
 		}
 	}
 	v := newView(since)
 	v.cost += int64(len(client))
-	e.views[client] = v
+	e.views.add(client, v)
 	e.viewed += v.cost
 	if e.held != nil {
 		s.grow(e.held, v.cost)
@@ -213,11 +234,11 @@ func (s *store) view(e *entry, client string, since time.Time) *view {
 
 // unview forgets that client uses e.
 func (s *store) unview(e *entry, client string) {
-	v := e.views[client]
+	v := e.views.of(client)
 	if v == nil {
 		return
 	}
-	delete(e.views, client)
+	e.views.remove(client)
 	e.viewed -= v.cost
 	if e.held != nil {
 		s.grow(e.held, -v.cost)
@@ -226,7 +247,7 @@ func (s *store) unview(e *entry, client string) {
 
 // weighView counts what a client's view of e has grown by.
 func (s *store) weighView(e *entry, client string, v *view, by int64) {
-	if v != e.all && e.views[client] != v {
+	if v != e.all && e.views.of(client) != v {
 		return // dropped meanwhile
 	}
 	v.cost += by

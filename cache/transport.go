@@ -156,7 +156,7 @@ func (c *Cache) begins(q *query, found finding, r refreshing) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, busy := c.flights[c.wantedBy(q, r.e.flightKey(q))]
-	gone := r.e.held == nil || found.view != r.e.all && found.view != r.e.views[q.client]
+	gone := r.e.held == nil || found.view != r.e.all && found.view != r.e.views.of(q.client)
 	if _, begun := c.behind[r]; begun || busy || gone {
 		return false
 	}

@@ -26,13 +26,22 @@ type view struct {
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }
 
+// everyones returns the view that all clients have outside of Disguised. The caller
+// holds the store's lock.
+func (e *entry) everyones() *view {
+	if e.all == nil {
+		e.all = newView(e.received)
+	}
+	return e.all
+}
+
 // hitHeader returns the header of a hit, without Age: the caller's own map
 // with lines that nobody writes to in place.
 func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	if h := v.header.Load(); h != nil {
 		return maps.Clone(*h)
 	}
-	h := maps.Clone(e.header)
+	h := e.header.header()
 	c.dress(q, e, h, v.since)
 	delete(h, "Age")
 	if q.sharing == Shared {
@@ -48,15 +57,16 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	return maps.Clone(h)
 }
 
-// beside returns what h takes beside stored, with which it has lines in common.
-func beside(h, stored http.Header) int64 {
+// beside returns what h takes beside stored, with which it has text in common.
+func beside(h http.Header, stored fields) int64 {
 	n := fieldsCost(len(h))
 	for name, lines := range h {
-		if common := stored[name]; len(lines) == 0 || len(common) > 0 && &common[0] == &lines[0] {
+		n += int64(len(lines)) * lineOverhead
+		if stored.equal(name, lines) {
 			continue
 		}
 		for _, line := range lines {
-			n += int64(len(line)) + 2*lineOverhead
+			n += int64(len(line)) + lineOverhead
 		}
 	}
 	return n
