@@ -11,13 +11,13 @@ import (
 func (e *entry) detach() {
 	var all pack
 	trailer, _ := textOf(e.trailer)
-	size := len(e.header) + len(e.selecting) + len(e.statusText) + len(e.etag) + len(e.varyKey) + trailer +
-		textIn(e.vary) + textIn(e.directives.noCacheFields) + textIn(e.directives.privateFields)
+	size := len(e.header) + len(e.selecting) + len(e.statusText) + len(e.etag) + len(e.vary) + len(e.varyKey) + trailer +
+		textIn(e.directives.noCacheFields) + textIn(e.directives.privateFields)
 	all.text.Grow(size)
-	e.statusText, e.etag, e.varyKey = all.string(e.statusText), all.string(e.etag), all.string(e.varyKey)
+	e.statusText, e.etag = all.string(e.statusText), all.string(e.etag)
+	e.vary, e.varyKey = varying(all.string(string(e.vary))), all.string(e.varyKey)
 	e.header, e.selecting = fields(all.string(string(e.header))), fields(all.string(string(e.selecting)))
 	e.trailer = all.header(e.trailer)
-	e.vary = all.list(e.vary)
 	e.directives.noCacheFields, e.directives.privateFields = all.list(e.directives.noCacheFields), all.list(e.directives.privateFields)
 	if e.part != nil && e.part.replay != "" {
 		part := *e.part

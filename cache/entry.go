@@ -33,10 +33,10 @@ type entry struct {
 	hold   *hold // of body or part; set when e is stored
 
 	directives directives
-	vary       []string // names of the selecting fields
-	varyKey    string   // their values in the request, normalised
-	wording    wording  // of the request
-	selecting  fields   // the same as sent
+	vary       varying // what the selecting fields are called
+	varyKey    string  // their values in the request, normalised
+	wording    wording // of the request
+	selecting  fields  // the same as sent
 
 	requested, received time.Time
 	date                time.Time // the Date field, or received
@@ -144,7 +144,7 @@ func fieldsCost(n int) int64 {
 
 func (e *entry) weigh() {
 	e.cost = entryOverhead + int64(len(e.header)) + headerCost(e.trailer) + e.content() +
-		int64(textIn(e.vary)+len(e.vary)*lineOverhead+len(e.varyKey)+len(e.selecting)) + int64(cap(e.pieces))*pieceSize
+		int64(len(e.vary)+len(e.varyKey)+len(e.selecting)) + int64(cap(e.pieces))*pieceSize
 }
 
 // content returns how many bytes the body or parts take.

@@ -317,7 +317,7 @@ func selected(r *resource, request http.Header, suits func(*entry) bool) *entry 
 // matches reports whether a request's selecting fields equal those of the
 // request that brought e.
 func (e *entry) matches(request http.Header) bool {
-	for _, name := range e.vary {
+	for name := range e.vary.names() {
 		if !e.selecting.equal(name, request[name]) {
 			return varyKey(e.vary, request) == e.varyKey
 		}

@@ -8,6 +8,7 @@ import "sync/atomic"
 // Safe for concurrent use.
 type hold struct {
 	size      int64
+	only      [1]piece      // in which it came, if it came in one
 	lingering *atomic.Int64 // of all holds
 	users     atomic.Int64  // readers, and storedUser for each stored response
 }

@@ -24,7 +24,7 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 	q.everybody.site, q.client = v.Site, v.Client
 	moment := t.c.dropped.now()
 	e, k := t.c.storable(q, resp, requested, o.Now())
-	if e == nil || !e.life.explicit || len(e.vary) > 0 {
+	if e == nil || !e.life.explicit || e.vary != "" {
 		return
 	}
 	size := resp.ContentLength

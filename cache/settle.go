@@ -133,7 +133,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.held, n.views, n.viewed, n.all, n.closed, n.asked = nil, views{}, 0, nil, false, 0
 	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
 	n.personal = n.personal || !q.forAll(&n.directives)
-	if names, _ := varyNames(h["Vary"]); !slices.Equal(names, n.vary) {
+	if names, _ := varyNames(h["Vary"]); names != n.vary {
 		n.varyBy(names, q.r.Header)
 	}
 	n.describe(h)
@@ -149,7 +149,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	}
 	d := &renewed.directives
 	_, matchable := varyNames(slices.Collect(renewed.header.lines("Vary")))
-	if d.noStore || d.private || !matchable || !slices.Equal(renewed.vary, old.vary) {
+	if d.noStore || d.private || !matchable || renewed.vary != old.vary {
 		c.outdate(old, q.client)
 	}
 	if d.noStore || d.private || !matchable || q.secret(d) {
@@ -245,7 +245,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	}
 	e := *f.entry
 	e.body = trimmed(body)
-	e.pieces = slices.Clip(slices.Clone(pieces))
+	// A small body comes in one piece, and needs no list beside.
+	e.hold = &hold{lingering: &c.store.lingering}
+	e.pieces = slices.Clip(append(e.hold.only[:0], pieces...))
 	e.trailer = f.resp.Trailer.Clone()
 	e.timing = took
 	if failure == nil && e.status != http.StatusPartialContent {
@@ -257,6 +259,7 @@ func (c *Cache) keep(f *flight, failure error) {
 		return
 	}
 	e.weigh()
+	e.hold.size = e.content()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.doomed {
@@ -350,7 +353,7 @@ func (e *entry) overtakes(o *entry) bool {
 
 // answersAlike reports whether the same requests select both entries.
 func (e *entry) answersAlike(o *entry) bool {
-	return e.varyKey == o.varyKey && slices.Equal(e.vary, o.vary)
+	return e.varyKey == o.varyKey && e.vary == o.vary
 }
 
 // insert puts e into the store under k, together with or instead of what it
@@ -427,11 +430,15 @@ func (c *Cache) thin(r *resource) {
 	if len(r.entries) <= maxVersions {
 		return
 	}
-	type use struct{ client, vary, varyKey string }
+	type use struct {
+		client  string
+		vary    varying
+		varyKey string
+	}
 	newer := map[use]bool{}
 	for _, e := range slices.Backward(slices.Clone(r.entries)) {
 		for client := range e.views.clients() {
-			u := use{client, strings.Join(e.vary, ","), e.varyKey}
+			u := use{client, e.vary, e.varyKey}
 			if newer[u] {
 				c.store.unview(e, client)
 			} else if whole(e) {

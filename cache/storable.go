@@ -43,20 +43,11 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 }
 
 // varyBy notes which fields select e, and what they are in the request that got it.
-func (e *entry) varyBy(names []string, request http.Header) {
+func (e *entry) varyBy(names varying, request http.Header) {
 	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), ""
-	if len(names) > 0 {
-		e.selecting = fieldsOf(chosen(request, names))
+	if names != "" {
+		e.selecting = fieldsOf(names.of(request))
 	}
-}
-
-// chosen returns the fields of h that have these names.
-func chosen(h http.Header, names []string) http.Header {
-	own := make(http.Header, len(names))
-	for _, name := range names {
-		own[name] = h[name]
-	}
-	return own
 }
 
 // shelf returns the key under which a response is stored, or false if there is

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"iter"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -10,16 +11,36 @@ import (
 // maxVaryNames bounds how many selecting fields a stored response may have.
 const maxVaryNames = 32
 
-// varyNames returns the canonical names of the selecting fields, sorted. It
+// Varying is the canonical names of selecting fields, sorted, with commas between them;
+// "" for none.
+type varying string
+
+func (v varying) names() iter.Seq[string] {
+	if v == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(string(v), ",")
+}
+
+// of returns those fields of h.
+func (v varying) of(h http.Header) http.Header {
+	own := http.Header{}
+	for name := range v.names() {
+		own[name] = h[name]
+	}
+	return own
+}
+
+// varyNames returns what the selecting fields are called. It
 // reports false if no later request can match: a member is "*", or there are
 // more members than anybody means (RFC 9110 §12.5.5).
-func varyNames(lines []string) ([]string, bool) {
+func varyNames(lines []string) (varying, bool) {
 	var names []string
 	for item := range items(lines) {
 		switch {
 		case item == "":
 		case item == "*" || len(names) == maxVaryNames:
-			return nil, false
+			return "", false
 		default:
 			name := textproto.CanonicalMIMEHeaderKey(item)
 			if !slices.Contains(names, name) {
@@ -28,17 +49,17 @@ func varyNames(lines []string) ([]string, bool) {
 		}
 	}
 	slices.Sort(names)
-	return names, true
+	return varying(strings.Join(names, ",")), true
 }
 
 // varyKey returns the selecting fields of a request in a form in which two
 // requests are equal if RFC 9111 §4.1 lets them match.
-func varyKey(names []string, request http.Header) string {
-	if len(names) == 0 {
+func varyKey(names varying, request http.Header) string {
+	if names == "" {
 		return ""
 	}
 	var b strings.Builder
-	for _, name := range names {
+	for name := range names.names() {
 		lines, present := request[name]
 		if !present {
 			// An absent field matches an absent one only.
