@@ -60,10 +60,12 @@ var workloads = []workload{
 			return []float64{r.atRest, r.firstAnswer.Seconds() * 1e3}, nil
 		},
 	},
-	// These leave a cache that is full, and traces of a crowd.
+	// These leave traces of a crowd, and a cache that is full, as after a day.
 	throughput("forward-1m", "forward 1 MiB", demand{kind: "fresh", size: 1 << 20}, nil),
 	throughput("crowd", "forward 1 KiB, 1,000 connections", demand{kind: "fresh", size: 1 << 10, connections: 1000}, nil),
 	throughput("store-64k", "fetch and store 64 KiB", demand{kind: "store", size: 64 << 10, anew: true}, caches),
+	throughput("store-1k", "fetch and store 1 KiB", demand{kind: "store", size: 1 << 10, anew: true}, caches),
+	throughput("hit-1k-full", "cache hit 1 KiB, full cache", demand{kind: "store", size: 1 << 10}, caches),
 }
 
 func workloadNames() []string {
