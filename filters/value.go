@@ -59,8 +59,8 @@ func holdsAddress(value string, addr netip.Addr) bool {
 // hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
 // embedded, bare and reversed; all of these escaped, in base64, base32 or
 // hexadecimal ASCII, compressed there, or written from end to beginning; and the
-// bytes themselves in these. An
-// IPv6 address is found in any address of its /64, which is one household's.
+// bytes themselves in these. An IPv6 address is found in any address of its /64,
+// which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
 	bytes   []byte   // 4 or 16
@@ -90,7 +90,9 @@ func formsOf(addr netip.Addr) *addressForms {
 		arpa = append(arpa, digits[i], '.')
 	}
 	f.texts = []string{digits, string(arpa[:len(arpa)-1])}
-	f.numbers = []string{new(big.Int).SetBytes(f.bytes).String()}
+	if !inNoNetwork(addr.As16()) {
+		f.numbers = []string{new(big.Int).SetBytes(f.bytes).String()}
+	}
 	return f
 }
 
@@ -197,7 +199,7 @@ func (f *addressForms) is(a netip.Addr) bool {
 		return false
 	case f.addr.Is6():
 		x, y := a.As16(), f.addr.As16()
-		return [8]byte(x[:8]) == [8]byte(y[:8])
+		return [8]byte(x[:8]) == [8]byte(y[:8]) && !inNoNetwork(y)
 	}
 	// IPv4 within IPv6: compatible, mapped and NAT64 forms end in it, 6to4
 	// (RFC 3056) has it after the first two bytes, Teredo (RFC 4380) inverts it.
@@ -205,3 +207,6 @@ func (f *addressForms) is(a netip.Addr) bool {
 	return [4]byte(b[12:]) == own || b[0] == 0x20 && b[1] == 0x02 && [4]byte(b[2:6]) == own ||
 		[4]byte{^b[12], ^b[13], ^b[14], ^b[15]} == own
 }
+
+// inNoNetwork reports whether an IPv6 address is of no network, as ::1 is.
+func inNoNetwork(b [16]byte) bool { return [8]byte(b[:8]) == [8]byte{} }

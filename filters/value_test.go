@@ -128,6 +128,30 @@ func TestOtherNumbersAreNotTheClientsAddress(t *testing.T) {
 	}
 }
 
+// A proxy may listen on ::1: whoever comes from there is not every number 1.
+func TestNumbersAreNotTheLoopbackAddress(t *testing.T) {
+	own := netip.MustParseAddr("::1")
+	for _, value := range []string{"1", "1.0.0", "?1", "a=1", "cmds=1;x", "Foo::Bar", "std::a", "::", "::2", "2001:db8::1", "00-1b"} {
+		if holdsAddress(value, own) {
+			t.Errorf("::1 is found in %q", value)
+		}
+	}
+	for _, value := range []string{"::1", "[::1]:8118", "for=\"[::1]\"", "0:0:0:0:0:0:0:1", "00000000000000000000000000000001", "::1%lo"} {
+		if !holdsAddress(value, own) {
+			t.Errorf("::1 is not found in %q", value)
+		}
+	}
+	s := newSet(t, Options{})
+	h := http.Header{"Depth": {"1"}, "Tus-Resumable": {"1.0.0"}, "X-Hgarg-1": {"cmds=a"}, "Rsc": {"1"}, "X-Note": {"::1"}}
+	trailer := http.Header{"Grpc-Status": {"1"}}
+	m := s.Read(newRequest(t, "PROPFIND", "https://a.example/", h), own)
+	s.Request(m, nil)
+	s.Trailer(m, trailer, nil)
+	if h["Depth"] == nil || h["Tus-Resumable"] == nil || h["X-Hgarg-1"] == nil || h["Rsc"] == nil || h["X-Note"] != nil || len(trailer) == 0 {
+		t.Errorf("left %v and %v", h, trailer)
+	}
+}
+
 func TestOwnAddressLeavesWhatThePersonPutThere(t *testing.T) {
 	kept := []string{"Authorization", "Cookie", "Content-Type", "Range", "If-None-Match", "Origin", "Access-Control-Request-Headers", "Destination"}
 	gone := []string{"X-Note", "X-Api-Key", "X-Amz-Date", "Upload-Metadata", "Hx-Target"}
