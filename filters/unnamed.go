@@ -38,7 +38,11 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if namesPageElsewhere(m.Request, line) {
 			return "its value is a page of another site, as in Referer"
 		}
-		if why := tellingValue(name, line); why != "" {
+		read := tellingValue
+		if told == credential {
+			read = tellingText // what is sealed in it is its issuer's: in an ID token, mostly a mail address
+		}
+		if why := read(name, line); why != "" {
 			return why
 		}
 		if told == neutral && !isSetting(name, line) {

@@ -223,6 +223,29 @@ func TestTellingValuesDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
+// Whoever issued a token knows what it holds; without it, nobody is let in. The
+// client's own address is nobody's to tell.
+func TestWhatATokenHoldsIsItsIssuersOwn(t *testing.T) {
+	token := func(claims string) string {
+		return "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmF0dXJl"
+	}
+	const mail = `{"sub":"1","email":"ann@corp.example","zoneinfo":"Europe/Berlin"}`
+	for _, test := range []struct {
+		name, value string
+		passes      bool
+	}{
+		{"X-Id-Token", token(mail), true}, {"Token", token(mail), true}, {"X-Jwt", token(mail), true},
+		{"X-Acme-Secret", base64.StdEncoding.EncodeToString([]byte("ann@corp.example:3f2b8c1e")), true},
+		{"X-Id-Token", "ann@corp.example", false}, {"X-Id-Token", token(`{"ip":"192.0.2.7"}`), false},
+		{"X-Tenant", token(mail), false}, {"X-Note", "YW5uQGNvcnAuZXhhbXBsZQ==", false},
+	} {
+		m := scriptRequest(test.name, test.value)
+		if clean(m); (m.Request.Header[test.name] != nil) != test.passes {
+			t.Errorf("%s: %s: passes %v", test.name, test.value, !test.passes)
+		}
+	}
+}
+
 // A head may be 64 KiB; judging it must not take longer than sending it.
 func TestHostileValuesAreJudgedQuickly(t *testing.T) {
 	for _, unit := range []string{"1", "1.", "1.1.1.1 ", "v1.1.1.1 ", "a:", "a-", ":", "@", "a@b.c1", "1.2345,", "%25", "41", "QUFB", "0x", "00:", "ME", "&#49;", "\\u0031", "=31", "H4sIAAAA"} {
