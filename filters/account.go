@@ -47,8 +47,45 @@ func ofProtocol(m *Message, name string) bool {
 	return m.Request.ContentLength != 0 && strings.Contains(protocolFields[media], " "+name+" ")
 }
 
-// isNeeded reports whether m can do nothing without a field, whatever its name tells.
-func isNeeded(m *Message, name string) bool { return besideSecret(m, name) || ofProtocol(m, name) }
+// deputies are words, next to each other or alone, by which a name says in whose place
+// the request is made: at GitLab and Gitea (Sudo), Redmine, SendGrid, Zendesk,
+// Couchbase, Smartsheet, Elasticsearch, Opencast, PingIDM, GoDaddy. See also
+// impersonat... of Kubernetes, Fluid Topics, Joomla, Autotask.
+var deputies = [...][2]string{{"sudo"}, {"runas"}, {"run", "as"}, {"act", "as"}, {"as", "user"}, {"switch", "user"},
+	{"behalf", "of"}, {"assume", "user"}, {"shopper", "id"}}
+
+// isDeputy reports whether a field says in whose place a request is made.
+func isDeputy(name string) bool {
+	var buf [24]string
+	words := splitWords(buf[:0], name)
+	for i, word := range words {
+		if strings.HasPrefix(word, "impersonat") {
+			return true
+		}
+		for _, d := range deputies {
+			if word == d[0] && (d[1] == "" || i+1 < len(words) && words[i+1] == d[1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isNeeded reports whether m can do nothing without a field, whatever its name tells;
+// or would do it in another's place, who mostly may do more.
+func isNeeded(m *Message, name string) bool {
+	return besideSecret(m, name) || ofProtocol(m, name) || isDeputy(name) && holdsProof(m, name)
+}
+
+// holdsProof reports whether m proves who asks, by another field than name.
+func holdsProof(m *Message, name string) bool {
+	for other := range m.Request.Header {
+		if other == "Authorization" || other != name && tells(other) == credential && names.judge(other).class < rebuilt {
+			return true
+		}
+	}
+	return false
+}
 
 // hyphened returns name in canonical case, with - for _.
 func hyphened(name string) string {

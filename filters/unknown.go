@@ -98,9 +98,9 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 }
 
 // mayTellWho reports whether an answer may be meant for who sent a field: by its
-// name that proves something, or it says more than a setting.
+// name it proves something, or says in whose place; or it says more than a setting.
 func mayTellWho(name string, lines []string) bool {
-	return tells(name) == credential || slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
+	return tells(name) == credential || isDeputy(name) || slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }
 
 const whyAlone = "browsers send no field of this name on their own"

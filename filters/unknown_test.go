@@ -417,3 +417,25 @@ func TestNothingIsAddedToWhatIsAskedWithoutCORS(t *testing.T) {
 		}
 	}
 }
+
+// Who may act for others would act for themselves without the field that says so, and
+// whoever proves nothing acts for nobody. No browser adds one.
+func TestWhoActsForAnotherSaysSoBesideAProof(t *testing.T) {
+	for _, name := range []string{"Sudo", "X-Redmine-Switch-User", "On-Behalf-Of", "X-On-Behalf-Of", "Assume-User", "Es-Security-Runas-User", "X-Impersonate", "X-Run-As"} {
+		for _, test := range []struct {
+			proof, agent, accept string
+			passes               bool
+		}{
+			{"Authorization", "curl/8.5", "*/*", true}, {"X-Api-Key", "curl/8.5", "*/*", true}, {"X-Acme-Mode", "curl/8.5", "*/*", false},
+			{"Cookie", "curl/8.5", "*/*", false}, {"Authorization", "Mozilla/5.0", "text/html,application/xhtml+xml,*/*;q=0.8", false},
+		} {
+			h := http.Header{"User-Agent": {test.agent}, "Accept": {test.accept}, test.proof: {"abc"}, name: {"ann"}}
+			s := newSet(t, Options{})
+			m := s.Read(newRequest(t, "GET", "https://api.example/", h), netip.Addr{})
+			s.Request(m, nil)
+			if (h[name] != nil) != test.passes || test.passes && !m.Visit.Personal {
+				t.Errorf("%s beside %s of %s: left %v, personal %v", name, test.proof, test.agent, h, m.Visit.Personal)
+			}
+		}
+	}
+}

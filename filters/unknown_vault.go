@@ -1,9 +1,6 @@
 package filters
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // vaultFamilies begin the names of fields that stores of objects define. They
 // come with a proof of who asks, which covers them.
@@ -13,13 +10,9 @@ var vaultFamilies = [...]string{"X-Amz-", "X-Goog-", "X-Ms-", "X-Oss-", "X-Cos-"
 // family is no store's, or m proves who asks, or its lines say no more than
 // fields of no family may.
 func ofVault(m *Message, name string, lines []string) bool {
-	if !hasPrefixOf(name, vaultFamilies[:]) || tells(name) != neutral || named(name, countWords) || isSignedQuery(m.Request.URL.RawQuery) {
+	if !hasPrefixOf(name, vaultFamilies[:]) || tells(name) != neutral || named(name, countWords) || isSignedQuery(m.Request.URL.RawQuery) ||
+		holdsProof(m, name) || m.Request.Header["Cookie"] != nil && !m.Visit.ThirdParty {
 		return true
-	}
-	for other := range m.Request.Header {
-		if other == "Authorization" || other == "Cookie" && !m.Visit.ThirdParty || tells(other) == credential && !strings.HasPrefix(other, "Sec-Websocket-") {
-			return true
-		}
 	}
 	return !slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }

@@ -22,7 +22,7 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 	if ofSite(m, name) {
 		told = credential
 	}
-	if told >= weak {
+	if told >= weak || isDeputy(name) {
 		return "its name tells of a person, device or place"
 	}
 	switch last := " " + lastWord(name) + " "; {
