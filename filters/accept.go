@@ -348,6 +348,8 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"version": versionNumber,
 	"v":       versionNumber, // signed exchanges ("b3"), Kubernetes, and others
 
+	"pk": policyKey, // apis.support.brightcove.com, Playback API
+
 	"compatible-with": versionNumber,              // Elasticsearch, REST API compatibility
 	"api-version":     versionNumber,              // ASP.NET API Versioning
 	"header":          oneOf("present", "absent"), // RFC 4180 §3
@@ -392,6 +394,11 @@ var mediaParameters = map[string]func(string) (string, bool){
 	"codecs":           oneOf("opus", "vorbis"),
 	"endianness":       oneOf("big-endian", "little-endian"),
 	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"
+}
+
+// policyKey accepts the key by which a publisher's player asks Brightcove for videos.
+func policyKey(s string) (string, bool) {
+	return s, strings.HasPrefix(s, "BCpk") && len(s) <= 256 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
 }
 
 // oneOf accepts the given values in any case and returns them as given.

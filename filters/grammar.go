@@ -93,6 +93,10 @@ var grammars = map[string]func(value string) bool{
 	"X-Oc-Ctime":             isNumber,
 	"Oc-Total-Length":        isNumber,
 	"X-File-Size":            isNumber,
+	"T":                      isTime,
+	"X-T":                    isTime,
+	"Label":                  isVersionName, // RFC 3253 §8.3
+	"Detached-Jws":           isJWS,         // RFC 9635 §7.3.3
 
 	"Upload-Length":                isNumber, // tus.io; draft-ietf-httpbis-resumable-upload
 	"Upload-Offset":                isNumber,
@@ -262,7 +266,7 @@ func isLanguageTag(value string) bool {
 
 // isContentRange takes unit SP range "/" length (RFC 9110 §14.4), and what
 // uploads make of it: the bare range of the Docker Registry API, a unit with =
-// as in Range, no length.
+// as in Range, no length, and of api.video the number of a part.
 func isContentRange(value string) bool {
 	if strings.Contains(value, "-") && strings.Trim(value, "0123456789-") == "" {
 		return true
@@ -270,7 +274,7 @@ func isContentRange(value string) bool {
 	unit, rest, _ := strings.Cut(strings.Replace(value, "=", " ", 1), " ")
 	at, length, said := strings.Cut(rest, "/")
 	return isMethod(unit) &&
-		(at == "*" && said || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
+		((at == "*" || isNumber(at)) && said || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
 		(!said || length == "*" || isNumber(length))
 }
 

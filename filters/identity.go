@@ -28,7 +28,11 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	if v := h[requestedWith]; v != nil {
-		log = put(h, requestedWith, scriptWord(v), "Android WebView: the app's package name", log)
+		word := scriptWord(v)
+		if word == "" && !m.Visit.browser && holdsProof(m, requestedWith) {
+			word = scriptWords[0] // docs.qualys.com: any will do, but there must be one
+		}
+		log = put(h, requestedWith, word, "Android WebView: the app's package name", log)
 	}
 	return sorted(log, n)
 }

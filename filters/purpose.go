@@ -21,10 +21,17 @@ var purposeTable = []group{
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
 		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval`},
+	{application, "keys and tokens by other names: QRadar, Autotask, VTEX, Informatica, Appwrite, Brightcove, Netlify, eBay", `
+		sec apiintegrationcode vtexidclientautcookie infa-session-id icsessionid x-appwrite-session bcov-policy x-nf-sign x-ebay-api-* x-ebay-soa-*`},
+	{application, "the application or the account that is asked about: MyAnimeList, Salesforce B2C Commerce, Amazon Ads, Epic, Apideck, Toast, Sage, Power BI, Elastic Cloud, UK Open Banking", `
+		x-mal-client-id x-dw-client-id amazon-advertising-api-clientid amazon-advertising-api-scope amazon-advertising-api-manageraccount
+		amazon-ads-clientid amazon-ads-accountid amazon-ads-manager-accountid epic-client-id x-apideck-consumer-id
+		toast-restaurant-external-id x-business x-powerbi-profile-id x-found-cluster x-fapi-financial-id`},
 	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point", `
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
 		x-chkp-sid`},
-	{application, "challenges of Cloudflare and Kasada: what a page's script solved", `
+	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu: the time that a signature covers", `t x-t`},
+	{application, "challenges of Cloudflare, Kasada and Zhihu: what a page's script solved", `x-zse-93 x-zse-96
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
 	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
 		cf-create-bucket-if-missing`},
@@ -79,10 +86,14 @@ var purposeTable = []group{
 	{application, "uploads", `x-unique-upload-id x-progress-id x-upload-* x-file-name x-file-size x-file-type x-file-id x-filename x-chunk-*
 		x-chunked-* x-content-* x-expected-entity-length x-update-range x-entity-length`},
 	{application, "docs.aws.amazon.com: fields that services of AWS define", `x-amzn-* x-amzn-bedrock-trace
-		x-amz-target`},
-	{application, "vercel.com/docs/rest-api, upload of files", `x-vercel-digest x-now-digest x-now-size`},
+		x-amz-target x-amzn-sagemaker-target-container-hostname`},
+	{application, "vercel.com/docs/rest-api and /vercel-blob, upload of files", `x-vercel-digest x-now-digest x-now-size
+		x-vercel-blob-access x-cache-control-max-age`},
+	{application, "docs.arangodb.com, developer.salesforce.com and techdocs.akamai.com/linode-api: what an answer holds, and in which transaction", `
+		x-arango-* sforce-* x-filter`},
 	{application, "storage APIs", `x-amz-* x-goog-* x-ms-* x-oss-* x-cos-* x-obs-* x-bce-* x-tos-* x-bz-*
 		x-upyun-* x-qs-* x-object-* x-container-* x-storage-* x-copy-from x-delete-at x-delete-after
+		x-symlink-target x-symlink-target-account x-versions-location x-history-location
 		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
 	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
 		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
@@ -125,6 +136,9 @@ var siteFields = []struct {
 }{
 	{"twitch.tv", "Client-Id"},           // dev.twitch.tv/docs/api: the application's id
 	{"twitch.tv", "Client-Integrity"},    // a token made for the page
+	{"igdb.com", "Client-Id"},            // api-docs.igdb.com
+	{"trovo.live", "Client-Id"},          // developer.trovo.live
+	{"neutrinoapi.net", "User-Id"},       // neutrinoapi.com/api/api-basics
 	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id"},
 	{"spotify.com", "X-Spotify-Connection-Id"}, // the player's WebSocket, which said it

@@ -270,7 +270,8 @@ var preferences = [...]preference{
 	{"redeemSharingLinkIfNecessary", ""},
 	{"autoredeem", ""},
 	{"bypass-shared-lock", ""},
-	{"dynamic", "true false"}, // docs.stoplight.io/prism
+	{"code", "#"}, // docs.stoplight.io/prism
+	{"dynamic", "true false"},
 }
 
 // annotations are the patterns of annotations that clients ask for, in the order

@@ -120,6 +120,22 @@ func TestRequestedWithSaysScriptOrNothing(t *testing.T) {
 	}
 }
 
+// Qualys asks for the field, whatever it says; what a program says there is its name.
+func TestProgramsThatProveThemselvesSayThatAScriptAsks(t *testing.T) {
+	for fields, want := range map[string]string{"X-Requested-With: Qualys Postman|Authorization: Basic YTpi": "XMLHttpRequest", "X-Requested-With: curl|Cookie: a=b": "",
+		"X-Requested-With: com.example.app|Authorization: Basic YTpi|User-Agent: Mozilla/5.0 (Linux; Android 10; K)": ""} {
+		h := http.Header{}
+		for field := range strings.SplitSeq(fields, "|") {
+			name, value, _ := strings.Cut(field, ": ")
+			h[name] = []string{value}
+		}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/", h))
+		if got := h.Get("X-Requested-With"); got != want {
+			t.Errorf("%s: %q", fields, got)
+		}
+	}
+}
+
 // A WebView adds its app's package name even if the page's script set the field.
 func TestScriptsWordStandsBesideAnApps(t *testing.T) {
 	for _, lines := range [][]string{{"XMLHttpRequest", "com.example.app"}, {"com.example.app", "XMLHttpRequest"}, {"com.example.app", "XMLHttpRequest, XMLHttpRequest"}} {

@@ -80,7 +80,7 @@ var vocabulary = []struct {
 		affiliate referral landing history place position heading nick
 		family household school staff login adblock antivirus boot launch launches clock emulator
 		emulated rooted jailbroken floor room office county plate vehicle vin license driver
-		density dpi ram memory latency speed puk lac tac umid vaid printer node pod router
+		density dpi ram memory latency speed puk lac tac umid vaid printer node pod dev router
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
 		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
@@ -91,7 +91,7 @@ var vocabulary = []struct {
 		metro nas sgsn ggsn cliip
 		uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
 		advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
-		uidh acr device devices dev machine hardware serial install installs
+		uidh acr device devices machine hardware serial install installs
 		installation fingerprint fingerprints visitor visitors visit clid callingline
 		calling phone telephone tel email emails mail username usernames nickname
 		fullname firstname lastname surname birth birthday gender trace traces tracing
