@@ -29,6 +29,11 @@ var identityMobile = []group{
 		x-party-id x-mcc-mnc x-sub-id x-subno x-subscriber-info x-online-host x-source-id x-drutt-*
 		x-gateway-id x-openwave-* x-bytemobile-* x-flash-networks-* x-vasgw-* x-dtac-* x-ais-*
 		x-airtel-* x-jio-* x-vimpelcom-* x-mts-* x-beeline-* x-megafon-* x-3gpp-* 3gpp-*`},
+	{identity, "what forums and portals collected of networks and handsets (github.com/serbanghita/Mobile-Detect and its kin)", `
+		mvno ident ident-user contractid operatorid servicecontrolinfo qpr-loop hname hname1 hname2 hname3 lbs-zoneid
+		vwc-is-parent modem afl t-ua traffic-usage-message uplinkbandwidth downlinkbandwidth roamingoutflag
+		x-nai-* x-pcs-* x-cspire-* x-palm-* x-thu-* x-mms-* x-pdp-* pdp-ip ue-application-type x-icm-a x-access-subnym
+		j-es-us x-swnsurlprotocol x-rating-group x-mobnotes-* x-accept-encoding-wnproxy x-i-5-* x-av-*`},
 	{identity, "headers of networks in Lightspeed's and Mulliner's collections", `hpid uip x-ywblco-uip x-nx-clip
 		x-gcs-* x-o2gw-* x-tango-* x-ttdonation x-vfprovider x-vfstatus x-accesstype x-access-type
 		x-blackberry-*`},

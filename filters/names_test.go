@@ -126,6 +126,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"X-Acme-Timezone", "X-Acme-Lat", "X-Device-Latitude", "X-Isp-Name", "X-Acme-Asn", "X-Client-Os", "Acme-Platform",
 		"X-Acme-Locale", "X-Screen-Size", "X-Browser-Fingerprint", "X-Hardware-Id", "X-Advertising-Id", "X-Acme-Hostname",
 		"X-Wifi-Ssid", "X-Acme-Correlation-ID", "Acme-Request-Id", "X-Request-UUID", "X-Unique-Visitor", "X-Acme-Gps",
+		"Acme-Requester", "X-Created-By", "X-Acme-Vlan", "X-Job-Title", "X-Age-Group", "X-Asset-Tag", "X-Acme-Dob", "X-Gamertag",
 		"X-Acme-Udid", "JSessionId", "X-Acme-Login", "Acme-Staff-No", "Srcip", "X-SrcAddr", "Xclientip", "X-Acme-Via", "X-Originating-Addr", "X-Acme-Mac-Address", "X-Acme-Subscriber",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {

@@ -81,6 +81,9 @@ var vocabulary = []struct {
 		family household school staff login adblock antivirus boot launch launches clock emulator
 		emulated rooted jailbroken floor room office county plate vehicle vin license driver
 		density dpi ram memory latency speed puk lac tac umid vaid printer node pod dev router
+		requester requestor pseudonym moniker supervisor religion ethnicity marital salary income
+		occupation profession diagnosis gamertag battletag vlan hotspot motherboard bios oem handset prepaid postpaid
+		parental gyroscope touchscreen dob fullstory hotjar logrocket smartlook
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
 		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
@@ -117,6 +120,8 @@ var tellingPairs = [...][2]string{
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
+	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
+	{"job", "title"}, {"age", "group"}, {"asset", "tag"}, {"org", "unit"}, {"cost", "center"},
 	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
