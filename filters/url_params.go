@@ -96,6 +96,9 @@ var trackingParams = []paramGroup{
 		ex_cid ml_sub ml_sub_hash nb_adid nb_aname nb_asize nb_atype nb_cid nb_mtype nb_partner_name
 		nb_partner_shared_id nb_pid nb_platform nb_product_sku s_campaign ss_campaign_id
 		ss_campaign_name ss_campaign_sent_date ss_source yadclid yadordid`},
+	{"", "DandelionSprout/adfilt, LegitimateURLShortener; jparise/chrome-utm-stripper: X, Yahoo, the BBC, Adjust, Marin, Skimlinks", `
+		ref_src soc_src soc_trk ns_source ns_mchannel ns_campaign ns_linkname ns_fee adj_campaign adj_adgroup
+		adj_creative rlsatarget xcust embeds_referring_euri _gid`},
 	{"", "github.com/mpchadwick/tracking-query-params-registry", `redirect_log_mongo_id redirect_mongo_id
 		gpromocode gqt ndclid tw_adid tw_campaign tw_source tw_content tw_medium tw_term tw_profile_id
 		mkcid mkevt mkrid`},
