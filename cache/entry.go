@@ -23,8 +23,8 @@ const (
 type entry struct {
 	status     int
 	statusText string
-	header     fields // without what storedHeader leaves out
-	trailer    http.Header
+	header     fields      // without what storedHeader leaves out
+	trailer    http.Header // with [http.TrailerPrefix] before the names of those that were not announced
 	// length is the Content-Length as the origin framed the body, or -1: a
 	// reused response has the form of the first.
 	length int64

@@ -33,7 +33,7 @@ func (c *flightContext) Value(name any) any {
 type guardedTrace struct {
 	mu     sync.Mutex
 	silent bool
-	passed bool // an interim response reached the leader
+	came   bool // an interim response
 	outer  *httptrace.ClientTrace
 }
 
@@ -46,10 +46,10 @@ func (g *guardedTrace) around(inner *httptrace.ClientTrace) *httptrace.ClientTra
 			g.outer.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
 				g.mu.Lock()
 				defer g.mu.Unlock()
+				g.came = true
 				if g.silent {
 					return nil
 				}
-				g.passed = true
 				return inner.Got1xxResponse(code, header)
 			}
 		}
@@ -57,11 +57,11 @@ func (g *guardedTrace) around(inner *httptrace.ClientTrace) *httptrace.ClientTra
 	return g.outer
 }
 
-// interim reports whether an interim response reached the leader.
+// interim reports whether an interim response came, also if the leader had gone.
 func (g *guardedTrace) interim() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.passed
+	return g.came
 }
 
 // silence returns once no hook runs any more, and none will.

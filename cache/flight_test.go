@@ -352,6 +352,30 @@ func TestInterimResponsesReachTheLeaderWhileItWaits(t *testing.T) {
 	})
 }
 
+// What comes with an interim response is for nobody else, though the client that it was for
+// has gone: another one would miss it.
+func TestInterimResponseThatNobodyGot(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: "a"}))
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil }})
+		leader := th.visitWith(ctx, cancel, "")
+		cl := th.call()
+		again := th.visit("a", "")
+		th.quiet()
+		leader.stop()
+		<-leader.done
+		httptrace.ContextClientTrace(cl.r.Context()).Got1xxResponse(103, nil)
+		cl.answer(storableFields, "all")
+		th.expect(again, "all")
+		th.end(again)
+		other := th.visit("b", "")
+		cl = th.call()
+		cl.answer(storableFields, "new")
+		th.expect(other, "new")
+		th.end(other)
+	})
+}
+
 func TestTrailers(t *testing.T) {
 	stage(t, shared, func(th *theatre) {
 		first := th.visit("a", "")
@@ -382,6 +406,43 @@ func TestTrailers(t *testing.T) {
 				t.Error("the trailer became a header field")
 			}
 		}
+	})
+}
+
+// A trailer that nobody announced is not announced to who asks later either, who would
+// see by it that somebody had asked before.
+func TestTrailersAreAnnouncedToAllOrNobody(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		first := th.visit("a", "")
+		cl := th.call()
+		pr, pw := io.Pipe()
+		resp := parseResponse("200\n"+storableFields, cl.r)
+		resp.Body, resp.ContentLength = pr, -1
+		resp.Trailer = http.Header{"Sum": nil}
+		cl.head <- resp
+		go func() {
+			io.WriteString(pw, "all")
+			resp.Trailer["Sum"], resp.Trailer["More"] = []string{"6"}, []string{"7"}
+			pw.Close()
+		}()
+		watch := func(v *visit) {
+			th.expect(v, "all")
+			if _, ok := v.resp.Trailer["Sum"]; !ok || len(v.resp.Trailer) != 1 {
+				t.Errorf("announced %v", v.resp.Trailer)
+			}
+			th.end(v)
+			if v.resp.Trailer.Get("Sum") != "6" || v.resp.Trailer.Get("More") != "7" || len(v.resp.Trailer) != 2 {
+				t.Errorf("came %v", v.resp.Trailer)
+			}
+		}
+		watch(first)
+		watch(th.visit("a", ""))
+		other := th.visit("b", "") // an inquiry
+		cl = th.call()
+		cl.respond(storableFields, -1)
+		io.WriteString(cl.body, "all")
+		cl.body.Close()
+		watch(other)
 	})
 }
 

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -70,7 +70,9 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 	} else if len(e.trailer) > 0 {
 		resp.Trailer = make(http.Header, len(e.trailer))
 		for name := range e.trailer {
-			resp.Trailer[name] = nil
+			if !strings.HasPrefix(name, http.TrailerPrefix) {
+				resp.Trailer[name] = nil
+			}
 		}
 	}
 	if len(body) > 0 || len(e.trailer) > 0 {
@@ -218,7 +220,9 @@ type storedBody struct {
 func (b *storedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF && b.resp.Trailer != nil {
-		maps.Copy(b.resp.Trailer, b.trailer)
+		for name, lines := range b.trailer {
+			b.resp.Trailer[strings.TrimPrefix(name, http.TrailerPrefix)] = lines
+		}
 	}
 	return n, err
 }

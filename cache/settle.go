@@ -248,7 +248,7 @@ func (c *Cache) keep(f *flight, failure error) {
 	// A small body comes in one piece, and needs no list beside.
 	e.hold = &hold{lingering: &c.store.lingering}
 	e.pieces = slices.Clip(append(e.hold.only[:0], pieces...))
-	e.trailer = f.resp.Trailer.Clone()
+	e.trailer = f.storedTrailer()
 	e.timing = took
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
@@ -279,6 +279,22 @@ func (c *Cache) keep(f *flight, failure error) {
 	if c.differ.see(c.differ.id(f.k), &e) {
 		c.counters.Differing++
 	}
+}
+
+// storedTrailer returns the trailer fields that came. Those that were not announced are
+// never announced: who asks later would see that somebody had asked before.
+func (f *flight) storedTrailer() http.Header {
+	if len(f.resp.Trailer) == 0 {
+		return nil
+	}
+	stored := make(http.Header, len(f.resp.Trailer))
+	for name, lines := range f.resp.Trailer {
+		if !slices.Contains(f.trailers, name) {
+			name = http.TrailerPrefix + name
+		}
+		stored[name] = slices.Clone(lines)
+	}
+	return stored
 }
 
 // trimmed returns b without much unused space behind it.
