@@ -352,6 +352,37 @@ func TestInterimResponsesReachTheLeaderWhileItWaits(t *testing.T) {
 	})
 }
 
+// Of what has no length nobody knows before its end that it is empty. A client who is
+// answered from the store learns it no sooner, and keeps it like one who fetched it.
+func TestEmptyBodiesOfUnknownLengthEndLikeOthers(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		for _, client := range []string{"a", "b"} {
+			v := th.visit(client, "")
+			cl := th.call() // of b an inquiry
+			cl.respond(storableFields, -1)
+			<-v.done
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				io.Copy(io.Discard, v.resp.Body)
+				v.resp.Body.Close()
+			}()
+			synctest.Wait()
+			select {
+			case <-ended:
+				t.Errorf("%s: the body ended before the origin's", client)
+			default:
+			}
+			cl.body.Close()
+			<-ended
+			synctest.Wait()
+			again := th.visit(client, "")
+			th.quiet()
+			th.end(again)
+		}
+	})
+}
+
 // What comes with an interim response is for nobody else, though the client that it was for
 // has gone: another one would miss it.
 func TestInterimResponseThatNobodyGot(t *testing.T) {

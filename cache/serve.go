@@ -75,7 +75,7 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Respon
 			}
 		}
 	}
-	if len(body) > 0 || len(e.trailer) > 0 {
+	if len(body) > 0 || len(e.trailer) > 0 || resp.ContentLength < 0 { // that nothing comes shows at its end
 		r.body.Reset(body)
 		r.body.resp, r.body.trailer = resp, e.trailer
 		r.body.hold = held
