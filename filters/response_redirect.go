@@ -27,7 +27,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	if !strings.Contains(location, "?") || !leadsToGet(m) {
 		return log
 	}
-	target, err := m.Request.URL.Parse(location)
+	target, err := resolve(m.Request.URL, location)
 	if err != nil || !isWeb(target.Scheme) {
 		return log
 	}
@@ -66,11 +66,23 @@ func leadsPastProxy(location string) bool {
 	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t"), "\t", ""))]
 }
 
+// resolve returns where reference leads from base as browsers have it: of the web's URLs
+// a backslash is a slash, and more than two of them before a host are two (URL standard,
+// "special authority ignore slashes state").
+func resolve(base *url.URL, reference string) (*url.URL, error) {
+	reference = strings.ReplaceAll(reference, `\`, "/")
+	if strings.HasPrefix(reference, "//") {
+		reference = "//" + strings.TrimLeft(reference, "/")
+	}
+	return base.Parse(reference)
+}
+
 // leadsToGet reports whether m's answer sends its client on with a GET or HEAD
-// (RFC 9110 §15.4; browsers turn POST into GET but for 307 and 308).
+// (RFC 9110 §15.4; browsers turn POST into GET but for 307 and 308). curl
+// follows a 300 as well.
 func leadsToGet(m *Message) bool {
 	switch m.Response.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+	case http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
 		return true
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return safe(m.Request.Method)

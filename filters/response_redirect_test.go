@@ -16,6 +16,9 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 	}{
 		{"GET", 302, "https://shop.example/a?id=7&fbclid=x#part", "https://shop.example/a?id=7#part"},
 		{"GET", 301, "https://shop.example/a?gclid=x", "https://shop.example/a"},
+		{"GET", 300, "https://shop.example/a?gclid=x", "https://shop.example/a"},
+		{"GET", 302, `https:\\www.youtube.com\watch?v=a&si=1`, `https:\\www.youtube.com\watch?v=a`},
+		{"GET", 302, "///www.youtube.com/watch?v=a&si=1", "///www.youtube.com/watch?v=a"},
 		{"GET", 307, "/b?utm_source=x&b=%7e&&c", "/b?b=%7e&&c"},
 		{"POST", 303, "//shop.example/?msclkid=x", "//shop.example/"},
 		{"POST", 307, "https://shop.example/a?gclid=x", "https://shop.example/a?gclid=x"},

@@ -46,7 +46,7 @@ func refreshesElsewhere(base *url.URL, lines []string) bool {
 		if !ok {
 			continue
 		}
-		u, err := base.Parse(strings.ReplaceAll(target, `\`, "/"))
+		u, err := resolve(base, target)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
 			registrable(u.Hostname()) != registrable(base.Hostname()) {
 			return true
