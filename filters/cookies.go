@@ -3,7 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,7 +140,7 @@ type setCookie struct {
 	hasDomain        bool
 	secure, httpOnly bool
 	persistent       bool // has Max-Age or Expires
-	maxAge, expires  string
+	maxAge, expires  []string
 }
 
 // maxCookie is the most that user agents take: bytes of name and value
@@ -176,9 +176,9 @@ func parseSetCookie(line string) (c setCookie, ok bool) {
 		case "httponly":
 			c.httpOnly = true
 		case "max-age":
-			c.maxAge, c.persistent = value, true
+			c.maxAge, c.persistent = append(c.maxAge, value), true
 		case "expires":
-			c.expires, c.persistent = value, true
+			c.expires, c.persistent = append(c.expires, value), true
 		}
 	}
 	return c, true
@@ -234,41 +234,56 @@ func domainCovers(domain, host string) bool {
 }
 
 // expired reports whether c deletes a cookie: such a line keeps its date, or
-// it would set one. The response's own Date is the clock; without it, only
-// what was long ago has passed.
+// it would set one. The response's own Date is the clock, as in browsers; without it, only
+// what was long ago has passed. User agents differ in which of several attributes they
+// take, and what else than a number they read: so each has to say that it is over.
 func (c setCookie) expired(h http.Header) bool {
-	if c.maxAge != "" {
-		seconds, err := strconv.ParseInt(c.maxAge, 10, 64)
-		if err == nil || strings.HasPrefix(c.maxAge, "-") {
-			return strings.HasPrefix(c.maxAge, "-") || seconds == 0
+	aged := false
+	for _, seconds := range c.maxAge {
+		if seconds == "" {
+			continue // ignored
+		}
+		if aged = endsAtOnce(seconds); !aged {
+			return false
 		}
 	}
-	until, ok := cookieDate(c.expires)
-	if !ok {
-		return false
-	}
 	now, err := http.ParseTime(single(h["Date"]))
-	if err != nil {
-		return until.Year() < 2020
-	}
-	return !until.After(now)
+	return aged || len(c.expires) > 0 && !slices.ContainsFunc(c.expires, func(date string) bool {
+		until, ok := cookieDate(date)
+		return !ok || err == nil && until.After(now) || err != nil && until.Year() >= 2020
+	})
+}
+
+// endsAtOnce reports whether a Max-Age is a number that is not above 0.
+func endsAtOnce(seconds string) bool {
+	digits, negative := strings.CutPrefix(seconds, "-")
+	return digits != "" && strings.Trim(digits, "0123456789") == "" && (negative || strings.Trim(digits, "0") == "")
 }
 
 // cookieDate reads the forms in which servers write Expires. Its year can be
 // before any that HTTP-date allows, as in "Thu, 01-Jan-1970".
 func cookieDate(s string) (time.Time, bool) {
 	if t, err := http.ParseTime(s); err == nil {
-		return t, true
+		return ofTwoDigits(t, s), true
 	}
 	for _, form := range [...]string{
 		"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST",
 		"Mon, 02-Jan-06 15:04:05 MST", "Mon Jan 02 2006 15:04:05 GMT-0700", "2 Jan 2006 15:04:05 MST",
 	} {
 		if t, err := time.Parse(form, s); err == nil {
-			return t, true
+			return ofTwoDigits(t, s), true
 		}
 	}
 	return time.Time{}, false
+}
+
+// ofTwoDigits returns t as user agents read s: the year 69 is 2069 (RFC 6265bis §5.1.1),
+// and not 1969 as package time has it.
+func ofTwoDigits(t time.Time, s string) time.Time {
+	if t.Year() == 1969 && !strings.Contains(s, "1969") {
+		return t.AddDate(100, 0, 0)
+	}
+	return t
 }
 
 // withoutPersistence returns line without its Max-Age and Expires attributes,

@@ -193,19 +193,29 @@ func TestSetCookieRules(t *testing.T) {
 func TestSessionCookiesStillEnd(t *testing.T) {
 	s := newSet(t, Options{Cookies: CookiesSession})
 	for line, want := range map[string]string{
-		"a=; Max-Age=0; Path=/":                                    "a=; Max-Age=0; Path=/",
-		"a=; Max-Age=-1":                                           "a=; Max-Age=-1",
-		"a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT":                "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
-		"a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/":        "a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/",
-		"a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT":                "a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT",
-		"a=b; Expires=Mon, 23 Nov 2026 12:00:01 GMT; Secure":       "a=b; Secure",
-		"a=b; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT":    "a=b",
-		"a=b;max-age=31536000;path=/;samesite=lax":                 "a=b;path=/;samesite=lax",
-		"a=b; EXPIRES=never; Path=/":                               "a=b; Path=/",
-		"max-age=1; Path=/; Max-Age=10":                            "max-age=1; Path=/",
-		"a=b; Partitioned; SameSite=None; Secure; Priority=High":   "a=b; Partitioned; SameSite=None; Secure; Priority=High",
-		"a=\"x,y\" ; Path = / ; Max-Age = 12 ; Version=1":          "a=\"x,y\" ; Path = / ; Version=1",
-		"a=b; Expires=Mon, 23-Nov-37 12:00:01 GMT; Max-Age=foo; z": "a=b; z",
+		"a=; Max-Age=0; Path=/":                                                             "a=; Max-Age=0; Path=/",
+		"a=; Max-Age=-1":                                                                    "a=; Max-Age=-1",
+		"a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT":                                         "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+		"a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/":                                 "a=; expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/",
+		"a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT":                                         "a=; Expires=Mon, 23 Nov 2026 11:59:59 GMT",
+		"a=b; Expires=Mon, 23 Nov 2026 12:00:01 GMT; Secure":                                "a=b; Secure",
+		"a=b; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT":                             "a=b",
+		"a=b;max-age=31536000;path=/;samesite=lax":                                          "a=b;path=/;samesite=lax",
+		"a=b; EXPIRES=never; Path=/":                                                        "a=b; Path=/",
+		"max-age=1; Path=/; Max-Age=10":                                                     "max-age=1; Path=/",
+		"a=b; Partitioned; SameSite=None; Secure; Priority=High":                            "a=b; Partitioned; SameSite=None; Secure; Priority=High",
+		"a=\"x,y\" ; Path = / ; Max-Age = 12 ; Version=1":                                   "a=\"x,y\" ; Path = / ; Version=1",
+		"a=b; Expires=Mon, 23-Nov-37 12:00:01 GMT; Max-Age=foo; z":                          "a=b; z",
+		"a=; Expires=Wed, 31-Dec-1969 23:59:59 GMT":                                         "a=; Expires=Wed, 31-Dec-1969 23:59:59 GMT",
+		"a=b; Expires=Saturday, 23-Nov-69 12:00:01 GMT":                                     "a=b", // 2069
+		"a=b; Expires=Sat, 23-Nov-69 12:00:01 GMT":                                          "a=b",
+		"a=b; Max-Age=-x; Expires=Wed, 01 Jan 2031 00:00:00 GMT":                            "a=b", // not a number, so ignored
+		"a=b; Max-Age=-; Expires=Wed, 01 Jan 2031 00:00:00 GMT":                             "a=b",
+		"a=b; Max-Age=31536000; Max-Age=-x":                                                 "a=b",
+		"a=b; Max-Age=31536000; Max-Age=0":                                                  "a=b",
+		"a=b; Max-Age=0; Max-Age=31536000":                                                  "a=b",
+		"a=b; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Expires=Thu, 01 Jan 1970 00:00:00 GMT": "a=b",
+		"a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT":                              "a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT", // Max-Age decides
 	} {
 		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
 		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Set-Cookie": {line}}}
