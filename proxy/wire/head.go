@@ -9,7 +9,8 @@ import (
 // readHead returns the next head in r: its lines with their CRLF, without the
 // empty line that ends it, which is consumed. The bytes are valid until the
 // next read from r; a head that fits r's buffer is not copied. A head that
-// starts with the empty line is returned empty.
+// starts with the empty line is returned empty. With an error, what had come of
+// the head is returned.
 //
 // If the head is not there in whole, early (unless nil) is called before each
 // further read with what has come, the first time when at least one byte has;
@@ -27,7 +28,8 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 			if err == io.EOF && (spill != nil || r.Buffered() > 0) {
 				err = io.ErrUnexpectedEOF
 			}
-			return nil, err
+			have, _ := r.Peek(r.Buffered())
+			return append(spill, have...), err
 		}
 		head, _ := r.Peek(r.Buffered())
 		fresh := len(head)
@@ -37,10 +39,10 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 		}
 		end, err := scanLines(head, &line, &pos)
 		if err != nil {
-			return nil, err
+			return head, err
 		}
 		if end > limit || end < 0 && len(head) >= limit {
-			return nil, &ProtocolError{431, "head too large"}
+			return head, &ProtocolError{431, "head too large"}
 		}
 		if end >= 0 {
 			r.Discard(fresh - (len(head) - end))
@@ -48,7 +50,7 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 		}
 		if early != nil {
 			if err := early(head); err != nil {
-				return nil, err
+				return head, err
 			}
 		}
 		if spill == nil && fresh == r.Size() {

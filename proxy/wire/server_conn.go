@@ -330,10 +330,10 @@ func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	if err == nil && len(head) == 0 {
 		head, err = readHead(c.br, c.limits.Head, c.checkEarly)
 	}
-	if err != nil {
-		return nil, err
+	var r *http.Request
+	if err == nil {
+		r, err = parseRequest(ctx, string(head), &c.limits)
 	}
-	r, err := parseRequest(ctx, string(head), &c.limits)
 	if err != nil && bytes.HasPrefix(head, []byte(http.MethodHead+" ")) {
 		return &http.Request{Method: http.MethodHead}, err
 	}

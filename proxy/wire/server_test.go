@@ -285,14 +285,25 @@ func TestHTTP10AsksForNothingNew(t *testing.T) {
 // A request that is refused is answered as its method wants it, if that could be read
 // (RFC 9110 §9.3.2).
 func TestRefusedHeadHasNoContent(t *testing.T) {
-	addr := startServer(t, echo, nil)
-	for status, raw := range map[string]string{
-		"417": "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n",
-		"400": "HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n",
-		"431": "HEAD / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", 300) + "\r\n",
+	usual := startServer(t, echo, nil)
+	hasty := startServer(t, echo, func(s *Server) { s.Timeouts.Head = 100 * time.Millisecond })
+	for _, test := range []struct{ status, raw string }{
+		{"417", "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n"},
+		{"400", "HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+		{"400", "HEAD / HTTP/1.1\nHost: a\r\n\r\n"},
+		{"400", "\r\nHEAD / HTTP/1.1\r\nHost: \x01"},
+		{"408", "HEAD / HTTP/1.1\r\nHo"},
+		{"408", "HEAD / HTTP/1.1\r\nA: " + strings.Repeat("a", 20<<10)},
+		{"414", "HEAD /" + strings.Repeat("a", 20<<10)},
+		{"431", "HEAD / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", 300) + "\r\n"},
+		{"431", "HEAD / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 70<<10) + "\r\n\r\n"},
 	} {
-		if got := talk(t, addr, raw); statusOf(got) != status || !strings.HasSuffix(got, "\r\n\r\n") {
-			t.Errorf("got %q", got)
+		addr := usual
+		if test.status == "408" {
+			addr = hasty
+		}
+		if got := talk(t, addr, test.raw); statusOf(got) != test.status || !strings.HasSuffix(got, "\r\n\r\n") {
+			t.Errorf("%.40q: got %q", test.raw, got)
 		}
 	}
 }
