@@ -62,7 +62,7 @@ func (st *http2Stream) open(r *http.Request, end bool) {
 		return
 	}
 	st.length, st.into = r.ContentLength, r.Trailer
-	st.expect = len(r.Header["Expect"]) > 0
+	st.expect = expectsContinue(r.Header)
 	r.Body = http2Body{st}
 }
 

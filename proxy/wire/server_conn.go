@@ -391,17 +391,20 @@ func (x *serverExchange) attach(c *conn, r *http.Request) {
 		x.body.chunks = newChunkedReader(c.br, c.limits)
 		x.body.chunks.named = r.Header["Connection"]
 	}
-	x.body.expect = len(r.Header["Expect"]) > 0
+	x.body.expect = expectsContinue(r.Header)
 	r.Body, x.w.body, x.w.awaited = &x.body, &x.body, x.body.expect
 }
 
 // checkExpect refuses expectations other than 100-continue (RFC 9110 §10.1.1).
 func checkExpect(r *http.Request) error {
-	values := r.Header["Expect"]
-	if len(values) == 0 || len(values) == 1 && strings.EqualFold(values[0], "100-continue") {
-		return nil
+	for _, line := range r.Header["Expect"] {
+		for expectation := range strings.SplitSeq(line, ",") {
+			if expectation = trimSpace(expectation); expectation != "" && !strings.EqualFold(expectation, "100-continue") {
+				return &ProtocolError{http.StatusExpectationFailed, "unknown expectation"}
+			}
+		}
 	}
-	return &ProtocolError{http.StatusExpectationFailed, "unknown expectation"}
+	return nil
 }
 
 // handle runs the handler and completes the response. It returns false if the

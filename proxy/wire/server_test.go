@@ -208,6 +208,7 @@ func TestServerRefuses(t *testing.T) {
 		{"name in Trailer that is none", post + "Transfer-Encoding: chunked\r\nTrailer: a b\r\n\r\n0\r\n\r\n", "400"},
 
 		{"unknown expectation", post + "Expect: the-unexpected\r\nContent-Length: 1\r\n\r\nx", "417"},
+		{"unknown expectation beside a known one", post + "Expect: 100-continue, more\r\nContent-Length: 1\r\n\r\nx", "417"},
 		{"target too long", "GET /" + strings.Repeat("a", 20<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", "414"},
 		{"target that does not end", "GET /" + strings.Repeat("a", 20<<10), "414"},
 		{"method that does not end", strings.Repeat("A", 20<<10), "400"},
@@ -252,6 +253,7 @@ func TestServerAccepts(t *testing.T) {
 		{"empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n", `GET / / host=a body="" err=<nil>`},
 		{"white space around values", "GET / HTTP/1.1\r\nHost: \t a \r\nA:\r\n", `GET / / host=a body="" err=<nil>`},
 		{"unknown method", "get-it / HTTP/1.1\r\nHost: a\r\n", `get-it / / host=a body="" err=<nil>`},
+		{"expectations that are none", "GET / HTTP/1.1\r\nHost: a\r\nExpect: ,\r\nExpect:\r\n", `GET / / host=a body="" err=<nil>`}, // RFC 9110 §5.6.1.2
 		{"lower-case names", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n", `POST / / host=a body="hi" err=<nil>`},
 	}
 	addr := startServer(t, echo, nil)
