@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -163,8 +164,10 @@ const unsafeReuse = time.Second
 //
 // A request that failed on a used connection before any byte of a response
 // came is sent again on a fresh one if its method is idempotent (RFC 9110
-// §9.2.2) and it has no body or a GetBody. No other is ever sent twice:
-// those use a connection only just used, or a fresh one.
+// §9.2.2) and it has no body or a GetBody. No other ever reaches an origin twice:
+// those use a connection only just used, or a fresh one, and are sent again only
+// if nothing of them left, or the origin had ended the connection before anything
+// arrived there; for that, a body must have been read in one piece.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.init)
 	p, err := t.plan(r)
@@ -202,6 +205,7 @@ type plan struct {
 	authority string        // as Host says it
 	body      io.ReadCloser // nil for none
 	length    int64         // of the body; -1 if unknown
+	sent      []byte        // the body, once a sender has read all of it and kept that; nil before
 	owner     uint64        // of the body; see OwnerKey
 	head      []byte        // as it goes on the wire
 }
@@ -319,11 +323,15 @@ func (p *plan) mayRetry(c *originConn, err error) bool {
 	if _, broken := err.(*ConnError); !broken && err != ErrNoResponse && err != ErrIncomplete {
 		return false
 	}
-	return p.replayable() || p.body == nil && c.wrote == 0
+	return p.replayable() || (p.body == nil || p.sent != nil) && (c.wrote == 0 || c.unheard)
 }
 
 func (p *plan) rewind() bool {
-	if p.body == nil {
+	switch {
+	case p.body == nil:
+		return true
+	case p.sent != nil:
+		p.body = io.NopCloser(bytes.NewReader(p.sent))
 		return true
 	}
 	body, err := p.r.GetBody()
@@ -347,11 +355,18 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 		return nil, nil, err
 	}
 	c.begin()
+	if c.reused && !p.replayable() {
+		c.heard = c.probe.heard()
+	}
 	x := &exchange{t: p.t, c: c, ctx: ctx, owner: p.owner}
 	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
+		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard
 		x.abort()
+		if x.sender != nil {
+			p.sent = x.sender.all()
+		}
 	}
 	if err == errStale { // nothing of p was sent
 		return p.try(false)

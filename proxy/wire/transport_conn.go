@@ -33,6 +33,10 @@ type originConn struct {
 	got    int64 // bytes read in this exchange
 	wrote  int64 // bytes written in this exchange
 
+	// Of an exchange that must not be repeated, on a connection that was kept:
+	heard   uint64 // what [probe.heard] said before it
+	unheard bool   // the origin had ended the connection before a byte of it arrived
+
 	mu        sync.Mutex
 	waiting   bool  // for the response head
 	cause     error // why the exchange is to end, if it was cancelled
@@ -238,6 +242,7 @@ func (c *originConn) closeIdle() {
 // begin readies c for an exchange.
 func (c *originConn) begin() {
 	c.got, c.wrote, c.waiting = 0, 0, false
+	c.heard, c.unheard = 0, false
 	c.br = getReader(c)
 }
 

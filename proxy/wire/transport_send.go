@@ -23,6 +23,9 @@ type sender struct {
 	done    chan struct{} // closed at the end
 	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
 
+	keeps bool   // keep a body that is read in one piece
+	kept  []byte // that body; nil if it was none. Guarded by mu
+
 	room     int // length of the head
 	writing  sync.Mutex
 	head     []byte // not written yet; guarded by writing
@@ -46,7 +49,7 @@ var sendBuffers = sync.Pool{New: func() any { b := make([]byte, sendBuffer); ret
 func newSender(p *plan, c *originConn, expects bool) *sender {
 	s := &sender{
 		c: c, t: p.t, body: p.body, length: p.length, trailer: p.r.Trailer,
-		done: make(chan struct{}),
+		done: make(chan struct{}), keeps: c.reused && !p.replayable(),
 	}
 	if expects {
 		s.proceed = make(chan bool, 1)
@@ -161,6 +164,25 @@ func (s *sender) answered(send bool) bool {
 	return true
 }
 
+// keep keeps the body, which is b, for another attempt.
+func (s *sender) keep(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(make([]byte, 0, len(b)), b...) // not nil, even if it is empty
+}
+
+// all returns the body if the sender has kept it, once it does no more. The
+// connection is closed.
+func (s *sender) all() []byte {
+	s.mu.Lock()
+	kept := s.kept
+	s.mu.Unlock()
+	if kept != nil {
+		<-s.done
+	}
+	return kept
+}
+
 // stop makes the sender end before its next write.
 func (s *sender) stop() {
 	s.answered(false)
@@ -243,6 +265,9 @@ func (s *sender) send() error {
 			return &RequestBodyError{io.ErrUnexpectedEOF}
 		}
 		end := err == io.EOF || left == 0
+		if first && end && s.keeps {
+			s.keep(piece[:n])
+		}
 		start, out := at, piece[:n]
 		if s.length < 0 {
 			start, out = s.chunk(buf, at, n, end)

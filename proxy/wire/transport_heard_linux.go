@@ -1,0 +1,18 @@
+package wire
+
+import "golang.org/x/sys/unix"
+
+// heard returns how many bytes the other side's system has told to have received,
+// ever, or 0 if that is not known. What it says together with its end includes all
+// that had arrived by then (RFC 9293 §3.4): if this is what it was before a request,
+// the other side had shut down what it sends before anything of the request came. It
+// could not answer any more, and reads at most to throw away (RFC 9112 §9.6). A reset
+// says nothing of the kind: it may come before what was received is told.
+func (p *probe) heard() (n uint64) {
+	p.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = info.Bytes_acked // 0 before Linux 4.1
+		}
+	})
+	return n
+}

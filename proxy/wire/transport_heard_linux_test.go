@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// TestTransportSendsAgainWhatNeverArrived: an origin that ends a kept connection while
+// a request is on its way there has seen nothing of it, so that it may be sent again
+// even if it must not be repeated.
+func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	certified.Close()
+	for name, c := range map[string]struct {
+		url    string
+		length int64
+		pieces int // that the body comes in
+		again  bool
+	}{
+		"a body of known length":          {"http://a.test/", 4, 1, true},
+		"a body of unknown length":        {"http://a.test/", -1, 1, true},
+		"a body over TLS":                 {"https://example.com/", 4, 1, true},
+		"a body of which a part was sent": {"http://a.test/", 8, 2, false},
+	} {
+		end, ended := make(chan bool), make(chan bool)
+		got := make(chan string, 1)
+		o := startOrigin(t, func(p *peer) {
+			if c.url[:5] == "https" {
+				p.Conn = tls.Server(p.Conn, &tls.Config{Certificates: certified.TLS.Certificates})
+				p.br = bufio.NewReader(p.Conn)
+			}
+			if p.nr == 1 {
+				p.next()
+				p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				<-end
+				p.Close()
+				ended <- true
+				return
+			}
+			r, err := http.ReadRequest(p.br)
+			if err != nil {
+				return
+			}
+			b, _ := io.ReadAll(r.Body)
+			got <- string(b)
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		})
+		tr := newTransport(t, o.addr)
+		tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
+		tr.headDelay = time.Minute // the head waits for the body
+		mustFetch(t, tr, request(t, "GET", c.url, nil))
+		read := 0
+		r := request(t, "POST", c.url, readerFunc(func(b []byte) (int, error) {
+			if read == 0 {
+				end <- true
+				<-ended
+			}
+			if read++; read < c.pieces {
+				return copy(b, "body"), nil
+			}
+			return copy(b, "body"), io.EOF
+		}))
+		r.ContentLength = c.length
+		_, _, err := fetch(tr, r)
+		if n := o.conns.Load(); (err == nil) != c.again || (n == 2) != c.again {
+			t.Errorf("%s: %d connections, %v", name, n, err)
+		} else if c.again && <-got != "body" {
+			t.Errorf("%s: it got another body", name)
+		}
+		tr.Close()
+	}
+}
