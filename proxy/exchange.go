@@ -39,6 +39,7 @@ type exchange struct {
 	upload   *upload          // the request's body; nil without one
 	sent     bool             // upload goes on to an origin that has answered
 	html     bool             // a person will look at a failure
+	expects  bool             // the client waits for 100 (Continue), which the server says when the body is first read
 
 	request http.Request  // as goproxy gets it
 	asked   requestLine   // withheld from goproxy until the first step
@@ -62,6 +63,7 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		visit:          v,
 		accepts:        r.Header["Accept-Encoding"],
 		html:           wantsHTML(r),
+		expects:        len(r.Header["Expect"]) > 0,
 	}
 	e.ctx = exchangeContext{r.Context(), e}
 	e.request = *r.WithContext(&e.ctx) // in one piece of memory with the rest
@@ -148,8 +150,8 @@ func interimFields(code int) []string {
 func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	e.interim.Lock()
 	defer e.interim.Unlock()
-	if e.final || code == http.StatusContinue {
-		return nil // the server sends 100 itself, when the body is first read
+	if e.final || code == http.StatusContinue && e.expects {
+		return nil
 	}
 	for _, name := range interimFields(code) {
 		if lines := header[name]; len(lines) > 0 {
