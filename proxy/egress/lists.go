@@ -36,9 +36,12 @@ const maxList = 128 << 20 // octets
 //	.ads.example           this host and all below it (Squid)
 //	*.ads.example          the same
 //	||ads.example^         the same (Adblock)
+//	|ads.example^          this host alone
 //	@@||cdn.example^       this host and all below it stay open
+//	@@|cdn.example^        this host alone does
 //
-// What follows a # at the beginning of a line or behind a blank is a comment, and so is a
+// Adblock's hosts may be followed by a | for the end of the address, and by $important;
+// nothing here is more important than an exception. What follows a # at the beginning of a line or behind a blank is a comment, and so is a
 // line that begins with ! or [. Any other line is left out, and counted: rules about
 // paths or parts of pages (news.example##.ad) are for browsers.
 func ReadList(path string) (*Listed, error) {
@@ -106,12 +109,17 @@ func (l *Listed) add(line string) error {
 // addRule takes in a line that is one word.
 func (l *Listed) addRule(rule string) error {
 	rest, open := strings.CutPrefix(rule, "@@")
-	if name, ok := strings.CutPrefix(rest, "||"); ok {
-		name, ok = strings.CutSuffix(name, "^")
-		if !ok {
-			return errNoHost
+	for _, anchor := range []struct {
+		text  string
+		below bool
+	}{{"||", true}, {"|", false}} {
+		if name, ok := strings.CutPrefix(rest, anchor.text); ok {
+			name, ok = strings.CutSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "$important"), "|"), "^")
+			if !ok {
+				return errNoHost
+			}
+			return l.addName(name, anchor.below, open)
 		}
-		return l.addName(name, true, open)
 	}
 	if open {
 		return errNoHost

@@ -31,6 +31,10 @@ func TestListsClose(t *testing.T) {
 		{"*.ads.example", "ads.example a.ads.example", "xads.example"},
 		{"||ads.example^", "ads.example a.ads.example", "xads.example"},
 		{"||ads.example^\n@@||cdn.ads.example^", "ads.example a.ads.example", "cdn.ads.example a.cdn.ads.example"},
+		{"|ads.example^\n|more.example^|", "ads.example more.example", "a.ads.example xads.example"},
+		{"||ads.example^|\n||more.example^$important", "ads.example a.ads.example more.example a.more.example", "example"},
+		{"||ads.example^\n@@||cdn.ads.example^|", "ads.example a.ads.example", "cdn.ads.example a.cdn.ads.example"}, // as AdGuard's has them
+		{"||ads.example^\n@@|cdn.ads.example^|$important", "ads.example a.cdn.ads.example", "cdn.ads.example"},
 		{"@@||ads.example^\nads.example\nother.example", "other.example", "ads.example"},
 		{"bücher.example", "xn--bcher-kva.example", "bucher.example"},
 		{"\ufeff! title\r\n[Adblock Plus]\r\nads.example\r\n", "ads.example", "title"},
@@ -56,7 +60,7 @@ func TestListsClose(t *testing.T) {
 // is counted.
 func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 	left := []string{
-		"||ads.example^$third-party", "||ads.example/banner", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
+		"||ads.example^$third-party", "||ads.example/banner", "||ads.example^path", "|ads.example", "@@|ads.example|", "||ads.example^$important,third-party", "|https://ads.example^", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
 		"192.0.2.1 ads.example", "192.0.2.1", "ads.example:8080", "http://ads.example/", "a b", "||192.0.2.1^",
 		"news.example##.ad", "news.example#@#.ad", "news.example#?#div", "*.news.example##.ad", "ads.example#comment",
 	}
@@ -89,6 +93,7 @@ func TestListsOfNoUse(t *testing.T) {
 // are closed unless it says otherwise.
 func FuzzList(f *testing.F) {
 	f.Add("0.0.0.0 ads.example\n||a.example^\n@@||b.a.example^\n*.c.example # x\n! y\n[z]\n.d.example\n")
+	f.Add("|a.example^|\n@@|a.b.example^|\n||c.example^$important\n|^\n@@|")
 	f.Add("||^\n@@||\n*.\n.\n0.0.0.0\n:: \n\ufeffa\x00b\n||a..b^")
 	f.Fuzz(func(t *testing.T, text string) {
 		l := parseList(text)
