@@ -140,12 +140,13 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 }
 
 // secure sets TLS up with the hop, on conn. Sessions are resumed, but not on
-// connections that are kept apart from others: one would tie them together.
+// connections that are kept apart from others: one would tie them together. They offer
+// what others do who come for the first time.
 func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	conf := h.tls
 	if isolation(ctx) != "" {
 		conf = conf.Clone()
-		conf.ClientSessionCache = nil
+		conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
 	secure := tls.Client(conn, conf)
 	if err := secure.HandshakeContext(ctx); err != nil {

@@ -177,6 +177,30 @@ func TestIsolationSharesNoSession(t *testing.T) {
 	}
 }
 
+// TestIsolationShowsInNoHello: an upstream proxy, and who is on the way to it, sees the
+// same of those who are kept apart as of others who come for the first time.
+func TestIsolationShowsInNoHello(t *testing.T) {
+	p := startSecurePeer(t)
+	hellos := make(chan []uint16, 1)
+	p.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		hellos <- slices.Sorted(slices.Values(hello.Extensions))
+		return nil, nil
+	}
+	hello := func(isolation string) []uint16 {
+		t.Helper()
+		e := newTestEgress(t, Options{Chain: []*url.URL{p.chain(t, "")}, ChainRoots: p.roots(t)})
+		conn, err := e.Dial(WithIsolation(t.Context(), isolation), Connect, mustCanonical(t, "site.example:443"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		return <-hellos
+	}
+	if all, apart := hello(""), hello("ann+work"); !slices.Equal(all, apart) {
+		t.Errorf("extensions %v, of those who are kept apart %v", all, apart)
+	}
+}
+
 func TestChainGoesThroughEachHop(t *testing.T) {
 	last := startSecurePeer(t)
 	first := startSecurePeer(t) // both have one certificate
