@@ -99,7 +99,8 @@ var houseSuffixes = []string{
 	".local",     // RFC 6762 §3
 	".home.arpa", // RFC 8375 §4: never to leave the network
 	".internal",  // ICANN, 2024-07-29
-	".lan",       // what many a router has its house be called
+	// What networks call themselves that did not ask anybody (RFC 6762, appendix G).
+	".lan", ".home", ".corp", ".intranet", ".private",
 }
 
 // ofTheHouse reports whether only name servers of the network here can know host, if
