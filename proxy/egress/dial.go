@@ -74,6 +74,9 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	}
 	said := new(rcodes)
 	addrs, err := lookUp(context.WithValue(ctx, rcodesKey{}, said), resolver, name)
+	if said.closed.Load() {
+		return nil, refusedDestination
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return nil, said.of(dns)
 	}

@@ -29,6 +29,14 @@ var silent = map[string]dnsmessage.Type{
 	"silent6.example.": dnsmessage.TypeAAAA,
 }
 
+// aliases are the names that others are other names of, in the order of the chain.
+var aliases = map[string][]string{
+	"metrics.site.example.": {"cname.middle.example.", "SITE.Tracker.example."},
+	"fine.site.example.":    {"fine.tracker.example."},
+	"shop.site.example.":    {"shop.cdn.example."},
+	"db.site.example.":      {"db.denied.example."},
+}
+
 func startNameServer(t *testing.T, answer func(name string, turn int) ([]netip.Addr, dnsmessage.RCode)) *nameServer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -89,8 +97,15 @@ func (s *nameServer) reply(question []byte) []byte {
 	addrs, code := s.answer(name, s.turns[name])
 	s.mu.Unlock()
 	m.Response, m.RCode, m.RecursionAvailable, m.Additionals = true, code, true, nil
+	owner := q.Name
+	for _, alias := range aliases[name] {
+		next := dnsmessage.MustNewName(alias)
+		header := dnsmessage.ResourceHeader{Name: owner, Class: dnsmessage.ClassINET}
+		m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.CNAMEResource{CNAME: next}})
+		owner = next
+	}
 	for _, addr := range addrs {
-		header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET}
+		header := dnsmessage.ResourceHeader{Name: owner, Class: dnsmessage.ClassINET}
 		switch {
 		case addr.Is4() && q.Type == dnsmessage.TypeA:
 			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})

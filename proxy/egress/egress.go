@@ -115,7 +115,7 @@ func New(o Options) (*Egress, error) {
 			e.resolver, e.asking = newResolver(o.NameServers)
 		}
 	}
-	e.resolver, e.nearby = observed(e.resolver), observed(nearby)
+	e.resolver, e.nearby = observed(e.resolver, e.look), observed(nearby, e.look)
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err

@@ -31,6 +31,11 @@ func newGuard(allow, deny []string, own func() []netip.AddrPort) (guard, error) 
 	return g, nil
 }
 
+// closesHosts reports whether there are any that Deny or a list names.
+func (g *guard) closesHosts() bool {
+	return len(g.deny.hosts) > 0 || len(g.deny.suffixes) > 0 || !g.listed.closed.empty()
+}
+
 // target refuses what can be refused without a look-up.
 func (g *guard) target(t Target) error {
 	if t.Addr.IsValid() {

@@ -182,6 +182,8 @@ func (n *nameSet) add(name string, below bool) {
 	(*set)[name] = true
 }
 
+func (n *nameSet) empty() bool { return len(n.exact) == 0 && len(n.below) == 0 }
+
 // has reports whether host is in the set, or below a name of it that stands for
 // those as well.
 func (n *nameSet) has(host string) bool {

@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"context"
 	"net"
 	"sync/atomic"
 )
@@ -19,7 +18,10 @@ func (e *LookupError) Unwrap() error { return e.DNSError }
 
 // rcodes are the response codes that came during a look-up: package net keeps them
 // to itself. They are safe for concurrent use.
-type rcodes struct{ seen atomic.Uint32 } // bit n for the code n
+type rcodes struct {
+	seen   atomic.Uint32 // bit n for the code n
+	closed atomic.Bool   // the name is another one of a host that is closed
+}
 
 type rcodesKey struct{}
 
@@ -52,45 +54,4 @@ func (r *rcodes) of(err *net.DNSError) error {
 		}
 	}
 	return err
-}
-
-// observed returns a resolver like r whose answers are noted in the [rcodes] of the
-// context that a look-up was called with. Where the system looks names up by itself,
-// there is nothing to note.
-func observed(r *net.Resolver) *net.Resolver {
-	dial := r.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		udp, isUDP := conn.(*net.UDPConn)
-		note, wanted := ctx.Value(rcodesKey{}).(*rcodes)
-		if err != nil || !isUDP || !wanted {
-			return conn, err
-		}
-		return &observedConn{UDPConn: udp, note: note}, nil
-	}}
-}
-
-// An observedConn carries one question. Over TCP only what was cut here is asked
-// again, with the same code.
-type observedConn struct {
-	*net.UDPConn
-	note *rcodes
-	id   [2]byte // of the question
-}
-
-func (c *observedConn) Write(b []byte) (int, error) {
-	copy(c.id[:], b)
-	return c.UDPConn.Write(b)
-}
-
-// Read notes the code of an answer to the question.
-func (c *observedConn) Read(b []byte) (int, error) {
-	n, err := c.UDPConn.Read(b)
-	if n >= 2 && [2]byte(b) == c.id {
-		c.note.add(b[:n])
-	}
-	return n, err
 }

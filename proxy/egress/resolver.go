@@ -29,8 +29,7 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 		ResponseHeaderTimeout: 5 * time.Second,
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
-		return &questionConn{ctx: ctx, transport: t, servers: servers, note: note}, nil
+		return &questionConn{ctx: ctx, transport: t, servers: servers}, nil
 	}}, t
 }
 
@@ -41,7 +40,6 @@ type questionConn struct {
 	ctx       context.Context // ends when package net waits no longer
 	transport *http.Transport
 	servers   []*url.URL
-	note      *rcodes // nil tells nobody
 	answer    bytes.Reader
 }
 
@@ -70,7 +68,6 @@ func (c *questionConn) Write(message []byte) (int, error) {
 		if err != nil {
 			continue
 		}
-		c.note.add(answer)
 		c.answer.Reset(slices.Concat(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer))
 		return len(message), nil
 	}

@@ -1,0 +1,144 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// observed returns a resolver like r that has look see each answer before package net
+// does, and edit it, with the [rcodes] of the look-up, nil if nobody wants them. Where
+// the system looks names up by itself, there is nothing to see.
+func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Resolver {
+	dial := r.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
+		if udp, ok := conn.(*net.UDPConn); ok {
+			return &observedPackets{UDPConn: udp, look: func(answer []byte) { look(note, answer) }}, nil
+		}
+		return &observedStream{Conn: conn, look: func(answer []byte) { look(note, answer) }}, nil
+	}}
+}
+
+// observedPackets carry one question, and what somebody sends back.
+type observedPackets struct {
+	*net.UDPConn
+	look func(answer []byte)
+	id   [2]byte // of the question
+}
+
+func (c *observedPackets) Write(b []byte) (int, error) {
+	copy(c.id[:], b)
+	return c.UDPConn.Write(b)
+}
+
+// Read has the answers to the question looked at.
+func (c *observedPackets) Read(b []byte) (int, error) {
+	n, err := c.UDPConn.Read(b)
+	if n >= 2 && [2]byte(b) == c.id {
+		c.look(b[:n])
+	}
+	return n, err
+}
+
+// enoughAnswer is what counts of an answer: a hundred addresses and more, and the other
+// names of the host before them. To put addresses in order, package net opens a socket
+// for each, and whoever owns a name may give it thousands.
+const enoughAnswer = 4 << 10 // octets
+
+// An observedStream carries one question and its answer, each with its length before it
+// (RFC 1035 §4.2.2).
+type observedStream struct {
+	net.Conn
+	look   func(answer []byte)
+	answer *bytes.Reader // nil until it is there
+}
+
+// Read waits for what counts of the answer.
+func (c *observedStream) Read(b []byte) (int, error) {
+	if c.answer == nil {
+		var length [2]byte
+		if _, err := io.ReadFull(c.Conn, length[:]); err != nil {
+			return 0, err
+		}
+		message := make([]byte, 2+min(int(binary.BigEndian.Uint16(length[:])), enoughAnswer))
+		binary.BigEndian.PutUint16(message, uint16(len(message)-2))
+		if _, err := io.ReadFull(c.Conn, message[2:]); err != nil {
+			return 0, err
+		}
+		c.look(message[2:])
+		c.answer = bytes.NewReader(message)
+	}
+	return c.answer.Read(b)
+}
+
+// look notes what an answer says. One that leads to a closed host by another name is
+// made to say that there is no such host, whoever waits for it: package net gives one
+// answer to all who ask for a name at the same time.
+func (e *Egress) look(note *rcodes, answer []byte) {
+	if e.guard.aliased(answer) {
+		const truncated, nameError = 0x02, 3 // RFC 1035 §4.1.1
+		answer[2] &^= truncated
+		answer[3] = answer[3]&0xf0 | nameError
+		if note != nil {
+			note.closed.Store(true)
+		}
+	}
+	note.add(answer)
+}
+
+// aliased reports whether an answer says that what was asked for is another name of a
+// host that is closed (CNAME). So trackers come to be hosts of the sites that they
+// watch, and get the cookies of those.
+func (g *guard) aliased(answer []byte) bool {
+	if !g.closesHosts() {
+		return false
+	}
+	var p dnsmessage.Parser
+	if _, err := p.Start(answer); err != nil {
+		return false
+	}
+	question, err := p.Question()
+	if err != nil || g.listed.open.has(plainName(question.Name)) {
+		return false
+	}
+	if p.SkipAllQuestions() != nil {
+		return false
+	}
+	for {
+		header, err := p.AnswerHeader()
+		if err != nil {
+			return false
+		}
+		if header.Type != dnsmessage.TypeCNAME {
+			if p.SkipAnswer() != nil {
+				return false
+			}
+			continue
+		}
+		alias, err := p.CNAMEResource()
+		if err != nil {
+			return false
+		}
+		if name := plainName(alias.CNAME); g.deny.host(name) || g.listed.has(name) {
+			return true
+		}
+	}
+}
+
+// plainName is a name of DNS in the form that hosts are listed in.
+func plainName(name dnsmessage.Name) string {
+	return strings.ToLower(strings.TrimSuffix(name.String(), "."))
+}
