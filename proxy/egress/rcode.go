@@ -2,6 +2,7 @@ package egress
 
 import (
 	"net"
+	"slices"
 	"sync/atomic"
 )
 
@@ -25,13 +26,15 @@ type rcodes struct {
 
 type rcodesKey struct{}
 
-// rcodeNames are those that end a look-up, the one that says most about the name
-// first.
-var rcodeNames = []struct {
+type rcodeName struct {
 	code  uint32
 	name  string
 	fails bool // the server, whatever the name
-}{
+}
+
+// rcodeNames are those that end a look-up, the one that says most about the name
+// first.
+var rcodeNames = []rcodeName{
 	{3, "NXDOMAIN", false},
 	{2, "SERVFAIL", true}, {5, "REFUSED", true}, {1, "FORMERR", true}, {4, "NOTIMP", true},
 	{0, "NOERROR", false},
@@ -54,4 +57,14 @@ func (r *rcodes) of(err *net.DNSError) error {
 		}
 	}
 	return err
+}
+
+// blamesServer reports whether an answer speaks of the server that gives it, and not of
+// the name; what is no answer at all does as well.
+func blamesServer(answer []byte) bool {
+	if len(answer) < 12 || answer[2]&0x80 == 0 {
+		return true
+	}
+	code := uint32(answer[3] & 0x0f)
+	return slices.ContainsFunc(rcodeNames, func(r rcodeName) bool { return r.code == code && r.fails })
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,10 +28,39 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 		IdleConnTimeout:       time.Minute,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: 5 * time.Second,
+		// A laptop that is in another network now has connections left that nothing comes
+		// by any more. They make way for new ones within the five seconds that package net
+		// gives a question, so that its second try is answered.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 2500 * time.Millisecond, PingTimeout: 2 * time.Second},
+	}
+	asked := make([]*secureServer, len(servers))
+	for i, u := range servers {
+		asked[i] = &secureServer{url: u.String()}
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return &questionConn{ctx: ctx, transport: t, servers: servers}, nil
+		return &questionConn{ctx: ctx, transport: t, servers: asked}, nil
 	}}, t
+}
+
+// A secureServer is asked over HTTPS. It knows when it answered last, and when it failed
+// to, in nanoseconds since 1970.
+type secureServer struct {
+	url              string
+	answered, failed atomic.Int64
+}
+
+// inTurn returns servers in the order to ask them in: those that failed a moment ago come
+// last, for each question would wait for them anew.
+func inTurn(servers []*secureServer) []*secureServer {
+	var well, ill []*secureServer
+	for _, s := range servers {
+		if time.Since(time.Unix(0, s.failed.Load())) < failedFor {
+			ill = append(ill, s)
+		} else {
+			well = append(well, s)
+		}
+	}
+	return append(well, ill...)
 }
 
 // A questionConn carries one question of package net, which takes it for a TCP
@@ -39,13 +69,17 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 type questionConn struct {
 	ctx       context.Context // ends when package net waits no longer
 	transport *http.Transport
-	servers   []*url.URL
+	servers   []*secureServer
 	answer    bytes.Reader
 }
 
-// silentServer is how long a server has where another can be asked: package net gives a
-// question five seconds.
-const silentServer = 2 * time.Second
+const (
+	// silentServer is how long a server has where another can be asked. All have equal
+	// parts of the time that package net gives a question, which resolv.conf may set, if
+	// that is less: mostly it is five seconds.
+	silentServer = 2 * time.Second
+	failedFor    = 10 * time.Second
+)
 
 // maxAnswer is the most that two octets of length can say.
 const maxAnswer = 1<<16 - 1
@@ -56,27 +90,54 @@ func (c *questionConn) Write(message []byte) (int, error) {
 		return 0, errors.New("not a question")
 	}
 	question := pad(message[2:])
-	var err error
-	for i, server := range c.servers {
-		ctx, cancel := c.ctx, context.CancelFunc(func() {})
-		if i+1 < len(c.servers) {
-			ctx, cancel = context.WithTimeout(ctx, silentServer)
-		}
-		var answer []byte
-		answer, err = c.ask(ctx, server, question)
-		cancel()
+	var answer []byte
+	var failure error
+	servers := inTurn(c.servers)
+	for i, server := range servers {
+		said, err := c.askInTime(server, question, len(servers)-i)
 		if err != nil {
+			failure = err
 			continue
 		}
-		c.answer.Reset(slices.Concat(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer))
-		return len(message), nil
+		if answer = said; !blamesServer(said) {
+			break
+		}
 	}
-	return 0, err
+	if answer == nil {
+		return 0, failure
+	}
+	c.answer.Reset(slices.Concat(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer))
+	return len(message), nil
+}
+
+// askInTime asks a server, and leaves time for the others of those that are left.
+func (c *questionConn) askInTime(server *secureServer, question []byte, left int) ([]byte, error) {
+	ctx := c.ctx
+	if left > 1 {
+		wait := silentServer
+		if end, ok := ctx.Deadline(); ok {
+			wait = min(wait, time.Until(end)/time.Duration(left))
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	began := time.Now().UnixNano()
+	answer, err := c.ask(ctx, server.url, question)
+	switch {
+	case err == nil:
+		server.answered.Store(time.Now().UnixNano())
+		server.failed.Store(0)
+	case c.ctx.Err() != nil: // it may be nobody's fault
+	case server.answered.Load() < began: // else it is about this name alone
+		server.failed.Store(time.Now().UnixNano())
+	}
+	return answer, err
 }
 
 // ask asks one server.
-func (c *questionConn) ask(ctx context.Context, server *url.URL, question []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.String(), bytes.NewReader(question))
+func (c *questionConn) ask(ctx context.Context, server string, question []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server, bytes.NewReader(question))
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,12 @@
 package egress
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -11,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -153,6 +158,135 @@ func TestSilentNameServerIsPassedOver(t *testing.T) {
 	conn.Close()
 	if silent.count.Load() == 0 {
 		t.Error("the first was not asked")
+	}
+}
+
+// TestNameServerThatCannotAnswerIsPassedOver: what it says is of itself, and not of the
+// name. Where all say so, that is what is told.
+func TestNameServerThatCannotAnswerIsPassedOver(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	for _, code := range []dnsmessage.RCode{dnsmessage.RCodeServerFailure, dnsmessage.RCodeRefused, dnsmessage.RCodeNotImplemented} {
+		first := startSecureNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, code })
+		second := startSecureNameServer(t, always("127.0.0.1"))
+		e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{first.url(t), second.url(t)}})
+		defer e.Close()
+		target := Target{Host: "site.example", Port: o.port()}
+		conn, err := e.Dial(t.Context(), Connect, target)
+		if err != nil {
+			t.Errorf("%v: %v", code, err)
+			continue
+		}
+		conn.Close()
+		second.broken.Store(true)
+		var lookup *LookupError
+		if _, err = e.Dial(t.Context(), Connect, target); !errors.As(err, &lookup) || lookup.IsNotFound {
+			t.Errorf("%v of both: %v", code, err)
+		}
+	}
+	knows := startSecureNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, dnsmessage.RCodeNameError })
+	other := startSecureNameServer(t, always("127.0.0.1"))
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{knows.url(t), other.url(t)}})
+	defer e.Close()
+	if _, err := e.Dial(t.Context(), Connect, Target{Host: "none.example", Port: o.port()}); err == nil || other.asked.Load() > 0 {
+		t.Errorf("a name that is not: %v, and the other was asked %d times", err, other.asked.Load())
+	}
+}
+
+// TestFailedNameServerIsAskedLast: each question would wait for it anew.
+func TestFailedNameServerIsAskedLast(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	first, second := startSecureNameServer(t, always("127.0.0.1")), startSecureNameServer(t, always("127.0.0.1"))
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{first.url(t), second.url(t)}})
+	defer e.Close()
+	ask := func() {
+		t.Helper()
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: o.port()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	first.broken.Store(true)
+	ask()
+	before := first.asked.Load()
+	ask()
+	if before == 0 || first.asked.Load() != before {
+		t.Errorf("it was asked %d and %d times", before, first.asked.Load()-before)
+	}
+	first.broken.Store(false)
+	second.broken.Store(true)
+	ask()
+	if first.asked.Load() == before {
+		t.Error("it is not asked where the others fail")
+	}
+}
+
+// TestNameServerBehindALostConnectionIsAskedAgain: a laptop that changed networks has a
+// connection that nothing comes by any more, and nobody says so.
+func TestNameServerBehindALostConnectionIsAskedAgain(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startSecureNameServer(t, always("127.0.0.1"))
+	server := httptest.NewUnstartedServer(dns.Config.Handler)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	var network atomic.Int32 // what was opened in another one is lost
+	relay := startPeer(t, func(conn net.Conn) {
+		here := network.Load()
+		onward, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			return
+		}
+		defer onward.Close()
+		go io.Copy(onward, conn)
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := onward.Read(buffer)
+			if err != nil {
+				return
+			}
+			if network.Load() == here {
+				conn.Write(buffer[:n])
+			}
+		}
+	})
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{{Scheme: "https", Host: relay.Addr().String(), Path: "/"}}})
+	defer e.Close()
+	e.asking.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+	e.asking.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+	e.asking.HTTP2.SendPingTimeout, e.asking.HTTP2.PingTimeout = 50*time.Millisecond, 50*time.Millisecond
+	for range 2 {
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: o.port()})
+		if err != nil {
+			t.Fatalf("network %d: %v", network.Load(), err)
+		}
+		conn.Close()
+		network.Add(1)
+	}
+	if r := <-dns.seen; r.ProtoMajor != 2 {
+		t.Errorf("the name server is asked by %s, where nothing can be shown", r.Proto)
+	}
+}
+
+// TestEachNameServerHasAPartOfTheTime that there is, little as it may be: resolv.conf can
+// say a second.
+func TestEachNameServerHasAPartOfTheTime(t *testing.T) {
+	silent, second := startOrigin(t, "127.0.0.1:0"), startSecureNameServer(t, always("127.0.0.1"))
+	r, transport := newResolver([]*url.URL{{Scheme: "http", Host: silent.Addr().String(), Path: "/"}, second.url(t)})
+	defer transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), silentServer)
+	defer cancel()
+	conn, err := r.Dial(ctx, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName("site.example."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
+	packed, err := question.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(append([]byte{0, byte(len(packed))}, packed...)); err != nil || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }
 
