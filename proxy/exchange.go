@@ -122,6 +122,9 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 			in.failed(err)
 		}
 		return failureOf(err).response(r, e.html), nil
+	case e.refusesWebSocket(resp):
+		resp.Body.Close()
+		return noWebSocket.response(r, e.html), nil
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil
 	}
@@ -229,15 +232,18 @@ func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
+// refusesWebSocket reports whether resp answers a WebSocket over HTTP/2 as if there
+// were one, and there is none.
+func (e *exchange) refusesWebSocket(resp *http.Response) bool {
+	answer, ok := e.ResponseWriter.(*webSocketAnswer)
+	return ok && resp.StatusCode < 300 && !answer.accepts(resp)
+}
+
 // switchProtocols keeps the origin's side of an upgrade for a tunnel. Only a
 // WebSocket is ever asked for.
 func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.Response {
 	conn, ok := resp.Body.(*wire.Upgraded)
 	if !ok || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket") || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		resp.Body.Close()
-		return unknownUpgrade.response(r, e.html)
-	}
-	if answer, ok := e.ResponseWriter.(*webSocketAnswer); ok && !answer.accepts(resp) {
 		resp.Body.Close()
 		return unknownUpgrade.response(r, e.html)
 	}

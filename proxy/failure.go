@@ -52,8 +52,11 @@ var (
 	nestedConnect    = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "There are no tunnels inside a connection that is inspected.", header: allowed}
 	misdirected      = failure{status: 421, kind: "http_request_error", title: "Another host", detail: "The request is for another host than the one this connection was opened to."}
 	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
+	brokenOff        = failure{status: 502, kind: "connection_terminated", title: "Connection broken", detail: "The connection to the origin ended before it answered."}
+	brokenTLS        = failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownProtocol  = failure{status: 501, kind: "http_upgrade_failed", title: "Unknown protocol", detail: "Only a WebSocket can be opened within HTTP/2."}
+	noWebSocket      = failure{status: 502, kind: "http_upgrade_failed", title: "No WebSocket", detail: "The origin's answer opens no WebSocket."}
 	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
 )
 
@@ -81,10 +84,14 @@ func failureOf(err error) failure {
 		f = connectionFault(err)
 	}
 	if is[*egress.HopError](err) {
-		f.detail = "The upstream proxy is at fault: " + f.detail
+		f.detail = "The upstream proxy is at fault: " + ofUpstream.Replace(f.detail)
 	}
 	return f
 }
+
+// ofUpstream makes what is said of an origin fit for an upstream proxy that was named
+// just before.
+var ofUpstream = strings.NewReplacer("The origin's", "Its", "the origin's", "its", "The origin", "It", "the origin", "it")
 
 // is reports whether err is or wraps an error of type E.
 func is[E error](err error) bool {
@@ -101,6 +108,8 @@ func requestFault(err error) (failure, bool) {
 		return badTarget, true
 	case is[*wire.RequestError](err):
 		return badRequest, true
+	case errors.Is(err, context.Canceled): // one that ended its half alone reads that
+		return failure{status: 400, kind: "http_request_error", title: "Client gone", detail: "The client ended its side of the connection, and after a while it was taken to have left."}, true
 	case errors.Is(err, errPanicked):
 		return internalFault, true
 	case is[*wire.RequestBodyError](err):
@@ -150,7 +159,7 @@ func nameFault(err error) (failure, bool) {
 
 func tlsFault(err error) (failure, bool) {
 	if lost, late := errors.AsType[*wire.ConnError](err); late {
-		return alertFault(lost.Err) // of TLS 1.3, where it is told after the handshake what a server wants
+		return lateTLSFault(lost.Err)
 	}
 	origin, ok := errors.AsType[*wire.HandshakeError](err)
 	hop, ofHop := errors.AsType[*egress.TLSError](err)
@@ -169,7 +178,22 @@ func tlsFault(err error) (failure, bool) {
 	if fault, refused := alertFault(err); refused {
 		return fault, true
 	}
-	return failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}, true
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return brokenOff, true
+		}
+	}
+	return brokenTLS, true
+}
+
+// lateTLSFault recognises what goes wrong after the handshake. In TLS 1.3 it is there
+// that an origin says what it wants of its clients.
+func lateTLSFault(err error) (failure, bool) {
+	if fault, refused := alertFault(err); refused {
+		return fault, true
+	}
+	// What crypto/tls does not take of the origin's has no type, but for its words.
+	return brokenTLS, strings.HasPrefix(err.Error(), "tls: ")
 }
 
 // alertFault says that an origin refused TLS, if that is what err is about.
@@ -204,8 +228,11 @@ func certificateFault(err error) (failure, bool) {
 
 func wireFault(err error) (failure, bool) {
 	protocol, bad := errors.AsType[*wire.ProtocolError](err)
+	large := bad && protocol.Status == http.StatusRequestHeaderFieldsTooLarge
 	switch {
-	case bad && protocol.Status == http.StatusRequestHeaderFieldsTooLarge:
+	case large && is[*wire.CodingError](err): // behind the last chunk
+		return failure{status: 502, kind: "http_response_trailer_section_size", title: "Answer too large", detail: "The trailer section of the origin's answer is larger than this proxy takes."}, true
+	case large:
 		return failure{status: 502, kind: "http_response_header_section_size", title: "Answer too large", detail: "The head of the origin's answer is larger than this proxy takes."}, true
 	case is[*wire.CodingError](err):
 		return failure{status: 502, kind: "http_response_transfer_coding", title: "Malformed response", detail: "The transfer coding of the origin's answer is unknown, or broken."}, true
@@ -245,7 +272,7 @@ func connectionFault(err error) failure {
 	case dialing:
 		return failure{status: 502, kind: "destination_unavailable", title: "Connection failed", detail: "No connection to the origin could be made."}
 	}
-	return failure{status: 502, kind: "connection_terminated", title: "Connection broken", detail: "The connection to the origin ended before it answered."}
+	return brokenOff
 }
 
 //go:embed failure.html

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -81,6 +82,53 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 	}
 }
 
+// TestTLSFaultsAreNamed, also those after the handshake; but a connection that ends in
+// it says nothing of its TLS.
+func TestTLSFaultsAreNamed(t *testing.T) {
+	afterwards := func(raw string) func(net.Conn) {
+		return func(conn net.Conn) {
+			leaf, err := originAuthority().Leaf("127.0.0.1")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*leaf}})
+			http.ReadRequest(bufio.NewReader(secure))
+			io.WriteString(conn, raw)
+			io.Copy(io.Discard, conn)
+		}
+	}
+	for name, c := range map[string]struct {
+		fault func(net.Conn)
+		kind  string
+	}{
+		"a record that is none":  {afterwards("HTTP/1.1 400 Bad Request\r\n\r\n"), "tls_protocol_error"},
+		"a record of nobody's":   {afterwards("\x17\x03\x03\x00\x28" + strings.Repeat("x", 40)), "tls_protocol_error"},
+		"an end in a handshake":  {func(conn net.Conn) { io.ReadFull(conn, make([]byte, 100)) }, "connection_terminated"},
+		"a reset in a handshake": {func(conn net.Conn) { conn.(*net.TCPConn).SetLinger(0) }, "connection_terminated"},
+	} {
+		o := serveOrigin(t, func(conn net.Conn, _ *bufio.Reader) { c.fault(conn) })
+		proxy := serveProxy(t, func(o *Options) { o.Inspection.Roots = trusting(originAuthority()) })
+		resp, _ := get(t, proxy, "https://"+o.address+"/")
+		if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 502 || got != "guise;error="+c.kind {
+			t.Errorf("%s: %d %q", name, resp.StatusCode, got)
+		}
+	}
+}
+
+// TestUpstreamProxysFaultsAreNotTheOrigins, nor told as if they were.
+func TestUpstreamProxysFaultsAreNotTheOrigins(t *testing.T) {
+	closed := listen(t)
+	closed.Close()
+	proxy := serveProxy(t, func(o *Options) {
+		o.Egress.Chain = []*url.URL{{Scheme: "socks5", Host: closed.Addr().String()}}
+	})
+	resp, body := get(t, proxy, "http://a.example/")
+	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 502 || got != "guise;error=connection_refused" || !strings.Contains(body, "upstream proxy") || strings.Contains(body, "origin") {
+		t.Errorf("%d %q: %q", resp.StatusCode, got, body)
+	}
+}
+
 // TestShortageIsNobodyElsesFault: where there is no descriptor for a connection, the
 // client may come again, and neither the origin nor an upstream proxy is blamed.
 func TestShortageIsNobodyElsesFault(t *testing.T) {
@@ -90,6 +138,14 @@ func TestShortageIsNobodyElsesFault(t *testing.T) {
 		if f.status != 503 || f.kind != "proxy_internal_error" || f.header.Get("Retry-After") == "" || strings.Contains(f.detail, "upstream") {
 			t.Errorf("%T: %+v", err, f)
 		}
+	}
+}
+
+// TestLargeTrailersAreNoLargeHeads, if anybody can still be told.
+func TestLargeTrailersAreNoLargeHeads(t *testing.T) {
+	f := failureOf(&wire.CodingError{Err: &wire.ProtocolError{Status: 431, What: "head too large"}})
+	if f.status != 502 || f.kind != "http_response_trailer_section_size" {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -103,18 +103,15 @@ func (w *webSocketAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter
 
 // accepts tells whether resp is an answer to the key that was sent.
 func (w *webSocketAnswer) accepts(resp *http.Response) bool {
-	return resp.Header.Get("Sec-Websocket-Accept") == w.accept
+	return resp.StatusCode == http.StatusSwitchingProtocols && resp.Header.Get("Sec-Websocket-Accept") == w.accept
 }
 
 func (w *webSocketAnswer) WriteHeader(status int) {
-	switch {
-	case status == http.StatusSwitchingProtocols:
+	if status == http.StatusSwitchingProtocols {
 		for _, name := range []string{"Upgrade", "Connection", "Sec-Websocket-Accept"} {
 			delete(w.Header(), name)
 		}
 		status = http.StatusOK
-	case status/100 == 2:
-		status = http.StatusBadGateway // the origin did not upgrade, and no tunnel follows
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -271,12 +271,16 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	right := func(r *http.Request) string { return webSocketAccept(r.Header.Get("Sec-Websocket-Key")) }
 	wrong := func(*http.Request) string { return "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }
 	address := serveProxy(t, nil)
+	var told string // Proxy-Status
 	open := func(o *origin, protocol string) (string, func(string) string) {
 		c := http2test.NewClient(t, dial(t, address))
 		c.Head(1, false, ":method: CONNECT", ":protocol: "+protocol, ":scheme: http", ":authority: "+o.address, ":path: /chat", "sec-websocket-version: 13", "sec-websocket-protocol: chat")
 		h := c.Headers(1)
+		told = ""
 		for _, f := range h.RegularFields() {
 			switch f.Name {
+			case "proxy-status":
+				told = f.Value
 			case "upgrade", "connection", "sec-websocket-accept":
 				t.Errorf("the answer has %s", f.Name)
 			}
@@ -293,11 +297,12 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	if got := echo("there"); got != "hello there" {
 		t.Errorf("got %q", got)
 	}
-	if status, _ := open(serveOrigin(t, upgraded(wrong)), "websocket"); status != "502" {
-		t.Errorf("an answer to another key: status %s", status)
+	const failed = "guise;error=http_upgrade_failed"
+	if status, _ := open(serveOrigin(t, upgraded(wrong)), "websocket"); status != "502" || told != failed {
+		t.Errorf("an answer to another key: status %s, %q", status, told)
 	}
-	if status, _ := open(serveOrigin(t, answer(helloResponse)), "websocket"); status != "502" {
-		t.Errorf("an origin that does not upgrade: status %s", status)
+	if status, _ := open(serveOrigin(t, answer(helloResponse)), "websocket"); status != "502" || told != failed {
+		t.Errorf("an origin that does not upgrade: status %s, %q", status, told)
 	}
 	if status, _ := open(serveOrigin(t, answer(helloResponse)), "connect-udp"); status != "501" {
 		t.Errorf("another protocol: status %s", status)
