@@ -225,7 +225,7 @@ func TestBrokenResponseIsNeverWhole(t *testing.T) {
 							conn.(*net.TCPConn).SetLinger(0)
 						}
 					})
-					got, err := exchangeRaw(t, serveProxy(t, nil), "GET http://"+o.address+"/ HTTP/"+version+"\r\nHost: x\r\n\r\n")
+					got, err := exchangeRaw(t, serveProxy(t, nil), "GET http://"+o.address+"/ HTTP/"+version+"\r\nHost: x\r\nConnection: close\r\n\r\n")
 					if err != nil {
 						return // reset: no client takes that for whole
 					}
