@@ -96,6 +96,9 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 		return k.certificate
 	}
 	k = knownIssuer{i.fetch(ctx, url), time.Now().Add(issuerMemory)}
+	if ctx.Err() != nil {
+		return k.certificate // that nobody waited for it says nothing of it
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for old := range i.known {
@@ -108,12 +111,14 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 	return k.certificate
 }
 
-// fetch asks in nobody's name: nothing of ctx goes along but from whom to keep apart.
+// fetch asks in nobody's name: nothing of ctx goes along but from whom to keep apart,
+// and its end.
 func (i *issuers) fetch(ctx context.Context, url string) *x509.Certificate {
 	apart := wire.Isolation(ctx)
-	ctx, cancel := context.WithTimeout(wire.WithIsolation(egress.WithIsolation(context.Background(), apart), apart), issuerTime)
+	own, cancel := context.WithTimeout(wire.WithIsolation(egress.WithIsolation(context.Background(), apart), apart), issuerTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	defer context.AfterFunc(ctx, cancel)()
+	r, err := http.NewRequestWithContext(own, http.MethodGet, url, nil)
 	if err != nil {
 		return nil
 	}

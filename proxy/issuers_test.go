@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -137,5 +140,33 @@ func TestIssuersThatAnOriginLeavesOut(t *testing.T) {
 				t.Errorf("%s: the origin got a request", name)
 			}
 		}
+	}
+}
+
+// TestNobodyWaitsForAnIssuer whose client has left, or the proxy stops; and what was
+// given up is looked for again.
+func TestNobodyWaitsForAnIssuer(t *testing.T) {
+	s := newSigner(t)
+	asked := make(chan bool, 1)
+	silent := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		asked <- true
+		io.Copy(io.Discard, r)
+	})
+	leaf, err := x509.ParseCertificate(s.leaf(s.issuer("low", nil), "http://"+silent.address+"/low").Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := newProxy(t, nil)
+	i := newIssuers(p.current.Load().plain, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if began := time.Now(); len(i.above(ctx, []*x509.Certificate{leaf})) > 0 || time.Since(began) >= issuerTime {
+		t.Errorf("it took %s", time.Since(began))
+	}
+	if len(i.known) > 0 {
+		t.Error("what was given up is remembered as not to be had")
 	}
 }
