@@ -33,7 +33,7 @@ type observation struct {
 
 // observe returns the ResponseWriter that the answer to r is to be written to,
 // and its observation, nil if nobody wants to know.
-func (p *Proxy) observe(a *assembly, c *connection, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
+func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
 	metrics := a.options.Metrics
 	if metrics == nil && !a.options.LogRequests {
 		return w, nil
@@ -42,15 +42,20 @@ func (p *Proxy) observe(a *assembly, c *connection, w http.ResponseWriter, r *ht
 	if a.options.LogRequests {
 		o.log = a.options.Log
 	}
+	return o, o
+}
+
+// classify notes what r, as [asToProxy] returns it, is for.
+func (o *observation) classify(c *connection, r *http.Request) {
 	switch {
+	case o == nil:
 	case r.Method == http.MethodConnect:
 		o.class = telemetry.Connect
-	case c.inner != nil:
+	case c.inner != nil && !c.inner.plain:
 		o.class = telemetry.Inside
-	case !r.URL.IsAbs():
+	case c.inner == nil && c.socks == nil && !r.URL.IsAbs():
 		o.class = telemetry.Own
 	}
-	return o, o
 }
 
 // Unwrap is for [http.ResponseController].
@@ -123,7 +128,7 @@ func (o *observation) tunnelEnded(carried tunnel.Bytes) {
 		return
 	}
 	o.metrics.Tunnel(-1)
-	o.metrics.Bytes(telemetry.Connect, carried.Up, carried.Down)
+	o.metrics.Bytes(o.class, carried.Up, carried.Down)
 	o.line(carried.Up + carried.Down)
 }
 

@@ -106,7 +106,7 @@ func New(o Options) (*Proxy, error) {
 	p.current.Store(a)
 	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: ownAnswer(badRequest.kind), Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: ownAnswer(badRequest.kind), Refused: p.refusedUnread, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
@@ -123,6 +123,9 @@ func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	}
 	return assemble(o, p.cache, before)
 }
+
+// refusedUnread counts a request that the server answered, for being none.
+func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequest.kind) }
 
 // letGo closes the connections to origins that nobody uses at the moment.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
@@ -189,11 +192,12 @@ func (p *Proxy) addresses() []netip.AddrPort {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
 	c := connectionOf(r.Context())
-	w, seen := p.observe(a, c, w, r)
+	w, seen := p.observe(a, w, r)
 	v := &visit{connection: c, seen: seen}
 	whole := false
 	defer func() {
-		v.end(whole)
+		// A context that has ended by now is that of a client who has left.
+		v.end(whole && r.Context().Err() == nil)
 	}()
 	p.serve(a, w, r, v)
 	whole = true
@@ -201,6 +205,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers one request of a client that has yet to be let in.
 func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *visit) {
+	w, r, refused := asToProxy(v.connection, w, r)
+	v.seen.classify(v.connection, r)
 	remote, err := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort)
 	if err != nil {
 		notAdmitted.write(w, r)
@@ -210,7 +216,6 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		looped.write(w, r)
 		return
 	}
-	w, r, refused := asToProxy(v.connection, w, r)
 	// Also for what is refused anyway: to say so is work as well.
 	if err := a.enter(v, r, remote.Addr()); err != nil {
 		a.refuse(w, r, remote.Addr(), err)

@@ -85,15 +85,16 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 // longer once it is a tunnel, but the tunnel has two descriptors until it ends: they
 // are taken for good, since the next look counts what is open.
 func (a *assembly) beginTunnel(v *visit) error {
-	if err := v.use.Tunnel(); err != nil {
-		return err
-	}
+	err := v.use.Tunnel()
 	for range 2 {
-		if !a.options.Pressure.Take() {
-			return errShort
+		if err == nil && !a.options.Pressure.Take() {
+			err = errShort
 		}
 	}
-	return nil
+	if err != nil {
+		a.options.Metrics.Refused(reasonOf(err))
+	}
+	return err
 }
 
 // servePlain answers a CONNECT and has the server read what comes: each request

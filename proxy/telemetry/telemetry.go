@@ -201,7 +201,7 @@ func known(names map[string]bool, name string) string {
 }
 
 // reasons not to let a client in.
-var reasons = set("network", "credentials", "attempts", "requests", "connections", "connection-rate", "handshakes", "tunnels", "tunnel-rate", "volume", "pressure", "destination")
+var reasons = set("network", "credentials", "attempts", "requests", "connections", "connection-rate", "handshakes", "tunnels", "tunnel-rate", "volume", "pressure")
 
 // errorTypes are the proxy error types of RFC 9209 §2.3.
 var errorTypes = set("dns_timeout", "dns_error", "destination_not_found", "destination_unavailable", "destination_ip_prohibited",

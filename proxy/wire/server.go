@@ -61,6 +61,9 @@ type Server struct {
 	// for none.
 	Refusal http.Header
 
+	// Refused, unless nil, is told of each of them.
+	Refused func()
+
 	// Disturbed, unless nil, is told that the client at remote has sent so many
 	// frames that cost something and bring nobody anything, and reports whether
 	// it may go on. If not, its connection ends.
@@ -108,6 +111,12 @@ func (s *Server) current() *settings {
 	}
 	s.settings.CompareAndSwap(nil, &settings{s.Limits.withDefaults(), s.Timeouts.withDefaults()})
 	return s.settings.Load()
+}
+
+func (s *Server) tellRefused() {
+	if s.Refused != nil {
+		s.Refused()
+	}
 }
 
 func (s *Server) log() *slog.Logger {

@@ -32,6 +32,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 		c.close(false)
 		return
 	}
+	c.srv.tellRefused()
 	text := strconv.Itoa(bad.Status) + " " + http.StatusText(bad.Status) + ": " + bad.What + "\n"
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status)
