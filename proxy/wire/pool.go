@@ -58,7 +58,13 @@ func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 // rested tells whether c was idle for too long, and nobody has looked: no timer runs
 // while a machine sleeps, and when it wakes up in another network the connection is
 // lost without a word.
-func (p *pool) rested(c *originConn) bool { return time.Since(c.idleAt) > p.idleTime(c) }
+func (p *pool) rested(c *originConn) bool { return c.idled(time.Now()) > p.idleTime(c) }
+
+// idled returns for how long c has been idle: by the clock on the wall, which goes on
+// while a machine sleeps, or where that was set back, by the other.
+func (c *originConn) idled(now time.Time) time.Duration {
+	return max(now.Round(0).Sub(c.idleAt), now.Sub(c.idleSince))
+}
 
 // idleTime is how long c is kept. One with an owner is for requests with content
 // alone, most of which may not be sent twice.
@@ -78,7 +84,7 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 		return nil
 	}
 	c := conns[last]
-	if fresh > 0 && time.Since(c.idleAt) > fresh {
+	if fresh > 0 && c.idled(time.Now()) > fresh {
 		return nil // all others are older
 	}
 	conns[last] = nil
@@ -90,7 +96,8 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 // put takes c, idle from now on, and closes an older one if there are too
 // many.
 func (p *pool) put(c *originConn) {
-	c.idleAt = time.Now().Round(0) // by the clock on the wall
+	c.idleSince = time.Now()
+	c.idleAt = c.idleSince.Round(0)
 	for _, old := range p.add(c) {
 		old.closeIdle()
 	}
@@ -176,7 +183,7 @@ func (p *pool) reap() {
 		if p.surplus(c) {
 			left = min(left, p.brief)
 		}
-		left -= now.Sub(c.idleAt)
+		left -= c.idled(now)
 		switch {
 		case left <= 0, look && !c.probe.quiet(true):
 			p.remove(c)

@@ -24,7 +24,8 @@ type originConn struct {
 	key   poolKey
 
 	// While idle:
-	idleAt       time.Time
+	idleAt       time.Time   // by the clock on the wall
+	idleSince    time.Time   // by the one that nobody sets
 	older, newer *originConn // in the pool
 
 	// Within an exchange:

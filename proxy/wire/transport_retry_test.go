@@ -278,6 +278,23 @@ func TestTransportConnectionsEndWhileTheMachineSleeps(t *testing.T) {
 	}
 }
 
+// Nor is one whose idle time seems not to have begun, for a clock that was set back.
+func TestTransportConnectionsEndThoughTheClockIsSetBack(t *testing.T) {
+	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+	tr := newTransport(t, o.addr)
+	for n := int32(1); n <= 2; n++ {
+		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		if got := o.conns.Load(); got != n {
+			t.Errorf("%d connections, want %d", got, n)
+		}
+		tr.pool.mu.Lock()
+		for c := tr.pool.order.oldest; c != nil; c = c.newer {
+			c.idleAt, c.idleSince = c.idleAt.Add(time.Hour), c.idleSince.Add(-2*tr.IdleTimeout)
+		}
+		tr.pool.mu.Unlock()
+	}
+}
+
 // A proxy on the way may carry what follows the first request to the origin of that
 // one, as Tinyproxy does behind an answer without a length: it must not be another
 // origin's request, nor hold what was meant for the proxy.
