@@ -23,10 +23,12 @@ import (
 // connections. It is safe for concurrent use.
 type secureOrigins struct {
 	wire *wire.Transport // every connection begins there, and those of HTTP/1.1 stay
+	most int             // connections of HTTP/2, before any is closed that nobody uses
 
 	mu     sync.Mutex
 	closed bool
 	places map[placeKey]*place
+	alive  int // connections of HTTP/2 that have not ended
 }
 
 // A placeKey is an origin's host:port, and for whom: those who want to be kept
@@ -70,6 +72,10 @@ const (
 	// connsPerOrigin bounds the connections to one origin. They are opened
 	// when all streams of the others are taken.
 	connsPerOrigin = 4
+
+	// mostConns bounds the connections to all of them that are kept for who may
+	// come: each takes some 40 KiB.
+	mostConns = 1024
 )
 
 type asksKey struct{}
@@ -93,7 +99,7 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 }
 
 func newSecureOrigins(t *wire.Transport) *secureOrigins {
-	return &secureOrigins{wire: t, places: make(map[placeKey]*place)}
+	return &secureOrigins{wire: t, most: mostConns, places: make(map[placeKey]*place)}
 }
 
 // RoundTrip implements [http.RoundTripper]. Errors are those of
@@ -365,6 +371,7 @@ func (s *secureOrigins) opened(ctx context.Context, p *place, o *opening, cc *wi
 		return
 	}
 	p.verified, p.http1 = time.Now(), time.Time{}
+	s.makeRoom()
 	if s.closed {
 		cc.Retire()
 	} else {
@@ -380,11 +387,31 @@ func (s *secureOrigins) dial(ctx context.Context, p *place) (*wire.HTTP2Conn, er
 	if tc == nil || err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.alive++
+	s.mu.Unlock()
 	return s.wire.HTTP2(tc, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.alive--
 		p.forgetEnded()
 	}), nil
+}
+
+// makeRoom closes connections that nobody uses while there are too many. s.mu is held.
+func (s *secureOrigins) makeRoom() {
+	over := s.alive - s.most
+	for _, p := range s.places { // in no order: any will do
+		for _, cc := range p.conns {
+			if over <= 0 {
+				return
+			}
+			if cc.LetGo() {
+				over--
+			}
+		}
+		p.forgetEnded()
+	}
 }
 
 // letGo closes the connections that nobody uses, and returns how many there were.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
 
@@ -37,5 +38,28 @@ func TestWhatMayBeRepeated(t *testing.T) {
 		if got := mayRepeat(r, c.err, c.used, c.silent); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// TestUnusedConnectionsAreBounded however many origins are visited within a minute.
+func TestUnusedConnectionsAreBounded(t *testing.T) {
+	o := serveSecure(t, greet, nil, "h2")
+	p, proxy := newProxy(t, inspecting(inspect.Always))
+	secure := p.current.Load().secure
+	secure.most = 1
+	client := visitor(t, proxy, trusting(testAuthority()), false)
+	for n, host := range []string{"127.0.0.1", "localhost", "127.0.0.1", "127.0.0.1"} {
+		resp, _, err := read(client, strings.Replace(o.URL, "127.0.0.1", host, 1))
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		if got, want := o.connections(), min(n+1, 3); got != want { // the last one is still there
+			t.Errorf("request %d: %d connections, want %d", n+1, got, want)
+		}
+		until(t, "the connection before to be closed", func() bool {
+			secure.mu.Lock()
+			defer secure.mu.Unlock()
+			return secure.alive == 1
+		})
 	}
 }
