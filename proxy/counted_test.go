@@ -99,6 +99,28 @@ func TestWhoLeavesIsNoFaultOfTheOrigins(t *testing.T) {
 	}
 }
 
+// TestWhoHasTheAnswerMayLeave, though the origin still gets the rest of the upload.
+func TestWhoHasTheAnswerMayLeave(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		io.Copy(io.Discard, r)
+	})
+	m := telemetry.New()
+	conn := dial(t, serveProxy(t, func(o *Options) { o.Metrics = m }))
+	io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", 1000))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
+		t.Fatal(string(body), err)
+	}
+	conn.SetLinger(0)
+	conn.Close()
+	until(t, "the answer to be counted", func() bool { return counts(t, m, `guise_requests_total{class="plain",status="2xx"} 1`) })
+}
+
 // TestWhatIsNoRequestIsCounted though nobody sees it but the server.
 func TestWhatIsNoRequestIsCounted(t *testing.T) {
 	m := telemetry.New()

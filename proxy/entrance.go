@@ -22,6 +22,7 @@ type visit struct {
 	use        *gate.Use
 	seen       *observation // nil for none
 	handed     bool         // to a tunnel, which ends the use
+	told       bool         // the client has the whole answer
 }
 
 // inner returns the connection inside a CONNECT that the request came on, or nil.

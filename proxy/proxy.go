@@ -197,7 +197,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	whole := false
 	defer func() {
 		// A context that has ended by now is that of a client who has left.
-		v.end(whole && r.Context().Err() == nil)
+		v.end(v.told || whole && r.Context().Err() == nil)
 	}()
 	p.serve(a, w, r, v)
 	whole = true

@@ -40,7 +40,7 @@ func (e *exchange) finishUpload() {
 		return
 	default:
 	}
-	if !endResponse(e.ResponseWriter) {
+	if e.visit.told = endResponse(e.ResponseWriter); !e.visit.told {
 		return
 	}
 	select {
