@@ -42,7 +42,9 @@ func (b *headBlock) malformed(what string) {
 // add takes one field. Its size is counted as RFC 9113 §6.5.2 has it.
 func (b *headBlock) add(f hpack.HeaderField) {
 	b.size += len(f.Name) + len(f.Value) + 32
-	b.count++
+	if f.Name != "cookie" || len(b.header["Cookie"]) == 0 { // whose crumbs are one field (RFC 9113 §8.2.3)
+		b.count++
+	}
 	if b.size > b.limits.Head || b.count > b.limits.Fields {
 		b.full = true
 		return

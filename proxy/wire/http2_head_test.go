@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
@@ -80,5 +81,25 @@ func TestHTTP2TrailersInAnyCase(t *testing.T) {
 		if _, err := b.request(t.Context()); ok != (err == nil) {
 			t.Errorf("TE %q: %v", value, err)
 		}
+	}
+}
+
+// TestHTTP2CookieIsOneField: browsers cut it into as many pieces as there are cookies,
+// of which a site may set more than a head may have fields.
+func TestHTTP2CookieIsOneField(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if n := strings.Count(r.Header.Get("Cookie"), "; ") + 1; len(r.Header["Cookie"]) != 1 || n != 30 {
+			t.Errorf("%d lines, %d cookies", len(r.Header["Cookie"]), n)
+		}
+	}, func(s *Server) { s.Limits.Fields = 10 })
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	lines := plainGet[:4:4]
+	for i := range 30 {
+		lines = append(lines, "cookie: c"+strconv.Itoa(i)+"=v")
+	}
+	c.Head(1, true, lines...)
+	if got := c.Outcome(1); got != "200" {
+		t.Errorf("%d crumbs: %s", 30, got)
 	}
 }
