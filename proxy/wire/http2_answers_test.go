@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"io"
 	"net/http"
 	"strconv"
@@ -12,8 +13,8 @@ import (
 
 // TestHTTP2AnswersToOursAreNoFlood: Go's client widens the window of each stream
 // with every few KiB that it reads, long after the stream has ended; gRPC sends a
-// PING for each DATA frame; and whoever wants no more of a response may say so when
-// all of it is on its way.
+// PING for each DATA frame; whoever wants no more of a response may say so when all of
+// it is on its way; and browsers say how urgent it is.
 func TestHTTP2AnswersToOursAreNoFlood(t *testing.T) {
 	for name, answer := range map[string]func(c *rawHTTP2, stream uint32){
 		"window updates": func(c *rawHTTP2, stream uint32) {
@@ -23,6 +24,10 @@ func TestHTTP2AnswersToOursAreNoFlood(t *testing.T) {
 		},
 		"pings":  func(c *rawHTTP2, stream uint32) { c.WritePing(false, [8]byte{1}); c.WritePing(false, [8]byte{2}) },
 		"resets": func(c *rawHTTP2, stream uint32) { c.WriteRSTStream(stream, http2.ErrCodeCancel) },
+		"priorities": func(c *rawHTTP2, stream uint32) {
+			c.WriteRawFrame(0x10, 0, 0, append(binary.BigEndian.AppendUint32(nil, stream), "u=1"...))
+			c.WritePriority(stream, http2.PriorityParam{Weight: 1})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("text")) }, nil)
@@ -35,6 +40,24 @@ func TestHTTP2AnswersToOursAreNoFlood(t *testing.T) {
 				c.WriteWindowUpdate(0, 4)
 			}
 		})
+	}
+}
+
+// TestHTTP2GreaseIsNoFlood: Chromium can send a frame of no known type with each piece of
+// an upload.
+func TestHTTP2GreaseIsNoFlood(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }, nil)
+	c := dialHTTP2(t, addr)
+	const pieces = streamWindow / narrowPiece
+	for stream := uint32(1); stream < 2*3*calmBurst/pieces; stream += 2 {
+		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+		for i := range pieces {
+			c.WriteRawFrame(0x2a, 0, stream, nil)
+			c.WriteData(stream, i == pieces-1, make([]byte, narrowPiece))
+		}
+		if got := c.Outcome(stream); got != "200" {
+			t.Fatalf("upload %d: %s", stream/2, got)
+		}
 	}
 }
 

@@ -64,6 +64,9 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	if st.received += f.length; st.received > st.allowed {
 		return nil, streamFault(f.stream, codeFlowControl, "more data than the window")
 	}
+	if length >= narrowPiece {
+		h.answers++
+	}
 	st.got += int64(length)
 	if st.length >= 0 && (st.got > st.length || f.has(flagEndStream) && st.got != st.length) {
 		return nil, streamFault(f.stream, codeProtocol, "body of another length than announced")

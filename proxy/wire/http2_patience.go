@@ -15,7 +15,10 @@ const (
 // has long ended as well; gRPC measures what a connection can carry by a PING for
 // each DATA frame that comes while none is out. So each such frame, and each
 // stream, lets a peer send so many more; but not one of which a narrow window let
-// hardly anything go (CVE-2019-9511).
+// hardly anything go (CVE-2019-9511). Nor are frames that we pass over a flood where
+// they come with what we do not: browsers say anew how urgent an answer is (RFC 9218
+// §7.1), and Chromium can have a frame of no known type with each head and each piece of
+// a body, so that nobody forgets to pass over those (RFC 9113 §5.5).
 const (
 	answersEach = 32
 	pingCosts   = 16 // of these, since we answer it in turn

@@ -126,10 +126,17 @@ func (h *http2Conn) frame(f frameHead) error {
 	case framePriority:
 		return h.priority(f)
 	}
-	if err := h.disturb(); err != nil {
+	if err := h.bear(); err != nil {
 		return err
 	}
 	return h.skip(f.length) // GOAWAY, whose sender closes when it is done; and unknown types
+}
+
+// bear accounts for a frame that means nothing to us.
+func (h *http2Conn) bear() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answered(1)
 }
 
 func (h *http2Conn) skip(n int) error {
@@ -241,7 +248,7 @@ func (h *http2Conn) priority(f frameHead) error {
 	if binary.BigEndian.Uint32(b)&^(1<<31) == f.stream {
 		return streamFault(f.stream, codeProtocol, "stream that depends on itself")
 	}
-	return h.disturb()
+	return h.bear()
 }
 
 func (h *http2Conn) wasReset(f frameHead) error {

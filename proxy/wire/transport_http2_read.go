@@ -140,8 +140,12 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	case frameWindowUpdate: // of those an upload needs many, and they cost nothing
 	case frameReset: // ends what we began
 	case framePing: // control accounts for it
-	default:
+	case frameSettings, framePriority, frameGoAway:
 		if err := c.disturb(); err != nil {
+			return err
+		}
+	default: // of no known type
+		if err := c.bear(); err != nil {
 			return err
 		}
 	}
@@ -162,6 +166,13 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	}
 	_, err := c.br.Discard(f.length)
 	return err
+}
+
+// bear accounts for a frame that means nothing to us.
+func (c *HTTP2Conn) bear() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered(1)
 }
 
 // control does what a frame says of which b are the first bytes.
@@ -313,6 +324,9 @@ func (c *HTTP2Conn) data(f frameHead) error {
 	if c.received += f.length; c.received > c.whole {
 		c.mu.Unlock()
 		return connFault(codeFlowControl, "more data than the window")
+	}
+	if length >= narrowPiece {
+		c.answers++
 	}
 	st := c.streams[f.stream]
 	if st != nil {

@@ -556,6 +556,36 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2OriginsMayGrease: a frame of no known type with each answer is no flood (RFC
+// 9113 §5.5).
+func TestHTTP2OriginsMayGrease(t *testing.T) {
+	said, origin := io.Pipe()
+	over := make(chan struct{})
+	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	origin.Write(appendSettings(nil))
+	for stream := uint32(1); stream < 4*calmBurst; stream += 2 {
+		c.Reserve()
+		r, _ := http.NewRequest("GET", "https://a.example/", nil)
+		answered := make(chan error)
+		go func() {
+			_, err := c.RoundTrip(r)
+			answered <- err
+		}()
+		for begun := false; !begun; runtime.Gosched() {
+			c.mu.Lock()
+			begun = len(c.streams) == 1
+			c.mu.Unlock()
+		}
+		b := appendFrameHead(nil, frameHead{kind: 0x2a})
+		origin.Write(append(appendFrameHead(b, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: stream}), 0x88))
+		if err := <-answered; err != nil {
+			t.Fatalf("after %d answers: %v", stream/2, err)
+		}
+	}
+	origin.Close()
+	<-over
+}
+
 // TestHTTP2OriginsMeasureUploads: gRPC's server sends a PING for each piece of a body
 // that comes while none is out, which is no flood.
 func TestHTTP2OriginsMeasureUploads(t *testing.T) {
