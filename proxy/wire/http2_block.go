@@ -16,14 +16,10 @@ func (h *http2Conn) head(f frameHead) error {
 		}
 	} else if !h.block.open {
 		return connFault(codeProtocol, "CONTINUATION of nothing")
-	} else if h.block.frames++; h.block.frames > maxContinued {
+	} else if h.block.frames++; h.block.frames > maxContinued+h.block.bytes/ownMaxFrame {
 		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
 	}
-	b := &h.block
-	if b.bytes += length; b.bytes > 2*h.c.limits.Head+ownMaxFrame {
-		return connFault(codeEnhanceYourCalm, "head too large")
-	}
-	if err := decodeFields(h.c.br, h.decoder, length, &b.full); err != nil {
+	if err := h.fields(length); err != nil {
 		return err
 	}
 	if err := h.skip(padding); err != nil {
@@ -32,11 +28,38 @@ func (h *http2Conn) head(f frameHead) error {
 	if !f.has(flagEndHeaders) {
 		return nil
 	}
-	b.open = false
-	if h.decoder.Close() != nil {
-		return connFault(codeCompression, "field block is cut")
+	h.block.open = false
+	if !h.deaf {
+		if h.decoder.Close() != nil {
+			return connFault(codeCompression, "field block is cut")
+		}
+		return h.headDone()
 	}
-	return h.headDone()
+	err := h.headDone()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.goAway()
+	return err
+}
+
+// fields takes the next n bytes of a field block. With one that is too large, the table
+// that both sides keep is lost (RFC 9113 §4.3), and no later head can be read: it is
+// answered, and the connection takes no more. The streams on it go on, which may be all
+// the tunnels of a browser that was led to a long URL.
+func (h *http2Conn) fields(n int) error {
+	b := &h.block
+	b.bytes += n
+	switch {
+	case b.bytes > maxSkipped:
+		return connFault(codeEnhanceYourCalm, "head too large")
+	case !h.deaf && b.bytes <= 2*h.c.limits.Head+ownMaxFrame:
+		if err := decodeFields(h.c.br, h.decoder, n, &b.full); err != errFieldTooLarge {
+			return err
+		}
+		n = 0
+	}
+	h.deaf, b.full = true, true
+	return h.skip(n)
 }
 
 // openBlock starts the block of fields that a HEADERS frame begins.
@@ -47,6 +70,9 @@ func (h *http2Conn) openBlock(f frameHead) (length, padding int, err error) {
 	}
 	h.block.reset(f, &h.c.limits)
 	h.decoder.SetEmitEnabled(true)
+	if h.deaf {
+		h.block.malformed("head that is not read")
+	}
 	if parent == f.stream {
 		h.block.malformed("stream that depends on itself")
 	}

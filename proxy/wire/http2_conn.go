@@ -30,7 +30,8 @@ const (
 	maxOutput    = 64 << 10      // waiting to be written before bodies wait
 	maxHeads     = 2 * maxOutput // before heads wait
 	maxUnsent    = 256 << 10     // before the client is cut
-	maxContinued = 48            // CONTINUATION frames of one head
+	maxContinued = 48            // CONTINUATION frames of one head, beside those that are full
+	maxSkipped   = 4 << 20       // of a head that is too large; browsers have URLs of 2 MiB
 	goingTime    = time.Second   // for the client to say that it knows that we are going away
 	goingSoon    = 50 * time.Millisecond
 	calmUnsaid   = 50 // frames to no purpose before [Server.Disturbed] is asked
@@ -46,6 +47,7 @@ type http2Conn struct {
 	decoder *hpack.Decoder
 	block   headBlock
 	greeted bool // the first SETTINGS came
+	deaf    bool // a head was too large to be decoded, and so none is any more
 	calm    patience
 	unsaid  int // frames to no purpose that [Server.Disturbed] does not know of yet
 

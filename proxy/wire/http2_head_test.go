@@ -1,12 +1,15 @@
 package wire
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -101,5 +104,56 @@ func TestHTTP2CookieIsOneField(t *testing.T) {
 	c.Head(1, true, lines...)
 	if got := c.Outcome(1); got != "200" {
 		t.Errorf("%d crumbs: %s", 30, got)
+	}
+}
+
+// TestHTTP2LargeHeadCostsNoOther: the streams on a connection, such as a browser's
+// tunnels, outlive a head of any size that a browser sends, though none is read after it.
+func TestHTTP2LargeHeadCostsNoOther(t *testing.T) {
+	const head = 4096
+	for name, send := range map[string]func(c *rawHTTP2, lines []string){
+		"long field": func(c *rawHTTP2, lines []string) {
+			c.Head(3, true, append(lines, "x: "+strings.Repeat("a", 3*head))...)
+		},
+		"many frames": func(c *rawHTTP2, lines []string) {
+			var block bytes.Buffer
+			encoder := hpack.NewEncoder(&block)
+			for _, line := range append(lines, "x: "+strings.Repeat("~", 2<<20)) { // no Huffman code is shorter
+				name, value, _ := strings.Cut(line[1:], ": ")
+				encoder.WriteField(hpack.HeaderField{Name: line[:1] + name, Value: value})
+			}
+			c.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: block.Next(ownMaxFrame), EndStream: true})
+			for block.Len() > 0 {
+				c.WriteContinuation(3, block.Len() <= ownMaxFrame, block.Next(ownMaxFrame))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }, func(s *Server) { s.Limits.Head = head })
+			c := dialHTTP2(t, addr)
+			c.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+			send(c, plainGet[:4:4])
+			status, goes := "", false
+			c.Until(func(f http2.Frame) bool {
+				switch f := f.(type) {
+				case *http2.MetaHeadersFrame:
+					status += f.PseudoValue("status")
+				case *http2.GoAwayFrame:
+					goes = f.LastStreamID == 3
+				}
+				return status != "" && goes
+			})
+			if status != "431" {
+				t.Errorf("it is answered %s", status)
+			}
+			c.Head(5, true, plainGet...) // which nobody can read
+			c.WriteData(1, true, []byte("whole"))
+			if got := c.Data(1); got != "whole" {
+				t.Errorf("the stream before it got %q", got)
+			}
+			if rest, err := io.ReadAll(c.Conn); len(rest) > 0 || err != nil {
+				t.Errorf("after that: %q %v", rest, err)
+			}
+		})
 	}
 }

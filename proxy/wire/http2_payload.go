@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 
 	"golang.org/x/net/http2/hpack"
@@ -26,13 +27,18 @@ func eachPiece(r *bufio.Reader, n int, take func(piece []byte) error) error {
 
 // decodeFields feeds the next n bytes of r, a part of a field block, to d. Once
 // d's receiver has set *full, d tells it of no further field, but still decodes
-// them: what the table holds depends on every field that came.
+// them: what the table holds depends on every field that came. It returns
+// errFieldTooLarge once all n bytes are read.
 func decodeFields(r *bufio.Reader, d *hpack.Decoder, n int, full *bool) error {
-	return eachPiece(r, n, func(piece []byte) error {
+	var tooLarge error
+	err := eachPiece(r, n, func(piece []byte) error {
+		if tooLarge != nil {
+			return nil
+		}
 		_, err := d.Write(piece)
 		switch {
 		case err == hpack.ErrStringLength:
-			return connFault(codeEnhanceYourCalm, "field too large")
+			tooLarge = errFieldTooLarge
 		case err != nil:
 			return connFault(codeCompression, "invalid field block")
 		}
@@ -41,7 +47,10 @@ func decodeFields(r *bufio.Reader, d *hpack.Decoder, n int, full *bool) error {
 		}
 		return nil
 	})
+	return cmp.Or(err, tooLarge)
 }
+
+var errFieldTooLarge = connFault(codeEnhanceYourCalm, "field too large")
 
 // readHeadersStart reads what a HEADERS frame has in front of its field block (RFC
 // 9113 §6.2), and returns the length of that and of the padding behind it. parent
