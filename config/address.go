@@ -145,6 +145,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		return p, fmt.Errorf("%s has no prefix length; write %s/%d", quote(s), s, ip.BitLen())
 	}
+	if of, mask, _ := strings.Cut(s, "/"); net.ParseIP(mask).To4() != nil {
+		if ones, bits := net.IPMask(net.ParseIP(mask).To4()).Size(); bits > 0 {
+			return p, fmt.Errorf("%s has a mask; write %s/%d", quote(s), of, ones)
+		}
+	}
 	return p, fmt.Errorf("%s is not a network; write one as 192.168.0.0/16 or fd00::/8", quote(s))
 }
 
@@ -207,8 +212,14 @@ func parsePattern(s string) (string, error) {
 	if strings.Contains(s, "://") || strings.ContainsAny(s, "/?#@") {
 		return "", fmt.Errorf("%s is a URL or path; write only a host, such as *.bank.example", quote(s))
 	}
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() != "" {
+		return "", fmt.Errorf("%s has a zone; write %s", quote(s), ip.WithZone(""))
+	}
 	if strings.Contains(s, ":") {
 		return "", fmt.Errorf("%s has a port; write only a host, such as *.bank.example", quote(s))
+	}
+	if below, ok := strings.CutPrefix(s, "."); ok {
+		return "", fmt.Errorf("%s begins with a dot; write *.%s for what is below it, and %[2]s for itself", quote(s), below)
 	}
 	name, wildcard := strings.CutPrefix(s, "*.")
 	host, err := hostProfile.ToASCII(strings.TrimSuffix(name, "."))
@@ -280,6 +291,15 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	u.Path = ""
 	*h = Hop{*u}
 	return nil
+}
+
+// leadsTo reports whether h is, for all that its text shows, the listener at a.
+func (h Hop) leadsTo(a Address) bool {
+	ip, err := netip.ParseAddr(h.Hostname())
+	if h.Hostname() == "localhost" {
+		ip, err = netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	return err == nil && h.Port() == strconv.Itoa(int(a.Port)) && (ip.Unmap() == a.IP || ip.IsLoopback() && a.covers(ip.Unmap()))
 }
 
 // A Domain is a host name, no pattern and no address: what a certificate is

@@ -197,6 +197,24 @@ allow = ["X-Pin"]
 	}
 }
 
+// TestRateOfAProfileCanBeLifted: the burst that goes with it is the profile's, and
+// nothing that the user has to take back.
+func TestRateOfAProfileCanBeLifted(t *testing.T) {
+	lifted := []string{"profile=public", "limits.client.requests=0", "limits.client.tunnel_rate=0"}
+	c := mustLoad(t, "guise.yaml", "", nil, lifted)
+	if c.Limits.Client.Requests != 0 {
+		t.Errorf("%d requests a second", c.Limits.Client.Requests)
+	}
+	if _, problems := Load("", nil, append(lifted, "limits.client.burst=5")); len(problems) != 1 {
+		t.Errorf("a burst without a rate: %q", problems)
+	}
+}
+
+// TestChainMayLeadToAnotherMachine, on the port that this one listens on as well.
+func TestChainMayLeadToAnotherMachine(t *testing.T) {
+	mustLoad(t, "guise.yaml", "", nil, []string{"listeners=0.0.0.0:8118", "upstream.chain=http://192.0.2.1:8118"})
+}
+
 // What the environment and --set can say although they have no types.
 func TestLooseValues(t *testing.T) {
 	c := mustLoad(t, "guise.yaml", "",
@@ -219,8 +237,6 @@ func TestLooseValues(t *testing.T) {
 	}
 }
 
-// Each file of testdata/bad is a configuration with faults; the golden file
-// beside it holds what a person is told.
 // A list as in YAML may begin with an IPv6 address, as well as a list with commas.
 func TestLooseListsOfIPv6(t *testing.T) {
 	for _, set := range []string{
@@ -234,6 +250,8 @@ func TestLooseListsOfIPv6(t *testing.T) {
 	}
 }
 
+// Each file of testdata/bad is a configuration with faults; the golden file
+// beside it holds what a person is told.
 func TestProblemsAreReportedAllAtOnce(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*")
 	if err != nil {

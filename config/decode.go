@@ -215,6 +215,9 @@ func (d *decoder) scalar(n *node, v reflect.Value, path string) bool {
 		d.fail(n.at, path, "%s", err)
 		return false
 	}
+	if v.Kind() == reflect.String && strings.HasPrefix(v.String(), "~/") {
+		d.fail(n.at, path, "~ is for shells alone; write the path in full")
+	}
 	return true
 }
 

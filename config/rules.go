@@ -28,7 +28,7 @@ func (l *loader) rules(c *Config) {
 	l.shareRules("limits.total", c.Limits.Total)
 
 	l.require(c.Cache.Object > 0, "cache.object", "want more than 0; to store nothing, set cache.memory to 0")
-	l.upstreamRules(c.Upstream, c.Sites)
+	l.upstreamRules(c)
 
 	const most = Bytes(16 << 20)
 	l.require(c.Limits.Head >= 1<<10 && c.Limits.Head <= most, "limits.head", "want between 1KiB and "+most.String())
@@ -125,8 +125,18 @@ var closedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291
 }
 
-// upstreamRules wants the hop to have a use for what is said beside it.
-func (l *loader) upstreamRules(u Upstream, sites []Site) {
+// upstreamRules wants the hop to be another proxy, and to have a use for what is
+// said beside it.
+func (l *loader) upstreamRules(c *Config) {
+	u := c.Upstream
+	hops := l.items("upstream.chain")
+	for i, h := range u.Chain {
+		for j, one := range c.Listeners {
+			if h.leadsTo(one.Address) {
+				l.fail(hops[i].at, fmt.Sprintf("upstream.chain[%d]", i), "is this proxy itself, listeners[%d]", j)
+			}
+		}
+	}
 	secure := slices.ContainsFunc(u.Chain, func(h Hop) bool { return h.Scheme == "https" })
 	l.require(u.Authorities == "" || secure, "upstream.authorities", "changes nothing unless upstream.chain is an https proxy")
 	nodes := l.items("upstream.name_servers")
@@ -135,7 +145,7 @@ func (l *loader) upstreamRules(u Upstream, sites []Site) {
 			l.fail(nodes[i].at, fmt.Sprintf("upstream.name_servers[%d]", i), "names no path; most servers have /dns-query")
 		}
 	}
-	direct := slices.ContainsFunc(sites, func(s Site) bool { return s.Upstream == UpstreamDirect })
+	direct := slices.ContainsFunc(c.Sites, func(s Site) bool { return s.Upstream == UpstreamDirect })
 	if len(u.Chain) > 0 && len(u.NameServers) > 0 && !direct {
 		_, err := netip.ParseAddr(u.Chain[0].Hostname())
 		l.require(err != nil, "upstream.name_servers", "changes nothing: the proxy of upstream.chain looks names up")
@@ -176,7 +186,9 @@ func (l *loader) shareRules(key string, s Share) {
 	}{{"upload", s.Upload}, {"download", s.Download}} {
 		l.require(b.value == 0 || b.value >= 1<<10, key+"."+b.name, "want at least 1KiB (a second), or 0 for no limit")
 	}
-	l.require(s.Burst == 0 || s.Requests > 0 || s.TunnelRate > 0, key+".burst", "changes nothing unless requests or tunnel_rate is set")
+	rated := s.Requests > 0 || s.TunnelRate > 0
+	// What a profile says goes with its own rates, which may have been lifted.
+	l.require(s.Burst == 0 || rated || l.setting(key+".burst").fromProfile(), key+".burst", "changes nothing unless requests or tunnel_rate is set")
 }
 
 // limitsContradict blames the limit that the user wrote, not the profile's.
