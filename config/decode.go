@@ -26,7 +26,7 @@ func (s *setting) fromProfile() bool {
 type decoder struct{ problems Problems }
 
 func (d *decoder) fail(at place, path, format string, args ...any) {
-	d.problems = append(d.problems, Problem{at.file, at.line, path, fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{File: at.file, Line: at.line, Key: path, What: fmt.Sprintf(format, args...)})
 }
 
 var (

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"embed"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -20,7 +21,7 @@ const profileFolder = "profiles/"
 // then environ ("NAME=value", as [os.Environ]), then sets ("key=value") give,
 // later ones overriding earlier ones. The profile key may come from any of
 // them. If anything is wrong in any layer, Load returns no configuration
-// and all that is wrong.
+// and all that is wrong, else the configuration and the notes of checks on it.
 //
 // Checks are made at the end of what the configuration names.
 func Load(file string, environ, sets []string, checks ...Check) (*Config, Problems) {
@@ -37,9 +38,12 @@ func Load(file string, environ, sets []string, checks ...Check) (*Config, Proble
 }
 
 // A Check tells what is wrong with c that its text does not show, such as
-// files that cannot be used. key is as in access.users or
-// listeners[0].certificate.
-type Check func(c *Config, fail func(key string, err error))
+// files that cannot be used, and notes what may not be meant. Keys are as in
+// access.users or listeners[0].certificate.
+type Check func(c *Config, fail, note Say)
+
+// Say says something about a key, as [fmt.Sprintf] would.
+type Say func(key, format string, args ...any)
 
 // Reference returns the household profile: every key with its default and, in
 // comments, what it means.
@@ -56,6 +60,7 @@ type loader struct {
 	decoder
 	viper  *viper.Viper
 	checks []Check
+	notes  Problems
 }
 
 func newLoader() *loader { return &loader{viper: viper.New()} }
@@ -93,7 +98,8 @@ func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) 
 		l.problems.sort()
 		return nil, l.problems
 	}
-	return cfg, nil
+	l.notes.sort()
+	return cfg, l.notes
 }
 
 // check makes the checks, of those parts in which nothing was wrong so far.
@@ -104,10 +110,16 @@ func (l *loader) check(cfg *Config) {
 		wrong[part(p.Key)] = true
 	}
 	for _, check := range l.checks {
-		check(cfg, func(key string, err error) {
+		check(cfg, func(key, format string, args ...any) {
 			if !wrong[part(key)] {
-				l.fail(l.place(key), key, "%s", err)
+				l.fail(l.place(key), key, format, args...)
 			}
+		}, func(key, format string, args ...any) {
+			at := l.place(key)
+			if strings.HasPrefix(at.file, profileFolder) {
+				return // what a profile says is meant
+			}
+			l.notes = append(l.notes, Problem{at.file, at.line, key, fmt.Sprintf(format, args...), true})
 		})
 	}
 }

@@ -13,9 +13,11 @@ type Problem struct {
 	Line int    // from 1; 0 for sources that have no lines
 	Key  string // key as in cache.memory or sites[0].match; "" if none is meant
 	What string // what is wrong, and what is wanted
+	Note bool   // nothing is wrong, but it may not be meant
 }
 
-// String returns p on one line, as FILE:LINE: key: what is wrong.
+// String returns p on one line, as FILE:LINE: key: what is wrong. Of a note that is
+// said before the key.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -23,6 +25,9 @@ func (p Problem) String() string {
 		b.WriteString(":" + strconv.Itoa(p.Line))
 	}
 	b.WriteString(": ")
+	if p.Note {
+		b.WriteString("note: ")
+	}
 	if p.Key != "" {
 		b.WriteString(printable(p.Key) + ": ")
 	}

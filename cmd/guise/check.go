@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -18,7 +17,8 @@ func newCheckCommand(p *program) *cobra.Command {
 		Short: "Validate a configuration",
 		Long: `Check loads the configuration as serve would, without listening. It prints each
 problem on its own line, as FILE:LINE: key: what is wrong, and exits with 1 if
-there is any.`,
+there is any. If there is none, it says what the configuration comes to, and as
+FILE:LINE: note: key: ... what makes you easier to know, or may not be meant.`,
 		Example: `  guise check --config guise.yaml
   GUISE_CACHE_MEMORY=128MiB guise check
   guise check --set sites='[{match: "*.bank.example", cookies: pass}]'`,
@@ -28,19 +28,16 @@ there is any.`,
 }
 
 func (p *program) check() error {
-	c, err := p.load(checkFiles, checkRules)
-	if bad, ok := errors.AsType[invalid](err); ok {
-		fmt.Fprint(p.stdout, bad.problems)
+	c, problems := config.Load(p.file, p.environ, p.sets, checkFiles, checkRules, p.noteDoubts)
+	if c == nil {
+		fmt.Fprint(p.stdout, problems)
 		return errReported
-	}
-	if err != nil {
-		return err
 	}
 	assembled, err := proxy.New(proxyOptions(c, p.stderr))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "ok: %s\n", summary(c))
+	fmt.Fprintf(p.stdout, "ok: %s\n%s", summary(c), problems) // no more than notes
 	return assembled.Close()
 }
 

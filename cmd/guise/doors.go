@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,15 +81,18 @@ func checkDoor(l config.Listener) error {
 	if l.Protocol != config.HTTPS || l.Certificate == "" {
 		return nil
 	}
-	if l.SelfSigned {
-		if _, err := os.Stat(l.Certificate); err != nil { // it will be made
-			for _, file := range []string{l.Certificate, l.Key} {
-				if _, err := os.Stat(filepath.Dir(file)); err != nil {
-					return fmt.Errorf("make certificate: %w", err)
-				}
-			}
-			return nil
+	_, noCert := os.Stat(l.Certificate)
+	_, noKey := os.Stat(l.Key)
+	if l.SelfSigned && noCert != nil && noKey != nil { // both will be made
+		if filepath.Clean(l.Certificate) == filepath.Clean(l.Key) {
+			return errors.New("make certificate: certificate and key are to be two files")
 		}
+		for _, file := range []string{l.Certificate, l.Key} {
+			if _, err := os.Stat(filepath.Dir(file)); err != nil {
+				return fmt.Errorf("make certificate: %w", err)
+			}
+		}
+		return nil
 	}
 	_, err := certs.Files(l.Certificate, l.Key)
 	return err

@@ -89,7 +89,7 @@ func work(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, 
 // load returns the configuration that flags and environment give.
 func (p *program) load(checks ...config.Check) (*config.Config, error) {
 	c, problems := config.Load(p.file, p.environ, p.sets, checks...)
-	if len(problems) > 0 {
+	if c == nil {
 		return nil, invalid{problems}
 	}
 	return c, nil

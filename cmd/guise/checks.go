@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"guise/config"
 	"guise/filters"
@@ -11,27 +12,27 @@ import (
 )
 
 // checkRules reports what sites would let pass, and filters would not.
-func checkRules(c *config.Config, fail func(key string, err error)) {
+func checkRules(c *config.Config, fail, _ config.Say) {
 	for i, site := range c.Sites {
 		for j, name := range site.Headers.Allow {
 			if why := filters.Ruled(string(name)); why != "" {
-				fail(fmt.Sprintf("sites[%d].headers.allow[%d]", i, j), fmt.Errorf("%s changes nothing: a rule decides about it on every site (%s)", name, why))
+				fail(fmt.Sprintf("sites[%d].headers.allow[%d]", i, j), "%s changes nothing: a rule decides about it on every site (%s)", name, why)
 			}
 		}
 	}
 }
 
 // checkFiles reports every file that c names and that cannot be used.
-func checkFiles(c *config.Config, fail func(key string, err error)) {
+func checkFiles(c *config.Config, fail, _ config.Say) {
 	for i, l := range c.Listeners {
 		if err := checkDoor(l); err != nil {
-			fail(fmt.Sprintf("listeners[%d].certificate", i), err)
+			fail(fmt.Sprintf("listeners[%d].certificate", i), "%v", err)
 		}
 	}
 	try := func(key string, o gate.Options) bool {
 		_, err := gate.New(o, nil)
 		if err != nil {
-			fail(key, err)
+			fail(key, "%v", err)
 		}
 		return err == nil
 	}
@@ -45,13 +46,16 @@ func checkFiles(c *config.Config, fail func(key string, err error)) {
 		try("access.authorities", o)
 	}
 	for i, path := range c.Destinations.DenyLists {
-		if _, err := egress.ReadList(path); err != nil {
-			fail(fmt.Sprintf("destinations.deny_lists[%d]", i), err)
+		key := fmt.Sprintf("destinations.deny_lists[%d]", i)
+		if strings.Contains(path, "://") {
+			fail(key, "a list is a file; fetch it, as with curl -o hosts.txt %s", path)
+		} else if _, err := egress.ReadList(path); err != nil {
+			fail(key, "%v", err)
 		}
 	}
 	if path := c.Upstream.Authorities; path != "" {
 		if _, err := egress.ReadRoots(path); err != nil {
-			fail("upstream.authorities", err)
+			fail("upstream.authorities", "%v", err)
 		}
 	}
 	if c.Inspection.Enabled {
@@ -60,7 +64,7 @@ func checkFiles(c *config.Config, fail func(key string, err error)) {
 			if c.Inspection.CA == "" {
 				key = "inspection.enabled" // which is what was written
 			}
-			fail(key, err)
+			fail(key, "%v", err)
 		}
 	}
 }

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"guise/config"
+	"guise/proxy/certs"
+	"guise/proxy/gate"
+	"guise/proxy/inspect"
+)
+
+// noteDoubts is a [config.Check] of what works, but gives up some of what guise is
+// for, or may not be meant.
+func (p *program) noteDoubts(c *config.Config, _, note config.Say) {
+	noteShown(c, note)
+	noteInClear(c, note)
+	noteClosed(c, note)
+	noteAbsent(c, note)
+	p.noteSecrets(c, note)
+	noteEnds(c, time.Now(), note)
+}
+
+// noteShown is about what sites and other clients learn.
+func noteShown(c *config.Config, note config.Say) {
+	if c.Identity.Persona == config.PersonaOff {
+		note("identity.persona", "off shows sites each browser as it is: its kind, version, system and language")
+	} else if c.Identity.Language != "en-US" {
+		note("identity.language", "%s tells the users of this proxy from those of others, most of whom ask for en-US", c.Identity.Language)
+	}
+	if d := c.Cookies.Default; d == config.CookiesPass || d == config.CookiesSession {
+		note("cookies.default", "%s lets the cookies of third parties pass, by which they know a browser on every site", d)
+	}
+	if c.Cache.Sharing == config.SharingShared {
+		note("cache.sharing", "shared lets each client learn what others have read, by how soon the answer comes")
+	}
+	for i, s := range c.Sites {
+		if s.Upstream == config.UpstreamDirect {
+			note(fmt.Sprintf("sites[%d].upstream", i), "direct shows this machine's address there")
+		}
+	}
+	for i, place := range c.Destinations.Allow {
+		if prefixOf(place).IsValid() && deniedBy(c, place) < 0 {
+			note(fmt.Sprintf("destinations.allow[%d]", i), "%s is open under any name: a site that leads one of its own there has its pages read what is there", place)
+		}
+	}
+}
+
+// noteInClear is about what can be read on the way to guise, and from it.
+func noteInClear(c *config.Config, note config.Say) {
+	byPassword := c.Access.Authentication == config.AuthBasic || c.Access.Authentication == config.AuthToken
+	for i, l := range c.Listeners {
+		if l.Protocol != config.HTTPS && !l.Address.IP.IsLoopback() && byPassword {
+			note(fmt.Sprintf("listeners[%d].protocol", i), "%s has passwords sent in clear; https encrypts them", l.Protocol)
+		}
+	}
+	for i, hop := range c.Upstream.Chain {
+		ip, err := netip.ParseAddr(hop.Hostname())
+		if hop.Scheme != "https" && hop.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+			note(fmt.Sprintf("upstream.chain[%d]", i), "where requests go, and a password for this proxy, can be read on the way to it; https:// would be encrypted")
+		}
+	}
+}
+
+// noteClosed is about what something else closes, or leaves no room.
+func noteClosed(c *config.Config, note config.Say) {
+	for i, place := range c.Destinations.Allow {
+		if j := deniedBy(c, place); j >= 0 {
+			note(fmt.Sprintf("destinations.allow[%d]", i), "%s stays closed: destinations.deny[%d] goes before it", place, j)
+		}
+	}
+	for i, network := range c.Access.Networks {
+		for j, denied := range c.Access.Deny {
+			if network == denied {
+				note(fmt.Sprintf("access.networks[%d]", i), "nobody of %s may enter: access.deny[%d] is the same", network, j)
+			}
+		}
+	}
+	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
+		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
+	}
+}
+
+// deniedBy returns which of destinations.deny closes all of place, -1 for none.
+func deniedBy(c *config.Config, place config.Place) int {
+	part := prefixOf(place)
+	return slices.IndexFunc(c.Destinations.Deny, func(denied config.Place) bool {
+		all := prefixOf(denied)
+		return denied == place || all.IsValid() && part.IsValid() && all.Bits() <= part.Bits() && all.Contains(part.Addr())
+	})
+}
+
+// prefixOf returns the network or address that place is, zero for a host.
+func prefixOf(place config.Place) netip.Prefix {
+	if addr, err := netip.ParseAddr(string(place)); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen())
+	}
+	p, _ := netip.ParsePrefix(string(place))
+	return p
+}
+
+// noteAbsent is about what serve needs, and may yet come to be.
+func noteAbsent(c *config.Config, note config.Say) {
+	for i, l := range c.Listeners {
+		if !l.Address.IP.IsValid() || l.Address.IP.IsUnspecified() {
+			continue
+		}
+		probe, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(l.Address.IP, 0)))
+		switch {
+		case err == nil:
+			probe.Close()
+		case errors.Is(err, syscall.EADDRNOTAVAIL):
+			note(fmt.Sprintf("listeners[%d].address", i), "%s is no address of this machine now, and guise does not start without it", l.Address.IP)
+		}
+	}
+	path, isSocket := strings.CutPrefix(string(c.Admin.Address), unixPrefix)
+	for key, socket := range map[string]string{"admin.address": path, "admin.pprof": c.Admin.Pprof} {
+		if key == "admin.address" && !isSocket || socket == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(socket)); err != nil {
+			note(key, "there is no folder %s now, and guise does not start without it", filepath.Dir(socket))
+		}
+	}
+	if c.Access.Authentication == config.AuthBasic {
+		if names, err := gate.ListUsers(c.Access.Users); err == nil && len(names) == 0 {
+			note("access.users", "%s names nobody, so nobody may enter; see guise user add", c.Access.Users)
+		}
+	}
+}
+
+// noteSecrets is about files of secrets that any user of this machine can read.
+func (p *program) noteSecrets(c *config.Config, note config.Say) {
+	secret := func(key, file, whose string) {
+		if mode, all := forAll(file); all {
+			note(key, "all users of this machine can read %s (mode %04o): whoever has it %s", file, mode, whose)
+		}
+	}
+	for i, l := range c.Listeners {
+		secret(fmt.Sprintf("listeners[%d].key", i), l.Key, "can pose as this proxy")
+	}
+	secret("access.token_key", c.Access.TokenKey, "can sign tokens")
+	written, _ := os.ReadFile(p.file)
+	for i, hop := range c.Upstream.Chain {
+		if _, has := hop.User.Password(); !has {
+			continue
+		}
+		key, user := fmt.Sprintf("upstream.chain[%d]", i), hop.User.String()
+		if strings.Contains(string(written), user) {
+			secret(key, p.file, "can use that proxy by this password")
+		}
+		if strings.Contains(strings.Join(p.sets, " "), user) {
+			note(key, "all users of this machine can read the arguments of a program, and this password")
+		}
+	}
+}
+
+// forAll reports whether every user may read a file, and its mode.
+func forAll(file string) (mode fs.FileMode, all bool) {
+	info, err := os.Stat(file)
+	if err != nil || runtime.GOOS == "windows" {
+		return 0, false
+	}
+	all = info.Mode()&0o004 != 0
+	for at, err := filepath.Abs(file); all && err == nil && at != filepath.Dir(at); {
+		at = filepath.Dir(at)
+		if info, err := os.Stat(at); err == nil && info.Mode()&0o001 == 0 {
+			all = false
+		}
+	}
+	return info.Mode().Perm(), all
+}
+
+// noteEnds is about certificates that are valid for little longer, or no more.
+func noteEnds(c *config.Config, now time.Time, note config.Say) {
+	for i, l := range c.Listeners {
+		if l.Certificate == "" {
+			continue
+		}
+		if pair, err := certs.Files(l.Certificate, l.Key); err == nil && pair.Ends().Sub(now) <= endIsNear {
+			note(fmt.Sprintf("listeners[%d].certificate", i), "clients refuse it from %s on", pair.Ends().UTC().Format(time.DateOnly))
+		}
+	}
+	if !c.Inspection.Enabled {
+		return
+	}
+	if a, err := inspect.Load(caFolder(c)); err == nil && a.Certificate().NotAfter.Sub(now) <= endIsNear {
+		note("inspection.enabled", "the certificate authority ends on %s", a.Certificate().NotAfter.UTC().Format(time.DateOnly))
+	}
+}
