@@ -25,11 +25,11 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 	for i, one := range c.Listeners {
 		if !shown[one.Protocol] {
 			shown[one.Protocol] = true
-			fmt.Fprintf(w, "%scurl %s http://example.com/\n", lead, curlOptions(c, one, reached(at[i])))
+			fmt.Fprintf(w, "%scurl %s http://example.com/\n", lead, curlOptions(c, one, reached(one, at[i])))
 			lead = "            "
 		}
 	}
-	one, first := c.Listeners[0], reached(at[0])
+	one, first := c.Listeners[0], reached(c.Listeners[0], at[0])
 	host, port, err := net.SplitHostPort(first)
 	if err != nil {
 		host, port = first, ""
@@ -60,9 +60,9 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
 }
 
-// reached is how a client on this machine names a listener.
-func reached(at netip.AddrPort) string {
-	return reachable(config.Address{IP: at.Addr(), Port: at.Port()})
+// reached is how a client on this machine names a listener that is at at.
+func reached(l config.Listener, at netip.AddrPort) string {
+	return reachedBy(l, config.Address{IP: at.Addr(), Port: at.Port()})
 }
 
 // curlOptions is how curl is pointed at a listener. It asks for a password by

@@ -84,7 +84,7 @@ what a site sees of whoever visits.`,
 // check refuses flags that do not go together.
 func (f judgeFlags) check(p *program) error {
 	switch {
-	case f.listen != "" && (f.proxy != "" || f.origin != "" || f.inspect || f.asJSON || f.verbose):
+	case f.listen != "" && (f.proxy != "" || f.origin != "" || f.inspect || f.asJSON || f.verbose || p.file != "" || len(p.sets) > 0):
 		return errors.New("--listen only serves the origin; it takes no other flag")
 	case f.proxy != "" && (p.file != "" || len(p.sets) > 0):
 		return errors.New("--proxy judges another proxy; --config and --set say nothing about it")

@@ -4,12 +4,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,28 +62,5 @@ func TestEndOfACertificateIsNoted(t *testing.T) {
 	set := "listeners=[{address: \"127.0.0.1:0\", protocol: https, certificate: " + cert + ", key: " + key + "}]"
 	if code := run([]string{"check", "--set", set}, &said, &said, nil); code != exitFine || !strings.Contains(said.String(), "--set: note: listeners[0].certificate: clients refuse it from ") {
 		t.Errorf("exit code %d: %s", code, said.String())
-	}
-}
-
-// writePair makes a certificate for name that is valid until end.
-func writePair(t *testing.T, cert, key, name string, end time.Time) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: end, DNSNames: []string{name}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

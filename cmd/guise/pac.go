@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +31,8 @@ holds it, for the browser's automatic proxy configuration URL: then there is no
 way around guise while guise is down. Chromium takes no file: URL, and goes
 direct with one.
 
-Without --address it names the first listener that browsers take HTTP to.`,
+Without --address it names the first listener that browsers take HTTP to, by the
+name in its certificate, if it has one of an authority.`,
 		Example: `  guise pac --data-url
   guise pac --address 192.168.1.2:8118`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +58,8 @@ Without --address it names the first listener that browsers take HTTP to.`,
 				if i < 0 {
 					return errors.New("there is no listener for HTTP; name one with --address")
 				}
-				address, secure = reachable(c.Listeners[i].Address), c.Listeners[i].Protocol == config.HTTPS
+				l := c.Listeners[i]
+				address, secure = reachedBy(l, l.Address), l.Protocol == config.HTTPS
 			}
 			text := proxy.PAC(address, secure)
 			if dataURL {
@@ -92,6 +96,35 @@ func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	var p config.PortRange
 	return err == nil && host != "" && p.UnmarshalText([]byte(port)) == nil && p.First == p.Last
+}
+
+// reachedBy returns how clients reach listener l at the address at: over TLS by the
+// name that its certificate is for, else as reachable has it.
+func reachedBy(l config.Listener, at config.Address) string {
+	if name := certifiedName(l); name != "" {
+		return net.JoinHostPort(name, fmt.Sprint(at.Port))
+	}
+	return reachable(at)
+}
+
+// certifiedName returns the first name of l's certificate; "" if it has none that is
+// known here, or is self-signed, and then for this machine by any address.
+func certifiedName(l config.Listener) string {
+	if len(l.ACME.Domains) > 0 {
+		return string(l.ACME.Domains[0])
+	}
+	if l.Certificate == "" || l.SelfSigned {
+		return ""
+	}
+	pair, err := tls.LoadX509KeyPair(l.Certificate, l.Key)
+	if err != nil {
+		return ""
+	}
+	i := slices.IndexFunc(pair.Leaf.DNSNames, func(name string) bool { return !strings.HasPrefix(name, "*") })
+	if i < 0 {
+		return ""
+	}
+	return pair.Leaf.DNSNames[i]
 }
 
 // reachable returns how a browser on this machine reaches a listener at a:

@@ -105,6 +105,9 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	case ".yaml", ".yml", ".toml", ".json":
 		return fmt.Errorf("a configuration is named with --config %s", args[0])
 	}
+	if sets, _ := cmd.Flags().GetStringArray("set"); len(sets) > 0 && !strings.Contains(sets[len(sets)-1], "=") {
+		return fmt.Errorf("--set wants key=value, such as --set %s=%s", sets[len(sets)-1], args[0])
+	}
 	meant := cmd.SuggestionsFor(args[0])
 	if len(meant) == 0 {
 		return cobra.NoArgs(cmd, args)
