@@ -15,7 +15,6 @@ func TestFieldsOfFetchMetadataAreTheStandards(t *testing.T) {
 	image := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}, "User-Agent": {"Mozilla/5.0"}}
 	for cookie, want := range map[string]string{"": "none", "a=b": ""} {
 		h := image.Clone()
-		h["Sec-Fetch-Visitor"] = []string{"7d1f"}
 		if cookie != "" {
 			h["Cookie"] = []string{cookie}
 		}
@@ -24,9 +23,11 @@ func TestFieldsOfFetchMetadataAreTheStandards(t *testing.T) {
 		if got := m.Request.Header.Get("Sec-Fetch-Storage-Access"); got != want {
 			t.Errorf("with the cookie %q, Sec-Fetch-Storage-Access is %q", cookie, got)
 		}
-		if got := m.Request.Header["Sec-Fetch-Visitor"]; got != nil {
-			t.Errorf("Sec-Fetch-Visitor passes: %q", got)
-		}
+	}
+	m := s.Read(newRequest(t, "GET", "https://api.example/", http.Header{"Accept": {"application/json"}, "Sec-Fetch-Visitor": {"?1"}}), netip.Addr{})
+	s.Request(m, nil)
+	if got := m.Request.Header["Sec-Fetch-Visitor"]; got != nil {
+		t.Errorf("Sec-Fetch-Visitor passes: %q", got)
 	}
 }
 

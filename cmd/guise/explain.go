@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -193,10 +194,10 @@ changed: guise cannot read them.
 	return nil
 }
 
-// visible keeps a value with controls in it on its line.
+// visible keeps what a value holds from changing more than its place on a terminal.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

@@ -203,6 +203,9 @@ func TestNoneIsNotTheDefault(t *testing.T) {
 	if o.Cache.Memory >= 0 {
 		t.Error("no memory becomes the default memory")
 	}
+	if c := options(t, "cache.memory=4MiB").Cache; c.Object != c.Memory {
+		t.Errorf("of %d bytes one object may have %d", c.Memory, c.Object)
+	}
 	if o.Log != nil {
 		t.Error("off logs")
 	}
