@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -82,21 +83,23 @@ allows, and browsers hold it to that:
 	return cmd
 }
 
-// caFolder is where c has the authority: where it says, else the user's own
-// place for settings, else, for a user without one, the machine's.
+// caFolder is where c has the authority: where it says, else among the settings.
 func caFolder(c *config.Config) string {
-	if c.Inspection.CA != "" {
-		return c.Inspection.CA
-	}
+	return cmp.Or(c.Inspection.CA, settingsFolder("ca"))
+}
+
+// settingsFolder is guise's folder of that name in the user's own place for
+// settings, or for a user without one in the machine's.
+func settingsFolder(name string) string {
 	settings, err := os.UserConfigDir()
 	if err != nil {
 		settings = "/etc"
 	}
-	return filepath.Join(settings, "guise", "ca")
+	return filepath.Join(settings, "guise", name)
 }
 
 func (p *program) initCA(o inspect.CreateOptions) error {
-	folder, err := p.caFolder()
+	folder, err := p.configuredCA()
 	if err != nil {
 		return err
 	}
@@ -132,7 +135,8 @@ func announceCA(out io.Writer, c *config.Config, end, now time.Time) {
 	}
 }
 
-func (p *program) caFolder() (string, error) {
+// configuredCA is the folder of the authority in p's configuration.
+func (p *program) configuredCA() (folder string, err error) {
 	c, err := p.load()
 	if err != nil {
 		return "", err
@@ -141,7 +145,7 @@ func (p *program) caFolder() (string, error) {
 }
 
 func (p *program) loadCA() (*inspect.Authority, string, error) {
-	folder, err := p.caFolder()
+	folder, err := p.configuredCA()
 	if err != nil {
 		return nil, "", err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -141,7 +142,7 @@ func issue(a config.ACME, at config.Address, out io.Writer) (*certs.Issued, erro
 	o := certs.ACMEOptions{
 		Email:     a.Email,
 		Directory: string(a.Directory),
-		Storage:   acmeFolder(a),
+		Storage:   cmp.Or(a.Storage, settingsFolder("acme")),
 		HTTPPort:  a.HTTPPort,
 		TLSPort:   int(at.Port),
 	}
@@ -162,17 +163,4 @@ func issue(a config.ACME, at config.Address, out io.Writer) (*certs.Issued, erro
 		fmt.Fprintf(out, "guise: %s has a new certificate\n", domain)
 	}
 	return certs.Issue(o)
-}
-
-// acmeFolder is where a keeps certificates: where it says, else the user's own
-// place for settings, else, for a user without one, the machine's.
-func acmeFolder(a config.ACME) string {
-	if a.Storage != "" {
-		return a.Storage
-	}
-	settings, err := os.UserConfigDir()
-	if err != nil {
-		settings = "/etc"
-	}
-	return filepath.Join(settings, "guise", "acme")
 }

@@ -28,7 +28,7 @@ const garbageRoom = 32 << 20
 // runs. But the room is never less than a quarter of what is looked through, nor
 // than leastRoom: else collecting would be most of the work.
 const (
-	own       = 5 << 20 // what the program takes itself
+	ownHeap   = 5 << 20 // what the program takes itself
 	leastRoom = 4 << 20
 )
 
@@ -61,10 +61,10 @@ func (c *collector) follow(cache config.Bytes) { c.cache.Store(uint64(cache)) }
 
 // adjust sets the percentage by what is in use.
 func (c *collector) adjust() {
-	live := read("/gc/heap/live:bytes")
-	room := c.room(live, read("/gc/scan/heap:bytes"))
+	live := readMetric("/gc/heap/live:bytes")
+	room := c.room(live, readMetric("/gc/scan/heap:bytes"))
 	// The percentage is of stacks and globals too, and of 4 MiB at the least.
-	all := live + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")
+	all := live + readMetric("/gc/scan/stack:bytes") + readMetric("/gc/scan/globals:bytes")
 	now := int64(max(1, min(100*room/max(all, 1<<20), 100*(live+room)/(4<<20))))
 	// Setting it stops the world for a moment, so not for little more.
 	if set := c.set.Load(); now < set || now > set+set/32 {
@@ -78,7 +78,7 @@ func (c *collector) adjust() {
 func (c *collector) room(live, scanned uint64) uint64 {
 	room := live + garbageRoom
 	if cache := c.cache.Load(); cache > 0 {
-		limit := own + cache/10*12 + cache/10*scanned/max(live, 1)
+		limit := ownHeap + cache/10*12 + cache/10*scanned/max(live, 1)
 		room = min(room, limit-min(live, limit))
 	}
 	return max(room, scanned/4, leastRoom)
@@ -93,14 +93,14 @@ func collectAtRest() (stop func()) {
 	running.Go(func() {
 		tick := time.NewTicker(restEvery)
 		defer tick.Stop()
-		r := rest{collected: read("/gc/heap/allocs:bytes")}
+		r := rest{collected: readMetric("/gc/heap/allocs:bytes")}
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
-			if r.due(read("/gc/heap/allocs:bytes")) {
+			if r.due(readMetric("/gc/heap/allocs:bytes")) {
 				clearUp()
 			}
 		}
@@ -146,8 +146,8 @@ func (r *rest) due(allocated uint64) bool {
 	return true
 }
 
-// read returns one of the runtime's metrics.
-func read(name string) uint64 {
+// readMetric returns one of the runtime's metrics.
+func readMetric(name string) uint64 {
 	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()

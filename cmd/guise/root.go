@@ -115,14 +115,6 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w; did you mean %s?", cobra.NoArgs(cmd, args), strings.Join(meant, " or "))
 }
 
-// oneName wants the NAME of an account.
-func oneName(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("want one NAME, got %d arguments", len(args))
-	}
-	return nil
-}
-
 func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "guise",

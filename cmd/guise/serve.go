@@ -235,7 +235,7 @@ func (s *server) close() {
 // reload takes the configuration as it is now, whole or not at all.
 func (s *server) reload() {
 	before := len(s.listeners.open)
-	c, err := s.again()
+	c, err := s.loadAgain()
 	if err == nil {
 		err = s.admin.change(c.Admin, func() error {
 			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })
@@ -258,9 +258,9 @@ func (s *server) reload() {
 	}
 }
 
-// again loads the configuration once more. A pipe gave at the start what it had;
+// loadAgain loads the configuration once more. A pipe gave at the start what it had;
 // to open it now may wait for ever, and no signal would be heard.
-func (s *server) again() (*config.Config, error) {
+func (s *server) loadAgain() (*config.Config, error) {
 	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}
 	}

@@ -33,6 +33,14 @@ takes a change over within a second or two.`,
 	return cmd
 }
 
+// oneName wants the NAME of an account.
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one NAME, got %d arguments", len(args))
+	}
+	return nil
+}
+
 // usersFile is what --file names, else access.users.
 func (p *program) usersFile(named string) (string, error) {
 	if named != "" {
