@@ -47,6 +47,39 @@ func (l *loader) require(ok bool, key, what string) {
 	}
 }
 
+// place returns where key was written; of an item's key that was left out,
+// where the item was.
+func (l *loader) place(key string) place {
+	if list, rest, isItem := strings.Cut(key, "["); isItem {
+		n := &node{items: l.items(list)}
+		for step := range strings.FieldsFuncSeq(rest, func(r rune) bool { return strings.ContainsRune("[].", r) }) {
+			inner := n.get(step)
+			if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
+				inner = n.items[i]
+			}
+			if inner == nil {
+				break
+			}
+			n = inner
+		}
+		if n.at != (place{}) {
+			return n.at
+		}
+	}
+	if s := l.setting(key); s != nil {
+		return s.node.at
+	}
+	return place{file: "profile"}
+}
+
+// items returns the nodes of list key, one for each value.
+func (l *loader) items(key string) []*node {
+	if s := l.setting(key); s != nil {
+		return s.node.items
+	}
+	return nil
+}
+
 // accessRules wants every kind of authentication to have what it needs and
 // nothing it ignores, and a door that is open to strangers to be meant.
 func (l *loader) accessRules(c *Config) {
@@ -200,68 +233,7 @@ func (l *loader) limitsContradict(limits Limits) {
 	l.require(false, "limits.target", fmt.Sprintf("%s is more than limits.head (%s), which it is part of", limits.Target, limits.Head))
 }
 
-// place returns where key was written; of an item's key that was left out,
-// where the item was.
-func (l *loader) place(key string) place {
-	if list, rest, isItem := strings.Cut(key, "["); isItem {
-		n := &node{items: l.items(list)}
-		for step := range strings.FieldsFuncSeq(rest, func(r rune) bool { return strings.ContainsRune("[].", r) }) {
-			inner := n.get(step)
-			if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
-				inner = n.items[i]
-			}
-			if inner == nil {
-				break
-			}
-			n = inner
-		}
-		if n.at != (place{}) {
-			return n.at
-		}
-	}
-	if s := l.setting(key); s != nil {
-		return s.node.at
-	}
-	return place{file: "profile"}
-}
-
-// items returns the nodes of list key, one for each value.
-func (l *loader) items(key string) []*node {
-	if s := l.setting(key); s != nil {
-		return s.node.items
-	}
-	return nil
-}
-
-func (l *loader) listenerRules(listeners []Listener) {
-	l.require(len(listeners) > 0, "listeners", "names no listener, so nothing would be served")
-	nodes := l.items("listeners")
-	for i, one := range listeners {
-		path := fmt.Sprintf("listeners[%d]", i)
-		if nodes[i].kind == table && nodes[i].get("address") == nil {
-			l.fail(nodes[i].at, path, "has no address")
-		}
-		for j, other := range listeners[:i] {
-			if !one.Address.Overlaps(other.Address) {
-				continue
-			}
-			where := ""
-			if line := addressPlace(nodes[j]).line; line > 0 {
-				where = fmt.Sprintf(" on line %d", line)
-			}
-			l.fail(addressPlace(nodes[i]), path+".address", "%s overlaps %s%s", one.Address, other.Address, where)
-			break
-		}
-	}
-}
-
-func addressPlace(listener *node) place {
-	if a := listener.get("address"); a != nil {
-		return a.at
-	}
-	return listener.at
-}
-
+// siteRules wants every site to be reached, and what is said of it to do something.
 func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 	nodes := l.items("sites")
 	first := make(map[Pattern]int)

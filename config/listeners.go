@@ -7,6 +7,36 @@ import (
 	"strings"
 )
 
+// listenerRules wants every listener to have an address of its own.
+func (l *loader) listenerRules(listeners []Listener) {
+	l.require(len(listeners) > 0, "listeners", "names no listener, so nothing would be served")
+	nodes := l.items("listeners")
+	for i, one := range listeners {
+		path := fmt.Sprintf("listeners[%d]", i)
+		if nodes[i].kind == table && nodes[i].get("address") == nil {
+			l.fail(nodes[i].at, path, "has no address")
+		}
+		for j, other := range listeners[:i] {
+			if !one.Address.Overlaps(other.Address) {
+				continue
+			}
+			where := ""
+			if line := addressPlace(nodes[j]).line; line > 0 {
+				where = fmt.Sprintf(" on line %d", line)
+			}
+			l.fail(addressPlace(nodes[i]), path+".address", "%s overlaps %s%s", one.Address, other.Address, where)
+			break
+		}
+	}
+}
+
+func addressPlace(listener *node) place {
+	if a := listener.get("address"); a != nil {
+		return a.at
+	}
+	return listener.at
+}
+
 // doorRules holds what a listener says of its certificate and of relays
 // against its protocol.
 func (l *loader) doorRules(listeners []Listener) {

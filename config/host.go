@@ -1,0 +1,112 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// A Place is a network, an address or a host pattern, in canonical form.
+type Place string
+
+// UnmarshalText accepts 10.0.0.0/8, 10.1.2.3, name.example and *.example.
+func (p *Place) UnmarshalText(text []byte) error {
+	s := string(text)
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() == "" {
+		*p = Place(ip.Unmap().String())
+		return nil
+	}
+	if strings.Contains(s, "/") && !strings.Contains(s, "://") {
+		network, err := parsePrefix(s)
+		*p = Place(network.String())
+		return err
+	}
+	host, err := parsePattern(s)
+	*p = Place(host)
+	return err
+}
+
+// A Pattern names hosts: one host, or "*.name" for those below it. It is
+// lower-case ASCII.
+type Pattern string
+
+// UnmarshalText accepts a host name, an IP address and *.name.
+func (p *Pattern) UnmarshalText(text []byte) error {
+	s := string(text)
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() == "" {
+		*p = Pattern(ip.Unmap().String())
+		return nil
+	}
+	if s == "*" {
+		return errors.New("* would match every site; set the key outside of sites instead")
+	}
+	host, err := parsePattern(s)
+	*p = Pattern(host)
+	return err
+}
+
+// A Domain is a host name, no pattern and no address: what a certificate is
+// issued for.
+type Domain string
+
+// UnmarshalText accepts a host name.
+func (d *Domain) UnmarshalText(text []byte) error {
+	if _, err := netip.ParseAddr(strings.Trim(string(text), "[]")); err == nil || strings.HasPrefix(string(text), "*") {
+		return fmt.Errorf("%s is not a host name; write one as proxy.example", quote(string(text)))
+	}
+	host, err := parsePattern(string(text))
+	*d = Domain(host)
+	return err
+}
+
+// hostProfile maps what people type (case, full-width forms) and refuses
+// what no DNS name can be; real names have underscores, and hyphens in the third
+// and fourth place.
+var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
+
+func parsePattern(s string) (string, error) {
+	if strings.Contains(s, "://") || strings.ContainsAny(s, "/?#@") {
+		return "", fmt.Errorf("%s is a URL or path; write only a host, such as *.bank.example", quote(s))
+	}
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() != "" {
+		return "", fmt.Errorf("%s has a zone; write %s", quote(s), ip.WithZone(""))
+	}
+	if strings.Contains(s, ":") {
+		return "", fmt.Errorf("%s has a port; write only a host, such as *.bank.example", quote(s))
+	}
+	if below, ok := strings.CutPrefix(s, "."); ok {
+		return "", fmt.Errorf("%s begins with a dot; write *.%s for what is below it, and %[2]s for itself", quote(s), below)
+	}
+	name, wildcard := strings.CutPrefix(s, "*.")
+	host, err := hostProfile.ToASCII(strings.TrimSuffix(name, "."))
+	if err != nil || !isHost(host) {
+		return "", fmt.Errorf("%s is not a host; write one as bank.example or *.bank.example", quote(s))
+	}
+	if wildcard {
+		return "*." + host, nil
+	}
+	return host, nil
+}
+
+// isHost reports whether s is a name in lower-case ASCII that DNS can hold. A
+// name that ends in a number is none: browsers read it as an IPv4 address.
+func isHost(s string) bool {
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	if s == "" || len(s) > 253 || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
