@@ -14,7 +14,7 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 		now       State
 		has, lack []string
 	}{
-		{State{}, []string{"encrypted tunnel", "http://proxy.example:8118/proxy.pac"}, []string{"your browser, system", "cookies", "/ca.pem"}},
+		{State{}, []string{"encrypted tunnel", "http://proxy.example:8118/proxy.pac", "ftp_proxy=$http_proxy all_proxy=$http_proxy"}, []string{"your browser, system", "cookies", "/ca.pem"}},
 		{State{Persona: true, Cookies: "third-party cookies, ", Validators: true}, []string{"your browser, system", "third-party cookies, Referer", "used as cookies"}, []string{"/ca.pem"}},
 		{State{Inspects: true}, []string{`href="/ca.pem"`, `href="/ca.der"`, `href="/ca.mobileconfig"`}, []string{"encrypted tunnel"}},
 	} {
