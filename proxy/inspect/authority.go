@@ -142,7 +142,7 @@ func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey, now func
 	return a, nil
 }
 
-// errUsable says why a certificate is not one that browsers would follow.
+// usable says why a certificate is not one that browsers would follow.
 func usable(c *x509.Certificate, key *ecdsa.PrivateKey, now time.Time) error {
 	public, ok := c.PublicKey.(*ecdsa.PublicKey)
 	switch {
