@@ -123,15 +123,15 @@ func noteAbsent(c *config.Config, note config.Say) {
 			note(fmt.Sprintf("listeners[%d].address", i), "%s is no address of this machine now, and guise does not start without it", l.Address.IP)
 		}
 	}
-	path, isSocket := strings.CutPrefix(string(c.Admin.Address), unixPrefix)
-	for key, socket := range map[string]string{"admin.address": path, "admin.pprof": c.Admin.Pprof} {
-		if key == "admin.address" && !isSocket || socket == "" {
-			continue
-		}
-		if _, err := os.Stat(filepath.Dir(socket)); err != nil {
-			note(key, "there is no folder %s now, and guise does not start without it", filepath.Dir(socket))
+	socket := func(key, path string) {
+		if _, err := os.Stat(filepath.Dir(path)); path != "" && err != nil {
+			note(key, "there is no folder %s now, and guise does not start without it", filepath.Dir(path))
 		}
 	}
+	if path, ok := strings.CutPrefix(string(c.Admin.Address), unixPrefix); ok {
+		socket("admin.address", path)
+	}
+	socket("admin.pprof", c.Admin.Pprof)
 	if c.Access.Authentication == config.AuthBasic {
 		if names, err := gate.ListUsers(c.Access.Users); err == nil && len(names) == 0 {
 			note("access.users", "%s names nobody, so nobody may enter; see guise user add", c.Access.Users)
@@ -150,7 +150,10 @@ func (p *program) noteSecrets(c *config.Config, note config.Say) {
 		secret(fmt.Sprintf("listeners[%d].key", i), l.Key, "can pose as this proxy")
 	}
 	secret("access.token_key", c.Access.TokenKey, "can sign tokens")
-	written, _ := os.ReadFile(p.file)
+	var written []byte
+	if _, all := forAll(p.file); all {
+		written, _ = os.ReadFile(p.file)
+	}
 	for i, hop := range c.Upstream.Chain {
 		if _, has := hop.User.Password(); !has {
 			continue
@@ -171,7 +174,7 @@ func forAll(file string) (mode fs.FileMode, all bool) {
 	if err != nil || runtime.GOOS == "windows" {
 		return 0, false
 	}
-	all = info.Mode()&0o004 != 0
+	all = info.Mode().IsRegular() && info.Mode()&0o004 != 0 // a pipe can be read once
 	for at, err := filepath.Abs(file); all && err == nil && at != filepath.Dir(at); {
 		at = filepath.Dir(at)
 		if info, err := os.Stat(at); err == nil && info.Mode()&0o001 == 0 {
