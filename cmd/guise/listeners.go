@@ -221,6 +221,19 @@ func (s *stock) take(at config.Address) net.Listener {
 	return nil
 }
 
+// near returns where a given listener is that has the port of at, nil for none.
+func (s *stock) near(at config.Address) net.Addr {
+	if s == nil {
+		return nil
+	}
+	for _, l := range s.given {
+		if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.Port == int(at.Port) {
+			return tcp
+		}
+	}
+	return nil
+}
+
 // leftover closes what nobody took, and says what that was: a listener that
 // the configuration does not know of would take connections and serve none.
 func (s *stock) leftover() error {
@@ -255,6 +268,9 @@ func listen(at config.Address, given *stock) (*listener, error) {
 		network = "tcp4" // net.Listen would take IPv6 in as well
 	}
 	l, err := listening.Listen(context.Background(), network, at.String())
+	if have := given.near(at); err != nil && have != nil {
+		return nil, fmt.Errorf("listen on %s: %v; this process was given %s, so listeners and ListenStream= of guise.socket have to say the same", at, systemError(err), have)
+	}
 	if errors.Is(err, syscall.EACCES) && at.Port < 1024 {
 		return nil, fmt.Errorf("listen on %s: %w; only root opens ports below 1024, or systemd for guise (scripts/systemd/guise.socket)", at, systemError(err))
 	}

@@ -219,6 +219,21 @@ func TestGivenListenersAreTaken(t *testing.T) {
 	}
 }
 
+// TestGivenListenerElsewhereIsNamed: as where guise.socket has another address than
+// the configuration, nobody has to be stopped.
+func TestGivenListenerElsewhereIsNamed(t *testing.T) {
+	given, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer given.Close()
+	_, port, _ := net.SplitHostPort(given.Addr().String())
+	_, err = listen(wanted("0.0.0.0:" + port)[0].Address, &stock{[]net.Listener{given}})
+	if err == nil || errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "was given 127.0.0.1:"+port) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestListenersTakeNoMore than they are for: no IPv6 at an IPv4 address, and no
 // connection to which a second path may be added, of whose address the gate would
 // not know.
