@@ -29,7 +29,7 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	}
 	defer f.trace.silence()
 	if err := c.lead(q, f); err != nil {
-		return t.failed(q, found, err)
+		return t.failed(q, found, f, err)
 	}
 	return t.arrived(q, found, f)
 }
@@ -147,7 +147,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		c.leave(f)
 		q.latest = true
 		return t.fetch(q, finding{})
-	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found, false):
+	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found, f, false):
 		c.abandon(q, f)
 		return c.serveStale(q, found), nil
 	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
@@ -300,8 +300,8 @@ func (t *transport) fetchWhole(q *query) (*http.Response, error) {
 }
 
 // failed is the answer when the origin could not be asked.
-func (t *transport) failed(q *query, found finding, err error) (*http.Response, error) {
-	if q.ctx.Err() == nil && t.c.staleInstead(q, found, true) {
+func (t *transport) failed(q *query, found finding, f *flight, err error) (*http.Response, error) {
+	if q.ctx.Err() == nil && t.c.staleInstead(q, found, f, true) {
 		return t.c.serveStale(q, found), nil
 	}
 	return nil, err

@@ -29,7 +29,7 @@ func (c *Cache) settle(f *flight) {
 	case q.head:
 		c.learnFromHead(f, q, found.e)
 		return
-	case serverFailed(resp.StatusCode) && c.staleInstead(q, found, false):
+	case serverFailed(resp.StatusCode) && c.staleInstead(q, found, f, false):
 		return // what stands in for it stays in its place
 	}
 	e, k := c.storable(q, resp, f.start, f.at)

@@ -20,12 +20,18 @@ func serverFailed(status int) bool {
 
 // staleInstead reports whether a stale response may stand in for a failure
 // of the origin: stale-if-error allows it, in the response or the request
-// (RFC 5861 §4), or, in shared, that the origin cannot be reached at all; and no
-// directive forbids it (RFC 9111 §4.2.4).
-func (c *Cache) staleInstead(q *query, found finding, unreachable bool) bool {
+// (RFC 5861 §4), or, in shared, that the origin cannot be reached at all; no directive
+// forbids it (RFC 9111 §4.2.4); and nobody dropped it while f, which failed, asked about it.
+func (c *Cache) staleInstead(q *query, found finding, f *flight, unreachable bool) bool {
 	e := found.e
 	if found.verdict != validateIt || found.view == nil || e.strict() || q.directives.noCache ||
 		q.directives.maxAge != absent || q.directives.minFresh != absent {
+		return false
+	}
+	c.mu.Lock()
+	dropped := f.doomed
+	c.mu.Unlock()
+	if dropped {
 		return false
 	}
 	now := c.now() // the origin may have taken its time to fail
