@@ -113,7 +113,7 @@ func (e *entry) fresh(now time.Time) bool { return e.life.operative > e.age(now)
 
 // strong reports whether the response has a strong validator: without one its
 // parts cannot be combined (RFC 9111 §3.4).
-func (e *entry) strong() bool { return e.etag != "" && !strings.HasPrefix(e.etag, "W/") }
+func (e *entry) strong() bool { return strings.HasPrefix(e.etag, `"`) } // some write w/ before a weak one
 
 func headerCost(h http.Header) int64 {
 	if h == nil {
@@ -210,8 +210,12 @@ func hopByHop(h http.Header) {
 
 // fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how
 // the stored bytes are to be read, and which they are. A server that codes on the fly
-// has a weak tag for what it coded, and a strong one in its 304, which is not of these bytes.
-var fixed = map[string]bool{"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Etag": true}
+// has a weak tag for what it coded, and a strong one in its 304, which is not of these bytes;
+// and a digest of content is that of a 304's, which has none.
+var fixed = map[string]bool{
+	"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Etag": true,
+	"Content-Digest": true, "Content-Md5": true,
+}
 
 // updated returns the stored header as a newer response's header changes it
 // (RFC 9111 §3.2).

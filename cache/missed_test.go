@@ -25,6 +25,16 @@ func TestEasilyMissed(t *testing.T) {
 			given("Cache-Control: max-age=60\nLast-Modified: @-1h"),
 			{after: 2 * minute, give: "304\nLast-Modified: @-2h", want: "304"}, // and again without a condition, which this origin answers alike
 		},
+		"a 304 with a tag for what has none": {
+			given("Cache-Control: max-age=60\nLast-Modified: @-1h"),
+			{after: 2 * minute, give: "304\nETag: \"1\"", want: "304"}, // and again without a condition
+			{give: "200\n\nb", sent: "!If-Modified-Since", want: "200\n\nb"},
+		},
+		"a 304 with a tag for what has none, and the date": { // nginx of before 1.7.3, of what it compresses on the fly
+			{give: "200\nCache-Control: max-age=60\nLast-Modified: Wed, 28 Feb 2024 12:00:00 GMT\n\na"},
+			{after: 2 * minute, give: "304\nETag: \"1\"\nLast-Modified: Wed, 28 Feb 2024 12:00:00 GMT", want: "200\n\na"},
+			again,
+		},
 		"a client's own condition where the stored validator was sent": {
 			given("Cache-Control: max-age=60\nETag: \"1\""),
 			{after: 2 * minute, do: "GET /\nIf-None-Match: \"2\"", sent: "If-None-Match: \"1\"",

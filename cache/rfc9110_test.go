@@ -173,6 +173,10 @@ func TestRanges(t *testing.T) {
 			{do: get("0-5"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 0-5/10\n\n012345"},
 			{do: get("6-9"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 6-9/10\n\n6789"},
 			{do: get("0-9"), give: "200\n\nx", want: "200\n\nx"}},
+		"nor do tags that are none": {
+			{do: get("0-5"), give: "206\nCache-Control: max-age=60\nETag: w/\"1\"\nContent-Range: bytes 0-5/10\n\n012345"},
+			{do: get("6-9"), give: "206\nCache-Control: max-age=60\nETag: w/\"1\"\nContent-Range: bytes 6-9/10\n\n6789"},
+			{do: get("0-9"), give: "200\n\nx", want: "200\n\nx"}},
 		"the rest is fetched": {
 			part("0-5", "0-5/10", "012345"),
 			{give: "206\n" + fields + "\nB: 2\nContent-Range: bytes 6-9/10\n\n6789",

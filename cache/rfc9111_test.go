@@ -169,6 +169,11 @@ func TestFreshening(t *testing.T) {
 			{after: hour, give: "304\nETag: \"1\"\nContent-Encoding: gzip", want: "200\n!Content-Encoding\n\na"},
 			{want: "200\n!Content-Encoding\n\na"},
 		},
+		"a digest of a 304's content is not that of the stored bytes": {
+			given("Cache-Control: max-age=60\nETag: \"1\"\nContent-Digest: sha-256=:YQ==:"),
+			{after: hour, give: "304\nETag: \"1\"\nContent-Digest: sha-256=:Yg==:\nContent-MD5: Yg==", want: "200\nContent-Digest: sha-256=:YQ==:\n!Content-MD5\n\na"},
+			{want: "200\nContent-Digest: sha-256=:YQ==:\n!Content-MD5\n\na"},
+		},
 		"a cookie is for who asked": {
 			given("Cache-Control: max-age=60\nETag: \"1\""),
 			{after: hour, give: "304\nETag: \"1\"\nSet-Cookie: a=b", want: "200\nSet-Cookie: a=b\n\na"},

@@ -110,13 +110,15 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 }
 
 // validatedBy reports whether the header of a 304 speaks of e (RFC 9111 §4.3.4): by
-// the tag, else by the date, if both have one.
+// the tag, else by the date, if both have one. A tag that e does not have names something else,
+// unless the date says otherwise.
 func (e *entry) validatedBy(h http.Header) bool {
-	if tag := tagOf(h); tag != "" && e.etag != "" {
+	tag := tagOf(h)
+	if tag != "" && e.etag != "" {
 		return weakMatch(tag, e.etag)
 	}
 	then, now := e.header.get("Last-Modified"), h.Get("Last-Modified")
-	return then == "" || now == "" || then == now
+	return then == now || tag == "" && (then == "" || now == "")
 }
 
 // renewed returns e with its header as a newer one changes it, and its age from f.
