@@ -114,6 +114,9 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		return nil, true, err
 	}
 	resp := c.present(q, found, f, at)
+	if q.sharing != Disguised || e.personal {
+		resp.Header["Age"] = []string{formatInt(int64(e.age(c.now()) / time.Second))} // RFC 9111 §4
+	}
 	if body := c.joined(q, f, resp.Trailer, start); body != nil {
 		resp.Body = body
 	} else {

@@ -653,3 +653,30 @@ func TestFollowersGetNothingStale(t *testing.T) {
 		})
 	}
 }
+
+// A fetch under way answers others like what is stored: they are told how old it is by
+// then (RFC 9111 §4).
+func TestWhoJoinsIsToldTheAge(t *testing.T) {
+	for _, o := range []Options{shared, apart} {
+		stage(t, o, func(th *theatre) {
+			leader := th.visit("a", "")
+			cl := th.call()
+			waiting := th.visit("a", "")
+			cl.respond(storableFields+"\nAge: 30", -1)
+			<-leader.done
+			time.Sleep(3 * time.Second) // the bubble's time
+			late := th.visit("a", "")
+			go func() {
+				io.WriteString(cl.body, "all")
+				cl.body.Close()
+			}()
+			for v, age := range map[*visit]string{leader: "30", waiting: "30", late: "33"} {
+				th.expect(v, "all")
+				th.end(v)
+				if got := v.resp.Header.Get("Age"); got != age {
+					t.Errorf("Age %q, want %s", got, age)
+				}
+			}
+		})
+	}
+}
