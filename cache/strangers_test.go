@@ -1,7 +1,10 @@
 package cache
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"testing"
 	"time"
 )
@@ -188,4 +191,47 @@ func TestSharingChangesDuringARequest(t *testing.T) {
 			t.Errorf("stored %d", got)
 		}
 	})
+}
+
+// What a first use cannot show a second time is given to nobody else, who would see by it
+// that there was one: an interim response, whether its client waited for it or not.
+func TestWhatWasUniqueIsNotShared(t *testing.T) {
+	interim := func(cl *call) { httptrace.ContextClientTrace(cl.r.Context()).Got1xxResponse(103, nil) }
+	for name, shows := range map[string]func(cl *call, first *visit){
+		"an interim response": func(cl *call, _ *visit) { interim(cl) },
+		"one that came when its client had gone": func(cl *call, first *visit) {
+			first.stop()
+			<-first.done
+			interim(cl)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, disguised, func(th *theatre) {
+				visit := func(client string) *visit {
+					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
+					return th.visitWith(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+						Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil }}), cancel, "")
+				}
+				first, again := visit("a"), visit("a")
+				cl := th.call()
+				shows(cl, first)
+				resp := parseResponse("200\n"+storableFields+"\n\nold", cl.r)
+				cl.head <- resp
+				th.expect(again, "old")
+				th.end(again)
+				if first.resp != nil {
+					th.expect(first, "old")
+					th.end(first)
+				}
+				other := visit("b")
+				go th.call().answer(storableFields, "new")
+				th.expect(other, "new")
+				th.end(other)
+				own := visit("a")
+				th.expect(own, "old")
+				th.end(own)
+				th.quiet()
+			})
+		})
+	}
 }
