@@ -102,12 +102,21 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	if err := c.await(q, f); err != nil {
 		return nil, q.ctx.Err() != nil, err
 	}
+	start := f.startOf(begun)
+	if e := f.fresh; e != nil && f.beats && e.matches(q.r.Header) && q.mayReuse(e, c.now()) {
+		// What it has stands: it sees what it would of a request of its own about that.
+		defer c.leave(f)
+		if err := c.waitGiven(q, f, start); err != nil {
+			return nil, true, err
+		}
+		c.count(&c.counters.Collapsed)
+		return c.serve(q, e, start.Add(f.given.Sub(f.start))), true, nil
+	}
 	e := f.entry
 	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent || !q.mayReuse(e, c.now()) {
 		c.leave(f)
 		return nil, false, nil
 	}
-	start := f.startOf(begun)
 	at := start.Add(f.given.Sub(f.start))
 	if err := c.waitGiven(q, f, start); err != nil {
 		c.leave(f)

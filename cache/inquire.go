@@ -45,6 +45,7 @@ func (c *Cache) compare(f *flight) {
 	defer c.mu.Unlock()
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
 	f.confirmed, f.spool = true, c.newSpool(f)
+	c.recently.note(f.id, true)
 	c.view(e, q, f.given)
 	c.seat(f)
 }

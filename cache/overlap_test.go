@@ -108,7 +108,11 @@ func (s *scene) sight(begun time.Time, m move) string {
 // Whatever others ask for, however and at the same time: of resources that do not change a
 // client sees what it would see alone, when it would.
 func TestOverlappingAnswersAreAsIfAlone(t *testing.T) {
+	plays := []uint64{5184, 7027, 13810, 14232, 17355, 17824, 18054, 19873} // which once differed
 	for seed := range uint64(400) {
+		plays = append(plays, seed)
+	}
+	for _, seed := range plays {
 		r := rand.New(rand.NewPCG(seed, 11))
 		sayings := []saying{drawSaying(r), drawSaying(r)}
 		moves := make([]move, 30)

@@ -42,12 +42,12 @@ func (c *Cache) left(f *flight) bool {
 	case f.interested > 0:
 	case f.finished:
 		return f.err == nil && f.spool == nil
-	case f.entry != nil && f.spool != nil && !f.doomed && c.worthFinishing(f):
+	case f.spool != nil && !f.doomed && f.worthFinishing():
 		timer := time.AfterFunc(orphanTime, func() { f.cancel(errNobody) })
 		f.ctx.AfterFunc(func() { timer.Stop() })
 	default:
 		f.cancel(errNobody)
-		if f.confirmed && f.spool != nil && f.about.length < 0 {
+		if f.confirmed && f.spool != nil {
 			c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
 		}
 	}
@@ -55,11 +55,15 @@ func (c *Cache) left(f *flight) bool {
 }
 
 // worthFinishing reports whether a body that nobody reads should still be
-// fetched: its end is known and near.
-func (c *Cache) worthFinishing(f *flight) bool {
+// fetched: its end is known and near. That of an inquiry is as a fetch's would be.
+func (f *flight) worthFinishing() bool {
+	e := f.entry
+	if f.about != nil {
+		e = f.about
+	}
 	f.spool.mu.Lock()
 	defer f.spool.mu.Unlock()
-	return !f.spool.sliding && f.entry.length >= 0
+	return !f.spool.sliding && e.length >= 0
 }
 
 // await waits for the head of a flight. On an error the caller has left.

@@ -103,6 +103,9 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 		return nil, false
 	}
 	e.manner = known
+	if found.kind() == anew {
+		c.recently.note(c.idFor(q), true) // as a fetch would
+	}
 	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), interested: 1}
 	c.view(e, q, begun.Add(beat(took.head)))
 	e.seems(p)
@@ -120,7 +123,7 @@ func (c *Cache) view(e *entry, q *query, since time.Time) {
 
 // kind returns what an origin's answer would be to one who had what q had.
 func (f *finding) kind() kind {
-	if f.own != nil && whole(f.own) && f.own.sameAs(f.e) {
+	if f.own != nil && whole(f.own) && f.own.status == http.StatusOK && f.own.sameAs(f.e) { // RFC 9110 §13.2.1
 		return validated
 	}
 	return anew
