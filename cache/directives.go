@@ -107,8 +107,11 @@ func takeSeconds(into *seconds, value string) {
 	*into = n
 }
 
+// maxNamedFields bounds how many fields no-cache or private may name.
+const maxNamedFields = 64
+
 // takeFields reads the argument of no-cache or private. Without one, or with
-// an empty one, the directive speaks of the whole response.
+// an empty one, or more of them than anybody means, the directive speaks of the whole response.
 func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 	if !hasValue {
 		*whole = true
@@ -119,7 +122,7 @@ func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 		if name = strings.ToLower(strings.TrimSpace(name)); name == "" {
 			continue
 		}
-		if !httpguts.ValidHeaderFieldName(name) {
+		if !httpguts.ValidHeaderFieldName(name) || len(*fields) == maxNamedFields {
 			*whole = true // whatever was meant
 			return
 		}

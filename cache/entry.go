@@ -11,11 +11,11 @@ import (
 // round it, what the allocator rounds up, its slots in the store's maps; and the
 // same for each line of a header, each part and each view. TestMemory holds them to the truth.
 const (
-	entryOverhead = 1216 + slotOverhead
+	entryOverhead = 1088 + slotOverhead
 	slotOverhead  = 256
 	lineOverhead  = 16
 	partOverhead  = 64
-	viewOverhead  = 112
+	viewOverhead  = 256
 )
 
 // An entry is one stored response. It does not change after it was stored,
@@ -144,7 +144,11 @@ func fieldsCost(n int) int64 {
 
 func (e *entry) weigh() {
 	e.cost = entryOverhead + int64(len(e.header)) + headerCost(e.trailer) + e.content() +
-		int64(len(e.vary)+len(e.varyKey)+len(e.selecting)) + int64(cap(e.pieces))*pieceSize
+		int64(len(e.statusText)+len(e.etag)+len(e.vary)+len(e.varyKey)+len(e.selecting)+len(e.client)) +
+		int64(cap(e.pieces))*pieceSize
+	for _, names := range [][]string{e.directives.noCacheFields, e.directives.privateFields} {
+		e.cost += int64(textIn(names) + len(names)*lineOverhead)
+	}
 }
 
 // content returns how many bytes the body or parts take.

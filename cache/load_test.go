@@ -356,3 +356,55 @@ func TestMemoryOfSlowReaders(t *testing.T) {
 		}
 	}
 }
+
+// Whatever an origin or its clients make large of what is stored, it is counted.
+func TestMemoryOfHostileOrigins(t *testing.T) {
+	const memory, large = 8 << 20, 60 << 10
+	for name, test := range map[string]struct {
+		responses, clients int // that use each
+		fields, reason     string
+	}{
+		"a reason":        {400, 1, "Cache-Control: max-age=86400", strings.Repeat("r", large)},
+		"a tag":           {400, 1, "Cache-Control: max-age=86400\nETag: \"" + strings.Repeat("t", large) + "\"", ""},
+		"names of fields": {400, 1, "Cache-Control: max-age=86400, no-cache=\"" + strings.Repeat("a,", large/2) + "\"", ""},
+		"private fields":  {400, 1, "Cache-Control: max-age=86400, private=\"" + strings.Repeat("a,", large/2) + "\"", ""},
+		"clients":         {60, 1000, "Cache-Control: max-age=86400", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			c := New(Options{Memory: memory})
+			defer c.Close()
+			c.sleep = func(context.Context, time.Duration) error { return nil }
+			rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp := parseResponse("200\n"+test.fields+"\n\na", r)
+				resp.Status = "200 " + test.reason
+				return resp, nil
+			}))
+			for i := range test.responses {
+				for client := range test.clients {
+					ctx := WithVisitor(t.Context(), Visitor{Client: fmt.Sprint("client ", client)})
+					r, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprint("http://origin.example/", i), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp, err := rt.RoundTrip(r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					drain(resp.Body, 10)
+					c.settled()
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			heap, s := int64(after.HeapAlloc-before.HeapAlloc), c.Stats()
+			t.Logf("heap %.2f of the budget, counted %.2f, %d resources", float64(heap)/memory, float64(s.Bytes)/memory, s.Resources)
+			if heap > memory*105/100+remembered {
+				t.Errorf("heap %d, %+v", heap, s)
+			}
+			runtime.KeepAlive(c)
+		})
+	}
+}
