@@ -181,7 +181,7 @@ func cutItem(list string) (item, rest string) {
 		}
 	}
 	// Of a long list the end would be looked for again and again.
-	if quoted && len(list) <= 4<<10 {
+	if quoted && len(list) <= 512 {
 		item, rest, _ = strings.Cut(list, ",")
 		return strings.Trim(item, " \t"), rest
 	}

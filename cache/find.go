@@ -306,10 +306,21 @@ func (e *entry) answers(q *query) bool {
 // match (RFC 9111 §4.1), of those that suit.
 func selected(r *resource, request http.Header, suits func(*entry) bool) *entry {
 	var best *entry
+	var vary varying
+	var key string // of the request, for vary: most vary alike
 	for _, e := range slices.Backward(r.entries) {
-		if (best == nil || e.date.After(best.date)) && suits(e) && e.matches(request) {
-			best = e
+		if best != nil && !e.date.After(best.date) || !suits(e) {
+			continue
 		}
+		if !e.matchesAsSent(request) {
+			if e.vary != vary {
+				vary, key = e.vary, varyKey(e.vary, request)
+			}
+			if key != e.varyKey {
+				continue
+			}
+		}
+		best = e
 	}
 	return best
 }
@@ -317,9 +328,14 @@ func selected(r *resource, request http.Header, suits func(*entry) bool) *entry 
 // matches reports whether a request's selecting fields equal those of the
 // request that brought e.
 func (e *entry) matches(request http.Header) bool {
+	return e.matchesAsSent(request) || varyKey(e.vary, request) == e.varyKey
+}
+
+// matchesAsSent reports whether they are the same even without being normalised.
+func (e *entry) matchesAsSent(request http.Header) bool {
 	for name := range e.vary.names() {
 		if !e.selecting.equal(name, request[name]) {
-			return varyKey(e.vary, request) == e.varyKey
+			return false
 		}
 	}
 	return true

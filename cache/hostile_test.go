@@ -22,6 +22,32 @@ func TestManyVariants(t *testing.T) {
 	}
 }
 
+// What is looked for while all others wait takes no long time, whatever a client sends that
+// the origin says to heed: a list is not read again for each variant, nor from each of its
+// members on.
+func TestLargeSelectingFieldsHoldNobodyUp(t *testing.T) {
+	for _, size := range []int{maxNormalised, 60 << 10} {
+		list := strings.Repeat("a,", size/2)
+		variants := &resource{}
+		for i := range maxVariants {
+			e := &entry{}
+			e.varyBy("Foo", http.Header{"Foo": {list[2:] + fmt.Sprint(i, ",")}})
+			variants.entries = append(variants.entries, e)
+		}
+		request := http.Header{"Foo": {list}}
+		if n := testing.AllocsPerRun(1, func() { selected(variants, request, whole) }); n > 5*maxVariants {
+			t.Errorf("%d bytes: %v allocations", size, n)
+		}
+	}
+	n := 0
+	for range items([]string{strings.Repeat(`"\",`, 1000)}) {
+		n++
+	}
+	if n > 200 {
+		t.Errorf("the end of a quoted string was looked for %d times", n)
+	}
+}
+
 func TestHostileHeaders(t *testing.T) {
 	play(t, shared, map[string][]step{
 		"1 MiB of directives": {

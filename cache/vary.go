@@ -73,17 +73,21 @@ func varyKey(names varying, request http.Header) string {
 	return b.String()
 }
 
+// maxNormalised is how long a field may be that is read as a list: one client's must not
+// hold up all others, who wait for the store meanwhile.
+const maxNormalised = 4 << 10
+
 // writeNormalised writes a field with its lines combined and the whitespace
 // between members removed. Fields whose members have no order and no case
 // are sorted and lowered as well.
 func writeNormalised(b *strings.Builder, name string, lines []string) {
 	unordered := false
-	switch name {
-	case "Cookie", "Authorization", "User-Agent":
+	switch {
+	case name == "Cookie", name == "Authorization", name == "User-Agent", textIn(lines) > maxNormalised:
 		// Not lists: a comma in them is text.
 		b.WriteString(strings.Trim(strings.Join(lines, ","), " \t"))
 		return
-	case "Accept-Encoding", "Accept-Language", "Accept-Charset":
+	case name == "Accept-Encoding", name == "Accept-Language", name == "Accept-Charset":
 		unordered = true
 	}
 	var members []string
