@@ -38,12 +38,12 @@ func (d *differences) id(k key) uint64 {
 // longLived is the lifetime from which content can recognise a later visit.
 const longLived = time.Hour
 
-// see notes what e gave its client, and reports whether another client was
-// given something else before. Only what outlives a visit counts: permanent
-// redirects and long-lived responses.
-func (d *differences) see(id uint64, e *entry) bool {
-	if !permanent(e.status) && e.life.operative < longLived {
-		return false
+// print returns a hash of what e gave its client, 0 for what is not compared. Only what
+// outlives a visit counts: permanent redirects and long-lived responses; and no part, which
+// differs from the whole. It needs no lock, and a body can be long.
+func (d *differences) print(e *entry) uint64 {
+	if !whole(e) || !permanent(e.status) && e.life.operative < longLived {
+		return 0
 	}
 	var h maphash.Hash
 	h.SetSeed(d.seed)
@@ -52,7 +52,16 @@ func (d *differences) see(id uint64, e *entry) bool {
 	h.WriteString(e.etag)
 	h.WriteString(e.header.get("Last-Modified"))
 	h.Write(e.body)
-	now := answer{client: e.client, print: h.Sum64(), until: e.received.Add(e.life.operative - e.initialAge)}
+	return h.Sum64()
+}
+
+// see notes the print of what e gave its client, and reports whether another client was
+// given something else before.
+func (d *differences) see(id uint64, e *entry, print uint64) bool {
+	if print == 0 {
+		return false
+	}
+	now := answer{client: e.client, print: print, until: e.received.Add(e.life.operative - e.initialAge)}
 	before, ok := d.given.Get(id)
 	if ok && before.client != e.client && before.print != now.print &&
 		(e.received.Before(before.until) || permanent(e.status)) {

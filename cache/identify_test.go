@@ -145,6 +145,13 @@ func TestDifferingContent(t *testing.T) {
 		if got := s.c.Stats().Differing; got != 1 {
 			t.Errorf("distrust %v: %d differences counted", distrust, got)
 		}
+		// A part of it is no other content.
+		s = newScene(t, Options{Distrust: distrust})
+		s.run(step{as: "a", give: one}, step{as: "b", do: "GET /\nRange: bytes=0-1",
+			give: "206\nCache-Control: max-age=86400\nETag: \"1\"\nContent-Range: bytes 0-1/4\n\nid", want: "206\n\nid"})
+		if got := s.c.Stats().Differing; got != 0 {
+			t.Errorf("distrust %v: a part counts as %d differences", distrust, got)
+		}
 	}
 }
 

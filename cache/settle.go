@@ -262,6 +262,7 @@ func (c *Cache) keep(f *flight, failure error) {
 	}
 	e.weigh()
 	e.hold.size = e.content()
+	print := c.differ.print(&e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.doomed {
@@ -278,7 +279,7 @@ func (c *Cache) keep(f *flight, failure error) {
 	if f.beats {
 		e.seems(made)
 	}
-	if c.differ.see(c.differ.id(f.k), &e) {
+	if c.differ.see(c.differ.id(f.k), &e, print) {
 		c.counters.Differing++
 	}
 }
