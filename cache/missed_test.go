@@ -75,6 +75,8 @@ func TestEasilyMissed(t *testing.T) {
 			{after: time.Second, do: "GET /\nCookie: a=b\nCache-Control: no-cache", give: "200\nCache-Control: public, max-age=60\n\nb", want: "200\n\nb"},
 			{do: "GET /\nCookie: a=b", want: "200\n\nb"},
 		},
+		"only-if-cached of what is not": {
+			{do: "GET /\nCache-Control: only-if-cached", want: "504\nProxy-Status: guise;error=proxy_internal_response\nCache-Control: no-store\n\n"}},
 		"only-if-cached and no-store": {
 			{do: "GET /\nCache-Control: only-if-cached, no-store", want: "504"}},
 		"only-if-cached and a range of another unit": {

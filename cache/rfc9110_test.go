@@ -163,6 +163,7 @@ func TestRanges(t *testing.T) {
 		"parts join":            {part("2-5", "2-5/10", "2345"), part("4-7", "4-7/10", "4567"), from("2-7", "2-7/10", "234567")},
 		"parts make a whole": {
 			part("0-5", "0-5/10", "012345"), part("5-9", "5-9/10", "56789"), {want: "200\n!Content-Range\n\n0123456789"}},
+		"a part can be the whole": {part("0-", "0-9/10", "0123456789"), {want: "200\n!Content-Range\n\n0123456789"}, from("8-", "8-9/10", "89")},
 		"a part is no whole": {
 			part("2-5", "2-5/10", "2345"), {give: "200\n" + fields + "\n\n0123456789", want: "200\n\n0123456789"}},
 		"parts of something new do not join": {

@@ -249,7 +249,11 @@ func gatewayTimeout(r *http.Request) *http.Response {
 	return &http.Response{
 		StatusCode: http.StatusGatewayTimeout, Status: "504 Gateway Timeout",
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Length": {"0"}}, Body: http.NoBody, Request: r,
+		Header: http.Header{
+			"Cache-Control": {"no-store"}, "Content-Length": {"0"},
+			"Proxy-Status": {"guise;error=proxy_internal_response"}, // RFC 9209 §2.3
+		},
+		Body: http.NoBody, Request: r,
 	}
 }
 

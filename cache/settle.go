@@ -392,6 +392,9 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 			c.supersede(old, e, disguised, given)
 		}
 	}
+	if !whole(e) && !disguised { // there others have the whole as it came
+		e.takeParts(e.part) // one can be all
+	}
 	e.detach()
 	e.weigh()
 	if disguised {
