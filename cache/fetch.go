@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// patience is how long others' fetches may take to fail for who waits for another one.
+const patience = time.Second
+
 // fetch asks the origin, or joins a request to it that is under way.
 func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	c := t.c
@@ -17,10 +20,14 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	f := c.prepare(q, k, found, t.next)
 	other, landed := c.depart(f, shareable && !q.latest)
 	if other != nil {
-		if resp, done, err := t.follow(q, found, other); done {
+		resp, done, err := t.follow(q, found, other)
+		if done {
 			return resp, err
 		}
-		q.latest = true // it was of no use
+		// It was of no use. If it failed, and soon, one of those who waited asks in its
+		// place, and the others wait for that: all at once would be too much for an origin in need.
+		q.latest = err == nil || q.again || c.now().Sub(q.now) > patience
+		q.again = true
 	}
 	if other != nil || landed {
 		// Look again: there may be something new in the store.

@@ -680,3 +680,44 @@ func TestWhoJoinsIsToldTheAge(t *testing.T) {
 		})
 	}
 }
+
+// When a fetch fails for which many wait, one of them asks in its place. They wait no third
+// time, nor a second one after they waited for long.
+func TestOneAsksInThePlaceOfAFailedFetch(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		fails int // fetches, one after the other
+		asked int // after them
+	}{"once": {0, 1, 1}, "twice": {0, 2, 4}, "late": {patience + time.Second, 1, 5}} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, shared, func(th *theatre) {
+				var waiting []*visit
+				for range 6 {
+					waiting = append(waiting, th.visit("a", ""))
+				}
+				for range c.fails {
+					failing := th.call()
+					th.quiet()
+					time.Sleep(c.takes) // the bubble's time
+					failing.head <- nil
+				}
+				for range c.asked {
+					go th.call().answer(storableFields, "all")
+				}
+				th.quiet()
+				failed := 0
+				for _, v := range waiting {
+					if <-v.done; v.err != nil {
+						failed++
+						continue
+					}
+					th.expect(v, "all")
+					th.end(v)
+				}
+				if failed != c.fails {
+					t.Errorf("%d failed", failed)
+				}
+			})
+		})
+	}
+}
