@@ -59,8 +59,8 @@ const maxRanges = 16
 
 // rebuildAccept returns the media ranges in lines that it understands, or "".
 func rebuildAccept(lines []string) string {
-	if len(lines) == 1 && lines[0] == "*/*" {
-		return "*/*"
+	if len(lines) == 1 && (lines[0] == "*/*" || lines[0] == enhancedNavigation) {
+		return lines[0]
 	}
 	var ranges []string
 	for _, line := range lines {
@@ -84,6 +84,10 @@ func rebuildAccept(lines []string) string {
 // javaDefault is what HttpURLConnection asks for when the program that uses it
 // has no wish, in the form that rebuildAccept gives it.
 const javaDefault = "text/html, image/gif, image/jpeg, */*;q=0.2"
+
+// enhancedNavigation is what a page of Blazor asks for the next one with. Its server
+// reads it byte by byte (ASP.NET Core, IsProgressivelyEnhancedNavigation).
+const enhancedNavigation = "text/html; blazor-enhanced-nav=on"
 
 // sameRange returns whether another media range wants the same as r, however
 // much: of several weights for one the first counts.

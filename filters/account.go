@@ -56,6 +56,9 @@ var deputies = [...][2]string{{"sudo"}, {"runas"}, {"run", "as"}, {"act", "as"},
 
 // isDeputy reports whether a field says in whose place a request is made.
 func isDeputy(name string) bool {
+	if len(name) > 64 { // longer than any in use
+		return false
+	}
 	var buf [24]string
 	words := splitWords(buf[:0], name)
 	for i, word := range words {

@@ -27,6 +27,8 @@ var purposeTable = []group{
 		x-mal-client-id x-dw-client-id amazon-advertising-api-clientid amazon-advertising-api-scope amazon-advertising-api-manageraccount
 		amazon-ads-clientid amazon-ads-accountid amazon-ads-manager-accountid epic-client-id x-apideck-consumer-id
 		toast-restaurant-external-id x-business x-powerbi-profile-id x-found-cluster x-fapi-financial-id`},
+	{application, "developer.shopware.com: in which language, version and currency, also what is written", `sw-language-id sw-version-id sw-currency-id`},
+	{application, "docs.bunny.net, TUS uploads to Stream", `authorizationsignature authorizationexpire libraryid videoid`},
 	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point", `
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
 		x-chkp-sid`},
@@ -122,7 +124,7 @@ var purposeTable = []group{
 		wm-sec.access-token wm-sec.auth-signature wm-sec.timestamp wm-svc.name wm-consumer.id
 		wm-consumer.channel.type wm-qos.correlation-id x-asbd-id x-fb-lsd x-fb-friendly-name
 		x-youtube-client-name x-youtube-client-version x-youtube-bootstrap-logged-in
-		x-instagram-ajax x-goog-authuser xi-api-key
+		x-instagram-ajax x-goog-authuser x-figma-user-id x-notion-active-user-header xi-api-key
 		x-experience-api-version x-wopi-* if-unmodified-since-version zotero-*
 		atproto-proxy atproto-accept-labelers ocp-apim-subscription-region x-microsoft-outputformat x-wx-service x-wx-exclude-credentials
 		x-wait-for-model x-owa-urlpostdata x-audit-log-reason accept-crs content-crs x-tc-region
