@@ -51,25 +51,22 @@ func ofProtocol(m *Message, name string) bool {
 // the request is made: at GitLab and Gitea (Sudo), Redmine, SendGrid, Zendesk,
 // Couchbase, Smartsheet, Elasticsearch, Opencast, PingIDM, GoDaddy. See also
 // impersonat... of Kubernetes, Fluid Topics, Joomla, Autotask.
-var deputies = [...][2]string{{"sudo"}, {"runas"}, {"run", "as"}, {"act", "as"}, {"as", "user"}, {"switch", "user"},
+var deputies = [...][2]string{{"", "sudo"}, {"", "runas"}, {"run", "as"}, {"act", "as"}, {"as", "user"}, {"switch", "user"},
 	{"behalf", "of"}, {"assume", "user"}, {"shopper", "id"}}
 
 // isDeputy reports whether a field says in whose place a request is made.
 func isDeputy(name string) bool {
-	if len(name) > 64 { // longer than any in use
-		return false
-	}
-	var buf [24]string
-	words := splitWords(buf[:0], name)
-	for i, word := range words {
-		if strings.HasPrefix(word, "impersonat") {
+	before := ""
+	for word := range strings.FieldsFuncSeq(name, func(c rune) bool { return c == '-' || c == '_' }) {
+		if hasPrefixFold(word, "impersonat") {
 			return true
 		}
 		for _, d := range deputies {
-			if word == d[0] && (d[1] == "" || i+1 < len(words) && words[i+1] == d[1]) {
+			if strings.EqualFold(word, d[1]) && (d[0] == "" || strings.EqualFold(before, d[0])) {
 				return true
 			}
 		}
+		before = word
 	}
 	return false
 }
