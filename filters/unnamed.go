@@ -35,8 +35,11 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if told == neutral && len(line) > maxSetting { // also by far: nothing long is searched in vain
 			return whySetting
 		}
-		if namesPageElsewhere(m.Request, line) {
-			return "its value is a page of another site, as in Referer"
+		if strings.Contains(line, "://") {
+			if namesPageElsewhere(m.Request, line) {
+				return "its value is a page of another site, as in Referer"
+			}
+			line = withoutOrigin(line, originOf(m.Request))
 		}
 		read := tellingValue
 		if told == credential {

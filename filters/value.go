@@ -37,6 +37,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 		}
 		if needles == nil {
 			needles = formsOf(m.Client)
+			needles.target = originOf(m.Request)
 		}
 		if slices.ContainsFunc(lines, needles.in) || strings.ContainsAny(name, "0123456789") && needles.inText(name) {
 			delete(h, name)
@@ -63,6 +64,7 @@ func holdsAddress(value string, addr netip.Addr) bool {
 // which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
+	target  string   // origin whose own address is not looked for; "" for none
 	bytes   []byte   // 4 or 16
 	numbers []string // lower case; stand alone, not within a longer number
 	texts   []string // lower case; found anywhere
@@ -172,7 +174,7 @@ func (f *addressForms) within(value string, depth int) bool {
 
 // inText looks for the address in text as it stands.
 func (f *addressForms) inText(text string) bool {
-	lower := strings.ToLower(text)
+	lower := withoutOrigin(strings.ToLower(text), f.target)
 	for _, t := range f.texts {
 		if strings.Contains(lower, t) {
 			return true
@@ -187,6 +189,15 @@ func (f *addressForms) inText(text string) bool {
 		return true
 	}
 	return addresses6(lower, f.is)
+}
+
+// withoutOrigin returns text without the URLs that begin with origin: of where a
+// request goes they tell nobody there, though it be where the client is.
+func withoutOrigin(text, origin string) string {
+	if origin == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, origin, "")
 }
 
 // is reports whether a, found in text, is or embeds the address.

@@ -183,6 +183,27 @@ func TestNothingStandsBesideAProofThatHoldsTheClientsAddress(t *testing.T) {
 	}
 }
 
+// A request may go to where its client is, or to a bare address; its proof and its page
+// say where.
+func TestOriginsKnowTheirOwnAddress(t *testing.T) {
+	proof := "eyJ0eXAiOiJkcG9wK2p3dCJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"htm":"POST","htu":"http://192.0.2.7:8080/token"}`)) + ".c2ln"
+	s := newSet(t, Options{})
+	for field, passes := range map[string]bool{
+		"Dpop: " + proof: true, "Hx-Current-Url: http://192.0.2.7:8080/list": true, "Ce-Source: http://192.0.2.7:8080/orders/1": true,
+		"Link: <http://192.0.2.7:8080/a>; rel=type": true, "X-Acme-Tag: http://192.0.2.7:8080": true,
+		"Hx-Current-Url: http://192.0.2.9:8080/list": false, "X-Acme-Tag: 192.0.2.7": false, "X-Acme-Tag: 192.0.2.7:8080": false,
+		"Ce-Source: http://192.0.2.7:9090/": false, "X-Acme-Tag: http://192.0.2.7:8080/192.0.2.7": false,
+	} {
+		name, value, _ := strings.Cut(field, ": ")
+		h := http.Header{name: {value}}
+		r := newRequest(t, "POST", "http://192.0.2.7:8080/token", h)
+		r.ContentLength = 5
+		if scrubbed(t, s, r); (h[name] != nil) != passes {
+			t.Errorf("%s: passes %v", field, !passes)
+		}
+	}
+}
+
 // Searching a long value costs more than sending it, so nothing that goes anyway is
 // searched.
 func TestNothingThatGoesIsSearched(t *testing.T) {
