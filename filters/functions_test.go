@@ -145,6 +145,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Brightcove's player", "GET https://edge.api.example/playback/v1/accounts/1/videos/2", "Accept: application/json;pk=BCpkADawqM1Q9wE2kLm0Zx8b1_-a"},
 	{"Brightcove's players of apps", "GET https://edge.api.example/playback/v1/accounts/1/videos/2", "Bcov-Policy: BCpkADawqM1Q9wE2kLm0Zx8b1_-a"},
 	{"api.video: a part", "POST https://up.example/videos/1/source", "Content-Range: part 1/3"},
+	{"Akamai's challenge", "POST https://shop.example/cart", "X-Sec-Clge-Req-Type: ajax"},
 	{"Zhihu", "GET https://zhihu.example/api/v4/search_v3", "X-Zse-93: 101_3_3.0|X-Zse-96: 2.0_53LSAHjhrTCbuR0PqWuXcsCGMT42mw"},
 	{"Swift: links, versions", "PUT https://swift.example/v1/a/c/o", "X-Auth-Token: 3f2b8c1e5d7a4e9b|X-Symlink-Target: c1/obj-7f3a|X-Versions-Location: c1-7f3a"},
 	{"SageMaker: one container of several", "POST https://runtime.sagemaker.example/", "X-Amzn-Sagemaker-Target-Container-Hostname: container1"},

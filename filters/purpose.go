@@ -33,7 +33,7 @@ var purposeTable = []group{
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
 		x-chkp-sid`},
 	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu: the time that a signature covers", `t x-t`},
-	{application, "challenges of Cloudflare, Kasada and Zhihu: what a page's script solved", `x-zse-93 x-zse-96
+	{application, "challenges of Cloudflare, Akamai, Kasada and Zhihu: what a page's script solved", `x-sec-clge-req-type x-zse-93 x-zse-96
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
 	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
 		cf-create-bucket-if-missing`},
