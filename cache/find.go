@@ -110,16 +110,15 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		v := own.views.of(q.client)
 		age, life := own.seen(v, q.now)
 		do := judge(q, own, age, life)
-		if do == serveIt || do == refreshIt {
-			fetch, underWay := c.seemsFetched(q, own)
-			if !underWay {
-				return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
-			}
-			// Its own fetch of it is, or seems to be, still under way.
+		// Its own fetch of it is, or seems to be, still under way: it does not have it yet.
+		if fetch, underWay := c.seemsFetched(q, own); underWay {
 			if q.plain() && !q.latest && fetch == c.wordingOf(q) {
 				return finding{verdict: pretendIt, e: own, view: v}
 			}
 			return finding{}
+		}
+		if do == serveIt || do == refreshIt {
+			return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
 		}
 	}
 	if q.plain() && !c.mayFollowOwn(q) {

@@ -44,7 +44,7 @@ func (c *Cache) compare(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
-	f.confirmed, f.spool = true, c.newSpool(f)
+	f.asks, f.confirmed, f.spool = anew, true, c.newSpool(f) // also where it could have been a 304
 	c.recently.note(f.id, true)
 	c.view(e, q, f.given)
 	c.seat(f)
@@ -55,8 +55,9 @@ func (c *Cache) compare(f *flight) {
 func (c *Cache) beingAsked(q *query, found *finding) *flight {
 	c.mu.Lock()
 	f := c.asking[q.own()]
+	fits := f != nil && f.about == found.e && f.asks == found.kind() && f.wording == c.wordingOf(q)
 	c.mu.Unlock()
-	if f == nil || f.about != found.e || f.asks != found.kind() || f.wording != c.wordingOf(q) || !c.join(f) {
+	if !fits || !c.join(f) {
 		return nil
 	}
 	return f

@@ -239,6 +239,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
 	made := &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
 	if f.entry == nil {
+		if failure != nil {
+			return // it says nothing about how long the origin takes
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
