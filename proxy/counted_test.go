@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"guise/proxy/gate"
 	"guise/proxy/telemetry"
@@ -99,16 +102,25 @@ func TestWhoLeavesIsNoFaultOfTheOrigins(t *testing.T) {
 	}
 }
 
-// TestWhoHasTheAnswerMayLeave, though the origin still gets the rest of the upload.
+// TestWhoHasTheAnswerMayLeave, though the origin has yet to take the rest of the upload.
 func TestWhoHasTheAnswerMayLeave(t *testing.T) {
 	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		http.ReadRequest(r)
 		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		io.Copy(io.Discard, r)
+		<-t.Context().Done()
 	})
 	m := telemetry.New()
 	conn := dial(t, serveProxy(t, func(o *Options) { o.Metrics = m }))
-	io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", 1000))
+	io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+	for piece := make([]byte, 64<<10); ; { // until nobody takes any more
+		conn.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := conn.Write(piece); errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
