@@ -81,6 +81,17 @@ type http2Fault struct {
 
 func (f *http2Fault) Error() string { return "HTTP/2: " + f.what }
 
+// headTooLarge is what a fault says that is about the size of a head.
+const headTooLarge = "head too large"
+
+// protocol is the fault as one of HTTP/1.1 would be told.
+func (f *http2Fault) protocol() error {
+	if f.what == headTooLarge {
+		return &ProtocolError{431, f.what}
+	}
+	return malformed(f.what)
+}
+
 func connFault(code http2Code, what string) error { return &http2Fault{code: code, what: what} }
 
 func streamFault(stream uint32, code http2Code, what string) error {

@@ -69,7 +69,7 @@ func (b *responseBlock) code() (int, error) {
 		return 0, malformed(b.wrong)
 	}
 	if b.full {
-		return 0, malformed("head too large")
+		return 0, malformed(headTooLarge)
 	}
 	if len(b.status) != 3 {
 		return 0, malformed("bad status")
@@ -391,7 +391,7 @@ func (c *HTTP2Conn) head(f frameHead) error {
 		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
 	}
 	if b.bytes += length; b.bytes > maxBlock(c.t.Limits) {
-		return connFault(codeEnhanceYourCalm, "head too large")
+		return connFault(codeEnhanceYourCalm, headTooLarge)
 	}
 	if err := decodeFields(c.br, c.decoder, length, &b.full); err != nil {
 		return err
@@ -426,7 +426,7 @@ func (c *HTTP2Conn) reset(f *http2Fault) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if st := c.streams[f.stream]; st != nil {
-		st.abort(f.code, malformed(f.what))
+		st.abort(f.code, f.protocol())
 	}
 	return c.disturb()
 }

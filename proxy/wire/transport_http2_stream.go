@@ -160,7 +160,7 @@ func (st *originStream) inform(trace *httptrace.ClientTrace, b *responseBlock) e
 // streamError is what the end of a connection, for err, means to streams.
 func streamError(err error) error {
 	if fault, ok := err.(*http2Fault); ok {
-		return malformed(fault.what)
+		return fault.protocol()
 	}
 	return err
 }
