@@ -147,6 +147,29 @@ func TestStorableFetchIsNotFinishedForever(t *testing.T) {
 	})
 }
 
+// Who joins a fetch whose client has left gets all of it, however long that takes.
+func TestWhoJoinsAnOrphanIsNotCutOff(t *testing.T) {
+	stage(t, shared, func(th *theatre) {
+		leader := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, 6)
+		io.WriteString(cl.body, "abc")
+		<-leader.done
+		leader.resp.Body.Close()
+		synctest.Wait()
+		follower := th.visit("b", "")
+		synctest.Wait()
+		time.Sleep(orphanTime + time.Second) // the bubble's time
+		go func() {
+			io.WriteString(cl.body, "def")
+			cl.body.Close()
+		}()
+		th.expect(follower, "abcdef")
+		th.end(follower)
+		th.quiet()
+	})
+}
+
 func TestFollowersFetchThemselves(t *testing.T) {
 	for name, head := range map[string]string{"after a failure": "", "after no-store": "Cache-Control: no-store",
 		"after Vary": storableFields + "\nVary: Foo"} {

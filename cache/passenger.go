@@ -43,7 +43,7 @@ func (c *Cache) left(f *flight) bool {
 	case f.finished:
 		return f.err == nil && f.spool == nil
 	case f.spool != nil && !f.doomed && f.worthFinishing():
-		timer := time.AfterFunc(orphanTime, func() { f.cancel(errNobody) })
+		timer := time.AfterFunc(orphanTime, func() { c.orphaned(f) })
 		f.ctx.AfterFunc(func() { timer.Stop() })
 	default:
 		f.cancel(errNobody)
@@ -64,6 +64,16 @@ func (f *flight) worthFinishing() bool {
 	f.spool.mu.Lock()
 	defer f.spool.mu.Unlock()
 	return !f.spool.sliding && e.length >= 0
+}
+
+// orphaned ends a flight that has gone on for the store for long enough, unless somebody
+// has joined it since.
+func (c *Cache) orphaned(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.interested == 0 {
+		f.cancel(errNobody)
+	}
 }
 
 // await waits for the head of a flight. On an error the caller has left.
