@@ -124,14 +124,9 @@ func requestFault(err error) (failure, bool) {
 // ownFault recognises what this machine has too little of. Neither the origin nor
 // an upstream proxy is at fault then.
 func ownFault(err error) (failure, bool) {
-	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, short) {
-			f := overLimit(errShort)
-			f.kind = "proxy_internal_error"
-			return f, true
-		}
-	}
-	return failure{}, false
+	f := overLimit(errShort)
+	f.kind = "proxy_internal_error"
+	return f, egress.Short(err)
 }
 
 func nameFault(err error) (failure, bool) {

@@ -20,15 +20,16 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 		dial = new(net.Dialer).DialContext
 	}
 	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
 		conn, err := dial(ctx, network, address)
 		if err != nil {
+			note.missed(err)
 			return nil, err
 		}
-		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
 		if udp, ok := conn.(*net.UDPConn); ok {
 			return &observedPackets{UDPConn: udp, look: func(answer []byte) { look(note, answer) }}, nil
 		}
-		return &observedStream{Conn: conn, look: func(answer []byte) { look(note, answer) }}, nil
+		return &observedStream{Conn: conn, note: note, look: func(answer []byte) { look(note, answer) }}, nil
 	}}
 }
 
@@ -62,8 +63,16 @@ const enoughAnswer = 4 << 10 // octets
 // (RFC 1035 §4.2.2).
 type observedStream struct {
 	net.Conn
+	note   *rcodes // nil for nobody's
 	look   func(answer []byte)
 	answer *bytes.Reader // nil until it is there
+}
+
+// Write sends the question, which may take a connection of its own.
+func (c *observedStream) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.note.missed(err)
+	return n, err
 }
 
 // Read waits for what counts of the answer.

@@ -221,6 +221,9 @@ func TestFailuresAreToldApart(t *testing.T) {
 		}
 	}
 	deaf := newTestEgress(t, Options{Allow: loopback, ConnectTimeout: 100 * time.Millisecond, Resolver: silentResolver(t)})
+	poor := newTestEgress(t, Options{Allow: loopback, Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}}})
 	var found *net.DNSError
 	for _, c := range []struct {
 		what   string
@@ -235,6 +238,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 		{"alternative", e, Target{Host: "secret.gns.alt", Port: 80}, said("NXDOMAIN", true)},
 		{"invalid", e, Target{Host: "invalid", Port: 80}, said("NXDOMAIN", true)},
 		{"name servers are silent", deaf, Target{Host: "site.example", Port: 80}, func(err error) bool { return errors.As(err, &found) && found.IsTimeout }},
+		{"no descriptor to ask with", poor, Target{Host: "site.example", Port: 80}, Short},
 		{"connection refused", e, Target{Host: "site.example", Port: freePort(t)}, func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
 	} {
 		conn, err := c.e.Dial(t.Context(), Plain, c.target)

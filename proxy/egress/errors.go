@@ -103,3 +103,14 @@ func dnsFault(dns *net.DNSError) string {
 	}
 	return "the name servers cannot answer"
 }
+
+// Short reports whether err says that this machine has too little of something, such as
+// descriptors. Nobody else is at fault then.
+func Short(err error) bool {
+	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, short) {
+			return true
+		}
+	}
+	return false
+}

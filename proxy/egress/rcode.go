@@ -1,9 +1,11 @@
 package egress
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"sync/atomic"
+	"syscall"
 )
 
 // A LookupError is a look-up that failed. RCode is what the name servers said, such
@@ -22,6 +24,7 @@ func (e *LookupError) Unwrap() error { return e.DNSError }
 type rcodes struct {
 	seen   atomic.Uint32 // bit n for the code n
 	closed atomic.Bool   // the name is another one of a host that is closed
+	short  atomic.Uint32 // the system's error for want of something to ask with; 0 for none
 }
 
 type rcodesKey struct{}
@@ -47,6 +50,14 @@ func (r *rcodes) add(answer []byte) {
 	}
 }
 
+// missed notes a question that could not be asked, if it was for want of something that
+// this machine has too little of: package net keeps that to itself as well.
+func (r *rcodes) missed(err error) {
+	if number, ok := errors.AsType[syscall.Errno](err); ok && r != nil && Short(err) {
+		r.short.Store(uint32(number))
+	}
+}
+
 // of is err with what the name servers said, if they said it to this look-up: one
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
@@ -55,6 +66,9 @@ func (r *rcodes) of(err *net.DNSError) error {
 		if seen&(1<<r.code) != 0 && (err.IsNotFound || r.fails) {
 			return &LookupError{err, r.name}
 		}
+	}
+	if short := r.short.Load(); short != 0 {
+		return syscall.Errno(short)
 	}
 	return err
 }
