@@ -402,10 +402,10 @@ func (s *secureOrigins) dial(ctx context.Context, p *place) (*wire.HTTP2Conn, er
 func (s *secureOrigins) makeRoom() {
 	over := s.alive - s.most
 	for _, p := range s.places { // in no order: any will do
+		if over <= 0 {
+			return
+		}
 		for _, cc := range p.conns {
-			if over <= 0 {
-				return
-			}
 			if cc.LetGo() {
 				over--
 			}
