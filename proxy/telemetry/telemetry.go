@@ -43,7 +43,7 @@ type Metrics struct {
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "guise_requests_total", Help: "Requests answered, by what they are for and class of status."}, []string{"class", "status"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "guise_requests_total", Help: "Requests answered, by what they are for and class of status; cut where the answer broke off, or the client left before it had one."}, []string{"class", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "guise_request_seconds", Help: "Time from a request's head to the end of its response, or to the begin of its tunnel.",
 			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
