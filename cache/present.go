@@ -45,16 +45,19 @@ func (c *Cache) present(q *query, found finding, f *flight, at time.Time) *http.
 // dress makes of a header what the client is to see of it. A response that
 // comes from the origin and one that does not go through it alike.
 func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
-	if q.sharing == Shared || e.personal {
+	if q.sharing == Shared {
+		return
+	}
+	if permanent(e.status) && (e.personal || q.sharing == PerClient || !e.life.explicit) {
+		forgetful(h)
+	}
+	if e.personal {
 		return
 	}
 	if q.sharing == Disguised {
 		e.disguise(h, at)
 	}
 	c.sealTag(h, q.everybody.site, q.everybody.url)
-	if permanent(e.status) && (q.sharing == PerClient || !e.life.explicit) {
-		forgetful(h)
-	}
 }
 
 // passOn makes the leader's response of one that is not stored.
@@ -65,16 +68,17 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 	hopByHop(resp.Header)
 	if q.answersConditions() {
 		c.sealTag(resp.Header, q.everybody.site, q.everybody.url)
-		if permanent(resp.StatusCode) {
-			forgetful(resp.Header)
-		}
+	}
+	if permanent(resp.StatusCode) && q.sharing != Shared {
+		forgetful(resp.Header)
 	}
 	q.addStatus(resp.Header, f.found, "")
 	return resp
 }
 
 // forgetful keeps a browser from remembering a permanent redirect that not
-// everybody gets: with its target the site would know the browser again.
+// everybody gets: with its target the site would know the browser again, and give it back
+// the cookies that were cleared.
 func forgetful(h http.Header) {
 	d := parseDirectives(h["Cache-Control"])
 	if !d.noStore {
