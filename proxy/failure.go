@@ -275,26 +275,27 @@ var failureHTML string
 
 var failurePage = template.Must(template.New("failure").Parse(failureHTML))
 
-// ownAnswer returns the fields of every answer that guise gives itself because of an
-// error of this kind (RFC 9209), or of none. What it answers may be asked by a page that a
-// browser shows, which must not learn by it that anybody listens: browsers keep it from
-// pages of other origins (Fetch §3.7).
-func ownAnswer(kind string) http.Header {
+// fields returns those of every answer that guise gives itself, because of an error
+// (RFC 9209) or of none. What it answers may be asked by a page that a browser shows, which
+// must not learn by it that anybody listens.
+func (f failure) fields() http.Header {
 	h := make(http.Header, 6)
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
-	h[console.ForOwnPages] = []string{"same-origin"}
-	if kind != "" {
-		h["Proxy-Status"] = []string{"guise;error=" + kind}
+	if f.status/100 != 3 { // a redirection is the site's own wish, and to be followed
+		console.ForOwnPages(h)
 	}
+	if f.kind != "" {
+		h["Proxy-Status"] = []string{"guise;error=" + f.kind}
+	}
+	maps.Copy(h, f.header)
 	return h
 }
 
 // response makes the failure an answer to r: a page for browsers, else a line
 // of text. It holds nothing but what the failure says.
 func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
-	h := ownAnswer(f.kind)
-	maps.Copy(h, f.header)
+	h := f.fields()
 	var body []byte
 	switch {
 	case f.title == "": // 204
@@ -319,9 +320,6 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 	}
 	if f.status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	if f.status/100 == 3 { // a redirection is the site's own wish, and to be followed
-		delete(h, console.ForOwnPages)
 	}
 	resp := &http.Response{
 		Status:        strconv.Itoa(f.status) + " " + http.StatusText(f.status),

@@ -17,7 +17,7 @@ func ForOperators(h http.Handler) http.Handler {
 		if console.AskedByOthers(r) || ledToLoopback(r) {
 			panic(http.ErrAbortHandler)
 		}
-		w.Header()[console.ForOwnPages] = []string{"same-origin"}
+		console.ForOwnPages(w.Header())
 		h.ServeHTTP(w, r)
 	})
 }

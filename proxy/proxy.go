@@ -106,7 +106,7 @@ func New(o Options) (*Proxy, error) {
 	p.current.Store(a)
 	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: ownAnswer(badRequest.kind), Refused: p.refusedUnread, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }
@@ -265,7 +265,7 @@ func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v 
 // asks gets no answer, as where nobody listens: it would learn that its
 // visitor uses guise.
 func (p *Proxy) ownPage(a *assembly, w http.ResponseWriter, r *http.Request) {
-	w.Header()[console.ForOwnPages] = []string{"same-origin"}
+	console.ForOwnPages(w.Header())
 	switch {
 	case console.AskedByOthers(r):
 		panic(http.ErrAbortHandler)

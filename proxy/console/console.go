@@ -50,10 +50,10 @@ func Handler(now func() State, s Store) http.Handler {
 	return mux
 }
 
-// ForOwnPages is a field whose value "same-origin" has browsers keep an answer from
-// the pages of all other origins, which then see what they would see if nobody had
-// answered (Fetch §3.7). Unlike [AskedByOthers] it works wherever the proxy is.
-const ForOwnPages = "Cross-Origin-Resource-Policy"
+// ForOwnPages has browsers keep an answer with the header h from the pages of all other
+// origins, which then see what they would see if nobody had answered (Fetch §3.7). Unlike
+// [AskedByOthers] it works wherever the proxy is.
+func ForOwnPages(h http.Header) { h["Cross-Origin-Resource-Policy"] = []string{"same-origin"} }
 
 // AskedByOthers reports whether a page of another site makes a browser send r,
 // other than by leading its visitor here. Browsers say so to addresses of their
