@@ -69,6 +69,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Plaid", "POST https://api.example/", "Plaid-Client-Id: 5f1e8a7c3b|Plaid-Secret: 3f2b8c1e5d7a4e9b|Plaid-Version: 2020-09-14"},
 	{"WeChat's containers", "POST https://api.example/", "X-Wx-Service: helloworld"},
 	{"Cloudflare", "GET https://api.example/", "X-Auth-Email: ann@corp.example|X-Auth-Key: 3f2b8c1e5d7a4e9b"},
+	{"devise_token_auth", "GET https://api.example/", "Access-Token: 3f2b8c1e5d7a4e9b3f2b8c|Client: 9b3f2b8c1e5d7a4e9b3f2b|Uid: ann@corp.example|Token-Type: Bearer|Expiry: 1789000000"},
 	{"devise", "GET https://api.example/", "X-User-Email: ann@corp.example|X-User-Token: 3f2b8c1e5d7a4e9b"},
 	{"An account that is a mail address", "GET https://api.example/", "X-Api-User: ann@corp.example|X-Api-Key: 3f2b8c1e5d7a4e9b"},
 	{"Imperva", "POST https://api.example/", "X-Api-Id: 12345|X-Api-Key: 3f2b8c1e5d7a4e9b"},

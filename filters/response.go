@@ -68,6 +68,8 @@ var responseTable = []group{
 	{serves, "developers.cloudflare.com, detect a challenge page response; docs.aws.amazon.com/waf, CAPTCHA and challenge: a page's script reads what it must do", `
 		cf-mitigated cf-chl-* x-amzn-waf-action`},
 	{serves, "docs.sendgrid.com, Mail Send: the number of what was sent", `x-message-id`},
+	{serves, "devise-token-auth.gitbook.io: whose the next token is; develop.sentry.dev, rate limiting", `uid
+		x-sentry-rate-limits x-sentry-error`},
 
 	{serves, "the answer's own", `accept-ranges accept-patch accept-post accept-query access-control-*
 		age allow authentication-info cache-control cdn-cache-control surrogate-control

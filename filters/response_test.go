@@ -103,6 +103,8 @@ X-Powered-By: PHP/8.3
 X-RateLimit-Limit: 60
 X-Robots-Tag: noindex
 X-Total-Count: 12
+Uid: ann@mail.example
+X-Sentry-Rate-Limits: 60:error:key
 X-UA-Compatible: IE=edge
 X-XSS-Protection: 0
 X-Own-Field: 1.2.3`, "\n") {
