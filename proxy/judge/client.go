@@ -26,6 +26,17 @@ type received struct {
 	err     error // why the answer was not whole
 }
 
+// all returns the bytes of the heads, with the trailer fields behind them.
+func (r received) all() []byte {
+	var b strings.Builder
+	for name, lines := range r.trailer {
+		for _, line := range lines {
+			writeFields(&b, []Field{{name, line}})
+		}
+	}
+	return append(r.raw[:len(r.raw):len(r.raw)], b.String()...)
+}
+
 // responseLimit bounds what a proxy may answer to one probe, in bytes.
 const responseLimit = 8 << 20
 

@@ -31,7 +31,7 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 	for _, s := range t.seen {
 		t.markLeaks(s, leak, named)
 	}
-	back := look(t.got.raw)
+	back := look(t.got.all())
 	for _, p := range t.draft.returned {
 		if back.shows(p.canary) {
 			found(p, "came back to the browser")

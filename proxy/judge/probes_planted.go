@@ -152,9 +152,14 @@ func plantAuthority(d *draft) {
 func plantValidators(d *draft) {
 	d.ask(chrome, anImage)
 	d.add("If-None-Match", `"`+d.mark("If-None-Match", Identity)+`"`)
-	when := time.Unix(1_000_000_000+d.seeds.rng.Int64N(500_000_000), 0).UTC().Format(http.TimeFormat)
+	when := d.pastDate()
 	d.add("If-Modified-Since", when)
 	d.plants = append(d.plants, plant{"If-Modified-Since", when, Identity})
+}
+
+// pastDate draws a date that is as good as a number.
+func (d *draft) pastDate() string {
+	return time.Unix(1_000_000_000+d.seeds.rng.Int64N(500_000_000), 0).UTC().Format(http.TimeFormat)
 }
 
 func plantOwnAddress(d *draft) {

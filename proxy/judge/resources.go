@@ -55,6 +55,7 @@ var resources = map[string]resource{
 	"coded":     coded,
 	"early":     early,
 	"trailers":  trailers,
+	"edges":     edges,
 	"cut":       cut,
 	"large":     large,
 	"events":    events,
@@ -179,6 +180,24 @@ func trailers(*Origin, string, *http.Request, Seen) reply {
 		_, err := io.WriteString(w, chunk(body)+"0\r\nRepr-Digest: "+digest+"\r\n\r\n")
 		return err
 	}).with("Trailer", "Repr-Digest")
+}
+
+// edges says what a probe has prepared before its answer and behind it.
+func edges(o *Origin, probe string, _ *http.Request, _ Seen) reply {
+	prepared := o.prepared(probe)
+	var names []string
+	for _, f := range prepared {
+		names = append(names, f.Name)
+	}
+	r := chunked(func(w io.Writer, _ *bufio.Reader) error {
+		var b strings.Builder
+		b.WriteString(chunk("in between\n") + "0\r\n")
+		writeFields(&b, prepared)
+		_, err := io.WriteString(w, b.String()+"\r\n")
+		return err
+	}).with("Trailer", strings.Join(names, ", "))
+	r.early = prepared
+	return r
 }
 
 // cut breaks its answer off; nobody may take it as whole.

@@ -124,10 +124,14 @@ func TestHonestForwarderBreaksNothing(t *testing.T) {
 	if len(r.Broken)+len(r.Off) > 0 || r.Works != r.Checks || r.Checks < 25 {
 		t.Errorf("%d of %d work; %v, %v", r.Works, r.Checks, r.Broken, r.Off)
 	}
-	for _, where := range []string{"Alt-Svc", "Set-Cookie", "X-Panel-E", "If-None-Match"} {
+	for _, where := range []string{"Alt-Svc", "Set-Cookie", "X-Panel-E", "If-None-Match", "Use-As-Dictionary", "ETag of an earlier visit", "Last-Modified of an earlier visit"} {
 		if !slices.ContainsFunc(r.Leaks, func(l Leak) bool { return strings.HasPrefix(l.Where, where) }) {
 			t.Errorf("no leak in %s", where)
 		}
+	}
+	const edges = "Marks before an answer and behind it"
+	if !slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Probe == edges && l.Where == "NEL" }) {
+		t.Errorf("no leak in %q", edges)
 	}
 }
 
