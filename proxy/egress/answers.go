@@ -36,22 +36,46 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 // observedPackets carry one question, and what somebody sends back.
 type observedPackets struct {
 	*net.UDPConn
-	look func(answer []byte)
-	id   [2]byte // of the question
+	look  func(answer []byte)
+	id    [2]byte // of the question
+	plain []byte  // the question without EDNS(0), until it is asked
 }
 
 func (c *observedPackets) Write(b []byte) (int, error) {
 	copy(c.id[:], b)
+	if endsInEDNS(b) {
+		c.plain = bytes.Clone(b[:len(b)-ednsTail])
+		binary.BigEndian.PutUint16(c.plain[10:], 0)
+	}
 	return c.UDPConn.Write(b)
 }
 
-// Read has the answers to the question looked at.
+// Read has the answers to the question looked at. Who does not know EDNS(0), as some
+// routers, is asked again without (RFC 6891 §7): package net takes their answer for the
+// last word.
 func (c *observedPackets) Read(b []byte) (int, error) {
-	n, err := c.UDPConn.Read(b)
-	if n >= 2 && [2]byte(b) == c.id {
+	for {
+		n, err := c.UDPConn.Read(b)
+		if n < 12 || [2]byte(b) != c.id {
+			return n, err
+		}
+		if again := c.plain; again != nil && knowsNoEDNS(b[:n]) {
+			c.plain = nil
+			if _, err := c.UDPConn.Write(again); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		c.look(b[:n])
+		return n, err
 	}
-	return n, err
+}
+
+// knowsNoEDNS reports whether an answer is of who does not understand the question.
+func knowsNoEDNS(answer []byte) bool {
+	const formErr, notImp = 1, 4 // RFC 1035 §4.1.1
+	code := answer[3] & 0x0f
+	return answer[2]&0x80 != 0 && (code == formErr || code == notImp)
 }
 
 // enoughAnswer is what counts of an answer: a hundred addresses and more, and the other

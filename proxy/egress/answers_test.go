@@ -129,6 +129,36 @@ func TestOtherNameIsClosedToAllWhoAskAtOnce(t *testing.T) {
 	}
 }
 
+// TestNameServersThatKnowNoEDNSAreUnderstood: some routers say FORMERR, as they must
+// (RFC 6891 §7), with the question or without.
+func TestNameServersThatKnowNoEDNSAreUnderstood(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	for what, code := range map[string]byte{"FORMERR": 1, "NOTIMP": 4} {
+		for _, short := range []bool{false, true} {
+			plain := &nameServer{answer: always("127.0.0.1"), turns: map[string]int{}, asked: map[string]bool{}}
+			address := startPackets(t, func(question []byte) []byte {
+				answer := plain.reply(question)
+				if binary.BigEndian.Uint16(question[10:]) == 0 || answer == nil {
+					return answer
+				}
+				answer[3] |= code
+				if short {
+					clear(answer[4:12])
+					return answer[:12]
+				}
+				return answer
+			})
+			e := newTestEgress(t, Options{Allow: loopback, Resolver: impatientResolver(t, address)})
+			conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: o.port()})
+			if err != nil {
+				t.Errorf("%s, short %t: %v", what, short, err)
+				continue
+			}
+			conn.Close()
+		}
+	}
+}
+
 // TestThousandsOfAddressesCostLittle: package net opens a socket for each to put them in
 // order, so that one request could keep the processor for a sixth of a second.
 func TestThousandsOfAddressesCostLittle(t *testing.T) {

@@ -172,11 +172,16 @@ const paddedTo = 128
 // (RFC 6891 §6.1.2), of which the size that it takes, its code and its flags differ.
 const ednsTail = 11
 
-// pad returns question with the option that fills it up (RFC 7830 §3), if it is of
-// the form that package net gives it.
-func pad(question []byte) []byte {
+// endsInEDNS reports whether question is of the form that package net gives it.
+func endsInEDNS(question []byte) bool {
 	at := len(question) - ednsTail
-	if at < 12 || !bytes.Equal(question[at:at+3], []byte{0, 0, 41}) || !bytes.Equal(question[len(question)-2:], []byte{0, 0}) || binary.BigEndian.Uint16(question[10:]) != 1 {
+	return at >= 12 && bytes.Equal(question[at:at+3], []byte{0, 0, 41}) && bytes.Equal(question[len(question)-2:], []byte{0, 0}) && binary.BigEndian.Uint16(question[10:]) == 1
+}
+
+// pad returns question with the option that fills it up (RFC 7830 §3), if there is a
+// place for that.
+func pad(question []byte) []byte {
+	if !endsInEDNS(question) {
 		return question
 	}
 	const optionHead = 4
