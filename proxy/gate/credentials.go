@@ -23,7 +23,7 @@ func readCredentials(values []string) credentials {
 		if err != nil {
 			return credentials{}
 		}
-		user, password, found := strings.Cut(string(text), ":")
+		user, password, found := strings.Cut(asUTF8(text), ":")
 		if !found || !isClientName(user) {
 			return credentials{}
 		}
@@ -33,6 +33,19 @@ func readCredentials(values []string) credentials {
 		return credentials{token: rest}
 	}
 	return credentials{}
+}
+
+// asUTF8 returns text as it is, or, where that is not UTF-8, as ISO 8859-1: what clients
+// send that do not know the challenge's charset (RFC 7617 §2.1), as Python's requests.
+func asUTF8(text []byte) string {
+	if utf8.Valid(text) {
+		return string(text)
+	}
+	letters := make([]rune, len(text))
+	for i, c := range text {
+		letters[i] = rune(c)
+	}
+	return string(letters)
 }
 
 // isClientName reports whether s may be a name with a suffix.

@@ -64,7 +64,11 @@ func write(t *testing.T, path, content string) {
 }
 
 func TestBasicLetsKnownUsersIn(t *testing.T) {
-	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4, "bob": 4, "zoë": 4})})
+	path := usersFile(t, map[string]int{"ann": 4, "bob": 4, "zoë": 4})
+	if err := SetUser(path, "eve", "grün"); err != nil {
+		t.Fatal(err)
+	}
+	g := mustNew(t, Options{Authentication: Basic, Users: path})
 	for _, c := range []struct {
 		what               string
 		fields             []string
@@ -73,6 +77,9 @@ func TestBasicLetsKnownUsersIn(t *testing.T) {
 	}{
 		{"right", basic("ann", "right"), "ann", "", nil},
 		{"beyond ASCII", basic("zoë", "right"), "zoë", "", nil},
+		{"beyond ASCII, in ISO 8859-1", basic("zo\xeb", "right"), "zoë", "", nil},
+		{"a password in ISO 8859-1", basic("eve", "gr\xfcn"), "eve", "", nil},
+		{"neither UTF-8 nor ISO 8859-1", basic("zo\xeb\x8b", "right"), "", "", ErrCredentials},
 		{"scheme in another case", []string{"bAsIc  " + basic("bob", "right")[0][6:]}, "bob", "", nil},
 		{"suffix", basic("ann+shop", "right"), "ann", "ann+shop", nil},
 		{"suffix with a plus", basic("ann+a+b", "right"), "ann", "ann+a+b", nil},
