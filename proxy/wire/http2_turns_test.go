@@ -32,21 +32,22 @@ func TestHTTP2LostStreamsTakeNoTurn(t *testing.T) {
 	}, nil)
 	c := dialHTTP2(t, addr)
 	defer c.Close()
+	c.Head(1, true, append(plainGet[:3:3], ":path: /large")...)
+	c.Data(1) // there is no window left for the others
 	const last = 2*maxOutput/ownMaxFrame + 3
-	for id := uint32(1); id <= last; id += 2 {
-		path := "/small"
-		if id == 1 {
-			path = "/large" // there is no window left for the others
-		}
-		c.Head(id, true, append(plainGet[:3:3], ":path: "+path)...)
-		c.Headers(id) // is sent when it begins to wait
+	for id := uint32(3); id <= last; id += 2 {
+		c.Head(id, true, append(plainGet[:3:3], ":path: /small")...)
+		c.Headers(id) // is sent when it begins to wait, or soon
 	}
 	for id := uint32(3); id < last; id += 2 {
 		c.WriteRSTStream(id, http2.ErrCodeCancel)
 		<-gone
 	}
 	h := at.Load()
-	h.mu.Lock()
+	for h.mu.Lock(); !h.streams[last].queued; h.mu.Lock() {
+		h.mu.Unlock()
+		runtime.Gosched()
+	}
 	if n := len(h.waiting); n != 1 {
 		t.Errorf("%d streams wait, of which one is there", n)
 	}
