@@ -62,8 +62,9 @@ type personaField struct {
 type HTTP2 struct {
 	Settings  [][2]uint32 `json:"settings"`  // numbers and values, in the browser's order
 	Window    uint32      `json:"window"`    // by which it widens the connection's
-	Weight    int         `json:"weight"`    // of each stream, that of a document (RFC 7540 §5.3.2); 0 for none
-	Exclusive bool        `json:"exclusive"` // it has a weight, and depends on no stream exclusively
+	First     uint32      `json:"first"`     // number of its first stream; 0 means 1
+	Weights   []int       `json:"weights"`   // of a stream (RFC 7540 §5.3.2), by the urgency in its Priority, 0 to 7; nil for none
+	Exclusive bool        `json:"exclusive"` // a stream depends exclusively on another that is as urgent
 }
 
 // personaOnly are the fields that no client's value of ever passes: those that

@@ -65,15 +65,27 @@ func TestPersonaOverHTTP2(t *testing.T) {
 // Akamai's fingerprint, is the persona's browser too.
 func TestPersonaBeginsHTTP2(t *testing.T) {
 	for persona, want := range map[string]struct {
-		start    string
-		priority http2.PriorityParam
+		start           string
+		first           uint32
+		document, fetch http2.PriorityParam
 	}{
-		"firefox": {"1:65536;2:0;4:131072;5:16384|12517377", http2.PriorityParam{Weight: 41}},
-		"chrome":  {"1:65536;2:0;4:6291456;6:262144|15663105", http2.PriorityParam{Weight: 255, Exclusive: true}},
+		"firefox": {"1:65536;2:0;4:131072;5:16384|12517377", 3, http2.PriorityParam{Weight: 41}, http2.PriorityParam{Weight: 21}},
+		"chrome":  {"1:65536;2:0;4:6291456;6:262144|15663105", 1, http2.PriorityParam{Weight: 255, Exclusive: true}, http2.PriorityParam{Weight: 219, Exclusive: true}},
 	} {
-		o, client := insideFramed(t, func(s *framedStream) { s.head(true, ":status: 204") }, func(o *Options) { o.Filters.Persona = persona })
-		if _, _, err := read(client, "https://"+o.address+"/"); err != nil {
-			t.Fatal(err)
+		first := make(chan uint32, 2)
+		o, client := insideFramed(t, func(s *framedStream) { first <- s.id; s.head(true, ":status: 204") }, func(o *Options) { o.Filters.Persona = persona })
+		for dest, priority := range map[string]http2.PriorityParam{"document": want.document, "empty": want.fetch} {
+			if _, _, err := read(client, "https://"+o.address+"/", "Sec-Fetch-Dest", dest); err != nil {
+				t.Fatal(err)
+			}
+			o.mu.Lock()
+			if o.priority != priority {
+				t.Errorf("%s: the stream of a %s has the priority %+v", persona, dest, o.priority)
+			}
+			o.mu.Unlock()
+		}
+		if id := <-first; id != want.first {
+			t.Errorf("%s: the first stream is %d", persona, id)
 		}
 		o.mu.Lock()
 		var got []string
@@ -82,9 +94,6 @@ func TestPersonaBeginsHTTP2(t *testing.T) {
 		}
 		if start := fmt.Sprintf("%s|%d", strings.Join(got, ";"), o.widened); start != want.start {
 			t.Errorf("%s: a connection begins with %s", persona, start)
-		}
-		if o.priority != want.priority {
-			t.Errorf("%s: a stream has the priority %+v", persona, o.priority)
 		}
 		o.mu.Unlock()
 	}

@@ -46,10 +46,10 @@ const (
 // Nothing of a request that may differ between two clients gets into the
 // compression's table, which all share (RFC 7541 §7.1).
 type HTTP2Conn struct {
-	t        *Transport
-	nc       secureConn
-	ended    func()
-	priority []byte // that each stream's head begins with
+	t     *Transport
+	nc    secureConn
+	ended func()
+	start HTTP2Start
 
 	// The reading goroutine's.
 	br      *bufio.Reader
@@ -100,50 +100,6 @@ type HTTP2Conn struct {
 // once, with no lock held; it may be nil.
 func (t *Transport) HTTP2(tc *tls.Conn, ended func()) *HTTP2Conn { return t.startHTTP2(tc, ended) }
 
-// An HTTP2Start is what an HTTP/2 connection to an origin begins with, and each
-// stream on it.
-type HTTP2Start struct {
-	Settings  [][2]uint32 // numbers and values, in order
-	Window    uint32      // by which the connection's is widened
-	Weight    int         // of each stream (RFC 7540 §5.3.2); 0 for none
-	Exclusive bool        // it has a weight, and depends on no stream exclusively
-}
-
-// orOurs returns what begins a connection whose heads may have so many bytes.
-func (s HTTP2Start) orOurs(head int) HTTP2Start {
-	if len(s.Settings) == 0 {
-		s.Settings = [][2]uint32{
-			{uint32(settingEnablePush), 0},
-			{uint32(settingInitialWindow), originWindow},
-			{uint32(settingMaxHeaderList), uint32(head)},
-		}
-		s.Window = originConnWindow - firstWindow
-	}
-	return s
-}
-
-// value returns that of a setting, or otherwise if it is not set.
-func (s HTTP2Start) value(name uint16, otherwise int) int {
-	for _, set := range s.Settings {
-		if set[0] == uint32(name) {
-			return int(set[1])
-		}
-	}
-	return otherwise
-}
-
-// priority returns what says the priority of a stream in its head (RFC 7540 §6.2).
-func (s HTTP2Start) priority() []byte {
-	if s.Weight == 0 {
-		return nil
-	}
-	b := []byte{0, 0, 0, 0, byte(s.Weight - 1)}
-	if s.Exclusive {
-		b[0] = 1 << 7
-	}
-	return b
-}
-
 // A secureConn is what is used of a [tls.Conn].
 type secureConn interface {
 	net.Conn
@@ -155,11 +111,11 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	t.once.Do(t.init)
 	start := t.HTTP2Start.orOurs(t.Limits.Head)
 	c := &HTTP2Conn{
-		t: t, nc: tc, ended: ended, priority: start.priority(),
+		t: t, nc: tc, ended: ended, start: start,
 		begin: start.value(settingInitialWindow, firstWindow), whole: firstWindow + int(start.Window),
 		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*originStream),
-		next:    1, most: 1, // until the origin says more: a body that it refuses is not sent again
+		next:    max(start.First, 1), most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,
 		heardAt:  time.Now().Round(0),
 		window:   firstWindow, initial: firstWindow,

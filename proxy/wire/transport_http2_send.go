@@ -140,7 +140,8 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 		c.rest()
 		return nil, ErrNotProcessed
 	}
-	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: c.begin}
+	st := &originStream{c: c, id: c.next, r: p.r, window: c.initial, length: -1, allowed: c.begin, urgency: urgencyOf(fields)}
+	priority := c.priority(st.urgency)
 	c.lent += st.allowed
 	st.cond.L = &c.mu
 	c.next += 2
@@ -151,7 +152,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	if p.body != nil && expectsContinue(p.r.Header) {
 		st.proceed = awaited
 	}
-	c.sendHead(st, fields, p.body == nil, c.priority)
+	c.sendHead(st, fields, p.body == nil, priority)
 	st.watch()
 	return st, nil
 }

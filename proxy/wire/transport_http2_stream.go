@@ -18,6 +18,7 @@ type originStream struct {
 	c       *HTTP2Conn
 	id      uint32
 	r       *http.Request
+	urgency int         // of the response, as r's head says
 	cond    sync.Cond   // anything changed
 	unwatch func() bool // ends the watch on the request's context
 	err     error       // nothing passes any more, either way
