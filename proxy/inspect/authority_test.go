@@ -3,6 +3,9 @@ package inspect
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -146,6 +149,40 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 	if again, _ := a.Leaf("one.example"); again != last {
 		t.Error("signed for every connection at the authority's end")
+	}
+}
+
+// TestLeavesLeadToWhoeverSigned: clients that trust the one who signed the authority get
+// to see what leads there, and of an authority that stands for itself nothing they have.
+func TestLeavesLeadToWhoeverSigned(t *testing.T) {
+	root := authority(t, CreateOptions{})
+	template, err := CreateOptions{Now: time.Now}.template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := issue(template, root.certificate, key, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := newAuthority(signed.Leaf, key, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for a, want := range map[*Authority]int{root: 1, below: 2} {
+		leaf, err := a.Leaf("site.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(leaf.Certificate) != want {
+			t.Fatalf("%d certificates, want %d", len(leaf.Certificate), want)
+		}
+		if last, err := x509.ParseCertificate(leaf.Certificate[want-1]); err != nil || last.CheckSignatureFrom(root.certificate) != nil {
+			t.Errorf("it leads elsewhere: %v", err)
+		}
 	}
 }
 

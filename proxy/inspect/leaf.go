@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -101,7 +102,12 @@ func (ls *leaves) sign(host string) (*tls.Certificate, error) {
 	if template.NotAfter.After(a.certificate.NotAfter) {
 		template.NotAfter = a.certificate.NotAfter
 	}
-	return issue(template, a.certificate, ls.key, a.key)
+	c, err := issue(template, a.certificate, ls.key, a.key)
+	if err == nil && !bytes.Equal(a.certificate.RawIssuer, a.certificate.RawSubject) {
+		// Clients trust another that signed the authority, and do not know this one (RFC 8446 §4.4.2).
+		c.Certificate = append(c.Certificate, a.certificate.Raw)
+	}
+	return c, err
 }
 
 func leafTemplate(host string, now time.Time) (*x509.Certificate, error) {
