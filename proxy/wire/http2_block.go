@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"net/http"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // head takes a HEADERS or CONTINUATION frame into the block of fields, and
@@ -59,6 +61,7 @@ func (h *http2Conn) fields(n int) error {
 		n = 0
 	}
 	h.deaf, b.full = true, true
+	h.decoder = hpack.NewDecoder(0, b.add) // what it holds is of no use any more
 	return h.skip(n)
 }
 
