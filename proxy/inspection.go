@@ -191,6 +191,8 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 		return inspect.OtherName, true
 	case in.mode == inspect.Auto && !hello.HTTP():
 		return inspect.OtherProtocol, true
+	case in.mode == inspect.Auto && !hello.Current:
+		return inspect.OtherTLS, true
 	}
 	return 0, false
 }

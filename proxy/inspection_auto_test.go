@@ -158,6 +158,19 @@ func TestAutoLeavesAlone(t *testing.T) {
 			t.Errorf("%d counted", n)
 		}
 	})
+	t.Run("a client with another TLS", func(t *testing.T) {
+		o := serveSecure(t, greet, func(config *tls.Config) { config.MinVersion = tls.VersionTLS10 }, "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		c := visitor(t, proxy, trusting(originAuthority()), false)
+		config := c.Transport.(*http.Transport).TLSClientConfig
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+		if resp, _, err := read(c, o.URL); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%v %v", resp, err)
+		}
+		if n := p.current.Load().inspects.memory.Counts().Left[inspect.OtherTLS]; n != 1 {
+			t.Errorf("%d counted", n)
+		}
+	})
 	t.Run("never", func(t *testing.T) {
 		o := serveSecure(t, greet, nil, "http/1.1")
 		proxy := serveProxy(t, inspecting(inspect.Never))

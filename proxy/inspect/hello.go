@@ -10,6 +10,7 @@ import (
 type Hello struct {
 	ServerName string   // as sent; "" without
 	Protocols  []string // ALPN, in the client's order; nil without
+	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -158,6 +159,7 @@ func parseClientHello(b []byte) (Hello, bool) {
 	if !c.ok || version[0] != 3 || len(session) > 32 || len(suites) < 2 || len(suites)%2 != 0 || len(compressions) == 0 {
 		return h, false
 	}
+	h.Current = version[1] >= 3
 	if len(c.rest) == 0 {
 		return h, true // TLS 1.2 without extensions
 	}
@@ -182,6 +184,8 @@ func parseClientHello(b []byte) (Hello, bool) {
 			h.ServerName, extensions.ok = serverName(body)
 		case 16:
 			h.Protocols, extensions.ok = protocols(body)
+		case 43:
+			h.Current, extensions.ok = current(body)
 		}
 	}
 	return h, c.ok && extensions.ok
@@ -220,6 +224,21 @@ func protocols(b []byte) ([]string, bool) {
 		all = append(all, string(one))
 	}
 	return all, list.ok
+}
+
+// current reads the extension of RFC 8446 §4.2.1, which says which versions of TLS the
+// client speaks, whatever stands elsewhere.
+func current(b []byte) (tls12 bool, ok bool) {
+	c := cursor{b, true}
+	list := cursor{c.vector(1), true}
+	if !c.ok || len(c.rest) > 0 || len(list.rest) == 0 {
+		return false, false
+	}
+	for list.ok && len(list.rest) > 0 {
+		version := list.take(2)
+		tls12 = tls12 || version[0] == 3 && (version[1] == 3 || version[1] == 4)
+	}
+	return tls12, list.ok
 }
 
 // A cursor takes what is in front of it. Once something is missing, ok is

@@ -32,10 +32,11 @@ func TestParseHello(t *testing.T) {
 		{ServerName: "www.example.com", NextProtos: []string{"h2", "http/1.1"}},
 		{ServerName: "www.example.com", MaxVersion: tls.VersionTLS12},
 		{InsecureSkipVerify: true},
+		{ServerName: "www.example.com", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
 	} {
 		raw := hello(t, config)
 		h, err := parseHello(raw)
-		if err != nil || h.ServerName != config.ServerName || !slices.Equal(h.Protocols, config.NextProtos) {
+		if err != nil || h.Current != (config.MaxVersion != tls.VersionTLS11) || h.ServerName != config.ServerName || !slices.Equal(h.Protocols, config.NextProtos) {
 			t.Errorf("%+v, %v", h, err)
 		}
 		for n := range raw {

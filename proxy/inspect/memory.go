@@ -18,7 +18,7 @@ const (
 	OutsideAuthority                // the authority's constraints leave the host out
 	ClientCertificate               // the origin asks who the client is
 	Pinned                          // the client does not accept our certificate
-	OtherTLS                        // the origin does not speak TLS as we do
+	OtherTLS                        // the client or the origin does not speak TLS as we do
 	OtherProtocol                   // the client wants something else than HTTP in it
 	reasonCount
 )
@@ -37,7 +37,7 @@ func (r Reason) String() string {
 	case Pinned:
 		return "the client refuses guise's certificate"
 	case OtherTLS:
-		return "guise and the site have no TLS in common"
+		return "guise has no TLS in common with the site or the client"
 	case OtherProtocol:
 		return "the client does not want to speak HTTP there"
 	}
