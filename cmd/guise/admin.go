@@ -137,7 +137,7 @@ func openEndpoint(at string, h http.Handler) (*endpoint, error) {
 	}
 	l, err := how.Listen(context.Background(), network, address)
 	if err != nil {
-		return nil, systemError(err)
+		return nil, fmt.Errorf("listen on %s: %w", address, systemError(err))
 	}
 	if network == "unix" {
 		if err := os.Chmod(address, 0o600); err != nil {
