@@ -2,9 +2,33 @@ package config
 
 import (
 	"errors"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// TestReferenceTellsOfEveryKey, those of listeners and sites too, of which no profile
+// has one.
+func TestReferenceTellsOfEveryKey(t *testing.T) {
+	var walk func(of reflect.Type)
+	walk = func(of reflect.Type) {
+		if of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if !isSection(of) {
+			return
+		}
+		for f := range of.Fields() {
+			key := f.Tag.Get("key")
+			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(Reference()) {
+				t.Errorf("of %s it says nothing", key)
+			}
+			walk(f.Type)
+		}
+	}
+	walk(configType)
+}
 
 // TestDoors: which listeners strangers reach, and what beside them is refused. want is
 // a part of the only problem, "" for none.
