@@ -1,11 +1,17 @@
 package proxy
 
 import (
+	"bufio"
+	"io"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"guise/proxy/gate"
+	"guise/proxy/inspect"
 )
 
 // TestSOCKSNamesHaveNoColon: in the form that the gate reads, what stands behind one
@@ -22,5 +28,63 @@ func TestSOCKSNamesHaveNoColon(t *testing.T) {
 	}
 	if !enters("ann", "x:y") {
 		t.Error("the name itself does not")
+	}
+}
+
+// TestHSTSLeavesSocketsAlone: a WebSocket in the clear follows no redirect, and what it
+// would be redirected to is no ws: URL.
+func TestHSTSLeavesSocketsAlone(t *testing.T) {
+	hop := serveOrigin(t, answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+	p, proxy := newProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}} })
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
+	const socket = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nConnection: Upgrade\r\n"
+	for upgrade, status := range map[string]int{"": http.StatusTemporaryRedirect, socket: http.StatusForbidden} {
+		conn := dial(t, proxy)
+		io.WriteString(conn, "GET http://secure.example/ HTTP/1.1\r\nHost: secure.example\r\n"+upgrade+"\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != status {
+			t.Errorf("with %q: %d, want %d", upgrade, resp.StatusCode, status)
+		}
+	}
+}
+
+// TestBoundCredentialsGoByHTTP1: over HTTP/2, where all clients share a connection, what
+// authenticates that would let the others in as well.
+func TestBoundCredentialsGoByHTTP1(t *testing.T) {
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }, nil, "h2", "http/1.1")
+	c := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), false)
+	for credentials, want := range map[string]string{"": "HTTP/2.0", "NTLM TlRMTVNTUAABAAAA": "HTTP/1.1", "Negotiate AAAA": "HTTP/1.1", "Basic YTpi": "HTTP/2.0"} {
+		var fields []string
+		if credentials != "" {
+			fields = []string{"Authorization", credentials}
+		}
+		if _, body, err := read(c, "https://"+o.address+"/", fields...); err != nil || body != want {
+			t.Errorf("with %q: %q, %v, want %q", credentials, body, err, want)
+		}
+	}
+}
+
+// TestWhoPassesOverCertificatesIsToldYet: a program that takes any certificate gets to
+// hear whose is at fault, and its request goes nowhere.
+func TestWhoPassesOverCertificatesIsToldYet(t *testing.T) {
+	o := serveSecure(t, func(http.ResponseWriter, *http.Request) {}, nil, "h2", "http/1.1")
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Inspection.Roots = trusting(pastAuthority()) // and nobody who vouches for the origin
+	})
+	c := visitor(t, proxy, trusting(testAuthority()), false)
+	if _, _, err := read(c, "https://"+o.address+"/"); err == nil {
+		t.Error("whoever looks at certificates sees no fault")
+	}
+	c.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+	resp, body, err := read(c, "https://"+o.address+"/")
+	if err != nil || resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, "unknown issuer") {
+		t.Errorf("%v %q %v", resp, body, err)
+	}
+	if n := len(o.saw()); n > 0 {
+		t.Errorf("the origin saw %d requests", n)
 	}
 }
