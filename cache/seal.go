@@ -20,15 +20,9 @@ import (
 // the same result, so a client's copy stays valid when the stored response was dropped
 // in between.
 type sealer struct {
-	now    atomic.Pointer[sealKey]
-	before atomic.Pointer[sealKey] // nil at first
-	room   sync.Pool               // of *sealing
-}
-
-// A sealKey is what tags are sealed with.
-type sealKey struct {
 	aead   cipher.AEAD
-	secret [32]byte // of the nonces
+	secret atomic.Pointer[[32]byte] // of the nonces
+	room   sync.Pool                // of *sealing
 }
 
 // A sealing is what one use of a sealer needs.
@@ -42,27 +36,26 @@ type sealing struct {
 func newSealer() *sealer {
 	s := &sealer{}
 	s.room.New = func() any { return &sealing{hash: sha256.New()} }
-	s.now.Store(newSealKey())
-	return s
-}
-
-func newSealKey() *sealKey {
-	k := &sealKey{}
-	var secret [32]byte
-	rand.Read(secret[:]) // never fails
-	rand.Read(k.secret[:])
-	block, err := aes.NewCipher(secret[:])
+	var key [32]byte
+	rand.Read(key[:]) // never fails
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // only for a wrong length
 	}
-	if k.aead, err = cipher.NewGCM(block); err != nil {
+	if s.aead, err = cipher.NewGCM(block); err != nil {
 		panic(err)
 	}
-	return k
+	s.renew()
+	return s
 }
 
-// renew has the same tags look different from now on. Those of before are still opened.
-func (s *sealer) renew() { s.before.Store(s.now.Swap(newSealKey())) }
+// renew has the same tags look different from now on: they have other nonces. Those of
+// before are still opened.
+func (s *sealer) renew() {
+	var secret [32]byte
+	rand.Read(secret[:])
+	s.secret.Store(&secret)
+}
 
 // seal returns the tag under which clients know tag. Weak tags stay weak. An
 // absent tag stays absent.
@@ -70,10 +63,10 @@ func (s *sealer) seal(site, uri, tag string) string {
 	if tag == "" {
 		return ""
 	}
-	k := s.now.Load()
+	secret := s.secret.Load()
 	u := s.room.Get().(*sealing)
 	defer s.room.Put(u)
-	u.all = append(append(append(append(u.all[:0], k.secret[:]...), site...), 0), uri...)
+	u.all = append(append(append(append(u.all[:0], secret[:]...), site...), 0), uri...)
 	end := len(u.all)
 	u.all = append(append(u.all, 0), tag...)
 	// The nonce depends on all that is sealed: the same input gives the
@@ -81,8 +74,8 @@ func (s *sealer) seal(site, uri, tag string) string {
 	// part, so nobody can extend it.
 	u.hash.Reset()
 	u.hash.Write(u.all) // never fails
-	u.out = u.hash.Sum(u.out[:0])[:k.aead.NonceSize()]
-	u.out = k.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(k.secret):end])
+	u.out = u.hash.Sum(u.out[:0])[:s.aead.NonceSize()]
+	u.out = s.aead.Seal(u.out, u.out, u.all[end+1:], u.all[len(secret):end])
 	u.text = u.text[:0]
 	if strings.HasPrefix(tag, "W/") {
 		u.text = append(u.text, "W/"...)
@@ -103,22 +96,11 @@ func (s *sealer) open(site, uri, sealed string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	with := []byte(site + "\x00" + uri)
-	if tag, ok := s.now.Load().open(raw, with); ok {
-		return tag, true
-	}
-	if k := s.before.Load(); k != nil {
-		return k.open(raw, with)
-	}
-	return "", false
-}
-
-func (k *sealKey) open(raw, with []byte) (string, bool) {
-	size := k.aead.NonceSize()
+	size := s.aead.NonceSize()
 	if len(raw) < size {
 		return "", false
 	}
-	tag, err := k.aead.Open(nil, raw[:size], raw[size:], with)
+	tag, err := s.aead.Open(nil, raw[:size], raw[size:], []byte(site+"\x00"+uri))
 	return string(tag), err == nil
 }
 
