@@ -218,7 +218,7 @@ func hopByHop(h http.Header) {
 // and a digest of content is that of a 304's, which has none.
 var fixed = map[string]bool{
 	"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Etag": true,
-	"Content-Digest": true, "Content-Md5": true,
+	"Content-Digest": true,
 }
 
 // updated returns the stored header as a newer response's header changes it
