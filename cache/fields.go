@@ -91,7 +91,13 @@ func (f fields) get(name string) string {
 
 // equal reports whether these are the lines of a name.
 func (f fields) equal(name string, lines []string) bool {
-	for line := range f.lines(name) {
+	for rest := string(f); rest != ""; { // an iterator would cost each hit an allocation
+		var n, line string
+		n, rest = cutText(rest)
+		line, rest = cutText(rest)
+		if n != name {
+			continue
+		}
 		if len(lines) == 0 || lines[0] != line {
 			return false
 		}

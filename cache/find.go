@@ -332,8 +332,9 @@ func (e *entry) matches(request http.Header) bool {
 
 // matchesAsSent reports whether they are the same even without being normalised.
 func (e *entry) matchesAsSent(request http.Header) bool {
-	for name := range e.vary.names() {
-		if !e.selecting.equal(name, request[name]) {
+	for rest := string(e.vary); rest != ""; {
+		var name string
+		if name, rest, _ = strings.Cut(rest, ","); !e.selecting.equal(name, request[name]) {
 			return false
 		}
 	}
