@@ -1,11 +1,9 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -266,50 +264,6 @@ func (c *conn) flushLate() {
 		x.w.flush()
 	}
 }
-
-// Hijack implements [http.Hijacker]. A head that was written is sent first.
-// The reader holds what the client sent already and nothing else; reading from
-// the connection without asking it for its Buffered bytes loses them.
-func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.c.mu.Lock()
-	defer w.c.mu.Unlock()
-	if w.hijacked {
-		return nil, nil, http.ErrHijacked
-	}
-	if w.wroteHeader {
-		if err := w.flush(); err != nil {
-			return nil, nil, err
-		}
-	}
-	if w.body != nil && !w.body.disown() {
-		return nil, nil, errBodyInUse
-	}
-	w.hijacked = true
-	w.free()
-	nc, early := w.c.detach()
-	size := len(early.data)
-	br := bufio.NewReaderSize(early, max(size, 16))
-	br.Peek(size)
-	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // nobody here writes by it
-}
-
-// SetReadDeadline, for [http.ResponseController], replaces the deadlines that
-// the server gives to reads of the body.
-func (w *responseWriter) SetReadDeadline(t time.Time) error {
-	return w.c.setReadDeadline(t)
-}
-
-// SetWriteDeadline, for [http.ResponseController], replaces the deadlines that
-// the server gives to writes of this response.
-func (w *responseWriter) SetWriteDeadline(t time.Time) error {
-	w.c.mu.Lock()
-	defer w.c.mu.Unlock()
-	w.c.manual = true
-	return w.c.nc.SetWriteDeadline(t)
-}
-
-// EnableFullDuplex is for [http.ResponseController]; it is always so.
-func (w *responseWriter) EnableFullDuplex() error { return nil }
 
 // finish sends the rest of the response. It returns false if the handler left
 // the response incomplete, or the client did not take it.

@@ -1,0 +1,52 @@
+package wire
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Hijack implements [http.Hijacker]. A head that was written is sent first.
+// The reader holds what the client sent already and nothing else; reading from
+// the connection without asking it for its Buffered bytes loses them.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked {
+		return nil, nil, http.ErrHijacked
+	}
+	if w.wroteHeader {
+		if err := w.flush(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if w.body != nil && !w.body.disown() {
+		return nil, nil, errBodyInUse
+	}
+	w.hijacked = true
+	w.free()
+	nc, early := w.c.detach()
+	size := len(early.data)
+	br := bufio.NewReaderSize(early, max(size, 16))
+	br.Peek(size)
+	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // nobody here writes by it
+}
+
+// SetReadDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to reads of the body.
+func (w *responseWriter) SetReadDeadline(t time.Time) error {
+	return w.c.setReadDeadline(t)
+}
+
+// SetWriteDeadline, for [http.ResponseController], replaces the deadlines that
+// the server gives to writes of this response.
+func (w *responseWriter) SetWriteDeadline(t time.Time) error {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.c.manual = true
+	return w.c.nc.SetWriteDeadline(t)
+}
+
+// EnableFullDuplex is for [http.ResponseController]; it is always so.
+func (w *responseWriter) EnableFullDuplex() error { return nil }

@@ -1,0 +1,122 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// await waits up to d for the first byte of a request and puts it into c.br.
+// The first one is still waited for while the server stops: the client knows
+// only that it was let in.
+func (c *conn) await(d time.Duration, first bool) bool {
+	c.perRead, c.headTimed, c.lineRead = false, false, false
+	switch {
+	case c.br != nil && c.br.Buffered() > 0:
+		return true // if the server stops, the answer says that it is the last
+	case c.srv.closing.Load() && !first:
+		return c.lastLook(stateActive)
+	}
+	c.extendRead(d)
+	resting := stateIdle
+	if first {
+		resting = stateFresh
+	}
+	c.state.Store(resting)
+	if c.srv.closing.Load() { // Shutdown may have missed the state
+		if !first {
+			return c.lastLook(resting)
+		}
+		c.limitFresh()
+	}
+	err := c.firstRead()
+	switch {
+	case err == nil && c.state.CompareAndSwap(resting, stateActive):
+		return true
+	case err == nil:
+		return c.lastRequest()
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.lastLook(resting)
+}
+
+// lastMoment is how long a connection whose time is over, or that is to end with the
+// server, still waits for a request: one that had come by then would be lost with it.
+const lastMoment = 5 * time.Millisecond
+
+// lastLook waits for lastMoment, and reports whether there is a request.
+func (c *conn) lastLook(state int32) bool {
+	if !c.state.CompareAndSwap(state, stateClosing) {
+		c.awaitShutdown()
+	}
+	c.readBy(lastMoment)
+	return c.firstRead() == nil && c.lastRequest()
+}
+
+// lastRequest readies a connection that is to end for the request that has come.
+func (c *conn) lastRequest() bool {
+	c.awaitShutdown()
+	c.state.Store(stateActive)
+	c.readTill = time.Time{}
+	c.nc.SetReadDeadline(c.readTill)
+	c.extendRead(c.times.Head)
+	return true
+}
+
+// awaitShutdown waits until Shutdown has cut the deadline, which is set anew then.
+func (c *conn) awaitShutdown() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+}
+
+// onlyEmptyLine drops an empty line with nothing behind it, which some clients add to
+// a body (RFC 9112 §2.2), and reports whether there was one: no request began.
+func (c *conn) onlyEmptyLine() bool {
+	if b, _ := c.br.Peek(1); b[0] != '\r' {
+		return false
+	}
+	if b, err := c.br.Peek(2); err != nil || b[1] != '\n' || c.br.Buffered() > 2 {
+		return false
+	}
+	c.br.Discard(2)
+	return true
+}
+
+// firstRead fills c.br for the first time after a pause.
+func (c *conn) firstRead() error {
+	if c.sock != nil {
+		if err := c.sock.raw.Read(c.readOnce); err != nil {
+			return err
+		}
+		return c.readOnceErr
+	}
+	// Without a descriptor, one byte is all the room an idle connection needs.
+	if c.br != nil {
+		putReader(c.br)
+		c.br = nil
+	}
+	if _, err := io.ReadFull(c.rw, c.first[:]); err != nil {
+		return err
+	}
+	c.hasFirst = true
+	c.br = getReader(c)
+	_, err := c.br.Peek(1)
+	return err
+}
+
+// tryRead fills a buffer from the descriptor and gives it back if nothing is
+// there yet.
+func (c *conn) tryRead(fd uintptr) (done bool) {
+	if c.br == nil {
+		c.br = getReader(c)
+	}
+	c.fd, c.polling = fd, true
+	_, c.readOnceErr = c.br.Peek(1)
+	c.polling = false
+	if c.readOnceErr == errWouldBlock {
+		putReader(c.br)
+		c.br = nil
+		return false
+	}
+	return true
+}
