@@ -365,7 +365,7 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard
 		x.abort()
 		if x.sender != nil {
-			p.sent = x.sender.all()
+			p.sent = x.sender.all(ctx, c.unheard)
 		}
 	}
 	if err == errStale { // nothing of p was sent

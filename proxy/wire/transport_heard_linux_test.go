@@ -47,14 +47,18 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 				return
 			}
 			b, _ := io.ReadAll(r.Body)
-			got <- string(b)
+			got <- string(b) + r.Trailer.Get("X-Sent")
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		})
 		tr := newTransport(t, o.addr)
 		tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
 		tr.headDelay = time.Minute // the head waits for the body
 		mustFetch(t, tr, request(t, "GET", c.url, nil))
-		read := 0
+		read, want := 0, "body"
+		var trailer http.Header
+		if c.length < 0 {
+			trailer, want = http.Header{"X-Sent": nil}, "body, all"
+		}
 		r := request(t, "POST", c.url, readerFunc(func(b []byte) (int, error) {
 			if read == 0 {
 				end <- true
@@ -63,14 +67,19 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 			if read++; read < c.pieces {
 				return copy(b, "body"), nil
 			}
+			if trailer != nil {
+				trailer.Set("X-Sent", ", all")
+			}
 			return copy(b, "body"), io.EOF
 		}))
-		r.ContentLength = c.length
+		r.ContentLength, r.Trailer = c.length, trailer
 		_, _, err := fetch(tr, r)
 		if n := o.conns.Load(); (err == nil) != c.again || (n == 2) != c.again {
 			t.Errorf("%s: %d connections, %v", name, n, err)
-		} else if c.again && <-got != "body" {
-			t.Errorf("%s: it got another body", name)
+		} else if c.again {
+			if b := <-got; b != want {
+				t.Errorf("%s: the origin got %q, want %q", name, b, want)
+			}
 		}
 		tr.Close()
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"slices"
@@ -164,16 +165,27 @@ func (s *sender) answered(send bool) bool {
 	return true
 }
 
-// keep keeps the body, which is b, for another attempt.
-func (s *sender) keep(b []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kept = append(make([]byte, 0, len(b)), b...) // not nil, even if it is empty
+// begun notes that the first piece of the body was read, which may be the whole.
+func (s *sender) begun(piece []byte, whole bool) {
+	if whole && s.keeps {
+		s.mu.Lock()
+		s.kept = append(make([]byte, 0, len(piece)), piece...) // not nil, even if it is empty
+		s.mu.Unlock()
+	}
+	if s.read != nil {
+		close(s.read)
+	}
 }
 
-// all returns the body if the sender has kept it, once it does no more. The
-// connection is closed.
-func (s *sender) all() []byte {
+// all returns the body if the sender has kept it, once it does no more. It was told
+// to stop. With wait, what has yet to come is waited for until ctx ends.
+func (s *sender) all(ctx context.Context, wait bool) []byte {
+	if wait && s.keeps && s.read != nil {
+		select {
+		case <-s.read:
+		case <-ctx.Done():
+		}
+	}
 	s.mu.Lock()
 	kept := s.kept
 	s.mu.Unlock()
@@ -252,21 +264,19 @@ func (s *sender) send() error {
 			piece = piece[:left]
 		}
 		n, err := s.t.readBody(s.body, piece)
-		if first && s.read != nil {
-			close(s.read)
-		}
 		if left > 0 {
 			left -= int64(n)
 		}
-		switch {
-		case err != nil && err != io.EOF:
-			return &RequestBodyError{err}
-		case err == io.EOF && left > 0:
-			return &RequestBodyError{io.ErrUnexpectedEOF}
-		}
 		end := err == io.EOF || left == 0
-		if first && end && s.keeps {
-			s.keep(piece[:n])
+		if err == io.EOF && left > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		broken := err != nil && err != io.EOF
+		if first {
+			s.begun(piece[:n], end && !broken)
+		}
+		if broken {
+			return &RequestBodyError{err}
 		}
 		start, out := at, piece[:n]
 		if s.length < 0 {
