@@ -84,7 +84,8 @@ type HTTP2Conn struct {
 
 	// The end.
 	retired bool        // to be closed once no stream is left
-	going   bool        // GOAWAY came
+	going   bool        // GOAWAY came, or deaf did
+	deaf    error       // why the origin takes no more; its last words are still read
 	err     error       // the connection has ended
 	heard   bool        // anything came since health looked
 	asked   int         // PINGs that were sent since anything else came than answers to them
@@ -409,11 +410,13 @@ func (c *HTTP2Conn) write() {
 		if err != nil {
 			c.out = nil
 			switch {
-			case c.err != nil:
+			case c.err != nil || c.deaf != nil:
 			case isTimeout(err):
 				c.end(ErrWriteTimeout)
 			default:
-				c.end(connError("write", err))
+				// Why the origin takes no more can be the last that it sent.
+				c.going, c.deaf = true, connError("write", err)
+				c.nc.SetReadDeadline(time.Now().Add(lastWords))
 			}
 		}
 	}
@@ -445,14 +448,16 @@ func (c *HTTP2Conn) answered(cost int) error {
 func (c *HTTP2Conn) run() {
 	c.br = bufio.NewReaderSize(c.nc, ownMaxFrame)
 	err := c.read()
+	c.mu.Lock()
 	switch _, faulty := errors.AsType[*http2Fault](err); {
 	case faulty:
+	case c.deaf != nil && isTimeout(err):
+		err = c.deaf
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
 		err = ErrNoResponse // lost makes of it what it is for a stream
 	default:
 		err = connError("read", err)
 	}
-	c.mu.Lock()
 	c.end(err)
 	c.mu.Unlock()
 	if c.ended != nil {
