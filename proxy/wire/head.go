@@ -6,6 +6,9 @@ import (
 	"io"
 )
 
+// headTooLarge is what a fault says that is about the size of a head.
+const headTooLarge = "head too large"
+
 // readHead returns the next head in r: its lines with their CRLF, without the
 // empty line that ends it, which is consumed. The bytes are valid until the
 // next read from r; a head that fits r's buffer is not copied. A head that
@@ -42,7 +45,7 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 			return head, err
 		}
 		if end > limit || end < 0 && len(head) >= limit {
-			return head, &ProtocolError{431, "head too large"}
+			return head, &ProtocolError{431, headTooLarge}
 		}
 		if end >= 0 {
 			r.Discard(fresh - (len(head) - end))

@@ -53,7 +53,7 @@ func (h *http2Conn) fields(n int) error {
 	b.bytes += n
 	switch {
 	case b.bytes > maxSkipped:
-		return connFault(codeEnhanceYourCalm, "head too large")
+		return connFault(codeEnhanceYourCalm, headTooLarge)
 	case !h.deaf && b.bytes <= 2*h.c.limits.Head+ownMaxFrame:
 		if err := decodeFields(h.c.br, h.decoder, n, &b.full); err != errFieldTooLarge {
 			return err

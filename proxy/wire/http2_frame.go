@@ -81,9 +81,6 @@ type http2Fault struct {
 
 func (f *http2Fault) Error() string { return "HTTP/2: " + f.what }
 
-// headTooLarge is what a fault says that is about the size of a head.
-const headTooLarge = "head too large"
-
 // protocol is the fault as one of HTTP/1.1 would be told.
 func (f *http2Fault) protocol() error {
 	if f.what == headTooLarge {

@@ -135,7 +135,7 @@ func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
 		return r, malformed(b.wrong)
 	}
 	if b.full {
-		return r, &ProtocolError{http.StatusRequestHeaderFieldsTooLarge, "head too large"}
+		return r, &ProtocolError{http.StatusRequestHeaderFieldsTooLarge, headTooLarge}
 	}
 	if !validToken(b.method) {
 		return r, malformed("invalid method")
