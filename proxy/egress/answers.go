@@ -74,8 +74,8 @@ func (c *observedPackets) Read(b []byte) (int, error) {
 // knowsNoEDNS reports whether an answer is of who does not understand the question.
 func knowsNoEDNS(answer []byte) bool {
 	const formErr, notImp = 1, 4 // RFC 1035 §4.1.1
-	code := answer[3] & 0x0f
-	return answer[2]&0x80 != 0 && (code == formErr || code == notImp)
+	code, ok := rcodeOf(answer)
+	return ok && (code == formErr || code == notImp)
 }
 
 // enoughAnswer is what counts of an answer: a hundred addresses and more, and the other

@@ -43,10 +43,18 @@ var rcodeNames = []rcodeName{
 	{0, "NOERROR", false},
 }
 
-// add notes the code of an answer (RFC 1035 §4.1.1), if anybody asks.
+// rcodeOf returns the code of an answer (RFC 1035 §4.1.1), or false if it is none.
+func rcodeOf(answer []byte) (code uint32, ok bool) {
+	if len(answer) < 4 || answer[2]&0x80 == 0 {
+		return 0, false
+	}
+	return uint32(answer[3] & 0x0f), true
+}
+
+// add notes the code of an answer, if anybody asks.
 func (r *rcodes) add(answer []byte) {
-	if r != nil && len(answer) >= 4 && answer[2]&0x80 != 0 {
-		r.seen.Or(1 << (answer[3] & 0x0f))
+	if code, ok := rcodeOf(answer); ok && r != nil {
+		r.seen.Or(1 << code)
 	}
 }
 
@@ -76,9 +84,9 @@ func (r *rcodes) of(err *net.DNSError) error {
 // blamesServer reports whether an answer speaks of the server that gives it, and not of
 // the name; what is no answer at all does as well.
 func blamesServer(answer []byte) bool {
-	if len(answer) < 12 || answer[2]&0x80 == 0 {
+	code, ok := rcodeOf(answer)
+	if !ok || len(answer) < 12 {
 		return true
 	}
-	code := uint32(answer[3] & 0x0f)
 	return slices.ContainsFunc(rcodeNames, func(r rcodeName) bool { return r.code == code && r.fails })
 }
