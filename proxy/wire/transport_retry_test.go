@@ -263,23 +263,20 @@ func TestTransportContentStaysWithItsOwner(t *testing.T) {
 // A connection that was kept while the machine slept is not asked on: it may be lost,
 // and nobody would say so for a minute.
 func TestTransportConnectionsEndWhileTheMachineSleeps(t *testing.T) {
-	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-	tr := newTransport(t, o.addr)
-	for n := int32(1); n <= 2; n++ {
-		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
-		if got := o.conns.Load(); got != n {
-			t.Errorf("%d connections, want %d", got, n)
-		}
-		tr.pool.mu.Lock()
-		for c := tr.pool.order.oldest; c != nil; c = c.newer {
-			c.idleAt = c.idleAt.Add(-2 * tr.IdleTimeout)
-		}
-		tr.pool.mu.Unlock()
-	}
+	connectionsEndAfter(t, func(c *originConn, idle time.Duration) { c.idleAt = c.idleAt.Add(-2 * idle) })
 }
 
 // Nor is one whose idle time seems not to have begun, for a clock that was set back.
 func TestTransportConnectionsEndThoughTheClockIsSetBack(t *testing.T) {
+	connectionsEndAfter(t, func(c *originConn, idle time.Duration) {
+		c.idleAt, c.idleSince = c.idleAt.Add(time.Hour), c.idleSince.Add(-2*idle)
+	})
+}
+
+// connectionsEndAfter sees that no connection is asked on after what passes while it is
+// idle, of which so much is allowed.
+func connectionsEndAfter(t *testing.T, pass func(c *originConn, idle time.Duration)) {
+	t.Helper()
 	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	tr := newTransport(t, o.addr)
 	for n := int32(1); n <= 2; n++ {
@@ -289,7 +286,7 @@ func TestTransportConnectionsEndThoughTheClockIsSetBack(t *testing.T) {
 		}
 		tr.pool.mu.Lock()
 		for c := tr.pool.order.oldest; c != nil; c = c.newer {
-			c.idleAt, c.idleSince = c.idleAt.Add(time.Hour), c.idleSince.Add(-2*tr.IdleTimeout)
+			pass(c, tr.IdleTimeout)
 		}
 		tr.pool.mu.Unlock()
 	}
