@@ -56,14 +56,19 @@ func cutText(s string) (text, rest string) {
 	return s[at+1 : at+1+n], s[at+1+n:]
 }
 
+// cut returns the first line with its name, and what comes after it.
+func (f fields) cut() (name, line string, rest fields) {
+	name, after := cutText(string(f))
+	line, after = cutText(after)
+	return name, line, fields(after)
+}
+
 // all returns each line with its name.
 func (f fields) all() iter.Seq2[string, string] {
 	return func(yield func(name, line string) bool) {
-		for rest := string(f); rest != ""; {
+		for f != "" {
 			var name, line string
-			name, rest = cutText(rest)
-			line, rest = cutText(rest)
-			if !yield(name, line) {
+			if name, line, f = f.cut(); !yield(name, line) {
 				return
 			}
 		}
@@ -91,11 +96,9 @@ func (f fields) get(name string) string {
 
 // equal reports whether these are the lines of a name.
 func (f fields) equal(name string, lines []string) bool {
-	for rest := string(f); rest != ""; { // an iterator would cost each hit an allocation
+	for f != "" { // an iterator would cost each hit an allocation
 		var n, line string
-		n, rest = cutText(rest)
-		line, rest = cutText(rest)
-		if n != name {
+		if n, line, f = f.cut(); n != name {
 			continue
 		}
 		if len(lines) == 0 || lines[0] != line {
