@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -430,20 +431,25 @@ func TestInterimResponseThatNobodyGot(t *testing.T) {
 	})
 }
 
+// answerWithTrailer gives body, and behind it trailer, of which Sum was announced.
+func (cl *call) answerWithTrailer(body string, trailer http.Header) {
+	pr, pw := io.Pipe()
+	resp := parseResponse("200\n"+storableFields, cl.r)
+	resp.Body, resp.ContentLength = pr, -1
+	resp.Trailer = http.Header{"Sum": nil}
+	cl.head <- resp
+	go func() {
+		io.WriteString(pw, body)
+		maps.Copy(resp.Trailer, trailer)
+		pw.Close()
+	}()
+}
+
 func TestTrailers(t *testing.T) {
 	stage(t, shared, func(th *theatre) {
 		first := th.visit("a", "")
 		cl := th.call()
-		pr, pw := io.Pipe()
-		resp := parseResponse("200\n"+storableFields, cl.r)
-		resp.Body, resp.ContentLength = pr, -1
-		resp.Trailer = http.Header{"Sum": nil}
-		cl.head <- resp
-		go func() {
-			io.WriteString(pw, "all")
-			resp.Trailer["Sum"] = []string{"6"}
-			pw.Close()
-		}()
+		cl.answerWithTrailer("all", http.Header{"Sum": {"6"}})
 		for _, v := range []*visit{first, nil} {
 			if v == nil {
 				v = th.visit("b", "")
@@ -469,16 +475,7 @@ func TestTrailersAreAnnouncedToAllOrNobody(t *testing.T) {
 	stage(t, disguised, func(th *theatre) {
 		first := th.visit("a", "")
 		cl := th.call()
-		pr, pw := io.Pipe()
-		resp := parseResponse("200\n"+storableFields, cl.r)
-		resp.Body, resp.ContentLength = pr, -1
-		resp.Trailer = http.Header{"Sum": nil}
-		cl.head <- resp
-		go func() {
-			io.WriteString(pw, "all")
-			resp.Trailer["Sum"], resp.Trailer["More"] = []string{"6"}, []string{"7"}
-			pw.Close()
-		}()
+		cl.answerWithTrailer("all", http.Header{"Sum": {"6"}, "More": {"7"}})
 		watch := func(v *visit) {
 			th.expect(v, "all")
 			if _, ok := v.resp.Trailer["Sum"]; !ok || len(v.resp.Trailer) != 1 {
