@@ -1,0 +1,310 @@
+package cache
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// keep stores the body that a flight has brought; failure is nil if it is whole.
+func (c *Cache) keep(f *flight, failure error) {
+	s := f.spool
+	s.mu.Lock()
+	body, sliding, pieces := s.buf, s.sliding, s.pieces
+	s.mu.Unlock()
+	if sliding {
+		return
+	}
+	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
+	made := &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
+	if f.entry == nil {
+		if failure != nil {
+			return // it says nothing about how long the origin takes
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
+		f.about.seems(made)
+		return
+	}
+	e := *f.entry
+	e.body = trimmed(body)
+	// A small body comes in one piece, and needs no list beside.
+	e.hold = &hold{lingering: &c.store.lingering}
+	e.pieces = slices.Clip(append(e.hold.only[:0], pieces...))
+	e.trailer = f.storedTrailer()
+	e.timing = took
+	if failure == nil && e.status != http.StatusPartialContent {
+		if e.length >= 0 && e.length != int64(len(body)) {
+			return // the framing lied
+		}
+		e.manner.body = c.model.recordBody(originOf(f.k.url), took, e.manner.body)
+	} else if !e.becomePartial(failure != nil, f.rangeSpec) {
+		return
+	}
+	e.weigh()
+	e.hold.size = e.content()
+	print := c.differ.print(&e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.doomed {
+		return
+	}
+	e.closed = f.closed
+	if c.overtaken(f.k, &e) {
+		return
+	}
+	c.store.inflight.Add(-int64(cap(body))) // the entry counts it from here on
+	f.counted = true
+	c.insert(f.k, &e, f.given)
+	f.stored = &e
+	if f.beats {
+		e.seems(made)
+	}
+	if c.differ.see(c.differ.id(f.k), &e, print) {
+		c.counters.Differing++
+	}
+}
+
+// storedTrailer returns the trailer fields that came. Those that were not announced are
+// never announced: who asks later would see that somebody had asked before.
+func (f *flight) storedTrailer() http.Header {
+	if len(f.resp.Trailer) == 0 {
+		return nil
+	}
+	stored := make(http.Header, len(f.resp.Trailer))
+	for name, lines := range f.resp.Trailer {
+		if !slices.Contains(f.trailers, name) {
+			name = http.TrailerPrefix + name
+		}
+		stored[name] = slices.Clone(lines)
+	}
+	return stored
+}
+
+// trimmed returns b without much unused space behind it.
+func trimmed(b []byte) []byte {
+	room := len(b)/8 + 64
+	if len(b) > 32<<10 {
+		room += 8 << 10 // the allocator gives these whole pages
+	}
+	if cap(b)-len(b) <= room {
+		return b
+	}
+	return slices.Clone(b) // with all room that there is, which is counted
+}
+
+// becomePartial makes an entry of a 206, or of a 200 that broke off, a
+// partial one (RFC 9111 §3.3). It reports false if it is of no use as that.
+func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
+	if e.status == http.StatusPartialContent {
+		r, ok := parseContentRange(e.header.get("Content-Range"))
+		if !ok || len(e.body) == 0 {
+			return false
+		}
+		e.part = &partial{total: r.total, spans: []span{{r.first, e.body}}}
+		if int64(len(e.body)) != r.last-r.first+1 {
+			if broken {
+				return e.clearBody()
+			}
+			// The origin contradicts itself; the same request gets the same again.
+			e.part = &partial{total: -1, replay: rangeSpec, spans: []span{{0, e.body}}}
+		}
+		e.body = nil
+		return true
+	}
+	// Only with a strong validator and a known length can the rest be had.
+	if e.status != http.StatusOK || !e.strong() || e.length <= int64(len(e.body)) || len(e.body) == 0 {
+		return false
+	}
+	e.part = &partial{total: e.length, spans: []span{{0, e.body}}}
+	e.body = nil
+	return true
+}
+
+func (e *entry) clearBody() bool {
+	e.body, e.part = nil, nil
+	return false
+}
+
+// overtaken reports whether e is of no use by now: what the origin said later is in the
+// store already, as when a page is loaded anew while it loads. In
+// Disguised, where that is another client's, e remains for its own. The caller holds c.mu.
+func (c *Cache) overtaken(k key, e *entry) bool {
+	r := c.store.index[k]
+	if r == nil {
+		return false
+	}
+	disguised := c.options.Load().Sharing == Disguised && !e.personal
+	for _, newer := range r.entries {
+		if !newer.answersAlike(e) || !newer.overtakes(e) {
+			continue
+		}
+		if !disguised || newer.views.of(e.client) != nil {
+			return true
+		}
+		e.closed = e.closed || newer.wording.covers(e.wording)
+	}
+	return false
+}
+
+func (e *entry) overtakes(o *entry) bool {
+	return e.received.After(o.received) && (whole(e) || !e.sameAs(o))
+}
+
+// answersAlike reports whether the same requests select both entries.
+func (e *entry) answersAlike(o *entry) bool {
+	return e.varyKey == o.varyKey && e.vary == o.vary
+}
+
+// insert puts e into the store under k, together with or instead of what it
+// supersedes. In Disguised its client has it from the given time on. The caller holds c.mu.
+func (c *Cache) insert(k key, e *entry, given time.Time) {
+	disguised := c.options.Load().Sharing == Disguised && !e.personal
+	confirmed := false
+	if r := c.store.index[k]; r != nil {
+		if disguised {
+			confirmed = r.confirms(e, e.client)
+			c.thin(r)
+		}
+		for _, old := range slices.Clone(r.entries) {
+			if !old.answersAlike(e) || old.overtakes(e) {
+				continue
+			}
+			c.supersede(old, e, disguised, given)
+		}
+	}
+	if !whole(e) && !disguised { // there others have the whole as it came
+		e.takeParts(e.part) // one can be all
+	}
+	e.detach()
+	e.weigh()
+	if disguised {
+		c.store.view(e, e.client, given).confirmed = confirmed
+	}
+	c.store.add(k, e)
+	c.counters.Stored++
+}
+
+// supersede removes an old entry in favour of a newer one for the same
+// request, after taking over what both share. The caller holds c.mu.
+func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
+	if disguised && !whole(e) && old.views.of(e.client) == nil {
+		return // with it it would have what only others fetched
+	}
+	if !e.takeOver(old) {
+		return
+	}
+	if disguised {
+		// Others go on with what they know; that it changed would tell them
+		// that somebody asked.
+		if v := old.views.of(e.client); v != nil && !v.since.After(given) { // else see conclude
+			c.store.unview(old, e.client)
+		}
+		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
+			return // it stays for those whom e is not for
+		}
+		old.closed = true
+		if !c.letGo(old) {
+			e.shareBody(old)
+		}
+		return
+	}
+	c.store.remove(old)
+}
+
+// letGo removes an entry that nobody new is to use, if nobody has it: however long ago a
+// client was told of it, it can be validated, or used though it is stale. Who is asking about
+// it is about to have it. The caller holds c.mu.
+func (c *Cache) letGo(e *entry) (gone bool) {
+	if !e.closed || e.views.count() > 0 || e.asked > 0 {
+		return false
+	}
+	c.store.remove(e)
+	return true
+}
+
+// maxVersions is how many entries a resource may have before it is looked through for
+// those that nobody will use.
+const maxVersions = 8
+
+// thin drops the views of clients who have a newer one of what is stored in the same
+// place, and what nobody is left to use. The caller holds c.mu.
+func (c *Cache) thin(r *resource) {
+	if len(r.entries) <= maxVersions {
+		return
+	}
+	type use struct {
+		client  string
+		vary    varying
+		varyKey string
+	}
+	newer := map[use]bool{}
+	for _, e := range slices.Backward(slices.Clone(r.entries)) {
+		for client := range e.views.clients() {
+			u := use{client, e.vary, e.varyKey}
+			if newer[u] {
+				c.store.unview(e, client)
+			} else if whole(e) {
+				newer[u] = true
+			}
+		}
+		c.letGo(e)
+	}
+}
+
+// shareBody has e hold the body of old, which stays beside it, if it is the same.
+func (e *entry) shareBody(old *entry) {
+	if whole(e) && whole(old) && bytes.Equal(e.body, old.body) {
+		e.body, e.hold = old.body, old.hold
+	}
+}
+
+// takeOver gives a partial e what old holds of the same representation. It reports
+// false if old is to stay beside e, since it can answer what e cannot.
+func (e *entry) takeOver(old *entry) bool {
+	same := e.strong() && old.etag == e.etag && e.coding() == old.coding()
+	switch {
+	case whole(e):
+	case whole(old) && e.coding() != old.coding():
+		return false // whatever the tag says, e is no part of that
+	case whole(old) && same:
+		h := updated(old.header, e.header.header(), &e.directives) // RFC 9111 §3.4
+		e.directives = parseDirectives(h["Cache-Control"])
+		e.becomeWhole(h, old.body)
+		e.pieces, e.timing = old.pieces, old.timing
+	case whole(old):
+		return e.strong() // then old is of another version
+	case same:
+		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
+			e.takeParts(joined)
+		}
+	default:
+		return e.part.replay == old.part.replay
+	}
+	return true
+}
+
+// maxSpans bounds the parts of one representation.
+const maxSpans = 64
+
+// takeParts gives e the joined parts, and makes it whole if none is missing.
+func (e *entry) takeParts(joined *partial) {
+	data, ok := joined.whole()
+	if !ok {
+		e.part = joined
+		return
+	}
+	e.becomeWhole(e.header.header(), data)
+}
+
+// becomeWhole gives e all bytes of its representation, and the header of a part of it.
+func (e *entry) becomeWhole(h http.Header, data []byte) {
+	e.part, e.body = nil, data
+	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
+	delete(h, "Content-Range")
+	withoutDigests(h)
+	h["Content-Length"] = []string{formatInt(e.length)}
+	e.describe(h)
+}
