@@ -127,7 +127,7 @@ func objectPath(kind string, size, id int) string {
 // objectBody is what the object id of a size consists of.
 func objectBody(size, id int) []byte {
 	b := make([]byte, size)
-	x := uint32(size + id*2654435761)
+	x := uint32(size) + uint32(id)*2654435761
 	for i := range b {
 		x = x*1664525 + 1013904223
 		b[i] = "0123456789abcdefghijklmnopqrstuv"[x>>27]
