@@ -60,7 +60,7 @@ func FuzzVaryKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, a, b string) {
 		vary, ok := varyNames([]string{name})
 		names := slices.Collect(vary.names())
-		if !ok || len(names) == 0 {
+		if !ok || len(names) == 0 || len(a) > maxNormalised-2 { // which is compared as it was sent
 			return
 		}
 		key := func(lines ...string) string { return varyKey(vary, http.Header{names[0]: lines}) }
