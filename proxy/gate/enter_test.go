@@ -440,6 +440,47 @@ func TestWhoIsInIsNoHelpToWhoGuesses(t *testing.T) {
 	}
 }
 
+// TestWhoHasAnAccountGuessesNoFaster: that somebody got in shows that those who were
+// wrong as the same user have found their password, and nothing of anybody else's.
+func TestWhoHasAnAccountGuessesNoFaster(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4, "bob": 4}), Now: c.now})
+	enter := func(user, password string) error {
+		_, err := g.Enter(t.Context(), here, nil, basic(user, password))
+		return err
+	}
+	for i := range freeLooks { // no more looks: who is in is checked like anybody else
+		g.state.memory.lookUp(credentials{source: here}, [32]byte{1, byte(i), byte(i >> 8)}, c.now())
+	}
+	guesses := 0
+	for i := range 50 {
+		for j := range freeFailures - 1 {
+			if errors.Is(enter("bob", fmt.Sprint("guess", i, j)), ErrCredentials) {
+				guesses++
+			}
+		}
+		if err := enter("ann+shop", "right"); err != nil && over(t, err) != "attempts" {
+			t.Fatal(err)
+		}
+	}
+	if guesses > freeFailures {
+		t.Errorf("%d guesses without a wait", guesses)
+	}
+
+	c.advance(failuresTime + time.Second)
+	for i := range 3 { // and who mistypes, and gets in at last, begins anew
+		for j := range freeFailures - 1 {
+			if err := enter("ann", fmt.Sprint("typo", i, j)); !errors.Is(err, ErrCredentials) {
+				t.Fatalf("typo %d of try %d: %v", j, i, err)
+			}
+		}
+		c.advance(memoryTime)
+		if err := enter("ann+home", "right"); err != nil {
+			t.Errorf("who got in at last: %v", err)
+		}
+	}
+}
+
 // TestOneCheckForManyOfTheSame: a browser opens its tunnels at once when it starts,
 // each with the same credentials.
 func TestOneCheckForManyOfTheSame(t *testing.T) { synctest.Test(t, oneCheckForManyOfTheSame) }
@@ -515,7 +556,7 @@ func TestRightTokenEntersWhileOthersTry(t *testing.T) {
 func TestGuessesComeOneAtATime(t *testing.T) {
 	f, now := newFailures(), time.Now()
 	for range freeFailures {
-		f.add(here, now)
+		f.add(here, "ann", now)
 	}
 	now = now.Add(f.wait(here, now))
 	if wait := f.wait(here, now); wait != 0 {

@@ -230,10 +230,10 @@ func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
 	switch {
 	case err == errSameGuess:
 	case errors.Is(err, ErrCredentials):
-		g.state.failures.add(c.source, now)
+		g.state.failures.add(c.source, c.name(), now)
 		g.state.memory.estrange(c)
 	case err == nil:
-		g.state.failures.forget(c.source)
+		g.state.failures.forget(c.source, c.name())
 		g.state.memory.befriend(c, now)
 	}
 	return account, err
@@ -268,6 +268,12 @@ type credentials struct {
 	source         netip.Addr // its network
 	familiar       bool       // the password let somebody in from there today
 	on             *Shown     // nil for a connection of which nothing is known
+}
+
+// name is the user without a suffix.
+func (c credentials) name() string {
+	name, _, _ := strings.Cut(c.user, "+")
+	return name
 }
 
 func (c credentials) given() bool { return c.user != "" || c.token != "" || len(c.chain) > 0 }

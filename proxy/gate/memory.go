@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -190,8 +190,7 @@ func (m *memory) admit(source netip.Addr, digest [32]byte, now time.Time) {
 func markOf(digest [32]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
 func (m *memory) friend(c credentials) friend {
-	name, _, _ := strings.Cut(c.user, "+")
-	digest := m.digest([]byte("friend"), c.source.AsSlice(), []byte(name), []byte(c.password))
+	digest := m.digest([]byte("friend"), c.source.AsSlice(), []byte(c.name()), []byte(c.password))
 	return friend{c.source, [2]byte(digest[:2])}
 }
 
@@ -232,15 +231,17 @@ const (
 type failures struct {
 	mu      sync.Mutex
 	sources *simplelru.LRU[netip.Prefix, failed]
+	seed    maphash.Seed
 }
 
 type failed struct {
 	count int
 	last  time.Time
+	whose uint64 // the name that all were for, as a number; 0 for several
 }
 
 func newFailures() *failures {
-	f := &failures{}
+	f := &failures{seed: maphash.MakeSeed()}
 	f.sources, _ = simplelru.NewLRU[netip.Prefix, failed](failuresSize, nil)
 	return f
 }
@@ -262,10 +263,14 @@ func guessersAt(source netip.Addr) []guesser {
 
 // count returns how many failures count now.
 func (g guesser) count(s failed, now time.Time) int {
-	if g.fades == 0 {
+	quiet := now.Sub(s.last)
+	switch {
+	case quiet > failuresTime:
+		return 0
+	case g.fades == 0:
 		return s.count
 	}
-	return max(0, s.count-int(now.Sub(s.last)/g.fades))
+	return max(0, s.count-int(quiet/g.fades))
 }
 
 // wait returns how long source has to wait before its next attempt. With 0 the
@@ -285,7 +290,7 @@ func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 			pause = min(time.Second<<doublings, longestWait)
 		}
 		left = max(left, s.last.Add(pause).Sub(now))
-		slowed[g.Prefix] = failed{count, now}
+		slowed[g.Prefix] = failed{count, now, s.whose}
 	}
 	if left > 0 {
 		return left
@@ -296,22 +301,31 @@ func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 	return 0
 }
 
-func (f *failures) add(source netip.Addr, now time.Time) {
+// add counts a failure of source to be name.
+func (f *failures) add(source netip.Addr, name string, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, g := range guessersAt(source) {
 		s, _ := f.sources.Get(g.Prefix)
-		count := g.count(s, now)
-		if now.Sub(s.last) > failuresTime {
-			count = 0
+		count, whose := g.count(s, now), f.number(name)
+		if count > 0 && s.whose != whose {
+			whose = 0
 		}
-		f.sources.Add(g.Prefix, failed{count + 1, now})
+		f.sources.Add(g.Prefix, failed{count + 1, now, whose})
 	}
 }
 
-// forget tells that source has proved who it is.
-func (f *failures) forget(source netip.Addr) {
+// forget tells that source has proved to be name, as whom it failed until now. What
+// it failed to be else stays: whoever has an account could guess on as somebody else.
+func (f *failures) forget(source netip.Addr, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sources.Remove(guessersAt(source)[0].Prefix)
+	prefix := guessersAt(source)[0].Prefix
+	if s, ok := f.sources.Peek(prefix); ok && s.whose == f.number(name) {
+		f.sources.Remove(prefix)
+	}
 }
+
+// number is what a name is told from others by: those that strangers make up may be
+// long. It is not 0.
+func (f *failures) number(name string) uint64 { return maphash.String(f.seed, name) | 1 }

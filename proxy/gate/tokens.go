@@ -148,7 +148,7 @@ func (t *tokens) account(_ context.Context, c credentials) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if user, _, _ := strings.Cut(c.user, "+"); c.user != "" && user != name {
+	if c.user != "" && c.name() != name {
 		return "", ErrCredentials
 	}
 	if t.revoked != nil {

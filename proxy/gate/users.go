@@ -136,7 +136,7 @@ func parseHash(text string) (hash, error) {
 // known tells the account of credentials that were right lately from the same
 // source, under the hash that the file holds now.
 func (u *users) known(c credentials) (account string, ok, familiar bool) {
-	name, _, _ := strings.Cut(c.user, "+")
+	name := c.name()
 	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
 	digest := u.digest(c.source, name, c.password, h)
 	if c.on.is(digest) {
@@ -154,7 +154,7 @@ func (u *users) digest(source netip.Addr, name, password string, h hash) [32]byt
 }
 
 func (u *users) account(ctx context.Context, c credentials) (string, error) {
-	name, _, _ := strings.Cut(c.user, "+")
+	name := c.name()
 	a := u.file.get()
 	if c.user == "" {
 		return "", ErrCredentials
@@ -227,7 +227,7 @@ func (u *users) verify(ctx context.Context, c credentials, a *accounts, digest [
 	if u.memory.has(digest, u.now()) {
 		return nil // another request of the same client was faster
 	}
-	name, _, _ := strings.Cut(c.user, "+")
+	name := c.name()
 	h, exists := a.hashes[name]
 	if exists && len(c.password) <= maxPassword && h.check.MatchesPassword(c.password) {
 		u.memory.admit(c.source, digest, u.now())
