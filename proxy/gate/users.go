@@ -1,30 +1,16 @@
 package gate
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/tg123/go-htpasswd"
 	"golang.org/x/crypto/bcrypt"
 )
-
-// passwordCost is bcrypt's for new users: some 50 ms on a server's core.
-const passwordCost = 10
-
-// maxPassword is what bcrypt takes in; it would leave out the rest.
-const maxPassword = 72
 
 // users proves accounts by an htpasswd file.
 //
@@ -49,19 +35,6 @@ type check struct {
 	left bool // who made it left before its end
 }
 
-// accounts is what an htpasswd file holds.
-type accounts struct {
-	lines  []string // as read, for writing back
-	hashes map[string]hash
-	cost   int // highest of all hashes
-}
-
-type hash struct {
-	text  []byte
-	cost  int
-	check htpasswd.EncodedPasswd
-}
-
 func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	if path == "" {
 		return nil, errors.New("basic authentication needs a file of users")
@@ -74,63 +47,6 @@ func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
 	// from those who were today.
 	strangers, friends := newQueue(HalfProcessors), newQueue(1)
 	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends, checks: make(map[[32]byte]*check)}, nil
-}
-
-// HalfProcessors is how many goroutines may compute at once what strangers cause: half
-// of the processors that the program began with. How many it uses may change.
-var HalfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
-
-// inUsersFile says of an error that it lies in the users file at path.
-func inUsersFile(path string, err error) error {
-	return fmt.Errorf("users file %s: %w", path, advised(err, "guise user add makes it"))
-}
-
-// parseUsers reads lines of name:hash; empty ones and those that begin with
-// # are passed over. Its errors hold nothing of a line but its number.
-func parseUsers(data []byte) (*accounts, error) {
-	a := &accounts{hashes: make(map[string]hash)}
-	number := 0
-	for line := range strings.Lines(string(bytes.TrimPrefix(data, []byte("\ufeff")))) {
-		number++
-		line = strings.TrimRight(line, "\r\n")
-		a.lines = append(a.lines, line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, text, found := strings.Cut(line, ":")
-		switch {
-		case !found:
-			return nil, fmt.Errorf("line %d is not name:hash", number)
-		case !validName(name):
-			return nil, fmt.Errorf("line %d: a name has 1 to %d bytes, without blanks around it, controls and + : # ,", number, maxName)
-		}
-		h, err := parseHash(text)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
-		if _, twice := a.hashes[name]; twice {
-			return nil, fmt.Errorf("line %d repeats a name", number)
-		}
-		a.hashes[name] = h
-		a.cost = max(a.cost, h.cost)
-	}
-	a.cost = cmp.Or(a.cost, passwordCost)
-	return a, nil
-}
-
-func parseHash(text string) (hash, error) {
-	check, err := htpasswd.AcceptBcrypt(text)
-	if err != nil || check == nil {
-		return hash{}, errors.New("the hash is not bcrypt; make one with guise user add, or htpasswd -B")
-	}
-	cost, err := bcrypt.Cost([]byte(text))
-	if err != nil || len(text) != 60 {
-		return hash{}, errors.New("the bcrypt hash is damaged")
-	}
-	if cost > 14 {
-		return hash{}, fmt.Errorf("bcrypt cost %d would take seconds for each login; the most is 14", cost)
-	}
-	return hash{[]byte(text), cost, check}, nil
 }
 
 // known tells the account of credentials that were right lately from the same
@@ -266,153 +182,4 @@ func missing(spent, most int) []int {
 // decoy returns a hash of the given cost that no password has.
 func decoy(cost int) []byte {
 	return fmt.Appendf(nil, "$2a$%02d$%s", cost, strings.Repeat(".", 22+31)) // salt and digest
-}
-
-// At most so many checks wait, of one source and of all.
-const (
-	sourceWaiting = 16 // different ones: there may be a house behind an address
-	allWaiting    = 1024
-	checkPatience = 10 * time.Second
-)
-
-// A queue is of checks that wait for leave to run. It is safe for concurrent use.
-type queue struct {
-	running chan struct{} // one token for each check that may run at once
-
-	mu      sync.Mutex
-	waiting map[netip.Addr]int // checks that wait, by source
-	all     int                // the sum
-}
-
-func newQueue(atOnce int) *queue {
-	return &queue{running: make(chan struct{}, atOnce), waiting: make(map[netip.Addr]int)}
-}
-
-// turn waits for leave to check a password: all checks together have a part
-// of the processor.
-func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
-	full := &Over{Limit: "attempts", Total: true, Retry: time.Second}
-	q.mu.Lock()
-	if q.waiting[source] >= sourceWaiting || q.all >= allWaiting {
-		q.mu.Unlock()
-		return nil, full
-	}
-	q.waiting[source]++
-	q.all++
-	q.mu.Unlock()
-	defer func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.all--
-		if q.waiting[source]--; q.waiting[source] == 0 {
-			delete(q.waiting, source)
-		}
-	}()
-	timer := time.NewTimer(checkPatience)
-	defer timer.Stop()
-	select {
-	case q.running <- struct{}{}:
-		return func() { <-q.running }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-timer.C:
-		return nil, full
-	}
-}
-
-// SetUser writes a user with a password into an htpasswd file, in the place
-// of the one of that name, and makes the file if there is none.
-func SetUser(path, name, password string) error {
-	switch {
-	case !validName(name):
-		return fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
-	case password == "":
-		return errors.New("the password is empty")
-	case len(password) > maxPassword:
-		return fmt.Errorf("the password has more than %d bytes, which is all that bcrypt takes in", maxPassword)
-	}
-	text, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
-	if err != nil {
-		return err
-	}
-	return editUsers(path, true, func(lines []string) ([]string, error) {
-		for i, line := range lines {
-			if strings.HasPrefix(line, name+":") {
-				lines[i] = name + ":" + string(text)
-				return lines, nil
-			}
-		}
-		return append(lines, name+":"+string(text)), nil
-	})
-}
-
-// RemoveUser takes a user out of an htpasswd file.
-func RemoveUser(path, name string) error {
-	return editUsers(path, false, func(lines []string) ([]string, error) {
-		left := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, name+":") })
-		if len(left) == len(lines) {
-			return nil, fmt.Errorf("there is no user %q", name)
-		}
-		return left, nil
-	})
-}
-
-// ListUsers returns the names in an htpasswd file, in order.
-func ListUsers(path string) ([]string, error) {
-	data, err := readFile(path)
-	if err != nil {
-		return nil, inUsersFile(path, err)
-	}
-	a, err := parseUsers(data)
-	if err != nil {
-		return nil, inUsersFile(path, err)
-	}
-	return slices.Sorted(maps.Keys(a.hashes)), nil
-}
-
-// editUsers replaces the file at once, so that nobody reads half of it.
-func editUsers(path string, create bool, edit func([]string) ([]string, error)) error {
-	path = resolved(path)
-	defer lock(filepath.Dir(path))()
-	data, err := os.ReadFile(path)
-	if err != nil && !(create && errors.Is(err, os.ErrNotExist)) {
-		return inUsersFile(path, fileError(err))
-	}
-	a, err := parseUsers(data)
-	if err != nil {
-		return inUsersFile(path, err)
-	}
-	lines, err := edit(a.lines)
-	if err != nil {
-		return err
-	}
-	return replaceFile(path, strings.Join(append(lines, ""), "\n"))
-}
-
-// resolved returns where the file at path is, past symbolic links.
-func resolved(path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		return target
-	}
-	return path
-}
-
-// replaceFile puts a new file in the place of path, which is resolved, with
-// the same owner and mode, or readable by its owner alone.
-func replaceFile(path, content string) error {
-	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".guise-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(content)
-	err = errors.Join(err, giveAway(f, path), f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -1,0 +1,65 @@
+package gate
+
+import (
+	"context"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// HalfProcessors is how many goroutines may compute at once what strangers cause: half
+// of the processors that the program began with. How many it uses may change.
+var HalfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
+
+// At most so many checks wait, of one source and of all.
+const (
+	sourceWaiting = 16 // different ones: there may be a house behind an address
+	allWaiting    = 1024
+	checkPatience = 10 * time.Second
+)
+
+// A queue is of checks that wait for leave to run. It is safe for concurrent use.
+type queue struct {
+	running chan struct{} // one token for each check that may run at once
+
+	mu      sync.Mutex
+	waiting map[netip.Addr]int // checks that wait, by source
+	all     int                // the sum
+}
+
+func newQueue(atOnce int) *queue {
+	return &queue{running: make(chan struct{}, atOnce), waiting: make(map[netip.Addr]int)}
+}
+
+// turn waits for leave to check a password: all checks together have a part
+// of the processor.
+func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
+	full := &Over{Limit: "attempts", Total: true, Retry: time.Second}
+	q.mu.Lock()
+	if q.waiting[source] >= sourceWaiting || q.all >= allWaiting {
+		q.mu.Unlock()
+		return nil, full
+	}
+	q.waiting[source]++
+	q.all++
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.all--
+		if q.waiting[source]--; q.waiting[source] == 0 {
+			delete(q.waiting, source)
+		}
+	}()
+	timer := time.NewTimer(checkPatience)
+	defer timer.Stop()
+	select {
+	case q.running <- struct{}{}:
+		return func() { <-q.running }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-timer.C:
+		return nil, full
+	}
+}
