@@ -7,6 +7,7 @@
 package socks
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -54,7 +55,7 @@ const (
 type Request struct {
 	Host string // a name as the client spelled it, or an address without brackets
 	Port uint16
-	User string // "" without authentication
+	User string // "" if it says none; proven where an [Authenticator] was given
 }
 
 // An Authenticator tells whether a user may enter. Name and password have 1
@@ -71,22 +72,20 @@ var (
 )
 
 // Accept reads what a client says up to its request. With authenticate, only
-// user names and passwords are taken; without, a client need not have any. A
+// user names and passwords are taken; without, a client need not have any, and may
+// have what it wants: some, as Firefox, offer nothing else once they have a name. A
 // request for anything but CONNECT is answered here, with [BadCommand]: BIND
 // and UDP ASSOCIATE would open ports for strangers.
 func Accept(rw io.ReadWriter, authenticate Authenticator) (Request, error) {
 	var r Request
-	if err := greet(rw, authenticate != nil); err != nil {
+	method, err := greet(rw, authenticate != nil)
+	if err == nil && method == methodPassword {
+		r.User, err = checkPassword(rw, authenticate)
+	}
+	if err != nil {
 		return r, err
 	}
-	if authenticate != nil {
-		user, err := checkPassword(rw, authenticate)
-		if err != nil {
-			return r, err
-		}
-		r.User = user
-	}
-	err := readRequest(rw, &r)
+	err = readRequest(rw, &r)
 	switch {
 	case errors.Is(err, ErrCommand):
 		Reply(rw, BadCommand)
@@ -97,37 +96,37 @@ func Accept(rw io.ReadWriter, authenticate Authenticator) (Request, error) {
 }
 
 // greet settles the way to authenticate (RFC 1928 §3).
-func greet(rw io.ReadWriter, password bool) error {
+func greet(rw io.ReadWriter, password bool) (method byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(rw, head[:1]); err != nil {
-		return err
+		return 0, err
 	}
 	if head[0] != version {
-		return ErrVersion
+		return 0, ErrVersion
 	}
 	if _, err := io.ReadFull(rw, head[1:]); err != nil {
-		return err
+		return 0, err
 	}
 	var methods [255]byte
 	offered := methods[:head[1]]
 	if _, err := io.ReadFull(rw, offered); err != nil {
-		return err
+		return 0, err
 	}
-	want := byte(methodNone)
-	if password {
-		want = methodPassword
+	switch {
+	case !password && bytes.IndexByte(offered, methodNone) >= 0:
+		method = methodNone
+	case bytes.IndexByte(offered, methodPassword) >= 0:
+		method = methodPassword
+	default:
+		rw.Write([]byte{version, methodRefused})
+		return 0, ErrMethod
 	}
-	for _, m := range offered {
-		if m == want {
-			_, err := rw.Write([]byte{version, want})
-			return err
-		}
-	}
-	rw.Write([]byte{version, methodRefused})
-	return ErrMethod
+	_, err = rw.Write([]byte{version, method})
+	return method, err
 }
 
-// checkPassword reads a name and a password (RFC 1929 §2).
+// checkPassword reads a name and a password (RFC 1929 §2). Without authenticate, both
+// may be anything.
 func checkPassword(rw io.ReadWriter, authenticate Authenticator) (user string, err error) {
 	var v [1]byte
 	if _, err := io.ReadFull(rw, v[:]); err != nil {
@@ -144,7 +143,7 @@ func checkPassword(rw io.ReadWriter, authenticate Authenticator) (user string, e
 	if err != nil {
 		return "", err
 	}
-	if user == "" || password == "" || !authenticate(user, password) {
+	if authenticate != nil && (user == "" || password == "" || !authenticate(user, password)) {
 		rw.Write([]byte{passwordVersion, 1})
 		return "", ErrPassword
 	}
