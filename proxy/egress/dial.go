@@ -3,7 +3,6 @@ package egress
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"net"
 	"net/netip"
 	"os"
@@ -47,7 +46,7 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 		return nil, refusedDestination
 	}
 	tried := interleave(open)
-	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, ok)
+	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, e.turn(ctx, t.Host), ok)
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -187,9 +186,9 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 // race connects to the addresses in order, each with a head start before the
 // next, and returns the first connection. All attempts have ended when it
 // returns.
-func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, ok check) (net.Conn, error) {
+func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, turn uint32, ok check) (net.Conn, error) {
 	if len(addrs) == 1 {
-		return e.connect(ctx, netip.AddrPortFrom(addrs[0], port), ok)
+		return e.connect(ctx, netip.AddrPortFrom(addrs[0], port), turn, ok)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -218,7 +217,7 @@ func (e *Egress) race(ctx context.Context, addrs []netip.Addr, port uint16, ok c
 			running++
 			go func() {
 				defer end()
-				conn, err := e.connect(attempt, to, ok)
+				conn, err := e.connect(attempt, to, turn, ok)
 				outcomes <- outcome{conn, err}
 			}()
 			head.Reset(attemptDelay)
@@ -265,10 +264,10 @@ func telling(a, b error) error {
 	return a
 }
 
-// connect opens one connection. The check runs on the socket itself, right
-// before it is connected.
-func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.Conn, error) {
-	source, err := e.source(ctx, to.Addr())
+// connect opens one connection, from the source address whose turn it is. The check
+// runs on the socket itself, right before it is connected.
+func (e *Egress) connect(ctx context.Context, to netip.AddrPort, turn uint32, ok check) (net.Conn, error) {
+	source, err := e.source(to.Addr(), turn)
 	if err != nil {
 		return nil, err
 	}
@@ -317,46 +316,4 @@ func (e *Egress) connect(ctx context.Context, to netip.AddrPort, ok check) (net.
 func wantsPort(err error, to netip.Addr) bool {
 	call, ok := errors.AsType[*os.SyscallError](err)
 	return ok && call.Syscall == "connect" && call.Err == syscall.EADDRNOTAVAIL && to.Is4()
-}
-
-type isolationKey struct{}
-
-// isolationSeed keeps anybody from choosing names that share an address, and an
-// upstream proxy from knowing names.
-var isolationSeed = maphash.MakeSeed()
-
-// WithIsolation returns a context whose connections all leave from one source
-// address, which key chooses, and not from each in turn; a SOCKS proxy that they go
-// through is told that they are for one name. With the key "" it is ctx.
-func WithIsolation(ctx context.Context, key string) context.Context {
-	if key == "" {
-		return ctx
-	}
-	return context.WithValue(ctx, isolationKey{}, key)
-}
-
-// isolation returns the key of [WithIsolation], "" without.
-func isolation(ctx context.Context) string {
-	key, _ := ctx.Value(isolationKey{}).(string)
-	return key
-}
-
-// source returns the next source address for a destination, the zero Addr
-// where the system chooses. With source addresses of the other family only,
-// there is no way: an address that nobody listed must not be shown.
-func (e *Egress) source(ctx context.Context, to netip.Addr) (netip.Addr, error) {
-	list, turn := e.source4, &e.turn4
-	if to.Is6() {
-		list, turn = e.source6, &e.turn6
-	}
-	switch {
-	case len(list) > 0:
-		if key := isolation(ctx); key != "" {
-			return list[maphash.String(isolationSeed, key)%uint64(len(list))], nil
-		}
-		return list[(turn.Add(1)-1)%uint32(len(list))], nil
-	case len(e.source4)+len(e.source6) > 0:
-		return netip.Addr{}, syscall.ENETUNREACH
-	}
-	return netip.Addr{}, nil
 }

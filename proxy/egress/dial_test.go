@@ -159,7 +159,7 @@ func TestRebindingNeverReachesLoopback(t *testing.T) {
 func TestTheSocketItselfIsChecked(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")
 	e := newTestEgress(t, Options{})
-	_, err := e.connect(t.Context(), addrPort(o.Addr()), e.guard.check(Target{Host: "name.example"}))
+	_, err := e.connect(t.Context(), addrPort(o.Addr()), 0, e.guard.check(Target{Host: "name.example"}))
 	var refused *Refused
 	if !errors.As(err, &refused) {
 		t.Errorf("connecting to loopback: %v, want a refusal", err)
@@ -365,7 +365,7 @@ func TestASlowAddressIsOvertaken(t *testing.T) {
 	o := startOrigin(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), hangs.Port()).String())
 	e := newTestEgress(t, Options{Allow: loopback})
 	target := Target{Host: "site.example", Port: hangs.Port()}
-	conn, err := e.race(t.Context(), []netip.Addr{hangs.Addr(), netip.MustParseAddr("127.0.0.1")}, target.Port, e.guard.check(target))
+	conn, err := e.race(t.Context(), []netip.Addr{hangs.Addr(), netip.MustParseAddr("127.0.0.1")}, target.Port, 0, e.guard.check(target))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +386,7 @@ func TestManySlowAddressesGiveWay(t *testing.T) {
 	addrs = append(addrs, netip.MustParseAddr("127.0.0.1"))
 	before, most := openDescriptors(t), 0
 	var one sync.Mutex
-	conn, err := e.race(t.Context(), addrs, target.Port, func(to netip.AddrPort) error {
+	conn, err := e.race(t.Context(), addrs, target.Port, 0, func(to netip.AddrPort) error {
 		one.Lock()
 		defer one.Unlock()
 		most = max(most, openDescriptors(t)-before) // with its own socket, and before it is connected

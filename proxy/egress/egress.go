@@ -29,14 +29,13 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
-	"sync/atomic"
 	"time"
 )
 
 // Options configures an [Egress]. The zero value goes straight to public
 // addresses, on the ports that the web uses.
 type Options struct {
-	SourceAddresses []netip.Addr            // outgoing connections leave from these, in turn; nil lets the system choose
+	SourceAddresses []netip.Addr            // outgoing connections leave from these, to each host in turn; nil lets the system choose
 	Chain           []*url.URL              // http://, https://, socks5:// or socks5h:// proxies to go through, in this order, with or without userinfo; nil goes direct
 	Sites           []Site                  // which hosts the chain is for; the first that matches decides, and it is for those that none matches
 	ChainRoots      string                  // PEM file of those who sign for an https:// proxy; "" means those the system trusts
@@ -72,8 +71,7 @@ type Egress struct {
 	ports    [2]openPorts // by Use
 	source4  []netip.Addr
 	source6  []netip.Addr
-	turn4    atomic.Uint32
-	turn6    atomic.Uint32
+	turns    turns
 	hops     []*hop // in the order in which they are gone through; nil: straight to the origin
 	sites    []route
 	timeout  time.Duration
