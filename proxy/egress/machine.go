@@ -18,10 +18,12 @@ type machine struct {
 	asked   time.Time
 	current map[netip.Addr]bool
 	routed  []netip.Prefix // of more than one address
+	changes *changes       // nil where the system does not tell of them
 }
 
-// machineFresh is how long an answer is good for: addresses change when a
-// laptop changes networks.
+// machineFresh is how long an answer is good for where the system does not say that
+// it has changed, as it does not of routes: addresses come when a laptop changes
+// networks, or with the day.
 const machineFresh = 5 * time.Second
 
 // has reports whether addr is one of the machine's own. If the system does
@@ -29,7 +31,10 @@ const machineFresh = 5 * time.Second
 func (m *machine) has(addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.current == nil || time.Since(m.asked) > machineFresh {
+	if m.current == nil {
+		m.changes = watchAddresses() // first: none is missed
+		m.ask()
+	} else if m.changes.seen() || time.Since(m.asked) > machineFresh {
 		m.ask()
 	}
 	return m.current[addr] || slices.ContainsFunc(m.routed, func(p netip.Prefix) bool { return p.Contains(addr) })

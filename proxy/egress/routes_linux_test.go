@@ -13,26 +13,14 @@ import (
 // TestRoutesToThisMachineAreItsAddresses: what a route leads to is served here, as
 // what an interface has is, and no less closed for that.
 func TestRoutesToThisMachineAreItsAddresses(t *testing.T) {
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip(err)
-	}
-	done := make(chan struct{})
-	go func() { // on a thread that ends with it, and has a network of its own until then
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Log("no network to try it in:", err)
-			return
-		}
+	inNetwork(t, func(ip func(string) bool) {
 		for _, line := range []string{
-			"link set lo up",
 			"route add local 45.6.7.8 dev lo",
 			"route add local 45.7.0.0/16 dev lo",
 			"-6 route add local 2a01:4f8:c0c:1234::/64 dev lo",
 			"route add 46.0.0.0/8 dev lo", // by way of lo, but nobody's
 		} {
-			if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-				t.Logf("ip %s: %v: %s", line, err, out)
+			if !ip(line) {
 				return
 			}
 		}
@@ -55,8 +43,60 @@ func TestRoutesToThisMachineAreItsAddresses(t *testing.T) {
 				t.Errorf("%s is taken for a listener here: %t", own, !closed)
 			}
 		}
+	})
+}
+
+// inNetwork calls do on a thread that ends with it, and has a network of its own until
+// then. ip runs that program, and reports whether it could.
+func inNetwork(t *testing.T, do func(ip func(arguments string) bool)) {
+	t.Helper()
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Log("no network to try it in:", err)
+			return
+		}
+		ip := func(arguments string) bool {
+			out, err := exec.Command("ip", strings.Fields(arguments)...).CombinedOutput()
+			if err != nil {
+				t.Logf("ip %s: %v: %s", arguments, err, out)
+			}
+			return err == nil
+		}
+		if ip("link set lo up") {
+			do(ip)
+		}
 	}()
 	<-done
+}
+
+// TestAddressIsClosedAsSoonAsItIsHere, however lately the system was asked.
+func TestAddressIsClosedAsSoonAsItIsHere(t *testing.T) {
+	inNetwork(t, func(ip func(string) bool) {
+		g, err := newGuard(nil, nil, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, addr := range []string{"45.6.7.8", "2a01:4f8:c0c:1234::1"} {
+			to := netip.AddrPortFrom(netip.MustParseAddr(addr), 443)
+			ok := g.check(Target{Host: "name.example"})
+			if err := ok(to); err != nil {
+				t.Errorf("%s: %v before it is here", addr, err)
+			}
+			if !ip("addr add " + addr + " dev lo") {
+				return
+			}
+			if ok(to) == nil {
+				t.Errorf("%s is open as it is here", addr)
+			}
+		}
+	})
 }
 
 // TestLoopbackIsAlwaysRoutedHere, which asks the system of these tests.

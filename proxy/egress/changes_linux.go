@@ -1,0 +1,46 @@
+package egress
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// changes is where the system says that an address of this machine came or went.
+type changes struct{ fd int }
+
+// watchAddresses returns where it says so from now on (rtnetlink(7)), nil if it does not.
+func watchAddresses() *changes {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil
+	}
+	if unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR}) != nil {
+		unix.Close(fd)
+		return nil
+	}
+	c := &changes{fd}
+	runtime.AddCleanup(c, func(fd int) { unix.Close(fd) }, fd)
+	return c
+}
+
+// seen reports whether there were any since it was asked last. It does not wait.
+func (c *changes) seen() bool {
+	if c == nil {
+		return false
+	}
+	defer runtime.KeepAlive(c)
+	some := false
+	for {
+		var message [1]byte // the rest is of no interest
+		switch _, err := unix.Read(c.fd, message[:]); err {
+		case nil, unix.ENOBUFS: // there was no room for more of them
+			some = true
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return some
+		default:
+			return true
+		}
+	}
+}
