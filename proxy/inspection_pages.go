@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"guise/proxy/console"
 	"guise/proxy/inspect"
@@ -20,15 +21,15 @@ var certificateTypes = map[string]struct {
 }
 
 // page answers the proxy's own pages about inspection: the certificate that
-// browsers import, and how often inspection worked. It returns false for all
-// other pages.
+// browsers import, and, for who sits here, how often inspection worked. It returns
+// false for all other pages.
 func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
 	if i.authority == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
 	form, certificate := certificateTypes[r.URL.Path]
-	if !certificate && r.URL.Path != "/inspection" {
-		return false
+	if !certificate && (r.URL.Path != "/inspection" || !onThisMachine(r)) {
+		return false // how often it worked tells when others come
 	}
 	if console.MayBeLedHere(r) { // the certificate is this house's alone, and so a mark
 		byAddress.write(w, r)
@@ -48,4 +49,11 @@ func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
 		fmt.Fprintf(w, "%8d left as tunnels: %s\n", count, why)
 	})
 	return true
+}
+
+// onThisMachine reports whether the client of r is on this machine.
+func onThisMachine(r *http.Request) bool {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	from := remote.Addr().Unmap()
+	return err == nil && (from.IsLoopback() || from == connectionOf(r.Context()).local.Addr().Unmap())
 }

@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -51,6 +54,21 @@ func TestSitesDoNotReadTheCertificate(t *testing.T) {
 			if !strings.HasPrefix(got, "HTTP/1.1 "+status) || status != "200" && strings.Contains(got, "CERTIFICATE") {
 				t.Errorf("%s at %s: %.60q, want %s", path, host, got, status)
 			}
+		}
+	}
+}
+
+// TestCountsAreForWhoSitsHere: others would see by them when somebody else comes.
+func TestCountsAreForWhoSitsHere(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	for from, status := range map[string]int{"127.0.0.1:5": 200, "[::1]:5": 200, "[::ffff:192.168.1.1]:5": 200, "192.168.1.2:5": 404} {
+		c := &connection{local: netip.MustParseAddrPort("192.168.1.1:8118")}
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), connectionKey{}, c), "GET", "/inspection", nil)
+		r.RemoteAddr, r.Host = from, "192.168.1.1:8118"
+		w := httptest.NewRecorder()
+		p.ownPage(p.current.Load(), w, r)
+		if w.Code != status {
+			t.Errorf("from %s: %d", from, w.Code)
 		}
 	}
 }
