@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -226,6 +227,89 @@ func TestBadSuccessorChangesNothing(t *testing.T) {
 	} else {
 		c.Close()
 	}
+}
+
+// replaceProgram puts a script in the place of the program at path, which is moved aside.
+func replaceProgram(t *testing.T, path, script string) {
+	t.Helper()
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSuccessorIsWhatIsOnDisk: where the program was, whatever became of it, or where
+// the link leads that it was started by.
+func TestSuccessorIsWhatIsOnDisk(t *testing.T) {
+	for what, install := range map[string]func(path, link string){
+		"in its place": func(path, _ string) { replaceProgram(t, path, "echo a new version >&2\n") },
+		"by its link": func(path, link string) {
+			if err := errors.Join(os.Remove(link), os.Symlink(path+".new", link)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path+".new", []byte("#!/bin/sh\necho a new version >&2\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		path := buildGuise(t)
+		link := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		name := path
+		if what == "by its link" {
+			name = link
+		}
+		cmd := exec.Command(name, "--set", "listeners=127.0.0.1:0")
+		said := startGuise(t, cmd)
+		said.must(t, `stop: `)
+		install(path, link)
+		cmd.Process.Signal(syscall.SIGUSR2)
+		if said.must(t, `a new version|a successor serves`)[0] != "a new version" {
+			t.Errorf("what was put %s is not what was started", what)
+		}
+	}
+}
+
+// TestStopIsHeardDuringAHandover, and ends the successor that does not get to serve.
+func TestStopIsHeardDuringAHandover(t *testing.T) {
+	path := buildGuise(t)
+	cmd := exec.Command(path, "--set", "listeners=127.0.0.1:0")
+	said := startGuise(t, cmd)
+	said.must(t, `stop: `)
+	replaceProgram(t, path, "echo successor $$ hangs >&2\nexec sleep 60\n")
+	cmd.Process.Signal(syscall.SIGUSR2)
+	successor, err := strconv.Atoi(said.must(t, `successor (\d+) hangs`)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	said.must(t, `stopping`)
+	var status syscall.WaitStatus
+	// On Linux it is this process's child.
+	if _, err := syscall.Wait4(successor, &status, 0, nil); err == nil && !status.Signaled() {
+		t.Errorf("the successor lives on: %v", status)
+	}
+}
+
+// TestStopIsHeardWhileItStarts: what it waits for may never come.
+func TestStopIsHeardWhileItStarts(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "guise.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildGuise(t), "--config", pipe)
+	said := startGuise(t, cmd)
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when it reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	cmd.Process.Signal(syscall.SIGTERM)
+	said.must(t, `stopped before it served`)
 }
 
 // TestSocketActivation: a listener that was passed is served, and one that the

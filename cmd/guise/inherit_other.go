@@ -22,4 +22,8 @@ func duplicate(net.Listener) (fd uintptr, err error) { return 0, errors.ErrUnsup
 func announceReady()       {}
 func notifySystemd(string) {}
 
-func (s *server) handover() (process int, err error) { return 0, errors.ErrUnsupported }
+func ownPath() string { return "" }
+
+func (s *server) handover(chan os.Signal) (process int, err error) {
+	return 0, errors.ErrUnsupported
+}

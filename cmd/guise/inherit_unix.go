@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,16 +114,40 @@ func notifySystemd(state string) {
 // handoverPatience is how long a successor gets to serve.
 const handoverPatience = 30 * time.Second
 
+// ownPath returns by what path this program was started, "" if that is not known. To
+// ask later is too late: it may have been moved aside by then, or what was a link to it
+// leads to another.
+func ownPath() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	named, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		named, err = filepath.Abs(named)
+	}
+	if err == nil && sameFile(named, path) {
+		return named
+	}
+	return path
+}
+
+func sameFile(one, other string) bool {
+	a, errA := os.Stat(one)
+	b, errB := os.Stat(other)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
 // handover starts this program anew, as it is on disk by now, with the same
 // arguments and the open listeners. It returns once the successor serves:
 // then both accept, and this one may stop, and no connection is refused.
-func (s *server) handover() (process int, err error) {
+// A stop ends the wait, and the successor.
+func (s *server) handover(stops chan os.Signal) (process int, err error) {
 	if os.Getpid() == 1 {
 		return 0, errors.New("the first process of a container ends all others with it; start a new container beside it, or guise under an init")
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return 0, err
+	if s.path == "" {
+		return 0, errors.New("it is not known where the program is")
 	}
 	hear, say, err := os.Pipe()
 	if err != nil {
@@ -147,7 +173,7 @@ func (s *server) handover() (process int, err error) {
 	attributes, parent := asSibling()
 	// Not os/exec: it would make the descriptors block, and with them the
 	// listeners that still accept here.
-	child, err := syscall.ForkExec(strings.TrimSuffix(program, " (deleted)"), os.Args, &syscall.ProcAttr{
+	child, err := syscall.ForkExec(s.path, os.Args, &syscall.ProcAttr{
 		Sys: attributes,
 		Env: append(os.Environ(),
 			fmt.Sprintf("%s=%d", listenCount, len(files)),
@@ -157,7 +183,7 @@ func (s *server) handover() (process int, err error) {
 		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd(), volumes.Fd()),
 	})
 	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", program, err)
+		return 0, fmt.Errorf("start %s: %w", s.path, err)
 	}
 	say.Close()
 	var telling sync.WaitGroup
@@ -168,7 +194,17 @@ func (s *server) handover() (process int, err error) {
 	defer telling.Wait()
 	defer tell.Close()
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
-	if n, err := hear.Read(make([]byte, 8)); n == 0 {
+	var n int
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		n, err = hear.Read(make([]byte, 8))
+	}()
+	if !unlessStopped(heard, stops, 0) {
+		hear.SetReadDeadline(time.Unix(1, 0))
+		<-heard
+	}
+	if n == 0 {
 		if errors.Is(err, os.ErrDeadlineExceeded) { // else it has ended, and its number may be another's by now
 			syscall.Kill(child, syscall.SIGKILL)
 		}

@@ -64,6 +64,7 @@ With GOMAXPROCS in the environment so many are used, and none is chosen.`,
 // methods are called from one goroutine.
 type server struct {
 	*program
+	path       string // of the program, as it was started
 	config     *config.Config
 	proxy      *proxy.Proxy
 	listeners  *listeners
@@ -93,7 +94,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}
-	s, err := p.start()
+	s, err := p.begin(stops)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (p *program) serve(ctx context.Context) error {
 		case <-reloads:
 			s.reload()
 		case <-handovers:
-			if s.succeed() {
+			if s.succeed(stops) {
 				return s.stop(stops)
 			}
 		}
@@ -143,14 +144,55 @@ func hear(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
 	return func() { signal.Stop(c) }
 }
 
+// unlessStopped waits until done is closed, but for patience alone once a stop has come,
+// which it leaves for who hears it next. It reports whether done was closed.
+func unlessStopped(done <-chan struct{}, stops chan os.Signal, patience time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case stop := <-stops:
+		select {
+		case stops <- stop:
+		default: // more came
+		}
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// startPatience is how long a start may yet take when it is told to stop.
+const startPatience = time.Second
+
+// begin starts, unless it is stopped while it waits for what may never come: for who
+// writes to a pipe that it reads, or types at the terminal.
+func (p *program) begin(stops chan os.Signal) (*server, error) {
+	var s *server
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s, err = p.start()
+	}()
+	if !unlessStopped(done, stops, startPatience) {
+		return nil, errors.New("stopped before it served")
+	}
+	return s, err
+}
+
 // succeed starts a successor, and reports whether this process may stop. The
 // successor serves the operator too, so this one makes way for it.
-func (s *server) succeed() bool {
+func (s *server) succeed(stops chan os.Signal) bool {
 	own := s.config.Admin
 	none := func() error { return nil }
 	s.admin.change(config.Admin{}, none) // to open nothing cannot fail
 	s.processors.release()               // the successor has those that this process has
-	process, err := s.handover()
+	process, err := s.handover(stops)
 	if err == nil {
 		fmt.Fprintf(s.stderr, "guise: a successor serves, process %d; it has the listeners\n", process)
 		return true
@@ -166,11 +208,12 @@ func (s *server) succeed() bool {
 // start assembles the proxy and listens; nothing is served unless all of it
 // works.
 func (p *program) start() (*server, error) {
+	path := ownPath()
 	c, err := p.load(checkFiles, checkRules)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{program: p, config: c}
+	s := &server{program: p, path: path, config: c}
 	s.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: &s.level}))
 	s.level.Set(levelOf(c.Log.Level))
 	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: s.log})
