@@ -257,8 +257,10 @@ func (p *program) width() int {
 			}
 		}
 	}
-	if f, ok := p.stdout.(*os.File); ok {
-		return judge.TerminalWidth(f)
+	if out, ok := p.stdout.(*output); ok {
+		if f, ok := out.Writer.(*os.File); ok {
+			return judge.TerminalWidth(f)
+		}
 	}
 	return 0
 }

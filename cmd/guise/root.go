@@ -47,10 +47,14 @@ func (e invalid) Error() string {
 
 // run is the program: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer, environ []string) int {
-	p := &program{stdout: stdout, stderr: stderr, environ: environ}
+	out := &output{Writer: stdout}
+	p := &program{stdout: out, stderr: stderr, environ: environ}
 	root := newRootCommand(p)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()
+	if err == nil && out.err != nil {
+		err = failure{out.err}
+	}
 	if err == nil {
 		return exitFine
 	}
@@ -60,6 +64,21 @@ func run(args []string, stdout, stderr io.Writer, environ []string) int {
 	}
 	p.report(err)
 	return exitFound
+}
+
+// An output remembers what went wrong with it, so that no command passes for done
+// whose words are lost, or a part of them, as on a full disk.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // report prints err as a person is to read it, on standard error.
