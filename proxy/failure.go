@@ -247,7 +247,7 @@ func wireFault(err error) (failure, bool) {
 
 func connectionFault(err error) failure {
 	op, ok := errors.AsType[*net.OpError](err)
-	dialing := ok && op.Op == "dial"
+	dialing := ok && op.Op == "dial" && !errors.Is(err, syscall.ECONNRESET) // which only what was accepted can be
 	timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool

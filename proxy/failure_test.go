@@ -120,12 +120,39 @@ func TestTLSFaultsAreNamed(t *testing.T) {
 func TestUpstreamProxysFaultsAreNotTheOrigins(t *testing.T) {
 	closed := listen(t)
 	closed.Close()
-	proxy := serveProxy(t, func(o *Options) {
-		o.Egress.Chain = []*url.URL{{Scheme: "socks5", Host: closed.Addr().String()}}
+	ends := serveOrigin(t, func(net.Conn, *bufio.Reader) {})
+	halts := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		io.WriteString(conn, "\x05")
+		io.Copy(io.Discard, r)
 	})
-	resp, body := get(t, proxy, "http://a.example/")
-	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 502 || got != "guise;error=connection_refused" || !strings.Contains(body, "upstream proxy") || strings.Contains(body, "origin") {
-		t.Errorf("%d %q: %q", resp.StatusCode, got, body)
+	for _, c := range []struct {
+		what, address string
+		status        int
+		kind          string
+	}{
+		{"refuses", closed.Addr().String(), 502, "connection_refused"},
+		{"ends", ends.address, 502, "connection_terminated"},
+		{"halts", halts.address, 504, "connection_read_timeout"},
+	} {
+		proxy := serveProxy(t, func(o *Options) {
+			o.Egress.Chain = []*url.URL{{Scheme: "socks5", Host: c.address}}
+			if c.what == "halts" {
+				o.Timeouts.Connect = 200 * time.Millisecond
+			}
+		})
+		resp, body := get(t, proxy, "http://a.example/")
+		if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != c.status || got != "guise;error="+c.kind || !strings.Contains(body, "upstream proxy") || strings.Contains(body, "origin") {
+			t.Errorf("%s: %d %q: %q", c.what, resp.StatusCode, got, body)
+		}
+	}
+}
+
+// TestResetIsNoWantOfAWay: an origin can accept a connection and reset it before it
+// shows here that it was accepted.
+func TestResetIsNoWantOfAWay(t *testing.T) {
+	err := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNRESET}
+	if f := failureOf(&wire.DialError{Err: err}); f.status != 502 || f.kind != "connection_terminated" {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -131,7 +131,7 @@ func socksCode(kind string) socks.Code {
 		return socks.NetworkUnreachable
 	case "connection_refused":
 		return socks.ConnectionRefused
-	case "connection_timeout", "dns_timeout":
+	case "connection_timeout", "connection_read_timeout", "dns_timeout":
 		return socks.TimedOut
 	case "dns_error", "destination_unavailable":
 		return socks.HostUnreachable

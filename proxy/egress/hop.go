@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -130,7 +131,7 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 		err = h.httpConnect(through, t)
 	}
 	if !stop() && err == nil {
-		err = &HopError{ctx.Err()}
+		err = ctx.Err()
 	}
 	if err != nil {
 		conn.Close()
@@ -161,16 +162,18 @@ func handshakeError(err error) error {
 	if secure, ok := errors.AsType[*TLSError](err); ok {
 		return &HopError{secure}
 	}
-	if hop, ok := errors.AsType[*HopError](err); ok {
-		return &HopError{dialError(hop.Err)}
-	}
 	if answer, ok := errors.AsType[*hopAnswer](err); ok {
 		return &HopError{answer}
 	}
 	if destination, ok := errors.AsType[*net.OpError](err); ok && destination.Op == "dial" {
 		return destination
 	}
-	return &HopError{dialError(err)}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = io.ErrUnexpectedEOF
+	} else {
+		err = syscallError(err)
+	}
+	return &HopError{&net.OpError{Op: "read", Net: "tcp", Err: err}} // the connection was there
 }
 
 // A hopAnswer is what is wrong with an upstream proxy's answer.

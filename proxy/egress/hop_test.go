@@ -205,7 +205,7 @@ func TestHopThatBreaksIsAtFault(t *testing.T) {
 			limit time.Duration // 0: the usual one
 		}{
 			{"closes at once", closes.chain(scheme, ""), nil, 0},
-			{"cut midway", cut[scheme].chain(scheme, ""), nil, 0},
+			{"cut midway", cut[scheme].chain(scheme, ""), io.ErrUnexpectedEOF, 0},
 			{"silent", silent.chain(scheme, ""), os.ErrDeadlineExceeded, 200 * time.Millisecond},
 			{"not there", []*url.URL{{Scheme: scheme, Host: gone.Host}}, syscall.ECONNREFUSED, 0},
 		} {
