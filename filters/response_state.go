@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -38,27 +39,22 @@ func clearing(m *Message, lines []string) string {
 	return strings.Join(kept, ", ")
 }
 
-// refreshesElsewhere reports whether a Refresh line leads to another site than
-// base's. What cannot be read as a URL counts as elsewhere.
+// refreshesElsewhere reports whether a Refresh field leads to another site than
+// base's, or may do so. What cannot be read as a URL counts as elsewhere, and so do
+// several lines, which browsers read as one.
 func refreshesElsewhere(base *url.URL, lines []string) bool {
-	for _, line := range lines {
-		target, ok := refreshTarget(line)
-		if !ok {
-			continue
-		}
+	return len(lines) != 1 || slices.ContainsFunc(refreshTargets(lines[0]), func(target string) bool {
 		u, err := resolve(base, target)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" ||
-			registrable(u.Hostname()) != registrable(base.Hostname()) {
-			return true
-		}
-	}
-	return false
+		return err != nil || !isWeb(u.Scheme) || registrable(u.Hostname()) != registrable(base.Hostname())
+	})
 }
 
-// refreshTarget returns the URL in a Refresh value by the HTML standard's
+// refreshTargets returns the URL in a Refresh value by the HTML standard's
 // "shared declarative refresh steps": after the time, ";" or "," or space, an
-// optional "url=" and quotes. ok is false if the value reloads the same page.
-func refreshTarget(value string) (target string, ok bool) {
+// optional "url=" and quotes. It returns none if the value reloads the same page,
+// and two if browsers differ: the standard ends the URL at the next quote,
+// Chromium and WebKit at the last one (bugs.webkit.org, 27868).
+func refreshTargets(value string) []string {
 	const space = " \t\n\f\r"
 	rest := strings.TrimLeft(value, space)
 	rest = strings.TrimLeft(rest, "0123456789.")
@@ -68,16 +64,21 @@ func refreshTarget(value string) (target string, ok bool) {
 	}
 	rest = strings.TrimLeft(rest, space)
 	if rest == "" {
-		return "", false
+		return nil
 	}
 	if hasPrefixFold(rest, "url") {
 		if after := strings.TrimLeft(rest[len("url"):], space); strings.HasPrefix(after, "=") {
 			rest = strings.TrimLeft(after[1:], space)
 		}
 	}
-	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
-		quote := rest[:1]
-		rest, _, _ = strings.Cut(rest[1:], quote)
+	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
+		return []string{strings.Trim(rest, space)}
 	}
-	return strings.Trim(rest, space), true
+	quote, rest := rest[:1], rest[1:]
+	next, _, _ := strings.Cut(rest, quote)
+	targets := []string{strings.Trim(next, space)}
+	if last := strings.LastIndex(rest, quote); last > len(next) {
+		targets = append(targets, strings.Trim(rest[:last], space))
+	}
+	return targets
 }

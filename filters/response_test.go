@@ -206,32 +206,41 @@ func TestStructuredPoliciesLoseTheirEndpoints(t *testing.T) {
 func TestRefreshStaysWithinTheSite(t *testing.T) {
 	s := newSet(t, Options{})
 	for value, stays := range map[string]bool{
-		"5":                                  true,
-		"0; url=/next":                       true,
-		"0;URL='http://www.site.example/a'":  true,
-		"0, http://site.example/":            true,
-		"0; url=https://site.example/":       true,
-		"0; url=http://other.example/":       false,
-		"0; url=//other.example/":            false,
-		`0; url="\\other.example/"`:          false,
-		"0; url=///other.example/":           false,
-		`0; url=/\\/other.example/`:          false,
-		"0; url=////www.site.example/":       true,
-		"0 http://other.example/":            false,
-		"0;other.html":                       true,
-		"3 ; url = http://other.example/":    false,
-		"0; url=javascript:alert(1)":         false,
-		"0; url=data:text/html,x":            false,
-		"0; url=http://%zz/":                 false,
-		".5; url=http://site.example:8080/a": true,
-		"0; url":                             true,
-		"0; url=":                            true,
-		"":                                   true,
+		"5":                                            true,
+		"0; url=/next":                                 true,
+		"0;URL='http://www.site.example/a'":            true,
+		"0, http://site.example/":                      true,
+		"0; url=https://site.example/":                 true,
+		"0; url=http://other.example/":                 false,
+		"0; url=//other.example/":                      false,
+		`0; url="\\other.example/"`:                    false,
+		"0; url=///other.example/":                     false,
+		`0; url=/\\/other.example/`:                    false,
+		"0; url=////www.site.example/":                 true,
+		"0 http://other.example/":                      false,
+		"0;other.html":                                 true,
+		"3 ; url = http://other.example/":              false,
+		"0; url=javascript:alert(1)":                   false,
+		"0; url=data:text/html,x":                      false,
+		"0; url=http://%zz/":                           false,
+		".5; url=http://site.example:8080/a":           true,
+		"0; url":                                       true,
+		"0; url=":                                      true,
+		`0; url="/a"b"`:                                true,
+		`0; url="//www.site.example"@other.example/"`:  false, // Chromium and WebKit go to the last quote
+		`0; url='//www.site.example/'.other.example/'`: true,
+		`0; url='//www.site.example'.other.example/'`:  false,
+		"": true,
 	} {
 		h, _ := answer(t, s, "http://www.site.example/page", http.Header{}, http.Header{"Refresh": {value}})
 		if got := h["Refresh"] != nil; got != stays {
 			t.Errorf("%q: stays %t", value, got)
 		}
+	}
+	// Chromium reads these as one value.
+	h, _ := answer(t, s, "http://www.site.example/page", http.Header{}, http.Header{"Refresh": {"0;url='http://www.site.example", "@other.example/'"}})
+	if got := h["Refresh"]; got != nil {
+		t.Errorf("%q stays", got)
 	}
 }
 
@@ -351,6 +360,6 @@ func FuzzRefresh(f *testing.F) {
 	f.Add("0; url='http://site.example/'")
 	f.Add("0;url=//evil.example")
 	f.Fuzz(func(t *testing.T, s string) {
-		refreshTarget(s)
+		refreshTargets(s)
 	})
 }
