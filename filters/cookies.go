@@ -119,7 +119,7 @@ func (c cookies) applyResponse(m *Message, log []Change) []Change {
 			log = append(log, Change{"Set-Cookie", Reduced, whyCookieForm})
 			continue
 		}
-		if c.policy == CookiesSession && set.persistent && !set.expired(h) {
+		if c.policy == CookiesSession && set.persistent && !set.expired(m) {
 			line = withoutPersistence(line)
 			log = append(log, Change{"Set-Cookie", Reduced, whyCookiePolicy})
 		}
@@ -234,10 +234,9 @@ func domainCovers(domain, host string) bool {
 }
 
 // expired reports whether c deletes a cookie: such a line keeps its date, or
-// it would set one. The response's own Date is the clock, as in browsers; without it, only
-// what was long ago has passed. User agents differ in which of several attributes they
-// take, and what else than a number they read: so each has to say that it is over.
-func (c setCookie) expired(h http.Header) bool {
+// it would set one. User agents differ in which of several attributes they take, and what
+// else than a number they read: so each has to say that it is over.
+func (c setCookie) expired(m *Message) bool {
 	aged := false
 	for _, seconds := range c.maxAge {
 		if seconds == "" {
@@ -247,11 +246,25 @@ func (c setCookie) expired(h http.Header) bool {
 			return false
 		}
 	}
-	now, err := http.ParseTime(single(h["Date"]))
 	return aged || len(c.expires) > 0 && !slices.ContainsFunc(c.expires, func(date string) bool {
 		until, ok := cookieDate(date)
-		return !ok || err == nil && until.After(now) || err != nil && until.Year() >= 2020
+		return !ok || !hasPassed(until, m)
 	})
+}
+
+// hasPassed reports whether until is over when m's answer comes, for whatever user agent. Some
+// take the answer's own Date for the clock, others have one, and that must not be wrong by more
+// than an origin's may be by ours. Without Date, only what was long ago has passed.
+func hasPassed(until time.Time, m *Message) bool {
+	if !m.Now.IsZero() && until.After(m.Now.Add(24*time.Hour)) {
+		return false
+	}
+	dates, there := m.Response.Header["Date"]
+	if !there {
+		return until.Year() < 2020
+	}
+	now, err := http.ParseTime(single(dates))
+	return err == nil && !until.After(now)
 }
 
 // endsAtOnce reports whether a Max-Age is a number that is not above 0.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCookiePolicies(t *testing.T) {
@@ -222,6 +223,37 @@ func TestSessionCookiesStillEnd(t *testing.T) {
 		s.Response(m, nil)
 		if got := m.Response.Header["Set-Cookie"]; !slices.Equal(got, []string{want}) {
 			t.Errorf("%q: got %q, want %q", line, got, want)
+		}
+	}
+}
+
+// An origin that sends a Date of its choice keeps no cookie by it: neither where the
+// user agent has a clock of its own, nor where it reads the Date and we do not.
+func TestSessionCookiesEndByEveryClock(t *testing.T) {
+	s := newSet(t, Options{Cookies: CookiesSession})
+	for _, test := range []struct {
+		dates   []string
+		expires string
+		keeps   bool
+	}{
+		{[]string{"Fri, 31 Dec 2199 00:00:00 GMT"}, "Fri, 01 Jan 2100 00:00:00 GMT", false},     // curl's own clock
+		{[]string{"Mon, 1 Jan 1990 00:00:00 GMT"}, "Tue, 01 Jan 2019 00:00:00 GMT", false},      // Chromium reads one digit
+		{[]string{"Mon, 01 Jan 1990 00:00:00 GMT", ""}, "Tue, 01 Jan 2019 00:00:00 GMT", false}, // and the first of several
+		{[]string{"Mon, 23 Nov 2026 12:00:00 GMT"}, "Mon, 23 Nov 2026 11:59:59 GMT", true},
+		{[]string{"Mon, 23 Nov 2026 12:09:00 GMT"}, "Mon, 23 Nov 2026 12:08:59 GMT", true}, // fast by some minutes
+		{nil, "Tue, 01 Jan 2019 00:00:00 GMT", true},
+		{nil, "Mon, 23 Nov 2026 11:59:59 GMT", false},
+	} {
+		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
+		line := "id=7; Expires=" + test.expires
+		h := http.Header{"Set-Cookie": {line}}
+		if test.dates != nil {
+			h["Date"] = test.dates
+		}
+		m.Response, m.Now = &http.Response{StatusCode: 200, Header: h}, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		s.Response(m, nil)
+		if got := h.Get("Set-Cookie"); (got == line) != test.keeps || !test.keeps && got != "id=7" {
+			t.Errorf("Date %q, Expires %s: got %q", test.dates, test.expires, got)
 		}
 	}
 }

@@ -16,6 +16,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 // A Message is one exchange under edit: a request, and later its response.
@@ -23,6 +24,7 @@ type Message struct {
 	Request  *http.Request
 	Response *http.Response // nil while the request is edited
 	Client   netip.Addr     // the client's own address; zero if unknown
+	Now      time.Time      // when Response came; zero if unknown
 	Visit    Visit          // what [Set.Read] learned before anything was removed
 
 	order []string // see [Set.FieldOrder]; nil unless [Set.Scrub] found it

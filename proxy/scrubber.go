@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"guise/filters"
 	"guise/proxy/calls"
@@ -61,7 +62,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if r.URL.Scheme == "https" {
 		s.noteHSTS(&m, e.visit.Isolation, resp.Header)
 	}
-	m.Response = resp
+	m.Response, m.Now = resp, time.Now()
 	log := explanations.Get().(*[]filters.Change)
 	*log = s.filters.Response(&m, *log)
 	recycle(log)
