@@ -36,6 +36,7 @@ type Visit struct {
 	Kind       Kind   // what the browser asks for: a document, an image, ...
 	Site       string // registrable domain on whose behalf the request is made; "" if unknown
 	ThirdParty bool   // the origin is not of Site
+	Report     bool   // a browser tells, on its own and as it once was told to, what happened to it
 	Personal   bool   // a field that is left, and is neither Cookie nor Authorization, may tell whose the answer is; known once scrubbed
 
 	browser  bool        // the client says that it is one

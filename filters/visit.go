@@ -26,6 +26,7 @@ func readVisit(r *http.Request) Visit {
 	dest := single(r.Header["Sec-Fetch-Dest"])
 	v.part = dest != "" && dest != "document"
 	v.signIn = !safe(r.Method) && dest == "webidentity"
+	v.Report = r.Method == http.MethodPost && (dest == "report" || dest == "" && v.browser && isReport(r))
 	target := registrable(targetHost(r))
 	if v.Kind == Document && dest == "document" {
 		v.Site = target
@@ -58,6 +59,13 @@ func readVisit(r *http.Request) Visit {
 		v.Site, v.framed = "", true
 	}
 	return v
+}
+
+// isReport reports whether r brings what browsers report (CSP Level 3 §5.3, W3C
+// Reporting API §3.5.1). Scripts hardly ever do, and could say it otherwise.
+func isReport(r *http.Request) bool {
+	m := &Message{Request: r}
+	return contentIs(m, "application/csp-report") || contentIs(m, "application/reports+json")
 }
 
 // isBrowser reports whether a client says that it is a browser: nearly all of them

@@ -44,6 +44,9 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 		}
 	}
 	m := a.filters.Read(r, client)
+	if m.Visit.Report {
+		return Explanation{Blocked: reported.detail}, nil
+	}
 	changes := a.filters.Onward(m, a.filters.Request(m, nil))
 	changes = a.filters.Trailer(m, m.Request.Trailer, changes)
 	if o.Cache.Sharing != cache.Shared {

@@ -113,6 +113,17 @@ func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure)
 	return r, nil
 }
 
+// withholdReport keeps what browsers report to themselves: real names of the browser and of
+// the pages, in content that no filter reads. They were told to before they used guise, or
+// where it sees nothing, since it takes such orders out of responses. Of a place that is
+// gone they forget that it is one (W3C Reporting API §3.5.2).
+func (a *assembly) withholdReport(e *exchange, r *http.Request) (*http.Request, *failure) {
+	if e.message.Visit.Report {
+		return r, &reported
+	}
+	return r, nil
+}
+
 // scrubTrailers lets only trailers pass that serve the message. Their names
 // are known now, their values at the body's end.
 func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
