@@ -150,6 +150,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			redirects{},
 			cookies{o.Cookies},
 			reports{},
+			challenges{},
 			browserState{},
 		},
 	}

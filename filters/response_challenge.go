@@ -1,0 +1,50 @@
+package filters
+
+import (
+	"slices"
+	"strings"
+)
+
+// challenges takes out of what a browser is asked for the tokens that it would show without
+// asking its person. Few browsers have any, for which the maker of the device has to vouch.
+type challenges struct{}
+
+const whyPrivateToken = "RFC 9577: tells by whose device it is answered, whatever browser the request names"
+
+// Apply implements [Filter].
+func (challenges) Apply(m *Message, log []Change) []Change {
+	h := m.Response.Header
+	lines := h["Www-Authenticate"]
+	if !m.Visit.browser || !slices.ContainsFunc(lines, asksForToken) {
+		return log
+	}
+	kept := withoutEach(lines, withoutPrivateToken)
+	if len(kept) == 0 {
+		return put(h, "Www-Authenticate", "", whyPrivateToken, log)
+	}
+	h["Www-Authenticate"] = kept
+	return append(log, Change{"Www-Authenticate", Reduced, whyPrivateToken})
+}
+
+func asksForToken(line string) bool { return withoutPrivateToken(line) != line }
+
+// withoutPrivateToken returns a list of challenges (RFC 9110 §11.6.1) without those of
+// the scheme PrivateToken, the rest byte for byte. A challenge and its parameters are
+// parted by the same comma as two challenges: a parameter has an equals sign behind its name.
+func withoutPrivateToken(line string) string {
+	var kept []string
+	theirs := false
+	for part := range splitQuoted(line, ',') {
+		name, rest := strings.Trim(part, " \t"), ""
+		if i := strings.IndexAny(name, " \t="); i >= 0 {
+			name, rest = name[:i], strings.TrimLeft(name[i:], " \t")
+		}
+		if name != "" && !strings.HasPrefix(rest, "=") {
+			theirs = strings.EqualFold(name, "PrivateToken")
+		}
+		if !theirs {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Trim(strings.Join(kept, ","), " \t")
+}
