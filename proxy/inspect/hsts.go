@@ -49,8 +49,8 @@ func NewHSTS() *HSTS {
 //
 // It returns what a client may be told, "" for nothing: what a registrable
 // domain says for all names below it, so that a browser still knows it
-// elsewhere. What is said of single names is how a site writes its cookie
-// (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
+// elsewhere, and that it ends this. What is said of single names is how a site writes
+// its cookie (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
 func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if len(values) == 0 {
 		return ""
@@ -61,10 +61,15 @@ func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 		return ""
 	}
 	s.note(strings.Clone(siteFor(apart, site)), strings.Clone(host), age, subdomains) // parts of a request's whole head
-	if host != site || !subdomains {
+	switch {
+	case host != site:
 		return ""
+	case subdomains:
+		return "max-age=" + strconv.FormatInt(int64(age/time.Second), 10) + "; includeSubDomains"
+	case age == 0:
+		return "max-age=0"
 	}
-	return "max-age=" + strconv.FormatInt(int64(age/time.Second), 10) + "; includeSubDomains"
+	return ""
 }
 
 func (s *HSTS) note(site, host string, age time.Duration, subdomains bool) {

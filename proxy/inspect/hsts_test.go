@@ -39,6 +39,8 @@ func TestHSTSOfSingleNamesStaysHere(t *testing.T) {
 	for _, c := range []struct{ host, value, want string }{
 		{"a.example", "max-age=31536000; includeSubDomains; preload", "max-age=31536000; includeSubDomains"},
 		{"a.example", "max-age=0; includeSubDomains", "max-age=0; includeSubDomains"},
+		{"a.example", "max-age=0", "max-age=0"}, // a browser would keep what it was told before
+		{"www.a.example", "max-age=0", ""},
 		{"a.co.uk", `Max-Age="9"; IncludeSubdomains`, "max-age=9; includeSubDomains"},
 		{"a.example", "max-age=31536000", ""},
 		{"a.example", "includeSubDomains", ""},
