@@ -29,7 +29,7 @@ func (reports) Apply(m *Message, log []Change) []Change {
 		}
 		log = putLines(h, name, kept, log)
 	}
-	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy"} {
+	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy", "Connection-Allowlist"} {
 		if lines := h[name]; len(lines) > 0 && reportsSomewhere(lines, "report", "endpoints") {
 			log = putLines(h, name, withoutEach(lines, withoutEndpoints), log)
 		}

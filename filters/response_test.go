@@ -194,6 +194,7 @@ func TestStructuredPoliciesLoseTheirEndpoints(t *testing.T) {
 		{"Document-Policy", "force-load-at-top;report-to=x, *;report-to=y", "force-load-at-top, *"},
 		{"Integrity-Policy", "blocked-destinations=(script), endpoints=(a b)", "blocked-destinations=(script)"},
 		{"Integrity-Policy", "endpoints=(a b)", ""},
+		{"Connection-Allowlist", `(response-origin "https://a.example/*");report-to=a;webrtc=block`, `(response-origin "https://a.example/*");webrtc=block`},
 		{"Permissions-Policy", `report-to=(self), sync-xhr=("https://report-to.example")`, `report-to=(self), sync-xhr=("https://report-to.example")`},
 	} {
 		h, log := answer(t, s, "https://site.example/", http.Header{}, http.Header{test.name: {test.sent}})
