@@ -143,9 +143,12 @@ type setCookie struct {
 	maxAge, expires  []string
 }
 
-// maxCookie is the most that user agents take: bytes of name and value
-// (RFC 6265bis §5.6 step 6).
-const maxCookie = 4096
+// The most that user agents take (RFC 6265bis §5.6): bytes of name and value, and of
+// an attribute's value, else they ignore the attribute.
+const (
+	maxCookie    = 4096
+	maxAttribute = 1024
+)
 
 // parseSetCookie reads a Set-Cookie line as RFC 6265bis §5.6 has user agents
 // do. It fails for lines that set nothing.
@@ -164,8 +167,14 @@ func parseSetCookie(line string) (c setCookie, ok bool) {
 	}
 	for attribute := range strings.SplitSeq(attributes, ";") {
 		key, value, _ := strings.Cut(attribute, "=")
-		value = strings.Trim(value, " \t")
-		switch strings.ToLower(strings.Trim(key, " \t")) {
+		key, value = strings.ToLower(strings.Trim(key, " \t")), strings.Trim(value, " \t")
+		if len(value) > maxAttribute {
+			if key != "max-age" && key != "expires" {
+				continue
+			}
+			value = "too long" // not for all
+		}
+		switch key {
 		case "domain":
 			c.domain = foldDomain(value)
 			c.hasDomain = value != ""

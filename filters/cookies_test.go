@@ -149,6 +149,7 @@ func TestSetCookieRules(t *testing.T) {
 		{"a=b; Domain=te.example", false},
 		{"a=b; Domain=example", false},
 		{"a=b; Domain=", true},
+		{"a=b; Domain=" + strings.Repeat("b", 1025), true},
 		{"=b", true},
 		{"b", true},
 		{"", false},
@@ -217,6 +218,9 @@ func TestSessionCookiesStillEnd(t *testing.T) {
 		"a=b; Max-Age=0; Max-Age=31536000":                                                  "a=b",
 		"a=b; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Expires=Thu, 01 Jan 1970 00:00:00 GMT": "a=b",
 		"a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT":                              "a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT", // Max-Age decides
+
+		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "; Expires=Wed, 01 Jan 2031 00:00:00 GMT": "a=b", // Chromium ignores it
+		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "1":                                       "a=b", // curl does not
 	} {
 		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
 		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Set-Cookie": {line}}}
