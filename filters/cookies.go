@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -300,9 +301,9 @@ func cookieDate(s string) (time.Time, bool) {
 }
 
 // ofTwoDigits returns t as user agents read s: the year 69 is 2069 (RFC 6265bis §5.1.1),
-// and not 1969 as package time has it.
+// and not 1969 as package time has it, and 70 is 2070 to curl.
 func ofTwoDigits(t time.Time, s string) time.Time {
-	if t.Year() == 1969 && !strings.Contains(s, "1969") {
+	if year := t.Year(); (year == 1969 || year == 1970) && !strings.Contains(s, strconv.Itoa(year)) {
 		return t.AddDate(100, 0, 0)
 	}
 	return t

@@ -221,6 +221,7 @@ func TestSessionCookiesStillEnd(t *testing.T) {
 
 		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "; Expires=Wed, 01 Jan 2031 00:00:00 GMT": "a=b", // Chromium ignores it
 		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "1":                                       "a=b", // curl does not
+		"a=b; Expires=Thu, 01-Jan-70 00:00:00 GMT":                                              "a=b", // 2070 to curl
 	} {
 		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
 		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Set-Cookie": {line}}}
