@@ -52,7 +52,7 @@ type beatBody struct {
 }
 
 // inBeats wraps a body that a client gets for a request that it made at start.
-func (c *Cache) inBeats(q *query, body io.ReadCloser, along course, start time.Time) io.ReadCloser {
+func (c *Cache) inBeats(q *query, body io.ReadCloser, along course, start time.Time) *beatBody {
 	return &beatBody{ReadCloser: body, ctx: q.ctx, place: q.place, sleep: c.sleep, now: c.now, start: start, course: along}
 }
 

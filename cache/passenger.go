@@ -143,8 +143,11 @@ func (c *Cache) spooled(q *query, f *flight, r *spoolReader, start time.Time) io
 	if !f.beats {
 		return r
 	}
-	return c.inBeats(q, r, spoolCourse{r, f.at.Sub(f.start)}, start)
+	return c.inBeats(q, r, f.course(r), start)
 }
+
+// course returns when what r reads of f's body came.
+func (f *flight) course(r *spoolReader) course { return spoolCourse{r, f.at.Sub(f.start)} }
 
 // waitUntil sleeps if the time has not come.
 func (c *Cache) waitUntil(ctx context.Context, at time.Time) error {
