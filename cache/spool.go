@@ -19,8 +19,10 @@ var errLagged = errors.New("cache: reader too far behind a large response")
 // fastest reader.
 const ahead = 256 << 10
 
-// maxPieces bounds how many arrivals of a body are remembered.
-const maxPieces = 64
+// maxPieces bounds how many arrivals of a body are remembered. A first use that is not
+// fetched shows those that are, beat by beat: of a body that comes in little pieces for as
+// long as times are drawn, some hundred.
+const maxPieces = 512
 
 // A piece is one arrival of a body's bytes.
 type piece struct {

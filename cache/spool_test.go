@@ -82,3 +82,17 @@ func TestLargestObjectIsStored(t *testing.T) {
 		}
 	}
 }
+
+// A body that comes in many little pieces does so for who comes later, too.
+func TestManyPiecesAreRemembered(t *testing.T) {
+	const pieces = 100
+	s := &spool{limit: 1 << 20, most: 1 << 20, now: time.Now, resize: func(int64) bool { return false }, scarce: func() bool { return false }}
+	for range pieces {
+		if err := s.write(t.Context(), make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(s.pieces); got != pieces {
+		t.Errorf("%d pieces of %d are told apart", got, pieces)
+	}
+}
