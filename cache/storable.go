@@ -100,11 +100,11 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 	e.timing.head, e.timing.at = received.Sub(requested), received
 	// A client that uses the entry later would miss what only this response
 	// had: such an entry serves those who have seen it.
-	e.apart = len(d.noCacheFields) > 0 || len(d.privateFields) > 0
+	e.apart = e.apart || len(d.noCacheFields) > 0 || len(d.privateFields) > 0
 	return e
 }
 
-// describe gives the entry the header h, and what that says about time.
+// describe gives the entry the header h, and reads what that says about time.
 func (e *entry) describe(h http.Header) {
 	date, ok := parseDate(h.Get("Date"), e.received)
 	if !ok {
@@ -120,6 +120,7 @@ func (e *entry) describe(h http.Header) {
 	e.life = lifetimeOf(h, e.status, &e.directives, e.date, e.received)
 	e.brief = false
 	e.brief = e.told(e.received) == 0
+	e.apart = e.apart || momentary(e.header, e.date)
 }
 
 // useful reports whether the entry could ever answer anything: it is or was

@@ -1,0 +1,41 @@
+package cache
+
+import (
+	"testing"
+	"time"
+)
+
+// Who is given later what says when it was made sees by it that somebody asked then.
+func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
+	for fields, shared := range map[string]bool{
+		"Last-Modified: @-2h":                        true,
+		"Last-Modified: @0s":                         false,
+		"Last-Modified: @-1s\nDate: @0s":             false,
+		"Last-Modified: @200s\nDate: @200s":          false, // by the origin's own clock
+		"X-Made: 2024-02-29T12:00:00Z":               false,
+		"X-Made: 2024-02-29 11:59\nDate: @0s":        false,
+		"X-Made: 2024-02-29T11:58:00Z\nDate: @0s":    true,
+		"X-Made: 1709208000":                         false, // 12:00:00
+		"Link: </x?1709208000123>; rel=preload":      false,
+		"Link: </x?1709108000123>; rel=preload":      true,
+		"X-Ratelimit-Remaining: 17":                  false,
+		"Ratelimit: limit=60, remaining=17, reset=5": false,
+		"Replay-Nonce: abc":                          false,
+		"Signature-Input: sig=();created=1":          false,
+		"Server: x\nX-Frame-Options: DENY":           true,
+	} {
+		give := "200\nCache-Control: max-age=60\n" + fields + "\n\n"
+		other := step{after: 2 * time.Second, as: "b", give: give + "b", want: "200\n\nb"}
+		if shared {
+			other.want = "200\n\na"
+		}
+		t.Run(fields, func(t *testing.T) {
+			newScene(t, disguised).run(step{as: "a", give: give + "a", want: "200\n\na"}, other, step{as: "a", want: "200\nAge: 2\n\na"})
+		})
+	}
+	// Nor what a 304 says.
+	newScene(t, disguised).run(
+		step{as: "a", give: "200\nCache-Control: no-cache\nETag: \"1\"\n\na"}, step{as: "a", give: "200\nCache-Control: no-cache\nETag: \"1\"\n\na"},
+		step{after: time.Second, as: "a", give: "304\nCache-Control: max-age=60\nX-Ratelimit-Remaining: 17", want: "200\n\na"},
+		step{as: "b", give: "200\n\nb", want: "200\n\nb"})
+}
