@@ -174,6 +174,7 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	f.resp, f.err = f.next.RoundTrip(&f.request)
 	f.at = c.now()
 	f.given = f.at
+	c.heed(f, f.err)
 	if f.err != nil {
 		f.cancel(f.err)
 		f.arrive()
@@ -256,6 +257,7 @@ func (c *Cache) pump(f *flight) {
 			f.spool.finish(nil, f.resp.Trailer)
 			return
 		case err != nil:
+			c.heed(f, err)
 			c.keep(f, err)
 			f.spool.finish(err, nil)
 			return

@@ -25,6 +25,18 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	return f
 }
 
+// heed looks whether the origin of a flight fails, or refuses to answer.
+func (c *Cache) heed(f *flight, err error) {
+	failed := err != nil && f.ctx.Err() == nil
+	if err == nil {
+		status := f.resp.StatusCode
+		failed = status == http.StatusForbidden || status == http.StatusTooManyRequests || status >= 500
+	}
+	if failed && f.leader.sharing == Disguised {
+		c.model.forget(originOf(f.k.url))
+	}
+}
+
 // compare looks whether the answer to an inquiry is of the same kind as what is stored.
 func (c *Cache) compare(f *flight) {
 	q, e := f.leader, f.about

@@ -160,6 +160,18 @@ func (m *latencyModel) of(origin string) *measured {
 	return s
 }
 
+// forget has the next first uses ask the origin, which fails: what was stored before would
+// show, to who has seen that it does, that it was there.
+func (m *latencyModel) forget(origin string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range []kind{anew, validated} {
+		if s, ok := m.origins.Peek(origin + string(k)); ok {
+			s.heads.latest, s.bodies.latest = nil, nil
+		}
+	}
+}
+
 func logOf(x float64) float64 { return math.Log(max(x, 1e-6)) }
 
 // samples are in the order of time.

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -102,5 +103,26 @@ func TestSlowBodiesAreMeasured(t *testing.T) {
 	}
 	if took, _, ok := m.draw(origin, anew, e, manner{}, now); !ok || (took.tail-slow.tail).Abs() > time.Microsecond {
 		t.Errorf("drawn: %v, %v", took, ok)
+	}
+}
+
+// While an origin fails, a first use asks it: who has just seen that it does would see by an
+// answer that it was there.
+func TestOriginsThatFailAreAsked(t *testing.T) {
+	const give = "200\nCache-Control: max-age=600\n\na"
+	for failure, want := range map[string]string{"error": "error", "429\n\nno": "429\n\nno", "403\n\nno": "403\n\nno", "500\n\nno": "500\n\nno", "404\n\nno": ""} {
+		s := newScene(t, disguised)
+		s.c.model.float = func() float64 { return 0.5 }
+		for i := range 2 * enough {
+			s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: give})
+		}
+		s.run(step{as: "b", do: "GET /1", want: "200\n\na"})
+		failed := step{as: "b", do: "GET /other", give: failure, want: failure}
+		s.run(failed)
+		first := step{as: "b", do: "GET /2", give: failure, want: want}
+		if want == "" {
+			first.give, first.want = "", "200\n\na"
+		}
+		s.run(first)
 	}
 }
