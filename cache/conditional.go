@@ -24,7 +24,7 @@ func conditionsOf(h http.Header, now time.Time) conditions {
 		c.set = true
 		return c
 	}
-	if lines = h["If-Modified-Since"]; len(lines) > 0 {
+	if lines = h["If-Modified-Since"]; len(lines) == 1 { // two dates are none (RFC 9110 §13.1.3)
 		c.since, c.set = parseDate(lines[0], now)
 	}
 	return c

@@ -3,6 +3,8 @@ package cache
 import (
 	"iter"
 	"math"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,6 +132,16 @@ func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 	}
 	if len(*fields) == before {
 		*whole = true
+	}
+}
+
+// named are the fields of which alone d forbids the use.
+func (d *directives) named() []string { return slices.Concat(d.noCacheFields, d.privateFields) }
+
+// withoutNamed removes these from h.
+func (d *directives) withoutNamed(h http.Header) {
+	for _, name := range d.named() {
+		h.Del(name)
 	}
 }
 

@@ -189,12 +189,7 @@ func storedHeader(h http.Header, d *directives) http.Header {
 	for name := range items(h["Connection"]) {
 		stored.Del(name)
 	}
-	for _, name := range d.noCacheFields {
-		stored.Del(name)
-	}
-	for _, name := range d.privateFields {
-		stored.Del(name)
-	}
+	d.withoutNamed(stored)
 	return stored
 }
 
@@ -222,7 +217,7 @@ var fixed = map[string]bool{
 }
 
 // updated returns the stored header as a newer response's header changes it
-// (RFC 9111 §3.2).
+// (RFC 9111 §3.2); d are the directives of both.
 func updated(stored fields, newer http.Header, d *directives) http.Header {
 	merged := stored.header()
 	for name, lines := range storedHeader(newer, d) {
@@ -230,6 +225,7 @@ func updated(stored fields, newer http.Header, d *directives) http.Header {
 			merged[name] = lines
 		}
 	}
+	d.withoutNamed(merged) // it may name others than before
 	// An Age that the newer response does not repeat speaks of the old one.
 	if _, ok := newer["Age"]; !ok {
 		delete(merged, "Age")

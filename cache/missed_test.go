@@ -35,6 +35,24 @@ func TestEasilyMissed(t *testing.T) {
 			{after: 2 * minute, give: "304\nETag: \"1\"\nLast-Modified: Wed, 28 Feb 2024 12:00:00 GMT", want: "200\n\na"},
 			again,
 		},
+		"what one field of is private, where a 304 does not say so again": {
+			given("Cache-Control: max-age=60, private=\"Foo\"\nETag: \"1\"\nFoo: 1"),
+			{after: 2 * minute, give: "304\nETag: \"1\"\nFoo: 2", want: "200\n\na"},
+			{want: "200\n!Foo\n\na"},
+		},
+		"what one field of is private by a 304": {
+			given("Cache-Control: max-age=60\nETag: \"1\"\nFoo: 1"),
+			{after: 2 * minute, give: "304\nETag: \"1\"\nCache-Control: max-age=60, private=\"Foo\"", want: "200\n\na"},
+			{want: "200\n!Foo\n\na"},
+		},
+		"two dates are no condition": {
+			given("Cache-Control: max-age=60\nLast-Modified: @-1h"),
+			{do: "GET /\nIf-Modified-Since: @0s\nIf-Modified-Since: @-2h", want: "200\n\na"},
+		},
+		"that there is no such range is for nobody else": {
+			given("Cache-Control: max-age=60\nExpires: @60s"),
+			{do: "GET /\nRange: bytes=5-", want: "416\nCache-Control: no-store\n!Expires\nContent-Range: bytes */1\n\n"},
+		},
 		"a client's own condition where the stored validator was sent": {
 			given("Cache-Control: max-age=60\nETag: \"1\""),
 			{after: 2 * minute, do: "GET /\nIf-None-Match: \"2\"", sent: "If-None-Match: \"1\"",

@@ -194,6 +194,8 @@ func byteRanges(body []byte, parts []contentRange, kind []string) (string, []byt
 func unsatisfied(resp *http.Response, total int64) {
 	resp.StatusCode, resp.Status = http.StatusRequestedRangeNotSatisfiable, "416 Range Not Satisfiable"
 	withoutBodyFields(resp.Header)
+	delete(resp.Header, "Expires")
+	resp.Header["Cache-Control"] = []string{"no-store"} // the lifetime was the representation's
 	resp.Header["Content-Range"] = []string{fmt.Sprintf("bytes */%d", total)}
 	resp.Header["Content-Length"] = []string{"0"}
 	resp.ContentLength, resp.TransferEncoding = 0, nil

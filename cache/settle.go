@@ -124,8 +124,12 @@ func (e *entry) validatedBy(h http.Header) bool {
 // renewed returns e with its header as a newer one changes it, and its age from f.
 func (e *entry) renewed(f *flight, q *query) *entry {
 	n := *e
-	d := parseDirectives(f.resp.Header["Cache-Control"])
-	h := updated(e.header, f.resp.Header, &d)
+	d := &e.directives // they go on if nothing is said of them
+	if lines, said := f.resp.Header["Cache-Control"]; said {
+		newer := parseDirectives(lines)
+		d = &newer
+	}
+	h := updated(e.header, f.resp.Header, d)
 	if f.resp.Header.Get("Date") == "" {
 		h["Date"] = []string{formatDate(f.at)} // RFC 9110 §6.6.1
 	}
