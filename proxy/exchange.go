@@ -52,6 +52,7 @@ type exchange struct {
 	final   bool       // the final response is known; guarded by interim
 
 	broken  breakage       // of the response body
+	keys    *handshakeKeys // of a WebSocket's handshake; nil for none
 	upgrade *wire.Upgraded // the origin's side after a 101
 }
 
@@ -235,13 +236,6 @@ func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
-// refusesWebSocket reports whether resp answers a WebSocket over HTTP/2 as if there
-// were one, and there is none.
-func (e *exchange) refusesWebSocket(resp *http.Response) bool {
-	answer, ok := e.ResponseWriter.(*webSocketAnswer)
-	return ok && resp.StatusCode < 300 && !answer.accepts(resp)
-}
-
 // switchProtocols keeps the origin's side of an upgrade for a tunnel. Only a
 // WebSocket is ever asked for.
 func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.Response {
@@ -255,6 +249,7 @@ func (e *exchange) switchProtocols(r *http.Request, resp *http.Response) *http.R
 		return e.assembly.refusal(err).response(r, e.html)
 	}
 	e.upgrade = conn
+	e.keys.answerClient(resp)
 	resp.Body = http.NoBody // goproxy closes what it gets
 	return resp
 }

@@ -203,6 +203,9 @@ func plantSocket(d *draft) {
 	d.askSocket()
 	d.plantSome()
 	d.add("Sec-WebSocket-Extensions", "permessage-deflate; uid="+d.mark("Sec-WebSocket-Extensions", Identity))
+	key := base64.StdEncoding.EncodeToString([]byte(d.seeds.id())) // of 16 bytes, as it must be
+	d.set("Sec-WebSocket-Key", key)
+	d.plants = append(d.plants, plant{"Sec-WebSocket-Key", key, Identity})
 }
 
 func plantOldVersion(d *draft) {
