@@ -33,17 +33,12 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 		if m.Visit.Kind == Document {
 			want[3] = "?1" // not all browsers tell what the user did from what a script did
 		}
-		if f.storageAccess && site == "cross-site" && mode == "no-cors" && h["Cookie"] == nil {
+		if f.storageAccess && site == "cross-site" && (mode == "no-cors" || m.Visit.Kind == Frame) && h["Cookie"] == nil {
 			want[4] = "none"
 		}
 	}
 	for i, name := range fetchMetadataFields {
 		log = put(h, name, want[i], whyFetchMetadata, log)
-	}
-	for name := range h {
-		if hasPrefixFold(name, "Sec-Fetch-") && !slices.Contains(fetchMetadataFields[:], name) {
-			log = put(h, name, "", whyFetchMetadata, log)
-		}
 	}
 	return log
 }

@@ -85,3 +85,41 @@ func TestRecordedBrowsersLookAlike(t *testing.T) {
 		}
 	}
 }
+
+// TestPersonasAreTheirBrowsers: what the persona's own browser sent leaves as it came,
+// but for what tells of the visit or differs by browser.
+func TestPersonasAreTheirBrowsers(t *testing.T) {
+	unlike := map[string]bool{ // made by what only one browser says, or told apart by nothing that all say
+		"GET https://www.site.example/m.js": true, "GET https://www.site.example/fb": true, "GET https://www.site.example/y1": true,
+		"GET https://www.site.example/prefetch.html": true, "GET https://www.site.example/pf.woff2": true, "GET https://www.site.example/next?id=1": true,
+		"GET https://cdn.other.example/c3": true, "GET https://cdn.other.example/es2": true, "POST https://cdn.other.example/beacon3": true,
+		"POST https://www.site.example/beacon": true, "POST https://www.site.example/ping": true,
+		"POST https://www.site.example/y3": true, "POST https://www.site.example/y8": true, // XMLHttpRequest, without a Priority in Firefox
+	}
+	for persona, browser := range map[string]string{"firefox": "firefox", "chrome": "chromium"} {
+		s, compared := newSet(t, Options{Persona: persona}), 0
+		for request, browsers := range recorded() {
+			sent := browsers[browser]
+			if method, url, _ := strings.Cut(request, " "); sent != nil && strings.HasPrefix(url, "https") && !strings.Contains(url, "/sw") && !unlike[request] {
+				r := newRequest(t, method, url, sent.Clone())
+				m := s.Read(r, netip.MustParseAddr("192.0.2.7"))
+				s.Request(m, nil)
+				got := r.Header
+				for _, line := range s.FieldOrder(m) {
+					if name, value, over2 := strings.Cut(line, ": "); over2 && got[http.CanonicalHeaderKey(name)] == nil {
+						got.Set(name, value)
+					}
+				}
+				for _, name := range []string{"Accept", "Priority", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Fetch-Storage-Access", "Te", "Upgrade-Insecure-Requests"} {
+					if want := sent.Get(name); got.Get(name) != want {
+						t.Errorf("%s: %s: %s: got %q, the browser sent %q", persona, request, name, got.Get(name), want)
+					}
+				}
+				compared++
+			}
+		}
+		if compared < 20 {
+			t.Errorf("%s: only %d requests", persona, compared)
+		}
+	}
+}
