@@ -231,10 +231,16 @@ func knownMediaType(media string) bool {
 	}
 	plus := strings.LastIndexByte(sub, '+') // of several the last (RFC 6838 §4.2)
 	structured := plus >= 0
-	if structured && !structuredSuffixes[sub[plus+1:]] {
+	if structured && !structuredSuffixes[sub[plus+1:]] && !isVersionOnly(sub[plus+1:]) {
 		return false
 	}
 	return (structured || strings.HasPrefix(sub, "vnd.")) && readsLikeAName(sub)
+}
+
+// isVersionOnly reports whether what stands for a structured suffix is a version in
+// truth, as in application/vnd.pulumi+8.
+func isVersionOnly(suffix string) bool {
+	return len(suffix) <= 2 && decimal(suffix, 99) == suffix && suffix != ""
 }
 
 // structuredSuffixes is IANA's registry "Structured Syntax Suffixes", without

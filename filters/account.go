@@ -42,10 +42,23 @@ var protocolFields = map[string]string{
 	"application/mapi-http": " X-Requestid X-Clientinfo X-Clientapplication ", // MS-OXCMAPIHTTP §2.2.2.1, §2.2.3.3
 }
 
-// ofProtocol reports whether the protocol that m speaks asks for a field.
+// ofProtocol reports whether the protocol that m speaks asks for a field. That of
+// RFC 4130 shows in another, and its receipts in the id.
 func ofProtocol(m *Message, name string) bool {
 	media := strings.ToLower(first(m.Request.Header["Content-Type"]))
-	return m.Request.ContentLength != 0 && strings.Contains(protocolFields[media], " "+name+" ")
+	return m.Request.ContentLength != 0 &&
+		(strings.Contains(protocolFields[media], " "+name+" ") || name == "Message-Id" && m.Request.Header["As2-To"] != nil)
+}
+
+// appFields name the app that a key of Google's is for: it is refused from any other
+// (docs.cloud.google.com/docs/authentication/api-keys, application restrictions).
+const appFields = " X-Android-Package X-Android-Cert X-Ios-Bundle-Identifier "
+
+// ofKey reports whether a field goes with the key that m holds, which tells of the app
+// anyway.
+func ofKey(m *Message, name string) bool {
+	return strings.Contains(appFields, " "+name+" ") &&
+		(m.Request.Header["X-Goog-Api-Key"] != nil || strings.Contains(m.Request.URL.RawQuery, "key=AIza"))
 }
 
 // deputies are words, next to each other or alone, by which a name says in whose place
@@ -75,7 +88,7 @@ func isDeputy(name string) bool {
 // isNeeded reports whether m can do nothing without a field, whatever its name tells;
 // or would do it in another's place, who mostly may do more.
 func isNeeded(m *Message, name string) bool {
-	return besideSecret(m, name) || ofProtocol(m, name) || isDeputy(name) && holdsProof(m, name)
+	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || isDeputy(name) && holdsProof(m, name)
 }
 
 // holdsProof reports whether m proves who asks, by another field than name.

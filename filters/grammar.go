@@ -348,12 +348,12 @@ func isGRPCTimeout(value string) bool {
 }
 
 // contentParameters are the parameters of Content-Type that say how to read
-// content (RFC 2046, 2387, 2557, 3902, 4288 and vendors' versions), and those of
+// content (RFC 2046, 2387, 2557, 3902, 4288, 6381, 6522, 7763, 9052 and vendors' versions), and those of
 // sound (RFC 3190, 4856; docs.aws.amazon.com/lexv2, RecognizeUtterance;
 // cloud.ibm.com/docs/speech-to-text, audio formats; wit.ai/docs).
-var contentParameters = among("action api-version base64 boundary charset codecs compatible-with component delsp encoding eol escaping ext fhirversion format " +
+var contentParameters = among("action api-version base64 boundary charset codecs compatible-with component cose-type delsp encoding eol escaping ext fhirversion format " +
 	"ieee754compatible level messagetype method odata odata.metadata odata.streaming odata.version optinfo " +
-	"masking msgtype proto profile protocol micalg domain representation schema smime-type start start-info streaming transfer-syntax type v version xmlns header columns " +
+	"layout masking msgtype proto profile profiles protocol micalg domain report-type representation schema smime-type start start-info streaming transfer-syntax type v variant version xmlns header columns " +
 	"bit bit-rate bits channel-count channels codec endian endianness frame-size-milliseconds is-big-endian preamble-size rate sample-rate sample-size-bits samplerate")
 
 // contentType returns value without parameters that say nothing about content,

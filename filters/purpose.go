@@ -29,9 +29,9 @@ var purposeTable = []group{
 		toast-restaurant-external-id x-business x-powerbi-profile-id x-found-cluster x-fapi-financial-id`},
 	{application, "developer.shopware.com: in which language, version and currency, also what is written", `sw-language-id sw-version-id sw-currency-id`},
 	{application, "docs.bunny.net, TUS uploads to Stream", `authorizationsignature authorizationexpire libraryid videoid`},
-	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point", `
+	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point, Pi-hole", `
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
-		x-chkp-sid`},
+		x-chkp-sid x-ftl-sid`},
 	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu: the time that a signature covers", `t x-t`},
 	{application, "challenges of Cloudflare, Akamai, Kasada and Zhihu: what a page's script solved", `x-sec-clge-req-type x-zse-93 x-zse-96
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
@@ -48,7 +48,18 @@ var purposeTable = []group{
 	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
 		sec-session-id sec-secure-session-id secure-session-id`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version
-		mcp-param-*`},
+		mcp-method mcp-name mcp-param-*`},
+	{application, "which model is asked: AI SDK's gateway, Azure Machine Learning, Helicone, Groq", `ai-language-model-*
+		ai-embedding-model-* ai-image-model-* ai-video-model-* ai-reranking-model-* ai-model-id ai-gateway-protocol-version
+		azureml-model-deployment helicone-model-override groq-model-version`},
+	{application, "services of editors, which refuse whoever names none: GitHub Copilot, Cursor", `copilot-integration-id
+		editor-version editor-plugin-version x-cursor-client-type x-cursor-client-version`},
+	{application, "upstash.com/docs/qstash and portkey.ai/docs: where it goes from there", `upstash-callback
+		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host`},
+	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
+	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},
+	{application, "RFC 4130: who sends business documents to whom, and which receipt is wanted", `as2-from as2-to as2-version
+		disposition-notification-to disposition-notification-options receipt-delivery-option`},
 	{application, "a2a-protocol.org, extensions", `a2a-extensions x-a2a-extensions`},
 	{application, "Transmission RPC: proof against CSRF", `x-transmission-session-id`},
 
@@ -136,11 +147,14 @@ var purposeTable = []group{
 var siteFields = []struct {
 	site, name string // registrable domain, canonical name
 }{
-	{"twitch.tv", "Client-Id"},           // dev.twitch.tv/docs/api: the application's id
-	{"twitch.tv", "Client-Integrity"},    // a token made for the page
-	{"igdb.com", "Client-Id"},            // api-docs.igdb.com
-	{"trovo.live", "Client-Id"},          // developer.trovo.live
-	{"neutrinoapi.net", "User-Id"},       // neutrinoapi.com/api/api-basics
+	{"twitch.tv", "Client-Id"},        // dev.twitch.tv/docs/api: the application's id
+	{"twitch.tv", "Client-Integrity"}, // a token made for the page
+	{"igdb.com", "Client-Id"},         // api-docs.igdb.com
+	{"trovo.live", "Client-Id"},       // developer.trovo.live
+	{"neutrinoapi.net", "User-Id"},    // neutrinoapi.com/api/api-basics
+	{"booking.com", "X-Affiliate-Id"}, // developers.booking.com/demand, authentication
+	{"microsoft.com", "Customerid"},   // learn.microsoft.com/advertising/guides: beside its tokens
+	{"microsoft.com", "Customeraccountid"},
 	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id"},
 	{"spotify.com", "X-Spotify-Connection-Id"}, // the player's WebSocket, which said it
