@@ -11,7 +11,11 @@ import (
 // ContentLength says. The error is a [*ProtocolError].
 func ParseHead(head string) (*http.Request, error) {
 	limits := Limits{}.withDefaults()
-	return parseRequest(context.Background(), head, &limits)
+	r, err := parseRequest(context.Background(), head, &limits)
+	if err == nil {
+		err = checkExpect(r)
+	}
+	return r, err
 }
 
 // Head returns the head with which a [Transport] sends r over HTTP/1.1, up to its
