@@ -53,7 +53,7 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 		changes = withoutValidators(m, changes)
 	}
 	if h := m.Request.Header; m.Visit.Kind == filters.WebSocket && h["Sec-Websocket-Key"] != nil {
-		h["Sec-Websocket-Key"] = []string{newKeys(h).own}
+		h["Sec-Websocket-Key"] = []string{keysFor(m.Request).own}
 		changes = append(changes, filters.Change{Field: "Sec-Websocket-Key", Did: filters.Rewritten, Why: "RFC 6455 §4.1; one of guise's own"})
 	}
 	order := a.filters.FieldOrder(m)

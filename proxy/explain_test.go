@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -64,15 +63,10 @@ func TestExplainSaysWhatIsSent(t *testing.T) {
 			t.Fatalf("%s %q: %v", c.line, c.fields, err)
 		}
 		e, err := Explain(options, r, netip.MustParseAddr("127.0.0.1"))
-		if err != nil || withoutKey(e.Head) != withoutKey(sent+"\r\n") {
+		if err != nil || e.Head != sent+"\r\n" {
 			t.Errorf("%s %q: explained as\n%s%s%v\nand sent\n%s", c.line, c.fields, e.Head, e.Blocked, err, sent)
 		}
 	}
-}
-
-// withoutKey takes the key of a WebSocket out of a head: each handshake has another.
-func withoutKey(head string) string {
-	return regexp.MustCompile(`(?i)(Sec-WebSocket-Key: )[A-Za-z0-9+/]{22}==`).ReplaceAllString(head, "${1}key")
 }
 
 // TestExplainSaysWhatIsNotSent: what the proxy answers itself has no head.

@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"strings"
 
@@ -26,11 +30,20 @@ type handshakeKeys struct {
 	own    string // what the origin gets
 }
 
-// newKeys makes the keys of the handshake with header h.
-func newKeys(h http.Header) *handshakeKeys {
-	var nonce [16]byte
-	rand.Read(nonce[:])
-	return &handshakeKeys{h.Get("Sec-Websocket-Key"), base64.StdEncoding.EncodeToString(nonce[:])}
+// keySecret makes keys that nobody can tell the client's from, and is this process's own.
+var keySecret = func() (secret [sha256.Size]byte) {
+	rand.Read(secret[:])
+	return secret
+}()
+
+// keysFor makes the keys of the handshake r: as random as the client's, and the same
+// for clients whose requests are the same.
+func keysFor(r *http.Request) *handshakeKeys {
+	k := &handshakeKeys{client: r.Header.Get("Sec-Websocket-Key")}
+	mac := hmac.New(sha256.New, keySecret[:])
+	io.WriteString(mac, cmp.Or(k.client, rand.Text())+" "+r.URL.Host)
+	k.own = base64.StdEncoding.EncodeToString(mac.Sum(nil)[:16])
+	return k
 }
 
 // answeredBy tells whether resp is an answer to the key that was sent.
@@ -43,7 +56,7 @@ func (k *handshakeKeys) answeredBy(resp *http.Response) bool {
 func (a *assembly) rekey(e *exchange, r *http.Request) (*http.Request, *failure) {
 	_, extended := e.ResponseWriter.(*webSocketAnswer)
 	if e.message.Visit.Kind == filters.WebSocket && (extended || r.Header["Sec-Websocket-Key"] != nil) {
-		e.keys = newKeys(r.Header)
+		e.keys = keysFor(r)
 		r.Header["Sec-Websocket-Key"] = []string{e.keys.own}
 	}
 	return r, nil

@@ -2,16 +2,20 @@ package proxy
 
 import (
 	"bufio"
+	"encoding/base64"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 )
 
 // TestOriginsNeverLearnAHandshakesKey, of which 16 bytes are the client's choice: each
-// handshake has another, and the client gets the answer to its own.
+// origin gets another, those with the same the same, and the client the answer to its own.
 func TestOriginsNeverLearnAHandshakesKey(t *testing.T) {
 	const key = "Y2FuYXJ5LWNhbmFyeS0xMQ==" // canary-canary-11
+	origins := map[string]bool{}           // by the key they got
 	for _, c := range []struct {
 		name, sent string
 		accept     func(key string) string // what the origin answers, from the key it got
@@ -46,11 +50,18 @@ func TestOriginsNeverLearnAHandshakesKey(t *testing.T) {
 					t.Fatalf("%v, %v", resp, err)
 				}
 				got := <-keys
-				if got == key || seen[got] || (got == "") != (c.sent == "") {
+				if raw, _ := base64.StdEncoding.DecodeString(got); got == key || (len(raw) == 16) != (c.sent != "") {
 					t.Errorf("the origin got the key %q", got)
 				}
-				seen[got] = c.sent != ""
+				seen[got] = true
 			}
+			if len(seen) != 1 {
+				t.Errorf("two who ask the same are told apart: %v", seen)
+			}
+			if c.sent != "" && len(origins) > 0 && origins[slices.Collect(maps.Keys(seen))[0]] {
+				t.Error("two origins get the same")
+			}
+			maps.Copy(origins, seen)
 		})
 	}
 }
