@@ -431,7 +431,8 @@ func TestQuantities(t *testing.T) {
 	for text, want := range map[string]string{
 		"30":       `"30" has no unit; write 30s`,
 		"1.5":      `"1.5" has no unit; write 1.5s`,
-		"0":        `"0" has no unit; write 0s`,
+		"0":        `"0" is not a positive length of time`,
+		"":         `"" is not a length of time; write a number and a unit, such as 30s or 1m30s`,
 		"0s":       `"0s" is not a positive length of time`,
 		"-1s":      `"-1s" is not a positive length of time`,
 		"2562047h": `"2562047h" is longer than a year; write 8760h at most`,

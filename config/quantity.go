@@ -84,7 +84,7 @@ const (
 // UnmarshalText accepts a positive number with a unit, 1ms to 8760h.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := string(text)
-	if s != "" && strings.Trim(s, "0123456789.") == "" {
+	if s != "" && s != "0" && strings.Trim(s, "0123456789.") == "" {
 		return fmt.Errorf("%s has no unit; write %ss", quote(s), s)
 	}
 	v, err := time.ParseDuration(s)
