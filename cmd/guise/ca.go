@@ -26,7 +26,7 @@ func newCACommand(p *program) *cobra.Command {
 sites you visit. The authority that signs is yours alone: "guise ca init" makes
 it, "guise ca export" prints the certificate that your browser imports, and
 "guise ca show" says what it may do. Its folder is inspection.ca.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCAInitCommand(p), newCAExportCommand(p), newCAShowCommand(p))
@@ -70,7 +70,7 @@ allows, and browsers hold it to that:
 				}
 				o.Only[i] = string(domain)
 			}
-			return cobra.NoArgs(cmd, args)
+			return noArguments(cmd, args)
 		},
 		RunE: work(func(*cobra.Command, []string) error {
 			o.Lifetime = time.Duration(days) * 24 * time.Hour
@@ -157,7 +157,7 @@ func newCAShowCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
 		Short: "Say what the certificate authority may do, and until when",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: work(func(*cobra.Command, []string) error {
 			a, folder, err := p.loadCA()
 			if err != nil {
@@ -208,7 +208,7 @@ macOS).`,
 			if formats[format] == nil {
 				return fmt.Errorf("--format %q is not one of pem, der, mobileconfig", format)
 			}
-			return cobra.NoArgs(cmd, args)
+			return noArguments(cmd, args)
 		},
 		RunE: work(func(*cobra.Command, []string) error {
 			a, _, err := p.loadCA()

@@ -60,7 +60,7 @@ what a site sees of whoever visits.`,
   guise judge --listen 127.0.0.1:8080
   guise judge --proxy 127.0.0.1:3128`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			return errors.Join(cobra.NoArgs(cmd, args), f.check(p))
+			return errors.Join(noArguments(cmd, args), f.check(p))
 		},
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

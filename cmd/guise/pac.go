@@ -46,7 +46,7 @@ name in its certificate, if it has one of an authority.`,
 			if secure && address == "" {
 				return errors.New("--secure goes with --address; a listener says by itself whether it is https")
 			}
-			return cobra.NoArgs(cmd, args)
+			return noArguments(cmd, args)
 		},
 		RunE: work(func(*cobra.Command, []string) error {
 			c, err := p.load()

@@ -127,6 +127,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if sets, _ := cmd.Flags().GetStringArray("set"); len(sets) > 0 && !strings.Contains(sets[len(sets)-1], "=") {
 		return fmt.Errorf("--set wants key=value, such as --set %s=%s", sets[len(sets)-1], args[0])
 	}
+	cmd.SuggestionsMinimumDistance = 2 // cobra suggests by itself for the root alone
 	meant := cmd.SuggestionsFor(args[0])
 	if len(meant) == 0 {
 		return cobra.NoArgs(cmd, args)
@@ -149,9 +150,8 @@ Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usa
   guise --set listeners=127.0.0.1:9000 --set identity.persona=chrome
   guise check --config guise.yaml
   guise help configuration`,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		SilenceErrors:              true,
+		SilenceUsage:  true,
+		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// A script's unset variable must not turn into the defaults.
 			if f := cmd.Flag("config"); f.Changed && p.file == "" {
@@ -166,6 +166,12 @@ Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usa
 	root.Version = version()
 	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetHelpCommand(newHelpCommand(root))
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.HasPrefix(err.Error(), "unknown ") {
+			return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000", err)
+		}
+		return err
+	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&p.file, "config", "c", "", "configuration `FILE` (.yaml, .toml or .json)")
 	flags.StringArrayVar(&p.sets, "set", nil, "override one `key=value`, such as cache.memory=128MiB; may be repeated")

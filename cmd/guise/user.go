@@ -26,7 +26,7 @@ takes a change over within a second or two.`,
 		Example: `  guise user add ann --config guise.yaml
   guise user list --config guise.yaml
   guise user token ann --valid 720h --config guise.yaml`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newUserAddCommand(p), newUserRemoveCommand(p), newUserListCommand(p), newUserTokenCommand(p))
@@ -164,7 +164,7 @@ func newUserListCommand(p *program) *cobra.Command {
 		Short:   "List the users",
 		Long:    "List prints the names in the file of users, one a line. With\naccess.authentication: token it prints what is revoked.",
 		Example: "  guise user list --config guise.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: work(func(*cobra.Command, []string) error {
 			names, err := p.listUsers(file)
 			for _, name := range names {

@@ -14,7 +14,7 @@ func newVersionCommand(p *program) *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Version prints what was built: release or commit, toolchain and platform.",
 		Example: "  guise version",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: work(func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(p.stdout, versionLine())
 			return err
