@@ -73,10 +73,22 @@ func (a Address) covers(ip netip.Addr) bool {
 // or private address, or unix:PATH.
 type AdminAddress string
 
+// Endpoint returns a as net.Listen takes it: "tcp" and IP:PORT, "unix" and a path,
+// or two empty texts for none.
+func (a AdminAddress) Endpoint() (network, address string) {
+	if path, ok := strings.CutPrefix(string(a), "unix:"); ok {
+		return "unix", path
+	}
+	if a == "" {
+		return "", ""
+	}
+	return "tcp", string(a)
+}
+
 // UnmarshalText accepts such an address, and "" for none.
 func (a *AdminAddress) UnmarshalText(text []byte) error {
 	s := string(text)
-	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+	if network, path := AdminAddress(s).Endpoint(); network == "unix" {
 		if path == "" {
 			return errors.New("names no path; write unix:/run/guise/admin.sock")
 		}
@@ -125,10 +137,18 @@ func (p *PortRange) UnmarshalText(text []byte) error {
 // parsePort takes digits only: no sign, no blank, no service name.
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 || s[0] == '+' {
+	if err != nil || n == 0 {
 		return 0, fmt.Errorf("%s is not a port (1 to 65535)", quote(s))
 	}
 	return uint16(n), nil
+}
+
+// unmapped turns a network of IPv4-mapped addresses into the IPv4 network.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
 }
 
 func parsePrefix(s string) (netip.Prefix, error) {

@@ -29,6 +29,19 @@ func (p *Place) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Network returns the network that p is, of one address if it is an address; zero
+// for a host.
+func (p Place) Network() netip.Prefix {
+	if ip, err := netip.ParseAddr(string(p)); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen())
+	}
+	network, err := netip.ParsePrefix(string(p))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return unmapped(network)
+}
+
 // A Pattern names hosts: one host, or "*.name" for those below it. It is
 // lower-case ASCII.
 type Pattern string

@@ -135,9 +135,7 @@ func reachesStrangers(p netip.Prefix) bool {
 	if !p.IsValid() {
 		return false // reported already
 	}
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
+	p = unmapped(p)
 	for _, closed := range closedNetworks {
 		if closed.Bits() <= p.Bits() && closed.Contains(p.Addr()) {
 			return false

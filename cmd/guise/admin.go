@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -66,17 +65,14 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	}
 	var err error
 	if want.Address != a.config.Address {
-		if metered, err = openEndpoint(string(want.Address), a.handler()); err != nil {
+		network, address := want.Address.Endpoint()
+		if metered, err = openEndpoint(network, address, a.handler()); err != nil {
 			return fmt.Errorf("admin.address: %w", err)
 		}
 		opened = appendEndpoint(opened, metered)
 	}
 	if want.Pprof != a.config.Pprof {
-		path := want.Pprof
-		if path != "" {
-			path = unixPrefix + path
-		}
-		if profile, err = openEndpoint(path, profiler()); err != nil {
+		if profile, err = openEndpoint("unix", want.Pprof, profiler()); err != nil {
 			return undo(fmt.Errorf("admin.pprof: %w", err))
 		}
 		opened = appendEndpoint(opened, profile)
@@ -100,9 +96,8 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	return nil
 }
 
-// sampleMemory has the profiler's sample of what is allocated taken from now on,
-// or not: where nobody can ask for it, it is a hundredth of a cache hit for
-// nothing.
+// sampleMemory turns the profiler's sampling of allocations on or off. Where nobody
+// can ask for the profile, it would cost a hundredth of each cache hit for nothing.
 func sampleMemory(on bool) {
 	runtime.MemProfileRate = 0
 	if on {
@@ -117,22 +112,16 @@ func appendEndpoint(all []*endpoint, d *endpoint) []*endpoint {
 	return append(all, d)
 }
 
-const unixPrefix = "unix:"
-
-// openEndpoint listens on at, an IP:PORT or unix:PATH; "" opens nothing.
-func openEndpoint(at string, h http.Handler) (*endpoint, error) {
-	if at == "" {
+// openEndpoint listens on address, "" for nothing.
+func openEndpoint(network, address string, h http.Handler) (*endpoint, error) {
+	if address == "" {
 		return nil, nil
-	}
-	network, address := "tcp", at
-	if path, ok := strings.CutPrefix(at, unixPrefix); ok {
-		network, address = "unix", path
-		if err := removeStaleSocket(path); err != nil {
-			return nil, err
-		}
 	}
 	var how net.ListenConfig
 	if network == "unix" {
+		if err := removeStaleSocket(address); err != nil {
+			return nil, err
+		}
 		how.Control = ownersAlone
 	}
 	l, err := how.Listen(context.Background(), network, address)

@@ -50,7 +50,7 @@ func noteShown(c *config.Config, note config.Say) {
 		}
 	}
 	for i, place := range c.Destinations.Allow {
-		if prefixOf(place).IsValid() && deniedBy(c, place) < 0 {
+		if place.Network().IsValid() && deniedBy(c, place) < 0 {
 			note(fmt.Sprintf("destinations.allow[%d]", i), "%s is open under any name: a site that leads one of its own there has its pages read what is there", place)
 		}
 	}
@@ -93,20 +93,11 @@ func noteClosed(c *config.Config, note config.Say) {
 
 // deniedBy returns which of destinations.deny closes all of place, -1 for none.
 func deniedBy(c *config.Config, place config.Place) int {
-	part := prefixOf(place)
+	part := place.Network()
 	return slices.IndexFunc(c.Destinations.Deny, func(denied config.Place) bool {
-		all := prefixOf(denied)
+		all := denied.Network()
 		return denied == place || all.IsValid() && part.IsValid() && all.Bits() <= part.Bits() && all.Contains(part.Addr())
 	})
-}
-
-// prefixOf returns the network or address that place is, zero for a host.
-func prefixOf(place config.Place) netip.Prefix {
-	if addr, err := netip.ParseAddr(string(place)); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen())
-	}
-	p, _ := netip.ParsePrefix(string(place))
-	return p
 }
 
 // noteAbsent is about what serve needs, and may yet come to be.
@@ -128,7 +119,7 @@ func noteAbsent(c *config.Config, note config.Say) {
 			note(key, "there is no folder %s now, and guise does not start without it", filepath.Dir(path))
 		}
 	}
-	if path, ok := strings.CutPrefix(string(c.Admin.Address), unixPrefix); ok {
+	if network, path := c.Admin.Address.Endpoint(); network == "unix" {
 		socket("admin.address", path)
 	}
 	socket("admin.pprof", c.Admin.Pprof)
