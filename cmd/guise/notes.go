@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -149,14 +150,25 @@ func (p *program) noteSecrets(c *config.Config, note config.Say) {
 		if _, has := hop.User.Password(); !has {
 			continue
 		}
-		key, user := fmt.Sprintf("upstream.chain[%d]", i), hop.User.String()
-		if strings.Contains(string(written), user) {
+		key := fmt.Sprintf("upstream.chain[%d]", i)
+		if names(string(written), hop) {
 			secret(key, p.file, "can use that proxy by this password")
 		}
-		if strings.Contains(strings.Join(p.sets, " "), user) {
+		if names(strings.Join(p.sets, "\n"), hop) {
 			note(key, "all users of this machine can read the arguments of a program, and this password")
 		}
 	}
+}
+
+var urlWithPassword = regexp.MustCompile(`\w+://[^\s@/]+@(?:\[[^\s\]]+\]|[^\s:/]+):\d+`)
+
+// names reports whether text holds hop's URL. A password is written in many ways: what
+// stands for itself may be escaped all the same.
+func names(text string, hop config.Hop) bool {
+	return slices.ContainsFunc(urlWithPassword.FindAllString(text, -1), func(written string) bool {
+		var other config.Hop
+		return other.UnmarshalText([]byte(written)) == nil && other.String() == hop.String()
+	})
 }
 
 // forAll reports whether every user may read a file, and its mode.

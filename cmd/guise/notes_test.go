@@ -18,7 +18,7 @@ func TestSecretsForAllAreNoted(t *testing.T) {
 	letOthersIn(t, dir)
 	t.Chdir(dir)
 	for file, text := range map[string]string{
-		"guise.yaml": "upstream: {chain: ['http://me:hunter2@127.0.0.1:3128']}\naccess: {authentication: token, token_key: token.key}\n",
+		"guise.yaml": "upstream: {chain: ['http://me:hunter2!@127.0.0.1:3128']}\naccess: {authentication: token, token_key: token.key}\n",
 		"token.key":  strings.Repeat("0a", 32),
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
