@@ -5,86 +5,91 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"guise/cache"
 	"guise/config"
+	"guise/filters"
 	"guise/proxy"
 	"guise/proxy/egress"
+	"guise/proxy/gate"
+	"guise/proxy/inspect"
 )
 
 // another holds, for each key that the proxy's options depend on, a value
-// that no profile has.
-var another = map[string]string{
-	"access.networks":            "10.0.0.0/8",
-	"access.deny":                "127.0.0.9/32",
-	"access.authentication":      "basic",
-	"access.users":               "other",
-	"access.token_key":           "other",
-	"access.revoked":             "other",
-	"destinations.abused_ports":  "closed",
-	"destinations.tunnels":       "tls",
-	"limits.client.requests":     "1",
-	"limits.client.burst":        "1",
-	"limits.client.connections":  "1",
-	"limits.client.tunnels":      "1",
-	"limits.client.tunnel_rate":  "1",
-	"limits.client.upload":       "1KiB",
-	"limits.client.download":     "1KiB",
-	"limits.client.daily":        "1KiB",
-	"limits.total.requests":      "1",
-	"limits.total.burst":         "1",
-	"limits.total.connections":   "1",
-	"limits.total.tunnels":       "1",
-	"limits.total.tunnel_rate":   "1",
-	"limits.total.upload":        "1KiB",
-	"limits.total.download":      "1KiB",
-	"limits.total.daily":         "1KiB",
-	"destinations.ports":         "8080",
-	"destinations.connect_ports": "8443",
-	"destinations.allow":         "10.0.0.1",
-	"destinations.deny":          "deny.example",
-	"destinations.deny_lists":    "ads.txt",
-	"headers.unknown":            "drop",
-	"cookies.default":            "block",
-	"identity.persona":           "chrome",
-	"identity.language":          "de",
-	"identity.source_addresses":  "127.0.0.1",
-	"inspection.enabled":         "true",
-	"inspection.ca":              "elsewhere",
-	"inspection.default":         "true",
-	"cache.memory":               "0",
-	"cache.object":               "1KiB",
-	"cache.sharing":              "per-client",
-	"cache.differing":            "separate",
-	"upstream.chain":             "socks5://127.0.0.1:9050",
-	"upstream.authorities":       "proxy.pem",
-	"upstream.name_servers":      "https://192.0.2.1/dns-query",
-	"console.enabled":            "false",
-	"log.level":                  "off",
-	"log.requests":               "anonymous",
-	"limits.head":                "63KiB",
-	"limits.line":                "1KiB",
-	"limits.fields":              "99",
-	"limits.target":              "1KiB",
-	"timeouts.head":              "1ms",
-	"timeouts.keep_alive":        "1ms",
-	"timeouts.body":              "1ms",
-	"timeouts.write":             "1ms",
-	"timeouts.connect":           "1ms",
-	"timeouts.response":          "1ms",
-	"timeouts.tunnel":            "1ms",
-	"sites":                      "[{match: a.example, cookies: pass}]",
+// that no profile has, and what it sets.
+var another = map[string]struct{ value, field string }{
+	"access.networks":            {"10.0.0.0/8", "Gate.Networks"},
+	"access.deny":                {"127.0.0.9/32", "Gate.Deny"},
+	"access.authentication":      {"basic", "Gate.Authentication Gate.Users"},
+	"access.users":               {"other", "Gate.Users"},
+	"access.token_key":           {"other", "Gate.TokenKey"},
+	"access.revoked":             {"other", "Gate.Revoked"},
+	"access.authorities":         {"other", "Gate.Authorities"},
+	"destinations.abused_ports":  {"closed", "Egress.CloseAbused"},
+	"destinations.tunnels":       {"tls", "TunnelTLS"},
+	"limits.client.requests":     {"1", "Gate.Client.Requests"},
+	"limits.client.burst":        {"1", "Gate.Client.Burst"},
+	"limits.client.connections":  {"1", "Gate.Client.Connections"},
+	"limits.client.tunnels":      {"1", "Gate.Client.Tunnels"},
+	"limits.client.tunnel_rate":  {"1", "Gate.Client.TunnelRate"},
+	"limits.client.upload":       {"1KiB", "Gate.Client.Upload"},
+	"limits.client.download":     {"1KiB", "Gate.Client.Download"},
+	"limits.client.daily":        {"1KiB", "Gate.Client.Daily"},
+	"limits.total.requests":      {"1", "Gate.Total.Requests"},
+	"limits.total.burst":         {"1", "Gate.Total.Burst"},
+	"limits.total.connections":   {"1", "Gate.Total.Connections"},
+	"limits.total.tunnels":       {"1", "Gate.Total.Tunnels"},
+	"limits.total.tunnel_rate":   {"1", "Gate.Total.TunnelRate"},
+	"limits.total.upload":        {"1KiB", "Gate.Total.Upload"},
+	"limits.total.download":      {"1KiB", "Gate.Total.Download"},
+	"limits.total.daily":         {"1KiB", "Gate.Total.Daily"},
+	"destinations.ports":         {"8080", "Egress.Ports"},
+	"destinations.connect_ports": {"8443", "Egress.ConnectPorts"},
+	"destinations.allow":         {"10.0.0.1", "Egress.Allow"},
+	"destinations.deny":          {"deny.example", "Egress.Deny"},
+	"destinations.deny_lists":    {"ads.txt", "Egress.DenyLists"},
+	"headers.unknown":            {"drop", "Filters.Unknown"},
+	"cookies.default":            {"block", "Filters.Cookies"},
+	"identity.persona":           {"chrome", "Filters.Persona"},
+	"identity.language":          {"de", "Filters.Language"},
+	"identity.source_addresses":  {"127.0.0.1", "Egress.SourceAddresses"},
+	"inspection.enabled":         {"true", "Inspection.Enabled"},
+	"inspection.ca":              {"elsewhere", "Inspection.CA"},
+	"inspection.default":         {"true", "Inspection.Default"},
+	"cache.memory":               {"128MiB", "Cache.Memory"},
+	"cache.object":               {"1KiB", "Cache.Object"},
+	"cache.sharing":              {"per-client", "Cache.Sharing"},
+	"cache.differing":            {"separate", "Cache.Distrust"},
+	"upstream.chain":             {"socks5://127.0.0.1:9050", "Egress.Chain"},
+	"upstream.authorities":       {"proxy.pem", "Egress.ChainRoots"},
+	"upstream.name_servers":      {"https://192.0.2.1/dns-query", "Egress.NameServers"},
+	"console.enabled":            {"false", "Console"},
+	"log.level":                  {"off", "Log"},
+	"log.requests":               {"anonymous", "LogRequests"},
+	"limits.head":                {"63KiB", "Limits.Head"},
+	"limits.line":                {"1KiB", "Limits.Line"},
+	"limits.fields":              {"99", "Limits.Fields"},
+	"limits.target":              {"1KiB", "Limits.Target"},
+	"timeouts.head":              {"1ms", "Timeouts.Head"},
+	"timeouts.keep_alive":        {"1ms", "Timeouts.KeepAlive"},
+	"timeouts.body":              {"1ms", "Timeouts.Body"},
+	"timeouts.write":             {"1ms", "Timeouts.Write"},
+	"timeouts.connect":           {"1ms", "Timeouts.Connect"},
+	"timeouts.response":          {"1ms", "Timeouts.Response"},
+	"timeouts.tunnel":            {"1ms", "Timeouts.Tunnel"},
+	"sites":                      {"[{match: a.example, cookies: pass}]", "Filters.Sites Egress.Sites Inspection.Sites"},
 }
 
 // elsewhere are the keys that do not end up in the proxy's options, and why.
 var elsewhere = map[string]string{
-	"profile":            "names the other values",
-	"listeners":          "opened by serve",
-	"timeouts.shutdown":  "waited by serve",
-	"admin.address":      "opened by serve",
-	"admin.pprof":        "opened by serve",
-	"access.authorities": "needs https listeners",
-	"access.open":        "lets the configuration be accepted",
+	"profile":           "names the other values",
+	"listeners":         "opened by serve",
+	"timeouts.shutdown": "waited by serve",
+	"admin.address":     "opened by serve",
+	"admin.pprof":       "opened by serve",
+	"access.open":       "lets the configuration be accepted",
 }
 
 // needs are the settings without which a key is refused.
@@ -92,6 +97,7 @@ var needs = map[string][]string{
 	"access.authentication": {"access.users=users"},
 	"access.users":          {"access.authentication=basic", "access.users=users"},
 	"access.token_key":      {"access.authentication=token", "access.token_key=key"},
+	"access.authorities":    {"access.authentication=certificate", "access.authorities=ca", `listeners=[{address: "127.0.0.1:0", protocol: https, self_signed: true}]`},
 	"access.revoked":        {"access.authentication=token", "access.token_key=key", "access.revoked=list"},
 	"limits.client.burst":   {"limits.client.requests=9"},
 	"limits.total.burst":    {"limits.total.requests=9"},
@@ -108,9 +114,25 @@ func options(t *testing.T, sets ...string) proxy.Options {
 	return proxyOptions(c, io.Discard)
 }
 
+// changes returns the names of the fields in which a and b differ, below path.
+func changes(path string, a, b reflect.Value) []string {
+	if a.Kind() != reflect.Struct {
+		if reflect.DeepEqual(a.Interface(), b.Interface()) {
+			return nil
+		}
+		return []string{path}
+	}
+	var names []string
+	for f := range a.Type().Fields() {
+		names = append(names, changes(strings.TrimPrefix(path+"."+f.Name, "."), a.FieldByIndex(f.Index), b.FieldByIndex(f.Index))...)
+	}
+	return names
+}
+
+// TestNoKeyIsSilentlyIgnored, nor sets what another does.
 func TestNoKeyIsSilentlyIgnored(t *testing.T) {
 	for _, key := range config.Keys() {
-		value, used := another[key]
+		sets, used := another[key]
 		if _, known := elsewhere[key]; known == used {
 			t.Errorf("%s must be in exactly one of the two tables", key)
 			continue
@@ -118,13 +140,14 @@ func TestNoKeyIsSilentlyIgnored(t *testing.T) {
 		if !used {
 			continue
 		}
-		with := append(slices.Clone(needs[key]), key+"="+value)
+		with := append(slices.Clone(needs[key]), key+"="+sets.value)
 		without := needs[key]
 		if key == "access.authentication" {
 			without = nil // nothing but this key can need a file
 		}
-		if reflect.DeepEqual(options(t, with...), options(t, without...)) {
-			t.Errorf("%s=%s changes nothing", key, value)
+		changed := changes("", reflect.ValueOf(options(t, without...)), reflect.ValueOf(options(t, with...)))
+		if got := strings.Join(changed, " "); got != sets.field {
+			t.Errorf("%s=%s sets %q, want %q", key, sets.value, got, sets.field)
 		}
 	}
 }
@@ -158,7 +181,7 @@ func TestSitesReachTheWayOut(t *testing.T) {
 	}
 }
 
-func TestSiteKeysReachTheFilters(t *testing.T) {
+func TestSiteKeysReachFiltersAndInspection(t *testing.T) {
 	o := options(t, `sites=[{match: "*.a.example", cookies: session, headers: {unknown: drop, allow: [X-A]}, inspection: false}, {match: b.example}]`)
 	if len(o.Filters.Sites) != 2 {
 		t.Fatalf("sites are %+v", o.Filters.Sites)
@@ -170,25 +193,66 @@ func TestSiteKeysReachTheFilters(t *testing.T) {
 	if b.Cookies != cookiePolicies[""] || b.Unknown != unknownPolicies[""] {
 		t.Errorf("second site does not inherit: %+v", b)
 	}
+	if want := []inspect.Site{{Match: "*.a.example", Mode: inspect.Never}, {Match: "b.example", Mode: inspect.Auto}}; !slices.Equal(o.Inspection.Sites, want) {
+		t.Errorf("of inspection they say %+v", o.Inspection.Sites)
+	}
 }
 
-// A word of the configuration that a table here forgets would be mapped to
-// a default.
+// TestEveryChoiceIsMapped: a word of the configuration that a table here forgets would
+// be taken for a default, and one that it mixes up for its opposite.
 func TestEveryChoiceIsMapped(t *testing.T) {
-	for key, choices := range map[string][]string{
-		"cookies.default": {"pass", "session", "first-party", "block"},
-		"headers.unknown": {"pass", "drop"},
-		"cache.sharing":   {"shared", "disguised", "per-client"},
-		"cache.differing": {"share", "separate"},
-		"log.level":       {"debug", "info", "warn", "error", "off"},
+	for set, want := range map[string]any{
+		"access.authentication=none":        gate.None,
+		"access.authentication=basic":       gate.Basic,
+		"access.authentication=token":       gate.Token,
+		"access.authentication=certificate": gate.Certificate,
+		"destinations.abused_ports=open":    false,
+		"destinations.abused_ports=closed":  true,
+		"destinations.tunnels=any":          false,
+		"destinations.tunnels=tls":          true,
+		"headers.unknown=pass":              filters.UnknownPass,
+		"headers.unknown=drop":              filters.UnknownDrop,
+		"cookies.default=pass":              filters.CookiesPass,
+		"cookies.default=session":           filters.CookiesSession,
+		"cookies.default=first-party":       filters.CookiesFirstParty,
+		"cookies.default=block":             filters.CookiesBlock,
+		"inspection.default=auto":           inspect.Auto,
+		"inspection.default=true":           inspect.Always,
+		"inspection.default=false":          inspect.Never,
+		"cache.sharing=shared":              cache.Shared,
+		"cache.sharing=disguised":           cache.Disguised,
+		"cache.sharing=per-client":          cache.PerClient,
+		"cache.differing=share":             false,
+		"cache.differing=separate":          true,
+		"console.enabled=true":              true,
+		"console.enabled=false":             false,
+		"log.requests=none":                 false,
+		"log.requests=anonymous":            true,
 	} {
-		var seen []proxy.Options
-		for _, choice := range choices {
-			o := options(t, key+"="+choice)
-			if slices.ContainsFunc(seen, func(other proxy.Options) bool { return reflect.DeepEqual(o, other) }) {
-				t.Errorf("%s=%s gives the same options as another choice", key, choice)
-			}
-			seen = append(seen, o)
+		key, value, _ := strings.Cut(set, "=")
+		sets := []string{set}
+		switch {
+		case key == "inspection.default":
+			sets = append(sets, "inspection.enabled=true")
+		case key != "access.authentication" || value == "none":
+		case value == "certificate":
+			sets = append(sets, needs["access.authorities"]...)
+		default:
+			sets = append(needs[map[string]string{"basic": "access.users", "token": "access.token_key"}[value]], set)
+		}
+		got := reflect.ValueOf(options(t, sets...))
+		field, _, _ := strings.Cut(another[key].field, " ")
+		for name := range strings.SplitSeq(field, ".") {
+			got = got.FieldByName(name)
+		}
+		if got.Interface() != want {
+			t.Errorf("%s sets %s to %v", set, field, got)
+		}
+	}
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		log := options(t, "log.level="+level).Log
+		if at := levels[config.Level(level)]; !strings.EqualFold(at.String(), level) || !log.Enabled(t.Context(), at) || log.Enabled(t.Context(), at-1) {
+			t.Errorf("log.level=%s logs from elsewhere on", level)
 		}
 	}
 }
