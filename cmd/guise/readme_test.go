@@ -5,28 +5,52 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"guise/config"
 )
 
-// readmeBlocks returns what README.md has people paste into a shell.
-func readmeBlocks(t *testing.T) []string {
+// readme returns README.md, and what it has people paste into a shell.
+func readme(t *testing.T) (text string, blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	data, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, m[1])
+	shell := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	for _, m := range shell.FindAllSubmatch(data, -1) {
+		blocks = append(blocks, string(m[1]))
 	}
-	return blocks
+	return shell.ReplaceAllString(string(data), ""), blocks
+}
+
+// TestSnippetsOfTheREADMEAreAccepted, those that stand in its sentences.
+func TestSnippetsOfTheREADMEAreAccepted(t *testing.T) {
+	text, _ := readme(t)
+	tried := 0
+	for _, m := range regexp.MustCompile("`(?:([a-z_]+): ?)?([\\[{][^`]*[\\]}])`").FindAllStringSubmatch(text, -1) {
+		set := m[1] + "=" + strings.ReplaceAll(m[2], "\n", " ")
+		if m[1] == "" {
+			set = "listeners=[" + strings.ReplaceAll(m[2], "\n", " ") + "]"
+		} else if !slices.ContainsFunc(config.Keys(), func(k string) bool { return k == m[1] || strings.HasPrefix(k, m[1]+".") }) {
+			continue // a part of one
+		}
+		tried++
+		if _, problems := config.Load("", nil, []string{set}, checkRules); len(problems) > 0 {
+			t.Errorf("%s: %s", set, problems)
+		}
+	}
+	if tried < 4 {
+		t.Errorf("only %d were found", tried)
+	}
 }
 
 // TestREADMEIsTrue: its configurations are accepted, and its commands have the
 // flags that it gives them.
 func TestREADMEIsTrue(t *testing.T) {
-	blocks := readmeBlocks(t)
+	_, blocks := readme(t)
 	t.Chdir(t.TempDir())
 	here, commands := regexp.MustCompile(`(?ms)^cat > (\S+) <<'EOF'\n(.*?)^EOF$`), 0
 	for _, block := range blocks {
