@@ -116,8 +116,9 @@ func (ls *listeners) openAll(added []config.Listener, dropped []*listener) (open
 	return opened, blocked, nil
 }
 
-// openOne opens a listener at at. What is in the way is closed only then: where
-// this process may not open the one, it could not open the other again.
+// openOne opens a listener at at. Of dropped it closes only what turns out to be in
+// the way: a process that may not open the new one (a port below 1024, say) could not
+// open the old one again either.
 func (ls *listeners) openOne(at config.Address, dropped []*listener) (l *listener, gone []gaveWay, err error) {
 	for _, old := range dropped {
 		if old.real == at && old.dropped.CompareAndSwap(false, true) {

@@ -2,7 +2,7 @@
 
 package main
 
-// Processors are left to the system and the runtime.
+// A processors leaves the choice to the system and the runtime.
 type processors struct{}
 
 func (*processors) use()     {}

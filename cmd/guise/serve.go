@@ -79,15 +79,15 @@ type server struct {
 
 // serve runs until a signal stops it, ctx ends, or a listener fails.
 func (p *program) serve(ctx context.Context) error {
-	// Signals first: one that comes while the proxy starts must not kill it
-	// half way, nor a SIGHUP at all. A signal for which there is no room is
-	// lost, so that each kind has its own, for as many as mean something.
+	// Signals first: none may kill the process while it starts, and SIGHUP
+	// never. A channel that is full loses signals, so each kind has its own,
+	// with room for as many as mean something: a second stop ends the wait.
 	stops, reloads, handovers := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
 	defer hear(stops, syscall.SIGTERM, syscall.SIGINT)()
 	defer hear(reloads, syscall.SIGHUP)()
 	defer hear(handovers, handoverSignals...)()
-	// Who reads standard error may end first, as tee does at Ctrl-C: the next
-	// message must not end what is running.
+	// What reads standard error may end first, as tee does at Ctrl-C: the next
+	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
 
 	loaded := fingerprint(p.file)
@@ -135,8 +135,8 @@ func (p *program) serve(ctx context.Context) error {
 	}
 }
 
-// hear has c told of signals until stop is called; of none, where package signal
-// would tell it of all.
+// hear sends signals to c until stop is called. Given none it sends none, where
+// [signal.Notify] would send all.
 func hear(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
 	if len(signals) > 0 {
 		signal.Notify(c, signals...)

@@ -41,9 +41,10 @@ const maxList = 128 << 20 // octets
 //	@@|cdn.example^        this host alone does
 //
 // Adblock's hosts may be followed by a | for the end of the address, and by $important;
-// nothing here is more important than an exception. What follows a # at the beginning of a line or behind a blank is a comment, and so is a
-// line that begins with ! or [. Any other line is left out, and counted: rules about
-// paths or parts of pages (news.example##.ad) are for browsers.
+// nothing here is more important than an exception. What follows a # at the beginning
+// of a line or behind a blank is a comment, and so is a line that begins with ! or [.
+// Any other line is left out, and counted: rules about paths or parts of pages
+// (news.example##.ad) are for browsers.
 func ReadList(path string) (*Listed, error) {
 	f, err := os.Open(path)
 	if err != nil {
