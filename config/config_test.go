@@ -470,6 +470,10 @@ func TestAdminIsNotForStrangers(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"": true, "127.0.0.1:9118": true, "[::1]:9118": true, "10.1.2.3:9118": true, "[fd00::1]:9118": true,
 		"100.64.0.1:9118": true, "169.254.0.1:9118": true, "[fe80::1%eth0]:9118": true, "unix:/run/admin": true,
+		// What lies beside a private network is no part of it.
+		"9.255.255.255:1": false, "11.0.0.1:1": false, "172.15.255.255:1": false, "172.32.0.1:1": false, "192.167.255.255:1": false, "192.169.0.1:1": false,
+		"169.253.255.255:1": false, "169.255.0.1:1": false, "100.63.255.255:1": false, "100.128.0.1:1": false, "126.0.0.1:1": false, "128.0.0.1:1": false,
+		"[fbff::1]:1": false, "[fe00::1]:1": false, "[fe7f::1]:1": false, "[fec0::1]:1": false, "[::2]:1": false,
 		":9118": false, "0.0.0.0:9118": false, "[::]:9118": false, "192.0.2.1:9118": false, "[2001:db8::1]:9118": false, "unix:": false, "localhost:9118": false,
 	} {
 		var a AdminAddress
@@ -486,7 +490,7 @@ func TestLanguagesAreSpelledAsBrowsersDo(t *testing.T) {
 			t.Errorf("%s: got %q, %v; want %s", text, l, err, want)
 		}
 	}
-	for _, text := range []string{"", "-", "e", "en-", "en-US-x-me", "en US", "english", "12", "en-U", "d\u00e9"} {
+	for _, text := range []string{"", "-", "e", "en-", "en-US-x-me", "en US", "english", "12", "en-U", "d\u00e9", "zh-Hant-TW-419"} {
 		var l Language
 		if err := l.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was accepted as %q", text, l)

@@ -129,7 +129,7 @@ func parseSets(sets []string) (layers []*node, problems Problems) {
 	for _, s := range sets {
 		path, value, found := strings.Cut(s, "=")
 		path = strings.TrimSpace(path)
-		if !found || path == "" || strings.Count(path, ".") > maxDepth {
+		if !found || path == "" {
 			problems = append(problems, Problem{File: setSource, Key: path, What: "want key=value, such as cache.memory=128MiB"})
 			continue
 		}

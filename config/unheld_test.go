@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,6 +72,89 @@ func TestURLsHoldNothingMore(t *testing.T) {
 	} {
 		if c, _ := Load("", nil, []string{set}); c != nil {
 			t.Errorf("%s is accepted", set)
+		}
+	}
+}
+
+// TestWhatCannotBeMeantIsRefused: want is a part of the only problem.
+func TestWhatCannotBeMeantIsRefused(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"limits={head: 1023B, target: 1B}", "want between 1KiB and 16MiB"},
+		{"limits.head=16385KiB", "want between 1KiB and 16MiB"},
+		{"limits.line=0", "want more than 0"},
+		{"limits.target=0", "want more than 0"},
+		{"limits.fields=0", "want between 1 and 10000"},
+		{"limits.fields=10001", "want between 1 and 10000"},
+		{"limits.client.requests=-1", "want between 0 (no limit) and 1000000"},
+		{"limits.total.tunnel_rate=1000001", "want between 0 (no limit) and 1000000"},
+		{"limits.client.upload=1023B", "want at least 1KiB"},
+		{"limits.total.download=1B", "want at least 1KiB"},
+		{"limits.client.burst=5", "changes nothing unless requests or tunnel_rate is set"},
+		{"cache.object=0", "to store nothing, set cache.memory to 0"},
+		{"access.networks=", "so nobody could enter"},
+		{"listeners=", "so nothing would be served"},
+		{"identity.source_addresses=224.0.0.1", "is no address to send from"},
+		{"destinations.deny=" + strings.Repeat("a.", 126) + "bb", "is not a host"},
+		{"upstream.name_servers=http://192.0.2.1/dns-query", "is not an https URL"},
+		{"upstream.chain=socks5://" + strings.Repeat("a", 256) + ":b@h:1", "1 to 255 octets"},
+		{"upstream.chain=socks5://a:" + strings.Repeat("b", 256) + "@h:1", "1 to 255 octets"},
+		{`sites=[{match: a.example, headers: {allow: [""]}}]`, "an empty text is not a field name"},
+	} {
+		_, problems := Load("", nil, []string{c.set})
+		if got := problems.String(); len(problems) != 1 || !strings.Contains(got, c.want) {
+			t.Errorf("%.60s: got %q, want %q", c.set, got, c.want)
+		}
+	}
+	_, problems := Load("", nil, []string{"log.level=off", "log.requests=anonymous"})
+	if got := problems.String(); len(problems) != 1 || !strings.Contains(got, "changes nothing while log.level is off") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestFilesThatSayNothing are refused, but for what their format has for true.
+func TestFilesThatSayNothing(t *testing.T) {
+	deep := strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1)
+	for text, want := range map[string]string{
+		" \n\t\r\n":               "file: is empty",
+		`{"sites": ` + deep + `}`: "too large or too deeply nested",
+		`{"sites": [` + strings.Repeat("1,", maxNodes) + `1]}`: "too large or too deeply nested",
+	} {
+		if c, problems := load(t, "guise.json", text, nil, nil); c != nil || !strings.Contains(problems.String(), want) {
+			t.Errorf("%.40q: got %.200s", text, problems)
+		}
+	}
+	for _, word := range []string{"true", "True", "TRUE"} {
+		if c := mustLoad(t, "guise.yaml", "access: {open: "+word+"}", nil, nil); !c.Access.Open {
+			t.Errorf("%s is false", word)
+		}
+	}
+}
+
+// TestProfilesAreWhatTheyPromise: README.md and their own comments tell people so.
+func TestProfilesAreWhatTheyPromise(t *testing.T) {
+	profile := func(name Profile) *Config { return mustLoad(t, "guise.yaml", "profile: "+string(name), nil, nil) }
+	public := profile(Public)
+	if d := public.Destinations; !slices.Equal(d.Ports, []PortRange{{80, 80}, {443, 443}}) || d.AbusedPorts != Closed || d.Tunnels != TunnelsTLS {
+		t.Errorf("public lets strangers go to %+v", d)
+	}
+	if public.Headers.Unknown != Drop || public.Console.Enabled || public.Log.Level != LevelError {
+		t.Errorf("public: %+v, %+v, %+v", public.Headers, public.Console, public.Log)
+	}
+	for what, share := range map[string]Share{"client": public.Limits.Client, "total": public.Limits.Total} {
+		if share.Requests == 0 || share.Connections == 0 || share.Tunnels == 0 || share.TunnelRate == 0 || what == "client" && (share.Upload == 0 || share.Download == 0 || share.Daily == 0) {
+			t.Errorf("public does not limit %s: %+v", what, share)
+		}
+	}
+	for _, name := range []Profile{Household, Public, PAC} {
+		c := profile(name)
+		if len(c.Listeners) != 1 || !c.Listeners[0].Address.IP.IsLoopback() || slices.ContainsFunc(c.Access.Networks, reachesStrangers) || c.Access.Open {
+			t.Errorf("%s is open to others: %+v, %+v", name, c.Listeners, c.Access)
+		}
+		if !slices.Equal(c.Destinations.ConnectPorts, []PortRange{{443, 443}}) || len(c.Destinations.Allow) > 0 || c.Inspection.Enabled || c.Log.Requests != RequestsNone {
+			t.Errorf("%s: %+v, %+v, %+v", name, c.Destinations, c.Inspection, c.Log)
+		}
+		if c.Cookies.Default != CookiesFirstParty || c.Cache.Sharing != SharingDisguised || c.Identity.Persona == PersonaOff || c.Console.Enabled != (name != Public) {
+			t.Errorf("%s: %+v, %+v, %+v, %+v", name, c.Cookies, c.Cache, c.Identity, c.Console)
 		}
 	}
 }
