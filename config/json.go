@@ -38,7 +38,7 @@ func (p *jsonParser) line() int {
 func (p *jsonParser) explain(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		end := min(max(int(syntax.Offset)-1, 0), len(p.data))
-		return &syntaxError{1 + bytes.Count(p.data[:end], []byte("\n")), syntax.Error()}
+		return &syntaxError{1 + bytes.Count(p.data[:end], []byte("\n")), syntax.Error() + jsonAdvice[syntax.Error()]}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &syntaxError{p.line(), "ends too early"}
@@ -47,6 +47,18 @@ func (p *jsonParser) explain(err error) error {
 		return err
 	}
 	return &syntaxError{p.line(), err.Error()}
+}
+
+// jsonAdvice is what mostly helps those who write it as JavaScript or YAML.
+var jsonAdvice = map[string]string{
+	"invalid character '/' looking for beginning of value":               "; JSON has no comments",
+	"invalid character '/' looking for beginning of object key string":   "; JSON has no comments",
+	"invalid character '#' looking for beginning of value":               "; JSON has no comments",
+	"invalid character '#' looking for beginning of object key string":   "; JSON has no comments",
+	"invalid character '}' looking for beginning of object key string":   "; no comma goes before it",
+	"invalid character ']' looking for beginning of value":               "; no comma goes before it",
+	"invalid character '\\'' looking for beginning of value":             "; JSON has double quotes alone",
+	"invalid character '\\'' looking for beginning of object key string": "; JSON has double quotes alone",
 }
 
 func (p *jsonParser) value(depth int) (*node, error) {

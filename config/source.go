@@ -33,10 +33,15 @@ func parse(file string, data []byte) (*node, *Problem) {
 	case "yaml", "yml", "":
 		format = "yaml"
 		n, err = parseYAML(file, data)
-	case "toml":
-		n, err = parseTOML(file, data)
-	case "json":
-		n, err = parseJSON(file, data)
+	case "toml", "json":
+		switch {
+		case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+			err = &syntaxError{1, "is UTF-16, which YAML alone may be; save it as UTF-8"}
+		case format == "toml":
+			n, err = parseTOML(file, data)
+		default:
+			n, err = parseJSON(file, data)
+		}
 	default:
 		return nil, &Problem{File: file, Line: 1, Key: "file", What: "unknown extension; use .yaml, .toml or .json"}
 	}
@@ -104,6 +109,8 @@ func parseEnvironment(environ []string) (layers []*node, problems Problems) {
 			p := Problem{File: printable(name), What: "unknown key"}
 			if s := closest(name, names); s != "" {
 				p.What += "; did you mean " + strings.ToUpper(s) + "?"
+			} else if name == "GUISE_CONFIG" {
+				p.What += "; a file is named with --config"
 			}
 			problems = append(problems, p)
 			continue

@@ -121,6 +121,9 @@ var yamlAdvice = map[string]string{
 	"did not find expected ',' or '}'":                       "; keys in braces have commas, and a } at their end",
 	"did not find expected node content":                     "; an item is missing",
 	"block sequence entries are not allowed in this context": "; a list begins on a line of its own",
+	"invalid leading UTF-8 octet":                            "; save the file as UTF-8",
+	"invalid trailing UTF-8 octet":                           "; save the file as UTF-8",
+	"incomplete UTF-8 octet sequence":                        "; save the file as UTF-8",
 }
 
 // firstBadLine returns the first line from which on no beginning of data can
