@@ -43,6 +43,7 @@ var (
 	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
 	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
+	otherScheme      = failure{status: 400, kind: "http_request_error", title: "Unknown scheme", detail: "This proxy carries http and https, and nothing else."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
 	tlsWanted        = failure{status: 400, kind: "http_request_error", title: "TLS wanted", detail: "This address of the proxy speaks TLS: it is an https:// proxy, not an http:// one."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}

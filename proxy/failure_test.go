@@ -82,6 +82,14 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 	}
 }
 
+// TestOtherSchemesAreSaidToBe, as of a program whose ftp_proxy is guise: the host itself
+// may well exist.
+func TestOtherSchemesAreSaidToBe(t *testing.T) {
+	if _, body := get(t, serveProxy(t, nil), "ftp://example.com/"); !strings.Contains(body, "http and https") {
+		t.Errorf("got %q", body)
+	}
+}
+
 // TestTLSFaultsAreNamed, also those after the handshake; but a connection that ends in
 // it says nothing of its TLS.
 func TestTLSFaultsAreNamed(t *testing.T) {

@@ -22,7 +22,7 @@ const maxForwards = 8
 func (a *assembly) canonicalize(e *exchange, r *http.Request) (*http.Request, *failure) {
 	port, ok := defaultPort(r.URL.Scheme)
 	if !ok {
-		return r, &badTarget
+		return r, &otherScheme
 	}
 	target, err := e.visit.connection.target(r.URL.Host, port)
 	if err != nil {
