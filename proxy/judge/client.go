@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -64,7 +65,10 @@ func (c client) dial(ctx context.Context) (*conversation, error) {
 	}
 	conn, err := d.DialContext(ctx, "tcp", c.proxy)
 	if err != nil {
-		return nil, fmt.Errorf("reach the proxy: %w", err)
+		if call, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = call.Err // without the address that stands for a visitor
+		}
+		return nil, fmt.Errorf("reach the proxy at %s: %w", c.proxy, err)
 	}
 	conn.SetDeadline(time.Now().Add(c.timeout))
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })

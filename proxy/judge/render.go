@@ -155,9 +155,13 @@ func (p *printer) faults(title string, faults []Fault) {
 
 func (p *printer) entropy(entropy []Entropy) {
 	p.heading("Can different visitors be told apart who ask for the same thing?")
-	p.line("  %-20s %8s %9s %6s", "they ask for", "visitors", "different", "bits")
+	widest := 20
 	for _, e := range entropy {
-		p.line("  %-20s %8d %9d %6.1f", e.Kind, e.Visitors, e.Distinct, e.Bits)
+		widest = max(widest, len(e.Kind))
+	}
+	p.line("  %-*s %8s %9s %6s", widest, "they ask for", "visitors", "different", "bits")
+	for _, e := range entropy {
+		p.line("  %-*s %8d %9d %6.1f", widest, e.Kind, e.Visitors, e.Distinct, e.Bits)
 		if len(e.Fields) > 0 {
 			words := slices.Clone(e.Fields)
 			words[0] = "by " + words[0]
