@@ -45,7 +45,8 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
 	}
 	if c.Console.Enabled && one.Protocol != config.SOCKS5 {
-		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as the automatic proxy configuration URL\n", scheme, first)
+		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as the automatic proxy configuration URL;\n", scheme, first)
+		fmt.Fprintf(w, "            what guise pac --data-url prints holds before guise runs, too\n")
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
 	inside := "inside HTTPS, your address only"
