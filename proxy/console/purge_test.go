@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -112,6 +113,29 @@ func TestForget(t *testing.T) {
 			}
 			if w.Code != c.code || s.got != c.got {
 				t.Errorf("from %s with %q: %d, %q", c.from, c.fields, w.Code, s.got)
+			}
+		}
+	}
+}
+
+// TestNamesThatAreLedHereOrderNothing: a page under one has the same origin as the
+// proxy's own, so that its name alone tells them apart.
+func TestNamesThatAreLedHereOrderNothing(t *testing.T) {
+	for host, code := range map[string]int{"evil.example:8118": 403, "127.0.0.1:8118": 200, "[::1]:8118": 200, "localhost:8118": 200} {
+		for path, h := range map[string]func(Store) http.Handler{
+			"/forget": func(s Store) http.Handler { return Handler(func() State { return State{} }, s) },
+			"/purge":  func(s Store) http.Handler { return Purge(s) }, // the operator's, who may come from elsewhere
+		} {
+			s := &recorded{}
+			r := httptest.NewRequest("POST", path, strings.NewReader("what=*"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", "http://"+host)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			r.RemoteAddr, r.Host = "127.0.0.1:5", host
+			w := httptest.NewRecorder()
+			h(s).ServeHTTP(w, r)
+			if w.Code != code || (s.got == "") != (code != 200) {
+				t.Errorf("%s at %s: %d, %q", path, host, w.Code, s.got)
 			}
 		}
 	}

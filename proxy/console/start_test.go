@@ -25,6 +25,9 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 		if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "script") || !strings.Contains(policy, "frame-ancestors 'none'") {
 			t.Errorf("its policy is %q", policy)
 		}
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self'") || !strings.Contains(policy, "base-uri 'none'") || w.Header().Get("Referrer-Policy") != "same-origin" {
+			t.Errorf("its forms lead elsewhere, or name no origin: %q, %q", policy, w.Header().Get("Referrer-Policy"))
+		}
 		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("its fields are %v", w.Header())
 		}
@@ -46,7 +49,7 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 func TestNamesThatMayBeLedHere(t *testing.T) {
 	for host, want := range map[string]bool{
 		"192.0.2.1:8118": false, "192.0.2.1": false, "[::1]:8118": false, "LOCALHOST:8118": false, "box:8118": false,
-		"box.lan": false, "Box.Home.Arpa.:8118": false, "a.localhost": false,
+		"box.lan": false, "box.local": false, "box.internal": false, "Box.Home.Arpa.:8118": false, "a.localhost": false,
 		"site.example:8118": true, "site.example": true, "lan.example:8118": true, "notlan.": false, "not.alan": true,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,16 @@ func TestPACNamesNoHostThatWasNotAsked(t *testing.T) {
 		if !strings.Contains(w.Body.String(), `"`+want+`"`) {
 			t.Errorf("at %q it does not say %q", host, want)
 		}
+		if w.Header().Get("Referrer-Policy") != "no-referrer" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("its fields are %v", w.Header())
+		}
+	}
+	r := httptest.NewRequest("GET", "/proxy.pac", nil)
+	r.Host, r.TLS = "proxy.example", new(tls.ConnectionState)
+	w := httptest.NewRecorder()
+	Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), `"HTTPS proxy.example:443"`) {
+		t.Error("over TLS the port is not TLS's")
 	}
 }
 
