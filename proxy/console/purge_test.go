@@ -39,11 +39,13 @@ func TestPurge(t *testing.T) {
 		{"", "127.0.0.1:5", here, own, 400, ""},
 		{strings.Repeat("a", 20<<10), "127.0.0.1:5", here, own, 400, ""}, // more than a name
 		{"ftp://example.com/", "127.0.0.1:5", here, own, 400, ""},
+		{"http:///page", "127.0.0.1:5", here, own, 400, ""},
 		{"example.com/a", "127.0.0.1:5", here, own, 400, ""},
 		{"*", "192.0.2.1:5", here, "", 404, ""},
 		{"*", "192.0.2.1:5", here, own, 404, ""},
 		{"*", "127.0.0.1:5", here, "Origin: http://evil.example", 403, ""},
 		{"*", "127.0.0.1:5", here, "Origin: null", 403, ""},
+		{"*", "127.0.0.1:5", here, "Origin: http://127.0.0.1:8118\nOrigin: http://evil.example", 403, ""},
 		{"*", "127.0.0.1:5", here, "Origin: http://127.0.0.1:8119\nSec-Fetch-Site: same-site", 403, ""},
 		{"*", "127.0.0.1:5", here, "Sec-Fetch-Site: cross-site", 403, ""},
 		{"*", "127.0.0.1:5", here, "Sec-Fetch-Site: none", 403, ""},
@@ -56,7 +58,7 @@ func TestPurge(t *testing.T) {
 		r.RemoteAddr, r.Host = c.from, c.host
 		for line := range strings.Lines(c.fields) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			r.Header.Set(name, value)
+			r.Header.Add(name, value)
 		}
 		w := httptest.NewRecorder()
 		Handler(func() State { return State{} }, s).ServeHTTP(w, r)
@@ -154,7 +156,7 @@ func TestFormsLeadBackToTheirPage(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		to := w.Header().Get("Location")
-		if w.Code != 303 || !strings.HasPrefix(to, "/?done=") {
+		if w.Code != 303 || !strings.HasPrefix(to, "/?done=") || !strings.HasSuffix(to, "#"+path[1:]) {
 			t.Fatalf("%s: %d to %q", path, w.Code, to)
 		}
 		said := func(target string) bool {

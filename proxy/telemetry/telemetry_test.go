@@ -26,7 +26,12 @@ func TestHealthAndReadiness(t *testing.T) {
 		ready bool
 		code  int
 	}{{"/healthz", true, 200}, {"/healthz", false, 200}, {"/readyz", true, 200}, {"/readyz", false, 503}, {"/debug/pprof/", true, 404}, {"/", true, 404}} {
-		if code, _ := ask(t, m, c.ready, c.path); code != c.code {
+		w := httptest.NewRecorder()
+		m.Handler(func() bool { return c.ready }).ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
+		if strings.HasSuffix(c.path, "z") && w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept: %v", c.path, w.Header())
+		}
+		if code := w.Code; code != c.code {
 			t.Errorf("%s while ready is %t: %d, want %d", c.path, c.ready, code, c.code)
 		}
 	}
@@ -53,6 +58,13 @@ func TestLabelsComeFromHere(t *testing.T) {
 	m.Request(Connect, 0, time.Second)
 	m.Request(Own, 999, time.Second)
 	m.Bytes(Plain, 7, -1)
+	m.Bytes(Connect, -1, 5)
+	for range 3 {
+		m.Tunnel(1)
+		m.Connection(2)
+	}
+	m.Tunnel(-1)
+	m.Connection(-2)
 	_, told := ask(t, m, true, "/metrics")
 	if strings.Contains(told, "canary") {
 		t.Errorf("a made-up label is told:\n%s", told)
@@ -61,6 +73,9 @@ func TestLabelsComeFromHere(t *testing.T) {
 		`guise_refused_total{reason="other"} 4`, `guise_errors_total{type="other"} 3`, `guise_errors_total{type="dns_error"} 1`,
 		`guise_requests_total{class="plain",status="2xx"} 1`, `guise_requests_total{class="connect",status="cut"} 1`,
 		`guise_requests_total{class="own",status="other"} 1`, `guise_bytes_total{class="plain",direction="up"} 7`,
+		`guise_bytes_total{class="plain",direction="down"} 0`, `guise_bytes_total{class="connect",direction="down"} 5`,
+		`guise_request_seconds_sum{class="plain"} 1`, `guise_request_seconds_count{class="own"} 1`,
+		"\nguise_tunnels 2\n", "\nguise_connections 4\n",
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("lacks %s", want)
@@ -84,16 +99,14 @@ func TestWhatMayBeWrittenDown(t *testing.T) {
 			t.Errorf("method %q is written as %q", method, got)
 		}
 	}
-	last := ""
-	for _, n := range []int64{-1, 0, 1, 1 << 10, 16 << 10, 256 << 10, 4 << 20, 64 << 20, 1 << 60} {
-		bucket := SizeBucket(n)
-		if n > 1 && n < 1<<60 && bucket == last {
-			t.Errorf("%d bytes are in the bucket before, %s", n, bucket)
-		}
-		if n < 1<<60 {
-			last = bucket
-		} else if bucket != last {
-			t.Errorf("a size is told: %s", bucket)
+	for bucket, of := range map[string][2]int64{
+		"0": {-1, 0}, "<1KiB": {1, 1<<10 - 1}, "<16KiB": {1 << 10, 16<<10 - 1}, "<256KiB": {16 << 10, 256<<10 - 1},
+		"<4MiB": {256 << 10, 4<<20 - 1}, "<64MiB": {4 << 20, 64<<20 - 1}, ">=64MiB": {64 << 20, 1 << 60},
+	} {
+		for _, n := range of {
+			if got := SizeBucket(n); got != bucket {
+				t.Errorf("%d bytes are said to be %s, want %s", n, got, bucket)
+			}
 		}
 	}
 }
