@@ -90,7 +90,10 @@ func (p *program) report(err error) {
 	if !errors.Is(err, errReported) {
 		fmt.Fprintf(p.stderr, "guise: %v\n", err)
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		fmt.Fprintln(p.stderr, "This machine has no such address now; 127.0.0.1 is for itself alone, 0.0.0.0 and [::] are for all that it has")
+	case errors.Is(err, syscall.EADDRINUSE):
 		fmt.Fprintln(p.stderr, "Stop what listens there, or choose another address (listeners, admin.address), as with --set listeners=127.0.0.1:8119")
 	}
 }
