@@ -2,7 +2,10 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"guise/proxy/egress"
+	"guise/proxy/socks"
 	"guise/proxy/telemetry"
 	"guise/proxy/wire"
 	"guise/proxy/wire/http2test"
@@ -79,6 +83,58 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 				t.Errorf("the page's policy is %q", policy)
 			}
 		})
+	}
+}
+
+// TestFaultsHaveTheirNames, also those that no server on one machine brings about. SOCKS
+// clients, which get no words, get a code for it.
+func TestFaultsHaveTheirNames(t *testing.T) {
+	call := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
+	certificate := func(err error) error {
+		return &wire.HandshakeError{Err: &tls.CertificateVerificationError{Err: err}}
+	}
+	for _, c := range []struct {
+		err    error
+		status int
+		kind   string
+		says   string
+		code   socks.Code
+	}{
+		{call("dial", os.NewSyscallError("connect", syscall.ENETUNREACH)), 502, "destination_ip_unroutable", "no route", socks.NetworkUnreachable},
+		{call("dial", os.NewSyscallError("connect", syscall.EHOSTUNREACH)), 502, "destination_ip_unroutable", "no route", socks.NetworkUnreachable},
+		{call("dial", os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)), 502, "destination_ip_unroutable", "no route", socks.NetworkUnreachable},
+		{call("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED)), 502, "connection_refused", "does not accept", socks.ConnectionRefused},
+		{call("dial", os.ErrDeadlineExceeded), 504, "connection_timeout", "accept the connection in time", socks.TimedOut},
+		{call("dial", errors.New("else")), 502, "destination_unavailable", "No connection", socks.HostUnreachable},
+		{call("read", os.ErrDeadlineExceeded), 504, "connection_read_timeout", "stood still", socks.Failed},
+		{wire.ErrWriteTimeout, 504, "connection_write_timeout", "take the request", socks.Failed},
+		{wire.ErrResponseTimeout, 504, "http_response_timeout", "did not answer in time", socks.Failed},
+		{wire.ErrIncomplete, 502, "http_response_incomplete", "broke off", socks.Failed},
+		{&net.DNSError{IsTimeout: true}, 504, "dns_timeout", "in time", socks.TimedOut},
+		{&net.DNSError{IsNotFound: true}, 502, "dns_error", "No name server knows", socks.HostUnreachable},
+		{&egress.LookupError{DNSError: &net.DNSError{IsNotFound: true}, RCode: "NXDOMAIN"}, 502, `dns_error;rcode="NXDOMAIN"`, "No name server knows", socks.HostUnreachable},
+		{&egress.LookupError{DNSError: &net.DNSError{IsNotFound: true}, RCode: "NOERROR"}, 502, `dns_error;rcode="NOERROR"`, "no address of it", socks.HostUnreachable},
+		{&egress.LookupError{DNSError: &net.DNSError{}, RCode: "SERVFAIL"}, 502, `dns_error;rcode="SERVFAIL"`, "could not answer", socks.HostUnreachable},
+		{certificate(x509.HostnameError{}), 502, "tls_certificate_error", "for another name", socks.Failed},
+		{certificate(x509.UnknownAuthorityError{}), 502, "tls_certificate_error", "trusts vouches", socks.Failed},
+		{certificate(x509.CertificateInvalidError{Reason: x509.Expired}), 502, "tls_certificate_error", "has expired", socks.Failed},
+		{certificate(x509.CertificateInvalidError{Reason: x509.TooManyIntermediates}), 502, "tls_certificate_error", "could not be verified", socks.Failed},
+		{certificate(errRevoked), 502, "tls_certificate_error", "revoked it", socks.Failed},
+		{&wire.HandshakeError{Err: os.ErrDeadlineExceeded}, 504, "connection_timeout", "TLS handshake in time", socks.TimedOut},
+		{&egress.HopError{Err: call("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED))}, 502, "connection_refused", "The upstream proxy is at fault: It does not accept", socks.ConnectionRefused},
+		{&wire.RequestBodyError{Err: os.ErrDeadlineExceeded}, 408, "http_request_error", "did not arrive in time", socks.Failed},
+		{&wire.RequestBodyError{Err: io.ErrUnexpectedEOF}, 400, "http_request_error", "malformed", socks.Failed},
+		{context.Canceled, 400, "http_request_error", "client ended", socks.Failed},
+		{errPanicked, 500, "proxy_internal_error", "failed to handle", socks.Failed},
+		{&egress.Refused{}, 403, "http_request_denied", "rules do not let", socks.NotAllowed},
+	} {
+		f := failureOf(c.err)
+		if f.status != c.status || f.kind != c.kind || !strings.Contains(f.detail, c.says) {
+			t.Errorf("%#v: %d %s %q, want %d %s %q", c.err, f.status, f.kind, f.detail, c.status, c.kind, c.says)
+		}
+		if code := socksCode(f.kind); code != c.code {
+			t.Errorf("%s is code %d to SOCKS clients, want %d", f.kind, code, c.code)
+		}
 	}
 }
 

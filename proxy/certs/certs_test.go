@@ -144,8 +144,28 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if got := name(); got != "second.example" {
 		t.Errorf("after the change: %s", got)
 	}
+	// Some write into the files that are there.
+	third, _ := SelfSigned("third.example")
+	if err := third.Keep(next, next+".key"); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{next: certFile, next + ".key": keyFile} {
+		content, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, content, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(to, now, now); err != nil { // clocks of files may be coarse
+			t.Fatal(err)
+		}
+	}
+	if got := name(); got != "third.example" {
+		t.Errorf("after it was written over: %s", got)
+	}
 	os.Remove(keyFile)
-	if got := name(); got != "second.example" {
+	if got := name(); got != "third.example" {
 		t.Errorf("after the key was removed: %s", got)
 	}
 	if _, err := Files(certFile, keyFile); err == nil {
