@@ -45,6 +45,7 @@ var (
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
 	otherScheme      = failure{status: 400, kind: "http_request_error", title: "Unknown scheme", detail: "This proxy carries http and https, and nothing else."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
+	brokenUpload     = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The content of the request is malformed, or broke off, so the origin did not get all of it."}
 	tlsWanted        = failure{status: 400, kind: "http_request_error", title: "TLS wanted", detail: "This address of the proxy speaks TLS: it is an https:// proxy, not an http:// one."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
 	byAddress        = failure{status: 403, title: "Only by address", detail: "Any site could lead its name to this proxy and read this page. Open it by the proxy's address, such as http://192.168.1.2:8118/ca.pem."}
@@ -119,7 +120,7 @@ func requestFault(err error) (failure, bool) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return failure{status: 408, kind: "http_request_error", title: "Request timed out", detail: "The request's body did not arrive in time."}, true
 		}
-		return badRequest, true
+		return brokenUpload, true
 	}
 	return failure{}, false
 }
