@@ -45,6 +45,7 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9112 §6.3", "nothing is read behind a 304", get + "If-None-Match: \"a\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nno", nil, has{"HTTP/1.1 304 ", "- \r\n\r\nno"}},
 		{"9112 §7.1.1", "unknown chunk extensions are ignored", post + "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0;c\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;d=\"e;f\"\r\nok\r\n0\r\n\r\n", has{"2\r\nhi\r\n0\r\n\r\n"}, has{"\r\n\r\nok"}},
 		{"9112 §7.1.2", "trailers stay trailers", get + "\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nContent-Digest: sha-256=:AA==:\r\n\r\n", nil, has{"2\r\nok\r\n0\r\nContent-Digest: sha-256=:AA==:\r\n\r\n"}},
+		{"9112 §8", "an incomplete request is no whole one", post + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nno", fine, has{"- 0\r\n\r\n"}, has{"HTTP/1.1 400 ", "the origin did not get all of it"}},
 		{"9112 §9.3", "HTTP/1.0 clients are told that it closes", "GET http://ORIGIN/ HTTP/1.0\r\nConnection: keep-alive\r\nProxy-Connection: keep-alive\r\n\r\n", fine, nil, has{"Connection: close", "- keep-alive"}},
 		{"9112 §9.6", "nothing is done behind close", get + "\r\nGET http://ORIGIN/late" + fields + "\r\n", fine, has{"- /late"}, has{"Connection: close"}},
 
@@ -55,6 +56,7 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9110 §6.6.1", "and kept", get + "\r\n", ok + "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nok", nil, has{"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}},
 		{"9110 §7.2", "Host comes first", get + "\r\n", fine, has{"HTTP/1.1\r\nHost: ORIGIN\r\n"}, nil},
 		{"9110 §7.6.1", "what Connection names ends here", get + "Connection: x-total, te\r\nX-Total: 1\r\nKeep-Alive: 9\r\n\r\n", ok + "Connection: x-page\r\nX-Page: 7\r\nKeep-Alive: timeout=5\r\n\r\nok", has{"- X-Total", "- Keep-Alive: 9"}, has{"- X-Page", "- Keep-Alive"}},
+		{"9110 §7.6.1", "also beside a switch of protocols", "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "HTTP/1.1 101 On\r\nConnection: keep-alive, upgrade, x-page\r\nUpgrade: websocket\r\nX-Page: 7\r\n\r\n", has{"Connection: Upgrade\r\n"}, has{"HTTP/1.1 101 ", "\r\nConnection: Upgrade\r\n", "- -Page", "- -page", "- keep-alive"}},
 		{"9110 §7.6.2", "GET counts no hops", get + "Max-Forwards: 0\r\n\r\n", fine, has{"GET / HTTP/1.1"}, has{"HTTP/1.1 200 "}},
 		{"9110 §7.6.2", "OPTIONS does", "OPTIONS http://ORIGIN/" + fields + "Max-Forwards: 2\r\n\r\n", fine, has{"Max-Forwards: 1\r\n"}, has{"HTTP/1.1 200 "}},
 		{"9110 §7.7", "path and query keep their bytes", "GET http://ORIGIN/a%2fb%41//c/../d;e=f|?g=%zz&&h" + fields + "\r\n", fine, has{"GET /a%2fb%41//c/../d;e=f|?g=%zz&&h HTTP/1.1"}, nil},

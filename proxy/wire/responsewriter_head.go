@@ -141,11 +141,9 @@ func (w *responseWriter) wantsTrailer() bool {
 // connection persists.
 func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	if w.status == http.StatusSwitchingProtocols {
-		for _, v := range w.options {
-			b = appendFieldLine(b, "Connection", v)
-		}
 		w.closeAfter = true // unless hijacked
-		return b
+		// What else the handler says is of another connection (RFC 9110 §7.6.1).
+		return appendFieldLine(b, "Connection", "Upgrade")
 	}
 	if opensTunnel(w.r.Method, w.status) {
 		w.closeAfter = true // unless hijacked
