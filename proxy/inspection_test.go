@@ -288,7 +288,7 @@ func TestOriginConnectionsAreShared(t *testing.T) {
 		}
 		o.CloseClientConnections()
 		until(t, "the connection is given up", func() bool {
-			p.current.Load().plain.CloseIdleConnections()
+			p.current.Load().plain.LetGo()
 			resp, _, err := read(visitor(t, proxy, trusting(testAuthority()), false), o.URL)
 			return err == nil && resp.StatusCode == 200
 		})

@@ -290,15 +290,9 @@ func appendChunkSize(b []byte, n int) []byte {
 // fields that none may hold.
 func appendLastChunk(b []byte, trailer http.Header) []byte {
 	b = append(b, "0\r\n"...)
-	if len(trailer) > 0 {
-		var short [8]string
-		for _, name := range sortedNames(trailer, short[:0]) {
-			if forbiddenTrailer[name] {
-				continue
-			}
-			for _, v := range trailer[name] {
-				b = appendFieldLine(b, name, v)
-			}
+	for _, name := range trailerNames(trailer) {
+		for _, v := range trailer[name] {
+			b = appendFieldLine(b, name, v)
 		}
 	}
 	return append(b, "\r\n"...)

@@ -134,10 +134,7 @@ func (t *Transport) init() {
 	t.tls, t.hopTLS = tlsConfig(t.TLS), tlsConfig(t.HopTLS)
 }
 
-// CloseIdleConnections closes the connections not in use.
-func (t *Transport) CloseIdleConnections() { t.LetGo() }
-
-// LetGo does the same, and returns how many there were.
+// LetGo closes the connections not in use, and returns how many there were.
 func (t *Transport) LetGo() int {
 	t.once.Do(t.init)
 	return t.pool.clear(false)

@@ -389,9 +389,9 @@ func TestTransportPoolBounds(t *testing.T) {
 			t.Errorf("%s: %d idle connections", k.host, len(conns))
 		}
 	}
-	tr.CloseIdleConnections()
+	tr.LetGo()
 	if n := tr.pool.order.Len(); n != 0 {
-		t.Errorf("%d idle connections after CloseIdleConnections", n)
+		t.Errorf("%d idle connections after LetGo", n)
 	}
 }
 

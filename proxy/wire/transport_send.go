@@ -304,13 +304,7 @@ func (s *sender) chunk(buf []byte, at, n int, end bool) (start int, out []byte) 
 	if !end {
 		return start, out
 	}
-	out = append(out, "0\r\n"...)
-	for _, name := range trailerNames(s.trailer) {
-		for _, v := range s.trailer[name] {
-			out = appendFieldLine(out, name, v)
-		}
-	}
-	return start, append(out, "\r\n"...)
+	return start, appendLastChunk(out, s.trailer)
 }
 
 // write writes out, which starts at buf[start] unless trailer fields made it
