@@ -78,6 +78,19 @@ func TestCredentialsAreAskedForAndKept(t *testing.T) {
 	}
 }
 
+// TestOriginsAskForNoProxysCredentials: Chromium takes any 407 for one of the proxy that
+// it sends its password to, forgets that and asks its user anew, so a picture on any page
+// could have it do so. Without accounts there is nothing to forget.
+func TestOriginsAskForNoProxysCredentials(t *testing.T) {
+	o := serveOrigin(t, answer("HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=\"guise\"\r\nContent-Length: 2\r\n\r\nno"))
+	for want, edit := range map[int]func(*Options){http.StatusBadGateway: withUsers(t), http.StatusProxyAuthRequired: nil} {
+		resp, _ := get(t, serveProxy(t, edit), "http://"+o.address+"/", authorization("ann", "secret"))
+		if resp.StatusCode != want || resp.Header["Proxy-Authenticate"] != nil {
+			t.Errorf("%d %v, want %d", resp.StatusCode, resp.Header, want)
+		}
+	}
+}
+
 // TestSuffixKeepsUsesApart: the same account, but not the same connection,
 // cache or source address.
 func TestSuffixKeepsUsesApart(t *testing.T) {

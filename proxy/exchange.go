@@ -131,6 +131,9 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 		return noWebSocket.response(r, e.html), nil
 	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return e.switchProtocols(r, resp), nil
+	case resp.StatusCode == http.StatusProxyAuthRequired && e.visit.Account != "":
+		resp.Body.Close()
+		return askedByOrigin.response(r, e.html), nil
 	}
 	e.sent = e.upload != nil && !unwelcome(resp)
 	e.body.responseBody = responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
