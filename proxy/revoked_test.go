@@ -3,10 +3,16 @@ package proxy
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"guise/proxy/inspect"
 )
 
 // revokingAuthority returns the certificate of an issuer, and one of its that comes
@@ -20,12 +26,62 @@ func revokingAuthority(t *testing.T) (*x509.Certificate, func(*tls.ClientHelloIn
 	if err != nil {
 		t.Fatal(err)
 	}
+	leaf.OCSPStaple = s.word(root, parsed, ocsp.Revoked, time.Hour)
+	return root, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &leaf, nil }
+}
+
+// word is the issuer's of a certificate of its, for so long.
+func (s signer) word(issuer, of *x509.Certificate, status int, lasts time.Duration) []byte {
+	s.t.Helper()
 	now := time.Now()
-	leaf.OCSPStaple, err = ocsp.CreateResponse(root, root, ocsp.Response{
-		SerialNumber: parsed.SerialNumber, Status: ocsp.Revoked, ThisUpdate: now, NextUpdate: now.Add(time.Hour), RevokedAt: now,
+	said, err := ocsp.CreateResponse(issuer, issuer, ocsp.Response{
+		SerialNumber: of.SerialNumber, Status: status, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(lasts), RevokedAt: now,
 	}, s.key)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return root, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &leaf, nil }
+	return said
+}
+
+// TestCertificatesComeWithTheirIssuersWord: where they say so, an origin that leaves it
+// out is none to trust (RFC 7633).
+func TestCertificatesComeWithTheirIssuersWord(t *testing.T) {
+	s := newSigner(t)
+	root, stranger := s.issuer("root", nil), newSigner(t)
+	other := stranger.issuer("root", nil)
+	promises := s.sign(&x509.Certificate{
+		IPAddresses:     []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtraExtensions: []pkix.Extension{{Id: tlsFeature, Value: []byte{0x30, 3, 2, 1, 5}}},
+	}, root)
+	for name, c := range map[string]struct {
+		word []byte
+		ok   bool
+	}{
+		"none":       {nil, false},
+		"good":       {s.word(root, promises, ocsp.Good, time.Hour), true},
+		"unknown":    {s.word(root, promises, ocsp.Unknown, time.Hour), false},
+		"old":        {s.word(root, promises, ocsp.Good, -time.Hour), false},
+		"another's":  {s.word(root, root, ocsp.Good, time.Hour), false},
+		"a stranger": {stranger.word(other, promises, ocsp.Good, time.Hour), false},
+		"garbage":    {[]byte("good"), false},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			o := serveSecure(t, greet, func(config *tls.Config) {
+				config.MaxVersion = version
+				config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+					return &tls.Certificate{Certificate: [][]byte{promises.Raw}, PrivateKey: s.key, OCSPStaple: c.word}, nil
+				}
+			}, "http/1.1")
+			proxy := serveProxy(t, func(o *Options) {
+				inspecting(inspect.Auto)(o)
+				o.Inspection.Roots.AddCert(root)
+			})
+			careless := visitor(t, proxy, nil, true)
+			careless.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+			resp, body, err := read(careless, o.URL)
+			if err != nil || (resp.StatusCode == 200) != c.ok || !c.ok && !strings.Contains(body, "issuer's word") {
+				t.Errorf("%s: %v %q %v", name, resp, body, err)
+			}
+		}
+	}
 }
