@@ -22,7 +22,8 @@ type framedOrigin struct {
 	mu       sync.Mutex
 	heads    []string // of the requests, a field a line in the order they came
 	settings []http2.Setting
-	widened  uint32 // the connection's window, before the first request
+	widened  uint32          // the connection's window, before the first request
+	faults   []http2.ErrCode // that ended connections, or streams
 
 	unwidened atomic.Bool // of uploads, no more comes than the first window lets
 	priority  http2.PriorityParam
@@ -187,6 +188,10 @@ func (o *framedOrigin) serve(conn *tls.Conn, answer func(*framedStream)) {
 			if f.StreamID == 0 && len(o.heads) == 0 {
 				o.widened += f.Increment
 			}
+			o.mu.Unlock()
+		case *http2.GoAwayFrame:
+			o.mu.Lock()
+			o.faults = append(o.faults, f.ErrCode)
 			o.mu.Unlock()
 		case *http2.PingFrame:
 			if !f.IsAck() {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -440,6 +441,50 @@ func TestAFaultOfOneStreamIsItsOwn(t *testing.T) {
 		if got := <-whole; got != "whole<nil>" {
 			t.Errorf("the other stream got %s", got)
 		}
+	}
+}
+
+// TestNothingComesBehindTheEnd: what an origin sends on a stream that it has ended is
+// nobody's, and ends the connection (RFC 9113 §5.1). An empty frame is none: some origins
+// end so what a head has ended.
+func TestNothingComesBehindTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		send func(*framedStream)
+		ends bool
+	}{
+		"a head":              {func(s *framedStream) { s.head(true, ":status: 200") }, true},
+		"content":             {func(s *framedStream) { s.data(false, "more") }, true},
+		"content after reset": {func(s *framedStream) { s.reset(http2.ErrCodeNo); s.data(false, "more") }, true},
+		"nothing":             {func(s *framedStream) { s.data(true, "") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conns := make(chan *tls.Conn, 2)
+			o, client := insideFramed(t, func(s *framedStream) {
+				conns <- s.conn
+				s.head(true, ":status: 200", "cache-control: no-store")
+				if s.id == 3 { // Firefox begins with that
+					c.send(s)
+				}
+			})
+			ask := func() {
+				t.Helper()
+				if resp, body, err := read(client, "https://"+o.address+"/"); err != nil || resp.StatusCode != 200 || body != "" {
+					t.Errorf("%v %q %v", resp, body, err)
+				}
+			}
+			ask()
+			if c.ends {
+				until(t, "the connection ends", func() bool {
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					return slices.Equal(o.faults, []http2.ErrCode{http2.ErrCodeStreamClosed})
+				})
+			}
+			ask()
+			if first, second := <-conns, <-conns; (first != second) != c.ends {
+				t.Errorf("another connection: %v", first != second)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,6 +104,39 @@ func TestHTTP2DribbleEnds(t *testing.T) {
 		}
 	}
 	t.Error("it goes on")
+}
+
+// TestHTTP2SettingsCountOnce: of what a frame says of windows the last counts, which all
+// streams have to look at once. A frame of a hundred was as many wake-ups of each
+// (CVE-2020-11080).
+func TestHTTP2SettingsCountOnce(t *testing.T) {
+	begun := make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
+		w.Write([]byte("text"))
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize})
+	c.Head(1, true, plainGet...)
+	<-begun
+	c.Headers(1)
+	open, shut := http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4}, http2.Setting{ID: http2.SettingInitialWindowSize}
+	for range calmBurst / 2 {
+		c.WriteSettings(slices.Repeat([]http2.Setting{open, shut}, maxSettings/2)...)
+	}
+	c.WritePing(false, [8]byte{})
+	c.Until(func(f http2.Frame) bool {
+		if d, ok := f.(*http2.DataFrame); ok {
+			t.Errorf("%d bytes in a window that was never open", len(d.Data()))
+		}
+		_, ok := f.(*http2.PingFrame)
+		return ok
+	})
+	c.WriteSettings(open)
+	if got := c.Data(1); got != "text" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // TestHTTP2RefusedHeadsAreCounted: those that are answered before a handler sees

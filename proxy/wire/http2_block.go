@@ -97,18 +97,17 @@ func (h *http2Conn) headDone() error {
 		return connFault(codeProtocol, "stream of the server's")
 	}
 	if b.stream <= h.begun {
-		e, ok := h.remembered(b.stream)
-		switch {
-		case e.reset:
+		switch reset, known := h.ended.find(b.stream); {
+		case reset:
 			return h.disturb() // trailers that were on their way
-		case ok:
+		case known:
 			return connFault(codeStreamClosed, "head on a stream that has ended")
 		}
 		return connFault(codeProtocol, "stream older than the last")
 	}
 	h.begun = b.stream
 	if h.going {
-		h.note(b.stream, true) // GOAWAY says that it was not taken, and its body may be on its way
+		h.ended.note(b.stream, true) // GOAWAY says that it was not taken, and its body may be on its way
 		return nil
 	}
 	h.last = b.stream

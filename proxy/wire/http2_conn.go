@@ -34,7 +34,6 @@ const (
 	maxSkipped   = 4 << 20       // of a head that is too large; browsers have URLs of 2 MiB
 	goingTime    = time.Second   // for the client to say that it knows that we are going away
 	goingSoon    = 50 * time.Millisecond
-	calmUnsaid   = 50 // frames to no purpose before [Server.Disturbed] is asked
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -48,8 +47,7 @@ type http2Conn struct {
 	block   headBlock
 	greeted bool // the first SETTINGS came
 	deaf    bool // a head was too large to be decoded, and so none is any more
-	calm    patience
-	unsaid  int // frames to no purpose that [Server.Disturbed] does not know of yet
+	forbearance
 
 	handlers sync.WaitGroup
 	cut      atomic.Bool // a handler wants the connection to end
@@ -57,12 +55,10 @@ type http2Conn struct {
 	mu      sync.Mutex // guards what follows, and all of each stream
 	times   Timeouts
 	streams map[uint32]*http2Stream
-	running int             // handlers, also those whose stream is gone
-	last    uint32          // number of the last stream that was taken
-	begun   uint32          // number of the last that the client began; above last only after GOAWAY
-	ended   [64]endedStream // the latest that ended, in a ring
-	endedAt int
-	answers int // frames that the client may yet send because of ours
+	running int    // handlers, also those whose stream is gone
+	last    uint32 // number of the last stream that was taken
+	begun   uint32 // number of the last that the client began; above last only after GOAWAY
+	ended   endedStreams
 
 	// Flow control (RFC 9113 §5.2).
 	received int   // bytes that came and were not given back to the connection's window
@@ -88,13 +84,6 @@ type http2Conn struct {
 	going    bool        // GOAWAY was sent, and no stream begins any more
 	quitting bool        // and all streams have ended
 	dead     bool        // nothing more is sent
-}
-
-// An endedStream is remembered, so that a frame on a stream that has ended can be
-// told from one on a stream that never was.
-type endedStream struct {
-	id    uint32
-	reset bool // by us: the client may not have known yet when it sent a frame
 }
 
 // http2Outputs holds what frames wait in to be written, at either end.
@@ -130,13 +119,16 @@ func (c *conn) serveHTTP2() {
 func newHTTP2Conn(c *conn) *http2Conn {
 	h := &http2Conn{
 		c:       c,
-		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*http2Stream),
 		times:   c.times,
 		window:  firstWindow,
 		initial: firstWindow,
 	}
 	h.written.L = &h.mu
+	h.calm = newPatience(calmBurst, calmPerSecond)
+	if disturbed := c.srv.Disturbed; disturbed != nil {
+		h.ask = func(frames int) bool { return disturbed(c.remote, frames) }
+	}
 	h.encoder = hpack.NewEncoder(&h.encoded)
 	h.decoder = hpack.NewDecoder(headerTable, h.block.add)
 	h.decoder.SetMaxStringLength(c.limits.Head)
@@ -380,33 +372,6 @@ func (h *http2Conn) answer(frame func([]byte) []byte) error {
 	return nil
 }
 
-// disturb accounts for a frame to no purpose. Browsers send some; a flood of them
-// (CVE-2019-9512 to 9518, CVE-2023-44487) ends the connection.
-func (h *http2Conn) disturb() error {
-	if h.calm.ends() {
-		return errNotCalm
-	}
-	if h.unsaid++; h.unsaid >= calmUnsaid {
-		h.unsaid = 0
-		if ask := h.c.srv.Disturbed; ask != nil && !ask(h.c.remote, calmUnsaid) {
-			return errNotCalm
-		}
-	}
-	return nil
-}
-
-// answered accounts for a frame that one of ours may have made necessary, which
-// counts for so many; h.mu is held.
-func (h *http2Conn) answered(cost int) error {
-	if h.answers < cost {
-		return h.disturb()
-	}
-	h.answers -= cost
-	return nil
-}
-
-var errNotCalm = connFault(codeEnhanceYourCalm, "too much to no purpose")
-
 // cutOff ends the connection as soon as the reading goroutine sees it.
 func (h *http2Conn) cutOff() {
 	h.cut.Store(true)
@@ -432,23 +397,8 @@ func (h *http2Conn) forget(st *http2Stream, reset bool) {
 	if st.rest != nil {
 		st.rest.Stop()
 	}
-	h.note(st.id, reset)
+	h.ended.note(st.id, reset)
 	h.rest()
-}
-
-func (h *http2Conn) note(id uint32, reset bool) {
-	h.ended[h.endedAt%len(h.ended)] = endedStream{id, reset}
-	h.endedAt++
-}
-
-// remembered tells whether the stream ended lately.
-func (h *http2Conn) remembered(id uint32) (e endedStream, ok bool) {
-	for _, e := range h.ended {
-		if e.id == id {
-			return e, true
-		}
-	}
-	return e, false
 }
 
 // start begins a stream and its handler. If refused is not nil, it answers in

@@ -53,7 +53,7 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	}
 	st := h.streams[f.stream]
 	if st == nil {
-		if e, _ := h.remembered(f.stream); e.reset {
+		if reset, _ := h.ended.find(f.stream); reset {
 			return nil, nil // it was on its way
 		}
 		return nil, streamFault(f.stream, codeStreamClosed, "data on a stream that has ended")

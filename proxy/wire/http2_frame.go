@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"iter"
+	"sync"
 )
 
 // Frame types (RFC 9113 §6).
@@ -223,6 +225,14 @@ func checkFrame(f frameHead) error {
 	return nil
 }
 
+// settingsIn returns the names and values in a SETTINGS frame's payload, in order.
+func settingsIn(b []byte) iter.Seq2[uint16, uint32] {
+	return func(yield func(uint16, uint32) bool) {
+		for ; len(b) >= 6 && yield(binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])); b = b[6:] {
+		}
+	}
+}
+
 // checkSetting checks a setting's value as far as it is the same for either
 // end (RFC 9113 §6.5.2).
 func checkSetting(name uint16, value uint32) error {
@@ -231,6 +241,18 @@ func checkSetting(name uint16, value uint32) error {
 		return connFault(codeFlowControl, "window too large")
 	case name == settingMaxFrame && (value < ownMaxFrame || value > 1<<24-1):
 		return connFault(codeProtocol, "invalid frame size")
+	}
+	return nil
+}
+
+// regauge changes the window of a stream as the peer changes what all begin with (RFC
+// 9113 §6.9.2), and wakes who waits for more.
+func regauge(window *int64, by int64, waiting *sync.Cond) error {
+	if *window += by; *window > maxWindow {
+		return connFault(codeFlowControl, "window too large")
+	}
+	if by > 0 {
+		waiting.Broadcast()
 	}
 	return nil
 }

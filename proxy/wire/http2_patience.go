@@ -23,7 +23,45 @@ const (
 	answersEach = 32
 	pingCosts   = 16 // of these, since we answer it in turn
 	narrowPiece = 256
+	calmUnsaid  = 50 // frames to no purpose before [Server.Disturbed] is asked
 )
+
+// A forbearance is what one connection's peer may yet do to no purpose. The goroutine
+// that reads the connection alone uses it, but for answers, which the connection's lock
+// guards.
+type forbearance struct {
+	calm    patience
+	answers int                   // frames that the peer may yet send because of ours
+	unsaid  int                   // frames to no purpose that ask does not know of yet
+	ask     func(frames int) bool // reports whether the peer may go on; nil if nobody is to be asked
+}
+
+var errNotCalm = connFault(codeEnhanceYourCalm, "too much to no purpose")
+
+// disturb accounts for a frame to no purpose. Browsers send some; a flood of them
+// (CVE-2019-9512 to 9518, CVE-2023-44487, CVE-2025-8671) ends the connection.
+func (f *forbearance) disturb() error {
+	if f.calm.ends() {
+		return errNotCalm
+	}
+	if f.unsaid++; f.unsaid >= calmUnsaid && f.ask != nil {
+		f.unsaid = 0
+		if !f.ask(calmUnsaid) {
+			return errNotCalm
+		}
+	}
+	return nil
+}
+
+// answered accounts for a frame that one of ours may have made necessary, which
+// counts for so many; the connection's lock is held.
+func (f *forbearance) answered(cost int) error {
+	if f.answers < cost {
+		return f.disturb()
+	}
+	f.answers -= cost
+	return nil
+}
 
 // A patience counts what one peer does that is borne so many times at once, as a
 // bucket that fills up by itself. The goroutine that reads the connection alone

@@ -154,7 +154,7 @@ func (h *http2Conn) skipFor(n int, why error) error {
 	return why
 }
 
-// take reads n bytes, at most 16; they are valid until the next read.
+// take reads n bytes, no more than the reader holds; they are valid until the next read.
 func (h *http2Conn) take(n int) ([]byte, error) {
 	b, err := h.c.br.Peek(n)
 	if err != nil {
@@ -171,49 +171,38 @@ func (h *http2Conn) setting(f frameHead) error {
 	if f.has(flagAck) {
 		return nil
 	}
-	for range f.length / 6 {
-		b, err := h.take(6)
-		if err != nil {
-			return err
-		}
-		if err := h.set(binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])); err != nil {
-			return err
-		}
-	}
-	h.greeted = true
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.answer(func(b []byte) []byte {
-		return appendFrameHead(b, frameHead{kind: frameSettings, flags: flagAck})
-	})
-}
-
-// set takes one setting of the client's. We never push, so that what it says
-// of pushed streams does not matter.
-func (h *http2Conn) set(name uint16, value uint32) error {
-	if err := checkSetting(name, value); err != nil {
+	b, err := h.take(f.length)
+	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch name {
-	case settingHeaderTableSize:
-		h.encoder.SetMaxDynamicTableSize(min(value, headerTable))
-	case settingEnablePush, settingNoRFC7540Priority:
-		if value > 1 {
-			return connFault(codeProtocol, "setting that is neither 0 nor 1")
+	initial := h.initial
+	for name, value := range settingsIn(b) {
+		if err := checkSetting(name, value); err != nil {
+			return err
 		}
-	case settingInitialWindow:
-		grown := int64(value) - h.initial
-		h.initial = int64(value)
-		for _, st := range h.streams {
-			if st.window += grown; st.window > maxWindow {
-				return connFault(codeFlowControl, "window too large")
+		switch name {
+		case settingHeaderTableSize:
+			h.encoder.SetMaxDynamicTableSize(min(value, headerTable))
+		case settingEnablePush, settingNoRFC7540Priority: // we never push
+			if value > 1 {
+				return connFault(codeProtocol, "setting that is neither 0 nor 1")
 			}
-			st.cond.Broadcast()
+		case settingInitialWindow:
+			initial = int64(value)
 		}
 	}
-	return nil
+	for _, st := range h.streams { // once for all that the frame says
+		if err := regauge(&st.window, initial-h.initial, &st.cond); err != nil {
+			return err
+		}
+	}
+	h.initial = initial
+	h.greeted = true
+	return h.answer(func(b []byte) []byte {
+		return appendFrameHead(b, frameHead{kind: frameSettings, flags: flagAck})
+	})
 }
 
 func (h *http2Conn) ping(f frameHead) error {
@@ -318,7 +307,7 @@ func (h *http2Conn) reset(f *http2Fault) error {
 		st.fail(errClientGone)
 		h.forget(st, true)
 	} else {
-		h.note(f.stream, true)
+		h.ended.note(f.stream, true)
 	}
 	return h.answer(func(b []byte) []byte { return appendReset(b, f.stream, f.code) })
 }

@@ -55,7 +55,7 @@ type HTTP2Conn struct {
 	br      *bufio.Reader
 	decoder *hpack.Decoder
 	block   responseBlock
-	calm    patience
+	forbearance
 
 	mu       sync.Mutex // guards what follows, and all of each stream
 	changed  sync.Cond  // a stream became free, or the connection ended
@@ -64,8 +64,8 @@ type HTTP2Conn struct {
 	most     int    // streams at a time
 	reserved int    // by Reserve, and not begun
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
-	answers  int    // frames that the origin may yet send because of ours
-	crossing int    // frames that may still come on streams that we gave up, before the origin knows
+	over     endedStreams
+	crossing int // frames that may still come on streams that we gave up, before the origin knows
 
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
@@ -114,7 +114,6 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	c := &HTTP2Conn{
 		t: t, nc: tc, ended: ended, start: start,
 		begin: start.value(settingInitialWindow, firstWindow), whole: firstWindow + int(start.Window),
-		calm:    newPatience(calmBurst, calmPerSecond),
 		streams: make(map[uint32]*originStream),
 		next:    max(start.First, 1), most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,
@@ -122,6 +121,7 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 		window:   firstWindow, initial: firstWindow,
 	}
 	c.changed.L = &c.mu
+	c.calm = newPatience(calmBurst, calmPerSecond)
 	c.encoder = hpack.NewEncoder(&c.encoded)
 	c.decoder = hpack.NewDecoder(uint32(start.value(settingHeaderTableSize, headerTable)), c.block.add)
 	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
@@ -302,7 +302,7 @@ func (c *HTTP2Conn) end(err error) {
 	c.idle.Stop()
 	for _, st := range c.streams {
 		st.fail(st.lost(err))
-		c.forget(st)
+		c.forget(st, true)
 	}
 	c.changed.Broadcast()
 	fault, faulty := errors.AsType[*http2Fault](err)
@@ -397,11 +397,7 @@ func (c *HTTP2Conn) write() {
 		b := c.out
 		c.out = nil
 		c.changed.Broadcast() // there is room again
-		for _, st := range c.streams {
-			if st.sending {
-				st.cond.Broadcast()
-			}
-		}
+		c.wakeSenders()
 		c.nc.SetWriteDeadline(time.Now().Add(c.t.WriteTimeout))
 		c.mu.Unlock()
 		_, err := c.nc.Write(b)
@@ -426,22 +422,13 @@ func (c *HTTP2Conn) write() {
 	}
 }
 
-// disturb accounts for a frame to no purpose.
-func (c *HTTP2Conn) disturb() error {
-	if c.calm.ends() {
-		return connFault(codeEnhanceYourCalm, "too many frames to no purpose")
+// wakeSenders has those look again who wait for room.
+func (c *HTTP2Conn) wakeSenders() {
+	for _, st := range c.streams {
+		if st.sending {
+			st.cond.Broadcast()
+		}
 	}
-	return nil
-}
-
-// answered accounts for a frame that one of ours may have made necessary, which
-// counts for so many; c.mu is held.
-func (c *HTTP2Conn) answered(cost int) error {
-	if c.answers < cost {
-		return c.disturb()
-	}
-	c.answers -= cost
-	return nil
 }
 
 // run reads until the connection ends.

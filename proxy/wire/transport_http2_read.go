@@ -137,9 +137,8 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		return c.data(f)
 	case frameHeaders, frameContinuation:
 		return c.head(f)
-	case frameWindowUpdate: // of those an upload needs many, and they cost nothing
 	case frameReset: // ends what we began
-	case framePing: // control accounts for it
+	case framePing, frameWindowUpdate: // control accounts for them
 	case frameSettings, framePriority, frameGoAway:
 		if err := c.disturb(); err != nil {
 			return err
@@ -223,20 +222,21 @@ func (c *HTTP2Conn) goAway(last uint32, code http2Code) {
 	for id, st := range c.streams {
 		if id > last {
 			st.fail(unheard)
-			c.forget(st)
+			c.forget(st, true)
 		}
 	}
 	c.rest()
 }
 
 func (c *HTTP2Conn) windowUpdate(f frameHead, n int64) error {
+	if err := c.answered(1); err != nil {
+		return err
+	}
 	if f.stream == 0 {
 		if err := widen(&c.window, n, 0); err != nil {
 			return err
 		}
-		for _, st := range c.streams {
-			st.cond.Broadcast()
-		}
+		c.wakeSenders()
 		return nil
 	}
 	st := c.streams[f.stream]
@@ -254,24 +254,41 @@ func (c *HTTP2Conn) setting(f frameHead) error {
 	if f.has(flagAck) {
 		return nil
 	}
-	most, set := originStreams, false
-	for range f.length / 6 {
-		b, err := c.br.Peek(6)
-		if err != nil {
+	b, err := c.br.Peek(f.length)
+	if err != nil {
+		return err
+	}
+	defer c.br.Discard(f.length)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	initial, most := c.initial, -1
+	if !c.greeted {
+		most = originStreams
+	}
+	for name, value := range settingsIn(b) {
+		if err := checkSetting(name, value); err != nil {
 			return err
 		}
-		name, value := binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
-		c.br.Discard(6)
-		if name == settingMaxStreams {
-			most, set = int(min(value, math.MaxInt32)), true
+		switch name {
+		case settingHeaderTableSize:
+			c.encoder.SetMaxDynamicTableSize(min(value, headerTable))
+		case settingEnablePush:
+			if value != 0 {
+				return connFault(codeProtocol, "push by an origin")
+			}
+		case settingMaxStreams:
+			most = int(min(value, math.MaxInt32))
+		case settingInitialWindow:
+			initial = int64(value)
 		}
-		if err := c.set(name, value); err != nil {
+	}
+	for _, st := range c.streams {
+		if err := regauge(&st.window, initial-c.initial, &st.cond); err != nil {
 			return err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if set || !c.greeted {
+	c.initial = initial
+	if most >= 0 {
 		c.most = most
 		c.changed.Broadcast()
 	}
@@ -280,33 +297,6 @@ func (c *HTTP2Conn) setting(f frameHead) error {
 		c.health.Reset(originSilence)
 	}
 	return c.answer(appendFrameHead(c.output(), frameHead{kind: frameSettings, flags: flagAck}))
-}
-
-// set takes one setting.
-func (c *HTTP2Conn) set(name uint16, value uint32) error {
-	if err := checkSetting(name, value); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch name {
-	case settingHeaderTableSize:
-		c.encoder.SetMaxDynamicTableSize(min(value, headerTable))
-	case settingEnablePush:
-		if value != 0 {
-			return connFault(codeProtocol, "push by an origin")
-		}
-	case settingInitialWindow:
-		grown := int64(value) - c.initial
-		c.initial = int64(value)
-		for _, st := range c.streams {
-			if st.window += grown; st.window > maxWindow {
-				return connFault(codeFlowControl, "window too large")
-			}
-			st.cond.Broadcast()
-		}
-	}
-	return nil
 }
 
 // data passes a DATA frame on to its stream.
@@ -329,10 +319,16 @@ func (c *HTTP2Conn) data(f frameHead) error {
 		c.answers++
 	}
 	st := c.streams[f.stream]
-	if st != nil {
+	switch {
+	case st != nil:
 		err = st.takes(f, length)
+	case length > 0: // nothing, some send behind a head that was the end
+		err = c.pastEnd(f.stream)
 	}
 	c.mu.Unlock()
+	if err != nil && ofStream(err) == nil {
+		return err
+	}
 	unread := length + padding
 	if st != nil && err == nil {
 		if err := eachPiece(c.br, length, func(piece []byte) error {
@@ -408,7 +404,19 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	if st := c.streams[b.stream]; st != nil {
 		return st.head(b)
 	}
+	if err := c.pastEnd(b.stream); err != nil {
+		return err
+	}
 	return c.late()
+}
+
+// pastEnd refuses what comes on a stream that the origin itself has ended (RFC 9113
+// §5.1).
+func (c *HTTP2Conn) pastEnd(stream uint32) error {
+	if reset, known := c.over.find(stream); known && !reset {
+		return connFault(codeStreamClosed, "frame behind the end")
+	}
+	return nil
 }
 
 // late accounts for a frame on a stream that is over. One that we gave up may
@@ -427,6 +435,9 @@ func (c *HTTP2Conn) reset(f *http2Fault) error {
 	defer c.mu.Unlock()
 	if st := c.streams[f.stream]; st != nil {
 		st.abort(f.code, f.protocol())
+	} else if f.stream < c.next && f.stream%2 == 1 && c.err == nil { // none that never was
+		c.out = appendReset(c.output(), f.stream, f.code)
+		c.wake()
 	}
 	return c.disturb()
 }

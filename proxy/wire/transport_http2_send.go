@@ -185,7 +185,7 @@ func (st *originStream) endLocal() {
 	st.localDone = true
 	switch {
 	case st.remoteDone:
-		st.c.forget(st)
+		st.c.forget(st, false)
 	case st.resp == nil:
 		st.reading.limit(st, st.c.t.ResponseTimeout, ErrResponseTimeout)
 	}

@@ -193,7 +193,7 @@ func (st *originStream) abort(code http2Code, err error) {
 		c.out = appendReset(c.output(), st.id, code)
 		c.wake()
 	}
-	c.forget(st)
+	c.forget(st, true)
 }
 
 // fail ends both directions with err, but for what has come already.
@@ -206,12 +206,14 @@ func (st *originStream) fail(err error) {
 	st.cond.Broadcast()
 }
 
-// forget removes a stream that is over.
-func (c *HTTP2Conn) forget(st *originStream) {
+// forget removes a stream that is over; reset says that it is not the origin who has
+// ended it.
+func (c *HTTP2Conn) forget(st *originStream, reset bool) {
 	if c.streams[st.id] != st {
 		return
 	}
 	delete(c.streams, st.id)
+	c.over.note(st.id, reset)
 	c.lent -= st.allowed - st.in.left()
 	st.reading.lift()
 	st.writing.lift()
@@ -233,7 +235,7 @@ func (st *originStream) wasReset(code http2Code) {
 		err = ErrWantsHTTP1
 	}
 	st.fail(err)
-	st.c.forget(st)
+	st.c.forget(st, false)
 }
 
 // head takes a head, or the trailer section.
@@ -408,7 +410,7 @@ func (st *originStream) endRemote() {
 	st.cond.Broadcast()
 	switch {
 	case st.localDone:
-		st.c.forget(st)
+		st.c.forget(st, false)
 	case st.proceed == unwanted, st.proceed == awaited:
 		st.abort(codeCancel, errNotSent)
 	}

@@ -556,6 +556,57 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2OriginFloods: what costs us and brings nobody anything ends an origin's
+// connection too. A window that grows a byte at a time, where many uploads wait for it, is
+// a frame of ours for each, and a look by all of them.
+func TestHTTP2OriginFloods(t *testing.T) {
+	frame := func(kind uint8, stream uint32, payload ...byte) []byte {
+		return append(appendFrameHead(nil, frameHead{length: len(payload), kind: kind, stream: stream}), payload...)
+	}
+	for name, flood := range map[string][]byte{
+		"windows of a stream":   appendWindowUpdate(nil, 1, 1),
+		"windows":               appendWindowUpdate(nil, 0, 1),
+		"ping":                  frame(framePing, 0, make([]byte, 8)...),
+		"settings":              appendSettings(nil),
+		"reset of what is over": appendReset(nil, 1, codeNone),
+		"priority":              frame(framePriority, 1, make([]byte, 5)...),
+		"going away":            appendGoAway(nil, maxStream, codeNone),
+		"unknown":               frame(0xee, 0),
+		"empty data":            frame(frameData, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			said, origin := io.Pipe()
+			over := make(chan struct{})
+			c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+			origin.Write(appendSettings(nil))
+			r, _ := http.NewRequest("GET", "https://a.example/", nil)
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				c.RoundTrip(r)
+			}()
+			for begun := false; !begun; runtime.Gosched() {
+				c.mu.Lock()
+				begun = len(c.streams) == 1
+				c.mu.Unlock()
+			}
+			origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88))
+			<-answered
+			var err error
+			for range 3 * calmBurst {
+				if _, err = origin.Write(flood); err != nil {
+					break
+				}
+			}
+			origin.Close()
+			<-over
+			if fault, ok := errors.AsType[*http2Fault](c.err); !ok || fault.code != codeEnhanceYourCalm || err == nil {
+				t.Errorf("it ends with %v", c.err)
+			}
+		})
+	}
+}
+
 // TestHTTP2OriginsMayGrease: a frame of no known type with each answer is no flood (RFC
 // 9113 §5.5).
 func TestHTTP2OriginsMayGrease(t *testing.T) {

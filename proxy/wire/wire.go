@@ -17,8 +17,8 @@
 // close before the other, which tunnels need (RFC 9113 §8.5), offers WebSocket
 // over HTTP/2 (RFC 8441) without an environment variable, or adds no field to
 // a response. Its field compression is golang.org/x/net/http2/hpack. The
-// server's half is in the files that begin with http2, but for http2_frame.go,
-// which both share; the origin's half is in those that begin with
+// server's half is in the files that begin with http2, but for what both share: frame,
+// payload, input, patience and ended; the origin's half is in those that begin with
 // transport_http2.
 package wire
 
