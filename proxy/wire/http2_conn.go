@@ -60,6 +60,11 @@ type http2Conn struct {
 	begun   uint32 // number of the last that the client began; above last only after GOAWAY
 	ended   endedStreams
 
+	foretold struct { // the latest rank that came before its stream
+		stream uint32
+		rank   rank
+	}
+
 	// Flow control (RFC 9113 §5.2).
 	received int   // bytes that came and were not given back to the connection's window
 	grown    int   // bytes by which the windows of streams have grown
@@ -72,7 +77,8 @@ type http2Conn struct {
 	out     []byte         // frames that wait to be written; see output
 	writing bool           // a goroutine writes them
 	written sync.Cond      // writing ended
-	waiting []*http2Stream // those that wait for room in out or in the window to send a body, in order
+	waiting []*http2Stream // those that wait for room in out or in the window to send a body, the longest first
+	turn    int            // turns that they had
 	heads   []*http2Stream // those that wait for room in out to send a head
 	late    *time.Timer    // writes what waited for more to come
 	lateSet bool
@@ -347,11 +353,7 @@ func (h *http2Conn) write() {
 func (h *http2Conn) admit() {
 	room := min(int64(maxOutput-len(h.out)), h.window)
 	for len(h.waiting) > 0 && room > 0 {
-		st := h.waiting[0]
-		h.waiting[0] = nil
-		h.waiting = h.waiting[1:]
-		st.queued = false
-		st.cond.Broadcast()
+		h.nextTurn().cond.Broadcast()
 		room -= ownMaxFrame
 	}
 	if len(h.waiting) == 0 {

@@ -20,6 +20,7 @@ const (
 	frameGoAway
 	frameWindowUpdate
 	frameContinuation
+	framePriorityUpdate uint8 = 0x10 // RFC 9218 §7.1
 )
 
 // Frame flags. Two meanings share the first bit.
@@ -204,6 +205,10 @@ func checkFrame(f frameHead) error {
 		}
 		if f.length > 6*maxSettings {
 			return connFault(codeEnhanceYourCalm, "too many settings")
+		}
+	case framePriorityUpdate:
+		if f.length < 4 {
+			return connFault(codeFrameSize, "PRIORITY_UPDATE of a wrong length")
 		}
 	case frameGoAway:
 		if f.length < 8 {

@@ -210,7 +210,7 @@ func (b *headBlock) host() error {
 	switch {
 	case len(values) > 1:
 		return malformed("second Host")
-	case b.authority == "" && len(values) == 1:
+	case b.authority == "" && len(values) == 1 && b.method != http.MethodConnect: // which has to have one (RFC 9113 §8.5)
 		b.authority = values[0]
 	case len(values) == 1 && !strings.EqualFold(b.withoutPort(values[0]), b.withoutPort(b.authority)):
 		return malformed("Host of another authority")

@@ -125,6 +125,8 @@ func (h *http2Conn) frame(f frameHead) error {
 		return h.windowUpdate(f)
 	case framePriority:
 		return h.priority(f)
+	case framePriorityUpdate:
+		return h.priorityUpdate(f)
 	}
 	if err := h.bear(); err != nil {
 		return err

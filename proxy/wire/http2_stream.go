@@ -36,6 +36,7 @@ type http2Stream struct {
 	readTill   http2Deadline
 
 	// To the client.
+	rank      rank
 	window    int64 // bytes that we may send
 	queued    bool  // in http2Conn.waiting
 	headWaits bool  // in http2Conn.heads
@@ -47,7 +48,7 @@ type http2Stream struct {
 }
 
 func newHTTP2Stream(h *http2Conn, id uint32) *http2Stream {
-	st := &http2Stream{h: h, id: id, length: -1, allowed: streamWindow, window: h.initial}
+	st := &http2Stream{h: h, id: id, length: -1, allowed: streamWindow, rank: ordinary, window: h.initial}
 	st.cond.L = &h.mu
 	st.ctx.values = h.c.ctx
 	return st
@@ -58,6 +59,12 @@ func (st *http2Stream) open(r *http.Request, end bool) {
 	r.RemoteAddr, r.TLS = st.h.c.remote, st.h.c.tls
 	st.remoteDone = end
 	st.w.init(st, r)
+	if lines := r.Header["Priority"]; len(lines) > 0 {
+		st.rank = parseRank(lines...)
+	}
+	if st.h.foretold.stream == st.id {
+		st.rank = st.h.foretold.rank
+	}
 	if end {
 		return
 	}
@@ -347,10 +354,12 @@ func (st *http2Stream) writeError() error {
 // takes longer than wait.
 func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	h := st.h
-	if wait > 0 && !st.writeTill.set {
+	timed := wait > 0 && !st.writeTill.set
+	if timed {
 		st.writeTill.start(st, wait)
 		defer st.writeTill.stop()
 	}
+	turn := h.turn
 	switch {
 	case st.window <= 0:
 		h.admit() // the turn may have been this stream's, which cannot use it
@@ -359,7 +368,7 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	}
 	h.wake()
 	st.cond.Wait()
-	return !st.writeTill.passed
+	return !st.writeTill.passed || timed && st.queued && h.turn != turn // it is not the client that is slow
 }
 
 // queue has the stream wait for its turn to send.

@@ -296,6 +296,7 @@ func TestHTTP2Refuses(t *testing.T) {
 		{"CONNECT with a path", []string{":method: CONNECT", ":authority: a.example:443", ":path: /"}, "reset PROTOCOL_ERROR"},
 		{"CONNECT without a port", []string{":method: CONNECT", ":authority: a.example"}, "reset PROTOCOL_ERROR"},
 		{"CONNECT with content", []string{":method: CONNECT", ":authority: a.example:443", "content-length: 0"}, "reset PROTOCOL_ERROR"},
+		{"CONNECT without an authority", []string{":method: CONNECT", "host: a.example:443"}, "reset PROTOCOL_ERROR"},
 		{"protocol without CONNECT", with(":protocol: websocket"), "reset PROTOCOL_ERROR"},
 		{"long target", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /" + strings.Repeat("a", 100)}, "414"},
 		{"large head", with("x: " + strings.Repeat("a", 4000)), "431"},
@@ -366,6 +367,7 @@ func TestHTTP2Floods(t *testing.T) {
 		},
 		"priority":   func(c *rawHTTP2, i uint32) error { return c.WritePriority(2*i+1, http2.PriorityParam{}) },
 		"unknown":    func(c *rawHTTP2, i uint32) error { return c.WriteRawFrame(0xee, 0, 0, nil) },
+		"priorities": func(c *rawHTTP2, i uint32) error { return c.WriteRawFrame(0x10, 0, 0, []byte("\x00\x00\x00\x01i")) },
 		"over limit": func(c *rawHTTP2, i uint32) error { return c.Head(2*i+1, false, plainGet...) },
 		"empty data": func(c *rawHTTP2, i uint32) error {
 			if i == 0 {

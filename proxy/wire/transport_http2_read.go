@@ -138,6 +138,8 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	case frameHeaders, frameContinuation:
 		return c.head(f)
 	case frameReset: // ends what we began
+	case framePriorityUpdate:
+		return connFault(codeProtocol, "PRIORITY_UPDATE of a server's")
 	case framePing, frameWindowUpdate: // control accounts for them
 	case frameSettings, framePriority, frameGoAway:
 		if err := c.disturb(); err != nil {

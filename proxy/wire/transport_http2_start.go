@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -70,14 +69,9 @@ func (c *HTTP2Conn) ahead(urgency int) (id uint32) {
 // most, to 7; 3 if it does not say (RFC 9218 §4.1).
 func urgencyOf(fields []hpack.HeaderField) int {
 	for _, f := range fields {
-		if f.Name != "priority" {
-			continue
-		}
-		for member := range strings.SplitSeq(f.Value, ",") {
-			if u, ok := strings.CutPrefix(trimSpace(member), "u="); ok && len(u) == 1 && u[0] >= '0' && u[0] <= '7' {
-				return int(u[0] - '0')
-			}
+		if f.Name == "priority" {
+			return parseRank(f.Value).urgency
 		}
 	}
-	return 3
+	return ordinary.urgency
 }
