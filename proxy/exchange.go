@@ -123,9 +123,6 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 			in.failed(err)
 		}
 		return failureOf(err).response(r, e.html), nil
-	case resp.StatusCode == http.StatusProxyAuthRequired:
-		resp.Body.Close() // a browser would take it for ours, and forget the password that it has for us
-		return posesAsProxy.response(r, e.html), nil
 	case e.refusesWebSocket(resp):
 		resp.Body.Close()
 		return noWebSocket.response(r, e.html), nil

@@ -61,7 +61,6 @@ var (
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownProtocol  = failure{status: 501, kind: "http_upgrade_failed", title: "Unknown protocol", detail: "Only a WebSocket can be opened within HTTP/2."}
 	noWebSocket      = failure{status: 502, kind: "http_upgrade_failed", title: "No WebSocket", detail: "The origin's answer opens no WebSocket."}
-	posesAsProxy     = failure{status: 502, kind: "http_protocol_error", title: "Unexpected answer", detail: "The origin asks for credentials of a proxy, which only this proxy may ask for."}
 	unknownUpgrade   = failure{status: 502, kind: "http_upgrade_failed", title: "Unexpected upgrade", detail: "The origin switched to a protocol that was not asked for."}
 )
 

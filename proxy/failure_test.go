@@ -293,22 +293,6 @@ func TestUpstreamProxysWishIsNotTheClients(t *testing.T) {
 	}
 }
 
-// TestOriginsAskForNoProxysCredentials: whoever answers a page's request with a 407 would
-// have the browser forget the password of guise (seen with Chromium).
-func TestOriginsAskForNoProxysCredentials(t *testing.T) {
-	o := serveOrigin(t, answer("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"guise\"\r\nContent-Length: 6\r\n\r\norigin"))
-	proxy := serveProxy(t, withUsers(t))
-	for _, method := range []string{"GET", "HEAD", "POST"} {
-		resp, body := send(t, proxy, method, "http://"+o.address+"/", "", authorization("ann", "secret"))
-		if resp.StatusCode != 502 || resp.Header.Get("Proxy-Status") != "guise;error=http_protocol_error" || resp.Header["Proxy-Authenticate"] != nil {
-			t.Errorf("%s: %d %v %q", method, resp.StatusCode, resp.Header, body)
-		}
-	}
-	if got := strings.Count(o.saw(), " HTTP/1.1\r\n"); got != 3 {
-		t.Errorf("%d requests came to the origin", got)
-	}
-}
-
 // TestBrokenResponseIsNeverWhole breaks responses off in every way: the
 // client's connection must end without the response being complete.
 func TestBrokenResponseIsNeverWhole(t *testing.T) {
