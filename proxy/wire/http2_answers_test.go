@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -75,6 +76,41 @@ func TestHTTP2BodyOfARefusedRequestIsNoFlood(t *testing.T) {
 	c.Head(3, true, plainGet...)
 	if got := c.Outcome(3); got != "413" {
 		t.Errorf("the next request: %s", got)
+	}
+}
+
+// TestHTTP2AnswerIsReadBeforeTheRestIsRefused: a client that is told to stop sending
+// together with the answer can take it for a failure. None of its window is given back
+// meanwhile.
+func TestHTTP2AnswerIsReadBeforeTheRestIsRefused(t *testing.T) {
+	var at atomic.Pointer[http2Conn]
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		at.Store(w.(*http2Response).st.h)
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.Head(1, false, append(plainGet[:4:4], "content-length: 3000000")...)
+	if got := c.Data(1); got != "too large\n" {
+		t.Errorf("got %q", got)
+	}
+	for range firstWindow / ownMaxFrame {
+		c.WriteData(1, false, make([]byte, ownMaxFrame))
+	}
+	c.WritePing(false, [8]byte{})
+	c.Until(func(f http2.Frame) bool {
+		if f.Header().StreamID == 1 {
+			t.Errorf("%v", f)
+		}
+		_, ok := f.(*http2.PingFrame)
+		return ok
+	})
+	h := at.Load()
+	h.mu.Lock()
+	h.streams[1].rest.Reset(0)
+	h.mu.Unlock()
+	if got := c.Outcome(1); got != "reset NO_ERROR" {
+		t.Error(got)
 	}
 }
 

@@ -34,6 +34,7 @@ const (
 	maxSkipped   = 4 << 20       // of a head that is too large; browsers have URLs of 2 MiB
 	goingTime    = time.Second   // for the client to say that it knows that we are going away
 	goingSoon    = 50 * time.Millisecond
+	refuseTime   = time.Second // for the client to read an answer before it is told to stop sending
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine

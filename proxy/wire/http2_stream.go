@@ -33,6 +33,7 @@ type http2Stream struct {
 	closed     bool        // nobody reads any more
 	slow       bool        // a read took too long
 	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
+	drains     bool        // until then its window is widened
 	readTill   http2Deadline
 
 	// To the client.
@@ -141,18 +142,24 @@ func (st *http2Stream) finish(whole bool) {
 // linger lets the client send the rest of a small body that nobody reads:
 // what is wrong with it can then be said, and a client that sends all before
 // it reads has its answer first. Otherwise the rest is refused without an
-// error (RFC 9113 §8.1).
+// error (RFC 9113 §8.1), after a moment: curl before 8.0 loses an answer that
+// comes together with that while it sends.
 func (st *http2Stream) linger() {
-	if st.h.going || st.expect || st.slow || st.length-st.got > maxDrain {
+	if st.h.going || st.expect || st.slow {
 		st.abort(codeNone)
 		return
 	}
-	st.rest = time.AfterFunc(drainTime, func() {
+	st.drains = st.length-st.got <= maxDrain
+	wait := refuseTime
+	if st.drains {
+		wait = drainTime
+		st.credit(st.received - st.unacked)
+	}
+	st.rest = time.AfterFunc(wait, func() {
 		st.h.mu.Lock()
 		defer st.h.mu.Unlock()
 		st.abort(codeNone)
 	})
-	st.credit(st.received - st.unacked)
 }
 
 // abort resets the stream.
@@ -192,7 +199,7 @@ func (st *http2Stream) accept(b []byte) {
 	case !st.closed && st.err == nil:
 		st.in.add(b)
 		st.cond.Broadcast()
-	case st.rest == nil: // linger gives it back, if more is wanted
+	case !st.drains: // linger gives it back, if more is wanted
 	case st.got > maxDrain:
 		st.abort(codeNone)
 	default:
