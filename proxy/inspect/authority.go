@@ -32,7 +32,7 @@ const Lifetime = 730 * 24 * time.Hour
 // Names and networks that a public web site never has. A stolen key is no use
 // for the router, the printer or the file server at home.
 var (
-	privateNames    = []string{"localhost", "local", "internal", "home.arpa", "lan", "onion"}
+	privateNames    = []string{"localhost", "local", "internal", "home.arpa", "lan", "home", "corp", "intranet", "private", "onion"}
 	privateNetworks = networks("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
 	allNetworks     = networks("0.0.0.0/0", "::/0")
 )

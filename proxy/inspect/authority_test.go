@@ -67,6 +67,7 @@ func TestNameConstraints(t *testing.T) {
 		{public, "router.local", false},
 		{public, "local", false},
 		{public, "notlocal", true},
+		{public, "mail.corp", false},
 		{public, "nas.home.arpa", false},
 		{public, "10.1.2.3", false},
 		{public, "::1", false},
