@@ -32,6 +32,7 @@ type inner struct {
 	plain    bool               // without TLS
 	mode     inspect.Mode       // of the target's host
 	name     string             // in the client's hello
+	veiled   bool               // it is not the one that the client means
 	fault    *failure           // of the origin's certificate; nil for none
 	visit    *visit             // of the CONNECT
 	end      func(tunnel.Bytes) // ends that

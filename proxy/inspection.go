@@ -182,6 +182,7 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 	}
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
 	in.early, in.name = raw, hello.ServerName
+	in.veiled = hello.Encrypted && in.name != "" && !in.target.Addr.IsValid() && !in.named()
 	switch {
 	case err == inspect.ErrNotTLS, len(raw) == 0 && errors.Is(err, os.ErrDeadlineExceeded):
 		return inspect.NotTLS, true
@@ -253,8 +254,14 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 		fault = in.fault.title
 		in.spoke.Store(true) // to be refused is what is wanted
 	}
-	authority := a.inspects.authority
-	conn, err := authority.Terminate(ctx, in, in.target.Host, fault)
+	host := in.target.Host
+	if in.veiled {
+		// A client that finds its encrypted hello unread takes no certificate but one for
+		// the name around it, and comes again without (RFC 9849 §6.1.6).
+		host = in.name
+		in.spoke.Store(true)
+	}
+	conn, err := a.inspects.authority.Terminate(ctx, in, host, fault)
 	switch {
 	case err == nil:
 		in.memory.Inspected()

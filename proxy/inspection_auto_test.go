@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -298,6 +301,38 @@ func TestAlwaysLeavesNothing(t *testing.T) {
 	if o.saw() != "" {
 		t.Errorf("the origin got %q", o.saw())
 	}
+}
+
+// TestEncryptedHellosAreUnread: a client whose real hello is encrypted within another is
+// told so in the name of that, by a certificate that it takes, and comes again without
+// (RFC 9849 §6.1.6).
+func TestEncryptedHellosAreUnread(t *testing.T) {
+	o := serveSecure(t, greet, nil, "http/1.1")
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	target := strings.Replace(o.address, "127.0.0.1", "localhost", 1)
+	config := &tls.Config{RootCAs: trusting(testAuthority()), MinVersion: tls.VersionTLS13, EncryptedClientHelloConfigList: helloKeys(t, "public.example")}
+	_, err := dialInside(t, proxy, target, config)
+	if rejected, ok := errors.AsType[*tls.ECHRejectionError](err); !ok || len(rejected.RetryConfigList) > 0 {
+		t.Errorf("got %v", err)
+	}
+	config.EncryptedClientHelloConfigList = nil
+	if _, err := dialInside(t, proxy, target, config); err != nil {
+		t.Error(err)
+	}
+}
+
+// helloKeys is what a site has to say for clients to encrypt their hello within one for
+// the public name.
+func helloKeys(t *testing.T, public string) []byte {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := append([]byte{1, 0, 0x20, 0, 32}, key.PublicKey().Bytes()...) // RFC 9849 §4
+	b = append(b, 0, 4, 0, 1, 0, 1, 0, byte(len(public)))
+	b = append(append(b, public...), 0, 0)
+	b = append([]byte{0xfe, 0x0d, 0, byte(len(b))}, b...)
+	return append([]byte{0, byte(len(b))}, b...)
 }
 
 // readFrom reads what others have begun to read.

@@ -11,6 +11,7 @@ type Hello struct {
 	ServerName string   // as sent; "" without
 	Protocols  []string // ALPN, in the client's order; nil without
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
+	Encrypted  bool     // it may hold another, encrypted, for another name (RFC 9849); browsers let all look so
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -186,6 +187,8 @@ func parseClientHello(b []byte) (Hello, bool) {
 			h.Protocols, extensions.ok = protocols(body)
 		case 43:
 			h.Current, extensions.ok = current(body)
+		case 0xfe0d:
+			h.Encrypted = len(body) > 0 && body[0] == 0 // the outer one
 		}
 	}
 	return h, c.ok && extensions.ok
