@@ -178,9 +178,9 @@ func TestHTTP2SettingsCountOnce(t *testing.T) {
 // TestHTTP2RefusedHeadsAreCounted: those that are answered before a handler sees
 // them, and that nobody else counts.
 func TestHTTP2RefusedHeadsAreCounted(t *testing.T) {
-	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {}, nil)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {}, func(s *Server) { s.Limits.Target = 100 })
 	c := dialHTTP2(t, addr)
-	lines := append(plainGet[:3:3], ":path: /"+strings.Repeat("a", 20<<10))
+	lines := append(plainGet[:3:3], ":path: /"+strings.Repeat("a", 100))
 	for i := range uint32(3 * calmBurst) {
 		stream := 2*i + 1
 		c.Head(stream, true, lines...)
