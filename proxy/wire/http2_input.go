@@ -2,46 +2,81 @@ package wire
 
 import "sync"
 
-// An http2Input holds what came on a stream and was not read yet. One that
-// waits for bytes holds no memory.
+// An http2Input holds what came on a stream and was not read yet, in pieces of one
+// size: one buffer that grew was copied, and cleared, several times over. One that waits
+// for bytes holds no memory.
 type http2Input struct {
-	b  []byte
-	at int // of b, read so far
+	first, last *inputPiece
+	at          int // of the first piece, read so far
+	end         int // of the last piece, filled so far
+	size        int // of what is not read
 }
 
-// http2Inputs holds what an http2Input begins with, and loses when it grows.
-var http2Inputs = sync.Pool{New: func() any { b := make([]byte, 0, inputBuffer); return &b }}
+// An inputPiece is 16 KiB with its link.
+type inputPiece struct {
+	next *inputPiece
+	b    [16<<10 - 8]byte
+}
 
-const inputBuffer = 16 << 10
+var inputPieces = sync.Pool{New: func() any { return new(inputPiece) }}
 
 // left is how many bytes there are.
-func (in *http2Input) left() int { return len(in.b) - in.at }
+func (in *http2Input) left() int { return in.size }
 
 // add takes bytes in.
 func (in *http2Input) add(b []byte) {
-	if in.b == nil {
-		in.b = *http2Inputs.Get().(*[]byte)
+	in.size += len(b)
+	for len(b) > 0 {
+		if in.last == nil || in.end == len(in.last.b) {
+			in.append(inputPieces.Get().(*inputPiece))
+		}
+		n := copy(in.last.b[in.end:], b)
+		in.end += n
+		b = b[n:]
 	}
-	if in.at > 0 && len(in.b)+len(b) > cap(in.b) {
-		in.b = in.b[:copy(in.b, in.b[in.at:])]
-		in.at = 0
+}
+
+func (in *http2Input) append(p *inputPiece) {
+	if in.last == nil {
+		in.first = p
+	} else {
+		in.last.next = p
 	}
-	in.b = append(in.b, b...)
+	in.last, in.end = p, 0
 }
 
 // read takes bytes out.
-func (in *http2Input) read(p []byte) int {
-	n := copy(p, in.b[in.at:])
-	if in.at += n; in.left() == 0 {
-		in.free()
+func (in *http2Input) read(p []byte) (n int) {
+	for n < len(p) && in.size > 0 {
+		filled := len(in.first.b)
+		if in.first == in.last {
+			filled = in.end
+		}
+		took := copy(p[n:], in.first.b[in.at:filled])
+		n += took
+		in.size -= took
+		if in.at += took; in.at == filled {
+			in.drop()
+		}
 	}
 	return n
 }
 
+// drop gives the first piece back.
+func (in *http2Input) drop() {
+	p := in.first
+	in.first, in.at = p.next, 0
+	if in.first == nil {
+		in.last = nil
+	}
+	p.next = nil
+	inputPieces.Put(p)
+}
+
 // free gives up what is left.
 func (in *http2Input) free() {
-	if b := in.b[:0]; cap(b) == inputBuffer {
-		http2Inputs.Put(&b)
+	for in.first != nil {
+		in.drop()
 	}
-	in.b, in.at = nil, 0
+	in.size = 0
 }
