@@ -106,7 +106,7 @@ func TestFaultsHaveTheirNames(t *testing.T) {
 		{call("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED)), 502, "connection_refused", "does not accept", socks.ConnectionRefused},
 		{call("dial", os.ErrDeadlineExceeded), 504, "connection_timeout", "accept the connection in time", socks.TimedOut},
 		{call("dial", errors.New("else")), 502, "destination_unavailable", "No connection", socks.HostUnreachable},
-		{call("read", os.ErrDeadlineExceeded), 504, "connection_read_timeout", "stood still", socks.Failed},
+		{call("read", os.ErrDeadlineExceeded), 504, "connection_read_timeout", "stood still", socks.TimedOut},
 		{wire.ErrWriteTimeout, 504, "connection_write_timeout", "take the request", socks.Failed},
 		{wire.ErrResponseTimeout, 504, "http_response_timeout", "did not answer in time", socks.Failed},
 		{wire.ErrIncomplete, 502, "http_response_incomplete", "broke off", socks.Failed},
