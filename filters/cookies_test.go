@@ -246,6 +246,7 @@ func TestSessionCookiesEndByEveryClock(t *testing.T) {
 		{[]string{"Mon, 01 Jan 1990 00:00:00 GMT", ""}, "Tue, 01 Jan 2019 00:00:00 GMT", false}, // and the first of several
 		{[]string{"Mon, 23 Nov 2026 12:00:00 GMT"}, "Mon, 23 Nov 2026 11:59:59 GMT", true},
 		{[]string{"Mon, 23 Nov 2026 12:09:00 GMT"}, "Mon, 23 Nov 2026 12:08:59 GMT", true}, // fast by some minutes
+		{[]string{"Sun Nov  6 08:49:37 1994"}, "Mon, 01 Jan 0001 00:00:00 GMT", false},     // 2001 to Chromium
 		{nil, "Tue, 01 Jan 2019 00:00:00 GMT", true},
 		{nil, "Mon, 23 Nov 2026 11:59:59 GMT", false},
 	} {
