@@ -48,7 +48,7 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 	if q.sharing == Shared {
 		return
 	}
-	if permanent(e.status) && (e.personal || q.sharing == PerClient || !e.life.explicit) {
+	if retained(e.status, h) && (e.personal || q.sharing == PerClient || !e.life.explicit) {
 		forgetful(h)
 	}
 	if e.personal {
@@ -69,14 +69,20 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 	if q.answersConditions() {
 		c.sealTag(resp.Header, q.everybody.site, q.everybody.url)
 	}
-	if permanent(resp.StatusCode) && q.sharing != Shared {
+	if retained(resp.StatusCode, resp.Header) && q.sharing != Shared {
 		forgetful(resp.Header)
 	}
 	q.addStatus(resp.Header, f.found, "")
 	return resp
 }
 
-// forgetful keeps a browser from remembering a permanent redirect that not
+// retained reports whether a browser may keep a redirect with header h: a permanent one
+// always, another as it says.
+func retained(status int, h http.Header) bool {
+	return permanent(status) || (status == 302 || status == 303 || status == 307) && len(h["Cache-Control"])+len(h["Expires"]) > 0
+}
+
+// forgetful keeps a browser from remembering a redirect that not
 // everybody gets: with its target the site would know the browser again, and give it back
 // the cookies that were cleared.
 func forgetful(h http.Header) {

@@ -2,7 +2,7 @@ package cache
 
 import "testing"
 
-// TestRedirectsOfOneClientAreNotKept: a browser that keeps a permanent redirect brings
+// TestRedirectsOfOneClientAreNotKept: a browser that keeps a redirect brings
 // its target back on every visit, so one that not everybody gets is told as no-cache,
 // fetched or stored; one that all get stays as it is. With cookies it is no other: it
 // would bring back those that were cleared.
@@ -26,6 +26,11 @@ func TestRedirectsOfOneClientAreNotKept(t *testing.T) {
 			step{as: "a", do: "GET /third\nCookie: id=1", want: cookied},
 			step{as: "a", do: "GET /fourth\nCookie: id=1", give: "301\nCache-Control: private, max-age=600\nLocation: /to/4", want: map[bool]string{
 				false: "301\nCache-Control: no-cache\nLocation: /to/4", true: "301\nCache-Control: private, max-age=600\nLocation: /to/4"}[sharing == Shared]},
+			step{as: "a", do: "GET /fifth", give: "302\nCache-Control: private, max-age=0, stale-while-revalidate=600\nLocation: /to/5", want: map[bool]string{
+				false: "302\nCache-Control: no-cache\nLocation: /to/5", true: "302\nCache-Control: private, max-age=0, stale-while-revalidate=600\nLocation: /to/5"}[sharing == Shared]},
+			step{as: "a", do: "GET /sixth\nCookie: id=1", give: "307\nCache-Control: max-age=600\nLocation: /to/6", want: map[bool]string{
+				false: "307\nCache-Control: no-cache\nLocation: /to/6", true: "307\nCache-Control: max-age=600\nLocation: /to/6"}[sharing == Shared]},
+			step{as: "a", do: "GET /seventh", give: "303\nLocation: /to/7", want: "303\n!Cache-Control\nLocation: /to/7"},
 		)
 	}
 }
