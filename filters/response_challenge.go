@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// challenges takes out of what a browser is asked for the tokens that it would show without
-// asking its person. Few browsers have any, for which the maker of the device has to vouch.
+// challenges takes out of what a client is asked for the tokens that it would show without
+// asking anybody: Apple's system does, for browsers and apps alike, and few others have any,
+// for which the maker of the device has to vouch.
 type challenges struct{}
 
 const whyPrivateToken = "RFC 9577: tells by whose device it is answered, whatever browser the request names"
@@ -15,7 +16,7 @@ const whyPrivateToken = "RFC 9577: tells by whose device it is answered, whateve
 func (challenges) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
 	lines := h["Www-Authenticate"]
-	if !m.Visit.browser || !slices.ContainsFunc(lines, asksForToken) {
+	if !slices.ContainsFunc(lines, asksForToken) {
 		return log
 	}
 	kept := withoutEach(lines, withoutPrivateToken)
