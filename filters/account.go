@@ -10,7 +10,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
 	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
 	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
-	{"-Uid", " token "}, {"-Client", " token "}, // devise_token_auth
+	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
 	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "},
 	{"-Server-Id", " instance "},

@@ -15,7 +15,7 @@ import (
 // origin could not read it, and another reader could. Names are canonical.
 var grammars = map[string]func(value string) bool{
 	// RFC 9110 §5.6.7. Of what is no date a recipient must make nothing (§13.1.4).
-	"If-Modified-Since":   isDate,
+	"If-Modified-Since":   func(value string) bool { return isDate(value) || isMoment8601(value) }, // developer.xero.com wants the latter
 	"If-Unmodified-Since": isDate,
 	"Accept-Datetime":     isDate, // RFC 7089 §2.1.1
 
@@ -231,6 +231,15 @@ func isDate(value string) bool {
 	return err == nil
 }
 
+// isMoment8601 takes ISO 8601 in its extended form, with a zone or without.
+func isMoment8601(value string) bool {
+	_, err := time.Parse("2006-01-02T15:04:05Z07:00", value)
+	if err != nil {
+		_, err = time.Parse("2006-01-02T15:04:05", value)
+	}
+	return err == nil && len(value) <= len("2006-01-02T15:04:05.000+00:00")
+}
+
 // isStamp takes ISO 8601 in its basic form, as in 20260102T030405Z (AWS Signature
 // Version 4), and what came before.
 func isStamp(value string) bool {
@@ -250,12 +259,14 @@ func isMethod(value string) bool {
 }
 
 // isLanguageTag takes language, script and region (RFC 5646 §2.1), which tell
-// what content is in; extensions and private use could say anything.
+// what content is in, and the variants that websites have; extensions and private use
+// could say anything.
 func isLanguageTag(value string) bool {
 	for i, subtag := range strings.Split(value, "-") {
 		letters := strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz") == ""
 		switch n := len(subtag); {
 		case i == 0 && letters && (n == 2 || n == 3):
+		case i > 0 && i < 4 && languageVariants(subtag):
 		case i > 0 && i < 4 && letters && (n == 2 || n == 3 || n == 4), i > 0 && i < 4 && n == 3 && strings.Trim(subtag, "0123456789") == "":
 		default:
 			return false
@@ -263,6 +274,8 @@ func isLanguageTag(value string) bool {
 	}
 	return true
 }
+
+var languageVariants = among("1901 1994 1996 arevela arevmda ekavsk heploc hepburn ijekavsk oxendict pinyin rozaj tarask valencia wadegile")
 
 // isContentRange takes unit SP range "/" length (RFC 9110 §14.4), and what
 // uploads make of it: the bare range of the Docker Registry API, a unit with =

@@ -56,6 +56,10 @@ var purposeTable = []group{
 		editor-version editor-plugin-version x-cursor-client-type x-cursor-client-version`},
 	{application, "upstash.com/docs/qstash and portkey.ai/docs: where it goes from there", `upstash-callback
 		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host`},
+	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur", `
+		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
+		x-bring-client-url et-client-name`},
+	{application, "aps.autodesk.com, Model Derivative", `x-ads-force x-ads-derivative-format`},
 	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
 	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},
 	{application, "RFC 4130: who sends business documents to whom, and which receipt is wanted", `as2-from as2-to as2-version
@@ -109,7 +113,7 @@ var purposeTable = []group{
 		x-symlink-target x-symlink-target-account x-versions-location x-history-location
 		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
 	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
-		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
+		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* opc-meta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
 		x-amz-website-redirect-location`},
 	{application, "further fields of content", `content-*`},
 
