@@ -56,9 +56,9 @@ var purposeTable = []group{
 		editor-version editor-plugin-version x-cursor-client-type x-cursor-client-version`},
 	{application, "upstash.com/docs/qstash and portkey.ai/docs: where it goes from there", `upstash-callback
 		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host`},
-	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur", `
+	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur, Medidata", `
 		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
-		x-bring-client-url et-client-name`},
+		x-bring-client-url et-client-name mcc-authentication mcc-time`},
 	{application, "aps.autodesk.com, Model Derivative", `x-ads-force x-ads-derivative-format`},
 	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
 	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},

@@ -48,7 +48,7 @@ var vocabulary = []struct {
 		fragment ajax message event file files filename frame filter sort select search expand
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
-		business platform upload download sdk system agreement grant saml sso package packages
+		business bypass platform upload download sdk system agreement grant saml sso package packages
 		factor window connection extension stream streams bucket query scope persisted`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
@@ -85,7 +85,9 @@ var vocabulary = []struct {
 		occupation profession diagnosis gamertag battletag vlan hotspot motherboard bios oem handset prepaid postpaid
 		parental gyroscope touchscreen dob fullstory hotjar logrocket smartlook
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
-		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted`},
+		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted
+		child children guardian assignee employer salutation fax town campus geofence poi culture lcid
+		keyboard keycard chipset rssi ppi roam simop`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode

@@ -27,6 +27,14 @@ func TestWordsThatOnlyLookTelling(t *testing.T) {
 	}
 }
 
+func TestWordsThatHoldACredential(t *testing.T) {
+	for name, want := range map[string]weight{"X-Keyboard": weak, "X-Keycard": weak, "X-Bypass": neutral, "X-Passkey": credential, "X-Skypetoken": credential} {
+		if got := tells(name); got != want {
+			t.Errorf("%s weighs %d, want %d", name, got, want)
+		}
+	}
+}
+
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"X-Clientip", "HTTP_VIA", "x_y", "--", "é", "", strings.Repeat("ip", 40)} {
 		f.Add(name)
