@@ -33,7 +33,7 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 		if m.Visit.Kind == Document {
 			want[3] = "?1" // not all browsers tell what the user did from what a script did
 		}
-		if f.storageAccess && site == "cross-site" && (mode == "no-cors" || m.Visit.Kind == Frame) && h["Cookie"] == nil {
+		if f.storageAccess && site == "cross-site" && (mode == "no-cors" || m.Visit.Kind == Frame || m.Visit.Kind == Embed) && h["Cookie"] == nil {
 			want[4] = "none"
 		}
 	}

@@ -25,6 +25,7 @@ func TestFetchMetadata(t *testing.T) {
 		{"an image of another site", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"image", "no-cors", "cross-site", "", "none"}},
 		{"an image by CORS", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://site.example"}}, fields{"image", "cors", "cross-site", "", ""}},
 		{"a frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"iframe", "navigate", "cross-site", "", "none"}},
+		{"a film in a plug-in's place", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"object"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"object", "navigate", "cross-site", "", "none"}},
 		{"a frame of the page's own site", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"iframe", "navigate", "same-origin", "", ""}},
 		{"made-up tokens", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Mode": {"me"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-User": {"me"}}, fields{"font", "cors", "same-origin", "", ""}},
 		{"a claim that Origin contradicts", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://evil.example"}}, fields{"image", "cors", "cross-site", "", ""}},

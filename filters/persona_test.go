@@ -166,8 +166,8 @@ User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:153.0) Gecko/20100101 F
 Accept: image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5
 Accept-Language: en-US,en;q=0.9
 Accept-Encoding: gzip, deflate, br, zstd
-Sec-GPC: 1
 Sec-Fetch-Storage-Access: none
+Sec-GPC: 1
 Connection: keep-alive
 Sec-Fetch-Dest: image
 Sec-Fetch-Mode: no-cors
@@ -207,16 +207,41 @@ Cookie: k=v
 `},
 		{"chrome", "https://site.example/f.woff2", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Site": {"same-origin"}, "Referer": {"https://site.example/a"}}, `
 Connection: keep-alive
+Origin: https://site.example
 sec-ch-ua-platform: "Windows"
 User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36
 sec-ch-ua: "Not:A-Brand";v="8", "Chromium";v="156", "Google Chrome";v="156"
 sec-ch-ua-mobile: ?0
 Accept: */*
-Origin: https://site.example
 Sec-Fetch-Site: same-origin
 Sec-Fetch-Mode: cors
 Sec-Fetch-Dest: font
 Referer: https://site.example/
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-US,en;q=0.9
+`},
+		{"firefox", "https://site.example/a.mp4", http.Header{"Sec-Fetch-Dest": {"video"}, "Sec-Fetch-Site": {"cross-site"}, "Range": {"bytes=0-"}}, `
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:153.0) Gecko/20100101 Firefox/153.0
+Accept: video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5
+Accept-Language: en-US,en;q=0.9
+Range: bytes=0-
+Sec-Fetch-Storage-Access: none
+Sec-GPC: 1
+Connection: keep-alive
+Sec-Fetch-Dest: video
+Sec-Fetch-Mode: no-cors
+Sec-Fetch-Site: cross-site
+Accept-Encoding: identity
+Priority: u=4
+`},
+		{"chrome", "https://site.example/w.js", http.Header{"Sec-Fetch-Dest": {"worker"}, "Sec-Fetch-Site": {"same-origin"}, "Referer": {"https://site.example/a"}}, `
+Connection: keep-alive
+Accept: */*
+Sec-Fetch-Site: same-origin
+Sec-Fetch-Mode: same-origin
+Sec-Fetch-Dest: worker
+Referer: https://site.example/
+User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36
 Accept-Encoding: gzip, deflate, br, zstd
 Accept-Language: en-US,en;q=0.9
 `},
