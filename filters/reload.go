@@ -29,11 +29,14 @@ func (reload) Apply(m *Message, log []Change) []Change {
 }
 
 // withUpload reports whether the Cache-Control of m is stored with its content, or
-// signed. In a POST browsers send one of their own, and that is one of two.
+// signed. In a POST browsers send one of their own, and that is one of two; in a PUT
+// Firefox does while a page is reloaded, and has a Pragma beside it, which a script's has
+// not.
 func withUpload(m *Message) bool {
 	r := m.Request
 	said := single(r.Header["Cache-Control"])
-	return m.Visit.Kind == Fetch && (r.Method == http.MethodPut || m.Visit.signed["Cache-Control"] != nil ||
+	own := r.Header["Pragma"] != nil && said == "no-cache"
+	return m.Visit.Kind == Fetch && (r.Method == http.MethodPut && !own || m.Visit.signed["Cache-Control"] != nil ||
 		stores(r.Method) && said != "no-cache" && said != "max-age=0")
 }
 

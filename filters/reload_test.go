@@ -23,6 +23,7 @@ func TestReloadStaysHere(t *testing.T) {
 		{"reloaded image", "GET", browser, "image/avif,image/webp,*/*;q=0.8", ""},
 		{"reloaded script on plain http", "GET", browser, "*/*", ""},
 		{"form", "POST", browser, "text/html", ""},
+		{"a script's upload while the page is reloaded", "PUT", browser, "*/*", ""},
 		{"API client", "GET", "curl/8.0", "*/*", "no-cache"},
 		{"API client without a name", "GET", "", "application/json", "no-cache"},
 	} {
@@ -43,6 +44,16 @@ func TestReloadStaysHere(t *testing.T) {
 		if again := s.Onward(m, nil); len(again) != 0 || (c.want == "") != (len(log) == 2) {
 			t.Errorf("%s: changes %v, then %v", c.name, log, again)
 		}
+	}
+}
+
+// What a script wants stored with its upload has no Pragma beside it.
+func TestUploadsKeepTheCacheControlThatIsStored(t *testing.T) {
+	s := newSet(t, Options{})
+	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Cache-Control": {"no-cache"}}
+	m := s.Read(newRequest(t, "PUT", "https://b.example/index.html", h), netip.Addr{})
+	if s.Onward(m, s.Request(m, nil)); m.Request.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("got %v", m.Request.Header)
 	}
 }
 
