@@ -1,10 +1,14 @@
 package proxy
 
 import (
+	"io"
+	"math"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"guise/proxy/gate"
 )
 
 // closed reports whether the other side of a pipe has closed it by now.
@@ -59,5 +63,37 @@ func keptWaiting(t *testing.T) {
 	}
 	if !closed(t, come()) {
 		t.Error("one is kept after the end")
+	}
+}
+
+// TestFewAreAnsweredWhileDescriptorsAreShort: answers hold what running work needs.
+func TestFewAreAnsweredWhileDescriptorsAreShort(t *testing.T) {
+	for name, c := range map[string]struct {
+		used, talking int64
+		answered      bool
+	}{
+		"room":               {0, awayShort, true},
+		"short":              {100, awayShort - 1, true},
+		"short, and some":    {100, awayShort, false},
+		"room, and too many": {0, awayAtOnce, false},
+	} {
+		short := gate.Watch(gate.PressureOptions{
+			Descriptors: func() (used, limit int64) { return c.used, 100 },
+			Memory:      func() (used, limit int64) { return 0, math.MaxInt64 },
+		})
+		t.Cleanup(short.Close)
+		d := doorkeeper{pressure: short, talking: int(c.talking)}
+		l := listen(t)
+		client := dial(t, l.Addr().String())
+		server, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.turn(server, notAdmitted)
+		client.CloseWrite()
+		if got, err := io.ReadAll(client); len(got) > 0 != c.answered {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		d.wait()
 	}
 }

@@ -290,6 +290,22 @@ func TestConnectingAheadIsNoRefusal(t *testing.T) {
 	}
 }
 
+// TestLeavingAtOnceIsARefusal, before TLS stands as well as right after, once it has
+// happened often enough in a row.
+func TestLeavingAtOnceIsARefusal(t *testing.T) {
+	for name, shaken := range map[string]time.Time{"before": {}, "right after": time.Now().Add(time.Hour)} {
+		memory := inspect.NewMemory()
+		for range 10 {
+			in := &inner{Conn: new(net.TCPConn), end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), shaken: shaken}
+			in.target.Host = "a.example"
+			in.Close()
+		}
+		if why, left := memory.Fallback(new(visit).Visitor(), "a.example"); !left || why != inspect.Pinned {
+			t.Errorf("%s: inspected", name)
+		}
+	}
+}
+
 // TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.
 func TestAlwaysLeavesNothing(t *testing.T) {
 	o := serveOrigin(t, echoLine)

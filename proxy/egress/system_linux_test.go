@@ -1,0 +1,91 @@
+package egress
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// TestSearchListIsForNamesWithoutADot: a name that does not exist must not become one of
+// the network here, nor be shown to who knows those.
+func TestSearchListIsForNamesWithoutADot(t *testing.T) {
+	const inside = "GUISE_TEST_SEARCH_LIST"
+	if os.Getenv(inside) == "" {
+		inMountNamespace(t, inside, "/etc/resolv.conf", "nameserver 127.0.0.1\nsearch house.example\n")
+		return
+	}
+	server := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, dnsmessage.RCodeNameError })
+	e := newTestEgress(t, Options{Resolver: server.resolver()})
+	for _, host := range []string{"nosuch.example", "printer"} {
+		if addrs, err := e.resolve(t.Context(), Target{Host: host, Port: 80}); err == nil {
+			t.Errorf("%s is at %v", host, addrs)
+		}
+	}
+	asked := server.questions()
+	if !slices.Contains(asked, "printer.house.example.") {
+		t.Errorf("the search list is not used: asked for %v", asked)
+	}
+	if !slices.Contains(asked, "nosuch.example.") || slices.Contains(asked, "nosuch.example.house.example.") {
+		t.Errorf("asked for %v", asked)
+	}
+}
+
+// inMountNamespace runs the test once more, in a process of its own for which file holds
+// content, and which finds the variable inside set.
+func inMountNamespace(t *testing.T, inside, file, content string) {
+	t.Helper()
+	stand := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(stand, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := `mount --bind "$0" "$1" && shift && exec "$@"`
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", script, stand, file, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	out, err := cmd.CombinedOutput()
+	switch {
+	case !strings.Contains(string(out), "=== RUN"):
+		t.Skipf("nothing can be mounted here: %v: %s", err, out)
+	case err != nil:
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestNoPortLeftIsNoFaultOfTheOrigin, in a network that has one.
+func TestNoPortLeftIsNoFaultOfTheOrigin(t *testing.T) {
+	inNetwork(t, func(func(string) bool) {
+		if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("40000 40000"), 0); err != nil {
+			t.Log("ports cannot be taken away:", err)
+			return
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer l.Close()
+		e, err := New(Options{Allow: loopback})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		target := Target{Host: "127.0.0.1", Addr: netip.MustParseAddr("127.0.0.1"), Port: 80}
+		conn, err := e.Dial(t.Context(), Plain, target)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if another, err := e.Dial(t.Context(), Plain, target); !errors.Is(err, syscall.ENOBUFS) || !Short(err) {
+			t.Errorf("%v, %v; want %v", another, err, syscall.ENOBUFS)
+		}
+	})
+}
