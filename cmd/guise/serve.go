@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,9 @@ func newServeCommand(p *program) *cobra.Command {
 		Long: `Serve runs the proxy until it is told to stop. Without --config it is the
 household profile on 127.0.0.1:8118.
 
-SIGHUP or a change of the file loads the configuration again; if the new one has
-problems they are printed and the old one stays. No open connection is cut.
+SIGHUP or a change of the file, or of one of destinations.deny_lists, loads the
+configuration again; if the new one has problems they are printed and the old one
+stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
 listeners and the volumes of the day, and stops once it serves: no connection is
 refused or cut before timeouts.shutdown. The first process of a container cannot
@@ -90,7 +92,7 @@ func (p *program) serve(ctx context.Context) error {
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
 
-	loaded := fingerprint(p.file)
+	loaded, read := fingerprint(p.file), time.Now()
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}
@@ -99,10 +101,15 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	changed := watch(ctx, p.file, loaded, func(err error) {
-		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", p.file, err)
+	changed := watch(ctx, p.file, loaded, s.config.Destinations.DenyLists, read, func(err error) {
+		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", cmp.Or(p.file, "destinations.deny_lists"), err)
 	})
 	defer changed.stop()
+	reload := func() {
+		read := time.Now()
+		s.reload()
+		changed.follow(s.config.Destinations.DenyLists, read)
+	}
 	defer s.collector.relax(s.config.Cache.Memory)()
 	s.processors.use()
 	defer s.processors.release()
@@ -121,12 +128,12 @@ func (p *program) serve(ctx context.Context) error {
 			s.listeners.wait()
 			return err
 		case <-changed.events:
-			s.reload()
+			reload()
 		case <-stops:
 			notifySystemd("STOPPING=1")
 			return s.stop(stops)
 		case <-reloads:
-			s.reload()
+			reload()
 		case <-handovers:
 			if s.succeed(stops) {
 				return s.stop(stops)

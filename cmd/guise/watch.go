@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -20,27 +21,40 @@ const (
 	settleMost = 2 * time.Second
 )
 
-// A watcher tells when a file's content has changed. It watches the folders
-// that the file and what it links to are in, not the file: editors put a new
-// file in the place of the old, and Kubernetes swaps a link beside it.
+// A watcher tells when the content of a file has changed, or one of the lists that the
+// file names. It watches the folders that they and what they link to are in, not the
+// files: editors put a new file in the place of the old, and Kubernetes swaps a link
+// beside it.
 type watcher struct {
 	events chan struct{} // one event for any number of changes
 	cancel context.CancelFunc
 	done   chan struct{}
+	look   chan struct{} // has the watcher look
+
+	mu    sync.Mutex
+	lists map[string]stamp // as they were when they were read
 }
 
-// watch starts a watcher for file until ctx ends or it is stopped. loaded is
-// the fingerprint of what was loaded; without one nothing is watched. If the
-// file cannot be watched, watch calls cannot.
-func watch(ctx context.Context, file string, loaded []byte, cannot func(error)) *watcher {
+// A stamp tells a file that was written from what it was before. A list is too large to
+// be read for that.
+type stamp struct {
+	modified time.Time
+	size     int64
+}
+
+// watch starts a watcher for file until ctx ends or it is stopped. loaded is the
+// fingerprint of what was loaded; without one file is not watched. For lists see follow.
+// If they cannot be watched, watch calls cannot.
+func watch(ctx context.Context, file string, loaded []byte, lists []string, read time.Time, cannot func(error)) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
-	if loaded == nil {
+	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}), look: make(chan struct{}, 1)}
+	if loaded == nil && len(lists) == 0 {
 		close(w.done)
 		return w
 	}
+	w.follow(lists, read)
 	notify, err := fsnotify.NewWatcher()
-	if err == nil {
+	if err == nil && loaded != nil {
 		err = addFolders(notify, file)
 	}
 	if err != nil {
@@ -55,6 +69,49 @@ func watch(ctx context.Context, file string, loaded []byte, cannot func(error)) 
 	return w
 }
 
+// follow has the watcher watch lists, and no others, that were read at the given time
+// or a little later.
+func (w *watcher) follow(lists []string, read time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lists = make(map[string]stamp)
+	for _, list := range lists {
+		now := stampOf(list)
+		if !now.modified.Before(read) {
+			now = stamp{} // it may have been read before that
+		}
+		w.lists[list] = now
+	}
+	select {
+	case w.look <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// listsChanged watches the folders of the lists, and reports whether one was written
+// since the last time.
+func (w *watcher) listsChanged(notify *fsnotify.Watcher) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	changed := false
+	for list, before := range w.lists {
+		addFolders(notify, list)
+		if now := stampOf(list); now != before {
+			w.lists[list], changed = now, true
+		}
+	}
+	return changed
+}
+
+// stampOf returns the zero stamp of a file that is not there.
+func stampOf(file string) stamp {
+	info, err := os.Stat(file)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{info.ModTime(), info.Size()}
+}
+
 // stop ends the watcher and waits for it.
 func (w *watcher) stop() {
 	w.cancel()
@@ -64,6 +121,7 @@ func (w *watcher) stop() {
 func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string, last []byte) {
 	defer close(w.done)
 	defer notify.Close()
+	own := last != nil
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	// The first look is due at once: the file may have changed after it was
@@ -73,6 +131,7 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.look:
 		case <-notify.Errors: // the queue ran over; look at the file itself
 		case _, ok := <-notify.Events:
 			if !ok {
@@ -80,10 +139,14 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 			}
 		case <-timer.C:
 			began = time.Time{}
-			addFolders(notify, file) // a link may lead elsewhere by now
-			now := fingerprint(file)
-			if !bytes.Equal(now, last) {
+			changed := w.listsChanged(notify)
+			if own {
+				addFolders(notify, file) // a link may lead elsewhere by now
+				now := fingerprint(file)
+				changed = changed || !bytes.Equal(now, last)
 				last = now
+			}
+			if changed {
 				select {
 				case w.events <- struct{}{}:
 				default: // one is waiting to be read
