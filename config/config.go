@@ -68,7 +68,7 @@ type Access struct {
 	Authentication Authentication `key:"authentication"`
 	Users          string         `key:"users"`       // htpasswd file, for basic
 	TokenKey       string         `key:"token_key"`   // file, for token
-	Revoked        string         `key:"revoked"`     // file of names and token ids, for token
+	Revoked        string         `key:"revoked"`     // file of names, token ids and serial numbers, for token and certificate
 	Authorities    string         `key:"authorities"` // PEM file, for certificate
 }
 

@@ -88,19 +88,19 @@ func (l *loader) accessRules(c *Config) {
 	for _, file := range []struct {
 		key, value string
 		of         Authentication
-		needed     bool
 	}{
-		{"access.users", a.Users, AuthBasic, true},
-		{"access.token_key", a.TokenKey, AuthToken, true},
-		{"access.revoked", a.Revoked, AuthToken, false},
-		{"access.authorities", a.Authorities, AuthCertificate, true},
+		{"access.users", a.Users, AuthBasic},
+		{"access.token_key", a.TokenKey, AuthToken},
+		{"access.authorities", a.Authorities, AuthCertificate},
 	} {
 		if a.Authentication == file.of {
-			l.require(file.value != "" || !file.needed, "access.authentication", string(file.of)+" needs "+file.key+", the name of a file")
+			l.require(file.value != "", "access.authentication", string(file.of)+" needs "+file.key+", the name of a file")
 		} else {
 			l.require(file.value == "", file.key, "changes nothing unless access.authentication is "+string(file.of))
 		}
 	}
+	revokes := a.Authentication == AuthToken || a.Authentication == AuthCertificate
+	l.require(a.Revoked == "" || revokes, "access.revoked", "changes nothing unless access.authentication is token or certificate")
 	if a.Authentication == AuthCertificate {
 		for i, one := range c.Listeners {
 			l.require(one.Protocol == HTTPS, "access.authentication", fmt.Sprintf("certificate needs https listeners, and listeners[%d] is %s", i, one.Protocol))

@@ -43,7 +43,7 @@ func checkFiles(c *config.Config, fail, _ config.Say) {
 	case config.AuthToken:
 		_ = try("access.token_key", gate.Options{Authentication: gate.Token, TokenKey: a.TokenKey}) && try("access.revoked", o)
 	case config.AuthCertificate:
-		try("access.authorities", o)
+		_ = try("access.authorities", gate.Options{Authentication: gate.Certificate, Authorities: a.Authorities}) && try("access.revoked", o)
 	}
 	for i, path := range c.Destinations.DenyLists {
 		key := fmt.Sprintf("destinations.deny_lists[%d]", i)

@@ -21,8 +21,8 @@ func newUserCommand(p *program) *cobra.Command {
 		Use:   "user",
 		Short: "Add, remove and list users, and sign tokens for them",
 		Long: `User keeps those who may enter: with access.authentication: basic the htpasswd
-file of access.users, with token the list of access.revoked. A running guise
-takes a change over within a second or two.`,
+file of access.users, with token or certificate the list of access.revoked. A
+running guise takes a change over within a second or two.`,
 		Example: `  guise user add ann --config guise.yaml
   guise user list --config guise.yaml
   guise user token ann --valid 720h --config guise.yaml`,
@@ -55,6 +55,8 @@ func (p *program) usersFile(named string) (string, error) {
 		return c.Access.Users, nil
 	case config.AuthToken:
 		return "", errors.New("with access.authentication: token a user is whoever has a token; see guise user token")
+	case config.AuthCertificate:
+		return "", errors.New("with access.authentication: certificate a user is whoever has a certificate of access.authorities")
 	}
 	return "", errors.New("there is no file of users; name one with --file, or set access.authentication: basic and access.users")
 }
@@ -130,7 +132,9 @@ func newUserRemoveCommand(p *program) *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Remove a user, or revoke tokens",
 		Long: `Remove takes a user out of the file of users. With access.authentication: token
-it writes NAME, a user or the id of one token, into the list of access.revoked.`,
+it writes NAME, a user or the id of one token, into the list of access.revoked,
+and so with certificate, where NAME is a user or the serial number of one
+certificate, as openssl x509 -noout -serial prints it.`,
 		Example: "  guise user remove ann --config guise.yaml",
 		Args:    oneName,
 		RunE: work(func(_ *cobra.Command, args []string) error {
@@ -139,9 +143,9 @@ it writes NAME, a user or the id of one token, into the list of access.revoked.`
 				if err != nil {
 					return err
 				}
-				if c.Access.Authentication == config.AuthToken {
+				if revokes(c) {
 					if c.Access.Revoked == "" {
-						return errors.New("set access.revoked to the name of a file that lists whose tokens hold no more")
+						return errors.New("set access.revoked to the name of a file that lists who enters no more")
 					}
 					return gate.Revoke(c.Access.Revoked, args[0])
 				}
@@ -162,7 +166,7 @@ func newUserListCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the users",
-		Long:    "List prints the names in the file of users, one a line. With\naccess.authentication: token it prints what is revoked.",
+		Long:    "List prints the names in the file of users, one a line. With\naccess.authentication: token or certificate it prints what is revoked.",
 		Example: "  guise user list --config guise.yaml",
 		Args:    noArguments,
 		RunE: work(func(*cobra.Command, []string) error {
@@ -183,7 +187,7 @@ func (p *program) listUsers(file string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Access.Authentication == config.AuthToken {
+		if revokes(c) {
 			return gate.Revoked(c.Access.Revoked)
 		}
 	}
@@ -192,6 +196,12 @@ func (p *program) listUsers(file string) ([]string, error) {
 		return nil, err
 	}
 	return gate.ListUsers(path)
+}
+
+// revokes reports whether c lets everybody in who has something signed, but for those
+// on a list.
+func revokes(c *config.Config) bool {
+	return c.Access.Authentication == config.AuthToken || c.Access.Authentication == config.AuthCertificate
 }
 
 func newUserTokenCommand(p *program) *cobra.Command {

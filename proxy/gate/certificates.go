@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"math/big"
+	"strings"
 	"time"
 )
 
@@ -19,6 +22,7 @@ import (
 // checked have a part of the processors.
 type certificates struct {
 	authorities *watchedFile[*authorities]
+	revoked     *watchedFile[map[string]bool] // nil for none
 	memory      *memory
 	now         func() time.Time
 	checking    chan struct{} // has one token for each check that runs
@@ -36,7 +40,7 @@ type authorities struct {
 	sum  [sha256.Size]byte // of their file
 }
 
-func newCertificates(path string, m *memory, now func() time.Time) (*certificates, error) {
+func newCertificates(path, revoked string, m *memory, now func() time.Time) (*certificates, error) {
 	if path == "" {
 		return nil, errors.New("certificate authentication needs a file of authorities")
 	}
@@ -50,7 +54,26 @@ func newCertificates(path string, m *memory, now func() time.Time) (*certificate
 	if err != nil {
 		return nil, fmt.Errorf("authorities %s: %w", path, err)
 	}
-	return &certificates{file, m, now, make(chan struct{}, HalfProcessors)}, nil
+	p := &certificates{file, nil, m, now, make(chan struct{}, HalfProcessors)}
+	if revoked != "" {
+		if p.revoked, err = newWatchedFile(revoked, now, parseRevokedSerials); err != nil {
+			return nil, fmt.Errorf("list of revoked certificates %s: %w", revoked, advised(err, "make an empty one if none is revoked"))
+		}
+	}
+	return p, nil
+}
+
+// parseRevokedSerials reads what parseRevoked does, and serial numbers as well in the
+// form in which openssl x509 -serial prints them.
+func parseRevokedSerials(data []byte) (map[string]bool, error) {
+	revoked, err := parseRevoked(data)
+	for line := range maps.Clone(revoked) {
+		digits, ok := strings.CutPrefix(strings.ToLower(line), "serial=")
+		if serial, isNumber := new(big.Int).SetString(strings.ReplaceAll(digits, ":", ""), 16); ok && isNumber {
+			revoked[serialName(serial)] = true
+		}
+	}
+	return revoked, err
 }
 
 func (p *certificates) digest(c credentials) [32]byte {
@@ -83,7 +106,13 @@ func (p *certificates) account(_ context.Context, c credentials) (string, error)
 	if !right {
 		return "", ErrCredentials
 	}
-	return certificateName(c.chain[0]), nil
+	name := certificateName(c.chain[0])
+	if p.revoked != nil {
+		if gone := p.revoked.get(); gone[name] || gone[serialName(c.chain[0].SerialNumber)] {
+			return "", ErrCredentials
+		}
+	}
+	return name, nil
 }
 
 // check reports whether one of the authorities signed the first of chain, and
@@ -122,5 +151,7 @@ func certificateName(c *x509.Certificate) string {
 			return name
 		}
 	}
-	return "serial " + hex.EncodeToString(c.SerialNumber.Bytes())
+	return serialName(c.SerialNumber)
 }
+
+func serialName(serial *big.Int) string { return "serial " + hex.EncodeToString(serial.Bytes()) }

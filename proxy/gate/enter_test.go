@@ -751,6 +751,48 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestCertificatesAreRevoked, all of a user or one alone, though they were right a moment
+// ago.
+func TestCertificatesAreRevoked(t *testing.T) {
+	ours := certificate(t, "our authority", nil, 0)
+	authorities, list := filepath.Join(t.TempDir(), "authorities.pem"), filepath.Join(t.TempDir(), "revoked")
+	write(t, authorities, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ours.Certificate[0]})))
+	if _, err := New(Options{Authentication: Certificate, Authorities: authorities, Revoked: list}, nil); err == nil || !strings.Contains(err.Error(), list) {
+		t.Errorf("a list that is not there: %v", err)
+	}
+	write(t, list, "")
+	c := newClock()
+	g := mustNew(t, Options{Authentication: Certificate, Authorities: authorities, Revoked: list, Now: c.now})
+	entering := func(leaf tls.Certificate) bool {
+		g.state.failures = newFailures()
+		_, err := g.Enter(t.Context(), here, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf.Leaf}}, nil)
+		if err != nil && !errors.Is(err, ErrCredentials) {
+			t.Error(err)
+		}
+		return err == nil
+	}
+	ann, again, bob := certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth), certificate(t, "ann", &ours, x509.ExtKeyUsageClientAuth), certificate(t, "bob", &ours, x509.ExtKeyUsageClientAuth)
+	again.Leaf.SerialNumber, bob.Leaf.SerialNumber = big.NewInt(0x0a1b2c), big.NewInt(0x0a1b2d)
+	if !entering(ann) || !entering(again) || !entering(bob) {
+		t.Fatal("not all enter")
+	}
+	for line, want := range map[string][3]bool{
+		"ann":                        {false, false, true},
+		"# ann":                      {true, true, true},
+		"serial=0A1B2C":              {true, false, true},
+		"serial=0a:1b:2c\r":          {true, false, true},
+		"SERIAL=A1B2C":               {true, false, true},
+		"serial 0a1b2d":              {true, true, false},
+		"serial=\nserial=no\n\nbo\n": {true, true, true},
+	} {
+		write(t, list, line+"\n")
+		c.advance(2 * lookAgain)
+		if got := [3]bool{entering(ann), entering(again), entering(bob)}; got != want {
+			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
+
 // TestChainsAreCheckedOnce, and none that is longer than anybody's: each certificate
 // in one may cost a check of its own, and a connection carries many requests.
 func TestChainsAreCheckedOnce(t *testing.T) {

@@ -39,7 +39,7 @@ type Options struct {
 	Authentication Authentication
 	Users          string // htpasswd file of bcrypt hashes, for Basic; read again when it changes
 	TokenKey       string // file that [ReadKey] takes, for Token
-	Revoked        string // file of names and token ids that enter no more, for Token; "" for none
+	Revoked        string // file of names, and of ids of tokens or serial numbers of certificates, that enter no more, for Token and Certificate; "" for none
 	Authorities    string // PEM file of those who sign client certificates, for Certificate
 
 	Client Limits // of each client
@@ -106,7 +106,7 @@ func New(o Options, before *Gate) (*Gate, error) {
 	case Token:
 		g.prove, err = newTokens(o.TokenKey, o.Revoked, o.Now)
 	case Certificate:
-		g.prove, err = newCertificates(o.Authorities, g.state.memory, o.Now)
+		g.prove, err = newCertificates(o.Authorities, o.Revoked, g.state.memory, o.Now)
 	default:
 		err = fmt.Errorf("unknown authentication %d", o.Authentication)
 	}

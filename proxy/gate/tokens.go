@@ -159,7 +159,7 @@ func (t *tokens) account(_ context.Context, c credentials) (string, error) {
 	return name, nil
 }
 
-// parseRevoked reads one user name or token id a line.
+// parseRevoked reads one user name, token id or the like a line.
 func parseRevoked(data []byte) (map[string]bool, error) {
 	revoked := make(map[string]bool)
 	for line := range strings.Lines(string(data)) {
@@ -170,10 +170,10 @@ func parseRevoked(data []byte) (map[string]bool, error) {
 	return revoked, nil
 }
 
-// Revoke adds a user name or token id to a list of what enters no more.
+// Revoke adds a user name, token id or serial number to a list of what enters no more.
 func Revoke(path, what string) error {
 	if !validName(what) {
-		return errors.New("that is neither a user name nor a token id")
+		return errors.New("that is no user name, token id or serial number")
 	}
 	path = resolved(path)
 	defer lock(filepath.Dir(path))()
@@ -200,7 +200,7 @@ func revokedLines(path string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list of revoked tokens %s: %w", path, fileError(err))
+		return nil, fmt.Errorf("list of what is revoked %s: %w", path, fileError(err))
 	}
 	var lines []string
 	for line := range strings.Lines(string(data)) {
