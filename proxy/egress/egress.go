@@ -8,14 +8,16 @@
 // that was checked: the guard runs on the socket, after resolution, so a name
 // that changes its address between two look-ups gains nothing.
 //
-// Three things are out of the guard's reach. Behind an upstream proxy a name is
+// Four things are out of the guard's reach. Behind an upstream proxy a name is
 // resolved there, and only that proxy can refuse where it leads. A NAT64
 // prefix of the network's own choosing looks like any other IPv6 network,
 // unless the name servers tell of it (RFC 7050): where one is in use and they
-// do not, name it in Options.Deny or rely on the gateway. And neighbours with
+// do not, name it in Options.Deny or rely on the gateway. Neighbours with
 // public addresses, as all in a house have by IPv6, are public for all that can
-// be seen from here, though a firewall may keep the world from them: where
-// strangers are let in, name their network in Options.Deny.
+// be seen from here, though a firewall may keep the world from them. And so is the
+// address that a router or a cloud translates to this machine's, by which a client
+// could come back as this machine. Where strangers are let in, name both in
+// Options.Deny.
 package egress
 
 import (
