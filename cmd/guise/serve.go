@@ -92,7 +92,7 @@ func (p *program) serve(ctx context.Context) error {
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
 
-	loaded, read := fingerprint(p.file), time.Now()
+	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}
@@ -101,12 +101,12 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	changed := watch(ctx, p.file, loaded, s.config.Destinations.DenyLists, read, func(err error) {
+	changed := watch(ctx, p.file, loaded, s.config.Destinations.DenyLists, func(err error) {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", cmp.Or(p.file, "destinations.deny_lists"), err)
 	})
 	defer changed.stop()
 	reload := func() {
-		read := time.Now()
+		read := stampsOf(s.config.Destinations.DenyLists)
 		s.reload()
 		changed.follow(s.config.Destinations.DenyLists, read)
 	}

@@ -130,7 +130,7 @@ func newUserRemoveCommand(p *program) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
-		Short: "Remove a user, or revoke tokens",
+		Short: "Remove a user, or revoke tokens or certificates",
 		Long: `Remove takes a user out of the file of users. With access.authentication: token
 it writes NAME, a user or the id of one token, into the list of access.revoked,
 and so with certificate, where NAME is a user or the serial number of one

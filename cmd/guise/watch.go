@@ -45,14 +45,14 @@ type stamp struct {
 // watch starts a watcher for file until ctx ends or it is stopped. loaded is the
 // fingerprint of what was loaded; without one file is not watched. For lists see follow.
 // If they cannot be watched, watch calls cannot.
-func watch(ctx context.Context, file string, loaded []byte, lists []string, read time.Time, cannot func(error)) *watcher {
+func watch(ctx context.Context, file string, loaded []byte, lists []string, cannot func(error)) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}), look: make(chan struct{}, 1)}
 	if loaded == nil && len(lists) == 0 {
 		close(w.done)
 		return w
 	}
-	w.follow(lists, read)
+	w.follow(lists, nil)
 	notify, err := fsnotify.NewWatcher()
 	if err == nil && loaded != nil {
 		err = addFolders(notify, file)
@@ -69,18 +69,16 @@ func watch(ctx context.Context, file string, loaded []byte, lists []string, read
 	return w
 }
 
-// follow has the watcher watch lists, and no others, that were read at the given time
-// or a little later.
-func (w *watcher) follow(lists []string, read time.Time) {
+// follow has the watcher watch lists, and no others. read are stamps of before they were
+// read; one without is taken to be as it was then.
+func (w *watcher) follow(lists []string, read map[string]stamp) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lists = make(map[string]stamp)
-	for _, list := range lists {
-		now := stampOf(list)
-		if !now.modified.Before(read) {
-			now = stamp{} // it may have been read before that
+	w.lists = stampsOf(lists)
+	for list := range w.lists {
+		if before, ok := read[list]; ok {
+			w.lists[list] = before
 		}
-		w.lists[list] = now
 	}
 	select {
 	case w.look <- struct{}{}:
@@ -101,6 +99,14 @@ func (w *watcher) listsChanged(notify *fsnotify.Watcher) bool {
 		}
 	}
 	return changed
+}
+
+func stampsOf(files []string) map[string]stamp {
+	stamps := make(map[string]stamp)
+	for _, file := range files {
+		stamps[file] = stampOf(file)
+	}
+	return stamps
 }
 
 // stampOf returns the zero stamp of a file that is not there.
