@@ -242,6 +242,19 @@ func TestAllowAndDeny(t *testing.T) {
 	}
 }
 
+// TestZonesAreNoWayIn: in /etc/hosts an address may have one, and then it is in no network.
+func TestZonesAreNoWayIn(t *testing.T) {
+	g, err := newGuard([]string{"box.example"}, []string{"fe80::/10"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range []string{"fe80::1%lo", "::1%lo", "2606:4700::1111%lo"} {
+		if g.check(Target{Host: "box.example"})(netip.AddrPortFrom(netip.MustParseAddr(addr), 80)) == nil {
+			t.Errorf("%s is open", addr)
+		}
+	}
+}
+
 func TestOwnListenersStayClosed(t *testing.T) {
 	everything := []string{"0.0.0.0/0", "::/0"}
 	for _, c := range []struct {
