@@ -1,11 +1,14 @@
 package egress
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -83,4 +86,89 @@ func TestWhatIsNoAnswerOfANameServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
+}
+
+// TestWhoLeavesDoesNotEndTheQuestionOfAll: whoever comes first asks for the prefixes, and
+// by leaving at once could have nobody know them for a while.
+func TestWhoLeavesDoesNotEndTheQuestionOfAll(t *testing.T) {
+	dns := startNameServer(t, always("2a01:4f8:c0c:1234::192.0.0.170"))
+	tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	tr.learn(gone)
+	if len(tr.inside(netip.MustParseAddr("2a01:4f8:c0c:1234::10.0.0.1"))) == 0 {
+		t.Error("the prefix is not known")
+	}
+}
+
+// TestFewPrefixesAreTaken, however many a name server tells: each is compared with every
+// address.
+func TestFewPrefixesAreTaken(t *testing.T) {
+	var many []string
+	for i := range 2 * mostPrefixes {
+		many = append(many, fmt.Sprintf("2a01:4f8:c0c:%x::192.0.0.170", i))
+	}
+	dns := startNameServer(t, always(many...))
+	tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+	tr.learn(t.Context())
+	if n := len(tr.known); n != mostPrefixes {
+		t.Errorf("%d prefixes are known", n)
+	}
+}
+
+// TestPrefixesAreAskedForOnTheWayToOriginsAlone: an upstream proxy may be anywhere.
+func TestPrefixesAreAskedForOnTheWayToOriginsAlone(t *testing.T) {
+	for _, origin := range []bool{true, false} {
+		dns := startNameServer(t, always("2a01:4f8:c0c:1234::1"))
+		e := newTestEgress(t, Options{Resolver: dns.resolver()})
+		looks := 0
+		ok := func(netip.AddrPort) error { // open at first, and no more when it is dialled
+			if looks++; looks > 1 {
+				return refusedDestination
+			}
+			return nil
+		}
+		if _, err := e.dialDirect(t.Context(), Target{Host: "name.example", Port: 80}, ok, origin); !errors.Is(err, refusedDestination) {
+			t.Error(err)
+		}
+		if asked := slices.Contains(dns.questions(), translatedName); asked != origin {
+			t.Errorf("to an origin: %t; asked: %t", origin, asked)
+		}
+	}
+}
+
+// TestUnspecifiedHopIsThisProxyItself, if one of its listeners has the port: it leads to
+// loopback.
+func TestUnspecifiedHopIsThisProxyItself(t *testing.T) {
+	l := startPeer(t, func(net.Conn) { t.Error("the listener was dialled") })
+	own := addrPort(l.Addr())
+	for _, host := range []string{"0.0.0.0", "[::]"} {
+		chain := []*url.URL{{Scheme: "http", Host: fmt.Sprintf("%s:%d", host, own.Port())}}
+		e := newTestEgress(t, Options{Chain: chain, Own: func() []netip.AddrPort { return []netip.AddrPort{own} }})
+		if _, err := e.DialHop(t.Context()); !errors.Is(err, errOwnHop) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// TestAddressesWithinOthers: where each of the transition mechanisms has them.
+func TestAddressesWithinOthers(t *testing.T) {
+	for addr, want := range map[string]string{
+		"::10.0.0.1":                  "10.0.0.1",
+		"64:ff9b::10.0.0.1":           "10.0.0.1",
+		"64:ff9b:1::10.0.0.1":         "10.0.0.1",
+		"::ffff:0:10.0.0.1":           "10.0.0.1",
+		"2002:a00:1::1":               "10.0.0.1",
+		"2001:0:1:2:3:4:f5ff:fffe":    "10.0.0.1", // inverted
+		"2001:db8::5efe:10.0.0.1":     "10.0.0.1",
+		"2001:db8::200:5efe:10.0.0.1": "10.0.0.1",
+		"2001:db8::100:5efe:10.0.0.1": "10.0.0.1",
+		"2001:db8::400:5efe:10.0.0.1": "invalid IP",
+		"2001:db8::10.0.0.1":          "invalid IP",
+		"10.0.0.1":                    "invalid IP",
+	} {
+		if got := embedded(netip.MustParseAddr(addr)).String(); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
 }
