@@ -95,8 +95,9 @@ func (c cookies) allows(m *Message) bool {
 		return true
 	}
 	// No script can ask for what follows a person's yes to a sign-in with another
-	// site (FedCM, identity assertion endpoint); browsers without third-party
-	// cookies send these there, too.
+	// site (FedCM, identity assertion endpoint), nor for the accounts that a browser lets
+	// its person choose from (accounts endpoint), which is not told for whose page;
+	// browsers without third-party cookies send these there, too.
 	return !m.Visit.ThirdParty && !m.Visit.framed || m.Visit.signIn
 }
 

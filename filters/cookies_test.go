@@ -119,16 +119,22 @@ func TestKeptPasswordsGoToNoThirdParty(t *testing.T) {
 // said yes, is of use only with that site's cookies.
 func TestBrowsersSignInHasItsCookies(t *testing.T) {
 	for _, test := range []struct {
-		method, dest string
-		policy       CookiePolicy
-		passes       bool
+		method, dest, origin string
+		policy               CookiePolicy
+		passes               bool
 	}{
-		{"POST", "webidentity", CookiesFirstParty, true},
-		{"POST", "webidentity", CookiesBlock, false},
-		{"GET", "webidentity", CookiesFirstParty, false}, // FedCM asks for these without
-		{"POST", "empty", CookiesFirstParty, false},
+		{"POST", "webidentity", "https://shop.example", CookiesFirstParty, true},
+		{"POST", "webidentity", "https://shop.example", CookiesBlock, false},
+		{"GET", "webidentity", "https://shop.example", CookiesFirstParty, false}, // FedCM asks for these without
+		{"GET", "webidentity", "", CookiesFirstParty, true},                      // but for the accounts, which it says no origin for
+		{"GET", "webidentity", "", CookiesBlock, false},
+		{"POST", "empty", "https://shop.example", CookiesFirstParty, false},
+		{"GET", "empty", "", CookiesFirstParty, false},
 	} {
-		h := http.Header{"Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Origin": {"https://shop.example"}, "Cookie": {"a=b"}}
+		h := http.Header{"Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Cookie": {"a=b"}}
+		if test.origin != "" {
+			h["Origin"] = []string{test.origin}
+		}
 		scrubbed(t, newSet(t, Options{Cookies: test.policy}), newRequest(t, test.method, "https://id.example/assertion", h))
 		if (h["Cookie"] != nil) != test.passes || h.Get("Sec-Fetch-Dest") != test.dest {
 			t.Errorf("%s for %s: left %v", test.method, test.dest, h)

@@ -45,7 +45,7 @@ type Visit struct {
 	alone    bool        // no script wrote any of it
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says
-	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that
+	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 

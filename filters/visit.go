@@ -25,7 +25,7 @@ func readVisit(r *http.Request) Visit {
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	dest := single(r.Header["Sec-Fetch-Dest"])
 	v.part = dest != "" && dest != "document"
-	v.signIn = !safe(r.Method) && dest == "webidentity"
+	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || dest == "" && v.browser && isReport(r))
 	target := registrable(targetHost(r))
 	if v.Kind == Document && dest == "document" {
