@@ -96,13 +96,13 @@ func digit(c byte) bool { return c >= '0' && c <= '9' }
 // not part of any request-target. Browsers send some characters bare that
 // RFC 3986 wants encoded, such as "|" in a query; no recipient takes those for
 // anything else.
-func validTarget(s string) bool {
-	for i := 0; i < len(s); i++ {
+func validTarget[S string | []byte](s S) bool {
+	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '#' {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
 // parseTarget reads the four forms of RFC 9112 §3.2. An invalid escape is an

@@ -314,10 +314,8 @@ func (p *plan) appendTarget(b []byte) ([]byte, error) {
 		b = append(b, '?')
 		b = append(b, u.RawQuery...)
 	}
-	for _, ch := range b[start:] {
-		if ch <= ' ' || ch >= 0x7f || ch == '#' {
-			return nil, &RequestError{"a bad target"}
-		}
+	if !validTarget(b[start:]) {
+		return nil, &RequestError{"a bad target"}
 	}
 	return b, nil
 }
@@ -338,35 +336,17 @@ func rawPath(u *url.URL) string {
 // userinfo, and as Host says them: the port only if it is not the scheme's
 // (RFC 9110 §7.2, §4.2.3).
 func authority(u *url.URL) (host, port, both string, err error) {
-	both = u.Host
-	host = both
-	if i := strings.LastIndexByte(both, ':'); i >= 0 && strings.IndexByte(both[i:], ']') < 0 {
-		host, port = both[:i], both[i+1:]
-		if n, perr := strconv.ParseUint(port, 10, 16); port != "" && (perr != nil || n == 0 || port[0] == '0') {
-			return "", "", "", &RequestError{"a bad port"}
-		}
+	host, port, ok := splitAuthority(u.Host)
+	if !ok || host == "" || strings.HasPrefix(port, "0") {
+		return "", "", "", &RequestError{"a bad host"}
 	}
 	standard := "80"
 	if u.Scheme == "https" {
 		standard = "443"
 	}
+	both = u.Host
 	if port == "" || port == standard {
 		port, both = standard, host
 	}
-	literal := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
-	if literal {
-		host = host[1 : len(host)-1]
-	}
-	if host == "" {
-		return "", "", "", &RequestError{"no host"}
-	}
-	for i := range len(host) {
-		switch ch := host[i]; {
-		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', ch == '.':
-		case !literal && (ch == '-' || ch == '_'), literal && ch == ':':
-		default:
-			return "", "", "", &RequestError{"a bad host"}
-		}
-	}
-	return host, port, both, nil
+	return strings.Trim(host, "[]"), port, both, nil
 }
