@@ -5,12 +5,14 @@ import (
 	"strings"
 )
 
-// Byte classes of RFC 9110 §5.5 and §5.6.2.
+// Byte classes of RFC 9110 §5.5 and §5.6.2, and of RFC 3986 §2.3.
 const (
 	isToken byte = 1 << iota // tchar
 	isValue                  // field-vchar, SP, HTAB
 	isUpper
 	isLower
+	isName // unreserved: a registered name may hold more by the grammar; no DNS name does
+	isPath // what net/url writes bare in a path
 )
 
 var class = func() (t [256]byte) {
@@ -20,11 +22,16 @@ var class = func() (t [256]byte) {
 		}
 		switch {
 		case c >= 'A' && c <= 'Z':
-			t[c] |= isToken | isUpper
+			t[c] |= isToken | isUpper | isName | isPath
 		case c >= 'a' && c <= 'z':
-			t[c] |= isToken | isLower
-		case c >= '0' && c <= '9', c < 0x80 && strings.IndexByte("!#$%&'*+-.^_`|~", byte(c)) >= 0:
-			t[c] |= isToken
+			t[c] |= isToken | isLower | isName | isPath
+		case c >= '0' && c <= '9':
+			t[c] |= isToken | isName | isPath
+		}
+	}
+	for chars, bits := range map[string]byte{"!#$%&'*+-.^_`|~": isToken, "-._~": isName, "-._~/$&+,:;=@": isPath} {
+		for _, c := range []byte(chars) {
+			t[c] |= bits
 		}
 	}
 	return t

@@ -164,6 +164,8 @@ func sameBody(t *testing.T, raw []byte, br *bufio.Reader, r *http.Request, stdRe
 func FuzzPlainURL(f *testing.F) {
 	f.Add("http://a.example:80/b/c?d=e&f")
 	f.Add("//a?")
+	f.Add("http://[2001:db8::1]:80/a")
+	f.Add("/npm/@a/b@1.2:c/d;e,f+g=$h&i?j")
 	f.Fuzz(func(t *testing.T, target string) {
 		if !validTarget(target) {
 			return

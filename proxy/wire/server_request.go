@@ -158,11 +158,6 @@ func plainURL(target string) *url.URL {
 		if slash < 1 {
 			return nil
 		}
-		for i := 0; i < slash; i++ {
-			if c := rest[i]; !hostByte(c) && c != ':' {
-				return nil
-			}
-		}
 		if host, _, ok := splitAuthority(rest[:slash]); !ok || host == "" {
 			return nil
 		}
@@ -176,18 +171,12 @@ func plainURL(target string) *url.URL {
 			path = path[:i]
 			break
 		}
-		if !hostByte(c) && c != '/' {
+		if class[c]&isPath == 0 {
 			return nil
 		}
 	}
 	u.Path = path
 	return &u
-}
-
-// hostByte tells whether c is one of RFC 3986's unreserved characters. A
-// registered name may hold more by the grammar; no DNS name does.
-func hostByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || digit(c) || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
 // splitAuthority splits uri-host [ ":" port ] and tells whether it is valid:
@@ -211,7 +200,7 @@ func splitAuthority(s string) (host, port string, ok bool) {
 		}
 		host, port = s[:i], s[i:]
 		for j := 0; j < len(host); j++ {
-			if !hostByte(host[j]) {
+			if class[host[j]]&isName == 0 {
 				return "", "", false
 			}
 		}
