@@ -120,27 +120,22 @@ func parseTarget(method, target string) (*url.URL, error) {
 			return nil, malformed("target * with a method other than OPTIONS")
 		}
 		return &url.URL{Path: target}, nil
-	case target[0] == '/':
-		if u := plainURL(target); u != nil {
-			return u, nil
-		}
-		u, err := url.ParseRequestURI(target)
-		if err != nil || u.Host != "" {
-			return nil, malformed("invalid request target")
-		}
-		return u, nil
 	}
 	if u := plainURL(target); u != nil {
 		return u, nil
 	}
 	u, err := url.ParseRequestURI(target)
-	if err != nil || u.Scheme == "" || u.Opaque != "" || !strings.HasPrefix(target[len(u.Scheme):], "://") {
-		return nil, malformed("invalid request target")
+	switch {
+	case err != nil:
+	case target[0] == '/' && u.Host == "":
+		return u, nil
+	case u.Scheme != "" && u.Opaque == "" && strings.HasPrefix(target[len(u.Scheme):], "://"):
+		if host, _, ok := splitAuthority(u.Host); !ok || host == "" {
+			return nil, malformed("invalid authority in the request target")
+		}
+		return u, nil
 	}
-	if host, _, ok := splitAuthority(u.Host); !ok || host == "" {
-		return nil, malformed("invalid authority in the request target")
-	}
-	return u, nil
+	return nil, malformed("invalid request target")
 }
 
 // plainURL reads what nearly all targets are, an absolute http URL or a path
