@@ -80,11 +80,11 @@ func TestWhoLeavesIsNoFaultOfTheOrigins(t *testing.T) {
 		asked <- true
 		io.Copy(io.Discard, r)
 	})
-	for _, reset := range []bool{true, false} {
+	for reset, version := range map[bool]string{true: "1.1", false: "1.0"} { // in HTTP/1.1 it is seen to be there
 		m := telemetry.New()
 		proxy := serveProxy(t, func(o *Options) { o.Metrics = m })
 		conn := dial(t, proxy)
-		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/"+version+"\r\nHost: x\r\n\r\n")
 		<-asked
 		if reset {
 			conn.SetLinger(0)

@@ -357,13 +357,15 @@ func putSmall(b *[]byte) {
 	}
 }
 
+const continueHead = "HTTP/1.1 100 Continue\r\n\r\n"
+
 // sendContinue tells a waiting client to send its body.
 func (w *responseWriter) sendContinue() {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	if !w.wroteHeader && !w.hijacked && !w.done {
 		w.awaited = false
-		w.fail(w.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")))
+		w.fail(w.c.write([]byte(continueHead)))
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -31,6 +32,27 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	br := bufio.NewReaderSize(early, max(size, 16))
 	br.Peek(size)
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // nobody here writes by it
+}
+
+// askWhetherRead sends a client that has closed its side a 100 (Continue), which all of
+// HTTP/1.1 must expect (RFC 9110 §15.2): one that has closed the other side as well
+// answers with a reset. It reports false where that cannot be sent, and waits for
+// nobody, since the watcher calls it.
+func (w *responseWriter) askWhetherRead() bool {
+	c := w.c
+	if w.r.ProtoMinor == 0 || w.r.Method == http.MethodConnect || !c.mu.TryLock() {
+		return false
+	}
+	defer c.mu.Unlock()
+	if w.wroteHeader || w.awaited || w.hijacked || w.done || w.err != nil || c.manual {
+		return false
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(flushDelay))
+	_, err := io.WriteString(c.rw, continueHead)
+	c.writeTill = time.Time{}
+	c.nc.SetWriteDeadline(c.writeTill)
+	w.fail(withoutAddress(err))
+	return err == nil
 }
 
 // SetReadDeadline, for [http.ResponseController], replaces the deadlines that

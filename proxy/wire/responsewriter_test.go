@@ -689,6 +689,28 @@ func TestHalfClosedClient(t *testing.T) {
 	}
 }
 
+// It may wait for an answer as long as any other, since it is seen to read.
+func TestHalfClosedClientWaits(t *testing.T) {
+	for version, answer := range map[string]string{"1.1": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ", "1.0": "HTTP/1.1 204 "} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+				select {
+				case <-r.Context().Done():
+					w.WriteHeader(http.StatusNoContent)
+				case <-time.After(2 * watchesTillEnd * watchInterval):
+				}
+			}, nil)
+			nc := dial(t, addr)
+			io.WriteString(nc, "GET / HTTP/"+version+"\r\nHost: a\r\n\r\n")
+			nc.CloseWrite()
+			if b, err := io.ReadAll(nc); err != nil || !strings.HasPrefix(string(b), answer) || strings.Count(string(b), "100 Continue") > 1 {
+				t.Errorf("got %q, %v", b, err)
+			}
+		})
+	}
+}
+
 // The context of a request ends with it, and with a write that fails.
 func TestRequestContextEnds(t *testing.T) {
 	contexts := make(chan *http.Request, 1)

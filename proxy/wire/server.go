@@ -28,8 +28,10 @@ import (
 //     socket once in a while and not by a read: at once if the connection was
 //     reset, and if it was closed, after two seconds without a write. A client
 //     that merely shut down its sending side looks the same as one that
-//     closed; two seconds let it have its answer. On systems other than Linux
-//     only a failing write or read tells.
+//     closed, until it is sent something, a 100 (Continue) if the answer has yet
+//     to begin. Of one that cannot be, as HTTP/1.0 knows none, two seconds let it
+//     have its answer. On systems other than Linux only a failing write or read
+//     tells.
 //
 // Set the fields before the first call of Serve and leave them alone then;
 // [Server.SetLimits] changes what may change.

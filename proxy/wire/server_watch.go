@@ -57,6 +57,7 @@ type watched struct {
 
 	lastSerial, lastWrites uint64
 	closedFor              int
+	asked                  bool // whether it reads, once the client has closed its side
 }
 
 // look cancels the running request if the client is gone.
@@ -67,7 +68,7 @@ func (c *conn) look() {
 	quiet := running && writes == w.lastWrites
 	w.lastSerial, w.lastWrites = serial, writes
 	if !running {
-		w.closedFor = 0
+		w.closedFor, w.asked = 0, false
 		return
 	}
 	e := c.running.Load()
@@ -81,8 +82,10 @@ func (c *conn) look() {
 		if !quiet {
 			w.closedFor = 0
 		}
-		if w.closedFor++; w.closedFor >= watchesTillEnd {
-			e.ctx.Cancel(context.Canceled)
+		if w.closedFor++; w.closedFor >= watchesTillEnd && !w.asked {
+			if w.asked = e.w.askWhetherRead(); !w.asked {
+				e.ctx.Cancel(context.Canceled)
+			}
 		}
 	default:
 		w.closedFor = 0
