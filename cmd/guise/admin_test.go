@@ -87,6 +87,13 @@ func TestStaleSocketIsRemoved(t *testing.T) {
 	try("one that is listened on", true, true)
 	l.SetUnlinkOnClose(false)
 	l.Close()
+	// Left behind by a process that was killed, it keeps nobody from listening.
+	again, err := openEndpoint("unix", path, http.NotFoundHandler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	again.Close()
 	try("one that nobody listens on", false, false)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
