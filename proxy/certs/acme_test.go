@@ -159,6 +159,10 @@ func TestIssuedByPebble(t *testing.T) {
 			if err != nil || len(state.PeerCertificates) == 0 || state.PeerCertificates[0].VerifyHostname("proxy.example") != nil {
 				t.Errorf("from the storage: %v", err)
 			}
+			// Whoever asks for an address names no host (RFC 6066 §3).
+			if state, err := shake(t, Config(again), &tls.Config{InsecureSkipVerify: true, ServerName: "127.0.0.1"}); err != nil || len(state.PeerCertificates) == 0 {
+				t.Errorf("without a name: %v", err)
+			}
 			if info, err := os.Stat(o.Storage); err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("the storage has mode %v, %v", info.Mode(), err)
 			}

@@ -188,6 +188,19 @@ func TestNothingIsKeptByHalves(t *testing.T) {
 	if err != nil || fingerprint == "" {
 		t.Fatalf("%q, %v", fingerprint, err)
 	}
+	other, err := SelfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Keep(filepath.Join(dir, "other.pem"), keyFile); err == nil {
+		t.Error("a key that was there is written over")
+	}
+	if err := other.Keep(certFile, filepath.Join(dir, "other.key")); err == nil {
+		t.Error("a certificate that was there is written over")
+	}
+	if _, err := Files(certFile, keyFile); err != nil {
+		t.Errorf("what was kept is no more: %v", err)
+	}
 	if left := time.Until(p.Ends()); left < selfSignedFor-2*time.Hour || left > selfSignedFor {
 		t.Errorf("it is valid for %v", left)
 	}
