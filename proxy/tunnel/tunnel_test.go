@@ -362,6 +362,69 @@ func TestResetStaysAReset(t *testing.T) {
 	})
 }
 
+// TestDeadlinesOfBeforeAreLifted: those for a head, a handshake or a dial.
+func TestDeadlinesOfBeforeAreLifted(t *testing.T) {
+	late := kind{"late", func(t testing.TB) (near, far net.Conn) {
+		near, far = kinds[2].pair(t)
+		far.SetDeadline(longAgo)
+		return near, far
+	}}
+	r := start(t, late, late, Options{})
+	send(t, r.client, "question")
+	receive(t, r.origin, "question")
+	send(t, r.origin, "answer")
+	receive(t, r.client, "answer")
+}
+
+// TestCutEndsAWait: a piece that waits for its turn keeps no tunnel open that is over.
+func TestCutEndsAWait(t *testing.T) {
+	waits := make(chan struct{})
+	r := start(t, kinds[0], kinds[0], Options{Up: func(ctx context.Context, _ int) error {
+		close(waits)
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	send(t, r.client, "question")
+	<-waits
+	r.origin.(*net.TCPConn).SetLinger(0)
+	r.origin.Close()
+	if r.wait(t) == nil {
+		t.Error("it ended well")
+	}
+}
+
+// A refusing connection takes nothing, but has yet to say why.
+type refusing struct {
+	net.Conn
+	asked chan struct{} // closed at the first Write
+	once  sync.Once
+}
+
+func (c *refusing) Write([]byte) (int, error) {
+	c.once.Do(func() { close(c.asked) })
+	return 0, syscall.EPIPE
+}
+
+// TestAnswerToWhatWasNotTakenIsHeard: a side that takes no more may have said why before,
+// and its words be on their way yet.
+func TestAnswerToWhatWasNotTakenIsHeard(t *testing.T) {
+	asked := make(chan struct{})
+	r := start(t, kinds[0], kind{"refusing", func(t testing.TB) (near, far net.Conn) {
+		near, far = tcpPair(t)
+		return near, &refusing{Conn: far, asked: asked}
+	}}, Options{Idle: time.Minute})
+	send(t, r.client, "question")
+	<-asked
+	send(t, r.origin, "too large")
+	receive(t, r.client, "too large")
+	r.origin.Close()
+	receiveEnd(t, r.client)
+	r.client.Close()
+	if err := r.wait(t); err != syscall.EPIPE {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // An origin that answers and closes while the client still sends is heard.
 func TestAnswerBeforeTheQuestionsEndIsHeard(t *testing.T) {
 	r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
