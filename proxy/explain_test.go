@@ -37,6 +37,8 @@ func TestExplainSaysWhatIsSent(t *testing.T) {
 		{line: "GET /", fields: []string{`If-None-Match: "a"`}},
 		{line: "GET /", fields: []string{page, "If-Modified-Since: Sat, 29 Oct 1994 19:43:31 GMT"}},
 		{line: "GET /", fields: []string{"Authorization: Basic YTpi", `If-None-Match: "a"`}},
+		{line: "PUT /", fields: []string{`If-Match: "a"`, `If-None-Match: "b"`, "Content-Length: 2"}, body: "ab"},
+		{line: "GET /", fields: []string{"X-Api-Key: 9f86d081884c7d65", `If-None-Match: "a"`}},
 		{line: "GET /", fields: []string{"Range: bytes=0-1", `If-Range: "a"`}},
 		{line: "GET /", fields: []string{browser, "Cache-Control: no-cache", "Pragma: no-cache"}},
 		{line: "GET /", fields: []string{"Cache-Control: max-age=0"}},

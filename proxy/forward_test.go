@@ -79,6 +79,14 @@ func TestMaxForwardsIsNoMark(t *testing.T) {
 	}
 }
 
+// TestTwoMaxForwardsAreNone, of which the next hop could take the other.
+func TestTwoMaxForwardsAreNone(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	if resp, _ := send(t, serveProxy(t, nil), "OPTIONS", "http://"+o.address+"/", "", "Max-Forwards: 3", "Max-Forwards: 4"); resp.StatusCode != 400 || o.saw() != "" {
+		t.Errorf("%d, and the origin saw %q", resp.StatusCode, o.saw())
+	}
+}
+
 // TestClientsLookAlike sends one request as two clients write it.
 func TestClientsLookAlike(t *testing.T) {
 	proxy := serveProxy(t, nil)

@@ -29,4 +29,10 @@ func TestListenersAreReachedByTheNameOfTheirCertificate(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", c.l, got, c.want)
 		}
 	}
+	for at, want := range map[string]string{":1": "127.0.0.1:1", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "192.0.2.1:1": "192.0.2.1:1", "[2001:db8::1]:1": "[2001:db8::1]:1"} {
+		var a config.Address
+		if err := a.UnmarshalText([]byte(at)); err != nil || reachable(a) != want {
+			t.Errorf("%s is reached at %s, %v, want %s", at, reachable(a), err, want)
+		}
+	}
 }

@@ -376,6 +376,43 @@ func TestDeadlinesOfBeforeAreLifted(t *testing.T) {
 	receive(t, r.client, "answer")
 }
 
+// TestEveryByteIsMetered, those that came early too, whatever the tunnel is made of.
+func TestEveryByteIsMetered(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		var up, down atomic.Int64
+		meter := func(sum *atomic.Int64) func(context.Context, int) error {
+			return func(_ context.Context, n int) error { sum.Add(int64(n)); return nil }
+		}
+		r := start(t, client, origin, Options{FromClient: []byte("hello "), FromOrigin: []byte("220 "), Up: meter(&up), Down: meter(&down)})
+		send(t, r.client, "origin")
+		receive(t, r.origin, "hello origin")
+		send(t, r.origin, "client")
+		receive(t, r.client, "220 client")
+		r.client.Close()
+		r.origin.Close()
+		r.wait(t)
+		if got := (Bytes{up.Load(), down.Load()}); got != (Bytes{12, 10}) {
+			t.Errorf("%+v is metered", got)
+		}
+	})
+}
+
+// TestPanicOfAMeterIsTold, and cuts its tunnel.
+func TestPanicOfAMeterIsTold(t *testing.T) {
+	told := make(chan []byte, 1)
+	r := start(t, kinds[0], kinds[0], Options{
+		Up:       func(context.Context, int) error { panic("meter") },
+		Panicked: func(stack []byte) { told <- stack },
+	})
+	send(t, r.client, "question")
+	if r.wait(t) == nil {
+		t.Error("it ended well")
+	}
+	if stack := <-told; len(stack) == 0 || bytes.Contains(stack, []byte("meter\n")) {
+		t.Errorf("told %q", stack)
+	}
+}
+
 // TestCutEndsAWait: a piece that waits for its turn keeps no tunnel open that is over.
 func TestCutEndsAWait(t *testing.T) {
 	waits := make(chan struct{})
