@@ -17,32 +17,32 @@ type purger struct{ proxy *Proxy }
 var _ console.Store = purger{}
 
 // PurgeURL implements [console.Store].
-func (s purger) PurgeURL(url string) int {
-	n := s.proxy.cache.PurgeURL(url) // as a request was sent whose parameters were kept for its signature
+func (s purger) PurgeURL(url string) {
+	s.proxy.cache.PurgeURL(url) // as a request was sent whose parameters were kept for its signature
 	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
-		return n
+		return
 	}
 	a := s.proxy.current.Load()
 	r, refused := a.canonicalize(&exchange{visit: &visit{connection: new(connection)}}, r)
 	if refused != nil {
-		return n
+		return
 	}
 	m := a.filters.Read(r, netip.Addr{})
 	a.filters.Request(m, nil)
-	return n + s.proxy.cache.PurgeURL(m.Request.URL.String())
+	s.proxy.cache.PurgeURL(m.Request.URL.String())
 }
 
 // PurgeHost implements [console.Store].
-func (s purger) PurgeHost(host string) int {
+func (s purger) PurgeHost(host string) {
 	if target, err := egress.Canonical(net.JoinHostPort(host, "80"), 0); err == nil {
 		host = target.Host
 	}
-	return s.proxy.cache.PurgeHost(host)
+	s.proxy.cache.PurgeHost(host)
 }
 
 // PurgeAll implements [console.Store].
-func (s purger) PurgeAll() int { return s.proxy.cache.PurgeAll() }
+func (s purger) PurgeAll() { s.proxy.cache.PurgeAll() }
 
 // Forget implements [console.Store].
 func (s purger) Forget(client netip.Addr) {

@@ -63,6 +63,8 @@ func TestNoPageReadsTheMetrics(t *testing.T) {
 		got, _ := io.ReadAll(conn)
 		if answered := strings.HasPrefix(string(got), "HTTP/1.1 200 "); answered != c.answered || !answered && len(got) > 0 {
 			t.Errorf("at %s, from %q: got %.60q", c.host, c.site, got)
+		} else if answered && !strings.Contains(string(got), "\r\nCross-Origin-Resource-Policy: same-origin\r\n") {
+			t.Errorf("at %s, browsers are not told to keep it from pages: %.300q", c.host, got)
 		}
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// A Store is what the forms empty. What its methods return stays here: it would
+// A Store is what the forms empty. Its methods do not say what was in it: that would
 // tell what others have read.
 type Store interface {
-	PurgeURL(url string) int
-	PurgeHost(host string) int
-	PurgeAll() int
+	PurgeURL(url string)
+	PurgeHost(host string)
+	PurgeAll()
 	Forget(client netip.Addr) // and nothing of what others fetched
 }
 
