@@ -35,6 +35,9 @@ func TestPagesAboutInspection(t *testing.T) {
 	if got := page("/"); !strings.Contains(got, "guise is running") || !strings.Contains(got, `href="/ca.mobileconfig"`) {
 		t.Errorf("the start page leads nobody to the certificate: %q", got)
 	}
+	if got, _ := exchangeRaw(t, proxy, "POST /ca.pem HTTP/1.1\r\nHost: "+proxy+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"); strings.Contains(got, "CERTIFICATE") || !strings.HasPrefix(got, "HTTP/1.1 4") {
+		t.Errorf("to POST: %.100q", got)
+	}
 	off := serveProxy(t, nil)
 	if got, _ := exchangeRaw(t, off, "GET / HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "encrypted tunnel") || strings.Contains(got, "/ca.pem") {
 		t.Errorf("without inspection the start page says %q", got)
@@ -53,6 +56,9 @@ func TestSitesDoNotReadTheCertificate(t *testing.T) {
 			got, _ := exchangeRaw(t, proxy, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 			if !strings.HasPrefix(got, "HTTP/1.1 "+status) || status != "200" && strings.Contains(got, "CERTIFICATE") {
 				t.Errorf("%s at %s: %.60q, want %s", path, host, got, status)
+			}
+			if head, _, _ := strings.Cut(got, "\r\n\r\n"); !strings.Contains(head, "\r\nCache-Control: no-store") || !strings.Contains(head, "\r\nX-Content-Type-Options: nosniff") {
+				t.Errorf("%s at %s may be kept, or taken for something else: %q", path, host, head)
 			}
 		}
 	}

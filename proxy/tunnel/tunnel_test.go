@@ -413,6 +413,42 @@ func TestPanicOfAMeterIsTold(t *testing.T) {
 	}
 }
 
+// A remembering context counts who waits for its end.
+type remembering struct {
+	context.Context
+	waiting atomic.Int32
+}
+
+// Value hides what is below: the context package would wait for that.
+func (c *remembering) Value(any) any { return nil }
+
+// AfterFunc is what the context package asks foreign contexts for.
+func (c *remembering) AfterFunc(f func()) (stop func() bool) {
+	c.waiting.Add(1)
+	before := context.AfterFunc(c.Context, f)
+	return func() bool {
+		c.waiting.Add(-1)
+		return before()
+	}
+}
+
+// TestEndedTunnelsAreForgotten by a context that goes on, as that of a proxy.
+func TestEndedTunnelsAreForgotten(t *testing.T) {
+	ctx := &remembering{Context: t.Context()}
+	for _, o := range []Options{{}, {Up: func(context.Context, int) error { return nil }}} {
+		client, near := tcpPair(t)
+		origin, far := tcpPair(t)
+		client.Close()
+		origin.Close()
+		if _, err := carry(ctx, near, far, o); err != nil {
+			t.Error(err)
+		}
+		if n := ctx.waiting.Load(); n != 0 {
+			t.Errorf("%d still wait for its end", n)
+		}
+	}
+}
+
 // TestCutEndsAWait: a piece that waits for its turn keeps no tunnel open that is over.
 func TestCutEndsAWait(t *testing.T) {
 	waits := make(chan struct{})
