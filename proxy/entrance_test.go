@@ -9,10 +9,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -364,6 +366,30 @@ func TestDailyVolumeEndsTunnels(t *testing.T) {
 	resp, _ := get(t, proxy, "http://"+o.address+"/")
 	if resp.StatusCode != 429 || !strings.Contains(resp.Header.Get("RateLimit-Policy"), `"volume"`) {
 		t.Errorf("after that: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// TestDailyVolumeCutsNoMessage: what has begun when it is spent is finished, and what
+// comes next is refused.
+func TestDailyVolumeCutsNoMessage(t *testing.T) {
+	const size = 256 << 10
+	content := strings.Repeat("x", size)
+	var uploaded atomic.Int64
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		uploaded.Store(n)
+		io.WriteString(w, content)
+	}))
+	defer origin.Close()
+	for _, c := range []struct{ method, body string }{{"GET", ""}, {"POST", content}} {
+		proxy := serveProxy(t, func(o *Options) { o.Gate.Client = gate.Limits{Daily: 64 << 10} })
+		resp, body := send(t, proxy, c.method, origin.URL+"/", c.body)
+		if resp.StatusCode != 200 || body != content || uploaded.Load() != int64(len(c.body)) {
+			t.Errorf("%s: %d, %d bytes up and %d down", c.method, resp.StatusCode, uploaded.Load(), len(body))
+		}
+		if resp, _ := get(t, proxy, origin.URL+"/"); resp.StatusCode != 429 {
+			t.Errorf("after %s: %d", c.method, resp.StatusCode)
+		}
 	}
 }
 

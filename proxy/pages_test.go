@@ -34,6 +34,14 @@ func TestSitesDoNotFindTheProxy(t *testing.T) {
 	}
 }
 
+// TestProxysOwnOptions: an asterisk means the server that is asked (RFC 9110 §9.3.7).
+func TestProxysOwnOptions(t *testing.T) {
+	got, _ := exchangeRaw(t, serveProxy(t, nil), "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 204 ") || !strings.Contains(got, "\r\nAllow: GET, HEAD, ") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestAnswersOfOurOwnAreForNoOtherPage, wherever the proxy is: a browser keeps them
 // from it, as if nobody had answered, if they say so. A page can have it ask for
 // what is malformed or too long as well, and for a site that fails.
