@@ -51,6 +51,16 @@ func TestHSTSLeavesSocketsAlone(t *testing.T) {
 	}
 }
 
+// TestHSTSRepeatsNoPassword: the page that is led on may be any, and read where it came to.
+func TestHSTSRepeatsNoPassword(t *testing.T) {
+	p, proxy := newProxy(t, nil)
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
+	resp, body := get(t, proxy, "http://me:hunter2@secure.example/a?b")
+	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusTemporaryRedirect || to != "https://secure.example/a?b" || strings.Contains(body, "hunter2") {
+		t.Errorf("%d to %q", resp.StatusCode, to)
+	}
+}
+
 // TestBoundCredentialsGoByHTTP1: over HTTP/2, where all clients share a connection, what
 // authenticates that would let the others in as well.
 func TestBoundCredentialsGoByHTTP1(t *testing.T) {
