@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
+	"guise/proxy/wire"
 )
 
 // TestSOCKSNamesHaveNoColon: in the form that the gate reads, what stands behind one
@@ -58,6 +60,35 @@ func TestHSTSRepeatsNoPassword(t *testing.T) {
 	resp, body := get(t, proxy, "http://me:hunter2@secure.example/a?b")
 	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusTemporaryRedirect || to != "https://secure.example/a?b" || strings.Contains(body, "hunter2") {
 		t.Errorf("%d to %q", resp.StatusCode, to)
+	}
+}
+
+type noOrigins struct{}
+
+func (noOrigins) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }
+
+// TestWhatIsRememberedOfOriginsIsBounded, however many a client names.
+func TestWhatIsRememberedOfOriginsIsBounded(t *testing.T) {
+	i, s := newIssuers(noOrigins{}, nil), newSecureOrigins(new(wire.Transport))
+	for n := range max(knownIssuers, maxPlaces) + 9 {
+		i.at(t.Context(), "http://a.example/"+strconv.Itoa(n))
+		s.place(placeKey{address: strconv.Itoa(n)})
+	}
+	if len(i.known) > knownIssuers || len(s.places) > maxPlaces {
+		t.Errorf("%d issuers and %d origins are remembered", len(i.known), len(s.places))
+	}
+}
+
+// TestZstdTakesNoMoreThanItsWindow of RFC 8878 §3.1.1.1.2: 8 MiB, whatever a frame says.
+func TestZstdTakesNoMoreThanItsWindow(t *testing.T) {
+	for exponent, ok := range map[byte]bool{13: true, 14: false, 31: false} {
+		r, err := openZstd(strings.NewReader("\x28\xb5\x2f\xfd\x00" + string([]byte{exponent << 3}) + "\x01\x00\x00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(r); (err == nil) != ok {
+			t.Errorf("a window of 1 KiB << %d: %v", exponent, err)
+		}
 	}
 }
 
