@@ -75,3 +75,37 @@ func TestModeFollowsFromTheRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsOfFetchMetadataAreTheStandards: of a name that browsers may send one day,
+// or somebody made up, nothing passes; nor is of a site's frames said that they have no
+// cookies where they have.
+func TestFieldsOfFetchMetadataAreTheStandards(t *testing.T) {
+	s := newSet(t, Options{Cookies: CookiesPass})
+	image := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}, "User-Agent": {"Mozilla/5.0"}}
+	for cookie, want := range map[string]string{"": "none", "a=b": ""} {
+		h := image.Clone()
+		if cookie != "" {
+			h["Cookie"] = []string{cookie}
+		}
+		m := s.Read(newRequest(t, "GET", "https://cdn.example/a.png", h), netip.Addr{})
+		s.Request(m, nil)
+		if got := m.Request.Header.Get("Sec-Fetch-Storage-Access"); got != want {
+			t.Errorf("with the cookie %q, Sec-Fetch-Storage-Access is %q", cookie, got)
+		}
+	}
+	m := s.Read(newRequest(t, "GET", "https://api.example/", http.Header{"Accept": {"application/json"}, "Sec-Fetch-Visitor": {"?1"}}), netip.Addr{})
+	s.Request(m, nil)
+	if got := m.Request.Header["Sec-Fetch-Visitor"]; got != nil {
+		t.Errorf("Sec-Fetch-Visitor passes: %q", got)
+	}
+}
+
+// TestClaimsThatDifferAreTheStrictest: on a page, where a missing claim would have
+// others decide.
+func TestClaimsThatDifferAreTheStrictest(t *testing.T) {
+	h := http.Header{"Sec-Fetch-Site": {"same-origin", "none"}, "Sec-Fetch-Dest": {"empty"}, "Accept": {"*/*"}}
+	v := newSet(t, Options{}).Read(newRequest(t, "GET", "https://shop.example/", h), netip.Addr{}).Visit
+	if !v.ThirdParty {
+		t.Error("a request that says two things of its site is a first party's")
+	}
+}

@@ -126,3 +126,15 @@ func FuzzSettings(f *testing.F) {
 		tellingValue(name, value) // must not panic or hang
 	})
 }
+
+// TestNoSettingIsALongNumber: whatever its name counts, a number of more than twenty
+// digits names a visitor.
+func TestNoSettingIsALongNumber(t *testing.T) {
+	for value, want := range map[string]bool{
+		"12345": true, "20261126103000": true, strings.Repeat("7", 20): true, strings.Repeat("7", 21): false, strings.Repeat("7", 40): false,
+	} {
+		if got := isSetting("X-Total-Count", value); got != want {
+			t.Errorf("%s: %t", value, got)
+		}
+	}
+}

@@ -307,3 +307,16 @@ func FuzzOwnAddress(f *testing.F) {
 		}
 	})
 }
+
+// TestAddressIsFoundInTeredo (RFC 4380 §4), where it is inverted.
+func TestAddressIsFoundInTeredo(t *testing.T) {
+	addr := netip.MustParseAddr("192.0.2.45")
+	for value, want := range map[string]bool{
+		"2001:0:4136:e378:8000:63bf:3fff:fdd2": true, // ^192.0.2.45
+		"2001:0:4136:e378:8000:63bf:3fff:fdd3": false,
+	} {
+		if got := holdsAddress(value, addr); got != want {
+			t.Errorf("%s: %t", value, got)
+		}
+	}
+}

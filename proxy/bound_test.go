@@ -176,3 +176,19 @@ func TestUploadsOfSitesShareNoConnection(t *testing.T) {
 		t.Errorf("connections %s and %s, then %s", shop, bank, again)
 	}
 }
+
+// TestBoundCredentialsGoByHTTP1: over HTTP/2, where all clients share a connection, what
+// authenticates that would let the others in as well.
+func TestBoundCredentialsGoByHTTP1(t *testing.T) {
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }, nil, "h2", "http/1.1")
+	c := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), false)
+	for credentials, want := range map[string]string{"": "HTTP/2.0", "NTLM TlRMTVNTUAABAAAA": "HTTP/1.1", "Negotiate AAAA": "HTTP/1.1", "Basic YTpi": "HTTP/2.0"} {
+		var fields []string
+		if credentials != "" {
+			fields = []string{"Authorization", credentials}
+		}
+		if _, body, err := read(c, "https://"+o.address+"/", fields...); err != nil || body != want {
+			t.Errorf("with %q: %q, %v, want %q", credentials, body, err, want)
+		}
+	}
+}

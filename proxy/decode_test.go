@@ -242,3 +242,16 @@ func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 		t.Errorf("got %v behind the content that was digested", resp.Trailer)
 	}
 }
+
+// TestZstdTakesNoMoreThanItsWindow of RFC 8878 §3.1.1.1.2: 8 MiB, whatever a frame says.
+func TestZstdTakesNoMoreThanItsWindow(t *testing.T) {
+	for exponent, ok := range map[byte]bool{13: true, 14: false, 31: false} {
+		r, err := openZstd(strings.NewReader("\x28\xb5\x2f\xfd\x00" + string([]byte{exponent << 3}) + "\x01\x00\x00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(r); (err == nil) != ok {
+			t.Errorf("a window of 1 KiB << %d: %v", exponent, err)
+		}
+	}
+}

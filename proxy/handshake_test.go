@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"guise/proxy/gate"
+	"guise/proxy/inspect"
 	"guise/proxy/telemetry"
 )
 
@@ -186,5 +187,27 @@ func TestTooManyHandshakesAreRefusedUnheard(t *testing.T) {
 	}
 	if got := metricsText(t, metrics); !strings.Contains(got, `guise_refused_total{reason="handshakes"} 1`) {
 		t.Errorf("the metrics say nothing of it:\n%s", got)
+	}
+}
+
+// TestWhoPassesOverCertificatesIsToldYet: a program that takes any certificate gets to
+// hear whose is at fault, and its request goes nowhere.
+func TestWhoPassesOverCertificatesIsToldYet(t *testing.T) {
+	o := serveSecure(t, func(http.ResponseWriter, *http.Request) {}, nil, "h2", "http/1.1")
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Inspection.Roots = trusting(pastAuthority()) // and nobody who vouches for the origin
+	})
+	c := visitor(t, proxy, trusting(testAuthority()), false)
+	if _, _, err := read(c, "https://"+o.address+"/"); err == nil {
+		t.Error("whoever looks at certificates sees no fault")
+	}
+	c.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+	resp, body, err := read(c, "https://"+o.address+"/")
+	if err != nil || resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, "unknown issuer") {
+		t.Errorf("%v %q %v", resp, body, err)
+	}
+	if n := len(o.saw()); n > 0 {
+		t.Errorf("the origin saw %d requests", n)
 	}
 }

@@ -15,12 +15,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"guise/proxy/inspect"
+	"guise/proxy/wire"
 )
 
 // A signer makes certificates that all have one key.
@@ -168,5 +170,21 @@ func TestNobodyWaitsForAnIssuer(t *testing.T) {
 	}
 	if len(i.known) > 0 {
 		t.Error("what was given up is remembered as not to be had")
+	}
+}
+
+type noOrigins struct{}
+
+func (noOrigins) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }
+
+// TestWhatIsRememberedOfOriginsIsBounded, however many a client names.
+func TestWhatIsRememberedOfOriginsIsBounded(t *testing.T) {
+	i, s := newIssuers(noOrigins{}, nil), newSecureOrigins(new(wire.Transport))
+	for n := range max(knownIssuers, maxPlaces) + 9 {
+		i.at(t.Context(), "http://a.example/"+strconv.Itoa(n))
+		s.place(placeKey{address: strconv.Itoa(n)})
+	}
+	if len(i.known) > knownIssuers || len(s.places) > maxPlaces {
+		t.Errorf("%d issuers and %d origins are remembered", len(i.known), len(s.places))
 	}
 }

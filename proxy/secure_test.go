@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"bufio"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -61,5 +64,35 @@ func TestUnusedConnectionsAreBounded(t *testing.T) {
 			defer secure.mu.Unlock()
 			return secure.alive == 1
 		})
+	}
+}
+
+// TestHSTSLeavesSocketsAlone: a WebSocket in the clear follows no redirect, and what it
+// would be redirected to is no ws: URL.
+func TestHSTSLeavesSocketsAlone(t *testing.T) {
+	hop := serveOrigin(t, answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+	p, proxy := newProxy(t, func(o *Options) { o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}} })
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
+	const socket = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nConnection: Upgrade\r\n"
+	for upgrade, status := range map[string]int{"": http.StatusTemporaryRedirect, socket: http.StatusForbidden} {
+		conn := dial(t, proxy)
+		io.WriteString(conn, "GET http://secure.example/ HTTP/1.1\r\nHost: secure.example\r\n"+upgrade+"\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != status {
+			t.Errorf("with %q: %d, want %d", upgrade, resp.StatusCode, status)
+		}
+	}
+}
+
+// TestHSTSRepeatsNoPassword: the page that is led on may be any, and read where it came to.
+func TestHSTSRepeatsNoPassword(t *testing.T) {
+	p, proxy := newProxy(t, nil)
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
+	resp, body := get(t, proxy, "http://me:hunter2@secure.example/a?b")
+	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusTemporaryRedirect || to != "https://secure.example/a?b" || strings.Contains(body, "hunter2") {
+		t.Errorf("%d to %q", resp.StatusCode, to)
 	}
 }

@@ -2,6 +2,11 @@ package console
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
@@ -100,5 +105,34 @@ func TestPACNeverFallsBack(t *testing.T) {
 	}
 	if text := PAC(`h:1"; alert(1); "`, false); strings.Contains(text, "alert(1)") {
 		t.Error("an address ends its string literal")
+	}
+}
+
+// TestPACNamesNoHostThatWasNotAsked: of a Host that no URL holds, what is left of it
+// may be somebody else's name.
+func TestPACNamesNoHostThatWasNotAsked(t *testing.T) {
+	here := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8118}
+	for host, want := range map[string]string{
+		"proxy.lan:8118": "PROXY proxy.lan:8118", "proxy.lan": "PROXY proxy.lan:80", "": "PROXY 192.0.2.1:8118",
+		"evil.exa mple:8118": "PROXY 192.0.2.1:8118", `a";b:1`: "PROXY 192.0.2.1:8118",
+	} {
+		r := httptest.NewRequest("GET", "/proxy.pac", nil)
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, here))
+		r.Host = host
+		w := httptest.NewRecorder()
+		Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), `"`+want+`"`) {
+			t.Errorf("at %q it does not say %q", host, want)
+		}
+		if w.Header().Get("Referrer-Policy") != "no-referrer" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("its fields are %v", w.Header())
+		}
+	}
+	r := httptest.NewRequest("GET", "/proxy.pac", nil)
+	r.Host, r.TLS = "proxy.example", new(tls.ConnectionState)
+	w := httptest.NewRecorder()
+	Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), `"HTTPS proxy.example:443"`) {
+		t.Error("over TLS the port is not TLS's")
 	}
 }

@@ -63,3 +63,32 @@ func TestNamesThatMayBeLedHere(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyVisitorsAreLedHere: of what a page of another site makes a browser send, a
+// visit alone is answered.
+func TestOnlyVisitorsAreLedHere(t *testing.T) {
+	for _, c := range []struct {
+		site, mode, dest string
+		byOthers         bool
+	}{
+		{"cross-site", "navigate", "document", false},
+		{"same-site", "navigate", "document", false},
+		{"cross-site", "navigate", "iframe", true},
+		{"cross-site", "no-cors", "document", true},
+		{"cross-site", "no-cors", "image", true},
+		{"same-site", "cors", "empty", true},
+		{"same-origin", "cors", "empty", false},
+		{"none", "navigate", "document", false},
+		{"", "", "", false},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if got := AskedByOthers(r); got != c.byOthers {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}

@@ -576,3 +576,16 @@ func TestWantOfPortsIsNoFaultOfTheOrigin(t *testing.T) {
 		}
 	}
 }
+
+// TestFailureThatSaysMostIsTold: of several addresses, that one is silent says more
+// than that another refuses, and that more than that there is no way to a third.
+func TestFailureThatSaysMostIsTold(t *testing.T) {
+	most := []error{os.ErrDeadlineExceeded, syscall.ECONNREFUSED, errors.New("something else"), syscall.ENETUNREACH, nil}
+	for i, more := range most {
+		for _, less := range most[i:] {
+			if a, b := telling(more, less), telling(less, more); a != more || b != more {
+				t.Errorf("of %v and %v, %v and %v are told", more, less, a, b)
+			}
+		}
+	}
+}

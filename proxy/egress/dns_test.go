@@ -2,12 +2,18 @@ package egress
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -134,4 +140,106 @@ func always(addrs ...string) func(string, int) ([]netip.Addr, dnsmessage.RCode) 
 		parsed = append(parsed, netip.MustParseAddr(addr))
 	}
 	return func(string, int) ([]netip.Addr, dnsmessage.RCode) { return parsed, dnsmessage.RCodeSuccess }
+}
+
+// TestWhatIsNoAnswerOfANameServer has the next one asked: a page that a hotel puts
+// before the network comes with status 200 as well.
+func TestWhatIsNoAnswerOfANameServer(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startSecureNameServer(t, always("127.0.0.1"))
+	elsewhere := startNameServer(t, always("192.0.2.1"))
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		question, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/html")
+		w.Write(elsewhere.reply(question)) // what it holds is of no account
+	}))
+	defer page.Close()
+	u, err := url.Parse(page.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{u, dns.url(t)}})
+	defer e.Close()
+	conn, err := e.Dial(t.Context(), Connect, Target{Host: "a.example", Port: o.port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
+
+// TestServersAreBlamedForTheirOwnSilenceAlone: not for that of a client who has left, nor
+// for one name while they answer about others.
+func TestServersAreBlamedForTheirOwnSilenceAlone(t *testing.T) {
+	silent := &secureServer{url: (&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}).String()}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		what     string
+		ctx      context.Context
+		answered time.Time
+		blamed   bool
+	}{
+		{"the client has left", gone, time.Time{}, false},
+		{"it answered others meanwhile", t.Context(), time.Now().Add(time.Hour), false},
+		{"it is silent", t.Context(), time.Now(), true},
+	} {
+		silent.failed.Store(0)
+		silent.answered.Store(c.answered.UnixNano())
+		q := &questionConn{ctx: c.ctx, transport: new(http.Transport), servers: []*secureServer{silent}}
+		if _, err := q.askInTime(silent, make([]byte, 12), 1); err == nil {
+			t.Errorf("%s: answered", c.what)
+		}
+		if blamed := silent.failed.Load() != 0; blamed != c.blamed {
+			t.Errorf("%s: blamed %t", c.what, blamed)
+		}
+	}
+}
+
+// TestAnswersThatAreTooLongAreNone, and another server is asked.
+func TestAnswersThatAreTooLongAreNone(t *testing.T) {
+	long := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", dnsMessage)
+		w.Write(make([]byte, maxAnswer+1))
+	}))
+	defer long.Close()
+	u, err := url.Parse(long.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &questionConn{ctx: t.Context(), transport: new(http.Transport)}
+	defer q.transport.CloseIdleConnections()
+	if answer, err := q.ask(t.Context(), u.String(), make([]byte, 12)); err == nil {
+		t.Errorf("%d octets are an answer", len(answer))
+	}
+}
+
+// TestStrangersAnswersAreNotLookedAt: one for another question than was asked closes no
+// host.
+func TestStrangersAnswersAreNotLookedAt(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	conn, err := net.Dial("udp", server.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	looked := 0
+	c := &observedPackets{UDPConn: conn.(*net.UDPConn), look: func([]byte) { looked++ }}
+	question := make([]byte, 12)
+	copy(question, "me")
+	if _, err := c.Write(question); err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range []string{"no", "me"} {
+		answer := append([]byte(id), make([]byte, 10)...)
+		if _, err := server.WriteTo(answer, conn.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(make([]byte, 100)); n != 12 || err != nil || looked != i {
+			t.Errorf("to %s: %d octets, %v; looked at %d", id, n, err, looked)
+		}
+	}
 }

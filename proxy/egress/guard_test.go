@@ -360,3 +360,25 @@ func TestBadRulesAreErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesWithinOthers: where each of the transition mechanisms has them.
+func TestAddressesWithinOthers(t *testing.T) {
+	for addr, want := range map[string]string{
+		"::10.0.0.1":                  "10.0.0.1",
+		"64:ff9b::10.0.0.1":           "10.0.0.1",
+		"64:ff9b:1::10.0.0.1":         "10.0.0.1",
+		"::ffff:0:10.0.0.1":           "10.0.0.1",
+		"2002:a00:1::1":               "10.0.0.1",
+		"2001:0:1:2:3:4:f5ff:fffe":    "10.0.0.1", // inverted
+		"2001:db8::5efe:10.0.0.1":     "10.0.0.1",
+		"2001:db8::200:5efe:10.0.0.1": "10.0.0.1",
+		"2001:db8::100:5efe:10.0.0.1": "10.0.0.1",
+		"2001:db8::400:5efe:10.0.0.1": "invalid IP",
+		"2001:db8::10.0.0.1":          "invalid IP",
+		"10.0.0.1":                    "invalid IP",
+	} {
+		if got := embedded(netip.MustParseAddr(addr)).String(); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -540,4 +542,52 @@ func FuzzHopHead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHopThatSwitchesIsNoTunnel, whatever it answers behind that.
+func TestHopThatSwitchesIsNoTunnel(t *testing.T) {
+	p := startPeer(t, answer("HTTP/1.1 101 Switching\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"))
+	e := newTestEgress(t, Options{Chain: p.chain("http", "")})
+	conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: 443})
+	if err == nil {
+		conn.Close()
+		t.Error("it is taken for one")
+	}
+}
+
+// TestSOCKSHopChoosesOfWhatItWasOffered: one that wants a password of who has none gets
+// nothing more.
+func TestSOCKSHopChoosesOfWhatItWasOffered(t *testing.T) {
+	more := make(chan []byte, 1)
+	p := startPeer(t, func(conn net.Conn) {
+		hello := make([]byte, 3)
+		if _, err := io.ReadFull(conn, hello); err != nil || !slices.Equal(hello, []byte{5, 1, 0}) {
+			t.Errorf("the hop got %x, %v", hello, err)
+		}
+		conn.Write([]byte{5, 2})
+		rest, _ := io.ReadAll(conn)
+		more <- rest
+	})
+	e := newTestEgress(t, Options{Chain: p.chain("socks5", "")})
+	if conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: 443}); err == nil {
+		conn.Close()
+		t.Error("a tunnel was made")
+	}
+	if rest := <-more; len(rest) > 0 {
+		t.Errorf("the hop got %x as well", rest)
+	}
+}
+
+// TestUnspecifiedHopIsThisProxyItself, if one of its listeners has the port: it leads to
+// loopback.
+func TestUnspecifiedHopIsThisProxyItself(t *testing.T) {
+	l := startPeer(t, func(net.Conn) { t.Error("the listener was dialled") })
+	own := addrPort(l.Addr())
+	for _, host := range []string{"0.0.0.0", "[::]"} {
+		chain := []*url.URL{{Scheme: "http", Host: fmt.Sprintf("%s:%d", host, own.Port())}}
+		e := newTestEgress(t, Options{Chain: chain, Own: func() []netip.AddrPort { return []netip.AddrPort{own} }})
+		if _, err := e.DialHop(t.Context()); !errors.Is(err, errOwnHop) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -184,5 +185,41 @@ func TestNoPrefixIsNoTranslation(t *testing.T) {
 	says(dnsmessage.RCodeSuccess, netip.MustParseAddr("2a01:4f8:c0c:1234::8.8.8.8"))
 	if !open() {
 		t.Error("an answer without the well-known address is a prefix")
+	}
+}
+
+// TestFewPrefixesAreTaken, however many a name server tells: each is compared with every
+// address.
+func TestFewPrefixesAreTaken(t *testing.T) {
+	var many []string
+	for i := range 2 * mostPrefixes {
+		many = append(many, fmt.Sprintf("2a01:4f8:c0c:%x::192.0.0.170", i))
+	}
+	dns := startNameServer(t, always(many...))
+	tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+	tr.learn(t.Context())
+	if n := len(tr.known); n != mostPrefixes {
+		t.Errorf("%d prefixes are known", n)
+	}
+}
+
+// TestPrefixesAreAskedForOnTheWayToOriginsAlone: an upstream proxy may be anywhere.
+func TestPrefixesAreAskedForOnTheWayToOriginsAlone(t *testing.T) {
+	for _, origin := range []bool{true, false} {
+		dns := startNameServer(t, always("2a01:4f8:c0c:1234::1"))
+		e := newTestEgress(t, Options{Resolver: dns.resolver()})
+		looks := 0
+		ok := func(netip.AddrPort) error { // open at first, and no more when it is dialled
+			if looks++; looks > 1 {
+				return refusedDestination
+			}
+			return nil
+		}
+		if _, err := e.dialDirect(t.Context(), Target{Host: "name.example", Port: 80}, ok, origin); !errors.Is(err, refusedDestination) {
+			t.Error(err)
+		}
+		if asked := slices.Contains(dns.questions(), translatedName); asked != origin {
+			t.Errorf("to an origin: %t; asked: %t", origin, asked)
+		}
 	}
 }

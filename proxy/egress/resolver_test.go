@@ -307,3 +307,16 @@ func TestPadLeavesOtherMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoLeavesDoesNotEndTheQuestionOfAll: whoever comes first asks for the prefixes, and
+// by leaving at once could have nobody know them for a while.
+func TestWhoLeavesDoesNotEndTheQuestionOfAll(t *testing.T) {
+	dns := startNameServer(t, always("2a01:4f8:c0c:1234::192.0.0.170"))
+	tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	tr.learn(gone)
+	if len(tr.inside(netip.MustParseAddr("2a01:4f8:c0c:1234::10.0.0.1"))) == 0 {
+		t.Error("the prefix is not known")
+	}
+}

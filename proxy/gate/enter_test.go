@@ -916,3 +916,20 @@ func TestEditsAtOnceAreAllKept(t *testing.T) {
 		t.Errorf("what stays is %v, %v", left, err)
 	}
 }
+
+// TestNothingBehind72BytesIsAPassword: bcrypt would leave it out of account.
+func TestNothingBehind72BytesIsAPassword(t *testing.T) {
+	path, password := filepath.Join(t.TempDir(), "users"), strings.Repeat("p", maxPassword)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "ann:"+string(hash)+"\n")
+	g := mustNew(t, Options{Authentication: Basic, Users: path})
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", password+"x")); err != ErrCredentials {
+		t.Errorf("one byte more: %v", err)
+	}
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", password)); err != nil {
+		t.Error(err)
+	}
+}

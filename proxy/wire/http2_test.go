@@ -868,3 +868,34 @@ func FuzzHTTP2(f *testing.F) {
 		}
 	})
 }
+
+// TestHTTP2WantsAdequateTLS (RFC 9113 §9.2.2): the suites of TLS 1.2 that are barred
+// there are refused, whatever the client has agreed on.
+func TestHTTP2WantsAdequateTLS(t *testing.T) {
+	made := httptest.NewUnstartedServer(nil)
+	made.StartTLS()
+	certificates, roots := made.TLS.Certificates, made.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	made.Close()
+	for suite, adequate := range map[uint16]bool{
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: true,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:    false,
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := &tls.Config{Certificates: certificates, NextProtos: []string{"h2"}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}}
+		s := &Server{HTTP2: true, Handler: http.NotFoundHandler()}
+		serveOn(t, tls.NewListener(l, config), s)
+		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, http2Preface+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if n, _ := conn.Read(make([]byte, 9)); (n > 0) != adequate {
+			t.Errorf("%s: %d octets came", tls.CipherSuiteName(suite), n)
+		}
+		conn.Close()
+	}
+}

@@ -824,3 +824,56 @@ func TestPanicBesideAHandlerEndsOnlyItsConnection(t *testing.T) {
 		t.Errorf("the next connection: %q", got)
 	}
 }
+
+// An opening is a connection that opens to itself, or not at all.
+type opening struct {
+	net.Conn
+	left *atomic.Int32
+	err  error
+}
+
+func (o opening) Open(context.Context) (Opened, error) {
+	return Opened{Conn: o.Conn, Leave: func() { o.left.Add(1) }}, o.err
+}
+
+type openings struct {
+	net.Listener
+	left *atomic.Int32
+	err  error
+}
+
+func (l openings) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return opening{conn, l.left, l.err}, nil
+}
+
+// TestWhoAdmitsWhenOpeningIsToldOfTheEnd, once, whether it opens or not.
+func TestWhoAdmitsWhenOpeningIsToldOfTheEnd(t *testing.T) {
+	for _, fails := range []error{nil, errors.New("no")} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left atomic.Int32
+		s := &Server{Handler: http.NotFoundHandler()}
+		serveOn(t, openings{l, &left, fails}, s)
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		io.Copy(io.Discard, conn)
+		conn.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := s.Shutdown(ctx); err != nil { // after it no connection is left
+			t.Error(err)
+		}
+		cancel()
+		if n := left.Load(); n != 1 {
+			t.Errorf("opening fails with %v: told %d times", fails, n)
+		}
+	}
+}

@@ -2,34 +2,9 @@ package config
 
 import (
 	"errors"
-	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
-
-// TestReferenceTellsOfEveryKey, those of listeners and sites too, of which no profile
-// has one.
-func TestReferenceTellsOfEveryKey(t *testing.T) {
-	var walk func(of reflect.Type)
-	walk = func(of reflect.Type) {
-		if of.Kind() == reflect.Slice {
-			of = of.Elem()
-		}
-		if !isSection(of) {
-			return
-		}
-		for f := range of.Fields() {
-			key := f.Tag.Get("key")
-			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(Reference()) {
-				t.Errorf("of %s it says nothing", key)
-			}
-			walk(f.Type)
-		}
-	}
-	walk(configType)
-}
 
 // TestDoors: which listeners strangers reach, and what beside them is refused. want is
 // a part of the only problem, "" for none.
@@ -111,68 +86,11 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
-// TestFilesThatSayNothing are refused, but for what their format has for true.
-func TestFilesThatSayNothing(t *testing.T) {
-	deep := strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1)
-	for text, want := range map[string]string{
-		" \n\t\r\n":               "file: is empty",
-		`{"sites": ` + deep + `}`: "too large or too deeply nested",
-		`{"sites": [` + strings.Repeat("1,", maxNodes) + `1]}`: "too large or too deeply nested",
-	} {
-		if c, problems := load(t, "guise.json", text, nil, nil); c != nil || !strings.Contains(problems.String(), want) {
-			t.Errorf("%.40q: got %.200s", text, problems)
-		}
-	}
-	for _, word := range []string{"true", "True", "TRUE"} {
-		if c := mustLoad(t, "guise.yaml", "access: {open: "+word+"}", nil, nil); !c.Access.Open {
-			t.Errorf("%s is false", word)
-		}
-	}
-}
-
-// TestProfilesAreWhatTheyPromise: README.md and their own comments tell people so.
-func TestProfilesAreWhatTheyPromise(t *testing.T) {
-	profile := func(name Profile) *Config { return mustLoad(t, "guise.yaml", "profile: "+string(name), nil, nil) }
-	public := profile(Public)
-	if d := public.Destinations; !slices.Equal(d.Ports, []PortRange{{80, 80}, {443, 443}}) || d.AbusedPorts != Closed || d.Tunnels != TunnelsTLS {
-		t.Errorf("public lets strangers go to %+v", d)
-	}
-	if public.Headers.Unknown != Drop || public.Console.Enabled || public.Log.Level != LevelError {
-		t.Errorf("public: %+v, %+v, %+v", public.Headers, public.Console, public.Log)
-	}
-	for what, share := range map[string]Share{"client": public.Limits.Client, "total": public.Limits.Total} {
-		if share.Requests == 0 || share.Connections == 0 || share.Tunnels == 0 || share.TunnelRate == 0 || what == "client" && (share.Upload == 0 || share.Download == 0 || share.Daily == 0) {
-			t.Errorf("public does not limit %s: %+v", what, share)
-		}
-	}
-	for _, name := range []Profile{Household, Public, PAC} {
-		c := profile(name)
-		if len(c.Listeners) != 1 || !c.Listeners[0].Address.IP.IsLoopback() || slices.ContainsFunc(c.Access.Networks, reachesStrangers) || c.Access.Open {
-			t.Errorf("%s is open to others: %+v, %+v", name, c.Listeners, c.Access)
-		}
-		if !slices.Equal(c.Destinations.ConnectPorts, []PortRange{{443, 443}}) || len(c.Destinations.Allow) > 0 || c.Inspection.Enabled || c.Log.Requests != RequestsNone {
-			t.Errorf("%s: %+v, %+v, %+v", name, c.Destinations, c.Inspection, c.Log)
-		}
-		if c.Cookies.Default != CookiesFirstParty || c.Cache.Sharing != SharingDisguised || c.Identity.Persona == PersonaOff || c.Console.Enabled != (name != Public) {
-			t.Errorf("%s: %+v, %+v, %+v, %+v", name, c.Cookies, c.Cache, c.Identity, c.Console)
-		}
-	}
-}
-
 // TestMessagesAreShort: a long value is not repeated.
 func TestMessagesAreShort(t *testing.T) {
 	_, problems := Load("", nil, []string{"log.level=" + strings.Repeat("a", 1000)})
 	if got := problems.String(); len(problems) != 1 || len(got) > 300 {
 		t.Errorf("%d problems, %d bytes", len(problems), len(got))
-	}
-}
-
-// TestByteOrderMarkIsPassedOver, as some editors begin every file with one.
-func TestByteOrderMarkIsPassedOver(t *testing.T) {
-	for name, text := range map[string]string{"guise.yaml": "cookies: {default: block}", "guise.json": `{"cookies": {"default": "block"}}`, "guise.toml": "cookies.default = 'block'"} {
-		if c := mustLoad(t, name, "\ufeff"+text, nil, nil); c.Cookies.Default != CookiesBlock {
-			t.Errorf("%s: %s", name, c.Cookies.Default)
-		}
 	}
 }
 
