@@ -264,19 +264,29 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	waits := false
 	for len(b) > 0 {
 		n := min(int64(len(b)), st.window, c.window, ownMaxFrame)
 		if st.err != nil || c.err != nil {
+			st.writing.lift()
 			return false
 		}
 		if n <= 0 || len(c.out) >= maxOutput {
+			// Others may be sent in the meantime, which is as good where this one
+			// waits for its turn, but not where the origin gives it no room.
+			if !waits || st.window > 0 {
+				waits = true
+				st.writing.limit(st, c.t.WriteTimeout, ErrWriteTimeout)
+			}
 			st.sending = true
-			st.writing.limit(st, c.t.WriteTimeout, ErrWriteTimeout)
 			c.wake()
 			st.cond.Wait()
-			st.writing.lift()
 			st.sending = false
 			continue
+		}
+		if waits {
+			waits = false
+			st.writing.lift()
 		}
 		f := frameHead{length: int(n), kind: frameData, stream: st.id}
 		last := end && int(n) == len(b) && len(p.r.Trailer) == 0

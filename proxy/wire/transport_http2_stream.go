@@ -426,18 +426,22 @@ func (b originBody) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for st.in.left() == 0 {
-		switch {
-		case st.closed:
-			return 0, errBodyClosed
-		case st.remoteDone:
-			return 0, st.deliver()
-		case st.err != nil:
-			return 0, st.err
-		}
+	if st.waits() {
+		// Once: what wakes it may be about other streams.
 		st.reading.limit(st, c.t.BodyTimeout, ErrBodyTimeout)
-		st.cond.Wait()
+		for st.waits() {
+			st.cond.Wait()
+		}
 		st.reading.lift()
+	}
+	switch {
+	case st.in.left() > 0:
+	case st.closed:
+		return 0, errBodyClosed
+	case st.remoteDone:
+		return 0, st.deliver()
+	default:
+		return 0, st.err
 	}
 	n := st.in.read(p)
 	st.taken(n)
@@ -446,6 +450,11 @@ func (b originBody) Read(p []byte) (int, error) {
 		return n, st.deliver()
 	}
 	return n, nil
+}
+
+// waits reports whether there is nothing to read, but may be.
+func (st *originStream) waits() bool {
+	return st.in.left() == 0 && !st.closed && !st.remoteDone && st.err == nil
 }
 
 // deliver puts the trailers where the caller looks for them.

@@ -673,6 +673,57 @@ func TestHTTP2OriginsMeasureUploads(t *testing.T) {
 	<-over
 }
 
+// TestHTTP2StallsAmongOthers: a body that does not come, and one that is not taken, end
+// in time, however much room for others' the origin goes on to give.
+func TestHTTP2StallsAmongOthers(t *testing.T) {
+	const short = 200 * time.Millisecond
+	for _, c := range []struct {
+		method string
+		window uint32 // of each stream
+		want   error
+	}{{"GET", 1 << 16, ErrBodyTimeout}, {"POST", 0, ErrWriteTimeout}} {
+		said, origin := io.Pipe()
+		over := make(chan struct{})
+		tr := &Transport{BodyTimeout: short, WriteTimeout: short, ResponseTimeout: time.Hour}
+		conn := tr.startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+		origin.Write(appendSettings(nil, setting{settingInitialWindow, c.window}))
+		go func() {
+			for asked := false; !asked; runtime.Gosched() {
+				conn.mu.Lock()
+				asked = conn.streams[1] != nil
+				conn.mu.Unlock()
+			}
+			if c.want == ErrBodyTimeout {
+				origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88))
+			}
+			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(short / 40) {
+				if _, err := origin.Write(appendWindowUpdate(nil, 0, 1)); err != nil {
+					return
+				}
+			}
+			origin.Close()
+		}()
+		for greeted := false; !greeted; runtime.Gosched() {
+			conn.mu.Lock()
+			greeted = conn.greeted
+			conn.mu.Unlock()
+		}
+		r, _ := http.NewRequest(c.method, "https://a.example/", http.NoBody)
+		if c.method == "POST" {
+			r, _ = http.NewRequest(c.method, "https://a.example/", strings.NewReader("text"))
+		}
+		resp, err := conn.RoundTrip(r)
+		if err == nil {
+			_, err = io.ReadAll(resp.Body)
+		}
+		if err != c.want {
+			t.Errorf("%s: %v, want %v", c.method, err, c.want)
+		}
+		origin.Close()
+		<-over
+	}
+}
+
 // A fakeOrigin says what is in it, then ends.
 type fakeOrigin struct {
 	net.Conn
