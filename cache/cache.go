@@ -64,6 +64,7 @@ type Cache struct {
 	sealer  *sealer
 	words   maphash.Seed // of wordings
 	model   *latencyModel
+	tight   atomic.Pointer[time.Time] // when it was last told that memory runs short
 	sleep   func(context.Context, time.Duration) error
 
 	ctx     context.Context // ends with Close
@@ -123,8 +124,11 @@ func (c *Cache) SetOptions(o Options) {
 }
 
 // Relieve drops a quarter of what is stored, for a process whose memory runs short.
-// Where that does not come to worth bytes it drops nothing, and returns false.
+// Where that does not come to worth bytes it drops nothing, and returns false. For a
+// moment, hardly any bodies are taken in.
 func (c *Cache) Relieve(worth int64) bool {
+	now := time.Now()
+	c.tight.Store(&now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := c.store.bytes()

@@ -84,7 +84,7 @@ func (c *Cache) newSpool(f *flight) *spool {
 		most = n
 	}
 	return &spool{limit: o.Object, most: most, sized: sized, start: f.at, now: c.now, resize: func(by int64) bool {
-		return c.store.inflight.Add(by) > flightBudget(o)
+		return c.store.inflight.Add(by) > c.flightRoom(o)
 	}, scarce: func() bool {
 		return c.store.inflight.Load() > 2*flightBudget(o)
 	}}

@@ -13,7 +13,7 @@ import (
 func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
 	q, ok := t.c.ask(&http.Request{Method: http.MethodGet, URL: r.URL, Header: r.Header}, o)
 	if !ok || o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK ||
-		resp.ContentLength < 0 || resp.ContentLength > o.Object || t.c.store.inflight.Load()+resp.ContentLength > flightBudget(o) {
+		resp.ContentLength < 0 || resp.ContentLength > o.Object || t.c.store.inflight.Load()+resp.ContentLength > t.c.flightRoom(o) {
 		return
 	}
 	described, ok := sameOrigin(r.URL, q.everybody.url, resp.Header.Get("Content-Location"))

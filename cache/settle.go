@@ -74,7 +74,7 @@ func (c *Cache) settle(f *flight) {
 func (c *Cache) mayHold(length int64, o *Options) bool {
 	size := max(length, 0)
 	return o.Memory >= 0 && length <= o.Object &&
-		c.store.inflight.Load()+size <= flightBudget(o) &&
+		c.store.inflight.Load()+size <= c.flightRoom(o) &&
 		c.store.lingering.Load()+size <= o.Memory
 }
 
@@ -90,7 +90,22 @@ func partOfMore(resp *http.Response, limit int64) bool {
 
 // flightBudget is how many bytes of bodies may be on their way into the store: a
 // quarter of what it holds, or one of the largest.
-func flightBudget(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Memory/2), 64<<10) }
+func flightBudget(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Memory/2), leastFlights) }
+
+const leastFlights = 64 << 10
+
+// tightFor is how long a shortage of memory counts that was told of.
+const tightFor = time.Second
+
+// flightRoom is flightBudget, or where the process has less memory than Options think,
+// next to nothing: what is stored can be given up, but not what is on its way, nor what
+// slow readers will then hold on to.
+func (c *Cache) flightRoom(o *Options) int64 {
+	if told := c.tight.Load(); told != nil && time.Since(*told) < tightFor {
+		return leastFlights
+	}
+	return flightBudget(o)
+}
 
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -310,5 +311,26 @@ func TestWhatIsAcceptedWorks(t *testing.T) {
 	}
 	if accepted < len(sets)/3 {
 		t.Errorf("only %d of %d were accepted", accepted, len(sets))
+	}
+}
+
+// TestCacheLeavesRoomWhereMemoryIsLimited, by the container's limit or GOMEMLIMIT.
+func TestCacheLeavesRoomWhereMemoryIsLimited(t *testing.T) {
+	before := debug.SetMemoryLimit(64 << 20)
+	defer debug.SetMemoryLimit(before)
+	for set, want := range map[string][2]int64{
+		"cache.memory=256MiB": {32 << 20, 8 << 20},
+		"cache.memory=16MiB":  {16 << 20, 8 << 20},
+		"cache.object=64MiB":  {32 << 20, 32 << 20},
+		"cache.memory=0":      {-1, 0},
+	} {
+		c, problems := config.Load("", nil, []string{set})
+		if c == nil {
+			t.Fatal(problems)
+		}
+		s := &server{program: &program{stderr: io.Discard}, admin: newAdmin(nil, nil)}
+		if o := s.options(c).Cache; o.Memory != want[0] || o.Object != want[1] {
+			t.Errorf("%s: %d bytes, %d of one body; want %d", set, o.Memory, o.Object, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,8 +48,8 @@ client that is known by its address, forgets what is kept for that client alone.
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,
 garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the program
-and what open connections take. Where the memory limit or the container's leaves less,
-the cache holds less.
+and what open connections take. Of a memory limit, or the container's, the cache holds
+half at most, and less where something else leaves less.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
 On Linux, one processor is used while half of it is enough, and all of them else.
@@ -260,6 +261,10 @@ func (s *server) open(c *config.Config) error {
 // options adds to what c says what only the running process has.
 func (s *server) options(c *config.Config) proxy.Options {
 	o := proxyOptions(c, s.stderr)
+	// What slow readers hold on to is a part of it that cannot be given up, and bodies
+	// come faster than a look at what is left. The limit follows the container's.
+	o.Cache.Memory = min(o.Cache.Memory, debug.SetMemoryLimit(-1)/2)
+	o.Cache.Object = min(o.Cache.Object, max(o.Cache.Memory, 0))
 	o.Log = s.log
 	o.Pressure = s.pressure
 	o.Admin = s.admin.addresses()
