@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +27,9 @@ const (
 )
 
 // A watcher tells when the content of a file has changed, or one of the lists that the
-// file names. It watches the folders that they and what they link to are in, not the
-// files: editors put a new file in the place of the old, and Kubernetes swaps a link
-// beside it.
+// file names. It watches the folders that they and the links to them are in, not the
+// files: editors put a new file in the place of the old, Kubernetes swaps a link
+// beside it, and others the link that its folder is.
 type watcher struct {
 	events chan struct{} // one event for any number of changes
 	cancel context.CancelFunc
@@ -55,13 +60,12 @@ func watch(ctx context.Context, file string, loaded []byte, lists []string, cann
 	w.follow(lists, nil)
 	notify, err := fsnotify.NewWatcher()
 	if err == nil && loaded != nil {
-		err = addFolders(notify, file)
+		err = setFolders(notify, file)
 	}
 	if err != nil {
-		if notify != nil {
-			notify.Close()
-		}
 		cannot(err)
+	}
+	if notify == nil {
 		close(w.done)
 		return w
 	}
@@ -86,14 +90,19 @@ func (w *watcher) follow(lists []string, read map[string]stamp) {
 	}
 }
 
-// listsChanged watches the folders of the lists, and reports whether one was written
-// since the last time.
-func (w *watcher) listsChanged(notify *fsnotify.Watcher) bool {
+// names returns the lists.
+func (w *watcher) names() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.lists))
+}
+
+// listsChanged reports whether one of the lists was written since the last time.
+func (w *watcher) listsChanged() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	changed := false
 	for list, before := range w.lists {
-		addFolders(notify, list)
 		if now := stampOf(list); now != before {
 			w.lists[list], changed = now, true
 		}
@@ -145,9 +154,13 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 			}
 		case <-timer.C:
 			began = time.Time{}
-			changed := w.listsChanged(notify)
+			files := w.names()
 			if own {
-				addFolders(notify, file) // a link may lead elsewhere by now
+				files = append(files, file)
+			}
+			setFolders(notify, files...) // a link may lead elsewhere by now
+			changed := w.listsChanged()
+			if own {
 				now := fingerprint(file)
 				changed = changed || !bytes.Equal(now, last)
 				last = now
@@ -167,16 +180,64 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 	}
 }
 
-// addFolders watches the folders of file and of what it links to. Watching
-// one again changes nothing.
-func addFolders(notify *fsnotify.Watcher, file string) error {
-	err := notify.Add(filepath.Dir(file))
-	if target, linkErr := filepath.EvalSymlinks(file); linkErr == nil {
-		if dir := filepath.Dir(target); dir != filepath.Dir(file) {
-			notify.Add(dir)
+// setFolders has the folders of files watched, and no others any more. Watching one
+// again changes nothing.
+func setFolders(notify *fsnotify.Watcher, files ...string) error {
+	var folders []string
+	for _, file := range files {
+		folders = append(folders, foldersOf(file)...)
+	}
+	for _, before := range notify.WatchList() {
+		if !slices.Contains(folders, before) {
+			notify.Remove(before)
 		}
 	}
-	return err
+	var failed error
+	for _, folder := range folders {
+		failed = errors.Join(failed, notify.Add(folder))
+	}
+	return failed
+}
+
+// foldersOf returns the folders in which something happens when another file comes to
+// be under the path file: where it is, and where each link on the way to it is. Of a
+// folder that is gone, that is where it was.
+func foldersOf(file string) (folders []string) {
+	const (
+		separator = string(filepath.Separator)
+		mostLinks = 40 // of one path (path_resolution(7))
+	)
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return []string{filepath.Dir(file)}
+	}
+	folder := ""
+	from := func(path string) (rest string) {
+		folder = filepath.VolumeName(path) + separator
+		return strings.TrimPrefix(path, folder)
+	}
+	for rest, links := from(path), 0; links <= mostLinks; {
+		var name string
+		name, rest, _ = strings.Cut(rest, separator)
+		rest = strings.TrimLeft(rest, separator)
+		at := filepath.Join(folder, name)
+		info, err := os.Lstat(at)
+		if err == nil && info.Mode()&fs.ModeSymlink == 0 && rest != "" {
+			folder = at
+			continue
+		}
+		folders = append(folders, folder)
+		target, err := os.Readlink(at)
+		if err != nil { // it is no link, or nothing
+			break
+		}
+		links++
+		if filepath.IsAbs(target) {
+			target = from(target)
+		}
+		rest = target + separator + rest
+	}
+	return folders
 }
 
 // fingerprint returns a digest of file's content, nil if it is no regular
