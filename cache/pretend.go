@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -28,9 +29,12 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case !ok:
 		return t.pretendByAsking(q, found)
 	}
+	// Who leaves does so at once, as with a fetch: a wait goes on for a moment.
+	forgo := sync.OnceFunc(func() { c.forgo(e, p) })
+	stop := context.AfterFunc(q.ctx, forgo)
 	given := begun.Add(beat(p.took.head))
 	if err := c.waitBeat(q, begun, given); err != nil {
-		c.forgo(e, p)
+		forgo()
 		return nil, err
 	}
 	c.mu.Lock()
@@ -41,10 +45,11 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	c.mu.Unlock()
 	resp := c.serve(q, e, given)
 	if resp.StatusCode == http.StatusNotModified || p.kind != anew {
-		c.forgo(e, p)
+		stop()
+		forgo()
 		return resp, nil
 	}
-	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: sync.OnceFunc(func() { c.forgo(e, p) })}
+	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: forgo, stop: stop}
 	return resp, nil
 }
 
@@ -53,9 +58,11 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 type pretendedBody struct {
 	*beatBody
 	forgo func()
+	stop  func() bool // from forgoing it with the end of the request
 }
 
 func (b *pretendedBody) Close() error {
+	b.stop()
 	b.forgo()
 	return b.beatBody.Close()
 }
