@@ -155,3 +155,42 @@ func TestOthersAreNotSeen(t *testing.T) {
 		}
 	}
 }
+
+// Who leaves what seems to be fetched has nothing of it, though a wait of its goes on until
+// all would have come.
+func TestLeavingDoesNotWait(t *testing.T) {
+	stage(t, Options{}, func(th *theatre) {
+		th.act("/", -1, []timed{{0, "a", 0, ""}})
+		th.c.store.index[key{url: "http://origin.example/"}].entries[0].received = time.Now()
+		th.c.sleep = func(ctx context.Context, d time.Duration) error {
+			time.Sleep(d)
+			return ctx.Err()
+		}
+		th.c.model.origins.Purge()
+		for range enough {
+			th.c.model.record("http://origin.example", anew, slowly, time.Now(), habit{})
+			th.c.model.recordBody("http://origin.example", timing{tail: trickling, size: 4, at: time.Now()}, habit{})
+		}
+		v := th.visit("b", "")
+		<-v.done
+		read := make(chan error)
+		go func() {
+			_, err := io.ReadAll(v.resp.Body)
+			v.resp.Body.Close()
+			read <- err
+		}()
+		time.Sleep(trickling - 2*lastBeat)
+		th.quiet()
+		v.stop()
+		if err := <-read; err == nil {
+			t.Error("all was read")
+		}
+		again := th.visit("b", "")
+		go th.call().answer(storableFields, "body") // it is asked for the time alone
+		th.expect(again, "body")
+		if age := again.resp.Header["Age"]; age != nil {
+			t.Errorf("it has it since %s seconds", age)
+		}
+		th.end(again)
+	})
+}
