@@ -250,6 +250,9 @@ func (c *Cache) pump(f *flight) {
 	defer buffers.Put(spare)
 	for {
 		err := f.spool.fill(&f.ctx, f.resp.Body, *spare)
+		if ended := f.ctx.Err(); err == io.EOF && ended != nil {
+			err = ended // nobody wants it any more, though the rest was here already
+		}
 		c.makeRoom()
 		switch {
 		case err == io.EOF:

@@ -741,3 +741,44 @@ func TestOneAsksInThePlaceOfAFailedFetch(t *testing.T) {
 		})
 	}
 }
+
+// What of a body of unknown length comes once nobody wants it any more is not stored, though
+// it was all here by then: who leaves a fetch that only seems to be made has nothing of it.
+func TestTheRestOfAFetchThatEndedIsNotStored(t *testing.T) {
+	rest, asked := make(chan struct{}), 0
+	c := New(disguised)
+	defer c.Close()
+	rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked++
+		resp := parseResponse("200\n"+storableFields, r)
+		pr, pw := io.Pipe() // which does not heed the end of the request
+		resp.Body, resp.ContentLength = pr, -1
+		go func() {
+			io.WriteString(pw, "bo")
+			<-rest
+			io.WriteString(pw, "dy")
+			pw.Close()
+		}()
+		return resp, nil
+	}))
+	for i := range 2 {
+		r, err := http.NewRequestWithContext(WithVisitor(t.Context(), Visitor{Client: "a"}), "GET", "http://origin.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := rt.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			io.ReadFull(resp.Body, make([]byte, 2))
+			resp.Body.Close()
+			close(rest)
+			c.settled()
+		}
+		drain(resp.Body, 10)
+	}
+	if asked != 2 {
+		t.Errorf("the origin was asked %d times", asked)
+	}
+}
