@@ -10,7 +10,7 @@ import (
 // or counts how often it was asked: who is given that later sees by it that somebody asked
 // then. What says nothing but that is rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {
-	var times []string // made when they are needed
+	made = made.UTC()
 	for name, line := range h.all() {
 		switch name {
 		case "Date", "Expires", "Age", "Etag", // rewritten
@@ -20,18 +20,7 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if len(line) < len("2006-01-02T15:04") && len(line) < unixDigits {
-			continue
-		}
-		if times == nil {
-			times = timesAround(made)
-		}
-		for _, t := range times {
-			if strings.Contains(line, t) {
-				return true
-			}
-		}
-		if holdsUnixTime(line, made) {
+		if holdsMinute(line, made) || holdsMinute(line, made.Add(-aMoment)) || holdsUnixTime(line, made) {
 			return true
 		}
 	}
@@ -48,33 +37,31 @@ var ofOneAnswer = map[string]bool{
 // aMoment is how long before its Date a response may have been made.
 const aMoment = 5 * time.Second
 
-// timesAround returns how fields write the minute of t, or that of a moment before.
-func timesAround(t time.Time) []string {
-	var all []string
-	for _, t := range []time.Time{t.UTC(), t.UTC().Add(-aMoment)} {
-		for _, form := range []string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04"} {
-			all = append(all, t.Format(form))
-		}
-		if t.Minute() == t.Add(-aMoment).Minute() {
-			break
+// holdsMinute reports whether text holds the minute of t in one of the common forms.
+func holdsMinute(text string, t time.Time) bool {
+	var room [32]byte
+	if !strings.Contains(text, string(t.AppendFormat(room[:0], "15:04"))) {
+		return false // as most, which is quicker
+	}
+	for _, form := range [...]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if strings.Contains(text, string(t.AppendFormat(room[:0], form))) {
+			return true
 		}
 	}
-	return all
+	return false
 }
-
-// unixDigits is how many digits the seconds since 1970 have, until 2286.
-const unixDigits = 10
 
 // holdsUnixTime reports whether a number in text is t in seconds since 1970, or in a
 // smaller unit.
 func holdsUnixTime(text string, t time.Time) bool {
+	const digits = 10 // of the seconds, until 2286
 	for at := 0; at < len(text); at++ {
 		end := at
 		for end < len(text) && '0' <= text[end] && text[end] <= '9' {
 			end++
 		}
-		if end-at >= unixDigits {
-			seconds, err := strconv.ParseInt(text[at:at+unixDigits], 10, 64)
+		if end-at >= digits {
+			seconds, err := strconv.ParseInt(text[at:at+digits], 10, 64)
 			if err == nil && t.Sub(time.Unix(seconds, 0)).Abs() <= time.Minute {
 				return true
 			}
