@@ -782,3 +782,42 @@ func TestTheRestOfAFetchThatEndedIsNotStored(t *testing.T) {
 		t.Errorf("the origin was asked %d times", asked)
 	}
 }
+
+// How old a stale response is counts when it is given out: an origin may take its time to fail.
+func TestSlowFailure(t *testing.T) {
+	for takes, want := range map[time.Duration]string{30 * time.Second: "200\nAge: 105\n\na", 50 * time.Second: "503\n\nno"} {
+		s := newScene(t, shared)
+		s.run(given("Cache-Control: max-age=60, stale-if-error=60"))
+		s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			s.clock.advance(takes)
+			return s.origin(r)
+		}))
+		s.run(step{after: 75 * time.Second, give: "503\n\nno", want: want})
+	}
+}
+
+// What was dropped while it was asked about does not stand in for an answer that fails: who
+// wrote would be given what is from before (RFC 9111 §4.4).
+func TestWhatWasDroppedStandsInForNothing(t *testing.T) {
+	for _, o := range []Options{shared, disguised, apart} {
+		for _, fails := range []string{"error", "503"} {
+			s := newScene(t, o)
+			s.run(step{as: "a", give: "200\nCache-Control: max-age=60, stale-if-error=7200\n\nold"})
+			s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPut {
+					return parseResponse("204", r), nil
+				}
+				if _, err := s.rt.RoundTrip(s.request(step{as: "a", do: "PUT /\n\nx"})); err != nil {
+					t.Error(err)
+				}
+				return s.origin(r)
+			}))
+			s.clock.advance(hour)
+			s.give = fails
+			resp, err := s.rt.RoundTrip(s.request(step{as: "a"}))
+			if fails == "error" && err == nil || fails == "503" && (err != nil || resp.StatusCode != 503) {
+				t.Errorf("mode %d, %s: %+v, %v", o.Sharing, fails, resp, err)
+			}
+		}
+	}
+}

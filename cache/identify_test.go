@@ -221,3 +221,18 @@ func TestOriginRecognisesNobodyWhoComesBackAlone(t *testing.T) {
 		c.Close()
 	}
 }
+
+// TestOwnReloadsAreNoDifference: what one client got twice, the second time anew, says
+// nothing of what others get.
+func TestOwnReloadsAreNoDifference(t *testing.T) {
+	s := newScene(t, Options{Sharing: Disguised, Distrust: true})
+	const lives = "200\nCache-Control: max-age=86400\n\n"
+	s.run(
+		step{as: "a", give: lives + "old", want: "200\n\nold"},
+		step{as: "a", do: "GET /\nCache-Control: no-cache", give: lives + "new", want: "200\n\nnew"})
+	if n := s.c.Stats().Differing; n != 0 {
+		t.Errorf("%d differences are counted", n)
+	}
+	// The origin is asked for the time that it takes alone.
+	s.run(step{as: "b", give: lives + "other", want: "200\n\nnew"})
+}

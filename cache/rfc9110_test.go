@@ -337,3 +337,28 @@ func TestNoFormCarriesValidators(t *testing.T) {
 		})
 	}
 }
+
+// TestWeakTagsStayWeak where the client sees another: by If-Range or for parts of it, a
+// strong one would promise the same bytes (RFC 9110 §8.8.1).
+func TestWeakTagsStayWeak(t *testing.T) {
+	for tag, weak := range map[string]bool{`"1"`: false, `W/"1"`: true} {
+		s := newScene(t, disguised)
+		resp, _ := s.step(1, step{as: "a", give: "200\nCache-Control: max-age=60\nETag: " + tag + "\n\na", want: "200"})
+		if got := resp.Header.Get("ETag"); got == tag || strings.HasPrefix(got, "W/") != weak {
+			t.Errorf("%s becomes %s", tag, got)
+		}
+	}
+}
+
+// A part that freshens the whole says no more about caching than it says (RFC 9111 §3.4).
+func TestPartKeepsWhatTheWholeSaid(t *testing.T) {
+	const stored = "Cache-Control: max-age=60, must-revalidate\nETag: \"1\""
+	part := step{do: "GET /\nRange: bytes=0-0\nCache-Control: no-cache",
+		give: "206\nETag: \"1\"\nContent-Range: bytes 0-0/1\n\na", want: "206\n\na"}
+	play(t, shared, map[string][]step{
+		"its lifetime":   {given(stored), part, again},
+		"its strictness": {given(stored), part, {after: hour, do: "GET /\nCache-Control: max-stale", give: "304", want: "200\n\na"}},
+		"unless it does": {given(stored), {do: part.do, give: "206\nCache-Control: max-age=0\nETag: \"1\"\nContent-Range: bytes 0-0/1\n\na"},
+			{do: "GET /", give: "304", want: "200\n\na"}},
+	})
+}
