@@ -19,12 +19,7 @@ func (challenges) Apply(m *Message, log []Change) []Change {
 	if !slices.ContainsFunc(lines, asksForToken) {
 		return log
 	}
-	kept := withoutEach(lines, withoutPrivateToken)
-	if len(kept) == 0 {
-		return put(h, "Www-Authenticate", "", whyPrivateToken, log)
-	}
-	h["Www-Authenticate"] = kept
-	return append(log, Change{"Www-Authenticate", Reduced, whyPrivateToken})
+	return putLines(h, "Www-Authenticate", withoutEach(lines, withoutPrivateToken), whyPrivateToken, log)
 }
 
 func asksForToken(line string) bool { return withoutPrivateToken(line) != line }

@@ -27,11 +27,11 @@ func (reports) Apply(m *Message, log []Change) []Change {
 		if strings.HasSuffix(name, "-Report-Only") {
 			kept = nil
 		}
-		log = putLines(h, name, kept, log)
+		log = putLines(h, name, kept, whyReports, log)
 	}
 	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy", "Connection-Allowlist"} {
 		if lines := h[name]; len(lines) > 0 && reportsSomewhere(lines, "report", "endpoints") {
-			log = putLines(h, name, withoutEach(lines, withoutEndpoints), log)
+			log = putLines(h, name, withoutEach(lines, withoutEndpoints), whyReports, log)
 		}
 	}
 	if lines := h["X-Xss-Protection"]; len(lines) > 0 && strings.Contains(strings.ToLower(lines[0]), "report") {
@@ -52,16 +52,16 @@ func withoutEach(lines []string, without func(string) string) []string {
 }
 
 // putLines makes kept the lines of field name, and appends to log what that
-// changed.
-func putLines(h http.Header, name string, kept []string, log []Change) []Change {
+// changed, and why.
+func putLines(h http.Header, name string, kept []string, why string, log []Change) []Change {
 	switch {
 	case len(kept) == 0:
-		return put(h, name, "", whyReports, log)
+		return put(h, name, "", why, log)
 	case slices.Equal(kept, h[name]):
 		return log
 	}
 	h[name] = kept
-	return append(log, Change{name, Reduced, whyReports})
+	return append(log, Change{name, Reduced, why})
 }
 
 // reportsSomewhere reports whether lines may hold one of the words by which
