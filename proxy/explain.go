@@ -52,8 +52,8 @@ func Explain(o Options, r *http.Request, client netip.Addr) (Explanation, error)
 	if o.Cache.Sharing != cache.Shared {
 		changes = withoutValidators(m, changes)
 	}
-	if h := m.Request.Header; m.Visit.Kind == filters.WebSocket && h["Sec-Websocket-Key"] != nil {
-		h["Sec-Websocket-Key"] = []string{keysFor(m.Request).own}
+	if m.Visit.Kind == filters.WebSocket && m.Request.Header["Sec-Websocket-Key"] != nil {
+		changeKey(m.Request)
 		changes = append(changes, filters.Change{Field: "Sec-Websocket-Key", Did: filters.Rewritten, Why: "RFC 6455 §4.1; one of guise's own"})
 	}
 	order := a.filters.FieldOrder(m)

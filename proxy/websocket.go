@@ -36,13 +36,14 @@ var keySecret = func() (secret [sha256.Size]byte) {
 	return secret
 }()
 
-// keysFor makes the keys of the handshake r: as random as the client's, and the same
-// for clients whose requests are the same.
-func keysFor(r *http.Request) *handshakeKeys {
+// changeKey gives the handshake r a key of the proxy's own, as random as the client's, and the
+// same for clients whose requests are the same.
+func changeKey(r *http.Request) *handshakeKeys {
 	k := &handshakeKeys{client: r.Header.Get("Sec-Websocket-Key")}
 	mac := hmac.New(sha256.New, keySecret[:])
 	io.WriteString(mac, cmp.Or(k.client, rand.Text())+" "+r.URL.Host)
 	k.own = base64.StdEncoding.EncodeToString(mac.Sum(nil)[:16])
+	r.Header["Sec-Websocket-Key"] = []string{k.own}
 	return k
 }
 
@@ -56,8 +57,7 @@ func (k *handshakeKeys) answeredBy(resp *http.Response) bool {
 func (a *assembly) rekey(e *exchange, r *http.Request) (*http.Request, *failure) {
 	_, extended := e.ResponseWriter.(*webSocketAnswer)
 	if e.message.Visit.Kind == filters.WebSocket && (extended || r.Header["Sec-Websocket-Key"] != nil) {
-		e.keys = keysFor(r)
-		r.Header["Sec-Websocket-Key"] = []string{e.keys.own}
+		e.keys = changeKey(r)
 	}
 	return r, nil
 }
