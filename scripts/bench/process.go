@@ -112,7 +112,9 @@ func (r *running) series(kind string, size int) *series {
 
 // stop ends the peer and its children.
 func (r *running) stop() {
-	for _, pid := range r.processes() { // some have left the group
+	all := r.processes()     // some have left the group
+	r.process.Process.Kill() // first, or it would put others in their place
+	for _, pid := range all {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 	r.process.Wait()
