@@ -62,8 +62,13 @@ func TestRememberedOfAConnectionIsNoPartOfAHead(t *testing.T) {
 func TestInnerConnectionHoldsNoPartOfAHead(t *testing.T) {
 	head := strings.Repeat("a.example:80 Basic YTpi ", 1000)
 	r := &http.Request{RemoteAddr: "192.0.2.7:1", ProtoMajor: 1, Header: http.Header{"Proxy-Authorization": {head[13:23]}}}
-	in := newInner(nil, r, &visit{connection: new(connection)}, egress.Target{Host: head[:9], Port: 80})
-	for _, c := range []struct{ kept, given string }{{in.target.Host, head[:9]}, {in.authorization[0], head[13:23]}} {
+	g, err := gate.New(gate.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visit{connection: new(connection), authorization: r.Header["Proxy-Authorization"]}
+	in := newInner(&assembly{gate: g}, nil, r, v, egress.Target{Host: head[:9], Port: 80})
+	for _, c := range []struct{ kept, given string }{{in.target.Host, head[:9]}, {in.visit.authorization[0], head[13:23]}} {
 		if c.kept != c.given || unsafe.StringData(c.kept) == unsafe.StringData(c.given) {
 			t.Errorf("%q is kept as it was", c.kept)
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -23,6 +24,10 @@ type visit struct {
 	seen       *observation // nil for none
 	handed     bool         // to a tunnel, which ends the use
 	told       bool         // the client has the whole answer
+
+	// What the client was let in by.
+	tls           *tls.ConnectionState
+	authorization []string
 }
 
 // inner returns the connection inside a CONNECT that the request came on, or nil.
@@ -37,14 +42,14 @@ func (v *visit) end(whole bool) {
 	}
 }
 
-// hand gives the use to a tunnel, which calls what is returned at its end.
-func (v *visit) hand() (end func(tunnel.Bytes)) {
+// hand gives the use to a tunnel of the guest that is returned.
+func (v *visit) hand(a *assembly) guest {
 	v.handed = true
 	use, seen := v.use, v.seen.tunnelBegins() // and not v, whose request would stay for as long
-	return func(carried tunnel.Bytes) {
+	return guest{a.gate.Pass(v.Entrant, v.tls, v.authorization), func(carried tunnel.Bytes) {
 		seen.tunnelEnded(carried)
 		use.End()
-	}
+	}}
 }
 
 // errShort refuses new work while there is no room for it.
@@ -59,12 +64,14 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	}
 	var err error
 	v.Entrant = gate.Entrant{Address: remote.Unmap()}
+	v.tls, v.authorization = r.TLS, r.Header["Proxy-Authorization"]
 	if in := v.inner(); in != nil {
+		v.tls, v.authorization = in.visit.tls, in.visit.authorization
 		v.Entrant = in.enter(r.Context(), a.gate, remote)
 	} else if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
 	} else {
-		v.Entrant, err = a.gate.EnterOn(r.Context(), &v.connection.shown, remote, r.TLS, r.Header["Proxy-Authorization"])
+		v.Entrant, err = a.gate.EnterOn(r.Context(), &v.connection.shown, remote, v.tls, v.authorization)
 	}
 	if err != nil {
 		return err

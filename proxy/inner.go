@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,46 +24,40 @@ import (
 // An inner is a client's connection inside a CONNECT that is read here: what
 // lies below its TLS, or carries plain HTTP.
 type inner struct {
-	net.Conn                    // nil until it is taken over
-	rw       io.ReadWriter      // of it
-	remote   net.Addr           // of the client
-	greeting []byte             // answers the CONNECT
-	early    []byte             // read already
-	target   egress.Target      // of the CONNECT
-	plain    bool               // without TLS
-	mode     inspect.Mode       // of the target's host
-	name     string             // in the client's hello
-	veiled   bool               // it is not the one that the client means
-	fault    *failure           // of the origin's certificate; nil for none
-	visit    *visit             // of the CONNECT
-	end      func(tunnel.Bytes) // ends that
-	memory   *inspect.Memory    // told how it went
-	shaken   time.Time          // when the handshake inside was done; zero before
-	spoke    atomic.Bool        // a request came, or it is known why none did
+	net.Conn                 // nil until it is taken over
+	rw       io.ReadWriter   // of it
+	remote   net.Addr        // of the client
+	greeting []byte          // answers the CONNECT
+	early    []byte          // read already
+	target   egress.Target   // of the CONNECT
+	plain    bool            // without TLS
+	mode     inspect.Mode    // of the target's host
+	name     string          // in the client's hello
+	veiled   bool            // it is not the one that the client means
+	fault    *failure        // of the origin's certificate; nil for none
+	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
+	guest    guest           // who came with that
+	memory   *inspect.Memory // told how it went
+	shaken   time.Time       // when the handshake inside was done; zero before
+	spoke    atomic.Bool     // a request came, or it is known why none did
 	closed   atomic.Bool
-
-	// What the client showed with its CONNECT, and does not show again.
-	outer         *tls.ConnectionState
-	authorization []string
 }
 
 // newInner answers a CONNECT to t, whose client's address was parsed before.
-func newInner(w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) *inner {
+func newInner(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) *inner {
 	// What it keeps is no part of the CONNECT's head, all of which would stay too.
 	t.Host = strings.Clone(t.Host)
-	var authorization []string
-	for _, value := range r.Header["Proxy-Authorization"] {
-		authorization = append(authorization, strings.Clone(value))
+	v.authorization = slices.Clone(v.authorization)
+	for i, value := range v.authorization {
+		v.authorization[i] = strings.Clone(value)
 	}
 	remote, _ := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort) // else nobody was let in
 	return &inner{
-		remote:        net.TCPAddrFromAddrPort(remote),
-		target:        t,
-		visit:         v,
-		end:           v.hand(),
-		greeting:      greeting(w, r),
-		outer:         r.TLS,
-		authorization: authorization,
+		remote:   net.TCPAddrFromAddrPort(remote),
+		target:   t,
+		visit:    v,
+		guest:    v.hand(a),
+		greeting: greeting(w, r),
 	}
 }
 
@@ -110,7 +105,7 @@ func (in *inner) Close() error {
 	if in.closed.Swap(true) {
 		return net.ErrClosed
 	}
-	in.end(tunnel.Bytes{}) // what is inside is counted by request
+	in.guest.end(tunnel.Bytes{}) // what is inside is counted by request
 	if in.Conn == nil {
 		return nil
 	}
@@ -165,7 +160,7 @@ func insideConnect(nc net.Conn) bool { return innerUnder(nc) != nil }
 // enter asks the gate again about the client of the CONNECT. One that may not
 // enter any more is cut.
 func (in *inner) enter(ctx context.Context, g *gate.Gate, remote netip.Addr) gate.Entrant {
-	entrant, err := g.EnterOn(ctx, &in.visit.connection.shown, remote, in.outer, in.authorization)
+	entrant, err := g.EnterOn(ctx, &in.visit.connection.shown, remote, in.visit.tls, in.visit.authorization)
 	if err != nil {
 		in.cut()
 	}

@@ -130,7 +130,7 @@ func (i *inspection) leaves(in *inner) bool {
 // is there, the connection can still become a tunnel. It calls approached when
 // the origin was asked.
 func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target, mode inspect.Mode, approached func()) {
-	in := newInner(w, r, v, t)
+	in := newInner(a, w, r, v, t)
 	in.mode, in.memory = mode, a.inspects.memory
 	approached = sync.OnceFunc(approached)
 	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
@@ -279,10 +279,10 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 	in.closed.Store(true) // or Close would end what the tunnel ends
 	if err != nil {
 		in.Conn.Close()
-		in.end(tunnel.Bytes{})
+		in.guest.end(tunnel.Bytes{})
 		return
 	}
 	o := a.tunnelOptions(in.visit)
 	o.FromClient = in.early
-	p.tunnels.carry(in.Conn, origin, o, in.end)
+	p.tunnels.carry(in.Conn, origin, o, in.guest)
 }

@@ -281,7 +281,7 @@ func TestFallbackIsApart(t *testing.T) {
 func TestConnectingAheadIsNoRefusal(t *testing.T) {
 	memory := inspect.NewMemory()
 	for range 10 {
-		in := &inner{Conn: new(net.TCPConn), end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), shaken: time.Now().Add(-silentSoon)}
+		in := &inner{Conn: new(net.TCPConn), guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), shaken: time.Now().Add(-silentSoon)}
 		in.target.Host = "a.example"
 		in.Close()
 	}
@@ -296,7 +296,7 @@ func TestLeavingAtOnceIsARefusal(t *testing.T) {
 	for name, shaken := range map[string]time.Time{"before": {}, "right after": time.Now().Add(time.Hour)} {
 		memory := inspect.NewMemory()
 		for range 10 {
-			in := &inner{Conn: new(net.TCPConn), end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), shaken: shaken}
+			in := &inner{Conn: new(net.TCPConn), guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), shaken: shaken}
 			in.target.Host = "a.example"
 			in.Close()
 		}

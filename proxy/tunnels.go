@@ -74,11 +74,11 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	o := a.tunnelOptions(v)
 	if a.options.TunnelTLS {
 		check := tlsCheck{target, greeting(w, r), a.options.Timeouts.Head}
-		p.tunnels.runChecked(w, origin, o, v.hand(), check)
+		p.tunnels.runChecked(w, origin, o, v.hand(a), check)
 		return
 	}
 	o.FromOrigin = greeting(w, r)
-	p.tunnels.run(w, origin, o, v.hand())
+	p.tunnels.run(w, origin, o, v.hand(a))
 }
 
 // beginTunnel asks whether there may be one more. The server counts a connection no
@@ -100,7 +100,7 @@ func (a *assembly) beginTunnel(v *visit) error {
 // servePlain answers a CONNECT and has the server read what comes: each request
 // inside goes the way of all others.
 func (p *Proxy) servePlain(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) {
-	in := newInner(w, r, v, t)
+	in := newInner(a, w, r, v, t)
 	in.plain = true
 	in.spoke.Store(true) // there is no certificate to be refused
 	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
@@ -138,7 +138,7 @@ func (p *Proxy) upgraded(a *assembly, e *exchange) {
 	origin, early := e.upgrade.Detach()
 	o := a.tunnelOptions(e.visit)
 	o.FromOrigin = early
-	p.tunnels.run(e.ResponseWriter, origin, o, e.visit.hand())
+	p.tunnels.run(e.ResponseWriter, origin, o, e.visit.hand(a))
 }
 
 // hijack takes the connection over, with the bytes that arrived behind the head.
@@ -162,63 +162,67 @@ type tunnels struct {
 	cancel context.CancelFunc
 	open   sync.WaitGroup
 	log    *slog.Logger // of panics
+	guests guests
 }
 
 func newTunnels(log *slog.Logger) *tunnels {
-	t := &tunnels{log: log}
+	t := &tunnels{log: log, guests: guests{every: guestsLook}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
 
 // run takes the client's connection over and has bytes carried between it and
-// origin. It calls ended when there is no tunnel any more.
-func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes)) {
+// origin.
+func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest) {
 	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
 	defer t.open.Done()
 	client, early, err := hijack(w)
 	if err != nil {
 		origin.Close()
-		ended(tunnel.Bytes{})
+		g.end(tunnel.Bytes{})
 		return
 	}
 	o.FromClient = early
-	t.carry(client, origin, o, ended)
+	t.carry(client, origin, o, g)
 }
 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
-func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes), check tlsCheck) {
+func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check tlsCheck) {
 	err := t.take(w, func(client net.Conn, early []byte) {
 		begun := false
 		defer func() { // also after a panic
 			if !begun {
 				client.Close()
 				origin.Close()
-				ended(tunnel.Bytes{})
+				g.end(tunnel.Bytes{})
 			}
 		}()
 		var err error
 		if o.FromClient, err = check.begin(t.ctx, client, early); err == nil {
 			begun = true
-			t.carry(client, origin, o, ended)
+			t.carry(client, origin, o, g)
 		}
 	})
 	if err != nil {
 		origin.Close()
-		ended(tunnel.Bytes{})
+		g.end(tunnel.Bytes{})
 	}
 }
 
 // carry has bytes carried between client and origin, without a goroutine
-// while there are none.
-func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, ended func(tunnel.Bytes)) {
+// while there are none, and for no longer than the guest may enter.
+func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, g guest) {
 	t.open.Add(1)
+	s := &stay{pass: g.pass}
 	o.Panicked = func(stack []byte) { t.log.Error("tunnel panicked", "stack", string(stack)) }
-	tunnel.Carry(t.ctx, client, origin, o, func(carried tunnel.Bytes, _ error) { // nobody is left to be told how it ended
+	s.cut = tunnel.Carry(t.ctx, client, origin, o, func(carried tunnel.Bytes, _ error) { // nobody is left to be told how it ended
 		defer t.open.Done()
 		defer t.logPanic(client)
-		ended(carried)
+		t.guests.ends(s)
+		g.end(carried)
 	})
+	t.guests.begins(s)
 }
 
 // logPanic, deferred, ends a panic and the connection that it was about. The

@@ -218,7 +218,7 @@ func TestPanicEndsOnlyItsTunnel(t *testing.T) {
 	all.run(hijacked{conn: clientEnd}, originEnd, tunnel.Options{
 		FromOrigin: []byte("begin"),
 		Down:       func(context.Context, int) error { panic("secret") },
-	}, func(tunnel.Bytes) { ended++ })
+	}, guest{end: func(tunnel.Bytes) { ended++ }})
 	if _, err := io.ReadFull(client, make([]byte, len("begin"))); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
 	}
 	for what, begin := range map[string]func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn){
 		"checked": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
-			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(), tlsCheck{target, []byte(established), patience})
+			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(a), tlsCheck{target, []byte(established), patience})
 		},
 		"inspected": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
 			p.inspect(a, w, r, v, target, inspect.Always, func() { origin.Close() })

@@ -29,6 +29,7 @@ type watchedFile[T any] struct {
 	looked time.Time
 	stamp  fileStamp
 	value  T
+	loads  uint64 // how often value was set
 }
 
 type fileStamp struct {
@@ -70,6 +71,7 @@ func (w *watchedFile[T]) load() error {
 		w.stamp = fileStamp{}
 	}
 	w.value = value
+	w.loads++
 	return nil
 }
 
@@ -77,11 +79,27 @@ func (w *watchedFile[T]) load() error {
 func (w *watchedFile[T]) get() T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.look()
+	return w.value
+}
+
+// version changes when the content does. It is 0 for a nil file.
+func (w *watchedFile[T]) version() uint64 {
+	if w == nil {
+		return 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.look()
+	return w.loads
+}
+
+// look sees to it that a change is known, a moment after it; w.mu is held.
+func (w *watchedFile[T]) look() {
 	if now := w.now(); now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
 		w.looked = now
 		_ = w.load() // the content before stays: half a file must not lock everybody out
 	}
-	return w.value
 }
 
 func readFile(path string) ([]byte, error) {

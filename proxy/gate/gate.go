@@ -9,6 +9,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -69,6 +70,11 @@ type prover interface {
 	// whether the password let somebody in from the same source today.
 	known(c credentials) (account string, ok, familiar bool)
 	account(ctx context.Context, c credentials) (string, error)
+
+	// proof is what holds later tells by whether the account may still enter.
+	proof(account string, c credentials) any
+	holds(account string, proof any) bool
+	version() uint64 // changes with what holds goes by, but for the time; never 0
 }
 
 // A state is what gates of one process know of their clients.
@@ -191,11 +197,8 @@ func (g *Gate) EnterOn(ctx context.Context, on *Shown, addr netip.Addr, state *t
 	if g.prove == nil {
 		return e, nil
 	}
-	c := readCredentials(authorization)
+	c := credentialsOf(state, authorization)
 	c.source, c.on = NetworkOf(addr), on
-	if state != nil && len(state.PeerCertificates) > 0 {
-		c.chain = state.PeerCertificates
-	}
 	account, err := g.judge(ctx, c)
 	if err != nil {
 		return Entrant{}, err
@@ -270,11 +273,23 @@ type credentials struct {
 	on             *Shown     // nil for a connection of which nothing is known
 }
 
+// credentialsOf reads those of a request on a connection with this TLS state.
+func credentialsOf(state *tls.ConnectionState, authorization []string) credentials {
+	c := readCredentials(authorization)
+	if state != nil && len(state.PeerCertificates) > 0 {
+		c.chain = state.PeerCertificates
+	}
+	return c
+}
+
 // name is the user without a suffix.
 func (c credentials) name() string {
 	name, _, _ := strings.Cut(c.user, "+")
 	return name
 }
+
+// signed is a token, which may come as the password.
+func (c credentials) signed() string { return cmp.Or(c.token, c.password) }
 
 func (c credentials) given() bool { return c.user != "" || c.token != "" || len(c.chain) > 0 }
 

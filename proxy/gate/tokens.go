@@ -140,11 +140,7 @@ func (t *tokens) known(c credentials) (account string, ok, familiar bool) {
 // account takes a token from Bearer, or from Basic's password; then the user
 // must be the one that the token names.
 func (t *tokens) account(_ context.Context, c credentials) (string, error) {
-	token := c.token
-	if token == "" {
-		token = c.password
-	}
-	name, id, err := t.key.get().Verify(token, t.now())
+	name, id, err := t.key.get().Verify(c.signed(), t.now())
 	if err != nil {
 		return "", err
 	}

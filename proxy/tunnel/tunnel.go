@@ -49,7 +49,7 @@ var ErrIdle = errors.New("tunnel idle for too long")
 // and closes both connections. It does not wait for that: it calls done once,
 // when nothing of the tunnel is left, and not before Carry has returned. done
 // should return soon: other tunnels may wait for it. Deadlines that were set on
-// the connections are lifted.
+// the connections are lifted. To call cut ends the tunnel as if it was broken by err.
 //
 // A side that is done sending closes its half, and the other side is told by
 // its CloseWrite (*net.TCPConn and *tls.Conn have it); bytes still flow the
@@ -59,7 +59,7 @@ var ErrIdle = errors.New("tunnel idle for too long")
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
 // context's cause, or what broke first. It names no address.
-func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(carried Bytes, err error)) {
+func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(carried Bytes, err error)) (cut func(err error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
 	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, done: done, panicked: o.Panicked, left: 2}
@@ -78,6 +78,7 @@ func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(ca
 	t.up.begin()
 	t.down.begin()
 	t.watch()
+	return t.cut
 }
 
 // A tunnel is what its two directions share.

@@ -1,0 +1,83 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+	"strings"
+)
+
+// A Pass is by what a client was let in. Whoever goes on for longer than a request, as
+// in a tunnel, is judged by it again. It holds no password.
+type Pass struct {
+	address netip.Addr
+	account string
+	proof   any // what the gate's prover made of the credentials; nil without authentication
+}
+
+// Pass returns the pass of e, with whose credentials [Gate.Enter] was called.
+func (g *Gate) Pass(e Entrant, state *tls.ConnectionState, authorization []string) Pass {
+	p := Pass{address: e.Address, account: e.Account}
+	if g.prove != nil {
+		p.proof = g.prove.proof(e.Account, credentialsOf(state, authorization))
+	}
+	return p
+}
+
+// Holds reports whether whoever was let in by p, of this gate or one that it took over
+// from, would be let in now.
+func (g *Gate) Holds(p Pass) bool {
+	if g.Admit(p.address) != nil {
+		return false
+	}
+	return g.prove == nil || g.prove.holds(p.account, p.proof)
+}
+
+// Version changes with the files that say who may enter. It is 0 where there are none.
+func (g *Gate) Version() uint64 {
+	if g.prove == nil {
+		return 0
+	}
+	return g.prove.version()
+}
+
+// proof is the hash that the password was checked by.
+func (u *users) proof(account string, _ credentials) any { return u.file.get().hashes[account].text }
+
+func (u *users) holds(account string, proof any) bool {
+	h, exists := u.file.get().hashes[account]
+	text, ok := proof.([]byte)
+	return exists && ok && bytes.Equal(h.text, text)
+}
+
+func (u *users) version() uint64 { return u.file.version() }
+
+// proof is the token.
+func (t *tokens) proof(_ string, c credentials) any { return strings.Clone(c.signed()) }
+
+func (t *tokens) holds(account string, proof any) bool {
+	token, ok := proof.(string)
+	if !ok {
+		return false
+	}
+	name, err := t.account(context.Background(), credentials{token: token})
+	return err == nil && name == account
+}
+
+func (t *tokens) version() uint64 { return t.key.version() + t.revoked.version() }
+
+// proof is the chain.
+func (p *certificates) proof(_ string, c credentials) any { return c.chain }
+
+func (p *certificates) holds(account string, proof any) bool {
+	chain, ok := proof.([]*x509.Certificate)
+	if !ok {
+		return false
+	}
+	name, err := p.account(context.Background(), credentials{chain: chain})
+	return err == nil && name == account
+}
+
+func (p *certificates) version() uint64 { return p.authorities.version() + p.revoked.version() }

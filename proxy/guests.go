@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"guise/proxy/gate"
+	"guise/proxy/tunnel"
+)
+
+// A guest is a client whose request has become a tunnel.
+type guest struct {
+	pass gate.Pass
+	end  func(tunnel.Bytes) // tells that there is no tunnel any more
+}
+
+// How often it is looked whether the gate goes by something else now, and how often all
+// guests are judged anyway: some passes end with the time.
+const (
+	guestsLook  = 2 * time.Second
+	guestsJudge = time.Minute
+)
+
+// errShutOut ends the tunnel of a guest that may not enter any more.
+var errShutOut = errors.New("client may not enter any more")
+
+// guests are those who have tunnels. Requests are let in one by one, but who is in a
+// tunnel could go on for as long as it takes, though the account is gone. The zero value
+// keeps nobody. It is safe for concurrent use.
+type guests struct {
+	gate  func() *gate.Gate // in force
+	every time.Duration     // guestsLook
+
+	mu      sync.Mutex
+	stays   map[*stay]struct{}
+	timer   *time.Timer // for the next look; nil until there was one
+	looks   bool        // it runs
+	version uint64      // of the gate when all were judged last
+	judged  time.Time   // then
+}
+
+// A stay is the tunnel of a guest.
+type stay struct {
+	pass gate.Pass
+	cut  func(error)
+	over bool // guarded by guests.mu
+}
+
+// begins takes a stay in. The gate may be another one by now than let the guest in.
+func (g *guests) begins(s *stay) {
+	if g.gate != nil && g.add(s) && !g.gate().Holds(s.pass) {
+		s.cut(errShutOut)
+	}
+}
+
+// add reports whether the stay is not over already.
+func (g *guests) add(s *stay) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s.over {
+		return false
+	}
+	if g.stays == nil {
+		g.stays = make(map[*stay]struct{})
+	}
+	g.stays[s] = struct{}{}
+	if !g.looks && g.gate().Version() > 0 {
+		g.lookAgain()
+	}
+	return true
+}
+
+// ends forgets a stay, which may not have begun yet.
+func (g *guests) ends(s *stay) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.over = true
+	delete(g.stays, s)
+}
+
+// lookAgain has look run in a while; g.mu is held.
+func (g *guests) lookAgain() {
+	g.looks = true
+	if g.timer == nil {
+		g.timer = time.AfterFunc(g.every, g.look)
+		return
+	}
+	g.timer.Reset(g.every)
+}
+
+// look judges all guests if there is a reason to, for as long as there are any.
+func (g *guests) look() {
+	version := g.gate().Version()
+	g.mu.Lock()
+	due := version != g.version || time.Since(g.judged) >= guestsJudge
+	if g.looks = false; version > 0 && len(g.stays) > 0 {
+		g.lookAgain()
+	}
+	g.mu.Unlock()
+	if due {
+		g.judge()
+	}
+}
+
+// judge shuts out who may not enter any more.
+func (g *guests) judge() {
+	at := g.gate()
+	g.mu.Lock()
+	g.version, g.judged = at.Version(), time.Now()
+	stays := slices.Collect(maps.Keys(g.stays))
+	g.mu.Unlock()
+	for _, s := range stays {
+		if !at.Holds(s.pass) {
+			s.cut(errShutOut)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"guise/proxy/gate"
+	"guise/proxy/socks"
+	"guise/proxy/wire/http2test"
+)
+
+// tunnelAs opens a tunnel to an echo as user, and sees it work.
+func tunnelAs(t *testing.T, proxy, echo, user string) *bufio.ReadWriter {
+	t.Helper()
+	conn := dial(t, proxy)
+	io.WriteString(conn, "CONNECT "+echo+" HTTP/1.1\r\nHost: x\r\n"+authorization(user, "secret")+"\r\n\r\n")
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, &http.Request{Method: "CONNECT"})
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%s: %v, %v", user, resp, err)
+	}
+	return works(t, user, bufio.NewReadWriter(r, bufio.NewWriter(conn)))
+}
+
+// works fails the test unless the tunnel to an echo does.
+func works(t *testing.T, whose string, rw *bufio.ReadWriter) *bufio.ReadWriter {
+	t.Helper()
+	rw.WriteString("hello\n")
+	rw.Flush()
+	if line, err := rw.ReadString('\n'); line != "hello\n" {
+		t.Fatalf("the tunnel of %s: %q, %v", whose, line, err)
+	}
+	return rw
+}
+
+// ends fails the test unless the tunnel is cut by itself.
+func ends(t *testing.T, whose string, rw *bufio.ReadWriter) {
+	t.Helper()
+	if _, err := rw.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the tunnel of %s goes on: %v", whose, err)
+	}
+}
+
+func serveEcho(t *testing.T) *origin {
+	t.Helper()
+	return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
+}
+
+// TestTunnelsEndWithTheirUser, by whatever way they came, and no others.
+func TestTunnelsEndWithTheirUser(t *testing.T) {
+	o := serveEcho(t)
+	var users string
+	edit := withUsers(t)
+	p, address := newProxy(t, func(o *Options) {
+		edit(o)
+		users = o.Gate.Users
+	})
+	p.tunnels.guests.every = 10 * time.Millisecond
+	viaSOCKS := func(user string) *bufio.ReadWriter {
+		conn := dial(t, serveAs(t, p, Listening{Protocol: SOCKS5}))
+		io.WriteString(conn, "\x05\x01\x02"+"\x01"+string(rune(len(user)))+user+"\x06secret"+"\x05\x01\x00\x01\x7f\x00\x00\x01"+string([]byte{byte(portOf(t, o.address) >> 8), byte(portOf(t, o.address))}))
+		answer := make([]byte, 2+2+10)
+		if _, err := io.ReadFull(conn, answer); err != nil || socks.Code(answer[5]) != socks.Succeeded {
+			t.Fatalf("%s: % x, %v", user, answer, err)
+		}
+		return works(t, user, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)))
+	}
+	ann := []*bufio.ReadWriter{tunnelAs(t, address, o.address, "ann"), tunnelAs(t, address, o.address, "ann+work"), viaSOCKS("ann")}
+	bob := []*bufio.ReadWriter{tunnelAs(t, address, o.address, "bob"), viaSOCKS("bob")}
+	h2 := http2test.NewClient(t, dial(t, address))
+	for stream, user := range []string{"ann", "bob"} {
+		_, credentials, _ := strings.Cut(authorization(user, "secret"), ": ")
+		h2.Head(uint32(2*stream+1), false, ":method: CONNECT", ":authority: "+o.address, "proxy-authorization: "+credentials)
+		if head := h2.Headers(uint32(2*stream + 1)); head.PseudoValue("status") != "200" {
+			t.Fatalf("%s over HTTP/2: %v", user, head.Fields)
+		}
+	}
+	if err := gate.RemoveUser(users, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tunnel := range ann {
+		ends(t, "ann", tunnel)
+	}
+	if reset := h2.Until(func(f http2.Frame) bool { return f.Header().Type == http2.FrameRSTStream }); reset.Header().StreamID != 1 {
+		t.Errorf("stream %d was reset, and not that of ann", reset.Header().StreamID)
+	}
+	for _, tunnel := range bob {
+		works(t, "bob", tunnel)
+	}
+}
+
+// TestWebSocketsEndWithTheirUser, who sends nothing on them any more that is asked for.
+func TestWebSocketsEndWithTheirUser(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+			io.Copy(conn, r)
+		}
+	})
+	var users string
+	edit := withUsers(t)
+	p, address := newProxy(t, func(o *Options) {
+		edit(o)
+		users = o.Gate.Users
+	})
+	p.tunnels.guests.every = 10 * time.Millisecond
+	conn := dial(t, address)
+	io.WriteString(conn, "GET http://"+o.address+"/chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+authorization("ann", "secret")+"\r\n\r\n")
+	r := bufio.NewReader(conn)
+	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+		t.Fatalf("%v %v", resp, err)
+	}
+	tunnel := works(t, "ann", bufio.NewReadWriter(r, bufio.NewWriter(conn)))
+	if err := gate.RemoveUser(users, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, "ann", tunnel)
+}
+
+// TestReloadEndsTunnelsOfWhoIsShutOut, and of nobody else.
+func TestReloadEndsTunnelsOfWhoIsShutOut(t *testing.T) {
+	o := serveEcho(t)
+	var options Options
+	p, address := newProxy(t, func(o *Options) { options = *o })
+	_, r := openTunnel(t, address, o.address, "hello\n")
+	if line, err := r.ReadString('\n'); line != "hello\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	options.Gate.Client.Tunnels = 5
+	if err := p.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	conn, r2 := openTunnel(t, address, o.address, "")
+	works(t, "who may enter", bufio.NewReadWriter(r2, bufio.NewWriter(conn)))
+	options.Gate.Deny = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	if err := p.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*bufio.Reader{r, r2} {
+		ends(t, "who is shut out", bufio.NewReadWriter(r, nil))
+	}
+	p.tunnels.open.Wait()
+	p.tunnels.guests.mu.Lock()
+	defer p.tunnels.guests.mu.Unlock()
+	if left := len(p.tunnels.guests.stays); left > 0 {
+		t.Errorf("%d tunnels are kept in mind", left)
+	}
+}
