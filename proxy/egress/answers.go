@@ -4,30 +4,39 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
 
 // observed returns a resolver like r that has look see each answer before package net
-// does, and edit it, with the [rcodes] of the look-up, nil if nobody wants them. Where
-// the system looks names up by itself, there is nothing to see.
+// does, and edit it, with the [rcodes] of the look-up, nil if nobody wants them, and that
+// passes over name servers that are silent. Where the system looks names up by itself,
+// there is nothing to see.
 func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Resolver {
 	dial := r.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	servers := new(systemServers)
 	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
+		most, ok := servers.ask(address)
+		if !ok {
+			return nil, errPassedOver
+		}
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			note.missed(err)
 			return nil, err
 		}
 		if udp, ok := conn.(*net.UDPConn); ok {
-			return &observedPackets{UDPConn: udp, look: func(answer []byte) { look(note, answer) }}, nil
+			return &observedPackets{UDPConn: udp, server: address, servers: servers, most: most, look: func(answer []byte) { look(note, answer) }}, nil
 		}
 		return &observedStream{Conn: conn, note: note, look: func(answer []byte) { look(note, answer) }}, nil
 	}}
@@ -36,12 +45,25 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 // observedPackets carry one question, and what somebody sends back.
 type observedPackets struct {
 	*net.UDPConn
-	look  func(answer []byte)
-	id    [2]byte // of the question
-	plain []byte  // the question without EDNS(0), until it is asked
+	server  string
+	servers *systemServers // told how it goes
+	most    time.Duration  // to wait for the answer; 0 for as long as package net does
+	asked   time.Time
+	look    func(answer []byte)
+	id      [2]byte // of the question
+	plain   []byte  // the question without EDNS(0), until it is asked
+}
+
+// SetDeadline is called before the question.
+func (c *observedPackets) SetDeadline(t time.Time) error {
+	if soon := time.Now().Add(c.most); c.most > 0 && soon.Before(t) {
+		t = soon
+	}
+	return c.UDPConn.SetDeadline(t)
 }
 
 func (c *observedPackets) Write(b []byte) (int, error) {
+	c.asked = time.Now()
 	copy(c.id[:], b)
 	if endsInEDNS(b) {
 		c.plain = bytes.Clone(b[:len(b)-ednsTail])
@@ -56,9 +78,13 @@ func (c *observedPackets) Write(b []byte) (int, error) {
 func (c *observedPackets) Read(b []byte) (int, error) {
 	for {
 		n, err := c.UDPConn.Read(b)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.servers.silent(c.server, c.asked)
+		}
 		if n < 12 || [2]byte(b) != c.id {
 			return n, err
 		}
+		c.servers.answered(c.server)
 		if again := c.plain; again != nil && knowsNoEDNS(b[:n]) {
 			c.plain = nil
 			if _, err := c.UDPConn.Write(again); err != nil {

@@ -227,7 +227,7 @@ func TestStrangersAnswersAreNotLookedAt(t *testing.T) {
 	}
 	defer conn.Close()
 	looked := 0
-	c := &observedPackets{UDPConn: conn.(*net.UDPConn), look: func([]byte) { looked++ }}
+	c := &observedPackets{UDPConn: conn.(*net.UDPConn), servers: new(systemServers), look: func([]byte) { looked++ }}
 	question := make([]byte, 12)
 	copy(question, "me")
 	if _, err := c.Write(question); err != nil {

@@ -21,6 +21,7 @@
 package egress
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -90,9 +91,8 @@ type Egress struct {
 // be read.
 func New(o Options) (*Egress, error) {
 	e := &Egress{
-		ports:    [2]openPorts{Plain: {ranges: o.Ports}, Connect: {ranges: o.ConnectPorts}},
-		timeout:  o.ConnectTimeout,
-		resolver: o.Resolver,
+		ports:   [2]openPorts{Plain: {ranges: o.Ports}, Connect: {ranges: o.ConnectPorts}},
+		timeout: o.ConnectTimeout,
 	}
 	if o.Ports == nil {
 		e.ports[Plain].ranges = defaultPorts
@@ -108,14 +108,12 @@ func New(o Options) (*Egress, error) {
 	if e.timeout == 0 {
 		e.timeout = defaultConnectTimeout
 	}
-	nearby := e.resolver // knows what the network makes up
-	if nearby == nil {
-		nearby, e.resolver = systemResolver, systemResolver
-		if len(o.NameServers) > 0 {
-			e.resolver, e.asking = newResolver(o.NameServers)
-		}
+	e.nearby = observed(cmp.Or(o.Resolver, systemResolver), e.look) // knows what the network makes up
+	e.resolver = e.nearby
+	if o.Resolver == nil && len(o.NameServers) > 0 {
+		e.resolver, e.asking = newResolver(o.NameServers)
+		e.resolver = observed(e.resolver, e.look)
 	}
-	e.resolver, e.nearby = observed(e.resolver, e.look), observed(nearby, e.look)
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err
@@ -129,7 +127,7 @@ func New(o Options) (*Egress, error) {
 		l.entries = nil
 		e.lists = append(e.lists, *l)
 	}
-	e.guard.translators = &translators{resolver: nearby}
+	e.guard.translators = &translators{resolver: e.nearby}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
 			return nil, err

@@ -22,7 +22,7 @@ import (
 // name servers. The transport is the resolver's alone.
 func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 	t := &http.Transport{
-		DialContext:           (&net.Dialer{KeepAliveConfig: KeepAlive, Resolver: systemResolver}).DialContext,
+		DialContext:           (&net.Dialer{KeepAliveConfig: KeepAlive, Resolver: observed(systemResolver, func(*rcodes, []byte) {})}).DialContext,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,
 		IdleConnTimeout:       time.Minute,

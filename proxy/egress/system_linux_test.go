@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -36,6 +37,51 @@ func TestSearchListIsForNamesWithoutADot(t *testing.T) {
 	}
 	if !slices.Contains(asked, "nosuch.example.") || slices.Contains(asked, "nosuch.example.house.example.") {
 		t.Errorf("asked for %v", asked)
+	}
+}
+
+// TestNextOfTheSystemsNameServersIsAsked at once, from the second name on: each waited
+// for the first one anew.
+func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
+	const inside = "GUISE_TEST_SILENT_SERVER"
+	if os.Getenv(inside) == "" {
+		inMountNamespace(t, inside, "/etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:1 attempts:1\n")
+		return
+	}
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	waiting := make(chan net.Conn, 100) // for the silent one, when the look-up is over
+	defer func() {
+		close(waiting)
+		for conn := range waiting {
+			conn.Close()
+		}
+	}()
+	second := startNameServer(t, always("127.0.0.1"))
+	asked := make(chan string, 100)
+	e := newTestEgress(t, Options{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+		asked <- address
+		if address != "127.0.0.1:53" {
+			return new(net.Dialer).DialContext(ctx, "udp", second.conn.LocalAddr().String())
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "udp", silent.LocalAddr().String())
+		if err == nil {
+			waiting <- conn
+		}
+		return conn, err
+	}}})
+	for i, host := range []string{"one.example", "two.example", "three.example"} {
+		if _, err := e.resolve(t.Context(), Target{Host: host, Port: 80}); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+		for range len(asked) {
+			if first := <-asked == "127.0.0.1:53"; first && i > 0 {
+				t.Errorf("%s: the one that is silent is asked again", host)
+			}
+		}
 	}
 }
 
