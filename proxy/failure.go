@@ -41,7 +41,7 @@ var (
 	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
 	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who say who they are."}
 	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
-	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
+	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses and names, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
 	otherScheme      = failure{status: 400, kind: "http_request_error", title: "Unknown scheme", detail: "This proxy carries http and https, and nothing else."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}

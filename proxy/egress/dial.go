@@ -32,7 +32,11 @@ var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 1
 // dialDirect resolves t, an origin or an upstream proxy, and connects to the first of
 // its addresses that answers, among those that ok lets through.
 func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool) (net.Conn, error) {
-	addrs, err := e.resolve(ctx, t)
+	resolve := e.resolve
+	if origin && e.houseIsClosed(t) {
+		resolve = resolveHere
+	}
+	addrs, err := resolve(ctx, t)
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -52,6 +56,30 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 	}
 	return conn, nil
 }
+
+// houseIsClosed reports whether t is a name of the house, and nothing there is open that
+// a name could lead to but what Allow opens by its own.
+func (e *Egress) houseIsClosed(t Target) bool {
+	return !t.Addr.IsValid() && ofTheHouse(t.Host) && len(e.guard.allow.networks) == 0 && !e.guard.allow.host(t.Host)
+}
+
+// resolveHere returns the addresses that /etc/hosts has of t. Name servers are not asked:
+// they may be anywhere, need not know what machines there are (RFC 6762 §22.1, RFC 8375
+// §4), and whoever is let in would learn it by what becomes of a request.
+func resolveHere(ctx context.Context, t Target) ([]netip.Addr, error) {
+	addrs, err := asksNobody.LookupNetIP(ctx, "ip", t.Host)
+	if err != nil {
+		return nil, refusedDestination
+	}
+	for i, addr := range addrs {
+		addrs[i] = addr.Unmap()
+	}
+	return addrs, nil
+}
+
+var asksNobody = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return nil, refusedDestination
+}}
 
 // resolve returns the addresses of t, in the order in which the resolver
 // would try them (RFC 6724), at least one if err is nil.

@@ -85,6 +85,46 @@ func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
 	}
 }
 
+// TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen in it: else nobody needs to know
+// them, nor to learn by what becomes of a request which there are.
+func TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen(t *testing.T) {
+	const inside = "GUISE_TEST_HOUSE"
+	if os.Getenv(inside) == "" {
+		inMountNamespace(t, inside, "/etc/hosts", "127.0.0.1 nas.local nas\n")
+		return
+	}
+	o := startOrigin(t, "127.0.0.1:0")
+	server := startNameServer(t, always("127.0.0.1"))
+	reaches := func(e *Egress, host string) bool {
+		conn, err := e.Dial(t.Context(), Plain, Target{Host: host, Port: o.port()})
+		if err != nil {
+			if !errors.As(err, new(*Refused)) {
+				t.Errorf("%s: %v", host, err)
+			}
+			return false
+		}
+		conn.Close()
+		return true
+	}
+	closed := newTestEgress(t, Options{Resolver: server.resolver()})
+	for _, host := range []string{"nas.local", "nas", "printer", "router.home.arpa", "db.internal", "nas.lan", "wiki.corp"} {
+		if reaches(closed, host) {
+			t.Errorf("%s is open", host)
+		}
+	}
+	if asked := server.questions(); len(asked) > 0 {
+		t.Errorf("the name servers were asked for %v", asked)
+	}
+	byName := newTestEgress(t, Options{Resolver: server.resolver(), Allow: []string{"nas.local", "printer"}})
+	if !reaches(byName, "nas.local") || !reaches(byName, "printer") || reaches(byName, "db.internal") {
+		t.Error("what is open by name is not, or something else is")
+	}
+	byAddress := newTestEgress(t, Options{Resolver: server.resolver(), Allow: loopback})
+	if !reaches(byAddress, "nas.local") || !reaches(byAddress, "db.internal") {
+		t.Error("what is open by its address is not")
+	}
+}
+
 // inMountNamespace runs the test once more, in a process of its own for which file holds
 // content, and which finds the variable inside set.
 func inMountNamespace(t *testing.T, inside, file, content string) {
