@@ -50,7 +50,15 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 		return nil, refusedDestination
 	}
 	tried := interleave(open)
-	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, e.turn(ctx, t.Host), ok)
+	turn := e.turn(ctx, t.Host)
+	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, turn, ok)
+	if origin && errors.Is(err, syscall.ENETUNREACH) {
+		// A network of IPv6 alone may translate what its name servers were not asked for:
+		// an address, or a name that others were (RFC 7050, RFC 8305 §7).
+		if by := slices.DeleteFunc(e.guard.translators.ways(ctx, open), closed); len(by) > 0 {
+			conn, err = e.race(ctx, by[:min(len(by), mostAttempts)], t.Port, turn, ok)
+		}
+	}
 	if err != nil {
 		return nil, dialError(err)
 	}

@@ -15,13 +15,15 @@ import (
 // the translator. Where there is one, its name servers say so, by the IPv6
 // address that they make up for a name that has IPv4 addresses alone
 // (RFC 7050). What they say closes addresses and never opens one, so that a
-// name server that lies gains nothing by it. It is safe for concurrent use.
+// name server that lies gains nothing by it, and it leads to what has no other way.
+// It is safe for concurrent use.
 type translators struct {
 	resolver *net.Resolver
 
 	mu      sync.Mutex
 	known   []netip.Prefix
 	until   time.Time     // when to ask again
+	failed  int           // times in a row
 	waiting chan struct{} // closed when the one who asks has its answer; nil if nobody does
 }
 
@@ -29,7 +31,7 @@ const (
 	translatedName = "ipv4only.arpa." // RFC 7050 §8.2
 	translatedWait = 2 * time.Second  // for the answer: those who wait have a connection to open
 	translatedFor  = 5 * time.Minute  // after which a laptop may be in another network
-	unknownFor     = 30 * time.Second // after a failure
+	unknownFor     = 30 * time.Second // after a failure; twice as long after two, and so on
 	mostPrefixes   = 16               // of one answer
 )
 
@@ -76,9 +78,10 @@ func (t *translators) ask(ctx context.Context) {
 			t.known = append(t.known, prefixesIn(addr)...)
 		}
 		t.known = t.known[:min(len(t.known), mostPrefixes)]
-		t.until = time.Now().Add(translatedFor)
+		t.until, t.failed = time.Now().Add(translatedFor), 0
 	} else {
-		t.until = time.Now().Add(unknownFor)
+		t.until = time.Now().Add(min(unknownFor<<t.failed, translatedFor))
+		t.failed = min(t.failed+1, 4)
 	}
 	close(t.waiting)
 	t.waiting = nil
@@ -97,6 +100,21 @@ func (t *translators) inside(addr netip.Addr) (inner []netip.Addr) {
 		}
 	}
 	return inner
+}
+
+// ways returns where the network may translate those of addrs that are of IPv4.
+func (t *translators) ways(ctx context.Context, addrs []netip.Addr) (ways []netip.Addr) {
+	t.learn(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, addr := range addrs {
+		for _, prefix := range t.known {
+			if addr.Is4() {
+				ways = append(ways, translatedTo(addr, prefix))
+			}
+		}
+	}
+	return ways
 }
 
 // prefixLengths are those of RFC 6052 §2.2.
@@ -124,19 +142,34 @@ func mayBeTranslated(addr netip.Addr) bool {
 	return addr.Is6() && !addr.IsLoopback() && !nat64.Contains(addr)
 }
 
-// translatedIn returns the IPv4 address behind the first bits of addr, which
-// skips the octet that RFC 6052 §2.2 reserves.
+// translatedIn returns the IPv4 address behind the first bits of addr.
 func translatedIn(addr netip.Addr, bits int) netip.Addr {
-	const reserved = 8
 	all := addr.As16()
 	var four [4]byte
-	at := bits / 8
-	for i := range four {
-		if at == reserved {
-			at++
-		}
+	for i, at := range octetsBehind(bits) {
 		four[i] = all[at]
-		at++
 	}
 	return netip.AddrFrom4(four)
+}
+
+// translatedTo returns the address that has the IPv4 address addr behind prefix.
+func translatedTo(addr netip.Addr, prefix netip.Prefix) netip.Addr {
+	all, four := prefix.Addr().As16(), addr.As4()
+	for i, at := range octetsBehind(prefix.Bits()) {
+		all[at] = four[i]
+	}
+	return netip.AddrFrom16(all)
+}
+
+// octetsBehind returns where the octets of an IPv4 address are behind so many bits of a
+// prefix: they skip the one that RFC 6052 §2.2 reserves.
+func octetsBehind(bits int) (places [4]int) {
+	const reserved = 8
+	for i := range places {
+		places[i] = bits/8 + i
+		if bits/8 <= reserved && places[i] >= reserved {
+			places[i]++
+		}
+	}
+	return places
 }

@@ -145,6 +145,54 @@ func inMountNamespace(t *testing.T, inside, file, content string) {
 	}
 }
 
+// TestNetworkOfIPv6AloneLeadsToIPv4 where it translates, by name and address; what is
+// closed stays so.
+func TestNetworkOfIPv6AloneLeadsToIPv4(t *testing.T) {
+	prefix := netip.MustParsePrefix("2a01:4f8:c0c:1234::/96")
+	server := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		switch name {
+		case translatedName:
+			return []netip.Addr{made(prefix, translatedAddresses[0])}, dnsmessage.RCodeSuccess
+		case "private.example.":
+			return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, dnsmessage.RCodeSuccess
+		}
+		return []netip.Addr{netip.MustParseAddr("45.6.7.8")}, dnsmessage.RCodeSuccess
+	})
+	inNetwork(t, func(ip func(string) bool) {
+		if !ip("-6 route add local " + prefix.String() + " dev lo") {
+			return
+		}
+		l, err := net.Listen("tcp6", "[::]:80")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer l.Close()
+		e, err := New(Options{Resolver: server.resolver()})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		e.guard.machine.pretend(netip.MustParseAddr("192.0.2.1")) // and the translator is another one
+		for host, want := range map[string]bool{"name.example": true, "45.6.7.8": true, "private.example": false, "10.0.0.1": false} {
+			conn, err := e.Dial(t.Context(), Plain, mustCanonical(t, host+":80"))
+			if (err == nil) != want {
+				t.Errorf("%s: %v", host, err)
+			}
+			if err != nil {
+				if !errors.As(err, new(*Refused)) {
+					t.Errorf("%s: %v", host, err)
+				}
+				continue
+			}
+			if to := addrPort(conn.RemoteAddr()).Addr(); !prefix.Contains(to) {
+				t.Errorf("%s: by way of %s", host, to)
+			}
+			conn.Close()
+		}
+	})
+}
+
 // TestNoPortLeftIsNoFaultOfTheOrigin, in a network that has one.
 func TestNoPortLeftIsNoFaultOfTheOrigin(t *testing.T) {
 	inNetwork(t, func(func(string) bool) {
