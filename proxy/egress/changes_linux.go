@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changes is where the system says that an address of this machine came or went.
+// changes is where the system says that an address of this machine, or a route, came or
+// went.
 type changes struct{ fd int }
 
 // watchAddresses returns where it says so from now on (rtnetlink(7)), nil if it does not.
@@ -15,7 +16,8 @@ func watchAddresses() *changes {
 	if err != nil {
 		return nil
 	}
-	if unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR}) != nil {
+	const groups = unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE
+	if unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}) != nil {
 		unix.Close(fd)
 		return nil
 	}

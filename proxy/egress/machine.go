@@ -22,8 +22,7 @@ type machine struct {
 }
 
 // machineFresh is how long an answer is good for where the system does not say that
-// it has changed, as it does not of routes: addresses come when a laptop changes
-// networks, or with the day.
+// it has changed: addresses come when a laptop changes networks, or with the day.
 const machineFresh = 5 * time.Second
 
 // has reports whether addr is one of the machine's own. If the system does

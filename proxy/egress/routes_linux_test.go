@@ -83,13 +83,16 @@ func TestAddressIsClosedAsSoonAsItIsHere(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		for _, addr := range []string{"45.6.7.8", "2a01:4f8:c0c:1234::1"} {
+		for addr, how := range map[string]string{
+			"45.6.7.8": "addr add 45.6.7.8 dev lo", "2a01:4f8:c0c:1234::1": "addr add 2a01:4f8:c0c:1234::1 dev lo",
+			"45.7.0.1": "route add local 45.7.0.0/16 dev lo", "2a01:4f8:c0c:1235::1": "-6 route add local 2a01:4f8:c0c:1235::/64 dev lo",
+		} {
 			to := netip.AddrPortFrom(netip.MustParseAddr(addr), 443)
 			ok := g.check(Target{Host: "name.example"})
 			if err := ok(to); err != nil {
 				t.Errorf("%s: %v before it is here", addr, err)
 			}
-			if !ip("addr add " + addr + " dev lo") {
+			if !ip(how) {
 				return
 			}
 			if ok(to) == nil {
