@@ -24,7 +24,8 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 		}
 	}
 	location := single(h["Location"]) // browsers take it twice, too
-	if !strings.Contains(location, "?") || !leadsToGet(m) {
+	leads, gets := leadsOn(m)
+	if !strings.Contains(location, "?") || !leads {
 		return log
 	}
 	target, err := resolve(m.Request.URL, location)
@@ -34,7 +35,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	rest, fragment, marked := strings.Cut(location, "#")
 	path, query, _ := strings.Cut(rest, "?")
 	u := &url.URL{Host: target.Host, RawQuery: query}
-	if n := len(log); len(cleanQuery(m, u, log)) == n {
+	if n := len(log); len(cleanQuery(m, u, gets, log)) == n {
 		return log
 	}
 	// Nothing at all would mean the query of the request (RFC 3986 §5.2.2).
@@ -77,15 +78,16 @@ func resolve(base *url.URL, reference string) (*url.URL, error) {
 	return base.Parse(reference)
 }
 
-// leadsToGet reports whether m's answer sends its client on with a GET or HEAD
-// (RFC 9110 §15.4; browsers turn POST into GET but for 307 and 308). curl
-// follows a 300 as well.
-func leadsToGet(m *Message) bool {
+// leadsOn reports whether m's answer sends its client on with a request whose address
+// [cleanURL] would clean, and whether that is a GET or HEAD (RFC 9110 §15.4; browsers turn
+// POST into GET but for 307 and 308). curl follows a 300 as well.
+func leadsOn(m *Message) (leads, gets bool) {
 	switch m.Response.StatusCode {
 	case http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
-		return true
+		return true, true
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return safe(m.Request.Method)
+		gets = safe(m.Request.Method)
+		return gets || m.Visit.browser, gets
 	}
-	return false
+	return false, false
 }

@@ -43,6 +43,19 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 	}
 }
 
+// A browser sends its form on to where a 307 leads.
+func TestRedirectsOfFormsCarryNoClicks(t *testing.T) {
+	s := newSet(t, Options{})
+	for agent, want := range map[string]string{"Mozilla/5.0 (X11; Linux x86_64)": "https://www.youtube.com/a?si=1", "curl/8.5": "https://www.youtube.com/a?si=1&gclid=x"} {
+		m := s.Read(newRequest(t, "POST", "https://site.example/out", http.Header{"User-Agent": {agent}}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: 307, Header: http.Header{"Location": {"https://www.youtube.com/a?si=1&gclid=x"}}}
+		s.Response(m, nil)
+		if got := m.Response.Header.Get("Location"); got != want {
+			t.Errorf("%s: got %s", agent, got)
+		}
+	}
+}
+
 // Browsers follow a target that is said twice.
 func TestRedirectSaidTwiceCarriesNoClick(t *testing.T) {
 	m := newSet(t, Options{}).Read(newRequest(t, "GET", "https://site.example/out", http.Header{}), netip.Addr{})

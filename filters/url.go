@@ -9,10 +9,12 @@ import (
 )
 
 // cleanURL removes what a URL says beside naming the resource: userinfo and
-// fragment always (RFC 9110 §4.2.4, §7.1), and from GET and HEAD requests, and the
-// preflights before them, the parameters that follow people from site to site. The other parameters keep
-// their order and bytes. A query that carries a signature stays whole, and so does
-// one that the credentials cover: it is signed over every parameter.
+// fragment always (RFC 9110 §4.2.4, §7.1), and the parameters that follow people from
+// site to site, from GET and HEAD requests, the preflights before them, and all that
+// browsers send: a page sends its forms and more to its own address, in which the
+// browser keeps what it came with. The other parameters keep their order and bytes. A
+// query that carries a signature stays whole, and so does one that the credentials
+// cover: it is signed over every parameter.
 type cleanURL struct{}
 
 // Apply implements [Filter].
@@ -33,10 +35,11 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if cutFragment(u) {
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
 	}
-	if u.RawQuery == "" || !safe(r.Method) && r.Method != "" && !precedesSafe(m) {
+	gets := safe(r.Method) || r.Method == "" || precedesSafe(m)
+	if u.RawQuery == "" || !gets && !m.Visit.browser {
 		return log
 	}
-	return cleanQuery(m, u, log)
+	return cleanQuery(m, u, gets, log)
 }
 
 // precedesSafe reports whether m is the preflight of a GET or HEAD, of which it has
@@ -63,12 +66,14 @@ func cutFragment(u *url.URL) bool {
 	return had
 }
 
-// cleanQuery removes the tracking parameters of u's query, for m. Only & separates
-// parameters: ; is part of them (WHATWG URL §5.1).
-func cleanQuery(m *Message, u *url.URL, log []Change) []Change {
+// cleanQuery removes the tracking parameters of u's query, for m, and those of one site
+// only if somebody gets what is there. Only & separates parameters: ; is part of them
+// (WHATWG URL §5.1).
+func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 	query, n := u.RawQuery, len(log)
 	var kept []byte // what stays, from the first removal on
 	parts := 0      // parameters in kept
+	opened := gets && !m.Visit.part
 	site := ""
 	for start := 0; start <= len(query); {
 		end := strings.IndexByte(query[start:], '&')
@@ -79,7 +84,7 @@ func cleanQuery(m *Message, u *url.URL, log []Change) []Change {
 		}
 		name, _, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
-		rule := trackingRule(paramName(buf[:0], name), m, u, &site)
+		rule := trackingRule(paramName(buf[:0], name), u, opened, &site)
 		switch {
 		case rule == signedQuery, rule != nil && kept == nil && signsTarget(m.Request.Header):
 			return log[:n]
@@ -154,7 +159,7 @@ func paramName(dst []byte, raw string) []byte {
 // Rules of one site are about the addresses that people open and share. What its
 // pages and scripts ask for may need a parameter of that name, as reCAPTCHA does
 // Google's sa.
-func trackingRule(name []byte, m *Message, u *url.URL, site *string) *paramRule {
+func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule {
 	rules, ok := params.exact[string(name)]
 	if !ok {
 		for n := min(params.longest, len(name)); n > 1 && !ok; n-- {
@@ -172,7 +177,7 @@ func trackingRule(name []byte, m *Message, u *url.URL, site *string) *paramRule 
 			}
 			return rule
 		}
-		if m.Visit.part {
+		if !opened {
 			continue
 		}
 		if *site == "" {

@@ -39,6 +39,40 @@ func TestPreflightsCarryNoClicks(t *testing.T) {
 	}
 }
 
+// A page sends its forms, and what its scripts send, to its own address: the browser
+// keeps there what the page came with, whatever its first request said. What is of use to
+// one site's forms stays. Programs mean what they say.
+func TestWhatBrowsersSendCarriesNoClicks(t *testing.T) {
+	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		method, agent, dest, sent, want string
+	}{
+		{"POST", agent, "document", "https://shop.example/p?id=1&fbclid=x&utm_source=y", "id=1"},
+		{"POST", agent, "", "http://shop.example/p?id=1&fbclid=x", "id=1"},
+		{"POST", agent, "empty", "https://shop.example/p?gclid=x", ""},
+		{"PUT", agent, "empty", "https://shop.example/p?id=1&msclkid=x", "id=1"},
+		{"POST", agent, "document", "https://www.facebook.com/login/?refid=8&eid=1&fbclid=x", "refid=8&eid=1"},
+		{"POST", agent, "empty", "https://b.s3.example/k?gclid=x&X-Amz-Signature=a", "gclid=x&X-Amz-Signature=a"},
+		{"POST", "tool/1", "", "https://api.example/conversions?gclid=x", "gclid=x"},
+	} {
+		h := http.Header{"User-Agent": {test.agent}}
+		if test.dest != "" {
+			h["Sec-Fetch-Dest"] = []string{test.dest}
+		}
+		r := newRequest(t, test.method, test.sent, h)
+		r.ContentLength = 5
+		if scrubbed(t, s, r); r.URL.RawQuery != test.want {
+			t.Errorf("%s of %s for %q, %s: got %s", test.method, test.agent, test.dest, test.sent, r.URL.RawQuery)
+		}
+	}
+	h := http.Header{"User-Agent": {agent}, "Origin": {"https://page.example"}, "Access-Control-Request-Method": {"PUT"}}
+	r := newRequest(t, "OPTIONS", "https://api.example/?a=1&fbclid=x", h)
+	if scrubbed(t, s, r); r.URL.RawQuery != "a=1" {
+		t.Errorf("their preflights: got %s", r.URL.RawQuery)
+	}
+}
+
 func TestCleanURL(t *testing.T) {
 	const o = "http://origin.example"
 	for _, test := range []struct{ method, sent, got string }{
