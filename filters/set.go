@@ -138,6 +138,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			ownAddress{unknown}, // a search through whole values: of those that would pass
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer
+			preflight{p},
 			prefetching{},
 			referer{p},
 			negotiation{p},
