@@ -6,8 +6,8 @@ import (
 )
 
 // webSocket rebuilds the handshake of RFC 6455 §4.1: version 13, a key of 16
-// bytes, and of the extensions only compression, in the one form whose answer
-// every client that offers it understands.
+// bytes, the protocols in one line, and of the extensions only compression, in the one
+// form whose answer every client that offers it understands.
 type webSocket struct{}
 
 const whyWebSocket = "RFC 6455 §4.1"
@@ -29,6 +29,16 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 		key = ""
 	}
 	log = put(h, "Sec-Websocket-Key", key, whyWebSocket, log)
+
+	var protocols []string
+	for _, line := range h["Sec-Websocket-Protocol"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			if protocol = strings.Trim(protocol, " \t"); protocol != "" {
+				protocols = append(protocols, protocol)
+			}
+		}
+	}
+	log = put(h, "Sec-Websocket-Protocol", strings.Join(protocols, ", "), whyWebSocket+"; as browsers write it", log)
 
 	compression := ""
 	if offersCompression(h["Sec-Websocket-Extensions"]) {

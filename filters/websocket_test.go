@@ -29,6 +29,17 @@ func TestWebSocketHandshake(t *testing.T) {
 	}
 }
 
+// Programs part the protocols that they speak in their own ways, browsers in one.
+func TestWebSocketProtocolsAreWrittenAsBrowsersDo(t *testing.T) {
+	for _, lines := range [][]string{{"chat, superchat"}, {"chat,superchat"}, {"chat", " superchat "}, {"chat ,, superchat,"}} {
+		h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Protocol": lines}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/ws", h))
+		if got := h["Sec-Websocket-Protocol"]; len(got) != 1 || got[0] != "chat, superchat" {
+			t.Errorf("%q became %q", lines, got)
+		}
+	}
+}
+
 func TestWebSocketCompressionIsOfferedWhereItsAnswerWillDo(t *testing.T) {
 	for offer, want := range map[string]bool{
 		"permessage-deflate":                                                            true,
