@@ -104,6 +104,9 @@ func (c cookies) allows(m *Message) bool {
 func (c cookies) applyResponse(m *Message, log []Change) []Change {
 	h := m.Response.Header
 	log = put(h, "Set-Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	if c.policy == CookiesBlock {
+		log = dropKeptPassword(h, log)
+	}
 	if !c.allows(m) {
 		return put(h, "Set-Cookie", "", whyCookiePolicy, dropBound(h, log))
 	}
@@ -133,6 +136,46 @@ func (c cookies) applyResponse(m *Message, log []Change) []Change {
 		h["Set-Cookie"] = kept
 	}
 	return log
+}
+
+// dropKeptPassword takes user and password out of where an answer leads, which a browser
+// keeps as a cookie and shows to that site from then on: see dropPassword.
+func dropKeptPassword(h http.Header, log []Change) []Change {
+	if lines := h["Location"]; slices.ContainsFunc(lines, holdsUserinfo) {
+		log = putLines(h, "Location", withoutEach(lines, withoutUserinfo), whyCookiePolicy, log)
+	}
+	if slices.ContainsFunc(h["Refresh"], func(line string) bool { return slices.ContainsFunc(refreshTargets(line), holdsUserinfo) }) {
+		log = put(h, "Refresh", "", whyCookiePolicy, log)
+	}
+	return log
+}
+
+func holdsUserinfo(reference string) bool { return withoutUserinfo(reference) != reference }
+
+// withoutUserinfo returns a reference to something of the web without its user and
+// password, as browsers read it: tabs are not there, a backslash is a slash, and behind
+// a scheme any number of them begins an authority (URL standard, "special authority
+// ignore slashes state").
+func withoutUserinfo(reference string) string {
+	plain := strings.Trim(strings.ReplaceAll(reference, "\t", ""), " ")
+	scheme, rest, _ := strings.Cut(plain, ":")
+	absolute := isWeb(scheme)
+	if !absolute {
+		rest = plain
+	}
+	start := len(plain) - len(strings.TrimLeft(rest, `/\`))
+	if !absolute && start < 2 {
+		return reference
+	}
+	end := len(plain)
+	if i := strings.IndexAny(plain[start:], `/\?#`); i >= 0 {
+		end = start + i
+	}
+	at := strings.LastIndexByte(plain[start:end], '@')
+	if at < 0 {
+		return reference
+	}
+	return plain[:start] + plain[start+at+1:]
 }
 
 // A setCookie is what the rules need to know of one Set-Cookie line.

@@ -298,6 +298,38 @@ func FuzzSetCookie(f *testing.F) {
 	})
 }
 
+// A site that may set no cookie has the browser keep no number as a password either.
+func TestBlockedCookiesAreNoPasswords(t *testing.T) {
+	for sent, want := range map[string]string{
+		"https://id:x@site.example/a?b@c": "https://site.example/a?b@c", "https://id@site.example": "https://site.example",
+		"//id:x@site.example/": "//site.example/", `\\id@site.example\a`: `\\site.example\a`, "https:id@site.example/": "https:site.example/",
+		"HTTP:/\tid:x@y@site.example#a": "HTTP:/site.example#a", " https://id@site.example/": "https://site.example/",
+		"/a@b": "/a@b", "a@b": "a@b", "https://site.example/@ann?a@b#c@d": "https://site.example/@ann?a@b#c@d", "mailto:ann@site.example": "mailto:ann@site.example",
+		"com.app://ann@b": "com.app://ann@b", "/out?to=https://id@b/": "/out?to=https://id@b/", "": "",
+	} {
+		for policy, want := range map[CookiePolicy]string{CookiesBlock: want, CookiesFirstParty: sent} {
+			s := newSet(t, Options{Cookies: policy})
+			m := s.Read(newRequest(t, "GET", "https://site.example/", http.Header{}), netip.Addr{})
+			m.Response = &http.Response{StatusCode: 302, Header: http.Header{"Location": {sent}}}
+			s.Response(m, nil)
+			if got := m.Response.Header.Get("Location"); got != want {
+				t.Errorf("policy %d: %q became %q, want %q", policy, sent, got, want)
+			}
+			if log := s.Response(m, nil); len(log) > 0 {
+				t.Errorf("policy %d: %q: a second time %v", policy, sent, log)
+			}
+		}
+	}
+	for sent, keeps := range map[string]bool{"0; url=https://site.example/": true, "0; url='https://id@site.example/'": false} {
+		s := newSet(t, Options{Cookies: CookiesBlock})
+		m := s.Read(newRequest(t, "GET", "https://site.example/", http.Header{}), netip.Addr{})
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Refresh": {sent}}}
+		if s.Response(m, nil); (m.Response.Header["Refresh"] != nil) != keeps {
+			t.Errorf("Refresh %s: left %v", sent, m.Response.Header)
+		}
+	}
+}
+
 // Sessions that are bound to a key of the device are cookies that stay longer.
 func TestBoundSessionsGoWithCookies(t *testing.T) {
 	for _, test := range []struct {
