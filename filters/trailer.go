@@ -13,7 +13,6 @@ var trailerFields = newNameIndex([]group{
 		want-repr-digest content-md5 x-amz-checksum-* x-amz-trailer-signature x-goog-hash`},
 	{serves, "RFC 9421; signs the content", `signature signature-input`},
 	{serves, "grpc.io, gRPC over HTTP/2; connectrpc.com", `grpc-status grpc-message grpc-status-details-bin`},
-	{serves, "RFC 9110 §10.2.3, §8.8; about this answer", `accept-ranges`},
 })
 
 // scrubTrailer lets pass what trailerFields name, and of answers also what no
