@@ -6,13 +6,13 @@ import "strings"
 // secret is called; and of a function of SolidStart's server, which is called
 // in an instance.
 var accountNames = [...]struct{ end, secrets string }{
-	{"-Client-Id", " key apikey secret token "}, {"-Clientid", " key apikey secret token "},
+	{"-Client-Id", " key apikey secret token sign signature "}, {"-Clientid", " key apikey secret token sign signature "},
 	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
 	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
-	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass "},
+	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass sign "},
 	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
-	{"-User", " token secret password pass "}, {"-Username", " key apikey token secret password pass "},
-	{"-Email", " key apikey token secret password pass "},
+	{"-User", " token secret password pass authz "}, {"-Username", " key apikey token secret password pass "},
+	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
 	{"-Server-Id", " instance "},
 }
 
@@ -54,11 +54,18 @@ func ofProtocol(m *Message, name string) bool {
 // (docs.cloud.google.com/docs/authentication/api-keys, application restrictions).
 const appFields = " X-Android-Package X-Android-Cert X-Ios-Bundle-Identifier "
 
-// ofKey reports whether a field goes with the key that m holds, which tells of the app
-// anyway.
+// ofKey reports whether a field goes with the key that m holds, which tells of the app or
+// site anyway. Google's own frame asks for a site's pages, and has their origin in a field.
 func ofKey(m *Message, name string) bool {
-	return strings.Contains(appFields, " "+name+" ") &&
-		(m.Request.Header["X-Goog-Api-Key"] != nil || strings.Contains(m.Request.URL.RawQuery, "key=AIza"))
+	switch {
+	case m.Request.Header["X-Goog-Api-Key"] == nil && !strings.Contains(m.Request.URL.RawQuery, "key=AIza"):
+		return false
+	case name == "X-Referer":
+		page := single(m.Request.Header[name])
+		a, ok := parseAuthority(page)
+		return ok && isWeb(a.scheme) && page == a.origin()
+	}
+	return strings.Contains(appFields, " "+name+" ")
 }
 
 // deputies are words, next to each other or alone, by which a name says in whose place
@@ -88,7 +95,7 @@ func isDeputy(name string) bool {
 // isNeeded reports whether m can do nothing without a field, whatever its name tells;
 // or would do it in another's place, who mostly may do more.
 func isNeeded(m *Message, name string) bool {
-	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || isDeputy(name) && holdsProof(m, name)
+	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || (isDeputy(name) || ofSite(m, name)) && holdsProof(m, name)
 }
 
 // holdsProof reports whether m proves who asks, by another field than name.

@@ -234,7 +234,42 @@ var functions = []struct{ name, request, fields string }{
 	{"Exchange: ActiveSync", "POST https://mail.example/Microsoft-Server-ActiveSync", "Ms-Asprotocolversion: 14.1|X-Ms-Policykey: 1234567890|Authorization: Basic YTpi"},
 	{"Subversion: what a hook asks of a client", "MKACTIVITY https://svn.example/r/!svn/act/1", "Dav: http://subversion.tigris.org/xmlns/dav/svn/mergeinfo"},
 	{"Metadata of objects: Baidu, Qiniu, Backblaze", "PUT https://b.example/k", "X-Bce-Meta-Device: tape|X-Qn-Meta-Device: tape|X-Bz-Info-Device: tape"},
+	{"CSRF: Apple's and Canva's shops, Cloudflare's dashboard", "POST https://a.example/", "X-Aos-Stk: YbPANeULtyMvwiFg13tS58SBaaYozY4fjdN81pJnrXk|X-Canva-Authz: q9wE2kLm0Zx8b1|X-Atok: 1669499763-ATOKda0a64952b075bf5"},
+	{"VirusTotal's own page", "GET https://a.example/ui/search", "X-Vt-Anti-Abuse-Header: MTA3OTM2NjUwMjctWkc5dWRDQmlaU0JsZG1scy0xNjMxMTE3NzQyLjY1"},
+	{"Tuya: a first token", "GET https://iot.example/v1.0/token", "Client_id: 1kad46orT9HafiKdsXeg|Sign: 9C48A3E93B302EEE|T: 1588925778000|Sign_method: HMAC-SHA256"},
+	{"Chef", "GET https://chef.example/organizations/a", "X-Ops-Sign: algorithm=sha1;version=1.1;|X-Ops-Userid: ann|X-Ops-Timestamp: 2014-12-12T17:13:28Z|X-Ops-Content-Hash: 2jmj7l5rfasfgSw0ygaVb/vlWAghYkK/YBwk=|X-Ops-Authorization-1: BE3NnBritishaf3ifuwLSPCCYasdfXaRN5oZb4c6hbW0aefI"},
+	{"Adobe Analytics", "GET https://analytics.example/api/acme/reports", "Authorization: Bearer 3f2b8c1e|X-Api-Key: 3f2b8c1e|X-Proxy-Global-Company-Id: acme"},
+	{"M-Files, Nhost: one vault or bucket of several", "GET https://files.example/REST/objects", "X-Authentication: q9wE2kLm0Zx8b1|X-Vault: {8e03978e-40d5-43dd-bc93-6894a57f9324}|X-Nhost-Bucket-Id: avatars-7f3a9c"},
+	{"Huawei Cloud", "GET https://ecs.example/v1/servers", "X-Sdk-Date: 20260102T030405Z|X-Project-Id: 8e03978e40d543ddbc936894a57f9324|X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD|Authorization: SDK-HMAC-SHA256 Access=A, SignedHeaders=host;x-project-id;x-sdk-content-sha256;x-sdk-date, Signature=7be6"},
+	{"Splunk Observability Cloud", "POST https://ingest.example/v2/datapoint", "X-Sf-Token: PZuf3J0L2Op_Qj9hpAJzlw"},
+	{"Honeycomb", "POST https://api.example/1/events/orders", "X-Honeycomb-Team: hcxik_0123456789abcdef|X-Honeycomb-Event-Time: 2018-02-09T02:01:23.115Z|X-Honeycomb-Samplerate: 2"},
+	{"Yandex Tracker", "GET https://api.example/v2/myself", "Authorization: OAuth y0_abc|X-Cloud-Org-Id: bpfaidqca8vd0m5jl3fp"},
+	{"Yandex Weather", "POST https://api.example/graphql/query", "X-Yandex-Weather-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324"},
+	{"Yandex Direct: a client of an agency", "POST https://api.direct.yandex.com/json/v5/campaigns", "Authorization: Bearer y0_abc|Client-Login: agrom"},
+	{"Statsig", "GET https://api.example/console/v1/gates", "Statsig-Api-Key: console-xyz123"},
+	{"Citrix StoreFront", "POST https://storefront.example/Citrix/StoreWeb/Home/Configuration", "X-Citrix-Isusinghttps: Yes|Csrf-Token: 3f2b8c1e5d7a4e9b"},
+	{"PagerDuty", "POST https://api.pagerduty.com/incidents", "Authorization: Token token=abc|From: ann@corp.example"},
+	{"Copper", "GET https://api.example/developer_api/v1/account", "X-Pw-Accesstoken: 3f2b8c1e|X-Pw-Application: developer_api|X-Pw-Useremail: ann@corp.example"},
+	{"Umbraco Heartcore", "GET https://cdn.example/content", "Umb-Project-Alias: acme-7f3a|Api-Key: 3f2b8c1e"},
+	{"Google: a key for one site, by its own frame", "GET https://content.googleapis.com/youtube/v3/search?key=AIzaSyA1b2", "X-Referer: https://shop.example|X-Origin: https://shop.example"},
 	{"A field of a tutorial", "POST https://a.example/", "X-Pingother: pingpong|X-Custom-Header: value"},
+}
+
+// What one service asks for beside a key or a proof tells of a person elsewhere.
+func TestNeededFieldsGoWhereNobodyNeedsThem(t *testing.T) {
+	for _, test := range []struct{ url, name, value, proof string }{
+		{"https://api.pagerduty.com/", "From", "ann@corp.example", "X-Acme-Mode"},
+		{"https://api.example/", "From", "ann@corp.example", "Authorization"},
+		{"https://api.example/", "Client-Login", "agrom", "Authorization"},
+		{"https://content.googleapis.com/?key=AIzaSyA1b2", "X-Referer", "https://shop.example/cart?id=7", "Authorization"},
+		{"https://content.googleapis.com/?key=AIzaSyA1b2", "X-Referer", "chrome-extension://mgijmajocgfcbeboacabfgobmjgjcoja", "Authorization"},
+		{"https://api.example/", "X-Referer", "https://shop.example", "Authorization"},
+	} {
+		h := http.Header{test.name: {test.value}, test.proof: {"Bearer abc"}}
+		if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", test.url, h)); h[test.name] != nil {
+			t.Errorf("%s passes to %s beside %s", test.name, test.url, test.proof)
+		}
+	}
 }
 
 func TestFunctionsKeepTheFieldsTheyNeed(t *testing.T) {

@@ -113,6 +113,7 @@ var grammars = map[string]func(value string) bool{
 
 	"Oc-Chunked":         among("1 true"),
 	"X-Amz-Date":         isStamp,
+	"X-Sdk-Date":         isStamp,
 	"X-Ms-Date":          isDate,
 	"Login-Customer-Id":  isNumber, // developers.google.com/google-ads
 	"Linked-Customer-Id": isNumber,

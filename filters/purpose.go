@@ -8,13 +8,13 @@ var purposeTable = []group{
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
 		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
 		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash
-		x-roundcube-request x-qlik-xrfkey`},
+		x-roundcube-request x-qlik-xrfkey x-aos-stk x-atok`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
 		x-authorization x-auth-key x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
 		x-registry-auth x-registry-config x-hasura-admin-secret x-hasura-role x-emby-token
 		x-emby-authorization x-mediabrowser-token x-plex-token x-wp-nonce x-parse-application-id
-		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-redmine-api-key
+		x-parse-rest-api-key x-parse-javascript-key x-parse-session-token x-parse-revocable-session x-redmine-api-key
 		x-nuget-apikey dd-api-key dd-application-key cf-access-client-id cf-access-client-secret
 		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
@@ -33,7 +33,7 @@ var purposeTable = []group{
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
 		x-chkp-sid x-ftl-sid`},
 	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu: the time that a signature covers", `t x-t`},
-	{application, "challenges of Cloudflare, Akamai, Kasada and Zhihu: what a page's script solved", `x-sec-clge-req-type x-zse-93 x-zse-96
+	{application, "challenges of Cloudflare, Akamai, Kasada, Zhihu and VirusTotal: what a page's script solved", `x-sec-clge-req-type x-vt-anti-abuse-header x-zse-93 x-zse-96
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
 	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
 		cf-create-bucket-if-missing`},
@@ -66,6 +66,14 @@ var purposeTable = []group{
 		disposition-notification-to disposition-notification-options receipt-delivery-option`},
 	{application, "a2a-protocol.org, extensions", `a2a-extensions x-a2a-extensions`},
 	{application, "Transmission RPC: proof against CSRF", `x-transmission-session-id`},
+	{application, "support.huaweicloud.com, API Request Signing Guide: what a signature covers", `x-sdk-date x-sdk-content-sha256`},
+	{application, "docs.honeycomb.io and dev.splunk.com/observability: whose the data is", `x-honeycomb-team x-honeycomb-dataset
+		x-honeycomb-event-time x-honeycomb-samplerate x-sf-token`},
+	{application, "yandex.cloud/docs/tracker and yandex.com/dev/weather", `x-cloud-org-id x-yandex-api-key x-yandex-weather-key`},
+	{application, "docs.statsig.com, Console API", `statsig-api-key statsig-api-version`},
+	{application, "developer.adobe.com/analytics-apis: whose reports are meant", `x-proxy-global-company-id`},
+	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},
+	{application, "docs.umbraco.com/umbraco-heartcore: which project is meant", `umb-project-alias`},
 
 	// How a script's request wants to be read.
 	{application, "method override", `x-http-method x-http-method-override x-method-override`},
@@ -162,4 +170,7 @@ var siteFields = []struct {
 	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id"},
 	{"spotify.com", "X-Spotify-Connection-Id"}, // the player's WebSocket, which said it
+	{"pagerduty.com", "From"},                  // developer.pagerduty.com, REST API: in whose name; else 400
+	{"yandex.com", "Client-Login"},             // yandex.com/dev/direct, HTTP headers: whose campaigns
+	{"yandex.ru", "Client-Login"},
 }
