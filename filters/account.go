@@ -13,6 +13,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
 	{"-User", " token secret password pass authz "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
+	{"-Accountid", " key apikey token secret "},
 	{"-Server-Id", " instance "},
 }
 
@@ -125,7 +126,7 @@ func onlySecret(name, secrets string) bool {
 		switch {
 		case strings.Contains(secrets, " "+word+" "):
 			proof = true
-		case !strings.Contains(" api app auth access admin client user consumer server ", " "+word+" "):
+		case !strings.Contains(" api app application auth access admin client user consumer server ", " "+word+" "):
 			return false
 		}
 	}

@@ -72,6 +72,9 @@ var purposeTable = []group{
 	{application, "yandex.cloud/docs/tracker and yandex.com/dev/weather", `x-cloud-org-id x-yandex-api-key x-yandex-weather-key`},
 	{application, "docs.statsig.com, Console API", `statsig-api-key statsig-api-version`},
 	{application, "developer.adobe.com/analytics-apis: whose reports are meant", `x-proxy-global-company-id`},
+	{application, "dev.emarsys.com, Jobvite, Check Point's Harmony Email: a proof by a name without a word for it", `x-wsse
+		x-jvi-api x-jvi-sc x-av-token x-av-sig x-av-date x-av-app-id x-av-req-id`},
+	{application, "developer.quickbase.com and developer.ariba.com: which realm or network is meant", `qb-realm-hostname x-ariba-network-id`},
 	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},
 	{application, "docs.umbraco.com/umbraco-heartcore: which project is meant", `umb-project-alias`},
 
@@ -173,4 +176,10 @@ var siteFields = []struct {
 	{"pagerduty.com", "From"},                  // developer.pagerduty.com, REST API: in whose name; else 400
 	{"yandex.com", "Client-Login"},             // yandex.com/dev/direct, HTTP headers: whose campaigns
 	{"yandex.ru", "Client-Login"},
+	{"myconnectwise.net", "Clientid"}, // developer.connectwise.com: the integration's
+	{"malwarebytes.com", "Accountid"}, // api.malwarebytes.com/nebula/v1/docs
+	{"northbeam.io", "Data-Client-Id"},
+	{"pverify.com", "Client-Api-Id"},
+	{"bigchange.com", "Customer-Id"},
+	{"tanium.com", "Session"}, // developer.tanium.com: a token
 }

@@ -62,7 +62,7 @@ var vocabulary = []struct {
 		sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
 		state webhook hook delivery idempotency application applications applicationid appid
 		app apps company consent sandbox entity entities artifact registry currency transfer partner portal
-		tag tags label labels payload vault vaults bucket buckets`},
+		tag tags label labels payload vault vaults bucket buckets firm firms`},
 	{credential, `token tokens auth authz authn oauth credential credentials fkey authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
