@@ -13,9 +13,13 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
 	{"-User", " token secret password pass authz "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
-	{"-Accountid", " key apikey token secret "},
+	{"-Accountid", " key apikey token secret "}, {ownId, " key apikey token secret "},
 	{"-Server-Id", " instance "},
 }
+
+// ownId ends names that have no word for whose id it is: that of what the rest names, if
+// this says nothing.
+const ownId = "-Id"
 
 // besideSecret reports whether m holds a secret that belongs to name, as in
 // X-Client-Id and X-Client-Secret: of an account's name and its key, neither
@@ -24,7 +28,7 @@ func besideSecret(m *Message, name string) bool {
 	name = hyphened(name)
 	for _, account := range accountNames {
 		owner, ok := strings.CutSuffix("-"+name, account.end)
-		if !ok {
+		if !ok || account.end == ownId && (len(owner) <= len("-X") || tells(name) != neutral) {
 			continue
 		}
 		for other := range m.Request.Header {

@@ -248,6 +248,10 @@ var functions = []struct{ name, request, fields string }{
 	{"ConnectWise PSA", "GET https://api-na.myconnectwise.net/v4_6_release/apis/3.0/company/companies", "Authorization: Basic YTpi|Clientid: 8e03978e-40d5-43dd-bc93-6894a57f9324"},
 	{"Nebula", "GET https://api.malwarebytes.com/nebula/v1/endpoints", "Authorization: Bearer 3f2b8c1e|Accountid: 8e03978e-40d5-43dd-bc93-6894a57f9324"},
 	{"Tanium", "GET https://acme-api.cloud.tanium.com/api/v2/sensors", "Session: token-3f2b8c1e5d7a4e9b"},
+	{"UiPath", "GET https://cloud.example/acme/odata/Jobs", "Authorization: Bearer 3f2b8c1e|X-Uipath-Organizationunitid: 2132345|X-Uipath-Tenantname: DefaultTenant"},
+	{"Annature", "GET https://api.example/v1/envelopes", "X-Annature-Id: 3f2b8c1e5d7a|X-Annature-Key: 9b3f2b8c1e5d"},
+	{"Keys in one word with their maker", "GET https://api.example/", "Kpcsubscriptionkey: 3f2b8c1e5d7a|Acmelicensekey: 3f2b8c1e5d7a|Wauth: 3f2b8c1e5d7a"},
+	{"HrFlow", "GET https://api.hrflow.ai/v1/profile", "X-Api-Key: ask_3f2b8c1e|X-User-Email: ann@corp.example"},
 	{"Huawei Cloud", "GET https://ecs.example/v1/servers", "X-Sdk-Date: 20260102T030405Z|X-Project-Id: 8e03978e40d543ddbc936894a57f9324|X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD|Authorization: SDK-HMAC-SHA256 Access=A, SignedHeaders=host;x-project-id;x-sdk-content-sha256;x-sdk-date, Signature=7be6"},
 	{"Splunk Observability Cloud", "POST https://ingest.example/v2/datapoint", "X-Sf-Token: PZuf3J0L2Op_Qj9hpAJzlw"},
 	{"Honeycomb", "POST https://api.example/1/events/orders", "X-Honeycomb-Team: hcxik_0123456789abcdef|X-Honeycomb-Event-Time: 2018-02-09T02:01:23.115Z|X-Honeycomb-Samplerate: 2"},
@@ -272,6 +276,12 @@ func TestNeededFieldsGoWhereNobodyNeedsThem(t *testing.T) {
 		{"https://content.googleapis.com/?key=AIzaSyA1b2", "X-Referer", "https://shop.example/cart?id=7", "Authorization"},
 		{"https://content.googleapis.com/?key=AIzaSyA1b2", "X-Referer", "chrome-extension://mgijmajocgfcbeboacabfgobmjgjcoja", "Authorization"},
 		{"https://api.example/", "X-Referer", "https://shop.example", "Authorization"},
+		{"https://api.example/", "X-Acme-Id", "3f2b8c1e5d7a", "X-Other-Key"},
+		{"https://api.example/", "X-Id", "3f2b8c1e5d7a", "X-Api-Key"},
+		{"https://api.example/", "Id", "3f2b8c1e5d7a", "Api-Key"},
+		{"https://api.example/", "X-Device-Id", "3f2b8c1e5d7a", "X-Device-Token"},
+		{"https://api.example/", "X-Visitor-Id", "3f2b8c1e5d7a", "X-Visitor-Key"},
+		{"https://api.example/", "Session-Id", "3f2b8c1e5d7a", "Session-Token"},
 	} {
 		h := http.Header{test.name: {test.value}, test.proof: {"Bearer abc"}}
 		if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", test.url, h)); h[test.name] != nil {

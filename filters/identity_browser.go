@@ -41,6 +41,8 @@ var identityBrowser = []group{
 		restrict-* x-googapps-allowed-* x-goog-allowed-* x-dropbox-allowed-* x-slack-allowed-* ciscospark-allowed-*
 		x-webex-allowed-* youtube-restrict x-youtube-edu-filter x-zoomapps-* chatgpt-allowed-* openai-allowed-*
 		anthropic-allowed-*`},
+	{identity, "what agents on a machine add for their maker's proxy: Skyhigh Client Proxy, Forcepoint, Menlo, Cato, Lightspeed, Securly, Lantern", `
+		x-sweb-* x-forcepoint-* x-menlo-* x-cato-* x-lightspeed-* x-securly-* x-lantern-*`},
 	{identity, "firebase.google.com, callable functions and messaging: one token an installation", `
 		firebase-instance-id-token`},
 	{identity, "tool bars, extensions (Hola) and in-game browsers", `x-hola-* alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify

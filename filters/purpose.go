@@ -181,5 +181,6 @@ var siteFields = []struct {
 	{"northbeam.io", "Data-Client-Id"},
 	{"pverify.com", "Client-Api-Id"},
 	{"bigchange.com", "Customer-Id"},
-	{"tanium.com", "Session"}, // developer.tanium.com: a token
+	{"tanium.com", "Session"},     // developer.tanium.com: a token
+	{"hrflow.ai", "X-User-Email"}, // developers.hrflow.ai: beside its key
 }

@@ -48,7 +48,7 @@ var vocabulary = []struct {
 		fragment ajax message event file files filename frame filter sort select search expand
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
-		business bypass platform upload download sdk system agreement grant saml sso package packages
+		business bypass platform upload download sdk system unit agreement grant saml sso package packages
 		factor window connection extension stream streams query scope persisted`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
@@ -63,7 +63,7 @@ var vocabulary = []struct {
 		state webhook hook delivery idempotency application applications applicationid appid
 		app apps company consent sandbox entity entities artifact registry currency transfer partner portal
 		tag tags label labels payload vault vaults bucket buckets firm firms`},
-	{credential, `token tokens auth authz authn oauth credential credentials fkey authorization authorizations preauthorization authentication authenticate apikey key keys
+	{credential, `token tokens auth authz authn oauth credential credentials fkey accesskey appkey authkey licensekey subscriptionkey authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
 		signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
@@ -233,7 +233,7 @@ func splitWords(dst []string, name string) []string {
 
 // credentialEnds are the ends of compounds that are credentials, whatever
 // stands before, as in skypetoken.
-var credentialEnds = [...]string{"token", "secret", "apikey", "password", "csrf", "xsrf", "nonce", "signature"}
+var credentialEnds = [...]string{"token", "secret", "apikey", "accesskey", "appkey", "authkey", "licensekey", "subscriptionkey", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if
