@@ -116,7 +116,7 @@ func (c *Cache) SetOptions(o Options) {
 	defer c.mu.Unlock()
 	old := c.options.Swap(&o)
 	if old.Sharing != o.Sharing {
-		c.empty()
+		c.drop(everything)
 	}
 	if old.Memory != o.Memory {
 		c.store.setBudget(o.Memory)

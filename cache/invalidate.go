@@ -98,30 +98,25 @@ func (c *Cache) outdate(e *entry, client string) bool {
 	return true
 }
 
-// PurgeURL drops what is stored of one URL, for all sites and clients, and
-// returns how many resources that were.
-func (c *Cache) PurgeURL(rawURL string) int {
+// PurgeURL drops what is stored of one URL, for all sites and clients. Like the
+// others it does not say how much that was: it would tell what others have read.
+func (c *Cache) PurgeURL(rawURL string) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return 0
+		return
 	}
-	uri, ok := targetURI(u)
-	if !ok {
-		return 0
+	if uri, ok := targetURI(u); ok {
+		c.purge(func(k key) bool { return k.url == uri })
 	}
-	return c.purge(func(k key) bool { return k.url == uri })
 }
 
-// PurgeHost drops what is stored of a host, whatever the port, and returns
-// how many resources that were.
-func (c *Cache) PurgeHost(host string) int {
-	return c.purge(func(k key) bool { return equalFold(hostOf(k.url), host) })
+// PurgeHost drops what is stored of a host, whatever the port.
+func (c *Cache) PurgeHost(host string) {
+	c.purge(func(k key) bool { return equalFold(hostOf(k.url), host) })
 }
 
-// PurgeAll drops everything, and returns how many resources that were.
-func (c *Cache) PurgeAll() int {
-	return c.purge(func(key) bool { return true })
-}
+// PurgeAll drops everything.
+func (c *Cache) PurgeAll() { c.purge(everything) }
 
 // Forget drops what belongs to one client, such as when its identity
 // rotates: a partition of its own would else recognise it afterwards. In
@@ -144,31 +139,25 @@ func (c *Cache) Forget(client string) {
 	c.doom(func(f *flight) bool { return f.client == client })
 }
 
-// purge drops what is stored under the chosen keys, and returns how many
-// resources that were.
-func (c *Cache) purge(chosen func(key) bool) int {
+// purge drops what is stored under the chosen keys.
+func (c *Cache) purge(chosen func(key) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(chosen)
+}
+
+// drop drops what is stored under the chosen keys. The caller holds c.mu.
+func (c *Cache) drop(chosen func(key) bool) {
 	c.dropped.noteAll()
-	n := 0
 	for _, r := range resources(c.store) {
 		if chosen(r.key) {
 			c.store.drop(r)
-			n++
 		}
 	}
 	c.doom(func(f *flight) bool { return chosen(f.k) })
-	return n
 }
 
-// empty drops everything. The caller holds c.mu.
-func (c *Cache) empty() {
-	c.dropped.noteAll()
-	for _, r := range resources(c.store) {
-		c.store.drop(r)
-	}
-	c.doom(func(*flight) bool { return true })
-}
+func everything(key) bool { return true }
 
 // resources returns everything stored, so that the caller may drop of it.
 func resources(s *store) []*resource { return slices.Collect(maps.Values(s.index)) }
