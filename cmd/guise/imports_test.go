@@ -23,7 +23,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/calls":     {},
 	"guise/proxy/tunnel":    {project: []string{"guise/proxy/calls"}, modules: []string{"golang.org/x/sys"}},
 	"guise/proxy/wire":      {project: []string{"guise/cache/ending", "guise/proxy/calls"}, modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
-	"guise/proxy/console":   {project: []string{"guise/filters", "guise/cache"}},
+	"guise/proxy/console":   {},
 	"guise/proxy/inspect":   {modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/socks":     {},
 	"guise/proxy/certs":     {modules: []string{"github.com/caddyserver/certmagic", "go.uber.org/zap"}},
