@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"guise/config"
+	"guise/proxy/inspect"
 )
 
 // prose returns what a file tells people: all of it, of Go code its comments and texts.
@@ -83,5 +84,27 @@ func TestDocumentedKeysExist(t *testing.T) {
 	})
 	if err != nil || found < 100 {
 		t.Errorf("%d keys were found, %v", found, err)
+	}
+}
+
+// TestNamesOfTheHouseAreOneList: what is looked up here alone, as the configuration says,
+// is what an authority does not sign for, beside what is never looked up.
+func TestNamesOfTheHouseAreOneList(t *testing.T) {
+	said := regexp.MustCompile(`(?s)those without a dot, and below (.*?) and\W+(\w+)\.`).FindStringSubmatch(config.Reference())
+	if said == nil {
+		t.Fatal("the configuration does not say which names are the house's")
+	}
+	listed := regexp.MustCompile(`[a-z][a-z.]*`).FindAllString(said[1]+" "+said[2], -1)
+	authority, err := inspect.Create(inspect.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsigned := slices.DeleteFunc(slices.Clone(authority.Certificate().ExcludedDNSDomains), func(name string) bool {
+		return name == "localhost" || name == "onion"
+	})
+	slices.Sort(listed)
+	slices.Sort(unsigned)
+	if !slices.Equal(listed, unsigned) {
+		t.Errorf("looked up here are %q, and not signed for %q", listed, unsigned)
 	}
 }
