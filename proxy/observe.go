@@ -165,11 +165,20 @@ func reasonOf(err error) string {
 // watch has the metrics tell what is counted elsewhere.
 func (p *Proxy) watch(m *telemetry.Metrics) {
 	if m != nil {
-		p.watched.Do(func() { p.tell(m) })
+		p.watched.Do(func() {
+			tellOfCache(m, p.cache.Stats)
+			m.Gauge("guise_short", "1 while new work is refused for want of memory or descriptors.", func() float64 {
+				if p.current.Load().options.Pressure.Short() {
+					return 1
+				}
+				return 0
+			})
+		})
 	}
 }
 
-func (p *Proxy) tell(m *telemetry.Metrics) {
+// tellOfCache has m tell all that stats has.
+func tellOfCache(m *telemetry.Metrics, stats func() cache.Stats) {
 	for _, counter := range []struct {
 		name, help string
 		value      func(cache.Stats) uint64
@@ -186,16 +195,10 @@ func (p *Proxy) tell(m *telemetry.Metrics) {
 		{"guise_cache_rejected_total", "Resources not stored, being wanted less often than what they would displace.", func(s cache.Stats) uint64 { return s.Rejected }},
 		{"guise_cache_evicted_total", "Resources dropped for want of memory.", func(s cache.Stats) uint64 { return s.Evicted }},
 	} {
-		m.Count(counter.name, counter.help, func() float64 { return float64(counter.value(p.cache.Stats())) })
+		m.Count(counter.name, counter.help, func() float64 { return float64(counter.value(stats())) })
 	}
-	m.Gauge("guise_cache_bytes", "Bytes that the store holds.", func() float64 { return float64(p.cache.Stats().Bytes) })
-	m.Gauge("guise_cache_lingering_bytes", "Bytes that clients still read of what is not stored any more.", func() float64 { return float64(p.cache.Stats().Lingering) })
-	m.Gauge("guise_cache_flight_bytes", "Bytes of bodies on their way that may be stored.", func() float64 { return float64(p.cache.Stats().FlightSize) })
-	m.Gauge("guise_cache_resources", "URLs that the store holds.", func() float64 { return float64(p.cache.Stats().Resources) })
-	m.Gauge("guise_short", "1 while new work is refused for want of memory or descriptors.", func() float64 {
-		if p.current.Load().options.Pressure.Short() {
-			return 1
-		}
-		return 0
-	})
+	m.Gauge("guise_cache_bytes", "Bytes that the store holds.", func() float64 { return float64(stats().Bytes) })
+	m.Gauge("guise_cache_lingering_bytes", "Bytes that clients still read of what is not stored any more.", func() float64 { return float64(stats().Lingering) })
+	m.Gauge("guise_cache_flight_bytes", "Bytes of bodies on their way that may be stored.", func() float64 { return float64(stats().FlightSize) })
+	m.Gauge("guise_cache_resources", "URLs that the store holds.", func() float64 { return float64(stats().Resources) })
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"guise/cache"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/telemetry"
@@ -190,6 +192,29 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 		page := strings.ReplaceAll(fmt.Sprint(resp.Header, body), "canary-answer", "") // what this client asked for itself
 		if found := canary.FindString(strings.NewReplacer("X-Canary", "", "canary-proxy", "", "canary_error", "").Replace(page)); found != "" {
 			t.Errorf("another client's page of %s holds %q", target, found)
+		}
+	}
+}
+
+// TestMetricsTellAllOfTheCache: each of its figures, by one name.
+func TestMetricsTellAllOfTheCache(t *testing.T) {
+	names := map[string]string{
+		"Hits": "hits_total", "Misses": "misses_total", "Validated": "validated_total", "Pretended": "disguised_total",
+		"Collapsed": "joined_total", "Stale": "stale_total", "Stored": "stored_total", "Evicted": "evicted_total",
+		"Rejected": "rejected_total", "Invalid": "invalidated_total", "Differing": "differing_total",
+		"Resources": "resources", "Bytes": "bytes", "FlightSize": "flight_bytes", "Lingering": "lingering_bytes",
+	}
+	var stats cache.Stats
+	figures, number := reflect.ValueOf(&stats).Elem(), 0
+	for _, figure := range figures.Fields() {
+		number++
+		figure.Set(reflect.ValueOf(number).Convert(figure.Type()))
+	}
+	m := telemetry.New()
+	tellOfCache(m, func() cache.Stats { return stats })
+	for field, figure := range figures.Fields() {
+		if !counts(t, m, fmt.Sprintf("guise_cache_%s %v", names[field.Name], figure)) {
+			t.Errorf("Stats.%s is not told as guise_cache_%s", field.Name, names[field.Name])
 		}
 	}
 }
