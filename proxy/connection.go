@@ -52,12 +52,12 @@ func (l *last[From, To]) is(from From) bool {
 	return m != nil && m.from == from
 }
 
-// of returns what is made of a value. An error is not remembered.
-func (l *last[From, To]) of(from From, make func(From) (To, error)) (To, error) {
+// of returns what convert makes of a value. An error is not remembered.
+func (l *last[From, To]) of(from From, convert func(From) (To, error)) (To, error) {
 	if m := l.made.Load(); m != nil && m.from == from {
 		return m.to, nil
 	}
-	to, err := make(from)
+	to, err := convert(from)
 	if err == nil {
 		l.made.Store(&made[From, To]{from, to})
 	}

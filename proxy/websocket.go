@@ -23,8 +23,8 @@ func webSocketAccept(key string) string {
 	return base64.StdEncoding.EncodeToString(digest[:])
 }
 
-// A handshake has two keys: only its answer depends on them, so that the origin need
-// not have 16 bytes of the client's choosing.
+// handshakeKeys are the two keys of one handshake: its answer alone depends on them, so
+// that the origin need not have 16 bytes of the client's choosing.
 type handshakeKeys struct {
 	client string // the client's; "" over HTTP/2, which has none
 	own    string // what the origin gets
