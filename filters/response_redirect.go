@@ -34,7 +34,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	}
 	rest, fragment, marked := strings.Cut(location, "#")
 	path, query, _ := strings.Cut(rest, "?")
-	u := &url.URL{Host: target.Host, RawQuery: query}
+	u := &url.URL{Host: target.Host, Path: target.Path, RawQuery: query}
 	if n := len(log); len(cleanQuery(m, u, gets, log)) == n {
 		return log
 	}

@@ -27,6 +27,8 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 		{"GET", 302, "https://shop.example/a#x?gclid=1", "https://shop.example/a#x?gclid=1"},
 		{"GET", 302, "https://b.s3.example/k?gclid=1&X-Amz-Signature=a", "https://b.s3.example/k?gclid=1&X-Amz-Signature=a"},
 		{"GET", 302, "https://www.youtube.com/watch?v=a&si=1", "https://www.youtube.com/watch?v=a"},
+		{"GET", 302, "https://mail.example/pub/cc?_ri_=X0Gzc2X", "https://mail.example/pub/cc?_ri_=X0Gzc2X"},
+		{"GET", 302, "https://shop.example/?_ri_=X0Gzc2X", "https://shop.example/"},
 		{"GET", 302, "market://details?id=a&utm_source=b", "market://details?id=a&utm_source=b"},
 		{"GET", 302, "https://%zz/?gclid=1", "https://%zz/?gclid=1"},
 		{"GET", 201, "https://shop.example/a?gclid=x", "https://shop.example/a?gclid=x"},

@@ -160,6 +160,9 @@ func paramName(dst []byte, raw string) []byte {
 // pages and scripts ask for may need a parameter of that name, as reCAPTCHA does
 // Google's sa.
 func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule {
+	if leadsBy(name, u) {
+		return nil
+	}
 	rules, ok := params.exact[string(name)]
 	if !ok {
 		for n := min(params.longest, len(name)); n > 1 && !ok; n-- {
@@ -189,6 +192,24 @@ func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule
 		}
 	}
 	return nil
+}
+
+// leadsBy reports whether a parameter of u, which elsewhere says who came, says where u
+// leads, in links of the service that it is of: in mails by Responsys, at Awin's and
+// AliExpress' redirectors, and in Bing's results, which hold the visit in another one as
+// well.
+func leadsBy(name []byte, u *url.URL) bool {
+	switch string(name) {
+	case "_ri_", "_ei_":
+		return strings.HasPrefix(u.Path, "/pub/")
+	case "awinaffid":
+		return siteOf(u) == "awin1.com"
+	case "aff_short_key":
+		return u.Path == "/deep_link.htm"
+	case "fclid":
+		return siteOf(u) == "bing.com" && strings.HasPrefix(u.Path, "/ck/")
+	}
+	return false
 }
 
 // clickID and campaign are the rules about names that no table lists.

@@ -101,6 +101,11 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?fbclid", o + "/"},
 		{"GET", o + "/?a=1&newclid=x&acme_click_id=y&AdClickID=z", o + "/?a=1"},
 		{"GET", o + "/?clid=1&euclid=2&cliddy=3&click=4", o + "/?clid=1&euclid=2&cliddy=3&click=4"},
+		{"GET", "https://email.shop.example/pub/cc?_ri_=X0Gzc2X&_ei_=EW2tf9", "https://email.shop.example/pub/cc?_ri_=X0Gzc2X&_ei_=EW2tf9"}, // where it leads
+		{"GET", "https://www.awin1.com/cread.php?awinmid=1&awinaffid=2&clickref=x&ued=https%3A%2F%2Fa.example", "https://www.awin1.com/cread.php?awinmid=1&awinaffid=2&ued=https%3A%2F%2Fa.example"},
+		{"GET", "https://s.click.aliexpress.com/deep_link.htm?aff_short_key=U&aff_trace_key=x&dl_target_url=a", "https://s.click.aliexpress.com/deep_link.htm?aff_short_key=U&dl_target_url=a"},
+		{"GET", o + "/?_ri_=X0Gzc2X&_ei_=EW2tf9&awinaffid=2&fclid=3&a", o + "/?a"},
+		{"GET", "https://www.bing.com/ck/a?!&&p=4f0a&fclid=27cd&u=a1aHR0&ntb=1", "https://www.bing.com/ck/a?!&&p=4f0a&fclid=27cd&u=a1aHR0&ntb=1"},
 		{"GET", o + "/?p.utm_source=x&depth_1-utm_medium=y&a", o + "/?a"},
 		{"GET", o + "/?utm_source[]=x&fbclid%5B0%5D=y&+gclid=1&%20gclid=2&a[]=3", o + "/?a[]=3"},
 		{"GET", o + "/?a=1&gclid=&gclid&b=2&gclid=x&b=2", o + "/?a=1&b=2&b=2"},
