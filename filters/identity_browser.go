@@ -6,7 +6,7 @@ var identityBrowser = []group{
 	{identity, "chromium.googlesource.com, variations: the browser's experiments", `x-client-data
 		x-chrome-uma-enabled x-chrome-variations x-chrome-connected x-chrome-id-consistency-*
 		x-chrome-offline x-chrome-* chrome-* x-browser-channel x-browser-copyright x-browser-validation
-		x-browser-year x-browser-* x-goog-visitor-id x-goog-device-* x-goog-authenticated-*`},
+		x-browser-year x-browser-* resource-freshness x-goog-visitor-id x-goog-device-* x-goog-authenticated-*`},
 	{identity, "www.rfc-editor.org/rfc/rfc8942 and wicg.github.io/client-hints-infrastructure", `
 		sec-ch-* sec-ch dpr content-dpr viewport-width viewport-height width device-memory downlink ect
 		rtt save-data`},
@@ -45,7 +45,7 @@ var identityBrowser = []group{
 		x-sweb-* x-forcepoint-* x-menlo-* x-cato-* x-lightspeed-* x-securly-* x-lantern-*`},
 	{identity, "firebase.google.com, callable functions and messaging: one token an installation", `
 		firebase-instance-id-token`},
-	{identity, "tool bars, extensions (Hola) and in-game browsers", `x-hola-* alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
+	{identity, "tool bars, extensions (Hola, FireLogger) and in-game browsers", `x-hola-* x-firelogger x-fireloggerauth alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify
 		x-safari-search eve-*`},
 	{identity, "X-ATT-DeviceId and Apple's App Tracking Transparency", `x-att-deviceid x-att-*`},
 	{identity, "shopify.dev, Hydrogen: visitor and visit", `shopify-storefront-y shopify-storefront-s x-shopify-uniquetoken

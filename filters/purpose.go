@@ -74,6 +74,8 @@ var purposeTable = []group{
 	{application, "developer.adobe.com/analytics-apis: whose reports are meant", `x-proxy-global-company-id`},
 	{application, "dev.emarsys.com, Jobvite, Check Point's Harmony Email: a proof by a name without a word for it", `x-wsse
 		x-jvi-api x-jvi-sc x-av-token x-av-sig x-av-date x-av-app-id x-av-req-id`},
+	{application, "players of Jamendo, 10 Play and RainFocus, and Box' shared files (github.com/yt-dlp/yt-dlp): what is asked for, and a proof of it", `
+		x-jam-call x-network-ten-auth rfapiprofileid rfwidgetid x-box-enduser-api`},
 	{application, "developer.quickbase.com and developer.ariba.com: which realm or network is meant", `qb-realm-hostname x-ariba-network-id`},
 	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},
 	{application, "docs.umbraco.com/umbraco-heartcore: which project is meant", `umb-project-alias`},
@@ -158,29 +160,43 @@ var purposeTable = []group{
 }
 
 // siteFields lists names that the word rule would remove and one site cannot
-// do without. The value is the same for all visitors of that site.
+// do without. The value is the same for all visitors of that site, or who has it proves
+// who asks.
 var siteFields = []struct {
 	site, name string // registrable domain, canonical name
+	value      string // the one that its pages send, where others may send an id; "" for any
 }{
-	{"twitch.tv", "Client-Id"},        // dev.twitch.tv/docs/api: the application's id
-	{"twitch.tv", "Client-Integrity"}, // a token made for the page
-	{"igdb.com", "Client-Id"},         // api-docs.igdb.com
-	{"trovo.live", "Client-Id"},       // developer.trovo.live
-	{"neutrinoapi.net", "User-Id"},    // neutrinoapi.com/api/api-basics
-	{"booking.com", "X-Affiliate-Id"}, // developers.booking.com/demand, authentication
-	{"microsoft.com", "Customerid"},   // learn.microsoft.com/advertising/guides: beside its tokens
-	{"microsoft.com", "Customeraccountid"},
-	{"x.com", "X-Client-Transaction-Id"}, // a proof of work made anew for each request
-	{"twitter.com", "X-Client-Transaction-Id"},
-	{"spotify.com", "X-Spotify-Connection-Id"}, // the player's WebSocket, which said it
-	{"pagerduty.com", "From"},                  // developer.pagerduty.com, REST API: in whose name; else 400
-	{"yandex.com", "Client-Login"},             // yandex.com/dev/direct, HTTP headers: whose campaigns
-	{"yandex.ru", "Client-Login"},
-	{"myconnectwise.net", "Clientid"}, // developer.connectwise.com: the integration's
-	{"malwarebytes.com", "Accountid"}, // api.malwarebytes.com/nebula/v1/docs
-	{"northbeam.io", "Data-Client-Id"},
-	{"pverify.com", "Client-Api-Id"},
-	{"bigchange.com", "Customer-Id"},
-	{"tanium.com", "Session"},     // developer.tanium.com: a token
-	{"hrflow.ai", "X-User-Email"}, // developers.hrflow.ai: beside its key
+	{"twitch.tv", "Client-Id", ""},        // dev.twitch.tv/docs/api: the application's id
+	{"twitch.tv", "Client-Integrity", ""}, // a token made for the page
+	{"igdb.com", "Client-Id", ""},         // api-docs.igdb.com
+	{"trovo.live", "Client-Id", ""},       // developer.trovo.live
+	{"neutrinoapi.net", "User-Id", ""},    // neutrinoapi.com/api/api-basics
+	{"booking.com", "X-Affiliate-Id", ""}, // developers.booking.com/demand, authentication
+	{"microsoft.com", "Customerid", ""},   // learn.microsoft.com/advertising/guides: beside its tokens
+	{"microsoft.com", "Customeraccountid", ""},
+	{"x.com", "X-Client-Transaction-Id", ""}, // a proof of work made anew for each request
+	{"twitter.com", "X-Client-Transaction-Id", ""},
+	{"spotify.com", "X-Spotify-Connection-Id", ""}, // the player's WebSocket, which said it
+
+	// Beside a key or a token.
+	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400
+	{"yandex.com", "Client-Login", ""}, // yandex.com/dev/direct, HTTP headers: whose campaigns
+	{"yandex.ru", "Client-Login", ""},
+	{"myconnectwise.net", "Clientid", ""}, // developer.connectwise.com: the integration's
+	{"malwarebytes.com", "Accountid", ""}, // api.malwarebytes.com/nebula/v1/docs
+	{"northbeam.io", "Data-Client-Id", ""},
+	{"pverify.com", "Client-Api-Id", ""},
+	{"bigchange.com", "Customer-Id", ""},
+	{"tanium.com", "Session", ""},     // developer.tanium.com: a token
+	{"hrflow.ai", "X-User-Email", ""}, // developers.hrflow.ai
+	{"mlb.com", "X-Client-Name", "WEB"},
+
+	// What players of sites ask with (github.com/yt-dlp/yt-dlp, which asks as they do).
+	{"radiko.jp", "X-Radiko-Device", "pc"},
+	{"radiko.jp", "X-Radiko-User", "dummy_user"},
+	{"tver.jp", "X-Tver-Platform-Type", "web"},
+	{"nicovideo.jp", "X-Frontend-Id", "6"},
+	{"iwara.tv", "X-Version", ""}, // a hash over what is asked for
+	{"yandex.ru", "X-Retpath-Y", ""},
+	{"yandex.com", "X-Retpath-Y", ""},
 }

@@ -72,7 +72,7 @@ func oddName(name string) bool {
 // ofSite reports whether a site needs the field, see siteFields.
 func ofSite(m *Message, name string) bool {
 	for _, s := range siteFields {
-		if s.name == name {
+		if s.name == name && (s.value == "" || s.value == single(m.Request.Header[name])) {
 			site, err := publicsuffix.EffectiveTLDPlusOne(foldHost(m.Request.URL.Hostname()))
 			if err == nil && site == s.site {
 				return true

@@ -63,7 +63,7 @@ var vocabulary = []struct {
 		state webhook hook delivery idempotency application applications applicationid appid
 		app apps company consent sandbox entity entities artifact registry currency transfer partner portal
 		tag tags label labels payload vault vaults bucket buckets firm firms`},
-	{credential, `token tokens auth authz authn oauth credential credentials fkey accesskey appkey authkey licensekey subscriptionkey authorization authorizations preauthorization authentication authenticate apikey key keys
+	{credential, `token tokens auth authz authn oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
 		signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
@@ -83,7 +83,7 @@ var vocabulary = []struct {
 		density dpi ram memory latency speed puk lac tac umid vaid printer node pod dev router
 		requester requestor pseudonym moniker supervisor religion ethnicity marital salary income
 		occupation profession diagnosis gamertag battletag vlan hotspot motherboard bios oem handset prepaid postpaid
-		parental gyroscope touchscreen dob fullstory hotjar logrocket smartlook
+		parental pubkey gyroscope touchscreen dob fullstory hotjar logrocket smartlook
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
 		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted
 		child children guardian assignee employer salutation fax town campus geofence poi culture lcid
@@ -233,7 +233,7 @@ func splitWords(dst []string, name string) []string {
 
 // credentialEnds are the ends of compounds that are credentials, whatever
 // stands before, as in skypetoken.
-var credentialEnds = [...]string{"token", "secret", "apikey", "accesskey", "appkey", "authkey", "licensekey", "subscriptionkey", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
+var credentialEnds = [...]string{"token", "secret", "key", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if
