@@ -234,7 +234,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Exchange: ActiveSync", "POST https://mail.example/Microsoft-Server-ActiveSync", "Ms-Asprotocolversion: 14.1|X-Ms-Policykey: 1234567890|Authorization: Basic YTpi"},
 	{"Subversion: what a hook asks of a client", "MKACTIVITY https://svn.example/r/!svn/act/1", "Dav: http://subversion.tigris.org/xmlns/dav/svn/mergeinfo"},
 	{"Metadata of objects: Baidu, Qiniu, Backblaze", "PUT https://b.example/k", "X-Bce-Meta-Device: tape|X-Qn-Meta-Device: tape|X-Bz-Info-Device: tape"},
-	{"CSRF: Apple's and Canva's shops, Cloudflare's dashboard", "POST https://a.example/", "X-Aos-Stk: YbPANeULtyMvwiFg13tS58SBaaYozY4fjdN81pJnrXk|X-Canva-Authz: q9wE2kLm0Zx8b1|X-Atok: 1669499763-ATOKda0a64952b075bf5"},
+	{"CSRF: Apple's and Canva's shops, Cloudflare's dashboard, Behance, MangaHub", "POST https://a.example/", "X-Bcp: 3f2b8c1e-5d7a|X-Mhub-Access: 3f2b8c1e5d7a4e9b|X-Aos-Stk: YbPANeULtyMvwiFg13tS58SBaaYozY4fjdN81pJnrXk|X-Canva-Authz: q9wE2kLm0Zx8b1|X-Atok: 1669499763-ATOKda0a64952b075bf5"},
 	{"VirusTotal's own page", "GET https://a.example/ui/search", "X-Vt-Anti-Abuse-Header: MTA3OTM2NjUwMjctWkc5dWRDQmlaU0JsZG1scy0xNjMxMTE3NzQyLjY1"},
 	{"Tuya: a first token", "GET https://iot.example/v1.0/token", "Client_id: 1kad46orT9HafiKdsXeg|Sign: 9C48A3E93B302EEE|T: 1588925778000|Sign_method: HMAC-SHA256"},
 	{"Chef", "GET https://chef.example/organizations/a", "X-Ops-Sign: algorithm=sha1;version=1.1;|X-Ops-Userid: ann|X-Ops-Timestamp: 2014-12-12T17:13:28Z|X-Ops-Content-Hash: 2jmj7l5rfasfgSw0ygaVb/vlWAghYkK/YBwk=|X-Ops-Authorization-1: BE3NnBritishaf3ifuwLSPCCYasdfXaRN5oZb4c6hbW0aefI"},

@@ -8,7 +8,7 @@ var purposeTable = []group{
 	{application, "cheatsheetseries.owasp.org, CSRF prevention", `x-csrf-token x-csrftoken x-xsrf-token
 		x-xsrftoken csrf-token xsrf-token x-csrf-protection x-csrf x-xsrf anti-csrf-token
 		requestverificationtoken x-requestverificationtoken --requestverificationtoken x-owa-canary x-modhash
-		x-roundcube-request x-qlik-xrfkey x-aos-stk x-atok`},
+		x-roundcube-request x-qlik-xrfkey x-aos-stk x-atok x-bcp x-mhub-access`},
 	{application, "credentials of an API", `x-api-key x-apikey api-key apikey x-auth-token x-access-token
 		x-authorization x-auth-key x-auth-signature x-app-key x-secret-key x-subject-token
 		x-service-token x-vault-token x-consul-token x-gitlab-token private-token job-token deploy-token
