@@ -160,7 +160,7 @@ var purposeTable = []group{
 }
 
 // siteFields lists names that the word rule would remove and one site cannot
-// do without. The value is the same for all visitors of that site, or who has it proves
+// do without. The value is the same for all visitors of that site, or goes with a proof of
 // who asks.
 var siteFields = []struct {
 	site, name string // registrable domain, canonical name
