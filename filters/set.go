@@ -135,6 +135,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			cookies{o.Cookies},
 			// Reads what is a proof, when no filter before it takes that away.
 			unknown,
+			fileNames{},
 			ownAddress{unknown}, // a search through whole values: of those that would pass
 			originField{p},
 			fetchMetadata{p}, // reads Origin and Referer

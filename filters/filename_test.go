@@ -1,0 +1,36 @@
+package filters
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Whose a file is, is in the way to it.
+func TestFilesAreSentWithoutTheirOwnersFolder(t *testing.T) {
+	s := newSet(t, Options{})
+	for sent, want := range map[string]string{
+		`Content-Disposition: attachment; filename="C:\Users\ann\Desktop\a b.jpg"; size=5`:                  `attachment; filename="a b.jpg"; size=5`,
+		`Content-Disposition: attachment; filename="C:\\Users\\ann.larsen\\a.jpg"`:                          `attachment; filename="a.jpg"`,
+		`Content-Disposition: attachment; filename=/home/ann/a.jpg`:                                         `attachment; filename=a.jpg`,
+		`Content-Disposition: form-data; name="/home/ann"; filename*=UTF-8''%2FUsers%2Fann%2Fp%20q%2Fa.jpg`: `form-data; name="/home/ann"; filename*=UTF-8''a.jpg`,
+		`X-File-Name: C%3A%5CDocuments%20and%20Settings%5Cann%20l%5Ca.jpg`:                                  `a.jpg`,
+		`X-Filename: file:///Users/ann/Pictures/a.jpg`:                                                      `a.jpg`,
+		`Slug: /home/ann/a.jpg`: `a.jpg`,
+		`Content-Disposition: attachment; filename="photos/2026/a.jpg"`: `attachment; filename="photos/2026/a.jpg"`,
+		`X-File-Name: /volume1/share/a.jpg`:                             `/volume1/share/a.jpg`,
+		`Slug: home/a.jpg`:                                              `home/a.jpg`,
+	} {
+		name, value, _ := strings.Cut(sent, ": ")
+		h := http.Header{"User-Agent": {"tool/1"}, "Content-Type": {"image/jpeg"}, name: {value}}
+		r := newRequest(t, "POST", "https://api.example/media", h)
+		r.ContentLength = 5
+		scrubbed(t, s, r)
+		if got := h.Get(name); got != want {
+			t.Errorf("%s became %s, want %s", sent, got, want)
+		}
+		if log := (fileNames{}).Apply(&Message{Request: r}, nil); len(log) > 0 {
+			t.Errorf("%s: a second time %v", sent, log)
+		}
+	}
+}
