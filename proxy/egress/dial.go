@@ -158,7 +158,7 @@ const (
 
 // lookUp asks r for the addresses of name. Some name servers never answer what they
 // are asked about one kind (RFC 4074 §4.1, where it is IPv6), and whoever waits for
-// both answers gets none: then the other has to do.
+// both answers gets none: then the other has to do, if it leads anywhere from here.
 func lookUp(ctx context.Context, r *net.Resolver, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -169,7 +169,7 @@ func lookUp(ctx context.Context, r *net.Resolver, name string) ([]netip.Addr, er
 		timer := time.AfterFunc(after, func() {
 			defer close(asked)
 			addrs, err := r.LookupNetIP(ctx, network, name)
-			if err != nil {
+			if err != nil || !slices.ContainsFunc(addrs[:min(len(addrs), attemptsAtOnce)], hasRoute) {
 				return
 			}
 			mu.Lock()
@@ -194,6 +194,16 @@ func lookUp(ctx context.Context, r *net.Resolver, name string) ([]netip.Addr, er
 		return some, nil
 	}
 	return addrs, err
+}
+
+// hasRoute reports whether the system knows a way to addr. Nothing is sent there.
+func hasRoute(addr netip.Addr) bool {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 9)))
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // interleave returns addrs with the families in turn, beginning with that of

@@ -133,13 +133,20 @@ func inMountNamespace(t *testing.T, inside, file, content string) {
 	if err := os.WriteFile(stand, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	script := `mount --bind "$0" "$1" && shift && exec "$@"`
-	cmd := exec.Command("unshare", "--mount", "sh", "-c", script, stand, file, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	inNamespace(t, inside, "--mount", `mount --bind "$0" `+file, stand)
+}
+
+// inNamespace runs the test once more, in a process that has a namespace of some kind of
+// its own, where command was run with the argument $0, and which finds the variable
+// inside set.
+func inNamespace(t *testing.T, inside, kind, command, argument string) {
+	t.Helper()
+	cmd := exec.Command("unshare", kind, "sh", "-c", command+` && exec "$@"`, argument, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inside+"=1")
 	out, err := cmd.CombinedOutput()
 	switch {
 	case !strings.Contains(string(out), "=== RUN"):
-		t.Skipf("nothing can be mounted here: %v: %s", err, out)
+		t.Skipf("there can be no such process here: %v: %s", err, out)
 	case err != nil:
 		t.Errorf("%v: %s", err, out)
 	}
@@ -191,6 +198,52 @@ func TestNetworkOfIPv6AloneLeadsToIPv4(t *testing.T) {
 			conn.Close()
 		}
 	})
+}
+
+// TestAddressesThatLeadNowhereAreNoAnswer: who has no way to IPv4 waits for the addresses
+// of IPv6, however late they come.
+func TestAddressesThatLeadNowhereAreNoAnswer(t *testing.T) {
+	const inside = "GUISE_TEST_NO_ROUTES"
+	if os.Getenv(inside) == "" {
+		inNamespace(t, inside, "--net", "ip link set lo up", "")
+		return
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &nameServer{conn: conn, answer: always("45.6.7.8", "::1"), turns: map[string]int{}, asked: map[string]bool{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for late := 0; ; { // questions about IPv6
+			buffer := make([]byte, 1500)
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			var question dnsmessage.Message
+			if err := question.Unpack(buffer[:n]); err != nil {
+				t.Error(err)
+				return
+			}
+			if question.Questions[0].Type == dnsmessage.TypeAAAA {
+				if late++; late == 1 {
+					continue // the answer is lost
+				}
+			}
+			conn.WriteTo(server.reply(buffer[:n]), from)
+		}
+	}()
+	defer func() {
+		conn.Close()
+		<-done
+	}()
+	e := newTestEgress(t, Options{Resolver: impatientResolver(t, conn.LocalAddr())})
+	addrs, err := e.resolve(t.Context(), Target{Host: "name.example", Port: 80})
+	if err != nil || !slices.Contains(addrs, netip.MustParseAddr("::1")) {
+		t.Errorf("%v, %v", addrs, err)
+	}
 }
 
 // TestNoPortLeftIsNoFaultOfTheOrigin, in a network that has one.
