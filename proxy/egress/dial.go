@@ -54,8 +54,10 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, turn, ok)
 	if origin && errors.Is(err, syscall.ENETUNREACH) {
 		// A network of IPv6 alone may translate what its name servers were not asked for:
-		// an address, or a name that others were (RFC 7050, RFC 8305 §7).
-		if by := slices.DeleteFunc(e.guard.translators.ways(ctx, open), closed); len(by) > 0 {
+		// an address, or a name that others were (RFC 7050, RFC 8305 §7). Where there is a
+		// route, and somebody on it says no, that stands.
+		lost := slices.DeleteFunc(open, func(addr netip.Addr) bool { return !addr.Is4() || hasRoute(addr) })
+		if by := slices.DeleteFunc(e.guard.translators.ways(ctx, lost), closed); len(by) > 0 {
 			conn, err = e.race(ctx, by[:min(len(by), mostAttempts)], t.Port, turn, ok)
 		}
 	}

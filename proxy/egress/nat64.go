@@ -102,16 +102,17 @@ func (t *translators) inside(addr netip.Addr) (inner []netip.Addr) {
 	return inner
 }
 
-// ways returns where the network may translate those of addrs that are of IPv4.
+// ways returns where the network may translate addrs, which are of IPv4.
 func (t *translators) ways(ctx context.Context, addrs []netip.Addr) (ways []netip.Addr) {
+	if len(addrs) == 0 {
+		return nil
+	}
 	t.learn(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, addr := range addrs {
 		for _, prefix := range t.known {
-			if addr.Is4() {
-				ways = append(ways, translatedTo(addr, prefix))
-			}
+			ways = append(ways, translatedTo(addr, prefix))
 		}
 	}
 	return ways
