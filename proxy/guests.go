@@ -38,7 +38,8 @@ type guests struct {
 	stays   map[*stay]struct{}
 	timer   *time.Timer // for the next look; nil until there was one
 	looks   bool        // it runs
-	version uint64      // of the gate when all were judged last
+	seen    uint64      // version of the gate at the last look
+	version uint64      // the same, when all were judged last
 	judged  time.Time   // then
 }
 
@@ -91,11 +92,13 @@ func (g *guests) lookAgain() {
 	g.timer.Reset(g.every)
 }
 
-// look judges all guests if there is a reason to, for as long as there are any.
+// look judges all guests if there is a reason to, for as long as there are any. A file
+// that changes is left alone until the next look: it may be half written.
 func (g *guests) look() {
 	version := g.gate().Version()
 	g.mu.Lock()
-	due := version != g.version || time.Since(g.judged) >= guestsJudge
+	due := version == g.seen && (version != g.version || time.Since(g.judged) >= guestsJudge)
+	g.seen = version
 	if g.looks = false; version > 0 && len(g.stays) > 0 {
 		g.lookAgain()
 	}

@@ -2,16 +2,21 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/net/http2"
 
 	"guise/proxy/gate"
@@ -51,6 +56,20 @@ func ends(t *testing.T, whose string, rw *bufio.ReadWriter) {
 	}
 }
 
+// usersFile is of ann and bob, whose password costs little to check.
+func usersFile(t *testing.T) (path string) {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "ann:%s\nbob:%[1]s\n", hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func serveEcho(t *testing.T) *origin {
 	t.Helper()
 	return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
@@ -59,12 +78,8 @@ func serveEcho(t *testing.T) *origin {
 // TestTunnelsEndWithTheirUser, by whatever way they came, and no others.
 func TestTunnelsEndWithTheirUser(t *testing.T) {
 	o := serveEcho(t)
-	var users string
-	edit := withUsers(t)
-	p, address := newProxy(t, func(o *Options) {
-		edit(o)
-		users = o.Gate.Users
-	})
+	users := usersFile(t)
+	p, address := newProxy(t, func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, users })
 	p.tunnels.guests.every = 10 * time.Millisecond
 	viaSOCKS := func(user string) *bufio.ReadWriter {
 		conn := dial(t, serveAs(t, p, Listening{Protocol: SOCKS5}))
@@ -107,12 +122,8 @@ func TestWebSocketsEndWithTheirUser(t *testing.T) {
 			io.Copy(conn, r)
 		}
 	})
-	var users string
-	edit := withUsers(t)
-	p, address := newProxy(t, func(o *Options) {
-		edit(o)
-		users = o.Gate.Users
-	})
+	users := usersFile(t)
+	p, address := newProxy(t, func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, users })
 	p.tunnels.guests.every = 10 * time.Millisecond
 	conn := dial(t, address)
 	io.WriteString(conn, "GET http://"+o.address+"/chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+authorization("ann", "secret")+"\r\n\r\n")
@@ -155,4 +166,43 @@ func TestReloadEndsTunnelsOfWhoIsShutOut(t *testing.T) {
 	if left := len(p.tunnels.guests.stays); left > 0 {
 		t.Errorf("%d tunnels are kept in mind", left)
 	}
+}
+
+// TestHalfAFileEndsNoTunnel: who writes the file of users anew may have written a part
+// of it when it is looked at.
+func TestHalfAFileEndsNoTunnel(t *testing.T) {
+	o := serveEcho(t)
+	users := usersFile(t)
+	var later atomic.Int64 // than it is
+	p, address := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Gate.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	})
+	p.tunnels.guests.every = time.Hour
+	look := func() {
+		later.Add(int64(guestsLook))
+		p.tunnels.guests.look()
+	}
+	ann, bob := tunnelAs(t, address, o.address, "ann"), tunnelAs(t, address, o.address, "bob")
+	look()
+	whole, err := os.ReadFile(users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range [][]byte{whole[:bytes.IndexByte(whole, '\n')+1], nil, whole} { // ann comes first
+		if err := os.WriteFile(users, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		look()
+	}
+	look()
+	works(t, "ann", ann)
+	works(t, "bob", bob)
+	if err := gate.RemoveUser(users, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	look()
+	works(t, "ann", ann)
+	ends(t, "bob", bob)
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -28,6 +29,7 @@ type watchedFile[T any] struct {
 	mu     sync.Mutex
 	looked time.Time
 	stamp  fileStamp
+	sum    uint64 // of the content
 	value  T
 	loads  uint64 // how often value was set
 }
@@ -37,6 +39,8 @@ type fileStamp struct {
 	size     int64
 	file     fs.FileInfo
 }
+
+var sumSeed = maphash.MakeSeed()
 
 // newWatchedFile reads path for the first time.
 func newWatchedFile[T any](path string, now func() time.Time, parse func([]byte) (T, error)) (*watchedFile[T], error) {
@@ -59,9 +63,14 @@ func (w *watchedFile[T]) load() error {
 	if err != nil {
 		return err
 	}
-	value, err := w.parse(data)
-	if err != nil {
-		return err
+	sum := maphash.Bytes(sumSeed, data)
+	if w.loads == 0 || sum != w.sum {
+		value, err := w.parse(data)
+		if err != nil {
+			return err
+		}
+		w.value, w.sum = value, sum
+		w.loads++
 	}
 	// A file that was written a moment ago may be written again without its
 	// stamp telling; so it is read again next time.
@@ -70,8 +79,6 @@ func (w *watchedFile[T]) load() error {
 	} else {
 		w.stamp = fileStamp{}
 	}
-	w.value = value
-	w.loads++
 	return nil
 }
 
