@@ -153,6 +153,22 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 }
 
+// TestLeavesAreValidOnceTheClockIsSet: a machine without a clock of its own, or with one
+// that has the local time, knows what time it is a while after its start.
+func TestLeavesAreValidOnceTheClockIsSet(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	now = now.Add(10 * time.Hour)
+	if _, err := a.Leaf("one.example"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-9 * time.Hour)
+	c, err := a.Leaf("one.example")
+	if err != nil || now.Before(c.Leaf.NotBefore) {
+		t.Errorf("clients at %s get a certificate that is valid from %s on, %v", now, c.Leaf.NotBefore, err)
+	}
+}
+
 // TestLeavesLeadToWhoeverSigned: clients that trust the one who signed the authority get
 // to see what leads there, and of an authority that stands for itself nothing they have.
 func TestLeavesLeadToWhoeverSigned(t *testing.T) {

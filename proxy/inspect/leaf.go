@@ -62,8 +62,11 @@ func (ls *leaves) get(host string) (*tls.Certificate, error) {
 			ls.drop(host, l)
 			return nil, l.err
 		}
-		left := l.certificate.Leaf.NotAfter.Sub(ls.now())
-		if left > leafRenewal || left > ls.authority.certificate.NotAfter.Sub(ls.now())-time.Minute {
+		now := ls.now()
+		left := l.certificate.Leaf.NotAfter.Sub(now)
+		lasts := left > leafRenewal || left > ls.authority.certificate.NotAfter.Sub(now)-time.Minute
+		// A machine may find out later that its clock was ahead.
+		if lasts && !now.Before(l.certificate.Leaf.NotBefore) {
 			return l.certificate, nil
 		}
 		ls.drop(host, l)
