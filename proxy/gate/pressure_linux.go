@@ -100,11 +100,21 @@ func descriptorsInUse() (used, limit int64) {
 		return 0, 0
 	}
 	limit = int64(min(rlimit.Cur, 1<<62))
-	const folder = "/proc/self/fd"
-	if info, err := os.Stat(folder); err == nil && info.Size() > 0 {
+	if info, err := os.Stat(descriptorFolder); err == nil && info.Size() > 0 {
 		return info.Size(), limit
 	}
-	open, err := syscall.Open(folder, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	return lookAtDescriptors(limit)
+}
+
+const descriptorFolder = "/proc/self/fd"
+
+// lookAtDescriptors is descriptorsInUse where it takes a look at each, for which one
+// more is needed: where there is none, all are in use.
+func lookAtDescriptors(limit int64) (used, of int64) {
+	open, err := syscall.Open(descriptorFolder, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err == syscall.EMFILE {
+		return limit, limit
+	}
 	if err != nil {
 		return 0, 0
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -22,6 +23,29 @@ func TestEntriesAreCounted(t *testing.T) {
 			t.Errorf("%d of %d entries, and of . and ..", got, n)
 		}
 		open.Close()
+	}
+}
+
+// TestNoDescriptorLeftIsShort: to find out how many are in use takes one on Linux before
+// 6.2, and that there is none is no reason to take in more.
+func TestNoDescriptorLeftIsShort(t *testing.T) {
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	none := syscall.Rlimit{Cur: 3, Max: was.Max} // there are standard input, output and error
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	used, limit := lookAtDescriptors(3)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if used != 3 || limit != 3 {
+		t.Errorf("%d descriptors of %d are in use, with no one left", used, limit)
+	}
+	if used, limit := lookAtDescriptors(1000); used < 3 || limit != 1000 {
+		t.Errorf("%d descriptors of %d are in use", used, limit)
 	}
 }
 
