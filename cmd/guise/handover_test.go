@@ -312,6 +312,32 @@ func TestStopIsHeardWhileItStarts(t *testing.T) {
 	said.must(t, `stopped before it served`)
 }
 
+// TestStopIsHeardWhileItReloads: a file may be by then where nothing answers, as on a
+// network.
+func TestStopIsHeardWhileItReloads(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(list, []byte("ads.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0", "--set", "destinations.deny_lists="+list)
+	said := startGuise(t, cmd)
+	said.must(t, `stop: `)
+	if err := os.Remove(list); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	writer, err := os.OpenFile(list, os.O_WRONLY, 0) // returns when it reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	cmd.Process.Signal(syscall.SIGTERM)
+	said.must(t, `the old one stays(?s:.*)stopping`)
+}
+
 // TestSocketActivation: a listener that was passed is served, and one that the
 // configuration does not name is refused.
 func TestSocketActivation(t *testing.T) {

@@ -167,7 +167,7 @@ func TestReloadedLogLevelReachesAll(t *testing.T) {
 	kept := s.options(s.config).Log
 	for _, level := range []string{"off", "warn", "off", "debug"} {
 		p.sets[1] = "log.level=" + level
-		s.reload()
+		s.reload(nil)
 		if got, want := kept.Enabled(t.Context(), slog.LevelWarn), level != "off"; got != want {
 			t.Errorf("at %s a warning is logged: %t", level, got)
 		}

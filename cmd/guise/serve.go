@@ -92,6 +92,10 @@ func (p *program) serve(ctx context.Context) error {
 	// What reads standard error may end first, as tee does at Ctrl-C: the next
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
+	// Or it reads no more, and does not end either.
+	said := newNotices(p.stderr)
+	p.stderr = said
+	defer func() { p.stderr = said.end() }()
 
 	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
@@ -108,7 +112,7 @@ func (p *program) serve(ctx context.Context) error {
 	defer changed.stop()
 	reload := func() {
 		read := stampsOf(s.config.Destinations.DenyLists)
-		s.reload()
+		s.reload(stops)
 		changed.follow(s.config.Destinations.DenyLists, read)
 	}
 	defer s.collector.relax(s.config.Cache.Memory)()
@@ -288,9 +292,9 @@ func (s *server) close() {
 }
 
 // reload takes the configuration as it is now, whole or not at all.
-func (s *server) reload() {
+func (s *server) reload(stops chan os.Signal) {
 	before := len(s.listeners.open)
-	c, err := s.loadAgain()
+	c, err := s.loadAgain(stops)
 	if err == nil {
 		err = s.admin.change(c.Admin, func() error {
 			return s.listeners.change(c.Listeners, func() error { return s.proxy.Reload(s.options(c)) })
@@ -313,13 +317,23 @@ func (s *server) reload() {
 	}
 }
 
-// loadAgain loads the configuration once more. A pipe gave at the start what it had;
-// to open it now may wait for ever, and no signal would be heard.
-func (s *server) loadAgain() (*config.Config, error) {
+// loadAgain loads the configuration once more, unless it is stopped while it waits for a
+// file. A pipe gave at the start what it had; to open it now may wait for ever.
+func (s *server) loadAgain(stops chan os.Signal) (*config.Config, error) {
 	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}
 	}
-	return s.load(checkFiles, checkRules)
+	var c *config.Config
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err = s.load(checkFiles, checkRules)
+	}()
+	if !unlessStopped(done, stops, startPatience) {
+		return nil, errors.New("stopped while it was read")
+	}
+	return c, err
 }
 
 // stop drains: no new connection, and timeouts.shutdown for what is running.
