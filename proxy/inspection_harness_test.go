@@ -121,6 +121,17 @@ func (o *secureOrigin) connections() int {
 	return len(o.conns)
 }
 
+// cut ends the connection that comes from remote.
+func (o *secureOrigin) cut(remote string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for c := range o.conns {
+		if c.RemoteAddr().String() == remote {
+			c.Close()
+		}
+	}
+}
+
 // A visitor is a browser that uses the proxy and trusts roots.
 func visitor(t *testing.T, proxy string, roots *x509.CertPool, http2 bool) *http.Client {
 	t.Helper()

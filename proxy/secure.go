@@ -338,9 +338,15 @@ func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
 	return nil, false
 }
 
-// forgetEnded drops the connections that take no more streams. s.mu is held.
+// forgetEnded drops the connections that take no more streams, or are to get none. s.mu
+// is held.
 func (p *place) forgetEnded() {
-	p.conns = slices.DeleteFunc(p.conns, func(cc *wire.HTTP2Conn) bool { return !cc.Usable() })
+	p.conns = slices.DeleteFunc(p.conns, func(cc *wire.HTTP2Conn) bool {
+		if cc.Worn() {
+			cc.Retire()
+		}
+		return !cc.Usable()
+	})
 }
 
 // open opens a connection to p.

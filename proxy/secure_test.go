@@ -2,10 +2,14 @@ package proxy
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"guise/proxy/inspect"
@@ -64,6 +68,54 @@ func TestUnusedConnectionsAreBounded(t *testing.T) {
 			defer secure.mu.Unlock()
 			return secure.alive == 1
 		})
+	}
+}
+
+// TestGivingUpOftenEndsNoOtherRequest: many servers end a connection on which streams are
+// given up by the hundred, and all that others have on it.
+func TestGivingUpOftenEndsNoOtherRequest(t *testing.T) {
+	const most = 100 // as Varnish has it, in a minute
+	var o *secureOrigin
+	var mu sync.Mutex
+	given := make(map[string]int) // by connection
+	finish, came, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	o = serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		came <- struct{}{}
+		if r.Method == "POST" {
+			<-finish
+			return
+		}
+		<-r.Context().Done()
+		mu.Lock()
+		given[r.RemoteAddr]++
+		if given[r.RemoteAddr] > most {
+			o.cut(r.RemoteAddr)
+		}
+		mu.Unlock()
+		left <- struct{}{}
+	}, nil, "h2")
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := visitor(t, proxy, trusting(testAuthority()), true).Post(o.URL, "text/plain", nil)
+		if err == nil && resp.StatusCode != 200 {
+			err = errors.New(resp.Status)
+		}
+		answered <- err
+	}()
+	<-came
+	client := visitor(t, proxy, trusting(testAuthority()), true)
+	for n := range 2 * most {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL+"/"+strconv.Itoa(n), nil)
+		go client.Do(r)
+		<-came
+		cancel()
+		<-left
+	}
+	close(finish)
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
 }
 

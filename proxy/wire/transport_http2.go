@@ -37,6 +37,12 @@ const (
 	// minutes after the one before, unless they have said something in between.
 	originAsked = 3
 	originCalm  = 5*time.Minute + originSilence
+
+	// Many servers end a connection on which more than so many streams are given up
+	// (CVE-2023-44487), and all that others have on it: Varnish's 100 in a minute, Netty's
+	// 200 in half of one.
+	originGivenUp = 50
+	givenUpAgain  = 0.5 // a second
 )
 
 // An HTTP2Conn is a connection to an origin that chose HTTP/2. It sends what
@@ -65,7 +71,9 @@ type HTTP2Conn struct {
 	reserved int    // by Reserve, and not begun
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
 	over     endedStreams
-	crossing int // frames that may still come on streams that we gave up, before the origin knows
+	crossing int      // frames that may still come on streams that we gave up, before the origin knows
+	givenUp  patience // streams
+	worn     bool     // it was too many of them
 
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
@@ -122,6 +130,7 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	}
 	c.changed.L = &c.mu
 	c.calm = newPatience(calmBurst, calmPerSecond)
+	c.givenUp = newPatience(originGivenUp, givenUpAgain)
 	c.encoder = hpack.NewEncoder(&c.encoded)
 	c.decoder = hpack.NewDecoder(uint32(start.value(settingHeaderTableSize, headerTable)), c.block.add)
 	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
@@ -238,6 +247,14 @@ func (c *HTTP2Conn) Usable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.usable() && !c.retired
+}
+
+// Worn reports whether so many streams were given up lately that the origin may come to
+// take it for an attack. What begins on another connection is in no danger of that.
+func (c *HTTP2Conn) Worn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.worn
 }
 
 // Greeted reports whether the origin has said how many streams it takes.

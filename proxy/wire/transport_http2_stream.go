@@ -187,6 +187,7 @@ func (st *originStream) abort(code http2Code, err error) {
 	}
 	st.fail(err)
 	c.crossing += 2 // a head, and trailers or a reset
+	c.worn = c.worn || c.givenUp.ends()
 	if c.err == nil {
 		c.out = appendReset(c.output(), st.id, code)
 		c.wake()

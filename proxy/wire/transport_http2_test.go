@@ -556,6 +556,38 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2GivingUpWears: a connection is worn by many streams that are given up at once,
+// and not by as many over time, nor by those that end.
+func TestHTTP2GivingUpWears(t *testing.T) {
+	said, origin := io.Pipe()
+	over := make(chan struct{})
+	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	origin.Write(appendSettings(nil))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	giveUp := func(n int) {
+		for range n {
+			c.Reserve()
+			r, _ := http.NewRequestWithContext(gone, "GET", "https://a.example/", nil)
+			c.RoundTrip(r)
+		}
+	}
+	giveUp(originGivenUp - 1)
+	c.mu.Lock()
+	c.givenUp.at = c.givenUp.at.Add(-time.Minute)
+	c.mu.Unlock()
+	giveUp(20)
+	if c.Worn() {
+		t.Error("worn by what comes in minutes")
+	}
+	giveUp(originGivenUp)
+	if !c.Worn() || !c.Usable() {
+		t.Error("not worn, or ended")
+	}
+	origin.Close()
+	<-over
+}
+
 // TestHTTP2OriginFloods: what costs us and brings nobody anything ends an origin's
 // connection too. A window that grows a byte at a time, where many uploads wait for it, is
 // a frame of ours for each, and a look by all of them.
