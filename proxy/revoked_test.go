@@ -43,6 +43,21 @@ func (s signer) word(issuer, of *x509.Certificate, status int, lasts time.Durati
 	return said
 }
 
+// TestSessionsKeepTheirIssuersWord: a session that is taken up again shows what it began
+// with, which may be over by then.
+func TestSessionsKeepTheirIssuersWord(t *testing.T) {
+	s := newSigner(t)
+	root := s.issuer("root", nil)
+	promises := s.sign(&x509.Certificate{ExtraExtensions: []pkix.Extension{{Id: tlsFeature, Value: []byte{0x30, 3, 2, 1, 5}}}}, root)
+	state := tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{promises, root}}, OCSPResponse: s.word(root, promises, ocsp.Good, -time.Hour)}
+	for resumed, ok := range map[bool]bool{false: false, true: true} {
+		state.DidResume = resumed
+		if err := notRevoked(state); (err == nil) != ok {
+			t.Errorf("resumed %v: %v", resumed, err)
+		}
+	}
+}
+
 // TestCertificatesComeWithTheirIssuersWord: where they say so, an origin that leaves it
 // out is none to trust (RFC 7633).
 func TestCertificatesComeWithTheirIssuersWord(t *testing.T) {
