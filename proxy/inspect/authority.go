@@ -95,7 +95,7 @@ func (o CreateOptions) template() (*x509.Certificate, error) {
 	c := &x509.Certificate{
 		SerialNumber:                serial,
 		Subject:                     pkix.Name{Organization: []string{"guise"}, CommonName: fmt.Sprintf("guise inspection %x", serial.Bytes()[:4])},
-		NotBefore:                   now.Add(-time.Hour),
+		NotBefore:                   now.Add(-clockSlack),
 		NotAfter:                    now.Add(o.Lifetime),
 		IsCA:                        true,
 		BasicConstraintsValid:       true,

@@ -397,3 +397,18 @@ func BenchmarkThirtyNewHosts(b *testing.B) {
 		}
 	}
 }
+
+// TestLateClocks: the clock of a machine that ran another system before is late by as much
+// as its zone is away.
+func TestLateClocks(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	leaf, err := a.Leaf("www.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []time.Duration{0, 14 * time.Hour} {
+		if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: a.pool(), DNSName: "www.example.com", CurrentTime: time.Now().Add(-late)}); err != nil {
+			t.Errorf("%s late: %v", late, err)
+		}
+	}
+}

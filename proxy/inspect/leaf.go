@@ -21,7 +21,7 @@ const (
 	leafLifetime = 7 * 24 * time.Hour
 	leafRenewal  = 24 * time.Hour // before its end
 	leafCount    = 2048           // certificates kept, some 2 KiB each
-	clockSlack   = time.Hour      // by which a client's clock may be late
+	clockSlack   = 24 * time.Hour // by which a client's clock may be late: that of another zone is, after another system ran
 )
 
 // leaves are the certificates signed lately. They share one key: it never
