@@ -183,6 +183,9 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
 	in.early, in.name = raw, hello.ServerName
 	in.veiled = hello.Encrypted && in.name != "" && !in.target.Addr.IsValid() && !in.named()
+	if hello.Early {
+		in.spoke.Store(true) // it has to come again
+	}
 	switch {
 	case err == inspect.ErrNotTLS, len(raw) == 0 && errors.Is(err, os.ErrDeadlineExceeded):
 		return inspect.NotTLS, true

@@ -12,6 +12,7 @@ type Hello struct {
 	Protocols  []string // ALPN, in the client's order; nil without
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
 	Encrypted  bool     // it may hold another, encrypted, for another name (RFC 9849); browsers let all look so
+	Early      bool     // data follows it that a session with another server is for (RFC 8446 §4.2.10)
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -185,6 +186,8 @@ func parseClientHello(b []byte) (Hello, bool) {
 			h.ServerName, extensions.ok = serverName(body)
 		case 16:
 			h.Protocols, extensions.ok = protocols(body)
+		case earlyData:
+			h.Early = true
 		case 43:
 			h.Current, extensions.ok = current(body)
 		case 0xfe0d:

@@ -237,3 +237,52 @@ func TestHelloIsReadInOneWay(t *testing.T) {
 		t.Errorf("an unknown extension: %+v, %v", h, err)
 	}
 }
+
+// withExtension returns a hello that has one more extension, which is empty.
+func withExtension(raw []byte, kind uint16) []byte {
+	raw = binary.BigEndian.AppendUint32(bytes.Clone(raw), uint32(kind)<<16)
+	at := 5 + 4 + 2 + 32
+	at += 1 + int(raw[at])                           // session
+	at += 2 + int(binary.BigEndian.Uint16(raw[at:])) // suites
+	at += 1 + int(raw[at])                           // compressions
+	for _, length := range []int{3, 5 + 2, at} {     // of the record, the message, the extensions
+		binary.BigEndian.PutUint16(raw[length:], binary.BigEndian.Uint16(raw[length:])+4)
+	}
+	return raw
+}
+
+// TestEarlyDataIsSentAgain: a client that has a session with the site itself, and sends
+// data with its hello, is answered as by a server that knows no such thing, and comes
+// again (RFC 8446 §D.3). No client does after an alert.
+func TestEarlyDataIsSentAgain(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	for early, version := range map[bool]uint16{false: tls.VersionTLS13, true: tls.VersionTLS12} {
+		raw := hello(t, &tls.Config{ServerName: "www.example.com", NextProtos: []string{"h2"}})
+		if early {
+			raw = withExtension(raw, earlyData)
+		}
+		if h, err := parseHello(raw); err != nil || h.Early != early {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		for _, fault := range []string{"", "expired"} {
+			client, server := net.Pipe()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				a.Terminate(t.Context(), server, "www.example.com", fault)
+			}()
+			go client.Write(raw)
+			answer := make([]byte, 4<<10)
+			n, err := io.ReadAtLeast(client, answer, 5+4+2+32+1)
+			if err != nil || answer[0] != 22 || answer[5] != 2 {
+				t.Fatalf("early %v: got % x, %v", early, answer[:n], err)
+			}
+			// TLS 1.3 says its version in an extension, and takes up the client's session.
+			if id := answer[5+4+2+32]; (id > 0) != (version == tls.VersionTLS13) {
+				t.Errorf("early %v: not TLS %x: % x", early, version, answer[:n])
+			}
+			client.Close()
+			<-done
+		}
+	}
+}

@@ -4,13 +4,22 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
+	"slices"
+	"time"
 )
 
 // A terminator ends clients' TLS. One configuration for all connections lets
 // clients resume their sessions; one without tickets is for origins that are
 // not to be trusted, where a resumed session would show no certificate.
 type terminator struct{ trusted, distrusted *tls.Config }
+
+// earlyData is the number of the extension by which a client says that it sends early
+// data (RFC 8446 §4.2.10). Only the site itself can have let it, before its TLS was ended
+// here. crypto/tls refuses such a client for good; to an answer in TLS 1.2 it comes again
+// without (RFC 8446 §D.3), as Chromium and Firefox do.
+const earlyData = 42
 
 type certificateKey struct{}
 
@@ -28,6 +37,15 @@ func newTerminator() *terminator {
 	}
 	distrusted := trusted.Clone()
 	distrusted.SessionTicketsDisabled = true
+	older := distrusted.Clone()
+	older.MaxVersion = tls.VersionTLS12
+	fits := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.Extensions, earlyData) {
+			return older, nil
+		}
+		return nil, nil
+	}
+	trusted.GetConfigForClient, distrusted.GetConfigForClient = fits, fits
 	return &terminator{trusted, distrusted}
 }
 
@@ -49,10 +67,18 @@ func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault st
 	}
 	tc := tls.Server(conn, config)
 	if err := tc.HandshakeContext(context.WithValue(ctx, certificateKey{}, certificate)); err != nil {
+		letRead(conn)
 		conn.Close()
 		return nil, err
 	}
 	return tc, nil
+}
+
+// letRead reads on for a moment what a client has sent by now, such as early data: bytes
+// that are left unread would reset the connection, and take the answer with them.
+func letRead(conn net.Conn) {
+	conn.SetReadDeadline(time.Now().Add(time.Second))
+	io.CopyN(io.Discard, conn, 64<<10)
 }
 
 // RefusedCertificate reports whether err, of a handshake or a read, is the
