@@ -144,7 +144,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		}()
 		stop := context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })
 		defer stop()
-		why, left := in.hello(a.options.Timeouts.Head)
+		why, left := in.hello(a)
 		if !left {
 			why, left = in.approach(p.tunnels.ctx, a)
 		}
@@ -172,7 +172,8 @@ const gone = inspect.Reason(0xff)
 
 // hello answers the CONNECT and reads the client's first bytes. left says that
 // TLS cannot be ended here, and why.
-func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
+func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
+	within := a.options.Timeouts.Head
 	in.SetDeadline(time.Now().Add(within))
 	if _, err := in.Conn.Write(in.greeting); err != nil {
 		return gone, true
@@ -182,6 +183,9 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 	}
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
 	in.early, in.name = raw, hello.ServerName
+	if in.mode == inspect.Always && in.target.Addr.IsValid() {
+		in.goByName(a)
+	}
 	in.veiled = hello.Encrypted && in.name != "" && !in.target.Addr.IsValid() && !in.named()
 	if hello.Early {
 		in.spoke.Store(true) // it has to come again
@@ -191,7 +195,7 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 		return inspect.NotTLS, true
 	case err != nil:
 		return gone, true
-	case in.mode == inspect.Auto && in.name != "" && !in.named():
+	case in.mode == inspect.Never, in.mode == inspect.Auto && in.name != "" && !in.named():
 		return inspect.OtherName, true
 	case in.mode == inspect.Auto && !hello.HTTP():
 		return inspect.OtherProtocol, true
@@ -199,6 +203,16 @@ func (in *inner) hello(within time.Duration) (why inspect.Reason, left bool) {
 		return inspect.OtherTLS, true
 	}
 	return 0, false
+}
+
+// goByName has the host be the one of the client's hello where its CONNECT has an
+// address. So come those who look names up by themselves, over SOCKS and elsewhere: a
+// certificate for the address is none to them, and what is said of sites is said of names.
+// What they found for the name counts for nothing, or they could have anything left alone.
+func (in *inner) goByName(a *assembly) {
+	if named, err := egress.Canonical(in.name, in.target.Port); err == nil && !named.Addr.IsValid() {
+		in.target, in.mode = named, a.inspects.mode(in.visit, named)
+	}
 }
 
 // named reports whether the client asks for the host of its CONNECT.
@@ -240,7 +254,7 @@ func disagree(err error) bool {
 
 // mayFallBack reports whether the connection may become a tunnel.
 func (in *inner) mayFallBack(a *assembly, why inspect.Reason) bool {
-	if in.mode != inspect.Auto || why == gone {
+	if in.mode == inspect.Always || why == gone {
 		return false
 	}
 	check := tlsCheck{target: in.target}

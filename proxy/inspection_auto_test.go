@@ -359,6 +359,37 @@ type readFrom struct {
 
 func (r readFrom) Read(p []byte) (int, error) { return r.Reader.Read(p) }
 
+// TestWhoComesByAddress gets what the name in its hello gets: a certificate for that, or
+// to be left alone where the site is.
+func TestWhoComesByAddress(t *testing.T) {
+	o := serveSecure(t, greet, nil, "http/1.1")
+	for left, trusted := range map[string]*x509.CertPool{"": trusting(testAuthority()), "localhost": trusting(originAuthority())} {
+		_, proxy := newProxy(t, func(o *Options) {
+			inspecting(inspect.Always)(o)
+			if left != "" {
+				o.Inspection.Sites = []inspect.Site{{Match: left, Mode: inspect.Never}}
+			}
+		})
+		tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusted, ServerName: "localhost"})
+		if err != nil {
+			t.Errorf("left alone %q: %v", left, err)
+			continue
+		}
+		io.WriteString(tc, "GET / HTTP/1.1\r\nHost: localhost:"+strings.TrimPrefix(o.address, "127.0.0.1:")+"\r\nConnection: close\r\n\r\n")
+		if resp, err := http.ReadResponse(bufio.NewReader(tc), nil); err != nil || resp.StatusCode != 200 {
+			t.Errorf("left alone %q: %v, %v", left, resp, err)
+		}
+	}
+	// What is left alone is what the name leads to, and not any address beside it.
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Always)(o)
+		o.Inspection.Sites = []inspect.Site{{Match: "nowhere.invalid", Mode: inspect.Never}}
+	})
+	if _, err := dialInside(t, proxy, o.address, &tls.Config{InsecureSkipVerify: true, ServerName: "nowhere.invalid"}); err == nil {
+		t.Error("a tunnel to the address")
+	}
+}
+
 // TestAutoKeepsToTLS: where tunnels carry TLS for their host alone, what cannot be
 // inspected is no way around that.
 func TestAutoKeepsToTLS(t *testing.T) {
