@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -248,8 +250,9 @@ func disagree(err error) bool {
 	if !failed {
 		return false
 	}
+	// What crypto/tls does not take of the origin's has no type, but for its words.
 	_, alerted := inspect.Alert(handshake.Err)
-	return alerted
+	return alerted || strings.HasPrefix(handshake.Err.Error(), "tls: ") && !is[*tls.CertificateVerificationError](err)
 }
 
 // mayFallBack reports whether the connection may become a tunnel.

@@ -22,6 +22,7 @@ import (
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
 	"guise/proxy/tunnel"
+	"guise/proxy/wire"
 )
 
 // TestAutoLeavesAlone: what cannot be inspected is a tunnel, byte for byte.
@@ -387,6 +388,27 @@ func TestWhoComesByAddress(t *testing.T) {
 	})
 	if _, err := dialInside(t, proxy, o.address, &tls.Config{InsecureSkipVerify: true, ServerName: "nowhere.invalid"}); err == nil {
 		t.Error("a tunnel to the address")
+	}
+}
+
+// TestNoTLSInCommon is known by what the origin says, and by what it does that guise does
+// not take; what breaks off, or cannot be trusted, is something else.
+func TestNoTLSInCommon(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&wire.HandshakeError{Err: errors.New("tls: server selected unsupported protocol version 302")}, true},
+		{&wire.HandshakeError{Err: errors.New("tls: failed to parse certificate from server: x509: negative serial number")}, true},
+		{&wire.HandshakeError{Err: &net.OpError{Op: "remote error", Err: tls.AlertError(40)}}, true},
+		{&wire.HandshakeError{Err: &tls.CertificateVerificationError{Err: x509.HostnameError{Host: "a", Certificate: new(x509.Certificate)}}}, false},
+		{&wire.HandshakeError{Err: io.EOF}, false},
+		{&wire.DialError{Err: errors.New("tls: no")}, false},
+		{nil, false},
+	} {
+		if got := disagree(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
 	}
 }
 
