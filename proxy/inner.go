@@ -33,6 +33,7 @@ type inner struct {
 	plain    bool            // without TLS
 	mode     inspect.Mode    // of the target's host
 	name     string          // in the client's hello
+	unnamed  bool            // that has no name of a protocol
 	veiled   bool            // it is not the one that the client means
 	fault    *failure        // of the origin's certificate; nil for none
 	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
@@ -109,8 +110,12 @@ func (in *inner) Close() error {
 	if in.Conn == nil {
 		return nil
 	}
-	if !in.spoke.Load() && (in.shaken.IsZero() || time.Since(in.shaken) < silentSoon) {
+	switch {
+	case in.spoke.Load():
+	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
 		in.memory.Silent(in.visit.Visitor(), in.remembered())
+	case in.unnamed: // no browser, and no request either
+		in.memory.Unfit(in.visit.Visitor(), in.remembered(), inspect.OtherProtocol)
 	}
 	return in.Conn.Close()
 }

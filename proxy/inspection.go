@@ -184,7 +184,7 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		in.SetReadDeadline(time.Now().Add(helloTime(in.target.Port, within)))
 	}
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
-	in.early, in.name = raw, hello.ServerName
+	in.early, in.name, in.unnamed = raw, hello.ServerName, hello.Protocols == nil
 	if in.mode == inspect.Always && in.target.Addr.IsValid() {
 		in.goByName(a)
 	}

@@ -412,6 +412,45 @@ func TestNoTLSInCommon(t *testing.T) {
 	}
 }
 
+// tcpPair returns the two ends of a connection.
+func tcpPair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if near, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
+}
+
+// TestClientsWithoutARequest: one that names no protocol, and makes no request where a
+// server would have to speak first, does not want to speak HTTP. Browsers name theirs.
+func TestClientsWithoutARequest(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	for unnamed, protocols := range map[bool][]string{true: nil, false: {"h2", "http/1.1"}} {
+		memory := inspect.NewMemory()
+		near, far := tcpPair(t)
+		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
+		in.target = egress.Target{Host: "mail.example", Port: 443}
+		go tls.Client(far, &tls.Config{ServerName: "mail.example", NextProtos: protocols}).Handshake()
+		if why, left := in.hello(p.current.Load()); left {
+			t.Fatal(why)
+		}
+		in.shaken = time.Now().Add(-silentSoon)
+		in.Close()
+		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example"); left != unnamed || left && why != inspect.OtherProtocol {
+			t.Errorf("%v: left %v, since %v", protocols, left, why)
+		}
+	}
+}
+
 // TestAutoKeepsToTLS: where tunnels carry TLS for their host alone, what cannot be
 // inspected is no way around that.
 func TestAutoKeepsToTLS(t *testing.T) {

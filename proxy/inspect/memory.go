@@ -125,6 +125,17 @@ func (m *Memory) Refused(client, host string) {
 	m.kept.Add(m.key(client, host), trace{reason: Pinned, until: m.now().Add(memoryTime)})
 }
 
+// Unfit notes that what client wants of host is not what inspection is for, unless a
+// request of its came through there before.
+func (m *Memory) Unfit(client, host string, why Reason) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := m.key(client, host)
+	if t, _ := m.kept.Get(key); !t.works {
+		m.kept.Add(key, trace{reason: why, until: m.now().Add(memoryTime)})
+	}
+}
+
 // Silent notes that client saw our certificate for host and went away at once,
 // without a word. Some that pin do that; but so does every browser now and then. Only
 // several in a row, from a client that never made a request there, count as a
