@@ -197,7 +197,7 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		return inspect.NotTLS, true
 	case err != nil:
 		return gone, true
-	case in.mode == inspect.Never, in.mode == inspect.Auto && in.name != "" && !in.named():
+	case in.mode == inspect.Never, in.mode == inspect.Auto && in.name != "" && !in.named() && !in.veiled:
 		return inspect.OtherName, true
 	case in.mode == inspect.Auto && !hello.HTTP():
 		return inspect.OtherProtocol, true
@@ -283,12 +283,33 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 	}
 	conn, err := a.inspects.authority.Terminate(ctx, in, host, fault)
 	switch {
+	case in.veiled && in.mode == inspect.Auto && in.fault == nil:
+		in.unread(conn, err, a.options.Timeouts.Head)
 	case err == nil:
 		in.memory.Inspected()
 		in.shaken = time.Now()
 		p.server.ServeConn(conn)
 	case in.fault == nil && inspect.RefusedCertificate(err):
 		in.memory.Refused(in.visit.Visitor(), in.remembered())
+	}
+}
+
+// unread sees what a client makes of it that its encrypted hello, if it has one, is not
+// read. conn and err are what came of its handshake.
+func (in *inner) unread(conn *tls.Conn, err error, within time.Duration) {
+	if err == nil { // some say it behind the handshake
+		conn.SetReadDeadline(time.Now().Add(within))
+		_, err = conn.Read(make([]byte, 1))
+		conn.Close()
+	}
+	switch who, host := in.visit.Visitor(), in.remembered(); {
+	case inspect.RefusedHello(err): // it comes again without
+	case inspect.RefusedCertificate(err):
+		in.memory.Refused(who, host)
+	case err == nil: // it has none, and means the other name
+		in.memory.Unfit(who, host, inspect.OtherName)
+	default:
+		in.memory.Silent(who, host)
 	}
 }
 

@@ -324,41 +324,100 @@ func TestAlwaysLeavesNothing(t *testing.T) {
 // told so in the name of that, by a certificate that it takes, and comes again without
 // (RFC 9849 §6.1.6).
 func TestEncryptedHellosAreUnread(t *testing.T) {
-	o := serveSecure(t, greet, nil, "http/1.1")
-	proxy := serveProxy(t, inspecting(inspect.Always))
-	target := strings.Replace(o.address, "127.0.0.1", "localhost", 1)
-	config := &tls.Config{RootCAs: trusting(testAuthority()), MinVersion: tls.VersionTLS13, EncryptedClientHelloConfigList: helloKeys(t, "public.example")}
-	_, err := dialInside(t, proxy, target, config)
-	if rejected, ok := errors.AsType[*tls.ECHRejectionError](err); !ok || len(rejected.RetryConfigList) > 0 {
-		t.Errorf("got %v", err)
-	}
-	config.EncryptedClientHelloConfigList = nil
-	if _, err := dialInside(t, proxy, target, config); err != nil {
-		t.Error(err)
+	for _, mode := range []inspect.Mode{inspect.Always, inspect.Auto} {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		proxy := serveProxy(t, inspecting(mode))
+		target := strings.Replace(o.address, "127.0.0.1", "localhost", 1)
+		config := &tls.Config{RootCAs: trusting(testAuthority()), MinVersion: tls.VersionTLS13, EncryptedClientHelloConfigList: helloKeys(t, "public.example")}
+		for range 4 { // browsers open several connections at once
+			_, err := dialInside(t, proxy, target, config)
+			if rejected, ok := errors.AsType[*tls.ECHRejectionError](err); !ok || len(rejected.RetryConfigList) > 0 {
+				t.Errorf("got %v", err)
+			}
+		}
+		config.EncryptedClientHelloConfigList = nil
+		if _, err := dialInside(t, proxy, target, config); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-// helloKeys is what a site has to say for clients to encrypt their hello within one for
-// the public name.
-func helloKeys(t *testing.T, public string) []byte {
-	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+// TestOtherNamesThatAreMeant: a client that asks for another host than its CONNECT, and
+// has no encrypted hello although it looks so, is left alone from its next connection on;
+// so is one that leaves without a word, if it does that a few times.
+func TestOtherNamesThatAreMeant(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	a := p.current.Load()
+	for _, c := range []struct {
+		what  string
+		roots *x509.CertPool
+		after int
+		why   inspect.Reason
+	}{
+		{"it takes the certificate", trusting(testAuthority()), 1, inspect.OtherName},
+		{"it refuses the certificate", x509.NewCertPool(), 1, inspect.Pinned},
+		{"it goes", nil, 3, inspect.Pinned},
+	} {
+		memory := inspect.NewMemory()
+		for range c.after {
+			if _, left := memory.Fallback(new(visit).Visitor(), "site.example"); left {
+				t.Errorf("%s: left alone at once", c.what)
+			}
+			near, far := tcpPair(t)
+			in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
+			in.target.Host = "site.example"
+			go func() {
+				if c.roots != nil {
+					io.WriteString(tls.Client(far, &tls.Config{RootCAs: c.roots, ServerName: in.name}), "GET")
+				}
+				far.Close()
+			}()
+			p.terminate(a, in)
+		}
+		if why, left := memory.Fallback(new(visit).Visitor(), "site.example"); !left || why != c.why {
+			t.Errorf("%s: left %v, since %v", c.what, left, why)
+		}
+	}
+}
+
+// tcpPair returns the two ends of a connection.
+func tcpPair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := append([]byte{1, 0, 0x20, 0, 32}, key.PublicKey().Bytes()...) // RFC 9849 §4
-	b = append(b, 0, 4, 0, 1, 0, 1, 0, byte(len(public)))
-	b = append(append(b, public...), 0, 0)
-	b = append([]byte{0xfe, 0x0d, 0, byte(len(b))}, b...)
-	return append([]byte{0, byte(len(b))}, b...)
+	defer l.Close()
+	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if near, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
 }
 
-// readFrom reads what others have begun to read.
-type readFrom struct {
-	net.Conn
-	io.Reader
+// TestClientsWithoutARequest: one that names no protocol, and makes no request where a
+// server would have to speak first, does not want to speak HTTP. Browsers name theirs.
+func TestClientsWithoutARequest(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	for unnamed, protocols := range map[bool][]string{true: nil, false: {"h2", "http/1.1"}} {
+		memory := inspect.NewMemory()
+		near, far := tcpPair(t)
+		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
+		in.target = egress.Target{Host: "mail.example", Port: 443}
+		go tls.Client(far, &tls.Config{ServerName: "mail.example", NextProtos: protocols}).Handshake()
+		if why, left := in.hello(p.current.Load()); left {
+			t.Fatal(why)
+		}
+		in.shaken = time.Now().Add(-silentSoon)
+		in.Close()
+		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example"); left != unnamed || left && why != inspect.OtherProtocol {
+			t.Errorf("%v: left %v, since %v", protocols, left, why)
+		}
+	}
 }
-
-func (r readFrom) Read(p []byte) (int, error) { return r.Reader.Read(p) }
 
 // TestWhoComesByAddress gets what the name in its hello gets: a certificate for that, or
 // to be left alone where the site is.
@@ -412,44 +471,27 @@ func TestNoTLSInCommon(t *testing.T) {
 	}
 }
 
-// tcpPair returns the two ends of a connection.
-func tcpPair(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// helloKeys is what a site has to say for clients to encrypt their hello within one for
+// the public name.
+func helloKeys(t *testing.T, public string) []byte {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if near, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
+	b := append([]byte{1, 0, 0x20, 0, 32}, key.PublicKey().Bytes()...) // RFC 9849 §4
+	b = append(b, 0, 4, 0, 1, 0, 1, 0, byte(len(public)))
+	b = append(append(b, public...), 0, 0)
+	b = append([]byte{0xfe, 0x0d, 0, byte(len(b))}, b...)
+	return append([]byte{0, byte(len(b))}, b...)
 }
 
-// TestClientsWithoutARequest: one that names no protocol, and makes no request where a
-// server would have to speak first, does not want to speak HTTP. Browsers name theirs.
-func TestClientsWithoutARequest(t *testing.T) {
-	p, _ := newProxy(t, inspecting(inspect.Auto))
-	for unnamed, protocols := range map[bool][]string{true: nil, false: {"h2", "http/1.1"}} {
-		memory := inspect.NewMemory()
-		near, far := tcpPair(t)
-		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
-		in.target = egress.Target{Host: "mail.example", Port: 443}
-		go tls.Client(far, &tls.Config{ServerName: "mail.example", NextProtos: protocols}).Handshake()
-		if why, left := in.hello(p.current.Load()); left {
-			t.Fatal(why)
-		}
-		in.shaken = time.Now().Add(-silentSoon)
-		in.Close()
-		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example"); left != unnamed || left && why != inspect.OtherProtocol {
-			t.Errorf("%v: left %v, since %v", protocols, left, why)
-		}
-	}
+// readFrom reads what others have begun to read.
+type readFrom struct {
+	net.Conn
+	io.Reader
 }
+
+func (r readFrom) Read(p []byte) (int, error) { return r.Reader.Read(p) }
 
 // TestAutoKeepsToTLS: where tunnels carry TLS for their host alone, what cannot be
 // inspected is no way around that.

@@ -88,6 +88,13 @@ func RefusedCertificate(err error) bool {
 	return ok && (alert >= 42 && alert <= 46 || alert == 48)
 }
 
+// RefusedHello reports whether err is the client's word that it wanted its encrypted hello
+// to be read (RFC 9849 §5).
+func RefusedHello(err error) bool {
+	alert, ok := Alert(err)
+	return ok && alert == 121
+}
+
 // Alert returns the alert by which a TLS peer ended the connection, if that is
 // what err says. crypto/tls keeps the type of those to itself.
 func Alert(err error) (tls.AlertError, bool) {
