@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -416,6 +417,33 @@ func TestClientsWithoutARequest(t *testing.T) {
 		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example"); left != unnamed || left && why != inspect.OtherProtocol {
 			t.Errorf("%v: left %v, since %v", protocols, left, why)
 		}
+	}
+}
+
+// TestEarlyDataIsNoRefusal: a client that has to come again without has left for a reason
+// that is known, on however many connections at once.
+func TestEarlyDataIsNoRefusal(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	hello := []byte(clientHello(t, "site.example") + "\x00\x2a\x00\x00")
+	lengths := 5 + 4 + 2 + 32
+	lengths += 1 + int(hello[lengths])                               // behind the session
+	lengths += 2 + int(binary.BigEndian.Uint16(hello[lengths:])) + 2 // the suites and compressions
+	for _, at := range []int{3, 5 + 2, lengths} {                    // of record, message and extensions
+		binary.BigEndian.PutUint16(hello[at:], binary.BigEndian.Uint16(hello[at:])+4)
+	}
+	memory := inspect.NewMemory()
+	for range 4 {
+		near, far := tcpPair(t)
+		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
+		in.target = egress.Target{Host: "site.example", Port: 443}
+		far.Write(hello)
+		if why, left := in.hello(p.current.Load()); left {
+			t.Fatal(why)
+		}
+		in.Close()
+	}
+	if why, left := memory.Fallback(new(visit).Visitor(), "site.example"); left {
+		t.Error(why)
 	}
 }
 
