@@ -139,6 +139,25 @@ func (in *inner) failed(err error) {
 	}
 }
 
+// anotherProtocol cuts the connection if r wants one in place of HTTP on it, as kubectl
+// and Tailscale do: none passes through but WebSockets. No page can have its browser ask.
+func (in *inner) anotherProtocol(r *http.Request) {
+	if in.mode != inspect.Auto {
+		return
+	}
+	for _, line := range r.Header["Upgrade"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
+			switch name {
+			case "", "websocket", "h2c", "h2", "http", "tls": // others that can go without: RFC 7540 §3.2, RFC 2817
+			default:
+				in.memory.Leave(in.visit.Visitor(), in.remembered(), inspect.OtherProtocol)
+				in.cut()
+			}
+		}
+	}
+}
+
 // shakesAgain reports whether an origin wanted another handshake in the middle of
 // TLS 1.2 (RFC 5246 §7.4.1.1). Those that do want a certificate of the client's, for
 // a part of their pages.

@@ -447,6 +447,26 @@ func TestEarlyDataIsNoRefusal(t *testing.T) {
 	}
 }
 
+// TestOtherProtocolsBehindARequest: a client that wants to go on with something else than
+// HTTP, and no WebSocket, is left alone the next time.
+func TestOtherProtocolsBehindARequest(t *testing.T) {
+	for upgrade, left := range map[string]bool{"SPDY/3.1": true, "websocket, other": true, "websocket": false, "h2c": false, "TLS/1.2, HTTP/1.1": false} {
+		for _, mode := range []inspect.Mode{inspect.Auto, inspect.Always} {
+			o := serveSecure(t, greet, nil, "http/1.1")
+			p, proxy := newProxy(t, inspecting(mode))
+			c := visitor(t, proxy, trusting(testAuthority()), false)
+			if _, _, err := read(c, o.URL); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := read(c, o.URL, "Connection", "Upgrade", "Upgrade", upgrade)
+			why, tunnel := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
+			if want := left && mode == inspect.Auto; tunnel != want || (err != nil) != want || tunnel && why != inspect.OtherProtocol {
+				t.Errorf("%s, mode %v: left %v since %v, %v", upgrade, mode, tunnel, why, err)
+			}
+		}
+	}
+}
+
 // TestWhoComesByAddress gets what the name in its hello gets: a certificate for that, or
 // to be left alone where the site is.
 func TestWhoComesByAddress(t *testing.T) {

@@ -231,6 +231,7 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		if a.inspects.leaves(in) {
 			panic(wire.ErrElsewhere) // in a tunnel
 		}
+		in.anotherProtocol(r)
 		if r, refused = in.absolute(r); refused != nil {
 			refused.write(w, r)
 			return

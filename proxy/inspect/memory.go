@@ -119,10 +119,13 @@ func (m *Memory) AsksForCertificate(host string) {
 }
 
 // Refused notes that client did not accept a certificate of ours for host.
-func (m *Memory) Refused(client, host string) {
+func (m *Memory) Refused(client, host string) { m.Leave(client, host, Pinned) }
+
+// Leave notes why client's connections to host are to be tunnels.
+func (m *Memory) Leave(client, host string, why Reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept.Add(m.key(client, host), trace{reason: Pinned, until: m.now().Add(memoryTime)})
+	m.kept.Add(m.key(client, host), trace{reason: why, until: m.now().Add(memoryTime)})
 }
 
 // Unfit notes that what client wants of host is not what inspection is for, unless a
