@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -157,6 +158,11 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		case in.mayFallBack(a, why) && stop(): // a tunnel alone may close what it works on
 			in.memory.Left(why)
 			p.fallBack(a, in)
+		case in.mode == inspect.Always && why == inspect.NotTLS && inTheClear.Match(in.early):
+			in.plain = true // a WebSocket's: browsers open those in the clear, too, by CONNECT (RFC 6455 §4.1)
+			in.spoke.Store(true)
+			in.SetDeadline(time.Time{})
+			p.server.ServeConn(in)
 		default:
 			in.spoke.Store(true)
 			in.Close()
@@ -168,6 +174,9 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		approached()
 	}
 }
+
+// inTheClear is what a request begins with.
+var inTheClear = regexp.MustCompile("^[A-Z]+ /")
 
 // gone is no reason for a tunnel: there is no client any more.
 const gone = inspect.Reason(0xff)

@@ -321,6 +321,24 @@ func TestAlwaysLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestWebSocketsInTheClearAreFiltered: to any port browsers open them by CONNECT. Where
+// inspection is a must, they are no less to be had than what is encrypted.
+func TestWebSocketsInTheClearAreFiltered(t *testing.T) {
+	o := serveOrigin(t, answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	_, r := openTunnel(t, proxy, o.address, "GET /socket HTTP/1.1\r\nHost: "+o.address+"\r\nUser-Agent: mine\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%v, %v", resp, err)
+	}
+	if saw := o.saw(); !strings.Contains(saw, "GET /socket ") || !strings.Contains(saw, "Upgrade: websocket") || strings.Contains(saw, "mine") {
+		t.Errorf("the origin got %q", saw)
+	}
+	_, r = openTunnel(t, proxy, o.address, "GET /socket HTTP/1.1\r\nHost: other.example\r\n\r\n")
+	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("%v, %v", resp, err)
+	}
+}
+
 // TestEncryptedHellosAreUnread: a client whose real hello is encrypted within another is
 // told so in the name of that, by a certificate that it takes, and comes again without
 // (RFC 9849 §6.1.6).
