@@ -119,21 +119,25 @@ func TestKeptPasswordsGoToNoThirdParty(t *testing.T) {
 // said yes, is of use only with that site's cookies.
 func TestBrowsersSignInHasItsCookies(t *testing.T) {
 	for _, test := range []struct {
-		method, dest, origin string
-		policy               CookiePolicy
-		passes               bool
+		method, dest, origin, referer string
+		policy                        CookiePolicy
+		passes                        bool
 	}{
-		{"POST", "webidentity", "https://shop.example", CookiesFirstParty, true},
-		{"POST", "webidentity", "https://shop.example", CookiesBlock, false},
-		{"GET", "webidentity", "https://shop.example", CookiesFirstParty, false}, // FedCM asks for these without
-		{"GET", "webidentity", "", CookiesFirstParty, true},                      // but for the accounts, which it says no origin for
-		{"GET", "webidentity", "", CookiesBlock, false},
-		{"POST", "empty", "https://shop.example", CookiesFirstParty, false},
-		{"GET", "empty", "", CookiesFirstParty, false},
+		{"POST", "webidentity", "https://shop.example", "", CookiesFirstParty, true},
+		{"POST", "webidentity", "https://shop.example", "", CookiesBlock, false},
+		{"GET", "webidentity", "https://shop.example", "", CookiesFirstParty, false},  // FedCM asks for these without
+		{"GET", "webidentity", "", "", CookiesFirstParty, true},                       // but for the accounts, which it says no origin for
+		{"GET", "webidentity", "", "https://shop.example/", CookiesFirstParty, false}, // nor any page
+		{"GET", "webidentity", "", "", CookiesBlock, false},
+		{"POST", "empty", "https://shop.example", "", CookiesFirstParty, false},
+		{"GET", "empty", "", "", CookiesFirstParty, false},
 	} {
 		h := http.Header{"Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Cookie": {"a=b"}}
 		if test.origin != "" {
 			h["Origin"] = []string{test.origin}
+		}
+		if test.referer != "" {
+			h["Referer"] = []string{test.referer}
 		}
 		scrubbed(t, newSet(t, Options{Cookies: test.policy}), newRequest(t, test.method, "https://id.example/assertion", h))
 		if (h["Cookie"] != nil) != test.passes || h.Get("Sec-Fetch-Dest") != test.dest {
@@ -194,6 +198,16 @@ func TestSetCookieRules(t *testing.T) {
 	}
 	if !domainCovers("github.io", "github.io") {
 		t.Error("a public suffix cannot set cookies for itself")
+	}
+}
+
+// TestLinesThatSetNothingGo, whatever else they say.
+func TestLinesThatSetNothingGo(t *testing.T) {
+	m := &Message{Request: newRequest(t, "GET", "https://site.example/", nil), Response: &http.Response{Header: http.Header{
+		"Set-Cookie": {"; Path=/", "a=b\x00", "c=d", "=" + strings.Repeat("b", 4097)}}}}
+	log := cookies{CookiesPass}.Apply(m, nil)
+	if got := m.Response.Header["Set-Cookie"]; !slices.Equal(got, []string{"c=d"}) || len(log) != 3 {
+		t.Errorf("left %q, logged %v", got, log)
 	}
 }
 

@@ -23,6 +23,7 @@ func TestFetchMetadata(t *testing.T) {
 		{"an API client", "https://api.example/", http.Header{"Accept": {"application/json"}}, fields{"empty", "cors", "same-origin", "", ""}},
 		{"a beacon", "https://track.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"empty", "no-cors", "cross-site", "", "none"}},
 		{"an image of another site", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"image", "no-cors", "cross-site", "", "none"}},
+		{"an image of a sibling", "https://cdn.site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-site"}}, fields{"image", "no-cors", "same-site", "", ""}},
 		{"an image by CORS", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://site.example"}}, fields{"image", "cors", "cross-site", "", ""}},
 		{"a frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"iframe", "navigate", "cross-site", "", "none"}},
 		{"a film in a plug-in's place", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"object"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"object", "navigate", "cross-site", "", "none"}},

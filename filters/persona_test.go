@@ -144,6 +144,26 @@ func TestPersonaOffPassesTheClientsOwn(t *testing.T) {
 	}
 }
 
+// What a persona's browser would add or leave out stays as the client has it.
+func TestPersonaOffLeavesOrigins(t *testing.T) {
+	s := newSet(t, Options{Persona: "off"})
+	for _, test := range []struct {
+		method, origin, referer, dest string
+	}{
+		{"GET", "https://site.example", "https://site.example/", "empty"}, {"GET", "https://site.example", "https://site.example/", "image"},
+		{"GET", "", "https://page.example/", "font"}, {"POST", "", "https://site.example/", "empty"},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {test.dest}, "Referer": {test.referer}}
+		if test.origin != "" {
+			h["Origin"] = []string{test.origin}
+		}
+		scrubbed(t, s, newRequest(t, test.method, "https://site.example/a", h))
+		if got := h.Get("Origin"); got != test.origin {
+			t.Errorf("%s %s: Origin %q became %q", test.method, test.dest, test.origin, got)
+		}
+	}
+}
+
 // The personas' requests, byte for byte as their browsers were recorded.
 func TestPersonasWriteWhatTheirBrowserWrites(t *testing.T) {
 	for _, test := range []struct {

@@ -12,6 +12,7 @@ func TestSettingsPassUnderNamesOfNoPurpose(t *testing.T) {
 		{"Notion-Version-Acme", "2022-06-28"}, {"Linkedin-Version", "202401"}, {"X-Acme-Digests", "sha256, md5"}, {"X-Acme-Kind", "application/vnd.acme+json;v=2"},
 		{"X-Acme-Operation-Name", "PolarisPostRootQuery"}, {"X-Acme-Quality", "1080p, h264, 3d"}, {"X-Acme-Start-Date", "2026-01-02T03:04:05Z"},
 		{"X-Acme-Since", "Sat, 29 Oct 1994 19:43:31 GMT"}, {"X-Acme-Offset", "123456789"}, {"X-Acme-Ratio", "16:9"}, {"Incremental", "?1"}, {"Accept-Version", "~2"}, {"Accept-Version", ">=1.2 <2"}, {"X-Acme-Page", "/orders/list?sort=price"},
+		{"X-Acme-Build", "2026.11.26"}, {"Http-Acme-Mode", "fast"}, {"X-Acme-Schema", "300.1.2.3"},
 	} {
 		if m := scriptRequest(test.name, test.value); len(clean(m)) > 0 {
 			t.Errorf("%s: %s does not pass", test.name, test.value)
@@ -22,7 +23,7 @@ func TestSettingsPassUnderNamesOfNoPurpose(t *testing.T) {
 func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
 	ids := []string{
 		"8e03978e-40d5-43dd-bc93-6894a57f9324", "d41d8cd98f00b204e9800998ecf8427e", "q7xk2m9w4zr8t1bv", "kQzXwPbTrGhJmNcV", "123456",
-		"c29tZSBuYW1lIG9mIG1pbmU", "zqxvbnmwrtplkjhg", "ACME-00042-7731", "1f3870be", "one two three four five six seven eight nine ten eleven twelve thirteen",
+		"c29tZSBuYW1lIG9mIG1pbmU", "zqxvbnmwrtplkjhg", "ACME-00042-7731", "user48213", "1f3870be", "one two three four five six seven eight nine ten eleven twelve thirteen",
 		"{\"u\":\"9f8e7d6c\"}", "1920x1080", "2026-01-02T03:04:05Z", "caf\u00e9", strings.Repeat("ab", 60),
 	}
 	for _, id := range ids {

@@ -16,7 +16,7 @@ func TestSignedFieldsPassUntouched(t *testing.T) {
 		{"AWS Signature Version 4", "https://b.s3.example/k", http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=accept-encoding;amz-sdk-invocation-id;content-language;host;user-agent;x-acme-device;x-forwarded-for, Signature=00"}}},
 		{"OSS Signature Version 4", "https://b.oss.example/k", http.Header{"Authorization": {"OSS4-HMAC-SHA256 Credential=AK/20231203/cn-hangzhou/oss/aliyun_v4_request,AdditionalHeaders=accept-encoding;amz-sdk-invocation-id;content-language;host;user-agent;x-acme-device;x-forwarded-for,Signature=00"}}},
 		{"presigned URL", "https://b.s3.example/k?X-Amz-Signature=0&X-Amz-SignedHeaders=accept-encoding%3Bamz-sdk-invocation-id%3Bcontent-language%3Bhost%3Bx-acme-device%3Bx-forwarded-for", http.Header{}},
-		{"HTTP signature draft", "https://api.example/k", http.Header{"Authorization": {`Signature keyId="k",headers="(request-target) accept-encoding amz-sdk-invocation-id content-language x-acme-device x-forwarded-for",signature="00"`}}},
+		{"HTTP signature draft", "https://api.example/k", http.Header{"Authorization": {`Signature keyId="k",headers="(request-target) accept-encoding amz-sdk-invocation-id content-language x-acme-device x-forwarded-for",signature="00",note="x-acme-phone"`}}},
 		{"RFC 9421", "https://api.example/k", http.Header{"Signature": {"sig1=:AAAA:"}, "Signature-Input": {`sig1=("@method" "accept-encoding" "amz-sdk-invocation-id" "content-language" "x-acme-device" "x-forwarded-for");created=1`}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,6 +58,10 @@ func TestSignedAddressesStayWhole(t *testing.T) {
 		if (r.URL.RawQuery == "a=1&utm_source=x") != stays {
 			t.Errorf("%s: got %s", authorization, r.URL.RawQuery)
 		}
+	}
+	r := newRequest(t, "GET", "https://api.example/?a=1&utm_source=x", http.Header{"Signature": {"sig1=:AAAA:"}, "Signature-Input": {`sig1=("@query");created=1`}})
+	if scrubbed(t, newSet(t, Options{}), r); r.URL.RawQuery != "a=1&utm_source=x" {
+		t.Errorf("a signed query became %s", r.URL.RawQuery)
 	}
 }
 

@@ -375,6 +375,10 @@ func TestFieldsOfAProtocolGoFromOthers(t *testing.T) {
 			if clean(m); (m.Request.Header[name] != nil) != passes {
 				t.Errorf("%s with %q: passes %t", name, media, !passes)
 			}
+			m = scriptRequest(name, "{2EF33C39-49C8-421C-B876-CDF7F2AC3AA0}:1", "Content-Type", media)
+			if clean(m); m.Request.Header[name] != nil {
+				t.Errorf("%s with %q: passes without content", name, media)
+			}
 		}
 	}
 }

@@ -85,6 +85,11 @@ func TestFieldsOfStoresNeedTheCookiesThatLeave(t *testing.T) {
 			t.Errorf("policy %d: passes: %t", policy, got)
 		}
 	}
+	third := newRequest(t, "GET", "https://b.store.example/k", http.Header{"Cookie": {"a=b"}, "Sec-Fetch-Site": {"cross-site"},
+		"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}, "Origin": {"https://shop.example"}, "X-Amz-Acme": {"7f3a9c51e2b84d06"}})
+	if scrubbed(t, newSet(t, Options{Cookies: CookiesPass}), third); third.Header["X-Amz-Acme"] != nil || third.Header["Cookie"] == nil {
+		t.Errorf("a third party's cookie is no proof: left %v", third.Header)
+	}
 }
 
 // What is said of an upload or an event goes from requests that have neither.

@@ -100,7 +100,8 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?futm_source=1&gclidx=2", o + "/?futm_source=1&gclidx=2"},
 		{"GET", o + "/?fbclid", o + "/"},
 		{"GET", o + "/?a=1&newclid=x&acme_click_id=y&AdClickID=z", o + "/?a=1"},
-		{"GET", o + "/?clid=1&euclid=2&cliddy=3&click=4", o + "/?clid=1&euclid=2&cliddy=3&click=4"},
+		{"GET", o + "/?clkid=1&euclid=2&cliddy=3&click=4", o + "/?clkid=1&euclid=2&cliddy=3&click=4"},
+		{"GET", o + "/?clid=1", o + "/?clid=1"},
 		{"GET", "https://email.shop.example/pub/cc?_ri_=X0Gzc2X&_ei_=EW2tf9", "https://email.shop.example/pub/cc?_ri_=X0Gzc2X&_ei_=EW2tf9"}, // where it leads
 		{"GET", "https://www.awin1.com/cread.php?awinmid=1&awinaffid=2&clickref=x&ued=https%3A%2F%2Fa.example", "https://www.awin1.com/cread.php?awinmid=1&awinaffid=2&ued=https%3A%2F%2Fa.example"},
 		{"GET", "https://s.click.aliexpress.com/deep_link.htm?aff_short_key=U&aff_trace_key=x&dl_target_url=a", "https://s.click.aliexpress.com/deep_link.htm?aff_short_key=U&dl_target_url=a"},

@@ -49,12 +49,29 @@ func TestVisit(t *testing.T) {
 	}
 }
 
+// TestReportsOfOlderBrowsers: those that do not say so tell by the type of what they bring.
+func TestReportsOfOlderBrowsers(t *testing.T) {
+	for media, want := range map[string]bool{"application/csp-report": true, "application/reports+json": true, "application/json": false, "": false} {
+		for agent, browser := range map[string]bool{"Mozilla/5.0": true, "curl/8": false} {
+			h := http.Header{"User-Agent": {agent}}
+			if media != "" {
+				h["Content-Type"] = []string{media}
+			}
+			m := newSet(t, Options{}).Read(newRequest(t, "POST", "https://site.example/", h), netip.Addr{})
+			if m.Visit.Report != (want && browser) {
+				t.Errorf("%s of %s: is a report: %t", media, agent, m.Visit.Report)
+			}
+		}
+	}
+}
+
 func TestParseAuthority(t *testing.T) {
 	for in, want := range map[string]authority{
 		"http://a.example":                {"http", "a.example", "", ""},
 		"https://a.example:443/p?q":       {"https", "a.example", "", "/p?q"},
 		"http://user:pw@a.example:8080/p": {"http", "a.example", "8080", "/p"},
 		"http://[2001:db8::1]:81?x":       {"http", "2001:db8::1", "81", "?x"},
+		"http://a_b.example":              {"http", "a_b.example", "", ""},
 		`http://a.example\@b.example/`:    {"http", "a.example", "", `\@b.example/`},
 	} {
 		if got, ok := parseAuthority(in); !ok || got != want {
@@ -62,7 +79,7 @@ func TestParseAuthority(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "null", "a.example", "//a.example", "http://", "http:///p", "http://a b/", "http://a:b/",
-		"http://[::1/", "http://[::1]x", "http://[192.0.2.1]/", "1http://a/", "http://a:123456/", "http://ä.example"} {
+		"http://[::1/", "http://[::1]x", "http://[::1]80/", "http://[192.0.2.1]/", "1http://a/", "http://a:123456/", "http://ä.example"} {
 		if got, ok := parseAuthority(in); ok {
 			t.Errorf("%s: got %+v", in, got)
 		}
