@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -69,6 +70,9 @@ func TestBasicLetsKnownUsersIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := mustNew(t, Options{Authentication: Basic, Users: path})
+	if g.ClientAuth() != tls.NoClientCert {
+		t.Error("a listener asks for certificates that let nobody in")
+	}
 	for _, c := range []struct {
 		what               string
 		fields             []string
@@ -95,6 +99,9 @@ func TestBasicLetsKnownUsersIn(t *testing.T) {
 		{"no colon", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("ann"))}, "", "", ErrCredentials},
 		{"no base64", []string{"Basic ann:right"}, "", "", ErrCredentials},
 		{"control in the suffix", basic("ann+\n", "right"), "", "", ErrCredentials},
+		{"control beyond ASCII in the suffix", basic("ann+\u0085", "right"), "", "", ErrCredentials},
+		{"a long suffix", basic("ann+"+strings.Repeat("x", maxName), "right"), "ann", "ann+" + strings.Repeat("x", maxName), nil},
+		{"a suffix that is too long", basic("ann+"+strings.Repeat("x", maxName+1), "right"), "", "", ErrCredentials},
 		{"other scheme", []string{"Digest username=ann"}, "", "", ErrCredentials},
 	} {
 		source := netip.MustParseAddr("127.0.0." + string('2'+rune(len(c.what)%8)))
@@ -303,8 +310,8 @@ func TestManyNetworksOfOneGuesserAreSlowedDown(t *testing.T) {
 		t.Errorf("a guesser after that: %v", err)
 	}
 	for range 300 { // a telephone with an old password, for a day
-		enter("2001:db8:3:1::1", "old")
 		c.advance(longestWait)
+		enter("2001:db8:3:1::1", "old")
 	}
 	if err := enter("2001:db8:3:2::1", "right"); err != nil {
 		t.Errorf("another customer of its network: %v", err)
@@ -568,16 +575,18 @@ func TestGuessesComeOneAtATime(t *testing.T) {
 }
 
 func TestUsersFilesThatAreRefused(t *testing.T) {
-	for _, content := range []string{
-		"ann\n", ":x\n", "ann:plain\n", "ann:{SHA}fEqNCco3Yq9h5ZUglD3CZJT4lBs=\n", "ann:$apr1$x$y\n", "ann:$2y$10$short\n",
-		"ann+x:" + string(decoy(4)) + "\n", "ann:" + string(decoy(4)) + "\nann:" + string(decoy(4)) + "\n",
-		"ann:" + string(decoy(20)) + "\n", " ann:" + string(decoy(4)) + "\n",
+	for content, why := range map[string]string{
+		"ann\n": "line 1 is not name:hash", ":x\n": "line 1: a name has", "ann:plain\n": "not bcrypt", "ann:{SHA}fEqNCco3Yq9h5ZUglD3CZJT4lBs=\n": "not bcrypt",
+		"# ours\n\nann:$apr1$x$y\n": "line 3: the hash is not bcrypt", "ann:$2y$10$short\n": "damaged", "ann:" + string(decoy(4)) + "x\n": "damaged",
+		"ann+x:" + string(decoy(4)) + "\n": "a name has", "ann:" + string(decoy(4)) + "\nann:" + string(decoy(4)) + "\n": "line 2 repeats a name",
+		"ann:" + string(decoy(20)) + "\n": "the most is 14", " ann:" + string(decoy(4)) + "\n": "a name has",
+		"#" + strings.Repeat(" ", maxFile) + "\n": "is larger than 32 MiB",
 	} {
 		path := filepath.Join(t.TempDir(), "users")
 		write(t, path, content)
 		_, err := New(Options{Authentication: Basic, Users: path}, nil)
-		if err == nil {
-			t.Errorf("%q is accepted", content)
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%.60q: %v", content, err)
 		} else if strings.Contains(err.Error(), "$2") || strings.Contains(err.Error(), "plain") {
 			t.Errorf("the error holds part of the file: %v", err)
 		}
@@ -603,7 +612,7 @@ func TestTokens(t *testing.T) {
 	if _, err := MakeKey(key); err == nil {
 		t.Fatal("a key is overwritten")
 	}
-	write(t, revoked, "# nobody yet\n")
+	write(t, revoked, "# nobody yet\n\n")
 	g := mustNew(t, Options{Authentication: Token, TokenKey: key, Revoked: revoked, Now: c.now})
 	token, id, err := k.Sign("ann", c.at.Add(time.Hour))
 	if err != nil {
@@ -614,6 +623,10 @@ func TestTokens(t *testing.T) {
 	bob, bobID, _ := k.Sign("bob", c.at.Add(time.Hour))
 	payload, mac, _ := strings.Cut(token, ".")
 	longer := payload[:len(payload)-1] + "9"
+	signed := func(payload string) string { // by the right key, whatever it says
+		encode := base64.RawURLEncoding.EncodeToString
+		return encode([]byte(payload)) + "." + encode(k.mac([]byte(payload)))
+	}
 	enter := func(fields []string) (Entrant, error) {
 		c.advance(longestWait) // guesses do not add up here
 		c.at = c.at.Add(-longestWait)
@@ -628,7 +641,8 @@ func TestTokens(t *testing.T) {
 	for what, bad := range map[string][]string{
 		"forged": {"Bearer " + forged}, "of another user": basic("bob", token), "changed": {"Bearer " + longer + "." + mac},
 		"no signature": {"Bearer " + payload}, "empty": {"Bearer "}, "cut": {"Bearer " + token[:len(token)-2]}, "padded": {"Bearer " + token + "="},
-		"nothing": nil, "password": basic("ann", "right"),
+		"nothing": nil, "password": basic("ann", "right"), "broken by a line": basic("ann", token[:9]+"\n"+token[9:]), "broken off": {"Bearer " + payload + "."},
+		"of another version": {"Bearer " + signed("\x02\x7f\xff\xff\xff\xff\xff\xff\xffann")}, "without a time": {"Bearer " + signed("\x01")}, "without a name": {"Bearer " + signed("\x01\x7f\xff\xff\xff\xff\xff\xff\xff")},
 	} {
 		if e, err := enter(bad); !errors.Is(err, ErrCredentials) {
 			t.Errorf("%s: %+v, %v", what, e, err)
@@ -658,6 +672,25 @@ func TestTokens(t *testing.T) {
 	c.advance(time.Minute)
 	if _, err := enter([]string{"Bearer " + fresh}); err == nil {
 		t.Error("an expired token enters")
+	}
+}
+
+// TestTokensOutliveAnUpgrade: one that another version of guise made still enters.
+func TestTokensOutliveAnUpgrade(t *testing.T) {
+	k, err := parseKey([]byte(strings.Repeat("0123456789abcdef", 4) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const token, id = "AQAAAAB3NZQAYW5u.lZ0OSlewsBKr_i8iAmNcGRa3DUGRoKdh-5es9XJxXZc", "959d0e4a57b0b012"
+	expiry := time.Unix(2_000_000_000, 0)
+	if made, madeID, err := k.Sign("ann", expiry); err != nil || made != token || madeID != id {
+		t.Errorf("made %s, %s, %v", made, madeID, err)
+	}
+	if name, got, err := k.Verify(token, expiry.Add(-time.Second)); err != nil || name != "ann" || got != id {
+		t.Errorf("%s, %s, %v", name, got, err)
+	}
+	if _, _, err := k.Verify(token, expiry); err == nil {
+		t.Error("an expired token is good")
 	}
 }
 
@@ -914,6 +947,31 @@ func TestEditsAtOnceAreAllKept(t *testing.T) {
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 {
 		t.Errorf("what stays is %v, %v", left, err)
+	}
+}
+
+// TestEditsKeepWhatIsAround: the comments, the mode, and the link by which a file is
+// named.
+func TestEditsKeepWhatIsAround(t *testing.T) {
+	folder := t.TempDir()
+	for what, change := range map[string]func(path string) error{
+		"users":   func(path string) error { return SetUser(path, "ann", "secret") },
+		"revoked": func(path string) error { return Revoke(path, "ann") },
+	} {
+		path, link := filepath.Join(folder, what), filepath.Join(folder, what+".link")
+		write(t, path, "# ours\n")
+		if err := errors.Join(os.Chmod(path, 0o640), os.Symlink(path, link), change(link)); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "# ours\nann") {
+			t.Errorf("%s: %q, %v", what, text, err)
+		}
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+			t.Errorf("%s: mode %v, %v", what, info.Mode(), err)
+		}
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("%s: the link is one no more: %v, %v", what, info.Mode(), err)
+		}
 	}
 }
 

@@ -33,4 +33,13 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if got := w.get(); got != "six" {
 		t.Errorf("with a clock that was set back: still %s", got)
 	}
+	long := c.now().Add(-time.Hour)
+	put("ten", long)
+	c.advance(lookAgain)
+	w.get()
+	put("eleven", long)
+	c.advance(lookAgain)
+	if got := w.get(); got != "eleven" {
+		t.Errorf("written again with its old time: still %s", got)
+	}
 }

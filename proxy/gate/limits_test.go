@@ -118,40 +118,42 @@ func TestWhatIsOpenAtOnce(t *testing.T) {
 		Client:   Limits{Connections: 2, Tunnels: 2},
 		Total:    Limits{Connections: 3, Tunnels: 3},
 	})
-	var held []*Connection
-	for _, c := range []struct{ addr, want string }{
-		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "connections"}, {"192.0.2.2", ""}, {"192.0.2.2", "all connections"},
-	} {
-		conn, err := g.Connect(netip.MustParseAddr(c.addr))
-		if got := over(t, err); got != c.want {
-			t.Errorf("connection of %s: %q, want %q", c.addr, got, c.want)
+	for range 3 { // what was closed leaves room
+		var held []*Connection
+		for _, c := range []struct{ addr, want string }{
+			{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "connections"}, {"192.0.2.2", ""}, {"192.0.2.2", "all connections"},
+		} {
+			conn, err := g.Connect(netip.MustParseAddr(c.addr))
+			if got := over(t, err); got != c.want {
+				t.Errorf("connection of %s: %q, want %q", c.addr, got, c.want)
+			}
+			if err == nil {
+				held = append(held, conn)
+			}
 		}
-		if err == nil {
-			held = append(held, conn)
+		for _, conn := range held {
+			conn.Close()
 		}
-	}
-	for _, conn := range held {
-		conn.Close()
-	}
-	var uses []*Use
-	for _, c := range []struct{ addr, want string }{
-		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "tunnels"}, {"192.0.2.2", ""}, {"192.0.2.2", "all tunnels"},
-	} {
-		u, err := g.Begin(entrant(c.addr))
-		if err != nil {
-			t.Fatal(err)
+		var uses []*Use
+		for _, c := range []struct{ addr, want string }{
+			{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "tunnels"}, {"192.0.2.2", ""}, {"192.0.2.2", "all tunnels"},
+		} {
+			u, err := g.Begin(entrant(c.addr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := over(t, u.Tunnel()); got != c.want {
+				t.Errorf("tunnel of %s: %q, want %q", c.addr, got, c.want)
+			}
+			if c.want != "" {
+				u.End()
+				continue
+			}
+			uses = append(uses, u)
 		}
-		if got := over(t, u.Tunnel()); got != c.want {
-			t.Errorf("tunnel of %s: %q, want %q", c.addr, got, c.want)
-		}
-		if c.want != "" {
+		for _, u := range uses {
 			u.End()
-			continue
 		}
-		uses = append(uses, u)
-	}
-	for _, u := range uses {
-		u.End()
 	}
 	l := g.state.ledger
 	if len(l.active) != 0 || l.total.connections != 0 || l.total.requests != 0 || l.total.tunnels != 0 {
@@ -210,6 +212,45 @@ func TestDailyVolume(t *testing.T) {
 	u.End()
 }
 
+// TestDailyVolumeOfAll: what all have spent together, nobody is to blame for.
+func TestDailyVolumeOfAll(t *testing.T) {
+	c := &clock{time.Date(2026, 1, 2, 22, 0, 0, 0, time.UTC)}
+	g := mustNew(t, Options{Networks: prefixes("192.0.2.0/24"), Total: Limits{Daily: 1000}, Now: c.now})
+	u, err := g.Begin(entrant("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.End()
+	if err := u.Down(t.Context(), 999); err != nil {
+		t.Errorf("within the volume: %v", err)
+	}
+	other, err := g.Begin(entrant("192.0.2.2"))
+	if err != nil {
+		t.Fatalf("a byte is left: %v", err)
+	}
+	defer other.End()
+	if err := other.Up(t.Context(), 1); err != nil {
+		t.Errorf("the last byte: %v", err)
+	}
+	c.advance(time.Hour)
+	_, err = g.Begin(entrant("192.0.2.3"))
+	var o *Over
+	if !errors.As(err, &o) || !o.Total || o.Limit != "volume" || o.Retry != time.Hour || o.Status() != 503 || o.Fields()["Ratelimit-Policy"] != nil {
+		t.Errorf("all is spent, and a third begins: %+v", err)
+	}
+	if got := over(t, other.Up(t.Context(), 1)); got != "all volume" {
+		t.Errorf("beyond: %q", got)
+	}
+}
+
+// TestWhatIsOpenHasNoWindow in which its quota would hold.
+func TestWhatIsOpenHasNoWindow(t *testing.T) {
+	o := &Over{Limit: "tunnels", Quota: 5, Retry: 2 * time.Second}
+	if got := o.Fields().Get("RateLimit-Policy"); got != `"tunnels";q=5;qu="concurrent-requests"` {
+		t.Errorf("policy %s", got)
+	}
+}
+
 // TestVolumesAreHandedOver to the process that takes over, for the rest of the
 // day.
 func TestVolumesAreHandedOver(t *testing.T) {
@@ -234,6 +275,9 @@ func TestVolumesAreHandedOver(t *testing.T) {
 	saved := bytes.Clone(volumes.Bytes())
 	if err := after.LoadVolumes(&volumes); err != nil {
 		t.Fatal(err)
+	}
+	if kept := len(after.state.ledger.active); kept != 0 {
+		t.Errorf("%d clients count as active", kept)
 	}
 	if _, err := after.Begin(ann); over(t, err) != "volume" {
 		t.Errorf("ann has spent nothing: %v", err)
