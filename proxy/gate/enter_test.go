@@ -594,10 +594,22 @@ func TestUsersFilesThatAreRefused(t *testing.T) {
 	if _, err := New(Options{Authentication: Basic, Users: filepath.Join(t.TempDir(), "none")}, nil); err == nil {
 		t.Error("a file that does not exist is accepted")
 	}
-	for name, password := range map[string]string{"": "x", "a:b": "x", "a+b": "x", "ann": "", "bob": strings.Repeat("x", 73), " x": "x"} {
+	for name, password := range map[string]string{"": "x", "a:b": "x", "a+b": "x", "ann": "", "bob": strings.Repeat("x", 73), " x": "x", "a\x00b": "x", "a\xffb": "x", strings.Repeat("n", maxName+1): "x"} {
 		if err := SetUser(filepath.Join(t.TempDir(), "users"), name, password); err == nil {
 			t.Errorf("user %q with a password of %d bytes is added", name, len(password))
 		}
+	}
+	longest := filepath.Join(t.TempDir(), "users")
+	if err := SetUser(longest, strings.Repeat("n", maxName), strings.Repeat("x", 72)); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{longest, filepath.Join(t.TempDir(), "none")} {
+		if err := RemoveUser(path, "ann"); err == nil {
+			t.Errorf("%s: ann is removed who is not there", filepath.Base(path))
+		}
+	}
+	if err := SetUser(t.TempDir(), "ann", "x"); err == nil {
+		t.Error("a folder is a file of nobody")
 	}
 }
 
@@ -620,7 +632,7 @@ func TestTokens(t *testing.T) {
 	}
 	var other Key
 	forged, _, _ := other.Sign("ann", c.at.Add(time.Hour))
-	bob, bobID, _ := k.Sign("bob", c.at.Add(time.Hour))
+	bob, _, _ := k.Sign("bob", c.at.Add(time.Hour))
 	payload, mac, _ := strings.Cut(token, ".")
 	longer := payload[:len(payload)-1] + "9"
 	signed := func(payload string) string { // by the right key, whatever it says
@@ -640,7 +652,7 @@ func TestTokens(t *testing.T) {
 	}
 	for what, bad := range map[string][]string{
 		"forged": {"Bearer " + forged}, "of another user": basic("bob", token), "changed": {"Bearer " + longer + "." + mac},
-		"no signature": {"Bearer " + payload}, "empty": {"Bearer "}, "cut": {"Bearer " + token[:len(token)-2]}, "padded": {"Bearer " + token + "="},
+		"no signature": {"Bearer " + payload}, "in another scheme": {"Digest " + token}, "empty": {"Bearer "}, "cut": {"Bearer " + token[:len(token)-2]}, "padded": {"Bearer " + token + "="},
 		"nothing": nil, "password": basic("ann", "right"), "broken by a line": basic("ann", token[:9]+"\n"+token[9:]), "broken off": {"Bearer " + payload + "."},
 		"of another version": {"Bearer " + signed("\x02\x7f\xff\xff\xff\xff\xff\xff\xffann")}, "without a time": {"Bearer " + signed("\x01")}, "without a name": {"Bearer " + signed("\x01\x7f\xff\xff\xff\xff\xff\xff\xff")},
 	} {
@@ -665,8 +677,11 @@ func TestTokens(t *testing.T) {
 	if _, err := enter([]string{"Bearer " + bob}); err == nil {
 		t.Error("a token of a revoked user enters")
 	}
-	if listed, err := Revoked(revoked); err != nil || !slices.Contains(listed, "bob") || slices.Contains(listed, bobID) {
+	if listed, err := Revoked(revoked); err != nil || !slices.Equal(listed, []string{id, "bob"}) {
 		t.Errorf("%v, %v", listed, err)
+	}
+	if _, err := Revoked(dir); err == nil {
+		t.Error("a folder is a list of nobody")
 	}
 	fresh, _, _ := k.Sign("cid", c.at.Add(time.Minute))
 	c.advance(time.Minute)
@@ -691,6 +706,11 @@ func TestTokensOutliveAnUpgrade(t *testing.T) {
 	}
 	if _, _, err := k.Verify(token, expiry); err == nil {
 		t.Error("an expired token is good")
+	}
+	for _, text := range []string{"", "00", strings.Repeat("0", 63), strings.Repeat("0", 66), strings.Repeat("x", 64)} {
+		if _, err := parseKey([]byte(text)); err == nil {
+			t.Errorf("%q is a key", text)
+		}
 	}
 }
 
@@ -730,6 +750,10 @@ func TestCertificates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "authorities.pem")
 	pemOf := func(c tls.Certificate) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}))
+	}
+	write(t, path, "none\n")
+	if _, err := New(Options{Authentication: Certificate, Authorities: path}, nil); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a file without authorities: %v", err)
 	}
 	write(t, path, pemOf(ours))
 	c := newClock()
@@ -777,8 +801,12 @@ func TestCertificates(t *testing.T) {
 	if _, err := enter(ann); err == nil {
 		t.Error("an authority that was taken out still lets clients in")
 	}
-	c.advance(2 * time.Hour)
 	write(t, path, pemOf(ours))
+	c.at = ann.NotAfter
+	if _, err := enter(ann); err != nil {
+		t.Errorf("in its last moment: %v", err)
+	}
+	c.advance(time.Second)
 	if _, err := enter(ann); err == nil {
 		t.Error("an expired certificate enters")
 	}

@@ -108,6 +108,11 @@ func TestNeighboursAreNotOneVisitor(t *testing.T) {
 			t.Errorf("%s and %s: one visitor %t", c.a, c.b, same)
 		}
 	}
+	ann, work := entrant("192.0.2.1"), entrant("192.0.2.1")
+	ann.Account, work.Account, work.Isolation = "ann", "ann", "ann+work"
+	if ann.Visitor() != "ann" || work.Visitor() != "ann+work" {
+		t.Errorf("ann is %s, and %s at work", ann.Visitor(), work.Visitor())
+	}
 }
 
 // TestWhatIsOpenAtOnce counts connections, requests and tunnels, of one client
@@ -333,6 +338,28 @@ func TestManyNetworksHaveNoAccountForgotten(t *testing.T) {
 	}
 	if _, err := g.Begin(ann); over(t, err) != "volume" {
 		t.Errorf("she may go on: %v", err)
+	}
+}
+
+// TestNobodyWithSomethingOpenIsForgotten, whatever else of it came and went.
+func TestNobodyWithSomethingOpenIsForgotten(t *testing.T) {
+	g := mustNew(t, Options{Networks: prefixes("192.0.2.0/24"), Client: Limits{Connections: 2}})
+	here := netip.MustParseAddr("192.0.2.1")
+	open, err := g.Connect(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := g.Connect(here); err != nil {
+		t.Error(err)
+	} else {
+		again.Close()
+	}
+	l := g.state.ledger
+	if a := l.active[client{network: NetworkOf(here)}]; a == nil || l.networks.Len() != 0 {
+		t.Error("it counts as one that is away")
+	}
+	if open.Close(); len(l.active) != 0 || l.networks.Len() != 1 {
+		t.Error("when it has left, it counts as one that is there")
 	}
 }
 
@@ -743,6 +770,29 @@ func TestWhatAllTogetherMayNotCostsNobody(t *testing.T) {
 		t.Errorf("of its own it has %v", err)
 	}
 	u.End()
+}
+
+// TestRatesHoldForAllTogether, whoever comes; and who met them has lost nothing of its own.
+func TestRatesHoldForAllTogether(t *testing.T) {
+	c := newClock()
+	g := mustNew(t, Options{Networks: prefixes("192.0.2.0/24"), Client: Limits{Requests: 1, Burst: 1, TunnelRate: 1}, Total: Limits{Requests: 4, Burst: 4, TunnelRate: 2}, Now: c.now})
+	visit := func(i int) (begun, tunnelled string) {
+		u, err := g.Begin(entrant(fmt.Sprintf("192.0.2.%d", i)))
+		if err != nil {
+			return over(t, err), ""
+		}
+		defer u.End()
+		return "", over(t, u.Tunnel())
+	}
+	for i, want := range [][2]string{{"", ""}, {"", ""}, {"", ""}, {"", ""}, {"all requests", ""}, {"all requests", ""}} {
+		if begun, tunnelled := visit(i + 1); begun != want[0] || tunnelled != want[1] {
+			t.Errorf("client %d: request %q, tunnel %q", i+1, begun, tunnelled)
+		}
+	}
+	c.advance(time.Second / 4)
+	if begun, tunnelled := visit(6); begun != "" || tunnelled != "all tunnel-rate" {
+		t.Errorf("as soon as there is room: request %q, tunnel %q", begun, tunnelled)
+	}
 }
 
 // TestVolumesOfYesterdayAreNotHandedOver: they would count as today's.
