@@ -145,13 +145,13 @@ func TestPersonaOffPassesTheClientsOwn(t *testing.T) {
 }
 
 // What a persona's browser would add or leave out stays as the client has it.
-func TestPersonaOffLeavesOrigins(t *testing.T) {
+func TestPersonaOffLeavesOriginsAndPages(t *testing.T) {
 	s := newSet(t, Options{Persona: "off"})
 	for _, test := range []struct {
 		method, origin, referer, dest string
 	}{
 		{"GET", "https://site.example", "https://site.example/", "empty"}, {"GET", "https://site.example", "https://site.example/", "image"},
-		{"GET", "", "https://page.example/", "font"}, {"POST", "", "https://site.example/", "empty"},
+		{"GET", "", "https://site.example/", "track"}, {"GET", "", "https://page.example/", "font"}, {"POST", "", "https://site.example/", "empty"},
 	} {
 		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {test.dest}, "Referer": {test.referer}}
 		if test.origin != "" {
@@ -160,6 +160,9 @@ func TestPersonaOffLeavesOrigins(t *testing.T) {
 		scrubbed(t, s, newRequest(t, test.method, "https://site.example/a", h))
 		if got := h.Get("Origin"); got != test.origin {
 			t.Errorf("%s %s: Origin %q became %q", test.method, test.dest, test.origin, got)
+		}
+		if own := test.referer == "https://site.example/"; own != (h["Referer"] != nil) {
+			t.Errorf("%s %s: Referer %s became %q", test.method, test.dest, test.referer, h["Referer"])
 		}
 	}
 }

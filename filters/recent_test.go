@@ -41,7 +41,7 @@ func TestRecentRequestsDecideNothing(t *testing.T) {
 			}
 			s, client := sets[random.IntN(8)/7], clients[random.IntN(8)/7]
 			method := one("GET", "GET", "GET", "GET", "HEAD", "POST")
-			target := "http://" + one("a.example", "a.example", "a.example", "b.example") +
+			target := [...]string{"http://", "https://"}[random.IntN(20)/19] + one("a.example", "a.example", "a.example", "b.example") +
 				one("/", "/x", "/y/z", "/w", "/a.js", "/b.js", "/", "/x", "/y/z", "/w", "/u", "/f.woff2", "/favicon.ico", "/x/favicon.ico", "/a.png", "/a.ico", "/x%2Fy", "/?q=1", "/?utm_source=z", "/#x")
 
 			want := s.Read(newRequest(t, method, target, h.Clone()), client)
