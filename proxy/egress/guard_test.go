@@ -191,7 +191,7 @@ func TestAllowClosesEverySpelling(t *testing.T) {
 func TestAllowAndDeny(t *testing.T) {
 	g := newTestGuard(t,
 		[]string{"10.1.0.0/16", "nas.home", "*.lab.home", "fd12::/16", "127.1", "::ffff:172.16.0.0/108", "192.168.1.1"},
-		[]string{"10.1.2.0/24", "ads.example", "*.tracker.example", "8.8.4.4", "2606:4700::/32", "evil.lab.home"},
+		[]string{"10.1.2.0/24", "ads.example", "*.tracker.example", "8.8.4.4", "::ffff:9.9.9.9", "2606:4700::/32", "evil.lab.home"},
 	)
 	for _, c := range []struct {
 		host, addr string // a literal if host is ""
@@ -219,6 +219,7 @@ func TestAllowAndDeny(t *testing.T) {
 		{"", "172.31.0.1", true},
 		{"", "8.8.4.4", false},
 		{"name.example", "8.8.4.4", false},
+		{"", "9.9.9.9", false},
 		{"", "64:ff9b::8.8.4.4", false}, // denied however it is reached
 		{"", "64:ff9b::8.8.8.8", true},
 		{"", "2606:4700::1", false},

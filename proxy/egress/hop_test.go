@@ -498,7 +498,7 @@ func TestBadChainsAreErrors(t *testing.T) {
 	for _, text := range []string{
 		"https://127.0.0.1:8080/path", "socks4://127.0.0.1:1080", "ftp://127.0.0.1", "http://", "http://:80",
 		"http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:8080/path", "http://127.0.0.1:8080?q",
-		"socks5://user@127.0.0.1", "socks5://:pass@127.0.0.1", "socks5://u:" + strings.Repeat("p", 256) + "@127.0.0.1", "127.0.0.1:8080x",
+		"socks5://user@127.0.0.1", "socks5://:pass@127.0.0.1", "socks5://u:" + strings.Repeat("p", 256) + "@127.0.0.1", "socks5://" + strings.Repeat("u", 256) + ":p@127.0.0.1", "127.0.0.1:8080x",
 	} {
 		u, err := url.Parse(text)
 		if err != nil {
@@ -507,6 +507,10 @@ func TestBadChainsAreErrors(t *testing.T) {
 		if _, err := New(Options{Chain: []*url.URL{u}}); err == nil {
 			t.Errorf("%s is accepted", text)
 		}
+	}
+	long := strings.Repeat("l", 255)
+	if _, err := New(Options{Chain: []*url.URL{{Scheme: "socks5", User: url.UserPassword(long, long), Host: "127.0.0.1:1080"}}}); err != nil {
+		t.Errorf("the longest name and password of a SOCKS proxy: %v", err)
 	}
 	good := &url.URL{Scheme: "http", Host: "127.0.0.1:80"}
 	if _, err := New(Options{Chain: []*url.URL{good, {Scheme: "ftp", Host: "127.0.0.1:80"}}}); err == nil {

@@ -126,6 +126,9 @@ func TestPrefixInAnAllowedNetwork(t *testing.T) {
 		if _, err := e.Dial(t.Context(), Connect, target); !errors.As(err, new(*Refused)) {
 			t.Errorf("%s: %v", host, err)
 		}
+		if err := e.guard.check(target)(netip.MustParseAddrPort("[fd00:64::10.0.0.2]:443")); err != nil {
+			t.Errorf("%s, what is not denied: %v", host, err)
+		}
 	}
 }
 
