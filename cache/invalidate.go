@@ -98,6 +98,18 @@ func (c *Cache) outdate(e *entry, client string) bool {
 	return true
 }
 
+// Drop drops what is stored of one URL for a client to whom it is of no use, and for
+// clients to come, as a change that it makes there would. What it gets now is not stored.
+func (c *Cache) Drop(client string, u *url.URL) {
+	uri, ok := targetURI(u)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.invalidateURI(uri, client)
+}
+
 // PurgeURL drops what is stored of one URL, for all sites and clients. Like the
 // others it does not say how much that was: it would tell what others have read.
 func (c *Cache) PurgeURL(rawURL string) {

@@ -23,6 +23,7 @@ type assembly struct {
 	gate     *gate.Gate
 	filters  *filters.Set
 	egress   *egress.Egress
+	store    *cache.Cache
 	plain    *wire.Transport   // to http origins, over egress
 	dialled  *wire.Transport   // to http origins, by what egress dials; nil where plain does
 	secure   *secureOrigins    // to https origins
@@ -42,7 +43,7 @@ type responseStep func(*exchange, *http.Response) *http.Response
 // assemble builds the way of a request. Steps run in the order listed.
 // before is the assembly that a reload replaces, nil for a first one.
 func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error) {
-	a := &assembly{options: o}
+	a := &assembly{options: o, store: store}
 	var known *gate.Gate
 	var inspected *inspection
 	if before != nil {

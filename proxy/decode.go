@@ -53,7 +53,8 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		// origin can make it of.
 		body := e.body.responseBody
 		e.body.use = nil
-		decoded := &decodedBody{source: resp.Body, open: open, exchange: e}
+		u := resp.Request.URL
+		decoded := &decodedBody{source: resp.Body, open: open, exchange: e, damaged: func() { e.assembly.store.Drop(e.visitor.Client, u) }}
 		body.ReadCloser = &trailerBody{decoded, func() { withoutDigests(resp.Trailer) }}
 		resp.Body = &body
 	}
@@ -155,6 +156,7 @@ type decodedBody struct {
 	buffered *bufio.Reader // of source
 	decoder  io.Reader     // nil until the first Read
 	exchange *exchange
+	damaged  func() // told that what came as a whole does not decode; nil for nobody
 }
 
 func (b *decodedBody) Read(p []byte) (int, error) {
@@ -190,7 +192,11 @@ type codingError struct{ err error }
 func (e *codingError) Error() string { return "decode content coding: " + e.err.Error() }
 func (e *codingError) Unwrap() error { return e.err }
 
+// fail notes why the body breaks off.
 func (b *decodedBody) fail(err error) error {
+	if b.damaged != nil && b.exchange.broken.cause() == nil {
+		b.damaged() // or it would be for as long as it is stored
+	}
 	err = &codingError{err}
 	b.exchange.broken.note(err)
 	return err

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -167,6 +168,60 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 				t.Errorf("%s, %d of %d bytes, %v: %q, %v, read to the end %v", coding, len(c.coded), coded.Len(), c.end, got, err, ended)
 			}
 			body.Close()
+		}
+	}
+}
+
+// TestDamagedContentIsNotKept: what does not decode is asked for anew, however long it
+// may be stored.
+func TestDamagedContentIsNotKept(t *testing.T) {
+	const text = "a line of text"
+	var coded bytes.Buffer
+	w := gzip.NewWriter(&coded)
+	io.WriteString(w, text)
+	w.Close()
+	damaged := bytes.Clone(coded.Bytes())
+	damaged[len(damaged)-5] ^= 1
+	for name, first := range map[string][]byte{"damaged": damaged, "cut": coded.Bytes()[:coded.Len()-4], "none": []byte("no gzip at all")} {
+		for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
+			t.Run(fmt.Sprint(name, sharing), func(t *testing.T) {
+				var asked atomic.Int32
+				origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Cache-Control", "max-age=60")
+					w.Header().Set("Content-Encoding", "gzip")
+					if asked.Add(1) == 1 {
+						w.Write(first)
+					} else {
+						w.Write(coded.Bytes())
+					}
+				}))
+				defer origin.Close()
+				through := &url.URL{Scheme: "http", Host: serveProxy(t, func(o *Options) { o.Cache.Sharing = sharing })}
+				client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through), DisableCompression: true, DisableKeepAlives: true}}
+				get := func() string {
+					resp, err := client.Get(origin.URL + "/")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer resp.Body.Close()
+					body, err := io.ReadAll(resp.Body)
+					if err != nil || resp.StatusCode != http.StatusOK {
+						return ""
+					}
+					return string(body)
+				}
+				if got := get(); got != "" {
+					t.Fatalf("what does not decode came as %q", got)
+				}
+				for range 2 {
+					if got := get(); got != text {
+						t.Errorf("then came %q", got)
+					}
+				}
+				if n := asked.Load(); n != 2 {
+					t.Errorf("the origin was asked %d times", n)
+				}
+			})
 		}
 	}
 }
