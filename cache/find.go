@@ -36,6 +36,12 @@ type finding struct {
 	adds uint64
 }
 
+// ownFor is for how long a client in Disguised is answered with what may be its alone, by a
+// reload or by cookies. What a browser keeps it does not ask for: who asks again has cleared
+// that, or is another browser at the same address, and a site would read here the number that
+// it gave to each client.
+const ownFor = 10 * time.Minute
+
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
 func (c *Cache) find(q *query) finding {
 	if q.directives.noStore || q.oddRange {
@@ -50,6 +56,9 @@ func (c *Cache) find(q *query) finding {
 	current := q.sharing == c.options.Load().Sharing // else what is stored is not for it
 	if current && q.cookies {
 		found = judgePlain(q, c.store.get(q.personal))
+		if q.sharing == Disguised && found.e != nil && elapsed(found.e.received, q.now) >= ownFor {
+			found = finding{} // its validator would tell as much
+		}
 	}
 	if current && found.e == nil {
 		r := c.store.get(q.everybody)
@@ -103,6 +112,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		return finding{}
 	}
 	c.conclude(q, r)
+	c.outlive(q, r)
 	own := selected(r, q.r.Header, func(e *entry) bool {
 		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
 	})
@@ -187,6 +197,23 @@ func (c *Cache) conclude(q *query, r *resource) {
 			v.pretence = nil
 			c.replaceFor(q.client, e)
 			c.conclude(q, r) // there may be fewer by now
+			return
+		}
+	}
+}
+
+// outlive ends the views of q's client that are older than ownFor and may be of something
+// made for it alone. It counts as one who has not come yet. The caller holds c.mu.
+func (c *Cache) outlive(q *query, r *resource) {
+	for _, e := range r.entries {
+		v := e.views.of(q.client)
+		if v == nil || v.confirmed || elapsed(v.since, q.now) < ownFor {
+			continue
+		}
+		if _, underWay := c.seemsFetched(q, e); !underWay {
+			c.store.unview(e, q.client)
+			c.letGo(e)
+			c.outlive(q, r) // there may be fewer by now
 			return
 		}
 	}

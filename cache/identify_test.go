@@ -129,6 +129,36 @@ func TestOriginRecognisesNobody(t *testing.T) {
 	}
 }
 
+// What a site had each client fetch for itself, by a reload or with a cookie that all have, is no
+// number that is read after the browser's data is cleared.
+func TestNobodyIsKnownByWhatOnlyItFetched(t *testing.T) {
+	lives := func(id string) string {
+		return "200\nCache-Control: max-age=31536000, stale-if-error=31536000\nETag: \"" + id + "\"\n\nid=" + id
+	}
+	for name, write := range map[string]string{"by a reload": "GET /\nCache-Control: no-cache", "with a cookie": "GET /\nCookie: a=1"} {
+		t.Run(name, func(t *testing.T) {
+			read := strings.TrimSuffix(write, "\nCache-Control: no-cache")
+			s := newScene(t, disguised)
+			s.run(
+				step{as: "a", do: write, give: lives("1"), want: "200\n\nid=1"},
+				step{as: "b", do: write, give: lives("2"), want: "200\n\nid=2"},
+				step{as: "c", do: write, give: lives("3"), want: "200\n\nid=3"},
+				step{as: "a", after: time.Minute, do: read, want: "200\n\nid=1"}, // a visit goes on
+			)
+			if name == "by a reload" {
+				for _, client := range []string{"b", "a", "c"} { // the origin is asked for its time
+					s.run(step{as: client, after: ownFor, do: read, give: lives("4"), sent: "!If-None-Match", want: "200\n\nid=3"})
+				}
+				return
+			}
+			s.run(
+				step{as: "b", after: ownFor, do: read, give: "503\n\nfails", sent: "!If-None-Match", want: "503\n\nfails"},
+				step{as: "a", do: read, give: lives("4"), sent: "!If-None-Match", want: "200\n\nid=4"},
+			)
+		})
+	}
+}
+
 // What differs between two clients while it should not have changed is
 // counted, and with Distrust not used across clients.
 func TestDifferingContent(t *testing.T) {
