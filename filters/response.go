@@ -17,9 +17,15 @@ type responseFields struct{}
 // responseNames is the index of responseTable.
 var responseNames = newNameIndex(responseTable)
 
+// returning is the index of the tables for requests that speak of responses too: of what
+// a message is, the way that it takes, and its traces. Those of people and devices do not: what an
+// origin calls X-Device-Token or X-Language it says to the client.
+var returning = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace,
+	[]group{{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`}})
+
 // responseTable lists fields of responses that go, and such as stay although
 // a request's field of that name, or of its family, would not. Fields that it
-// does not name are judged by the tables for requests.
+// does not name are judged by the tables for requests, see returning.
 var responseTable = []group{
 	{hop, "RFC 9110 §7.6.1", `connection keep-alive proxy-* te http2-settings`},
 
@@ -39,9 +45,14 @@ var responseTable = []group{
 		supports-loading-mode set-login sec-shared-storage-write shared-storage-write
 		attribution-reporting-* x-privacy-* activate-storage-access permissions-policy-endpoint
 		idp-signin-status`},
+	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-* fedcm-*`},
+	{identity, "chromium.googlesource.com, components/signin and components/google: acts on the browser's accounts", `
+		google-accounts-* x-auto-login x-chrome-* chrome-*`},
+	{identity, "WICG Fenced Frames: has other origins' frames report", `allow-cross-origin-event-reporting
+		allow-fenced-frame-automatic-beacons`},
 	{identity, "whatwg.org, DNS prefetching; names would be looked up beside the proxy", `x-dns-prefetch-control`},
 	{identity, "W3C P3P 1.0 §2.2; obsolete", `p3p`},
-	{identity, "Protected Audience; answers to an auction about the visitor", `x-allow-fledge`},
+	{identity, "Protected Audience; answers to an auction about the visitor", `x-allow-fledge x-fledge-* ad-auction-*`},
 
 	{route, "RFC 9110 §7.6.3", `via x-via x-varnish x-cache x-cache-* x-cachehits x-cacheable
 		x-served-by x-timer x-fastly-* fastly-* x-hits x-proxy-cache* x-squid-* x-edge-*
@@ -68,6 +79,10 @@ var responseTable = []group{
 	{serves, "developers.cloudflare.com, detect a challenge page response; docs.aws.amazon.com/waf, CAPTCHA and challenge: a page's script reads what it must do", `
 		cf-mitigated cf-chl-* x-amzn-waf-action`},
 	{serves, "docs.sendgrid.com, Mail Send: the number of what was sent", `x-message-id`},
+	{serves, "trino.io/docs/current/develop/client-protocol: the transaction that the next request is of", `
+		x-trino-* x-presto-*`},
+	{serves, "docs.oracle.com/iaas, work requests: what is asked for until it is done", `opc-work-request-id`},
+	{serves, "fastly.com/documentation/reference/api, rate limiting", `fastly-ratelimit-*`},
 	{serves, "devise-token-auth.gitbook.io: whose the next token is; develop.sentry.dev, rate limiting", `uid
 		x-sentry-rate-limits x-sentry-error`},
 
@@ -107,6 +122,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 			continue
 		}
 		why, remove := judgeResponse(name)
+		remove = remove && !ofProtocol(m, name)
 		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
 			why, remove = "RFC 9110 §7.8: of this connection only", true
 		}
@@ -173,7 +189,7 @@ func judgeResponse(name string) (why string, remove bool) {
 		case strings.HasSuffix(name, "-Report-Only"):
 			return whyReports + "; a policy that only reports", true
 		}
-		v = names.judge(name)
+		v = returning.judge(name)
 	}
 	switch v.class {
 	case unnamed, misplaced:

@@ -38,7 +38,9 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		X-Request-Id X-Correlation-Id traceparent traceresponse X-Amzn-Trace-Id X-Acme-Request-Id My-Trace-Id
 		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
 		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
-		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for`) {
+		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for
+		Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
+		Ad-Auction-Signals Allow-Cross-Origin-Event-Reporting Sec-Private-State-Token Sec-Unheard-Of X-Opc-Request-Id`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
 			t.Errorf("%s: %v, %v", name, h, log)
@@ -105,6 +107,14 @@ X-Robots-Tag: noindex
 X-Total-Count: 12
 Uid: ann@mail.example
 X-Sentry-Rate-Limits: 60:error:key
+X-Trino-Started-Transaction-Id: 5a6c0f3e-1b1f-4f7c-9a46-2e4e0c6a1b2c
+Opc-Work-Request-Id: ocid1.workrequest.oc1.phx.aaaa
+Fastly-RateLimit-Remaining: 100
+X-Device-Token: 3f2b8c1e
+X-Apple-I-Rscd: 409
+X-Language: nb
+X-Segment-Lmt: 1795705610
+X-Sec-Clge-Req-Type: ajax
 X-UA-Compatible: IE=edge
 X-XSS-Protection: 0
 X-Own-Field: 1.2.3`, "\n") {
@@ -113,6 +123,20 @@ X-Own-Field: 1.2.3`, "\n") {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{name: {value}})
 		if !slices.Equal(h[name], []string{value}) || len(log) > 0 {
 			t.Errorf("%s: got %q, %v", line, h[name], log)
+		}
+	}
+}
+
+// Outlook asks by these which of its requests is answered (MS-OXCMAPIHTTP §2.2.3.3).
+func TestProtocolFieldsOfAnswers(t *testing.T) {
+	for media, passes := range map[string]bool{"application/mapi-http": true, "application/json": false} {
+		s := newSet(t, Options{})
+		r := newRequest(t, "POST", "https://mail.example/mapi/emsmdb/", http.Header{"Content-Type": {media}})
+		r.ContentLength = 5
+		m := s.Read(r, netip.Addr{})
+		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"X-Requestid": {"{C715155F-2BE8-44E0-BD34-2960067874C8}:2"}}}
+		if s.Response(m, nil); (m.Response.Header["X-Requestid"] != nil) != passes {
+			t.Errorf("%s: got %v", media, m.Response.Header)
 		}
 	}
 }
