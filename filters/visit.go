@@ -16,7 +16,7 @@ import (
 // Referer decide. Of claims that contradict each other the stricter holds: a
 // request is a third party's if anything says so. A page is its own first
 // party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
-// only Sec-Fetch-Dest tells apart from a frame.
+// only Sec-Fetch-Dest tells apart from a frame, and on plain http Firefox's Priority.
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
 	v.ownPage = !safe(r.Method) && fromItself(r)
@@ -28,7 +28,7 @@ func readVisit(r *http.Request) Visit {
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || dest == "" && v.browser && isReport(r))
 	target := registrable(targetHost(r))
-	if v.Kind == Document && dest == "document" {
+	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
 		return v
 	}
@@ -59,6 +59,13 @@ func readVisit(r *http.Request) Visit {
 		v.Site, v.framed = "", true
 	}
 	return v
+}
+
+// isFirefoxPage reports whether Firefox says by Priority that r, which looks like one for a
+// page, is not for a frame in another: a page alone is u=0 there (nsHttpChannel,
+// SetPriorityHeader), and no site can say so of a frame. Chromium says it of both.
+func isFirefoxPage(r *http.Request) bool {
+	return single(r.Header["Priority"]) == "u=0, i" && r.Header["Origin"] == nil && strings.Contains(r.Header.Get("User-Agent"), " Firefox/")
 }
 
 // isReport reports whether r brings what browsers report (CSP Level 3 §5.3, W3C

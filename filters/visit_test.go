@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+const firefoxAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+
 func TestVisit(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -30,6 +32,10 @@ func TestVisit(t *testing.T) {
 		{"link followed to a page", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"document"}, "Referer": {"https://search.example/"}}, "shop.example", false},
 		{"frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"iframe"}, "Referer": {"https://shop.example/"}}, "shop.example", true},
 		{"page or frame on plain http", "http://ads.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://shop.example/"}}, "shop.example", true},
+		{"link followed by Firefox on plain http", "http://shop.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://idp.example/"}, "Priority": {"u=0, i"}, "User-Agent": {firefoxAgent}}, "shop.example", false},
+		{"frame in Firefox on plain http", "http://ads.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://shop.example/"}, "Priority": {"u=4"}, "User-Agent": {firefoxAgent}}, "shop.example", true},
+		{"page or frame in Chromium, by HTTP/2", "http://ads.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://shop.example/"}, "Priority": {"u=0, i"}, "User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"}}, "shop.example", true},
+		{"script that poses as a page", "http://track.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"http://shop.example"}, "Priority": {"u=0, i"}, "User-Agent": {firefoxAgent}}, "shop.example", true},
 		{"claims that contradict", "https://track.example/", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://shop.example/"}}, "shop.example", true},
 		{"contradiction the other way", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://shop.example/"}}, "", true},
 		{"lines that differ", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"same-origin", "none"}, "Sec-Fetch-Dest": {"image"}}, "", true},
