@@ -46,7 +46,9 @@ func (s purger) PurgeAll() { s.proxy.cache.PurgeAll() }
 
 // Forget implements [console.Store].
 func (s purger) Forget(client netip.Addr) {
-	s.proxy.cache.Forget(gate.Entrant{Address: client}.Visitor())
+	visitor := gate.Entrant{Address: client}.Visitor()
+	s.proxy.cache.Forget(visitor)
+	s.proxy.current.Load().inspects.memory.Forget(visitor)
 }
 
 // Purge answers the operator's POST of what is to be dropped from the cache: a URL, a

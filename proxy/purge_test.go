@@ -5,11 +5,13 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 
 	"guise/cache"
+	"guise/proxy/gate"
 )
 
 // stored is a response that ends for a client once it is stored.
@@ -73,9 +75,16 @@ func TestForgetEndsWhatIsTheClientsAlone(t *testing.T) {
 	if n := p.cache.Stats().Resources; n != 1 {
 		t.Fatalf("%d resources stored", n)
 	}
+	// A site that had its hosts become tunnels would know it by them, too.
+	memory := p.current.Load().inspects.memory
+	client := gate.Entrant{Address: netip.MustParseAddr("127.0.0.1")}.Visitor()
+	memory.Refused(client, "site.example")
 	got, _ := exchangeRaw(t, address, "POST /forget HTTP/1.1\r\nHost: "+address+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	if n := p.cache.Stats().Resources; n != 0 || !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("%d resources left after %q", n, got)
+	}
+	if _, left := memory.Fallback(client, "site.example"); left {
+		t.Error("a host is still left alone for it")
 	}
 }
 

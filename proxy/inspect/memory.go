@@ -65,6 +65,7 @@ type Memory struct {
 
 // A trace is what is known of a host, for one client or for all.
 type trace struct {
+	client  uint64 // as key has it, without a host
 	reason  Reason
 	until   time.Time // a tunnel until then
 	works   bool      // a request came through inspection
@@ -115,7 +116,7 @@ func (m *Memory) Fallback(client, host string) (Reason, bool) {
 func (m *Memory) AsksForCertificate(host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept.Add(m.key("", host), trace{reason: ClientCertificate, until: m.now().Add(memoryTime)})
+	m.keep("", host, trace{reason: ClientCertificate, until: m.now().Add(memoryTime)})
 }
 
 // Refused notes that client did not accept a certificate of ours for host.
@@ -125,7 +126,25 @@ func (m *Memory) Refused(client, host string) { m.Leave(client, host, Pinned) }
 func (m *Memory) Leave(client, host string, why Reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept.Add(m.key(client, host), trace{reason: why, until: m.now().Add(memoryTime)})
+	m.keep(client, host, trace{reason: why, until: m.now().Add(memoryTime)})
+}
+
+// keep notes t of client and host. m.mu is held.
+func (m *Memory) keep(client, host string, t trace) {
+	t.client = m.key(client, "")
+	m.kept.Add(m.key(client, host), t)
+}
+
+// Forget drops what is known for client alone.
+func (m *Memory) Forget(client string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	whose := m.key(client, "")
+	for _, key := range m.kept.Keys() {
+		if t, ok := m.kept.Peek(key); ok && t.client == whose {
+			m.kept.Remove(key)
+		}
+	}
 }
 
 // Unfit notes that what client wants of host is not what inspection is for, unless a
@@ -133,9 +152,8 @@ func (m *Memory) Leave(client, host string, why Reason) {
 func (m *Memory) Unfit(client, host string, why Reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := m.key(client, host)
-	if t, _ := m.kept.Get(key); !t.works {
-		m.kept.Add(key, trace{reason: why, until: m.now().Add(memoryTime)})
+	if t, _ := m.kept.Get(m.key(client, host)); !t.works {
+		m.keep(client, host, trace{reason: why, until: m.now().Add(memoryTime)})
 	}
 }
 
@@ -146,8 +164,8 @@ func (m *Memory) Unfit(client, host string, why Reason) {
 func (m *Memory) Silent(client, host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key, now := m.key(client, host), m.now()
-	t, _ := m.kept.Get(key)
+	now := m.now()
+	t, _ := m.kept.Get(m.key(client, host))
 	if t.works {
 		return
 	}
@@ -157,14 +175,14 @@ func (m *Memory) Silent(client, host string) {
 	if t.strikes++; t.strikes >= silentStrikes {
 		t = trace{reason: Pinned, until: now.Add(memoryTime)}
 	}
-	m.kept.Add(key, t)
+	m.keep(client, host, t)
 }
 
 // Works notes that a request of client to host came through inspection.
 func (m *Memory) Works(client, host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept.Add(m.key(client, host), trace{works: true})
+	m.keep(client, host, trace{works: true})
 }
 
 // Inspected counts a connection whose TLS was ended here.

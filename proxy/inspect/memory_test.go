@@ -30,6 +30,30 @@ func TestMemory(t *testing.T) {
 	fallback("phone", "office.example", false, 0)
 }
 
+// What is forgotten of one client is all that is known for it alone.
+func TestMemoryForgetsOneClient(t *testing.T) {
+	m := NewMemory()
+	for _, client := range []string{"phone", "laptop"} {
+		m.Refused(client, "pinned.example")
+		for range silentStrikes {
+			m.Silent(client, "a.example")
+		}
+	}
+	m.AsksForCertificate("office.example")
+	m.Forget("phone")
+	for _, c := range []struct {
+		client, host string
+		want         bool
+	}{
+		{"phone", "pinned.example", false}, {"phone", "a.example", false}, {"phone", "office.example", true},
+		{"laptop", "pinned.example", true}, {"laptop", "a.example", true},
+	} {
+		if _, got := m.Fallback(c.client, c.host); got != c.want {
+			t.Errorf("%s at %s: a tunnel %t", c.client, c.host, got)
+		}
+	}
+}
+
 func TestSilentClientsCountSeveralTimes(t *testing.T) {
 	now := time.Now()
 	m := NewMemory()
