@@ -73,12 +73,13 @@ func partByAccept(k Kind) bool { return k == Image || k == Style || k == Font ||
 
 // dropBound removes the fields by which a site binds cookies to a key of the
 // device and has it sign for them (Device Bound Session Credentials, under its
-// two names): they go where cookies do not, and where cookies do not stay, since
-// with them a session outlives its cookies.
+// two names), and by which it has the browser know that they are there (FedCM, login
+// status): they go where cookies do not, and where cookies do not stay, since with
+// them a session outlives its cookies.
 func dropBound(h http.Header, log []Change) []Change {
 	n := len(log)
 	for name := range h {
-		if strings.HasPrefix(name, "Sec-Session-") || strings.HasPrefix(name, "Secure-Session-") || strings.HasPrefix(name, "Sec-Secure-Session-") {
+		if strings.HasPrefix(name, "Sec-Session-") || strings.HasPrefix(name, "Secure-Session-") || strings.HasPrefix(name, "Sec-Secure-Session-") || name == "Set-Login" {
 			delete(h, name)
 			log = append(log, Change{name, Removed, whyCookiePolicy})
 		}

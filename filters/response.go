@@ -42,10 +42,10 @@ var responseTable = []group{
 		accept-ch-lifetime critical-ch content-dpr delegate-ch`},
 	{identity, "developer.chrome.com, critical origin trials; whether a page is asked for twice tells what the browser keeps", `critical-origin-trial`},
 	{identity, "W3C Private Network Access, IWA and Topics; acts on the browser's profile", `observe-browsing-topics
-		supports-loading-mode set-login sec-shared-storage-write shared-storage-write
+		supports-loading-mode sec-shared-storage-write shared-storage-write
 		attribution-reporting-* x-privacy-* activate-storage-access permissions-policy-endpoint
 		idp-signin-status`},
-	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-* fedcm-*`},
+	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-initiate-request federation-rp-* fedcm-*`},
 	{identity, "chromium.googlesource.com, components/signin and components/google: acts on the browser's accounts", `
 		google-accounts-* x-auto-login x-chrome-* chrome-*`},
 	{identity, "WICG Fenced Frames: has other origins' frames report", `allow-cross-origin-event-reporting
@@ -88,7 +88,7 @@ var responseTable = []group{
 
 	{serves, "the answer's own", `accept-ranges accept-patch accept-post accept-query access-control-*
 		age allow authentication-info cache-control cdn-cache-control surrogate-control
-		clear-site-data content-* cross-origin-* date deprecation dav etag expires
+		clear-site-data set-login content-* cross-origin-* date deprecation dav etag expires
 		last-modified link location lock-token memento-datetime no-vary-search
 		origin-agent-cluster permissions-policy preference-applied refresh retry-after
 		server service-worker-allowed set-cookie sourcemap x-sourcemap speculation-rules

@@ -7,7 +7,8 @@ import (
 )
 
 // browserState guards what an answer does to the browser beyond the answer:
-// sending it on to another site on a timer, and clearing what it keeps.
+// sending it on to another site on a timer, clearing what it keeps, and whether it
+// takes its person for signed in.
 type browserState struct{}
 
 // Apply implements [Filter].
@@ -19,7 +20,26 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 	if lines, there := h["Clear-Site-Data"]; there {
 		log = put(h, "Clear-Site-Data", clearing(m, lines), "W3C Clear Site Data §3.1; for a site's own pages and scripts", log)
 	}
+	if lines, there := h["Set-Login"]; there {
+		log = put(h, "Set-Login", loginStatus(m, lines), "W3C FedCM, login status; for a site's own pages and scripts", log)
+	}
 	return log
+}
+
+// ofOwnPages reports whether m's answer is to a page or script of the site's own, over a
+// connection where browsers heed what it does to them.
+func ofOwnPages(m *Message) bool {
+	return !m.Visit.ThirdParty && !m.Visit.framed && (m.Visit.Kind == Document || m.Visit.Kind == Fetch) && m.Request.URL.Scheme == "https"
+}
+
+// loginStatus returns what a site that people sign in with may say: whether they are. A
+// browser that found them signed out asks there no more until it hears otherwise.
+func loginStatus(m *Message, lines []string) string {
+	status, _, _ := strings.Cut(single(lines), ";")
+	if status = strings.Trim(status, " \t"); ofOwnPages(m) && (status == "logged-in" || status == "logged-out") {
+		return status
+	}
+	return ""
 }
 
 // clearing returns the understood types of Clear-Site-Data where a site may
@@ -27,7 +47,7 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 // A third party could read from what is gone which sites were visited, and
 // write an identifier into what is left (W3C Clear Site Data §5).
 func clearing(m *Message, lines []string) string {
-	if m.Visit.ThirdParty || m.Visit.framed || m.Visit.Kind != Document && m.Visit.Kind != Fetch || m.Request.URL.Scheme != "https" {
+	if !ofOwnPages(m) {
 		return ""
 	}
 	var kept []string

@@ -294,6 +294,35 @@ func TestClearSiteDataServesOwnPagesOnly(t *testing.T) {
 	}
 }
 
+func TestLoginStatusServesOwnPagesOnly(t *testing.T) {
+	s := newSet(t, Options{})
+	page := http.Header{"Sec-Fetch-Dest": {"document"}}
+	for _, test := range []struct {
+		url         string
+		request     http.Header
+		value, want string
+	}{
+		{"https://idp.example/signed-in", page, "logged-in", "logged-in"},
+		{"https://idp.example/bye", page, "logged-out", "logged-out"},
+		{"https://idp.example/signed-in", page, "logged-in;visitor=4711", "logged-in"},
+		{"https://idp.example/signed-in", page, "4711", ""},
+		{"https://idp.example/i", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}}, "logged-in", ""},
+		{"https://idp.example/f", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, "logged-in", ""},
+		{"http://idp.example/signed-in", page, "logged-in", ""},
+	} {
+		h, _ := answer(t, s, test.url, test.request.Clone(), http.Header{"Set-Login": {test.value}})
+		if got := h.Get("Set-Login"); got != test.want {
+			t.Errorf("%s %s: got %q, want %q", test.url, test.value, got, test.want)
+		}
+	}
+	for _, policy := range []CookiePolicy{CookiesSession, CookiesBlock} {
+		h, _ := answer(t, newSet(t, Options{Cookies: policy}), "https://idp.example/", page.Clone(), http.Header{"Set-Login": {"logged-in"}})
+		if len(h) > 0 {
+			t.Errorf("%d: %v outlives the cookies", policy, h)
+		}
+	}
+}
+
 func TestTrailers(t *testing.T) {
 	s := newSet(t, Options{})
 	m := s.Read(newRequest(t, "POST", "http://site.example/", http.Header{}), netip.MustParseAddr("203.0.113.77"))
