@@ -40,6 +40,7 @@ var responseTable = []group{
 	{identity, "RFC 7469 §2.1; pins are identifiers, and report", `public-key-pins public-key-pins-report-only`},
 	{identity, "RFC 8942 and W3C Client Hints Infrastructure; asks for more about the device", `accept-ch
 		accept-ch-lifetime critical-ch content-dpr delegate-ch`},
+	{identity, "wicg.github.io, Reduce Accept-Language; what is asked for twice tells which languages the visitor reads", `avail-language`},
 	{identity, "developer.chrome.com, critical origin trials; whether a page is asked for twice tells what the browser keeps", `critical-origin-trial`},
 	{identity, "W3C Private Network Access, IWA and Topics; acts on the browser's profile", `observe-browsing-topics
 		supports-loading-mode sec-shared-storage-write shared-storage-write

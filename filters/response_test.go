@@ -39,7 +39,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
 		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
 		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for
-		Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
+		Avail-Language Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
 		Ad-Auction-Signals Allow-Cross-Origin-Event-Reporting Sec-Private-State-Token Sec-Unheard-Of X-Opc-Request-Id`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
