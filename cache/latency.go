@@ -13,8 +13,9 @@ import (
 const (
 	// present is for how long a measurement counts as what an origin takes now.
 	present = 2 * time.Second
-	// enough is how many measurements make a distribution to draw from.
-	enough = 4
+	// enough is how many measurements make a distribution to draw from. With fewer,
+	// what is drawn scatters more than what is measured, or repeats it.
+	enough = 6
 	// maxSamples and maxOrigins bound what is remembered.
 	maxSamples = 32
 	maxOrigins = 1024
@@ -272,18 +273,18 @@ func (s samples) restless(d *distribution) bool {
 			products += (x.log - mean) * (s[i-1].log - mean)
 		}
 	}
-	return products > strongest*squares
+	return products > strongest*squares+1e-9 // times that are the same differ by what rounding leaves
 }
 
-// draw returns one more value. Where there are many, it is one of them, blurred so
-// that none is repeated exactly (a smoothed bootstrap). Where there are few, it is
-// drawn from a normal distribution with their mean and spread.
+// draw returns one more value: one of them, blurred so that none is repeated, and pulled
+// in by as much, so that they do not scatter more for it (a smoothed bootstrap with
+// shrinkage). The fewer there are, the more would a client who made them itself
+// see one come again.
 func (d *distribution) draw(m *latencyModel) float64 {
-	n := len(d.latest)
-	if n < 2*enough {
-		return d.middle + d.spread*m.normal()
-	}
-	return d.latest[min(int(m.float()*float64(n)), n-1)] + d.spread/4*m.normal()
+	n := float64(len(d.latest))
+	blur, pull := math.Sqrt(2/n), math.Sqrt(1-2/(n-1))
+	one := d.latest[min(int(m.float()*n), len(d.latest)-1)]
+	return d.middle + pull*(one-d.middle) + blur*d.spread*m.normal()
 }
 
 // within keeps a drawn value between half of the shortest and twice the longest
