@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if holdsMinute(line, made) || holdsMinute(line, made.Add(-aMoment)) || holdsUnixTime(line, made) {
+		if holdsMinute(line, made) || holdsMinute(line, made.Add(-aMoment)) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
 			return true
 		}
 	}
@@ -40,15 +41,12 @@ const aMoment = 5 * time.Second
 // holdsMinute reports whether text holds the minute of t in one of the common forms.
 func holdsMinute(text string, t time.Time) bool {
 	var room [32]byte
-	if !strings.Contains(text, string(t.AppendFormat(room[:0], "15:04"))) {
-		return false // as most, which is quicker
+	holds := func(form string) bool { return strings.Contains(text, string(t.AppendFormat(room[:0], form))) }
+	if !holds("15:04") { // as most, which is quicker
+		return holds("200601021504") || holds("20060102T1504")
 	}
-	for _, form := range [...]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04"} {
-		if strings.Contains(text, string(t.AppendFormat(room[:0], form))) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04", "02-Jan-06 15:04", "Jan _2 15:04",
+		"01/02/2006 15:04", "02/Jan/2006:15:04"}, holds)
 }
 
 // holdsUnixTime reports whether a number in text is t in seconds since 1970, or in a
@@ -62,11 +60,101 @@ func holdsUnixTime(text string, t time.Time) bool {
 		}
 		if end-at >= digits {
 			seconds, err := strconv.ParseInt(text[at:at+digits], 10, 64)
-			if err == nil && t.Sub(time.Unix(seconds, 0)).Abs() <= time.Minute {
+			if err == nil && near(time.Unix(seconds, 0), t) {
 				return true
 			}
 		}
 		at = end
 	}
 	return false
+}
+
+// near reports whether two times are the same but for clocks that differ.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() <= time.Minute }
+
+// holdsCodedTime reports whether text holds t in an identifier that begins with when it
+// was made: in hexadecimal seconds or milliseconds, as UUIDs have it (RFC 9562 §5.1, §5.6,
+// §5.7), or as ULIDs do.
+func holdsCodedTime(text string, t time.Time) bool {
+	for text != "" {
+		end := strings.IndexFunc(text, func(c rune) bool { return !isAlphanumeric(c) })
+		if end < 0 {
+			end = len(text)
+		}
+		if end >= 8 && (holdsHexTime(text[:end], t) || holdsUUIDTime(text, t) || holdsULIDTime(text[:end], t)) {
+			return true
+		}
+		text = text[min(end+1, len(text)):]
+	}
+	return false
+}
+
+func isAlphanumeric(c rune) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+func holdsHexTime(token string, t time.Time) bool {
+	if seconds, ok := parseHex(token[:8]); !ok || near(time.Unix(seconds, 0), t) {
+		return ok
+	}
+	ms, ok := parseHex(token[:min(12, len(token))])
+	return ok && near(time.UnixMilli(ms), t)
+}
+
+// parseHex reads at most 15 hexadecimal digits. Most of what is asked about are none, which
+// costs strconv an error each.
+func parseHex(digits string) (n int64, ok bool) {
+	for i := range len(digits) {
+		switch c := digits[i]; {
+		case '0' <= c && c <= '9':
+			n = n<<4 | int64(c-'0')
+		case 'a' <= lower(c) && lower(c) <= 'f':
+			n = n<<4 | int64(lower(c)-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// holdsUUIDTime is holdsCodedTime of a text that begins with a UUID.
+func holdsUUIDTime(text string, t time.Time) bool {
+	if len(text) < 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' {
+		return false
+	}
+	low, ok := parseHex(text[:8] + text[9:13] + text[15:18]) // without the version
+	if !ok {
+		return false
+	}
+	// In intervals of 100 ns since the calendar's reform, RFC 9562 §5.1.
+	reformed := func(n int64) time.Time {
+		return time.Date(1582, 10, 15, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(n/ticksPerDay)).Add(time.Duration(n%ticksPerDay) * 100)
+	}
+	switch text[14] {
+	case '1':
+		return near(reformed(low&0xfff<<48|low>>12&0xffff<<32|low>>28), t)
+	case '6':
+		return near(reformed(low), t)
+	case '7':
+		return near(time.UnixMilli(low>>12), t)
+	}
+	return false
+}
+
+const ticksPerDay = 24 * 60 * 60 * 1e7
+
+// holdsULIDTime is holdsCodedTime of a ULID: 48 bits of milliseconds in ten digits of five.
+func holdsULIDTime(token string, t time.Time) bool {
+	if len(token) != 26 {
+		return false
+	}
+	ms := int64(0)
+	for _, c := range strings.ToUpper(token[:10]) {
+		digit := strings.IndexRune("0123456789ABCDEFGHJKMNPQRSTVWXYZ", c)
+		if digit < 0 {
+			return false
+		}
+		ms = ms<<5 | int64(digit)
+	}
+	return near(time.UnixMilli(ms), t)
 }

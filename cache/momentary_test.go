@@ -8,21 +8,36 @@ import (
 // Who is given later what says when it was made sees by it that somebody asked then.
 func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 	for fields, shared := range map[string]bool{
-		"Last-Modified: @-2h":                        true,
-		"Last-Modified: @0s":                         false,
-		"Last-Modified: @-1s\nDate: @0s":             false,
-		"Last-Modified: @200s\nDate: @200s":          false, // by the origin's own clock
-		"X-Made: 2024-02-29T12:00:00Z":               false,
-		"X-Made: 2024-02-29 11:59\nDate: @0s":        false,
-		"X-Made: 2024-02-29T11:58:00Z\nDate: @0s":    true,
-		"X-Made: 1709208000":                         false, // 12:00:00
-		"Link: </x?1709208000123>; rel=preload":      false,
-		"Link: </x?1709108000123>; rel=preload":      true,
-		"X-Ratelimit-Remaining: 17":                  false,
-		"Ratelimit: limit=60, remaining=17, reset=5": false,
-		"Replay-Nonce: abc":                          false,
-		"Signature-Input: sig=();created=1":          false,
-		"Server: x\nX-Frame-Options: DENY":           true,
+		"Last-Modified: @-2h":                           true,
+		"Last-Modified: @0s":                            false,
+		"Last-Modified: @-1s\nDate: @0s":                false,
+		"Last-Modified: @200s\nDate: @200s":             false, // by the origin's own clock
+		"X-Made: 2024-02-29T12:00:00Z":                  false,
+		"X-Made: 2024-02-29 11:59\nDate: @0s":           false,
+		"X-Made: 2024-02-29T11:58:00Z\nDate: @0s":       true,
+		"X-Made: 1709208000":                            false, // 12:00:00
+		"Link: </x?1709208000123>; rel=preload":         false,
+		"Link: </x?1709108000123>; rel=preload":         true,
+		"X-Ratelimit-Remaining: 17":                     false,
+		"Ratelimit: limit=60, remaining=17, reset=5":    false,
+		"Replay-Nonce: abc":                             false,
+		"Signature-Input: sig=();created=1":             false,
+		"X-Made: 20240229120000":                        false,
+		"X-Made: z-20240229T120000Z-00000abc":           false,
+		"X-Made: Thu Feb 29 12:00:00 2024":              false,
+		"X-Made: [29/Feb/2024:12:00:00 +0000]":          false,
+		"X-Made: 02/29/2024 12:00:00":                   false,
+		"X-Req: 1-65e071c0-5e8b8a4c":                    false, // hexadecimal seconds
+		"X-Req: 65E071C0c4a2f8d1e0b3a7f6":               false,
+		"X-Req: 018df4bc5600c4a2f8d1e0b3a7f6c4a2":       false, // or milliseconds
+		"X-Req: a/018df4bc-5600-7a2f-8d1e-0b3a7f6c4a2f": false, // UUIDs, RFC 9562 §5.7
+		"X-Req: 1060a000-d6fa-11ee-8d1e-0b3a7f6c4a2f":   false, // §5.1
+		"X-Req: 1eed6fa1-060a-6000-8d1e-0b3a7f6c4a2f":   false, // §5.6
+		"X-Req: 01HQTBRNG0ABCDEFGHJKMNPQRS":             false, // ULID
+		"X-Req: 9f86d081-884c-4d63-8d1e-0b3a7f6c4a2f":   true,
+		"X-Req: 01AAAAAAAAABCDEFGHJKMNPQRS":             true,
+		"X-Req: 9f86d081884c7d659a2feaa0":               true,
+		"Server: x\nX-Frame-Options: DENY":              true,
 	} {
 		give := "200\nCache-Control: max-age=60\n" + fields + "\n\n"
 		other := step{after: 2 * time.Second, as: "b", give: give + "b", want: "200\n\nb"}
