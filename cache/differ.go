@@ -100,10 +100,11 @@ func newUnstorables() *unstorables {
 // idFor returns a short name of what q wants. Where clients must not learn of one
 // another it is a client's own: the way that a request takes can be timed.
 func (c *Cache) idFor(q *query) uint64 {
+	k := q.everybody
 	if q.sharing == Disguised {
-		return c.store.counts.hash(q.own())
+		k = q.own()
 	}
-	return c.store.counts.hash(q.everybody)
+	return maphash.Comparable(c.words, k)
 }
 
 func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }

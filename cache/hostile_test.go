@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -140,6 +141,30 @@ func TestSmallerMemoryStoresOn(t *testing.T) {
 		t.Errorf("%d bytes are left", got.Bytes)
 	}
 	s.run(step{do: "GET /new", give: "200\nCache-Control: max-age=60\n\na"}, step{do: "GET /new", want: "200\n\na"})
+}
+
+// The memory may change while requests come: the race detector looks on.
+func TestMemoryChangesWhileRequestsCome(t *testing.T) {
+	s := newScene(t, Options{Sharing: Shared})
+	s.give = "200\nCache-Control: max-age=60\n\na"
+	var group sync.WaitGroup
+	for client := range 8 {
+		group.Go(func() {
+			for i := range 100 {
+				if client == 0 {
+					s.c.SetOptions(Options{Sharing: Shared, Memory: int64(1+i%2) << 20, Now: s.clock.Now})
+				}
+				resp, err := s.rt.RoundTrip(s.request(step{do: fmt.Sprintf("GET /%d/%d", client, i)}))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				drain(resp.Body, 10)
+			}
+		})
+	}
+	group.Wait()
+	s.c.settled()
 }
 
 // Where memory runs short, what was used least goes first, and the rest stays.
