@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -164,7 +163,7 @@ const unsafeReuse = time.Second
 // §9.2.2) and it has no body or a GetBody. No other ever reaches an origin twice:
 // those use a connection only just used, or a fresh one, and are sent again only
 // if nothing of them left, or the origin had ended the connection before anything
-// arrived there; for that, a body must have been read in one piece.
+// arrived there, and not much of a body had been read by then.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.init)
 	p, err := t.plan(r)
@@ -180,8 +179,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	*buf = p.head
 	resp, c, err := p.try(false)
-	if err != nil && p.mayRetry(c, err) && p.rewind() {
+	switch {
+	case err == nil:
+	case p.mayRetry(c, err) && p.rewind():
 		resp, _, err = p.try(true)
+	default:
+		closeBody(p.again)
 	}
 	return resp, err
 }
@@ -202,7 +205,7 @@ type plan struct {
 	authority string        // as Host says it
 	body      io.ReadCloser // nil for none
 	length    int64         // of the body; -1 if unknown
-	sent      []byte        // the body, once a sender has read all of it and kept that; nil before
+	again     io.ReadCloser // the body anew, which a sender has given back; nil for none
 	owner     uint64        // of the body; see OwnerKey
 	head      []byte        // as it goes on the wire
 }
@@ -320,15 +323,15 @@ func (p *plan) mayRetry(c *originConn, err error) bool {
 	if _, broken := err.(*ConnError); !broken && err != ErrNoResponse && err != ErrIncomplete {
 		return false
 	}
-	return p.replayable() || (p.body == nil || p.sent != nil) && (c.wrote == 0 || c.unheard)
+	return p.replayable() || (p.body == nil || p.again != nil) && (c.wrote == 0 || c.unheard)
 }
 
 func (p *plan) rewind() bool {
 	switch {
 	case p.body == nil:
 		return true
-	case p.sent != nil:
-		p.body = io.NopCloser(bytes.NewReader(p.sent))
+	case p.again != nil:
+		p.body = p.again
 		return true
 	}
 	body, err := p.r.GetBody()
@@ -360,10 +363,11 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 	resp, err := x.run(p)
 	if err != nil {
 		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard
-		x.abort()
 		if x.sender != nil {
-			p.sent = x.sender.all(ctx, c.unheard)
+			c.closeNow()
+			p.again = x.sender.takeBack(ctx, c.unheard)
 		}
+		x.abort()
 	}
 	if err == errStale { // nothing of p was sent
 		return p.try(false)

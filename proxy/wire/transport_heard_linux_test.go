@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,13 +20,15 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    string
 		length int64
-		pieces int // that the body comes in
+		pieces []string // that the body comes in
 		again  bool
 	}{
-		"a body of known length":          {"http://a.test/", 4, 1, true},
-		"a body of unknown length":        {"http://a.test/", -1, 1, true},
-		"a body over TLS":                 {"https://example.com/", 4, 1, true},
-		"a body of which a part was sent": {"http://a.test/", 8, 2, false},
+		"a body of known length":   {"http://a.test/", 4, []string{"body"}, true},
+		"a body of unknown length": {"http://a.test/", -1, []string{"body"}, true},
+		"a body over TLS":          {"https://example.com/", 4, []string{"body"}, true},
+		"pieces of a body":         {"http://a.test/", 12, []string{"some", "body", "else"}, true},
+		"pieces of unknown length": {"http://a.test/", -1, []string{"some", "body", "else"}, true},
+		"more than is kept":        {"http://a.test/", 40 << 10, []string{strings.Repeat("x", 20<<10), strings.Repeat("y", 20<<10)}, false},
 	} {
 		end, ended := make(chan bool), make(chan bool)
 		got := make(chan string, 1)
@@ -54,23 +57,25 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 		tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
 		tr.headDelay = time.Minute // the head waits for the body
 		mustFetch(t, tr, request(t, "GET", c.url, nil))
-		read, want := 0, "body"
+		read, want := 0, strings.Join(c.pieces, "")
 		var trailer http.Header
 		if c.length < 0 {
-			trailer, want = http.Header{"X-Sent": nil}, "body, all"
+			trailer = http.Header{"X-Sent": nil}
+			want += ", all"
 		}
 		r := request(t, "POST", c.url, readerFunc(func(b []byte) (int, error) {
 			if read == 0 {
 				end <- true
 				<-ended
 			}
-			if read++; read < c.pieces {
-				return copy(b, "body"), nil
+			n := copy(b, c.pieces[read])
+			if read++; read < len(c.pieces) {
+				return n, nil
 			}
 			if trailer != nil {
 				trailer.Set("X-Sent", ", all")
 			}
-			return copy(b, "body"), io.EOF
+			return n, io.EOF
 		}))
 		r.ContentLength, r.Trailer = c.length, trailer
 		_, _, err := fetch(tr, r)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -12,7 +13,8 @@ import (
 )
 
 // A sender sends a request's body on a goroutine of its own, while the
-// caller's waits for the response. It closes the body when it ends.
+// caller's waits for the response. It closes the body when it ends, unless
+// that may have to be sent anew.
 type sender struct {
 	c       *originConn
 	t       *Transport
@@ -24,8 +26,9 @@ type sender struct {
 	done    chan struct{} // closed at the end
 	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
 
-	keeps bool   // keep a body that is read in one piece
-	kept  []byte // that body; nil if it was none. Guarded by mu
+	keeps bool   // keep what is read of the body, until it is too much, in case that it has to be sent anew
+	kept  []byte // that
+	whole bool   // it is all of the body; guarded by mu
 
 	room     int // length of the head
 	writing  sync.Mutex
@@ -38,6 +41,7 @@ type sender struct {
 	watched  ending.Watch // then also the sender's to stop
 	complete bool         // all was sent
 	err      error        // why sending ended early
+	open     bool         // it has ended, and left the body open
 }
 
 // sendBuffer holds one piece of a body, and a head in front of the first.
@@ -86,16 +90,22 @@ func (s *sender) writeHead() error {
 	return s.c.write(head, s.t.WriteTimeout)
 }
 
-// run sends the body. How it ended is seen at the connection:
-// a body that broke off cuts it, and an origin that stopped reading has a
-// moment to say why.
+// run sends the body.
 func (s *sender) run() {
 	defer close(s.done)
-	defer s.body.Close()
 	err := s.wait()
 	if err == nil {
 		err = s.send()
 	}
+	if !s.ended(err) {
+		s.body.Close()
+	}
+}
+
+// ended notes how sending ended, and reports whether the body stays open. It is seen at
+// the connection: a body that broke off cuts it, and an origin that stopped reading has
+// a moment to say why.
+func (s *sender) ended(err error) (open bool) {
 	// All under the lock: once the exchange sees that sending ended, the
 	// connection may be another's.
 	s.mu.Lock()
@@ -104,16 +114,19 @@ func (s *sender) run() {
 	if s.over {
 		s.c.closeNow()
 		s.watched.Stop()
-		return
+		return false
 	}
 	switch err := err.(type) {
 	case nil:
 		s.c.requestSent(s.t.ResponseTimeout, ErrResponseTimeout)
+		return false
 	case *RequestBodyError:
 		s.c.cancel(err)
-	default:
-		s.c.requestSent(min(lastWords, s.t.ResponseTimeout), err)
+		return false
 	}
+	s.c.requestSent(min(lastWords, s.t.ResponseTimeout), err)
+	s.open = s.keeps && !s.stopped
+	return s.open
 }
 
 // lastWords is how long a response may take after the origin stopped taking
@@ -165,42 +178,81 @@ func (s *sender) answered(send bool) bool {
 	return true
 }
 
-// begun notes that the first piece of the body was read, which may be the whole.
-func (s *sender) begun(piece []byte, whole bool) {
-	if whole && s.keeps {
-		s.mu.Lock()
-		s.kept = append(make([]byte, 0, len(piece)), piece...) // not nil, even if it is empty
-		s.mu.Unlock()
+// keep notes a piece of the body that was read, the last one or not.
+func (s *sender) keep(piece []byte, last bool) {
+	if s.keeps = s.keeps && len(s.kept)+len(piece) <= sendBuffer; !s.keeps {
+		s.kept = nil
+		return
 	}
-	if s.read != nil {
-		close(s.read)
+	s.kept = append(s.kept, piece...)
+	if last {
+		s.mu.Lock()
+		s.whole = true
+		s.mu.Unlock()
 	}
 }
 
-// all returns the body if the sender has kept it, once it does no more. It was told
-// to stop. With wait, what has yet to come is waited for until ctx ends.
-func (s *sender) all(ctx context.Context, wait bool) []byte {
-	if wait && s.keeps && s.read != nil {
-		select {
-		case <-s.read:
-		case <-ctx.Done():
+// takeBack returns the body from its first byte on, if the sender has kept what it
+// read of that, and nil if not. The connection is closed, so no write lasts; a Read is
+// waited for only with wait, unless ctx ends: the first for as long as it takes, and
+// then, since a client may wait for an answer itself, for a moment.
+func (s *sender) takeBack(ctx context.Context, wait bool) io.ReadCloser {
+	if wait {
+		s.answered(false)
+		if s.read != nil {
+			await(ctx, s.read)
 		}
 	}
 	s.mu.Lock()
-	kept := s.kept
+	wait = wait || s.whole
 	s.mu.Unlock()
-	if kept != nil {
-		<-s.done
+	if wait {
+		ctx, cancel := context.WithTimeout(ctx, lastWords)
+		defer cancel()
+		await(ctx, s.done)
 	}
-	return kept
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.complete && s.keeps:
+		return io.NopCloser(bytes.NewReader(s.kept))
+	case !s.open:
+		return nil
+	}
+	s.open = false
+	rest := io.Reader(s.body)
+	if s.whole {
+		rest = http.NoBody
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(s.kept), rest), s.body}
+}
+
+// await waits for c, unless ctx ends.
+func await(ctx context.Context, c <-chan struct{}) {
+	select {
+	case <-c:
+	case <-ctx.Done():
+	}
+}
+
+// letGo closes the body that the sender has left open; s.mu is held.
+func (s *sender) letGo() {
+	if s.open {
+		s.open = false
+		s.body.Close()
+	}
 }
 
 // stop makes the sender end before its next write.
 func (s *sender) stop() {
 	s.answered(false)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.stopped = true
-	s.mu.Unlock()
+	s.letGo()
 }
 
 // settle waits a moment for a sender whose last write is due to return: an
@@ -228,6 +280,7 @@ func (s *sender) leave(watched ending.Watch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.complete || s.err != nil {
+		s.letGo()
 		return false
 	}
 	s.over, s.watched = true, watched
@@ -272,8 +325,9 @@ func (s *sender) send() error {
 			err = io.ErrUnexpectedEOF
 		}
 		broken := err != nil && err != io.EOF
-		if first {
-			s.begun(piece[:n], end && !broken)
+		s.keep(piece[:n], end)
+		if first && s.read != nil {
+			close(s.read)
 		}
 		if broken {
 			return &RequestBodyError{err}
