@@ -118,18 +118,18 @@ func (c *chunkedReader) next() error {
 				delete(c.trailer, name)
 			}
 		}
-		c.dropNamed()
+		dropNamed(c.trailer, c.named)
 	}
 	return io.EOF
 }
 
-// dropNamed takes out of the trailer section what Connection names. Both may be
-// long: each option is looked at once.
-func (c *chunkedReader) dropNamed() {
-	for _, line := range c.named {
+// dropNamed takes out of h what Connection names (RFC 9110 §7.6.1), whose lines are
+// options. Both may be long: each option is looked at once.
+func dropNamed(h http.Header, options []string) {
+	for _, line := range options {
 		for option := range strings.SplitSeq(line, ",") {
 			if name, ok := canonicalName(trimSpace(option)); ok {
-				delete(c.trailer, name)
+				delete(h, name)
 			}
 		}
 	}

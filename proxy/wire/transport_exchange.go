@@ -42,6 +42,9 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 			return nil, err
 		}
 		switch {
+		case x.saysIdle(p, resp):
+			x.c.got = 0
+			return nil, ErrNoResponse
 		case resp.StatusCode >= 200:
 			return x.accept(p, resp, kind), nil
 		case resp.StatusCode == http.StatusSwitchingProtocols:
@@ -57,6 +60,13 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// saysIdle tells whether resp is what some servers and balancers say when they close a
+// connection on which nobody has asked for a while: the request that has met it on the
+// way has no answer, as Firefox and Chromium take it, too (RFC 9110 §15.5.9).
+func (x *exchange) saysIdle(p *plan, resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestTimeout && resp.Close && x.c.reused && p.replayable()
 }
 
 // send writes the request, or starts to if it has a body.
@@ -109,6 +119,7 @@ func (x *exchange) interim(p *plan, resp *http.Response) error {
 	if trace == nil || trace.Got1xxResponse == nil {
 		return nil
 	}
+	dropNamed(resp.Header, resp.Header["Connection"])
 	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
 }
 

@@ -174,6 +174,48 @@ func TestTransportNoRetry(t *testing.T) {
 	}
 }
 
+// What an origin says as it gives up a connection on which nobody has asked is no
+// answer to who has, but may be one to who asks first, or must not ask twice.
+func TestTransportIdleTimeoutIsNoAnswer(t *testing.T) {
+	const ok, late = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlate"
+	for _, c := range []struct {
+		method, body, said string
+		kept               bool // the connection was
+		want               string
+	}{
+		{"GET", "", late, true, "ok"},
+		{"GET", "", late, false, "late"},
+		{"POST", "", late, true, "late"},
+		{"PUT", "x", late, true, "late"},
+		{"GET", "", strings.Replace(late, "Connection: close\r\n", "", 1), true, "late"},
+		{"GET", "", strings.Replace(late, "408", "503", 1), true, "late"},
+	} {
+		o := startOrigin(t, func(p *peer) {
+			if c.kept {
+				p.next()
+				p.say(ok)
+			}
+			if p.next(); p.nr == 1 {
+				p.say(c.said)
+			} else {
+				p.say(ok)
+			}
+		})
+		tr := newTransport(t, o.addr)
+		if c.kept {
+			mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+		}
+		var body io.Reader
+		if c.body != "" {
+			body = struct{ io.Reader }{strings.NewReader(c.body)}
+		}
+		r := request(t, c.method, "http://a.test/", body)
+		if _, got, err := fetch(tr, r); got != c.want || err != nil {
+			t.Errorf("%s, %q, kept %t: %q, %v", c.method, c.said, c.kept, got, err)
+		}
+	}
+}
+
 // A request that must not be repeated does not take its chance on a
 // connection that has been idle for long.
 func TestTransportUnsafeOnOldConnection(t *testing.T) {

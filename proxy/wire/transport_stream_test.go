@@ -277,7 +277,7 @@ func TestTransportExpectContinue(t *testing.T) {
 func TestTransportInterimResponses(t *testing.T) {
 	o := startOrigin(t, func(p *peer) {
 		p.next()
-		p.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 199 Odd\r\n\r\n")
+		p.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 199 Odd\r\nConnection: link\r\nLink: </of-the-hop>\r\n\r\n")
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	})
 	tr := newTransport(t, o.addr)
