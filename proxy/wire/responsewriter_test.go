@@ -390,6 +390,24 @@ func TestUnreadBody(t *testing.T) {
 	}
 }
 
+// What old clients add to a body, an empty line, costs nothing of the answer.
+func TestEmptyLineBehindABody(t *testing.T) {
+	const size = 4 << 20
+	body := strings.Repeat("x", 100<<10)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		io.ReadFull(r.Body, make([]byte, len(body))) // past the connection's buffer
+		w.Write(make([]byte, size))
+	}, nil)
+	for _, version := range []string{"HTTP/1.0", "HTTP/1.1\r\nHost: a\r\nConnection: close"} {
+		nc := dial(t, addr)
+		nc.SetReadBuffer(64 << 10)
+		fmt.Fprintf(nc, "POST / %s\r\nContent-Length: %d\r\n\r\n%s\r\n", version, len(body), body)
+		if n, err := io.Copy(io.Discard, nc); n < size || err != nil {
+			t.Errorf("%q: %d bytes, %v", version, n, err)
+		}
+	}
+}
+
 // Where the next request begins does not depend on what a handler makes of
 // Body.
 func TestHandlerReplacesTheBody(t *testing.T) {

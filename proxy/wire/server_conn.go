@@ -256,7 +256,10 @@ func (c *conn) serveOne() bool {
 	bodyRead := x.w.body == nil || x.body.drain() // r.Body may be the handler's by now
 	if x.w.closeAfter || !bodyRead {
 		unasked := !x.w.asked && !c.srv.closing.Load()
-		c.close(!bodyRead || c.br.Buffered() > 0 || unasked)
+		// Old clients add an empty line to a body (RFC 9112 §2.2): to close on that
+		// would reset the connection, and cost the end of the answer.
+		extra := x.w.asked && x.w.body != nil
+		c.close(!bodyRead || c.br.Buffered() > 0 || unasked || extra)
 		return false
 	}
 	c.resetDeadlines()
