@@ -238,7 +238,7 @@ func wireFault(err error) (failure, bool) {
 	case is[*wire.CodingError](err):
 		return failure{status: 502, kind: "http_response_transfer_coding", title: "Malformed response", detail: "The transfer coding of the origin's answer is unknown, or broken."}, true
 	case bad:
-		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP, so nothing of it is passed on."}, true
+		return failure{status: 502, kind: "http_protocol_error", title: "Malformed response", detail: "The origin's answer is not valid HTTP (" + protocol.What + "), so nothing of it is passed on."}, true
 	case errors.Is(err, wire.ErrIncomplete):
 		return failure{status: 502, kind: "http_response_incomplete", title: "Incomplete response", detail: "The origin's answer broke off before its body."}, true
 	case is[*codingError](err):
