@@ -408,6 +408,24 @@ func TestEmptyLineBehindABody(t *testing.T) {
 	}
 }
 
+// Nor does what a client sends although it has asked for the end.
+func TestMoreBehindTheLastRequest(t *testing.T) {
+	const size = 4 << 20
+	sent := make(chan bool)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		<-sent
+		w.Write(make([]byte, size))
+	}, nil)
+	nc := dial(t, addr)
+	nc.SetReadBuffer(64 << 10)
+	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	sent <- true
+	io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if n, err := io.Copy(io.Discard, nc); n < size || n > size+1000 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
 // Where the next request begins does not depend on what a handler makes of
 // Body.
 func TestHandlerReplacesTheBody(t *testing.T) {

@@ -63,6 +63,16 @@ func (c *conn) close(linger bool) {
 	c.nc.Close()
 }
 
+// hasMore tells whether the client has sent more than was read. To close on that would
+// reset the connection, and cost the end of the answer.
+func (c *conn) hasMore() bool {
+	more := c.br.Buffered() > 0
+	if !more && c.sock != nil {
+		c.sock.raw.Control(func(fd uintptr) { more = !asleep(fd) })
+	}
+	return more
+}
+
 // lingerOn sends the end and reads on for a while.
 func lingerOn(nc net.Conn) {
 	half, ok := nc.(interface{ CloseWrite() error })

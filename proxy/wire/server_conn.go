@@ -256,10 +256,8 @@ func (c *conn) serveOne() bool {
 	bodyRead := x.w.body == nil || x.body.drain() // r.Body may be the handler's by now
 	if x.w.closeAfter || !bodyRead {
 		unasked := !x.w.asked && !c.srv.closing.Load()
-		// Old clients add an empty line to a body (RFC 9112 §2.2): to close on that
-		// would reset the connection, and cost the end of the answer.
-		extra := x.w.asked && x.w.body != nil
-		c.close(!bodyRead || c.br.Buffered() > 0 || unasked || extra)
+		extra := x.w.asked && x.w.body != nil // old clients add an empty line (RFC 9112 §2.2)
+		c.close(!bodyRead || unasked || extra || c.hasMore())
 		return false
 	}
 	c.resetDeadlines()
