@@ -383,7 +383,7 @@ func TestOtherNamesThatAreMeant(t *testing.T) {
 				t.Errorf("%s: left alone at once", c.what)
 			}
 			near, far := tcpPair(t)
-			in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
+			in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
 			in.target.Host = "site.example"
 			go func() {
 				if c.roots != nil {
@@ -424,7 +424,7 @@ func TestClientsWithoutARequest(t *testing.T) {
 	for unnamed, protocols := range map[bool][]string{true: nil, false: {"h2", "http/1.1"}} {
 		memory := inspect.NewMemory()
 		near, far := tcpPair(t)
-		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
+		in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto}
 		in.target = egress.Target{Host: "mail.example", Port: 443}
 		go tls.Client(far, &tls.Config{ServerName: "mail.example", NextProtos: protocols}).Handshake()
 		if why, left := in.hello(p.current.Load()); left {
@@ -452,7 +452,7 @@ func TestEarlyDataIsNoRefusal(t *testing.T) {
 	memory := inspect.NewMemory()
 	for range 4 {
 		near, far := tcpPair(t)
-		in := &inner{Conn: near, rw: near, end: func(tunnel.Bytes) {}, memory: memory, visit: new(visit), mode: inspect.Auto}
+		in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto}
 		in.target = egress.Target{Host: "site.example", Port: 443}
 		far.Write(hello)
 		if why, left := in.hello(p.current.Load()); left {
