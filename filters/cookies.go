@@ -154,7 +154,7 @@ func dropKeptPassword(h http.Header, log []Change) []Change {
 func holdsUserinfo(reference string) bool { return withoutUserinfo(reference) != reference }
 
 // withoutUserinfo returns a reference to something of the web without its user and
-// password, as browsers read it: tabs are not there, a backslash is a slash, and behind
+// password, "" if there is no host beside them, as browsers read it: tabs are not there, a backslash is a slash, and behind
 // a scheme any number of them begins an authority (URL standard, "special authority
 // ignore slashes state").
 func withoutUserinfo(reference string) string {
@@ -172,11 +172,14 @@ func withoutUserinfo(reference string) string {
 	if i := strings.IndexAny(plain[start:], `/\?#`); i >= 0 {
 		end = start + i
 	}
-	at := strings.LastIndexByte(plain[start:end], '@')
-	if at < 0 {
+	switch at := strings.LastIndexByte(plain[start:end], '@'); {
+	case at < 0:
 		return reference
+	case start+at+1 == end: // no host: what follows would be taken for one
+		return ""
+	default:
+		return plain[:start] + plain[start+at+1:]
 	}
-	return plain[:start] + plain[start+at+1:]
 }
 
 // A setCookie is what the rules need to know of one Set-Cookie line.

@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -317,7 +318,7 @@ func TestBlockedCookiesAreNoPasswords(t *testing.T) {
 	for sent, want := range map[string]string{
 		"https://id:x@site.example/a?b@c": "https://site.example/a?b@c", "https://id@site.example": "https://site.example",
 		"//id:x@site.example/": "//site.example/", `\\id@site.example\a`: `\\site.example\a`, "https:id@site.example/": "https:site.example/",
-		"HTTP:/\tid:x@y@site.example#a": "HTTP:/site.example#a", " https://id@site.example/": "https://site.example/",
+		"HTTP:/\tid:x@y@site.example#a": "HTTP:/site.example#a", "http:@/id@site.example/": "", " https://id@site.example/": "https://site.example/",
 		"/a@b": "/a@b", "a@b": "a@b", "https://site.example/@ann?a@b#c@d": "https://site.example/@ann?a@b#c@d", "mailto:ann@site.example": "mailto:ann@site.example",
 		"com.app://ann@b": "com.app://ann@b", "/out?to=https://id@b/": "/out?to=https://id@b/", "": "",
 	} {
@@ -342,6 +343,22 @@ func TestBlockedCookiesAreNoPasswords(t *testing.T) {
 			t.Errorf("Refresh %s: left %v", sent, m.Response.Header)
 		}
 	}
+}
+
+func FuzzWithoutUserinfo(f *testing.F) {
+	for _, reference := range []string{"https://id:x@a.example/b@c", `\\id@a.example`, "https:/id@a.example", "//a@b@c?d", "a@b", "ht\ttp://a@b"} {
+		f.Add(reference)
+	}
+	base := &url.URL{Scheme: "https", Host: "site.example", Path: "/"}
+	f.Fuzz(func(t *testing.T, reference string) {
+		left := withoutUserinfo(reference)
+		if holdsUserinfo(left) {
+			t.Errorf("%q becomes %q, and that %q", reference, left, withoutUserinfo(left))
+		}
+		if u, err := resolve(base, left); err == nil && isWeb(u.Scheme) && u.User != nil {
+			t.Errorf("%q becomes %q, which leads to %v", reference, left, u)
+		}
+	})
 }
 
 // Sessions that are bound to a key of the device are cookies that stay longer.

@@ -34,3 +34,16 @@ func TestFilesAreSentWithoutTheirOwnersFolder(t *testing.T) {
 		}
 	}
 }
+
+func FuzzFileNames(f *testing.F) {
+	f.Add(`attachment; filename="C:\Users\ann\a.jpg"`)
+	f.Add("file:%2Fhome/%5cUsers\\a//b;/home/home/a/b")
+	f.Fuzz(func(t *testing.T, value string) {
+		m := scriptRequest("Content-Disposition", value)
+		m.Request.Method = http.MethodPost
+		fileNames{}.Apply(m, nil)
+		if log := (fileNames{}).Apply(m, nil); len(log) > 0 {
+			t.Errorf("%q: a second time left %q", value, m.Request.Header)
+		}
+	})
+}
