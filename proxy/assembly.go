@@ -21,6 +21,7 @@ import (
 type assembly struct {
 	options  Options
 	gate     *gate.Gate
+	guests   *guests // of gate
 	filters  *filters.Set
 	egress   *egress.Egress
 	store    *cache.Cache
@@ -53,6 +54,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	if a.gate, err = gate.New(o.Gate, known); err != nil {
 		return nil, err
 	}
+	a.guests = &guests{gate: a.gate, every: guestsLook}
 	if a.inspects, err = newInspection(o.Inspection, inspected); err != nil {
 		return nil, err
 	}

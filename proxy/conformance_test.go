@@ -52,7 +52,6 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 
 		{"9110 §4.2.4", "userinfo goes nowhere", "GET http://me:secret@ORIGIN/" + fields + "\r\n", fine, has{"GET / HTTP/1.1", "- secret"}, nil},
 		{"9110 §5.3", "lines of one field keep their order", get + "If-Match: \"b\"\r\nIf-Match: \"a\"\r\n\r\n", ok + "Link: </b>\r\nLink: </a>\r\n\r\nok", has{"If-Match: \"b\", \"a\"\r\n"}, has{"Link: </b>\r\nLink: </a>\r\n"}},
-		{"9110 §5.5", "a control of an origin's is a space", get + "\r\n", ok + "X-Page: a\x7fb\x01\r\nSet-Cookie: a=b\x01c\r\nSet-Cookie: d=e\r\n\r\nok", nil, has{"\r\nX-Page: a b\r\n", "\r\nSet-Cookie: d=e\r\n", "- a=b"}},
 		{"9110 §5.6.1", "empty elements of a list are none", post + "Expect: , \r\nContent-Length: 2\r\n\r\nhi", fine, has{"\r\n\r\nhi"}, has{"HTTP/1.1 200 "}},
 		{"9110 §6.6.1", "Date is added", get + "\r\n", fine, nil, has{"\r\nDate: "}},
 		{"9110 §6.6.1", "and kept", get + "\r\n", ok + "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nok", nil, has{"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}},
@@ -66,7 +65,6 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9110 §7.8", "HTTP/1.0 upgrades nothing", "GET http://ORIGIN/ HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", fine, has{"- websocket"}, has{"HTTP/1.1 200 "}},
 		{"9110 §7.8", "an offer is for one connection", get + "\r\n", ok + "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nok", nil, has{"- h2c"}},
 		{"9110 §15.5.22", "but what a 426 wants", get + "\r\n", "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n", nil, has{"Upgrade: websocket", "Connection: Upgrade, close"}},
-		{"9110 §8.6", "one length that is said twice", get + "\r\n", ok + "Content-Length: 2\r\n\r\nok", nil, has{"HTTP/1.1 200 ", "\r\n\r\nok"}},
 		{"9110 §8.6", "no length with a 204", get + "\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", nil, has{"HTTP/1.1 204 ", "- Content-Length"}},
 		{"9110 §8.6", "the length of what HEAD asks about", head + "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", nil, has{"Content-Length: 7\r\n"}},
 		{"9110 §9.3.2", "no content for HEAD", head + "\r\n", ok + "\r\nno", nil, has{"- \r\n\r\nno"}},

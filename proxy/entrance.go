@@ -46,7 +46,7 @@ func (v *visit) end(whole bool) {
 func (v *visit) hand(a *assembly) guest {
 	v.handed = true
 	use, seen := v.use, v.seen.tunnelBegins() // and not v, whose request would stay for as long
-	return guest{a.gate.Pass(v.Entrant, v.tls, v.authorization), func(carried tunnel.Bytes) {
+	return guest{a.gate.Pass(v.Entrant, v.tls, v.authorization), a.guests, func(carried tunnel.Bytes) {
 		seen.tunnelEnded(carried)
 		use.End()
 	}}

@@ -14,6 +14,7 @@ import (
 // A guest is a client whose request has become a tunnel.
 type guest struct {
 	pass gate.Pass
+	of   *guests            // nil for nobody's
 	end  func(tunnel.Bytes) // tells that there is no tunnel any more
 }
 
@@ -27,12 +28,13 @@ const (
 // errShutOut ends the tunnel of a guest that may not enter any more.
 var errShutOut = errors.New("client may not enter any more")
 
-// guests are those who have tunnels. Requests are let in one by one, but who is in a
-// tunnel could go on for as long as it takes, though the account is gone. The zero value
-// keeps nobody. It is safe for concurrent use.
+// guests are those who have tunnels, and were let in by one gate. Requests are let in one
+// by one, but who is in a tunnel could go on for as long as it takes, though the account is
+// gone. What a reload changes is for those who come: this gate stays theirs. It is safe for
+// concurrent use.
 type guests struct {
-	gate  func() *gate.Gate // in force
-	every time.Duration     // guestsLook
+	gate  *gate.Gate
+	every time.Duration // guestsLook
 
 	mu      sync.Mutex
 	stays   map[*stay]struct{}
@@ -50,9 +52,9 @@ type stay struct {
 	over bool // guarded by guests.mu
 }
 
-// begins takes a stay in. The gate may be another one by now than let the guest in.
+// begins takes a stay in.
 func (g *guests) begins(s *stay) {
-	if g.gate != nil && g.add(s) && !g.gate().Holds(s.pass) {
+	if g != nil && g.add(s) && !g.gate.Holds(s.pass) {
 		s.cut(errShutOut)
 	}
 }
@@ -68,7 +70,7 @@ func (g *guests) add(s *stay) bool {
 		g.stays = make(map[*stay]struct{})
 	}
 	g.stays[s] = struct{}{}
-	if !g.looks && g.gate().Version() > 0 {
+	if !g.looks && g.gate.Version() > 0 {
 		g.lookAgain()
 	}
 	return true
@@ -76,6 +78,9 @@ func (g *guests) add(s *stay) bool {
 
 // ends forgets a stay, which may not have begun yet.
 func (g *guests) ends(s *stay) {
+	if g == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.over = true
@@ -95,7 +100,7 @@ func (g *guests) lookAgain() {
 // look judges all guests if there is a reason to, for as long as there are any. A file
 // that changes is left alone until the next look: it may be half written.
 func (g *guests) look() {
-	version := g.gate().Version()
+	version := g.gate.Version()
 	g.mu.Lock()
 	due := version == g.seen && (version != g.version || time.Since(g.judged) >= guestsJudge)
 	g.seen = version
@@ -110,13 +115,12 @@ func (g *guests) look() {
 
 // judge shuts out who may not enter any more.
 func (g *guests) judge() {
-	at := g.gate()
 	g.mu.Lock()
-	g.version, g.judged = at.Version(), time.Now()
+	g.version, g.judged = g.gate.Version(), time.Now()
 	stays := slices.Collect(maps.Keys(g.stays))
 	g.mu.Unlock()
 	for _, s := range stays {
-		if !at.Holds(s.pass) {
+		if !g.gate.Holds(s.pass) {
 			s.cut(errShutOut)
 		}
 	}

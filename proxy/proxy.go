@@ -104,7 +104,6 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
-	p.tunnels.guests.gate = func() *gate.Gate { return p.current.Load().gate }
 	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
 	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Log: a.options.Log}
@@ -141,8 +140,7 @@ func (p *Proxy) configureServer(o Options) {
 }
 
 // Reload makes o the configuration of every request from now on. Requests and
-// tunnels that have begun go on as they are, but for the tunnels of clients that may
-// not enter any more. If o is bad, the old configuration stays.
+// tunnels that have begun go on as they are. If o is bad, the old configuration stays.
 func (p *Proxy) Reload(o Options) error {
 	p.reload.Lock()
 	defer p.reload.Unlock()
@@ -153,7 +151,6 @@ func (p *Proxy) Reload(o Options) error {
 	p.cache.SetOptions(o.Cache)
 	p.configureServer(a.options)
 	p.current.Swap(a).close()
-	p.tunnels.guests.judge()
 	p.watch(o.Metrics)
 	return nil
 }

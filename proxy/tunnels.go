@@ -162,11 +162,10 @@ type tunnels struct {
 	cancel context.CancelFunc
 	open   sync.WaitGroup
 	log    *slog.Logger // of panics
-	guests guests
 }
 
 func newTunnels(log *slog.Logger) *tunnels {
-	t := &tunnels{log: log, guests: guests{every: guestsLook}}
+	t := &tunnels{log: log}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -219,10 +218,10 @@ func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, g guest) {
 	s.cut = tunnel.Carry(t.ctx, client, origin, o, func(carried tunnel.Bytes, _ error) { // nobody is left to be told how it ended
 		defer t.open.Done()
 		defer t.logPanic(client)
-		t.guests.ends(s)
+		g.of.ends(s)
 		g.end(carried)
 	})
-	t.guests.begins(s)
+	g.of.begins(s)
 }
 
 // logPanic, deferred, ends a panic and the connection that it was about. The

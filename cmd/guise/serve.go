@@ -31,7 +31,7 @@ household profile on 127.0.0.1:8118.
 
 SIGHUP or a change of the file, or of one of destinations.deny_lists, loads the
 configuration again; if the new one has problems they are printed and the old one
-stays. No open connection is cut, but the tunnels of who may not enter any more.
+stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
 listeners and the volumes of the day, and stops once it serves: no connection is
 refused or cut before timeouts.shutdown. The first process of a container cannot

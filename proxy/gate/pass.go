@@ -5,35 +5,28 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"net/netip"
 	"strings"
 )
 
 // A Pass is by what a client was let in. Whoever goes on for longer than a request, as
 // in a tunnel, is judged by it again. It holds no password.
 type Pass struct {
-	address netip.Addr
 	account string
 	proof   any // what the gate's prover made of the credentials; nil without authentication
 }
 
 // Pass returns the pass of e, with whose credentials [Gate.Enter] was called.
 func (g *Gate) Pass(e Entrant, state *tls.ConnectionState, authorization []string) Pass {
-	p := Pass{address: e.Address, account: e.Account}
+	p := Pass{account: e.Account}
 	if g.prove != nil {
 		p.proof = g.prove.proof(e.Account, credentialsOf(state, authorization))
 	}
 	return p
 }
 
-// Holds reports whether whoever was let in by p, of this gate or one that it took over
-// from, would be let in now.
-func (g *Gate) Holds(p Pass) bool {
-	if g.Admit(p.address) != nil {
-		return false
-	}
-	return g.prove == nil || g.prove.holds(p.account, p.proof)
-}
+// Holds reports whether the account that p of this gate is of may still enter, and by the
+// same proof. Networks do not change while the gate is there.
+func (g *Gate) Holds(p Pass) bool { return g.prove == nil || g.prove.holds(p.account, p.proof) }
 
 // Version changes with the files that say who may enter. It is 0 where there are none.
 func (g *Gate) Version() uint64 {

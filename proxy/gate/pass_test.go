@@ -57,17 +57,6 @@ func TestPassHoldsForAsLongAsItsUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold(t, "the other has another password", c, ann, false, bob, false)
-
-	bob = letIn(t, g, nil, basic("bob", "new"))
-	next, err := New(Options{Authentication: Basic, Users: path, Now: c.now, Deny: prefixes("127.0.0.1/32")}, g)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hold(t, "the address is shut out", c, holder{next, bob.pass}, false, bob, true)
-	open := mustNew(t, Options{Now: c.now})
-	hold(t, "nobody is asked any more", c, holder{open, bob.pass}, true)
-	anybody := letIn(t, open, nil, nil)
-	hold(t, "everybody is asked now", c, anybody, true, holder{g, anybody.pass}, false)
 }
 
 // TestPassHoldsForAsLongAsItsToken, which ends by itself, too.
