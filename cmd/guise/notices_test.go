@@ -26,8 +26,11 @@ func TestMessagesThatNobodyReadsAreLost(t *testing.T) {
 	for i := range all {
 		fmt.Fprintf(n, "%d\n", i)
 	}
-	ended := make(chan io.Writer, 1)
-	go func() { ended <- n.end(); write.Close() }()
+	go func() {
+		n.end()
+		<-n.ended // on a busy machine it may have waited for less
+		write.Close()
+	}()
 	lines := bufio.NewScanner(read)
 	kept, lost := 0, 0
 	for lines.Scan() {
@@ -41,9 +44,6 @@ func TestMessagesThatNobodyReadsAreLost(t *testing.T) {
 	}
 	if kept+lost != all || lost == 0 {
 		t.Errorf("of %d messages %d came and %d were lost", all, kept, lost)
-	}
-	if out := <-ended; out != write {
-		t.Error("what is left to be said goes elsewhere")
 	}
 }
 
