@@ -65,6 +65,12 @@ func newInner(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t e
 // remembered is what the memory knows the target by.
 func (in *inner) remembered() string { return remembered(in.visit.Isolation, in.target.Host) }
 
+// leave has it remembered that the client speaks no HTTP here, or not to the host of its
+// CONNECT. What it does at other ports of the host is something else.
+func (in *inner) leave(why inspect.Reason) {
+	in.memory.Leave(in.visit.Visitor(), remembered(in.visit.Isolation, in.target.String()), why)
+}
+
 // asksForCertificate has it remembered that the origin does.
 func (in *inner) asksForCertificate() { in.memory.AsksForCertificate(in.remembered()) }
 
@@ -115,7 +121,7 @@ func (in *inner) Close() error {
 	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
 		in.memory.Silent(in.visit.Visitor(), in.remembered())
 	case in.unnamed: // no browser, and no request either
-		in.memory.Unfit(in.visit.Visitor(), in.remembered(), inspect.OtherProtocol)
+		in.leave(inspect.OtherProtocol)
 	}
 	return in.Conn.Close()
 }
@@ -151,7 +157,7 @@ func (in *inner) anotherProtocol(r *http.Request) {
 			switch name {
 			case "", "websocket", "h2c", "h2", "http", "tls": // others that can go without: RFC 7540 §3.2, RFC 2817
 			default:
-				in.memory.Leave(in.visit.Visitor(), in.remembered(), inspect.OtherProtocol)
+				in.leave(inspect.OtherProtocol)
 				in.cut()
 			}
 		}

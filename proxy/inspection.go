@@ -94,7 +94,7 @@ func (p *Proxy) AuthorityEnds() time.Time {
 	return authority.Certificate().NotAfter
 }
 
-// remembered is what the memory knows a host by: for those who are kept apart as
+// remembered is what the memory knows a host, or a host:port, by: for those who are kept apart as
 // another one, since what a site has had guise learn of its names shows in how it is
 // treated later.
 func remembered(apart, host string) string {
@@ -115,9 +115,11 @@ func (i *inspection) mode(v *visit, t egress.Target) inspect.Mode {
 		return inspect.Never
 	}
 	if mode == inspect.Auto {
-		if why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, t.Host)); left {
-			i.memory.Left(why)
-			return inspect.Never
+		for _, place := range [...]string{t.Host, t.String()} {
+			if why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, place)); left {
+				i.memory.Left(why)
+				return inspect.Never
+			}
 		}
 	}
 	return mode
@@ -316,7 +318,7 @@ func (in *inner) unread(conn *tls.Conn, err error, within time.Duration) {
 	case inspect.RefusedCertificate(err):
 		in.memory.Refused(who, host)
 	case err == nil: // it has none, and means the other name
-		in.memory.Unfit(who, host, inspect.OtherName)
+		in.leave(inspect.OtherName)
 	default:
 		in.memory.Silent(who, host)
 	}

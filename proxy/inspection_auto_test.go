@@ -371,20 +371,21 @@ func TestOtherNamesThatAreMeant(t *testing.T) {
 		what  string
 		roots *x509.CertPool
 		after int
+		place string
 		why   inspect.Reason
 	}{
-		{"it takes the certificate", trusting(testAuthority()), 1, inspect.OtherName},
-		{"it refuses the certificate", x509.NewCertPool(), 1, inspect.Pinned},
-		{"it goes", nil, 3, inspect.Pinned},
+		{"it takes the certificate", trusting(testAuthority()), 1, "site.example:443", inspect.OtherName},
+		{"it refuses the certificate", x509.NewCertPool(), 1, "site.example", inspect.Pinned},
+		{"it goes", nil, 3, "site.example", inspect.Pinned},
 	} {
 		memory := inspect.NewMemory()
 		for range c.after {
-			if _, left := memory.Fallback(new(visit).Visitor(), "site.example"); left {
+			if _, left := memory.Fallback(new(visit).Visitor(), c.place); left {
 				t.Errorf("%s: left alone at once", c.what)
 			}
 			near, far := tcpPair(t)
 			in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
-			in.target.Host = "site.example"
+			in.target = egress.Target{Host: "site.example", Port: 443}
 			go func() {
 				if c.roots != nil {
 					io.WriteString(tls.Client(far, &tls.Config{RootCAs: c.roots, ServerName: in.name}), "GET")
@@ -393,7 +394,7 @@ func TestOtherNamesThatAreMeant(t *testing.T) {
 			}()
 			p.terminate(a, in)
 		}
-		if why, left := memory.Fallback(new(visit).Visitor(), "site.example"); !left || why != c.why {
+		if why, left := memory.Fallback(new(visit).Visitor(), c.place); !left || why != c.why {
 			t.Errorf("%s: left %v, since %v", c.what, left, why)
 		}
 	}
@@ -425,15 +426,22 @@ func TestClientsWithoutARequest(t *testing.T) {
 		memory := inspect.NewMemory()
 		near, far := tcpPair(t)
 		in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto}
-		in.target = egress.Target{Host: "mail.example", Port: 443}
+		in.target = egress.Target{Host: "mail.example", Port: 993}
 		go tls.Client(far, &tls.Config{ServerName: "mail.example", NextProtos: protocols}).Handshake()
 		if why, left := in.hello(p.current.Load()); left {
 			t.Fatal(why)
 		}
 		in.shaken = time.Now().Add(-silentSoon)
 		in.Close()
-		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example"); left != unnamed || left && why != inspect.OtherProtocol {
+		if why, left := memory.Fallback(new(visit).Visitor(), "mail.example:993"); left != unnamed || left && why != inspect.OtherProtocol {
 			t.Errorf("%v: left %v, since %v", protocols, left, why)
+		}
+		i := inspection{authority: testAuthority(), memory: memory}
+		i.rules, _ = inspect.NewRules(nil, inspect.Auto)
+		for port, left := range map[uint16]bool{993: unnamed, 443: false} {
+			if mode := i.mode(new(visit), egress.Target{Host: "mail.example", Port: port}); (mode == inspect.Never) != left {
+				t.Errorf("%v: mode %v at %d", protocols, mode, port)
+			}
 		}
 	}
 }
@@ -477,7 +485,7 @@ func TestOtherProtocolsBehindARequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _, err := read(c, o.URL, "Connection", "Upgrade", "Upgrade", upgrade)
-			why, tunnel := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
+			why, tunnel := p.current.Load().inspects.memory.Fallback("127.0.0.1", o.address)
 			if want := left && mode == inspect.Auto; tunnel != want || (err != nil) != want || tunnel && why != inspect.OtherProtocol {
 				t.Errorf("%s, mode %v: left %v since %v, %v", upgrade, mode, tunnel, why, err)
 			}

@@ -122,7 +122,7 @@ func (m *Memory) AsksForCertificate(host string) {
 // Refused notes that client did not accept a certificate of ours for host.
 func (m *Memory) Refused(client, host string) { m.Leave(client, host, Pinned) }
 
-// Leave notes why client's connections to host are to be tunnels.
+// Leave notes why client's connections to host are to be tunnels. host may be a host:port.
 func (m *Memory) Leave(client, host string, why Reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,16 +144,6 @@ func (m *Memory) Forget(client string) {
 		if t, ok := m.kept.Peek(key); ok && t.client == whose {
 			m.kept.Remove(key)
 		}
-	}
-}
-
-// Unfit notes that what client wants of host is not what inspection is for, unless a
-// request of its came through there before.
-func (m *Memory) Unfit(client, host string, why Reason) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if t, _ := m.kept.Get(m.key(client, host)); !t.works {
-		m.keep(client, host, trace{reason: why, until: m.now().Add(memoryTime)})
 	}
 }
 

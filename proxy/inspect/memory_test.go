@@ -115,20 +115,3 @@ func TestRules(t *testing.T) {
 		t.Error("a path passes for a host")
 	}
 }
-
-// TestUnfitClientsCountOnce, but not those that inspection has worked for.
-func TestUnfitClientsCountOnce(t *testing.T) {
-	m := NewMemory()
-	m.Unfit("192.0.2.1", "mail.example", OtherProtocol)
-	if why, left := m.Fallback("192.0.2.1", "mail.example"); !left || why != OtherProtocol {
-		t.Errorf("%v %v", why, left)
-	}
-	if _, left := m.Fallback("192.0.2.2", "mail.example"); left {
-		t.Error("for another client too")
-	}
-	m.Works("192.0.2.1", "www.example")
-	m.Unfit("192.0.2.1", "www.example", OtherProtocol)
-	if _, left := m.Fallback("192.0.2.1", "www.example"); left {
-		t.Error("where it has worked before")
-	}
-}
