@@ -286,3 +286,34 @@ func TestEarlyDataIsSentAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersToEarlyDataArrive: what is left unread would reset the connection, and take
+// the answer with it.
+func TestAnswersToEarlyDataArrive(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.Write(withExtension(hello(t, &tls.Config{ServerName: "www.example.com"}), earlyData))
+	for range 4 {
+		client.Write(append([]byte{23, 3, 3, 0x40, 0}, make([]byte, 16<<10)...))
+	}
+	client.(*net.TCPConn).CloseWrite()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Terminate(t.Context(), server, "www.example.com", ""); err == nil {
+		t.Error("early data was taken")
+	}
+	if answer, err := io.ReadAll(client); err != nil || len(answer) < 5 || answer[0] != 22 {
+		t.Errorf("%d bytes, %v", len(answer), err)
+	}
+}
