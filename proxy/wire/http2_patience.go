@@ -64,8 +64,7 @@ func (f *forbearance) answered(cost int) error {
 }
 
 // A patience counts what one peer does that is borne so many times at once, as a
-// bucket that fills up by itself. The goroutine that reads the connection alone
-// uses it.
+// bucket that fills up by itself. One goroutine at a time may use it.
 type patience struct {
 	burst, perSecond float64
 	left             float64
