@@ -71,6 +71,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"identity.source_addresses=224.0.0.1", "is no address to send from"},
 		{"destinations.deny=" + strings.Repeat("a.", 126) + "bb", "is not a host"},
 		{"upstream.name_servers=http://192.0.2.1/dns-query", "is not an https URL"},
+		{"upstream.name_servers=https://192.0.2.1:99999/dns-query", `"99999" is not a port`},
 		{"upstream.chain=socks5://" + strings.Repeat("a", 256) + ":b@h:1", "1 to 255 octets"},
 		{"upstream.chain=socks5://a:" + strings.Repeat("b", 256) + "@h:1", "1 to 255 octets"},
 		{`sites=[{match: a.example, headers: {allow: [""]}}]`, "an empty text is not a field name"},

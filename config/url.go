@@ -72,6 +72,9 @@ func (u *HTTPSURL) UnmarshalText(text []byte) error {
 	if parsed.Scheme != "https" && (parsed.Scheme != "http" || err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%s is not an https URL", quote(string(text)))
 	}
+	if _, err := parsePort(parsed.Port()); err != nil && parsed.Port() != "" {
+		return err
+	}
 	*u = HTTPSURL(parsed.String())
 	return nil
 }
