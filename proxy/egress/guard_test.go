@@ -190,7 +190,7 @@ func TestAllowClosesEverySpelling(t *testing.T) {
 
 func TestAllowAndDeny(t *testing.T) {
 	g := newTestGuard(t,
-		[]string{"10.1.0.0/16", "nas.home", "*.lab.home", "fd12::/16", "127.1", "::ffff:172.16.0.0/108", "192.168.1.1"},
+		[]string{"10.1.0.0/16", "nas.home", "nas.localhost", "*.lab.home", "fd12::/16", "127.1", "::ffff:172.16.0.0/108", "192.168.1.1"},
 		[]string{"10.1.2.0/24", "ads.example", "*.tracker.example", "8.8.4.4", "::ffff:9.9.9.9", "2606:4700::/32", "evil.lab.home"},
 	)
 	for _, c := range []struct {
@@ -203,6 +203,8 @@ func TestAllowAndDeny(t *testing.T) {
 		{"nas.home", "10.1.2.1", false},
 		{"", "10.2.0.1", false},
 		{"nas.home", "192.168.7.7", true},
+		{"nas.localhost", "192.168.7.7", true},
+		{"other.localhost", "1.1.1.1", false},
 		{"other.home", "192.168.7.7", false}, // opened for requests to nas.home only
 		{"", "192.168.7.7", false},
 		{"sub.nas.home", "192.168.7.7", false},
@@ -314,6 +316,10 @@ func TestPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	edges, err := New(Options{CloseAbused: true, ConnectPorts: []PortRange{{20, 25}, {587, 600}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		e    *Egress
 		use  Use
@@ -327,6 +333,7 @@ func TestPorts(t *testing.T) {
 		{narrow, Connect, 443, false},
 		{usual, Plain, 6667, true}, {public, Plain, 6667, false}, {public, Plain, 2525, false}, {public, Plain, 8080, true},
 		{public, Connect, 25, false}, {public, Connect, 587, false}, {public, Connect, 993, true}, {public, Connect, 443, true}, {public, Connect, 80, true},
+		{edges, Connect, 25, false}, {edges, Connect, 587, false}, {edges, Connect, 600, true},
 	} {
 		err := c.e.Allow(c.use, Target{Host: "name.example", Port: c.port})
 		if open := err == nil; open != c.open {
