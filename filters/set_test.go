@@ -59,8 +59,11 @@ func TestFirstMatchingSiteDecides(t *testing.T) {
 }
 
 func TestSitesAllowFurtherFields(t *testing.T) {
-	s := newSet(t, Options{Unknown: UnknownDrop, Sites: []Site{{Match: "api.example", Allow: []string{"x-acme-mode"}}}})
-	for rawURL, passes := range map[string]bool{"http://api.example/": true, "http://other.example/": false} {
+	s := newSet(t, Options{Unknown: UnknownDrop, Sites: []Site{
+		{Match: "api.example", Allow: []string{"x-acme-mode"}},
+		{Match: "loose.example", Unknown: UnknownPass},
+	}})
+	for rawURL, passes := range map[string]bool{"http://api.example/": true, "http://loose.example/": true, "http://other.example/": false} {
 		m := s.Read(newRequest(t, "GET", rawURL, http.Header{"X-Acme-Mode": {"fast"}}), netip.Addr{})
 		s.Request(m, nil)
 		if got := m.Request.Header["X-Acme-Mode"] != nil; got != passes {

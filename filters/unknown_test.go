@@ -366,6 +366,20 @@ func TestSafeMethodsMeanThemselves(t *testing.T) {
 	}
 }
 
+// What a person filled in comes with its type, and without what only scripts add.
+func TestFormsHoldTheirTypeAlone(t *testing.T) {
+	for _, media := range []string{"application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64)"}, "Accept": {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
+			"Content-Type": {media}, "If-Match": {`"v7"`}, "X-Api-Key": {"a1"}, "X-Acme-Mode": {"fast"}}
+		r := newRequest(t, "POST", "http://site.example/a", h)
+		r.ContentLength = 5
+		scrubbed(t, newSet(t, Options{}), r)
+		if !strings.HasPrefix(h.Get("Content-Type"), media[:9]) || h["If-Match"] != nil || h["X-Api-Key"] != nil || h["X-Acme-Mode"] != nil {
+			t.Errorf("%s: left %v", media, h)
+		}
+	}
+}
+
 // What one protocol asks of each of its requests tells of a client in any other.
 func TestFieldsOfAProtocolGoFromOthers(t *testing.T) {
 	for media, passes := range map[string]bool{"application/mapi-http": true, "Application/MAPI-HTTP": true, "application/json": false, "": false} {
