@@ -362,3 +362,31 @@ func TestPartKeepsWhatTheWholeSaid(t *testing.T) {
 			{do: "GET /", give: "304", want: "200\n\na"}},
 	})
 }
+
+// TestDatesHaveThreeForms (RFC 9110 §5.6.7), in any case, and nothing that looks alike is one.
+func TestDatesHaveThreeForms(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]string{
+		"Sun, 06 Nov 1994 08:49:37 GMT": "1994-11-06T08:49:37Z", " sun, 06 NOV 1994 08:49:37 gmt\t": "1994-11-06T08:49:37Z", "Sun Nov  6 08:49:37 1994": "1994-11-06T08:49:37Z",
+		"Sunday, 06-Nov-94 08:49:37 GMT": "1994-11-06T08:49:37Z", "Friday, 06-Nov-76 08:49:37 GMT": "2076-11-06T08:49:37Z", "Saturday, 06-Nov-77 08:49:37 GMT": "1977-11-06T08:49:37Z",
+		"Sun, 06 Nov 1994 24:49:37 GMT": "", "Sun, 06 Nov 1994 08:60:37 GMT": "", "Sun, 00 Nov 1994 08:49:37 GMT": "", "Sun, 32 Nov 1994 08:49:37 GMT": "",
+		"Sun, 06 Nov 1994 08:49:3/ GMT": "", "Sun, 06 Nov 1994 08:49:3: GMT": "", "Sun, 06 Nov 1994 08:49:37 UTC": "", "Sun, 6 Nov 1994 08:49:37 GMT": "", "0": "", "": "",
+	} {
+		got, ok := parseDate(text, now)
+		if ok != (want != "") || ok && got.Format(time.RFC3339) != want {
+			t.Errorf("%q is %v, %t, want %q", text, got, ok, want)
+		}
+	}
+}
+
+// TestContentRangesAreOfBytes (RFC 9110 §14.4), and none contradicts itself.
+func TestContentRangesAreOfBytes(t *testing.T) {
+	for field, want := range map[string]bool{
+		"bytes 0-4/10": true, "BYTES 0-4/*": true, "bytes 9-9/10": true, "pages 0-4/10": false, "bytes */10": false,
+		"bytes 5-4/10": false, "bytes 0-10/10": false, "bytes=0-4/10": false, "bytes 0-4": false, "bytes -4/10": false, "": false,
+	} {
+		if got, ok := parseContentRange(field); ok != want {
+			t.Errorf("%q is %+v, %t", field, got, ok)
+		}
+	}
+}
