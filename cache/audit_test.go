@@ -12,7 +12,7 @@ func (c *Cache) audit(t *testing.T) {
 	defer c.mu.Unlock()
 	s := c.store
 	count, users := 0, map[*hold]int64{}
-	for name, in := range map[string]*segment{"window": s.window, "probation": s.probation, "protected": s.protected} {
+	for name, in := range map[string]*segment{"window": s.window, "probation": s.probation, "protected": s.protected, "needed": s.needed} {
 		var bytes int64
 		for _, r := range in.lru.Keys() {
 			count++
@@ -22,6 +22,9 @@ func (c *Cache) audit(t *testing.T) {
 			}
 			if got := r.count(t, users); got != r.bytes {
 				t.Errorf("%q: %d bytes, counted as %d", r.key, got, r.bytes)
+			}
+			if got := r.needs(); got != r.needed || (got > 0) != (in == s.needed) {
+				t.Errorf("%q in %s: needed %d times, counted as %d", r.key, name, got, r.needed)
 			}
 		}
 		if bytes != in.bytes {
@@ -33,6 +36,7 @@ func (c *Cache) audit(t *testing.T) {
 			t.Errorf("a body with %x users, counted as %x", n, now)
 		}
 	}
+	s.auditClaims(t)
 	listed := 0
 	for url := range s.byURL {
 		listed += len(s.at(url))
@@ -85,5 +89,43 @@ func (c *Cache) idle(t *testing.T) {
 	}
 	if inflight, lingering := c.store.inflight.Load(), c.store.lingering.Load(); inflight != 0 || lingering != 0 {
 		t.Errorf("left: %d bytes on their way, %d lingering", inflight, lingering)
+	}
+}
+
+// needs counts anew who holds on to what is in a resource.
+func (r *resource) needs() (n int) {
+	for _, e := range r.entries {
+		n += e.views.count() + e.asked
+	}
+	return n
+}
+
+// auditClaims counts anew what clients claim.
+func (s *store) auditClaims(t *testing.T) {
+	t.Helper()
+	var claimed int64
+	listed := 0
+	for _, client := range s.claimants.Keys() {
+		c, _ := s.claimants.Peek(client)
+		var bytes int64
+		for v := c.oldest; v != nil; v = v.newer {
+			listed++
+			bytes += v.bytes
+			if v.of != c || v.e.held == nil || v.e.views.of(client) != v || v.newer == nil && c.latest != v {
+				t.Errorf("a claim of %q on nothing", client)
+			}
+		}
+		if claimed += bytes; bytes != c.bytes || c.oldest == nil || bytes > s.share {
+			t.Errorf("%q claims %d bytes, counted as %d, of %d", client, bytes, c.bytes, s.share)
+		}
+	}
+	viewed := 0
+	for _, r := range s.needed.lru.Keys() {
+		for _, e := range r.entries {
+			viewed += e.views.count()
+		}
+	}
+	if claimed != s.claimed || listed != viewed {
+		t.Errorf("%d bytes are claimed, counted as %d; by %d views of %d", claimed, s.claimed, listed, viewed)
 	}
 }

@@ -62,7 +62,7 @@ func (o Options) withDefaults() Options {
 type Cache struct {
 	options atomic.Pointer[Options]
 	sealer  *sealer
-	words   maphash.Seed // of wordings
+	words   maphash.Seed // of wordings and of what idFor names
 	model   *latencyModel
 	tight   atomic.Pointer[time.Time] // when it was last told that memory runs short
 	sleep   func(context.Context, time.Duration) error
@@ -103,6 +103,7 @@ func New(o Options) *Cache {
 		recently: newUnstorables(),
 	}
 	c.options.Store(&o)
+	c.store.share = shareOf(&o)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -118,6 +119,7 @@ func (c *Cache) SetOptions(o Options) {
 	if old.Sharing != o.Sharing {
 		c.drop(everything)
 	}
+	c.store.setShare(shareOf(&o))
 	if old.Memory != o.Memory {
 		c.store.setBudget(o.Memory)
 	}

@@ -77,6 +77,20 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 	}
 }
 
+// repeat rewrites the header of a response under e so that it looks as if the origin had
+// made it at the given time and it could not be kept.
+func (e *entry) repeat(h http.Header, at time.Time) {
+	if e.sentAge > 0 {
+		h["Age"] = []string{formatInt(int64((e.sentAge + elapsed(e.received, at)).Round(time.Second) / time.Second))}
+	}
+	h["Date"] = []string{formatDate(at)}
+	if lines := h["Expires"]; len(lines) > 0 {
+		if in := expiresIn(lines[0], e.date.Truncate(time.Second), e.received); in > 0 {
+			h["Expires"] = []string{formatDate(at.Add(in))}
+		}
+	}
+}
+
 // shortenLifetimes subtracts from the max-age and s-maxage of a Cache-Control line.
 func shortenLifetimes(line string, less seconds) string {
 	var b strings.Builder

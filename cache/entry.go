@@ -78,7 +78,8 @@ type pretence struct {
 	took       timing
 	kind       kind
 	made       bool
-	interested int // requests that wait or read; guarded by the store's lock
+	interested int   // requests that wait or read; guarded by the store's lock
+	instead    *view // of what it replaces in the end, and claims nothing beside; nil for nothing
 }
 
 // seems notes that p is how its client got e. The caller holds the store's lock.
@@ -94,8 +95,11 @@ func (p *pretence) underWay(now time.Time) bool {
 }
 
 // shareable reports whether clients who have not used e may come to do so.
-func (e *entry) shareable(at time.Time) bool {
-	return !e.personal && !e.apart && !e.brief && !e.directives.noCache && whole(e) && e.told(at) > 0
+func (e *entry) shareable(at time.Time) bool { return e.forOthers() && e.told(at) > 0 }
+
+// forOthers reports whether e is of any use to who has not got it, in Disguised.
+func (e *entry) forOthers() bool {
+	return !e.personal && !e.apart && !e.brief && !e.directives.noCache && whole(e)
 }
 
 // age returns current_age (RFC 9111 §4.2.3).

@@ -29,6 +29,8 @@ type finding struct {
 	// own is what the client itself last had in the place of e. If it has the
 	// same validator, the origin would have answered with a 304.
 	own *entry
+	// instead is the client's view that one of e will replace.
+	instead *view
 	// telling says that e's validator could tell the origin who asks: others have
 	// another by now, or it may have been made for this visitor alone.
 	telling bool
@@ -69,6 +71,11 @@ func (c *Cache) find(q *query) finding {
 		}
 	}
 	found.adds = c.store.adds
+	if found.e != nil {
+		if own := found.e.views.of(q.client); own != nil {
+			c.store.use(own)
+		}
+	}
 	if q.directives.onlyIfCached && found.verdict != serveIt {
 		found.verdict = refuseIt
 	}
@@ -136,11 +143,15 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		other := selected(r, q.r.Header, func(e *entry) bool {
 			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
 		})
-		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) {
-			if own != nil && !own.views.of(q.client).confirmed && !q.known {
-				own = nil // its validator would not have been sent, so no 304 could come
+		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) && c.mayHold(other.length, c.options.Load()) {
+			found := finding{verdict: pretendIt, e: other, own: own}
+			if own != nil && own.answersAlike(other) {
+				found.instead = own.views.of(q.client)
 			}
-			return finding{verdict: pretendIt, e: other, own: own}
+			if own != nil && !own.views.of(q.client).confirmed && !q.known {
+				found.own = nil // its validator would not have been sent, so no 304 could come
+			}
+			return found
 		}
 	}
 	if own != nil && whole(own) {
@@ -212,7 +223,7 @@ func (c *Cache) outlive(q *query, r *resource) {
 		}
 		if _, underWay := c.seemsFetched(q, e); !underWay {
 			c.store.unview(e, q.client)
-			c.letGo(e)
+			c.store.letGo(e)
 			c.outlive(q, r) // there may be fewer by now
 			return
 		}
@@ -236,7 +247,7 @@ func (c *Cache) replaceFor(client string, e *entry) {
 			gone = e
 		}
 		c.store.unview(gone, client)
-		c.letGo(gone)
+		c.store.letGo(gone)
 		if gone == e {
 			return
 		}

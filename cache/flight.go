@@ -296,7 +296,10 @@ func (c *Cache) land(f *flight) {
 	delete(c.aloft, f)
 	if e := f.about; e != nil {
 		e.asked--
-		c.letGo(e)
+		if e.held != nil {
+			c.store.need(e.held, -1)
+			c.store.letGo(e)
+		}
 	}
 	if f.spool != nil {
 		c.linger(f)

@@ -18,6 +18,9 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	defer c.mu.Unlock()
 	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
 	f.about.asked++
+	if r := f.about.held; r != nil {
+		c.store.need(r, 1)
+	}
 	if own := q.own(); c.asking[own] == nil {
 		c.asking[own] = f
 	}
@@ -50,7 +53,7 @@ func (c *Cache) compare(f *flight) {
 		c.replaceFor(q.client, e)
 		return
 	}
-	if f.resp.StatusCode != e.status || c.changed(q, e, f) {
+	if f.resp.StatusCode != e.status || c.changed(q, e, f) || !c.mayHold(f.resp.ContentLength, c.options.Load()) {
 		return
 	}
 	c.mu.Lock()

@@ -92,7 +92,7 @@ func (c *Cache) outdate(e *entry, client string) bool {
 	if c.options.Load().Sharing == Disguised && !e.personal {
 		c.store.unview(e, client)
 		e.closed = true
-		return c.letGo(e)
+		return c.store.letGo(e)
 	}
 	c.store.remove(e)
 	return true

@@ -26,6 +26,7 @@ func (c *Cache) keep(f *flight, failure error) {
 		defer c.mu.Unlock()
 		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 		f.about.seems(made)
+		c.replaceFor(f.client, f.about)
 		return
 	}
 	e := *f.entry
@@ -159,7 +160,8 @@ func (e *entry) answersAlike(o *entry) bool {
 }
 
 // insert puts e into the store under k, together with or instead of what it
-// supersedes. In Disguised its client has it from the given time on. The caller holds c.mu.
+// supersedes. Its client has it from the given time on, and in Shared all have. The caller
+// holds c.mu.
 func (c *Cache) insert(k key, e *entry, given time.Time) {
 	disguised := c.options.Load().Sharing == Disguised && !e.personal
 	confirmed := false
@@ -180,7 +182,7 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 	}
 	e.detach()
 	e.weigh()
-	if disguised {
+	if c.options.Load().Sharing != Shared {
 		c.store.view(e, e.client, given).confirmed = confirmed
 	}
 	c.store.add(k, e)
@@ -206,23 +208,12 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 			return // it stays for those whom e is not for
 		}
 		old.closed = true
-		if !c.letGo(old) {
+		if !c.store.letGo(old) {
 			e.shareBody(old)
 		}
 		return
 	}
 	c.store.remove(old)
-}
-
-// letGo removes an entry that nobody new is to use, if nobody has it: however long ago a
-// client was told of it, it can be validated, or used though it is stale. Who is asking about
-// it is about to have it. The caller holds c.mu.
-func (c *Cache) letGo(e *entry) (gone bool) {
-	if !e.closed || e.views.count() > 0 || e.asked > 0 {
-		return false
-	}
-	c.store.remove(e)
-	return true
 }
 
 // maxVersions is how many entries a resource may have before it is looked through for
@@ -250,7 +241,7 @@ func (c *Cache) thin(r *resource) {
 				newer[u] = true
 			}
 		}
-		c.letGo(e)
+		c.store.letGo(e)
 	}
 }
 

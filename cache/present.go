@@ -54,7 +54,10 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 	if e.personal {
 		return
 	}
-	if q.sharing == Disguised {
+	switch {
+	case q.cramped:
+		e.repeat(h, at)
+	case q.sharing == Disguised:
 		e.disguise(h, at)
 	}
 	c.sealTag(h, q.everybody.site, q.everybody.url)

@@ -39,7 +39,11 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	}
 	c.mu.Lock()
 	c.counters.Pretended++
-	if e.views.of(q.client) == nil {
+	switch v := e.views.of(q.client); {
+	case (v == nil || v.pretence == p) && p.kind == anew && !p.made && !c.mayHold(e.length, c.options.Load()):
+		q.cramped = true // a fetch would leave nothing
+		c.unpretend(e, p)
+	case v == nil:
 		c.view(e, q, given)
 	}
 	c.mu.Unlock()
@@ -80,7 +84,15 @@ func (c *Cache) forgo(e *entry, p *pretence) {
 	passed := now.Sub(p.begun)
 	over := passed >= p.took.head && e.length >= 0 || passed >= p.took.head+p.took.tail // see worthFinishing
 	if v := e.views.of(p.client); p.interested == 0 && !over && v != nil && v.pretence == p {
-		c.store.unview(e, p.client)
+		c.unpretend(e, p)
+	}
+}
+
+// unpretend takes from a client the view that it has of e from a pretence. The caller holds c.mu.
+func (c *Cache) unpretend(e *entry, p *pretence) {
+	c.store.unview(e, p.client)
+	if v := p.instead; v != nil && v.of != nil {
+		c.store.reclaim(v, v.e.claim())
 	}
 }
 
@@ -117,6 +129,9 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), interested: 1}
 	c.view(e, q, begun.Add(beat(took.head)))
 	e.seems(p)
+	if p.instead = found.instead; p.instead != nil {
+		c.store.reclaim(p.instead, 0)
+	}
 	return p, true
 }
 

@@ -17,6 +17,7 @@ type query struct {
 	moment  uint64 // of drops, at the same time
 	latest  bool   // it already waited for somebody else's fetch, or may not; do not wait again
 	again   bool   // it waited for one that was of no use
+	cramped bool   // what it seems to fetch could not be kept if it did
 
 	place     *place // in a crowd, in Disguised
 	everybody key    // of responses for all, or in PerClient for this client

@@ -30,6 +30,7 @@ type resource struct {
 	other   *resource // of the same URL; nil for none
 	bytes   int64
 	in      *segment
+	needed  int    // views of it, and inquiries about it
 	added   uint64 // store.adds when the last entry came
 }
 
@@ -48,9 +49,11 @@ func newSegment() *segment {
 // A store holds resources within a budget of bytes. What is new enters a
 // small window; on leaving it, it must have been asked for more often than
 // what it would displace (W-TinyLFU), so that a scan of things wanted once
-// displaces nothing. Not safe for concurrent use: the cache locks it.
+// displaces nothing. What clients claim is apart from that, see claims. Not safe
+// for concurrent use: the cache locks it.
 type store struct {
 	budget    int64
+	share     int64        // of the budget, that one client may claim
 	lingering atomic.Int64 // held by readers of what is not stored any more
 	inflight  atomic.Int64 // held by bodies on their way into the store
 	index     map[key]*resource
@@ -59,6 +62,9 @@ type store struct {
 	window    *segment             // new
 	probation *segment             // admitted
 	protected *segment             // admitted and used since
+	needed    *segment             // what somebody has a view of, or asks about
+	claimants *simplelru.LRU[string, *claims]
+	claimed   int64 // by all
 	counts    *sketch
 	adds      uint64 // entries that came so far
 	evicted   uint64
@@ -73,11 +79,15 @@ func newStore(budget int64) *store {
 		window:    newSegment(),
 		probation: newSegment(),
 		protected: newSegment(),
+		needed:    newSegment(),
+		claimants: newLRU[string, *claims](math.MaxInt),
 		counts:    newSketch(keysIn(budget)),
 	}
 }
 
-func (s *store) bytes() int64 { return s.window.bytes + s.probation.bytes + s.protected.bytes }
+func (s *store) bytes() int64 {
+	return s.window.bytes + s.probation.bytes + s.protected.bytes + s.needed.bytes
+}
 
 // full reports whether there is more than the budget allows, with bodies on their
 // way, what is still read of those that are gone, and slots that nothing is in.
@@ -123,7 +133,7 @@ func (s *store) add(k key, e *entry) {
 		s.window.bytes += r.bytes
 	}
 	if len(r.entries) >= maxVariants {
-		s.remove(r.entries[0])
+		s.remove(r.entries[max(0, slices.IndexFunc(r.entries, unneeded))])
 		if r.in == nil { // it was the last one, and the resource went with it
 			s.add(k, e)
 			return
@@ -140,8 +150,13 @@ func (s *store) add(k key, e *entry) {
 	if r.entries = append(r.entries, e); len(r.entries) > 1 {
 		r.only[0] = nil // the list has another place now
 	}
+	for client := range e.views.clients() {
+		s.claim(e, client, e.views.of(client))
+	}
 	s.fit()
 }
+
+func unneeded(e *entry) bool { return e.views.count() == 0 && e.asked == 0 }
 
 // beside returns what e takes beside the others in r: of those with the same body, that
 // is held once.
@@ -161,13 +176,22 @@ func (s *store) remove(e *entry) {
 	if r == nil {
 		return
 	}
-	e.held = nil
-	e.hold.use(-storedUser)
+	s.unstore(e)
 	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
 	s.grow(r, -r.beside(e))
 	if len(r.entries) == 0 {
 		s.drop(r)
 	}
+}
+
+// unstore has nobody have e any more.
+func (s *store) unstore(e *entry) {
+	for client := range e.views.clients() {
+		s.release(e.views.of(client))
+	}
+	s.need(e.held, -e.asked)
+	e.held = nil
+	e.hold.use(-storedUser)
 }
 
 // drop removes a resource with everything in it.
@@ -176,8 +200,7 @@ func (s *store) drop(r *resource) {
 		return
 	}
 	for _, e := range r.entries {
-		e.held = nil
-		e.hold.use(-storedUser)
+		s.unstore(e)
 	}
 	r.entries = nil
 	r.in.bytes -= r.bytes
@@ -227,6 +250,7 @@ func (s *store) view(e *entry, client string, since time.Time) *view {
 	e.viewed += v.cost
 	if e.held != nil {
 		s.grow(e.held, v.cost)
+		s.claim(e, client, v)
 		s.fit()
 	}
 	return v
@@ -242,6 +266,7 @@ func (s *store) unview(e *entry, client string) {
 	e.viewed -= v.cost
 	if e.held != nil {
 		s.grow(e.held, -v.cost)
+		s.release(v)
 	}
 }
 
@@ -273,6 +298,8 @@ func (s *store) move(r *resource, to *segment) {
 
 // fit brings the store back within its budget.
 func (s *store) fit() {
+	for s.claimed > s.budget-s.lingering.Load()-s.inflight.Load() && s.disclaimOne() {
+	}
 	for s.window.bytes > s.budget/16 {
 		candidate, _, ok := s.window.lru.GetOldest()
 		if !ok {
@@ -285,14 +312,15 @@ func (s *store) fit() {
 	}
 }
 
-// evict drops what is worth least, and reports false if there is nothing.
+// evict drops what is worth least, or a claim if all is needed. It reports false if
+// there is nothing.
 func (s *store) evict() bool {
 	victim := s.victim()
 	if victim == nil {
 		victim, _, _ = s.window.lru.GetOldest()
 	}
 	if victim == nil {
-		return false
+		return s.disclaimOne()
 	}
 	s.drop(victim)
 	s.evicted++
@@ -315,7 +343,7 @@ func (s *store) admit(candidate *resource) {
 	s.move(candidate, s.probation)
 }
 
-// victim returns what has gone unused longest outside the window.
+// victim returns what has gone unused longest outside the window, of what nobody needs.
 func (s *store) victim() *resource {
 	if r, _, ok := s.probation.lru.GetOldest(); ok {
 		return r

@@ -8,7 +8,7 @@ import (
 )
 
 // A view is one client's use of an entry. In Disguised every client has its
-// own; elsewhere an entry has one for all.
+// own; elsewhere an entry has one for all, and in PerClient its client's own is but its claim.
 type view struct {
 	since time.Time // what the client sees as the time of the response
 	// header is what the client sees on a hit, without Age but with room for
@@ -22,6 +22,12 @@ type view struct {
 	// pretence is the fetch that it seems to come from, while that is under way.
 	// Guarded by the store's lock.
 	pretence *pretence
+
+	// Guarded by the store's lock, of a view of what is stored:
+	e            *entry
+	of           *claims // its client's; nil if it is none of theirs
+	older, newer *view   // of the same client
+	bytes        int64   // that it claims
 }
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }

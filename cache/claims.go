@@ -1,0 +1,188 @@
+package cache
+
+// Claims are one client's views of what is stored, where clients must not learn of one
+// another.
+//
+// By what it finds again a client must not see that others use the same, or anything. So
+// what it has used is its own claim, whoever else uses it: each view counts in full against
+// its client's share, and who claims more than that loses what it used longest ago. What
+// nobody claims gives way first, and that nobody sees: a first use takes as long either way.
+// Only if all together claim more than there is does one lose by what others do, however
+// much that is, and not by what it is: who has been away for longest.
+type claims struct {
+	client         string
+	bytes          int64
+	oldest, latest *view // by their use; see view.older
+}
+
+// put makes v the view that was used last.
+func (c *claims) put(v *view) {
+	v.older, v.newer = c.latest, nil
+	if c.latest != nil {
+		c.latest.newer = v
+	} else {
+		c.oldest = v
+	}
+	c.latest = v
+}
+
+func (c *claims) take(v *view) {
+	if v.older != nil {
+		v.older.newer = v.newer
+	} else {
+		c.oldest = v.newer
+	}
+	if v.newer != nil {
+		v.newer.older = v.older
+	} else {
+		c.latest = v.older
+	}
+	v.older, v.newer = nil, nil
+}
+
+// shareOf is how much one client may claim: a quarter of the store, or one of the
+// largest bodies.
+func shareOf(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Memory/2), 0) }
+
+// setShare changes how much one client may claim.
+func (s *store) setShare(n int64) {
+	s.share = n
+	for _, c := range s.claimants.Values() {
+		s.trim(c)
+	}
+}
+
+// trim drops what a client claims over its share.
+func (s *store) trim(c *claims) {
+	for c.bytes > s.share {
+		s.disclaim(c)
+	}
+}
+
+// maxOwn bounds how many of the variants of a resource one client may claim.
+const maxOwn = maxVariants / 4
+
+// claim counts a view of what is stored against its client's share.
+func (s *store) claim(e *entry, client string, v *view) {
+	if e.held.key.owner == "" {
+		s.spareVariants(e, client)
+	}
+	c, ok := s.claimants.Get(client)
+	if !ok {
+		c = &claims{client: client}
+		s.claimants.Add(client, c)
+	}
+	v.e, v.of, v.bytes = e, c, e.claim()
+	c.put(v)
+	c.bytes += v.bytes
+	s.claimed += v.bytes
+	s.need(e.held, 1)
+	s.trim(c)
+}
+
+// claim is what a view of e counts: the same whoever fetched it, and how, so it is
+// but roughly what it costs.
+func (e *entry) claim() int64 {
+	const rough = 256 // an Age may have a digit more
+	n := int64(entryOverhead+viewOverhead+len(e.header)+len(e.body)) + headerCost(e.trailer)
+	if e.part != nil {
+		for _, span := range e.part.spans {
+			n += int64(len(span.data))
+		}
+	}
+	return (n + rough - 1) / rough * rough
+}
+
+// reclaim changes what a view claims.
+func (s *store) reclaim(v *view, bytes int64) {
+	if c := v.of; c != nil {
+		c.bytes += bytes - v.bytes
+		s.claimed += bytes - v.bytes
+		v.bytes = bytes
+		s.trim(c)
+	}
+}
+
+// spareVariants drops a client's view of the oldest variant beside e, if it has too many.
+func (s *store) spareVariants(e *entry, client string) {
+	own, oldest := 0, (*entry)(nil)
+	for _, o := range e.held.entries {
+		if o == e || o.views.of(client) == nil {
+			continue
+		}
+		if own++; oldest == nil {
+			oldest = o
+		}
+	}
+	if own >= maxOwn {
+		s.unview(oldest, client)
+		s.letGo(oldest)
+	}
+}
+
+// use notes that a client uses what it has.
+func (s *store) use(v *view) {
+	c := v.of
+	if c == nil {
+		return
+	}
+	s.claimants.Get(c.client)
+	c.take(v)
+	c.put(v)
+}
+
+// release is the opposite of claim, of a view of what is still stored.
+func (s *store) release(v *view) {
+	c := v.of
+	if c == nil {
+		return
+	}
+	v.of = nil
+	c.take(v)
+	c.bytes -= v.bytes
+	s.claimed -= v.bytes
+	if c.oldest == nil {
+		s.claimants.Remove(c.client)
+	}
+	s.need(v.e.held, -1)
+}
+
+// need notes that n more hold on to what is in r. What is needed does not give way
+// until they are made to do without.
+func (s *store) need(r *resource, n int) {
+	r.needed += n
+	switch {
+	case r.needed > 0 && r.in != s.needed:
+		s.move(r, s.needed)
+	case r.needed == 0 && r.in == s.needed:
+		s.move(r, s.window)
+	}
+}
+
+// disclaim drops what a client used longest ago.
+func (s *store) disclaim(c *claims) {
+	e := c.oldest.e
+	s.unview(e, c.client)
+	s.letGo(e)
+}
+
+// disclaimOne has the client that has been away for longest lose a view. It reports false
+// if nobody has one.
+func (s *store) disclaimOne() bool {
+	_, c, ok := s.claimants.GetOldest()
+	if ok {
+		s.disclaim(c)
+	}
+	return ok
+}
+
+// letGo removes an entry that nobody new is to use, if nobody has it: however long ago a
+// client was told of it, it can be validated, or used though it is stale. Who is asking about
+// it is about to have it.
+func (s *store) letGo(e *entry) (gone bool) {
+	if e.held == nil || e.views.count() > 0 || e.asked > 0 || !e.closed && e.held.key.owner == "" && e.forOthers() {
+		return false
+	}
+	s.remove(e)
+	return true
+}
