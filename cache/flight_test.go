@@ -282,6 +282,75 @@ func TestSlowFollowerHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// Nor does a fast one have a slow leader lose the body: it would not have but for the follower.
+func TestFastFollowerCutsNobody(t *testing.T) {
+	const limit, blocks = 1 << 20, 64
+	stage(t, Options{Sharing: Shared, Object: limit}, func(th *theatre) {
+		leader, fast := th.visit("a", ""), th.visit("b", "")
+		cl := th.call()
+		cl.respond(storableFields, -1)
+		<-leader.done
+		<-fast.done
+		block := strings.Repeat("x", 64<<10)
+		go func() {
+			for range blocks {
+				io.WriteString(cl.body, block)
+			}
+			cl.body.Close()
+		}()
+		followed := make(chan error)
+		go func() {
+			n, err := io.Copy(io.Discard, fast.resp.Body)
+			if n != int64(blocks*len(block)) {
+				t.Errorf("follower: %d bytes", n)
+			}
+			followed <- err
+		}()
+		for range blocks {
+			time.Sleep(time.Second) // the bubble's time
+			th.expect(leader, block)
+			if held := th.c.Stats().FlightSize; held > 3*limit/2 {
+				t.Fatalf("%d bytes are held", held)
+			}
+		}
+		th.end(leader)
+		if err := <-followed; err != nil {
+			t.Errorf("follower: %v", err)
+		}
+		fast.resp.Body.Close()
+		synctest.Wait()
+	})
+}
+
+// But for one who does not read at all, whom others wait for only so long.
+func TestStalledLeaderHoldsNobodyUpForLong(t *testing.T) {
+	const limit, blocks = 1 << 20, 64
+	stage(t, Options{Sharing: Shared, Object: limit}, func(th *theatre) {
+		leader, fast := th.visit("a", ""), th.visit("b", "")
+		cl := th.call()
+		cl.respond(storableFields, -1)
+		<-leader.done
+		<-fast.done
+		go func() {
+			for range blocks {
+				io.WriteString(cl.body, strings.Repeat("x", 64<<10))
+			}
+			cl.body.Close()
+		}()
+		begun := time.Now()
+		n, err := io.Copy(io.Discard, fast.resp.Body)
+		if n != blocks*64<<10 || err != nil || time.Since(begun) > 2*leaderTime {
+			t.Errorf("follower: %d bytes, %v, after %v", n, err, time.Since(begun))
+		}
+		if _, err := io.Copy(io.Discard, leader.resp.Body); !errors.Is(err, errLagged) {
+			t.Errorf("leader: %v", err)
+		}
+		leader.resp.Body.Close()
+		fast.resp.Body.Close()
+		synctest.Wait()
+	})
+}
+
 func TestLargeBodyIsNotReadAhead(t *testing.T) {
 	const limit = 1 << 20
 	stage(t, Options{Sharing: Shared, Object: limit}, func(th *theatre) {

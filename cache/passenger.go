@@ -101,6 +101,7 @@ func (c *Cache) await(q *query, f *flight) error {
 func (c *Cache) seat(f *flight) {
 	if !f.deserted {
 		f.first = f.spool.reader(f.leader.ctx, nil, func() { c.leave(f) })
+		f.spool.leader = f.first // nobody else knows of the spool yet
 	}
 }
 

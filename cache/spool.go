@@ -19,6 +19,9 @@ var errLagged = errors.New("cache: reader too far behind a large response")
 // fastest reader.
 const ahead = 256 << 10
 
+// leaderTime is for how long others wait for a leader that stops reading such a body.
+const leaderTime = 10 * time.Second
+
 // maxPieces bounds how many arrivals of a body are remembered. A first use that is not
 // fetched shows those that are, beat by beat: of a body that comes in little pieces for as
 // long as times are drawn, some hundred.
@@ -35,7 +38,8 @@ const pieceSize = 16
 // A spool is a body on its way from the origin to its readers. One goroutine
 // writes it; any number read it, each at its own pace. Up to a limit all of it
 // is held. Over the limit it slides: the writer waits for the fastest
-// reader, and who lags behind by more than the limit is dropped.
+// reader, and who lags behind by more than the limit is dropped. Not so who was there
+// before others came: the writer waits for him as well.
 type spool struct {
 	limit int64
 	most  int64     // bytes that the body has at most
@@ -52,6 +56,7 @@ type spool struct {
 	err     error // nil after done means the body is whole
 	trailer http.Header
 	readers map[*spoolReader]struct{}
+	leader  *spoolReader  // whom nobody makes lose the body; nil for none
 	moved   chan struct{} // closed when anything above changes; nil if nobody waits
 	pieces  []piece
 	grain   int64                      // pieces smaller than this are not told apart
@@ -123,16 +128,28 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 		s.sliding = true
 		s.wake()
 	}
-	for s.sliding && s.head()-s.fastest() > ahead {
+	var late <-chan time.Time
+	for s.sliding && (s.head()-s.fastest() > ahead || s.head()-s.led() > s.kept()) {
+		if late == nil && s.head()-s.fastest() <= ahead {
+			timer := time.NewTimer(leaderTime)
+			defer timer.Stop()
+			late = timer.C
+		}
 		moved := s.wait()
 		s.mu.Unlock()
+		stalled := false
 		select {
 		case <-moved:
 		case <-ctx.Done():
+		case <-late:
+			stalled = true
 		}
 		s.mu.Lock()
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if stalled {
+			s.leader = nil
 		}
 	}
 	before := cap(s.buf)
@@ -198,18 +215,30 @@ func (s *spool) fastest() int64 {
 	return most
 }
 
-// slide forgets what every reader has, and what is further back than the limit, or
-// where memory is scarce, much less.
+// led returns how far the leader is, or if there is none, the head.
+func (s *spool) led() int64 {
+	if _, reads := s.readers[s.leader]; reads {
+		return s.leader.at
+	}
+	return s.head()
+}
+
+// kept is how far back a body that slides is held, or where memory is scarce, much less.
+func (s *spool) kept() int64 {
+	if s.scarce() {
+		return min(s.limit, 2*ahead) // the fastest reader is not further behind
+	}
+	return s.limit
+}
+
+// slide forgets what every reader has, and what is further back than it is kept, but
+// for the leader.
 func (s *spool) slide() {
 	least := s.head()
 	for r := range s.readers {
 		least = min(least, r.at)
 	}
-	limit := s.limit
-	if s.scarce() {
-		limit = min(limit, 2*ahead) // the fastest reader is not further behind
-	}
-	least = max(least, s.head()-limit)
+	least = max(least, min(s.head()-s.kept(), s.led()))
 	n := least - s.base
 	if n <= 0 {
 		return
