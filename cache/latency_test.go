@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -36,6 +37,42 @@ func TestDrawnTimesAreBounded(t *testing.T) {
 	h.head = habit{1, outlying} // nothing like the others
 	if took, _, _ := m.draw(origin, anew, e, h, now); took.head > 2*slow {
 		t.Errorf("drawn: %v", took.head)
+	}
+}
+
+// Drawn times are as far apart as measured ones, however few those were: who breaks off
+// before most answers come does not find a page again more often for it. And no
+// measured time comes again.
+func TestDrawnTimesScatterAsMeasuredOnes(t *testing.T) {
+	const trials, origin, spread = 6000, "http://origin.example", 0.25
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{enough, 8, maxSamples} {
+		drawn, early, again := 0.0, 0.0, 0.0
+		for range trials {
+			m, now := newLatencyModel(r.Float64), time.Now()
+			var measured []float64
+			for range n {
+				x := spread * r.NormFloat64()
+				measured = append(measured, x)
+				m.record(origin, anew, time.Duration(1e7*math.Exp(x)), now, habit{})
+			}
+			took, _, ok := m.draw(origin, anew, &entry{timing: timing{head: 1e7}}, manner{}, now)
+			if !ok {
+				continue
+			}
+			drawn++
+			x := math.Log(float64(took.head) / 1e7)
+			if x < -1.96*spread { // as 2.5 % of measured ones
+				early++
+			}
+			if slices.ContainsFunc(measured, func(y float64) bool { return math.Abs(x-y) < spread/100 }) {
+				again++ // as 4 % of measured ones for 8, and less for fewer
+			}
+		}
+		t.Logf("of %d times: %.0f drawn, %.1f %% early, %.1f %% again", n, drawn, 100*early/drawn, 100*again/drawn)
+		if drawn < trials*3/4 || early > 0.05*drawn || again > 0.065*drawn && n <= 8 {
+			t.Errorf("of %d times: %.0f drawn, %.1f %% early, %.1f %% again", n, drawn, 100*early/drawn, 100*again/drawn)
+		}
 	}
 }
 
