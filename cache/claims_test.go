@@ -84,7 +84,7 @@ func TestFloodsTellNothing(t *testing.T) {
 // that only seems to be made.
 func TestNewerVersionsTellNothing(t *testing.T) {
 	const page = 4 << 10
-	give := "200\nCache-Control: max-age=86400\n\n" + strings.Repeat("x", page)
+	give := "200\nCache-Control: max-age=1000\n\n" + strings.Repeat("x", page)
 	for _, drawn := range []bool{false, true} {
 		for _, flood := range []int{8, 12, 13, 14, 15, 16, 20} {
 			var alone string
@@ -106,12 +106,12 @@ func TestNewerVersionsTellNothing(t *testing.T) {
 					s.c.settled()
 				}
 				load("mallory", "/secret")
-				s.clock.advance(11 * time.Hour)
+				s.clock.advance(480 * time.Second)
 				for i := range 4 {
 					load("mallory", "/fill/%d", i)
 				}
 				load("mallory", "/secret") // which is what it used last
-				s.clock.advance(time.Hour)
+				s.clock.advance(20 * time.Second)
 				if visited {
 					load("victim", "/secret")
 				}
