@@ -40,9 +40,9 @@ func (c *claims) take(v *view) {
 	v.older, v.newer = nil, nil
 }
 
-// shareOf is how much one client may claim: a quarter of the store, or one of the
-// largest bodies.
-func shareOf(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Memory/2), 0) }
+// shareOf is how much one client may claim: half of the store. A client alone finds as
+// much at once; where more would be its own, two would already push each other out.
+func shareOf(o *Options) int64 { return max(o.Memory/2, 0) }
 
 // setShare changes how much one client may claim.
 func (s *store) setShare(n int64) {
