@@ -179,7 +179,10 @@ func dropNamed(h http.Header, name string, log []Change) []Change {
 
 // judgeResponse reports whether a field of a response goes, and why. An empty
 // why says that no rule names the field.
-func judgeResponse(name string) (why string, remove bool) {
+func judgeResponse(name string) (why string, remove bool) { return judgeAnswer(name, returning) }
+
+// judgeAnswer is judgeResponse with the index that judges what responseTable does not name.
+func judgeAnswer(name string, others *nameIndex) (why string, remove bool) {
 	v := responseNames.judge(name)
 	if v.class == unnamed {
 		switch {
@@ -190,7 +193,7 @@ func judgeResponse(name string) (why string, remove bool) {
 		case strings.HasSuffix(name, "-Report-Only"):
 			return whyReports + "; a policy that only reports", true
 		}
-		v = returning.judge(name)
+		v = others.judge(name)
 	}
 	switch v.class {
 	case unnamed, misplaced:

@@ -16,12 +16,13 @@ var trailerFields = newNameIndex([]group{
 })
 
 // scrubTrailer lets pass what trailerFields name, and of answers also what no
-// rule names: an origin may say there what it could say in its head.
+// rule names, be it for requests: an origin may say there what it could say in its
+// head, where scripts read what it calls a device or a language.
 func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {
 		v := trailerFields.judge(name)
-		if why, remove := judgeResponse(name); m.Response != nil && why == "" && !remove {
+		if why, remove := judgeAnswer(name, names); m.Response != nil && why == "" && !remove {
 			v.class = serves
 		}
 		keep := v.class == serves && strings.IndexByte(name, '_') < 0 && keepsGrammar(name, lines)
