@@ -12,6 +12,10 @@ import (
 // then. What says nothing but that is rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {
 	made = made.UTC()
+	minutes := []writtenMinute{minuteOf(made)}
+	if before := made.Add(-aMoment); before.Minute() != made.Minute() {
+		minutes = append(minutes, minuteOf(before))
+	}
 	for name, line := range h.all() {
 		switch name {
 		case "Date", "Expires", "Age", "Etag", // rewritten
@@ -21,7 +25,7 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if holdsMinute(line, made) || holdsMinute(line, made.Add(-aMoment)) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
+		if slices.ContainsFunc(minutes, func(m writtenMinute) bool { return m.in(line) }) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
 			return true
 		}
 	}
@@ -38,16 +42,27 @@ var ofOneAnswer = map[string]bool{
 // aMoment is how long before its Date a response may have been made.
 const aMoment = 5 * time.Second
 
-// holdsMinute reports whether text holds the minute of t in one of the common forms.
-func holdsMinute(text string, t time.Time) bool {
-	var room [32]byte
-	holds := func(form string) bool { return strings.Contains(text, string(t.AppendFormat(room[:0], form))) }
-	if !holds("15:04") { // as most, which is quicker
-		return holds("200601021504") || holds("20060102T1504")
-	}
-	return slices.ContainsFunc([]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04", "02-Jan-06 15:04", "Jan _2 15:04",
-		"01/02/2006 15:04", "02/Jan/2006:15:04"}, holds)
+// A writtenMinute is one that fields may hold in a common form.
+type writtenMinute struct {
+	time.Time
+	clock string    // of the forms with a colon
+	dense [2]string // those without
 }
+
+func minuteOf(t time.Time) writtenMinute {
+	return writtenMinute{t, t.Format("15:04"), [2]string{t.Format("200601021504"), t.Format("20060102T1504")}}
+}
+
+// in reports whether text holds m.
+func (m writtenMinute) in(text string) bool {
+	if !strings.Contains(text, m.clock) { // as most, which is quicker
+		return strings.Contains(text, m.dense[0]) || strings.Contains(text, m.dense[1])
+	}
+	return slices.ContainsFunc(minuteForms[:], func(form string) bool { return strings.Contains(text, m.Format(form)) })
+}
+
+var minuteForms = [...]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04", "02-Jan-06 15:04", "Jan _2 15:04",
+	"01/02/2006 15:04", "02/Jan/2006:15:04"}
 
 // holdsUnixTime reports whether a number in text is t in seconds since 1970, or in a
 // smaller unit.
