@@ -72,10 +72,9 @@ func (s *store) claim(e *entry, client string, v *view) {
 		c = &claims{client: client}
 		s.claimants.Add(client, c)
 	}
-	v.e, v.of, v.bytes = e, c, e.claim()
+	v.e, v.of = e, c
 	c.put(v)
-	c.bytes += v.bytes
-	s.claimed += v.bytes
+	s.count(v, e.claim())
 	s.need(e.held, 1)
 	s.trim(c)
 }
@@ -95,12 +94,17 @@ func (e *entry) claim() int64 {
 
 // reclaim changes what a view claims.
 func (s *store) reclaim(v *view, bytes int64) {
-	if c := v.of; c != nil {
-		c.bytes += bytes - v.bytes
-		s.claimed += bytes - v.bytes
-		v.bytes = bytes
-		s.trim(c)
+	if v.of != nil {
+		s.count(v, bytes)
+		s.trim(v.of)
 	}
+}
+
+// count notes what a view claims.
+func (s *store) count(v *view, bytes int64) {
+	v.of.bytes += bytes - v.bytes
+	s.claimed += bytes - v.bytes
+	v.bytes = bytes
 }
 
 // spareVariants drops a client's view of the oldest variant beside e, if it has too many.
@@ -137,10 +141,9 @@ func (s *store) release(v *view) {
 	if c == nil {
 		return
 	}
+	s.count(v, 0)
 	v.of = nil
 	c.take(v)
-	c.bytes -= v.bytes
-	s.claimed -= v.bytes
 	if c.oldest == nil {
 		s.claimants.Remove(c.client)
 	}
