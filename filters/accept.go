@@ -152,6 +152,20 @@ func rebuildWeight(value string) string {
 	return ";q=" + strconv.FormatFloat(q, 'f', -1, 64)
 }
 
+// members yields the members of a list whose lines hold no quoted strings, which are not
+// empty, without the white space around them (RFC 9110 §5.6.1).
+func members(lines []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range lines {
+			for member := range strings.SplitSeq(line, ",") {
+				if member = strings.Trim(member, " \t"); member != "" && !yield(member) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // splitQuoted yields the parts of s between separators that stand outside
 // quoted strings (RFC 9110 §5.6.4), with the white space around them.
 func splitQuoted(s string, separator byte) iter.Seq[string] {

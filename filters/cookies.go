@@ -154,9 +154,9 @@ func dropKeptPassword(h http.Header, log []Change) []Change {
 func holdsUserinfo(reference string) bool { return withoutUserinfo(reference) != reference }
 
 // withoutUserinfo returns a reference to something of the web without its user and
-// password, "" if there is no host beside them, as browsers read it: tabs are not there, a backslash is a slash, and behind
-// a scheme any number of them begins an authority (URL standard, "special authority
-// ignore slashes state").
+// password, "" if there is no host beside them, as browsers read it: tabs are not there,
+// a backslash is a slash, and behind a scheme any number of them begins an authority (URL
+// standard, "special authority ignore slashes state").
 func withoutUserinfo(reference string) string {
 	plain := strings.Trim(strings.ReplaceAll(reference, "\t", ""), " ")
 	scheme, rest, _ := strings.Cut(plain, ":")

@@ -24,10 +24,8 @@ type hopByHop struct{}
 func (hopByHop) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	for _, named := range [...][]string{h["Connection"], h["Proxy-Connection"]} {
-		for _, line := range named {
-			for option := range strings.SplitSeq(line, ",") {
-				log = dropOption(h, strings.Trim(option, " \t"), log)
-			}
+		for option := range members(named) {
+			log = dropOption(h, option, log)
 		}
 	}
 	upgrade := upgradesToWebSocket(h)

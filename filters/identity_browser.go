@@ -1,5 +1,8 @@
 package filters
 
+// ownSec is for requests and answers alike.
+var ownSec = group{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`}
+
 // identityBrowser lists what browsers and apps add about themselves, their
 // device, and their user.
 var identityBrowser = []group{
@@ -16,7 +19,7 @@ var identityBrowser = []group{
 		sec-private-state-token sec-private-state-token-* sec-trust-token sec-trust-token-*
 		sec-redemption-record sec-signature sec-signed-redemption-record sec-time sec-cookie-deprecation
 		sec-private-aggregation-* x-fledge-*`},
-	{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`},
+	ownSec,
 	{identity, "prefetching: tells what the visitor may do next", `purpose x-purpose x-moz x-moz-*
 		moz-purpose x-fetch-purpose`},
 	{identity, "Do Not Track, forms before DNT", `gpc x-do-not-track x-behavioral-ad-opt-out x-privacy-*`},

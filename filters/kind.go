@@ -118,11 +118,9 @@ func single(lines []string) string {
 // hasToken reports whether a comma-separated list of tokens holds token, in
 // any case.
 func hasToken(lines []string, token string) bool {
-	for _, line := range lines {
-		for member := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(member, " \t"), token) {
-				return true
-			}
+	for member := range members(lines) {
+		if strings.EqualFold(member, token) {
+			return true
 		}
 	}
 	return false
@@ -133,12 +131,10 @@ func hasToken(lines []string, token string) bool {
 // without one is an explicit wish that only scripts and API clients have.
 func kindByAccept(r *http.Request) Kind {
 	var seen acceptShape
-	for _, line := range r.Header["Accept"] {
-		for member := range strings.SplitSeq(line, ",") {
-			media, _, _ := strings.Cut(member, ";")
-			if media = strings.Trim(media, " \t"); media != "" {
-				seen.add(media)
-			}
+	for member := range members(r.Header["Accept"]) {
+		media, _, _ := strings.Cut(member, ";")
+		if media = strings.Trim(media, " \t"); media != "" {
+			seen.add(media)
 		}
 	}
 	switch {

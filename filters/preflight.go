@@ -19,12 +19,8 @@ func (f preflight) Apply(m *Message, log []Change) []Change {
 		return log
 	}
 	var asked []string
-	for _, line := range lines {
-		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.Trim(name, " \t"); name != "" {
-				asked = append(asked, strings.ToLower(name))
-			}
-		}
+	for name := range members(lines) {
+		asked = append(asked, strings.ToLower(name))
 	}
 	slices.Sort(asked)
 	return put(m.Request.Header, requestHeaders, strings.Join(slices.Compact(asked), ","), "Fetch standard, CORS-preflight fetch; one form for all", log)

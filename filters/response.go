@@ -18,10 +18,9 @@ type responseFields struct{}
 var responseNames = newNameIndex(responseTable)
 
 // returning is the index of the tables for requests that speak of responses too: of what
-// a message is, the way that it takes, and its traces. Those of people and devices do not: what an
-// origin calls X-Device-Token or X-Language it says to the client.
-var returning = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace,
-	[]group{{identity, "Fetch: Sec- fields are the browser's own, and no rule knows this one", `sec-*`}})
+// a message is, the way that it takes, and its traces. Those of people and devices do
+// not: what an origin calls X-Device-Token or X-Language it says to the client.
+var returning = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace, []group{ownSec})
 
 // responseTable lists fields of responses that go, and such as stay although
 // a request's field of that name, or of its family, would not. Fields that it
@@ -108,10 +107,8 @@ var responseTable = []group{
 // Apply implements [Filter].
 func (responseFields) Apply(m *Message, log []Change) []Change {
 	h, n := m.Response.Header, len(log)
-	for _, line := range h["Connection"] {
-		for option := range strings.SplitSeq(line, ",") {
-			log = dropNamed(h, http.CanonicalHeaderKey(strings.Trim(option, " \t")), log)
-		}
+	for option := range members(h["Connection"]) {
+		log = dropNamed(h, http.CanonicalHeaderKey(option), log)
 	}
 	upgraded := m.Response.StatusCode == http.StatusSwitchingProtocols
 	var own *addressForms // built for the first field that needs it

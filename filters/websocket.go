@@ -2,6 +2,7 @@ package filters
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -30,15 +31,8 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 	}
 	log = put(h, "Sec-Websocket-Key", key, whyWebSocket, log)
 
-	var protocols []string
-	for _, line := range h["Sec-Websocket-Protocol"] {
-		for protocol := range strings.SplitSeq(line, ",") {
-			if protocol = strings.Trim(protocol, " \t"); protocol != "" {
-				protocols = append(protocols, protocol)
-			}
-		}
-	}
-	log = put(h, "Sec-Websocket-Protocol", strings.Join(protocols, ", "), whyWebSocket+"; as browsers write it", log)
+	protocols := strings.Join(slices.Collect(members(h["Sec-Websocket-Protocol"])), ", ")
+	log = put(h, "Sec-Websocket-Protocol", protocols, whyWebSocket+"; as browsers write it", log)
 
 	compression := ""
 	if offersCompression(h["Sec-Websocket-Extensions"]) {
@@ -52,12 +46,10 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 // do (server_no_context_takeover, a window below 15 bits) is not: its client
 // could not read the answer (RFC 7692 §7.1.1, §7.1.2.1).
 func offersCompression(lines []string) bool {
-	for _, line := range lines {
-		for offer := range strings.SplitSeq(line, ",") {
-			name, parameters, _ := strings.Cut(offer, ";")
-			if strings.EqualFold(strings.Trim(name, " \t"), "permessage-deflate") && freeServer(parameters) {
-				return true
-			}
+	for offer := range members(lines) {
+		name, parameters, _ := strings.Cut(offer, ";")
+		if strings.EqualFold(strings.Trim(name, " \t"), "permessage-deflate") && freeServer(parameters) {
+			return true
 		}
 	}
 	return false
