@@ -94,9 +94,9 @@ func (p *Proxy) AuthorityEnds() time.Time {
 	return authority.Certificate().NotAfter
 }
 
-// remembered is what the memory knows a host, or a host:port, by: for those who are kept apart as
-// another one, since what a site has had guise learn of its names shows in how it is
-// treated later.
+// remembered is what the memory knows a host, or a host:port, by: for those who are kept
+// apart as another one, since what a site has had guise learn of its names shows in how
+// it is treated later.
 func remembered(apart, host string) string {
 	if apart == "" {
 		return host
