@@ -30,7 +30,7 @@ func newExplainCommand(p *program) *cobra.Command {
 		Long: `Explain prints what would be removed, rewritten or added, one change a line with
 the rule it follows, then the head of the request as the site would get it; or
 why the request would be refused. Nothing is sent, and no name is looked up.`,
-		Example: `  guise explain http://example.com/?utm_source=mail
+		Example: `  guise explain 'http://example.com/?utm_source=mail'
   guise explain -H 'User-Agent: curl/8' -H 'X-Forwarded-For: 192.0.2.7' http://example.com/
   guise explain --config guise.yaml POST http://example.com/form`,
 		Args: func(_ *cobra.Command, args []string) (err error) {
@@ -177,7 +177,7 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return err
 	}
 	if err := way.Allow(egress.Connect, target); err != nil {
-		return refused(err)
+		return refused(fmt.Errorf("%w (destinations)", err))
 	}
 	if target.Port == 80 {
 		fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))

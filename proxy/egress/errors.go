@@ -20,7 +20,7 @@ func (r *Refused) Error() string { return r.why }
 
 var (
 	refusedPort        = &Refused{"destination refused: the port is not open"}
-	refusedDestination = &Refused{"destination refused by policy"}
+	refusedDestination = &Refused{"destination refused: it is private, or closed by a rule"}
 )
 
 // A HopError says that the upstream proxy, not the origin, is at fault: it
