@@ -143,7 +143,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		other := selected(r, q.r.Header, func(e *entry) bool {
 			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
 		})
-		if other != nil && (own == nil || other != own) && !c.distrusted(q.everybody) && c.mayHold(other.length, c.options.Load()) {
+		if other != nil && other != own && !c.distrusted(q.everybody) && c.mayHold(other.length, c.options.Load()) {
 			found := finding{verdict: pretendIt, e: other, own: own}
 			if own != nil && own.answersAlike(other) {
 				found.instead = own.views.of(q.client)
