@@ -11,17 +11,13 @@ import (
 // zones, one-digit hours, missing commas, doubled spaces. now settles the
 // century of a two-digit year.
 func parseDate(s string, now time.Time) (time.Time, bool) {
-	s = strings.Trim(s, " \t")
-	var p dateParser
-	switch comma := strings.IndexByte(s, ','); {
+	p := dateParser{s: strings.Trim(s, " \t")}
+	switch comma := strings.IndexByte(p.s, ','); {
 	case comma == 3:
-		p = dateParser{s: s}
 		p.imfFixdate()
 	case comma > 3:
-		p = dateParser{s: s}
 		p.rfc850(now)
 	default:
-		p = dateParser{s: s}
 		p.asctime()
 	}
 	if p.bad || p.s != "" {
