@@ -101,14 +101,13 @@ func trimmed(b []byte) []byte {
 func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
 	if e.status == http.StatusPartialContent {
 		r, ok := parseContentRange(e.header.get("Content-Range"))
-		if !ok || len(e.body) == 0 {
+		fits := int64(len(e.body)) == r.last-r.first+1
+		switch {
+		case !ok, len(e.body) == 0, broken && !fits:
 			return false
-		}
-		e.part = &partial{total: r.total, spans: []span{{r.first, e.body}}}
-		if int64(len(e.body)) != r.last-r.first+1 {
-			if broken {
-				return e.clearBody()
-			}
+		case fits:
+			e.part = &partial{total: r.total, spans: []span{{r.first, e.body}}}
+		default:
 			// The origin contradicts itself; the same request gets the same again.
 			e.part = &partial{total: -1, replay: rangeSpec, spans: []span{{0, e.body}}}
 		}
@@ -122,11 +121,6 @@ func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
 	e.part = &partial{total: e.length, spans: []span{{0, e.body}}}
 	e.body = nil
 	return true
-}
-
-func (e *entry) clearBody() bool {
-	e.body, e.part = nil, nil
-	return false
 }
 
 // overtaken reports whether e is of no use by now: what the origin said later is in the
