@@ -113,23 +113,24 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	if e := f.fresh; e != nil && f.beats && e.matches(q.r.Header) && q.mayReuse(e, c.now()) {
 		// What it has stands: it sees what it would of a request of its own about that.
 		defer c.leave(f)
-		if err := c.waitGiven(q, f, start); err != nil {
+		given, err := c.waitGiven(q, f, start)
+		if err != nil {
 			return nil, true, err
 		}
 		c.count(&c.counters.Collapsed)
-		return c.serve(q, e, start.Add(f.given.Sub(f.start))), true, nil
+		return c.serve(q, e, given), true, nil
 	}
 	e := f.entry
 	if e == nil || !e.matches(q.r.Header) || e.status == http.StatusPartialContent || !q.mayReuse(e, c.now()) {
 		c.leave(f)
 		return nil, false, nil
 	}
-	at := start.Add(f.given.Sub(f.start))
-	if err := c.waitGiven(q, f, start); err != nil {
+	given, err := c.waitGiven(q, f, start)
+	if err != nil {
 		c.leave(f)
 		return nil, true, err
 	}
-	resp := c.present(q, found, f, at)
+	resp := c.present(q, found, f, given)
 	if q.sharing != Disguised || e.personal {
 		resp.Header["Age"] = []string{formatInt(int64(e.age(c.now()) / time.Second))} // RFC 9111 §4
 	}
@@ -150,7 +151,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	case f.fresh != nil:
 		c.leave(f)
 		c.count(&c.counters.Validated)
-		if err := c.waitGiven(q, f, f.start); err != nil {
+		if _, err := c.waitGiven(q, f, f.start); err != nil {
 			return nil, err
 		}
 		resp := c.serve(q, f.fresh, f.given)
@@ -176,7 +177,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 	c.count(&c.counters.Misses)
 	var resp *http.Response
 	if f.spool != nil {
-		if err := c.waitGiven(q, f, f.start); err != nil {
+		if _, err := c.waitGiven(q, f, f.start); err != nil {
 			f.first.Close()
 			return nil, err
 		}

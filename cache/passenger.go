@@ -159,13 +159,14 @@ func (c *Cache) waitUntil(ctx context.Context, at time.Time) error {
 	return c.sleep(ctx, wait)
 }
 
-// waitGiven waits until a client gets the head of a flight that it sees beginning at start.
-func (c *Cache) waitGiven(q *query, f *flight, start time.Time) error {
-	at := start.Add(f.given.Sub(f.start))
-	if !f.beats {
-		return c.waitUntil(q.ctx, at)
+// waitGiven waits until a client gets the head of a flight that it sees beginning at
+// start, and returns when that is.
+func (c *Cache) waitGiven(q *query, f *flight, start time.Time) (given time.Time, err error) {
+	given = start.Add(f.given.Sub(f.start))
+	if f.beats {
+		return given, c.waitBeat(q, start, given)
 	}
-	return c.waitBeat(q, start, at)
+	return given, c.waitUntil(q.ctx, given)
 }
 
 // direct returns the body of an unspooled response for its leader: closing

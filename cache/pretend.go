@@ -229,8 +229,8 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 			r.Close()
 		}
 	}
-	given := start.Add(f.given.Sub(f.start))
-	if err := c.waitGiven(q, f, start); err != nil {
+	given, err := c.waitGiven(q, f, start)
+	if err != nil {
 		leave()
 		return nil, err
 	}
