@@ -40,8 +40,8 @@ func (c *claims) take(v *view) {
 	v.older, v.newer = nil, nil
 }
 
-// shareOf is how much one client may claim: half of the store. A client alone finds as
-// much at once; where more would be its own, two would already push each other out.
+// shareOf is how much one client may claim: half of the store, so that two who claim all
+// that they may do not push each other's out.
 func shareOf(o *Options) int64 { return max(o.Memory/2, 0) }
 
 // setShare changes how much one client may claim.
@@ -179,9 +179,9 @@ func (s *store) disclaimOne() bool {
 	return ok
 }
 
-// letGo removes an entry that nobody new is to use, if nobody has it: however long ago a
-// client was told of it, it can be validated, or used though it is stale. Who is asking about
-// it is about to have it.
+// letGo removes an entry that is for no new client, once no client has a view of it and no
+// inquiry about it is under way. An old view counts as well: its client can have the entry
+// validated, or use it though it is stale.
 func (s *store) letGo(e *entry) (gone bool) {
 	if e.held == nil || e.views.count() > 0 || e.asked > 0 || !e.closed && e.held.key.owner == "" && e.forOthers() {
 		return false

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// patience is how long others' fetches may take to fail for who waits for another one.
+// patience is how soon a fetch must have failed for those who waited for it to wait once
+// more, for that of one of them.
 const patience = time.Second
 
 // fetch asks the origin, or joins a request to it that is under way.

@@ -38,10 +38,10 @@ type finding struct {
 	adds uint64
 }
 
-// ownFor is for how long a client in Disguised is answered with what may be its alone, by a
-// reload or by cookies. What a browser keeps it does not ask for: who asks again has cleared
-// that, or is another browser at the same address, and a site would read here the number that
-// it gave to each client.
+// ownFor is for how long, in Disguised, a client is answered with what may have been made for
+// it alone: what it was sent to its cookies, or with validators that were not confirmed. A
+// browser does not ask for what it still keeps. Who asks again has cleared that, or is another
+// browser at the same address, and by what it gets would give the site its old number back.
 const ownFor = 10 * time.Minute
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.

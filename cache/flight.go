@@ -42,10 +42,10 @@ type flight struct {
 	direct    directBody        // the leader's body, of a response without a spool
 
 	head    chan struct{} // closed once the fields below are known; nil if nobody else can join
-	arrived bool          // that is so
+	arrived bool          // they are known
 	err     error
 	resp    *http.Response // the origin's, header unchanged
-	passed  http.Response  // that as it is passed on to the leader, if it is not stored
+	passed  http.Response  // resp as it is passed on to the leader, if it is not stored
 	at      time.Time      // when the head came
 	given   time.Time      // when the clients get the head: at once, or with a beat
 	beats   bool           // clients get the body in beats

@@ -72,7 +72,7 @@ type latencyModel struct {
 type measured struct {
 	heads, bodies trait
 	spare         float64   // how often it may be asked now because it is restless
-	counted       time.Time // when that was
+	counted       time.Time // when spare was last brought up to date
 }
 
 // often bounds for how many first uses a second a restless origin is asked. In a

@@ -45,8 +45,8 @@ const aMoment = 5 * time.Second
 // A writtenMinute is one that fields may hold in a common form.
 type writtenMinute struct {
 	time.Time
-	clock string    // of the forms with a colon
-	dense [2]string // those without
+	clock string    // what the forms with a colon have in common
+	dense [2]string // the forms without one
 }
 
 func minuteOf(t time.Time) writtenMinute {

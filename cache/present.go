@@ -8,7 +8,7 @@ import (
 )
 
 // present makes the response to a client who gets the body from a flight's
-// spool. at is when the origin seems to have answered, found what it was asked about for.
+// spool. at is when the origin seems to have answered; found is what q found in the store.
 func (c *Cache) present(q *query, found finding, f *flight, at time.Time) *http.Response {
 	e := f.entry
 	var h http.Header

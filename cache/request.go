@@ -15,7 +15,7 @@ type query struct {
 	sharing Sharing
 	now     time.Time
 	moment  uint64 // of drops, at the same time
-	latest  bool   // it already waited for somebody else's fetch, or may not; do not wait again
+	latest  bool   // it must not wait for somebody else's fetch, or not once more
 	again   bool   // it waited for one that was of no use
 	cramped bool   // what it seems to fetch could not be kept if it did
 
@@ -24,11 +24,11 @@ type query struct {
 	personal  key    // of responses that these cookies bought
 	cookies   bool   // personal is set
 	proven    bool   // Authorization, or what may be credentials in other fields
-	known     bool   // that or cookies: the site knows who asks
+	known     bool   // cookies or proven: the site knows who asks
 	speaks    bool   // it has fields that speak to caches
 
 	words  wording // see wordingOf
-	worded bool    // it is known
+	worded bool    // words is set
 
 	head       bool
 	directives directives

@@ -43,7 +43,7 @@ const pieceSize = 16
 type spool struct {
 	limit int64
 	most  int64     // bytes that the body has at most
-	sized bool      // it has that many
+	sized bool      // its length is known: it has most bytes
 	start time.Time // when the head came
 	now   func() time.Time
 

@@ -184,7 +184,7 @@ func (s *store) remove(e *entry) {
 	}
 }
 
-// unstore has nobody have e any more.
+// unstore ends what the store knows of who uses e, and its use of the body.
 func (s *store) unstore(e *entry) {
 	for client := range e.views.clients() {
 		s.release(e.views.of(client))

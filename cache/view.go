@@ -25,9 +25,9 @@ type view struct {
 
 	// Guarded by the store's lock, of a view of what is stored:
 	e            *entry
-	of           *claims // its client's; nil if it is none of theirs
+	of           *claims // its client's; nil if it does not count there
 	older, newer *view   // of the same client
-	bytes        int64   // that it claims
+	bytes        int64   // what it counts there
 }
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }

@@ -5,7 +5,7 @@ import "iter"
 // views are clients' uses of an entry. Most entries have one client only, which needs no
 // map. The zero value is empty.
 type views struct {
-	client string // whose first is
+	client string // who has first
 	first  *view  // nil if there is none
 	others map[string]*view
 }

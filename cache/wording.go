@@ -10,8 +10,8 @@ import "hash/maphash"
 // could have others given what it makes the origin say. So in Disguised it does not get
 // that. Elsewhere all requests count as alike.
 type wording struct {
-	fields           uint64 // a hash
-	cookies, secrets bool   // it has some: their values only tell who asks
+	fields           uint64 // a hash of those that an answer may depend on
+	cookies, secrets bool   // whether it has any; what they are only tells who asks
 }
 
 // covers reports whether what is asked for with w may be given to who
@@ -20,7 +20,7 @@ func (w wording) covers(o wording) bool {
 	return w.fields == o.fields && (o.cookies || !w.cookies) && (o.secrets || !w.secrets)
 }
 
-// wordingOf returns that of a request, which is read once, and not at all where a
+// wordingOf returns the wording of a request. It is read once, and not at all where a
 // client has the response already.
 func (c *Cache) wordingOf(q *query) wording {
 	if q.sharing == Disguised && !q.worded {
