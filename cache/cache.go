@@ -1,9 +1,9 @@
 // Package cache is a shared HTTP cache (RFC 9111) that does not tell one
 // client what another has read.
 //
-// Start with [New] and [Cache.Transport]; say for whom a request is made with
-// [WithVisitor]. The README beside this file holds the conformance table and
-// what the modes of sharing hide.
+// Start with [New] and [Cache.Transport]; say for whom a request is made by a
+// [Visitor] in its context. The README beside this file holds the conformance
+// table and what the modes of sharing hide.
 package cache
 
 import (

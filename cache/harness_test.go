@@ -48,6 +48,11 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// WithVisitor returns a context whose requests are made for v.
+func WithVisitor(ctx context.Context, v Visitor) context.Context {
+	return context.WithValue(ctx, visitorKey{}, &v)
+}
+
 // A step is a request to the cache, what the origin answers, and what is to
 // come out. Messages are written as on the wire, with bare line feeds; "@5s"
 // in one is the date 5 s from now.

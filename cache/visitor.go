@@ -25,14 +25,8 @@ type Visitor struct {
 
 type visitorKey struct{}
 
-// VisitorKey is the key under which a context of the caller's own making may
-// hold a *Visitor, instead of one that [WithVisitor] wraps.
+// VisitorKey is the key under which a request's context holds a *Visitor.
 var VisitorKey any = visitorKey{}
-
-// WithVisitor returns a context whose requests are made for v.
-func WithVisitor(ctx context.Context, v Visitor) context.Context {
-	return context.WithValue(ctx, visitorKey{}, &v)
-}
 
 func visitorOf(ctx context.Context) Visitor {
 	v, _ := ctx.Value(visitorKey{}).(*Visitor)
