@@ -7,6 +7,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"math/rand/v2"
@@ -25,12 +26,6 @@ const (
 	PerClient                // one partition for each client
 )
 
-// The defaults of [Options].
-const (
-	DefaultMemory = 64 << 20
-	DefaultObject = 8 << 20
-)
-
 // Options configures a [Cache]. The zero value is ready to use.
 type Options struct {
 	Memory  int64            // bytes held: bodies, headers and bookkeeping; 0 means 64 MiB, negative stores nothing
@@ -46,11 +41,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Memory == 0 {
-		o.Memory = DefaultMemory
-	}
+	o.Memory = cmp.Or(o.Memory, 64<<20)
 	if o.Object <= 0 {
-		o.Object = DefaultObject
+		o.Object = 8 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
