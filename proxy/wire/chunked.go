@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -296,41 +295,4 @@ func appendLastChunk(b []byte, trailer http.Header) []byte {
 		}
 	}
 	return append(b, "\r\n"...)
-}
-
-// An entry is one of a header's.
-type entry struct {
-	name   string
-	values []string
-}
-
-// few is how many entries are sorted soonest by putting each in its place.
-const few = 32
-
-// sortedEntries appends h's entries to list, which is empty, in byte order of
-// their names.
-func sortedEntries(h http.Header, list []entry) []entry {
-	for name, values := range h {
-		list = append(list, entry{name, values})
-	}
-	if len(list) > few {
-		slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-		return list
-	}
-	for i, e := range list {
-		for ; i > 0 && list[i-1].name > e.name; i-- {
-			list[i] = list[i-1]
-		}
-		list[i] = e
-	}
-	return list
-}
-
-// sortedNames appends h's names to names in byte order.
-func sortedNames(h http.Header, names []string) []string {
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
