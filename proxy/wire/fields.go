@@ -40,11 +40,14 @@ var class = func() (t [256]byte) {
 
 // fieldRules says how strictly parseFields reads.
 type fieldRules struct {
-	count  int  // most field lines
-	line   int  // most bytes of a line
-	padded bool // refuse Content-Length and Transfer-Encoding with more white space around the value than one space before it
-	spaced bool // take white space between name and colon out, but for those two
+	count    int  // most field lines
+	line     int  // most bytes of a line
+	unpadded bool // refuse a framing field with more white space around the value than one space before it
+	spaced   bool // take white space between name and colon out, but of a framing field
 }
+
+// frames tells whether the field says where a body ends.
+func frames(name string) bool { return name == "Content-Length" || name == "Transfer-Encoding" }
 
 // parseFields reads the field section s, lines that each end with CRLF and no
 // empty line, into a header with canonical names. Names and values are parts
@@ -78,14 +81,12 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 			bare = strings.TrimRight(bare, " \t")
 		}
 		key, ok := canonicalName(bare)
-		if !ok || len(bare) < name && (key == "Content-Length" || key == "Transfer-Encoding") {
+		if !ok || len(bare) < name && frames(key) {
 			return nil, malformed("invalid field name")
 		}
 		trimmed := trimSpace(value)
-		if rules.padded && len(trimmed) != len(value) && (key == "Content-Length" || key == "Transfer-Encoding") {
-			if value != " "+trimmed {
-				return nil, malformed("white space around a framing field's value")
-			}
+		if rules.unpadded && len(trimmed) != len(value) && frames(key) && value != " "+trimmed {
+			return nil, malformed("white space around a framing field's value")
 		}
 		if old := h[key]; old != nil {
 			h[key] = append(old, trimmed)

@@ -15,7 +15,7 @@ func (w *responseWriter) begin() {
 	b := appendStatusLine(*w.head, w.status)
 	w.empty = w.r.Method == http.MethodHead || contentless(w.r.Method, w.status) || resets(w.status)
 	w.length = declaredLength(w.header)
-	if te := w.header["Transfer-Encoding"]; te != nil {
+	if w.header["Transfer-Encoding"] != nil {
 		w.length = -1 // the body is framed here, as chunks if it must
 	}
 	if resets(w.status) {

@@ -30,7 +30,7 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
-	h, err := parseFields(section, fieldRules{count: limits.Fields, line: limits.Line, padded: true})
+	h, err := parseFields(section, fieldRules{count: limits.Fields, line: limits.Line, unpadded: true})
 	if err != nil {
 		return nil, err
 	}
