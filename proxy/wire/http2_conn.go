@@ -70,7 +70,7 @@ type http2Conn struct {
 	received int   // bytes that came and were not given back to the connection's window
 	grown    int   // bytes by which the windows of streams have grown
 	window   int64 // bytes that we may send
-	initial  int64 // the same, for a new stream
+	initial  int64 // bytes that we may send on a new stream
 
 	// To the client.
 	encoder *hpack.Encoder

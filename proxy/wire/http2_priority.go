@@ -7,9 +7,9 @@ import (
 )
 
 // Responses wait for their turn where the client, or the way to it, takes less than
-// origins send. The most urgent goes first (RFC 9218 §10), but one turn in so many is
-// that of who waits longest: what a page's head has last would else wait for a download
-// that began before it, for as long as that may take.
+// origins send. The most urgent goes first (RFC 9218 §10), but each longestTurn-th turn
+// goes to the one that has waited longest. Else one that is less urgent would wait until
+// a long download has ended.
 const longestTurn = 8
 
 // A rank says when a response comes of those that wait.

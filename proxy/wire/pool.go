@@ -7,9 +7,9 @@ import (
 )
 
 // A poolKey says which requests may share a connection: those to the same
-// place, with or without TLS, of the same isolation. So may those by the hop: some
-// proxies, such as Tinyproxy, go on carrying bytes to and from the origin of the
-// first request after its answer, and it would get the requests for others.
+// place, with or without TLS, of the same isolation. By the hop as well only those to
+// one place do: some proxies, such as Tinyproxy, go on carrying bytes to and from the
+// origin of the first request after its answer, and it would get requests for others.
 type poolKey struct {
 	hop       bool // by the hop
 	tls       bool
@@ -28,7 +28,7 @@ type poolKey struct {
 // do so briefly.
 type pool struct {
 	perHost int // may stay for the time idle
-	total   int // likewise, of all hosts
+	total   int // the same, of all hosts together
 	idle    time.Duration
 	brief   time.Duration // for how long more may stay
 

@@ -42,7 +42,7 @@ type responseWriter struct {
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
-	asked       bool // for that, by the client
+	asked       bool // the client asked for closeAfter
 	armed       bool // the timer runs
 	hijacked    bool
 	reading     bool // the request's body is read beyond the response's end

@@ -72,17 +72,17 @@ type HTTP2Conn struct {
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
 	over     endedStreams
 	crossing int      // frames that may still come on streams that we gave up, before the origin knows
-	givenUp  patience // streams
-	worn     bool     // it was too many of them
+	givenUp  patience // with streams that we gave up
+	worn     bool     // they were too many
 
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
 	whole    int   // bytes of the connection's
 	lent     int   // bytes that streams may send, or have sent and nobody has read
 	received int   // bytes that came and were not given back to the connection's window
-	unacked  int   // those of them that are to be given back
+	unacked  int   // the part of received that is to be given back
 	window   int64 // bytes that we may send
-	initial  int64 // the same, for a new stream
+	initial  int64 // bytes that we may send on a new stream
 
 	// To the origin.
 	encoder *hpack.Encoder

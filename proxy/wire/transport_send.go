@@ -27,8 +27,8 @@ type sender struct {
 	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
 
 	keeps bool   // keep what is read of the body, until it is too much, in case that it has to be sent anew
-	kept  []byte // that
-	whole bool   // it is all of the body; guarded by mu
+	kept  []byte // what was read of it
+	whole bool   // kept is all of the body; guarded by mu
 
 	room     int // length of the head
 	writing  sync.Mutex
@@ -38,10 +38,10 @@ type sender struct {
 	stopped  bool         // no more is to be sent
 	last     bool         // the last write has begun
 	over     bool         // the response ended first; the connection is the sender's to close
-	watched  ending.Watch // then also the sender's to stop
+	watched  ending.Watch // once over, the sender's to stop
 	complete bool         // all was sent
 	err      error        // why sending ended early
-	open     bool         // it has ended, and left the body open
+	open     bool         // the sender has ended, and left the body open
 }
 
 // sendBuffer holds one piece of a body, and a head in front of the first.
