@@ -76,7 +76,7 @@ type Access struct {
 type Destinations struct {
 	Ports        []PortRange `key:"ports"`         // plain HTTP
 	ConnectPorts []PortRange `key:"connect_ports"` // CONNECT
-	AbusedPorts  Openness    `key:"abused_ports"`  // those that abuse lives on, within a range
+	AbusedPorts  Openness    `key:"abused_ports"`  // whether a range opens the ports that abuse lives on
 	Tunnels      Tunnels     `key:"tunnels"`
 	Allow        []Place     `key:"allow"` // let through the private-network guard
 	Deny         []Place     `key:"deny"`

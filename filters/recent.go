@@ -30,8 +30,8 @@ type outcome struct {
 	sent, left           http.Header // nobody writes to their lines in place
 	visit                Visit
 	order                []string // of the fields left, see [Set.FieldOrder]
-	named                Kind     // what its path names
-	icon                 bool     // it is that of a site's icon
+	named                Kind     // what the path names
+	icon                 bool     // the path is that of a site's icon
 }
 
 // Scrub is [Set.Read] and [Set.Request] in one. If recent remembers a request

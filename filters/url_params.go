@@ -4,7 +4,7 @@ import "strings"
 
 // A paramRule is about one query parameter, or a family of them.
 type paramRule struct {
-	name      string // as the table has it; names no value
+	name      string // as the table has it: never what a request holds
 	site      string // registrable domain, or label and dot for any below a public suffix; "" for all
 	source    string
 	signature bool // the query is signed

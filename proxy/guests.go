@@ -39,10 +39,10 @@ type guests struct {
 	mu      sync.Mutex
 	stays   map[*stay]struct{}
 	timer   *time.Timer // for the next look; nil until there was one
-	looks   bool        // it runs
+	looks   bool        // timer runs
 	seen    uint64      // version of the gate at the last look
-	version uint64      // the same, when all were judged last
-	judged  time.Time   // then
+	version uint64      // version of the gate when all were judged last
+	judged  time.Time   // when that was
 }
 
 // A stay is the tunnel of a guest.

@@ -72,9 +72,9 @@ func newShaking() chan struct{} { return make(chan struct{}, gate.HalfProcessors
 // a token: while it waits for its client, it keeps nobody else waiting.
 type handshake struct {
 	*net.TCPConn
-	rw    io.ReadWriter // the connection's
+	rw    io.ReadWriter // reads and writes TCPConn
 	proxy *Proxy
-	turn  atomic.Bool // it has a token of Proxy.shaking
+	turn  atomic.Bool // holds a token of Proxy.shaking
 	again bool        // the client was asked for another hello, which needs a token too
 	read  []byte      // what was read of that hello and not handed on yet
 }

@@ -25,19 +25,19 @@ import (
 // lies below its TLS, or carries plain HTTP.
 type inner struct {
 	net.Conn                 // nil until it is taken over
-	rw       io.ReadWriter   // of it
+	rw       io.ReadWriter   // reads and writes Conn
 	remote   net.Addr        // of the client
 	greeting []byte          // answers the CONNECT
 	early    []byte          // read already
 	target   egress.Target   // of the CONNECT
 	plain    bool            // without TLS
 	mode     inspect.Mode    // of the target's host
-	name     string          // in the client's hello
-	unnamed  bool            // that has no name of a protocol
-	veiled   bool            // it is not the one that the client means
+	name     string          // of the host, in the client's hello
+	unnamed  bool            // the hello names no protocol
+	veiled   bool            // name only stands before an encrypted one, which the client means
 	fault    *failure        // of the origin's certificate; nil for none
 	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
-	guest    guest           // who came with that
+	guest    guest           // the client, as one that has a tunnel
 	memory   *inspect.Memory // told how it went
 	shaken   time.Time       // when the handshake inside was done; zero before
 	spoke    atomic.Bool     // a request came, or it is known why none did

@@ -20,7 +20,7 @@ type replay struct {
 	mu      sync.Mutex
 	held    []byte // all that was read, unless a part is gone
 	gone    bool
-	err     error // that ended body
+	err     error // what ended body
 	current *attempt
 	waiting bool // a Read of body has yet to return
 	settled bool // no attempt follows
@@ -42,7 +42,7 @@ func newReplay(body io.ReadCloser, trailer http.Header) *replay {
 type attempt struct {
 	replay  *replay
 	trailer http.Header
-	at      int // of what is held
+	at      int // bytes of the body that were read by it
 	closed  bool
 }
 

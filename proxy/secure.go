@@ -45,7 +45,7 @@ type place struct {
 	verified time.Time         // when a handshake last succeeded
 	http1    time.Time         // the origin does not speak HTTP/2, as it showed then
 	conns    []*wire.HTTP2Conn // HTTP/2
-	asks     atomic.Bool       // it wants to know clients by certificates
+	asks     atomic.Bool       // the origin wants to know clients by certificates
 	opening  *opening          // the connection being opened; nil if none is
 }
 

@@ -21,7 +21,7 @@ import (
 // its time for a new tunnel: its caches know the program, and no other has to be
 // woken. The methods are for one goroutine.
 type processors struct {
-	all     unix.CPUSet // that it may have
+	all     unix.CPUSet // those that the program may have
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -240,11 +240,11 @@ const (
 // A balance says whether one processor is enough for the program. It is for one
 // goroutine.
 type balance struct {
-	together bool // it is
-	calm     int  // looks in a row at which it would have been
+	together bool // one is enough
+	calm     int  // looks in a row at which one would have been enough
 
 	trying       int           // looks until it is known whether all are as crowded; 0 if that is not tried
-	used, waited time.Duration // while it is
+	used, waited time.Duration // since that is tried
 	settled      int           // looks until it may be tried again
 }
 

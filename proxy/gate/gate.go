@@ -71,10 +71,11 @@ type prover interface {
 	known(c credentials) (account string, ok, familiar bool)
 	account(ctx context.Context, c credentials) (string, error)
 
-	// proof is what holds later tells by whether the account may still enter.
+	// proof is to be kept, and given to holds later, which tells whether the account
+	// may still enter.
 	proof(account string, c credentials) any
 	holds(account string, proof any) bool
-	version() uint64 // changes with what holds goes by, but for the time; never 0
+	version() uint64 // another whenever holds may answer otherwise, unless time alone did it; never 0
 }
 
 // A state is what gates of one process know of their clients.

@@ -65,9 +65,9 @@ type Memory struct {
 
 // A trace is what is known of a host, for one client or for all.
 type trace struct {
-	client  uint64 // as key has it, without a host
+	client  uint64 // whose it is: key of the client and no host
 	reason  Reason
-	until   time.Time // a tunnel until then
+	until   time.Time // connections are tunnels until then
 	works   bool      // a request came through inspection
 	strikes int       // connections that ended without a request
 	struck  time.Time // the first of them
