@@ -153,10 +153,10 @@ func parseSets(sets []string) (layers []*node, problems Problems) {
 // looseValue returns the value of a variable or --set: a YAML flow list or
 // table if it begins like one, else text that takes the type of its key.
 func looseValue(source, value string) (*node, error) {
-	if s := strings.TrimSpace(value); !strings.HasPrefix(s, "[") && !strings.HasPrefix(s, "{") || bracketed(s) {
+	switch s := strings.TrimSpace(value); {
+	case !strings.HasPrefix(s, "[") && !strings.HasPrefix(s, "{"), bracketed(s):
 		return &node{at: place{file: source}, kind: loose, text: value}, nil
-	}
-	if s := strings.TrimSpace(value); strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") && !strings.ContainsAny(s, `{"'`) {
+	case s[0] == '[' && strings.HasSuffix(s, "]") && !strings.ContainsAny(s, `{"'`):
 		// YAML would want ::1 in quotes here.
 		return commaList(&node{at: place{file: source}, text: s[1 : len(s)-1]}), nil
 	}
