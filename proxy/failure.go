@@ -38,7 +38,7 @@ type failure struct {
 var (
 	allowed = http.Header{"Allow": {"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT"}}
 
-	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from."}
+	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from, unless its operator opens it (access.networks)."}
 	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who say who they are."}
 	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
 	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses and names, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
