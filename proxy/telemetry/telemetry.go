@@ -45,7 +45,7 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "guise_requests_total", Help: "Requests answered, by what they are for and class of status; cut where the answer broke off, or the client left before it had one."}, []string{"class", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "guise_request_seconds", Help: "Time from a request's head to the end of its response, or to the begin of its tunnel.",
+			Name: "guise_request_seconds", Help: "Time from a request's head to the end of its response, or to the beginning of its tunnel.",
 			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"class"}),
 		bytes:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "guise_bytes_total", Help: "Bytes of bodies and tunnels, by direction: up is towards origins."}, []string{"class", "direction"}),
