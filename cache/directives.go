@@ -2,7 +2,6 @@ package cache
 
 import (
 	"iter"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -147,19 +146,8 @@ func (d *directives) withoutNamed(h http.Header) {
 
 // parseSeconds reads 1*DIGIT. Anything over [maxSeconds] is maxSeconds.
 func parseSeconds(s string) (seconds, bool) {
-	if s == "" {
-		return 0, false
-	}
-	var n int64
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		if n < math.MaxInt32*10 {
-			n = n*10 + int64(s[i]-'0')
-		}
-	}
-	return min(seconds(n), maxSeconds), true
+	n, ok := parseNumber(s)
+	return min(seconds(n), maxSeconds), ok
 }
 
 // items yields the items of a comma-separated list (RFC 9110 §5.6.1) that may

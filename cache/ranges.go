@@ -43,14 +43,14 @@ func parseRange(spec string) (byteRange, bool) {
 	}
 	r := byteRange{last: -1, suffix: -1}
 	if first == "" {
-		r.suffix, ok = parsePosition(last)
+		r.suffix, ok = parseNumber(last)
 		return r, ok
 	}
-	if r.first, ok = parsePosition(first); !ok {
+	if r.first, ok = parseNumber(first); !ok {
 		return byteRange{}, false
 	}
 	if last != "" {
-		if r.last, ok = parsePosition(last); !ok || r.last < r.first {
+		if r.last, ok = parseNumber(last); !ok || r.last < r.first {
 			return byteRange{}, false // an invalid range is ignored
 		}
 	}
@@ -95,14 +95,14 @@ func parseContentRange(field string) (contentRange, bool) {
 		return contentRange{}, false
 	}
 	r := contentRange{total: -1}
-	if r.first, ok = parsePosition(first); !ok {
+	if r.first, ok = parseNumber(first); !ok {
 		return contentRange{}, false
 	}
-	if r.last, ok = parsePosition(last); !ok || r.last < r.first {
+	if r.last, ok = parseNumber(last); !ok || r.last < r.first {
 		return contentRange{}, false
 	}
 	if total != "*" {
-		if r.total, ok = parsePosition(total); !ok || r.last >= r.total {
+		if r.total, ok = parseNumber(total); !ok || r.last >= r.total {
 			return contentRange{}, false
 		}
 	}
@@ -117,9 +117,9 @@ func (r contentRange) String() string {
 	return "bytes " + strconv.FormatInt(r.first, 10) + "-" + strconv.FormatInt(r.last, 10) + "/" + total
 }
 
-// parsePosition reads 1*DIGIT as a position in a representation. A number
-// that does not fit lies behind the end of any: it is the largest one.
-func parsePosition(s string) (int64, bool) {
+// parseNumber reads 1*DIGIT. One that is larger than any position in a
+// representation, or any time, is taken for the largest.
+func parseNumber(s string) (int64, bool) {
 	const most = int64(1) << 59 // ten times it fits
 	if s == "" {
 		return 0, false
