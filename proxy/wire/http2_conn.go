@@ -75,8 +75,7 @@ type http2Conn struct {
 	// To the client.
 	encoder *hpack.Encoder
 	encoded bytes.Buffer
-	out     []byte         // frames that wait to be written; see output
-	writing bool           // a goroutine writes them
+	unsent
 	written sync.Cond      // writing ended
 	waiting []*http2Stream // those that wait for room in out or in the window to send a body, the longest first
 	turn    int            // turns that they had
@@ -96,7 +95,19 @@ type http2Conn struct {
 // http2Outputs holds what frames wait in to be written, at either end.
 var http2Outputs = sync.Pool{New: func() any { b := make([]byte, 0, maxOutput+4<<10); return &b }}
 
-func getOutput() []byte { return *http2Outputs.Get().(*[]byte) }
+// unsent is what waits to be written, at either end.
+type unsent struct {
+	out     []byte // frames; see output
+	writing bool   // a goroutine writes them
+}
+
+// output returns out, to which frames are appended.
+func (u *unsent) output() []byte {
+	if u.out == nil {
+		u.out = *http2Outputs.Get().(*[]byte)
+	}
+	return u.out
+}
 
 // putOutput gives back a buffer whose frames are written, unless it grew large.
 func putOutput(b []byte) {
@@ -278,14 +289,6 @@ func (h *http2Conn) idled() {
 	if len(h.streams)+h.running == 0 {
 		h.leave()
 	}
-}
-
-// output returns the buffer of frames to be written.
-func (h *http2Conn) output() []byte {
-	if h.out == nil {
-		h.out = getOutput()
-	}
-	return h.out
 }
 
 // wake sees to it that somebody writes what is in out.

@@ -87,8 +87,7 @@ type HTTP2Conn struct {
 	// To the origin.
 	encoder *hpack.Encoder
 	encoded bytes.Buffer
-	out     []byte // frames that wait to be written; see output
-	writing bool   // a goroutine writes them
+	unsent
 
 	// The end.
 	retired bool        // to be closed once no stream is left
@@ -388,14 +387,6 @@ func (c *HTTP2Conn) attend() {
 	case first:
 		c.listenLater()
 	}
-}
-
-// output returns the buffer of frames to be written.
-func (c *HTTP2Conn) output() []byte {
-	if c.out == nil {
-		c.out = getOutput()
-	}
-	return c.out
 }
 
 // wake sees to it that somebody writes what is in out.
