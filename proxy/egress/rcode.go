@@ -3,9 +3,10 @@ package egress
 import (
 	"errors"
 	"net"
-	"slices"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // A LookupError is a look-up that failed. RCode is what the name servers said, such
@@ -82,11 +83,30 @@ func (r *rcodes) of(err *net.DNSError) error {
 }
 
 // blamesServer reports whether an answer speaks of the server that gives it, and not of
-// the name; what is no answer at all does as well.
-func blamesServer(answer []byte) bool {
-	code, ok := rcodeOf(answer)
-	if !ok || len(answer) < 12 {
+// the name in question. So does what is no answer to that, or breaks off, and what only
+// tells whom else to ask (RFC 1034 §4.3.1).
+func blamesServer(question, answer []byte) bool {
+	var asked, said dnsmessage.Parser
+	to, err := asked.Start(question)
+	if err != nil {
+		return false // whatever is said to it
+	}
+	about, _ := asked.Question()
+	head, err := said.Start(answer)
+	if err != nil || !head.Response || head.ID != to.ID {
 		return true
 	}
-	return slices.ContainsFunc(rcodeNames, func(r rcodeName) bool { return r.code == code && r.fails })
+	echoed, err := said.Question()
+	if err != nil || echoed.Type != about.Type || plainName(echoed.Name) != plainName(about.Name) || said.SkipAllQuestions() != nil {
+		return true
+	}
+	_, err = said.AnswerHeader()
+	none := err == dnsmessage.ErrSectionDone
+	switch head.RCode {
+	case dnsmessage.RCodeNameError:
+		return false
+	case dnsmessage.RCodeSuccess:
+		return said.SkipAllAnswers() != nil || none && !head.Authoritative && !head.RecursionAvailable
+	}
+	return true
 }

@@ -99,7 +99,7 @@ func (c *questionConn) Write(message []byte) (int, error) {
 			failure = err
 			continue
 		}
-		if answer = said; !blamesServer(said) {
+		if answer = said; !blamesServer(question, said) {
 			break
 		}
 	}

@@ -192,6 +192,68 @@ func TestNameServerThatCannotAnswerIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestAnswerThatIsNoneIsPassedOver, as one that is cut, or to another question.
+func TestAnswerThatIsNoneIsPassedOver(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	good := startNameServer(t, always("127.0.0.1"))
+	lame := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, dnsmessage.RCodeSuccess })
+	for what, spoilt := range map[string]func(question []byte) []byte{
+		"nothing":      func([]byte) []byte { return nil },
+		"a cut one":    func(question []byte) []byte { reply := good.reply(question); return reply[:len(reply)-3] },
+		"the question": func(question []byte) []byte { return question },
+		"another id": func(question []byte) []byte {
+			reply := good.reply(question)
+			reply[0]++
+			return reply
+		},
+		"another name": func(question []byte) []byte {
+			reply := good.reply(question)
+			reply[13]++
+			return reply
+		},
+		"no question": func(question []byte) []byte {
+			reply := good.reply(question)[:12]
+			return append(reply[:4], 0, 0, 0, 0, 0, 0, 0, 0)
+		},
+		"whom else to ask": func(question []byte) []byte {
+			reply := lame.reply(question)
+			reply[3] &^= 0x80 // asks nobody itself
+			return reply
+		},
+		"a code of no look-up": func(question []byte) []byte {
+			reply := lame.reply(question)
+			reply[3] |= 9
+			return reply
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			asked := make(chan bool, 10)
+			first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				question, _ := io.ReadAll(r.Body)
+				asked <- true
+				w.Header().Set("Content-Type", "application/dns-message")
+				w.Write(spoilt(question))
+			}))
+			defer first.Close()
+			u, err := url.Parse(first.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second := startSecureNameServer(t, always("127.0.0.1"))
+			e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{u, second.url(t)}})
+			defer e.Close()
+			conn, err := e.Dial(t.Context(), Connect, Target{Host: "site.example", Port: o.port()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			if len(asked) == 0 {
+				t.Error("the first was not asked")
+			}
+		})
+	}
+}
+
 // TestFailedNameServerIsAskedLast: each question would wait for it anew.
 func TestFailedNameServerIsAskedLast(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")
