@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -456,5 +457,52 @@ func TestSystemdIsTold(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got := told(); got != "STOPPING=1" {
 		t.Errorf("at the end told %q", got)
+	}
+}
+
+// TestTrustIsReadBeforeItIsWanted: the system's list of trusted authorities is read once,
+// and where no descriptor is left at the first handshake, none would be trusted from then on.
+func TestTrustIsReadBeforeItIsWanted(t *testing.T) {
+	origin := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	defer origin.Close()
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := syscall.Mkfifo(roots, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0", "--set", "destinations.allow=127.0.0.1", "--set", "destinations.connect_ports=1-65535")
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+roots, "SSL_CERT_DIR="+t.TempDir())
+	said := startGuise(t, cmd)
+	read := make(chan error, 1)
+	go func() {
+		w, err := os.OpenFile(roots, os.O_WRONLY, 0) // waits for who reads
+		if err == nil {
+			err = errors.Join(pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: origin.Certificate().Raw}), w.Close())
+		}
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(patience):
+		t.Error("nobody reads the list")
+		r, _ := os.OpenFile(roots, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		<-read
+		r.Close()
+		return
+	}
+
+	at := said.must(t, `listening on ([^ ]+:\d+)`)[1]
+	c, err := net.DialTimeout("tcp", at, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(c, "GET %s/ HTTP/1.1\r\nHost: %s\r\n\r\n", origin.URL, origin.Listener.Addr())
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || resp.StatusCode != 200 {
+		t.Error(resp, err)
 	}
 }

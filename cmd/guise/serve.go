@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -97,6 +98,7 @@ func (p *program) serve(ctx context.Context) error {
 	p.stderr = said
 	defer func() { p.stderr = said.end() }()
 
+	trusted := readTrusted()
 	loaded := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
@@ -115,6 +117,7 @@ func (p *program) serve(ctx context.Context) error {
 		s.reload(stops)
 		changed.follow(s.config.Destinations.DenyLists, read)
 	}
+	unlessStopped(trusted, stops, 0)
 	defer s.collector.relax(s.config.Cache.Memory)()
 	s.processors.use()
 	defer s.processors.release()
@@ -237,6 +240,18 @@ func (p *program) start() (*server, error) {
 	}
 	s.serving.Store(true)
 	return s, nil
+}
+
+// readTrusted reads whom the system trusts. crypto/x509 does that when it verifies the
+// first certificate, and never again: where clients have left no descriptor by then,
+// nobody would be trusted as long as the process runs.
+func readTrusted() (done <-chan struct{}) {
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		x509.SystemCertPool() // its error comes with each certificate
+	}()
+	return read
 }
 
 // open makes the proxy and its listeners.
