@@ -21,6 +21,7 @@ type guard struct {
 
 func newGuard(allow, deny []string, own func() []netip.AddrPort) (guard, error) {
 	g := guard{own: own, machine: &machine{}}
+	g.machine.has(netip.Addr{}) // asks while there are descriptors
 	var err error
 	if g.allow, err = parseRules(allow); err != nil {
 		return guard{}, fmt.Errorf("allowed destinations: %w", err)

@@ -25,24 +25,35 @@ type machine struct {
 // it has changed: addresses come when a laptop changes networks, or with the day.
 const machineFresh = 5 * time.Second
 
-// has reports whether addr is one of the machine's own. If the system does
-// not say, it is not; the ranges that matter most are closed without it.
+// has reports whether addr is one of the machine's own. Any may be while the system could
+// not be asked yet for want of a descriptor. If it does not say, none is; the ranges that
+// matter most are closed without it.
 func (m *machine) has(addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.current == nil {
-		m.changes = watchAddresses() // first: none is missed
-		m.ask()
-	} else if m.changes.seen() || time.Since(m.asked) > machineFresh {
+	if m.changes.seen() || time.Since(m.asked) > machineFresh {
 		m.ask()
 	}
-	return m.current[addr] || slices.ContainsFunc(m.routed, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return m.current == nil || m.current[addr] || slices.ContainsFunc(m.routed, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// ask asks the system; m.mu is held.
+// ask asks the system; m.mu is held. Where there is no descriptor to ask by, what is known
+// stands until the next time, which comes with the next address: clients can bring that about.
 func (m *machine) ask() {
-	m.asked, m.current, m.routed = time.Now(), interfaceAddresses(), nil
-	for _, network := range localRoutes() {
+	if m.changes == nil {
+		m.changes = watchAddresses() // first: none is missed
+	}
+	m.asked = time.Time{}
+	current, err := interfaceAddresses()
+	if Short(err) {
+		return
+	}
+	routes, err := localRoutes()
+	if Short(err) {
+		return
+	}
+	m.asked, m.current, m.routed = time.Now(), current, nil
+	for _, network := range routes {
 		if network.IsSingleIP() {
 			m.current[network.Addr()] = true
 		} else {
@@ -51,12 +62,10 @@ func (m *machine) ask() {
 	}
 }
 
-func interfaceAddresses() map[netip.Addr]bool {
+// interfaceAddresses returns none with an error.
+func interfaceAddresses() (map[netip.Addr]bool, error) {
 	addresses := make(map[netip.Addr]bool)
 	listed, err := net.InterfaceAddrs()
-	if err != nil {
-		return addresses
-	}
 	for _, a := range listed {
 		if network, ok := a.(*net.IPNet); ok {
 			if addr, ok := netip.AddrFromSlice(network.IP); ok {
@@ -64,7 +73,7 @@ func interfaceAddresses() map[netip.Addr]bool {
 			}
 		}
 	}
-	return addresses
+	return addresses, err
 }
 
 // isBroadcast reports whether addr is the broadcast address of IPv4, or of a

@@ -9,6 +9,6 @@ import (
 func (m *machine) pretend(addr netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.current = map[netip.Addr]bool{addr: true}
+	m.current, m.routed, m.changes = map[netip.Addr]bool{addr: true}, nil, nil
 	m.asked = time.Now().Add(time.Hour)
 }

@@ -11,24 +11,24 @@ import (
 // localRoutes returns the networks that routes make this machine's own, whether an
 // interface has their addresses or not. Clouds that leave the address of a load
 // balancer in the packets have such routes on the machines behind it, and so has
-// who serves a whole network ("ip route add local"). It returns nil where the
+// who serves a whole network ("ip route add local"). It returns none where the
 // kernel does not tell them apart (before 4.20).
-func localRoutes() (networks []netip.Prefix) {
+func localRoutes() (networks []netip.Prefix, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer unix.Close(fd)
 	// Else the request below asks for every route, of which a router has a million.
 	if unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) != nil {
-		return nil
+		return nil, nil
 	}
 	// The kernel answers at once; where something else stands in for it, dials wait.
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		networks = append(networks, localRoutesOf(fd, family)...)
 	}
-	return networks
+	return networks, nil
 }
 
 // localRoutesOf asks for those of one family (rtnetlink(7)).

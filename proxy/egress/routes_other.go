@@ -4,5 +4,5 @@ package egress
 
 import "net/netip"
 
-// localRoutes returns nil: only on Linux does a route make addresses a machine's own.
-func localRoutes() []netip.Prefix { return nil }
+// localRoutes returns none: only on Linux does a route make addresses a machine's own.
+func localRoutes() ([]netip.Prefix, error) { return nil, nil }
