@@ -76,7 +76,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	}
 	secure := a.newTransport(egress.Connect)
 	secure.HTTP2Start = wire.HTTP2Start(a.filters.HTTP2())
-	secure.Issuers = newIssuers(a.plain, o.Inspection.Roots).above
+	secure.Issuers = newIssuers(a, o.Inspection.Roots).above
 	a.secure = newSecureOrigins(secure)
 	a.way = store.Transport(scrubber{a, a.filters, a.inspects.hsts, o.Log})
 	if len(o.Egress.Chain) > 0 {
@@ -134,15 +134,28 @@ func (a *assembly) letGo() bool {
 	return n > 0
 }
 
-// RoundTrip sends a request to its origin.
+// RoundTrip sends a request to its origin. An upstream proxy that takes requests for
+// http URLs is dialled for all of them, so it is here that the guard is asked about each.
 func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		return a.secure.RoundTrip(r)
 	}
-	if a.dialled != nil && a.direct(r) {
-		return a.dialled.RoundTrip(r)
+	if a.dialled == nil {
+		return a.plain.RoundTrip(r)
 	}
-	if a.dialled != nil && len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody {
+	target, err := egress.Canonical(r.URL.Host, webPort)
+	if err == nil {
+		err = a.egress.Allow(egress.Plain, target)
+	}
+	switch {
+	case err != nil:
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	case a.egress.Direct(target):
+		return a.dialled.RoundTrip(r)
+	case len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody:
 		// Most proxies pass no upgrade on; RFC 6455 §4.1 has clients ask them
 		// for a tunnel. Where one lets no tunnel go, it may pass it on yet, as
 		// guise does.
@@ -153,7 +166,6 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := a.plain.RoundTrip(r)
 	switch {
-	case a.plain.DialHop == nil:
 	case is[*wire.HandshakeError](err):
 		return nil, &egress.HopError{Err: err} // with whom else
 	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
@@ -161,12 +173,6 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, egress.ErrHopCredentials
 	}
 	return resp, err
-}
-
-// direct reports whether r goes past the upstream proxies.
-func (a *assembly) direct(r *http.Request) bool {
-	target, err := egress.Canonical(r.URL.Host, webPort)
-	return err == nil && a.egress.Direct(target)
 }
 
 func onRequest(steps []requestStep) func(*http.Request, *goproxy.ProxyCtx) (*http.Request, *http.Response) {

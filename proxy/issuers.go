@@ -122,6 +122,12 @@ func (i *issuers) fetch(ctx context.Context, url string) *x509.Certificate {
 	if err != nil {
 		return nil
 	}
+	target, err := egress.Canonical(r.URL.Host, webPort)
+	if err != nil {
+		return nil
+	}
+	r.Host = target.HostHeader(webPort)
+	r.URL.Host = r.Host
 	resp, err := i.origins.RoundTrip(r)
 	if err != nil {
 		return nil

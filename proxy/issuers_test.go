@@ -15,12 +15,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"guise/proxy/egress"
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
@@ -141,6 +143,64 @@ func TestIssuersThatAnOriginLeavesOut(t *testing.T) {
 			} else if len(o.saw()) > 0 {
 				t.Errorf("%s: the origin got a request", name)
 			}
+		}
+	}
+}
+
+// TestIssuersAreFetchedFromOpenPlacesAlone: an upstream proxy that takes requests for any
+// URL gets none for what is closed, wherever a certificate says that its issuer is.
+func TestIssuersAreFetchedFromOpenPlacesAlone(t *testing.T) {
+	s := newSigner(t)
+	low := s.issuer("low", nil)
+	asked := make(chan string, 1)
+	hop := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		if req.Method != http.MethodConnect {
+			asked <- req.RequestURI
+			io.WriteString(conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+		origin, err := net.Dial("tcp", req.Host)
+		if err != nil {
+			return
+		}
+		defer origin.Close()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		go io.Copy(origin, r)
+		io.Copy(conn, origin)
+	})
+	for at, want := range map[string]string{
+		"http://192.168.77.7/low":          "",
+		"http://3232255239/low":            "", // the same
+		"http://169.254.169.254/low":       "",
+		"http://localhost/low":             "",
+		"http://closed.example/low":        "",
+		"http://open.example:9/low":        "",
+		"http://me:pw@OPEN.example:80/low": "http://open.example/low",
+	} {
+		leaf := s.leaf(low, at)
+		o := serveSecure(t, greet, func(config *tls.Config) {
+			config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &leaf, nil }
+		}, "http/1.1")
+		proxy := serveProxy(t, func(o *Options) {
+			o.Egress.Allow, o.Egress.Deny = []string{"127.0.0.1"}, []string{"closed.example"}
+			o.Egress.Ports = []egress.PortRange{{First: 80, Last: 80}}
+			o.Egress.Chain = []*url.URL{{Scheme: "http", Host: hop.address}}
+		})
+		got, err := exchangeRaw(t, proxy, "GET "+o.URL+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		if err != nil || !strings.Contains(got, "error=tls_certificate_error") {
+			t.Errorf("%s: %v %.300q", at, err, got)
+		}
+		fetched := ""
+		select {
+		case fetched = <-asked:
+		default: // the answer has waited for it
+		}
+		if fetched != want {
+			t.Errorf("%s: the upstream proxy is asked for %q, want %q", at, fetched, want)
 		}
 	}
 }
