@@ -32,6 +32,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -198,13 +199,22 @@ func (e *Egress) addSource(source netip.Addr) error {
 }
 
 // Allow says whether t may be reached for use, as far as that can be told
-// without a look-up: the port, the lists, well-known local names, and literal
-// addresses. It returns nil or a [*Refused]. Dial checks all of this again.
+// without asking a name server: the port, the lists, well-known local names, literal
+// addresses, and names of the house where no name server is asked for them. It returns
+// nil or a [*Refused]. Dial checks all of this again.
 func (e *Egress) Allow(use Use, t Target) error {
 	if !e.ports[use].contains(t.Port) {
 		return refusedPort
 	}
-	return e.guard.target(t)
+	if err := e.guard.target(t); err != nil || !e.houseIsClosed(t) || !e.Direct(t) {
+		return err
+	}
+	addrs, err := resolveHere(context.Background(), t)
+	ok := e.guard.check(t)
+	if err == nil && !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return ok(netip.AddrPortFrom(addr, t.Port)) == nil }) {
+		return refusedDestination
+	}
+	return err
 }
 
 // A route says how the hosts that match are reached.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,13 +91,17 @@ func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
 func TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen(t *testing.T) {
 	const inside = "GUISE_TEST_HOUSE"
 	if os.Getenv(inside) == "" {
-		inMountNamespace(t, inside, "/etc/hosts", "127.0.0.1 nas.local nas\n")
+		inMountNamespace(t, inside, "/etc/hosts", "127.0.0.1 nas.local nas\n192.0.1.1 web.lan\n")
 		return
 	}
 	o := startOrigin(t, "127.0.0.1:0")
 	server := startNameServer(t, always("127.0.0.1"))
 	reaches := func(e *Egress, host string) bool {
-		conn, err := e.Dial(t.Context(), Plain, Target{Host: host, Port: o.port()})
+		target := Target{Host: host, Port: o.port()}
+		conn, err := e.Dial(t.Context(), Plain, target)
+		if known := e.Allow(Plain, target); (known == nil) != (err == nil) {
+			t.Errorf("%s: it is known before that %v, and then %v", host, known, err)
+		}
 		if err != nil {
 			if !errors.As(err, new(*Refused)) {
 				t.Errorf("%s: %v", host, err)
@@ -112,8 +117,14 @@ func TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen(t *testing.T) {
 			t.Errorf("%s is open", host)
 		}
 	}
+	if err := closed.Allow(Plain, Target{Host: "web.lan", Port: 80}); err != nil {
+		t.Errorf("a name that /etc/hosts leads to a public address: %v", err)
+	}
 	if asked := server.questions(); len(asked) > 0 {
 		t.Errorf("the name servers were asked for %v", asked)
+	}
+	if err := newTestEgress(t, Options{Chain: []*url.URL{{Scheme: "socks5", Host: "127.0.0.1:1"}}}).Allow(Plain, Target{Host: "nas.lan", Port: 80}); err != nil {
+		t.Errorf("a name that the upstream proxy looks up: %v", err)
 	}
 	byName := newTestEgress(t, Options{Resolver: server.resolver(), Allow: []string{"nas.local", "printer"}})
 	if !reaches(byName, "nas.local") || !reaches(byName, "printer") || reaches(byName, "db.internal") {
