@@ -683,6 +683,19 @@ func TestTokens(t *testing.T) {
 	if _, err := Revoked(dir); err == nil {
 		t.Error("a folder is a list of nobody")
 	}
+	noted := "\ufeffbob # has left\n# and\n" + id + "\n"
+	write(t, revoked, noted)
+	c.advance(2 * time.Second)
+	if _, err := enter([]string{"Bearer " + bob}); err == nil {
+		t.Error("who is revoked with a note enters")
+	}
+	if listed, err := Revoked(revoked); err != nil || !slices.Equal(listed, []string{"bob", id}) {
+		t.Errorf("%q, %v", listed, err)
+	}
+	err = Revoke(revoked, "bob")
+	if left, _ := os.ReadFile(revoked); err != nil || string(left) != noted {
+		t.Errorf("to revoke bob again made %q of the list, %v", left, err)
+	}
 	fresh, _, _ := k.Sign("cid", c.at.Add(time.Minute))
 	c.advance(time.Minute)
 	if _, err := enter([]string{"Bearer " + fresh}); err == nil {
@@ -840,6 +853,9 @@ func TestCertificatesAreRevoked(t *testing.T) {
 	for line, want := range map[string][3]bool{
 		"ann":                        {false, false, true},
 		"# ann":                      {true, true, true},
+		"\ufeffann":                  {false, false, true},
+		"bob  # ann's":               {true, true, false},
+		"serial=0A1B2C # lost":       {true, false, true},
 		"serial=0A1B2C":              {true, false, true},
 		"serial=0a:1b:2c\r":          {true, false, true},
 		"SERIAL=A1B2C":               {true, false, true},

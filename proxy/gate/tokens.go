@@ -159,11 +159,18 @@ func (t *tokens) account(_ context.Context, c credentials) (string, error) {
 func parseRevoked(data []byte) (map[string]bool, error) {
 	revoked := make(map[string]bool)
 	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			revoked[line] = true
+		if what := revokedIn(line); what != "" {
+			revoked[what] = true
 		}
 	}
 	return revoked, nil
+}
+
+// revokedIn returns what a line of a list revokes, "" for nothing. Behind a #, which no
+// name has, is a comment; some editors put a mark before the first line.
+func revokedIn(line string) string {
+	what, _, _ := strings.Cut(strings.TrimPrefix(line, "\ufeff"), "#")
+	return strings.TrimSpace(what)
 }
 
 // Revoke adds a user name, token id or serial number to a list of what enters no more.
@@ -177,7 +184,7 @@ func Revoke(path, what string) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(lines, what) {
+	if slices.ContainsFunc(lines, func(line string) bool { return revokedIn(line) == what }) {
 		return nil
 	}
 	return replaceFile(path, strings.Join(append(lines, what, ""), "\n"))
@@ -186,7 +193,10 @@ func Revoke(path, what string) error {
 // Revoked returns what a list holds; a file that does not exist holds nothing.
 func Revoked(path string) ([]string, error) {
 	lines, err := revokedLines(path)
-	return slices.DeleteFunc(lines, func(line string) bool { return line[0] == '#' }), err
+	for i, line := range lines {
+		lines[i] = revokedIn(line)
+	}
+	return slices.DeleteFunc(lines, func(what string) bool { return what == "" }), err
 }
 
 // revokedLines returns the lines of a list, comments too.
