@@ -108,6 +108,27 @@ func TestOtherNamesOfClosedHostsAreClosed(t *testing.T) {
 	}
 }
 
+// TestOtherNamesAreClosedByWhateverClosesHosts: a rule of either kind, or a list alone.
+func TestOtherNamesAreClosedByWhateverClosesHosts(t *testing.T) {
+	dns := startNameServer(t, always("127.0.0.1"))
+	for what, options := range map[string]Options{
+		"host":           {Deny: []string{"db.denied.example"}},
+		"hosts below it": {Deny: []string{"*.denied.example"}},
+		"list":           {DenyLists: []string{writeList(t, "db.denied.example")}},
+		"list of sites":  {DenyLists: []string{writeList(t, "||denied.example^")}},
+	} {
+		options.Allow, options.Resolver = []string{"db.site.example"}, dns.resolver()
+		e := newTestEgress(t, options)
+		target := Target{Host: "db.site.example", Port: startOrigin(t, "127.0.0.1:0").port()}
+		if conn, err := e.Dial(t.Context(), Connect, target); !errors.As(err, new(*Refused)) {
+			if err == nil {
+				conn.Close()
+			}
+			t.Errorf("%s: %v, want it closed", what, err)
+		}
+	}
+}
+
 // TestOtherNameIsClosedToAllWhoAskAtOnce: package net asks once for all of them.
 func TestOtherNameIsClosedToAllWhoAskAtOnce(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")

@@ -245,6 +245,27 @@ func TestAllowAndDeny(t *testing.T) {
 	}
 }
 
+// TestNetworksAreAsLargeAsTheySay, those of IPv4-mapped addresses and small ones of IPv6 too.
+func TestNetworksAreAsLargeAsTheySay(t *testing.T) {
+	for network, c := range map[string]struct{ in, out []string }{
+		"2a01:4f8:1::1:0/112": {[]string{"2a01:4f8:1::1:0", "2a01:4f8:1::1:ffff"}, []string{"2a01:4f8:1::2:0", "2a01:4f8:1::ffff", "2a01:4f9::1:0"}},
+		"2a01:4f8:1::1":       {[]string{"2a01:4f8:1::1"}, []string{"2a01:4f8:1::2", "2a01:4f8:2::1"}},
+		"::ffff:9.9.0.0/112":  {[]string{"9.9.0.0", "9.9.255.255", "::ffff:9.9.9.9"}, []string{"9.8.255.255", "9.10.0.0"}},
+		"::ffff:0:0/96":       {[]string{"1.1.1.1", "223.255.255.255"}, []string{"2a01:4f8:1::1"}},
+		"9.9.0.0/16":          {[]string{"9.9.0.0", "::ffff:9.9.255.255", "64:ff9b::9.9.9.9"}, []string{"9.10.0.0", "2a01:909::1"}},
+	} {
+		g := newTestGuard(t, nil, []string{network})
+		for closed, addrs := range map[bool][]string{true: c.in, false: c.out} {
+			for _, text := range addrs {
+				addr := netip.MustParseAddr(text)
+				if err := g.check(literal(addr, 80))(netip.AddrPortFrom(addr, 80)); (err != nil) != closed {
+					t.Errorf("%s is denied, and %s is closed: %t, want %t", network, text, err != nil, closed)
+				}
+			}
+		}
+	}
+}
+
 // TestZonesAreNoWayIn: in /etc/hosts an address may have one, and then it is in no network.
 func TestZonesAreNoWayIn(t *testing.T) {
 	g, err := newGuard([]string{"box.example"}, []string{"fe80::/10"}, nil)

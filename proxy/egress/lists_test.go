@@ -73,6 +73,23 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 	}
 }
 
+// TestListsSayHowManyHostsTheyClose: neither remarks nor exceptions are hosts, nor are they
+// left out. A list may be of exceptions alone, to another list.
+func TestListsSayHowManyHostsTheyClose(t *testing.T) {
+	for text, hosts := range map[string]int{
+		"# title\n\n! remark\n[Adblock Plus 2.0]\n \t\n||ads.example^ # one\n0.0.0.0 a.example b.example\n": 3,
+		"ads.example\n@@||cdn.example^\n@@|b.example^\n":                                                    1,
+		"@@||cdn.example^\n": 0,
+	} {
+		l, err := ReadList(writeList(t, text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+		} else if l.Hosts != hosts || l.Left != 0 {
+			t.Errorf("%q: %d hosts, and %d lines left out, want %d and none", text, l.Hosts, l.Left, hosts)
+		}
+	}
+}
+
 // TestListsGoBeforeAllow, as what is denied by name does.
 func TestListsGoBeforeAllow(t *testing.T) {
 	e := newTestEgress(t, Options{Allow: []string{"ads.example"}, DenyLists: []string{writeList(t, "ads.example")}})

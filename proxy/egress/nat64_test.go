@@ -57,6 +57,7 @@ func TestTranslatedAddressesAreJudgedByWhatTheyLeadTo(t *testing.T) {
 			{"169.254.169.254", true},
 			{"100.64.0.1", true},
 			{"198.51.44.1", true}, // denied
+			{"9.9.9.9", true},     // this machine's
 			{"8.8.8.8", false},
 		} {
 			addr := made(prefix, netip.MustParseAddr(c.inner))
@@ -67,6 +68,7 @@ func TestTranslatedAddressesAreJudgedByWhatTheyLeadTo(t *testing.T) {
 				return []netip.Addr{addr}, dnsmessage.RCodeSuccess
 			})
 			e := newTestEgress(t, Options{Resolver: dns.resolver(), Deny: []string{"198.51.44.0/24"}})
+			e.guard.machine.pretend(netip.MustParseAddr("9.9.9.9"))
 			for _, host := range []string{"name.example", "[" + addr.String() + "]"} {
 				target, err := Canonical(host, 443)
 				if err != nil {
