@@ -47,10 +47,12 @@ func TestAccept(t *testing.T) {
 		{"only GSSAPI", "\x05\x01\x01", nil, Request{}, ErrMethod, "\x05\xff"},
 		{"SOCKS4", "\x04\x01\x00\x50\xc0\x00\x02\x01\x00", nil, Request{}, ErrVersion, ""},
 		{"HTTP", "GET / HTTP/1.1\r\n\r\n", nil, Request{}, ErrVersion, ""},
+		{"no name", helloNamed + "\x01\x00\x06secret", func(string, string) bool { return true }, Request{}, ErrPassword, "\x05\x02\x01\x01"},
 		{"other version of passwords", helloNamed + "\x05\x02me\x06secret", knows, Request{}, ErrVersion, "\x05\x02"},
 		{"BIND", hello + "\x05\x02\x00\x01\xc0\x00\x02\x01\x00\x50", nil, Request{Host: "192.0.2.1", Port: 80}, ErrCommand, "\x05\x00" + refused},
 		{"UDP ASSOCIATE", hello + "\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00", nil, Request{Host: "0.0.0.0"}, ErrCommand, "\x05\x00" + refused},
 		{"unknown type of address", hello + "\x05\x01\x00\x05", nil, Request{}, ErrAddress, "\x05\x00\x05\x08\x00\x01\x00\x00\x00\x00\x00\x00"},
+		{"other version of requests", hello + "\x04\x01\x00\x01\xc0\x00\x02\x01\x00\x50", nil, Request{}, ErrVersion, "\x05\x00"},
 		{"reserved octet", hello + "\x05\x01\x01\x01\xc0\x00\x02\x01\x00\x50", nil, Request{}, ErrVersion, "\x05\x00"},
 		{"cut", hello + "\x05\x01\x00\x03\x09a.exam", nil, Request{}, io.ErrUnexpectedEOF, "\x05\x00"},
 		{"nothing", "", nil, Request{}, io.EOF, ""},
@@ -73,6 +75,29 @@ func TestAccept(t *testing.T) {
 				t.Errorf("left %q of the tunnel", rest)
 			}
 		})
+	}
+}
+
+// TestWhoBreaksOffHasSaidNothing: where a client stops too soon, nobody is asked about half
+// of its password, and there is no request to half of an address.
+func TestWhoBreaksOffHasSaidNothing(t *testing.T) {
+	for _, address := range []string{"\x03\x09a.example", "\x01\xc0\x00\x02\x01", "\x04\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x01"} {
+		says := helloNamed + named + "\x05\x01\x00" + address + "\x01\xbb"
+		for n := range len(says) {
+			c := &client{Reader: strings.NewReader(says[:n])}
+			_, err := Accept(c, func(user, password string) bool {
+				if !knows(user, password) {
+					t.Errorf("after %q, the password of %q is %q", says[:n], user, password)
+				}
+				return true
+			})
+			if err != io.EOF && err != io.ErrUnexpectedEOF {
+				t.Errorf("after %q: %v", says[:n], err)
+			}
+			if told := c.told.String(); !strings.HasPrefix("\x05\x02\x01\x00", told) {
+				t.Errorf("after %q it is told %q", says[:n], told)
+			}
+		}
 	}
 }
 
