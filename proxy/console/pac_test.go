@@ -108,6 +108,20 @@ func TestPACNeverFallsBack(t *testing.T) {
 	}
 }
 
+// TestPACIsAScriptWhateverItsAddressHolds: of an address, what could mean something else
+// in a string is left out.
+func TestPACIsAScriptWhateverItsAddressHolds(t *testing.T) {
+	var all strings.Builder
+	for c := range rune(0x180) {
+		all.WriteRune(c)
+	}
+	_, line, _ := strings.Cut(PAC(all.String(), false), `var guise = "PROXY `)
+	line, _, _ = strings.Cut(line, "\n")
+	if want := `-.0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz";`; line != want {
+		t.Errorf("it has %q, want %q", line, want)
+	}
+}
+
 // TestPACNamesNoHostThatWasNotAsked: of a Host that no URL holds, what is left of it
 // may be somebody else's name.
 func TestPACNamesNoHostThatWasNotAsked(t *testing.T) {

@@ -27,7 +27,9 @@ func TestPurge(t *testing.T) {
 		{"*", "[::1]:5", "[::1]:8118", "Origin: http://[::1]:8118", 200, "all"},
 		{"*", "127.0.0.1:5", "localhost:8118", "Origin: http://localhost:8118", 200, "all"},
 		{"*", "127.0.0.1:5", here, "", 200, "all"}, // curl
+		{"*", "127.0.0.1:5", here, "Sec-Fetch-Site: same-origin", 200, "all"},
 		{" http://example.com/a?b ", "127.0.0.1:5", here, own, 200, "url http://example.com/a?b"},
+		{"https://example.com/", "127.0.0.1:5", here, own, 200, "url https://example.com/"},
 		{"example.com", "127.0.0.1:5", here, own, 200, "host example.com"},
 		{"[2001:db8::1]", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
 		{"2001:db8::1", "127.0.0.1:5", here, own, 200, "host 2001:db8::1"},
@@ -139,6 +141,19 @@ func TestNamesThatAreLedHereOrderNothing(t *testing.T) {
 				t.Errorf("%s at %s: %d, %q", path, host, w.Code, s.got)
 			}
 		}
+	}
+}
+
+// TestOperatorsToolsGiveOrdersByName: what comes from no page may name a server in front.
+func TestOperatorsToolsGiveOrdersByName(t *testing.T) {
+	s := &recorded{}
+	r := httptest.NewRequest("POST", "/purge", strings.NewReader("what=*"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Host = "proxy.example"
+	w := httptest.NewRecorder()
+	Purge(s)(w, r)
+	if w.Code != 200 || s.got != "all" || w.Body.String() != dropped+"\n" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %q %v, %q", w.Code, w.Body, w.Header(), s.got)
 	}
 }
 
