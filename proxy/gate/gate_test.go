@@ -41,6 +41,7 @@ func TestAdmit(t *testing.T) {
 		{"loopback is not implied", Options{Networks: prefixes("10.0.0.0/8")}, "127.0.0.1", false},
 		{"all of IPv4", Options{Networks: prefixes("0.0.0.0/0")}, "8.8.8.8", true},
 		{"all of IPv4", Options{Networks: prefixes("0.0.0.0/0")}, "2600::1", false},
+		{"all of IPv4, mapped", Options{Networks: prefixes("::ffff:0:0/96")}, "8.8.8.8", true},
 		{"all of IPv6 is not IPv4", Options{Networks: prefixes("::/0")}, "::ffff:8.8.8.8", false},
 		{"host bits", Options{Networks: prefixes("10.1.2.3/8")}, "10.9.9.9", true},
 		{"invalid prefix", Options{Networks: make([]netip.Prefix, 1)}, "127.0.0.1", false},
@@ -56,9 +57,14 @@ func TestAdmit(t *testing.T) {
 		{"nested", nested, "::ffff:172.31.0.1", true},
 		{"nested", nested, "172.16.1.1", false},
 	} {
-		err := mustNew(t, c.o).Admit(netip.MustParseAddr(c.client))
-		if admit := err == nil; admit != c.admit || err != nil && !errors.Is(err, ErrNotAdmitted) {
-			t.Errorf("%s, client %s: %v, want admitted %t", c.what, c.client, err, c.admit)
+		g, client := mustNew(t, c.o), netip.MustParseAddr(c.client)
+		_, entered := g.Enter(t.Context(), client, nil, nil)
+		connection, connected := g.Connect(client)
+		connection.Close()
+		for what, err := range map[string]error{"it": g.Admit(client), "a request": entered, "a connection": connected} {
+			if admit := err == nil; admit != c.admit || err != nil && !errors.Is(err, ErrNotAdmitted) {
+				t.Errorf("%s, client %s, %s: %v, want admitted %t", c.what, c.client, what, err, c.admit)
+			}
 		}
 	}
 	if mustNew(t, Options{Networks: prefixes("0.0.0.0/0", "::/0")}).Admit(netip.Addr{}) == nil {
