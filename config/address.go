@@ -143,19 +143,15 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// unmapped turns a network of IPv4-mapped addresses into the IPv4 network.
-func unmapped(p netip.Prefix) netip.Prefix {
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
-		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	return p
-}
-
+// parsePrefix takes a network of IPv4-mapped addresses for the IPv4 network.
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if err == nil {
 		if p != p.Masked() {
 			return p, fmt.Errorf("%s has bits beyond its prefix length; write %s", quote(s), p.Masked())
+		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
 		return p, nil
 	}

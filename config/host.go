@@ -35,11 +35,8 @@ func (p Place) Network() netip.Prefix {
 	if ip, err := netip.ParseAddr(string(p)); err == nil {
 		return netip.PrefixFrom(ip, ip.BitLen())
 	}
-	network, err := netip.ParsePrefix(string(p))
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return unmapped(network)
+	network, _ := netip.ParsePrefix(string(p))
+	return network
 }
 
 // A Pattern names hosts: one host, or "*.name" for those below it. It is

@@ -72,7 +72,8 @@ func (l *loader) doorRules(listeners []Listener) {
 	}
 }
 
-func everybody(p netip.Prefix) bool { return p.IsValid() && p.Bits() == 0 }
+// everybody reports whether p holds more strangers than any network that relays are in.
+func everybody(p netip.Prefix) bool { return p.Bits() < 8 && reachesStrangers(p) }
 
 func (one Listener) tlsKeys() map[string]bool {
 	return map[string]bool{

@@ -135,7 +135,6 @@ func reachesStrangers(p netip.Prefix) bool {
 	if !p.IsValid() {
 		return false // reported already
 	}
-	p = unmapped(p)
 	for _, closed := range closedNetworks {
 		if closed.Bits() <= p.Bits() && closed.Contains(p.Addr()) {
 			return false

@@ -19,6 +19,10 @@ func TestDoors(t *testing.T) {
 		// On loopback, whoever sends PROXY headers is on this machine, but whom they name is not.
 		{[]string{relay("127.0.0.1:1", "0.0.0.0/0")}, ""},
 		{[]string{relay("0.0.0.0:1", "0.0.0.0/0")}, "takes in everybody"},
+		{[]string{relay("0.0.0.0:1", "0.0.0.0/1, 10.0.0.0/8")}, "takes in everybody"},
+		{[]string{relay("0.0.0.0:1", `"::ffff:0.0.0.0/96"`)}, "takes in everybody"},
+		{[]string{relay("[::]:1", `"2000::/3"`)}, "takes in everybody"},
+		{[]string{relay("[::]:1", `10.0.0.0/8, "fc00::/7", 203.0.113.0/24, "::ffff:10.0.0.0/104"`)}, ""},
 		{[]string{relay("127.0.0.1:1", "127.0.0.1/32"), "access.networks=0.0.0.0/0"}, "is open to strangers"},
 		{[]string{"listeners=127.0.0.1:1", "access.networks=0.0.0.0/0"}, ""},
 		// Networks of IPv4-mapped addresses are those of IPv4.
