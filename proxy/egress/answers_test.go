@@ -129,6 +129,46 @@ func TestOtherNamesAreClosedByWhateverClosesHosts(t *testing.T) {
 	}
 }
 
+// TestOtherNamesAreSeenWhereverTheyStand in an answer, behind addresses and what nobody
+// asked for too. What is no answer leads nowhere.
+func TestOtherNamesAreSeenWhereverTheyStand(t *testing.T) {
+	name := dnsmessage.MustNewName
+	head := func(owner string, kind dnsmessage.Type) dnsmessage.ResourceHeader {
+		return dnsmessage.ResourceHeader{Name: name(owner), Type: kind, Class: dnsmessage.ClassINET}
+	}
+	alias := dnsmessage.Resource{Header: head("site.example.", dnsmessage.TypeCNAME), Body: &dnsmessage.CNAMEResource{CNAME: name("Db.Denied.example.")}}
+	address := dnsmessage.Resource{Header: head("db.denied.example.", dnsmessage.TypeA), Body: &dnsmessage.AResource{A: [4]byte{9, 9, 9, 9}}}
+	text := dnsmessage.Resource{Header: head("site.example.", dnsmessage.TypeTXT), Body: &dnsmessage.TXTResource{TXT: []string{"a"}}}
+	other := dnsmessage.Resource{Header: head("site.example.", dnsmessage.TypeCNAME), Body: &dnsmessage.CNAMEResource{CNAME: name("cdn.example.")}}
+	g := newTestGuard(t, nil, []string{"db.denied.example"})
+	for what, c := range map[string]struct {
+		answers []dnsmessage.Resource
+		closed  bool
+	}{
+		"first":                 {[]dnsmessage.Resource{alias, address}, true},
+		"behind its address":    {[]dnsmessage.Resource{address, alias}, true},
+		"behind something else": {[]dnsmessage.Resource{text, other, alias}, true},
+		"not there":             {[]dnsmessage.Resource{text, other, address}, false},
+		"nothing":               {nil, false},
+	} {
+		m := dnsmessage.Message{
+			Header:    dnsmessage.Header{Response: true},
+			Questions: []dnsmessage.Question{{Name: name("site.example."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+			Answers:   c.answers,
+		}
+		packed, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.aliased(packed); got != c.closed {
+			t.Errorf("%s: closed %t", what, got)
+		}
+		if g.aliased(packed[:12]) {
+			t.Errorf("%s: a head alone is closed", what)
+		}
+	}
+}
+
 // TestOtherNameIsClosedToAllWhoAskAtOnce: package net asks once for all of them.
 func TestOtherNameIsClosedToAllWhoAskAtOnce(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")

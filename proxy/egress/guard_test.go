@@ -309,6 +309,9 @@ func TestOwnListenersStayClosed(t *testing.T) {
 }
 
 func TestThisMachinesAddressesAreClosed(t *testing.T) {
+	if all := interfaceAddresses(); !all[netip.MustParseAddr("127.0.0.1")] {
+		t.Errorf("the interfaces have %v", all)
+	}
 	g := newTestGuard(t, nil, nil)
 	mine := netip.MustParseAddr("1.1.1.1")
 	g.machine.pretend(mine)
