@@ -709,6 +709,46 @@ func TestSlowReadersHinderNobody(t *testing.T) {
 	}
 }
 
+// TestStalledUploadsHinderNobody: an upload that its origin does not read, and that takes
+// all that the origin lets come, keeps back nobody else's.
+func TestStalledUploadsHinderNobody(t *testing.T) {
+	const most = firstWindow - 1 + 1<<20 // of a framedOrigin's connection
+	clogged, done := make(chan bool), make(chan bool)
+	o, client := insideFramed(t, func(s *framedStream) {
+		if len(s.origin.saw()) == 1 {
+			s.mu.Lock()
+			s.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 2 * most})
+			s.mu.Unlock()
+			s.upload(most)
+			close(clogged)
+			<-done
+		}
+		s.head(false, ":status: 200")
+		s.data(true, s.upload(5))
+	})
+	o.unwidened.Store(true)
+	var stalled sync.WaitGroup
+	t.Cleanup(stalled.Wait)
+	stalled.Go(func() {
+		if resp, err := client.Post("https://"+o.address+"/stalled", "text/plain", strings.NewReader(strings.Repeat("a", 2*most))); err == nil {
+			resp.Body.Close()
+		}
+	})
+	t.Cleanup(func() { close(done) })
+	<-clogged
+	for range 2 * connsPerOrigin {
+		resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader("whole"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(got) != "whole" {
+			t.Fatalf("%d %q %v", resp.StatusCode, got, err)
+		}
+	}
+}
+
 // TestOriginThatTakesNoStreams: it holds nobody for longer than a response may
 // take.
 func TestOriginThatTakesNoStreams(t *testing.T) {

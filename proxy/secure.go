@@ -121,7 +121,7 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 // means that it cannot.
 func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
 	for refused, repeated := 0, false; ; {
-		cc, kept, err := s.conn(r.Context(), hostPort(r.URL))
+		cc, kept, err := s.conn(r.Context(), hostPort(r.URL), r.Body != nil && r.Body != http.NoBody)
 		if err != nil {
 			closeBody(r.Body)
 			return nil, err
@@ -257,12 +257,13 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 
 // conn returns an HTTP/2 connection to address with a stream reserved, or nil
 // if the origin does not speak that; kept says that it was there before. The first
-// who comes asks the origin; the others wait for the answer.
-func (s *secureOrigins) conn(ctx context.Context, address string) (cc *wire.HTTP2Conn, kept bool, err error) {
+// who comes asks the origin; the others wait for the answer. An upload keeps off
+// connections that others' have clogged.
+func (s *secureOrigins) conn(ctx context.Context, address string, upload bool) (cc *wire.HTTP2Conn, kept bool, err error) {
 	for {
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
-		cc, reserved := p.reserve()
+		cc, reserved := p.reserve(upload)
 		if reserved || cc == nil && time.Since(p.http1) < knownFor {
 			s.mu.Unlock()
 			return cc, true, nil
@@ -320,10 +321,10 @@ func (s *secureOrigins) place(k placeKey) *place {
 
 // reserve returns a connection with a stream reserved, one to wait for if all
 // are busy, or nil if another may be opened. s.mu is held.
-func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
+func (p *place) reserve(upload bool) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	for _, cc := range p.conns {
-		if cc.Reserve() {
+		if !(upload && cc.Clogged()) && cc.Reserve() {
 			return cc, true
 		}
 	}
@@ -333,7 +334,8 @@ func (p *place) reserve() (cc *wire.HTTP2Conn, reserved bool) {
 		}
 	}
 	if len(p.conns) >= connsPerOrigin {
-		return p.conns[rand.IntN(len(p.conns))], false
+		cc := p.conns[rand.IntN(len(p.conns))]
+		return cc, cc.Reserve()
 	}
 	return nil, false
 }

@@ -256,6 +256,15 @@ func (c *HTTP2Conn) Worn() bool {
 	return c.worn
 }
 
+// Clogged reports whether bodies have left next to nothing of what the origin takes on
+// the connection until it has read some. One for whom it reads nothing keeps back all
+// that begin on it later.
+func (c *HTTP2Conn) Clogged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.window < firstWindow/4
+}
+
 // Greeted reports whether the origin has said how many streams it takes.
 func (c *HTTP2Conn) Greeted() bool {
 	c.mu.Lock()
