@@ -173,6 +173,20 @@ func shakesAgain(err error) bool {
 	return ok && read.Err.Error() == noRenegotiation.Error()
 }
 
+// speaks notes that the client speaks HTTP, and so took the certificate.
+func (in *inner) speaks() {
+	if !in.spoke.Swap(true) {
+		in.memory.Works(in.visit.Visitor(), in.remembered())
+	}
+}
+
+// speaksInside is speaks for the connection that nc is, if it is inside a CONNECT.
+func speaksInside(nc net.Conn) {
+	if in := innerUnder(nc); in != nil {
+		in.speaks()
+	}
+}
+
 // innerUnder returns the connection inside a CONNECT that nc is, or nil.
 func innerUnder(nc net.Conn) *inner {
 	if tc, ok := nc.(*tls.Conn); ok {
@@ -204,9 +218,7 @@ func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 	if in.fault != nil {
 		return r, in.fault
 	}
-	if !in.spoke.Swap(true) {
-		in.memory.Works(in.visit.Visitor(), in.remembered())
-	}
+	in.speaks()
 	scheme, port := "https", uint16(443)
 	if in.plain {
 		scheme, port = "http", webPort

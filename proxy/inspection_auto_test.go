@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
@@ -304,6 +306,28 @@ func TestLeavingAtOnceIsARefusal(t *testing.T) {
 		}
 		if why, left := memory.Fallback(new(visit).Visitor(), "a.example"); !left || why != inspect.Pinned {
 			t.Errorf("%s: inspected", name)
+		}
+	}
+}
+
+// TestSpeakingHTTPIsNoRefusal: who begins HTTP/2, or makes a request that is too large, took
+// the certificate, though no request came that is passed on. Any page can have a browser ask
+// for what is too large.
+func TestSpeakingHTTPIsNoRefusal(t *testing.T) {
+	long := "GET /" + strings.Repeat("a", 20<<10) + " HTTP/1.1\r\n\r\n"
+	for protocol, said := range map[string]string{"h2": http2.ClientPreface, "http/1.1": long} {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		proxy := serveProxy(t, inspecting(inspect.Auto))
+		for range 4 {
+			config := &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{protocol}}
+			tc, err := dialInside(t, proxy, o.address, config)
+			if err != nil {
+				t.Fatalf("%s: %v", protocol, err)
+			}
+			io.WriteString(tc, said)
+			tc.CloseWrite()
+			io.Copy(io.Discard, tc)
+			tc.Close()
 		}
 	}
 }

@@ -46,6 +46,7 @@ func (h *http2Conn) readPreface() error {
 		return connFault(codeProtocol, "invalid preface")
 	}
 	c.br.Discard(len(b))
+	c.srv.tellSpeaks(c.nc)
 	return nil
 }
 

@@ -66,6 +66,11 @@ type Server struct {
 	// Refused, unless nil, is told of each of them.
 	Refused func()
 
+	// Speaks, unless nil, is told that the client at the other end of nc speaks HTTP
+	// where Handler may not come to know: that it has begun HTTP/2, or sent a request that
+	// is too large.
+	Speaks func(nc net.Conn)
+
 	// Disturbed, unless nil, is told that the client at remote has sent so many
 	// frames that cost something and bring nobody anything, and reports whether
 	// it may go on. If not, its connection ends.
@@ -118,6 +123,12 @@ func (s *Server) current() *settings {
 func (s *Server) tellRefused() {
 	if s.Refused != nil {
 		s.Refused()
+	}
+}
+
+func (s *Server) tellSpeaks(nc net.Conn) {
+	if s.Speaks != nil {
+		s.Speaks(nc)
 	}
 }
 

@@ -33,6 +33,9 @@ func (c *conn) refuse(err error, r *http.Request) {
 		return
 	}
 	c.srv.tellRefused()
+	if bad.Status == http.StatusRequestURITooLong || bad.Status == http.StatusRequestHeaderFieldsTooLarge {
+		c.srv.tellSpeaks(c.nc)
+	}
 	text := strconv.Itoa(bad.Status) + " " + http.StatusText(bad.Status) + ": " + bad.What + "\n"
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status)
