@@ -251,7 +251,21 @@ func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason,
 	case disagree(err):
 		return inspect.OtherTLS, true
 	}
+	if !in.stays() {
+		return gone, true
+	}
 	return 0, false
+}
+
+// stays reports whether the client is still there. One that left while the origin was
+// asked has seen no certificate that it could refuse: any page can have its browser ask
+// for what is slow to come, and leave.
+func (in *inner) stays() bool {
+	var b [1]byte
+	in.SetReadDeadline(time.Now().Add(time.Millisecond))
+	n, err := in.Conn.Read(b[:])
+	in.early = append(in.early, b[:n]...)
+	return err == nil || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // disagree reports whether err says that the origin and guise found no TLS that

@@ -332,6 +332,29 @@ func TestSpeakingHTTPIsNoRefusal(t *testing.T) {
 	}
 }
 
+// TestLeavingWhileTheOriginIsAskedIsNoRefusal: who is gone before there is a certificate to
+// see has refused none. Any page can have a browser connect to what is slow to answer, and
+// leave.
+func TestLeavingWhileTheOriginIsAskedIsNoRefusal(t *testing.T) {
+	o := serveSecure(t, greet, nil, "http/1.1")
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	a := p.current.Load()
+	near, far := tcpPair(t)
+	in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: inspect.NewMemory(), visit: new(visit), mode: inspect.Auto}
+	var err error
+	if in.target, err = egress.Canonical(o.address, 443); err != nil {
+		t.Fatal(err)
+	}
+	if why, left := in.approach(t.Context(), a); left {
+		t.Fatal(why)
+	}
+	far.Close()
+	until(t, "the client's end", func() bool {
+		why, left := in.approach(t.Context(), a)
+		return left && why == gone
+	})
+}
+
 // TestAlwaysLeavesNothing: where inspection is a must, nothing else passes.
 func TestAlwaysLeavesNothing(t *testing.T) {
 	o := serveOrigin(t, echoLine)
