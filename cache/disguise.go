@@ -22,7 +22,11 @@ func (e *entry) told(at time.Time) time.Duration {
 		return max(0, e.bound()-e.initialAge)
 	}
 	told := e.bound() / 2
-	if age := e.sentAge; age > 0 {
+	switch age := e.sentAge; {
+	case !e.life.explicit && age == 0: // of a fetch now, Date would be later
+		since := at.Truncate(time.Second).Sub(e.received.Truncate(time.Second))
+		told = min(e.bound()+since/heuristicFraction, heuristicLimit) / 2
+	case age > 0:
 		// An Age has whole seconds: it grew by as many as passed, or one more. The nearest is right oftener.
 		told = (e.bound() - age - elapsed(e.received, at).Round(time.Second)) / 2
 	}

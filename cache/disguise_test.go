@@ -45,6 +45,11 @@ func TestDisguise(t *testing.T) {
 		"by the nearest second": {
 			{as: "a", give: "200\nCache-Control: max-age=100\nAge: 20\n\na", want: "200\nCache-Control: max-age=40\n!Age\n\na"},
 			{after: 9600 * time.Millisecond, as: "b", give: "200\nCache-Control: max-age=100\nAge: 30\n\na", want: "200\nCache-Control: max-age=35\n!Age\n\na"}},
+		"without a lifetime it is used for as long as what is fetched now": {
+			{as: "a", give: "200\nLast-Modified: @-5000s\n\na"},
+			{after: 200 * time.Second, as: "b", give: "200\nLast-Modified: @-5200s\n\na", want: "200\n!Age\n\na"},
+			{after: 259 * time.Second, as: "b", want: "200\nAge: 259\n\na"},
+			{after: time.Second, as: "b", give: "200\nLast-Modified: @-5460s\n\nb", want: "200\n\nb"}},
 		"a reload by one does not reach the other": {first, pretended,
 			{as: "b", do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
 			{as: "b", want: "200\n\nb"},
