@@ -72,11 +72,11 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 		h["Cache-Control"] = shortened
 	}
 	if lines := h["Expires"]; len(lines) > 0 {
-		// One in the past, as servers write who mean the present, would tell when that was.
-		// Without a Date, the part of a second in which it came would enter.
+		// One in the past, as servers write who mean the present, would tell when that was, and
+		// one that is the same for all, such as 2037, by what is taken from it.
 		h["Expires"] = []string{"0"}
-		if in := expiresIn(lines[0], e.date.Truncate(time.Second), e.received); in > 0 {
-			h["Expires"] = []string{formatDate(at.Add(max(0, in-less.duration())))}
+		if expiresIn(lines[0], e.date, e.received) > 0 {
+			h["Expires"] = []string{formatDate(at.Add(e.told(at)))}
 		}
 	}
 }

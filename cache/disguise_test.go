@@ -50,6 +50,9 @@ func TestDisguise(t *testing.T) {
 			{after: 200 * time.Second, as: "b", give: "200\nLast-Modified: @-5200s\n\na", want: "200\n!Age\n\na"},
 			{after: 259 * time.Second, as: "b", want: "200\nAge: 259\n\na"},
 			{after: time.Second, as: "b", give: "200\nLast-Modified: @-5460s\n\nb", want: "200\n\nb"}},
+		"an Expires that stays does not tell when it was told": {
+			{as: "a", give: "200\nCache-Control: max-age=600\nExpires: @100000s\n\na", want: "200\nExpires: @300s\n\na"},
+			{after: 10 * time.Second, as: "b", give: "200\nCache-Control: max-age=600\nExpires: @99990s\n\na", want: "200\nExpires: @300s\n\na"}},
 		"a reload by one does not reach the other": {first, pretended,
 			{as: "b", do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
 			{as: "b", want: "200\n\nb"},

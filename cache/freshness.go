@@ -40,7 +40,7 @@ func lifetimeOf(h http.Header, status int, d *directives, date, now time.Time) l
 		note(d.maxAge.duration())
 	}
 	if lines := h["Expires"]; len(lines) > 0 && d.maxAge == absent {
-		note(expiresIn(lines[0], date, now))
+		note(expiresIn(lines[0], date.Truncate(time.Second), now)) // as a Date is written
 	}
 	if !l.explicit && (d.public || heuristicallyCacheable(status)) {
 		l.operative = heuristicLifetime(h, date, now)
