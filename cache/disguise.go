@@ -33,6 +33,13 @@ func (e *entry) told(at time.Time) time.Duration {
 	return max(0, min(told, e.bound()-e.initialAge).Truncate(time.Second))
 }
 
+// mayRunDown reports whether e's lifetime may be what is left until a moment, as that of
+// what another cache holds: asked later, the origin would tell a shorter one. A lifetime that
+// somebody has chosen is a round number.
+func (e *entry) mayRunDown() bool {
+	return e.life.explicit && e.sentAge == 0 && e.bound()%(10*time.Second) != 0
+}
+
 // seen returns how old e counts as for the client that has the view, and how long it was told
 // that e is fresh. After that, what came stale is as much too old as it is.
 func (e *entry) seen(v *view, now time.Time) (age, life time.Duration) {

@@ -53,6 +53,19 @@ func TestDisguise(t *testing.T) {
 		"an Expires that stays does not tell when it was told": {
 			{as: "a", give: "200\nCache-Control: max-age=600\nExpires: @100000s\n\na", want: "200\nExpires: @300s\n\na"},
 			{after: 10 * time.Second, as: "b", give: "200\nCache-Control: max-age=600\nExpires: @99990s\n\na", want: "200\nExpires: @300s\n\na"}},
+		"nor does a lifetime that runs down": {
+			{as: "a", give: "200\nCache-Control: max-age=599\n\na", want: "200\nCache-Control: max-age=299\n\na"},
+			{after: 10 * time.Second, as: "b", give: "200\nCache-Control: max-age=589\n\na", want: "200\nCache-Control: max-age=294\n\na"}},
+		"what the origin does not say any more is not given": {first,
+			{as: "b", give: "404\nCache-Control: max-age=60\n\ngone", want: "404\nCache-Control: max-age=30\n\ngone"},
+			{after: time.Second, as: "b", want: "404\nAge: 1\n\ngone"},
+			{as: "a", want: "200\nAge: 1\n\na"},
+			{as: "c", give: "404\nCache-Control: max-age=60\n\nGone", want: "404\nCache-Control: max-age=30\n\ngone"}},
+		"what a client has stands in for a failure, whatever another has": {
+			{as: "a", give: "200\nCache-Control: max-age=60, stale-if-error=600\n\nold"},
+			{after: time.Minute, as: "b", give: "200\nCache-Control: max-age=60, stale-if-error=600\n\nnew"},
+			{as: "a", give: "503\n\ndown", want: "200\nAge: 60\n\nold"},
+			{as: "a", give: "error", want: "200\nAge: 60\n\nold"}},
 		"a reload by one does not reach the other": {first, pretended,
 			{as: "b", do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},
 			{as: "b", want: "200\n\nb"},
@@ -139,6 +152,22 @@ func TestPretendedWait(t *testing.T) {
 		t.Errorf("a second use took %v", took)
 	}
 	s.run(step{after: hour / 10, as: "b", do: "GET /4", give: give, want: "200\n!Age\n\na"})
+}
+
+// What the origin was just seen not to say any more, or may say otherwise each second, is
+// asked about though it is known how long that takes.
+func TestWhatMayNotBeSoIsAskedAbout(t *testing.T) {
+	const runsDown = "200\nCache-Control: max-age=599\n\nb"
+	s := newScene(t, disguised)
+	s.run(step{as: "a", do: "GET /gone", give: "200\nCache-Control: max-age=600\n\na"},
+		step{as: "a", do: "GET /left", give: runsDown},
+		step{after: 3 * time.Second, as: "b", do: "GET /gone", give: "404\n\ngone", want: "404\n\ngone"})
+	for i := range enough {
+		s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: "200\nCache-Control: max-age=600\n\na"})
+	}
+	s.run(step{as: "b", do: "GET /0", want: "200\n\na"},
+		step{as: "b", do: "GET /gone", give: "404\n\ngone", want: "404\n\ngone"},
+		step{as: "b", do: "GET /left", give: runsDown, want: "200\n\nb"})
 }
 
 // RFC 9110 §13 with validators of the cache's own.

@@ -76,17 +76,22 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight, landed bool) {
 			return nil, true
 		}
 	}
-	f.doomed = f.leader.sharing != c.options.Load().Sharing
-	c.aloft[f] = struct{}{}
-	if c.ctx.Err() != nil { // Close has been through those aloft
-		f.cancel(context.Canceled)
-	}
+	c.takeOff(f)
 	f.alone = !shareable || f.doomed || c.recently.has(f.id)
 	if !f.alone {
 		f.head = make(chan struct{})
 		c.flights[f.wanted()] = f
 	}
 	return nil, false
+}
+
+// takeOff registers a flight. The caller holds c.mu.
+func (c *Cache) takeOff(f *flight) {
+	f.doomed = f.leader.sharing != c.options.Load().Sharing
+	c.aloft[f] = struct{}{}
+	if c.ctx.Err() != nil { // Close has been through those aloft
+		f.cancel(context.Canceled)
+	}
 }
 
 // toFollow returns the flight under way that brings what a prepared one would, if it

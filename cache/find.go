@@ -148,9 +148,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			if own != nil && own.answersAlike(other) {
 				found.instead = own.views.of(q.client)
 			}
-			if own != nil && !own.views.of(q.client).confirmed && !q.known {
-				found.own = nil // its validator would not have been sent, so no 304 could come
-			}
+			found.telling = own != nil && !own.views.of(q.client).confirmed && !q.known
 			return found
 		}
 	}
@@ -158,6 +156,15 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		return finding{verdict: validateIt, e: own, view: own.views.of(q.client), telling: q.tells(own, r)}
 	}
 	return finding{}
+}
+
+// without returns what would have been found if nobody else had what f speaks of. The
+// caller holds c.mu.
+func (f *finding) without(q *query) finding {
+	if f.own == nil || !whole(f.own) {
+		return finding{}
+	}
+	return finding{verdict: validateIt, e: f.own, view: f.own.views.of(q.client), telling: f.kind() != validated}
 }
 
 // mayFollowOwn reports whether a fetch of q's own client is under way that q can join. The

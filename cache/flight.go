@@ -37,7 +37,6 @@ type flight struct {
 	trace     guardedTrace
 	request   http.Request
 	next      http.RoundTripper // sends request
-	grounded  func() bool       // stops waiting for the cache to close; nil for a flight in Cache.aloft, which Close ends
 	alone     bool              // nobody else can join
 	direct    directBody        // the leader's body, of a response without a spool
 
@@ -186,9 +185,7 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	for name := range f.resp.Trailer {
 		f.trailers = append(f.trailers, name)
 	}
-	if f.about != nil {
-		c.compare(f)
-	} else {
+	if f.about == nil || !c.confirm(f) {
 		c.settle(f)
 	}
 	if f.spool == nil {
@@ -281,9 +278,6 @@ func (c *Cache) makeRoom() {
 
 // land is the end of a flight.
 func (c *Cache) land(f *flight) {
-	if f.grounded != nil {
-		f.grounded()
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.finished = true
@@ -296,6 +290,7 @@ func (c *Cache) land(f *flight) {
 	delete(c.aloft, f)
 	if e := f.about; e != nil {
 		e.asked--
+		e.closed = e.closed || !f.confirmed // who asks next is not to be given what is not so any more
 		if e.held != nil {
 			c.store.need(e.held, -1)
 			c.store.letGo(e)

@@ -1,22 +1,19 @@
 package cache
 
 import (
-	"context"
 	"net/http"
+	"slices"
+	"time"
 )
 
 // inquire asks the origin about a response that is stored, to see how long it
 // takes: the body goes through a spool and is not kept.
 func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight {
-	have := finding{}
-	if found.kind() == validated {
-		have = finding{verdict: validateIt, e: found.own}
-	}
-	f := c.prepare(q, q.everybody, have, next)
-	f.about, f.asks, f.head = found.e, found.kind(), make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f.grounded = context.AfterFunc(c.ctx, func() { f.cancel(context.Canceled) })
+	f := c.prepare(q, q.everybody, found.without(q), next)
+	f.about, f.asks, f.head = found.e, found.kind(), make(chan struct{})
+	c.takeOff(f)
 	f.about.asked++
 	if r := f.about.held; r != nil {
 		c.store.need(r, 1)
@@ -40,29 +37,57 @@ func (c *Cache) heed(f *flight, err error) {
 	}
 }
 
-// compare looks whether the answer to an inquiry is of the same kind as what is stored.
-func (c *Cache) compare(f *flight) {
+// confirm looks whether the answer to an inquiry is what is stored, as far as its client
+// can see. If it is not, it is that of a fetch.
+func (c *Cache) confirm(f *flight) bool {
 	q, e := f.leader, f.about
-	if q.validates(f.found) && f.resp.StatusCode == http.StatusNotModified {
-		f.resp.Body.Close()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.keepTime(f, validated, habit{})
-		f.confirmed = true
-		c.view(e, q, f.given)
-		c.replaceFor(q.client, e)
-		return
-	}
-	if f.resp.StatusCode != e.status || c.changed(q, e, f) || !c.mayHold(f.resp.ContentLength, c.options.Load()) {
-		return
+	now := c.saidNow(f)
+	if now == nil || now.status != e.status || !now.forOthers() || f.trace.interim() || !now.looksAs(e, f.at) {
+		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	f.confirmed = true
+	if f.resp.StatusCode == http.StatusNotModified {
+		f.resp.Body.Close()
+		c.keepTime(f, validated, habit{})
+		c.view(e, q, f.given)
+		c.replaceFor(q.client, e)
+		return true
+	}
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
-	f.asks, f.confirmed, f.spool = anew, true, c.newSpool(f) // also where it could have been a 304
+	f.asks, f.spool = anew, c.newSpool(f) // also where it could have been a 304
 	c.recently.note(f.id, true)
 	c.view(e, q, f.given)
 	c.seat(f)
+	return true
+}
+
+// saidNow returns what the answer to an inquiry would be stored as, nil for nothing.
+func (c *Cache) saidNow(f *flight) *entry {
+	q, e := f.leader, f.about
+	if !q.validates(f.found) || f.resp.StatusCode != http.StatusNotModified {
+		now, _ := c.storable(q, f.resp, f.start, f.at)
+		if c.changed(q, e, f) || !c.mayHold(f.resp.ContentLength, c.options.Load()) {
+			return nil
+		}
+		return now
+	}
+	if !e.validatedBy(f.resp.Header) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.renewed(f, q)
+}
+
+// looksAs reports whether a client who starts to use e at the given time is told the same of
+// its lifetime as of o's. Some lifetimes run down towards a moment, as what is left of another cache's does.
+func (e *entry) looksAs(o *entry, at time.Time) bool {
+	mine, other := e.header.header(), o.header.header()
+	e.disguise(mine, at)
+	o.disguise(other, at)
+	return e.told(at) == o.told(at) && slices.Equal(mine["Cache-Control"], other["Cache-Control"]) && slices.Equal(mine["Expires"], other["Expires"])
 }
 
 // beingAsked returns the client's inquiry of the same kind under way about an entry,

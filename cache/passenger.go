@@ -58,7 +58,7 @@ func (c *Cache) left(f *flight) bool {
 // fetched: its end is known and near. That of an inquiry is as a fetch's would be.
 func (f *flight) worthFinishing() bool {
 	e := f.entry
-	if f.about != nil {
+	if f.confirmed {
 		e = f.about
 	}
 	f.spool.mu.Lock()

@@ -118,6 +118,9 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 	if found.view != nil {
 		return nil, false
 	}
+	if e.mayRunDown() {
+		return nil, false
+	}
 	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
 	if !ok {
 		return nil, false
@@ -146,7 +149,7 @@ func (c *Cache) view(e *entry, q *query, since time.Time) {
 
 // kind returns what an origin's answer would be to one who had what q had.
 func (f *finding) kind() kind {
-	if f.own != nil && whole(f.own) && f.own.status == http.StatusOK && f.own.sameAs(f.e) { // RFC 9110 §13.2.1
+	if f.own != nil && !f.telling && whole(f.own) && f.own.status == http.StatusOK && f.own.sameAs(f.e) { // RFC 9110 §13.2.1
 		return validated
 	}
 	return anew
@@ -186,13 +189,10 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 	f := c.inquire(q, found, t.next)
 	defer f.trace.silence()
 	if err := c.await(q, f); err != nil {
-		return nil, err
+		return t.failed(q, f.found, f, err)
 	}
 	if !f.confirmed {
-		c.count(&c.counters.Misses)
-		resp := c.passOn(q, f)
-		resp.Body = c.direct(q.ctx, f)
-		return c.conditioned(q, found, resp, f.at), nil
+		return t.arrived(q, f.found, f)
 	}
 	return t.afterInquiry(q, found, f, f.first, f.start)
 }
@@ -207,7 +207,7 @@ func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.T
 	}
 	if !f.confirmed {
 		c.leave(f)
-		return nil, false, nil
+		return t.follow(q, f.found, f)
 	}
 	var r *spoolReader
 	if f.spool != nil {
