@@ -172,6 +172,26 @@ func TestFloodsTakeNothingOfOthers(t *testing.T) {
 	}
 }
 
+// However many clients have the same, each finds it again.
+func TestManyClientsTakeNothingOfOthers(t *testing.T) {
+	s := newScene(t, disguised)
+	s.give = "200\nCache-Control: max-age=600\n\na"
+	const clients = maxViews + 9
+	for n := range clients {
+		resp, err := s.rt.RoundTrip(s.request(step{as: fmt.Sprint(n)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(resp.Body, 10)
+		s.c.settled()
+	}
+	for n := range clients {
+		if got := s.heldBy(fmt.Sprint(n), "", "/"); got != " /" {
+			t.Fatalf("client %d finds%s", n, got)
+		}
+	}
+}
+
 // How many variants of a resource a client finds again does not tell whether another has one.
 func TestVariantsTellNothing(t *testing.T) {
 	var alone string

@@ -15,8 +15,7 @@ const (
 	// maxVariants bounds the responses stored under one key: looking through
 	// them is linear.
 	maxVariants = 32
-	// maxViews bounds the clients an entry remembers. A client that is
-	// forgotten waits as on its first use.
+	// maxViews bounds the clients who share an entry. The next one fetches another.
 	maxViews = 1024
 )
 
@@ -238,12 +237,6 @@ func (s *store) at(url string) (list []*resource) {
 // store too large, and e is dropped then.
 func (s *store) view(e *entry, client string, since time.Time) *view {
 	s.unview(e, client)
-	if e.views.count() >= maxViews {
-		for other := range e.views.clients() { // any one
-			s.unview(e, other)
-			break
-		}
-	}
 	v := newView(since)
 	v.cost += int64(len(client))
 	e.views.add(client, v)
