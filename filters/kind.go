@@ -90,6 +90,8 @@ func kindOf(r *http.Request) Kind {
 		return Worker
 	}
 	switch kind := kindByAccept(r); {
+	case kind == Fetch && goesToPage(r.Header):
+		return Document
 	case kind == Fetch:
 		return kindByPath(r)
 	case kind == Video && isBrowser(r.Header) && pathKind(r.URL.Path) == Audio:
@@ -99,6 +101,16 @@ func kindOf(r *http.Request) Kind {
 	default:
 		return kind
 	}
+}
+
+// upgradeInsecure is sent with what a browser goes to, a page or a frame, and nothing
+// else (Upgrade Insecure Requests §3.2.1).
+const upgradeInsecure = "Upgrade-Insecure-Requests"
+
+// goesToPage reports whether a browser goes to a page and does not say of which type, as
+// those of which somebody has changed the Accept.
+func goesToPage(h http.Header) bool {
+	return h[upgradeInsecure] != nil && isBrowser(h) && (h["Accept"] == nil || single(h["Accept"]) == "*/*")
 }
 
 // single returns the trimmed value of a field that must not repeat, or "" if
@@ -143,9 +155,11 @@ func kindByAccept(r *http.Request) Kind {
 		return Document
 	case seen.phone && (seen.first == Style || seen.first == Image): // UC Browser adds its screen and a serial number
 		return seen.first
+	case seen.html && r.Header[upgradeInsecure] != nil: // whatever a program in the browser has added
+		return Document
 	case seen.other:
 		return Fetch
-	case seen.xhtml && seen.html, seen.office && seen.any, seen.html && r.Header["Upgrade-Insecure-Requests"] != nil:
+	case seen.xhtml && seen.html, seen.office && seen.any:
 		return Document
 	case seen.html, seen.xml, !seen.any && !seen.anyImage:
 		return Fetch

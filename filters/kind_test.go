@@ -47,6 +47,12 @@ func TestKindOf(t *testing.T) {
 		{"in any case", http.Header{"Accept": {"TEXT/HTML,Application/XHTML+xml,*/*"}}, Document},
 		{"html alone is a wish", http.Header{"Accept": {"text/html"}}, Fetch},
 		{"html alone from a browser", http.Header{"Accept": {"text/html"}, "Upgrade-Insecure-Requests": {"1"}}, Document},
+		{"a browser with a type more", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8,application/rf+html;q=0.001"}, "Upgrade-Insecure-Requests": {"1"}}, Document},
+		{"a browser that takes anything", http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Upgrade-Insecure-Requests": {"1"}}, Document},
+		{"a browser that says of no type", http.Header{"User-Agent": {"Mozilla/5.0"}, "Upgrade-Insecure-Requests": {"1"}}, Document},
+		{"a program with a browser's field", http.Header{"Accept": {"*/*"}, "Upgrade-Insecure-Requests": {"1"}}, Fetch},
+		{"another type alone is a wish", http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"application/json"}, "Upgrade-Insecure-Requests": {"1"}}, Fetch},
+		{"a script's, with a browser's field", http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Accept": {"*/*"}, "Upgrade-Insecure-Requests": {"1"}}, Fetch},
 		{"Turbo streams are a script's", http.Header{"Accept": {"text/vnd.turbo-stream.html, text/html, application/xhtml+xml"}}, Fetch},
 
 		{"Edge 18 image", http.Header{"Accept": {"image/png, image/svg+xml, image/*; q=0.8, */*; q=0.5"}}, Image},
