@@ -75,7 +75,7 @@ func rebuildAccept(lines []string) string {
 		}
 	}
 	list := strings.Join(ranges, ", ")
-	if list == javaDefault {
+	if list == javaDefault || len(ranges) == 1 && sameRange("*/*")(list) { // alone, it has no weight
 		return "*/*"
 	}
 	return list

@@ -84,6 +84,9 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"visitor/json", "*/*"},
 		{`application/json;charset="ut,f", text/html`, "application/json, text/html"},
 		{"*/*, dn/1683134290-eb652b95,text/vnd.wap.wml;q=0.6,ss/360x640,UC/50", "*/*"},
+		{"application/signed-exchange;v=b3;q=0.7,*/*;q=0.8", "*/*"}, // what Chromium prefetches with
+		{"*/*;q=0.5, application/json;q=0.2", "*/*;q=0.5, application/json;q=0.2"},
+		{"*/*;version=2;q=0.5", "*/*;version=2;q=0.5"},
 		{"application", "*/*"},
 		{";;,,;", "*/*"},
 	} {
