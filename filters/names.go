@@ -73,13 +73,24 @@ func newNameIndex(tables ...[]group) *nameIndex {
 					continue
 				}
 				to[name] = verdict{g.class, family, g.source}
-				if key := lettersOf(name); !family && tellsByName(g.class) && len(key) >= 5 {
-					x.letters[key] = to[name]
+				if family || !tellsByName(g.class) {
+					continue
+				}
+				x.addLetters(name, to[name])
+				if rest, ok := strings.CutPrefix(name, "X-"); ok && strings.Contains(rest, "-") && tells(rest) == neutral && !named(rest, countWords) {
+					x.addLetters(rest, to[name]) // one word alone, or one with a purpose, may be anybody's
 				}
 			}
 		}
 	}
 	return x
+}
+
+// addLetters has names of the same letters and digits judged like name.
+func (x *nameIndex) addLetters(name string, v verdict) {
+	if key := lettersOf(name); len(key) >= 5 {
+		x.letters[key] = v
+	}
 }
 
 // judge returns what the tables say about a field name, whatever its case.
@@ -109,7 +120,7 @@ func (x *nameIndex) judge(name string) verdict {
 // alias returns what the tables say about the field that folded is another
 // spelling of, if that names a person or the way: the name of its CGI variable
 // sent as a field, as programs and middleboxes do (HTTP_CLIENT_IP,
-// REDIRECT_HTTP_VIA), with a prefix more, or without hyphens.
+// REDIRECT_HTTP_VIA), with a prefix more, without X-, with dots, or without hyphens.
 func (x *nameIndex) alias(folded string) verdict {
 	for rest := folded; ; {
 		cut := rest
@@ -161,7 +172,7 @@ func lettersOf(name string) string { return string(appendLetters(nil, name)) }
 func appendLetters(dst []byte, name string) []byte {
 	for i := range len(name) {
 		switch c := name[i]; {
-		case c == '-' || c == '_':
+		case c == '-' || c == '_' || c == '.':
 		case isCapital(c):
 			dst = append(dst, c|0x20)
 		default:

@@ -152,13 +152,14 @@ func TestVariablesOfFieldsAreNoFields(t *testing.T) {
 func TestOtherSpellingsOfPublishedNamesGo(t *testing.T) {
 	for _, name := range []string{"CfConnectingIp", "XForwardedFor", "AlexaToolbar", "X-Dnt", "X-Accept-Charset", "X-Early-Data", "X-X-Real-Ip",
 		"REDIRECT_HTTP_VIA", "REDIRECT_HTTP_COOKIE", "X_Acr", "X--Forwarded--For", "True-Client-Ip2", "Adrum2", "HTTP_HTTP_COOKIE",
-		"x_requested_with", "x_file_size", "OCS_APIREQUEST"} {
+		"x_requested_with", "x_file_size", "OCS_APIREQUEST",
+		"Connection-Type", "Amz-Cf-Pop", "AmzCfPop", "X.Amobee.1", "Cf.Ray", "save.data"} {
 		m := scriptRequest(name, "canary")
 		if clean(m); len(m.Request.Header) != 0 {
 			t.Errorf("%s passes", name)
 		}
 	}
-	for _, name := range []string{"X-Priority", "X-Acme-Mode", "Api_key", "X_Acme_Mode", "X-Redirect", "Api-Version2"} {
+	for _, name := range []string{"X-Priority", "X-Acme-Mode", "Api_key", "X_Acme_Mode", "X-Redirect", "Api-Version2", "Request-Timestamp", "Operation-Id", "Jwt-Assertion", "Domain"} {
 		m := scriptRequest(name, "canary")
 		if clean(m); len(m.Request.Header) != 1 {
 			t.Errorf("%s does not pass", name)
