@@ -26,33 +26,45 @@ func unwrap(value string, inner func([]byte) bool) bool {
 		return true
 	}
 	for start := 0; start < len(value); {
-		end, hexadecimal := start, true
+		end := start
 		for end < len(value) && (isAlnum(value[end]) || strings.IndexByte("+/-_", value[end]) >= 0) {
-			hexadecimal = hexadecimal && isHex(value[end])
 			end++
 		}
 		run := value[start:end]
 		start = end + 1
-		if len(run) < 6 {
-			continue
+		if inRun(run, inner) {
+			return true
 		}
-		if hexadecimal && len(run)%2 == 0 {
-			if b, err := hex.DecodeString(run); err == nil && inner(b) {
+		// Marks may be of the coding, or stand between what is coded and what says so.
+		for part := range strings.FieldsFuncSeq(run, func(c rune) bool { return !isAlnum(byte(c)) }) {
+			if len(part) < len(run) && inRun(part, inner) {
 				return true
 			}
 		}
-		coding := base64.RawStdEncoding
-		if strings.ContainsAny(run, "-_") {
-			coding = base64.RawURLEncoding
-		}
-		if b, err := coding.DecodeString(run); err == nil && (inner(b) || inflated(b, inner)) {
-			return true
-		}
-		if len(run) >= 7 && inBase32(run, inner) {
+	}
+	return false
+}
+
+// inRun calls inner with what run stands for, if it is as a whole in one of the codings
+// of [unwrap].
+func inRun(run string, inner func([]byte) bool) bool {
+	if len(run) < 6 {
+		return false
+	}
+	digits := strings.TrimPrefix(run, "0x")
+	if len(digits)%2 == 0 && strings.Trim(digits, "0123456789abcdefABCDEF") == "" {
+		if b, err := hex.DecodeString(digits); err == nil && inner(b) {
 			return true
 		}
 	}
-	return false
+	coding := base64.RawStdEncoding
+	if strings.ContainsAny(run, "-_") {
+		coding = base64.RawURLEncoding
+	}
+	if b, err := coding.DecodeString(run); err == nil && (inner(b) || inflated(b, inner)) {
+		return true
+	}
+	return len(run) >= 7 && inBase32(run, inner)
 }
 
 // inBase32 calls inner with what run stands for in base32 (RFC 4648 §6, §7).

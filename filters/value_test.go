@@ -65,7 +65,8 @@ func TestClientsOwnAddressIsFoundInAnyForm(t *testing.T) {
 		for _, form := range forms {
 			for _, value := range []string{
 				form, "id=" + form + ";x", `{"a":"` + form + `"}`, base64.StdEncoding.EncodeToString([]byte("visitor " + form)),
-				base64.RawURLEncoding.EncodeToString([]byte(form + "?")), url.QueryEscape("a=" + form + "&b"), hex.EncodeToString([]byte(form)),
+				base64.RawURLEncoding.EncodeToString([]byte(form + "?")), "t-" + base64.RawURLEncoding.EncodeToString([]byte(form)),
+				"key_" + base64.RawStdEncoding.EncodeToString([]byte(form)) + "_1", "0x" + hex.EncodeToString([]byte(form)), url.QueryEscape("a=" + form + "&b"), hex.EncodeToString([]byte(form)),
 			} {
 				if !holdsAddress(value, own) {
 					t.Errorf("%s is not found as %s in %q", addr, form, value)
