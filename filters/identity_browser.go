@@ -46,6 +46,7 @@ var identityBrowser = []group{
 		anthropic-allowed-*`},
 	{identity, "what agents on a machine add for their maker's proxy: Skyhigh Client Proxy, Forcepoint, Menlo, Cato, Lightspeed, Securly, Lantern", `
 		x-sweb-* x-forcepoint-* x-menlo-* x-cato-* x-lightspeed-* x-securly-* x-lantern-*`},
+	{identity, "what a security program's script in every page adds: Kaspersky", `x-kl-* x-kaspersky-*`},
 	{identity, "firebase.google.com, callable functions and messaging: one token an installation", `
 		firebase-instance-id-token`},
 	{identity, "tool bars, extensions (Hola, FireLogger) and in-game browsers", `x-hola-* x-firelogger x-fireloggerauth alexatoolbar alexatoolbar-* x-alexa x-alexa-* x-avastify

@@ -87,7 +87,15 @@ var vocabulary = []struct {
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
 		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted
 		child children guardian assignee employer salutation fax town campus geofence poi culture lcid
-		keyboard keycard chipset rssi ppi roam simop`},
+		keyboard keycard chipset rssi ppi roam simop
+		laptop chromebook macbook pc iphone ipod wearable smarttv playstation firmware baseband bitness cores retina dark contrast
+		essid wlan ethernet nfc esim euicc gsm umts cdma volte gprs hspa hplmn vplmn mno mvno opco telco cgnat dhcp netbios
+		egress adblocker incognito headless metamask accelerometer magnetometer barometer heartrate biometric biometrics voiceprint
+		dictation citizen citizenship immigrant veteran voter spouse husband wife kids kidsafe safesearch parents mother father
+		daughter sibling friend friends contacts follower followers birthyear zodiac pronoun pronouns sexuality ethnic caste faith
+		politics hobby hobbies interest interests mood emotion pregnancy allergy disease illness medication mortgage payroll pupil
+		teacher university dorm suburb village commute impression impressions pageviews clickstream dwell engagement retarget
+		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode
@@ -124,6 +132,7 @@ var tellingPairs = [...][2]string{
 	{"net", "type"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
 	{"job", "title"}, {"age", "group"}, {"asset", "tag"}, {"org", "unit"}, {"cost", "center"},
+	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
 	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
