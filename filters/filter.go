@@ -46,6 +46,7 @@ type Visit struct {
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says
 	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are
+	withheld []string    // of the fields that a preflight asks for, those that the origin is not asked for; see preflight
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 

@@ -154,6 +154,7 @@ func (o Options) pipeline(p *persona, allow []string) pipeline {
 			reports{},
 			challenges{},
 			browserState{},
+			preflight{p},
 		},
 	}
 }
@@ -185,7 +186,7 @@ func (s *Set) Request(m *Message, log []Change) []Change {
 
 // Response scrubs m.Response in place and appends what it changed to log.
 func (s *Set) Response(m *Message, log []Change) []Change {
-	if allUntouched(m.Response.Header) {
+	if allUntouched(m.Response.Header) && m.Visit.withheld == nil {
 		return log
 	}
 	return apply(s.at(m).response, m, log)
