@@ -128,7 +128,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"X-Wifi-Ssid", "X-Acme-Correlation-ID", "Acme-Request-Id", "X-Request-UUID", "X-Unique-Visitor", "X-Acme-Gps",
 		"Acme-Requester", "X-Created-By", "X-Acme-Vlan", "X-Job-Title", "X-Age-Group", "X-Asset-Tag", "X-Acme-Dob", "X-Gamertag",
 		"X-Acme-Udid", "JSessionId", "X-Acme-Login", "Acme-Staff-No", "Srcip", "X-SrcAddr", "Xclientip", "X-Acme-Via", "X-Originating-Addr", "X-Acme-Mac-Address", "X-Acme-Subscriber",
-		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request",
+		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request", "X-Mobileiron-Securebrowser-Managed-By", "X-Foodevice",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			m := scriptRequest(spelled, "canary")
