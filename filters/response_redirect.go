@@ -9,8 +9,11 @@ import (
 
 // redirects takes from the target of a redirect what [cleanURL] would take
 // from the request that follows: that may leave in a tunnel, where nobody can.
-// Redirects that programs would follow past the proxy lead nowhere.
+// Redirects that programs would follow past the proxy lead nowhere, and so do links
+// to where else the same is.
 type redirects struct{}
+
+const whyPastProxy = "a proxy for the web is not asked for what is there"
 
 // Apply implements [Filter].
 func (redirects) Apply(m *Message, log []Change) []Change {
@@ -20,8 +23,11 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 		case m.Response.StatusCode == http.StatusUseProxy:
 			log = put(h, "Location", "", "RFC 9110 §15.4.6; names another proxy", log)
 		case slices.ContainsFunc(h["Location"], leadsPastProxy):
-			log = put(h, "Location", "", "a proxy for the web is not asked for what is there", log)
+			log = put(h, "Location", "", whyPastProxy, log)
 		}
+	}
+	if lines := h["Link"]; slices.ContainsFunc(lines, linksPastProxy) {
+		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)
 	}
 	location := single(h["Location"]) // browsers take it twice, too
 	leads, gets := leadsOn(m)
@@ -65,6 +71,24 @@ var pastProxy = map[string]bool{
 func leadsPastProxy(location string) bool {
 	scheme, _, ok := strings.Cut(location, ":")
 	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t"), "\t", ""))]
+}
+
+func linksPastProxy(line string) bool { return withoutLinksPastProxy(line) != line }
+
+// withoutLinksPastProxy returns a list of links (RFC 8288 §3) without those to where
+// programs fetch without asking the proxy, the rest byte for byte: aria2 fetches a piece from
+// each mirror that a Link names (RFC 6249 §3), and from those of FTP by itself.
+func withoutLinksPastProxy(line string) string {
+	var kept []string
+	theirs := false
+	for part := range splitQuoted(line, ',') { // also at commas of a target
+		targets := strings.Split(part, "<")[1:]
+		theirs = theirs && !strings.HasPrefix(strings.TrimLeft(part, " \t"), "<") || slices.ContainsFunc(targets, leadsPastProxy)
+		if !theirs {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Trim(strings.Join(kept, ","), " \t")
 }
 
 // resolve returns where reference leads from base as browsers have it: of the web's URLs

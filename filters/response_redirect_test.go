@@ -98,3 +98,23 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		}
 	}
 }
+
+// Where else the same is, who asks for it asks the proxy for, or not at all.
+func TestLinksLeadNobodyPastTheProxy(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ sent, want []string }{
+		{[]string{"<ftp://track.example/1>; rel=duplicate; pri=1"}, nil},
+		{[]string{`<FTP://track.example/a,b">; rel=duplicate, <https://b.example/>; rel=duplicate`}, nil}, // the quote has no end
+		{[]string{"<ftp://track.example/a,b>; rel=duplicate,<https://b.example/>; rel=duplicate"}, []string{"<https://b.example/>; rel=duplicate"}},
+		{[]string{"<https://b.example/a,b>; rel=duplicate, < ftp://track.example/>; rel=duplicate"}, []string{"<https://b.example/a,b>; rel=duplicate"}},
+		{[]string{`<https://b.example/"a>; rel=duplicate, <ftp://track.example/>; rel=duplicate`}, nil},
+		{[]string{"<ftps://track.example/>; rel=duplicate", "</a.css>; rel=preload"}, []string{"</a.css>; rel=preload"}},
+		{[]string{`</a.css>; rel=preload;as=style , </b>; title="<, ftp://c"`}, []string{`</a.css>; rel=preload;as=style , </b>; title="<, ftp://c"`}},
+		{[]string{"<https://b.example/ftp://c>; rel=next,, <mailto:ann@b.example>; rel=author"}, []string{"<https://b.example/ftp://c>; rel=next,, <mailto:ann@b.example>; rel=author"}},
+	} {
+		h, log := answer(t, s, "http://site.example/f", http.Header{}, http.Header{"Link": slices.Clone(test.sent)})
+		if got := h["Link"]; !slices.Equal(got, test.want) || (len(log) > 0) == slices.Equal(test.sent, test.want) {
+			t.Errorf("%q: got %q, want %q: %v", test.sent, got, test.want, log)
+		}
+	}
+}
