@@ -29,7 +29,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	if lines := h["Link"]; slices.ContainsFunc(lines, linksPastProxy) {
 		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)
 	}
-	location := single(h["Location"]) // browsers take it twice, too
+	location := strings.ReplaceAll(single(h["Location"]), "\t", "") // browsers take it twice, too
 	leads, gets := leadsOn(m)
 	if !strings.Contains(location, "?") || !leads {
 		return log
@@ -91,15 +91,32 @@ func withoutLinksPastProxy(line string) string {
 	return strings.Trim(strings.Join(kept, ","), " \t")
 }
 
-// resolve returns where reference leads from base as browsers have it: of the web's URLs
-// a backslash is a slash, and more than two of them before a host are two (URL standard,
-// "special authority ignore slashes state").
+// resolve returns where reference leads from base as browsers have it: tabs are not there,
+// a percent sign may stand alone but in a host, of the web's URLs a backslash is a slash,
+// and more than two of them before a host are two (URL standard, "special authority ignore
+// slashes state").
 func resolve(base *url.URL, reference string) (*url.URL, error) {
-	reference = strings.ReplaceAll(reference, `\`, "/")
+	reference = strings.NewReplacer("\t", "", `\`, "/").Replace(reference)
 	if strings.HasPrefix(reference, "//") {
 		reference = "//" + strings.TrimLeft(reference, "/")
 	}
-	return base.Parse(reference)
+	start := 0
+	if scheme, rest, ok := strings.Cut(reference, "//"); ok && !strings.ContainsAny(scheme, "/?#") {
+		start = len(reference) - len(rest) + strings.IndexAny(rest+"/", "/?#")
+	}
+	return base.Parse(reference[:start] + withoutLonePercents(reference[start:]))
+}
+
+// withoutLonePercents returns s with each percent sign that begins no coding coded itself.
+func withoutLonePercents(s string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		out.WriteByte(s[i])
+		if s[i] == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2])) {
+			out.WriteString("25")
+		}
+	}
+	return out.String()
 }
 
 // leadsOn reports whether m's answer sends its client on with a request whose address

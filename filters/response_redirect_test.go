@@ -31,6 +31,10 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 		{"GET", 302, "https://shop.example/?_ri_=X0Gzc2X", "https://shop.example/"},
 		{"GET", 302, "market://details?id=a&utm_source=b", "market://details?id=a&utm_source=b"},
 		{"GET", 302, "https://%zz/?gclid=1", "https://%zz/?gclid=1"},
+		{"GET", 302, "https://shop.example/-50%/a%zz?b=%&gclid=1", "https://shop.example/-50%/a%zz?b=%"},
+		{"GET", 302, "//shop.example/%%?gclid=1", "//shop.example/%%"},
+		{"GET", 302, "ht\ttps://shop.example/?a=1&gc\tlid=1", "https://shop.example/?a=1"},
+		{"GET", 302, "/a\tb?c=1", "/a\tb?c=1"},
 		{"GET", 201, "https://shop.example/a?gclid=x", "https://shop.example/a?gclid=x"},
 	} {
 		m := s.Read(newRequest(t, test.method, "https://site.example/out?q=1", http.Header{}), netip.Addr{})
