@@ -26,7 +26,7 @@ func readVisit(r *http.Request) Visit {
 	dest := single(r.Header["Sec-Fetch-Dest"])
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
-	v.Report = r.Method == http.MethodPost && (dest == "report" || dest == "" && v.browser && isReport(r))
+	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || isReportPath(r.URL.Path)))
 	target := registrable(targetHost(r))
 	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
@@ -73,6 +73,19 @@ func isFirefoxPage(r *http.Request) bool {
 func isReport(r *http.Request) bool {
 	m := &Message{Request: r}
 	return contentIs(m, "application/csp-report") || contentIs(m, "application/reports+json")
+}
+
+// reportPaths are the folders, at any site, to which browsers report which page's
+// advertisement led where (privacycg.github.io, Private Click Measurement; WICG,
+// Attribution Reporting, Private Aggregation and Protected Audience). Those reports come
+// days later, as JSON that tells nothing of what it is.
+var reportPaths = [...]string{
+	"/.well-known/private-click-measurement/", "/.well-known/attribution-reporting/",
+	"/.well-known/private-aggregation/", "/.well-known/interest-group/",
+}
+
+func isReportPath(path string) bool {
+	return slices.ContainsFunc(reportPaths[:], func(folder string) bool { return strings.HasPrefix(path, folder) })
 }
 
 // isBrowser reports whether a client says that it is a browser: nearly all of them
