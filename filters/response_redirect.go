@@ -29,20 +29,33 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	if lines := h["Link"]; slices.ContainsFunc(lines, linksPastProxy) {
 		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)
 	}
-	location := strings.ReplaceAll(single(h["Location"]), "\t", "") // browsers take it twice, too
-	leads, gets := leadsOn(m)
-	if !strings.Contains(location, "?") || !leads {
-		return log
+	if leads, gets := leadsOn(m); leads {
+		location := strings.ReplaceAll(single(h["Location"]), "\t", "") // browsers take it twice, too
+		if kept, changed := withoutClicks(m, location, gets); changed {
+			h["Location"] = []string{kept}
+			log = append(log, Change{"Location", Reduced, whyClicks})
+		}
 	}
-	target, err := resolve(m.Request.URL, location)
+	return log
+}
+
+const whyClicks = "parameters that follow people, as in requests"
+
+// withoutClicks returns a reference that m's answer leads to, without tabs, as
+// [cleanQuery] leaves it, and whether that changes anything.
+func withoutClicks(m *Message, reference string, gets bool) (kept string, changed bool) {
+	if !strings.Contains(reference, "?") {
+		return reference, false
+	}
+	target, err := resolve(m.Request.URL, reference)
 	if err != nil || !isWeb(target.Scheme) {
-		return log
+		return reference, false
 	}
-	rest, fragment, marked := strings.Cut(location, "#")
+	rest, fragment, marked := strings.Cut(reference, "#")
 	path, query, _ := strings.Cut(rest, "?")
 	u := &url.URL{Host: target.Host, Path: target.Path, RawQuery: query}
-	if n := len(log); len(cleanQuery(m, u, gets, log)) == n {
-		return log
+	if len(cleanQuery(m, u, gets, nil)) == 0 {
+		return reference, false
 	}
 	// Nothing at all would mean the query of the request (RFC 3986 §5.2.2).
 	if u.RawQuery != "" || path == "" {
@@ -51,8 +64,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	if marked {
 		path += "#" + fragment
 	}
-	h["Location"] = []string{path}
-	return append(log, Change{"Location", Reduced, "parameters that follow people, as in requests"})
+	return path, true
 }
 
 // pastProxy are the schemes of what programs fetch by themselves where a redirect

@@ -14,8 +14,16 @@ type browserState struct{}
 // Apply implements [Filter].
 func (browserState) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
-	if lines, there := h["Refresh"]; there && refreshesElsewhere(m.Request.URL, lines) {
+	switch lines, there := h["Refresh"]; {
+	case !there:
+	case refreshesElsewhere(m.Request.URL, lines):
 		log = put(h, "Refresh", "", "HTML standard, Refresh; leads to another site", log)
+	default:
+		for _, target := range refreshTargets(lines[0]) {
+			if kept, changed := withoutClicks(m, strings.ReplaceAll(target, "\t", ""), true); changed {
+				log = put(h, "Refresh", strings.Replace(h["Refresh"][0], target, kept, 1), whyClicks, log)
+			}
+		}
 	}
 	if lines, there := h["Clear-Site-Data"]; there {
 		log = put(h, "Clear-Site-Data", clearing(m, lines), "W3C Clear Site Data §3.1; for a site's own pages and scripts", log)

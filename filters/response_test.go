@@ -269,6 +269,24 @@ func TestRefreshStaysWithinTheSite(t *testing.T) {
 	}
 }
 
+// What comes behind a Refresh may leave in a tunnel, as behind a redirect.
+func TestRefreshCarriesNoClicks(t *testing.T) {
+	s := newSet(t, Options{})
+	for sent, want := range map[string]string{
+		"0; url=https://www.site.example/?a=1&gclid=2#b": "0; url=https://www.site.example/?a=1#b",
+		"5;URL='/50%?fbclid=1'":                          "5;URL='/50%'",
+		"0; url=?utm_source=x":                           "0; url=?",
+		`0; url="/a?gclid=1"b"`:                          `0; url="/a"b"`,
+		"0; url=/a?id=1":                                 "0; url=/a?id=1",
+		"5":                                              "5",
+	} {
+		h, log := answer(t, s, "http://www.site.example/page", http.Header{}, http.Header{"Refresh": {sent}})
+		if got := h.Get("Refresh"); got != want || (len(log) > 0) != (sent != want) {
+			t.Errorf("%q: got %q, want %q: %v", sent, got, want, log)
+		}
+	}
+}
+
 func TestClearSiteDataServesOwnPagesOnly(t *testing.T) {
 	s := newSet(t, Options{})
 	page := http.Header{"Sec-Fetch-Dest": {"document"}}
