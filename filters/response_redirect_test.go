@@ -85,6 +85,12 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{" f\ttp://track.example/1"}, false},
 		{300, []string{"ftps://track.example/1"}, false},
 		{308, []string{"file://track.example/share/a"}, false},
+		{302, []string{"nntp://track.example/a.b/1"}, false}, // seen with Lynx, w3m and ELinks
+		{302, []string{"news://track.example/a.b"}, false},
+		{302, []string{"snews://track.example/a.b"}, false},
+		{302, []string{"cso://track.example/"}, false},
+		{302, []string{"finger://track.example/a"}, false}, // with ELinks
+		{302, []string{"fish://track.example/a"}, false},   // with lftp
 		{303, []string{"smb:\\\\track.example\\a"}, false},
 		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
 		{305, []string{"http://proxy.example:3128/"}, false},
