@@ -250,8 +250,7 @@ func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason,
 		return inspect.ClientCertificate, true
 	case disagree(err):
 		return inspect.OtherTLS, true
-	}
-	if !in.stays() {
+	case !in.stays():
 		return gone, true
 	}
 	return 0, false

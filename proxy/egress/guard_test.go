@@ -309,8 +309,8 @@ func TestOwnListenersStayClosed(t *testing.T) {
 }
 
 func TestThisMachinesAddressesAreClosed(t *testing.T) {
-	if all := interfaceAddresses(); !all[netip.MustParseAddr("127.0.0.1")] {
-		t.Errorf("the interfaces have %v", all)
+	if all, err := interfaceAddresses(); err != nil || !all[netip.MustParseAddr("127.0.0.1")] {
+		t.Errorf("the interfaces have %v, %v", all, err)
 	}
 	g := newTestGuard(t, nil, nil)
 	mine := netip.MustParseAddr("1.1.1.1")
