@@ -56,7 +56,7 @@ var identityBrowser = []group{
 		x-shopify-visittoken custom-storefront-request-group-id`},
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-* sdkversion
 		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
-		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-onesignal-* x-posthog-* x-rudder-*`},
+		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-algolia-agent x-tealeaf x-tealeaf-* x-onesignal-* x-posthog-* x-rudder-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
 		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token
 		x-ss-dp x-ss-stub x-ss-req-ticket x-snap-* x-snapchat-* x-fb-http-engine x-fb-client-ip

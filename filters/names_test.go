@@ -236,6 +236,7 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 		"X-Auth-Subject: 8e03978e-40d5-43dd", "X-Auth-Name: Ann Smith", "X-Auth-Groups: staff", "X-Auth-Given-Name: Ann", "X-Jwt-Payload: eyJzdWIiOiJhbm4ifQ",
 		"X-Ldap-Groups: staff", "Oam_last_reauthentication_time: Sat, 29 Oct 1994 19:43:31 GMT", "X-Iorg-Service-Id: 4711", "X-Hola-Unblocker-Bext: 1",
 		"Baidu-Flyflow: 1", "X-Bdboxapp-Netengine: 1", "X-Sogou-Auth: 8e03978e", "X-Wx-Key: 8e03978e", "Wxuin: 4711", "Chrome-Proxy-Ect: 4g",
+		"X-Algolia-Agent: Algolia for Kotlin (2.1.5); Android (33)", "X-Tealeaf: device (UIC) Lib/6.1", "X-KL-kis-Ajax-Request: Ajax_Request",
 	} {
 		name, value, _ := strings.Cut(field, ": ")
 		m := scriptRequest(name, value)
