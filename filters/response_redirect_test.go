@@ -91,6 +91,10 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"cso://track.example/"}, false},
 		{302, []string{"finger://track.example/a"}, false}, // with ELinks
 		{302, []string{"fish://track.example/a"}, false},   // with lftp
+		{302, []string{"mms://track.example/a"}, false},    // with VLC, as those below
+		{302, []string{"mmsh://track.example/a"}, false},
+		{302, []string{"tcp://track.example:80"}, false},
+		{302, []string{"icyx://track.example/a"}, false},
 		{303, []string{"smb:\\\\track.example\\a"}, false},
 		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
 		{305, []string{"http://proxy.example:3128/"}, false},
