@@ -9,9 +9,9 @@ import (
 // responseFields removes what an answer carries beyond the answer: hop-by-hop
 // fields, orders to report on the visitor or to reveal more of them, the route
 // it took, and echoes of addresses and traces. Age stays: it belongs to
-// freshness. ETag and Last-Modified stay: the cache owns them. Link stays
-// whole: a page can say the same in its HTML, and behind a proxy a browser
-// neither resolves nor connects past it.
+// freshness. ETag and Last-Modified stay: the cache owns them. Link stays, but
+// for what [redirects] takes: a page can say the same in its HTML, and behind a
+// proxy a browser neither resolves nor connects past it.
 type responseFields struct{}
 
 // responseNames is the index of responseTable.
