@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -131,4 +132,27 @@ func TestLinksLeadNobodyPastTheProxy(t *testing.T) {
 			t.Errorf("%q: got %q, want %q: %v", test.sent, got, test.want, log)
 		}
 	}
+}
+
+func FuzzLinks(f *testing.F) {
+	f.Add(`</a.css>; rel=preload;as=style , <ftp://b/c,d">; rel=duplicate, <https://e/>; title="<ftp://f"`)
+	f.Fuzz(func(t *testing.T, line string) {
+		once := withoutLinksPastProxy(line)
+		if linksPastProxy(once) || slices.ContainsFunc(strings.Split(once, "<")[1:], leadsPastProxy) {
+			t.Errorf("%q gives %q", line, once)
+		}
+	})
+}
+
+func FuzzClicks(f *testing.F) {
+	for _, reference := range []string{"https://a.example/%?b=1&gclid=2#c", `\\a@b?fbclid=1`, "?utm_a=1", "https:?gclid=1"} {
+		f.Add(reference)
+	}
+	m := newSet(f, Options{}).Read(newRequest(f, "GET", "https://site.example/out?q=1", http.Header{}), netip.Addr{})
+	f.Fuzz(func(t *testing.T, reference string) {
+		once, _ := withoutClicks(m, reference, true)
+		if again, changed := withoutClicks(m, once, true); changed {
+			t.Errorf("%q gives %q, then %q", reference, once, again)
+		}
+	})
 }
