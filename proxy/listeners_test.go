@@ -180,6 +180,7 @@ func TestRelayedClients(t *testing.T) {
 		{"v2 with more", open, v2 + "\x21\x11\x00\x10\xc0\x00\x02\x07\x7f\x00\x00\x01\x04\xd2\x1f\xb6\x04\x00\x01\x00", "200"},
 		{"v2 of the relay's own", open, v2 + "\x20\x00\x00\x00", "403"},
 		{"v2 of the relay's own, with an address", open, v2 + "\x20\x11\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x04\xd2\x1f\xb6", "403"},
+		{"v2 of a client on a Unix socket", open, v2 + "\x21\x31\x00\xd8" + strings.Repeat("\x00", 216), ""},
 		{"v2 of UDP", open, v2 + "\x21\x12\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x04\xd2\x1f\xb6", ""},
 		{"v2 too long", open, v2 + "\x21\x11\xff\xff", ""},
 		{"v1 without end", open, "PROXY TCP4 " + strings.Repeat("1", 200), ""},

@@ -696,6 +696,18 @@ func TestTokens(t *testing.T) {
 	if left, _ := os.ReadFile(revoked); err != nil || string(left) != noted {
 		t.Errorf("to revoke bob again made %q of the list, %v", left, err)
 	}
+	for _, name := range []string{"", "a+b", "a:b", " a", "a\n"} {
+		if _, _, err := k.Sign(name, c.at.Add(time.Minute)); err == nil {
+			t.Errorf("%q has a token", name)
+		}
+		if err := Revoke(revoked, name); err == nil {
+			t.Errorf("%q is revoked", name)
+		}
+	}
+	short, _, _ := k.Sign("x", c.at.Add(time.Minute))
+	if e, err := enter([]string{"Bearer " + short}); err != nil || e.Account != "x" {
+		t.Errorf("a short name: %+v, %v", e, err)
+	}
 	fresh, _, _ := k.Sign("cid", c.at.Add(time.Minute))
 	c.advance(time.Minute)
 	if _, err := enter([]string{"Bearer " + fresh}); err == nil {
@@ -866,6 +878,43 @@ func TestCertificatesAreRevoked(t *testing.T) {
 		c.advance(2 * lookAgain)
 		if got := [3]bool{entering(ann), entering(again), entering(bob)}; got != want {
 			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// TestCertificatesByWayOfAnotherAuthority: what leads to one that is known comes with the
+// client's own, and is nobody's by itself.
+func TestCertificatesByWayOfAnotherAuthority(t *testing.T) {
+	ours, department := certificate(t, "our authority", nil, 0), certificate(t, "department", nil, 0)
+	template := *department.Leaf
+	template.MaxPathLenZero = true
+	der, err := x509.CreateCertificate(rand.Reader, &template, ours.Leaf, department.Leaf.PublicKey, ours.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if department.Leaf, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	below := certificate(t, "below", &department, x509.ExtKeyUsageServerAuth).Leaf
+	ann, stray := certificate(t, "ann", &department, x509.ExtKeyUsageClientAuth).Leaf, certificate(t, "ann", nil, 0)
+	path := filepath.Join(t.TempDir(), "authorities.pem")
+	write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ours.Certificate[0]})))
+	g := mustNew(t, Options{Authentication: Certificate, Authorities: path})
+	for what, c := range map[string]struct {
+		chain  []*x509.Certificate
+		enters bool
+	}{
+		"both":              {[]*x509.Certificate{ann, department.Leaf}, true},
+		"with the known":    {[]*x509.Certificate{ann, department.Leaf, ours.Leaf}, true},
+		"its own alone":     {[]*x509.Certificate{ann}, false},
+		"by another":        {[]*x509.Certificate{ann, stray.Leaf}, false},
+		"behind a stranger": {[]*x509.Certificate{stray.Leaf, ann, department.Leaf}, false},
+		"of no client":      {[]*x509.Certificate{below, department.Leaf}, false},
+	} {
+		g.state.failures = newFailures()
+		e, err := g.Enter(t.Context(), here, &tls.ConnectionState{PeerCertificates: c.chain}, nil)
+		if c.enters && (err != nil || e.Account != "ann") || !c.enters && !errors.Is(err, ErrCredentials) {
+			t.Errorf("%s: %+v, %v", what, e, err)
 		}
 	}
 }
