@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,6 +131,7 @@ func TestSOCKSWebGoesThroughTheFilters(t *testing.T) {
 		{"CONNECT", "site.example", "CONNECT site.example:80 HTTP/1.1\r\nHost: site.example:80\r\n\r\n", "400"},
 		{"no HTTP", "site.example", "\x16\x03\x01\x00\x00\r\n\r\n", "400"},
 		{"own page", "site.example", "GET /proxy.pac HTTP/1.1\r\nHost: site.example\r\n\r\n", "200"},
+		{"the whole server", "server.example", "OPTIONS * HTTP/1.1\r\nHost: server.example\r\n\r\n", "200"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			conn, code := socksDial(t, address, c.target, 80)
@@ -146,10 +148,15 @@ func TestSOCKSWebGoesThroughTheFilters(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range w.requests("site.example") {
+	var asked []string
+	for _, r := range append(w.requests("site.example"), w.requests("server.example")...) {
 		if r.Header.Get("X-Forwarded-For") != "" {
 			t.Error("the request was not filtered")
 		}
+		asked = append(asked, r.RequestURI)
+	}
+	if !slices.Equal(asked, []string{"http://site.example/p", "http://site.example/proxy.pac", "http://server.example"}) {
+		t.Errorf("the origins were asked for %q", asked)
 	}
 	if len(w.requests("site.example")) != 2 || len(w.requests("looked-up.example")) != 1 || len(w.requests("old.example")) != 1 || len(w.requests("other.example")) != 0 {
 		t.Errorf("the origins saw %d, %d, %d requests", len(w.requests("site.example")), len(w.requests("looked-up.example")), len(w.requests("other.example")))
