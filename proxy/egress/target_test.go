@@ -18,6 +18,7 @@ var canonicalForms = []struct{ in, want string }{
 	{"eXaMpLe.CoM:8080", "example.com:8080"},
 	{"example.com.", "example.com:80"},
 	{"example.com.:443", "example.com:443"},
+	{"a9.example:9999", "a9.example:9999"},
 	{"localhost", "localhost:80"},
 	{"LOCALHOST.", "localhost:80"},
 	{"a", "a:80"},
@@ -38,6 +39,11 @@ var canonicalForms = []struct{ in, want string }{
 	{strings.Repeat("a", 63) + ".example", strings.Repeat("a", 63) + ".example:80"},
 	{strings.Repeat("a.", 126) + "a", strings.Repeat("a.", 126) + "a:80"},
 	{strings.Repeat("a.", 126) + "a.", strings.Repeat("a.", 126) + "a:80"},
+
+	{"1.2.3.4.0", ""},
+	{"255.255.255", "255.255.0.255:80"},
+	{strings.Repeat("\u00ad", maxHostPort/2-5) + "a.example", "a.example:80"}, // soft hyphens count for nothing
+	{strings.Repeat("\u00ad", maxHostPort/2) + "a.example", ""},
 
 	// Names that are none.
 	{"", ""},
