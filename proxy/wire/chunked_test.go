@@ -66,3 +66,14 @@ func TestChunksEndAsTheyShould(t *testing.T) {
 		}
 	}
 }
+
+// TestAllSizesMayBePadded: a server that pads sizes has a body of any length.
+func TestAllSizesMayBePadded(t *testing.T) {
+	const n = 200
+	pad := strings.Repeat(" ", 2*maxChunkOverhead/n)
+	r := newChunkedReader(bufio.NewReader(strings.NewReader(strings.Repeat("1"+pad+"\r\na\r\n", n)+"0"+pad+"\r\n\r\n")), Limits{})
+	r.padded = true
+	if got, err := io.ReadAll(r); err != nil || len(got) != n {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

@@ -135,14 +135,17 @@ func TestServerRefuses(t *testing.T) {
 		{"tab for a space", "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"space after the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "400"},
 		{"space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"DEL in the target", "GET /?\x7f HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"byte beyond ASCII in the target", "GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"fragment", "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"bad escape in the path", "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"cut escape in the path", "GET http://a/%4 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"escape in the authority", "GET http://%61.example/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"IPv4 address in brackets", "GET http://[127.0.0.1]/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"zone in the authority", "GET http://[::1%25lo]/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"port out of range", "GET http://a:65536/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"port zero", "GET http://a:0/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+		{"port of six digits", "GET http://a:000080/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"port with a sign", "GET http://a:+80/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"empty authority", "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"scheme without authority", "GET http:a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
@@ -155,6 +158,7 @@ func TestServerRefuses(t *testing.T) {
 		{"CONNECT with userinfo", "CONNECT u@a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"CONNECT of a URL", "CONNECT http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"CONNECT with a length", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "400"},
+		{"CONNECT with chunks", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
 		{"version in lower case", "GET / http/1.1\r\nHost: a\r\n\r\n", "400"},
 		{"version of two digits", "GET / HTTP/1.10\r\nHost: a\r\n\r\n", "400"},
 		{"version with a leading zero", "GET / HTTP/01.1\r\nHost: a\r\n\r\n", "400"},
@@ -182,6 +186,7 @@ func TestServerRefuses(t *testing.T) {
 		{"length with a minus", post + "Content-Length: -5\r\n\r\nhello", "400"},
 		{"list of lengths", post + "Content-Length: 5,5\r\n\r\nhello", "400"},
 		{"padded length", post + "Content-Length:  5 \r\n\r\nhello", "400"},
+		{"length before a space", post + "Content-Length: 5 \r\n\r\nhello", "400"},
 		{"length after a tab", post + "Content-Length:\t5\r\n\r\nhello", "400"},
 		{"hexadecimal length", post + "Content-Length: 0x5\r\n\r\nhello", "400"},
 		{"length with a point", post + "Content-Length: 5.0\r\n\r\nhello", "400"},
@@ -202,6 +207,7 @@ func TestServerRefuses(t *testing.T) {
 		{"chunked with a parameter", post + "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", "400"},
 		{"quoted chunked", post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", "400"},
 		{"chunked after a vertical tab", post + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", "400"},
+		{"chunked before a tab", post + "Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n", "400"},
 		{"chunked after a tab", post + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n", "400"},
 		{"empty coding", post + "Transfer-Encoding:\r\n\r\n", "400"},
 		{"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
@@ -209,6 +215,7 @@ func TestServerRefuses(t *testing.T) {
 
 		{"unknown expectation", post + "Expect: the-unexpected\r\nContent-Length: 1\r\n\r\nx", "417"},
 		{"unknown expectation beside a known one", post + "Expect: 100-continue, more\r\nContent-Length: 1\r\n\r\nx", "417"},
+		{"known expectation with a parameter", post + "Expect: 100-continue;a=b\r\nContent-Length: 1\r\n\r\nx", "417"},
 		{"target too long", "GET /" + strings.Repeat("a", 20<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", "414"},
 		{"target that does not end", "GET /" + strings.Repeat("a", 20<<10), "414"},
 		{"method that does not end", strings.Repeat("A", 20<<10), "400"},
@@ -411,11 +418,15 @@ func TestServerBodyErrors(t *testing.T) {
 		{"trailing space", chunked + "5 \r\nhello\r\n0\r\n\r\n", true},
 		{"no size", chunked + "\r\nhello\r\n0\r\n\r\n", true},
 		{"no size but an extension", chunked + ";a\r\nhello\r\n0\r\n\r\n", true},
+		{"no size, and then the end", chunked + "\r\n\r\n", true},
+		{"no size but an extension, and then the end", chunked + ";a\r\n\r\n", true},
 		{"overflow", chunked + "10000000000000005\r\nhello\r\n0\r\n\r\n", true},
 		{"overflow of the sign", chunked + "8000000000000000\r\nhello\r\n0\r\n\r\n", true},
+		{"overflow of the sign, and then the end", chunked + "8000000000000000\r\n\r\n", true},
 		{"many zeros", chunked + "00000000000000005\r\nhello\r\n0\r\n\r\n", true},
 		{"bare LF after the size", chunked + "5\nhello\r\n0\r\n\r\n", true},
 		{"bare CR after the size", chunked + "5\rhello\r\n0\r\n\r\n", true},
+		{"byte for an LF after the size", chunked + "5\rxhello\r\n0\r\n\r\n", true},
 		{"bare LF after the data", chunked + "5\r\nhello\n0\r\n\r\n", true},
 		{"data longer than the size", chunked + "5\r\nhello!\r\n0\r\n\r\n", true},
 		{"bare LF after the last size", chunked + "0\n\r\n", true},
@@ -429,6 +440,7 @@ func TestServerBodyErrors(t *testing.T) {
 		{"extensions too long together", chunked + strings.Repeat("1;a="+strings.Repeat("a", 200)+"\r\nx\r\n", 100) + "0\r\n\r\n", true},
 		{"folded trailer", chunked + "0\r\nA: b\r\n c\r\n\r\n", true},
 		{"trailer too long", chunked + "0\r\nA: " + strings.Repeat("b", 10000) + "\r\n\r\n", true},
+		{"too many trailers", chunked + "0\r\n" + strings.Repeat("A: b\r\n", 300) + "\r\n", true},
 		{"trailer without a colon", chunked + "0\r\nA\r\n\r\n", true},
 	}
 	for _, test := range tests {
@@ -524,6 +536,20 @@ func TestServerLimitsLines(t *testing.T) {
 		raw := "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nA: " + strings.Repeat("a", size) + "\r\n\r\n"
 		if got := talk(t, addr, raw); statusOf(got) != status {
 			t.Errorf("%d bytes: %s, want %s", size, statusOf(got), status)
+		}
+	}
+}
+
+// A head may be as large as its limit, and no larger; so may a target.
+func TestServerLimitsHeadAndTarget(t *testing.T) {
+	addr := startServer(t, echo, func(s *Server) { s.Limits.Head, s.Limits.Target = 1000, 100 })
+	head := func(target, size int) string {
+		begin := "GET /" + strings.Repeat("a", target-1) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nA: "
+		return begin + strings.Repeat("a", size-len(begin)-len("\r\n\r\n")) + "\r\n\r\n"
+	}
+	for raw, status := range map[string]string{head(100, 1000): "200", head(101, 500): "414", head(50, 1001): "431"} {
+		if got := talk(t, addr, raw); statusOf(got) != status {
+			t.Errorf("%d bytes: %s, want %s", len(raw), statusOf(got), status)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestTransportTakesWhatServersSend(t *testing.T) {
 // Of a framing field the same may be somebody's way to hide it.
 func TestTransportRefusesSpacedFraming(t *testing.T) {
 	for _, field := range []string{"Content-Length : 2", "content-length\t: 2", "Transfer-Encoding : chunked"} {
-		o := startOrigin(t, always("HTTP/1.1 200 OK\r\n"+field+"\r\n\r\nok"))
+		o := startOrigin(t, always("HTTP/1.1 200 OK\r\n"+field+"\r\n\r\n0\r\n\r\n"))
 		if _, _, err := fetch(newTransport(t, o.addr), request(t, "GET", "http://a.test/", nil)); !isProtocol(err) {
 			t.Errorf("%q: %v", field, err)
 		}

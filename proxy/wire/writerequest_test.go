@@ -55,6 +55,7 @@ func TestRequestHead(t *testing.T) {
 			want: "GET / HTTP/1.1\nHost: a.test\n"},
 
 		"the server as a whole":          {method: "OPTIONS", url: "http://a.test", want: "OPTIONS * HTTP/1.1\nHost: a.test\n"},
+		"an empty query of the server":   {method: "OPTIONS", url: "http://a.test?", want: "OPTIONS /? HTTP/1.1\nHost: a.test\n"},
 		"its asterisk":                   {method: "OPTIONS", url: "http://a.test/*", want: "OPTIONS /* HTTP/1.1\nHost: a.test\n"},
 		"a resource":                     {method: "OPTIONS", url: "http://a.test/", want: "OPTIONS / HTTP/1.1\nHost: a.test\n"},
 		"the server by a hop":            {method: "OPTIONS", url: "http://a.test", hop: true, want: "OPTIONS http://a.test HTTP/1.1\nHost: a.test\nProxy-Authorization: Basic eA==\n"},
