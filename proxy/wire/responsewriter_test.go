@@ -377,13 +377,13 @@ func TestContinue(t *testing.T) {
 func TestUnreadBody(t *testing.T) {
 	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no") }, nil)
 	for _, test := range []struct{ size, answers int }{{1, 2}, {200 << 10, 2}, {300 << 10, 1}} {
-		body := strings.Repeat("x", test.size)
+		body := strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", test.size)[:test.size] // no request of anybody's
 		for _, raw := range []string{
 			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", test.size, body),
 			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", test.size, body),
 		} {
 			got := talk(t, addr, raw+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-			if n := strings.Count(got, "HTTP/1.1 200 "); n != test.answers {
+			if n := strings.Count(got, "HTTP/1.1 "); n != test.answers || strings.Count(got, "HTTP/1.1 200 ") != n {
 				t.Errorf("%d bytes: %d answers, want %d: %q", test.size, n, test.answers, got)
 			}
 		}
@@ -604,6 +604,15 @@ func TestRefusedTunnelCloses(t *testing.T) {
 			t.Errorf("got %v, %v", resp, err)
 		}
 		nc.Close()
+	}
+}
+
+// Nor is it where the tunnel is left alone.
+func TestUnusedTunnelCloses(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200) }, nil)
+	got := talk(t, addr, "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	if n := strings.Count(got, "HTTP/1.1 "); n != 1 {
+		t.Errorf("%d answers: %q", n, got)
 	}
 }
 
