@@ -140,6 +140,7 @@ func TestHTTP2TrailersBothWays(t *testing.T) {
 		io.Copy(w, r.Body)
 		w.Header().Set("X-Announced", r.Trailer.Get("X-Sent"))
 		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
+		w.Header().Set(http.TrailerPrefix+"Content-Length", "5") // none that a section may hold
 	}, nil)
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://a.example/", strings.NewReader("body"))
 	r.ContentLength = -1
@@ -150,7 +151,7 @@ func TestHTTP2TrailersBothWays(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
-	if resp.Trailer.Get("X-Announced") != "value" || resp.Trailer.Get("X-Late") != "late" {
+	if resp.Trailer.Get("X-Announced") != "value" || resp.Trailer.Get("X-Late") != "late" || len(resp.Trailer) != 2 {
 		t.Errorf("trailers are %v", resp.Trailer)
 	}
 }
@@ -224,7 +225,7 @@ func TestHTTP2BrokenResponseIsReset(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, tr := startHTTP2(t, h, nil)
+			addr, tr := startHTTP2(t, h, nil)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://a.example/", nil)
 			resp, err := tr.RoundTrip(r)
 			if err != nil {
@@ -233,6 +234,12 @@ func TestHTTP2BrokenResponseIsReset(t *testing.T) {
 			defer resp.Body.Close()
 			if b, err := io.ReadAll(resp.Body); err == nil {
 				t.Errorf("%q passes for the whole", b)
+			}
+			c := dialHTTP2(t, addr) // that does not count itself
+			c.Head(1, true, plainGet...)
+			c.Headers(1)
+			if got := c.Outcome(1); !strings.HasPrefix(got, "reset ") {
+				t.Errorf("ends with %s", got)
 			}
 		})
 	}
@@ -293,6 +300,9 @@ func TestHTTP2Refuses(t *testing.T) {
 		{"asterisk without OPTIONS", []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: *"}, "reset PROTOCOL_ERROR"},
 		{"method with a space", []string{":method: GET /", ":scheme: http", ":authority: a.example", ":path: /"}, "reset PROTOCOL_ERROR"},
 		{"scheme with a path", []string{":method: GET", ":scheme: http://b.example/?", ":authority: a.example", ":path: /"}, "reset PROTOCOL_ERROR"},
+		{"empty authority beside host", []string{":method: GET", ":scheme: http", ":authority: ", ":path: /", "host: a.example"}, "reset PROTOCOL_ERROR"},
+		{"empty protocol", with(":protocol: "), "reset PROTOCOL_ERROR"},
+		{"CONNECT with a scheme", []string{":method: CONNECT", ":scheme: https", ":authority: a.example:443"}, "reset PROTOCOL_ERROR"},
 		{"CONNECT with a path", []string{":method: CONNECT", ":authority: a.example:443", ":path: /"}, "reset PROTOCOL_ERROR"},
 		{"CONNECT without a port", []string{":method: CONNECT", ":authority: a.example"}, "reset PROTOCOL_ERROR"},
 		{"CONNECT with content", []string{":method: CONNECT", ":authority: a.example:443", "content-length: 0"}, "reset PROTOCOL_ERROR"},
@@ -336,6 +346,32 @@ func TestHTTP2ResetContentIsEmpty(t *testing.T) {
 	head := c.Headers(1)
 	if length := slices.IndexFunc(head.Fields, func(f hpack.HeaderField) bool { return f.Name == "content-length" && f.Value == "0" }); !head.StreamEnded() || length < 0 {
 		t.Errorf("%v", head.Fields)
+	}
+}
+
+// TestHTTP2HeadsSayNothingOfAConnection: what a handler says of one is HTTP/1.1's (RFC 9113
+// §8.2.2), and what has no content has no length (RFC 9110 §8.6).
+func TestHTTP2HeadsSayNothingOfAConnection(t *testing.T) {
+	for status, want := range map[int]string{200: "content-length: 0, x: y", 204: "x: y", 304: "x: y"} {
+		addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+			for name := range connectionFields {
+				w.Header().Set(name, "a")
+			}
+			w.Header().Set("Content-Length", "0")
+			w.Header().Set("X", "y")
+			w.Header()["Date"] = nil
+			w.WriteHeader(status)
+		}, nil)
+		c := dialHTTP2(t, addr)
+		c.Head(1, true, plainGet...)
+		var got []string
+		for _, f := range c.Headers(1).RegularFields() {
+			got = append(got, f.Name+": "+f.Value)
+		}
+		slices.Sort(got)
+		if got := strings.Join(got, ", "); got != want {
+			t.Errorf("%d: %s, want %s", status, got, want)
+		}
 	}
 }
 
