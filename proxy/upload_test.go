@@ -25,6 +25,7 @@ func TestUploadsGoOnBehindTheirAnswer(t *testing.T) {
 		"sized":          {fmt.Sprintf("Content-Length: %d", len(first)+len(rest)), first, rest, hello},
 		"chunked":        {"Transfer-Encoding: chunked", chunk(first), chunk(rest) + "0\r\n\r\n", hello},
 		"chunked answer": {"Transfer-Encoding: chunked", chunk(first), chunk(rest) + "0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
+		"closing answer": {"Transfer-Encoding: chunked", chunk(first), chunk(rest) + "0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"},
 		"an error":       {"Transfer-Encoding: chunked", chunk(first), chunk(rest) + "0\r\n\r\n", "HTTP/1.1 401 Who\r\nContent-Length: 5\r\n\r\nhello"},
 	} {
 		for _, seen := range []bool{false, true} {

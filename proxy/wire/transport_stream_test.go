@@ -331,6 +331,24 @@ func TestTransportUpgrade(t *testing.T) {
 	}
 }
 
+// What is left of a request's content would reach the origin as the other protocol's.
+func TestTransportUpgradeComesBehindTheContent(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
+		p.untilClosed()
+	})
+	content, w := io.Pipe()
+	defer w.Close()
+	r := request(t, "POST", "http://a.test/", content)
+	r.ContentLength = -1
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "echo")
+	if resp, err := newTransport(t, o.addr).RoundTrip(r); !isProtocol(err) {
+		t.Errorf("%v, %v", resp, err)
+	}
+}
+
 // A context's end reaches an upgraded connection.
 func TestTransportUpgradeCancelled(t *testing.T) {
 	o := startOrigin(t, func(p *peer) {
