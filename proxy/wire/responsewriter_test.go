@@ -583,6 +583,27 @@ func TestPersistence(t *testing.T) {
 	}
 }
 
+// Whoever is asked whether it reads is so by a 100 (Continue), which must be no part of an
+// answer's content or of a tunnel, and no word to go on.
+func TestWhoIsNotAskedWhetherItReads(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/begun" {
+			w.WriteHeader(200)
+		}
+		w.(*responseWriter).askWhetherRead()
+	}, nil)
+	for _, head := range []string{
+		"GET /begun HTTP/1.1\r\nHost: a\r\nConnection: close\r\n",
+		"GET / HTTP/1.0\r\n",
+		"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n",
+	} {
+		if got := talk(t, addr, head+"\r\n"); strings.Contains(got, continueHead) || !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("%q: got %q", head, got)
+		}
+	}
+}
+
 // What was meant for a tunnel that does not open is no request (RFC 9931).
 func TestRefusedTunnelCloses(t *testing.T) {
 	const connect = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
