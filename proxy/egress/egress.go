@@ -115,6 +115,9 @@ func New(o Options) (*Egress, error) {
 		e.resolver, e.asking = newResolver(o.NameServers)
 		e.resolver = observed(e.resolver, e.look)
 	}
+	// Package net reads resolv.conf for the first look-up, and where clients have left no
+	// descriptor by then, does without for five seconds. This one asks nobody.
+	resolveHere(context.Background(), Target{Host: "localhost"})
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err

@@ -86,6 +86,25 @@ func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
 	}
 }
 
+// TestNameServersAreKnownBeforeDescriptorsRunShort: for seconds, all names would be asked
+// for at this machine.
+func TestNameServersAreKnownBeforeDescriptorsRunShort(t *testing.T) {
+	const inside = "GUISE_TEST_FIRST_LOOK_UP"
+	if os.Getenv(inside) == "" {
+		inMountNamespace(t, inside, "/etc/resolv.conf", "nameserver 127.0.0.2\n")
+		return
+	}
+	asked := make(chan string, 100)
+	e := newTestEgress(t, Options{Resolver: &net.Resolver{PreferGo: true, Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+		asked <- address
+		return nil, syscall.EMFILE
+	}}})
+	withoutDescriptors(t, func() { e.resolve(t.Context(), Target{Host: "site.example", Port: 80}) })
+	if first := <-asked; first != "127.0.0.2:53" {
+		t.Errorf("%s is asked", first)
+	}
+}
+
 // TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen in it: else nobody needs to know
 // them, nor to learn by what becomes of a request which there are.
 func TestNamesOfTheHouseAreAskedForWhereSomethingIsOpen(t *testing.T) {
