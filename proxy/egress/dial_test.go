@@ -262,6 +262,21 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}
 }
 
+// TestHalfAnAnswerIsNoLackOfAddresses: where there was no descriptor to ask about the other
+// kind of address with, that is what is told; but a name that is not has neither.
+func TestHalfAnAnswerIsNoLackOfAddresses(t *testing.T) {
+	said := new(rcodes)
+	said.add([]byte{0, 0, 0x80, 0})
+	said.missed(syscall.EMFILE)
+	if err := said.of(&net.DNSError{IsNotFound: true}); !Short(err) {
+		t.Error(err)
+	}
+	said.add([]byte{0, 0, 0x80, 3})
+	if err := said.of(&net.DNSError{IsNotFound: true}); Short(err) {
+		t.Error(err)
+	}
+}
+
 // silentResolver returns a resolver whose name server says nothing.
 func silentResolver(t *testing.T) *net.Resolver {
 	t.Helper()

@@ -70,13 +70,16 @@ func (r *rcodes) missed(err error) {
 // of is err with what the name servers said, if they said it to this look-up: one
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
-	seen := r.seen.Load()
+	seen, short := r.seen.Load(), r.short.Load()
 	for _, r := range rcodeNames {
+		if r.name == "NOERROR" && short != 0 {
+			break // of one kind of address, and nobody was asked about the other
+		}
 		if seen&(1<<r.code) != 0 && (err.IsNotFound || r.fails) {
 			return &LookupError{err, r.name}
 		}
 	}
-	if short := r.short.Load(); short != 0 {
+	if short != 0 {
 		return syscall.Errno(short)
 	}
 	return err
