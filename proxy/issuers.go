@@ -23,7 +23,8 @@ const (
 	mostIssuers   = 3                // that are looked for above one certificate
 	issuerSize    = 64 << 10         // bytes of what is fetched
 	issuerTime    = 5 * time.Second  // for one of them
-	issuerMemory  = 10 * time.Minute // for which what came of a fetch holds
+	issuerMemory  = 10 * time.Minute // for which one that was fetched holds
+	issuerMissed  = 30 * time.Second // after which one that could not be had is asked for again
 	knownIssuers  = 256
 	issuerAddress = "http://" // over TLS, to look for one certificate would want another
 )
@@ -96,6 +97,9 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 		return k.certificate
 	}
 	k = knownIssuer{i.fetch(ctx, url), time.Now().Add(issuerMemory)}
+	if k.certificate == nil { // it may be for a moment that there is no way
+		k.until = time.Now().Add(issuerMissed)
+	}
 	if ctx.Err() != nil {
 		return k.certificate // that nobody waited for it says nothing of it
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,6 +21,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"guise/proxy/egress"
@@ -231,6 +233,39 @@ func TestNobodyWaitsForAnIssuer(t *testing.T) {
 	if len(i.known) > 0 {
 		t.Error("what was given up is remembered as not to be had")
 	}
+}
+
+// TestIssuerThatCouldNotBeHadIsAskedForAgain soon: for a moment anything can be in the way,
+// and all that time the site is closed.
+func TestIssuerThatCouldNotBeHadIsAskedForAgain(t *testing.T) {
+	s := newSigner(t)
+	synctest.Test(t, func(t *testing.T) {
+		origins := &moody{answer: s.issuer("low", nil).Raw}
+		i := newIssuers(origins, nil)
+		for _, c := range []struct {
+			after time.Duration
+			found bool
+			asked int
+		}{{0, false, 1}, {issuerMissed / 2, false, 1}, {issuerMissed, true, 2}, {issuerMemory / 2, true, 2}} {
+			time.Sleep(c.after)
+			if found := i.at(t.Context(), "http://a.example/low") != nil; found != c.found || origins.asked != c.asked {
+				t.Errorf("%s later: found %t, asked %d times, want %+v", c.after, found, origins.asked, c)
+			}
+		}
+	})
+}
+
+// A moody origin has an answer for all but the first who ask.
+type moody struct {
+	answer []byte
+	asked  int
+}
+
+func (m *moody) RoundTrip(*http.Request) (*http.Response, error) {
+	if m.asked++; m.asked == 1 {
+		return nil, io.EOF
+	}
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(m.answer))}, nil
 }
 
 type noOrigins struct{}
