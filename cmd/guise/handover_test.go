@@ -439,8 +439,8 @@ func TestSystemdIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	l.SetReadDeadline(time.Now().Add(patience))
 	told := func() string {
+		l.SetReadDeadline(time.Now().Add(patience))
 		b := make([]byte, 1024)
 		n, err := l.Read(b)
 		if err != nil {
