@@ -103,14 +103,57 @@ func drawWish(r *rand.Rand) wish {
 	return w
 }
 
+// A spell is a time in which an origin says the same, or fails.
+type spell struct {
+	until   time.Duration // since the beginning; the last one has no end
+	sayings []saying
+	fails   string // what it answers instead, or "error"; "" if it does not
+}
+
+func drawSpells(r *rand.Rand, sayings []saying) (spells []spell) {
+	for until := time.Duration(0); until < 5*time.Minute; {
+		until += time.Duration(5+r.IntN(40)) * time.Second
+		spells = append(spells, spell{until, slices.Clone(sayings), one(r, "", "", "", "503\n\ndown", "error")})
+		switch of, other := &sayings[r.IntN(len(sayings))], drawSaying(r); r.IntN(3) {
+		case 0:
+			_, rest, _ := strings.Cut(of.fields, "\n")
+			now, _, _ := strings.Cut(other.fields, "\n")
+			of.fields = now + "\n" + rest // fresh for another time
+		case 1:
+			if !strings.Contains(of.fields, "Last-Modified") && !strings.Contains(of.fields, "ETag") { // a 304 would speak of the status before
+				of.status = other.status
+			}
+		}
+	}
+	return spells
+}
+
+// say is what the origin answers to r after the given time.
+func say(spells []spell, since time.Duration, s *scene, r *http.Request) (*http.Response, error) {
+	now := spells[0]
+	for _, now = range spells {
+		if since < now.until {
+			break
+		}
+	}
+	switch now.fails {
+	case "":
+		return now.sayings[r.URL.Path[1]-'0'].answer(s, r), nil
+	case "error":
+		return nil, errOrigin
+	}
+	return parseResponse(now.fails, r), nil
+}
+
 // watch has the wishes of some clients made, and returns all that c sees.
-func watch(t *testing.T, sayings []saying, seal *sealer, wishes []wish, also bool) (seen []string) {
+func watch(t *testing.T, spells []spell, seal *sealer, wishes []wish, also bool) (seen []string) {
 	s := newScene(t, disguised)
 	defer s.c.Close()
 	s.c.sealer = seal // tags of the same look
 	s.c.sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	begun := s.clock.Now()
 	s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
-		return sayings[r.URL.Path[1]-'0'].answer(s, r), nil
+		return say(spells, s.clock.Now().Sub(begun), s, r)
 	}))
 	s.clock.advance(500 * time.Millisecond) // no second ends with a beat
 	tags := map[string]string{}
@@ -125,7 +168,10 @@ func watch(t *testing.T, sayings []saying, seal *sealer, wishes []wish, also boo
 		}
 		resp, err := s.rt.RoundTrip(r)
 		if err != nil {
-			t.Fatal(err)
+			if w.as == "c" {
+				seen = append(seen, fmt.Sprintf("%q: %v", w.do, err))
+			}
+			continue
 		}
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
@@ -157,12 +203,43 @@ func TestAnswersAreAsIfAlone(t *testing.T) {
 		for i := range wishes {
 			wishes[i] = drawWish(r)
 		}
-		seal := newSealer()
-		alone, among := watch(t, sayings, seal, wishes, false), watch(t, sayings, seal, wishes, true)
-		for i := range alone {
-			if alone[i] != among[i] {
-				t.Fatalf("%d: of %+v\nalone  %s\namong %s\nof %+v", seed, sayings, alone[i], among[i], wishes)
+		compareAlone(t, seed, []spell{{sayings: sayings}}, wishes)
+	}
+}
+
+// So it does of resources that answer with another status or lifetime than before, or fail;
+// what they contain stays.
+func TestAnswersOfWhatChangesAreAsIfAlone(t *testing.T) {
+	plays := []uint64{1379, 1436} // which once differed
+	for seed := range uint64(300) {
+		plays = append(plays, seed)
+	}
+	for _, seed := range plays {
+		r := rand.New(rand.NewPCG(seed, 13))
+		sayings := []saying{drawSaying(r), drawSaying(r)}
+		for i := range sayings {
+			if r.IntN(2) == 0 {
+				sayings[i].fields = strings.Replace(sayings[i].fields, "max-age=", "stale-if-error=60, max-age=", 1)
 			}
+		}
+		spells, wishes := drawSpells(r, sayings), make([]wish, 60)
+		for i := range wishes {
+			if wishes[i] = drawWish(r); r.IntN(3) > 0 && !strings.HasPrefix(wishes[i].do, "PUT") {
+				wishes[i].do, _, _ = strings.Cut(wishes[i].do, "\n")
+			}
+		}
+		compareAlone(t, seed, spells, wishes)
+	}
+}
+
+// compareAlone fails if what one client sees of its wishes depends on those of others.
+func compareAlone(t *testing.T, seed uint64, spells []spell, wishes []wish) {
+	t.Helper()
+	seal := newSealer()
+	alone, among := watch(t, spells, seal, wishes, false), watch(t, spells, seal, wishes, true)
+	for i := range alone {
+		if alone[i] != among[i] {
+			t.Fatalf("%d: of %+v\nalone  %s\namong %s\nof %+v", seed, spells, alone[i], among[i], wishes)
 		}
 	}
 }

@@ -49,6 +49,7 @@ type entry struct {
 	// brief ones are fresh for so short a time that half of it, in whole seconds,
 	// is nothing. Nobody but their first client may use either in Disguised.
 	apart, brief bool
+	mixed        bool      // what its first client alone was told is in its header: nobody else may use it in Disguised
 	blind        bool      // it was asked for without cookies or credentials, and with no validator but a confirmed one
 	client       string    // who caused the fetch
 	timing       timing    // how the origin delivered it
@@ -94,11 +95,13 @@ func (p *pretence) underWay(now time.Time) bool {
 	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
 }
 
-// shareable reports whether clients who have not used e may come to do so.
-func (e *entry) shareable(at time.Time) bool { return e.forOthers() && e.told(at) > 0 }
+// shareable reports whether what e is clients may come to share: who gets it does so in beats.
+func (e *entry) shareable(at time.Time) bool { return e.common() && e.told(at) > 0 }
 
 // forOthers reports whether e is of any use to who has not got it, in Disguised.
-func (e *entry) forOthers() bool {
+func (e *entry) forOthers() bool { return e.common() && !e.mixed }
+
+func (e *entry) common() bool {
 	return !e.personal && !e.apart && !e.brief && !e.directives.noCache && whole(e)
 }
 

@@ -269,7 +269,7 @@ func (q *query) wouldShare(e *entry) bool {
 
 // open reports whether a client who has not used e may start to.
 func (e *entry) open(now time.Time) bool {
-	return !e.closed && e.views.count() < maxViews && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
+	return !e.closed && !e.mixed && e.views.count() < maxViews && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
 }
 
 // mayCut reports whether a range that q asks for can be cut from e. Positions in

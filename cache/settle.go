@@ -152,7 +152,8 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.requested, n.received, n.client = f.start, f.at, q.client
 	n.blind = !q.known // only what has come twice is asked about
 	n.held, n.views, n.viewed, n.all, n.closed, n.asked = nil, views{}, 0, nil, false, 0
-	n.apart = n.apart || setsCookie(f.resp.Header) // see shelf
+	n.mixed = n.mixed || n.apart || setsCookie(f.resp.Header) // see shelf
+	n.apart = len(n.directives.named()) > 0
 	n.personal = n.personal || !q.forAll(&n.directives)
 	if names, _ := varyNames(h["Vary"]); names != n.vary {
 		n.varyBy(names, q.r.Header)
@@ -179,7 +180,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	if old.etag != "" {
 		renewed.wording = f.wording // it is what the origin says to that as well
 	} else if !f.wording.covers(old.wording) {
-		renewed.apart = true // a date can be that of all it says
+		renewed.mixed = true // a date can be that of all it says
 	}
 	renewed.closed = f.closed
 	k := held.key

@@ -100,7 +100,7 @@ func newEntry(q *query, resp *http.Response, d directives, requested, received t
 	e.timing.head, e.timing.at = received.Sub(requested), received
 	// A client that uses the entry later would miss what only this response
 	// had: such an entry serves those who have seen it.
-	e.apart = e.apart || len(d.noCacheFields) > 0 || len(d.privateFields) > 0
+	e.apart = e.apart || len(d.named()) > 0
 	return e
 }
 
