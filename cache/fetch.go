@@ -25,21 +25,30 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 		if done {
 			return resp, err
 		}
-		// It was of no use. If it failed, and soon, one of those who waited asks in its
-		// place, and the others wait for that: all at once would be too much for an origin in need.
-		q.latest = err == nil || q.again || c.now().Sub(q.now) > patience
-		q.again = true
+		q.waited(err, c.now())
 	}
 	if other != nil || landed {
-		// Look again: there may be something new in the store.
-		q.now, q.moment = c.now(), c.dropped.now()
-		return t.answer(q)
+		return t.lookAgain(q)
 	}
 	defer f.trace.silence()
 	if err := c.lead(q, f); err != nil {
 		return t.failed(q, found, f, err)
 	}
 	return t.arrived(q, found, f)
+}
+
+// waited notes that q waited for a fetch that was of no use. If it failed, and soon, one of
+// those who waited asks in its place, and the others wait for that: all at once would be too
+// much for an origin in need.
+func (q *query) waited(failure error, until time.Time) {
+	q.latest = failure == nil || q.again || until.Sub(q.now) > patience
+	q.again = true
+}
+
+// lookAgain answers q, which has waited: there may be something new in the store.
+func (t *transport) lookAgain(q *query) (*http.Response, error) {
+	q.now, q.moment = t.c.now(), t.c.dropped.now()
+	return t.answer(q)
 }
 
 // flightKey returns the key under which simultaneous requests are collapsed,
@@ -115,6 +124,12 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	if err := c.await(q, f); err != nil {
 		return nil, q.ctx.Err() != nil, err
 	}
+	return t.share(q, found, f, begun)
+}
+
+// share is follow for who has waited for the head of a flight since the given time.
+func (t *transport) share(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
+	c := t.c
 	start := f.startOf(begun)
 	if e := f.fresh; e != nil && f.beats && e.matches(q.r.Header) && q.mayReuse(e, c.now()) {
 		// What it has stands: it sees what it would of a request of its own about that.

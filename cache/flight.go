@@ -290,7 +290,7 @@ func (c *Cache) land(f *flight) {
 	delete(c.aloft, f)
 	if e := f.about; e != nil {
 		e.asked--
-		e.closed = e.closed || !f.confirmed // who asks next is not to be given what is not so any more
+		e.closed = e.closed || !f.confirmed && f.err == nil // who asks next is not to be given what is not so any more
 		if e.held != nil {
 			c.store.need(e.held, -1)
 			c.store.letGo(e)

@@ -194,3 +194,28 @@ func TestLeavingDoesNotWait(t *testing.T) {
 		th.end(again)
 	})
 }
+
+// Where the origin does not say any more what another has, who asks twice is told the same
+// twice, as late after each as a fetch takes.
+func TestOwnRequestsShareWhatBecomesAFetch(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		a := th.visit("a", "")
+		go th.call().answer("Cache-Control: max-age=600", "old")
+		th.expect(a, "old")
+		th.end(a)
+		time.Sleep(present + time.Second)
+		first := th.visit("b", "")
+		time.Sleep(100 * time.Millisecond)
+		second, begun := th.visit("b", ""), time.Now()
+		time.Sleep(400 * time.Millisecond)
+		go th.call().answer(storableFields, "new")
+		for _, v := range []*visit{first, second} {
+			th.expect(v, "new")
+			th.end(v)
+		}
+		th.quiet()
+		if took := time.Since(begun); took < 500*time.Millisecond || took > 532*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

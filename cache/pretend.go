@@ -17,9 +17,12 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	begun := c.now()
 	if !q.latest {
 		if f := c.beingAsked(q, &found); f != nil {
-			if resp, done, err := t.joinInquiry(q, found, f, begun); done {
+			resp, done, err := t.joinInquiry(q, found, f, begun)
+			if done {
 				return resp, err
 			}
+			q.waited(err, c.now())
+			return t.lookAgain(q)
 		}
 	}
 	p, ok := c.imagine(q, found, begun)
@@ -206,8 +209,7 @@ func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.T
 		return nil, q.ctx.Err() != nil, err
 	}
 	if !f.confirmed {
-		c.leave(f)
-		return t.follow(q, f.found, f)
+		return t.share(q, f.found, f, begun)
 	}
 	var r *spoolReader
 	if f.spool != nil {
