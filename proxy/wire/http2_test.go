@@ -332,6 +332,126 @@ func TestHTTP2Refuses(t *testing.T) {
 	}
 }
 
+// TestHTTP2RefusesFrames: what breaks the rules of frames ends the stream, or the
+// connection where both sides no longer know the same.
+func TestHTTP2RefusesFrames(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil)
+	post := append([]string{":method: POST"}, plainGet[1:]...)
+	for name, c := range map[string]struct {
+		send func(*rawHTTP2)
+		want string
+	}{
+		"a head in another": {func(c *rawHTTP2) {
+			c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})
+			c.WriteContinuation(3, true, nil)
+		}, "goaway PROTOCOL_ERROR"},
+		"a reset of no client's stream": {func(c *rawHTTP2) {
+			c.Head(3, false, post...)
+			c.WriteRSTStream(2, http2.ErrCodeCancel)
+		}, "goaway PROTOCOL_ERROR"},
+		"a window of no client's stream": {func(c *rawHTTP2) {
+			c.Head(3, false, post...)
+			c.WriteWindowUpdate(2, 1)
+		}, "goaway PROTOCOL_ERROR"},
+		"as much padding as frame": {func(c *rawHTTP2) {
+			c.Head(1, false, post...)
+			c.WriteRawFrame(http2.FrameData, http2.FlagDataPadded, 1, []byte{1})
+		}, "goaway PROTOCOL_ERROR"},
+		"windows too large by a setting": {func(c *rawHTTP2) {
+			c.Head(1, false, post...)
+			c.WriteWindowUpdate(1, 1<<31-1-firstWindow)
+			c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: firstWindow + 1})
+		}, "goaway FLOW_CONTROL_ERROR"},
+		"GOAWAY without a code": {func(c *rawHTTP2) { c.WriteRawFrame(http2.FrameGoAway, 0, 0, make([]byte, 4)) }, "goaway FRAME_SIZE_ERROR"},
+		"too many settings": {func(c *rawHTTP2) {
+			c.WriteSettings(slices.Repeat([]http2.Setting{{ID: http2.SettingInitialWindowSize}}, maxSettings+1)...)
+		}, "goaway ENHANCE_YOUR_CALM"},
+		"more than the window": {func(c *rawHTTP2) {
+			c.Head(1, false, post...)
+			for range streamWindow/ownMaxFrame + 1 {
+				c.WriteData(1, false, make([]byte, ownMaxFrame))
+			}
+		}, "reset FLOW_CONTROL_ERROR"},
+		"trailers with a pseudo field": {func(c *rawHTTP2) {
+			c.Head(1, false, post...)
+			c.Head(1, true, ":path: /")
+		}, "reset PROTOCOL_ERROR"},
+		"trailers behind too little": {func(c *rawHTTP2) {
+			c.Head(1, false, append(post[:4:4], "content-length: 5")...)
+			c.Head(1, true, "a: b")
+		}, "reset PROTOCOL_ERROR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := dialHTTP2(t, addr)
+			client.AllowIllegalWrites = true
+			c.send(client)
+			if got := client.Outcome(1); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestHTTP2PaddingIsGivenBack: it takes part in flow control (RFC 9113 §6.1), but nobody
+// reads it.
+func TestHTTP2PaddingIsGivenBack(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
+	}, nil)
+	c := dialHTTP2(t, addr)
+	c.Head(1, false, append([]string{":method: POST"}, plainGet[1:]...)...)
+	const frames = 2 * grownWindow / 256
+	for i := range frames {
+		c.WriteDataPadded(1, i == frames-1, []byte("a"), make([]byte, 255))
+	}
+	if got, want := c.Data(1), fmt.Sprint(frames, nil); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestHTTP2TrailersFrameNothing: fields that frame a message, or say where it goes, mean
+// nothing behind it (RFC 9110 §6.5.1).
+func TestHTTP2TrailersFrameNothing(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.Trailer)
+	}, nil)
+	c := dialHTTP2(t, addr)
+	c.Head(1, false, append([]string{":method: POST"}, append(plainGet[1:4:4], "trailer: a")...)...)
+	c.Head(1, true, "a: b", "content-length: 5", "host: b.example", "authorization: c")
+	if got, want := c.Data(1), fmt.Sprint(http.Header{"A": {"b"}}); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestHTTP2ResponseFields: those of a connection are left out (RFC 9113 §8.2.2), cookies
+// are kept in no table (RFC 7541 §7.1.3), and the table is no larger than the client wants.
+func TestHTTP2ResponseFields(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "A", "Set-Cookie"} {
+			h.Set(name, "a")
+		}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	c.ReadMetaHeaders = hpack.NewDecoder(0, nil)
+	c.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: 0})
+	for stream := uint32(1); stream < 9; stream += 2 {
+		c.Head(stream, true, plainGet...)
+		var names []string
+		for _, f := range c.Headers(stream).Fields {
+			names = append(names, f.Name)
+			if f.Sensitive != (f.Name == "set-cookie") {
+				t.Errorf("%s is for the table: %v", f.Name, !f.Sensitive)
+			}
+		}
+		if got := strings.Join(names, " "); got != ":status a set-cookie date" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 // TestHTTP2ResetContentIsEmpty: a 205 has no content (RFC 9110 §15.3.6).
 func TestHTTP2ResetContentIsEmpty(t *testing.T) {
 	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
