@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
@@ -82,6 +83,17 @@ func TestMalformedHTTP2Answers(t *testing.T) {
 				s.head(false, ":status: 103", "link: "+strings.Repeat("@", 10<<10)) // no Huffman code is shorter
 			}
 			s.head(true, ":status: 200")
+		}, malformed},
+		"continuations without end": {func(s *framedStream) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.block.Reset()
+			s.encoder.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+			s.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, EndStream: true, BlockFragment: s.block.Bytes()})
+			for range 1000 {
+				s.WriteContinuation(s.id, false, nil)
+			}
+			s.WriteContinuation(s.id, true, nil)
 		}, malformed},
 		"push":    {func(s *framedStream) { s.push() }, malformed},
 		"garbage": {func(s *framedStream) { s.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, malformed},
@@ -706,6 +718,23 @@ func TestSlowReadersHinderNobody(t *testing.T) {
 	}
 	if n := o.connections(); n != 1 {
 		t.Errorf("%d connections to the origin", n)
+	}
+}
+
+// TestPaddingIsGivenBack: what an origin pads its frames with takes part in flow control
+// (RFC 9113 §6.1), but nobody reads it.
+func TestPaddingIsGivenBack(t *testing.T) {
+	const frames = 3 << 20 / 256 // three times the largest window
+	o, client := insideFramed(t, func(s *framedStream) {
+		s.head(false, ":status: 200", "cache-control: no-store")
+		for i := range frames {
+			s.mu.Lock()
+			s.WriteDataPadded(s.id, i == frames-1, []byte("a"), make([]byte, 255))
+			s.mu.Unlock()
+		}
+	})
+	if _, body, err := read(client, "https://"+o.address+"/"); err != nil || body != strings.Repeat("a", frames) {
+		t.Errorf("%d bytes of %d, %v", len(body), frames, err)
 	}
 }
 
