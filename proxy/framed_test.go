@@ -778,6 +778,29 @@ func TestStalledUploadsHinderNobody(t *testing.T) {
 	}
 }
 
+// TestManyAtOnceHaveAllConnections: none of those that come together, before
+// an origin said how many streams it takes on a connection or later, waits for another's end.
+func TestManyAtOnceHaveAllConnections(t *testing.T) {
+	const all = 100*connsPerOrigin + 1 // a framedOrigin does not say how many
+	var come sync.WaitGroup
+	come.Add(all)
+	o, client := insideFramed(t, func(s *framedStream) {
+		come.Done()
+		come.Wait()
+		s.head(true, ":status: 204")
+	})
+	var asked sync.WaitGroup
+	for i := range all {
+		asked.Go(func() {
+			resp, _, err := read(client, fmt.Sprintf("https://%s/%d", o.address, i))
+			if err != nil || resp.StatusCode != http.StatusNoContent {
+				t.Error(resp, err)
+			}
+		})
+	}
+	asked.Wait()
+}
+
 // TestOriginThatTakesNoStreams: it holds nobody for longer than a response may
 // take.
 func TestOriginThatTakesNoStreams(t *testing.T) {

@@ -73,10 +73,18 @@ const (
 	// when all streams of the others are taken.
 	connsPerOrigin = 4
 
+	// fullFor is how long a request waits for a stream on one connection, before it
+	// looks for one on all, and may have more connections opened, up to mostPerOrigin:
+	// those who listen for events keep their streams for as long as they like.
+	fullFor       = time.Second
+	mostPerOrigin = 16 * connsPerOrigin
+
 	// mostConns bounds the connections to all of them that are kept for who may
 	// come: each takes some 40 KiB.
 	mostConns = 1024
 )
+
+var errFull = errors.New("all streams of a connection are taken")
 
 type asksKey struct{}
 
@@ -260,17 +268,27 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 // who comes asks the origin; the others wait for the answer. An upload keeps off
 // connections that others' have clogged.
 func (s *secureOrigins) conn(ctx context.Context, address string, upload bool) (cc *wire.HTTP2Conn, kept bool, err error) {
-	for {
+	most := connsPerOrigin
+	for waited := time.Duration(0); ; {
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
-		cc, reserved := p.reserve(upload)
+		cc, reserved := p.reserve(upload, most)
 		if reserved || cc == nil && time.Since(p.http1) < knownFor {
 			s.mu.Unlock()
 			return cc, true, nil
 		}
 		if cc != nil {
 			s.mu.Unlock()
-			if ok, err := cc.Wait(ctx); ok || err != nil {
+			look, cancel := context.WithTimeoutCause(ctx, fullFor, errFull)
+			ok, err := cc.Wait(look)
+			cancel()
+			if err == errFull {
+				if waited += fullFor; waited >= s.wire.ResponseTimeout {
+					return nil, false, wire.ErrResponseTimeout
+				}
+				most, err = mostPerOrigin, nil
+			}
+			if ok || err != nil {
 				return cc, true, err
 			}
 			continue
@@ -320,8 +338,8 @@ func (s *secureOrigins) place(k placeKey) *place {
 }
 
 // reserve returns a connection with a stream reserved, one to wait for if all
-// are busy, or nil if another may be opened. s.mu is held.
-func (p *place) reserve(upload bool) (cc *wire.HTTP2Conn, reserved bool) {
+// are busy, or nil if another may be opened, of so many at most. s.mu is held.
+func (p *place) reserve(upload bool, most int) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	for _, cc := range p.conns {
 		if !(upload && cc.Clogged()) && cc.Reserve() {
@@ -333,7 +351,7 @@ func (p *place) reserve(upload bool) (cc *wire.HTTP2Conn, reserved bool) {
 			return cc, false
 		}
 	}
-	if len(p.conns) >= connsPerOrigin {
+	if len(p.conns) >= most {
 		cc := p.conns[rand.IntN(len(p.conns))]
 		return cc, cc.Reserve()
 	}
