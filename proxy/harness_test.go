@@ -132,6 +132,19 @@ func serveOrigin(t *testing.T, script func(conn net.Conn, r *bufio.Reader)) *ori
 	return o
 }
 
+// tunnelTo answers a CONNECT to address on conn, of whose bytes r has read some, and
+// passes what comes both ways.
+func tunnelTo(address string, conn net.Conn, r *bufio.Reader) {
+	origin, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer origin.Close()
+	io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+	go io.Copy(origin, r)
+	io.Copy(conn, origin)
+}
+
 type recorder struct{ o *origin }
 
 func (r recorder) Write(p []byte) (int, error) {

@@ -165,14 +165,7 @@ func TestIssuersAreFetchedFromOpenPlacesAlone(t *testing.T) {
 			io.WriteString(conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 			return
 		}
-		origin, err := net.Dial("tcp", req.Host)
-		if err != nil {
-			return
-		}
-		defer origin.Close()
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
-		go io.Copy(origin, r)
-		io.Copy(conn, origin)
+		tunnelTo(req.Host, conn, r)
 	})
 	for at, want := range map[string]string{
 		"http://192.168.77.7/low":          "",

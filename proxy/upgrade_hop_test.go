@@ -24,14 +24,7 @@ func TestWebSocketsThroughAnUpstreamProxy(t *testing.T) {
 					io.WriteString(conn, "HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
 					return
 				}
-				origin, err := net.Dial("tcp", req.Host)
-				if err != nil {
-					return
-				}
-				defer origin.Close()
-				io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
-				go io.Copy(origin, r)
-				io.Copy(conn, origin)
+				tunnelTo(req.Host, conn, r)
 			}).address
 		},
 		"no tunnels": func() string {
