@@ -11,6 +11,7 @@ import (
 // one nor competes with it, which a client with two at once could measure. So who
 // has been in a crowd of several gets what comes in beats that are far enough apart
 // for that, each a little later by chance: how soon a busy machine reads the second request tells, too.
+// So does who asks in a form in which nothing is shared, such as HEAD, who would else measure the others.
 // Other clients' requests do not count: their presence is not to be seen.
 type crowd struct {
 	waiting int         // guarded by the cache's lock

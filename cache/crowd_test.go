@@ -2,13 +2,15 @@ package cache
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // A client's requests for an origin that wait at the same time get what comes in coarse
-// beats, whether they are made or pretended; another client does not.
+// beats, whether they are made or pretended, and so does what is asked for in a form in which
+// nothing is shared; another client does not.
 func TestCrowdsGetCoarseBeats(t *testing.T) {
 	const took, apart, jitter = 1500 * time.Microsecond, 500 * time.Microsecond, crowdJitter / 4
 	one, coarse := beat(took), crowdBeat+jitter
@@ -30,6 +32,10 @@ func TestCrowdsGetCoarseBeats(t *testing.T) {
 		"two clients":            {"", []request{{"a", "/x", one}, {"b", "/y", one}}},
 		"two clients, the same":  {"", []request{{"a", "/x", one}, {"b", "/x", one}}},
 		"two origins":            {"", []request{{"a", "/x", one}, {"a", "//other.example/y", one}}},
+		"a HEAD":                 {"", []request{{"a", "HEAD /own", took}}},
+		"beside one":             {"", []request{{"a", "HEAD /own", coarse}, {"a", "/x", coarse}}},
+		"beside a pretended one": {"/x", []request{{"a", "HEAD /own", coarse}, {"a", "/x", coarse}}},
+		"two that nobody shares": {"", []request{{"a", "/own", took}, {"a", "/own2", took}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stage(t, Options{}, func(th *theatre) {
@@ -41,9 +47,13 @@ func TestCrowdsGetCoarseBeats(t *testing.T) {
 				answer := func() {
 					for len(th.origin.calls) > 0 {
 						cl := th.call()
+						fields := storableFields
+						if strings.HasPrefix(cl.r.URL.Path, "/own") {
+							fields = "Cache-Control: no-store"
+						}
 						go func() {
 							time.Sleep(took)
-							cl.respond(storableFields, 0)
+							cl.respond(fields, 0)
 							cl.body.Close()
 						}()
 					}

@@ -196,12 +196,12 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		return t.fetchWhole(q)
 	}
 	c.count(&c.counters.Misses)
+	if _, err := c.waitGiven(q, f, f.start); err != nil {
+		c.abandon(q, f)
+		return nil, err
+	}
 	var resp *http.Response
 	if f.spool != nil {
-		if _, err := c.waitGiven(q, f, f.start); err != nil {
-			f.first.Close()
-			return nil, err
-		}
 		resp = c.present(q, found, f, f.given)
 		f.first.trailer = resp.Trailer
 		resp.Body = c.spooled(q, f, f.first, f.start)

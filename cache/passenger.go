@@ -163,7 +163,7 @@ func (c *Cache) waitUntil(ctx context.Context, at time.Time) error {
 // start, and returns when that is.
 func (c *Cache) waitGiven(q *query, f *flight, start time.Time) (given time.Time, err error) {
 	given = start.Add(f.given.Sub(f.start))
-	if f.beats {
+	if f.beats || !q.plain() {
 		return given, c.waitBeat(q, start, given)
 	}
 	return given, c.waitUntil(q.ctx, given)

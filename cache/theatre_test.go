@@ -88,11 +88,15 @@ func (th *theatre) visitWith(ctx context.Context, cancel context.CancelFunc, fie
 
 func (th *theatre) visitTo(ctx context.Context, cancel context.CancelFunc, path, fields string) *visit {
 	v := &visit{done: make(chan struct{}), stop: cancel}
+	method := "GET"
+	if m, rest, ok := strings.Cut(path, " "); ok {
+		method, path = m, rest
+	}
 	uri := "http://origin.example" + path
 	if strings.HasPrefix(path, "//") {
 		uri = "http:" + path
 	}
-	r, err := http.NewRequestWithContext(ctx, "GET", uri, nil)
+	r, err := http.NewRequestWithContext(ctx, method, uri, nil)
 	if err != nil {
 		th.t.Fatal(err)
 	}
