@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -96,7 +97,9 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 		RootCAs:            roots,
 		MinVersion:         tls.VersionTLS12,
 		ClientSessionCache: tls.NewLRUClientSessionCache(1024),
-		VerifyConnection:   notRevoked,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			return cmp.Or(notForAll(state), notRevoked(state))
+		},
 		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if p, ok := request.Context().Value(asksKey{}).(*place); ok {
 				p.asks.Store(true)
