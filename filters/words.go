@@ -244,13 +244,14 @@ func splitWords(dst []string, name string) []string {
 // stands before, as in skypetoken.
 var credentialEnds = [...]string{"token", "secret", "key", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
-// otherEnds are further ends of compounds that say what these are, as in securebrowser.
-var otherEnds = [...]string{"browser", "device", "client", "visitor", "subscriber"}
+// compoundEnds are those and the ends of compounds that are programs or people, as in
+// securebrowser.
+var compoundEnds = append(credentialEnds[:], "browser", "device", "client", "visitor", "subscriber")
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if
-// need be, as in Xclientip; else what stands before a word for a credential, a program
-// or a person and that; else word as it is.
+// need be, as in Xclientip; else what stands before one of [compoundEnds] and that; else
+// word as it is.
 func splitCompound(dst []string, word string) []string {
 	if _, known := lexicon[word]; known || len(word) > 48 {
 		return append(dst, word)
@@ -269,12 +270,7 @@ func splitCompound(dst []string, word string) []string {
 		}
 	}
 	if best[len(word)] > len(word) {
-		for _, end := range credentialEnds {
-			if rest, ok := strings.CutSuffix(word, end); ok {
-				return append(dst, rest, end)
-			}
-		}
-		for _, end := range otherEnds {
+		for _, end := range compoundEnds {
 			if rest, ok := strings.CutSuffix(word, end); ok {
 				return append(dst, rest, end)
 			}
