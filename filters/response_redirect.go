@@ -30,8 +30,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)
 	}
 	if leads, gets := leadsOn(m); leads {
-		location := strings.ReplaceAll(single(h["Location"]), "\t", "") // browsers take it twice, too
-		if kept, changed := withoutClicks(m, location, gets); changed {
+		if kept, changed := withoutClicks(m, single(h["Location"]), gets); changed { // browsers take it twice, too
 			h["Location"] = []string{kept}
 			log = append(log, Change{"Location", Reduced, whyClicks})
 		}
@@ -41,12 +40,13 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 
 const whyClicks = "parameters that follow people, as in requests"
 
-// withoutClicks returns a reference that m's answer leads to, without tabs, as
-// [cleanQuery] leaves it, and whether that changes anything.
+// withoutClicks returns a reference that m's answer leads to as [cleanQuery] leaves it,
+// and without tabs, which browsers leave out; and whether that changes its query.
 func withoutClicks(m *Message, reference string, gets bool) (kept string, changed bool) {
 	if !strings.Contains(reference, "?") {
 		return reference, false
 	}
+	reference = strings.ReplaceAll(reference, "\t", "")
 	target, err := resolve(m.Request.URL, reference)
 	if err != nil || !isWeb(target.Scheme) {
 		return reference, false

@@ -20,7 +20,7 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 		log = put(h, "Refresh", "", "HTML standard, Refresh; leads to another site", log)
 	default:
 		for _, target := range refreshTargets(lines[0]) {
-			if kept, changed := withoutClicks(m, strings.ReplaceAll(target, "\t", ""), true); changed {
+			if kept, changed := withoutClicks(m, target, true); changed {
 				log = put(h, "Refresh", strings.Replace(h["Refresh"][0], target, kept, 1), whyClicks, log)
 			}
 		}
