@@ -282,15 +282,22 @@ func TestSlowFollowerHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// visitTogether returns one who asks, another who joins, and what both ask for, of which
+// the head is there.
+func (th *theatre) visitTogether() (leader, follower *visit, cl *call) {
+	leader, follower = th.visit("a", ""), th.visit("b", "")
+	cl = th.call()
+	cl.respond(storableFields, -1)
+	<-leader.done
+	<-follower.done
+	return leader, follower, cl
+}
+
 // Nor does a fast one have a slow leader lose the body: it would not have but for the follower.
 func TestFastFollowerCutsNobody(t *testing.T) {
 	const limit, blocks = 1 << 20, 64
 	stage(t, Options{Sharing: Shared, Object: limit}, func(th *theatre) {
-		leader, fast := th.visit("a", ""), th.visit("b", "")
-		cl := th.call()
-		cl.respond(storableFields, -1)
-		<-leader.done
-		<-fast.done
+		leader, fast, cl := th.visitTogether()
 		block := strings.Repeat("x", 64<<10)
 		go func() {
 			for range blocks {
@@ -326,11 +333,7 @@ func TestFastFollowerCutsNobody(t *testing.T) {
 func TestStalledLeaderHoldsNobodyUpForLong(t *testing.T) {
 	const limit, blocks = 1 << 20, 64
 	stage(t, Options{Sharing: Shared, Object: limit}, func(th *theatre) {
-		leader, fast := th.visit("a", ""), th.visit("b", "")
-		cl := th.call()
-		cl.respond(storableFields, -1)
-		<-leader.done
-		<-fast.done
+		leader, fast, cl := th.visitTogether()
 		go func() {
 			for range blocks {
 				io.WriteString(cl.body, strings.Repeat("x", 64<<10))

@@ -118,10 +118,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 		v.pretence.interested++
 		return v.pretence, true
 	}
-	if found.view != nil {
-		return nil, false
-	}
-	if e.mayRunDown() {
+	if found.view != nil || e.mayRunDown() {
 		return nil, false
 	}
 	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
