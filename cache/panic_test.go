@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,6 +78,34 @@ func TestPanicEndsOneFetch(t *testing.T) {
 			c.Close()
 		}
 	}
+}
+
+// A body whose end panics half-way has not ended: who waits for it hears of the next try.
+func TestPanicAtEndOfBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		s := &spool{limit: 8, most: 8, scarce: func() bool { return false }, now: func() time.Time {
+			if calls++; calls == 1 {
+				panic("clock")
+			}
+			return time.Now()
+		}}
+		r := s.reader(t.Context(), nil, func() {})
+		ended := make(chan error)
+		go func() {
+			_, err := r.Read(make([]byte, 1))
+			ended <- err
+		}()
+		synctest.Wait()
+		func() {
+			defer func() { recover() }()
+			s.finish(nil, nil)
+		}()
+		s.finish(errPanicked, nil)
+		if err := <-ended; err != errPanicked {
+			t.Errorf("the reader got %v", err)
+		}
+	})
 }
 
 // A stepping body has a byte at each step.

@@ -259,8 +259,8 @@ func (s *spool) finish(err error, trailer http.Header) {
 	if s.done {
 		return
 	}
+	s.ended = s.now() // first: if it panics, the body has not ended, and is yet to
 	s.done, s.err, s.trailer = true, err, trailer
-	s.ended = s.now()
 	s.wake()
 }
 
