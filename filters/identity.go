@@ -9,9 +9,9 @@ import (
 
 const requestedWith = "X-Requested-With"
 
-// scriptWords are what scripts and their libraries, such as Phoenix LiveView,
-// send as X-Requested-With. Apps built on WebView send their package's name.
-var scriptWords = [...]string{"XMLHttpRequest", "XmlHttpRequest", "fetch", "Fetch", "live-link"}
+// scriptWords are what scripts and their libraries, such as Phoenix LiveView and
+// PrivateBin, send as X-Requested-With. Apps built on WebView send their package's name.
+var scriptWords = [...]string{"XMLHttpRequest", "XmlHttpRequest", "fetch", "Fetch", "live-link", "JSONHttpRequest"}
 
 // clientIdentity removes what names the person, their device, or a trace of
 // what they do: by table and family. Names that no table lists are left to

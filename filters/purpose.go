@@ -29,10 +29,11 @@ var purposeTable = []group{
 		toast-restaurant-external-id x-business x-powerbi-profile-id x-found-cluster x-fapi-financial-id`},
 	{application, "developer.shopware.com: in which language, version and currency, also what is written", `sw-language-id sw-version-id sw-currency-id`},
 	{application, "docs.bunny.net, TUS uploads to Stream", `authorizationsignature authorizationexpire libraryid videoid`},
-	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point, Pi-hole", `
+	{application, "sessions and keys of consoles: Metabase, vSphere, Veeam, Odoo, Dell Unity, Check Point, Pi-hole, Tenable; Salesforce's Bulk API", `
 		x-metabase-session vmware-api-session-id x-restsvcsessionid x-openerp-session-id x-emc-rest-client
-		x-chkp-sid x-ftl-sid`},
-	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu: the time that a signature covers", `t x-t`},
+		x-chkp-sid x-ftl-sid x-securitycenter x-sfdc-session`},
+	{application, "api-docs of Tuya, SwitchBot, Xiaohongshu, DNS Made Easy: the time that a signature covers", `t x-t x-dns-me-requestdate`},
+	{application, "prismic.io/docs, GraphQL: which release of the content is meant, without which there is none", `prismic-ref`},
 	{application, "challenges of Cloudflare, Akamai, Kasada, Zhihu and VirusTotal: what a page's script solved", `x-sec-clge-req-type x-vt-anti-abuse-header x-zse-93 x-zse-96
 		cf-chl cf-chl-ra cf-challenge x-kpsdk-ct x-kpsdk-cd x-kpsdk-v x-kpsdk-h x-kpsdk-fc x-kpsdk-dt`},
 	{application, "developers.cloudflare.com, AI Gateway and R2", `cf-aig-* cf-r2-jurisdiction
