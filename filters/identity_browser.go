@@ -73,7 +73,7 @@ var identityBrowser = []group{
 		useragent-via http-user-agent x-ua x-ua-* x-mobile-ua x-htx-agent npm-session npm-in-ci npm-scope pacote-*
 		postman-token`},
 	{identity, "attributes of a person that a gateway found out: Shibboleth, OpenID Connect (Louketo, authentik, WSO2, Istio), Oracle, LDAP, Kerberos, certificates", `
-		cn sn uid givenname displayname mail affiliation targeted-id entitlement eduperson-* x-name x-age
+		cn sn uid givenname displayname mail affiliation primary-affiliation unscoped-affiliation targeted-id entitlement eduperson-* x-name x-age
 		x-avatar x-badge x-nickname x-domain organization organizer originator on-behalf-of x-on-behalf-of
 		authorization-user auth-user auth-username x-auth-user x-auth-userid x-auth-username x-auth-login
 		php-auth-* x-webauth-* webauth-* x-sso-* sso-* oidc-* x-oidc-* x-ms-token-* x-krb-* x-kerberos-*

@@ -129,6 +129,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"Acme-Requester", "X-Created-By", "X-Acme-Vlan", "X-Job-Title", "X-Age-Group", "X-Asset-Tag", "X-Acme-Dob", "X-Gamertag",
 		"X-Acme-Udid", "JSessionId", "X-Acme-Login", "Acme-Staff-No", "Srcip", "X-SrcAddr", "Xclientip", "X-Acme-Via", "X-Originating-Addr", "X-Acme-Mac-Address", "X-Acme-Subscriber",
 		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request", "X-Mobileiron-Securebrowser-Managed-By", "X-Foodevice",
+		"X-Acme-Connection-Type", "X-Acme-Effective-Type", "X-Acme-Inner-Width", "X-Outer-Height", "X-Acme-Touch-Points", "X-Acme-Uilang",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			m := scriptRequest(spelled, "canary")
@@ -237,6 +238,8 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 		"X-Ldap-Groups: staff", "Oam_last_reauthentication_time: Sat, 29 Oct 1994 19:43:31 GMT", "X-Iorg-Service-Id: 4711", "X-Hola-Unblocker-Bext: 1",
 		"Baidu-Flyflow: 1", "X-Bdboxapp-Netengine: 1", "X-Sogou-Auth: 8e03978e", "X-Wx-Key: 8e03978e", "Wxuin: 4711", "Chrome-Proxy-Ect: 4g",
 		"X-Algolia-Agent: Algolia for Kotlin (2.1.5); Android (33)", "X-Tealeaf: device (UIC) Lib/6.1", "X-KL-kis-Ajax-Request: Ajax_Request",
+		"Teleport-Jwt-Assertion: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln", "X-Amzn-Ava-User-Context: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln",
+		"Unscoped-Affiliation: staff",
 	} {
 		name, value, _ := strings.Cut(field, ": ")
 		m := scriptRequest(name, value)

@@ -23,7 +23,7 @@ var routeCloud = []group{
 		x-ms-endpoint-absolute-path x-ms-client-* x-appgw-trace-id x-ms-exchange-* x-ms-gateway-*
 		x-original-client-ip`},
 	{route, "docs.aws.amazon.com, Elastic Load Balancing, API Gateway and Lambda", `x-amzn-remapped-*
-		x-amzn-oidc-identity x-amzn-oidc-data x-amzn-oidc-accesstoken x-amzn-mtls-clientcert
+		x-amzn-oidc-identity x-amzn-oidc-data x-amzn-oidc-accesstoken x-amzn-ava-* x-amzn-mtls-clientcert
 		x-amzn-mtls-clientcert-* x-amzn-mtls-* x-amzn-tls-* x-amzn-lambda-* x-amzn-apigateway-api-id
 		x-amzn-vpce-* x-amzn-source-* x-amzn-waf-*`},
 	{route, "docs.digitalocean.com/products/app-platform", `do-connecting-ip do-*`},
@@ -49,5 +49,5 @@ var routeCloud = []group{
 		x-ingress-* x-scheme x-auth-request-user x-auth-request-email x-auth-request-groups
 		x-auth-request-preferred-username x-auth-request-redirect x-auth-request-* x-authenticated-user
 		x-authenticated-* x-authentik-* x-vouch-* x-pomerium-* x-goog-iap-* x-tailscale-*
-		tailscale-user-login tailscale-user-name tailscale-* x-ngrok-* ngrok-*`},
+		tailscale-user-login tailscale-user-name tailscale-* x-ngrok-* ngrok-* teleport-jwt-assertion`},
 }

@@ -49,7 +49,7 @@ var vocabulary = []struct {
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
 		business bypass platform upload download sdk system unit agreement grant saml sso package packages
-		factor window connection extension stream streams query scope persisted`},
+		factor window connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -133,7 +133,8 @@ var tellingPairs = [...][2]string{
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
 	{"job", "title"}, {"age", "group"}, {"asset", "tag"}, {"org", "unit"}, {"cost", "center"},
 	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
-	{"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
+	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
+	{"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
 // tellingEnds are the ends of names, letters only, by which a published
