@@ -25,12 +25,25 @@ import (
 	"time"
 )
 
-// buildGuise returns the path of the program.
+// built makes the program, once for all tests: to link it takes seconds.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(ofTheRun, "guise")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%v\n%s", err, out)
+	}
+	return path, nil
+})
+
+// buildGuise returns the path of the program, in a folder of the test's own.
 func buildGuise(t *testing.T) string {
 	t.Helper()
+	program, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(t.TempDir(), "guise")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := os.Link(program, path); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

@@ -15,10 +15,19 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"guise": main})
 }
 
+// ofTheRun is a folder of the tests until all have ended.
+var ofTheRun string
+
 // leakChecked fails a run that leaves goroutines behind.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
+	var err error
+	if ofTheRun, err = os.MkdirTemp("", "guise"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(ofTheRun)
 	code := m.M.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
