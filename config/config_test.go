@@ -308,6 +308,7 @@ func TestSuggestions(t *testing.T) {
 		"listen=x": "did you mean listeners?", "cache.mem=1MiB": "did you mean cache.memory?", "identity.lang=de": "did you mean identity.language?",
 		"log.level=warning": "did you mean warn?", "log.level=WARN": "did you mean warn?", "cokies.default=pass": "did you mean cookies?",
 		"allow=x": "did you mean destinations.allow?", "no=x": "", "password=x": "", "limits.client.r=1": "",
+		"deny=x": "did you mean access.deny or destinations.deny?", "cache.enabled=false": "", "log.file=x": "known here: level, requests",
 	} {
 		_, problems := Load("", nil, []string{set})
 		if got := problems.String(); len(problems) != 1 || !strings.Contains(got, want) || want == "" && strings.Contains(got, "did you mean") {

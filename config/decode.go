@@ -131,10 +131,17 @@ func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 		what += fmt.Sprintf("; write %s under %s", e.name[i+1:], e.name[:i])
 	} else if s := closest(e.name, names(t)); s != "" {
 		what += "; did you mean " + path + s + "?"
-	} else if i := slices.IndexFunc(allKeys, func(k string) bool { return strings.HasSuffix(k, "."+e.name) }); i >= 0 {
-		what += "; did you mean " + allKeys[i] + "?"
+	} else if same := keysEndingIn(e.name); len(same) == 1 || len(same) > 1 && path == "" {
+		what += "; did you mean " + strings.Join(same, " or ") + "?"
+	} else {
+		what += "; known here: " + strings.Join(names(t), ", ")
 	}
 	d.fail(e.at, path+e.name, "%s", what)
+}
+
+// keysEndingIn returns the keys whose last word is name.
+func keysEndingIn(name string) []string {
+	return slices.DeleteFunc(Keys(), func(k string) bool { return !strings.HasSuffix(k, "."+name) })
 }
 
 func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
@@ -183,7 +190,11 @@ func (d *decoder) list(n *node, v reflect.Value, path string) bool {
 		n = commaList(n)
 	}
 	if n.kind != list {
-		d.fail(n.at, path, "want a list, not %s", n.kind)
+		what := "want a list, not " + n.kind.String() + "; put [ ] around it"
+		if n.kind == table {
+			what += ", or a dash before each item"
+		}
+		d.fail(n.at, path, "%s", what)
 		return false
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))

@@ -19,7 +19,7 @@ func (p *Place) UnmarshalText(text []byte) error {
 		*p = Place(ip.Unmap().String())
 		return nil
 	}
-	if strings.Contains(s, "/") && !strings.Contains(s, "://") {
+	if before, _, slash := strings.Cut(s, "/"); slash && before != "" && !isHost(strings.ToLower(before)) && !strings.Contains(s, "://") {
 		network, err := parsePrefix(s)
 		*p = Place(network.String())
 		return err
