@@ -29,7 +29,8 @@ func newExplainCommand(p *program) *cobra.Command {
 		Short: "Say what would be done to a request, without sending it",
 		Long: `Explain prints what would be removed, rewritten or added, one change a line with
 the rule it follows, then the head of the request as the site would get it; or
-why the request would be refused. Nothing is sent, and no name is looked up.`,
+why the request would be refused, and which rule closes the site. Nothing is
+sent, and no name is looked up.`,
 		Example: `  guise explain 'http://example.com/?utm_source=mail'
   guise explain -H 'User-Agent: curl/8' -H 'X-Forwarded-For: 192.0.2.7' http://example.com/
   guise explain --config guise.yaml POST http://example.com/form`,
@@ -116,12 +117,20 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 }
 
 func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) error {
+	use, port := egress.Plain, uint16(80)
+	if r.URL.Scheme == "https" {
+		use, port = egress.Connect, 443
+	}
+	target, bad := egress.Canonical(r.URL.Host, port)
 	e, err := proxy.Explain(o, r, client)
 	if err != nil {
 		return err
 	}
 	if e.Blocked != "" {
 		fmt.Fprintf(p.stdout, "refused: %s\n", e.Blocked)
+		if bad == nil {
+			p.explainClosed(o.Egress, use, target)
+		}
 		return nil
 	}
 	if len(e.Changes) == 0 {
@@ -177,6 +186,7 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return err
 	}
 	if err := way.Allow(egress.Connect, target); err != nil {
+		defer p.explainClosed(o.Egress, egress.Connect, target)
 		return refused(fmt.Errorf("%w (destinations)", err))
 	}
 	if target.Port == 80 {
@@ -192,6 +202,13 @@ The site sees %s. Headers, cookies and the URL inside the tunnel are not
 changed: guise cannot read them.
 `, target, whose)
 	return nil
+}
+
+// explainClosed says which rule keeps requests from target, if any does.
+func (p *program) explainClosed(o egress.Options, use egress.Use, target egress.Target) {
+	if rule := closedBy(o, use, target); rule != "" {
+		fmt.Fprintf(p.stdout, "closed by: %s\n", rule)
+	}
 }
 
 // visible keeps what a value holds from changing more than its place on a terminal.
