@@ -72,10 +72,10 @@ func originOf(r *http.Request) string {
 func (a authority) origin() string { return strings.ToLower(a.scheme) + "://" + a.hostport() }
 
 // namesPageElsewhere reports whether value is the URL of something at another
-// site than r's. An origin alone passes, as in Origin.
+// site than r's, or on the client's disk. An origin alone passes, as in Origin.
 func namesPageElsewhere(r *http.Request, value string) bool {
 	if !hasPrefixFold(value, "http") {
-		return false
+		return hasPrefixFold(value, "file:")
 	}
 	a, ok := parseAuthority(value)
 	return ok && isWeb(a.scheme) && a.rest != "" && registrable(a.host) != registrable(targetHost(r))

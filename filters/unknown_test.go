@@ -223,6 +223,7 @@ func TestPagesElsewhereStayUnnamed(t *testing.T) {
 	for value, passes := range map[string]bool{
 		"http://origin.example/list?page=2": true, "https://www.origin.example/": true, "https://else.example": true,
 		"https://else.example/read/canary": false, "HTTP://else.example/": false, "httpd/2.4": true,
+		"file:///home/canary/a.html": false,
 	} {
 		m := scriptRequest("Hx-Current-Url", value)
 		if clean(m); (m.Request.Header["Hx-Current-Url"] != nil) != passes {
