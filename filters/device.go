@@ -1,6 +1,9 @@
 package filters
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // isLocale reports whether the whole text is a language with its region, as
 // in de-DE or pt_BR.
@@ -25,6 +28,11 @@ func holdsTimeZone(text string) bool {
 	}
 	return false
 }
+
+// utcOffset is how far a clock is from UTC, as in GMT+0100, 21:40:22-08:00 and +05:30
+// alone. One that is not far from it tells of no place.
+var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)? ?[+-])(?:0?[1-9]|1[0-4])(?::?(?:00|15|30|45))?\b` +
+	`|^ *[+-](?:0[1-9]|1[0-4]):(?:00|15|30|45) *$`)
 
 // devices are words by which user agents name systems and devices, browsers
 // those for the programs in them.

@@ -76,6 +76,7 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 	for _, value := range []string{
 		"de-DE", "pt_BR", "Europe/Berlin", "tz=America/New_York", "Windows NT 10.0", "iPhone14,2", "Android 13; Pixel", "macOS 14", "Linux x86_64",
 		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		"Thu Nov 26 2026 21:40:22 GMT+0100", "Thu, 26 Nov 2026 21:40:22 -0800", "UTC+1", "gmt-03:30", "Etc/GMT+5", "+05:30", "21:40:22.5 +02:00",
 	} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); len(clean(m)) == 0 {
@@ -83,10 +84,49 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 			}
 		}
 	}
-	for _, value := range []string{"linux", "edge", "windows", "2 opera tickets", "en", "de-de"} {
+	for _, value := range []string{"linux", "edge", "windows", "2 opera tickets", "en", "de-de", "GMT", "UTC+0", "+1", "-0800"} {
 		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
 			t.Errorf("%s does not pass", value)
 		}
+	}
+}
+
+// A clock's time tells its zone by how far it is from UTC; but an origin refuses what
+// was signed with another.
+func TestLocalTimesPassBesideAProofAlone(t *testing.T) {
+	const local = "2026-11-26T21:40:22+07:00"
+	for _, test := range []struct {
+		fields []string
+		passes bool
+	}{
+		{[]string{"X-Timestamp", local}, false},
+		{[]string{"X-Timestamp", local, "X-Signature", "3f2b8c1e"}, true},
+		{[]string{"X-Timestamp", local, "Authorization", "Bearer t"}, true},
+		{[]string{"X-Auth-Time", local}, true},
+		{[]string{"X-Timestamp", "2026-11-26T14:40:22Z"}, true},
+		{[]string{"X-Timestamp", "2026-11-26T14:40:22+00:00"}, true},
+	} {
+		m := scriptRequest(test.fields...)
+		if clean(m); (m.Request.Header[test.fields[0]] != nil) != test.passes {
+			t.Errorf("%q: passes %v", test.fields, !test.passes)
+		}
+	}
+}
+
+// What a field's own name may not tell, no name in its value may.
+func TestPairsThatTellDoNotPassUnderANameOfNoPurpose(t *testing.T) {
+	for value, passes := range map[string]bool{
+		`{"os":"x","a":1}`: false, `{ "lang" : "de" }`: false, "region=eu; platform=ios": false, "a=1,client_type=x": false, "mode=fast;city=": false, "mobile=?1": false,
+		`{"kind":"os","mode":"fast"}`: true, "mode=fast; a=1": true, "os": true, "os:x": true, "/list?lang=de": true, "=": true, `":`: true, "?1": true,
+	} {
+		for _, name := range []string{"X-Acme", "X-Acme-Info"} {
+			if m := scriptRequest(name, value); (len(clean(m)) == 0) != passes {
+				t.Errorf("%s: %s: passes %v", name, value, !passes)
+			}
+		}
+	}
+	if m := scriptRequest("X-Acme-Query", "city=berlin"); len(clean(m)) > 0 {
+		t.Error("a question about places does not pass")
 	}
 }
 

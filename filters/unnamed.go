@@ -48,14 +48,43 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if why := read(name, line); why != "" {
 			return why
 		}
+		if told != credential && utcOffset.MatchString(line) && !holdsProof(m, name) { // what is signed has the signer's time
+			return "its value is a language or time zone"
+		}
 		if told == neutral && !isSetting(name, line) {
 			return whySetting
+		}
+		if told == neutral && !named(name, queryWords) && pairsTell(line) {
+			return "its value says by name what tells of a person, device or place"
 		}
 	}
 	return ""
 }
 
 const whySetting = "its value says more than a setting needs, and its name no purpose"
+
+// queryWords name fields that say which of many things are wanted, by what these are.
+const queryWords = " query filter filters search select sort where "
+
+// pairsTell reports whether text holds names with values, as JSON, parameters and
+// cookies do, of which one tells of a client. The query of a URL is its site's.
+func pairsTell(text string) bool {
+	text, _, _ = strings.Cut(text, "?")
+	for i := range len(text) {
+		before := strings.TrimRight(text[:i], " ")
+		switch quoted, ok := strings.CutSuffix(before, `"`); {
+		case text[i] == ':' && ok:
+			before = quoted
+		case text[i] != '=':
+			continue
+		}
+		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' })+1:]
+		if tells(key) >= weak {
+			return true
+		}
+	}
+	return false
+}
 
 // oddName reports whether a field name is not made of letters, digits, -, _ and
 // dots, does not begin with a letter or end with one or a digit, or is longer
