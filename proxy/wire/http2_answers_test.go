@@ -103,8 +103,8 @@ func TestHTTP2AnswerIsReadBeforeTheRestIsRefused(t *testing.T) {
 		if f.Header().StreamID == 1 {
 			t.Errorf("%v", f)
 		}
-		_, ok := f.(*http2.PingFrame)
-		return ok
+		p, ok := f.(*http2.PingFrame)
+		return ok && p.IsAck()
 	})
 	h := at.Load()
 	h.mu.Lock()
@@ -112,6 +112,24 @@ func TestHTTP2AnswerIsReadBeforeTheRestIsRefused(t *testing.T) {
 	h.mu.Unlock()
 	if got := c.Outcome(1); got != "reset NO_ERROR" {
 		t.Error(got)
+	}
+}
+
+// TestHTTP2RestIsRefusedOnceTheAnswerIsRead: who says that it has read so far is told at
+// once to stop sending. Some wait for that, with the whole answer, until they leave.
+func TestHTTP2RestIsRefusedOnceTheAnswerIsRead(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	for id := uint32(1); id <= 5; id += 2 {
+		c.Head(id, false, append(plainGet[:4:4], "content-length: 3000000")...)
+		c.Headers(id)
+		ping := c.Until(func(f http2.Frame) bool { p, ok := f.(*http2.PingFrame); return ok && !p.IsAck() }).(*http2.PingFrame)
+		began := time.Now()
+		c.WritePing(true, ping.Data)
+		if got := c.Outcome(id); got != "reset NO_ERROR" || time.Since(began) > refuseTime/2 {
+			t.Errorf("%s after %v", got, time.Since(began))
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"sync"
@@ -252,8 +253,30 @@ func (h *http2Conn) leave() {
 		h.goAway()
 	})
 	h.out = appendGoAway(h.output(), maxStream, codeNone)
-	h.out = append(appendFrameHead(h.out, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+	h.ping(0)
+}
+
+// ping asks the client to say that it has read all that goes before, about a stream, or
+// 0 about the connection.
+func (h *http2Conn) ping(stream uint32) {
+	h.out = appendFrameHead(h.output(), frameHead{length: 8, kind: framePing})
+	h.out = binary.BigEndian.AppendUint64(h.out, uint64(stream))
 	h.wake()
+}
+
+// hasRead is told what the client says when it was asked by ping.
+func (h *http2Conn) hasRead(about uint64) error {
+	st := h.streams[uint32(about)]
+	switch {
+	case about == 0 && h.leaving != nil && !h.known:
+		h.known = true
+		h.leaving.Reset(goingSoon)
+	case st != nil && st.asked:
+		st.abort(codeNone)
+	default:
+		return h.answered(1) // the client may have reset the stream meanwhile
+	}
+	return nil
 }
 
 // goAway takes no more streams from now on.

@@ -119,7 +119,7 @@ func (h *http2Conn) frame(f frameHead) error {
 	case frameSettings:
 		return h.setting(f)
 	case framePing:
-		return h.ping(f)
+		return h.pinged(f)
 	case frameReset:
 		return h.wasReset(f)
 	case frameWindowUpdate:
@@ -208,7 +208,7 @@ func (h *http2Conn) setting(f frameHead) error {
 	})
 }
 
-func (h *http2Conn) ping(f frameHead) error {
+func (h *http2Conn) pinged(f frameHead) error {
 	b, err := h.take(8)
 	if err != nil {
 		return err
@@ -216,12 +216,7 @@ func (h *http2Conn) ping(f frameHead) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if f.has(flagAck) {
-		if h.leaving != nil && !h.known { // all that we ask
-			h.known = true
-			h.leaving.Reset(goingSoon)
-			return nil
-		}
-		return h.disturb()
+		return h.hasRead(binary.BigEndian.Uint64(b))
 	}
 	if err := h.answered(pingCosts); err != nil {
 		return err

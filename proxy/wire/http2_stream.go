@@ -34,6 +34,7 @@ type http2Stream struct {
 	slow       bool        // a read took too long
 	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
 	drains     bool        // until then its window is widened
+	asked      bool        // or the client was asked whether it has read the response
 	readTill   http2Deadline
 
 	// To the client.
@@ -142,8 +143,9 @@ func (st *http2Stream) finish(whole bool) {
 // linger lets the client send the rest of a small body that nobody reads:
 // what is wrong with it can then be said, and a client that sends all before
 // it reads has its answer first. Otherwise the rest is refused without an
-// error (RFC 9113 §8.1), after a moment: curl before 8.0 loses an answer that
-// comes together with that while it sends.
+// error (RFC 9113 §8.1), once the client has read the answer, as it says by answering
+// a PING, or after a moment: curl before 8.0 loses an answer that comes together with
+// that while it sends.
 func (st *http2Stream) linger() {
 	if st.h.going || st.expect || st.slow {
 		st.abort(codeNone)
@@ -154,6 +156,9 @@ func (st *http2Stream) linger() {
 	if st.drains {
 		wait = drainTime
 		st.credit(st.received - st.unacked)
+	} else {
+		st.asked = true
+		st.h.ping(st.id)
 	}
 	st.rest = time.AfterFunc(wait, func() {
 		st.h.mu.Lock()
