@@ -87,10 +87,18 @@ func noteClosed(c *config.Config, note config.Say) {
 			}
 		}
 	}
+	for i, l := range c.Listeners {
+		if !l.Address.IP.IsLoopback() && !slices.ContainsFunc(c.Access.Networks, beyondLoopback) {
+			note(fmt.Sprintf("listeners[%d].address", i), "others reach %s, and none of them may enter: access.networks names this machine alone", l.Address)
+		}
+	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
 	}
 }
+
+// beyondLoopback reports whether network has clients that are not on this machine.
+func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
 
 // deniedBy returns which of destinations.deny closes all of place, -1 for none.
 func deniedBy(c *config.Config, place config.Place) int {
