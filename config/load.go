@@ -47,8 +47,14 @@ type Say func(key, format string, args ...any)
 
 // Reference returns the household profile: every key with its default and, in
 // comments, what it means.
-func Reference() string {
-	data, err := profiles.ReadFile(profileFolder + string(Household) + ".yaml")
+func Reference() string { return written(Household) }
+
+// Others returns the other profiles, which say what they change.
+func Others() string { return written(Public) + "\n" + written(PAC) }
+
+// written returns a profile as it is written.
+func written(p Profile) string {
+	data, err := profiles.ReadFile(profileFolder + string(p) + ".yaml")
 	if err != nil {
 		panic(err) // it is embedded
 	}

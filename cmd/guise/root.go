@@ -224,6 +224,9 @@ cookies: pass}]'. TOML and JSON files have the same keys.
 Sizes and times need a unit. An unknown key is an error; "guise check" shows what
 is wrong. This is the default:
 
-` + config.Reference(),
+` + config.Reference() + `
+The other profiles change some of it:
+
+` + config.Others(),
 	}
 }
