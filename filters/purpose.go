@@ -60,6 +60,7 @@ var purposeTable = []group{
 	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur, Medidata", `
 		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
 		x-bring-client-url et-client-name mcc-authentication mcc-time`},
+	{application, "techdocs.akamai.com/netstorage-usage: what is asked for, and its signature", `x-akamai-acs-*`},
 	{application, "aps.autodesk.com, Model Derivative", `x-ads-force x-ads-derivative-format`},
 	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
 	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},
@@ -127,7 +128,7 @@ var purposeTable = []group{
 		x-symlink-target x-symlink-target-account x-versions-location x-history-location
 		dropbox-api-* x-dropbox-* x-arc-* x-rs-*`},
 	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
-		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* opc-meta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
+		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* opc-meta-* x-archive-meta* x-archive-filemeta-* x-amz-filemeta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
 		x-amz-website-redirect-location`},
 	{application, "further fields of content", `content-*`},
 
@@ -178,6 +179,8 @@ var siteFields = []struct {
 	{"x.com", "X-Client-Transaction-Id", ""}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id", ""},
 	{"spotify.com", "X-Spotify-Connection-Id", ""}, // the player's WebSocket, which said it
+	{"pixiv.net", "X-Client-Time", ""},             // signing in: a time, and a hash over it
+	{"pixiv.net", "X-Client-Hash", ""},
 
 	// Beside a key or a token.
 	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400

@@ -269,6 +269,7 @@ var preferences = [...]preference{
 	{"redeemSharingLink", ""},
 	{"redeemSharingLinkIfNecessary", ""},
 	{"autoredeem", ""},
+	{"forceInfectedDownload", ""},
 	{"bypass-shared-lock", ""},
 	{"code", "#"}, // docs.stoplight.io/prism
 	{"dynamic", "true false"},

@@ -48,7 +48,7 @@ var vocabulary = []struct {
 		fragment ajax message event file files filename frame filter sort select search expand
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
-		business bypass platform upload download sdk system unit agreement grant saml sso package packages
+		business bypass platform download sdk system unit agreement grant saml sso package packages
 		factor window connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
@@ -61,7 +61,7 @@ var vocabulary = []struct {
 		continuation snapshot revision commit etag checkpoint thread topic conversation hash
 		sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
 		state webhook hook delivery idempotency application applications applicationid appid
-		app apps company consent sandbox entity entities artifact registry currency transfer partner portal
+		app apps company consent sandbox entity entities artifact registry currency transfer upload partner portal
 		tag tags label labels payload vault vaults bucket buckets firm firms`},
 	{credential, `token tokens auth authz authn oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
