@@ -11,7 +11,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Api-Id", " key apikey secret token "}, {"-Api-User", " key apikey secret token "}, {"-Auth-User", " key token "},
 	{"-User-Id", " token secret password pass "}, {"-Userid", " token secret password pass sign "},
 	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
-	{"-User", " token secret password pass authz "}, {"-Username", " key apikey token secret password pass "},
+	{"-User", " token secret password pass authz "}, {"-Login", " key apikey token secret password pass "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
 	{"-Accountid", " key apikey token secret "}, {ownId, " key apikey token secret "},
 	{"-Server-Id", " instance "},

@@ -109,8 +109,11 @@ func isFigure(name, value string) bool {
 
 // isMoment reports whether value is a date with a time.
 func isMoment(value string) bool {
-	if len(value) < 16 || strings.Count(value, ":") < 2 {
+	switch {
+	case len(value) < len("20060102T150405Z"):
 		return false
+	case strings.Count(value, ":") < 2:
+		return isDigit(value[0]) && isStamp(value)
 	}
 	_, err := time.Parse(time.RFC3339, value)
 	return err == nil || isDate(value)
