@@ -96,6 +96,18 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"mmsh://track.example/a"}, false},
 		{302, []string{"tcp://track.example:80"}, false},
 		{302, []string{"icyx://track.example/a"}, false},
+		{302, []string{"ftpes://track.example/a"}, false},
+		{302, []string{"nfs://track.example/a"}, false},
+		{302, []string{"pnm://track.example/a"}, false},
+		{302, []string{"rist://track.example:80"}, false},
+		{302, []string{"srt://track.example:80"}, false},
+		{302, []string{"udp://track.example:80"}, false}, // its name is looked up
+		{302, []string{"upnp://track.example/a.xml"}, false},
+		{302, []string{"avio://tcp://track.example:80"}, false},
+		{302, []string{"any://track.example:80"}, false},
+		{301, []string{"svn://track.example/a"}, false},     // with Subversion, as the next
+		{301, []string{"svn+ssh://track.example/a"}, false}, // runs ssh
+		{302, []string{"fsp://track.example/a"}, false},     // with ELinks
 		{303, []string{"smb:\\\\track.example\\a"}, false},
 		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
 		{305, []string{"http://proxy.example:3128/"}, false},
