@@ -18,13 +18,12 @@ const whyPastProxy = "a proxy for the web is not asked for what is there"
 // Apply implements [Filter].
 func (redirects) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
-	if m.Response.StatusCode/100 == 3 {
-		switch {
-		case m.Response.StatusCode == http.StatusUseProxy:
-			log = put(h, "Location", "", "RFC 9110 §15.4.6; names another proxy", log)
-		case slices.ContainsFunc(h["Location"], leadsPastProxy):
-			log = put(h, "Location", "", whyPastProxy, log)
-		}
+	switch code := m.Response.StatusCode; {
+	case code == http.StatusUseProxy:
+		log = put(h, "Location", "", "RFC 9110 §15.4.6; names another proxy", log)
+	case code/100 != 3 && code != http.StatusCreated: // VLC follows that as well
+	case slices.ContainsFunc(h["Location"], leadsPastProxy):
+		log = put(h, "Location", "", whyPastProxy, log)
 	}
 	if lines := h["Link"]; slices.ContainsFunc(lines, linksPastProxy) {
 		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)

@@ -111,7 +111,8 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{303, []string{"smb:\\\\track.example\\a"}, false},
 		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
 		{305, []string{"http://proxy.example:3128/"}, false},
-		{201, []string{"ftp://track.example/1"}, true}, // nobody follows it
+		{201, []string{"ftp://track.example/1"}, false}, // with VLC
+		{202, []string{"ftp://track.example/1"}, true},  // nobody follows it
 		{302, []string{"https://a.example/ftp://b"}, true},
 		{302, []string{"/ftp:a"}, true},
 		{302, []string{"com.example.app:/signed-in?code=1"}, true}, // the person is asked first
