@@ -71,12 +71,14 @@ func withoutClicks(m *Message, reference string, gets bool) (kept string, change
 // for it as well: curl, wget and older browsers by FTP (curl's manual,
 // CURLOPT_REDIR_PROTOCOLS and its default before 7.65.2; wget's source, url.c), Windows'
 // programs by SMB, with their user's name (CERT/CC VU#672268), Lynx, w3m and ELinks by
-// those of news, directories and finger, lftp by a shell, Subversion by its own, VLC by
-// those of streams and shares: of udp it has the system look up the name.
+// those of news, directories and finger, Emacs by those of chat and terminals, lftp by a
+// shell, Subversion by its own, VLC by those of streams and shares: of udp it has the
+// system look up the name.
 var pastProxy = map[string]bool{
 	"ftp": true, "ftps": true, "ftpes": true, "sftp": true, "scp": true, "tftp": true, "file": true, "smb": true, "smbs": true,
 	"fsp": true, "nfs": true, "svn": true, "svn+ssh": true,
-	"gopher": true, "gophers": true, "dict": true, "ldap": true, "ldaps": true, "telnet": true, "mqtt": true,
+	"gopher": true, "gophers": true, "dict": true, "ldap": true, "ldaps": true, "mqtt": true,
+	"telnet": true, "tn3270": true, "rlogin": true, "irc": true, "ircs": true,
 	"imap": true, "imaps": true, "pop3": true, "pop3s": true, "smtp": true, "smtps": true,
 	"nntp": true, "nntps": true, "news": true, "snews": true, "finger": true, "cso": true, "fish": true,
 	"rtsp": true, "rtmp": true, "rtmpe": true, "rtmps": true, "rtmpt": true, "rtmpte": true, "rtmpts": true,

@@ -92,6 +92,8 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"cso://track.example/"}, false},
 		{302, []string{"finger://track.example/a"}, false}, // with ELinks
 		{302, []string{"fish://track.example/a"}, false},   // with lftp
+		{302, []string{"irc://track.example/a"}, false},    // with Emacs, as the next
+		{302, []string{"rlogin://track.example/"}, false},  // runs rlogin, with its user's name
 		{302, []string{"mms://track.example/a"}, false},    // with VLC, as those below
 		{302, []string{"mmsh://track.example/a"}, false},
 		{302, []string{"tcp://track.example:80"}, false},
