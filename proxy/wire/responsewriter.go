@@ -244,10 +244,10 @@ func (w *responseWriter) arm() {
 	w.armed = true
 	c := w.c
 	if c.timer == nil {
-		c.timer = time.AfterFunc(flushDelay, c.flushLate)
+		c.timer = time.AfterFunc(c.srv.flushesAfter(), c.flushLate)
 		return
 	}
-	c.timer.Reset(flushDelay)
+	c.timer.Reset(c.srv.flushesAfter())
 }
 
 // flushLate is what the timer runs. It may be late for the response it was set

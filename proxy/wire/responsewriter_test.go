@@ -290,6 +290,9 @@ type carriedConn struct{ net.Conn }
 
 func (c carriedConn) NetConn() net.Conn { return c.Conn }
 
+// flushSoon has what is written wait no longer than usual.
+func flushSoon(s *Server) { s.flushDelay = 0 }
+
 // Nothing that is there waits for what is not: neither a head for its body nor
 // a piece for the next, be it written or copied.
 func TestResponseDoesNotWait(t *testing.T) {
@@ -302,7 +305,7 @@ func TestResponseDoesNotWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			src, drip := io.Pipe()
-			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { send(w, src) }, nil)
+			addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { send(w, src) }, flushSoon)
 			nc := dial(t, addr)
 			io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 			resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
@@ -357,7 +360,7 @@ func TestContinue(t *testing.T) {
 	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(200)
 		echo(w, r)
-	}, nil)
+	}, flushSoon)
 	nc = dial(t, addr)
 	io.WriteString(nc, head)
 	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -78,6 +79,8 @@ type Server struct {
 
 	Log *slog.Logger // panics and failing accepts; nil discards
 
+	flushDelay time.Duration // 0 means the usual, for which a machine that runs tests may halt
+
 	settings atomic.Pointer[settings]
 	closing  atomic.Bool
 
@@ -119,6 +122,8 @@ func (s *Server) current() *settings {
 	s.settings.CompareAndSwap(nil, &settings{s.Limits.withDefaults(), s.Timeouts.withDefaults()})
 	return s.settings.Load()
 }
+
+func (s *Server) flushesAfter() time.Duration { return cmp.Or(s.flushDelay, flushDelay) }
 
 func (s *Server) tellRefused() {
 	if s.Refused != nil {
