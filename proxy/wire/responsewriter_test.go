@@ -852,6 +852,20 @@ func (l narrow) Accept() (net.Conn, error) {
 
 // So it is where one system call takes longer than the timeout.
 func TestSlowClientGetsOneLargeWrite(t *testing.T) {
+	for timeout := 500 * time.Millisecond; ; timeout *= 2 {
+		halt, err := readSlowly(t, timeout)
+		if err == nil {
+			return
+		}
+		if halt < timeout/2 || timeout > 10*time.Second { // else the machine halted the client
+			t.Fatal(err)
+		}
+	}
+}
+
+// readSlowly has a client read one large write of a server with that timeout, and returns
+// the longest time in which it did not get to read.
+func readSlowly(t *testing.T, timeout time.Duration) (halt time.Duration, err error) {
 	const size = 2*maxCall + 1
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -860,24 +874,26 @@ func TestSlowClientGetsOneLargeWrite(t *testing.T) {
 	s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write(make([]byte, size))
 	})}
-	s.Timeouts.Write = 500 * time.Millisecond
+	s.Timeouts.Write = timeout
 	serveOn(t, narrow{l}, s)
 	nc := dial(t, l.Addr().String())
+	defer nc.Close()
 	nc.SetReadBuffer(64 << 10)
 	io.WriteString(nc, "GET / HTTP/1.0\r\n\r\n")
-	total, buf := 0, make([]byte, 32<<10)
-	for pace := time.NewTicker(25 * time.Millisecond); ; <-pace.C { // a maxCall takes 800 ms
+	total, buf, last := 0, make([]byte, 32<<10), time.Now()
+	for pace := time.NewTicker(timeout / 20); ; <-pace.C { // a maxCall takes 1.6 timeouts
 		n, err := nc.Read(buf)
 		total += n
+		halt, last = max(halt, time.Since(last)), time.Now()
+		if err == io.EOF && total < size {
+			return halt, fmt.Errorf("%d bytes", total)
+		}
 		if err == io.EOF {
-			break
+			return halt, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return halt, err
 		}
-	}
-	if total < size {
-		t.Errorf("%d bytes", total)
 	}
 }
 
