@@ -94,9 +94,15 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 				io.Copy(io.Discard, req.Body)
 				io.WriteString(conn, answer)
 			})
-			got, err := exchangeRaw(t, serveProxy(t, nil), strings.ReplaceAll(c.request, "ORIGIN", o.address))
-			if err != nil {
-				t.Error(err)
+			proxy, got := serveProxy(t, nil), ""
+			for range 10 {
+				var err error
+				if got, err = exchangeRaw(t, proxy, strings.ReplaceAll(c.request, "ORIGIN", o.address)); err != nil {
+					t.Error(err)
+				}
+				if !strings.Contains(c.answer, "chunked") || !strings.Contains(got, "chunked") {
+					break // else the head may have gone ahead, while the machine halted
+				}
 			}
 			for i, part := range c.saw {
 				c.saw[i] = strings.ReplaceAll(part, "ORIGIN", o.address)
