@@ -326,7 +326,10 @@ func TestOriginIsAskedWhenNoConnectionIsWarm(t *testing.T) {
 			place.verified = place.verified.Add(-warmFor)
 		}
 		secure.mu.Unlock()
-		if connect(); handshakes.Load() != want {
+		connect()
+		// The origin may count its own once the other side has ended it.
+		until(t, protocol+": the handshakes of a minute later", func() bool { return handshakes.Load() >= want })
+		if handshakes.Load() != want {
 			t.Errorf("%s: %d handshakes a minute later, want %d", protocol, handshakes.Load(), want)
 		}
 	}
