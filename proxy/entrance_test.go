@@ -202,8 +202,10 @@ func TestTunnelsOfASuffixLeaveFromOneAddress(t *testing.T) {
 // for plain requests, tunnels and connections.
 func TestLimitsAnswerWithFields(t *testing.T) {
 	o := serveOrigin(t, answer(hello))
+	begun := time.Now()
 	proxy := serveProxy(t, func(o *Options) {
 		o.Gate.Client = gate.Limits{Requests: 1, Burst: 3, Tunnels: 1, Connections: 4}
+		o.Gate.Now = func() time.Time { return begun } // or a slow machine gives a request more
 	})
 	openTunnel(t, proxy, o.address, "")
 	got, _ := exchangeRaw(t, proxy, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
