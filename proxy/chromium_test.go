@@ -22,6 +22,7 @@ func startChromium(t *testing.T, home string, flags ...chromedp.ExecAllocatorOpt
 		chromedp.ExecPath(path),
 		chromedp.Env("HOME="+home),
 		chromedp.UserDataDir(filepath.Join(home, "profile")),
+		chromedp.WSURLReadTimeout(2*time.Minute), // a cold start on a busy machine
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
