@@ -738,18 +738,19 @@ func TestPaddingIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestStalledUploadsHinderNobody: an upload that its origin does not read, and that takes
-// all that the origin lets come, keeps back nobody else's.
+// TestStalledUploadsHinderNobody: uploads that their origin does not read, and that take
+// all that the origin lets come, keep back nobody else's, however many connections they
+// have clogged.
 func TestStalledUploadsHinderNobody(t *testing.T) {
 	const most = firstWindow - 1 + 1<<20 // of a framedOrigin's connection
 	clogged, done := make(chan bool), make(chan bool)
 	o, client := insideFramed(t, func(s *framedStream) {
-		if len(s.origin.saw()) == 1 {
+		if len(s.origin.saw()) <= connsPerOrigin {
 			s.mu.Lock()
 			s.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 2 * most})
 			s.mu.Unlock()
 			s.upload(most)
-			close(clogged)
+			clogged <- true
 			<-done
 		}
 		s.head(false, ":status: 200")
@@ -758,13 +759,15 @@ func TestStalledUploadsHinderNobody(t *testing.T) {
 	o.unwidened.Store(true)
 	var stalled sync.WaitGroup
 	t.Cleanup(stalled.Wait)
-	stalled.Go(func() {
-		if resp, err := client.Post("https://"+o.address+"/stalled", "text/plain", strings.NewReader(strings.Repeat("a", 2*most))); err == nil {
-			resp.Body.Close()
-		}
-	})
 	t.Cleanup(func() { close(done) })
-	<-clogged
+	for range connsPerOrigin {
+		stalled.Go(func() {
+			if resp, err := client.Post("https://"+o.address+"/stalled", "text/plain", strings.NewReader(strings.Repeat("a", 2*most))); err == nil {
+				resp.Body.Close()
+			}
+		})
+		<-clogged
+	}
 	for range 2 * connsPerOrigin {
 		resp, err := client.Post("https://"+o.address+"/", "text/plain", strings.NewReader("whole"))
 		if err != nil {

@@ -341,11 +341,15 @@ func (s *secureOrigins) place(k placeKey) *place {
 }
 
 // reserve returns a connection with a stream reserved, one to wait for if all
-// are busy, or nil if another may be opened, of so many at most. s.mu is held.
+// are busy, or nil if another may be opened, of so many at most. What is clogged does
+// not count for an upload. s.mu is held.
 func (p *place) reserve(upload bool, most int) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	for _, cc := range p.conns {
-		if !(upload && cc.Clogged()) && cc.Reserve() {
+		switch {
+		case upload && cc.Clogged():
+			most = min(most+1, mostPerOrigin)
+		case cc.Reserve():
 			return cc, true
 		}
 	}
