@@ -39,6 +39,8 @@ type inner struct {
 	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
 	guest    guest           // the client, as one that has a tunnel
 	memory   *inspect.Memory // told how it went
+	came     time.Time       // when the CONNECT did
+	shown    time.Time       // when the client got to see a certificate; zero before
 	shaken   time.Time       // when the handshake inside was done; zero before
 	spoke    atomic.Bool     // a request came, or it is known why none did
 	closed   atomic.Bool
@@ -55,6 +57,7 @@ func newInner(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t e
 	remote, _ := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort) // else nobody was let in
 	return &inner{
 		remote:   net.TCPAddrFromAddrPort(remote),
+		came:     time.Now(),
 		target:   t,
 		visit:    v,
 		guest:    v.hand(a),
@@ -119,7 +122,7 @@ func (in *inner) Close() error {
 	switch {
 	case in.spoke.Load():
 	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
-		in.memory.Silent(in.visit.Visitor(), in.remembered())
+		in.memory.Silent(in.visit.Visitor(), in.remembered(), in.came, in.shown)
 	case in.unnamed: // no browser, and no request either
 		in.leave(inspect.OtherProtocol)
 	}

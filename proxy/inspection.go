@@ -305,6 +305,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 		host = in.name
 		in.spoke.Store(true)
 	}
+	in.shown = time.Now()
 	conn, err := a.inspects.authority.Terminate(ctx, in, host, fault)
 	switch {
 	case in.veiled && in.mode == inspect.Auto && in.fault == nil:
@@ -333,7 +334,7 @@ func (in *inner) unread(conn *tls.Conn, err error, within time.Duration) {
 	case err == nil: // it has none, and means the other name
 		in.leave(inspect.OtherName)
 	default:
-		in.memory.Silent(who, host)
+		in.memory.Silent(who, host, in.came, in.shown)
 	}
 }
 

@@ -71,6 +71,7 @@ type trace struct {
 	works   bool      // a request came through inspection
 	strikes int       // connections that ended without a request
 	struck  time.Time // the first of them
+	shown   time.Time // when the latest that counted saw our certificate
 }
 
 // Counts says how many connections were inspected, and how many were left as
@@ -147,21 +148,23 @@ func (m *Memory) Forget(client string) {
 	}
 }
 
-// Silent notes that client saw our certificate for host and went away at once,
-// without a word. Some that pin do that; but so does every browser now and then. Only
-// several in a row, from a client that never made a request there, count as a
-// refusal.
-func (m *Memory) Silent(client, host string) {
+// Silent notes that client was shown our certificate for host, on a connection that had
+// come before, and went away at once, without a word. Some that pin do that; but so does
+// every browser now and then, with all that it had begun to open. Only several in a row,
+// each begun when the one before had been shown it, from a client that never made a
+// request there, count as a refusal.
+func (m *Memory) Silent(client, host string, came, shown time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
 	t, _ := m.kept.Get(m.key(client, host))
-	if t.works {
+	if t.works || came.Before(t.shown) {
 		return
 	}
 	if now.Sub(t.struck) > strikeInterval {
 		t.strikes, t.struck = 0, now
 	}
+	t.shown = shown
 	if t.strikes++; t.strikes >= silentStrikes {
 		t = trace{reason: Pinned, until: now.Add(memoryTime)}
 	}

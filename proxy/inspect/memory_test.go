@@ -36,7 +36,7 @@ func TestMemoryForgetsOneClient(t *testing.T) {
 	for _, client := range []string{"phone", "laptop"} {
 		m.Refused(client, "pinned.example")
 		for range silentStrikes {
-			m.Silent(client, "a.example")
+			m.Silent(client, "a.example", m.now(), m.now())
 		}
 	}
 	m.AsksForCertificate("office.example")
@@ -62,7 +62,7 @@ func TestSilentClientsCountSeveralTimes(t *testing.T) {
 		if _, left := m.Fallback("phone", "a.example"); left {
 			t.Fatalf("given up after %d", i)
 		}
-		m.Silent("phone", "a.example")
+		m.Silent("phone", "a.example", now, now)
 	}
 	if why, left := m.Fallback("phone", "a.example"); !left || why != Pinned {
 		t.Error("never given up")
@@ -70,18 +70,39 @@ func TestSilentClientsCountSeveralTimes(t *testing.T) {
 	// One that made a request accepts the certificate, whatever comes later.
 	m.Works("laptop", "a.example")
 	for range 2 * silentStrikes {
-		m.Silent("laptop", "a.example")
+		m.Silent("laptop", "a.example", now, now)
 	}
 	if _, left := m.Fallback("laptop", "a.example"); left {
 		t.Error("idle connections pass for refusals")
 	}
 	// Now and then is not in a row.
 	for range 2 * silentStrikes {
-		m.Silent("tv", "a.example")
+		m.Silent("tv", "a.example", now, now)
 		now = now.Add(strikeInterval + time.Second)
 	}
 	if _, left := m.Fallback("tv", "a.example"); left {
 		t.Error("rare silence passes for a refusal")
+	}
+}
+
+// TestWhatBeganTogetherCountsOnce: a browser that goes to another page, or network, ends
+// all that it had begun to open.
+func TestWhatBeganTogetherCountsOnce(t *testing.T) {
+	now := time.Now()
+	m := NewMemory()
+	m.now = func() time.Time { return now }
+	for i := range silentStrikes {
+		if _, left := m.Fallback("phone", "a.example"); left {
+			t.Fatalf("given up after %d", i)
+		}
+		came := now
+		for range 2 * silentStrikes {
+			now = now.Add(time.Millisecond)
+			m.Silent("phone", "a.example", came, now)
+		}
+	}
+	if _, left := m.Fallback("phone", "a.example"); !left {
+		t.Error("never given up")
 	}
 }
 
