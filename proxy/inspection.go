@@ -187,7 +187,8 @@ const gone = inspect.Reason(0xff)
 // TLS cannot be ended here, and why.
 func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 	within := a.options.Timeouts.Head
-	in.SetDeadline(time.Now().Add(within))
+	till := time.Now().Add(within)
+	in.SetDeadline(till)
 	if _, err := in.Conn.Write(in.greeting); err != nil {
 		return gone, true
 	}
@@ -195,6 +196,10 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		in.SetReadDeadline(time.Now().Add(helloTime(in.target.Port, within)))
 	}
 	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
+	if len(raw) > 0 && errors.Is(err, os.ErrDeadlineExceeded) { // that was for the first byte
+		in.SetReadDeadline(till)
+		raw, hello, err = inspect.ReadHello(in.Conn, raw)
+	}
 	in.early, in.name, in.unnamed = raw, hello.ServerName, hello.Protocols == nil
 	if in.mode == inspect.Always && in.target.Addr.IsValid() {
 		in.goByName(a)

@@ -263,6 +263,46 @@ func TestLateHellosAreWaitedFor(t *testing.T) {
 	}
 }
 
+// A hesitant connection has its reader wait too long before each piece but the first,
+// as often as the reader has no more time than before.
+type hesitant struct {
+	net.Conn
+	pieces [][]byte
+	till   time.Time
+	tried  bool
+}
+
+func (c *hesitant) SetReadDeadline(t time.Time) error {
+	if t.After(c.till) {
+		c.tried = false
+	}
+	c.till = t
+	return nil
+}
+
+func (c *hesitant) Read(p []byte) (int, error) {
+	if c.tried {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(p, c.pieces[0])
+	c.pieces, c.tried = c.pieces[1:], true
+	return n, nil
+}
+
+// TestHellosMayTakeTheirTime: who has begun to speak TLS is not waited for any shorter
+// where servers may speak first. A part of a hello may have to be sent again.
+func TestHellosMayTakeTheirTime(t *testing.T) {
+	p, _ := newProxy(t, inspecting(inspect.Auto))
+	hello := []byte(clientHello(t, "site.example"))
+	near, _ := tcpPair(t)
+	conn := &hesitant{Conn: near, pieces: [][]byte{hello[:100], hello[100:]}}
+	in := &inner{Conn: conn, rw: conn, guest: guest{end: func(tunnel.Bytes) {}}, memory: inspect.NewMemory(), visit: new(visit), mode: inspect.Auto}
+	in.target = egress.Target{Host: "site.example", Port: 8443}
+	if why, left := in.hello(p.current.Load()); left || in.name != "site.example" {
+		t.Errorf("left since %v", why)
+	}
+}
+
 // TestFallbackIsApart: what a site had guise learn of its hosts tells it nothing of who
 // comes under another suffix.
 func TestFallbackIsApart(t *testing.T) {
