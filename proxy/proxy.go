@@ -295,6 +295,7 @@ func (p *Proxy) shown() console.State {
 		Validators: o.Cache.Sharing != cache.Shared,
 		Inspects:   a.inspects.authority != nil,
 		Accounts:   o.Gate.Authentication != gate.None,
+		Passwords:  o.Gate.Authentication == gate.Basic || o.Gate.Authentication == gate.Token,
 	}
 }
 

@@ -27,6 +27,7 @@ type State struct {
 	Validators bool   // those of origins do not reach clients
 	Inspects   bool   // TLS is ended here for those who trust the authority
 	Accounts   bool   // clients are told apart by who they are, not by address
+	Passwords  bool   // they prove it by a name and a password, or a token in its place
 }
 
 // Handler serves the start page at /, and the PAC file at /proxy.pac and

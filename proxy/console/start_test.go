@@ -14,8 +14,9 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 		now       State
 		has, lack []string
 	}{
-		{State{}, []string{"encrypted tunnel", "http://proxy.example:8118/proxy.pac", "ftp_proxy=$http_proxy all_proxy=$http_proxy"}, []string{"your browser, system", "cookies", "/ca.pem"}},
+		{State{}, []string{"encrypted tunnel", "http://proxy.example:8118/proxy.pac", "ftp_proxy=$http_proxy all_proxy=$http_proxy"}, []string{"your browser, system", "cookies", "/ca.pem", "-U NAME"}},
 		{State{Persona: true, Cookies: "third-party cookies, ", Validators: true}, []string{"your browser, system", "third-party cookies, Referer", "used as cookies"}, []string{"/ca.pem"}},
+		{State{Accounts: true, Passwords: true}, []string{"curl -x http://proxy.example:8118 -U NAME http"}, []string{"/forget"}},
 		{State{Inspects: true}, []string{`href="/ca.pem"`, `href="/ca.der"`, `href="/ca.mobileconfig"`}, []string{"encrypted tunnel"}},
 	} {
 		w := httptest.NewRecorder()
