@@ -193,6 +193,15 @@ func (s *server) handover(stops chan os.Signal) (process int, err error) {
 	})
 	defer telling.Wait()
 	defer tell.Close()
+	if err := awaitSuccessor(child, hear, stops); err != nil {
+		return 0, err
+	}
+	return child, nil
+}
+
+// awaitSuccessor waits until child says by hear that it serves. One that does not has
+// ended, or is made to.
+func awaitSuccessor(child int, hear *os.File, stops chan os.Signal) (err error) {
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	var n int
 	heard := make(chan struct{})
@@ -204,14 +213,14 @@ func (s *server) handover(stops chan os.Signal) (process int, err error) {
 		hear.SetReadDeadline(time.Unix(1, 0))
 		<-heard
 	}
-	if n == 0 {
-		if errors.Is(err, os.ErrDeadlineExceeded) { // else it has ended, and its number may be another's by now
-			syscall.Kill(child, syscall.SIGKILL)
-		}
-		syscall.Wait4(child, nil, 0, nil) // fails for a sibling, whose parent does it
-		return 0, fmt.Errorf("the successor did not get to serve: %w", err)
+	if n > 0 {
+		return nil
 	}
-	return child, nil
+	if errors.Is(err, os.ErrDeadlineExceeded) { // else it has ended, and its number may be another's by now
+		syscall.Kill(child, syscall.SIGKILL)
+	}
+	syscall.Wait4(child, nil, 0, nil) // fails for a sibling, whose parent does it
+	return fmt.Errorf("the successor did not get to serve: %w", err)
 }
 
 // duplicates returns descriptors of the open listeners, for the caller to
