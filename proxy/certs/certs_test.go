@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"os"
 	"path/filepath"
@@ -170,6 +171,26 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	if _, err := Files(certFile, keyFile); err == nil {
 		t.Error("a missing file is no error")
+	}
+}
+
+// TestEncryptedKeyIsNamed: what crypto/tls says of one is that it cannot be parsed.
+func TestEncryptedKeyIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	if _, _, err := KeptSelfSigned(certFile, keyFile); err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range []pem.Block{
+		{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret")},
+		{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: []byte("secret")},
+	} {
+		if err := os.WriteFile(keyFile, pem.EncodeToMemory(&block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Files(certFile, keyFile); err == nil || !strings.Contains(err.Error(), keyFile+" is encrypted") {
+			t.Errorf("%s: %v", block.Type, err)
+		}
 	}
 }
 

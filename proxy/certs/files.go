@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"os"
@@ -76,7 +77,10 @@ func (p *Pair) load() error {
 		return fmt.Errorf("load certificate: %w", err)
 	}
 	c, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
-	if err != nil {
+	switch {
+	case err != nil && isEncrypted(p.keyFile):
+		return fmt.Errorf("load certificate: %s is encrypted, and nobody is there to ask for its passphrase; openssl pkey -in %[1]s -out NEW.key leaves it out", p.keyFile)
+	case err != nil:
 		return fmt.Errorf("load certificate: %w", err)
 	}
 	parsed, err := parse(c)
@@ -85,4 +89,11 @@ func (p *Pair) load() error {
 	}
 	p.current, p.stamps = parsed, stamps
 	return nil
+}
+
+// isEncrypted reports whether file holds a key that is of use to who knows a passphrase, in
+// one of the forms that OpenSSL writes (RFC 5958 §3, RFC 1421 §4.6).
+func isEncrypted(file string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && (bytes.Contains(text, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) || bytes.Contains(text, []byte("\nProc-Type: 4,ENCRYPTED")))
 }
