@@ -79,7 +79,7 @@ type Server struct {
 
 	Log *slog.Logger // panics and failing accepts; nil discards
 
-	flushDelay time.Duration // 0 means the usual, for which a machine that runs tests may halt
+	flushDelay time.Duration // 0 for the usual; more in tests that compare bytes, whatever else the machine does
 
 	settings atomic.Pointer[settings]
 	closing  atomic.Bool
