@@ -211,7 +211,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Aurora DNS", "GET https://api.auroradns.example/zones", "X-Auroradns-Date: 20261126T204022Z|Authorization: AuroraDNSv1 YTpi"},
 	{"EfficientIP SOLIDserver", "GET https://ipam.example/api/v2.0/dns/rr/list", "X-Sds-Ts: 1764189622|Authorization: SDS id:3f2b8c1e5d7a4e9b"},
 	{"Octopush", "GET https://api.octopush.example/v1/public/wallet", "Api-Login: ann@corp.example|Api-Key: 3f2b8c1e5d7a4e9b"},
-	{"ntfy", "POST https://ntfy.example/topic", "Title: Backup done|Tags: warning,skull|Click: https://else.example/a|Attach: https://else.example/a.jpg|Actions: view, Open, https://else.example/"},
+	{"ntfy", "POST https://ntfy.example/topic", "Title: Backup done|Tags: warning,skull|Attach: https://else.example/a.jpg|Actions: view, Open, https://else.example/"},
 	{"Unpoly", "GET https://a.example/page", `X-Up-Target: main|X-Up-Context: {"a":1}`},
 	{"Cloudflare's challenge", "POST https://challenges.example/cdn-cgi/challenge-platform/h/b/flow/ov1/1", "Cf-Chl: 3f2b8c1e5d7a4e9b-1700000000-1.2.1.1-q9wE2kLm0Zx8b1|Cf-Chl-Ra: 0"},
 	{"Kasada's challenge", "POST https://shop.example/cart", `X-Kpsdk-Ct: 0dP4CgdWnNpjs4RWkBRZ8kVb|X-Kpsdk-Cd: {"workTime":1700000000000,"id":"3f2b8c1e5d7a4e9b","answers":[5,4]}`},

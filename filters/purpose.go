@@ -130,7 +130,7 @@ var purposeTable = []group{
 	{stored, "metadata of a stored object", `x-amz-meta-* x-goog-meta-* x-ms-meta-* x-oss-meta-*
 		x-cos-meta-* x-obs-meta-* x-bce-meta-* x-tos-meta-* x-qs-meta-* x-qn-meta-* x-upyun-meta-* opc-meta-* x-archive-meta* x-archive-filemeta-* x-amz-filemeta-* x-bz-info-* x-object-meta-* x-container-meta-* x-account-meta-* x-amz-tagging
 		x-amz-website-redirect-location`},
-	{stored, "docs.ntfy.sh/publish: what a notification shows and opens", `click x-click icon x-icon attach x-attach
+	{stored, "docs.ntfy.sh/publish: what a notification shows", `icon x-icon attach x-attach
 		actions x-actions`},
 	{application, "further fields of content", `content-*`},
 
