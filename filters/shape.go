@@ -1,6 +1,9 @@
 package filters
 
 import (
+	"crypto/sha1"
+	"crypto/sha512"
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strconv"
@@ -206,17 +209,28 @@ func isPageRange(value string) bool {
 
 // signsDate reports whether the request's signature covers Date, so that the
 // origin would refuse it without: HTTP message signatures and the schemes of
-// storage and partner APIs do, the schemes of browsers do not.
+// storage and partner APIs do, the schemes of browsers do not, but for a signature
+// that is sent as a password.
 func signsDate(h http.Header) bool {
 	if h["Signature"] != nil || h["Signature-Input"] != nil {
 		return true
 	}
-	scheme, _, _ := strings.Cut(first(h["Authorization"]), " ")
+	scheme, rest, _ := strings.Cut(first(h["Authorization"]), " ")
 	switch strings.ToLower(scheme) {
-	case "", "basic", "bearer", "digest", "negotiate", "ntlm", "token", "dpop", "apikey":
+	case "basic":
+		return isSignature(rest)
+	case "", "bearer", "digest", "negotiate", "ntlm", "token", "dpop", "apikey":
 		return false
 	}
 	return true
+}
+
+// isSignature reports whether the password in credentials is a digest by SHA-1 or
+// SHA-512, with which Duo's APIs have requests signed (duo.com/docs/authapi).
+func isSignature(credentials string) bool {
+	plain, err := base64.StdEncoding.DecodeString(credentials)
+	_, password, _ := strings.Cut(string(plain), ":")
+	return err == nil && (len(password) == 2*sha1.Size || len(password) == 2*sha512.Size) && strings.Trim(password, "0123456789abcdef") == ""
 }
 
 // A preference is one that a client may state, and the values it may have.
