@@ -207,6 +207,8 @@ var functions = []struct{ name, request, fields string }{
 	{"Internet Archive", "PUT https://s3.us.archive.example/item/a.txt", "X-Archive-Meta01-Subject: maps|X-Archive-Meta-Location: Leiden|X-Archive-Filemeta-Rclone-Mtime: 2026-11-26T20:40:22.123Z|X-Amz-Filemeta-Rclone-Update-Track: 3f2b8c1e"},
 	{"Pixiv's sign-in", "POST https://oauth.secure.pixiv.net/auth/token", "X-Client-Time: 2026-11-26T20:40:22+00:00|X-Client-Hash: d41d8cd98f00b204e9800998ecf8427e"},
 	{"OneDrive, what a scanner holds back", "GET https://graph.example/v1.0/me/drive/items/1/content", "Prefer: forceInfectedDownload|Authorization: Bearer eyJ0"},
+	{"Amazon, the rest of a row", "POST https://www.amazon.example/acp/p13n/getCarouselItems", "X-Amz-Acp-Params: tok=Z2k0xQ-3f2b8c1e;ts=1764189622123;rid=5T3H2JX9ZQ4N8K1M;d1=504;d2=0"},
+	{"WooGraphQL", "POST https://shop.example/graphql", "Woocommerce-Session: Session eyJ0eXAiOiJKV1QifQ.eyJkYXRhIjp7fX0.c2ln"},
 	{"FileLu, uploads in parts", "PUT https://s1.filelu.example/upload", "X-Rc-Upload-Id: 3f2b8c1e5d7a4e9b|X-Rc-Part-No: 1"},
 	{"Aurora DNS", "GET https://api.auroradns.example/zones", "X-Auroradns-Date: 20261126T204022Z|Authorization: AuroraDNSv1 YTpi"},
 	{"EfficientIP SOLIDserver", "GET https://ipam.example/api/v2.0/dns/rr/list", "X-Sds-Ts: 1764189622|Authorization: SDS id:3f2b8c1e5d7a4e9b"},

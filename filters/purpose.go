@@ -61,6 +61,7 @@ var purposeTable = []group{
 		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
 		x-bring-client-url et-client-name mcc-authentication mcc-time`},
 	{application, "techdocs.akamai.com/netstorage-usage: what is asked for, and its signature", `x-akamai-acs-*`},
+	{application, "Amazon's shop and WooGraphQL: which part of a page is meant, and whose basket", `x-amz-acp-params woocommerce-session`},
 	{application, "aps.autodesk.com, Model Derivative", `x-ads-force x-ads-derivative-format`},
 	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
 	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},
