@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// isLocale reports whether the whole text is a language with its region, as
-// in de-DE or pt_BR.
+// isLocale reports whether the text is a language with its region, as in de-DE or
+// pt_BR, or begins with one and says more of it, as in pt_BR.UTF-8 and de-DE,de;q=0.9.
 func isLocale(text string) bool {
 	text = strings.Trim(text, " \t\"")
-	return len(text) == 5 && (text[2] == '-' || text[2] == '_') && isSmall(text[0]) && isSmall(text[1]) &&
+	return (len(text) == 5 || len(text) > 5 && strings.IndexByte(".@,;", text[5]) >= 0) && (text[2] == '-' || text[2] == '_') && isSmall(text[0]) && isSmall(text[1]) &&
 		isCapital(text[3]) && isCapital(text[4])
 }
 

@@ -10,14 +10,17 @@ import (
 // person, device or place, or "" if it does not: it holds an IP or hardware
 // address, a mail address, coordinates or a time zone, names a system or browser,
 // or is a language or the number of a phone or card.
-func tellingValue(name, value string) string {
-	if why := tellingText(name, value); why != "" {
+func tellingValue(name, value string) string { return tellingWithin(name, value, maxUnwrap) }
+
+// tellingWithin looks at value, and at what it stands for in up to depth codings.
+func tellingWithin(name, value string, depth int) string {
+	why := tellingText(name, value)
+	if why != "" || depth == 0 {
 		return why
 	}
-	why := ""
 	unwrap(value, func(inner []byte) bool {
 		if printable(inner) {
-			why = tellingText(name, string(inner))
+			why = tellingWithin(name, string(inner), depth-1)
 		}
 		return why != ""
 	})
