@@ -312,14 +312,18 @@ func (c setCookie) expired(m *Message) bool {
 
 // hasPassed reports whether until is over when m's answer comes, for whatever user agent. Some
 // take the answer's own Date for the clock and others have one, so the two must not differ by
-// much. Without Date, only what was long ago has passed.
+// much, and until not be over by the first alone, but for the minutes that clocks are fast by.
+// Without Date, only what was long ago has passed.
 func hasPassed(until time.Time, m *Message) bool {
 	dates, there := m.Response.Header["Date"]
 	if !there {
 		return until.Year() < 2020
 	}
 	now, err := http.ParseTime(single(dates))
-	return err == nil && !until.After(now) && (m.Now.IsZero() || m.Now.Sub(now).Abs() < 24*time.Hour)
+	if err != nil || until.After(now) {
+		return false
+	}
+	return m.Now.IsZero() || m.Now.Sub(now).Abs() < 24*time.Hour && until.Sub(m.Now) < 10*time.Minute
 }
 
 // endsAtOnce reports whether a Max-Age is a number that is not above 0.

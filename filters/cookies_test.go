@@ -263,6 +263,8 @@ func TestSessionCookiesEndByEveryClock(t *testing.T) {
 		keeps   bool
 	}{
 		{[]string{"Fri, 31 Dec 2199 00:00:00 GMT"}, "Fri, 01 Jan 2100 00:00:00 GMT", false},     // curl's own clock
+		{[]string{"Tue, 24 Nov 2026 11:00:00 GMT"}, "Tue, 24 Nov 2026 10:00:00 GMT", false},     // for all of a day
+		{[]string{"Tue, 24 Nov 2026 11:00:00 GMT"}, "Thu, 01 Jan 1970 00:00:00 GMT", true},      // fast by a day
 		{[]string{"Mon, 1 Jan 1990 00:00:00 GMT"}, "Tue, 01 Jan 2019 00:00:00 GMT", false},      // Chromium reads one digit
 		{[]string{"Mon, 01 Jan 1990 00:00:00 GMT", ""}, "Tue, 01 Jan 2019 00:00:00 GMT", false}, // and the first of several
 		{[]string{"Mon, 23 Nov 2026 12:00:00 GMT"}, "Mon, 23 Nov 2026 11:59:59 GMT", true},
