@@ -80,7 +80,8 @@ var pastProxy = map[string]bool{
 	"gopher": true, "gophers": true, "dict": true, "ldap": true, "ldaps": true, "mqtt": true,
 	"telnet": true, "tn3270": true, "rlogin": true, "irc": true, "ircs": true,
 	"imap": true, "imaps": true, "pop3": true, "pop3s": true, "smtp": true, "smtps": true,
-	"nntp": true, "nntps": true, "news": true, "snews": true, "finger": true, "cso": true, "fish": true,
+	"nntp": true, "nntps": true, "news": true, "snews": true, "newspost": true, "snewspost": true, "newsreply": true, "snewsreply": true,
+	"finger": true, "cso": true, "fish": true,
 	"rtsp": true, "rtmp": true, "rtmpe": true, "rtmps": true, "rtmpt": true, "rtmpte": true, "rtmpts": true,
 	"mms": true, "mmsh": true, "mmst": true, "mmsu": true, "realrtsp": true, "pnm": true, "satip": true, "tcp": true,
 	"rist": true, "tr06": true, "srt": true, "udp": true, "udp4": true, "udp6": true, "udpstream": true, "upnp": true,
@@ -89,9 +90,10 @@ var pastProxy = map[string]bool{
 }
 
 // leadsPastProxy reports whether programs follow a Location without asking the proxy.
+// Lynx takes it out of quotes.
 func leadsPastProxy(location string) bool {
 	scheme, _, ok := strings.Cut(location, ":")
-	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t"), "\t", ""))]
+	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\""), "\t", ""))]
 }
 
 func linksPastProxy(line string) bool { return withoutLinksPastProxy(line) != line }

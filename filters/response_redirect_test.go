@@ -89,6 +89,8 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"nntp://track.example/a.b/1"}, false}, // seen with Lynx, w3m and ELinks
 		{302, []string{"news://track.example/a.b"}, false},
 		{302, []string{"snews://track.example/a.b"}, false},
+		{302, []string{"newsreply://track.example/a"}, false}, // with Lynx, as the next
+		{302, []string{`"ftp://track.example/1"`}, false},
 		{302, []string{"cso://track.example/"}, false},
 		{302, []string{"finger://track.example/a"}, false}, // with ELinks
 		{302, []string{"fish://track.example/a"}, false},   // with lftp
