@@ -75,19 +75,65 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"identity.source_addresses=224.0.0.1", "is no address to send from"},
 		{"destinations.deny=" + strings.Repeat("a.", 126) + "bb", "is not a host"},
 		{"upstream.name_servers=http://192.0.2.1/dns-query", "is not an https URL"},
+		{"upstream.name_servers=http://dns.example/dns-query", "is not an https URL"},
+		{"upstream.name_servers=ftp://127.0.0.1/dns-query", "is not an https URL"},
+		{"upstream.name_servers=https:///dns-query", "is not a URL"},
 		{"upstream.name_servers=https://192.0.2.1:99999/dns-query", `"99999" is not a port`},
 		{"upstream.chain=socks5://" + strings.Repeat("a", 256) + ":b@h:1", "1 to 255 octets"},
 		{"upstream.chain=socks5://a:" + strings.Repeat("b", 256) + "@h:1", "1 to 255 octets"},
 		{`sites=[{match: a.example, headers: {allow: [""]}}]`, "an empty text is not a field name"},
+		{"access.open=maybe", "want true or false"},
+		{"access.authentication=basic", "basic needs access.users"},
+		{"destinations.ports=5-x", `"x" is not a port`},
+		{"upstream.chain=http://:1", "names no host"},
+		{"inspection.default=true", "does nothing while inspection.enabled is false"},
+		{"cache={memory: 1MiB, memory: 2MiB}", "cache.memory: is set twice"},
+		{"sites=[a", "a list in brackets has commas, and a ] at its end"},
+		{`listeners=[{address: "127.0.0.1:1", acme: {domains: [a.example]}}]`, "acme: changes nothing unless protocol is https"},
+		{`listeners=[{address: "127.0.0.1:1", acme: {email: a@b.example}}]`, "acme: changes nothing unless protocol is https"},
+		{`listeners=[{address: "127.0.0.1:1", acme: {directory: "https://a.example/d"}}]`, "acme: changes nothing unless protocol is https"},
+		{`listeners=[{address: "127.0.0.1:1", acme: {storage: a}}]`, "acme: changes nothing unless protocol is https"},
+		{`listeners=[{address: "127.0.0.1:1", acme: {http_port: 80}}]`, "acme: changes nothing unless protocol is https"},
 	} {
 		_, problems := Load("", nil, []string{c.set})
 		if got := problems.String(); len(problems) != 1 || !strings.Contains(got, c.want) {
 			t.Errorf("%.60s: got %q, want %q", c.set, got, c.want)
 		}
 	}
-	_, problems := Load("", nil, []string{"log.level=off", "log.requests=anonymous"})
-	if got := problems.String(); len(problems) != 1 || !strings.Contains(got, "changes nothing while log.level is off") {
-		t.Errorf("got %q", got)
+	for want, sets := range map[string][]string{
+		"changes nothing while log.level is off":                       {"log.level=off", "log.requests=anonymous"},
+		"certificate needs https listeners, and listeners[0] is http":  {"access.authentication=certificate", "access.authorities=a"},
+		"changes nothing: the proxy of upstream.chain looks names up":  {"upstream.chain=socks5://192.0.2.1:1", "upstream.name_servers=https://192.0.2.1/q"},
+		"changes nothing unless access.authentication is token or cer": {"access.authentication=basic", "access.users=a", "access.revoked=b"},
+	} {
+		_, problems := Load("", nil, sets)
+		if got := problems.String(); len(problems) != 1 || !strings.Contains(got, want) {
+			t.Errorf("%q: got %q, want %q", sets, got, want)
+		}
+	}
+}
+
+// TestWhatBelongsTogetherIsTaken: what is refused alone has a meaning beside something else.
+func TestWhatBelongsTogetherIsTaken(t *testing.T) {
+	for _, sets := range [][]string{
+		{"limits.client.requests=5", "limits.client.burst=10"},
+		{"limits.client.tunnel_rate=5", "limits.client.burst=10"},
+		{"access.authentication=token", "access.token_key=a", "access.revoked=b"},
+		{`listeners=[{address: "127.0.0.1:1", protocol: https, certificate: a, key: b}]`, "access.authentication=certificate", "access.authorities=a", "access.revoked=b"},
+		{"upstream.name_servers=http://127.0.0.1:1/dns-query"},
+		{"inspection.enabled=true", "inspection.default=true"},
+		{"inspection.enabled=true", "sites=[{match: a.example, inspection: true}]"},
+		{"upstream.chain=https://192.0.2.1:1", "upstream.authorities=a"},
+		{"upstream.chain=socks5://192.0.2.1:1", "upstream.name_servers=https://192.0.2.1/q", "sites=[{match: a.example, upstream: direct}]"},
+		{"upstream.chain=https://proxy.example:1", "upstream.name_servers=https://192.0.2.1/q"},
+	} {
+		if _, problems := Load("", nil, sets); len(problems) > 0 {
+			t.Errorf("%q: %s", sets, problems)
+		}
+	}
+	c, problems := Load("", nil, []string{`listeners=[{address: "127.0.0.1:1", protocol: https, acme: {domains: ["Proxy.Example"], storage: a}}]`})
+	if len(problems) > 0 || string(c.Listeners[0].ACME.Domains[0]) != "proxy.example" {
+		t.Errorf("a certificate is asked for by another name: %s", problems)
 	}
 }
 
