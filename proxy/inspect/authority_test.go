@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
@@ -132,6 +133,9 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 	if life := one.Leaf.NotAfter.Sub(one.Leaf.NotBefore); life != 7*24*time.Hour {
 		t.Errorf("valid for %s", life)
+	}
+	if c := one.Leaf; c.IsCA || c.KeyUsage != x509.KeyUsageDigitalSignature || len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageServerAuth {
+		t.Errorf("it is for more than a server: %t, %b, %v", c.IsCA, c.KeyUsage, c.ExtKeyUsage)
 	}
 	if one.Leaf.SerialNumber.Cmp(other.Leaf.SerialNumber) == 0 || one.Leaf.SerialNumber.BitLen() < 64 {
 		t.Error("serial numbers are not random")
@@ -284,6 +288,98 @@ func TestAnExpiredAuthorityIsRefused(t *testing.T) {
 	}
 	if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("Load: %v", err)
+	}
+}
+
+// TestLoadRefusesWhatIsNoAuthority, and says which file is at fault.
+func TestLoadRefusesWhatIsNoAuthority(t *testing.T) {
+	a := authority(t, CreateOptions{})
+	leaf, err := a.Leaf("a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asPEM := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	private := func(key any) []byte {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return asPEM("PRIVATE KEY", der)
+	}
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		file string
+		data []byte
+	}{
+		"no certificate":         {CertificateFile, []byte("text")},
+		"a key for it":           {CertificateFile, asPEM("PRIVATE KEY", a.certificate.Raw)},
+		"a damaged certificate":  {CertificateFile, asPEM("CERTIFICATE", a.certificate.Raw[1:])},
+		"a server's certificate": {CertificateFile, asPEM("CERTIFICATE", leaf.Certificate[0])},
+		"no key":                 {KeyFile, []byte("text")},
+		"a damaged key":          {KeyFile, asPEM("PRIVATE KEY", []byte("text"))},
+		"a key of another kind":  {KeyFile, private(other)},
+	} {
+		folder := t.TempDir()
+		if err := a.Save(folder); err != nil {
+			t.Fatal(err)
+		}
+		if what == "a server's certificate" {
+			os.WriteFile(filepath.Join(folder, KeyFile), private(leaf.PrivateKey), 0o600)
+		}
+		os.WriteFile(filepath.Join(folder, c.file), c.data, 0o600)
+		if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), c.file) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if none := (*Authority)(nil); none.Equal(a) || a.Equal(none) {
+		t.Error("none is the same as one")
+	}
+}
+
+// TestHalfAnAuthorityIsNotSaved: a key without its certificate would be in the way of the
+// next try.
+func TestHalfAnAuthorityIsNotSaved(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, CertificateFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := authority(t, CreateOptions{}).Save(folder); err == nil {
+		t.Error("a certificate was overwritten")
+	}
+	if _, err := os.Stat(filepath.Join(folder, KeyFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the key: %v", err)
+	}
+}
+
+// TestRefusedCertificates: a site is left alone for the alerts that clients give about a
+// certificate (RFC 8446 §6.2), and for no others.
+func TestRefusedCertificates(t *testing.T) {
+	about := map[tls.AlertError]bool{42: true, 43: true, 44: true, 45: true, 46: true, 48: true}
+	for alert := range tls.AlertError(122) {
+		if strings.HasPrefix(alert.Error(), "tls: alert(") {
+			continue // one that crypto/tls has no name for
+		}
+		err := fmt.Errorf("handshake: %w", &net.OpError{Op: "remote error", Err: alert})
+		if got := RefusedCertificate(err); got != about[alert] {
+			t.Errorf("%d, %v: %v", alert, alert, got)
+		}
+		if RefusedHello(err) != (alert == 121) {
+			t.Errorf("%d, %v, is about the hello: %v", alert, alert, alert != 121)
+		}
+		if got, ok := Alert(err); !ok || got != alert {
+			t.Errorf("%d is read as %d, %v", alert, got, ok)
+		}
+		if RefusedCertificate(&net.OpError{Op: "local error", Err: alert}) {
+			t.Errorf("our own %v is taken for the client's", alert)
+		}
+	}
+	for _, err := range []error{nil, io.EOF, &net.OpError{Op: "remote error"}, &net.OpError{Op: "remote error", Err: io.EOF}} {
+		if RefusedCertificate(err) {
+			t.Errorf("%v refuses a certificate", err)
+		}
 	}
 }
 

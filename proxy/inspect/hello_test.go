@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 )
@@ -54,6 +56,64 @@ func TestParseHello(t *testing.T) {
 		got, h4, err := ReadHello(iotest.OneByteReader(bytes.NewReader(raw[10:])), raw[:10:10])
 		if err != nil || !bytes.Equal(got, raw) || h4.ServerName != h.ServerName {
 			t.Errorf("read by the byte: %v", err)
+		}
+	}
+}
+
+// TestHellosAreReadStrictly, as browsers write them and crypto/tls takes them: what is
+// read otherwise here than there could be for another host.
+func TestHellosAreReadStrictly(t *testing.T) {
+	list := func(size int, items ...string) string {
+		all := strings.Join(items, "")
+		return string(binary.BigEndian.AppendUint32(nil, uint32(len(all)))[4-size:]) + all
+	}
+	extension := func(kind uint16, body string) string {
+		return string(binary.BigEndian.AppendUint16(nil, kind)) + list(2, body)
+	}
+	const random, session, suites, compressions = "0123456789abcdef0123456789abcdef", "\x00", "\x00\x02\x13\x01", "\x01\x00"
+	start := func(version string) string { return version + random + session + suites + compressions }
+	with := func(extensions ...string) string { return start("\x03\x03") + list(2, extensions...) }
+	name := func(kind, name string) string { return kind + list(2, name) }
+	for what, c := range map[string]struct {
+		body string
+		want *Hello
+	}{
+		"TLS 1.2 without extensions":  {start("\x03\x03"), &Hello{Current: true}},
+		"TLS 1.1 without extensions":  {start("\x03\x02"), &Hello{}},
+		"TLS 1.2 without its version": {with(), &Hello{Current: true}},
+		"TLS 1.1 alone":               {with(extension(43, list(1, "\x03\x02"))), &Hello{}},
+		"no version that is known":    {with(extension(43, list(1, "\x02\x03\x03\x05"))), &Hello{}},
+		"TLS 1.2 among others":        {with(extension(43, list(1, "\x7f\x1c\x03\x03\x03\x02"))), &Hello{Current: true}},
+		"TLS 1.3 that says 1.0":       {start("\x03\x01") + list(2, extension(43, list(1, "\x03\x04"))), &Hello{Current: true}},
+		"a name":                      {with(extension(0, list(2, name("\x00", "a.example")))), &Hello{Current: true, ServerName: "a.example"}},
+		"a long name":                 {with(extension(0, list(2, name("\x00", strings.Repeat("a", 255))))), &Hello{Current: true, ServerName: strings.Repeat("a", 255)}},
+
+		"SSL 2":                    {start("\x02\x03"), nil},
+		"a long session":           {"\x03\x03" + random + list(1, strings.Repeat("a", 33)) + suites + compressions, nil},
+		"no suites":                {"\x03\x03" + random + session + "\x00\x00" + compressions, nil},
+		"half a suite":             {"\x03\x03" + random + session + "\x00\x03\x13\x01\x13" + compressions, nil},
+		"no compressions":          {"\x03\x03" + random + session + suites + "\x00", nil},
+		"bytes behind":             {with() + "\x00", nil},
+		"half an extension":        {with("\x00\x17\x00\x01"), nil},
+		"no name":                  {with(extension(0, list(2, name("\x00", "")))), nil},
+		"too long a name":          {with(extension(0, list(2, name("\x00", strings.Repeat("a", 256))))), nil},
+		"another kind of name":     {with(extension(0, list(2, name("\x01", "a.example")))), nil},
+		"two names":                {with(extension(0, list(2, name("\x00", "a.example"), name("\x00", "b.example")))), nil},
+		"bytes behind a name":      {with(extension(0, list(2, name("\x00", "a.example"))+"\x00")), nil},
+		"half a name":              {with(extension(0, list(2, "\x00\x00\x09a.exam"))), nil},
+		"no names":                 {with(extension(0, list(2))), nil},
+		"no protocols":             {with(extension(16, list(2))), nil},
+		"an empty protocol":        {with(extension(16, list(2, "\x02h2", "\x00"))), nil},
+		"half a protocol":          {with(extension(16, list(2, "\x03h2"))), nil},
+		"bytes behind protocols":   {with(extension(16, list(2, "\x02h2")+"\x00")), nil},
+		"no versions":              {with(extension(43, list(1))), nil},
+		"half a version":           {with(extension(43, list(1, "\x03\x04\x03"))), nil},
+		"bytes behind versions":    {with(extension(43, list(1, "\x03\x04")+"\x00")), nil},
+		"fewer versions than said": {with(extension(43, "\x04\x03\x04")), nil},
+	} {
+		h, ok := parseClientHello([]byte(c.body))
+		if ok != (c.want != nil) || ok && !reflect.DeepEqual(h, *c.want) {
+			t.Errorf("%s: %+v, %v", what, h, ok)
 		}
 	}
 }

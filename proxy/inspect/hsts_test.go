@@ -74,6 +74,11 @@ func TestHSTSValues(t *testing.T) {
 			t.Errorf("%q: %v", value, ok)
 		}
 	}
+	for _, value := range []string{"max-age=99999999999999999999", "max-age=9000000000000000000", `max-age="99999999999"`} {
+		if age, _, _ := parseHSTS(value); age != hstsMost {
+			t.Errorf("%s: for %v", value, age)
+		}
+	}
 }
 
 // Who is kept apart reads nothing of what others wrote, nor they of theirs.
