@@ -101,6 +101,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		}
 	}
 	for want, sets := range map[string][]string{
+		"changes nothing while identity.persona is off":                {"identity.persona=off", "identity.language=de-DE"},
 		"changes nothing while log.level is off":                       {"log.level=off", "log.requests=anonymous"},
 		"certificate needs https listeners, and listeners[0] is http":  {"access.authentication=certificate", "access.authorities=a"},
 		"changes nothing: the proxy of upstream.chain looks names up":  {"upstream.chain=socks5://192.0.2.1:1", "upstream.name_servers=https://192.0.2.1/q"},
@@ -123,6 +124,9 @@ func TestWhatBelongsTogetherIsTaken(t *testing.T) {
 		{"upstream.name_servers=http://127.0.0.1:1/dns-query"},
 		{"inspection.enabled=true", "inspection.default=true"},
 		{"inspection.enabled=true", "sites=[{match: a.example, inspection: true}]"},
+		{"identity.language=de-DE"},
+		{"identity.persona=off"},
+		{"upstream.chain=http://ann@192.0.2.1:1"},
 		{"upstream.chain=https://192.0.2.1:1", "upstream.authorities=a"},
 		{"upstream.chain=socks5://192.0.2.1:1", "upstream.name_servers=https://192.0.2.1/q", "sites=[{match: a.example, upstream: direct}]"},
 		{"upstream.chain=https://proxy.example:1", "upstream.name_servers=https://192.0.2.1/q"},
