@@ -337,6 +337,9 @@ func TestLoadRefusesWhatIsNoAuthority(t *testing.T) {
 	if none := (*Authority)(nil); none.Equal(a) || a.Equal(none) {
 		t.Error("none is the same as one")
 	}
+	if authority(t, CreateOptions{}).Equal(a) {
+		t.Error("another is the same")
+	}
 }
 
 // TestHalfAnAuthorityIsNotSaved: a key without its certificate would be in the way of the

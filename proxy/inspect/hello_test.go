@@ -88,6 +88,10 @@ func TestHellosAreReadStrictly(t *testing.T) {
 		"a name":                      {with(extension(0, list(2, name("\x00", "a.example")))), &Hello{Current: true, ServerName: "a.example"}},
 		"a long name":                 {with(extension(0, list(2, name("\x00", strings.Repeat("a", 255))))), &Hello{Current: true, ServerName: strings.Repeat("a", 255)}},
 
+		"an encrypted one":       {with(extension(0xfe0d, "\x00")), &Hello{Current: true, Encrypted: true}},
+		"what was encrypted":     {with(extension(0xfe0d, "\x01")), &Hello{Current: true}},
+		"none that is encrypted": {with(extension(0xfe0d, "")), &Hello{Current: true}},
+
 		"SSL 2":                    {start("\x02\x03"), nil},
 		"a long session":           {"\x03\x03" + random + list(1, strings.Repeat("a", 33)) + suites + compressions, nil},
 		"no suites":                {"\x03\x03" + random + session + "\x00\x00" + compressions, nil},
@@ -114,6 +118,21 @@ func TestHellosAreReadStrictly(t *testing.T) {
 		h, ok := parseClientHello([]byte(c.body))
 		if ok != (c.want != nil) || ok && !reflect.DeepEqual(h, *c.want) {
 			t.Errorf("%s: %+v, %v", what, h, ok)
+		}
+	}
+}
+
+// TestWhoMaySpeakHTTP: others share the port, and are left alone.
+func TestWhoMaySpeakHTTP(t *testing.T) {
+	for _, c := range []struct {
+		protocols []string
+		want      bool
+	}{
+		{nil, true}, {[]string{"h2"}, true}, {[]string{"http/1.1"}, true}, {[]string{"mqtt", "h2"}, true}, {[]string{"acme-tls/1", "http/1.1"}, true},
+		{[]string{"mqtt"}, false}, {[]string{"xmpp-client", "xmpp-server"}, false},
+	} {
+		if got := (Hello{Protocols: c.protocols}).HTTP(); got != c.want {
+			t.Errorf("%q: %v", c.protocols, got)
 		}
 	}
 }

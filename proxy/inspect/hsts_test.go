@@ -117,6 +117,9 @@ func TestHSTSIsBounded(t *testing.T) {
 	if known > hstsHosts {
 		t.Errorf("one site wrote %d bits", known)
 	}
+	if s.Note("", "bit0.tracker.example", []string{"max-age=1000; includeSubDomains"}); !s.Applies("", "www.bit0.tracker.example") {
+		t.Error("what is known cannot be renewed")
+	}
 	if !s.Applies("", "keep.example") {
 		t.Error("another site's entry is gone")
 	}
