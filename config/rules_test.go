@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -100,6 +101,9 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 			t.Errorf("%.60s: got %q, want %q", c.set, got, c.want)
 		}
 	}
+	if _, problems := Load("", []string{"GUISE_SITES=[a"}, nil); len(problems) != 1 || !strings.Contains(problems.String(), "a list in brackets") {
+		t.Errorf("got %q", problems)
+	}
 	for want, sets := range map[string][]string{
 		"changes nothing while identity.persona is off":                {"identity.persona=off", "identity.language=de-DE"},
 		"changes nothing while log.level is off":                       {"log.level=off", "log.requests=anonymous"},
@@ -126,6 +130,8 @@ func TestWhatBelongsTogetherIsTaken(t *testing.T) {
 		{"inspection.enabled=true", "sites=[{match: a.example, inspection: true}]"},
 		{"identity.language=de-DE"},
 		{"identity.persona=off"},
+		{"log.level=off"},
+		{"log.requests=anonymous"},
 		{"upstream.chain=http://ann@192.0.2.1:1"},
 		{"upstream.chain=https://192.0.2.1:1", "upstream.authorities=a"},
 		{"upstream.chain=socks5://192.0.2.1:1", "upstream.name_servers=https://192.0.2.1/q", "sites=[{match: a.example, upstream: direct}]"},
@@ -138,6 +144,11 @@ func TestWhatBelongsTogetherIsTaken(t *testing.T) {
 	c, problems := Load("", nil, []string{`listeners=[{address: "127.0.0.1:1", protocol: https, acme: {domains: ["Proxy.Example"], storage: a}}]`})
 	if len(problems) > 0 || string(c.Listeners[0].ACME.Domains[0]) != "proxy.example" {
 		t.Errorf("a certificate is asked for by another name: %s", problems)
+	}
+	c, problems = Load("", nil, []string{"destinations.deny=10.0.0.0/8, 192.0.2.1, a.example", "admin.address=unix:/run/admin"})
+	if len(problems) > 0 || c.Destinations.Deny[0].Network() != netip.MustParsePrefix("10.0.0.0/8") ||
+		c.Destinations.Deny[1].Network() != netip.MustParsePrefix("192.0.2.1/32") || c.Destinations.Deny[2] != "a.example" || c.Admin.Address != "unix:/run/admin" {
+		t.Errorf("denied: %v, the operator's socket: %q: %s", c.Destinations.Deny, c.Admin.Address, problems)
 	}
 }
 
