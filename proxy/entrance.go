@@ -201,7 +201,9 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 	}
 	a := p.current.Load()
 	metrics, pressure := a.options.Metrics, a.options.Pressure
-	connection, err := a.gate.Connect(client.AddrPort().Addr())
+	connection, err := a.gate.ConnectIn(client.AddrPort().Addr(), func(over *gate.Over) bool {
+		return p.server.GiveWay(clientAt(client), !over.Total)
+	})
 	if err == nil && !pressure.Take() {
 		connection.Close()
 		err = errShort
@@ -219,6 +221,14 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 		connection.Close()
 		pressure.Give()
 	}, nil
+}
+
+// clientAt returns whose a connection from remote is, as far as the gate can tell.
+func clientAt(remote net.Addr) netip.Addr {
+	if tcp, isTCP := remote.(*net.TCPAddr); isTCP {
+		return gate.NetworkOf(tcp.AddrPort().Addr())
+	}
+	return netip.Addr{}
 }
 
 // A meteredBody tells the gate of each piece that a client sends.

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -234,6 +235,78 @@ func TestLimitsAnswerWithFields(t *testing.T) {
 			t.Errorf("with %d held, one more gets %q, %v", held, got, err)
 		}
 		break
+	}
+}
+
+// TestIdleConnectionsGiveWayAtLimit: others' idle connections keep nobody out, and what is
+// under way is not cut for anybody.
+func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
+	holding, release := make(chan struct{}), make(chan struct{})
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if strings.HasPrefix(req.URL.Path, "/hold") {
+				holding <- struct{}{}
+				<-release
+			}
+			io.WriteString(conn, helloResponse)
+		}
+	})
+	p, proxy := newProxy(t, func(o *Options) { o.Gate.Total.Connections = 3 })
+	config, _, _ := newTLS(t)
+	secure := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	ask := func(path string) (status int) {
+		conn := dial(t, proxy)
+		io.WriteString(conn, "GET http://"+o.address+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return 0 // one of too many that are refused
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Error(err)
+		}
+		return resp.StatusCode
+	}
+	oneGivesWay := func() {
+		for end := time.Now().Add(patience); !p.server.GiveWay(netip.Addr{}, false); runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatal("nobody gives way")
+			}
+		}
+	}
+	for i := range 10 { // each leaves its connection open
+		if got := ask("/"); got != 200 {
+			t.Errorf("newcomer %d gets %d", i, got)
+		}
+	}
+	for range 3 {
+		oneGivesWay()
+	}
+	held := make(chan int)
+	for i := range 3 {
+		go func() { held <- ask(fmt.Sprint("/hold/", i)) }()
+		<-holding
+	}
+	if got := ask("/"); got != 503 {
+		t.Errorf("a newcomer among requests gets %d", got)
+	}
+	close(release)
+	for range 3 {
+		if got := <-held; got != 200 {
+			t.Errorf("a request gets %d", got)
+		}
+		oneGivesWay()
+	}
+	for range 3 { // in the middle of a handshake
+		silent := dial(t, secure)
+		silent.Write([]byte{22, 3, 1})
+	}
+	oneGivesWay()
+	if got := ask("/"); got != 200 {
+		t.Errorf("a newcomer among those who say nothing gets %d", got)
 	}
 }
 

@@ -124,6 +124,10 @@ func (a arrival) open(ctx context.Context, opened *wire.Opened) error {
 	return nil
 }
 
+// MayEnd is asked by the server. There is no request yet in a handshake, but in SOCKS
+// there may be one; and behind a relay nobody knows yet whose connection it is.
+func (a arrival) MayEnd() bool { return a.at.how.Protocol == HTTPS && !a.relayed() }
+
 // openTLS does the handshake, if the client may have one now.
 func (a arrival) openTLS(opened *wire.Opened) error {
 	p := a.at.proxy

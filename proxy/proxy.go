@@ -106,7 +106,7 @@ func New(o Options) (*Proxy, error) {
 	p.current.Store(a)
 	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Speaks: speaksInside, Log: a.options.Log}
+	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Client: clientAt, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Speaks: speaksInside, Log: a.options.Log}
 	p.configureServer(a.options)
 	return p, nil
 }

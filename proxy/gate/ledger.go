@@ -259,6 +259,12 @@ type Connection struct {
 // [ErrNotAdmitted] or an [*Over]. Call [Connection.Close] when it ends or has
 // become a tunnel.
 func (g *Gate) Connect(addr netip.Addr) (*Connection, error) {
+	return g.ConnectIn(addr, func(*Over) bool { return false })
+}
+
+// ConnectIn is Connect where others may give way. At a limit of connections it calls
+// giveWay, which closes one that counts in it, and reports whether it did.
+func (g *Gate) ConnectIn(addr netip.Addr, giveWay func(*Over) bool) (*Connection, error) {
 	if err := g.Admit(addr); err != nil {
 		return nil, err
 	}
@@ -270,7 +276,14 @@ func (g *Gate) Connect(addr netip.Addr) (*Connection, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.hold(client{network: NetworkOf(addr)})
-	if over := l.allowConnection(a, g.options.Now(), each, all); over != nil {
+	over := l.allowArrival(a, g.options.Now(), each)
+	for again := over == nil; again; {
+		if over = l.allowConnection(a, each, all); over == nil {
+			break
+		}
+		again = l.unlocked(func() bool { return giveWay(over) })
+	}
+	if over != nil {
 		l.release(a)
 		return nil, over
 	}
@@ -279,12 +292,24 @@ func (g *Gate) Connect(addr netip.Addr) (*Connection, error) {
 	return &Connection{g, a}, nil
 }
 
-// allowConnection checks a new connection against all limits; l.mu is held.
-func (l *ledger) allowConnection(a *account, now time.Time, each, all Limits) error {
+// unlocked calls do without l.mu, which is held.
+func (l *ledger) unlocked(do func() bool) bool {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	return do()
+}
+
+// allowArrival checks how fast new connections come; l.mu is held.
+func (l *ledger) allowArrival(a *account, now time.Time, each Limits) *Over {
 	rate, burst := each.connectionRate()
 	if wait := a.arrivals.take(now.Sub(l.begun), rate, burst); wait > 0 {
 		return &Over{Limit: "connection-rate", Quota: int64(rate), Window: time.Second, Retry: wait}
 	}
+	return nil
+}
+
+// allowConnection checks a new connection against how many there are; l.mu is held.
+func (l *ledger) allowConnection(a *account, each, all Limits) *Over {
 	if most := each.Connections; most > 0 && a.connections >= most {
 		return &Over{Limit: "connections", Quota: int64(most), Retry: 2 * time.Second}
 	}

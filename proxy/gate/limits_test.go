@@ -115,6 +115,57 @@ func TestNeighboursAreNotOneVisitor(t *testing.T) {
 	}
 }
 
+// TestOneThatGivesWayLeavesItsPlace to the next, which counts once in how fast they come;
+// and what panics meanwhile leaves the gate usable.
+func TestOneThatGivesWayLeavesItsPlace(t *testing.T) {
+	g := mustNew(t, Options{
+		Networks: prefixes("192.0.2.0/24"),
+		Client:   Limits{Connections: 2, Requests: 1, Burst: 2}, // six connections at once
+		Total:    Limits{Connections: 3},
+	})
+	var held []*Connection
+	var asked []string
+	connect := func(addr string) string {
+		conn, err := g.ConnectIn(netip.MustParseAddr(addr), func(o *Over) bool {
+			asked = append(asked, over(t, o))
+			if len(held) == 0 {
+				return false
+			}
+			held[0].Close()
+			held = held[1:]
+			return true
+		})
+		if err == nil {
+			held = append(held, conn)
+		}
+		return over(t, err)
+	}
+	for range 6 {
+		if got := connect("192.0.2.1"); got != "" {
+			t.Errorf("refused: %q", got)
+		}
+	}
+	if got := connect("192.0.2.1"); got != "connection-rate" {
+		t.Errorf("the seventh: %q", got)
+	}
+	for range 2 {
+		if got := connect("192.0.2.2"); got != "" {
+			t.Errorf("another client is refused: %q", got)
+		}
+	}
+	if got, want := strings.Join(asked, ", "), "connections, connections, connections, connections, all connections"; got != want {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+	func() {
+		defer func() { recover() }()
+		g.ConnectIn(netip.MustParseAddr("192.0.2.3"), func(*Over) bool { panic("on purpose") })
+	}()
+	held[0].Close()
+	if _, err := g.Connect(netip.MustParseAddr("192.0.2.3")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWhatIsOpenAtOnce counts connections, requests and tunnels, of one client
 // and of all, and takes them back.
 func TestWhatIsOpenAtOnce(t *testing.T) {

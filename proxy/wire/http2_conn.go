@@ -86,6 +86,7 @@ type http2Conn struct {
 
 	// The end.
 	idle     *time.Timer // begins it when nothing was asked for long
+	rested   time.Time   // since when nothing was asked
 	leaving  *time.Timer // runs goAway; nil until the client is told
 	known    bool        // the client has said that it knows
 	going    bool        // GOAWAY was sent, and no stream begins any more
@@ -300,8 +301,11 @@ func (h *http2Conn) rest() {
 	case h.going:
 		h.quitting = true
 		h.c.accepted.SetReadDeadline(longAgo)
-	case h.leaving == nil && h.times.KeepAlive > 0:
-		h.idle.Reset(h.times.KeepAlive)
+	case h.leaving == nil:
+		h.rested = time.Now()
+		if h.times.KeepAlive > 0 {
+			h.idle.Reset(h.times.KeepAlive)
+		}
 	}
 }
 

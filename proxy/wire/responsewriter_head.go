@@ -151,7 +151,7 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	}
 	// A client that waits for a 100 and gets this instead may send its body or
 	// not: what comes next could be either.
-	if w.c.srv.closing.Load() || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(last && !w.reading) {
+	if w.c.srv.closing.Load() || w.c.yields || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(last && !w.reading) {
 		w.closeAfter = true
 	}
 	var options []string

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -56,9 +57,12 @@ type Server struct {
 
 	// Admit, unless nil, is asked about every connection on the accepting
 	// goroutine, before anything is read. leave, unless nil, is called once,
-	// when the connection is closed or hijacked. If ok is false, Admit has
+	// when the connection is closed or hijacked, or gives way. If ok is false, Admit has
 	// taken the connection over and closes it.
 	Admit func(nc net.Conn) (leave func(), ok bool)
+
+	// Client tells whose a connection from an address is. [Server.GiveWay] needs it.
+	Client func(remote net.Addr) netip.Addr
 
 	// Refusal holds further fields of the answers that Handler knows nothing of; nil
 	// for none.
@@ -83,8 +87,10 @@ type Server struct {
 
 	settings atomic.Pointer[settings]
 	closing  atomic.Bool
+	waiting  candidates
 
 	mu        sync.Mutex
+	begun     time.Time // when connections could come first; written once, before
 	listeners map[*net.Listener]struct{}
 	conns     map[*conn]struct{}
 	accepting int           // calls of Serve that may still add a connection
@@ -341,6 +347,7 @@ func (s *Server) start() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listeners == nil {
+		s.begun = time.Now()
 		s.listeners = make(map[*net.Listener]struct{})
 		s.conns = make(map[*conn]struct{})
 		s.stop = make(chan struct{})

@@ -18,7 +18,9 @@ func (c *conn) await(d time.Duration, first bool) bool {
 	case c.srv.closing.Load() && !first:
 		return c.lastLook(stateActive)
 	}
-	c.extendRead(d)
+	now := time.Now()
+	c.extendRead(now, d)
+	c.since.Store(int64(now.Sub(c.srv.begun)))
 	resting := stateIdle
 	if first {
 		resting = stateFresh
@@ -59,11 +61,12 @@ func (c *conn) lastRequest() bool {
 	c.state.Store(stateActive)
 	c.readTill = time.Time{}
 	c.nc.SetReadDeadline(c.readTill)
-	c.extendRead(c.times.Head)
+	c.extendRead(time.Now(), c.times.Head)
 	return true
 }
 
-// awaitShutdown waits until Shutdown has cut the deadline, which is set anew then.
+// awaitShutdown waits until Shutdown, or GiveWay, has cut the deadline, which is set anew
+// then.
 func (c *conn) awaitShutdown() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()

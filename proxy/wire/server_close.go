@@ -18,6 +18,7 @@ import (
 const (
 	lingerPause = 2 * time.Second // without a byte
 	lingerTime  = 30 * time.Second
+	yieldTime   = time.Second // in all, where another connection has the place
 )
 
 // refuse answers what is no request that a handler may see, if anybody is
@@ -61,7 +62,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 func (c *conn) close(linger bool) {
 	c.release()
 	if linger {
-		lingerOn(c.nc)
+		c.linger(c.nc)
 	}
 	c.nc.Close()
 }
@@ -76,17 +77,21 @@ func (c *conn) hasMore() bool {
 	return more
 }
 
-// lingerOn sends the end and reads on for a while.
-func lingerOn(nc net.Conn) {
+// linger sends the end on nc, and reads on for a while.
+func (c *conn) linger(nc net.Conn) {
 	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
 	buf := smallBuffers.Get().(*[]byte) // most send nothing, and all may wait at once
 	defer smallBuffers.Put(buf)
+	pause, most := lingerPause, lingerTime
+	if c.yields {
+		pause, most = yieldTime, yieldTime
+	}
 	var till time.Time
-	for end := time.Now().Add(lingerTime); till.Before(end); {
-		if renew(&till, lingerPause) {
+	for end := time.Now().Add(most); till.Before(end); {
+		if renew(&till, pause) {
 			nc.SetReadDeadline(till)
 		}
 		if _, err := nc.Read((*buf)[:cap(*buf)]); err != nil {
@@ -106,7 +111,7 @@ func (c *conn) cut(untilClose, more bool) {
 		nc = tc.NetConn()
 	}
 	if more && !untilClose {
-		lingerOn(nc)
+		c.linger(nc)
 	}
 	nc.Close()
 }
@@ -160,7 +165,8 @@ func (c *conn) closeIdle() {
 		h.shutdown()
 		return
 	}
-	if c.state.Load() == stateFresh {
+	switch c.state.Load() {
+	case stateOpening, stateFresh:
 		c.limitFresh()
 		return
 	}

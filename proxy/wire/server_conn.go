@@ -15,11 +15,14 @@ import (
 )
 
 // States of a connection. Only an idle one may be closed by Shutdown, and only
-// one that got there first may leave the idle state.
+// one that got there first may leave the idle state, or one of those in which a
+// connection may give way.
 const (
 	stateActive int32 = iota
 	stateIdle
-	stateFresh // nothing was asked on it yet
+	stateOpening // does not carry HTTP yet
+	stateFresh   // nothing was asked on it yet
+	stateHead    // a part of a head came
 	stateClosing
 )
 
@@ -34,13 +37,16 @@ type conn struct {
 	rw       io.ReadWriter // sock, or else nc
 	ctx      context.Context
 	remote   string
+	from     net.Addr // whose place it has
 	tls      *tls.ConnectionState
-	leave    func() // told when the connection is no longer the server's; nil once it was
+	leave    func() // told when the connection is no longer the server's; nil once it was, or it gave way
 
 	state   atomic.Int32
 	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
 	http2   atomic.Pointer[http2Conn]      // nil unless that is spoken
 	watched watched
+	since   atomic.Int64 // when it began to wait for a request, from Server.begun on
+	yields  bool         // it has given way, and the next answer is the last; see Server.GiveWay
 	limits  Limits
 	times   Timeouts
 
@@ -76,8 +82,9 @@ type serverExchange struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, accepted: nc, nc: nc}
-	c.state.Store(stateFresh)
+	c := &conn{srv: s, accepted: nc, nc: nc, from: nc.RemoteAddr()}
+	c.since.Store(int64(time.Since(s.begun)))
+	c.state.Store(stateOpening)
 	c.checkEarly = c.early
 	return c
 }
@@ -96,6 +103,10 @@ func (c *conn) serve() {
 		if err != ErrTaken {
 			c.accepted.Close()
 		}
+		return
+	}
+	if !c.state.CompareAndSwap(stateOpening, stateActive) {
+		c.accepted.Close()
 		return
 	}
 	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
@@ -126,7 +137,7 @@ func (c *conn) serve() {
 }
 
 // left tells whoever admitted the connection that it is gone, once. Only the
-// connection's own goroutine calls it.
+// connection's own goroutine calls it, when the server knows it no longer.
 func (c *conn) left() {
 	if leave := c.leave; leave != nil {
 		c.leave = nil
@@ -144,7 +155,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		return copy(p, c.first[:]), nil
 	}
 	if c.perRead && c.manualRead.Load() == nil {
-		c.extendRead(c.times.Body)
+		c.extendRead(time.Now(), c.times.Body)
 		if t := c.manualRead.Load(); t != nil { // it came in between
 			c.nc.SetReadDeadline(*t)
 		}
@@ -157,9 +168,9 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // extendRead moves the deadline of reads to d from now, or away if d < 0.
-func (c *conn) extendRead(d time.Duration) {
+func (c *conn) extendRead(now time.Time, d time.Duration) {
 	switch {
-	case d > 0 && renew(&c.readTill, d):
+	case d > 0 && renewAt(&c.readTill, now, d):
 		c.nc.SetReadDeadline(c.readTill)
 	case d <= 0 && !c.readTill.IsZero():
 		c.readTill = time.Time{}
@@ -185,6 +196,9 @@ func (c *conn) interrupt() { c.setReadDeadline(longAgo) }
 
 // early judges a head of which only the beginning has come.
 func (c *conn) early(head []byte) error {
+	if c.state.Load() == stateActive {
+		c.state.Store(stateHead)
+	}
 	if !c.headTimed && c.times.Head > 0 {
 		c.headTimed = true
 		c.readBy(c.times.Head)
@@ -213,6 +227,9 @@ func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	head, err := readHead(c.br, c.limits.Head, c.checkEarly)
 	if err == nil && len(head) == 0 {
 		head, err = readHead(c.br, c.limits.Head, c.checkEarly)
+	}
+	if c.state.Load() != stateActive && !c.state.CompareAndSwap(stateHead, stateActive) {
+		c.lastRequest()
 	}
 	var r *http.Request
 	if err == nil {

@@ -22,12 +22,16 @@ type Opener interface {
 	Open(ctx context.Context) (Opened, error)
 }
 
+// An interruptible [Opener] tells whether its connection may be closed while Open runs,
+// once that takes long; see [Server.GiveWay]. Others may not.
+type interruptible interface{ MayEnd() bool }
+
 // Opened is what an [Opener] opened to.
 type Opened struct {
 	Conn    net.Conn        // a *tls.Conn need not have done its handshake
 	Remote  net.Addr        // the client; nil means the connection's own
 	Context context.Context // parent of the requests' contexts; nil means ctx
-	Leave   func()          // called once when the connection is closed or hijacked, also if Open fails; nil for none
+	Leave   func()          // of a client that Admit knew nothing of; called once when the connection is closed or hijacked, also if Open fails; nil for none
 }
 
 // ErrTaken is returned by [Opener.Open] for a connection that it handed to
@@ -53,6 +57,9 @@ func (c *conn) open() error {
 		}
 		if opened.Remote != nil {
 			remote = opened.Remote
+		}
+		if opened.Leave != nil { // else others may look at it
+			c.from = remote
 		}
 		c.nc = opened.Conn
 	}

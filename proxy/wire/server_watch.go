@@ -32,6 +32,7 @@ func (s *Server) watch(stop <-chan struct{}) {
 		s.mu.Lock()
 		conns = slices.AppendSeq(conns, maps.Keys(s.conns))
 		s.mu.Unlock()
+		s.waiting.forget()
 		for _, c := range conns {
 			c.look()
 		}

@@ -132,8 +132,9 @@ func (c *originConn) requestSent(d time.Duration, slow error) {
 // renew moves a deadline to d from now, and reports whether it has to be set.
 // It is set an eighth too late, and again only when that is used up: many
 // small reads within a second need no more than one.
-func renew(till *time.Time, d time.Duration) bool {
-	now := time.Now()
+func renew(till *time.Time, d time.Duration) bool { return renewAt(till, time.Now(), d) }
+
+func renewAt(till *time.Time, now time.Time, d time.Duration) bool {
 	if left := till.Sub(now); left >= d && left <= d+d/8 {
 		return false
 	}

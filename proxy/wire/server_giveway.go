@@ -1,0 +1,210 @@
+package wire
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What a connection waits for, if its client has no request under way.
+type waitKind int
+
+const (
+	noWait     waitKind = iota // a request is under way, or it is not known
+	forAnother                 // request
+	forFirst                   // request, or the rest of a head
+)
+
+// timeToAsk is how long nobody gives way who has yet to ask.
+const timeToAsk = time.Second
+
+// searchRest is for how long nobody is looked for again, for each connection that was
+// looked at: some ten times what that takes.
+const searchRest = 5 * time.Microsecond
+
+// A wait is what a connection waits for, and since when, from Server.begun on.
+type wait struct {
+	kind  waitKind
+	since time.Duration
+}
+
+// A candidate is a connection that may give way.
+type candidate struct {
+	c      *conn
+	wait   wait
+	client netip.Addr
+	beside int // connections of the client that wait, less those that go before this one
+}
+
+// candidates are who may give way. There are none while there is room for all. They are
+// safe for concurrent use.
+type candidates struct {
+	mu    sync.Mutex
+	order []candidate        // the first is to give way first
+	held  map[netip.Addr]int // how many connections wait, by client
+	again time.Time          // when to look for others
+}
+
+// forget leaves none, so that no connection is kept that has ended.
+func (w *candidates) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.order, w.held = nil, nil
+}
+
+// GiveWay ends a connection whose client has no request under way, which may be done
+// at any time (RFC 9112 §9.5, RFC 9113 §9.1), and reports whether there was one. Its
+// place, as [Server.Admit] knows it, is free then for a new one of client. It
+// is one of the client that has most connections waiting, of those the one that
+// has waited longest, and none of a client that has fewer than the new one's. If own is
+// true, it is another of client, on which there has been a request.
+//
+// A request that is on its way is answered still, or over HTTP/2 sent again by the
+// client (RFC 9113 §6.8).
+func (s *Server) GiveWay(client netip.Addr, own bool) bool {
+	w := &s.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.oneGivesWay(client, own) {
+		return true
+	}
+	now := time.Now()
+	if now.Before(w.again) {
+		return false
+	}
+	w.again = now.Add(time.Duration(s.findWaiting(now.Sub(s.begun))) * searchRest)
+	return s.oneGivesWay(client, own)
+}
+
+// oneGivesWay ends the first candidate that still waits; waiting.mu is held.
+func (s *Server) oneGivesWay(client netip.Addr, own bool) bool {
+	w := &s.waiting
+	for i := range w.order {
+		v := &w.order[i]
+		switch {
+		case v.c == nil || own && (v.client != client || v.wait.kind != forAnother):
+			continue
+		case !own && v.beside < w.held[client]:
+			return false // and so have all that follow
+		}
+		c := v.c
+		v.c = nil
+		if s.end(c, v.wait) {
+			w.held[v.client]--
+			return true
+		}
+	}
+	return false
+}
+
+// end ends c if it still waits as it did.
+func (s *Server) end(c *conn, as wait) bool {
+	s.mu.Lock()
+	_, there := s.conns[c]
+	if !there || !c.giveWay(as) {
+		s.mu.Unlock()
+		return false
+	}
+	leave := c.leave
+	c.leave = nil
+	s.mu.Unlock()
+	leave()
+	return true
+}
+
+// findWaiting looks for candidates, and returns how many connections it looked at.
+func (s *Server) findWaiting(now time.Duration) int {
+	w := &s.waiting
+	w.order, w.held = nil, make(map[netip.Addr]int)
+	s.mu.Lock()
+	all := len(s.conns)
+	for c := range s.conns {
+		as := c.waits()
+		if as.kind == noWait || c.leave == nil {
+			continue
+		}
+		client := s.Client(c.from)
+		w.held[client]++
+		if as.kind == forAnother || now-as.since >= timeToAsk {
+			w.order = append(w.order, candidate{c: c, wait: as, client: client})
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(w.order, func(a, b candidate) int { return cmp.Compare(a.wait.since, b.wait.since) })
+	before := make(map[netip.Addr]int)
+	for i := range w.order {
+		v := &w.order[i]
+		v.beside = w.held[v.client] - before[v.client]
+		before[v.client]++
+	}
+	slices.SortStableFunc(w.order, func(a, b candidate) int { return cmp.Compare(b.beside, a.beside) })
+	return all
+}
+
+// waits returns what c waits for.
+func (c *conn) waits() wait {
+	if h := c.http2.Load(); h != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.waits()
+	}
+	since := time.Duration(c.since.Load())
+	switch c.state.Load() {
+	case stateIdle:
+		return wait{forAnother, since}
+	case stateOpening:
+		if o, ok := c.accepted.(interruptible); !ok || !o.MayEnd() {
+			return wait{}
+		}
+		fallthrough
+	case stateFresh, stateHead:
+		return wait{forFirst, since}
+	}
+	return wait{}
+}
+
+// waits returns what h waits for; h.mu is held.
+func (h *http2Conn) waits() wait {
+	as := wait{forAnother, h.rested.Sub(h.c.srv.begun)}
+	switch {
+	case len(h.streams)+h.running > 0 || h.leaving != nil || h.going || h.dead:
+		return wait{}
+	case h.begun == 0:
+		as.kind = forFirst
+	}
+	return as
+}
+
+// giveWay ends c if it waits as it did; Server.mu is held.
+func (c *conn) giveWay(as wait) bool {
+	if h := c.http2.Load(); h != nil {
+		return h.giveWay(as)
+	}
+	if c.waits() != as {
+		return false
+	}
+	if !c.state.CompareAndSwap(stateIdle, stateClosing) &&
+		!c.state.CompareAndSwap(stateOpening, stateClosing) &&
+		!c.state.CompareAndSwap(stateFresh, stateClosing) &&
+		!c.state.CompareAndSwap(stateHead, stateClosing) {
+		return false
+	}
+	c.yields = true
+	c.accepted.SetReadDeadline(longAgo)
+	return true
+}
+
+// giveWay takes no more streams. The client knows by the number of the last one which it
+// has to send elsewhere.
+func (h *http2Conn) giveWay(as wait) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waits() != as {
+		return false
+	}
+	h.c.yields = true
+	h.goAway()
+	return true
+}
