@@ -183,13 +183,13 @@ func TestServersAreBlamedForTheirOwnSilenceAlone(t *testing.T) {
 		{"it answered others meanwhile", t.Context(), time.Now().Add(time.Hour), false},
 		{"it is silent", t.Context(), time.Now(), true},
 	} {
-		silent.failed.Store(0)
-		silent.answered.Store(c.answered.UnixNano())
+		silent.failed.Store(nil)
+		silent.answered.Store(&c.answered)
 		q := &questionConn{ctx: c.ctx, transport: new(http.Transport), servers: []*secureServer{silent}}
 		if _, err := q.askInTime(silent, make([]byte, 12), 1); err == nil {
 			t.Errorf("%s: answered", c.what)
 		}
-		if blamed := silent.failed.Load() != 0; blamed != c.blamed {
+		if blamed := silent.failed.Load() != nil; blamed != c.blamed {
 			t.Errorf("%s: blamed %t", c.what, blamed)
 		}
 	}

@@ -43,10 +43,22 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 }
 
 // A secureServer is asked over HTTPS. It knows when it answered last, and when it failed
-// to, in nanoseconds since 1970.
+// to, nil for never: whole times, which still tell what came first when the clock is set.
 type secureServer struct {
 	url              string
-	answered, failed atomic.Int64
+	answered, failed atomic.Pointer[time.Time]
+}
+
+// hasAnswered reports whether the server answered anything since.
+func (s *secureServer) hasAnswered(since time.Time) bool {
+	answered := s.answered.Load()
+	return answered != nil && !answered.Before(since)
+}
+
+// ill reports whether the server failed a moment ago.
+func (s *secureServer) ill() bool {
+	failed := s.failed.Load()
+	return failed != nil && time.Since(*failed) < failedFor
 }
 
 // inTurn returns servers in the order to ask them in: those that failed a moment ago come
@@ -54,7 +66,7 @@ type secureServer struct {
 func inTurn(servers []*secureServer) []*secureServer {
 	var well, ill []*secureServer
 	for _, s := range servers {
-		if time.Since(time.Unix(0, s.failed.Load())) < failedFor {
+		if s.ill() {
 			ill = append(ill, s)
 		} else {
 			well = append(well, s)
@@ -122,15 +134,16 @@ func (c *questionConn) askInTime(server *secureServer, question []byte, left int
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	began := time.Now().UnixNano()
+	began := time.Now()
 	answer, err := c.ask(ctx, server.url, question)
+	now := time.Now()
 	switch {
 	case err == nil:
-		server.answered.Store(time.Now().UnixNano())
-		server.failed.Store(0)
+		server.answered.Store(&now)
+		server.failed.Store(nil)
 	case c.ctx.Err() != nil: // it may be nobody's fault
-	case server.answered.Load() < began: // else it is about this name alone
-		server.failed.Store(time.Now().UnixNano())
+	case !server.hasAnswered(began): // else it is about this name alone
+		server.failed.Store(&now)
 	}
 	return answer, err
 }
