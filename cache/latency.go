@@ -185,72 +185,6 @@ func (s samples) with(another sample) samples {
 	return append(s, another)
 }
 
-// A distribution is what an origin's times, as logarithms, are like at present.
-type distribution struct {
-	latest []float64 // of one kind, latest first
-	middle float64
-	spread float64 // standard deviation, but for single strange ones
-	// least and most are the extremes of all that came of late.
-	least, most float64
-}
-
-// outlying is how many standard deviations off is not chance.
-const outlying = 4
-
-// at returns what times are like at the given time, or nil if there were too
-// few of late to know. A load can change from one moment to the next, so samples
-// count only as far back as they are like the latest ones. How much like, their
-// spread decides; it is estimated from the differences between neighbours, of
-// which a change of load makes only one larger.
-func (s samples) at(now time.Time) *distribution {
-	var room [2][maxSamples]float64 // on the stack
-	logs, steps := make([]float64, 0, len(s)), room[0][:0]
-	for i, x := range slices.Backward(s) {
-		if now.Sub(x.at) <= present {
-			logs = append(logs, x.log)
-		}
-		if i > 0 {
-			steps = append(steps, math.Abs(x.log-s[i-1].log))
-		}
-	}
-	if len(logs) < enough {
-		return nil
-	}
-	// Of two values of a normal distribution, 0.4 of all pairs differ by less than
-	// 0.742 standard deviations. Taking so low a quantile ignores the jumps.
-	const low, deviation = 0.4, 0.742
-	slices.Sort(steps)
-	d := &distribution{spread: quantile(steps, low) / deviation, least: slices.Min(logs), most: slices.Max(logs)}
-	ordered := room[1][:0] // d.latest, sorted
-	include := func(n int) {
-		for _, x := range logs[len(ordered):n] {
-			i, _ := slices.BinarySearch(ordered, x)
-			ordered = slices.Insert(ordered, i, x)
-		}
-		d.latest, d.middle = logs[:n], quantile(ordered, 0.5)
-	}
-	include(enough - 1)
-	strange := 0
-	for i := len(d.latest); i < len(logs); i++ {
-		if math.Abs(logs[i]-d.middle) > 1.5*d.spread {
-			if strange++; strange == 2 {
-				break
-			}
-			continue
-		}
-		strange = 0
-		include(i + 1)
-	}
-	// From here on the middle is the mean of the latest, with the strange ones
-	// pulled in, so that their distances from it add up to nothing.
-	var off float64
-	for _, x := range d.latest {
-		off += max(-outlying*d.spread, min(x-d.middle, outlying*d.spread))
-	}
-	d.middle += off / float64(len(d.latest))
-	return d
-}
-
 // restless reports whether times depend on the ones before them, as under a load
 // that changes all the time or has just changed. Whoever measured the last one then
 // knows more about the next than a draw from their distribution would show.
@@ -274,33 +208,6 @@ func (s samples) restless(d *distribution) bool {
 		}
 	}
 	return products > strongest*squares+1e-9 // times that are the same differ by what rounding leaves
-}
-
-// draw returns one more value: one of them, blurred so that none is repeated, and pulled
-// in by as much, so that they do not scatter more for it (a smoothed bootstrap with
-// shrinkage). The fewer there are, the more would a client who made them itself
-// see one come again.
-func (d *distribution) draw(m *latencyModel) float64 {
-	n := float64(len(d.latest))
-	blur, pull := math.Sqrt(2/n), math.Sqrt(1-2/(n-1))
-	one := d.latest[min(int(m.float()*n), len(d.latest)-1)]
-	return d.middle + pull*(one-d.middle) + blur*d.spread*m.normal()
-}
-
-// within keeps a drawn value between half of the shortest and twice the longest
-// time that was seen, of late or of the resource itself. Where some times are a
-// hundred times others, as with an origin that has a cache of its own, the tail of
-// a normal distribution of logarithms reaches to days.
-func (d *distribution) within(x, own float64) float64 {
-	return max(min(d.least, own)-math.Ln2, min(x, max(d.most, own)+math.Ln2))
-}
-
-// quantile returns the value below which the fraction q of sorted values lies.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	below := int(at)
-	above := min(below+1, len(sorted)-1)
-	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
 }
 
 // A manner is what is known of a resource's times.

@@ -104,6 +104,41 @@ func TestRestlessOriginsAreAsked(t *testing.T) {
 	}
 }
 
+// An origin that has some answers at hand and has to make others takes one time or the
+// other, and what is drawn does, too: who breaks off between the two, or looks whether anything comes
+// then, sees no difference.
+func TestNothingIsDrawnBetweenKindsOfTimes(t *testing.T) {
+	const origin, fast, slow, trials = "http://origin.example", 2e6, 25e6, 2000
+	r := rand.New(rand.NewPCG(1, 2))
+	oneTime := func() time.Duration {
+		if r.IntN(2) == 0 {
+			return time.Duration(fast * math.Exp(0.1*r.NormFloat64()))
+		}
+		return time.Duration(slow * math.Exp(0.1*r.NormFloat64()))
+	}
+	for _, n := range []int{enough, 8, maxSamples} {
+		drawn, between := 0, 0
+		for range trials {
+			m, now := newLatencyModel(r.Float64), time.Now()
+			for range n {
+				m.record(origin, anew, oneTime(), now, habit{})
+			}
+			took, _, ok := m.draw(origin, anew, &entry{timing: timing{head: oneTime()}}, manner{}, now)
+			if !ok {
+				continue
+			}
+			drawn++
+			if took.head > 3*time.Millisecond && took.head < 17*time.Millisecond {
+				between++
+			}
+		}
+		t.Logf("of %d times: %d drawn, %d between", n, drawn, between)
+		if drawn < trials/4 || between > drawn/8 {
+			t.Errorf("of %d times: %d drawn, %d between", n, drawn, between)
+		}
+	}
+}
+
 // In a rush even a restless origin is not asked each time.
 func TestRestlessOriginsAreSavedInARush(t *testing.T) {
 	const origin = "http://origin.example"
