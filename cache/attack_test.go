@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,7 +35,11 @@ const moodyBody = 40 << 10
 var moodyText = strings.Repeat("x", moodyBody)
 
 func (o *moodyOrigin) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := sleepTimer(r.Context(), time.Duration(40e6*o.load*o.noise())); err != nil {
+	usual := 40e6
+	if strings.HasSuffix(r.URL.Path, "/slow") {
+		usual *= 8
+	}
+	if err := sleepTimer(r.Context(), time.Duration(usual*o.load*o.noise())); err != nil {
 		return nil, err
 	}
 	body := moodyText
@@ -175,6 +180,7 @@ var forms = map[string]string{
 // victim has or has not visited, beside URLs that nobody has.
 type attack struct {
 	form     string
+	page     string
 	controls int  // looks at other URLs of the origin before the probe
 	other    bool // a second attacker looks after the first; its sighting counts
 	together bool // a second attacker looks at the same time
@@ -184,7 +190,7 @@ func (a attack) try(t *testing.T, rt http.RoundTripper, o *moodyOrigin, n int, v
 	uri := func(path string) string { return fmt.Sprintf("http://o%d.example/%s", n, path) }
 	o.load = 0.5 + 2*o.rand.Float64()
 	if visited {
-		look(t, rt, "victim", uri("secret"), "GET")
+		look(t, rt, "victim", uri(a.page), "GET")
 	}
 	time.Sleep(time.Duration(1+o.rand.IntN(600)) * time.Second)
 	o.load = 0.5 + 2*o.rand.Float64()
@@ -195,16 +201,16 @@ func (a attack) try(t *testing.T, rt http.RoundTripper, o *moodyOrigin, n int, v
 		var both [2]sighting
 		var group sync.WaitGroup
 		for i, client := range []string{"mallory", "trudy"} {
-			group.Go(func() { both[i] = look(t, rt, client, uri("secret"), a.form) })
+			group.Go(func() { both[i] = look(t, rt, client, uri(a.page), a.form) })
 			synctest.Wait() // so that it is always the same one who is first
 		}
 		group.Wait()
 		return both[1].features(both[0])
 	}
-	seen := look(t, rt, "mallory", uri("secret"), a.form)
+	seen := look(t, rt, "mallory", uri(a.page), a.form)
 	if a.other {
 		first := seen
-		seen = look(t, rt, "trudy", uri("secret"), a.form)
+		seen = look(t, rt, "trudy", uri(a.page), a.form)
 		return seen.features(first)
 	}
 	return seen.features(look(t, rt, "mallory", uri("after"), a.form))
@@ -263,12 +269,15 @@ func TestAttack(t *testing.T) {
 		"two at once":                   {form: "GET", controls: 8, together: true},
 		"two at once, without controls": {form: "GET", together: true},
 		"few controls":                  {form: "GET", controls: 2},
+		"a page unlike others":          {form: "GET", page: "slow", controls: 8},
+		"that, with few controls":       {form: "GET", page: "slow", controls: 2},
 	}
 	for name, form := range forms {
 		attacks[name] = attack{form: form, controls: 8}
 	}
 	for _, name := range slices.Sorted(keys(attacks)) {
 		a := attacks[name]
+		a.page = cmp.Or(a.page, "secret")
 		t.Run(name, func(t *testing.T) {
 			for _, sharing := range []Sharing{Disguised, PerClient} {
 				got, by := a.measure(t, sharing, trials)

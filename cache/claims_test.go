@@ -117,7 +117,7 @@ func TestNewerVersionsTellNothing(t *testing.T) {
 				}
 				if drawn {
 					for range 2 * maxSamples {
-						s.c.model.record("http://origin.example", anew, time.Millisecond, s.clock.Now(), habit{})
+						s.c.model.record("http://origin.example", anew, 0, s.clock.Now(), habit{}) // as it took
 					}
 				}
 				s.mu.Lock()

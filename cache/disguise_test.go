@@ -330,6 +330,7 @@ func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
 						cl.body.Close()
 					}
 					x := th.visit("x", "")
+					time.Sleep(time.Second)
 					answer("body")
 					th.expect(x, "body")
 					th.end(x)

@@ -15,8 +15,9 @@ type distribution struct {
 	least, most float64
 }
 
-// outlying is how many standard deviations off is not chance.
-const outlying = 4
+// unusual is how many standard deviations off is hardly chance, and outlying how many are
+// none.
+const unusual, outlying = 2.5, 4
 
 // at returns what times are like at the given time, or nil if there were too
 // few of late to know. A load can change from one moment to the next, so samples

@@ -49,6 +49,16 @@ func (h *habit) mean() float64 {
 
 func (h *habit) add(z float64) { h.n, h.sum = h.n+1, h.sum+z }
 
+// unlike reports whether a resource that took own once has times which are none of d's. Who
+// knows how long it takes would miss that in what is drawn from those.
+func (h *habit) unlike(d *distribution, own float64) bool {
+	off := own - d.middle
+	if h.n > 0 {
+		off = h.mean() * d.spread
+	}
+	return math.Abs(off) > unusual*d.spread+1e-9 // times that are the same differ by what rounding leaves
+}
+
 // A kind of response is one whose times are compared with each other. It is a
 // part of the key under which an origin's times are kept.
 type kind string
@@ -189,7 +199,7 @@ func (s samples) with(another sample) samples {
 // that changes all the time or has just changed. Whoever measured the last one then
 // knows more about the next than a draw from their distribution would show.
 func (s samples) restless(d *distribution) bool {
-	if math.Abs(s[len(s)-1].log-d.middle) > 2.5*d.spread {
+	if math.Abs(s[len(s)-1].log-d.middle) > unusual*d.spread {
 		return true
 	}
 	const fewest, strongest = 8, 0.25
@@ -251,20 +261,20 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 // that mean is likely to be.
 func (t *trait) draw(m *latencyModel, of *measured, own float64, h *habit, now time.Time) (float64, bool) {
 	d := t.latest.at(now)
-	if d == nil || h.n > 0 && m.float() < 1/t.products || t.latest.restless(d) && of.mayAsk(now) {
+	if d == nil || h.n > 0 && m.float() < 1/t.products {
 		return 0, false // the less often two times were compared, the sooner again
+	}
+	unlike := h.unlike(d, own)
+	if (unlike || t.latest.restless(d)) && of.mayAsk(now) {
+		return 0, false
 	}
 	x := d.draw(m)
 	if d.spread > 0 {
 		z := (x - d.middle) / d.spread
-		if h.n > 0 {
-			common := min(t.sum/t.products, 0.98)
-			switch {
-			case math.Abs(h.mean()) >= outlying-0.5:
-				common = 0.98 // nothing like its origin's others
-			case common < 0.3:
-				common = 0 // as good as none, and chance shows one
-			}
+		switch common := min(t.sum/t.products, 0.98); {
+		case unlike:
+			x += own - d.middle
+		case h.n > 0 && common >= 0.3: // less is as good as none, and chance shows it
 			weight := common / (1 + (h.n-1)*common)
 			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)
 			x = d.middle + z*d.spread

@@ -94,12 +94,48 @@ func TestRestlessOriginsAreAsked(t *testing.T) {
 				x := 3*level(i) + 0.3*r.NormFloat64()
 				m.record(origin, anew, time.Duration(1e7*math.Exp(x)), now, habit{})
 			}
-			if _, _, ok := m.draw(origin, anew, &entry{}, manner{}, now); ok {
+			if _, _, ok := m.draw(origin, anew, &entry{timing: timing{head: 1e7}}, manner{}, now); ok {
 				drawn++
 			}
 		}
 		if name == "steady" && drawn < trials*3/4 || name != "steady" && drawn > trials/20 {
 			t.Errorf("%s: drawn %d times of %d", name, drawn, trials)
+		}
+	}
+}
+
+// A resource that takes another time than all others of its origin is asked about, and in a
+// rush, when that would be too often, the time of its own is drawn.
+func TestWhatIsUnlikeOthersIsAskedAbout(t *testing.T) {
+	const origin, usual, trials = "http://origin.example", 1e7, 300
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, times := range []float64{0.1, 1, 6} {
+		for _, known := range []string{"how much it differed", "no more than what it took"} {
+			asked, off := 0, 0
+			for i := range trials {
+				m, now := newLatencyModel(r.Float64), time.Now()
+				e := &entry{timing: timing{head: time.Duration(times * usual)}}
+				for i := range maxSamples {
+					took := time.Duration(usual * math.Exp(0.1*r.NormFloat64()))
+					m.record(origin, anew, took, now, habit{})
+					if i == maxSamples/2 && known == "how much it differed" {
+						e.manner.head = m.record(origin, anew, e.timing.head, now, habit{})
+					}
+				}
+				if i%2 == 0 {
+					m.of(origin).counted = now // it was just asked often
+				}
+				took, _, ok := m.draw(origin, anew, e, e.manner, now)
+				switch {
+				case !ok && i%2 == 1:
+					asked++
+				case ok && math.Abs(math.Log(float64(took.head)/float64(e.timing.head))) > 0.5:
+					off++
+				}
+			}
+			if off > trials/20 || times == 1 && asked > trials/4 || times != 1 && asked < trials/2 {
+				t.Errorf("%v times as long, known is %s: asked %d times of %d, far off %d", times, known, asked, trials/2, off)
+			}
 		}
 	}
 }
