@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -193,6 +194,59 @@ func TestLeavingDoesNotWait(t *testing.T) {
 		}
 		th.end(again)
 	})
+}
+
+// A body that breaks off, and an answer that comes just as its client leaves, leave nothing to
+// be found again, whether another has the same or not.
+func TestWhatDoesNotComeWholeIsNotFoundAgain(t *testing.T) {
+	const give = "Cache-Control: max-age=600"
+	for _, visited := range []bool{false, true} {
+		for _, how := range []string{"breaks off", "breaks off with its head", "comes late"} {
+			t.Run(fmt.Sprint(how, visited), func(t *testing.T) {
+				stage(t, disguised, func(th *theatre) {
+					if visited {
+						a := th.visit("a", "")
+						go th.call().answer(give, "body")
+						th.expect(a, "body")
+						th.end(a)
+					}
+					time.Sleep(present + time.Second)
+					asked := th.rt
+					if how == "comes late" {
+						th.rt = th.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+							<-r.Context().Done()
+							return parseResponse("200\n"+give+"\n\nbody", r), nil
+						}))
+					}
+					b := th.visit("b", "")
+					switch how {
+					case "comes late":
+						b.stop()
+						<-b.done
+					default:
+						cl := th.call()
+						cl.respond(give, 4)
+						if how == "breaks off" {
+							<-b.done
+						}
+						io.WriteString(cl.body, "bo")
+						cl.body.CloseWithError(errOrigin)
+						<-b.done
+						if _, err := io.ReadAll(b.resp.Body); err == nil {
+							t.Error("it did not break off")
+						}
+						b.resp.Body.Close()
+					}
+					synctest.Wait()
+					th.rt = asked
+					again := th.visit("b", "")
+					go th.call().answer(give, "body")
+					th.expect(again, "body")
+					th.end(again)
+				})
+			})
+		}
+	}
 }
 
 // Where the origin does not say any more what another has, who asks twice is told the same

@@ -13,20 +13,21 @@ func (c *Cache) keep(f *flight, failure error) {
 	s.mu.Lock()
 	body, sliding, pieces := s.buf, s.sliding, s.pieces
 	s.mu.Unlock()
-	if sliding {
-		return
-	}
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
 	made := &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
 	if f.entry == nil {
-		if failure != nil {
-			return // it says nothing about how long the origin takes
-		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if failure != nil || sliding { // it says nothing about how long the origin takes
+			c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
+			return
+		}
 		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 		f.about.seems(made)
 		c.replaceFor(f.client, f.about)
+		return
+	}
+	if sliding {
 		return
 	}
 	e := *f.entry

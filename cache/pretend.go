@@ -233,12 +233,7 @@ func (t *transport) afterInquiry(q *query, found finding, f *flight, r *spoolRea
 		leave()
 		return nil, err
 	}
-	c.mu.Lock()
-	c.counters.Pretended++
-	if found.e.views.of(q.client) == nil {
-		c.view(found.e, q, given)
-	}
-	c.mu.Unlock()
+	c.count(&c.counters.Pretended)
 	resp := c.serve(q, found.e, given)
 	if resp.StatusCode == http.StatusNotModified || r == nil {
 		leave()
