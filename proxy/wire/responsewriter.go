@@ -42,6 +42,7 @@ type responseWriter struct {
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
+	promised    bool // the head said that the connection persists, before it was known how much of the request's body stays unread
 	asked       bool // the client asked for closeAfter
 	armed       bool // the timer runs
 	hijacked    bool

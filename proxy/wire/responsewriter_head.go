@@ -151,9 +151,11 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	}
 	// A client that waits for a 100 and gets this instead may send its body or
 	// not: what comes next could be either.
-	if w.c.srv.closing.Load() || w.c.yields || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(last && !w.reading) {
+	done := last && !w.reading
+	if w.c.srv.closing.Load() || w.c.yields || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(done) {
 		w.closeAfter = true
 	}
+	w.promised = !w.closeAfter && !done
 	var options []string
 	for _, v := range w.options {
 		for option := range strings.SplitSeq(v, ",") {

@@ -393,6 +393,25 @@ func TestUnreadBody(t *testing.T) {
 	}
 }
 
+// TestUnreadBodyBehindAPromise: a client that was told early that its connection
+// persists may have its next request behind a body of any size.
+func TestUnreadBodyBehindAPromise(t *testing.T) {
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "no")
+		w.(http.Flusher).Flush()
+	}, nil)
+	const size = 1 << 20
+	for _, framed := range []string{
+		fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)),
+		fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size)),
+	} {
+		got := talk(t, addr, "POST / HTTP/1.1\r\nHost: a\r\n"+framed+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if n := strings.Count(got, "HTTP/1.1 200 "); n != 2 {
+			t.Errorf("%.20q: %d answers: %q", framed, n, got)
+		}
+	}
+}
+
 // What old clients add to a body, an empty line, costs nothing of the answer.
 func TestEmptyLineBehindABody(t *testing.T) {
 	const size = 4 << 20

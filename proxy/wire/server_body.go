@@ -125,20 +125,21 @@ func (b *requestBody) giveUp() (more bool) {
 
 // drain ends the handler's part and reads the rest of the body, and tells
 // whether the next request can follow. A Read that is still waiting in another
-// goroutine is interrupted.
-func (b *requestBody) drain() bool {
+// goroutine is interrupted. Where the client was promised that it can, it may have
+// sent that request: all is read then that comes in time.
+func (b *requestBody) drain(promised bool) bool {
 	b.end()
 	defer b.mu.Unlock()
 	if b.err == io.EOF {
 		return true
 	}
-	if b.err != nil || b.expect || b.left > maxDrain {
+	if b.err != nil || b.expect || b.left > maxDrain && !promised {
 		return false
 	}
 	b.c.readBy(drainTime)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	for total := 0; total <= maxDrain; {
+	for total := 0; total <= maxDrain || promised; {
 		n, err := b.read(*buf)
 		if err != nil {
 			return err == io.EOF

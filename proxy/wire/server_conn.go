@@ -270,7 +270,7 @@ func (c *conn) serveOne() bool {
 		c.cut(x.w.untilClose, more || c.br.Buffered() > 0)
 		return false
 	}
-	bodyRead := x.w.body == nil || x.body.drain() // r.Body may be the handler's by now
+	bodyRead := x.w.body == nil || x.body.drain(x.w.promised) // r.Body may be the handler's by now
 	if x.w.closeAfter || !bodyRead {
 		unasked := !x.w.asked && !c.srv.closing.Load()
 		extra := x.w.asked && x.w.body != nil // old clients add an empty line (RFC 9112 §2.2)
