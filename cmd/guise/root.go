@@ -171,7 +171,7 @@ Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usa
 	root.SetHelpCommand(newHelpCommand(root))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		if strings.HasPrefix(err.Error(), "unknown ") {
-			return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000", err)
+			return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000, or in a file for --config", err)
 		}
 		return err
 	})
