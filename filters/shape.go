@@ -236,12 +236,10 @@ func isSignature(credentials string) bool {
 // A preference is one that a client may state, and the values it may have.
 type preference struct{ name, values string }
 
-// preferences are those of the IANA registry of HTTP preferences but "safe" (RFC
-// 8674), which tells that a child asks, of PostgREST,
-// OData, Microsoft's APIs and mock servers, and of drafts of RFC 7240, each with
-// its values;
-// "#" is a number, "seconds" a time rounded, "" no value, "annotations" names
-// of those that OData and Dynamics define.
+// preferences are those of the IANA registry of HTTP preferences but "safe" (RFC 8674),
+// which tells that a child asks, and of PostgREST, OData, Microsoft's APIs, mock servers
+// and drafts of RFC 7240, each with its values; "#" is a number, "seconds" a time
+// rounded, "" no value, "annotations" names of those that OData and Dynamics define.
 var preferences = [...]preference{
 	{"respond-async", ""},
 	{"return", "minimal representation headers-only OperationOutcome"},
