@@ -217,6 +217,23 @@ func TestChainMayLeadToAnotherMachine(t *testing.T) {
 	mustLoad(t, "guise.yaml", "", nil, []string{"listeners=0.0.0.0:8118", "upstream.chain=http://192.0.2.1:8118"})
 }
 
+// TestVariablesOfAClusterAreNotOurs: Kubernetes tells every container of the services
+// beside it by variables of their names, some of which begin as ours do.
+func TestVariablesOfAClusterAreNotOurs(t *testing.T) {
+	for _, service := range []string{"GUISE", "GUISE_METRICS", "GUISE_LISTENERS", "GUISE_2"} {
+		mustLoad(t, "guise.yaml", "", []string{
+			service + "_SERVICE_HOST=10.0.0.1", service + "_SERVICE_PORT=80", service + "_SERVICE_PORT_HTTP_ALT=80",
+			service + "_PORT=tcp://10.0.0.1:80", service + "_PORT_80_TCP=tcp://10.0.0.1:80", service + "_PORT_80_TCP_PROTO=tcp",
+			service + "_PORT_80_TCP_PORT=80", service + "_PORT_53_UDP_ADDR=10.0.0.1",
+		}, nil)
+	}
+	for _, wrong := range []string{"GUISE_DESTINATIONS_PORT=443", "GUISE_CONNECT_PORT=tcp", "GUISE_SERVICES=a", "GUISE_METRICS_SERVICE=a", "GUISE_METRICS_HOST=10.0.0.1"} {
+		if _, problems := Load("", []string{wrong}, nil); len(problems) != 1 {
+			t.Errorf("%s is ignored", wrong)
+		}
+	}
+}
+
 // What the environment and --set can say although they have no types.
 func TestLooseValues(t *testing.T) {
 	c := mustLoad(t, "guise.yaml", "",

@@ -85,9 +85,11 @@ func unreadable(err error) error {
 	return fmt.Errorf("cannot be read: %w", err)
 }
 
-// A cluster that runs a service named guise puts these in the environment
-// of every container; they are not meant for us.
-var foreignVariable = regexp.MustCompile(`^GUISE_(SERVICE|PORT)(_|$)`)
+// A cluster that runs services named guise or guise-something puts these in the
+// environment of every container; they are not meant for us. A key that lacks its last
+// letter ends in PORT as well: only the value tells the two apart.
+var foreignVariable = regexp.MustCompile(`^GUISE_(SERVICE|PORT)(_|=)|` +
+	`^GUISE_\w+_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|PORT=(tcp|udp|sctp)://)`)
 
 // parseEnvironment returns one tree for each GUISE_ variable that is set to
 // something, in the order of environ ("NAME=value").
@@ -101,7 +103,7 @@ func parseEnvironment(environ []string) (layers []*node, problems Problems) {
 	}
 	for _, assignment := range environ {
 		name, value, _ := strings.Cut(assignment, "=")
-		if !strings.HasPrefix(name, "GUISE_") || foreignVariable.MatchString(name) || value == "" {
+		if !strings.HasPrefix(name, "GUISE_") || foreignVariable.MatchString(assignment) || value == "" {
 			continue
 		}
 		path, known := paths[name]
