@@ -72,11 +72,11 @@ func withoutClicks(m *Message, reference string, gets bool) (kept string, change
 // CURLOPT_REDIR_PROTOCOLS and its default before 7.65.2; wget's source, url.c), Windows'
 // programs by SMB, with their user's name (CERT/CC VU#672268), Lynx, w3m and ELinks by
 // those of news, directories and finger, Emacs by those of chat and terminals, lftp by a
-// shell, Subversion by its own, VLC by those of streams and shares: of udp it has the
-// system look up the name.
+// shell, Subversion and Breezy by those of repositories, VLC by those of streams and shares:
+// of udp it has the system look up the name. What stands before a plus is left out.
 var pastProxy = map[string]bool{
 	"ftp": true, "ftps": true, "ftpes": true, "sftp": true, "scp": true, "tftp": true, "file": true, "smb": true, "smbs": true,
-	"fsp": true, "nfs": true, "svn": true, "svn+ssh": true,
+	"fsp": true, "nfs": true, "svn": true, "bzr": true, "git": true, "ssh": true,
 	"gopher": true, "gophers": true, "dict": true, "ldap": true, "ldaps": true, "mqtt": true,
 	"telnet": true, "tn3270": true, "rlogin": true, "irc": true, "ircs": true,
 	"imap": true, "imaps": true, "pop3": true, "pop3s": true, "smtp": true, "smtps": true,
@@ -90,10 +90,12 @@ var pastProxy = map[string]bool{
 }
 
 // leadsPastProxy reports whether programs follow a Location without asking the proxy.
-// Lynx takes it out of quotes.
+// Lynx takes it out of quotes, and behind a plus stands what it goes by: svn+ssh, and
+// readonly+ftp to Breezy.
 func leadsPastProxy(location string) bool {
 	scheme, _, ok := strings.Cut(location, ":")
-	return ok && pastProxy[strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\""), "\t", ""))]
+	scheme = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\""), "\t", ""))
+	return ok && pastProxy[scheme[strings.LastIndexByte(scheme, '+')+1:]]
 }
 
 func linksPastProxy(line string) bool { return withoutLinksPastProxy(line) != line }

@@ -111,7 +111,10 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"any://track.example:80"}, false},
 		{301, []string{"svn://track.example/a"}, false},     // with Subversion, as the next
 		{301, []string{"svn+ssh://track.example/a"}, false}, // runs ssh
-		{302, []string{"fsp://track.example/a"}, false},     // with ELinks
+		{301, []string{"bzr://track.example/a"}, false},     // with Breezy, as the next
+		{301, []string{"git+ssh://track.example/a"}, false},
+		{301, []string{"readonly+bzr://track.example/a"}, false},
+		{302, []string{"fsp://track.example/a"}, false}, // with ELinks
 		{303, []string{"smb:\\\\track.example\\a"}, false},
 		{302, []string{"https://a.example/", "ftp://track.example/"}, false},
 		{305, []string{"http://proxy.example:3128/"}, false},
@@ -121,6 +124,8 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"/ftp:a"}, true},
 		{302, []string{"com.example.app:/signed-in?code=1"}, true}, // the person is asked first
 		{302, []string{"mailto:ann@a.example"}, true},
+		{302, []string{"a+b/ftp:c"}, true},
+		{302, []string{"git+https://a.example/b"}, true},
 	} {
 		m := s.Read(newRequest(t, "GET", "http://site.example/out", http.Header{}), netip.Addr{})
 		m.Response = &http.Response{StatusCode: test.status, Header: http.Header{"Location": slices.Clone(test.sent)}}
