@@ -310,6 +310,37 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	}
 }
 
+// TestIdleConnectionsGiveWayToShortDescriptors: those of one client take no room that new
+// work needs. There is no more room than before, and so all end.
+func TestIdleConnectionsGiveWayToShortDescriptors(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	var used atomic.Int64
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Millisecond,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return used.Load(), 100 },
+	})
+	defer pressure.Close()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	var idle []net.Conn
+	for range 3 {
+		conn := dial(t, proxy)
+		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		idle = append(idle, conn)
+	}
+	used.Store(87)
+	for _, conn := range idle {
+		if n, err := conn.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	}
+}
+
 // TestFloodOfRefusalsIsCutOff: some are answered, some wait, some are refused
 // without an answer, and then the connection ends and the next comes no
 // earlier.

@@ -104,10 +104,10 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
-	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo})
 	p.watch(o.Metrics)
 	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Client: clientAt, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Speaks: speaksInside, Log: a.options.Log}
 	p.configureServer(a.options)
+	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo, Clients: p.haveIdleEnd})
 	return p, nil
 }
 
@@ -129,6 +129,15 @@ func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequ
 
 // letGo closes the connections to origins that nobody uses at the moment.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
+
+// haveIdleEnd ends so many connections of clients, if no request is under way on as many.
+func (p *Proxy) haveIdleEnd(most int64) {
+	for range most {
+		if !p.server.GiveWay(netip.Addr{}, false) {
+			return
+		}
+	}
+}
 
 func (p *Proxy) configureServer(o Options) {
 	p.server.SetLimits(o.Limits, wire.Timeouts{

@@ -50,6 +50,7 @@ type Pressure struct {
 type Relief struct {
 	Memory      func(worth int64) bool // so many bytes at the least, or nothing
 	Descriptors func() bool
+	Clients     func(most int64) // so many connections of theirs, if that is not enough; they end a moment later; nil for none
 }
 
 // RelievedBy has r asked when memory or descriptors begin to run short.
@@ -153,6 +154,9 @@ func (p *Pressure) look() {
 		if descriptors > enoughBelow && r.Descriptors() {
 			open, limit = p.options.Descriptors()
 			descriptors = part(open, limit)
+		}
+		if descriptors > enoughBelow && r.Clients != nil {
+			r.Clients(int64(math.Ceil((descriptors - enoughBelow) * float64(limit))))
 		}
 	}
 	if limit > 0 {

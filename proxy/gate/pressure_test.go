@@ -60,7 +60,9 @@ func TestWhatCanBeGivenUpGoesFirst(t *testing.T) {
 			return true
 		}
 	}
+	tooMany := int64(-1)
 	p.RelievedBy(Relief{
+		Clients: func(most int64) { tooMany = most },
 		Memory: func(worth int64) bool {
 			if worth != 100/worthCollecting {
 				t.Errorf("%d of 100 bytes are worth it", worth)
@@ -81,8 +83,11 @@ func TestWhatCanBeGivenUpGoesFirst(t *testing.T) {
 			{91, 0, 91, true, false},
 			{84, 0, 84, false, true},
 		} {
-			used[what], spare[what] = c.used, c.spare
+			used[what], spare[what], tooMany = c.used, c.spare, -1
 			p.look()
+			if want := c.left - 85; what == "descriptors" && want > 0 && tooMany != want || (what != "descriptors" || want <= 0) && tooMany != -1 {
+				t.Errorf("%s, step %d: %d connections too many", what, i, tooMany)
+			}
 			if p.Short() != c.short || used[what] != c.left || p.Take() != c.room {
 				t.Errorf("%s, step %d: %d are left, short is %t", what, i, used[what], p.Short())
 			}
