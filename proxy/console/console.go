@@ -129,14 +129,14 @@ func scheme(r *http.Request) string {
 // the connection ended.
 func address(r *http.Request) string {
 	if host := r.Host; host != "" && host == quoteJS(host) {
-		if _, _, err := net.SplitHostPort(host); err == nil {
+		if _, port, err := net.SplitHostPort(host); err == nil && port != "" {
 			return host
 		}
 		port := "80"
 		if r.TLS != nil {
 			port = "443"
 		}
-		return net.JoinHostPort(strings.Trim(host, "[]"), port)
+		return net.JoinHostPort(hostOf(host), port)
 	}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		return local.String()

@@ -127,7 +127,7 @@ func TestPACIsAScriptWhateverItsAddressHolds(t *testing.T) {
 func TestPACNamesNoHostThatWasNotAsked(t *testing.T) {
 	here := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8118}
 	for host, want := range map[string]string{
-		"proxy.lan:8118": "PROXY proxy.lan:8118", "proxy.lan": "PROXY proxy.lan:80", "": "PROXY 192.0.2.1:8118",
+		"proxy.lan:8118": "PROXY proxy.lan:8118", "proxy.lan": "PROXY proxy.lan:80", "proxy.lan:": "PROXY proxy.lan:80", "": "PROXY 192.0.2.1:8118",
 		"evil.exa mple:8118": "PROXY 192.0.2.1:8118", `a";b:1`: "PROXY 192.0.2.1:8118",
 	} {
 		r := httptest.NewRequest("GET", "/proxy.pac", nil)
