@@ -136,6 +136,7 @@ func TestImageServes(t *testing.T) {
 		t.Skip("only root changes its root")
 	}
 	root := t.TempDir()
+	defer syscall.Umask(syscall.Umask(0o022)) // as where images are built
 	user := layOut(t, root)
 	letOthersIn(t, root)
 	if err := os.Mkdir(filepath.Join(root, "etc/guise"), 0o755); err != nil {

@@ -31,7 +31,7 @@ var built = sync.OnceValues(func() (string, error) {
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%v\n%s", err, out)
 	}
-	return path, nil
+	return path, os.Chmod(path, 0o755) // whatever the umask
 })
 
 // buildGuise returns the path of the program, in a folder of the test's own.
