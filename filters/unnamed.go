@@ -54,7 +54,7 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if told == neutral && !isSetting(name, line) {
 			return whySetting
 		}
-		if told == neutral && !named(name, queryWords) && pairsTell(line) {
+		if told == neutral && pairsTell(line) && !named(name, queryWords) {
 			return "its value says by name what tells of a person, device or place"
 		}
 	}

@@ -471,7 +471,7 @@ func TestOtherNamesThatAreMeant(t *testing.T) {
 				t.Errorf("%s: left alone at once", c.what)
 			}
 			near, far := tcpPair(t)
-			in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
+			in := &inner{Conn: near, rw: near, guest: guest{end: func(tunnel.Bytes) {}}, memory: memory, came: time.Now(), visit: new(visit), mode: inspect.Auto, name: "public.example", veiled: true}
 			in.target = egress.Target{Host: "site.example", Port: 443}
 			go func() {
 				if c.roots != nil {

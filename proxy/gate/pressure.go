@@ -156,7 +156,7 @@ func (p *Pressure) look() {
 			descriptors = part(open, limit)
 		}
 		if descriptors > enoughBelow && r.Clients != nil {
-			r.Clients(int64(math.Ceil((descriptors - enoughBelow) * float64(limit))))
+			r.Clients(open - int64(float64(limit)*enoughBelow))
 		}
 	}
 	if limit > 0 {

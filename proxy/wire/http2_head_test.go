@@ -133,15 +133,17 @@ func TestHTTP2LargeHeadCostsNoOther(t *testing.T) {
 			c := dialHTTP2(t, addr)
 			c.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
 			send(c, plainGet[:4:4])
-			status, goes := "", false
+			status, ends, goes := "", false, false
 			c.Until(func(f http2.Frame) bool {
 				switch f := f.(type) {
 				case *http2.MetaHeadersFrame:
 					status += f.PseudoValue("status")
 				case *http2.GoAwayFrame:
 					goes = f.LastStreamID == 3
+				case *http2.DataFrame:
+					ends = f.StreamID == 3 && f.StreamEnded()
 				}
-				return status != "" && goes
+				return status != "" && ends && goes
 			})
 			if status != "431" {
 				t.Errorf("it is answered %s", status)

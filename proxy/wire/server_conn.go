@@ -45,7 +45,7 @@ type conn struct {
 	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
 	http2   atomic.Pointer[http2Conn]      // nil unless that is spoken
 	watched watched
-	since   atomic.Int64 // when it began to wait for a request, from Server.begun on
+	since   atomic.Int64 // when it began to wait for a request, or for the rest of one's head, from Server.begun on
 	yields  bool         // it has given way, and the next answer is the last; see Server.GiveWay
 	limits  Limits
 	times   Timeouts
@@ -197,6 +197,7 @@ func (c *conn) interrupt() { c.setReadDeadline(longAgo) }
 // early judges a head of which only the beginning has come.
 func (c *conn) early(head []byte) error {
 	if c.state.Load() == stateActive {
+		c.since.Store(int64(time.Since(c.srv.begun)))
 		c.state.Store(stateHead)
 	}
 	if !c.headTimed && c.times.Head > 0 {

@@ -294,6 +294,26 @@ func TestWhoAsksNothingGivesWay(t *testing.T) {
 	}
 }
 
+// TestHeadHasItsTimeAfterARest: a client that was idle for long may still send a head in
+// pieces.
+func TestHeadHasItsTimeAfterARest(t *testing.T) {
+	s, _ := newCrowdedServer(t, nil)
+	nc := s.asked(t, 1)
+	var c *conn
+	s.Server.mu.Lock()
+	for c = range s.conns {
+		c.since.Store(-int64(time.Hour))
+	}
+	s.Server.mu.Unlock()
+	io.WriteString(nc, plainRequest[:30])
+	until(t, func() bool { return c.state.Load() == stateHead })
+	if s.GiveWay(clientNumber(2), false) {
+		t.Error("it gave way in the middle of a head that had just begun")
+	}
+	io.WriteString(nc, plainRequest[30:])
+	answered(t, nc)
+}
+
 // TestPlacesAreCountedOnce while clients come, ask, rest, ask again and leave, over
 // HTTP/1.1 and HTTP/2, and others take their places.
 func TestPlacesAreCountedOnce(t *testing.T) {
