@@ -101,7 +101,6 @@ func (p *processors) gather() error {
 	if err := setAffinity(&one); err != nil {
 		return err
 	}
-	setTurns(brief) // or in its turn, where that is not allowed
 	runtime.GOMAXPROCS(1)
 	return nil
 }
@@ -111,8 +110,7 @@ func (p *processors) gather() error {
 // meanwhile. On two processors the first one more makes a seventh more cache hits and a
 // ninth more of the rest, and the second a twentieth more of both.
 func (p *processors) spread() {
-	setAffinity(&p.all) // if it fails now, it never succeeded, and so with the turns
-	setTurns(0)
+	setAffinity(&p.all) // if it fails now, it never succeeded
 	runtime.SetDefaultGOMAXPROCS()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 }
@@ -122,36 +120,9 @@ const threads = "/proc/self/task"
 
 // setAffinity says on which processors the threads of this process may run.
 func setAffinity(set *unix.CPUSet) error {
-	return eachThread(func(thread int) error { return unix.SchedSetaffinity(thread, set) })
-}
-
-// brief is the shortest turn that Linux lets a thread ask for.
-const brief = 100 * time.Microsecond
-
-// setTurns says for how long a thread of this process runs at a time while others wait,
-// 0 for as long as is usual. Who asks for short turns gets them soon: a request that
-// comes does not wait for what else is on its processor. Linux before 6.12 takes no
-// notice (Documentation/scheduler/sched-eevdf.rst).
-func setTurns(turn time.Duration) error {
-	return eachThread(func(thread int) error {
-		now, err := unix.SchedGetAttr(thread, 0)
-		if err != nil || now.Policy != unix.SCHED_NORMAL && now.Policy != unix.SCHED_BATCH {
-			return err
-		}
-		return unix.SchedSetAttr(thread, &unix.SchedAttr{
-			Policy:  now.Policy,
-			Flags:   now.Flags & unix.SCHED_FLAG_RESET_ON_FORK,
-			Nice:    now.Nice,
-			Runtime: uint64(turn),
-		}, 0)
-	})
-}
-
-// eachThread calls set for each thread of this process until one fails.
-func eachThread(set func(thread int) error) error {
 	seen := make(map[string]bool)
-	// A new thread is set as the one that started it: when all have been seen, none
-	// was left out.
+	// A new thread may run where the one that started it may: when all have been
+	// seen, none was left out.
 	for more := true; more; {
 		list, err := os.ReadDir(threads)
 		if err != nil {
@@ -167,7 +138,7 @@ func eachThread(set func(thread int) error) error {
 			if err != nil {
 				return err
 			}
-			if err := set(thread); err != nil && err != unix.ESRCH {
+			if err := unix.SchedSetaffinity(thread, set); err != nil && err != unix.ESRCH {
 				return err
 			}
 		}

@@ -34,10 +34,8 @@ func TestOneProcessorWhileEnough(t *testing.T) {
 	at := said.must(t, `listening on ([^ ]+:\d+)`)[1]
 	guise := process(cmd.Process.Pid)
 	guise.awaitProcessors(t, 1)
-	guise.awaitTurns(t, true)
 	ended := ask(t, at)
 	guise.awaitProcessors(t, all.Count())
-	guise.awaitTurns(t, false)
 
 	syscall.Kill(int(guise), syscall.SIGUSR2)
 	n, err := strconv.Atoi(said.must(t, `a successor serves, process (\d+)`)[1])
@@ -87,45 +85,24 @@ func ask(t *testing.T, addr string) (ended <-chan struct{}) {
 // awaitProcessors returns when each thread of p may run on n processors.
 func (p process) awaitProcessors(t *testing.T, n int) {
 	t.Helper()
-	p.await(t, fmt.Sprintf("may run on %d processors", n), func(thread int) (bool, error) {
-		var set unix.CPUSet
-		err := unix.SchedGetaffinity(thread, &set)
-		return set.Count() == n, err
-	})
-}
-
-// awaitTurns returns when each thread of p asks for short turns, or none does. It
-// returns at once on a Linux that has no such turns.
-func (p process) awaitTurns(t *testing.T, short bool) {
-	t.Helper()
-	if own, err := unix.SchedGetAttr(0, 0); err != nil {
-		t.Fatal(err)
-	} else if own.Runtime == 0 {
-		return
-	}
-	p.await(t, fmt.Sprintf("asks for short turns: %t", short), func(thread int) (bool, error) {
-		attr, err := unix.SchedGetAttr(thread, 0)
-		return err == nil && (attr.Runtime == uint64(brief)) == short, err
-	})
-}
-
-// await returns when so is true of each thread of p.
-func (p process) await(t *testing.T, what string, so func(thread int) (bool, error)) {
-	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	give := time.After(patience)
-	for !p.all(t, so) {
+	for {
+		counts := p.processors(t)
+		if slices.Min(counts) == n && slices.Max(counts) == n {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-give:
-			t.Fatalf("not each thread %s", what)
+			t.Fatalf("the threads may run on %d processors, want %d", counts, n)
 		}
 	}
 }
 
-// all reports whether so is true of each thread of p that has not ended.
-func (p process) all(t *testing.T, so func(thread int) (bool, error)) bool {
+// processors returns on how many each thread of p may run.
+func (p process) processors(t *testing.T) (counts []int) {
 	t.Helper()
 	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p))
 	if err != nil {
@@ -136,11 +113,12 @@ func (p process) all(t *testing.T, so func(thread int) (bool, error)) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if is, err := so(thread); err == nil && !is {
-			return false
+		var set unix.CPUSet
+		if unix.SchedGetaffinity(thread, &set) == nil { // else it has ended
+			counts = append(counts, set.Count())
 		}
 	}
-	return true
+	return counts
 }
 
 func TestBalance(t *testing.T) {

@@ -53,8 +53,7 @@ and what open connections take. Of a memory limit, or the container's, the cache
 half at most, and less where something else leaves less.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
-On Linux, one processor is used while half of it is enough, in short turns that come
-soon where others want it too (6.12 and later), and all of them else.
+On Linux, one processor is used while half of it is enough, and all of them else.
 With GOMAXPROCS in the environment so many are used, and none is chosen.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
