@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -23,6 +24,7 @@ import (
 // listener and the profiler on a Unix socket. Its methods are called from one
 // goroutine.
 type admin struct {
+	log     *slog.Logger // of what its servers have to say
 	metrics *telemetry.Metrics
 	ready   func() bool
 	purge   http.HandlerFunc // drops from the cache
@@ -38,9 +40,9 @@ type endpoint struct {
 	server *http.Server
 }
 
-func newAdmin(ready func() bool, purge http.HandlerFunc) *admin {
+func newAdmin(log *slog.Logger, ready func() bool, purge http.HandlerFunc) *admin {
 	sampleMemory(false)
-	return &admin{metrics: telemetry.New(), ready: ready, purge: purge}
+	return &admin{log: log, metrics: telemetry.New(), ready: ready, purge: purge}
 }
 
 // handler serves the metrics and the health checks, and takes orders to purge.
@@ -66,13 +68,13 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	var err error
 	if want.Address != a.config.Address {
 		network, address := want.Address.Endpoint()
-		if metered, err = openEndpoint(network, address, a.handler()); err != nil {
+		if metered, err = a.openEndpoint(network, address, a.handler()); err != nil {
 			return fmt.Errorf("admin.address: %w", err)
 		}
 		opened = appendEndpoint(opened, metered)
 	}
 	if want.Pprof != a.config.Pprof {
-		if profile, err = openEndpoint("unix", want.Pprof, profiler()); err != nil {
+		if profile, err = a.openEndpoint("unix", want.Pprof, profiler()); err != nil {
 			return undo(fmt.Errorf("admin.pprof: %w", err))
 		}
 		opened = appendEndpoint(opened, profile)
@@ -113,7 +115,7 @@ func appendEndpoint(all []*endpoint, d *endpoint) []*endpoint {
 }
 
 // openEndpoint listens on address, "" for nothing.
-func openEndpoint(network, address string, h http.Handler) (*endpoint, error) {
+func (a *admin) openEndpoint(network, address string, h http.Handler) (*endpoint, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -140,6 +142,7 @@ func openEndpoint(network, address string, h http.Handler) (*endpoint, error) {
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}}, nil
 }
 

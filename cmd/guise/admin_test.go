@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +21,7 @@ import (
 // The operator's listener takes orders to purge, and by no other method.
 func TestAdminPurges(t *testing.T) {
 	purged := 0
-	a := newAdmin(func() bool { return true }, func(http.ResponseWriter, *http.Request) { purged++ })
+	a := newAdmin(slog.New(slog.DiscardHandler), func() bool { return true }, func(http.ResponseWriter, *http.Request) { purged++ })
 	for method, want := range map[string]int{"GET": 0, "POST": 1} {
 		purged = 0
 		a.handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/purge", nil))
@@ -29,9 +31,29 @@ func TestAdminPurges(t *testing.T) {
 	}
 }
 
+// TestAdminSaysWhatFailsInTheLog: at its level and in its form.
+func TestAdminSaysWhatFailsInTheLog(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelWarn: 1, slog.LevelError: 0} {
+		var said bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: level}))
+		a := newAdmin(log, func() bool { return true }, func(http.ResponseWriter, *http.Request) { panic("on purpose") })
+		if err := a.change(config.Admin{Address: "127.0.0.1:0"}, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.Post("http://"+a.addresses()[0].String()+"/purge", "", nil); err == nil {
+			resp.Body.Close()
+			t.Errorf("answered %s", resp.Status)
+		}
+		a.close()
+		if got := strings.Count(said.String(), "level=WARN msg=\"http: panic serving"); got != want {
+			t.Errorf("from %v on: %q", level, said.String())
+		}
+	}
+}
+
 // TestNoPageReadsTheMetrics, whatever its name leads to; tools do.
 func TestNoPageReadsTheMetrics(t *testing.T) {
-	a := newAdmin(func() bool { return true }, http.NotFound)
+	a := newAdmin(slog.New(slog.DiscardHandler), func() bool { return true }, http.NotFound)
 	defer a.close()
 	if err := a.change(config.Admin{Address: "127.0.0.1:0"}, func() error { return nil }); err != nil {
 		t.Fatal(err)
@@ -90,7 +112,7 @@ func TestStaleSocketIsRemoved(t *testing.T) {
 	l.SetUnlinkOnClose(false)
 	l.Close()
 	// Left behind by a process that was killed, it keeps nobody from listening.
-	again, err := openEndpoint("unix", path, http.NotFoundHandler())
+	again, err := newAdmin(slog.New(slog.DiscardHandler), nil, nil).openEndpoint("unix", path, http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +127,7 @@ func TestStaleSocketIsRemoved(t *testing.T) {
 
 // TestFailedChangeLeavesTheOperatorsListener where and as it was.
 func TestFailedChangeLeavesTheOperatorsListener(t *testing.T) {
-	a := newAdmin(func() bool { return true }, http.NotFound)
+	a := newAdmin(slog.New(slog.DiscardHandler), func() bool { return true }, http.NotFound)
 	defer a.close()
 	if err := a.change(config.Admin{Address: "127.0.0.1:0"}, func() error { return nil }); err != nil {
 		t.Fatal(err)

@@ -328,7 +328,7 @@ func TestCacheLeavesRoomWhereMemoryIsLimited(t *testing.T) {
 		if c == nil {
 			t.Fatal(problems)
 		}
-		s := &server{program: &program{stderr: io.Discard}, admin: newAdmin(nil, nil)}
+		s := &server{program: &program{stderr: io.Discard}, admin: newAdmin(slog.New(slog.DiscardHandler), nil, nil)}
 		if o := s.options(c).Cache; o.Memory != want[0] || o.Object != want[1] {
 			t.Errorf("%s: %d bytes, %d of one body; want %d", set, o.Memory, o.Object, want)
 		}

@@ -232,7 +232,7 @@ func (p *program) start() (*server, error) {
 	s.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: &s.level}))
 	s.level.Set(levelOf(c.Log.Level))
 	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: s.log})
-	s.admin = newAdmin(func() bool { return s.serving.Load() && !s.pressure.Short() },
+	s.admin = newAdmin(s.log, func() bool { return s.serving.Load() && !s.pressure.Short() },
 		func(w http.ResponseWriter, r *http.Request) { s.proxy.Purge(w, r) })
 	if err := s.admin.change(c.Admin, func() error { return s.open(c) }); err != nil {
 		s.close()
