@@ -16,6 +16,7 @@ import (
 func TestOriginsNeverLearnAHandshakesKey(t *testing.T) {
 	const key = "Y2FuYXJ5LWNhbmFyeS0xMQ==" // canary-canary-11
 	origins := map[string]bool{}           // by the key they got
+	all := t                               // until the end, so that no two have one port
 	for _, c := range []struct {
 		name, sent string
 		accept     func(key string) string // what the origin answers, from the key it got
@@ -27,7 +28,7 @@ func TestOriginsNeverLearnAHandshakesKey(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			keys := make(chan string, 2)
-			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			o := serveOrigin(all, func(conn net.Conn, r *bufio.Reader) {
 				req, err := http.ReadRequest(r)
 				if err != nil {
 					return
