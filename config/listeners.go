@@ -87,6 +87,10 @@ func (a ACME) set() bool {
 	return len(a.Domains) > 0 || a.Email != "" || a.Directory != "" || a.Storage != "" || a.HTTPPort != 0
 }
 
+// isBare reports whether a name is known on its own network alone; what is none is
+// refused as that.
+func isBare(d Domain) bool { return d != "" && !strings.Contains(string(d), ".") }
+
 // certificateRules wants an https listener to have one source of a
 // certificate.
 func certificateRules(one Listener, refuse func(key, what string)) {
@@ -100,6 +104,8 @@ func certificateRules(one Listener, refuse func(key, what string)) {
 		refuse("acme", "is one way to a certificate; leave out certificate, key and self_signed")
 	case one.ACME.set() && len(one.ACME.Domains) == 0:
 		refuse("acme", "needs domains, the names of this listener")
+	case one.ACME.Directory == "" && slices.ContainsFunc(one.ACME.Domains, isBare):
+		refuse("acme.domains", "has a name without a dot, which no public authority vouches for; another one is named by directory")
 	case one.ACME.HTTPPort < 0 || one.ACME.HTTPPort > 65535:
 		refuse("acme.http_port", "is not a port (1 to 65535)")
 	case !files && !one.SelfSigned && !one.ACME.set():

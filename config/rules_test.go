@@ -90,6 +90,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"inspection.default=true", "does nothing while inspection.enabled is false"},
 		{"cache={memory: 1MiB, memory: 2MiB}", "cache.memory: is set twice"},
 		{"sites=[a", "a list in brackets has commas, and a ] at its end"},
+		{`listeners=[{address: "127.0.0.1:1", protocol: https, acme: {domains: [a.example, localhost]}}]`, "acme.domains: has a name without a dot"},
 		{`listeners=[{address: "127.0.0.1:1", acme: {domains: [a.example]}}]`, "acme: changes nothing unless protocol is https"},
 		{`listeners=[{address: "127.0.0.1:1", acme: {email: a@b.example}}]`, "acme: changes nothing unless protocol is https"},
 		{`listeners=[{address: "127.0.0.1:1", acme: {directory: "https://a.example/d"}}]`, "acme: changes nothing unless protocol is https"},

@@ -108,7 +108,7 @@ func (p *program) initCA(o inspect.CreateOptions) error {
 		return err
 	}
 	if err := a.Save(folder); err != nil {
-		return err
+		return fmt.Errorf("inspection.ca: %w", err)
 	}
 	fmt.Fprintf(p.stdout, "A certificate authority was made in %s:\n\n", folder)
 	fmt.Fprintf(p.stdout, "  %-12s its certificate, which browsers import\n", inspect.CertificateFile)
