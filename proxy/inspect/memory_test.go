@@ -6,10 +6,30 @@ import (
 	"time"
 )
 
+// newTimedMemory returns a memory for which it is *now.
+func newTimedMemory() (m *Memory, now *time.Time) {
+	m, now = NewMemory(), new(time.Now())
+	m.now = func() time.Time { return *now }
+	return m, now
+}
+
+// givenUpLast wants the phone's site given up after so many silences as strike, and no
+// sooner.
+func givenUpLast(t *testing.T, m *Memory, silence func()) {
+	t.Helper()
+	for i := range silentStrikes {
+		if _, left := m.Fallback("phone", "a.example"); left {
+			t.Fatalf("given up after %d", i)
+		}
+		silence()
+	}
+	if why, left := m.Fallback("phone", "a.example"); !left || why != Pinned {
+		t.Error("never given up")
+	}
+}
+
 func TestMemory(t *testing.T) {
-	now := time.Now()
-	m := NewMemory()
-	m.now = func() time.Time { return now }
+	m, now := newTimedMemory()
 	fallback := func(client, host string, want bool, reason Reason) {
 		t.Helper()
 		if why, got := m.Fallback(client, host); got != want || got && why != reason {
@@ -25,7 +45,7 @@ func TestMemory(t *testing.T) {
 	fallback("phone", "office.example", true, ClientCertificate)
 	fallback("laptop", "office.example", true, ClientCertificate)
 
-	now = now.Add(memoryTime + time.Second)
+	*now = now.Add(memoryTime + time.Second)
 	fallback("phone", "pinned.example", false, 0)
 	fallback("phone", "office.example", false, 0)
 }
@@ -55,30 +75,20 @@ func TestMemoryForgetsOneClient(t *testing.T) {
 }
 
 func TestSilentClientsCountSeveralTimes(t *testing.T) {
-	now := time.Now()
-	m := NewMemory()
-	m.now = func() time.Time { return now }
-	for i := range silentStrikes {
-		if _, left := m.Fallback("phone", "a.example"); left {
-			t.Fatalf("given up after %d", i)
-		}
-		m.Silent("phone", "a.example", now, now)
-	}
-	if why, left := m.Fallback("phone", "a.example"); !left || why != Pinned {
-		t.Error("never given up")
-	}
+	m, now := newTimedMemory()
+	givenUpLast(t, m, func() { m.Silent("phone", "a.example", *now, *now) })
 	// One that made a request accepts the certificate, whatever comes later.
 	m.Works("laptop", "a.example")
 	for range 2 * silentStrikes {
-		m.Silent("laptop", "a.example", now, now)
+		m.Silent("laptop", "a.example", *now, *now)
 	}
 	if _, left := m.Fallback("laptop", "a.example"); left {
 		t.Error("idle connections pass for refusals")
 	}
 	// Now and then is not in a row.
 	for range 2 * silentStrikes {
-		m.Silent("tv", "a.example", now, now)
-		now = now.Add(strikeInterval + time.Second)
+		m.Silent("tv", "a.example", *now, *now)
+		*now = now.Add(strikeInterval + time.Second)
 	}
 	if _, left := m.Fallback("tv", "a.example"); left {
 		t.Error("rare silence passes for a refusal")
@@ -88,22 +98,14 @@ func TestSilentClientsCountSeveralTimes(t *testing.T) {
 // TestWhatBeganTogetherCountsOnce: a browser that goes to another page, or network, ends
 // all that it had begun to open.
 func TestWhatBeganTogetherCountsOnce(t *testing.T) {
-	now := time.Now()
-	m := NewMemory()
-	m.now = func() time.Time { return now }
-	for i := range silentStrikes {
-		if _, left := m.Fallback("phone", "a.example"); left {
-			t.Fatalf("given up after %d", i)
-		}
-		came := now
+	m, now := newTimedMemory()
+	givenUpLast(t, m, func() {
+		came := *now
 		for range 2 * silentStrikes {
-			now = now.Add(time.Millisecond)
-			m.Silent("phone", "a.example", came, now)
+			*now = now.Add(time.Millisecond)
+			m.Silent("phone", "a.example", came, *now)
 		}
-	}
-	if _, left := m.Fallback("phone", "a.example"); !left {
-		t.Error("never given up")
-	}
+	})
 }
 
 func TestMemoryIsBounded(t *testing.T) {
