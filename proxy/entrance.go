@@ -201,7 +201,7 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 	}
 	a := p.current.Load()
 	metrics, pressure := a.options.Metrics, a.options.Pressure
-	connection, err := a.gate.ConnectIn(client.AddrPort().Addr(), func(over *gate.Over) bool {
+	connection, err := a.gate.Connect(client.AddrPort().Addr(), func(over *gate.Over) bool {
 		return p.server.GiveWay(clientAt(client), !over.Total)
 	})
 	if err == nil && !pressure.Take() {

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -271,11 +270,7 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 		return resp.StatusCode
 	}
 	oneGivesWay := func() {
-		for end := time.Now().Add(patience); !p.server.GiveWay(netip.Addr{}, false); runtime.Gosched() {
-			if time.Now().After(end) {
-				t.Fatal("nobody gives way")
-			}
-		}
+		until(t, "somebody gives way", func() bool { return p.server.GiveWay(netip.Addr{}, false) })
 	}
 	for i := range 10 { // each leaves its connection open
 		if got := ask("/"); got != 200 {

@@ -59,7 +59,7 @@ func TestAdmit(t *testing.T) {
 	} {
 		g, client := mustNew(t, c.o), netip.MustParseAddr(c.client)
 		_, entered := g.Enter(t.Context(), client, nil, nil)
-		connection, connected := g.Connect(client)
+		connection, connected := g.Connect(client, nil)
 		connection.Close()
 		for what, err := range map[string]error{"it": g.Admit(client), "a request": entered, "a connection": connected} {
 			if admit := err == nil; admit != c.admit || err != nil && !errors.Is(err, ErrNotAdmitted) {

@@ -257,14 +257,9 @@ type Connection struct {
 
 // Connect asks for leave to serve a connection from addr. It returns
 // [ErrNotAdmitted] or an [*Over]. Call [Connection.Close] when it ends or has
-// become a tunnel.
-func (g *Gate) Connect(addr netip.Addr) (*Connection, error) {
-	return g.ConnectIn(addr, func(*Over) bool { return false })
-}
-
-// ConnectIn is Connect where others may give way. At a limit of connections it calls
-// giveWay, which closes one that counts in it, and reports whether it did.
-func (g *Gate) ConnectIn(addr netip.Addr, giveWay func(*Over) bool) (*Connection, error) {
+// become a tunnel. At a limit of connections it calls giveWay, which closes one that
+// counts in it, and reports whether it did; nil for where none may give way.
+func (g *Gate) Connect(addr netip.Addr, giveWay func(*Over) bool) (*Connection, error) {
 	if err := g.Admit(addr); err != nil {
 		return nil, err
 	}
@@ -277,11 +272,11 @@ func (g *Gate) ConnectIn(addr netip.Addr, giveWay func(*Over) bool) (*Connection
 	defer l.mu.Unlock()
 	a := l.hold(client{network: NetworkOf(addr)})
 	over := l.allowArrival(a, g.options.Now(), each)
-	for again := over == nil; again; {
-		if over = l.allowConnection(a, each, all); over == nil {
-			break
+	if over == nil {
+		over = l.allowConnection(a, each, all)
+		for over != nil && giveWay != nil && l.unlocked(func() bool { return giveWay(over) }) {
+			over = l.allowConnection(a, each, all)
 		}
-		again = l.unlocked(func() bool { return giveWay(over) })
 	}
 	if over != nil {
 		l.release(a)

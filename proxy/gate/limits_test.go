@@ -126,7 +126,7 @@ func TestOneThatGivesWayLeavesItsPlace(t *testing.T) {
 	var held []*Connection
 	var asked []string
 	connect := func(addr string) string {
-		conn, err := g.ConnectIn(netip.MustParseAddr(addr), func(o *Over) bool {
+		conn, err := g.Connect(netip.MustParseAddr(addr), func(o *Over) bool {
 			asked = append(asked, over(t, o))
 			if len(held) == 0 {
 				return false
@@ -158,10 +158,10 @@ func TestOneThatGivesWayLeavesItsPlace(t *testing.T) {
 	}
 	func() {
 		defer func() { recover() }()
-		g.ConnectIn(netip.MustParseAddr("192.0.2.3"), func(*Over) bool { panic("on purpose") })
+		g.Connect(netip.MustParseAddr("192.0.2.3"), func(*Over) bool { panic("on purpose") })
 	}()
 	held[0].Close()
-	if _, err := g.Connect(netip.MustParseAddr("192.0.2.3")); err != nil {
+	if _, err := g.Connect(netip.MustParseAddr("192.0.2.3"), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -179,7 +179,7 @@ func TestWhatIsOpenAtOnce(t *testing.T) {
 		for _, c := range []struct{ addr, want string }{
 			{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "connections"}, {"192.0.2.2", ""}, {"192.0.2.2", "all connections"},
 		} {
-			conn, err := g.Connect(netip.MustParseAddr(c.addr))
+			conn, err := g.Connect(netip.MustParseAddr(c.addr), nil)
 			if got := over(t, err); got != c.want {
 				t.Errorf("connection of %s: %q, want %q", c.addr, got, c.want)
 			}
@@ -381,7 +381,7 @@ func TestManyNetworksHaveNoAccountForgotten(t *testing.T) {
 	u.Up(t.Context(), 1000)
 	u.End()
 	for i := range maxIdle + 1 {
-		connection, err := g.Connect(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i)}))
+		connection, err := g.Connect(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i)}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,11 +396,11 @@ func TestManyNetworksHaveNoAccountForgotten(t *testing.T) {
 func TestNobodyWithSomethingOpenIsForgotten(t *testing.T) {
 	g := mustNew(t, Options{Networks: prefixes("192.0.2.0/24"), Client: Limits{Connections: 2}})
 	here := netip.MustParseAddr("192.0.2.1")
-	open, err := g.Connect(here)
+	open, err := g.Connect(here, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := g.Connect(here); err != nil {
+	if again, err := g.Connect(here, nil); err != nil {
 		t.Error(err)
 	} else {
 		again.Close()
@@ -696,7 +696,7 @@ func TestConnectionsComeAtAMultipleOfTheRateOfRequests(t *testing.T) {
 	g := mustNew(t, Options{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Client: Limits{Requests: 10, Burst: 20}, Now: c.now})
 	source, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	come := func(addr netip.Addr) error {
-		connection, err := g.Connect(addr)
+		connection, err := g.Connect(addr, nil)
 		if err == nil {
 			connection.Close()
 		}
