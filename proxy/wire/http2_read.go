@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"time"
 )
 
 // errQuit ends the reading of a connection that has nothing more to do.
@@ -67,7 +66,7 @@ func (h *http2Conn) next() (frameHead, error) {
 		putReader(c.br)
 		c.br = nil
 		c.perRead = false
-		c.extendRead(time.Time{}, -1)
+		c.extendRead(-1)
 		h.mu.Lock()
 		quitting := h.quitting
 		h.mu.Unlock()

@@ -19,7 +19,7 @@ func (c *conn) await(d time.Duration, first bool) bool {
 		return c.lastLook(stateActive)
 	}
 	now := time.Now()
-	c.extendRead(now, d)
+	c.extendReadAt(now, d)
 	c.since.Store(int64(now.Sub(c.srv.begun)))
 	resting := stateIdle
 	if first {
@@ -61,7 +61,7 @@ func (c *conn) lastRequest() bool {
 	c.state.Store(stateActive)
 	c.readTill = time.Time{}
 	c.nc.SetReadDeadline(c.readTill)
-	c.extendRead(time.Now(), c.times.Head)
+	c.extendRead(c.times.Head)
 	return true
 }
 

@@ -155,7 +155,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		return copy(p, c.first[:]), nil
 	}
 	if c.perRead && c.manualRead.Load() == nil {
-		c.extendRead(time.Now(), c.times.Body)
+		c.extendRead(c.times.Body)
 		if t := c.manualRead.Load(); t != nil { // it came in between
 			c.nc.SetReadDeadline(*t)
 		}
@@ -168,7 +168,9 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // extendRead moves the deadline of reads to d from now, or away if d < 0.
-func (c *conn) extendRead(now time.Time, d time.Duration) {
+func (c *conn) extendRead(d time.Duration) { c.extendReadAt(time.Now(), d) }
+
+func (c *conn) extendReadAt(now time.Time, d time.Duration) {
 	switch {
 	case d > 0 && renewAt(&c.readTill, now, d):
 		c.nc.SetReadDeadline(c.readTill)

@@ -81,6 +81,9 @@ func (s *Server) GiveWay(client netip.Addr, own bool) bool {
 // oneGivesWay ends the first candidate that still waits; waiting.mu is held.
 func (s *Server) oneGivesWay(client netip.Addr, own bool) bool {
 	w := &s.waiting
+	for len(w.order) > 0 && w.order[0].c == nil {
+		w.order = w.order[1:]
+	}
 	for i := range w.order {
 		v := &w.order[i]
 		switch {
@@ -150,8 +153,13 @@ func (c *conn) waits() wait {
 		defer h.mu.Unlock()
 		return h.waits()
 	}
+	return c.waitsIn(c.state.Load())
+}
+
+// waitsIn returns what c waits for in a state.
+func (c *conn) waitsIn(state int32) wait {
 	since := time.Duration(c.since.Load())
-	switch c.state.Load() {
+	switch state {
 	case stateIdle:
 		return wait{forAnother, since}
 	case stateOpening:
@@ -182,13 +190,8 @@ func (c *conn) giveWay(as wait) bool {
 	if h := c.http2.Load(); h != nil {
 		return h.giveWay(as)
 	}
-	if c.waits() != as {
-		return false
-	}
-	if !c.state.CompareAndSwap(stateIdle, stateClosing) &&
-		!c.state.CompareAndSwap(stateOpening, stateClosing) &&
-		!c.state.CompareAndSwap(stateFresh, stateClosing) &&
-		!c.state.CompareAndSwap(stateHead, stateClosing) {
+	state := c.state.Load()
+	if c.waitsIn(state) != as || !c.state.CompareAndSwap(state, stateClosing) {
 		return false
 	}
 	c.yields = true
