@@ -71,12 +71,16 @@ const queryWords = " query filter filters search select sort where "
 func pairsTell(text string) bool {
 	text, _, _ = strings.Cut(text, "?")
 	for i := range len(text) {
-		before := strings.TrimRight(text[:i], " ")
-		switch quoted, ok := strings.CutSuffix(before, `"`); {
-		case text[i] == ':' && ok:
-			before = quoted
-		case text[i] != '=':
+		if text[i] != '=' && text[i] != ':' {
 			continue
+		}
+		before := strings.TrimRight(text[:i], " ")
+		if text[i] == ':' {
+			quoted, ok := strings.CutSuffix(before, `"`)
+			if !ok {
+				continue
+			}
+			before = quoted
 		}
 		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' })+1:]
 		if tells(key) >= weak {
