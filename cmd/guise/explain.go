@@ -117,20 +117,13 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 }
 
 func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) error {
-	use, port := egress.Plain, uint16(80)
-	if r.URL.Scheme == "https" {
-		use, port = egress.Connect, 443
-	}
-	target, bad := egress.Canonical(r.URL.Host, port)
 	e, err := proxy.Explain(o, r, client)
 	if err != nil {
 		return err
 	}
 	if e.Blocked != "" {
 		fmt.Fprintf(p.stdout, "refused: %s\n", e.Blocked)
-		if bad == nil {
-			p.explainClosed(o.Egress, use, target)
-		}
+		p.explainClosed(o.Egress, r)
 		return nil
 	}
 	if len(e.Changes) == 0 {
@@ -186,8 +179,9 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 		return err
 	}
 	if err := way.Allow(egress.Connect, target); err != nil {
-		defer p.explainClosed(o.Egress, egress.Connect, target)
-		return refused(fmt.Errorf("%w (destinations)", err))
+		refused(fmt.Errorf("%w (destinations)", err))
+		p.explainClosed(o.Egress, r)
+		return nil
 	}
 	if target.Port == 80 {
 		fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
@@ -204,8 +198,16 @@ changed: guise cannot read them.
 	return nil
 }
 
-// explainClosed says which rule keeps requests from target, if any does.
-func (p *program) explainClosed(o egress.Options, use egress.Use, target egress.Target) {
+// explainClosed says which rule keeps r from where it is to go, if any does.
+func (p *program) explainClosed(o egress.Options, r *http.Request) {
+	use, port := egress.Plain, uint16(80)
+	if r.Method == http.MethodConnect || r.URL.Scheme == "https" {
+		use, port = egress.Connect, 443
+	}
+	target, err := egress.Canonical(r.URL.Host, port)
+	if err != nil {
+		return // which is why
+	}
 	if rule := closedBy(o, use, target); rule != "" {
 		fmt.Fprintf(p.stdout, "closed by: %s\n", rule)
 	}
