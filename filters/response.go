@@ -48,6 +48,8 @@ var responseTable = []group{
 	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-initiate-request federation-rp-* fedcm-*`},
 	{identity, "chromium.googlesource.com, components/signin and components/google: acts on the browser's accounts", `
 		google-accounts-* x-auto-login x-chrome-* chrome-*`},
+	{identity, "github.com/explainers-by-googlers, prefetch-activation-beacon and declarative-performance-observer: report from outside any page, and keep what failed till later", `
+		on-prefetch-activation performance-observer`},
 	{identity, "WICG Fenced Frames: has other origins' frames report", `allow-cross-origin-event-reporting
 		allow-fenced-frame-automatic-beacons`},
 	{identity, "whatwg.org, DNS prefetching; names would be looked up beside the proxy", `x-dns-prefetch-control`},
