@@ -57,17 +57,19 @@ func Issue(o ACMEOptions) (*Issued, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	silent := zap.NewNop() // its lines name clients
+	jobs := &failedJobs{options: o, last: make(map[string]string)}
 	i.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return i.config, nil },
 		Logger:           silent,
 	})
 	i.config = certmagic.New(i.cache, certmagic.Config{
 		Storage: &certmagic.FileStorage{Path: o.Storage},
-		Logger:  silent,
+		Logger:  zap.New(jobs),
 		// Clients that ask by address send no name.
 		DefaultServerName: o.Domains[0],
 		OCSP:              certmagic.OCSPConfig{DisableStapling: true}, // authorities are ending it
 		OnEvent: func(_ context.Context, event string, data map[string]any) error {
+			jobs.told(data)
 			o.tell(event, data)
 			return nil
 		},

@@ -1,15 +1,19 @@
 package certs
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +22,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
 	"github.com/miekg/dns"
+	"go.uber.org/zap"
 )
 
 // serveNames answers every question for an address with loopback's.
@@ -187,4 +192,60 @@ func TestFailureIsTold(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 	ACMEOptions{}.tell("cert_failed", nil)
+}
+
+// TestStorageThatFailsIsTold: nothing else would say why there is no certificate, and
+// what the storage fails for at first is not tried again.
+func TestStorageThatFailsIsTold(t *testing.T) {
+	for part, what := range map[string]string{"certificates": "caching certificate", "locks": "unable to acquire lock"} {
+		storage := t.TempDir()
+		if err := os.WriteFile(filepath.Join(storage, part), nil, 0o600); err != nil { // it should be a folder
+			t.Fatal(err)
+		}
+		told := make(chan error, 10)
+		issued, err := Issue(ACMEOptions{
+			Domains:   []string{"proxy.example"},
+			Directory: "https://127.0.0.1:1/directory",
+			Storage:   storage,
+			Told: func(domain string, err error) {
+				if domain != "proxy.example" {
+					t.Errorf("told of %q", domain)
+				}
+				told <- err
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-told:
+			if !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), storage) {
+				t.Errorf("%s is no folder: %v", part, err)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("%s is no folder, and nothing is told", part)
+		}
+		issued.Close()
+	}
+}
+
+// TestFailureIsToldOnce, though an event and a line say it, and who listens hears nothing
+// of what was cancelled.
+func TestFailureIsToldOnce(t *testing.T) {
+	var told []string
+	jobs := &failedJobs{last: make(map[string]string), options: ACMEOptions{
+		Domains: []string{"a.example", "b.example"},
+		Told:    func(domain string, err error) { told = append(told, domain+" "+err.Error()) },
+	}}
+	log := zap.New(jobs)
+	jobs.told(map[string]any{"identifier": "a.example", "error": errors.New("refused")})
+	log.Error("will retry", zap.Error(errors.New("[a.example] Obtain: refused")))
+	log.Error("job failed", zap.Error(errors.New("b.example: obtaining certificate: [b.example] Obtain: refused")))
+	log.Error("job failed", zap.Error(errors.New("[a.example] Renew: saving assets: no space left")))
+	log.Error("job failed", zap.Error(fmt.Errorf("b.example: %w", context.Canceled)))
+	log.Error("tls-alpn challenge", zap.Error(errors.New("[a.example] from 192.0.2.1")))
+	want := []string{"b.example obtaining certificate: [b.example] Obtain: refused", "a.example Renew: saving assets: no space left"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 }
