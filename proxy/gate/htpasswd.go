@@ -13,6 +13,8 @@ import (
 
 	"github.com/tg123/go-htpasswd"
 	"golang.org/x/crypto/bcrypt"
+
+	"guise/proxy/owner"
 )
 
 // passwordCost is bcrypt's for new users: some 50 ms on a server's core.
@@ -177,7 +179,7 @@ func replaceFile(path, content string) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.WriteString(content)
-	err = errors.Join(err, giveAway(f, path), f.Chmod(mode), f.Sync(), f.Close())
+	err = errors.Join(err, owner.Give(f, path), f.Chmod(mode), f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}

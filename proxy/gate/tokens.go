@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"guise/proxy/owner"
 )
 
 // A Key signs tokens.
@@ -52,7 +54,7 @@ func MakeKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	_, err = fmt.Fprintf(f, "%x\n", k)
-	if err = errors.Join(err, giveAway(f, path), f.Close()); err != nil {
+	if err = errors.Join(err, owner.Give(f, path), f.Close()); err != nil {
 		os.Remove(path) // a part, as on a full disk, would be in the way of the next try
 		return Key{}, err
 	}

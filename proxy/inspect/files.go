@@ -16,6 +16,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"guise/proxy/owner"
 )
 
 // The files of an authority in its folder.
@@ -31,7 +33,7 @@ func (a *Authority) Save(folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := owner.MakeFolder(folder); err != nil {
 		return err
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
@@ -53,7 +55,7 @@ func writeNew(file string, data []byte, mode fs.FileMode) error {
 		return err
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, owner.Give(f, file), f.Close()); err != nil {
 		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
 	}
 	return err

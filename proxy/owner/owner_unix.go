@@ -1,6 +1,6 @@
 //go:build unix
 
-package gate
+package owner
 
 import (
 	"os"
@@ -8,10 +8,9 @@ import (
 	"syscall"
 )
 
-// giveAway gives f, which is to be at path, to the owner of the file that is
-// there, or else of its folder: what root edits, the service must still be
-// able to read. Nobody but root can.
-func giveAway(f *os.File, path string) error {
+// Give gives f, which is to be at path, to the owner of the file that is
+// there, or else of its folder. Nobody but root can.
+func Give(f *os.File, path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package gate
-
-import "os"
-
-func giveAway(*os.File, string) error { return nil }
