@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -44,6 +45,9 @@ type responseStep func(*exchange, *http.Response) *http.Response
 // assemble builds the way of a request. Steps run in the order listed.
 // before is the assembly that a reload replaces, nil for a first one.
 func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	a := &assembly{options: o, store: store}
 	var known *gate.Gate
 	var inspected *inspection

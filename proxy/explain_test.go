@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"guise/proxy/egress"
 	"guise/proxy/wire"
 )
 
@@ -77,6 +80,18 @@ func TestExplainSaysWhatIsSent(t *testing.T) {
 		if e := explained(t, options, head); e.Head != sent+"\r\n" {
 			t.Errorf("%s %q: explained as\n%s%s\nand sent\n%s", c.line, c.fields, e.Head, e.Blocked, sent)
 		}
+	}
+}
+
+// TestExplainWarnsNobodyWithoutALog: of a list in which lines name no host.
+func TestExplainWarnsNobodyWithoutALog(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "hosts.txt")
+	if err := os.WriteFile(list, []byte("||ads.example^\nnot a host\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	head := "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
+	if e := explained(t, Options{Egress: egress.Options{DenyLists: []string{list}}}, head); e.Head == "" {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -91,10 +91,7 @@ type Proxy struct {
 // New assembles a proxy. It fails if a persona, site pattern, source address
 // or upstream proxy of o cannot be used.
 func New(o Options) (*Proxy, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	p := &Proxy{tunnels: newTunnels(o.Log), shaking: newShaking()}
+	p := &Proxy{shaking: newShaking()}
 	p.away.pressure = o.Pressure
 	p.cache = cache.New(o.Cache)
 	p.console = console.Handler(p.shown, purger{p})
@@ -104,6 +101,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.current.Store(a)
+	p.tunnels = newTunnels(a.options.Log)
 	p.watch(o.Metrics)
 	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Client: clientAt, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Speaks: speaksInside, Log: a.options.Log}
 	p.configureServer(a.options)
@@ -118,9 +116,6 @@ func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	o.Egress.ConnectTimeout = o.Timeouts.Connect
 	admin := o.Admin
 	o.Egress.Own = func() []netip.AddrPort { return append(p.addresses(), admin...) }
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	return assemble(o, p.cache, before)
 }
 
