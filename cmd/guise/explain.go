@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"guise/filters"
 	"guise/proxy"
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
@@ -131,7 +130,7 @@ func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) e
 	}
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, change := range e.Changes {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", visible(spelled(change.Field, e.Order)), actionNames[change.Did], visible(change.Why))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", visible(spelled(change.Field, e.Order)), change.Did, visible(change.Why))
 	}
 	table.Flush()
 	fmt.Fprintf(p.stdout, "\nThe site gets:\n\n")
@@ -154,14 +153,6 @@ func spelled(field string, order []string) string {
 		}
 	}
 	return field
-}
-
-var actionNames = map[filters.Action]string{
-	filters.Removed:   "removed",
-	filters.Rewritten: "rewritten",
-	filters.Added:     "added",
-	filters.Reduced:   "reduced",
-	filters.Restored:  "restored",
 }
 
 // explainTunnel says what becomes of a request that guise cannot read.
