@@ -2,7 +2,6 @@ package filters
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -48,18 +47,6 @@ func scriptWord(lines []string) string {
 		}
 	}
 	return ""
-}
-
-// dropClass removes the fields of one class.
-func dropClass(h http.Header, c class, log []Change) []Change {
-	n := len(log)
-	for name := range h {
-		if v := names.judge(name); v.class == c {
-			delete(h, name)
-			log = append(log, Change{name, Removed, v.why})
-		}
-	}
-	return sorted(log, n)
 }
 
 // sorted puts what was logged since n in the order of field names: maps have

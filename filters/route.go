@@ -7,5 +7,12 @@ type clientRoute struct{}
 
 // Apply implements [Filter].
 func (clientRoute) Apply(m *Message, log []Change) []Change {
-	return dropClass(m.Request.Header, route, log)
+	h, n := m.Request.Header, len(log)
+	for name := range h {
+		if v := names.judge(name); v.class == route {
+			delete(h, name)
+			log = append(log, Change{name, Removed, v.why})
+		}
+	}
+	return sorted(log, n)
 }
