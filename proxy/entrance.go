@@ -92,14 +92,7 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 		a.disturbed(remote, 1)
 		panic(http.ErrAbortHandler)
 	}
-	if hold > 0 {
-		timer := time.NewTimer(hold)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-	}
+	pause(r.Context(), hold)
 	if errors.Is(err, gate.ErrCredentials) {
 		connectionOf(r.Context()).asked.Add(1)
 	}

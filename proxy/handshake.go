@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"io"
@@ -29,7 +30,7 @@ func (p *Proxy) awaitHandshake(remote net.Addr) error {
 	}
 	a := p.current.Load()
 	wait, err := a.gate.Handshake(client.AddrPort().Addr())
-	if err == nil && !p.pause(wait) {
+	if err == nil && !pause(p.tunnels.ctx, wait) {
 		err = errShort
 	}
 	if err != nil {
@@ -49,8 +50,8 @@ func (p *Proxy) shakeHands(conn net.Conn, config *tls.Config) (*tls.Conn, error)
 	return secure, secure.Handshake()
 }
 
-// pause waits for d, and reports whether the proxy is still open then.
-func (p *Proxy) pause(d time.Duration) bool {
+// pause waits for d, and reports whether ctx has not ended by then.
+func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -59,7 +60,7 @@ func (p *Proxy) pause(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-p.tunnels.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

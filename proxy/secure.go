@@ -176,14 +176,7 @@ func waitAfterRefusal(ctx context.Context, refused int) bool {
 	if refused == 1 || refused > mostRefusals {
 		return refused == 1
 	}
-	timer := time.NewTimer(time.Duration(rand.IntN(1<<refused)) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pause(ctx, time.Duration(rand.IntN(1<<refused))*time.Millisecond)
 }
 
 // wantsHTTP1 notes that an origin refuses requests over HTTP/2.
