@@ -3,7 +3,6 @@ package filters
 import (
 	_ "embed"
 	"iter"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,7 +128,7 @@ func rebuildMediaRange(member string) string {
 		if strings.Contains(out.String(), ";"+name+"=") {
 			continue // means nothing a second time, and could be an id a piece at a time
 		}
-		if canonical := mediaParameter(name, value); canonical != "" {
+		if canonical := mediaParameter(out.String(), name, value); canonical != "" {
 			out.WriteString(";" + canonical)
 		}
 	}
@@ -252,10 +251,13 @@ func knownMediaType(media string) bool {
 }
 
 // isVersionOnly reports whether what stands for a structured suffix is a version in
-// truth, as in application/vnd.pulumi+8.
+// truth, as in application/vnd.pulumi+8 and application/vnd.linkedin.normalized+json+2.1.
 func isVersionOnly(suffix string) bool {
-	return len(suffix) <= 2 && decimal(suffix, 99) == suffix && suffix != ""
+	major, minor, dotted := strings.Cut(suffix, ".")
+	return isShortNumber(major) && (!dotted || isShortNumber(minor))
 }
+
+func isShortNumber(s string) bool { return len(s) <= 2 && decimal(s, 99) == s && s != "" }
 
 // structuredSuffixes is IANA's registry "Structured Syntax Suffixes", without
 // those that only certificates and firmware use, and what Docker and Hex made.
@@ -263,8 +265,12 @@ var structuredSuffixes = map[string]bool{
 	"json": true, "xml": true, "yaml": true, "cbor": true, "zip": true, "gzip": true,
 	"json-seq": true, "jwt": true, "sqlite3": true, "zstd": true, "ber": true, "der": true,
 	"protobuf": true, "proto": true, "thrift": true, "html": true, "text": true, "prettyjws": true, "erlang": true,
-	"sd-jwt": true, "cwt": true, "cose": true, "cbor-seq": true,
+	"sd-jwt": true, "cwt": true, "cose": true, "cbor-seq": true, "csv": true, "pdf": true,
 }
+
+// maxTypeWord bounds the letters of one word in a media type: Amazon Ads has
+// vnd.spthemebasedbidrecommendation.v3+json.
+const maxTypeWord = 32
 
 // readsLikeAName reports whether s consists of words and version numbers, not
 // of a number or key that could name a visitor.
@@ -291,7 +297,7 @@ func readsLikeAName(s string) bool {
 				return false
 			}
 		}
-		if digits += n; digits > 8 || letters > 20 {
+		if digits += n; digits > 8 || letters > maxTypeWord {
 			return false
 		}
 	}
@@ -346,111 +352,4 @@ func refusedWeight(parameters string) bool {
 		}
 	}
 	return false
-}
-
-// mediaParameter returns name=value as it is sent, or "" if the parameter is
-// not known to choose a representation or its value is not one of those
-// documented for it.
-func mediaParameter(name, value string) string {
-	accepted, known := mediaParameters[name]
-	if !known {
-		return ""
-	}
-	sent, ok := accepted(value)
-	if !ok {
-		return ""
-	}
-	if name == "profile" || name == "ext" || name == "type" && strings.Contains(sent, "/") {
-		sent = `"` + sent + `"`
-	}
-	return name + "=" + sent
-}
-
-// mediaParameters are the parameters by which APIs choose a representation.
-var mediaParameters = map[string]func(string) (string, bool){
-	"charset": oneOf("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"),
-	"version": versionNumber,
-	"v":       versionNumber, // signed exchanges ("b3"), Kubernetes, and others
-
-	"pk": policyKey, // apis.support.brightcove.com, Playback API
-
-	"compatible-with": versionNumber,              // Elasticsearch, REST API compatibility
-	"api-version":     versionNumber,              // ASP.NET API Versioning
-	"header":          oneOf("present", "absent"), // RFC 4180 §3
-
-	// citation.doi.org, the usual ones of the Citation Style Language.
-	"style": oneOf("apa", "bibtex", "chicago-author-date", "chicago-fullnote-bibliography", "harvard1", "ieee",
-		"modern-language-association", "mla", "nature", "ris", "turabian-author-date", "vancouver"),
-
-	// JSON-LD 1.1 §6.1, ActivityPub §3.2, JSON:API, IIIF Presentation.
-	"profile": oneOf("http://www.w3.org/ns/json-ld#expanded", "http://www.w3.org/ns/json-ld#compacted",
-		"http://www.w3.org/ns/json-ld#flattened", "http://www.w3.org/ns/json-ld#framed",
-		"http://www.w3.org/ns/json-ld#context", "http://www.w3.org/ns/json-ld#frame",
-		"https://www.w3.org/ns/activitystreams", "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/",
-		"http://iiif.io/api/presentation/2/context.json",
-		"http://iiif.io/api/image/2/context.json", "http://iiif.io/api/image/3/context.json",
-		"http://iiif.io/api/presentation/3/context.json", "opds-catalog"),
-	"ext": oneOf("https://jsonapi.org/ext/atomic"),
-
-	"odata.metadata":      oneOf("none", "minimal", "full"), // OData JSON 4.01 §3
-	"odata":               oneOf("nometadata", "minimalmetadata", "fullmetadata", "verbose", "light"),
-	"odata.streaming":     oneOf("true", "false"),
-	"exponentialdecimals": oneOf("true", "false"),
-	"streaming":           oneOf("true", "false"),
-	"ieee754compatible":   oneOf("true", "false"),
-
-	"as":               oneOf("Table", "PartialObjectMetadata", "PartialObjectMetadataList", "APIGroupDiscoveryList"), // Kubernetes
-	"g":                oneOf("meta.k8s.io", "apidiscovery.k8s.io"),
-	"stream":           oneOf("watch"),
-	"proto":            oneOf("io.prometheus.client.MetricFamily"), // Prometheus exposition formats
-	"encoding":         oneOf("delimited", "text", "compact-text"),
-	"escaping":         oneOf("allow-utf-8", "underscores", "dots", "values"),
-	"deferspec":        versionNumber, // GraphQL over HTTP, incremental delivery
-	"incrementalspec":  versionNumber,
-	"subscriptionspec": versionNumber,
-	"boundary":         oneOf("graphql", "-"),
-	"nulls":            oneOf("stripped"),                                                                                                                                          // PostgREST
-	"kind":             oneOf("navigation", "acquisition"),                                                                                                                         // OPDS 1.2 §3.1
-	"type":             oneOf("feed", "entry", "mapbox-vector", "application/dicom", "application/dicom+json", "image/jpeg", "image/jls", "image/jp2", "application/octet-stream"), // RFC 5023 §12, DICOMweb
-	"transfer-syntax":  oneOf("*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"),
-	"rate":             oneOf("8000", "11025", "16000", "22050", "24000", "32000", "44100", "48000", "96000", "192000"), // cloud.ibm.com/docs/text-to-speech, audio formats
-	"channels":         oneOf("1", "2"),
-	"codecs":           oneOf("opus", "vorbis"),
-	"endianness":       oneOf("big-endian", "little-endian"),
-	"fhirversion":      oneOf("1.0", "3.0", "4.0", "4.3", "5.0", "6.0"), // HL7 FHIR, "Version parameter"
-}
-
-// policyKey accepts the key by which a publisher's player asks Brightcove for videos.
-func policyKey(s string) (string, bool) {
-	return s, strings.HasPrefix(s, "BCpk") && len(s) <= 256 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
-}
-
-// oneOf accepts the given values in any case and returns them as given.
-func oneOf(values ...string) func(string) (string, bool) {
-	return func(s string) (string, bool) {
-		for _, value := range values {
-			if strings.EqualFold(s, value) {
-				return value, true
-			}
-		}
-		return "", false
-	}
-}
-
-// versionForm matches versions such as 2, v1.1, 0.0.4, b3, v1beta1, 2024-06-01
-// and 20220824: nothing with room for a name, a key or an address.
-var versionForm = regexp.MustCompile(`^(?:[vbr]?[0-9]{1,4}(?:[.-][0-9]{1,3}){0,2}(?:(?:alpha|beta|rc)[0-9]{0,2})?|20[0-9]{6})$`)
-
-func versionNumber(s string) (string, bool) {
-	s = strings.ToLower(s)
-	return s, versionForm.MatchString(s) && countDigits(s) <= 8 // those of a date
-}
-
-func countDigits(s string) (n int) {
-	for i := range len(s) {
-		if isDigit(s[i]) {
-			n++
-		}
-	}
-	return n
 }

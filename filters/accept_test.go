@@ -43,6 +43,28 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/*+json;version=37.0", "application/*+json;version=37.0"},                                                       // vCloud Director
 		{"application/atom+xml;profile=opds-catalog;kind=navigation", `application/atom+xml;profile="opds-catalog";kind=navigation`},
 		{"application/dc+sd-jwt", "application/dc+sd-jwt"},
+		{"application/vnd.linkedin.normalized+json+2.1", "application/vnd.linkedin.normalized+json+2.1"},
+		{"application/json+canvas-string-ids, application/json", "application/json+canvas-string-ids, application/json"}, // Canvas' own pages
+		{"application/json;format=camelcase", "application/json;format=camelcase"},                                       // Tumblr's
+		{"application/x-tss-framed, application/x-ndjson", "application/x-tss-framed, application/x-ndjson"},             // TanStack Start
+		{
+			"application/json;api-version=7.2-preview.1;excludeUrls=true;enumsAsNumbers=true;msDateFormat=true;noArrayWrap=true",
+			"application/json;api-version=7.2-preview.1;excludeurls=true;enumsasnumbers=true;msdateformat=true;noarraywrap=true",
+		}, // Azure DevOps'
+		{
+			`application/vnd.com.amazon.api+json; type="collection(product/v2)/v1"; expand="buyingOptions[].price(product.price/v1)"`,
+			`application/vnd.com.amazon.api+json;type="collection(product/v2)/v1";expand="buyingOptions[].price(product.price/v1)"`,
+		},
+		{`application/vnd.com.amazon.api+json; type="visitor/v4711"`, "application/vnd.com.amazon.api+json"},
+		{`application/json; type="cart.add-items/v1"`, "application/json"},
+		{"application/vnd.heroku+json; version=3.docker-releases", "application/vnd.heroku+json;version=3.docker-releases"},
+		{"application/json;version=3.7f3a9c51", "application/json"},
+		{"application/json;version=3.xkcdqwrtzp", "application/json"},
+		{"application/vnd.sdmx.data+json;version=1.0.0-wd", "application/vnd.sdmx.data+json;version=1.0.0-wd"}, // data-api.ecb.europa.eu
+		{"application/vnd.sdmx.data+csv;version=1.0.0;labels=both", "application/vnd.sdmx.data+csv;version=1.0.0;labels=both"},
+		{"application/vnd.sdmx.structurespecificdata+xml;version=2.1", "application/vnd.sdmx.structurespecificdata+xml;version=2.1"},
+		{"application/vnd.createasyncreportrequest.v3+json", "application/vnd.createasyncreportrequest.v3+json"}, // Amazon Ads
+		{"application/vnd.neo4j.jolt+json-seq;strict=true", "application/vnd.neo4j.jolt+json-seq;strict=true"},
 		{"application/dns-message", "application/dns-message"},
 		{"text/x-component", "text/x-component"},
 		{"image/webp", "image/webp"},
