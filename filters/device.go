@@ -42,6 +42,20 @@ const (
 	browsers = " mozilla applewebkit gecko khtml chrome chromium firefox safari opera opr edg edge crios fxios okhttp "
 )
 
+// phoneSystems are words that are the names of nothing else.
+const phoneSystems = " android ios ipados iphone ipad ipod harmonyos wifi "
+
+// namesPhone reports whether text has one of phoneSystems, as iOS and ANDROID_PHONE have,
+// whatever stands beside it.
+func namesPhone(text string) bool {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isLetter(r) }) {
+		if strings.Contains(phoneSystems, " "+strings.ToLower(word)+" ") {
+			return true
+		}
+	}
+	return false
+}
+
 // holdsSystem reports whether text names a system or device with its version
 // or with a browser, or two browsers as user agents do: one word alone, and
 // one product with its version, is also the name of much else.

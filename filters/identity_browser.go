@@ -91,5 +91,5 @@ var identityBrowser = []group{
 	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
 		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
 		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language
-		x-timezone-offset`},
+		x-timezone-offset x-utc`},
 }

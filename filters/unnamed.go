@@ -48,6 +48,9 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if why := read(name, line); why != "" {
 			return why
 		}
+		if told != credential && namesPhone(line) {
+			return "its value names a system or a network"
+		}
 		if told != credential && utcOffset.MatchString(line) && !holdsProof(m, name) { // what is signed has the signer's time
 			return "its value is a language or time zone"
 		}

@@ -71,7 +71,7 @@ var vocabulary = []struct {
 	{weak, `user users client clients customer customers member members viewer guest consumer
 		person people profile session sessions sess browser ua agent os platform model
 		brand lang language languages locale locales mobile tablet desktop android ios
-		windows macos linux network location region district zip mac peer gateway edge
+		windows macos linux network location region territory district zip mac peer gateway edge
 		proxy hop hops nat sid fp referrer referer experiment experiments campaign
 		marketing employee student patient principal caller sender buyer reader author
 		owner player audience segment tz state province cell radio sim operator
@@ -129,7 +129,7 @@ var tellingPairs = [...][2]string{
 	{"http", "host"}, {"prev", "url"}, {"last", "url"}, {"entry", "page"}, {"real", "name"}, {"full", "name"},
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
-	{"net", "type"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
+	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
 	{"job", "title"}, {"age", "group"}, {"asset", "tag"}, {"org", "unit"}, {"cost", "center"},
 	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
@@ -245,9 +245,9 @@ func splitWords(dst []string, name string) []string {
 // stands before, as in skypetoken.
 var credentialEnds = [...]string{"token", "secret", "key", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
-// compoundEnds are those and the ends of compounds that are programs or people, as in
-// securebrowser.
-var compoundEnds = append(credentialEnds[:], "browser", "device", "client", "visitor", "subscriber")
+// compoundEnds are those and the ends of compounds that are programs, people or places,
+// as in securebrowser and tripcountry.
+var compoundEnds = append(credentialEnds[:], "browser", "device", "client", "visitor", "subscriber", "country", "timezone", "locale")
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if
