@@ -35,7 +35,7 @@ type issuers struct {
 	roots   *x509.CertPool // nil means the system's
 
 	mu    sync.Mutex
-	known map[string]knownIssuer // by URL
+	known map[placeKey]knownIssuer // by URL
 }
 
 // A knownIssuer is what came of a fetch.
@@ -45,7 +45,7 @@ type knownIssuer struct {
 }
 
 func newIssuers(origins http.RoundTripper, roots *x509.CertPool) *issuers {
-	return &issuers{origins: origins, roots: roots, known: make(map[string]knownIssuer)}
+	return &issuers{origins: origins, roots: roots, known: make(map[placeKey]knownIssuer)}
 }
 
 // above returns the issuers that a chain leaves out, or some of them. That they lead
@@ -88,10 +88,13 @@ func (i *issuers) of(ctx context.Context, c *x509.Certificate) *x509.Certificate
 	return nil
 }
 
-// at returns the certificate at url, nil if there is none.
+// at returns the certificate at url, nil if there is none. It is fetched once more for those
+// who are kept apart: where it is not asked for, somebody was before, and a site can write
+// a number with its names, as with HSTS.
 func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
+	key := keyOf(ctx, url)
 	i.mu.Lock()
-	k, found := i.known[url]
+	k, found := i.known[key]
 	i.mu.Unlock()
 	if found && time.Now().Before(k.until) {
 		return k.certificate
@@ -111,7 +114,7 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 		}
 		delete(i.known, old) // in no order: any will do
 	}
-	i.known[url] = k
+	i.known[key] = k
 	return k.certificate
 }
 

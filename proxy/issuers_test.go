@@ -248,6 +248,21 @@ func TestIssuerThatCouldNotBeHadIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// TestIssuersAreFetchedForThoseApart: any site can name places of its own in certificates, and
+// by those that nobody asks for would know two identities for one user's.
+func TestIssuersAreFetchedForThoseApart(t *testing.T) {
+	origins := &moody{answer: newSigner(t).issuer("low", nil).Raw, asked: 1}
+	i := newIssuers(origins, nil)
+	for _, apart := range []string{"", "ann+work", "ann+home", "ann+work", ""} {
+		if i.at(wire.WithIsolation(t.Context(), apart), "http://a.example/low") == nil {
+			t.Fatalf("%q: not found", apart)
+		}
+	}
+	if got := origins.asked - 1; got != 3 {
+		t.Errorf("%d fetches for three who are kept apart", got)
+	}
+}
+
 // A moody origin has an answer for all but the first who ask.
 type moody struct {
 	answer []byte
