@@ -54,8 +54,8 @@ func weakMatch(a, b string) bool {
 func tagOf(h http.Header) string { return strings.Trim(h.Get("Etag"), " \t") }
 
 // notModified reports whether a 200 response with header h is to become a 304
-// (RFC 9110 §13.2.2). received stands in for a missing Date.
-func (c *conditions) notModified(h http.Header, received time.Time) bool {
+// (RFC 9110 §13.2.2). Without Last-Modified a date says nothing (§13.1.3).
+func (c *conditions) notModified(h http.Header, now time.Time) bool {
 	switch {
 	case !c.set:
 		return false
@@ -73,13 +73,21 @@ func (c *conditions) notModified(h http.Header, received time.Time) bool {
 		}
 		return false
 	}
-	for _, name := range []string{"Last-Modified", "Date"} {
-		// Without Last-Modified, Date is the time of change (RFC 9111 §4.3.2).
-		if modified, ok := parseDate(h.Get(name), received); ok {
-			return !modified.After(c.since)
-		}
+	modified, ok := parseDate(h.Get("Last-Modified"), now)
+	return ok && !modified.After(c.since)
+}
+
+// notMadeSince is notModified for a response that is used without asking the origin and
+// has no Last-Modified: then Date is the time of change (RFC 9111 §4.3.2).
+func (c *conditions) notMadeSince(h http.Header, received time.Time) bool {
+	if c.since.IsZero() {
+		return false
 	}
-	return !received.After(c.since)
+	if _, ok := parseDate(h.Get("Last-Modified"), received); ok {
+		return false
+	}
+	made, ok := parseDate(h.Get("Date"), received)
+	return ok && !made.After(c.since)
 }
 
 // rangeStands reports whether an If-Range precondition lets a range of the

@@ -52,6 +52,26 @@ func TestConditions(t *testing.T) {
 	})
 }
 
+// A date says nothing of what the origin has just sent without Last-Modified (RFC 9110 §13.1.3):
+// a page that changes each time comes, also where the origin's clock is behind the client's.
+func TestNoDateStandsForThatOfAChange(t *testing.T) {
+	const since = "GET /\nIf-Modified-Since: @0s"
+	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			for _, fields := range []string{"X: y", "Date: @-1h", "Date: @-1h\nCache-Control: no-store"} {
+				newScene(t, o).run(
+					step{as: "a", do: since, give: "200\n" + fields + "\n\na", sent: "!If-Modified-Since", want: "200\n\na"},
+					step{as: "a", do: since, give: "200\n" + fields + "\n\nb", want: "200\n\nb"})
+			}
+			kept := step{do: since, give: "200\nCache-Control: max-age=600\n\na", want: "200\n\na"}
+			first, other := kept, kept
+			first.as, other.as = "a", "b"
+			newScene(t, o).run(first, other, // which seems fetched, and so comes as well
+				step{as: "a", do: since, want: "304"}, step{as: "b", do: "GET /\nIf-Modified-Since: @-1s", want: "200\n\na"})
+		})
+	}
+}
+
 // RFC 9111 §5.2.1, §5.4: request directives.
 func TestRequestDirectives(t *testing.T) {
 	do := func(cc string) string { return "GET /\nCache-Control: " + cc }

@@ -23,7 +23,7 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 	}
 	r := &reply{age: [1]string{formatInt(int64(age / time.Second))}}
 	h["Age"] = r.age[:1:1]
-	return c.finish(q, e, h, r)
+	return c.finish(q, e, h, r, q.conditions.notMadeSince(h, e.received))
 }
 
 // serve makes a response of an entry after the origin was asked, or seems to
@@ -31,7 +31,7 @@ func (c *Cache) hit(q *query, e *entry, v *view) *http.Response {
 func (c *Cache) serve(q *query, e *entry, at time.Time) *http.Response {
 	h := e.header.header()
 	c.dress(q, e, h, at)
-	return c.finish(q, e, h, &reply{})
+	return c.finish(q, e, h, &reply{}, false)
 }
 
 // A reply is a stored response with what it points to, in one piece of memory.
@@ -42,14 +42,15 @@ type reply struct {
 }
 
 // finish applies the request's preconditions and its range to a stored
-// response that the client may see with header h.
-func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply) *http.Response {
+// response that the client may see with header h. known says that the client has it, whatever
+// its validators say.
+func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply, known bool) *http.Response {
 	resp := &r.Response
 	*resp = http.Response{
 		StatusCode: e.status, Status: e.statusText, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: h, Request: q.r, ContentLength: e.length, Body: http.NoBody,
 	}
-	if (e.status == http.StatusOK || e.status == http.StatusPartialContent) && q.conditions.notModified(h, e.received) {
+	if (e.status == http.StatusOK || e.status == http.StatusPartialContent) && (known || q.conditions.notModified(h, e.received)) {
 		return notModified(resp)
 	}
 	if q.head {
