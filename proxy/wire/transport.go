@@ -81,6 +81,10 @@ type Transport struct {
 	// so that both go out in one packet; 0 means 1ms.
 	headDelay time.Duration
 
+	// doubtPatience is how long a connection that was at rest may take until it is
+	// seen whether the origin is there; 0 means 10s.
+	doubtPatience time.Duration
+
 	once   sync.Once
 	pool   pool
 	tls    *tls.Config
@@ -122,6 +126,7 @@ func (t *Transport) init() {
 	t.ContinueTimeout = cmp.Or(t.ContinueTimeout, time.Second)
 	t.IdleTimeout = cmp.Or(t.IdleTimeout, time.Minute)
 	t.headDelay = cmp.Or(t.headDelay, time.Millisecond)
+	t.doubtPatience = cmp.Or(t.doubtPatience, 10*time.Second)
 	if t.MaxIdle == 0 {
 		t.pool.brief = 2 * time.Second
 	}
@@ -159,7 +164,7 @@ const unsafeReuse = time.Second
 // this package, or are the context's cause.
 //
 // A request that failed on a used connection before any byte of a response
-// came, or got no more than a 408 that closes it, is sent again on a fresh one
+// came, got no more than a 408 that closes it, or did not arrive, is sent again on a fresh one
 // if its method is idempotent (RFC 9110 §9.2.2) and it has no body or a GetBody.
 // No other ever reaches an origin twice: those use a connection only just used,
 // or a fresh one, and are sent again only if nothing of them left, or the origin

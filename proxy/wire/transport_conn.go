@@ -31,8 +31,9 @@ type originConn struct {
 	// Within an exchange:
 	br     *bufio.Reader // nil while idle, so that idleness costs no buffer
 	reused bool
-	got    int64 // bytes read in this exchange
-	wrote  int64 // bytes written in this exchange
+	got    int64         // bytes read in this exchange
+	wrote  int64         // bytes written in this exchange
+	after  time.Duration // for all reads once there is no doubt that the origin is there; 0 without one
 
 	// Of an exchange that must not be repeated, on a connection that was kept:
 	heard   uint64 // what [probe.heard] said before it
@@ -84,6 +85,43 @@ func (c *originConn) setReadsBy(d time.Duration, slow error) {
 		c.readTill = time.Time{}
 		c.nc.SetReadDeadline(c.readTill)
 	}
+}
+
+// doubtfulRest is for how long a connection was at rest that may have been lost without
+// a word: a machine that comes into another network, or a translator of addresses that
+// forgets it, tells nobody. What is sent then is not acknowledged, and systems take a
+// quarter of an hour to give up.
+const doubtfulRest = time.Second
+
+// doubt returns for how long reads may wait for a head, of the time d that they have:
+// past patience it is to be seen whether the origin is there at all. It is for requests
+// that may be sent again.
+func (c *originConn) doubt(d, patience time.Duration) time.Duration {
+	if d <= patience || c.idled(time.Now()) < doubtfulRest {
+		return d
+	}
+	c.after = d
+	return patience
+}
+
+// believe ends the doubt when a read ended with err, and reports whether reads may go on.
+func (c *originConn) believe(err error) bool {
+	d := c.after
+	c.after = 0
+	if d == 0 || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cause != nil:
+		return false
+	case err != nil && c.probe.unheeded():
+		c.readSlow = ErrNoResponse
+		return false
+	}
+	c.setReadsBy(d, ErrResponseTimeout)
+	return true
 }
 
 // waitForHead gives reads all time until requestSent.
@@ -150,6 +188,9 @@ func (c *originConn) Read(p []byte) (int, error) {
 	}
 	c.mu.Unlock()
 	n, err := c.rw.Read(p)
+	if c.believe(err) && err != nil {
+		n, err = c.rw.Read(p)
+	}
 	c.got += int64(n)
 	if err != nil && err != io.EOF {
 		err = c.failure("read", err)
@@ -187,6 +228,8 @@ func (c *originConn) ask(head []byte, within, d time.Duration) error {
 	switch {
 	case err == errStale:
 		return err
+	case err != nil && n == len(head) && c.believe(err): // an answer may come yet
+		return nil
 	case err != nil && n < len(head):
 		return c.failure("write", err)
 	case err != nil:
@@ -243,7 +286,7 @@ func (c *originConn) closeIdle() {
 
 // begin readies c for an exchange.
 func (c *originConn) begin() {
-	c.got, c.wrote, c.waiting = 0, 0, false
+	c.got, c.wrote, c.after, c.waiting = 0, 0, 0, false
 	c.heard, c.unheard = 0, false
 	c.br = getReader(c)
 }

@@ -73,7 +73,11 @@ func (x *exchange) saysIdle(p *plan, resp *http.Response) bool {
 func (x *exchange) send(p *plan) error {
 	c := x.c
 	if p.body == nil {
-		return x.excuse(c.ask(p.head, x.t.WriteTimeout, x.t.ResponseTimeout))
+		d := x.t.ResponseTimeout
+		if c.reused && p.replayable() {
+			d = c.doubt(d, x.t.doubtPatience)
+		}
+		return x.excuse(c.ask(p.head, x.t.WriteTimeout, d))
 	}
 	c.waitForHead()
 	s := newSender(p, c, expectsContinue(p.r.Header))

@@ -16,3 +16,14 @@ func (p *probe) heard() (n uint64) {
 	})
 	return n
 }
+
+// unheeded reports whether the other side's system has not told to have received all that
+// was sent to it.
+func (p *probe) unheeded() (lost bool) {
+	p.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			lost = info.Unacked > 0
+		}
+	})
+	return lost
+}

@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTransportSendsAgainWhatNeverArrived: an origin that ends a kept connection while
@@ -87,5 +90,89 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 			}
 		}
 		tr.Close()
+	}
+}
+
+// lose has nothing arrive any more of what is sent to the peer.
+func (p *peer) lose() {
+	raw, err := p.Conn.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			none := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+			if err := unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &none}); err != nil {
+				p.t.Error(err)
+			}
+		})
+	}
+	if err != nil {
+		p.t.Error(err)
+	}
+}
+
+// rest has all connections that are kept look as if they had been idle for so long.
+func rest(tr *Transport, long time.Duration) {
+	tr.pool.mu.Lock()
+	defer tr.pool.mu.Unlock()
+	for c := tr.pool.order.oldest; c != nil; c = c.newer {
+		c.idleAt, c.idleSince = c.idleAt.Add(-long), c.idleSince.Add(-long)
+	}
+}
+
+// TestTransportLeavesALostConnection: a kept connection on which nothing arrives any
+// more is left for a new one, long before time is over for an answer.
+func TestTransportLeavesALostConnection(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	certified.Close()
+	for _, url := range []string{"http://a.test/", "https://example.com/"} {
+		lost, over := make(chan bool), make(chan bool)
+		o := startOrigin(t, func(p *peer) {
+			plain := *p
+			if url[:5] == "https" {
+				p.Conn = tls.Server(p.Conn, &tls.Config{Certificates: certified.TLS.Certificates})
+				p.br = bufio.NewReader(p.Conn)
+			}
+			p.next()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			if p.nr == 1 {
+				plain.lose()
+				close(lost)
+				<-over
+			}
+		})
+		tr := newTransport(t, o.addr)
+		tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
+		tr.doubtPatience = 100 * time.Millisecond
+		mustFetch(t, tr, request(t, "GET", url, nil))
+		<-lost
+		rest(tr, 2*doubtfulRest)
+		began := time.Now()
+		mustFetch(t, tr, request(t, "GET", url, nil))
+		if took := time.Since(began); o.conns.Load() != 2 || took > tr.ResponseTimeout/2 {
+			t.Errorf("%s: %d connections, after %v", url, o.conns.Load(), took)
+		}
+		close(over)
+		tr.Close()
+	}
+}
+
+// TestTransportWaitsForWhoIsThere: an origin that takes its time for an answer is not
+// asked twice.
+func TestTransportWaitsForWhoIsThere(t *testing.T) {
+	asked := 0
+	o := startOrigin(t, func(p *peer) {
+		for p.next() != "" {
+			if asked++; asked == 2 {
+				time.Sleep(500 * time.Millisecond) // systems may acknowledge 200 ms late
+			}
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	tr := newTransport(t, o.addr)
+	tr.doubtPatience = 300 * time.Millisecond
+	mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+	rest(tr, 2*doubtfulRest)
+	mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+	if asked != 2 {
+		t.Errorf("it was asked %d times", asked)
 	}
 }
