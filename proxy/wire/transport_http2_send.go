@@ -34,10 +34,7 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 	if err != nil {
 		return nil, err
 	}
-	var order []string
-	if o, ok := r.Context().Value(fieldOrderKey{}).(*[]string); ok {
-		order = *o
-	}
+	order := fieldOrder(r.Context())
 	out := make([]hpack.HeaderField, 0, len(r.Header)+8)
 	add := func(name, value string) {
 		out = append(out, hpack.HeaderField{Name: name, Value: value, Sensitive: !sharedFields[name]})
@@ -54,7 +51,7 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 			add(name, r.URL.Scheme)
 		}
 	}
-	for _, f := range p.orderedFields(order) {
+	for _, f := range p.orderedFields(make([]field, 0, len(r.Header)+6), order) {
 		name := strings.ToLower(f.name)
 		values := f.values
 		if values == nil {
@@ -112,23 +109,6 @@ func pseudoOf(order []string) []string {
 		return order[:n]
 	}
 	return pseudoOrder
-}
-
-// orderedFields returns all fields of the request's head in order, those that
-// it does not name last and sorted.
-func (p *plan) orderedFields(order []string) []field {
-	var ownBuf [6]field
-	own := p.ownFields(ownBuf[:0])
-	fields := p.listedFields(make([]field, 0, len(p.r.Header)+len(own)), order, own)
-	rest := len(fields)
-	for _, f := range own {
-		if !f.listed {
-			fields = append(fields, f)
-		}
-	}
-	fields = p.restFields(fields)
-	slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
-	return fields
 }
 
 // open begins a stream with the request's head.

@@ -26,6 +26,14 @@ func WithFieldOrder(ctx context.Context, order []string) context.Context {
 	return context.WithValue(ctx, fieldOrderKey{}, &order)
 }
 
+// fieldOrder returns the order of [WithFieldOrder], nil without.
+func fieldOrder(ctx context.Context) []string {
+	if order, ok := ctx.Value(fieldOrderKey{}).(*[]string); ok {
+		return *order
+	}
+	return nil
+}
+
 // A field is one line of a head, or several of the same name.
 type field struct {
 	name   string
@@ -51,37 +59,38 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 
-	var ownBuf [6]field
-	own := p.ownFields(ownBuf[:0])
-	var order []string
-	if o, ok := r.Context().Value(fieldOrderKey{}).(*[]string); ok {
-		order = *o
-	}
-	var fieldBuf [24]field
-	fields := p.listedFields(fieldBuf[:0], order, own)
-	rest := len(fields)
-	if !own[0].listed {
-		if b, err = own[0].appendTo(b); err != nil {
-			return nil, err
-		}
-	}
-	for i := range own[1:] {
-		if f := &own[i+1]; !f.listed {
-			fields = append(fields, *f)
-		}
-	}
-	if fields = p.restFields(fields); len(r.Header["Te"]) > 0 {
-		fields = nameTE(fields)
-	}
-	if len(fields) > rest+1 {
-		slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
-	}
+	var room [24]field
+	fields := p.orderedFields(room[:0], fieldOrder(r.Context()))
 	for i := range fields {
 		if b, err = fields[i].appendTo(b); err != nil {
 			return nil, err
 		}
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// orderedFields appends all fields of the request's head: those that order names, as it
+// has them, with Host before them if it is not among these, and the others sorted.
+func (p *plan) orderedFields(fields []field, order []string) []field {
+	var ownBuf [6]field
+	own := p.ownFields(ownBuf[:0])
+	fields = p.listedFields(fields, order, own)
+	if !own[0].listed { // Host
+		fields = slices.Insert(fields, 0, own[0])
+	}
+	rest := len(fields)
+	for i := range own[1:] {
+		if f := &own[i+1]; !f.listed {
+			fields = append(fields, *f)
+		}
+	}
+	if fields = p.restFields(fields); len(p.r.Header["Te"]) > 0 {
+		fields = nameTE(fields)
+	}
+	if len(fields) > rest+1 {
+		slices.SortFunc(fields[rest:], func(a, b field) int { return strings.Compare(a.name, b.name) })
+	}
+	return fields
 }
 
 // nameTE has Connection name TE, which holds for this connection alone (RFC 9110
