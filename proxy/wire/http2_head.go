@@ -9,34 +9,42 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A headBlock is a head while it is read, field by field.
-type headBlock struct {
+// A fieldBlock is a head, or a trailer section, while it is read, field by field.
+type fieldBlock struct {
 	stream uint32
 	end    bool // the message ends with it
 	open   bool // more is to come
 	frames int
 	bytes  int // on the wire
-	size   int // as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	size   int // of the fields
 	count  int
 	limits *Limits
-
-	full  bool   // over a limit: the rest is not looked at
-	wrong string // why it is malformed
-
-	method, scheme, authority, path, protocol string
-	pseudo                                    int // pseudo fields seen
-	header                                    http.Header
+	full   bool   // over a limit: the rest is not looked at
+	wrong  string // why it is malformed
+	header http.Header
 }
 
-func (b *headBlock) reset(f frameHead, limits *Limits) {
-	*b = headBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: limits, header: make(http.Header)}
+// beginBlock returns the block that a HEADERS frame begins.
+func beginBlock(f frameHead, limits *Limits) fieldBlock {
+	return fieldBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: limits, header: make(http.Header)}
 }
 
 // malformed keeps the first reason.
-func (b *headBlock) malformed(what string) {
+func (b *fieldBlock) malformed(what string) {
 	if b.wrong == "" {
 		b.wrong = what
 	}
+}
+
+// A headBlock is that of a request.
+type headBlock struct {
+	fieldBlock
+	method, scheme, authority, path, protocol string
+	pseudo                                    int // pseudo fields seen
+}
+
+func (b *headBlock) reset(f frameHead, limits *Limits) {
+	*b = headBlock{fieldBlock: beginBlock(f, limits)}
 }
 
 // add takes one field. Its size is counted as RFC 9113 §6.5.2 has it.

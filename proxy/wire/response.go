@@ -88,15 +88,9 @@ func statusLine(resp *http.Response, line string) error {
 	case len(line) < at+len(" 200"), line[at-1] != '0' && line[at-1] != '1', line[at] != ' ':
 		return malformed("bad status line")
 	}
-	code := 0
-	for _, ch := range []byte(line[at+1 : at+4]) {
-		if ch < '0' || ch > '9' {
-			return malformed("bad status")
-		}
-		code = 10*code + int(ch-'0')
-	}
-	if code < 100 {
-		return malformed("bad status")
+	code, err := statusCode(line[at+1 : at+4])
+	if err != nil {
+		return err
 	}
 	if len(line) > at+4 && line[at+4] != ' ' {
 		return malformed("bad status line")
@@ -109,6 +103,14 @@ func statusLine(resp *http.Response, line string) error {
 	resp.Proto = line[:at]
 	resp.ProtoMajor, resp.ProtoMinor = 1, int(line[at-1]-'0')
 	return nil
+}
+
+// statusCode reads a status (RFC 9110 §15): three digits, the first of them not 0.
+func statusCode(s string) (int, error) {
+	if len(s) != 3 || s[0] == '0' || !digit(s[0]) || !digit(s[1]) || !digit(s[2]) {
+		return 0, malformed("bad status")
+	}
+	return 100*int(s[0]-'0') + 10*int(s[1]-'0') + int(s[2]-'0'), nil
 }
 
 // responseFraming finds how the body ends, and sets ContentLength and Close.

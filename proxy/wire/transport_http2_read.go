@@ -11,27 +11,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A responseBlock is a response's head, or its trailer section, while it is
-// read, field by field.
+// A responseBlock is that of a response.
 type responseBlock struct {
-	stream uint32
-	end    bool // the message ends with it
-	open   bool // more is to come
-	frames int
-	bytes  int // on the wire
-	size   int
-	count  int
-	limits *Limits
-	full   bool   // over a limit: the rest is not looked at
-	wrong  string // why it is malformed
+	fieldBlock
 	status string
-	header http.Header
-}
-
-func (b *responseBlock) malformed(what string) {
-	if b.wrong == "" {
-		b.wrong = what
-	}
 }
 
 // add takes one field.
@@ -71,20 +54,11 @@ func (b *responseBlock) code() (int, error) {
 	if b.full {
 		return 0, malformed(headTooLarge)
 	}
-	if len(b.status) != 3 {
+	code, err := statusCode(b.status)
+	if code == http.StatusSwitchingProtocols { // RFC 9113 §8.6
 		return 0, malformed("bad status")
 	}
-	code := 0
-	for _, d := range []byte(b.status) {
-		if !digit(d) {
-			return 0, malformed("bad status")
-		}
-		code = 10*code + int(d-'0')
-	}
-	if code < 100 || code == http.StatusSwitchingProtocols { // RFC 9113 §8.6
-		return 0, malformed("bad status")
-	}
-	return code, nil
+	return code, err
 }
 
 // read reads frames until the connection ends, and says why.
@@ -381,7 +355,7 @@ func (c *HTTP2Conn) head(f frameHead) error {
 		if length, padding, _, err = readHeadersStart(c.br, f); err != nil {
 			return err
 		}
-		*b = responseBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: &c.t.Limits, header: make(http.Header)}
+		*b = responseBlock{fieldBlock: beginBlock(f, &c.t.Limits)}
 		c.decoder.SetEmitEnabled(true)
 	} else if !b.open {
 		return connFault(codeProtocol, "CONTINUATION of nothing")
