@@ -324,7 +324,6 @@ func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name
 	}
 	h.out = appendBlock(h.output(), stream, h.encoded.Bytes(), flags)
 	if h.encoded.Cap() > 4*smallBuffer {
-		h.encoded.Reset()
 		h.encoded = bytes.Buffer{}
 	}
 }

@@ -95,7 +95,7 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	}()
 	if refused != nil {
 		st.h.c.srv.tellRefused()
-		text := strconv.Itoa(refused.Status) + " " + http.StatusText(refused.Status) + ": " + refused.What + "\n"
+		text := refused.answer()
 		maps.Copy(st.w.Header(), st.h.c.srv.Refusal)
 		st.w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
 		st.w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}

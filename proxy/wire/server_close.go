@@ -37,7 +37,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 	if bad.Status == http.StatusRequestURITooLong || bad.Status == http.StatusRequestHeaderFieldsTooLarge {
 		c.srv.tellSpeaks(c.nc)
 	}
-	text := strconv.Itoa(bad.Status) + " " + http.StatusText(bad.Status) + ": " + bad.What + "\n"
+	text := bad.answer()
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status)
 	b = appendDate(b)

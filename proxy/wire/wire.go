@@ -22,6 +22,11 @@
 // transport_http2.
 package wire
 
+import (
+	"net/http"
+	"strconv"
+)
+
 // A ProtocolError says that the peer broke the syntax of HTTP, or a limit.
 type ProtocolError struct {
 	Status int    // what a server answers, such as 400; of a response, 431 says that its head is too large
@@ -29,5 +34,10 @@ type ProtocolError struct {
 }
 
 func (e *ProtocolError) Error() string { return "malformed message: " + e.What }
+
+// answer is the text that a server answers with.
+func (e *ProtocolError) answer() string {
+	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.What + "\n"
+}
 
 func malformed(what string) error { return &ProtocolError{Status: 400, What: what} }
