@@ -34,6 +34,20 @@ func TestSitesDoNotFindTheProxy(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotThereSaysWhatThisIs, with its pages and without them: a program that is told
+// of a proxy, and asks it as it would a site, hears how to ask.
+func TestWhatIsNotThereSaysWhatThisIs(t *testing.T) {
+	for _, console := range []bool{true, false} {
+		proxy := serveProxy(t, func(o *Options) { o.Console = console })
+		for _, request := range []string{"GET /api?x=1", "POST /api", "POST /"} {
+			got, _ := exchangeRaw(t, proxy, request+" HTTP/1.1\r\nHost: site.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 404 ") || !strings.Contains(got, "This is a proxy.") || !strings.Contains(got, "the whole URL") {
+				t.Errorf("%s, with console %t: got %q", request, console, got)
+			}
+		}
+	}
+}
+
 // TestProxysOwnOptions: an asterisk means the server that is asked (RFC 9110 §9.3.7).
 func TestProxysOwnOptions(t *testing.T) {
 	got, _ := exchangeRaw(t, serveProxy(t, nil), "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

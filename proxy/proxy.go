@@ -94,7 +94,9 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{shaking: newShaking()}
 	p.away.pressure = o.Pressure
 	p.cache = cache.New(o.Cache)
-	p.console = console.Handler(p.shown, purger{p})
+	pages := console.Handler(p.shown, purger{p})
+	pages.HandleFunc("/", notAProxyUse.write)
+	p.console = pages
 	a, err := p.assemble(o, nil)
 	if err != nil {
 		p.cache.Close()

@@ -33,8 +33,9 @@ type State struct {
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
 // get here. now is asked for each start page. Forms on it empty s, from this
-// machine alone, and have s forget who sends them.
-func Handler(now func() State, s Store) http.Handler {
+// machine alone, and have s forget who sends them. What else is asked for is the
+// caller's to answer, at "/".
+func Handler(now func() State, s Store) *http.ServeMux {
 	mux := http.NewServeMux()
 	purge := purging(s, show)
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
