@@ -42,6 +42,7 @@ var (
 	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who say who they are."}
 	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
 	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses and names, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
+	refusedPort      = failure{status: 403, kind: "http_request_denied", title: "Port refused", detail: "This proxy's rules do not let requests go to that port, on any host, unless its operator opens it (destinations.ports, and destinations.connect_ports for tunnels)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}
 	otherScheme      = failure{status: 400, kind: "http_request_error", title: "Unknown scheme", detail: "This proxy carries http and https, and nothing else."}
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
@@ -106,6 +107,8 @@ func is[E error](err error) bool {
 // requestFault recognises what the client or the rules are to blame for.
 func requestFault(err error) (failure, bool) {
 	switch {
+	case errors.Is(err, egress.ErrPort):
+		return refusedPort, true
 	case is[*egress.Refused](err):
 		return refusedTarget, true
 	case errors.Is(err, egress.ErrBadHost):

@@ -126,6 +126,7 @@ func TestFaultsHaveTheirNames(t *testing.T) {
 		{&wire.RequestBodyError{Err: io.ErrUnexpectedEOF}, 400, "http_request_error", "malformed", socks.Failed},
 		{context.Canceled, 400, "http_request_error", "client ended", socks.Failed},
 		{errPanicked, 500, "proxy_internal_error", "failed to handle", socks.Failed},
+		{egress.ErrPort, 403, "http_request_denied", "connect_ports", socks.NotAllowed},
 		{&egress.Refused{}, 403, "http_request_denied", "rules do not let", socks.NotAllowed},
 	} {
 		f := failureOf(c.err)

@@ -207,7 +207,7 @@ func (e *Egress) addSource(source netip.Addr) error {
 // nil or a [*Refused]. Dial checks all of this again.
 func (e *Egress) Allow(use Use, t Target) error {
 	if !e.ports[use].contains(t.Port) {
-		return refusedPort
+		return ErrPort
 	}
 	if err := e.guard.target(t); err != nil || !e.houseIsClosed(t) || !e.Direct(t) {
 		return err

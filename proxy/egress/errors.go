@@ -18,10 +18,10 @@ type Refused struct{ why string }
 
 func (r *Refused) Error() string { return r.why }
 
-var (
-	refusedPort        = &Refused{"destination refused: the port is not open"}
-	refusedDestination = &Refused{"destination refused: it is private, or closed by a rule"}
-)
+// ErrPort refuses a port, whatever the host.
+var ErrPort = &Refused{"destination refused: the port is not open"}
+
+var refusedDestination = &Refused{"destination refused: it is private, or closed by a rule"}
 
 // A HopError says that the upstream proxy, not the origin, is at fault: it
 // cannot be reached, refuses guise, or does not speak its protocol.
