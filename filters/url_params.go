@@ -77,11 +77,12 @@ var trackingParams = []paramGroup{
 	{"", "affiliate networks: Awin, CJ, Impact, Partnerize, Rakuten, Tradedoubler, Admitad, Skimlinks", `
 		cjevent cjdata awc awinaffid sv1 sv_campaign_id clickref tduid ranmid raneaid ransiteid
 		admitad_uid tagtag_uid clickid click_id afclick affclickid zanpid pjn_click xcod`},
-	{"", "mail and messaging: Klaviyo, Drip, Customer.io, Iterable, Braze, Salesforce, dotdigital, Listrak, Omeda, Sailthru, Acoustic, Emarsys, Optimove", `
+	{"", "mail and messaging: Klaviyo, Drip, Customer.io, Iterable, Braze, Salesforce, dotdigital, Listrak, Omeda, Sailthru, Acoustic, Emarsys, Optimove, EveryAction", `
 		_kx _ke nb_klid iterablecampaign iterable_* dm_i dm_t trk_contact trk_msg trk_module trk_sid
 		omhide spmailingid spuserid spjobid spreportid sc_src sc_lid sc_llid sc_campaign sc_channel
 		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
-		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid`},
+		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid
+		emci emdi`},
 	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
 		ajs_aid ajs_event ajs_prop_* ajs_trait_* mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
 
@@ -159,7 +160,7 @@ var trackingParams = []paramGroup{
 		skiptwisterog geniuslink`},
 	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
 		ictx cshid shndl shem kgs fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
-	{"bing.com msn.com", "ClearURLs", `cvid ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
+	{"bing.com msn.com", "ClearURLs", `cvid fpig ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
 	{"ebay.", "Brave's clean-urls list; ClearURLs", `_trkparms _trksid _from mkcid mkevt mkrid ssspo ssrc
 		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp`},
 	{"aliexpress. taobao.com tmall.com alibaba.com lazada. 1688.com", "ClearURLs", `spm scm* pvid algo_pvid
@@ -169,11 +170,11 @@ var trackingParams = []paramGroup{
 	{"bilibili.com b23.tv", "ClearURLs", `spm_id_from from_spmid share_source share_medium share_plat
 		share_session_id share_tag share_from share_times unique_k vd_source buvid seid visit_id up_id
 		bbid plat_id is_story_h5 msource`},
-	{"netflix.com", "ClearURLs", `trackid tctx jb* clip_tracking`},
+	{"netflix.com", "ClearURLs", `trackid* tctx jb* clip_tracking`},
 	{"imdb.com goodreads.com", "ClearURLs", `ref_ pf_rd_* from_search from_srp qid rank ac`},
 	{"nytimes.com", "Brave's clean-urls list", `smid smtyp referringsource sgrp ugrp campaign_id instance_id
-		segment_id user_id regi_id nl emc te`},
-	{"etsy.com", "ClearURLs", `click_key click_sum organic_search_click frs`},
+		segment_id user_id regi_id nl emc te impression_id req_id`},
+	{"etsy.com", "ClearURLs", `click_key click_sum organic_search_click frs logging_key`},
 	{"walmart.com", "ClearURLs", `ath* u1 irgwc sourceid wmlspartner affiliates_ad_id`},
 	{"steampowered.com steamcommunity.com", "ClearURLs", `snr`},
 	{"github.com", "ClearURLs; Brave's clean-urls list", `email_token email_source notification_referrer_id`},
@@ -181,7 +182,8 @@ var trackingParams = []paramGroup{
 	{"substack.com", "substack's share links", `r showwelcomeonshare`},
 	{"apple.com", "ClearURLs", `ign-itsc* ign-mpt at ct itscg itsct mttnsubad`},
 	{"yandex. ya.ru", "ClearURLs", `redircnt clid suggest_reqid msid`},
-	{"airbnb.", "ClearURLs", `federated_search_id source_impression_id previous_page_section_name`},
+	{"airbnb.", "ClearURLs", `federated_search_id source_impression_id previous_page_section_name
+		unique_share_id _set_bev_on_new_domain`},
 	{"cnn.com bbc.com bbc.co.uk theguardian.com washingtonpost.com wsj.com forbes.com wired.com techcrunch.com", "ClearURLs", `
 		cmp ito itid reflink intcid ncid sr_share smid tpcc intcmp ns_source ns_mchannel ns_campaign
 		ns_linkname ns_fee`},
@@ -204,11 +206,11 @@ var trackingParams = []paramGroup{
 	{"weibo.com weibo.cn", "ClearURLs", `weibo_id dt_dapp sudaref`},
 	{"xiaohongshu.com", "ClearURLs", `xhsshare author_share share_from_user_hidden app_platform apptime
 		appuid shareredid share_id exsource`},
-	{"shopee.", "ClearURLs", `publish_id sp_atk xptdk`},
+	{"shopee.", "ClearURLs", `publish_id sp_atk xptdk gads_t_sig`},
 	{"wikipedia.org wikimedia.org wiktionary.org", "wikitech.wikimedia.org, Provenance", `wprov`},
 	{"duckduckgo.com", "duckduckgo.com/duckduckgo-help-pages, atb.js: the week of an installation", `atb`},
 	{"pinterest.", "shared by whom", `invite_code sender sfo`},
-	{"snapchat.com", "ClearURLs", `sc_referrer sc_ua`},
+	{"snapchat.com", "ClearURLs", `sc_referrer sc_ua share_id`},
 	{"fiverr.com", "ClearURLs", `context_referrer ref_ctx_id funnel`},
 	{"change.org", "ClearURLs", `source_location psf_variant share_intent`},
 	{"nikkei.com nikkei.co.jp", "ClearURLs", `adid i_cid n_cid waad`},
@@ -222,6 +224,12 @@ var trackingParams = []paramGroup{
 	{"indeed.com", "ClearURLs", `alid`},
 	{"roblox.com", "ClearURLs", `refpageid`},
 	{"oup.com", "ClearURLs", `redirectedfrom`},
+	{"booking.com", "LegitimateURLShortener: session and campaign", `sid srpvid label`},
+	{"temu.com", "LegitimateURLShortener: visit, and the advertisement it came by", `_x_sessn_id _x_ads_* _x_gmc_* _x_ns_*
+		_x_vst_scene _oak_mp_inf refer_page_id refer_page_sn refer_page_el_sn`},
+	{"soundcloud.com", "LegitimateURLShortener: shared by whom", `si`},
+	{"zhihu.com", "LegitimateURLShortener: shared by whom", `share_code`},
+	{"coupang.com", "LegitimateURLShortener: visit", `traceid wpcid wref wtime`},
 }
 
 // A paramIndex holds the tables, ready for look-ups.
