@@ -130,7 +130,7 @@ func onlySecret(name, secrets string) bool {
 		switch {
 		case strings.Contains(secrets, " "+word+" "):
 			proof = true
-		case !strings.Contains(" api app application auth access admin client user consumer server ", " "+word+" "):
+		case !strings.Contains(" x api app application auth access admin client user consumer server ", " "+word+" "):
 			return false
 		}
 	}

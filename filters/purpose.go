@@ -20,7 +20,7 @@ var purposeTable = []group{
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
-		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval`},
+		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval authori-zation`},
 	{application, "keys and tokens by other names: QRadar, Autotask, VTEX, Informatica, Appwrite, Brightcove, Netlify, eBay", `
 		sec apiintegrationcode vtexidclientautcookie infa-session-id icsessionid x-appwrite-session bcov-policy x-nf-sign x-ebay-api-* x-ebay-soa-*`},
 	{application, "the application or the account that is asked about: MyAnimeList, Salesforce B2C Commerce, Amazon Ads, Epic, Apideck, Toast, Sage, Power BI, Elastic Cloud, UK Open Banking", `
@@ -181,6 +181,7 @@ var siteFields = []struct {
 	{"microsoft.com", "Customeraccountid", ""},
 	{"x.com", "X-Client-Transaction-Id", ""}, // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id", ""},
+	{"adobe.com", "X-Ims-Clientid", ""},            // signing in: which of its pages asks
 	{"spotify.com", "X-Spotify-Connection-Id", ""}, // the player's WebSocket, which said it
 	{"pixiv.net", "X-Client-Time", ""},             // signing in: a time, and a hash over it
 	{"pixiv.net", "X-Client-Hash", ""},
