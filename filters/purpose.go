@@ -185,6 +185,14 @@ var siteFields = []struct {
 	{"spotify.com", "X-Spotify-Connection-Id", ""}, // the player's WebSocket, which said it
 	{"pixiv.net", "X-Client-Time", ""},             // signing in: a time, and a hash over it
 	{"pixiv.net", "X-Client-Hash", ""},
+	{"ikea.com", "X-Client-Id", ""}, // what is in stock: which of its pages asks
+	{"nike.com", "Nike-Api-Caller-Id", ""},
+	{"costco.com", "Client-Identifier", ""},
+	{"costco.com", "Costco-X-Wcs-Clientid", ""},
+	{"expedia.com", "Client-Info", ""}, // which page asks, and its build
+	{"hotels.com", "Client-Info", ""},
+	{"vrbo.com", "Client-Info", ""},
+	{"asana.com", "X-Allow-Asana-Client", "1"}, // proof against CSRF
 
 	// Beside a key or a token.
 	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400

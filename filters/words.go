@@ -66,7 +66,7 @@ var vocabulary = []struct {
 	{credential, `token tokens auth authz authn oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
-		signed digest checksum crumb proof pass passphrase passcode ticket jws antiforgery
+		signed digest checksum crumb proof pow pass passphrase passcode ticket jws antiforgery
 		forgery`},
 	{weak, `user users client clients customer customers member members viewer guest consumer
 		person people profile session sessions sess browser ua agent os platform model
