@@ -148,3 +148,27 @@ func TestHSTSRepeatsNoPassword(t *testing.T) {
 		t.Errorf("%d to %q", resp.StatusCode, to)
 	}
 }
+
+// TestHSTSLeadsOtherSitesPages on: scripts and fonts that they ask for by CORS came by http
+// before anybody here knew what the site wants.
+func TestHSTSLeadsOtherSitesPages(t *testing.T) {
+	p, proxy := newProxy(t, nil)
+	p.current.Load().inspects.hsts.Note("", "secure.example", []string{"max-age=100"})
+	for _, c := range []struct{ fields, origin, credentials string }{
+		{"", "", ""},
+		{"Origin: http://page.example\r\n", "http://page.example", "true"},
+		{"Origin: null\r\n", "null", "true"},
+		{"Origin: http://page.example\r\nOrigin: http://other.example\r\n", "", ""},
+	} {
+		conn := dial(t, proxy)
+		io.WriteString(conn, "GET http://secure.example/font HTTP/1.1\r\nHost: secure.example\r\n"+c.fields+"\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		origin, credentials := resp.Header.Get("Access-Control-Allow-Origin"), resp.Header.Get("Access-Control-Allow-Credentials")
+		if resp.StatusCode != http.StatusTemporaryRedirect || origin != c.origin || credentials != c.credentials {
+			t.Errorf("with %q: %d, %q, %q", c.fields, resp.StatusCode, origin, credentials)
+		}
+	}
+}

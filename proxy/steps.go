@@ -69,11 +69,17 @@ func (a *assembly) keepSecure(e *exchange, r *http.Request) (*http.Request, *fai
 	}
 	u := *r.URL
 	u.Scheme, u.User = "https", nil
+	h := http.Header{"Location": {u.String()}, "Non-Authoritative-Reason": {"HSTS"}}
+	// Pages elsewhere may be led on as well, as browsers lead them: what they may read there,
+	// the site says itself (Fetch standard, CORS check).
+	if origin := r.Header["Origin"]; len(origin) == 1 {
+		h["Access-Control-Allow-Origin"], h["Access-Control-Allow-Credentials"] = origin, []string{"true"}
+	}
 	return r, &failure{
 		status: http.StatusTemporaryRedirect,
 		title:  "Secure only",
 		detail: "This site wants to be visited by https only.",
-		header: http.Header{"Location": {u.String()}, "Non-Authoritative-Reason": {"HSTS"}},
+		header: h,
 	}
 }
 
