@@ -84,6 +84,8 @@ func heuristicallyCacheable(status int) bool {
 // Who asks for a range behind the end would otherwise have all others told that.
 func ofOneRequest(status int) bool {
 	switch status {
+	case 226: // RFC 3229 §10.4.1: what has changed since the version that it has
+		return true
 	case 401, 407, 412, 416, 417: // RFC 9110 §15.5: its credentials, preconditions, range and expectation
 		return true
 	case 421, 425: // RFC 9110 §15.5.20, RFC 8470 §5.2: the connection that it came by, and when

@@ -570,6 +570,9 @@ func TestAnswersToOneRequestAreNobodyElses(t *testing.T) {
 			"credentials that were missing": {
 				{as: "a", give: "401\nCache-Control: max-age=60\n\nwho?", want: "401"},
 				{as: "a", do: "GET /\nAuthorization: Basic eA==", give: "200\n\na", want: "200\n\na"}},
+			"what a feed has had since": {
+				{as: "a", do: "GET /\nA-IM: feed\nIf-None-Match: \"1\"", give: "226\nCache-Control: max-age=60\nETag: \"2\"\n\nnew", want: "226\n\nnew"},
+				{as: "a", do: "GET /\nA-IM: feed", give: "200\nCache-Control: max-age=60\nETag: \"2\"\n\na", want: "200\n\na"}},
 		}
 		for _, status := range []string{"407", "412", "416", "417", "421", "425", "428", "429", "431", "511"} {
 			table[status] = []step{{as: "a", give: status + "\nCache-Control: public, max-age=60\n\nno", want: status}, {as: "a", give: "200\n\na", want: "200\n\na"}}
