@@ -259,6 +259,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 	case q.validates(found):
 		h.Del("If-None-Match")
 		h.Del("If-Modified-Since")
+		h.Del("A-Im") // a delta would be from what is stored, and not from what the client has (RFC 3229 §10.5.3)
 		if tag := found.e.etag; tag != "" {
 			h["If-None-Match"] = []string{tag}
 		}

@@ -581,6 +581,16 @@ func TestAnswersToOneRequestAreNobodyElses(t *testing.T) {
 	}
 }
 
+// Who asks for what is new since its own copy (RFC 3229 §10.5.3) is not told what is new since
+// the stored one, and who has no copy gets all.
+func TestStoredValidatorsAskForNoDelta(t *testing.T) {
+	const ask, all = "GET /\nA-IM: feed", "200\nCache-Control: max-age=60\nETag: \"1\"\n\na"
+	first := step{after: 2 * minute, do: ask, give: all, sent: "A-IM: feed\n!If-None-Match", want: "200\n\na"}
+	next := step{after: 2 * minute, do: ask, give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"\n!A-IM", want: "200\n\na"}
+	newScene(t, shared).run(first, next)
+	newScene(t, disguised).run(first, first, next)
+}
+
 // RFC 9211 §2: what the cache says that it did.
 func TestCacheStatus(t *testing.T) {
 	const give = "200\nCache-Control: max-age=60\nETag: \"1\"\n\na"
