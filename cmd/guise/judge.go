@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"guise/config"
 	"guise/proxy"
@@ -259,7 +260,8 @@ func (p *program) width() int {
 	}
 	if out, ok := p.stdout.(*output); ok {
 		if f, ok := out.Writer.(*os.File); ok {
-			return judge.TerminalWidth(f)
+			columns, _, _ := term.GetSize(int(f.Fd())) // 0 with an error
+			return columns
 		}
 	}
 	return 0
