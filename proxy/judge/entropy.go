@@ -2,6 +2,7 @@ package judge
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -58,12 +59,7 @@ func differences(heads [][]byte) []string {
 			differ["order and case"] = true
 		}
 	}
-	var out []string
-	for name := range differ {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(differ))
 }
 
 func names(h Head) []string {

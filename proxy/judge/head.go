@@ -74,16 +74,6 @@ func (h Head) Get(name string) string {
 }
 
 // Has reports whether a field with the given name is there, in any case.
-func (h Head) Has(name string) bool { return h.count(name) > 0 }
-
-func (h Head) count(name string) int {
-	n := 0
-	for _, f := range h.Fields {
-		if strings.EqualFold(f.Name, name) {
-			n++
-		}
-	}
-	return n
-}
+func (h Head) Has(name string) bool { return len(h.values(name)) > 0 }
 
 func trimOWS(s string) string { return strings.Trim(s, " \t") }

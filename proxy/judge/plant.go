@@ -3,6 +3,7 @@ package judge
 import (
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -129,7 +130,7 @@ func spellings(a netip.Addr) []string {
 		return []string{a.String(), a.StringExpanded(), strings.ToUpper(a.StringExpanded())}
 	}
 	b := a.As4()
-	number := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	number := binary.BigEndian.Uint32(b[:])
 	return []string{
 		a.String(),
 		"::ffff:" + a.String(),

@@ -1,11 +1,13 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 )
 
 // A section groups probes in the report.
@@ -102,13 +104,7 @@ func (d *draft) set(name, value string) {
 func (d *draft) add(name, value string) { d.fields = append(d.fields, Field{name, value}) }
 
 func (d *draft) drop(name string) {
-	kept := d.fields[:0]
-	for _, f := range d.fields {
-		if fold(f.Name) != fold(name) {
-			kept = append(kept, f)
-		}
-	}
-	d.fields = kept
+	d.fields = slices.DeleteFunc(d.fields, func(f Field) bool { return fold(f.Name) == fold(name) })
 }
 
 // mark draws an ID and notes that it must not arrive.
@@ -165,10 +161,8 @@ func (t *trial) answered(statuses ...int) error {
 	if t.got.err != nil {
 		return fmt.Errorf("the answer is not whole: %w", t.got.err)
 	}
-	for _, s := range statuses {
-		if t.got.status == s {
-			return nil
-		}
+	if slices.Contains(statuses, t.got.status) {
+		return nil
 	}
 	return fmt.Errorf("the answer has status %d", t.got.status)
 }
@@ -191,14 +185,7 @@ func (t *trial) verdict() error {
 }
 
 // all joins checks: the first error wins.
-func all(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func all(errs ...error) error { return cmp.Or(errs...) }
 
 // want returns an error with the given text unless ok.
 func want(ok bool, what string) error {

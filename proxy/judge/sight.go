@@ -2,6 +2,7 @@ package judge
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -47,15 +48,7 @@ func alone(text string, start, end int) bool {
 
 // showsAddress reports whether the address is in sight in any spelling.
 func (s sight) showsAddress(a netip.Addr) bool {
-	if !a.IsValid() {
-		return false
-	}
-	for _, spelling := range spellings(a) {
-		if s.shows(spelling) {
-			return true
-		}
-	}
-	return false
+	return a.IsValid() && slices.ContainsFunc(spellings(a), s.shows)
 }
 
 // unescape undoes percent-encoding wherever it is well formed.
