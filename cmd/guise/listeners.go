@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -83,16 +84,14 @@ func (ls *listeners) change(want []config.Listener, accept func() error) error {
 // is another port each time.
 func (ls *listeners) plan(want []config.Listener) (keep []*listener, added []config.Listener, dropped []*listener) {
 	dropped = append(dropped, ls.open...)
-next:
 	for _, w := range want {
-		for i, l := range dropped {
-			if reflect.DeepEqual(l.as, w) {
-				keep = append(keep, l)
-				dropped = append(dropped[:i], dropped[i+1:]...)
-				continue next
-			}
+		i := slices.IndexFunc(dropped, func(l *listener) bool { return reflect.DeepEqual(l.as, w) })
+		if i < 0 {
+			added = append(added, w)
+			continue
 		}
-		added = append(added, w)
+		keep = append(keep, dropped[i])
+		dropped = slices.Delete(dropped, i, i+1)
 	}
 	return keep, added, dropped
 }

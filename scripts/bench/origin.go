@@ -52,11 +52,9 @@ func startOrigin() (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	hold, err := o.process.StdinPipe() // its end is the origin's
-	if err != nil {
+	if _, err := o.process.StdinPipe(); err != nil { // its end is the origin's
 		return nil, err
 	}
-	_ = hold
 	if err := o.process.Start(); err != nil {
 		return nil, err
 	}
