@@ -1,6 +1,6 @@
 package cache
 
-// Claims are one client's views of what is stored, where clients must not learn of one
+// claims are one client's views of what is stored, where clients must not learn of one
 // another.
 //
 // By what it finds again a client must not see that others use the same, or anything. So

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Conditions are the preconditions of a GET or HEAD request that a cache
+// conditions are the preconditions of a GET or HEAD request that a cache
 // evaluates (RFC 9110 §13, RFC 9111 §4.3.2).
 type conditions struct {
 	tags  []string // members of If-None-Match

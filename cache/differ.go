@@ -10,7 +10,7 @@ import (
 // maxRemembered bounds how many keys differences and unstorables remember.
 const maxRemembered = 4096
 
-// Differences remembers what one client was given for a request, to see
+// differences remembers what one client was given for a request, to see
 // whether another is given something else while that was still fresh. Then
 // the content may carry an identifier. The cache's lock guards it.
 type differences struct {
@@ -86,7 +86,7 @@ func (c *Cache) distrusted(k key) bool {
 	return ok && a.differs
 }
 
-// Unstorables remembers keys whose last response could not be stored, so that
+// unstorables remembers keys whose last response could not be stored, so that
 // requests for them do not wait for each other in vain. The cache's lock
 // guards it.
 type unstorables struct {

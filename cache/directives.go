@@ -21,7 +21,7 @@ type seconds int64
 
 func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
 
-// Directives are what a Cache-Control field says (RFC 9111 §5.2), requests
+// directives are what a Cache-Control field says (RFC 9111 §5.2), requests
 // and responses alike, as far as it concerns this cache, which transforms
 // nothing. The first of several values of a directive counts
 // (§4.2.1); a value that is no count of seconds counts as 0, which is stale.

@@ -11,7 +11,7 @@ import (
 // request takes that was under way.
 const maxDrops = 4096
 
-// Drops remember what clients dropped of late, by an unsafe request or a rotation.
+// drops remember what clients dropped of late, by an unsafe request or a rotation.
 // A request of theirs that was under way at the time must not give them a view of
 // it: they would find again what they dropped. The cache's lock guards all of it but
 // the method now.

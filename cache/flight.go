@@ -74,7 +74,7 @@ type flight struct {
 	counted    bool // its body is counted as stored, not as on its way
 }
 
-// Wanted is what those want who can join each other. In Disguised only requests of one
+// wanted is what those want who can join each other. In Disguised only requests of one
 // client can: who waits for another's fetch that turns out not to be for both sees that it
 // asks at the time.
 type wanted struct {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Momentary reports whether a response that an origin made at the given time says so,
+// momentary reports whether a response that an origin made at the given time says so,
 // or counts how often it was asked: who is given that later sees by it that somebody asked
 // then. What says nothing but that is rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {

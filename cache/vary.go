@@ -11,7 +11,7 @@ import (
 // maxVaryNames bounds how many selecting fields a stored response may have.
 const maxVaryNames = 32
 
-// Varying is the canonical names of selecting fields, sorted, with commas between them;
+// varying is the canonical names of selecting fields, sorted, with commas between them;
 // "" for none.
 type varying string
 

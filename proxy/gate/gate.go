@@ -264,7 +264,7 @@ func (g *Gate) ClientAuth() tls.ClientAuthType {
 	return tls.NoClientCert
 }
 
-// Credentials are what a client sent to prove who it is.
+// credentials are what a client sent to prove who it is.
 type credentials struct {
 	user, password string // of Basic; user may have a suffix
 	token          string // of Bearer
