@@ -43,12 +43,11 @@ func refererWithinSite(r *http.Request, referer string) string {
 	if !ok {
 		return ""
 	}
-	scheme := strings.ToLower(a.scheme)
-	if scheme != "http" && scheme != "https" || scheme == "https" && r.URL.Scheme == "http" ||
+	if !isWeb(a.scheme) || strings.EqualFold(a.scheme, "https") && r.URL.Scheme == "http" ||
 		registrable(a.host) != registrable(targetHost(r)) {
 		return ""
 	}
-	origin := scheme + "://" + a.hostport() + "/"
+	origin := a.origin() + "/"
 	if origin == referer {
 		return referer
 	}
