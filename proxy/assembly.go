@@ -153,9 +153,7 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch {
 	case err != nil:
-		if r.Body != nil {
-			r.Body.Close()
-		}
+		closeBody(r.Body)
 		return nil, err
 	case a.egress.Direct(target):
 		return a.dialled.RoundTrip(r)

@@ -354,9 +354,7 @@ func (f failure) write(w http.ResponseWriter, r *http.Request) {
 
 // writeAnswer writes an answer of guise's own on w.
 func writeAnswer(w http.ResponseWriter, resp *http.Response) {
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	io.Copy(w, resp.Body)
 }
