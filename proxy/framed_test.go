@@ -530,6 +530,33 @@ func TestTrailersBesideALength(t *testing.T) {
 	}
 }
 
+// TestUnannouncedTrailersBesideALength: some gRPC servers say how long a single message
+// is (github.com/akka/akka-grpc/pull/2075), and none announces its status.
+func TestUnannouncedTrailersBesideALength(t *testing.T) {
+	o := serveFramed(t, func(s *framedStream) {
+		s.head(false, ":status: 200", "content-type: application/grpc", "content-length: 5")
+		s.data(false, s.upload(1<<20))
+		s.head(true, "grpc-status: 0")
+	})
+	tc, err := dialInside(t, serveProxy(t, inspecting(inspect.Always)), o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tc.SetDeadline(time.Now().Add(patience))
+	c := http2test.NewClient(t, tc)
+	c.Head(1, false, ":method: POST", ":scheme: https", ":authority: "+o.address, ":path: /a.B/C", "content-type: application/grpc", "te: trailers")
+	c.WriteData(1, true, []byte("hello"))
+	if head := c.Headers(1); head.PseudoValue("status") != "200" {
+		t.Fatalf("%v", head)
+	}
+	if got := c.SomeData(1); got != "hello" {
+		t.Errorf("body %q", got)
+	}
+	if end := c.Headers(1); !end.StreamEnded() || len(end.Fields) != 1 || end.Fields[0].Name != "grpc-status" {
+		t.Errorf("the trailers are %v", end.Fields)
+	}
+}
+
 // TestHTTP11Required: an origin may want a request in HTTP/1.1 (RFC 9113 §7),
 // as some do whose users sign in by the connection.
 func TestHTTP11Required(t *testing.T) {

@@ -24,6 +24,7 @@ type http2Response struct {
 	length   int64 // declared, or -1
 	written  int64
 	trailers []string
+	trails   bool // the client takes trailers, which may come unannounced
 	empty    bool // the response has no body, whatever is written
 
 	wroteHeader bool
@@ -32,6 +33,7 @@ type http2Response struct {
 
 func (w *http2Response) init(st *http2Stream, r *http.Request) {
 	w.st, w.r, w.length = st, r, -1
+	w.trails = len(r.Header["Te"]) > 0 // which nothing else can say (RFC 9113 §8.2.2)
 }
 
 // Header returns the fields to send. Changes after WriteHeader count for
@@ -163,7 +165,7 @@ func (w *http2Response) put(p []byte) (int, error) {
 		return 0, nil
 	}
 	w.written += int64(len(p))
-	end := w.written == w.length && len(w.trailers) == 0
+	end := w.written == w.length && len(w.trailers) == 0 && !w.trails
 	n, err := w.st.write(p, end, true, w.st.h.times.Write)
 	if err == errSlow {
 		w.st.abort(codeCancel)

@@ -156,6 +156,34 @@ func TestHTTP2TrailersBothWays(t *testing.T) {
 	}
 }
 
+// TestHTTP2TrailersBesideALength: where a length says that the body is whole, a client
+// that takes trailers (RFC 9110 §10.1.4) may yet get some that nobody has announced. For
+// others the stream ends with the body.
+func TestHTTP2TrailersBesideALength(t *testing.T) {
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "4")
+		io.WriteString(w, "body")
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}, nil)
+	for id, te := range map[uint32][]string{1: {"te: trailers"}, 3: nil} {
+		c := dialHTTP2(t, addr)
+		c.Head(id, true, append(plainGet[:4:4], te...)...)
+		if head := c.Headers(id); head.StreamEnded() {
+			t.Fatalf("%q: the head ends the stream", te)
+		}
+		data := c.Until(func(f http2.Frame) bool { return f.Header().Type == http2.FrameData }).(*http2.DataFrame)
+		if string(data.Data()) != "body" || data.StreamEnded() != (te == nil) {
+			t.Fatalf("%q: %v %q", te, data, data.Data())
+		}
+		if te == nil {
+			continue
+		}
+		if end := c.Headers(id); !end.StreamEnded() || len(end.Fields) != 1 || end.Fields[0].Name != "grpc-status" || end.Fields[0].Value != "0" {
+			t.Errorf("trailers are %v", end)
+		}
+	}
+}
+
 func TestHTTP2InterimResponses(t *testing.T) {
 	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</a>")
