@@ -249,7 +249,7 @@ func wireFault(err error) (failure, bool) {
 	case errors.Is(err, wire.ErrWriteTimeout):
 		return failure{status: 504, kind: "connection_write_timeout", title: "Connection stalled", detail: "The origin did not take the request in time."}, true
 	case errors.Is(err, wire.ErrResponseTimeout):
-		return failure{status: 504, kind: "http_response_timeout", title: "No answer in time", detail: "The origin accepted the request but did not answer in time."}, true
+		return failure{status: 504, kind: "http_response_timeout", title: "No answer in time", detail: "The origin accepted the request but did not answer in time (timeouts.response)."}, true
 	}
 	return failure{}, false
 }
