@@ -58,7 +58,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 		"https://www.w3.org/ns/activitystreams", "https://jsonapi.org/profiles/ethanresnick/cursor-pagination/",
 		"http://iiif.io/api/presentation/2/context.json",
 		"http://iiif.io/api/image/2/context.json", "http://iiif.io/api/image/3/context.json",
-		"http://iiif.io/api/presentation/3/context.json", "opds-catalog"),
+		"http://iiif.io/api/presentation/3/context.json", "opds-catalog", "CamelCase", "PascalCase"), // the last are Jellyfin's
 	"ext": oneOf("https://jsonapi.org/ext/atomic"),
 
 	"odata.metadata":      oneOf("none", "minimal", "full"), // OData JSON 4.01 §3

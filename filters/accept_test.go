@@ -57,6 +57,9 @@ func TestAcceptOfScripts(t *testing.T) {
 		},
 		{`application/vnd.com.amazon.api+json; type="visitor/v4711"`, "application/vnd.com.amazon.api+json"},
 		{`application/json; type="cart.add-items/v1"`, "application/json"},
+		{`application/json; profile="CamelCase"`, `application/json;profile="CamelCase"`}, // Jellyfin
+		{"application/json+sarif", "application/json+sarif"},                              // GitHub, code scanning
+		{"image/x-portable-arbitrarymap", "image/x-portable-arbitrarymap"},                // Orthanc
 		{"application/vnd.heroku+json; version=3.docker-releases", "application/vnd.heroku+json;version=3.docker-releases"},
 		{"application/json;version=3.7f3a9c51", "application/json"},
 		{"application/json;version=3.xkcdqwrtzp", "application/json"},
