@@ -13,7 +13,7 @@ var identityBrowser = []group{
 	{identity, "www.rfc-editor.org/rfc/rfc8942 and wicg.github.io/client-hints-infrastructure", `
 		sec-ch-* sec-ch dpr content-dpr viewport-width viewport-height width device-memory downlink ect
 		rtt save-data`},
-	{identity, "patcg-individual-drafts.github.io/topics", `sec-browsing-topics sec-shared-storage-*`},
+	{identity, "patcg-individual-drafts.github.io/topics", `sec-browsing-topics sec-shared-storage-* shared-storage-*`},
 	{identity, "wicg.github.io/attribution-reporting-api", `attribution-reporting-* attribution-*`},
 	{identity, "privacysandbox.google.com, auctions and state tokens", `sec-ad-auction-* ad-auction-*
 		sec-private-state-token sec-private-state-token-* sec-trust-token sec-trust-token-*

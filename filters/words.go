@@ -83,7 +83,7 @@ var vocabulary = []struct {
 		density dpi ram memory latency speed puk lac tac umid vaid printer node pod dev router
 		requester requestor pseudonym moniker supervisor religion ethnicity marital salary income
 		occupation profession diagnosis gamertag battletag vlan hotspot motherboard bios oem handset prepaid postpaid
-		parental pubkey gyroscope touchscreen dob fullstory hotjar logrocket smartlook
+		parental pubkey gyroscope touchscreen webview dob fullstory hotjar logrocket smartlook
 		kerberos persona coupon variant ident invite steam psn nintendo xbox toolbar mailbox
 		plugin plugins bundle impersonate wallet seen antispam hosted kiosk terminal allowed restrict restricted
 		child children guardian assignee employer salutation fax town campus geofence poi culture lcid
