@@ -142,6 +142,7 @@ var functions = []struct{ name, request, fields string }{
 	{"RTSP over HTTP", "GET https://cam.example/live", "X-Sessioncookie: q9wE2kLm0Zx8b1"},
 	{"Server-sent events", "GET https://a.example/events", "Accept: text/event-stream|Last-Event-Id: 01HV9Z2"},
 	{"Long polling", "GET https://a.example/poll", "Prefer: wait=30"},
+	{"Replicate", "POST https://api.replicate.com/v1/predictions", "Prefer: wait|Authorization: Bearer r8_3f2b8c1e"},
 	{"CloudEvents", "POST https://a.example/", "Ce-Id: 8e03978e-40d5-43dd-bc93-6894a57f9324|Ce-Source: /orders/4711|Ce-Specversion: 1.0|Ce-Type: com.example.order.created"},
 	{"FHIR: conditional create", "POST https://fhir.example/Patient", "If-None-Exist: identifier=9f8e7d6c"},
 	{"SWORD deposit", "POST https://repo.example/col", "Packaging: http://purl.org/net/sword/package/SimpleZip|In-Progress: true|Content-Disposition: attachment; filename=a.zip"},

@@ -283,7 +283,8 @@ var preferences = [...]preference{
 	{"autoredeem", ""},
 	{"forceInfectedDownload", ""},
 	{"bypass-shared-lock", ""},
-	{"code", "#"}, // docs.stoplight.io/prism
+	{"transient", ""}, // Oracle's REST APIs, query by a definition in the request
+	{"code", "#"},     // docs.stoplight.io/prism
 	{"dynamic", "true false"},
 }
 
@@ -378,6 +379,9 @@ func (p preference) keep(value string) string {
 			return p.name + "=" + n
 		}
 	case "seconds":
+		if value == "" {
+			return p.name // replicate.com/docs: as long as it takes
+		}
 		if n := decimal(value, 3600); n != "" {
 			return p.name + "=" + coarse(n)
 		}
