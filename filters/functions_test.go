@@ -142,6 +142,8 @@ var functions = []struct{ name, request, fields string }{
 	{"RTSP over HTTP", "GET https://cam.example/live", "X-Sessioncookie: q9wE2kLm0Zx8b1"},
 	{"Server-sent events", "GET https://a.example/events", "Accept: text/event-stream|Last-Event-Id: 01HV9Z2"},
 	{"Long polling", "GET https://a.example/poll", "Prefer: wait=30"},
+	{"fal", "POST https://a.example/api/fal/proxy", "X-Fal-Target-Url: https://queue.fal.run/fal-ai/flux/requests/9a2f3c1d-8e7b-46a5-b0c1-d2e3f4a5b6c7/status"},
+	{"Neon", "POST https://ep-cool-darkness-123456.us-east-2.aws.neon.tech/sql", "Neon-Connection-String: postgresql://ann:3f2b8c1e@ep-cool-darkness-123456.us-east-2.aws.neon.tech/db|Neon-Raw-Text-Output: true"},
 	{"Replicate", "POST https://api.replicate.com/v1/predictions", "Prefer: wait|Authorization: Bearer r8_3f2b8c1e"},
 	{"CloudEvents", "POST https://a.example/", "Ce-Id: 8e03978e-40d5-43dd-bc93-6894a57f9324|Ce-Source: /orders/4711|Ce-Specversion: 1.0|Ce-Type: com.example.order.created"},
 	{"FHIR: conditional create", "POST https://fhir.example/Patient", "If-None-Exist: identifier=9f8e7d6c"},

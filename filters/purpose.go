@@ -20,7 +20,8 @@ var purposeTable = []group{
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
-		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval authori-zation`},
+		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval authori-zation
+		neon-connection-string`},
 	{application, "keys and tokens by other names: QRadar, Autotask, VTEX, Informatica, Appwrite, Brightcove, Netlify, eBay", `
 		sec apiintegrationcode vtexidclientautcookie infa-session-id icsessionid x-appwrite-session bcov-policy x-nf-sign x-ebay-api-* x-ebay-soa-*`},
 	{application, "the application or the account that is asked about: MyAnimeList, Salesforce B2C Commerce, Amazon Ads, Epic, Apideck, Toast, Sage, Power BI, Elastic Cloud, UK Open Banking", `
@@ -55,8 +56,8 @@ var purposeTable = []group{
 		azureml-model-deployment helicone-model-override groq-model-version`},
 	{application, "services of editors, which refuse whoever names none: GitHub Copilot, Cursor", `copilot-integration-id
 		editor-version editor-plugin-version x-cursor-client-type x-cursor-client-version`},
-	{application, "upstash.com/docs/qstash and portkey.ai/docs: where it goes from there", `upstash-callback
-		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host`},
+	{application, "upstash.com/docs/qstash, portkey.ai/docs and docs.fal.ai: where it goes from there", `upstash-callback
+		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host x-fal-target-url`},
 	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur, Medidata", `
 		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
 		x-bring-client-url et-client-name mcc-authentication mcc-time`},
