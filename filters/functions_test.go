@@ -58,6 +58,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Wicket", "GET https://a.example/", "Wicket-Ajax: true|Wicket-Ajax-Baseurl: page?12"},
 	{"Laravel", "POST https://a.example/", "X-Livewire: true|X-Socket-Id: 218137.1921822"},
 	{"Next.js", "GET https://a.example/p", "Rsc: 1|Next-Router-State-Tree: %5B%22%22%5D|Next-Url: /p|X-Deployment-Id: dpl_89qyp1cskzkLrVicDaZoDbjyHuDJ"},
+	{"React Router and Parcel, actions on the server", "POST https://a.example/", "Rsc-Action-Id: 3f2b8c1e|Content-Type: text/plain"},
 	{"Inertia", "GET https://a.example/p", "X-Inertia: true|X-Inertia-Version: 6b16b94d7c51cbe5b1fa42aac98241d5|X-Requested-With: XMLHttpRequest"},
 	{"htmx", "GET https://a.example/p", "Hx-Request: true|Hx-Target: list"},
 	{"Turbo", "GET https://a.example/p", "Turbo-Frame: messages"},

@@ -91,7 +91,7 @@ var purposeTable = []group{
 	{application, "turbo.hotwired.dev", `turbo-frame x-turbo-request-id`},
 	{application, "single-page frameworks", `x-pjax x-pjax-container x-pjax-version x-inertia x-inertia-*
 		x-livewire x-up-version x-up-target x-up-mode x-up-validate x-up-fail-target x-up-fail-mode
-		x-up-context x-up-fail-context x-up-origin-mode x-up-reload-from-time rsc
+		x-up-context x-up-fail-context x-up-origin-mode x-up-reload-from-time rsc rsc-action-id x-rsc-action-id
 		next-action next-router-* next-url x-nextjs-data x-middleware-prefetch x-sveltekit-* x-qrl
 		x-remix-* x-astro-* x-unpoly-*`},
 	{application, "frameworks that want a field with every call: GWT, ZK, Wicket, Laravel Echo, Next.js", `
