@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 )
 
 // errQuit ends the reading of a connection that has nothing more to do.
@@ -115,7 +116,11 @@ func (h *http2Conn) frame(f frameHead) error {
 	}
 	switch f.kind {
 	case frameHeaders, frameContinuation:
-		return h.head(f)
+		err := h.head(f)
+		// What has begun goes first: requests can be read faster than they are taken up, and
+		// tens of thousands on many connections would take their memory all at once.
+		runtime.Gosched()
+		return err
 	case frameSettings:
 		return h.setting(f)
 	case framePing:

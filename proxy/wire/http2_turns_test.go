@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"guise/proxy/wire/http2test"
 )
 
 // TestHTTP2LostStreamsTakeNoTurn: responses that wait for room in the
@@ -206,5 +209,30 @@ func TestHTTP2UnreadBodiesLeaveRoom(t *testing.T) {
 	}
 	if largest < grownWindow/2 {
 		t.Errorf("the window of a body that is read grows by %d bytes at the most", largest)
+	}
+}
+
+// TestHTTP2RequestsBeginAsTheyAreRead: whoever sends thousands at once does not have them
+// wait, each with its memory, until the last is read.
+func TestHTTP2RequestsBeginAsTheyAreRead(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var most atomic.Int64
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		h := w.(*http2Response).st.h
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		most.Store(max(most.Load(), int64(h.running)))
+	}, nil)
+	c := dialHTTP2(t, addr)
+	const last = 2*100 + 1
+	var burst bytes.Buffer
+	heads := http2test.NewWriter(&burst)
+	for id := uint32(1); id <= last; id += 2 {
+		heads.Head(id, true, plainGet...)
+	}
+	c.Conn.Write(burst.Bytes())
+	c.Headers(last)
+	if n := most.Load(); n > 20 {
+		t.Errorf("%d requests were under way together", n)
 	}
 }
