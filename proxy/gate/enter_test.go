@@ -533,6 +533,41 @@ func oneCheckForManyOfTheSame(t *testing.T) {
 	}
 }
 
+// TestNotTooManyWaitForOneCheck: one client can send tens of thousands of requests with the
+// same password before it is checked, and each that waits takes memory.
+func TestNotTooManyWaitForOneCheck(t *testing.T) { synctest.Test(t, notTooManyWaitForOneCheck) }
+
+func notTooManyWaitForOneCheck(t *testing.T) {
+	g := mustNew(t, Options{Authentication: Basic, Users: usersFile(t, map[string]int{"ann": 4})})
+	q := g.prove.(*users).strangers
+	for range cap(q.running) {
+		q.running <- struct{}{}
+	}
+	errs := make(chan error, allJoined+1)
+	for range cap(errs) { // one makes the check
+		go func() {
+			_, err := g.Enter(t.Context(), here, nil, basic("ann", "right"))
+			errs <- err
+		}()
+	}
+	synctest.Wait()
+	if _, err := g.Enter(t.Context(), here, nil, basic("ann", "right")); over(t, err) != "all attempts" {
+		t.Errorf("one more: %v", err)
+	}
+	<-q.running
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Fatalf("who waited: %v", err)
+		}
+	}
+	if q.joined != 0 {
+		t.Errorf("%d still wait", q.joined)
+	}
+	for range cap(q.running) - 1 {
+		<-q.running
+	}
+}
+
 // TestRightTokenEntersWhileOthersTry with wrong ones, from the same address.
 func TestRightTokenEntersWhileOthersTry(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")

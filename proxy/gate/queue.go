@@ -16,6 +16,7 @@ var HalfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
 const (
 	sourceWaiting = 16 // different ones: there may be a house behind an address
 	allWaiting    = 1024
+	allJoined     = 4096 // requests that wait for another's check; each takes some 10 KB
 	checkPatience = 10 * time.Second
 )
 
@@ -26,20 +27,45 @@ type queue struct {
 	mu      sync.Mutex
 	waiting map[netip.Addr]int // checks that wait, by source
 	all     int                // the sum
+	joined  int                // who wait for a check of another's
 }
 
 func newQueue(atOnce int) *queue {
 	return &queue{running: make(chan struct{}, atOnce), waiting: make(map[netip.Addr]int)}
 }
 
+// errChecksFull refuses who would wait where too many do.
+var errChecksFull = &Over{Limit: "attempts", Total: true, Retry: time.Second}
+
+// join waits for the end of a check that another has made, for which done is closed.
+func (q *queue) join(ctx context.Context, done <-chan struct{}) error {
+	q.mu.Lock()
+	if q.joined >= allJoined {
+		q.mu.Unlock()
+		return errChecksFull
+	}
+	q.joined++
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.joined--
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // turn waits for leave to check a password: all checks together have a part
 // of the processor.
 func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
-	full := &Over{Limit: "attempts", Total: true, Retry: time.Second}
 	q.mu.Lock()
 	if q.waiting[source] >= sourceWaiting || q.all >= allWaiting {
 		q.mu.Unlock()
-		return nil, full
+		return nil, errChecksFull
 	}
 	q.waiting[source]++
 	q.all++
@@ -60,6 +86,6 @@ func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err e
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-timer.C:
-		return nil, full
+		return nil, errChecksFull
 	}
 }

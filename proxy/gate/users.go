@@ -97,10 +97,8 @@ func (u *users) once(ctx context.Context, c credentials, a *accounts, digest [32
 			u.run(ctx, k, c, a, digest)
 			return k.err
 		}
-		select {
-		case <-k.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := u.queue(c).join(ctx, k.done); err != nil {
+			return err
 		}
 		switch {
 		case k.left:
@@ -129,13 +127,17 @@ func (u *users) run(ctx context.Context, k *check, c credentials, a *accounts, d
 	k.left = ctx.Err() != nil
 }
 
+// queue is where a check of c waits.
+func (u *users) queue(c credentials) *queue {
+	if c.familiar {
+		return u.friends
+	}
+	return u.strangers
+}
+
 // verify returns nil if c is right.
 func (u *users) verify(ctx context.Context, c credentials, a *accounts, digest [32]byte) error {
-	checks := u.strangers
-	if c.familiar {
-		checks = u.friends
-	}
-	done, err := checks.turn(ctx, c.source)
+	done, err := u.queue(c).turn(ctx, c.source)
 	if err != nil {
 		return err
 	}
