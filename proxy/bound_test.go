@@ -34,15 +34,8 @@ func TestBoundCredentialsKeepTheirConnection(t *testing.T) {
 		r := bufio.NewReader(conn)
 		return func(authorization string) string {
 			io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+authorization+"\r\n")
-			resp, err := http.ReadResponse(r, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(body)
+			_, body := readAnswer(t, r, "GET")
+			return body
 		}
 	}
 	const ntlm = "Authorization: NTLM TlRMTVNTUAABAAAA\r\n"
@@ -161,15 +154,8 @@ func TestUploadsOfSitesShareNoConnection(t *testing.T) {
 	r := bufio.NewReader(conn)
 	from := func(site string) string {
 		fmt.Fprintf(conn, "POST http://%s/ HTTP/1.1\r\nHost: x\r\nOrigin: http://%s\r\nContent-Length: 1\r\n\r\na", o.address, site)
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
+		_, body := readAnswer(t, r, "POST")
+		return body
 	}
 	shop, bank := from("shop.example"), from("bank.example")
 	if again := from("www.shop.example"); bank == shop || again != shop {

@@ -121,12 +121,8 @@ func TestWhoHasTheAnswerMayLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
-		t.Fatal(string(body), err)
+	if _, body := readAnswer(t, bufio.NewReader(conn), "GET"); body != "ok" {
+		t.Fatal(body)
 	}
 	conn.SetLinger(0)
 	conn.Close()

@@ -628,12 +628,7 @@ func TestWhatHasNoFormIsLimitedToo(t *testing.T) {
 		answers := bufio.NewReader(conn)
 		for _, want := range []int{421, 421, 429} {
 			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: 127.0.0.2\r\n\r\n")
-			resp, err := http.ReadResponse(answers, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, resp.Body)
-			if resp.StatusCode != want {
+			if resp, _ := readAnswer(t, answers, "GET"); resp.StatusCode != want {
 				t.Errorf("status %d, want %d", resp.StatusCode, want)
 			}
 		}

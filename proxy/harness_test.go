@@ -226,14 +226,20 @@ func send(t *testing.T, proxy, method, url, body string, fields ...string) (*htt
 	if _, err := io.WriteString(conn, raw+"\r\n"+body); err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	return readAnswer(t, bufio.NewReader(conn), method)
+}
+
+// readAnswer reads the response to a request, and fails the test if it is not whole.
+func readAnswer(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
 		t.Fatalf("%s: %v", method, err)
 	}
 	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatalf("%s: read body: %v", method, err)
 	}
-	return resp, string(got)
+	return resp, string(body)
 }

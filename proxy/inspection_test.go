@@ -116,11 +116,7 @@ func TestInspectionHoldsTheRules(t *testing.T) {
 	br := bufio.NewReader(tc)
 	ask := func() int {
 		io.WriteString(tc, "GET / HTTP/1.1\r\nHost: "+o.address+"\r\n\r\n")
-		resp, err := http.ReadResponse(br, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		io.Copy(io.Discard, resp.Body)
+		resp, _ := readAnswer(t, br, "GET")
 		return resp.StatusCode
 	}
 	if got := ask(); got != 200 {

@@ -58,15 +58,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 			}
 			conn := dial(t, proxy)
 			io.WriteString(conn, strings.ReplaceAll(raw, "ORIGIN", o.address))
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.ReadAll(resp.Body); err != nil {
-				t.Error(err)
-			}
-			resp.Body.Close()
-			if resp.StatusCode != c.status {
+			if resp, _ := readAnswer(t, bufio.NewReader(conn), "GET"); resp.StatusCode != c.status {
 				t.Errorf("got %d, want %d", resp.StatusCode, c.status)
 			}
 			if saw := o.saw(); saw != "" {
@@ -111,12 +103,8 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	io.WriteString(conn, raw)
 	r := bufio.NewReader(conn)
 	for i := range 3 {
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		if want := "/" + strconv.Itoa(i); string(body) != want {
+		_, body := readAnswer(t, r, "GET")
+		if want := "/" + strconv.Itoa(i); body != want {
 			t.Errorf("answer %d is %q", i, body)
 		}
 	}

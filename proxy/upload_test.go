@@ -51,12 +51,8 @@ func TestUploadsGoOnBehindTheirAnswer(t *testing.T) {
 				answers := bufio.NewReader(conn)
 				wantAnswer := func() {
 					t.Helper()
-					resp, err := http.ReadResponse(answers, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if body, err := io.ReadAll(resp.Body); string(body) != "hello" || err != nil {
-						t.Fatalf("got %q, %v", body, err)
+					if _, body := readAnswer(t, answers, "POST"); body != "hello" {
+						t.Fatalf("got %q", body)
 					}
 				}
 				io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+c.field+"\r\n\r\n"+c.first)
