@@ -409,7 +409,7 @@ func TestTotalLimitIsNotTheClientsFault(t *testing.T) {
 // TestBandwidthOfEveryWay: plain downloads, uploads and tunnels take as long
 // as the limit has it, and arrive whole.
 func TestBandwidthOfEveryWay(t *testing.T) {
-	const size, rate = 512 << 10, 1 << 20 // half a second, less the short burst
+	const size, rate = 640 << 10, 1 << 20 // six tenths of a second, less the short burst and a last piece of up to 128 KiB
 	payload := strings.Repeat("x", size)
 	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 		for {
