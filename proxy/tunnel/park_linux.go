@@ -179,7 +179,9 @@ func (s *stream) settle() bool {
 		if s.pace != nil {
 			return false
 		}
+		s.writing.Lock()
 		n, err := writeOnce(s.place.to, s.early)
+		s.wrote(err)
 		s.carried += int64(n)
 		s.early = s.early[n:]
 		if err != nil || len(s.early) > 0 {
@@ -229,7 +231,9 @@ func (s *stream) relay(buffer []byte) bool {
 		s.relayEnd()
 		return false
 	}
+	s.writing.Lock()
 	written, err := writeOnce(s.place.to, buffer[:n])
+	s.wrote(err)
 	s.carried += int64(written)
 	if s.tunnel.touch() > parkAfter {
 		s.place.begun = s.carried - int64(written)
@@ -252,6 +256,10 @@ func (s *stream) relay(buffer []byte) bool {
 // relayEnd ends a parked stream whose source is done.
 func (s *stream) relayEnd() {
 	t := s.tunnel
+	if s.wasReset() {
+		t.cutLocked(unix.ECONNRESET)
+		return
+	}
 	if t.left > 1 { // else closing says so
 		shutOnce(s.place.to) // fails if it is broken, which the other direction finds out
 	}

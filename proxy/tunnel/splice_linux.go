@@ -97,11 +97,14 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 			}
 			continue
 		}
-		if err := to.Write(drain); err != nil {
-			return errWrite{err}
+		p.stream.writing.Lock()
+		err := to.Write(drain)
+		if err == nil {
+			err = p.errno
 		}
-		if p.errno != nil {
-			return errWrite{p.errno}
+		p.stream.wrote(err)
+		if err != nil {
+			return errWrite{err}
 		}
 		if p.stream.pace != nil {
 			p.release()
@@ -186,6 +189,34 @@ func (p *splicer) drain(socket uintptr) bool {
 		p.stream.tunnel.touch()
 	}
 	return true
+}
+
+// wasReset reports whether what looks like the source's end is a reset that a write of
+// the other direction met. That is under way no longer where the connection is closed.
+func (s *stream) wasReset() bool {
+	src, ok := s.src.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	raw, err := src.SyscallConn()
+	if err != nil {
+		return false
+	}
+	closed := false
+	raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		closed = err == nil && info.State == unix.BPF_TCP_CLOSE
+	})
+	if !closed {
+		return false
+	}
+	other := &s.tunnel.up
+	if s == other {
+		other = &s.tunnel.down
+	}
+	other.writing.Lock()
+	defer other.writing.Unlock()
+	return other.refused
 }
 
 // release gives the pipe back. One with bytes in it would hand them to

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -175,5 +176,29 @@ func BenchmarkTunnel(b *testing.B) {
 				r.client.SetDeadline(time.Now().Add(20 * time.Second))
 			}
 		})
+	}
+}
+
+// TestResetThatAWriteMeetsIsNoEnd: systems tell of a reset once. Where the bytes that the
+// other side sends meet it first, what comes next looks like an end.
+func TestResetThatAWriteMeetsIsNoEnd(t *testing.T) {
+	for range 50 {
+		r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
+		send(t, r.origin, "part")
+		receive(t, r.client, "part")
+		go func() {
+			io.CopyN(io.Discard, r.origin, 1<<20)
+			abort(r.origin)
+		}()
+		var err error
+		for err == nil {
+			_, err = r.client.Write(make([]byte, 32<<10))
+		}
+		if !errors.Is(err, syscall.ECONNRESET) { // EPIPE says that an end came first
+			t.Fatalf("the client's write fails with %v, want a reset", err)
+		}
+		if err := r.wait(t); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("the tunnel ends with %v, want a reset", err)
+		}
 	}
 }

@@ -9,6 +9,9 @@ func (s *stream) splice() (done bool, err error) { return false, nil }
 
 func awaitTCP(*net.TCPConn) {}
 
+// wasReset does not know.
+func (s *stream) wasReset() bool { return false }
+
 // A lot is nothing here: every stream has its goroutine.
 type lot struct{}
 

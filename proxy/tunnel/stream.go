@@ -21,6 +21,9 @@ type stream struct {
 	pace     func(ctx context.Context, n int) error // nil for none
 	state    state
 	place    place // in the lot, if there is one
+
+	writing sync.Mutex // held during each write
+	refused bool       // a write met a reset; guarded by writing
 }
 
 // A state is what a stream does.
@@ -114,6 +117,8 @@ func (s *stream) end(err error) {
 	}()
 	var write errWrite
 	switch {
+	case err == nil && s.wasReset():
+		t.cut(syscall.ECONNRESET)
 	case err == nil:
 		s.closeWrite()
 	case errors.As(err, &write):
@@ -223,13 +228,22 @@ func (s *stream) step(buffer []byte) (int, error) {
 }
 
 func (s *stream) write(b []byte) error {
+	s.writing.Lock()
 	n, err := s.dst.Write(b)
+	s.wrote(err)
 	s.carried += int64(n)
 	s.tunnel.touch()
 	if err != nil {
 		return errWrite{err}
 	}
 	return nil
+}
+
+// wrote ends a write. A system tells of a reset once: the read that comes next finds an
+// end, and asks [stream.wasReset] what that is.
+func (s *stream) wrote(err error) {
+	s.refused = s.refused || errors.Is(err, syscall.ECONNRESET)
+	s.writing.Unlock()
 }
 
 // plain returns err without the addresses that the net package adds.
