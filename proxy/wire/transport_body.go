@@ -73,7 +73,7 @@ func (b *body) read(p []byte) (n int, err error) {
 			err = ErrIncomplete
 		}
 	case untilClose:
-		if n, err = b.x.c.br.Read(p); err == io.EOF && b.x.c.cutShort() {
+		if n, err = b.x.c.br.Read(p); err == io.EOF && (b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasReset()) {
 			err = ErrIncomplete
 		}
 	}

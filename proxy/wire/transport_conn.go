@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,9 @@ type originConn struct {
 	// Of an exchange that must not be repeated, on a connection that was kept:
 	heard   uint64 // what [probe.heard] said before it
 	unheard bool   // the origin had ended the connection before a byte of it arrived
+
+	writing sync.Mutex // held during each write
+	refused bool       // a write met a reset; guarded by writing
 
 	mu        sync.Mutex
 	waiting   bool  // for the response head
@@ -205,7 +209,10 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 		c.nc.SetWriteDeadline(c.writeTill)
 	}
 	c.mu.Unlock()
+	c.writing.Lock()
 	n, err := c.rw.Write(p)
+	c.refused = c.refused || errors.Is(err, syscall.ECONNRESET)
+	c.writing.Unlock()
 	c.wrote += int64(n)
 	if err != nil {
 		return c.failure("write", err)
@@ -262,6 +269,18 @@ func (c *originConn) failure(op string, err error) error {
 // lets that pass for an end, but without close_notify anyone on the way may
 // have cut it (RFC 9112 §9.8).
 func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
+
+// wasReset tells whether what looks like the stream's end is a reset that a write met:
+// a system tells of one once. No write is under way for long where the connection is
+// closed.
+func (c *originConn) wasReset() bool {
+	if c.probe == nil || !c.probe.closed() {
+		return false
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.refused
+}
 
 // closeNow closes the connection without a word. Under TLS the usual Close
 // would wait to send one to an origin that may not read.

@@ -27,3 +27,13 @@ func (p *probe) unheeded() (lost bool) {
 	})
 	return lost
 }
+
+// closed reports whether the connection is closed for good, both ways.
+func (p *probe) closed() (is bool) {
+	p.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			is = info.State == unix.BPF_TCP_CLOSE
+		}
+	})
+	return is
+}

@@ -176,3 +176,21 @@ func TestTransportWaitsForWhoIsThere(t *testing.T) {
 		t.Errorf("it was asked %d times", asked)
 	}
 }
+
+// TestTransportResetThatAnUploadMeetsIsNoEnd: an answer that goes on until the connection
+// is closed is not whole where that is reset, also if the upload meets the reset first.
+func TestTransportResetThatAnUploadMeetsIsNoEnd(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\n\r\npart")
+		p.br.Discard(1 << 20)
+		p.reset()
+	})
+	tr := newTransport(t, o.addr)
+	for range 50 {
+		_, body, err := fetch(tr, request(t, "POST", "http://a.test/", onlyReader{io.LimitReader(zeros{}, 64<<20)}))
+		if err == nil {
+			t.Fatalf("%q passes for whole", body)
+		}
+	}
+}
