@@ -91,10 +91,7 @@ func TestNewerVersionsTellNothing(t *testing.T) {
 			for _, visited := range []bool{false, true} {
 				s := newScene(t, Options{Memory: 64 * (page + 3000), Object: 4 * page})
 				s.c.model.float = func() float64 { return 0.5 }
-				s.c.sleep = func(ctx context.Context, d time.Duration) error {
-					s.c.settled() // a body that comes while the clock goes on would count as a slow one
-					return s.clock.sleep(ctx, d)
-				}
+				s.letBodiesCome()
 				s.give = give
 				load := func(client string, path string, n ...any) {
 					s.clock.advance(time.Second)

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,10 +132,7 @@ func TestPretendedWait(t *testing.T) {
 		s.clock.advance(100 * time.Millisecond)
 		return s.origin(r)
 	}))
-	s.c.sleep = func(ctx context.Context, d time.Duration) error {
-		s.c.settled() // a body that comes while the clock goes on would count as a slow one
-		return s.clock.sleep(ctx, d)
-	}
+	s.letBodiesCome()
 	const give = "200\nCache-Control: max-age=600\n\na"
 	for i := range 6 {
 		s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: give})
@@ -159,6 +155,7 @@ func TestPretendedWait(t *testing.T) {
 func TestWhatMayNotBeSoIsAskedAbout(t *testing.T) {
 	const runsDown = "200\nCache-Control: max-age=599\n\nb"
 	s := newScene(t, disguised)
+	s.letBodiesCome()
 	s.run(step{as: "a", do: "GET /gone", give: "200\nCache-Control: max-age=600\n\na"},
 		step{as: "a", do: "GET /left", give: runsDown},
 		step{after: 3 * time.Second, as: "b", do: "GET /gone", give: "404\n\ngone", want: "404\n\ngone"})

@@ -230,6 +230,15 @@ func (s *scene) step(n int, st step) (*http.Response, []byte) {
 // not call it.
 func (c *Cache) settled() { c.fetches.Wait() }
 
+// letBodiesCome has the clock go on for whoever waits only once all bodies are there: one
+// that comes meanwhile would count as a slow one.
+func (s *scene) letBodiesCome() {
+	s.c.sleep = func(ctx context.Context, d time.Duration) error {
+		s.c.settled()
+		return s.clock.sleep(ctx, d)
+	}
+}
+
 func (s *scene) check(n int, what, fields string, h http.Header) {
 	s.t.Helper()
 	for line := range strings.SplitSeq(fields, "\n") {

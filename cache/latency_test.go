@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -222,10 +221,7 @@ func TestOriginsThatFailAreAsked(t *testing.T) {
 	for failure, want := range map[string]string{"error": "error", "429\n\nno": "429\n\nno", "403\n\nno": "403\n\nno", "500\n\nno": "500\n\nno", "404\n\nno": ""} {
 		s := newScene(t, disguised)
 		s.c.model.float = func() float64 { return 0.5 }
-		s.c.sleep = func(ctx context.Context, d time.Duration) error {
-			s.c.settled() // a body that comes while the clock goes on would count as a slow one
-			return s.clock.sleep(ctx, d)
-		}
+		s.letBodiesCome()
 		for i := range 2 * enough {
 			s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: give})
 		}
