@@ -48,7 +48,7 @@ var responseTable = []group{
 	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-initiate-request federation-rp-* fedcm-*`},
 	{identity, "chromium.googlesource.com, components/signin and components/google: acts on the browser's accounts", `
 		google-accounts-* x-auto-login x-chrome-* chrome-*`},
-	{identity, "github.com/explainers-by-googlers, prefetch-activation-beacon and declarative-performance-observer: report from outside any page, and keep what failed till later", `
+	{identity, "explainers-by-googlers, Prefetch Activation Beacon and Declarative Performance Observer: report from outside any page, and later", `
 		on-prefetch-activation performance-observer`},
 	{identity, "WICG Fenced Frames: has other origins' frames report", `allow-cross-origin-event-reporting
 		allow-fenced-frame-automatic-beacons`},
