@@ -157,7 +157,7 @@ func issue(a config.ACME, at config.Address, out io.Writer) (*certs.Issued, erro
 		one.Lock()
 		defer one.Unlock()
 		if err != nil {
-			fmt.Fprintf(out, "guise: no certificate for %s yet: %v\n", domain, err)
+			fmt.Fprintf(out, "guise: %s gets no new certificate yet: %v\n", domain, err)
 			return
 		}
 		fmt.Fprintf(out, "guise: %s has a new certificate\n", domain)
