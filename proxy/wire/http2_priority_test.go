@@ -56,7 +56,7 @@ func untilInLine(h *http2Conn, id uint32) {
 	for {
 		h.mu.Lock()
 		st := h.streams[id]
-		waits := st != nil && st.queued
+		waits := st != nil && st.queued && !st.writeTill.passed // which it looks at as it wakes
 		h.mu.Unlock()
 		if waits {
 			return
@@ -131,6 +131,7 @@ func TestHTTP2WaitingInLineIsNotSlow(t *testing.T) {
 	late()
 	h.turn++
 	h.mu.Unlock()
+	untilInLine(h, 3)
 	if got := turns(c, h, 3); got != "5 5 3 " {
 		t.Error(got)
 	}
