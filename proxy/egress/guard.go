@@ -136,6 +136,8 @@ var (
 // alsoClosed is what the registries call public and is not.
 var alsoClosed = []netip.Prefix{
 	netip.MustParsePrefix("168.63.129.16/32"), // Azure's host agent: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+	netip.MustParsePrefix("161.26.0.0/16"),    // IBM Cloud's infrastructure, from within it alone: https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc
+	netip.MustParsePrefix("166.8.0.0/14"),     // and its services
 }
 
 // embedded returns the IPv4 address that the IPv6 address addr leads to in
