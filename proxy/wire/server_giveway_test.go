@@ -69,6 +69,22 @@ func (s *crowdedServer) dialAs(t *testing.T, client byte) *net.TCPConn {
 	return nc
 }
 
+// untilWaiting waits until so many connections are known to wait: a place is taken before.
+func (s *crowdedServer) untilWaiting(t *testing.T, count int) {
+	t.Helper()
+	until(t, func() bool {
+		s.Server.mu.Lock()
+		defer s.Server.mu.Unlock()
+		n := 0
+		for c := range s.conns {
+			if c.waits().kind != noWait {
+				n++
+			}
+		}
+		return n == count
+	})
+}
+
 // asked is a connection of a client on which a request was answered.
 func (s *crowdedServer) asked(t *testing.T, client byte) *net.TCPConn {
 	t.Helper()
@@ -172,7 +188,7 @@ func TestNoneGivesWayToWhoHasMore(t *testing.T) {
 	for range 3 {
 		s.dialAs(t, 2)
 	}
-	until(t, func() bool { return s.open.Load() == 4 })
+	s.untilWaiting(t, 4)
 	if s.GiveWay(clientNumber(2), false) {
 		t.Error("who asks nothing took the place of one that did")
 	}
@@ -277,7 +293,7 @@ func TestWhoAsksNothingGivesWay(t *testing.T) {
 	s, _ := newCrowdedServer(t, nil)
 	silent, slow := s.dialAs(t, 1), s.dialAs(t, 1)
 	io.WriteString(slow, plainRequest[:30])
-	until(t, func() bool { return s.open.Load() == 2 })
+	s.untilWaiting(t, 2)
 	if s.GiveWay(clientNumber(2), false) {
 		t.Error("one gave way that had just come")
 	}
