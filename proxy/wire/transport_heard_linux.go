@@ -8,32 +8,33 @@ import "golang.org/x/sys/unix"
 // the other side had shut down what it sends before anything of the request came. It
 // could not answer any more, and reads at most to throw away (RFC 9112 §9.6). A reset
 // says nothing of the kind: it may come before what was received is told.
-func (p *probe) heard() (n uint64) {
-	p.raw.Control(func(fd uintptr) {
-		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			n = info.Bytes_acked // 0 before Linux 4.1
-		}
-	})
-	return n
+func (p *probe) heard() uint64 {
+	info := p.info()
+	if info == nil {
+		return 0
+	}
+	return info.Bytes_acked // 0 before Linux 4.1
 }
 
 // unheeded reports whether the other side's system has not told to have received all that
 // was sent to it.
-func (p *probe) unheeded() (lost bool) {
-	p.raw.Control(func(fd uintptr) {
-		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			lost = info.Unacked > 0
-		}
-	})
-	return lost
+func (p *probe) unheeded() bool {
+	info := p.info()
+	return info != nil && info.Unacked > 0
 }
 
 // closed reports whether the connection is closed for good, both ways.
-func (p *probe) closed() (is bool) {
+func (p *probe) closed() bool {
+	info := p.info()
+	return info != nil && info.State == unix.BPF_TCP_CLOSE
+}
+
+// info returns what the system knows of the connection, or nil.
+func (p *probe) info() (info *unix.TCPInfo) {
 	p.raw.Control(func(fd uintptr) {
-		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			is = info.State == unix.BPF_TCP_CLOSE
+		if got, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			info = got
 		}
 	})
-	return is
+	return info
 }
