@@ -113,7 +113,11 @@ func withoutLinksPastProxy(line string) string {
 			kept = append(kept, part)
 		}
 	}
-	return strings.Trim(strings.Join(kept, ","), " \t")
+	rest := strings.Trim(strings.Join(kept, ","), " \t")
+	if slices.ContainsFunc(strings.Split(rest, "<")[1:], leadsPastProxy) {
+		return "" // only with its commas, as no list of links does
+	}
+	return rest
 }
 
 // resolve returns where reference leads from base as browsers have it: tabs are not there,

@@ -145,6 +145,7 @@ func TestLinksLeadNobodyPastTheProxy(t *testing.T) {
 		{[]string{"<ftp://track.example/a,b>; rel=duplicate,<https://b.example/>; rel=duplicate"}, []string{"<https://b.example/>; rel=duplicate"}},
 		{[]string{"<https://b.example/a,b>; rel=duplicate, < ftp://track.example/>; rel=duplicate"}, []string{"<https://b.example/a,b>; rel=duplicate"}},
 		{[]string{`<https://b.example/"a>; rel=duplicate, <ftp://track.example/>; rel=duplicate`}, nil},
+		{[]string{`</a.css>; rel=preload;as=style , +ftp://b/c,d">; rel=duplicate, <https://e/>; title="<ftp://f"`}, nil}, // +ftp: is behind < as well
 		{[]string{"<ftps://track.example/>; rel=duplicate", "</a.css>; rel=preload"}, []string{"</a.css>; rel=preload"}},
 		{[]string{`</a.css>; rel=preload;as=style , </b>; title="<, ftp://c"`}, []string{`</a.css>; rel=preload;as=style , </b>; title="<, ftp://c"`}},
 		{[]string{"<https://b.example/ftp://c>; rel=next,, <mailto:ann@b.example>; rel=author"}, []string{"<https://b.example/ftp://c>; rel=next,, <mailto:ann@b.example>; rel=author"}},
