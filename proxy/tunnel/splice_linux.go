@@ -192,31 +192,38 @@ func (p *splicer) drain(socket uintptr) bool {
 }
 
 // wasReset reports whether what looks like the source's end is a reset that a write of
-// the other direction met. That is under way no longer where the connection is closed.
+// the other direction met. Where one is still under way, it met none unless the connection
+// is closed; where none is, the system need not be asked.
 func (s *stream) wasReset() bool {
 	src, ok := s.src.(*net.TCPConn)
 	if !ok {
-		return false
-	}
-	raw, err := src.SyscallConn()
-	if err != nil {
-		return false
-	}
-	closed := false
-	raw.Control(func(fd uintptr) {
-		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-		closed = err == nil && info.State == unix.BPF_TCP_CLOSE
-	})
-	if !closed {
 		return false
 	}
 	other := &s.tunnel.up
 	if s == other {
 		other = &s.tunnel.down
 	}
-	other.writing.Lock()
+	if !other.writing.TryLock() {
+		if !closed(src) {
+			return false
+		}
+		other.writing.Lock()
+	}
 	defer other.writing.Unlock()
 	return other.refused
+}
+
+// closed reports whether the system holds conn for closed in both directions.
+func closed(conn *net.TCPConn) (closed bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		closed = err == nil && info.State == unix.BPF_TCP_CLOSE
+	})
+	return closed
 }
 
 // release gives the pipe back. One with bytes in it would hand them to
