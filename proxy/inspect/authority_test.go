@@ -157,6 +157,30 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 }
 
+// TestLeavesDoNotTellSinceWhen: of two hosts, the one that somebody asked for before looks
+// like the other.
+func TestLeavesDoNotTellSinceWhen(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	for day := range 30 {
+		known, err := a.Leaf("known.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := a.Leaf(fmt.Sprintf("%d.example", day))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k, o := known.Leaf, other.Leaf; !k.NotBefore.Equal(o.NotBefore) || !k.NotAfter.Equal(o.NotAfter) {
+			t.Errorf("after %d days the one is valid from %s to %s, the other from %s to %s", day, k.NotBefore, k.NotAfter, o.NotBefore, o.NotAfter)
+		}
+		if left := known.Leaf.NotAfter.Sub(now); left < leafRenewal || now.Sub(known.Leaf.NotBefore) < clockSlack {
+			t.Errorf("after %d days it is valid from %s to %s", day, known.Leaf.NotBefore, known.Leaf.NotAfter)
+		}
+		now = now.Add(23 * time.Hour)
+	}
+}
+
 // TestLeavesAreValidOnceTheClockIsSet: a machine without a clock of its own, or with one
 // that has the local time, knows what time it is a while after its start.
 func TestLeavesAreValidOnceTheClockIsSet(t *testing.T) {

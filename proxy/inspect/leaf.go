@@ -19,9 +19,10 @@ import (
 
 const (
 	leafLifetime = 7 * 24 * time.Hour
-	leafRenewal  = 24 * time.Hour // before its end
-	leafCount    = 2048           // certificates kept, some 2 KiB each
-	clockSlack   = 24 * time.Hour // by which a client's clock may be late: that of another zone is, after another system ran
+	leafRenewal  = 24 * time.Hour                          // before its end
+	leafCount    = 2048                                    // certificates kept, some 2 KiB each
+	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late: that of another zone is, after another system ran
+	leafTerm     = leafLifetime - clockSlack - leafRenewal // for which one is shown
 )
 
 // leaves are the certificates signed lately. They share one key: it never
@@ -38,6 +39,7 @@ type leaves struct {
 // A leaf is signed by whoever comes first; the others wait for that.
 type leaf struct {
 	once        sync.Once
+	term        time.Time // in which it was signed
 	certificate *tls.Certificate
 	err         error
 }
@@ -56,21 +58,27 @@ func newLeaves(a *Authority, now func() time.Time) (*leaves, error) {
 
 func (ls *leaves) get(host string) (*tls.Certificate, error) {
 	for {
-		l := ls.entry(host)
-		l.once.Do(func() { l.certificate, l.err = ls.sign(host) })
-		if l.err != nil {
+		l, term := ls.entry(host), ls.term()
+		l.once.Do(func() {
+			l.term = term
+			l.certificate, l.err = ls.sign(host, term)
+		})
+		switch {
+		case l.err != nil:
 			ls.drop(host, l)
 			return nil, l.err
-		}
-		now := ls.now()
-		left := l.certificate.Leaf.NotAfter.Sub(now)
-		lasts := left > leafRenewal || left > ls.authority.certificate.NotAfter.Sub(now)-time.Minute
-		// A machine may find out later that its clock was ahead.
-		if lasts && !now.Before(l.certificate.Leaf.NotBefore) {
+		case l.term.Equal(term):
 			return l.certificate, nil
 		}
 		ls.drop(host, l)
 	}
+}
+
+// term returns when the present term began. What is signed in one has the same dates: by
+// others a client would see when somebody first asked for the host.
+func (ls *leaves) term() time.Time {
+	first := ls.authority.certificate.NotBefore.Add(clockSlack)
+	return first.Add(ls.now().Sub(first) / leafTerm * leafTerm)
 }
 
 func (ls *leaves) entry(host string) *leaf {
@@ -92,13 +100,13 @@ func (ls *leaves) drop(host string, old *leaf) {
 	}
 }
 
-// sign makes a certificate for host that the authority answers for.
-func (ls *leaves) sign(host string) (*tls.Certificate, error) {
+// sign makes a certificate for host, of a term, that the authority answers for.
+func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	a := ls.authority
 	if !a.Permits(host) {
 		return nil, fmt.Errorf("the authority may not sign for this host")
 	}
-	template, err := leafTemplate(host, ls.now())
+	template, err := leafTemplate(host, term)
 	if err != nil {
 		return nil, err
 	}
