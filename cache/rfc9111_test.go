@@ -567,6 +567,9 @@ func TestAnswersToOneRequestAreNobodyElses(t *testing.T) {
 			"a range behind the end": {
 				{as: "a", do: "GET /\nRange: bytes=99-", give: "416\nCache-Control: max-age=60\nContent-Range: bytes */1\n\nno", want: "416"},
 				{as: "a", give: "200\nCache-Control: max-age=60\n\na", want: "200\n\na"}},
+			"a range that cannot be had": {
+				{as: "a", do: "GET /\nRange: bytes=0-0", give: "503\nCache-Control: max-age=60\n\nno", want: "503"},
+				{as: "a", give: "200\nCache-Control: max-age=60\n\na", want: "200\n\na"}},
 			"credentials that were missing": {
 				{as: "a", give: "401\nCache-Control: max-age=60\n\nwho?", want: "401"},
 				{as: "a", do: "GET /\nAuthorization: Basic eA==", give: "200\n\na", want: "200\n\na"}},

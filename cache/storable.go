@@ -28,6 +28,8 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	case resp.StatusCode == http.StatusPartialContent && (!q.ranged || len(q.more) > 0):
 		return nil, key{}
+	case resp.StatusCode >= 400 && q.ranged:
+		return nil, key{} // it may be the range that cannot be had
 	}
 	k, ok := q.shelf(h, &d)
 	if !ok {
