@@ -93,6 +93,8 @@ func (d *directives) take(item string) {
 		takeSeconds(&d.staleWhile, value)
 	case equalFold(name, "stale-if-error"):
 		takeSeconds(&d.staleIfError, value)
+	case item != "" && !httpguts.ValidHeaderFieldName(name):
+		d.noStore = true // whatever was meant: some write "private; max-age=60"
 	}
 }
 

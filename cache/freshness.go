@@ -21,8 +21,9 @@ type lifetime struct {
 }
 
 // lifetimeOf returns the freshness lifetime of a response for a shared cache:
-// s-maxage, else max-age, else Expires minus Date, else a heuristic. date is
-// the time of reception if the response has no valid Date.
+// s-maxage, else max-age, else Expires minus Date, else a heuristic, but of one that
+// says Pragma: no-cache, as before Cache-Control. date is the time of reception if the
+// response has no valid Date.
 func lifetimeOf(h http.Header, status int, d *directives, date, now time.Time) lifetime {
 	var l lifetime
 	note := func(stated time.Duration) {
@@ -42,7 +43,7 @@ func lifetimeOf(h http.Header, status int, d *directives, date, now time.Time) l
 	if lines := h["Expires"]; len(lines) > 0 && d.maxAge == absent {
 		note(expiresIn(lines[0], date.Truncate(time.Second), now)) // as a Date is written
 	}
-	if !l.explicit && (d.public || heuristicallyCacheable(status)) {
+	if !l.explicit && (d.public || heuristicallyCacheable(status)) && !pragmaNoCache(h["Pragma"]) {
 		l.operative = heuristicLifetime(h, date, now)
 		l.shortest = l.operative
 	}

@@ -33,6 +33,8 @@ func TestStoring(t *testing.T) {
 		"no-store":                   {given("Cache-Control: max-age=60, no-store"), miss},
 		"no-store in any case":       {given("Cache-Control: max-age=60, No-STORE"), miss},
 		"private":                    {given("Cache-Control: max-age=60, private"), miss},
+		"private, and no comma":      {given("Cache-Control: private; max-age=60\nLast-Modified: @-100h"), miss},
+		"no-store in quotes":         {given("Cache-Control: \"no-store\", max-age=60"), miss},
 		"a new no-store leaves the old": {
 			given("Cache-Control: max-age=60"),
 			{do: "GET /\nCache-Control: no-cache", give: "200\nCache-Control: no-store\n\nb", want: "200\n\nb"},
@@ -260,6 +262,7 @@ func TestVary(t *testing.T) {
 		"a weight of 1 is none":     {with("Accept-Encoding: gzip;q=1.000", "Accept-Encoding"), hit("Accept-Encoding: gzip")},
 		"* among others":            {with("Foo: 1", "Foo, *"), other("Foo: 1")},
 		"* on a line of its own":    {with("Foo: 1", "Foo\nVary: *"), other("Foo: 1")},
+		"no names":                  {with("Foo: 1", "Foo Bar"), other("Foo: 2")},
 		"two variants side by side": {with("Foo: 1", "Foo"), other("Foo: 2"), hit("Foo: 1"), {do: "GET /\nFoo: 2", want: "200\n\nb"}},
 		"the latest of two that match": {
 			with("Foo: 1", "Foo"),
@@ -317,6 +320,7 @@ func TestHeuristics(t *testing.T) {
 		"not with explicit freshness": {
 			given("Date: @0s\nLast-Modified: @-1000h\nExpires: 0"), miss},
 		"nor without Last-Modified": {given("Date: @0s\nETag: \"1\""), miss},
+		"nor with Pragma: no-cache": {given("Date: @0s\nLast-Modified: @-1000h\nPragma: no-cache"), miss},
 		"public makes any status cacheable": {
 			{give: "599\nCache-Control: public\nDate: @0s\nLast-Modified: @-100m\n\na", want: "599"}, {want: "599\n\na"}},
 	}

@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // maxVaryNames bounds how many selecting fields a stored response may have.
@@ -32,14 +34,14 @@ func (v varying) of(h http.Header) http.Header {
 }
 
 // varyNames returns what the selecting fields are called. It
-// reports false if no later request can match: a member is "*", or there are
-// more members than anybody means (RFC 9110 §12.5.5).
+// reports false if no later request can match: a member is "*", or no name, so that
+// nobody knows what selects, or there are more members than anybody means (RFC 9110 §12.5.5).
 func varyNames(lines []string) (varying, bool) {
 	var names []string
 	for item := range items(lines) {
 		switch {
 		case item == "":
-		case item == "*" || len(names) == maxVaryNames:
+		case item == "*", !httpguts.ValidHeaderFieldName(item), len(names) == maxVaryNames:
 			return "", false
 		default:
 			name := textproto.CanonicalMIMEHeaderKey(item)
