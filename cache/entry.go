@@ -217,9 +217,9 @@ func hopByHop(h http.Header) {
 // fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how
 // the stored bytes are to be read, and which they are. A server that codes on the fly
 // has a weak tag for what it coded, and a strong one in its 304, which is not of these bytes;
-// and a digest of content is that of a 304's, which has none.
+// and a digest of content is that of a 304's, which has none. Frameworks call that text/html.
 var fixed = map[string]bool{
-	"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Etag": true,
+	"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Content-Type": true, "Etag": true,
 	"Content-Digest": true,
 }
 

@@ -171,6 +171,11 @@ func TestFreshening(t *testing.T) {
 			{after: hour, give: "304\nETag: \"1\"\nContent-Encoding: gzip", want: "200\n!Content-Encoding\n\na"},
 			{want: "200\n!Content-Encoding\n\na"},
 		},
+		"so is the type": { // github.com/h3js/h3, 603
+			given("Cache-Control: max-age=60\nETag: \"1\"\nContent-Type: image/svg+xml"),
+			{after: hour, give: "304\nETag: \"1\"\nContent-Type: text/html", want: "200\nContent-Type: image/svg+xml\n\na"},
+			{want: "200\nContent-Type: image/svg+xml\n\na"},
+		},
 		"a digest of a 304's content is not that of the stored bytes": {
 			given("Cache-Control: max-age=60\nETag: \"1\"\nContent-Digest: sha-256=:YQ==:"),
 			{after: hour, give: "304\nETag: \"1\"\nContent-Digest: sha-256=:Yg==:", want: "200\nContent-Digest: sha-256=:YQ==:\n\na"},
