@@ -35,10 +35,25 @@ var (
 	allKeys         = keysOf(configType, "")
 )
 
-// foreign parses the types that cannot have a method here.
-var foreign = map[reflect.Type]func(string) (any, error){
-	reflect.TypeFor[netip.Prefix](): func(s string) (any, error) { return parsePrefix(s) },
-	reflect.TypeFor[netip.Addr]():   func(s string) (any, error) { return parseAddr(s) },
+// parsers are for the types that have no UnmarshalText: those of others, and those that
+// are one word of a few.
+var parsers = map[reflect.Type]func(string) (any, error){
+	reflect.TypeFor[netip.Prefix]():   func(s string) (any, error) { return parsePrefix(s) },
+	reflect.TypeFor[netip.Addr]():     func(s string) (any, error) { return parseAddr(s) },
+	reflect.TypeFor[Profile]():        oneOf(Household, Public, PAC),
+	reflect.TypeFor[Protocol]():       oneOf(HTTP, HTTPS, SOCKS5),
+	reflect.TypeFor[Authentication](): oneOf(AuthNone, AuthBasic, AuthToken, AuthCertificate),
+	reflect.TypeFor[Unknown]():        oneOf(Pass, Drop),
+	reflect.TypeFor[CookiePolicy]():   oneOf(CookiesPass, CookiesSession, CookiesFirstParty, CookiesBlock),
+	reflect.TypeFor[Persona]():        oneOf(PersonaOff, PersonaFirefox, PersonaChrome),
+	reflect.TypeFor[Sharing]():        oneOf(SharingShared, SharingDisguised, SharingPerClient),
+	reflect.TypeFor[Differing]():      oneOf(DifferingShare, DifferingSeparate),
+	reflect.TypeFor[Level]():          oneOf(LevelDebug, LevelInfo, LevelWarn, LevelError, LevelOff),
+	reflect.TypeFor[Openness]():       oneOf(Open, Closed),
+	reflect.TypeFor[Tunnels]():        oneOf(TunnelsAny, TunnelsTLS),
+	reflect.TypeFor[RequestLine]():    oneOf(RequestsNone, RequestsAnonymous),
+	reflect.TypeFor[SiteInspection](): oneOf(InspectNever, InspectAlways, InspectAuto),
+	reflect.TypeFor[SiteUpstream]():   oneOf(UpstreamChain, UpstreamDirect),
 }
 
 // Keys returns every key that holds a value, in full, as cache.memory.
@@ -65,7 +80,7 @@ func isSection(t reflect.Type) bool {
 }
 
 func isScalar(t reflect.Type) bool {
-	if foreign[t] != nil || reflect.PointerTo(t).Implements(textUnmarshaler) {
+	if parsers[t] != nil || reflect.PointerTo(t).Implements(textUnmarshaler) {
 		return true
 	}
 	return t.Kind() != reflect.Struct && t.Kind() != reflect.Slice
@@ -233,7 +248,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, path string) bool {
 }
 
 func setScalar(n *node, v reflect.Value) error {
-	if parse := foreign[v.Type()]; parse != nil {
+	if parse := parsers[v.Type()]; parse != nil {
 		value, err := parse(n.text)
 		if err == nil {
 			v.Set(reflect.ValueOf(value))

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -145,83 +146,21 @@ const (
 	UpstreamDirect SiteUpstream = "direct"
 )
 
-// UnmarshalText accepts the name of an embedded profile.
-func (p *Profile) UnmarshalText(text []byte) error {
-	return choose(p, text, Household, Public, PAC)
-}
-
-// UnmarshalText accepts a protocol that this version speaks.
-func (p *Protocol) UnmarshalText(text []byte) error {
-	return choose(p, text, HTTP, HTTPS, SOCKS5)
-}
-
-// UnmarshalText accepts a kind of authentication.
-func (a *Authentication) UnmarshalText(text []byte) error {
-	return choose(a, text, AuthNone, AuthBasic, AuthToken, AuthCertificate)
-}
-
-// UnmarshalText accepts open or closed.
-func (o *Openness) UnmarshalText(text []byte) error { return choose(o, text, Open, Closed) }
-
-// UnmarshalText accepts any or tls.
-func (t *Tunnels) UnmarshalText(text []byte) error { return choose(t, text, TunnelsAny, TunnelsTLS) }
-
-// UnmarshalText accepts none or anonymous.
-func (r *RequestLine) UnmarshalText(text []byte) error {
-	return choose(r, text, RequestsNone, RequestsAnonymous)
-}
-
-// UnmarshalText accepts chain or direct.
-func (u *SiteUpstream) UnmarshalText(text []byte) error {
-	return choose(u, text, UpstreamChain, UpstreamDirect)
-}
-
-// UnmarshalText accepts pass or drop.
-func (u *Unknown) UnmarshalText(text []byte) error { return choose(u, text, Pass, Drop) }
-
-// UnmarshalText accepts the name of a cookie policy.
-func (c *CookiePolicy) UnmarshalText(text []byte) error {
-	return choose(c, text, CookiesPass, CookiesSession, CookiesFirstParty, CookiesBlock)
-}
-
-// UnmarshalText accepts the name of a persona.
-func (p *Persona) UnmarshalText(text []byte) error {
-	return choose(p, text, PersonaOff, PersonaFirefox, PersonaChrome)
-}
-
-// UnmarshalText accepts the name of a mode of sharing.
-func (s *Sharing) UnmarshalText(text []byte) error {
-	return choose(s, text, SharingShared, SharingDisguised, SharingPerClient)
-}
-
-// UnmarshalText accepts share or separate.
-func (d *Differing) UnmarshalText(text []byte) error {
-	return choose(d, text, DifferingShare, DifferingSeparate)
-}
-
-// UnmarshalText accepts the name of a log level.
-func (l *Level) UnmarshalText(text []byte) error {
-	return choose(l, text, LevelDebug, LevelInfo, LevelWarn, LevelError, LevelOff)
-}
-
-// UnmarshalText accepts false, true and auto.
-func (s *SiteInspection) UnmarshalText(text []byte) error {
-	return choose(s, text, InspectNever, InspectAlways, InspectAuto)
-}
-
-// choose sets *dst to the choice spelled by text, or says what the choices are.
-func choose[T ~string](dst *T, text []byte, choices ...T) error {
+// oneOf returns what finds the choice that is spelled by a text, or says what the
+// choices are.
+func oneOf[T ~string](choices ...T) func(string) (any, error) {
 	names := make([]string, len(choices))
 	for i, c := range choices {
-		if string(text) == string(c) {
-			*dst = c
-			return nil
-		}
 		names[i] = string(c)
 	}
-	what := fmt.Sprintf("%s is not one of %s", quote(string(text)), strings.Join(names, ", "))
-	if s := closest(string(text), names); s != "" {
-		what += "; did you mean " + s + "?"
+	return func(text string) (any, error) {
+		if slices.Contains(names, text) {
+			return T(text), nil
+		}
+		what := fmt.Sprintf("%s is not one of %s", quote(text), strings.Join(names, ", "))
+		if s := closest(text, names); s != "" {
+			what += "; did you mean " + s + "?"
+		}
+		return nil, errors.New(what)
 	}
-	return errors.New(what)
 }
