@@ -14,44 +14,27 @@ func (l *loader) listenerRules(listeners []Listener) {
 	for i, one := range listeners {
 		path := fmt.Sprintf("listeners[%d]", i)
 		if nodes[i].kind == table && nodes[i].get("address") == nil {
-			l.fail(nodes[i].at, path, "has no address")
+			l.refuse(path, "has no address")
 		}
 		for j, other := range listeners[:i] {
 			if !one.Address.Overlaps(other.Address) {
 				continue
 			}
 			where := ""
-			if line := addressPlace(nodes[j]).line; line > 0 {
+			if line := l.place(fmt.Sprintf("listeners[%d].address", j)).line; line > 0 {
 				where = fmt.Sprintf(" on line %d", line)
 			}
-			l.fail(addressPlace(nodes[i]), path+".address", "%s overlaps %s%s", one.Address, other.Address, where)
+			l.refuse(path+".address", "%s overlaps %s%s", one.Address, other.Address, where)
 			break
 		}
 	}
 }
 
-func addressPlace(listener *node) place {
-	if a := listener.get("address"); a != nil {
-		return a.at
-	}
-	return listener.at
-}
-
 // doorRules holds what a listener says of its certificate and of relays
 // against its protocol.
 func (l *loader) doorRules(listeners []Listener) {
-	nodes := l.items("listeners")
 	for i, one := range listeners {
-		path := fmt.Sprintf("listeners[%d]", i)
-		refuse := func(key, what string) {
-			n := nodes[i]
-			for name := range strings.SplitSeq(key, ".") {
-				if inner := n.get(name); inner != nil {
-					n = inner
-				}
-			}
-			l.fail(n.at, path+"."+key, "%s", what)
-		}
+		refuse := func(key, what string) { l.refuse(fmt.Sprintf("listeners[%d].%s", i, key), "%s", what) }
 		if one.Protocol == HTTPS {
 			certificateRules(one, refuse)
 		} else {

@@ -31,7 +31,7 @@ func (l *loader) rules(c *Config) {
 	l.upstreamRules(c)
 
 	const most = Bytes(16 << 20)
-	l.require(c.Limits.Head >= 1<<10 && c.Limits.Head <= most, "limits.head", "want between 1KiB and "+most.String())
+	l.require(c.Limits.Head >= 1<<10 && c.Limits.Head <= most, "limits.head", "want between 1KiB and %s", most)
 	l.require(c.Limits.Line > 0, "limits.line", "want more than 0")
 	l.require(c.Limits.Fields > 0 && c.Limits.Fields <= 10_000, "limits.fields", "want between 1 and 10000")
 	l.require(c.Limits.Target > 0, "limits.target", "want more than 0")
@@ -40,10 +40,15 @@ func (l *loader) rules(c *Config) {
 	}
 }
 
-// require reports what, where key was set, unless ok.
-func (l *loader) require(ok bool, key, what string) {
+// refuse reports what is wrong with key, where it was set.
+func (l *loader) refuse(key, format string, args ...any) {
+	l.fail(l.place(key), key, format, args...)
+}
+
+// require does so unless ok.
+func (l *loader) require(ok bool, key, format string, args ...any) {
 	if !ok {
-		l.fail(l.place(key), key, "%s", what)
+		l.refuse(key, format, args...)
 	}
 }
 
@@ -94,19 +99,19 @@ func (l *loader) accessRules(c *Config) {
 		{"access.authorities", a.Authorities, AuthCertificate},
 	} {
 		if a.Authentication == file.of {
-			l.require(file.value != "", "access.authentication", string(file.of)+" needs "+file.key+", the name of a file")
+			l.require(file.value != "", "access.authentication", "%s needs %s, the name of a file", file.of, file.key)
 		} else {
-			l.require(file.value == "", file.key, "changes nothing unless access.authentication is "+string(file.of))
+			l.require(file.value == "", file.key, "changes nothing unless access.authentication is %s", file.of)
 		}
 	}
 	revokes := a.Authentication == AuthToken || a.Authentication == AuthCertificate
 	l.require(a.Revoked == "" || revokes, "access.revoked", "changes nothing unless access.authentication is token or certificate")
 	if a.Authentication == AuthCertificate {
 		for i, one := range c.Listeners {
-			l.require(one.Protocol == HTTPS, "access.authentication", fmt.Sprintf("certificate needs https listeners, and listeners[%d] is %s", i, one.Protocol))
+			l.require(one.Protocol == HTTPS, "access.authentication", "certificate needs https listeners, and listeners[%d] is %s", i, one.Protocol)
 		}
 	}
-	l.require(a.Authentication == AuthNone || !a.Open, "access.open", "changes nothing unless access.authentication is none: who may enter is asked for "+string(a.Authentication))
+	l.require(a.Authentication == AuthNone || !a.Open, "access.open", "changes nothing unless access.authentication is none: who may enter is asked for %s", a.Authentication)
 	if a.Authentication == AuthNone && !a.Open {
 		l.strangerRules(c)
 	}
@@ -118,12 +123,11 @@ func (l *loader) strangerRules(c *Config) {
 	if !slices.ContainsFunc(c.Access.Networks, reachesStrangers) {
 		return
 	}
-	nodes := l.items("listeners")
 	for i, one := range c.Listeners {
 		if one.Address.IP.IsLoopback() && !one.ProxyProtocol {
 			continue
 		}
-		l.fail(addressPlace(nodes[i]), fmt.Sprintf("listeners[%d].address", i),
+		l.refuse(fmt.Sprintf("listeners[%d].address", i),
 			"%s is open to strangers: access.networks goes beyond loopback and private networks, and access.authentication is none; "+
 				"set access.authentication, or narrow access.networks, or write access.open: true if anybody may use this proxy", one.Address)
 	}
@@ -159,20 +163,18 @@ var closedNetworks = []netip.Prefix{
 // said beside it.
 func (l *loader) upstreamRules(c *Config) {
 	u := c.Upstream
-	hops := l.items("upstream.chain")
 	for i, h := range u.Chain {
 		for j, one := range c.Listeners {
 			if h.leadsTo(one.Address) {
-				l.fail(hops[i].at, fmt.Sprintf("upstream.chain[%d]", i), "is this proxy itself, listeners[%d]", j)
+				l.refuse(fmt.Sprintf("upstream.chain[%d]", i), "is this proxy itself, listeners[%d]", j)
 			}
 		}
 	}
 	secure := slices.ContainsFunc(u.Chain, func(h Hop) bool { return h.Scheme == "https" })
 	l.require(u.Authorities == "" || secure, "upstream.authorities", "changes nothing unless upstream.chain is an https proxy")
-	nodes := l.items("upstream.name_servers")
 	for i, server := range u.NameServers {
 		if parsed, err := url.Parse(string(server)); err == nil && server != "" && strings.Trim(parsed.Path, "/") == "" {
-			l.fail(nodes[i].at, fmt.Sprintf("upstream.name_servers[%d]", i), "names no path; most servers have /dns-query")
+			l.refuse(fmt.Sprintf("upstream.name_servers[%d]", i), "names no path; most servers have /dns-query")
 		}
 	}
 	direct := slices.ContainsFunc(c.Sites, func(s Site) bool { return s.Upstream == UpstreamDirect })
@@ -193,7 +195,7 @@ func (l *loader) adminRules(c *Config) {
 	own := Address{at.Addr(), at.Port()}
 	for i, one := range c.Listeners {
 		if own.Overlaps(one.Address) {
-			l.require(false, "admin.address", fmt.Sprintf("%s overlaps listeners[%d], where clients connect", own, i))
+			l.refuse("admin.address", "%s overlaps listeners[%d], where clients connect", own, i)
 		}
 	}
 }
@@ -208,7 +210,7 @@ func (l *loader) shareRules(key string, s Share) {
 		{"requests", s.Requests}, {"burst", s.Burst}, {"connections", s.Connections},
 		{"tunnels", s.Tunnels}, {"tunnel_rate", s.TunnelRate},
 	} {
-		l.require(n.value >= 0 && n.value <= most, key+"."+n.name, fmt.Sprintf("want between 0 (no limit) and %d", most))
+		l.require(n.value >= 0 && n.value <= most, key+"."+n.name, "want between 0 (no limit) and %d", most)
 	}
 	for _, b := range []struct {
 		name  string
@@ -224,10 +226,10 @@ func (l *loader) shareRules(key string, s Share) {
 // limitsContradict blames the limit that the user wrote, not the profile's.
 func (l *loader) limitsContradict(limits Limits) {
 	if l.setting("limits.target").fromProfile() {
-		l.require(false, "limits.head", fmt.Sprintf("%s is less than limits.target (%s), which is part of it", limits.Head, limits.Target))
+		l.refuse("limits.head", "%s is less than limits.target (%s), which is part of it", limits.Head, limits.Target)
 		return
 	}
-	l.require(false, "limits.target", fmt.Sprintf("%s is more than limits.head (%s), which it is part of", limits.Target, limits.Head))
+	l.refuse("limits.target", "%s is more than limits.head (%s), which it is part of", limits.Target, limits.Head)
 }
 
 // siteRules wants every site to be reached, and what is said of it to do something.
@@ -237,25 +239,25 @@ func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 	for i, site := range sites {
 		path := fmt.Sprintf("sites[%d]", i)
 		if nodes[i].kind == table && nodes[i].get("match") == nil {
-			l.fail(nodes[i].at, path, "has no match")
+			l.refuse(path, "has no match")
 			continue
 		}
 		if site.Inspection != "" && site.Inspection != InspectNever && !inspection {
-			l.fail(nodes[i].get("inspection").at, path+".inspection", "%s does nothing while inspection.enabled is false", site.Inspection)
+			l.refuse(path+".inspection", "%s does nothing while inspection.enabled is false", site.Inspection)
 		}
 		if site.Upstream != "" && !chain {
-			l.fail(nodes[i].get("upstream").at, path+".upstream", "%s does nothing while upstream.chain is empty", site.Upstream)
+			l.refuse(path+".upstream", "%s does nothing while upstream.chain is empty", site.Upstream)
 		}
 		if site.Match == "" {
 			continue
 		}
 		if j, twice := first[site.Match]; twice {
-			l.fail(nodes[i].get("match").at, path+".match", "repeats sites[%d], which always wins", j)
+			l.refuse(path+".match", "repeats sites[%d], which always wins", j)
 			continue
 		}
 		for j, earlier := range sites[:i] {
 			if below, wild := strings.CutPrefix(string(earlier.Match), "*"); wild && strings.HasSuffix(string(site.Match), below) {
-				l.fail(nodes[i].get("match").at, path+".match", "%s is never reached, as sites[%d] (%s) matches it first; put it before that", site.Match, j, earlier.Match)
+				l.refuse(path+".match", "%s is never reached, as sites[%d] (%s) matches it first; put it before that", site.Match, j, earlier.Match)
 				break
 			}
 		}
@@ -265,7 +267,6 @@ func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 
 // sourceRules tries each address: only the system knows which are its own.
 func (l *loader) sourceRules(addresses []netip.Addr) {
-	nodes := l.items("identity.source_addresses")
 	for i, a := range addresses {
 		if !a.IsValid() {
 			continue
@@ -276,7 +277,7 @@ func (l *loader) sourceRules(addresses []netip.Addr) {
 			if errors.Is(err, fs.ErrPermission) {
 				what = fmt.Sprintf("%s may not be bound to here; a systemd unit has to leave out SocketBindDeny=", a)
 			}
-			l.fail(nodes[i].at, fmt.Sprintf("identity.source_addresses[%d]", i), "%s", what)
+			l.refuse(fmt.Sprintf("identity.source_addresses[%d]", i), "%s", what)
 			continue
 		}
 		listener.Close()
