@@ -136,10 +136,12 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 		return 0, malformed("interim response with a body") // RFC 9110 §8.6, RFC 9112 §6.1
 	}
 	resp.Close = !persistent(h, resp.ProtoMinor)
-	bodiless := code < 200 || code == 204 || code == 304
-	if bodiless && code >= 200 && (chunked || length > 0) {
+	bodiless := code < 200 || code == 204 || code == 304 || resets(code)
+	if bodiless && code >= 200 && (chunked || length > 0 || length < 0 && resets(code)) {
 		// Nothing follows (RFC 9112 §6.3), but a server that says so may
-		// think otherwise, and what it sends would be the next response.
+		// think otherwise, and what it sends would be the next response. So may
+		// one that says nothing in a 205, which has no content either, though
+		// that section leaves it to the connection's end.
 		resp.Close = true
 	}
 	switch {

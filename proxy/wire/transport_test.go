@@ -221,6 +221,9 @@ func TestTransportDoesNotReuse(t *testing.T) {
 		"chunked on a 204":          "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"a body on a 304":           "HTTP/1.1 304 Not Modified\r\n\r\nevil",
 		"a declared body on a 304":  "HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n",
+		"no length on a 205":        "HTTP/1.1 205 Reset Content\r\n\r\n", // as the Ember of http4s and Akka HTTP have it
+		"a declared body on a 205":  "HTTP/1.1 205 Reset Content\r\nContent-Length: 4\r\n\r\n",
+		"a body on a 205":           "HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
 		"a line after an empty one": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\r\n",
 	} {
 		o := startOrigin(t, func(p *peer) {
