@@ -1,9 +1,11 @@
 package filters
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"math/big"
@@ -59,8 +61,8 @@ func holdsAddress(value string, addr netip.Addr) bool {
 // addressForms finds one address in text: dotted, padded, integer,
 // hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
 // embedded, bare and reversed; all of these escaped, in base64, base32 or
-// hexadecimal ASCII, compressed there, or written from end to beginning; and the
-// bytes themselves in these. An IPv6 address is found in any address of its /64,
+// hexadecimal ASCII, compressed there, or written from end to beginning; and in these
+// the bytes themselves, and their digest. An IPv6 address is found in any address of its /64,
 // which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
@@ -83,7 +85,8 @@ func formsOf(addr netip.Addr) *addressForms {
 				strconv.FormatUint(uint64(n), 36))
 		}
 		f.numbers = append(f.numbers, "00000000000000000000ffff"+hex.EncodeToString(f.bytes),
-			strconv.FormatUint(uint64(-binary.BigEndian.Uint32(f.bytes)), 10)) // a negative number of 32 bits, after its sign
+			strconv.FormatUint(uint64(-binary.BigEndian.Uint32(f.bytes)), 10), // a negative number of 32 bits, after its sign
+			strconv.FormatUint(1<<32|uint64(binary.BigEndian.Uint32(f.bytes)), 2)[1:])
 		return f
 	}
 	digits := hex.EncodeToString(f.bytes)
@@ -105,37 +108,23 @@ func (f *addressForms) in(value string) bool {
 	if f.addr.Is4() && len(value) < minForm4 {
 		return false
 	}
-	return f.within(value, maxUnwrap) || f.inBackwards(value) || f.hashed(value)
+	return f.within(value, maxUnwrap) || f.inBackwards(value)
 }
 
-// hashed reports whether value holds the digest of the address as it is
-// usually written, without a salt: there are few addresses, so anybody can
-// try all. Or its 32 bits, which are as long.
-func (f *addressForms) hashed(value string) bool {
-	for start := 0; start < len(value); {
-		end := start
-		for end < len(value) && isHex(value[end]) {
-			end++
-		}
-		var digest []byte
-		switch end - start {
-		case 2 * md5.Size:
-			if n, err := strconv.ParseUint(value[start:end], 2, 32); err == nil && f.addr.Is4() && uint32(n) == binary.BigEndian.Uint32(f.bytes) {
-				return true
-			}
-			sum := md5.Sum([]byte(f.addr.String()))
-			digest = sum[:]
-		case 2 * sha1.Size:
-			sum := sha1.Sum([]byte(f.addr.String()))
-			digest = sum[:]
-		case 2 * sha256.Size:
-			sum := sha256.Sum256([]byte(f.addr.String()))
-			digest = sum[:]
-		}
-		if digest != nil && strings.EqualFold(value[start:end], hex.EncodeToString(digest)) {
-			return true
-		}
-		start = end + 1
+// isDigest reports whether b is the digest of the address as it is usually written,
+// without a salt: there are few addresses, so anybody can try all.
+func (f *addressForms) isDigest(b []byte) bool {
+	var room [40]byte
+	text := f.addr.AppendTo(room[:0])
+	switch len(b) {
+	case md5.Size:
+		return md5.Sum(text) == [md5.Size]byte(b)
+	case sha1.Size:
+		return sha1.Sum(text) == [sha1.Size]byte(b)
+	case sha256.Size:
+		return sha256.Sum256(text) == [sha256.Size]byte(b)
+	case sha512.Size:
+		return sha512.Sum512(text) == [sha512.Size]byte(b)
 	}
 	return false
 }
@@ -165,7 +154,7 @@ func (f *addressForms) within(value string, depth int) bool {
 		return true
 	}
 	return depth > 0 && unwrap(value, func(inner []byte) bool {
-		if len(inner) >= len(f.bytes) && strings.Contains(string(inner), string(f.bytes)) {
+		if bytes.Contains(inner, f.bytes) || f.isDigest(inner) {
 			return true
 		}
 		return (len(inner) >= minForm4 || !f.addr.Is4()) && f.within(string(inner), depth-1)

@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -36,10 +37,12 @@ var forms4 = []string{
 // Whoever has a digest without a salt has the address: there are few.
 func TestClientsOwnAddressIsFoundHashed(t *testing.T) {
 	for _, addr := range []string{"192.0.2.7", "2001:db8:0:12::abcd"} {
-		md, s1, s2 := md5.Sum([]byte(addr)), sha1.Sum([]byte(addr)), sha256.Sum256([]byte(addr))
-		for _, digest := range [][]byte{md[:], s1[:], s2[:]} {
-			for _, form := range []string{"%x", "%X", "v1:%x;", "id=%x"} {
-				value := fmt.Sprintf(form, digest)
+		md, s1, s2, s5 := md5.Sum([]byte(addr)), sha1.Sum([]byte(addr)), sha256.Sum256([]byte(addr)), sha512.Sum512([]byte(addr))
+		for _, digest := range [][]byte{md[:], s1[:], s2[:], s5[:]} {
+			for _, value := range []string{
+				fmt.Sprintf("%x", digest), fmt.Sprintf("%X", digest), fmt.Sprintf("v1:%x;", digest), fmt.Sprintf("id=%x", digest),
+				base64.StdEncoding.EncodeToString(digest), "id=" + base64.RawURLEncoding.EncodeToString(digest), base32.StdEncoding.EncodeToString(digest),
+			} {
 				if !holdsAddress(value, netip.MustParseAddr(addr)) || holdsAddress(value, netip.MustParseAddr("192.0.2.8")) {
 					t.Errorf("%s of %s", value, addr)
 				}
