@@ -91,6 +91,9 @@ func noteClosed(c *config.Config, note config.Say) {
 		if !l.Address.IP.IsLoopback() && !slices.ContainsFunc(c.Access.Networks, beyondLoopback) {
 			note(fmt.Sprintf("listeners[%d].address", i), "others reach %s, and none of them may enter: access.networks names this machine alone", l.Address)
 		}
+		if len(l.ACME.Domains) > 0 && l.ACME.Directory == "" && !slices.ContainsFunc(c.Access.Networks, everybody) {
+			note(fmt.Sprintf("listeners[%d].acme", i), "access.networks keeps the authority's machines out of this listener, which may be anywhere: port 80 of its names has to reach this machine")
+		}
 	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
@@ -99,6 +102,8 @@ func noteClosed(c *config.Config, note config.Say) {
 
 // beyondLoopback reports whether network has clients that are not on this machine.
 func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
+
+func everybody(network netip.Prefix) bool { return network.Bits() == 0 }
 
 // deniedBy returns which of destinations.deny closes all of place, -1 for none.
 func deniedBy(c *config.Config, place config.Place) int {
