@@ -27,6 +27,7 @@ func (p *program) noteDoubts(c *config.Config, _, note config.Say) {
 	noteShown(c, note)
 	noteInClear(c, note)
 	noteClosed(c, note)
+	noteUninspected(c, note)
 	noteAbsent(c, note)
 	p.noteSecrets(c, note)
 	noteEnds(c, time.Now(), note)
@@ -104,6 +105,35 @@ func noteClosed(c *config.Config, note config.Say) {
 func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
 
 func everybody(network netip.Prefix) bool { return network.Bits() == 0 }
+
+// noteUninspected is about sites that are to be inspected or not reached at all, and whose
+// tunnels are let through: the certificate authority was made for others.
+func noteUninspected(c *config.Config, note config.Say) {
+	if !c.Inspection.Enabled {
+		return
+	}
+	a, err := inspect.Load(caFolder(c))
+	if err != nil {
+		return // checkFiles reports it
+	}
+	const stay = "stay tunnels: the certificate authority may not sign for them"
+	if only := a.Certificate().PermittedDNSDomains; c.Inspection.Default == config.InspectAlways && len(only) > 0 {
+		note("inspection.default", "sites but %s %s", strings.Join(only, ", "), stay)
+	}
+	for i, s := range c.Sites {
+		if s.Inspection == config.InspectAlways && !maySign(a, string(s.Match)) {
+			note(fmt.Sprintf("sites[%d].inspection", i), "connections to %s %s", s.Match, stay)
+		}
+	}
+}
+
+// maySign reports whether the authority may sign for some host that match is about.
+func maySign(a *inspect.Authority, match string) bool {
+	host, below := strings.CutPrefix(match, "*")
+	return a.Permits(strings.Trim(host, ".[]")) || below && slices.ContainsFunc(a.Certificate().PermittedDNSDomains, func(domain string) bool {
+		return strings.HasSuffix(domain, host)
+	})
+}
 
 // deniedBy returns which of destinations.deny closes all of place, -1 for none.
 func deniedBy(c *config.Config, place config.Place) int {
