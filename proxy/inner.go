@@ -65,6 +65,26 @@ func newInner(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t e
 	}
 }
 
+// takeOver has carry work on the client's connection, on a goroutine of its own. A panic
+// there closes in, and so does an error.
+func (in *inner) takeOver(t *tunnels, w http.ResponseWriter, carry func()) error {
+	err := t.take(w, func(conn net.Conn, early []byte) {
+		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
+		carried := false
+		defer func() {
+			if !carried {
+				in.Close()
+			}
+		}()
+		carry()
+		carried = true
+	})
+	if err != nil {
+		in.Close()
+	}
+	return err
+}
+
 // remembered is what the memory knows the target by.
 func (in *inner) remembered() string { return remembered(in.visit.Isolation, in.target.Host) }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -138,16 +137,9 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	in := newInner(a, w, r, v, t)
 	in.mode, in.memory = mode, a.inspects.memory
 	approached = sync.OnceFunc(approached)
-	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
-		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
-		settled := false
-		defer func() {
-			if !settled { // by a panic
-				approached()
-				in.Close()
-			}
-		}()
-		stop := context.AfterFunc(p.tunnels.ctx, func() { conn.Close() })
+	err := in.takeOver(p.tunnels, w, func() {
+		defer approached() // after a panic
+		stop := context.AfterFunc(p.tunnels.ctx, func() { in.Conn.Close() })
 		defer stop()
 		why, left := in.hello(a)
 		if !left {
@@ -169,10 +161,8 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 			in.spoke.Store(true)
 			in.Close()
 		}
-		settled = true
 	})
 	if err != nil {
-		in.Close()
 		approached()
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"guise/proxy/inspect"
 	"guise/proxy/socks"
 	"guise/proxy/tunnel"
-	"guise/proxy/wire"
 )
 
 // established answers a CONNECT, ahead of the origin's first byte. It carries
@@ -103,25 +102,15 @@ func (p *Proxy) servePlain(a *assembly, w http.ResponseWriter, r *http.Request, 
 	in := newInner(a, w, r, v, t)
 	in.plain = true
 	in.spoke.Store(true) // there is no certificate to be refused
-	err := p.tunnels.take(w, func(conn net.Conn, early []byte) {
-		in.Conn, in.rw, in.early = conn, wire.Direct(conn), early
-		settled := false
-		defer func() {
-			if !settled { // also by a panic
-				in.Close()
-			}
-		}()
+	in.takeOver(p.tunnels, w, func() {
 		in.SetDeadline(time.Now().Add(a.options.Timeouts.Head))
-		if _, err := conn.Write(in.greeting); err != nil {
+		if _, err := in.Conn.Write(in.greeting); err != nil {
+			in.Close()
 			return
 		}
 		in.SetDeadline(time.Time{})
-		settled = true
 		p.server.ServeConn(in)
 	})
-	if err != nil {
-		in.Close()
-	}
 }
 
 // tunnelOptions are those of every tunnel of a visit.
