@@ -7,9 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"math/big"
-	"strings"
 	"time"
 )
 
@@ -55,25 +53,8 @@ func newCertificates(path, revoked string, m *memory, now func() time.Time) (*ce
 		return nil, fmt.Errorf("authorities %s: %w", path, err)
 	}
 	p := &certificates{file, nil, m, now, make(chan struct{}, HalfProcessors)}
-	if revoked != "" {
-		if p.revoked, err = newWatchedFile(revoked, now, parseRevokedSerials); err != nil {
-			return nil, fmt.Errorf("list of revoked certificates %s: %w", revoked, advised(err, "make an empty one if none is revoked"))
-		}
-	}
-	return p, nil
-}
-
-// parseRevokedSerials reads what parseRevoked does, and serial numbers as well in the
-// form in which openssl x509 -serial prints them.
-func parseRevokedSerials(data []byte) (map[string]bool, error) {
-	revoked, err := parseRevoked(data)
-	for line := range maps.Clone(revoked) {
-		digits, ok := strings.CutPrefix(strings.ToLower(line), "serial=")
-		if serial, isNumber := new(big.Int).SetString(strings.ReplaceAll(digits, ":", ""), 16); ok && isNumber {
-			revoked[serialName(serial)] = true
-		}
-	}
-	return revoked, err
+	p.revoked, err = watchRevoked(revoked, "certificates", now, parseRevokedSerials)
+	return p, err
 }
 
 func (p *certificates) digest(c credentials) [32]byte {
@@ -107,10 +88,8 @@ func (p *certificates) account(_ context.Context, c credentials) (string, error)
 		return "", ErrCredentials
 	}
 	name := certificateName(c.chain[0])
-	if p.revoked != nil {
-		if gone := p.revoked.get(); gone[name] || gone[serialName(c.chain[0].SerialNumber)] {
-			return "", ErrCredentials
-		}
+	if gone := p.revoked.get(); len(gone) > 0 && (gone[name] || gone[serialName(c.chain[0].SerialNumber)]) {
+		return "", ErrCredentials
 	}
 	return name, nil
 }

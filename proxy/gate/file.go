@@ -82,8 +82,12 @@ func (w *watchedFile[T]) load() error {
 	return nil
 }
 
-// get returns what the file holds now, or held when it was last in order.
-func (w *watchedFile[T]) get() T {
+// get returns what the file holds now, or held when it was last in order. Of a nil file
+// that is the zero T.
+func (w *watchedFile[T]) get() (value T) {
+	if w == nil {
+		return value
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.look()

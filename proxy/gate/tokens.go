@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -124,12 +122,8 @@ func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
 	if t.key, err = newWatchedFile(key, now, parseKey); err != nil {
 		return nil, fmt.Errorf("token key %s: %w", key, advised(err, "guise user token makes it"))
 	}
-	if revoked != "" {
-		if t.revoked, err = newWatchedFile(revoked, now, parseRevoked); err != nil {
-			return nil, fmt.Errorf("list of revoked tokens %s: %w", revoked, advised(err, "make an empty one if none is revoked"))
-		}
-	}
-	return t, nil
+	t.revoked, err = watchRevoked(revoked, "tokens", now, parseRevoked)
+	return t, err
 }
 
 // known lets every right token in: nobody guesses one, and to check it costs
@@ -149,72 +143,8 @@ func (t *tokens) account(_ context.Context, c credentials) (string, error) {
 	if c.user != "" && c.name() != name {
 		return "", ErrCredentials
 	}
-	if t.revoked != nil {
-		if gone := t.revoked.get(); gone[name] || gone[id] {
-			return "", ErrCredentials
-		}
+	if gone := t.revoked.get(); gone[name] || gone[id] {
+		return "", ErrCredentials
 	}
 	return name, nil
-}
-
-// parseRevoked reads one user name, token id or the like a line.
-func parseRevoked(data []byte) (map[string]bool, error) {
-	revoked := make(map[string]bool)
-	for line := range strings.Lines(string(data)) {
-		if what := revokedIn(line); what != "" {
-			revoked[what] = true
-		}
-	}
-	return revoked, nil
-}
-
-// revokedIn returns what a line of a list revokes, "" for nothing. Behind a #, which no
-// name has, is a comment; some editors put a mark before the first line.
-func revokedIn(line string) string {
-	what, _, _ := strings.Cut(strings.TrimPrefix(line, "\ufeff"), "#")
-	return strings.TrimSpace(what)
-}
-
-// Revoke adds a user name, token id or serial number to a list of what enters no more.
-func Revoke(path, what string) error {
-	if !validName(what) {
-		return errors.New("that is no user name, token id or serial number")
-	}
-	path = resolved(path)
-	defer lock(filepath.Dir(path))()
-	lines, err := revokedLines(path)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(lines, func(line string) bool { return revokedIn(line) == what }) {
-		return nil
-	}
-	return replaceFile(path, strings.Join(append(lines, what, ""), "\n"))
-}
-
-// Revoked returns what a list holds; a file that does not exist holds nothing.
-func Revoked(path string) ([]string, error) {
-	lines, err := revokedLines(path)
-	for i, line := range lines {
-		lines[i] = revokedIn(line)
-	}
-	return slices.DeleteFunc(lines, func(what string) bool { return what == "" }), err
-}
-
-// revokedLines returns the lines of a list, comments too.
-func revokedLines(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list of what is revoked %s: %w", path, fileError(err))
-	}
-	var lines []string
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return lines, nil
 }
