@@ -103,7 +103,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}
-	s, err := p.begin(stops)
+	s, err := orStopped(stops, p.start, errors.New("stopped before it served"))
 	if err != nil {
 		return err
 	}
@@ -184,20 +184,20 @@ func unlessStopped(done <-chan struct{}, stops chan os.Signal, patience time.Dur
 // startPatience is how long a start may yet take when it is told to stop.
 const startPatience = time.Second
 
-// begin starts, unless it is stopped while it waits for what may never come: for who
-// writes to a pipe that it reads, or types at the terminal.
-func (p *program) begin(stops chan os.Signal) (*server, error) {
-	var s *server
+// orStopped returns what f does, or stopped if a stop comes while f waits for what may
+// never come: for who writes to a pipe that it reads, or types at the terminal.
+func orStopped[T any](stops chan os.Signal, f func() (*T, error), stopped error) (*T, error) {
+	var result *T
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s, err = p.start()
+		result, err = f()
 	}()
 	if !unlessStopped(done, stops, startPatience) {
-		return nil, errors.New("stopped before it served")
+		return nil, stopped
 	}
-	return s, err
+	return result, err
 }
 
 // succeed starts a successor, and reports whether this process may stop. The
@@ -332,23 +332,14 @@ func (s *server) reload(stops chan os.Signal) {
 	}
 }
 
-// loadAgain loads the configuration once more, unless it is stopped while it waits for a
-// file. A pipe gave at the start what it had; to open it now may wait for ever.
+// loadAgain loads the configuration once more. A pipe gave at the start what it had; to
+// open it now may wait for ever.
 func (s *server) loadAgain(stops chan os.Signal) (*config.Config, error) {
 	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}
 	}
-	var c *config.Config
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c, err = s.load(checkFiles, checkRules)
-	}()
-	if !unlessStopped(done, stops, startPatience) {
-		return nil, errors.New("stopped while it was read")
-	}
-	return c, err
+	load := func() (*config.Config, error) { return s.load(checkFiles, checkRules) }
+	return orStopped(stops, load, errors.New("stopped while it was read"))
 }
 
 // stop drains: no new connection, and timeouts.shutdown for what is running.
