@@ -89,14 +89,14 @@ func parsePlan(args []string) (p *plan, install bool, err error) {
 	if *quick {
 		p.rounds, p.length, p.connections, p.bulk, p.idle = 1, 100*time.Millisecond, 4, 16<<20, 20
 	}
-	for _, name := range strings.Split(*names, ",") {
+	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(peers, func(p *peer) bool { return p.name == name })
 		if i < 0 {
 			return nil, false, fmt.Errorf("unknown peer %q; known: %s", name, strings.Join(peerNames(), ", "))
 		}
 		p.peers = append(p.peers, peers[i])
 	}
-	for _, name := range strings.Split(*loads, ",") {
+	for name := range strings.SplitSeq(*loads, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
 			return nil, false, fmt.Errorf("unknown workload %q; known: %s", name, strings.Join(workloadNames(), ", "))
@@ -121,12 +121,7 @@ func run(p *plan, install bool, out io.Writer) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // some peers drop root
 		return err
 	}
-	// The load opens many connections; the peers inherit the limit.
-	var files syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
-		files.Cur = files.Max
-		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
-	}
+	raiseFileLimit()
 	o, err := startOrigin()
 	if err != nil {
 		return err
@@ -134,21 +129,11 @@ func run(p *plan, install bool, out io.Writer) error {
 	defer o.stop()
 	b := &bench{plan: p, origin: o, results: make(map[cell][]float64)}
 	defer b.stop()
-	interrupted, over := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(interrupted)
-	defer close(over)
-	go func() {
-		select {
-		case <-over:
-			return
-		case <-interrupted:
-		}
+	defer whenInterrupted(func() {
 		b.stop()
 		o.stop()
 		os.RemoveAll(dir)
-		os.Exit(1)
-	}()
+	})()
 	for _, peer := range p.peers {
 		if err := b.start(peer, dir); err != nil {
 			return fmt.Errorf("%s: %w", peer.name, err)
@@ -169,6 +154,35 @@ func run(p *plan, install bool, out io.Writer) error {
 		return fmt.Errorf("%d measurements failed", len(b.failed))
 	}
 	return nil
+}
+
+// raiseFileLimit has as many files open as may be: the load opens many connections, and
+// the peers inherit the limit.
+func raiseFileLimit() {
+	var files syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
+		files.Cur = files.Max
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
+	}
+}
+
+// whenInterrupted has an interrupt call clean and end the program, until over is called.
+func whenInterrupted(clean func()) (over func()) {
+	interrupted, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-interrupted:
+		}
+		clean()
+		os.Exit(1)
+	}()
+	return func() {
+		signal.Stop(interrupted)
+		close(done)
+	}
 }
 
 // installMissing installs the packages of what is used and not there.
