@@ -397,12 +397,17 @@ func beginStream(c *HTTP2Conn) (failed <-chan error) {
 		_, err := c.RoundTrip(r)
 		errs <- err
 	}()
-	for begun := false; !begun; runtime.Gosched() {
+	untilHTTP2(c, func() bool { return len(c.streams) == 1 })
+	return errs
+}
+
+// untilHTTP2 waits until so holds, which is asked with c's lock.
+func untilHTTP2(c *HTTP2Conn, so func() bool) {
+	for held := false; !held; runtime.Gosched() {
 		c.mu.Lock()
-		begun = len(c.streams) == 1
+		held = so()
 		c.mu.Unlock()
 	}
-	return errs
 }
 
 // TestHTTP2AsksFirstAfterARest: a connection that nobody used for a while may be
@@ -433,9 +438,7 @@ func TestHTTP2AsksFirstAfterARest(t *testing.T) {
 // TestHTTP2AsksNoMoreThanAnOriginTakes: who answers PINGs and has nothing else to say
 // is left in peace. gRPC's servers end the connection else.
 func TestHTTP2AsksNoMoreThanAnOriginTakes(t *testing.T) {
-	said, origin := io.Pipe()
-	over := make(chan struct{})
-	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	c, origin, end := scriptHTTP2(new(Transport))
 	for round := range 2 {
 		origin.Write(appendSettings(nil)) // any word
 		origin.Write(nil)                 // it has been read
@@ -456,8 +459,7 @@ func TestHTTP2AsksNoMoreThanAnOriginTakes(t *testing.T) {
 		}
 		c.mu.Unlock()
 	}
-	origin.Close()
-	<-over
+	end()
 }
 
 // TestHTTP2PanicInAHookEndsOneRequest: the process and the connection go on.
@@ -523,14 +525,12 @@ func TestHTTP2TrailersWithoutAPlace(t *testing.T) {
 // TestHTTP2GivingUpCostsNoOther: answers to requests that were given up cross
 // the reset, and are no flood of the origin's; those that nobody asked for are.
 func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
-	said, origin := io.Pipe()
-	over := make(chan struct{})
-	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	c, origin, end := scriptHTTP2(new(Transport))
 	origin.Write(appendSettings(nil))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	answer := func(stream uint32) error {
-		_, err := origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: stream}), 0x88))
+		_, err := origin.Write(appendHeadOK(nil, stream, flagEndStream))
 		return err
 	}
 	for stream := uint32(1); stream < 4*calmBurst; stream += 2 {
@@ -548,8 +548,7 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 			break
 		}
 	}
-	origin.Close()
-	<-over
+	end()
 	var fault *http2Fault
 	if !errors.As(c.err, &fault) || fault.code != codeEnhanceYourCalm {
 		t.Errorf("a flood ends with %v", c.err)
@@ -559,9 +558,7 @@ func TestHTTP2GivingUpCostsNoOther(t *testing.T) {
 // TestHTTP2GivingUpWears: a connection is worn by many streams that are given up at once,
 // and not by as many over time, nor by those that end.
 func TestHTTP2GivingUpWears(t *testing.T) {
-	said, origin := io.Pipe()
-	over := make(chan struct{})
-	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	c, origin, end := scriptHTTP2(new(Transport))
 	origin.Write(appendSettings(nil))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -584,8 +581,7 @@ func TestHTTP2GivingUpWears(t *testing.T) {
 	if !c.Worn() || !c.Usable() {
 		t.Error("not worn, or ended")
 	}
-	origin.Close()
-	<-over
+	end()
 }
 
 // TestHTTP2OriginFloods: what costs us and brings nobody anything ends an origin's
@@ -607,22 +603,10 @@ func TestHTTP2OriginFloods(t *testing.T) {
 		"empty data":            frame(frameData, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			said, origin := io.Pipe()
-			over := make(chan struct{})
-			c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+			c, origin, end := scriptHTTP2(new(Transport))
 			origin.Write(appendSettings(nil))
-			r, _ := http.NewRequest("GET", "https://a.example/", nil)
-			answered := make(chan struct{})
-			go func() {
-				defer close(answered)
-				c.RoundTrip(r)
-			}()
-			for begun := false; !begun; runtime.Gosched() {
-				c.mu.Lock()
-				begun = len(c.streams) == 1
-				c.mu.Unlock()
-			}
-			origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88))
+			answered := beginStream(c)
+			origin.Write(appendHeadOK(nil, 1, 0))
 			<-answered
 			var err error
 			for range 3 * calmBurst {
@@ -630,8 +614,7 @@ func TestHTTP2OriginFloods(t *testing.T) {
 					break
 				}
 			}
-			origin.Close()
-			<-over
+			end()
 			if fault, ok := errors.AsType[*http2Fault](c.err); !ok || fault.code != codeEnhanceYourCalm || err == nil {
 				t.Errorf("it ends with %v", c.err)
 			}
@@ -642,39 +625,23 @@ func TestHTTP2OriginFloods(t *testing.T) {
 // TestHTTP2OriginsMayGrease: a frame of no known type with each answer is no flood (RFC
 // 9113 §5.5).
 func TestHTTP2OriginsMayGrease(t *testing.T) {
-	said, origin := io.Pipe()
-	over := make(chan struct{})
-	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	c, origin, end := scriptHTTP2(new(Transport))
 	origin.Write(appendSettings(nil))
 	for stream := uint32(1); stream < 4*calmBurst; stream += 2 {
 		c.Reserve()
-		r, _ := http.NewRequest("GET", "https://a.example/", nil)
-		answered := make(chan error)
-		go func() {
-			_, err := c.RoundTrip(r)
-			answered <- err
-		}()
-		for begun := false; !begun; runtime.Gosched() {
-			c.mu.Lock()
-			begun = len(c.streams) == 1
-			c.mu.Unlock()
-		}
-		b := appendFrameHead(nil, frameHead{kind: 0x2a})
-		origin.Write(append(appendFrameHead(b, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: stream}), 0x88))
+		answered := beginStream(c)
+		origin.Write(appendHeadOK(appendFrameHead(nil, frameHead{kind: 0x2a}), stream, flagEndStream))
 		if err := <-answered; err != nil {
 			t.Fatalf("after %d answers: %v", stream/2, err)
 		}
 	}
-	origin.Close()
-	<-over
+	end()
 }
 
 // TestHTTP2OriginsMeasureUploads: gRPC's server sends a PING for each piece of a body
 // that comes while none is out, which is no flood.
 func TestHTTP2OriginsMeasureUploads(t *testing.T) {
-	said, origin := io.Pipe()
-	over := make(chan struct{})
-	c := new(Transport).startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	c, origin, end := scriptHTTP2(new(Transport))
 	origin.Write(appendSettings(nil))
 	ping := append(appendFrameHead(nil, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
 	left := 3 * calmBurst
@@ -690,19 +657,14 @@ func TestHTTP2OriginsMeasureUploads(t *testing.T) {
 		return copy(p, "x"), nil
 	}))
 	go func() {
-		for sent := false; !sent; runtime.Gosched() {
-			c.mu.Lock()
-			sent = c.err != nil || c.streams[1] != nil && c.streams[1].localDone
-			c.mu.Unlock()
-		}
-		origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: 1}), 0x88))
+		untilHTTP2(c, func() bool { return c.err != nil || c.streams[1] != nil && c.streams[1].localDone })
+		origin.Write(appendHeadOK(nil, 1, flagEndStream))
 		origin.Close()
 	}()
 	if resp, err := c.RoundTrip(r); err != nil || resp.StatusCode != 200 || left != 0 {
 		t.Errorf("%v %v, %d pieces are left", resp, err, left)
 	}
-	origin.Close()
-	<-over
+	end()
 }
 
 // TestHTTP2StallsAmongOthers: a body that does not come, and one that is not taken, end
@@ -714,19 +676,12 @@ func TestHTTP2StallsAmongOthers(t *testing.T) {
 		window uint32 // of each stream
 		want   error
 	}{{"GET", 1 << 16, ErrBodyTimeout}, {"POST", 0, ErrWriteTimeout}} {
-		said, origin := io.Pipe()
-		over := make(chan struct{})
-		tr := &Transport{BodyTimeout: short, WriteTimeout: short, ResponseTimeout: time.Hour}
-		conn := tr.startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+		conn, origin, end := scriptHTTP2(&Transport{BodyTimeout: short, WriteTimeout: short, ResponseTimeout: time.Hour})
 		origin.Write(appendSettings(nil, setting{settingInitialWindow, c.window}))
 		go func() {
-			for asked := false; !asked; runtime.Gosched() {
-				conn.mu.Lock()
-				asked = conn.streams[1] != nil
-				conn.mu.Unlock()
-			}
+			untilHTTP2(conn, func() bool { return conn.streams[1] != nil })
 			if c.want == ErrBodyTimeout {
-				origin.Write(append(appendFrameHead(nil, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88))
+				origin.Write(appendHeadOK(nil, 1, 0))
 			}
 			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(short / 40) {
 				if _, err := origin.Write(appendWindowUpdate(nil, 0, 1)); err != nil {
@@ -735,11 +690,7 @@ func TestHTTP2StallsAmongOthers(t *testing.T) {
 			}
 			origin.Close()
 		}()
-		for greeted := false; !greeted; runtime.Gosched() {
-			conn.mu.Lock()
-			greeted = conn.greeted
-			conn.mu.Unlock()
-		}
+		untilHTTP2(conn, func() bool { return conn.greeted })
 		r, _ := http.NewRequest(c.method, "https://a.example/", http.NoBody)
 		if c.method == "POST" {
 			r, _ = http.NewRequest(c.method, "https://a.example/", strings.NewReader("text"))
@@ -751,9 +702,25 @@ func TestHTTP2StallsAmongOthers(t *testing.T) {
 		if err != c.want {
 			t.Errorf("%s: %v, want %v", c.method, err, c.want)
 		}
-		origin.Close()
+		end()
+	}
+}
+
+// scriptHTTP2 connects tr to an origin that says what is written to it, until end, which
+// waits for the connection's end.
+func scriptHTTP2(tr *Transport) (c *HTTP2Conn, origin io.WriteCloser, end func()) {
+	said, say := io.Pipe()
+	over := make(chan struct{})
+	c = tr.startHTTP2(&fakeOrigin{said: said}, func() { said.Close(); close(over) })
+	return c, say, func() {
+		say.Close()
 		<-over
 	}
+}
+
+// appendHeadOK appends the head of an answer with status 200.
+func appendHeadOK(b []byte, stream uint32, flags uint8) []byte {
+	return append(appendFrameHead(b, frameHead{length: 1, kind: frameHeaders, flags: flagEndHeaders | flags, stream: stream}), 0x88)
 }
 
 // A fakeOrigin says what is in it, then ends.
