@@ -150,7 +150,7 @@ func (c *questionConn) askInTime(server *secureServer, question []byte, left int
 
 // ask asks one server.
 func (c *questionConn) ask(ctx context.Context, server string, question []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server, bytes.NewReader(question))
+	r, err := http.NewRequestWithContext(ofNobody{ctx}, http.MethodPost, server, bytes.NewReader(question))
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +173,18 @@ func (c *questionConn) ask(ctx context.Context, server string, question []byte) 
 		return nil, errors.New("the name server's answer is too long")
 	}
 	return answer, nil
+}
+
+// An ofNobody is a context without what the client's request has in it: a hook for 1xx
+// responses, which would show the client those of the name server.
+type ofNobody struct{ context.Context }
+
+// Value implements [context.Context]. What the look-up notes for itself stays.
+func (c ofNobody) Value(key any) any {
+	if key == (rcodesKey{}) {
+		return c.Context.Value(key)
+	}
+	return nil
 }
 
 const dnsMessage = "application/dns-message" // RFC 8484 §6

@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -92,6 +94,29 @@ func TestNamesAreAskedForOverHTTPS(t *testing.T) {
 	if n := dns.asked.Load(); n < 6 {
 		t.Errorf("only %d questions were asked, want two a name", n)
 	}
+}
+
+// TestInterimAnswersOfANameServerAreNotTheOrigins: the hook that shows a client what its
+// origin says before the answer sees nothing of what a name server does.
+func TestInterimAnswersOfANameServerAreNotTheOrigins(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	dns := startSecureNameServer(t, always("127.0.0.1"))
+	answer := dns.Config.Handler
+	dns.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		answer.ServeHTTP(w, r)
+	})
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{dns.url(t)}})
+	defer e.Close()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+		t.Errorf("the client is shown a %d", code)
+		return nil
+	}})
+	conn, err := e.Dial(ctx, Connect, Target{Host: "a.example", Port: o.port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }
 
 // TestNamesOfTheHouseStayInIt: who answers for the world knows none of them, and need
