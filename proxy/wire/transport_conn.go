@@ -272,9 +272,9 @@ func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
 
 // wasReset tells whether what looks like the stream's end is a reset that a write met:
 // a system tells of one once. No write is under way for long where the connection is
-// closed.
+// closed. TLS has an end of its own, which no reset looks like.
 func (c *originConn) wasReset() bool {
-	if c.probe == nil || !c.probe.closed() {
+	if c.sock != nil || c.probe == nil || !c.probe.closed() {
 		return false
 	}
 	c.writing.Lock()

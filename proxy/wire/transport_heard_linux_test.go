@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -191,6 +192,28 @@ func TestTransportResetThatAnUploadMeetsIsNoEnd(t *testing.T) {
 		_, body, err := fetch(tr, request(t, "POST", "http://a.test/", onlyReader{io.LimitReader(zeros{}, 64<<20)}))
 		if err == nil {
 			t.Fatalf("%q passes for whole", body)
+		}
+	}
+}
+
+// TestTransportEndUnderTLSOutlivesAReset: an answer that goes on until the connection is
+// closed is whole where TLS says so, also if the upload then meets a reset.
+func TestTransportEndUnderTLSOutlivesAReset(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, _ := http.NewResponseController(w).Hijack()
+		io.WriteString(c, "HTTP/1.1 413 Too Large\r\n\r\nwhole")
+		c.(*tls.Conn).CloseWrite()
+		c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
+		c.(*tls.Conn).NetConn().Close()
+	}))
+	s.StartTLS()
+	defer s.Close()
+	tr := newTransport(t, s.Listener.Addr().String())
+	tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
+	for range 50 {
+		_, body, err := fetch(tr, request(t, "POST", "https://example.com/", onlyReader{io.LimitReader(zeros{}, 64<<20)}))
+		if body != "whole" || err != nil {
+			t.Fatalf("%q, %v", body, err)
 		}
 	}
 }
