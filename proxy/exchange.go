@@ -40,6 +40,8 @@ type exchange struct {
 	sent     bool             // upload goes on to an origin that has answered
 	html     bool             // a person will look at a failure
 	expects  bool             // the client waits for 100 (Continue), which the server says when the body is first read
+	tells    bool             // the client says how it fetches (Sec-Fetch-Mode)
+	hints    bool             // early hints are for the client
 
 	request http.Request  // as goproxy gets it
 	asked   requestLine   // withheld from goproxy until the first step
@@ -65,6 +67,7 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		accepts:        r.Header["Accept-Encoding"],
 		html:           wantsHTML(r),
 		expects:        len(r.Header["Expect"]) > 0,
+		tells:          len(r.Header["Sec-Fetch-Mode"]) > 0,
 	}
 	e.ctx = exchangeContext{r.Context(), e}
 	e.request = *r.WithContext(&e.ctx) // in one piece of memory with the rest
@@ -112,6 +115,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	if !ok {
 		return looped.response(r, e.html), nil
 	}
+	e.hints = e.takesHints(r)
 	resp, err := func() (*http.Response, error) {
 		defer arrived() // also after a panic
 		return e.assembly.way.RoundTrip(r)
@@ -153,11 +157,21 @@ func interimFields(code int) []string {
 	return []string{"Link"}
 }
 
+// takesHints reports whether early hints that come for r, which the client's request has
+// become, are for the client. Origins send them over HTTP/2 to a browser that goes to a
+// page. Where it is guise alone that says so, as that is what it takes the client for, guise
+// has asked for them (RFC 9110 §15.2): many a program that speaks HTTP/1.1, such as Python's
+// http.client, takes a 103 for the answer, and the answer for that to its next request
+// (RFC 8297 §3).
+func (e *exchange) takesHints(r *http.Request) bool {
+	return e.tells || e.request.ProtoMajor > 1 || r.Header.Get("Sec-Fetch-Mode") != "navigate"
+}
+
 // passInterim lets 1xx responses reach the client.
 func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	e.interim.Lock()
 	defer e.interim.Unlock()
-	if e.final || code == http.StatusContinue && e.expects {
+	if e.final || code == http.StatusContinue && e.expects || code == http.StatusEarlyHints && !e.hints {
 		return nil
 	}
 	for _, name := range interimFields(code) {

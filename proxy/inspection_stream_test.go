@@ -117,6 +117,43 @@ func TestEarlyHintsInside(t *testing.T) {
 	})
 }
 
+// TestEarlyHintsThatGuiseAskedFor: origins send them to who goes to a page. A client that does
+// not say that it does may take them for the answer, if it speaks HTTP/1.1.
+func TestEarlyHintsThatGuiseAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		http2 bool
+		mode  string
+		want  int
+	}{{false, "", 0}, {false, "navigate", 1}, {true, "", 1}} {
+		o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Sec-Fetch-Mode") == "navigate" {
+				w.Header().Set("Link", "</a.css>; rel=preload; as=style")
+				w.WriteHeader(103)
+			}
+		}, nil, "h2")
+		c := visitor(t, serveProxy(t, inspecting(inspect.Always)), trusting(testAuthority()), test.http2)
+		got := 0
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+			got++
+			return nil
+		}})
+		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+		if test.mode != "" {
+			r.Header.Set("Sec-Fetch-Mode", test.mode)
+			r.Header.Set("Sec-Fetch-Dest", "document")
+		}
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 || resp.Header["Link"] == nil || got != test.want {
+			t.Errorf("%+v: %d hints before %d with %v", test, got, resp.StatusCode, resp.Header)
+		}
+	}
+}
+
 // TestUploadsLearnWhereToResume: a 104 says so while the upload runs.
 func TestUploadsLearnWhereToResume(t *testing.T) {
 	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
