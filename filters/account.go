@@ -13,6 +13,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Uid", " key token "}, {"-Client", " token "}, // devise_token_auth
 	{"-User", " token secret password pass authz "}, {"-Login", " key apikey token secret password pass "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
+	{"-User-Email", " key apikey token secret password pass "}, {"-Account-Name", " key apikey token secret "}, {"-Customer", " key apikey "},
 	{"-Accountid", " key apikey token secret "}, {ownId, " key apikey token secret "},
 	{"-Server-Id", " instance "},
 }
@@ -75,10 +76,10 @@ func ofKey(m *Message, name string) bool {
 
 // deputies are words, next to each other or alone, by which a name says in whose place
 // the request is made: at GitLab and Gitea (Sudo), Redmine, SendGrid, Zendesk,
-// Couchbase, Smartsheet, Elasticsearch, Opencast, PingIDM, GoDaddy. See also
+// Couchbase, Smartsheet, Elasticsearch, Opencast, PingIDM, Xendit, GoDaddy. See also
 // impersonat... of Kubernetes, Fluid Topics, Joomla, Autotask.
 var deputies = [...][2]string{{"", "sudo"}, {"", "runas"}, {"run", "as"}, {"act", "as"}, {"as", "user"}, {"switch", "user"},
-	{"behalf", "of"}, {"assume", "user"}, {"shopper", "id"}}
+	{"behalf", "of"}, {"for", "user"}, {"assume", "user"}, {"shopper", "id"}}
 
 // isDeputy reports whether a field says in whose place a request is made.
 func isDeputy(name string) bool {

@@ -20,7 +20,7 @@ var purposeTable = []group{
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
 		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
-		ngrok-skip-browser-warning cst x-ibm-client-id x-2fa-approval authori-zation
+		ngrok-skip-browser-warning ngrok-version cst x-ibm-client-id x-2fa-approval authori-zation
 		neon-connection-string`},
 	{application, "keys and tokens by other names: QRadar, Autotask, VTEX, Informatica, Appwrite, Brightcove, Netlify, eBay", `
 		sec apiintegrationcode vtexidclientautcookie infa-session-id icsessionid x-appwrite-session bcov-policy x-nf-sign x-ebay-api-* x-ebay-soa-*`},
@@ -63,7 +63,7 @@ var purposeTable = []group{
 		x-bring-client-url et-client-name mcc-authentication mcc-time`},
 	{application, "techdocs.akamai.com/netstorage-usage: what is asked for, and its signature", `x-akamai-acs-*`},
 	{application, "Amazon's shop and WooGraphQL: which part of a page is meant, and whose basket", `x-amz-acp-params woocommerce-session`},
-	{application, "aps.autodesk.com, Model Derivative", `x-ads-force x-ads-derivative-format`},
+	{application, "aps.autodesk.com, Model Derivative, and in which region a bucket is made", `x-ads-force x-ads-derivative-format x-ads-region`},
 	{application, "fly.io/docs/machines/api: a lease, and which instance is meant", `fly-machine-lease-nonce fly-force-instance-id`},
 	{application, "pay.weixin.qq.com and opendocs.alipay.com: by which certificate it is signed", `wechatpay-serial alipay-root-cert-sn`},
 	{application, "RFC 4130: who sends business documents to whom, and which receipt is wanted", `as2-from as2-to as2-version
@@ -80,6 +80,10 @@ var purposeTable = []group{
 		x-jvi-api x-jvi-sc x-av-token x-av-sig x-av-date x-av-app-id x-av-req-id`},
 	{application, "players of Jamendo, 10 Play and RainFocus, and Box' shared files (github.com/yt-dlp/yt-dlp): what is asked for, and a proof of it", `
 		x-jam-call x-network-ten-auth rfapiprofileid rfwidgetid x-box-enduser-api`},
+	{application, "cloud.ibm.com/docs/key-protect and devcenter.heroku.com: which instance is meant, and a proof; automation.trendmicro.com: what is looked for", `
+		bluemix-instance heroku-two-factor-code tmv1-filter tmv1-query`},
+	{application, "developer-pro.bitmart.com and lbank.com: what a signature covers", `x-bm-key x-bm-sign x-bm-timestamp echostr`},
+	{application, "docs.wise.com: so that nothing is paid twice; canva.dev/docs/connect: what an imported file is", `x-idempotence-uuid import-metadata`},
 	{application, "developer.quickbase.com and developer.ariba.com: which realm or network is meant", `qb-realm-hostname x-ariba-network-id`},
 	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},
 	{application, "docs.umbraco.com/umbraco-heartcore: which project is meant", `umb-project-alias`},
@@ -194,6 +198,8 @@ var siteFields = []struct {
 	{"hotels.com", "Client-Info", ""},
 	{"vrbo.com", "Client-Info", ""},
 	{"asana.com", "X-Allow-Asana-Client", "1"}, // proof against CSRF
+	{"phonepe.com", "X-Verify", ""},            // developer.phonepe.com: a hash over what is asked for
+	{"xfyun.cn", "X-Param", ""},                // doc.xfyun.cn: what is asked for, which a hash covers
 
 	// Beside a key or a token.
 	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400
@@ -203,6 +209,15 @@ var siteFields = []struct {
 	{"malwarebytes.com", "Accountid", ""}, // api.malwarebytes.com/nebula/v1/docs
 	{"northbeam.io", "Data-Client-Id", ""},
 	{"pverify.com", "Client-Api-Id", ""},
+	{"datev.de", "X-Datev-Client-Id", ""},  // developer.datev.de: the application's
+	{"bill.com", "Sessionid", ""},          // developer.bill.com, AP and AR
+	{"polymarket.com", "Poly_address", ""}, // docs.polymarket.com: the account that signs
+	{"azure.net", "Message-Id", ""},        // Azure Digital Twins, SendTelemetry; else 400
+	{"azure.net", "Telemetry-Source-Time", ""},
+	{"bytedance.com", "X-Api-Request-Id", ""}, // volcengine.com/docs, recordings: asked for by it later
+	{"mtn.com", "X-Reference-Id", ""},         // momodeveloper.mtn.com: the same of payments
+	{"huawei.com", "Client_id", ""},           // AppGallery Connect: the application's
+	{"ups.com", "Transid", ""},                // developer.ups.com, Tracking
 	{"bigchange.com", "Customer-Id", ""},
 	{"tanium.com", "Session", ""},     // developer.tanium.com: a token
 	{"hrflow.ai", "X-User-Email", ""}, // developers.hrflow.ai

@@ -286,6 +286,7 @@ var preferences = [...]preference{
 	{"transient", ""}, // Oracle's REST APIs, query by a definition in the request
 	{"code", "#"},     // docs.stoplight.io/prism
 	{"dynamic", "true false"},
+	{"profile", "preview"}, // docs.scalr.io
 }
 
 // annotations are the patterns of annotations that clients ask for, in the order

@@ -220,7 +220,7 @@ const (
 	versionWords = " version ver release build sdk "
 	countWords   = " length size offset part parts chunk chunks total count time timestamp ts date expires " +
 		" expiry since until start begin version revision crc checksum limit page index sequence seq ttl " +
-		" timeout delay nonce recv "
+		" timeout delay nonce recv window timespan "
 )
 
 // named reports whether one of words, each between spaces, is in name.

@@ -49,7 +49,7 @@ var vocabulary = []struct {
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
 		business bypass platform download sdk system unit agreement grant saml sso package packages
-		factor window connection extension stream streams query scope persisted ui`},
+		factor window timestamp timespan start cur connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -63,7 +63,7 @@ var vocabulary = []struct {
 		state webhook hook delivery idempotency application applications applicationid appid
 		app apps company consent sandbox entity entities artifact registry currency transfer upload partner portal
 		tag tags label labels payload vault vaults bucket buckets firm firms`},
-	{credential, `token tokens auth authz authn oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
+	{credential, `token tokens auth authz authn authent oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
 		secret csrf xsrf nonce signature sig hmac jwt password passwd captcha recaptcha
 		hcaptcha turnstile otp totp mfa challenge assertion claim claims sign
 		signed digest checksum crumb proof pow pass passphrase passcode ticket jws antiforgery
