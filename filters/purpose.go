@@ -82,7 +82,8 @@ var purposeTable = []group{
 		x-jam-call x-network-ten-auth rfapiprofileid rfwidgetid x-box-enduser-api`},
 	{application, "cloud.ibm.com/docs/key-protect and devcenter.heroku.com: which instance is meant, and a proof; automation.trendmicro.com: what is looked for", `
 		bluemix-instance heroku-two-factor-code tmv1-filter tmv1-query`},
-	{application, "developer-pro.bitmart.com and lbank.com: what a signature covers", `x-bm-key x-bm-sign x-bm-timestamp echostr`},
+	{application, "BitMart, LBank, BtcTurk, BTSE and Derive (github.com/ccxt/ccxt, which asks as they do): who signs, and what", `
+		x-bm-key x-bm-sign x-bm-timestamp echostr x-pck request-api x-lyrawallet`},
 	{application, "docs.wise.com: so that nothing is paid twice; canva.dev/docs/connect: what an imported file is", `x-idempotence-uuid import-metadata`},
 	{application, "developer.quickbase.com and developer.ariba.com: which realm or network is meant", `qb-realm-hostname x-ariba-network-id`},
 	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},

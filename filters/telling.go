@@ -218,7 +218,7 @@ func degrees(text string, limit float64) int {
 // values count or date something.
 const (
 	versionWords = " version ver release build sdk "
-	countWords   = " length size offset part parts chunk chunks total count time timestamp ts date expires " +
+	countWords   = " length size offset part parts chunk chunks total count time timestamp stamp ts date expires " +
 		" expiry since until start begin version revision crc checksum limit page index sequence seq ttl " +
 		" timeout delay nonce recv window timespan "
 )

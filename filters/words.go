@@ -49,7 +49,7 @@ var vocabulary = []struct {
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
 		business bypass platform download sdk system unit agreement grant saml sso package packages
-		factor window timestamp timespan start cur connection extension stream streams query scope persisted ui`},
+		factor window timestamp timespan start cur recv connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -245,9 +245,9 @@ func splitWords(dst []string, name string) []string {
 // stands before, as in skypetoken.
 var credentialEnds = [...]string{"token", "secret", "key", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
-// compoundEnds are those and the ends of compounds that are programs, people or places,
-// as in securebrowser and tripcountry.
-var compoundEnds = append(credentialEnds[:], "browser", "device", "client", "visitor", "subscriber", "country", "timezone", "locale")
+// compoundEnds are those and the ends of compounds that are programs, people, places or
+// times, as in securebrowser, tripcountry and lyratimestamp.
+var compoundEnds = append(credentialEnds[:], "timestamp", "browser", "device", "client", "visitor", "subscriber", "country", "timezone", "locale")
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if
