@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +126,29 @@ func TestCurlOverHTTP2ToTheProxy(t *testing.T) {
 	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
 	if got := curl(t, "--proxy-http2", "--proxytunnel", "--proxy", "https://"+address, "--proxy-cacert", certFile, "http://"+o.address+"/"); got != "hello" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestGoClientsOverTLS: Go's Transport offers a proxy HTTP/2, gets it, and asks for a
+// tunnel in HTTP/1.1.
+func TestGoClientsOverTLS(t *testing.T) {
+	o := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
+	o.EnableHTTP2 = true
+	o.StartTLS()
+	t.Cleanup(o.Close)
+	p, _ := newProxy(t, nil)
+	config, _, pool := newTLS(t)
+	pool.AddCert(o.Certificate())
+	hop := &url.URL{Scheme: "https", Host: serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})}
+	tr := &http.Transport{Proxy: http.ProxyURL(hop), TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	resp, err := (&http.Client{Transport: tr, Timeout: patience}).Get(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); string(got) != "HTTP/2.0" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

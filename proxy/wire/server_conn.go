@@ -109,12 +109,6 @@ func (c *conn) serve() {
 		c.accepted.Close()
 		return
 	}
-	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
-		s := c.srv.current()
-		c.limits, c.times = s.limits, s.timeouts
-		c.serveHTTP2()
-		return
-	}
 	for first := true; ; first = false {
 		s := c.srv.current()
 		c.limits, c.times = s.limits, s.timeouts
@@ -126,7 +120,7 @@ func (c *conn) serve() {
 			c.close(false)
 			return
 		}
-		if first && c.srv.HTTP2 && c.hasPreface() {
+		if first && c.srv.HTTP2 && c.speaksHTTP2() {
 			c.serveHTTP2()
 			return
 		}

@@ -108,15 +108,22 @@ func (c *conn) limitOpening(d time.Duration) {
 	}
 }
 
-// hasPreface tells whether the client starts to speak HTTP/2. It reads no
-// further than an HTTP/1.1 request line must be read.
-func (c *conn) hasPreface() bool {
-	const method = "PRI "
-	for n := 1; n <= len(method); n++ {
-		if b, err := c.br.Peek(n); err != nil || b[n-1] != method[n-1] {
+// speaksHTTP2 tells whether the client starts to speak HTTP/2: if that was agreed on,
+// unless it asks for a tunnel in HTTP/1.1. So Go's Transport asks a proxy, whatever it
+// offered and got (golang/go#26479); it reads no greeting before it has an answer.
+func (c *conn) speaksHTTP2() bool {
+	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+		return !c.beginsWith(http.MethodConnect + " ")
+	}
+	return c.beginsWith(http2Preface)
+}
+
+// beginsWith tells whether what came begins with s. It reads no further than it must.
+func (c *conn) beginsWith(s string) bool {
+	for n := 1; n <= len(s); n++ {
+		if b, err := c.br.Peek(n); err != nil || b[n-1] != s[n-1] {
 			return false
 		}
 	}
-	b, err := c.br.Peek(len(http2Preface))
-	return err == nil && string(b) == http2Preface
+	return true
 }
