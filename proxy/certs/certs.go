@@ -17,11 +17,12 @@ type Source interface {
 
 // Config returns how a listener speaks TLS: 1.2 and 1.3, HTTP/2 preferred, and
 // of TLS 1.2 only what RFC 9113 §9.2.2 lets HTTP/2 use. protocols are further
-// ones that source answers.
+// ones that source answers. "http 1.1" is what many programs for Node offer a proxy,
+// by https-proxy-agent before version 6 (TooTallNate/proxy-agents#142).
 func Config(source Source, protocols ...string) *tls.Config {
 	return &tls.Config{
 		GetCertificate: source.Certificate,
-		NextProtos:     append([]string{"h2", "http/1.1"}, protocols...),
+		NextProtos:     append([]string{"h2", "http/1.1", "http 1.1"}, protocols...),
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,

@@ -89,6 +89,7 @@ func TestConfigSpeaksModernTLSOnly(t *testing.T) {
 		{"1.3", &tls.Config{NextProtos: []string{"http/1.1", "h2"}}, "h2", true},
 		{"1.2", &tls.Config{MaxVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}, "h2", true},
 		{"HTTP/1.1", &tls.Config{NextProtos: []string{"http/1.1"}}, "http/1.1", true},
+		{"HTTP/1.1 of https-proxy-agent", &tls.Config{NextProtos: []string{"http 1.1"}}, "http 1.1", true},
 		{"no ALPN", &tls.Config{}, "", true},
 		{"1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "", false},
 		{"CBC", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, "", false},
