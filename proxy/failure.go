@@ -347,16 +347,27 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 	return resp
 }
 
-// write sends the failure on w, for answers that bypass the pipeline.
+// write sends the failure on w, for answers that bypass the pipeline. Its status line
+// says why: of a tunnel that does not open, most programs show nothing else.
 func (f failure) write(w http.ResponseWriter, r *http.Request) {
-	writeAnswer(w, f.response(r, wantsHTML(r)))
+	writeAnswer(w, f.response(r, wantsHTML(r)), f.title)
 }
 
 // writeAnswer writes an answer of guise's own on w.
-func writeAnswer(w http.ResponseWriter, resp *http.Response) {
+func writeAnswer(w http.ResponseWriter, resp *http.Response, reason string) {
 	maps.Copy(w.Header(), resp.Header)
-	w.WriteHeader(resp.StatusCode)
+	writeStatus(w, resp.StatusCode, reason)
 	io.Copy(w, resp.Body)
+}
+
+// writeStatus is WriteHeader with a reason of its own, unless that is "". HTTP/2
+// has none.
+func writeStatus(w http.ResponseWriter, status int, reason string) {
+	if writer, ok := w.(interface{ WriteStatus(int, string) }); ok {
+		writer.WriteStatus(status, reason)
+		return
+	}
+	w.WriteHeader(status)
 }
 
 // withdraw takes back what was written on w, if the client has seen nothing of it

@@ -61,11 +61,14 @@ func (o *observation) classify(c *connection, r *http.Request) {
 // Unwrap is for [http.ResponseController].
 func (o *observation) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
-func (o *observation) WriteHeader(status int) {
+func (o *observation) WriteHeader(status int) { o.WriteStatus(status, "") }
+
+// WriteStatus is WriteHeader with a reason of its own, if that can be said.
+func (o *observation) WriteStatus(status int, reason string) {
 	if o.status < http.StatusOK {
 		o.status = status
 	}
-	o.ResponseWriter.WriteHeader(status)
+	writeStatus(o.ResponseWriter, status, reason)
 }
 
 // Withdraw takes back what was written, if it can.

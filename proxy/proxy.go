@@ -257,7 +257,7 @@ func (p *Proxy) exchange(a *assembly, w http.ResponseWriter, r *http.Request, v 
 	broken := e.broken.cause()
 	switch {
 	case broken != nil && withdraw(w):
-		writeAnswer(w, failureOf(broken).response(r, e.html))
+		writeAnswer(w, failureOf(broken).response(r, e.html), "")
 	case broken != nil:
 		panic(http.ErrAbortHandler) // never pass a part for the whole
 	case e.upgrade != nil:

@@ -18,6 +18,7 @@ import (
 	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
+	"guise/proxy/telemetry"
 	"guise/proxy/tunnel"
 )
 
@@ -136,6 +137,28 @@ func TestTunnelRules(t *testing.T) {
 		got, _ := exchangeRaw(t, proxy, "CONNECT "+target+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		if !strings.HasPrefix(got, "HTTP/1.1 "+status) {
 			t.Errorf("CONNECT %s: %.40q, want %s", target, got, status)
+		}
+	}
+}
+
+// TestStatusLineSaysWhyATunnelDoesNotOpen: programs show their users no more of it.
+func TestStatusLineSaysWhyATunnelDoesNotOpen(t *testing.T) {
+	for _, metered := range []bool{false, true} {
+		proxy := serveProxy(t, func(o *Options) {
+			o.Egress.ConnectPorts = []egress.PortRange{{First: 443, Last: 443}}
+			if metered {
+				o.Metrics = telemetry.New()
+			}
+		})
+		for target, want := range map[string]string{
+			"example.com:8443":    "403 Port refused",
+			"192.168.1.1:443":     "403 Destination refused",
+			"nothing.invalid:443": "502 Name not found",
+		} {
+			got, _ := exchangeRaw(t, proxy, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n")
+			if line, _, _ := strings.Cut(got, "\r\n"); line != "HTTP/1.1 "+want {
+				t.Errorf("CONNECT %s: %q, want %q", target, line, want)
+			}
 		}
 	}
 }

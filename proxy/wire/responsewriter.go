@@ -86,13 +86,16 @@ func (w *responseWriter) SetHeader(h http.Header) {
 
 // WriteHeader sets the status, which must be between 100 and 999. Those below
 // 200 but 101 are sent at once, with the fields set so far, as often as called.
-func (w *responseWriter) WriteHeader(status int) {
+func (w *responseWriter) WriteHeader(status int) { w.WriteStatus(status, "") }
+
+// WriteStatus is WriteHeader with a reason of its own, unless that is "".
+func (w *responseWriter) WriteStatus(status int, reason string) {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
-	w.writeHeader(status)
+	w.writeHeader(status, reason)
 }
 
-func (w *responseWriter) writeHeader(status int) {
+func (w *responseWriter) writeHeader(status int, reason string) {
 	if status < 100 || status > 999 {
 		panic("wire: invalid status " + strconv.Itoa(status))
 	}
@@ -105,7 +108,7 @@ func (w *responseWriter) writeHeader(status int) {
 	}
 	w.wroteHeader = true
 	w.status = status
-	w.begin()
+	w.begin(reason)
 	w.arm()
 }
 
@@ -130,7 +133,7 @@ func (w *responseWriter) take(n int) error {
 	if w.done {
 		return errHandlerDone
 	}
-	if w.writeHeader(http.StatusOK); w.err != nil {
+	if w.writeHeader(http.StatusOK, ""); w.err != nil {
 		return w.err
 	}
 	if resets(w.status) {
@@ -169,7 +172,7 @@ func (w *responseWriter) FlushError() error {
 	if w.hijacked {
 		return http.ErrHijacked
 	}
-	w.writeHeader(http.StatusOK)
+	w.writeHeader(http.StatusOK, "")
 	return w.flush()
 }
 
@@ -279,7 +282,7 @@ func (w *responseWriter) finish() bool {
 
 // complete sends the rest of the response.
 func (w *responseWriter) complete() {
-	w.writeHeader(http.StatusOK)
+	w.writeHeader(http.StatusOK, "")
 	defer w.free()
 	w.done = true
 	if w.length >= 0 && !w.empty && w.written != w.length {

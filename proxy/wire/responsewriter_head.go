@@ -10,9 +10,9 @@ import (
 )
 
 // begin writes the head but for its framing into w.head.
-func (w *responseWriter) begin() {
+func (w *responseWriter) begin(reason string) {
 	w.head = smallBuffers.Get().(*[]byte)
-	b := appendStatusLine(*w.head, w.status)
+	b := appendStatusLine(*w.head, w.status, reason)
 	w.empty = w.r.Method == http.MethodHead || contentless(w.r.Method, w.status) || resets(w.status)
 	w.length = declaredLength(w.header)
 	if w.header["Transfer-Encoding"] != nil {
@@ -192,7 +192,7 @@ func (w *responseWriter) interim(status int) {
 	}
 	buf := smallBuffers.Get().(*[]byte)
 	defer putSmall(buf)
-	b := appendStatusLine(*buf, status)
+	b := appendStatusLine(*buf, status, "")
 	if status != http.StatusContinue {
 		b = w.appendFields(b)
 	}
@@ -220,11 +220,15 @@ func trailerSection(h http.Header, announced []string) http.Header {
 	return t
 }
 
-func appendStatusLine(b []byte, status int) []byte {
+// appendStatusLine appends a status line, with the usual reason if that is "".
+func appendStatusLine(b []byte, status int, reason string) []byte {
+	if reason == "" {
+		reason = http.StatusText(status)
+	}
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, ' ')
-	b = append(b, http.StatusText(status)...)
+	b = append(b, reason...)
 	return append(b, "\r\n"...)
 }
 

@@ -39,7 +39,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 	}
 	text := bad.answer()
 	c.mu.Lock()
-	b := appendStatusLine(nil, bad.Status)
+	b := appendStatusLine(nil, bad.Status, "")
 	b = appendDate(b)
 	for _, name := range sortedNames(c.srv.Refusal, nil) {
 		for _, v := range c.srv.Refusal[name] {
