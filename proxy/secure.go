@@ -96,7 +96,7 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		RootCAs:            roots,
 		MinVersion:         tls.VersionTLS12,
-		ClientSessionCache: tls.NewLRUClientSessionCache(1024),
+		ClientSessionCache: newSessions(),
 		VerifyConnection: func(state tls.ConnectionState) error {
 			return cmp.Or(notForAll(state), notRevoked(state))
 		},

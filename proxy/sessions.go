@@ -1,0 +1,57 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// mostSessions bounds how many TLS sessions with origins are kept.
+const mostSessions = 1024
+
+// sessions are the TLS sessions with origins that are resumed, for as long as a connection
+// may be there as well: a client can tell by the time whether one is, so a session of hours
+// ago would tell it that somebody was there. It is safe for concurrent use.
+type sessions struct {
+	mu   sync.Mutex
+	kept *simplelru.LRU[string, session]
+}
+
+type session struct {
+	state *tls.ClientSessionState
+	until time.Time
+}
+
+var _ tls.ClientSessionCache = (*sessions)(nil)
+
+func newSessions() *sessions {
+	kept, err := simplelru.NewLRU[string, session](mostSessions, nil)
+	if err != nil {
+		panic(err) // the size is constant
+	}
+	return &sessions{kept: kept}
+}
+
+// Get implements [tls.ClientSessionCache].
+func (s *sessions) Get(key string) (*tls.ClientSessionState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, ok := s.kept.Get(key)
+	if !ok || time.Now().After(known.until) {
+		return nil, false
+	}
+	return known.state, true
+}
+
+// Put implements [tls.ClientSessionCache].
+func (s *sessions) Put(key string, state *tls.ClientSessionState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == nil { // crypto/tls does not want it any more
+		s.kept.Remove(key)
+		return
+	}
+	s.kept.Add(key, session{state, time.Now().Add(warmFor)})
+}
