@@ -92,6 +92,9 @@ func noteClosed(c *config.Config, note config.Say) {
 		if !l.Address.IP.IsLoopback() && !slices.ContainsFunc(c.Access.Networks, beyondLoopback) {
 			note(fmt.Sprintf("listeners[%d].address", i), "others reach %s, and none of them may enter: access.networks names this machine alone", l.Address)
 		}
+		if own := loopbackOf(l.Address.IP); l.Address.IP.IsLoopback() && !l.ProxyProtocol && !slices.ContainsFunc(c.Access.Networks, own.Overlaps) {
+			note("access.networks", "leaves out %s, and so whoever reaches listeners[%d], %s: only this machine does", own, i, l.Address)
+		}
 		if len(l.ACME.Domains) > 0 && l.ACME.Directory == "" && !slices.ContainsFunc(c.Access.Networks, everybody) {
 			note(fmt.Sprintf("listeners[%d].acme", i), "access.networks keeps the authority's machines out of this listener, which may be anywhere: port 80 of its names has to reach this machine")
 		}
@@ -103,6 +106,15 @@ func noteClosed(c *config.Config, note config.Say) {
 
 // beyondLoopback reports whether network has clients that are not on this machine.
 func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
+
+// loopbackOf returns where clients are that come to this machine by a loopback address
+// of addr's kind.
+func loopbackOf(addr netip.Addr) netip.Prefix {
+	if addr.Is4() {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8)
+	}
+	return netip.PrefixFrom(netip.IPv6Loopback(), 128)
+}
 
 func everybody(network netip.Prefix) bool { return network.Bits() == 0 }
 
