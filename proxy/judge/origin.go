@@ -20,9 +20,7 @@ import (
 // The zero value serves the page and remembers nothing. Its methods are
 // safe for concurrent use.
 type Origin struct {
-	Record bool          // keep every request for [Run]; not for an origin that strangers visit
-	Idle   time.Duration // longest wait for a request, and for each request to be complete; 0 means 20 s
-	Conns  int           // connections at a time; 0 means 512, more are closed at once
+	Record bool // keep every request for [Run]; not for an origin that strangers visit
 
 	record   record
 	releases releases
@@ -32,6 +30,11 @@ type Origin struct {
 	open   map[io.Closer]struct{} // listeners and connections
 	wg     sync.WaitGroup
 }
+
+const (
+	visitorTime  = 20 * time.Second // to begin a request, and for each one to be complete
+	mostVisitors = 512              // at a time; more are closed at once
+)
 
 // What one request may hold. Larger ones are answered with 413.
 const (
@@ -93,11 +96,7 @@ func (o *Origin) isClosed() bool {
 func (o *Origin) track(c io.Closer) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	most := o.Conns
-	if most == 0 {
-		most = 512
-	}
-	if _, listener := c.(net.Listener); o.closed || (!listener && len(o.open) > most) {
+	if _, listener := c.(net.Listener); o.closed || (!listener && len(o.open) > mostVisitors) {
 		return false
 	}
 	if o.open == nil {
@@ -121,7 +120,7 @@ func (o *Origin) converse(c net.Conn) {
 	t := &tap{Conn: c}
 	br := bufio.NewReader(t)
 	for {
-		c.SetDeadline(time.Now().Add(o.idle()))
+		c.SetDeadline(time.Now().Add(visitorTime))
 		t.forget(br.Buffered())
 		t.limit = pageLimit
 		if o.Record {
@@ -153,13 +152,6 @@ func (o *Origin) converse(c net.Conn) {
 			return
 		}
 	}
-}
-
-func (o *Origin) idle() time.Duration {
-	if o.Idle > 0 {
-		return o.Idle
-	}
-	return 20 * time.Second
 }
 
 // readRequest reads one request to its last byte. The returned Seen holds

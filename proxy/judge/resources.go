@@ -218,7 +218,7 @@ func events(o *Origin, probe string, _ *http.Request, _ Seen) reply {
 		if _, err := io.WriteString(w, chunk("data: one\n\n")); err != nil {
 			return err
 		}
-		wait := time.NewTimer(o.idle())
+		wait := time.NewTimer(visitorTime)
 		defer wait.Stop()
 		select {
 		case <-held:
