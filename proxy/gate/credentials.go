@@ -2,12 +2,16 @@ package gate
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
 // maxName bounds user names, and what may follow a plus sign in them.
 const maxName = 128
+
+// nameRule says what a [validName] is.
+var nameRule = fmt.Sprintf("name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
 
 // readCredentials reads the values of Proxy-Authorization (RFC 9110 §11.7.2).
 // What is not understood, or sent twice, counts as nothing sent.

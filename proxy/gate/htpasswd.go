@@ -58,7 +58,7 @@ func parseUsers(data []byte) (*accounts, error) {
 		case !found:
 			return nil, fmt.Errorf("line %d is not name:hash", number)
 		case !validName(name):
-			return nil, fmt.Errorf("line %d: a name has 1 to %d bytes, without blanks around it, controls and + : # ,", number, maxName)
+			return nil, fmt.Errorf("line %d: a %s", number, nameRule)
 		}
 		h, err := parseHash(text)
 		if err != nil {
@@ -94,7 +94,7 @@ func parseHash(text string) (hash, error) {
 func SetUser(path, name, password string) error {
 	switch {
 	case !validName(name):
-		return fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
+		return errors.New("a user " + nameRule)
 	case password == "":
 		return errors.New("the password is empty")
 	case len(password) > maxPassword:

@@ -71,7 +71,7 @@ const (
 // it can be revoked. It fails on a name that no account can have.
 func (k Key) Sign(name string, expiry time.Time) (token, id string, err error) {
 	if !validName(name) {
-		return "", "", fmt.Errorf("a user name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
+		return "", "", errors.New("a user " + nameRule)
 	}
 	payload := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
 	payload = append(payload, name...)
