@@ -30,3 +30,12 @@ func TestTagFromBeforeTheSiteKnewTheClient(t *testing.T) {
 	s.run(step{as: "a", after: 20 * 1e9, do: "GET /\nCookie: a=b\nIf-None-Match: " + resp.Header.Get("ETag"),
 		give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "304"})
 }
+
+// What an origin says to whom it knows, of that client's own copy, is for nobody else.
+func TestAnswerAboutAKnownClientsCopyIsItsOwn(t *testing.T) {
+	const give = "200\nCache-Control: public, max-age=100\nETag: \"2\"\n\n"
+	s := newScene(t, disguised)
+	s.run(step{as: "a", do: "GET /\nCookie: a=b\nIf-None-Match: \"1\"", give: give + "a, of 1", sent: "If-None-Match: \"1\"", want: "200\n\na, of 1"},
+		step{as: "b", do: "GET /\nCookie: c=d", give: give + "b", want: "200\n\nb"},
+		step{as: "a", do: "GET /\nCookie: a=b", want: "200\n\na, of 1"})
+}

@@ -35,6 +35,7 @@ func (c *Cache) settle(f *flight) {
 	e, k := c.storable(q, resp, f.start, f.at)
 	if e != nil {
 		e.blind, e.wording = !q.known && !q.validates(found), f.wording
+		e.mixed = q.known && q.conditions.set && !q.validates(found) // see wouldShare
 	}
 	if e != nil && f.trace.interim() {
 		e.apart = true // a later use could not repeat the interim response
