@@ -25,7 +25,7 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if slices.ContainsFunc(minutes, func(m writtenMinute) bool { return m.in(line) }) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
+		if slices.ContainsFunc(minutes, func(m writtenMinute) bool { return m.in(line) }) || name != "Last-Modified" && holdsClock(line, made) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
 			return true
 		}
 	}
@@ -63,6 +63,28 @@ func (m writtenMinute) in(text string) bool {
 
 var minuteForms = [...]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04", "02-Jan-06 15:04", "Jan _2 15:04",
 	"01/02/2006 15:04", "02/Jan/2006:15:04"}
+
+// holdsClock reports whether text holds the time of day of t, or of a moment before, as
+// clocks of any zone show it with seconds: zones differ by quarters of an hour.
+func holdsClock(text string, t time.Time) bool {
+	const quarter = 15 * 60
+	for {
+		at := strings.IndexByte(text, ':')
+		if at < 0 || len(text) < at+len(":04:05") {
+			return false
+		}
+		text = text[at+1:]
+		if text[2] != ':' {
+			continue
+		}
+		minute, ok := parseNumber(text[:2])
+		second, also := parseNumber(text[3:5])
+		ago := (t.Unix() - minute*60 - second) % quarter
+		if ok && also && ago <= int64(aMoment/time.Second) {
+			return true
+		}
+	}
+}
 
 // holdsUnixTime reports whether a number in text is t in seconds since 1970, or in a
 // smaller unit.

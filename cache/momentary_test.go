@@ -27,6 +27,10 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"X-Made: Thu Feb 29 12:00:00 2024":              false,
 		"X-Made: [29/Feb/2024:12:00:00 +0000]":          false,
 		"X-Made: 02/29/2024 12:00:00":                   false,
+		"X-Made: 29.02.2024 13:00:00":                   false, // elsewhere
+		"X-Made: 2024-02-29T17:29:57+05:30":             false,
+		"X-Made: 2024-02-29T13:01:00+01:00":             true,
+		"X-Build: 1:2:30, ::1":                          true,
 		"X-Req: 1-65e071c0-5e8b8a4c":                    false, // hexadecimal seconds
 		"X-Req: 65E071C0c4a2f8d1e0b3a7f6":               false,
 		"X-Req: 018df4bc5600c4a2f8d1e0b3a7f6c4a2":       false, // or milliseconds
