@@ -185,7 +185,8 @@ var siteFields = []struct {
 	{"booking.com", "X-Affiliate-Id", ""}, // developers.booking.com/demand, authentication
 	{"microsoft.com", "Customerid", ""},   // learn.microsoft.com/advertising/guides: beside its tokens
 	{"microsoft.com", "Customeraccountid", ""},
-	{"x.com", "X-Client-Transaction-Id", ""}, // a proof of work made anew for each request
+	{"microsoft.com", "Workbook-Session-Id", ""}, // learn.microsoft.com/graph, Excel: whether changes are kept
+	{"x.com", "X-Client-Transaction-Id", ""},     // a proof of work made anew for each request
 	{"twitter.com", "X-Client-Transaction-Id", ""},
 	{"adobe.com", "X-Ims-Clientid", ""},            // signing in: which of its pages asks
 	{"spotify.com", "X-Spotify-Connection-Id", ""}, // the player's WebSocket, which said it
