@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // mostSessions bounds how many TLS sessions with origins are kept.
@@ -16,7 +14,7 @@ const mostSessions = 1024
 // ago would tell it that somebody was there. It is safe for concurrent use.
 type sessions struct {
 	mu   sync.Mutex
-	kept *simplelru.LRU[string, session]
+	kept map[string]session
 }
 
 type session struct {
@@ -26,19 +24,13 @@ type session struct {
 
 var _ tls.ClientSessionCache = (*sessions)(nil)
 
-func newSessions() *sessions {
-	kept, err := simplelru.NewLRU[string, session](mostSessions, nil)
-	if err != nil {
-		panic(err) // the size is constant
-	}
-	return &sessions{kept: kept}
-}
+func newSessions() *sessions { return &sessions{kept: make(map[string]session)} }
 
 // Get implements [tls.ClientSessionCache].
 func (s *sessions) Get(key string) (*tls.ClientSessionState, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known, ok := s.kept.Get(key)
+	known, ok := s.kept[key]
 	if !ok || time.Now().After(known.until) {
 		return nil, false
 	}
@@ -49,9 +41,15 @@ func (s *sessions) Get(key string) (*tls.ClientSessionState, bool) {
 func (s *sessions) Put(key string, state *tls.ClientSessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.kept, key)
 	if state == nil { // crypto/tls does not want it any more
-		s.kept.Remove(key)
 		return
 	}
-	s.kept.Add(key, session{state, time.Now().Add(warmFor)})
+	for old := range s.kept { // in no order: any will do
+		if len(s.kept) < mostSessions {
+			break
+		}
+		delete(s.kept, old)
+	}
+	s.kept[key] = session{state, time.Now().Add(warmFor)}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,8 @@ func TestSessionsLastNoLongerThanConnections(t *testing.T) {
 		if got, ok := s.Get("a"); !ok || got != state {
 			t.Error("none while a connection may be there")
 		}
-		if s.Put("b", nil); s.kept.Contains("b") {
+		s.Put("b", nil)
+		if _, ok := s.Get("b"); ok {
 			t.Error("one that is used up stays")
 		}
 		time.Sleep(time.Second)
@@ -28,6 +30,12 @@ func TestSessionsLastNoLongerThanConnections(t *testing.T) {
 		s.Put("a", state)
 		if _, ok := s.Get("a"); !ok {
 			t.Error("a new one is not")
+		}
+		for n := range 2 * mostSessions {
+			s.Put(strconv.Itoa(n), state)
+		}
+		if len(s.kept) != mostSessions {
+			t.Errorf("%d are kept", len(s.kept))
 		}
 	})
 }
