@@ -167,7 +167,7 @@ func TestReloadEndsNoTunnel(t *testing.T) {
 	ends(t, "ann", ann)
 	works(t, "bob", bob)
 	p.tunnels.cancel()
-	p.tunnels.open.Wait()
+	<-p.tunnels.over()
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	if left := len(before.stays); left > 0 {

@@ -130,27 +130,17 @@ func (p *Proxy) upgraded(a *assembly, e *exchange) {
 	p.tunnels.run(e.ResponseWriter, origin, o, e.visit.hand(a))
 }
 
-// hijack takes the connection over, with the bytes that arrived behind the head.
-func hijack(w http.ResponseWriter) (net.Conn, []byte, error) {
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	early := make([]byte, buffered.Reader.Buffered())
-	if _, err := io.ReadFull(buffered, early); err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return conn, early, nil
-}
-
 // tunnels runs the open tunnels. Each has one owner here, so that the server's
 // own state for the connection can go.
 type tunnels struct {
 	ctx    context.Context // ends the tunnels
 	cancel context.CancelFunc
-	open   sync.WaitGroup
 	log    *slog.Logger // of panics
+
+	mu     sync.Mutex
+	open   int           // tunnels, and connections that may become one
+	closed bool          // none begins any more
+	none   chan struct{} // closed when the last has ended; nil unless somebody waits
 }
 
 func newTunnels(log *slog.Logger) *tunnels {
@@ -159,17 +149,76 @@ func newTunnels(log *slog.Logger) *tunnels {
 	return t
 }
 
+// begin counts one more, and reports whether it may begin. Handlers may still run when
+// close is called.
+func (t *tunnels) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.open++
+	}
+	return !t.closed
+}
+
+// end counts one less.
+func (t *tunnels) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open--; t.open == 0 && t.none != nil {
+		close(t.none)
+		t.none = nil
+	}
+}
+
+// over returns what is closed when there is none.
+func (t *tunnels) over() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	over := t.none
+	if over == nil {
+		over = make(chan struct{})
+	}
+	if t.open == 0 {
+		close(over)
+	} else {
+		t.none = over
+	}
+	return over
+}
+
+// hijack takes the client's connection over, with the bytes that arrived behind the
+// head, and counts it before the server lets go: a shutdown waits for the one or the other.
+func (t *tunnels) hijack(w http.ResponseWriter) (client net.Conn, early []byte, err error) {
+	if !t.begin() {
+		return nil, nil, http.ErrServerClosed
+	}
+	defer func() {
+		if client == nil { // also after a panic
+			t.end()
+		}
+	}()
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early = make([]byte, buffered.Reader.Buffered())
+	if _, err := io.ReadFull(buffered, early); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, early, nil
+}
+
 // run takes the client's connection over and has bytes carried between it and
 // origin.
 func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest) {
-	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
-	defer t.open.Done()
-	client, early, err := hijack(w)
+	client, early, err := t.hijack(w)
 	if err != nil {
 		origin.Close()
 		g.end(tunnel.Bytes{})
 		return
 	}
+	defer t.end()
 	o.FromClient = early
 	t.carry(client, origin, o, g)
 }
@@ -199,13 +248,16 @@ func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Op
 }
 
 // carry has bytes carried between client and origin, without a goroutine
-// while there are none, and for no longer than the guest may enter.
+// while there are none, and for no longer than the guest may enter. Who calls it has
+// hijacked client, and counts until it returns.
 func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, g guest) {
-	t.open.Add(1)
+	t.mu.Lock()
+	t.open++
+	t.mu.Unlock()
 	s := &stay{pass: g.pass}
 	o.Panicked = func(stack []byte) { t.log.Error("tunnel panicked", "stack", string(stack)) }
 	s.cut = tunnel.Carry(t.ctx, client, origin, o, func(carried tunnel.Bytes, _ error) { // nobody is left to be told how it ended
-		defer t.open.Done()
+		defer t.end()
 		defer t.logPanic(client)
 		g.of.ends(s)
 		g.end(carried)
@@ -226,14 +278,12 @@ func (t *tunnels) logPanic(client net.Conn) {
 // the head, and calls carry for it on a goroutine of its own. A panic of carry
 // closes the connection; carry's defers see to the rest.
 func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early []byte)) error {
-	t.open.Add(1) // before the server lets go: a shutdown waits for the one or the other
-	client, early, err := hijack(w)
+	client, early, err := t.hijack(w)
 	if err != nil {
-		t.open.Done()
 		return err
 	}
 	go func() {
-		defer t.open.Done()
+		defer t.end()
 		defer t.logPanic(client)
 		carry(client, early)
 	}()
@@ -242,21 +292,19 @@ func (t *tunnels) take(w http.ResponseWriter, carry func(client net.Conn, early 
 
 // drain waits for the tunnels until ctx ends.
 func (t *tunnels) drain(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { // ends at the latest when close has ended the tunnels
-		t.open.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-t.over():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// close ends every tunnel and waits for it.
+// close ends every tunnel and waits for it. No other begins.
 func (t *tunnels) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
 	t.cancel()
-	t.open.Wait()
+	<-t.over()
 }

@@ -256,6 +256,27 @@ func TestPanicEndsOnlyItsTunnel(t *testing.T) {
 	}
 }
 
+// TestNoTunnelBeginsOnceAllAreEnded: a handler may be about to open one when all is closed,
+// and nothing of that stays.
+func TestNoTunnelBeginsOnceAllAreEnded(t *testing.T) {
+	for range 100 {
+		all := newTunnels(slog.New(slog.DiscardHandler))
+		_, client := net.Pipe()
+		origin, originEnd := net.Pipe()
+		ended := make(chan bool, 2)
+		go all.run(hijacked{conn: client}, originEnd, tunnel.Options{}, guest{end: func(tunnel.Bytes) { ended <- true }})
+		all.close()
+		if err := all.take(hijacked{conn: client}, func(net.Conn, []byte) { t.Error("a connection was taken over") }); err == nil {
+			t.Error("one more may begin")
+		}
+		<-ended
+		if _, err := origin.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the origin's side is still open: %v", err)
+		}
+		client.Close()
+	}
+}
+
 // A panicking connection is one that panics when it is written to.
 type panicking struct{ net.Conn }
 
@@ -305,7 +326,7 @@ func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
 				t.Errorf("%s: a side is still open: %v", what, err)
 			}
 		}
-		p.tunnels.open.Wait()
+		<-p.tunnels.over()
 	}
 	if said := log.String(); strings.Count(said, "tunnel panicked") != 2 || strings.Contains(said, "secret") {
 		t.Errorf("it said %q", said)
