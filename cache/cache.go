@@ -137,14 +137,24 @@ func (c *Cache) Relieve(worth int64) bool {
 
 // Close ends the cache's own fetches and waits for them.
 func (c *Cache) Close() error {
-	c.cancel()
 	c.mu.Lock()
+	c.cancel()
 	for f := range c.aloft {
 		f.cancel(context.Canceled)
 	}
 	c.mu.Unlock()
 	c.fetches.Wait()
 	return nil
+}
+
+// beside has do run on a goroutine of its own, which Close waits for. What comes while
+// that waits finds its flight, or the cache's context, ended. The caller holds c.mu.
+func (c *Cache) beside(do func()) {
+	if c.ctx.Err() != nil {
+		go do()
+		return
+	}
+	c.fetches.Go(do)
 }
 
 func (c *Cache) now() time.Time { return c.options.Load().Now() }

@@ -124,15 +124,19 @@ func (c *Cache) prepare(q *query, k key, found finding, next http.RoundTripper) 
 // leader's own goroutine, which would only wait for another one.
 func (c *Cache) lead(q *query, f *flight) error {
 	if !f.alone {
-		c.fetches.Go(func() { c.fly(f) })
+		c.mu.Lock()
+		c.beside(func() { c.fly(f) })
+		c.mu.Unlock()
 		return c.await(q, f)
 	}
 	watch := ending.Of(q.ctx, (*leaving)(f))
 	if c.send(f) {
-		c.fetches.Go(func() {
+		c.mu.Lock()
+		c.beside(func() {
 			defer c.land(f)
 			c.pump(f)
 		})
+		c.mu.Unlock()
 	} else {
 		c.land(f)
 	}

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -579,6 +581,33 @@ func TestCloseEndsFetches(t *testing.T) {
 			t.Errorf("got %v", v.err)
 		}
 	})
+}
+
+// TestCloseBesideRequests: requests may still be made while the cache closes, and each
+// gets a whole answer or an error.
+func TestCloseBesideRequests(t *testing.T) {
+	for range 50 {
+		c := New(shared)
+		rt := c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			return parseResponse("200\nCache-Control: max-age=60\n\nwhole", r), nil
+		}))
+		var clients sync.WaitGroup
+		for i := range 4 {
+			clients.Go(func() {
+				r, _ := http.NewRequest("GET", "http://origin.example/"+strconv.Itoa(i), nil)
+				resp, err := rt.RoundTrip(r)
+				if err != nil {
+					return
+				}
+				defer resp.Body.Close()
+				if got, err := io.ReadAll(resp.Body); err == nil && string(got) != "whole" {
+					t.Errorf("got %q", got)
+				}
+			})
+		}
+		c.Close()
+		clients.Wait()
+	}
 }
 
 // In Disguised a client's next request follows as much later as it came, with a header

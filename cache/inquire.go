@@ -21,7 +21,7 @@ func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight
 	if own := q.own(); c.asking[own] == nil {
 		c.asking[own] = f
 	}
-	c.fetches.Go(func() { c.fly(f) })
+	c.beside(func() { c.fly(f) })
 	return f
 }
 

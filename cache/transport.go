@@ -131,7 +131,9 @@ func (t *transport) refresh(q *query, found finding) {
 	if !c.begins(q, found, mine) {
 		return
 	}
-	c.fetches.Go(func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beside(func() {
 		defer func() {
 			recover() // it ends the refresh alone
 			c.mu.Lock()
