@@ -25,14 +25,15 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 		url    string
 		length int64
 		pieces []string // that the body comes in
+		behind int      // how many of them nothing arrives of before the origin closes
 		again  bool
 	}{
-		"a body of known length":   {"http://a.test/", 4, []string{"body"}, true},
-		"a body of unknown length": {"http://a.test/", -1, []string{"body"}, true},
-		"a body over TLS":          {"https://example.com/", 4, []string{"body"}, true},
-		"pieces of a body":         {"http://a.test/", 12, []string{"some", "body", "else"}, true},
-		"pieces of unknown length": {"http://a.test/", -1, []string{"some", "body", "else"}, true},
-		"more than is kept":        {"http://a.test/", 40 << 10, []string{strings.Repeat("x", 20<<10), strings.Repeat("y", 20<<10)}, false},
+		"a body of known length":   {"http://a.test/", 4, []string{"body"}, 0, true},
+		"a body of unknown length": {"http://a.test/", -1, []string{"body"}, 0, true},
+		"a body over TLS":          {"https://example.com/", 4, []string{"body"}, 0, true},
+		"pieces of a body":         {"http://a.test/", 12, []string{"some", "body", "else"}, 0, true},
+		"pieces of unknown length": {"http://a.test/", -1, []string{"some", "body", "else"}, 0, true},
+		"more than is kept":        {"http://a.test/", 40 << 10, []string{strings.Repeat("x", 20<<10), strings.Repeat("y", 20<<10)}, 1, false},
 	} {
 		end, ended := make(chan bool), make(chan bool)
 		got := make(chan string, 1)
@@ -44,6 +45,9 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 			if p.nr == 1 {
 				p.next()
 				p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				if c.behind > 0 {
+					p.lose()
+				}
 				<-end
 				p.Close()
 				ended <- true
@@ -68,7 +72,7 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 			want += ", all"
 		}
 		r := request(t, "POST", c.url, readerFunc(func(b []byte) (int, error) {
-			if read == 0 {
+			if read == c.behind {
 				end <- true
 				<-ended
 			}
