@@ -53,7 +53,11 @@ func replay(t testing.TB, o Options, trace []ask, size int, origin pace) float64
 	}
 	o.Now = clk.Now
 	c := New(o)
-	c.sleep = clk.sleep
+	c.sleep = func(ctx context.Context, d time.Duration) error {
+		c.settled() // a body that comes while the clock goes on would count as a slow one
+		return clk.sleep(ctx, d)
+	}
+	c.model.float = rand.New(rand.NewPCG(5, 6)).Float64
 	defer c.Close()
 	body := strings.Repeat("x", size)
 	asked := 0
