@@ -117,18 +117,27 @@ func (x *nameIndex) judge(name string) verdict {
 	return x.alias(string(folded))
 }
 
+// maxPrefixes bounds how often a name is looked up without one prefix more: a name may
+// be as long as a head.
+const maxPrefixes = 8
+
 // alias returns what the tables say about the field that folded is another
 // spelling of, if that names a person or the way: the name of its CGI variable
 // sent as a field, as programs and middleboxes do (HTTP_CLIENT_IP,
 // REDIRECT_HTTP_VIA), with a prefix more, without X-, with dots, or without hyphens.
 func (x *nameIndex) alias(folded string) verdict {
-	for rest := folded; ; {
+	rest := folded
+	for n := 0; ; n++ {
 		cut := rest
-		for _, prefix := range [...]string{"X-", "Http-", "Redirect-", "-"} {
+		for _, prefix := range [...]string{"X-", "Http-", "Redirect-"} {
 			cut = strings.TrimPrefix(cut, prefix)
 		}
+		cut = strings.TrimLeft(cut, "-")
 		if cut == rest || cut == "" {
 			break
+		}
+		if n == maxPrefixes {
+			return verdict{misplaced, false, "no field has so many prefixes"}
 		}
 		rest = cut
 		v, ok := x.lookup([]byte(rest))

@@ -292,6 +292,23 @@ func TestHostileValuesAreJudgedQuickly(t *testing.T) {
 	}
 }
 
+// A name may be as long as a head as well, and be nothing but what is put before names.
+func TestNamesOfPrefixesAreJudgedQuickly(t *testing.T) {
+	for _, prefix := range []string{"-", "_", "X-", "x_", "HTTP_", "X-Http-", "REDIRECT_"} {
+		name := strings.Repeat(prefix, 60<<10/len(prefix))
+		if took := spent(t, func() {
+			for range 10 {
+				names.judge(name)
+			}
+		}); took > 100*time.Millisecond {
+			t.Errorf("%q: %v", prefix, took/10)
+		}
+		if v := names.judge(strings.Repeat(prefix, 50) + "Via"); v.class != route && v.class != misplaced {
+			t.Errorf("%q before Via: class %d", prefix, v.class)
+		}
+	}
+}
+
 func FuzzOwnAddress(f *testing.F) {
 	for _, form := range append(forms4, forms6...) {
 		f.Add(uint32(0xc0000207), form)
