@@ -79,6 +79,40 @@ func TestBoundCredentialsAreNoLegacy(t *testing.T) {
 	}
 }
 
+// TestUsersOfOneConnectionAreApart: a proxy before this one may send the requests of
+// several users on one connection. What the origin knows of its own, by credentials for
+// it or by content that it has not read, it knows of one of them.
+func TestUsersOfOneConnectionAreApart(t *testing.T) {
+	var opened atomic.Int32
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		id := opened.Add(1)
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			io.Copy(io.Discard, req.Body)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\n%d", id)
+		}
+	})
+	conn := dial(t, serveProxy(t, withUsers(t)))
+	r := bufio.NewReader(conn)
+	for _, rest := range []string{"Authorization: NTLM TlRMTVNTUAABAAAA\r\n\r\n", "Content-Length: 1\r\n\r\nx"} {
+		on := map[string]string{}
+		for _, user := range []string{"ann", "bob", "ann"} {
+			io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+authorization(user, "secret")+"\r\n"+rest)
+			_, got := readAnswer(t, r, "POST")
+			if before, again := on[user]; again && got != before {
+				t.Errorf("%q: %s was on connection %s, and then on %s", rest, user, before, got)
+			}
+			on[user] = got
+		}
+		if on["ann"] == on["bob"] {
+			t.Errorf("%q: two users on one connection", rest)
+		}
+	}
+}
+
 // TestUnreadContentReachesNobodyElse: an origin that does not read what comes with a
 // POST takes it for the beginning of the next request. That is never another client's.
 func TestUnreadContentReachesNobodyElse(t *testing.T) {

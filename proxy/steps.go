@@ -159,12 +159,12 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	sharing := apart
 	// What is kept apart so is so by the client's connection, not its address, which
 	// another may have a moment later. By the connection alone a third party would know
-	// its visitor again on another site.
-	switch number, site := e.visit.connection.number, e.message.Visit.Site; {
+	// its visitor again on another site, and a proxy may have one for several users.
+	switch o := (owner{e.visit.connection.number, e.visitor.Client, e.message.Visit.Site}); {
 	case authenticatesConnection(r.Header):
-		sharing += "\x00" + strconv.FormatUint(number, 10) + " " + site // no user's name has a NUL
+		sharing += "\x00" + strconv.FormatUint(o.connection, 10) + " " + o.site + " " + o.client // no user's name has a NUL
 	case r.Body != nil && r.Body != http.NoBody:
-		e.owner = maphash.Comparable(ownerSeed, owner{number, site})
+		e.owner = maphash.Comparable(ownerSeed, o)
 	}
 	if sharing == "" {
 		return r, nil
@@ -176,10 +176,11 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	return r.WithContext(wire.WithIsolation(ctx, sharing)), nil
 }
 
-// An owner is who sends content: a client's connection, from pages of one site.
+// An owner is who sends content, or credentials for a whole connection: a client, on
+// one connection, from pages of one site.
 type owner struct {
-	connection uint64
-	site       string
+	connection   uint64
+	client, site string
 }
 
 var ownerSeed = maphash.MakeSeed()
