@@ -108,12 +108,7 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for old := range i.known {
-		if len(i.known) < knownIssuers {
-			break
-		}
-		delete(i.known, old) // in no order: any will do
-	}
+	leaveRoom(i.known, knownIssuers)
 	i.known[key] = k
 	return k.certificate
 }

@@ -45,11 +45,16 @@ func (s *sessions) Put(key string, state *tls.ClientSessionState) {
 	if state == nil { // crypto/tls does not want it any more
 		return
 	}
-	for old := range s.kept { // in no order: any will do
-		if len(s.kept) < mostSessions {
-			break
-		}
-		delete(s.kept, old)
-	}
+	leaveRoom(s.kept, mostSessions)
 	s.kept[key] = session{state, time.Now().Add(warmFor)}
+}
+
+// leaveRoom drops what m has, until one more makes no more than most.
+func leaveRoom[K comparable, V any](m map[K]V, most int) {
+	for old := range m { // in no order: any will do
+		if len(m) < most {
+			return
+		}
+		delete(m, old)
+	}
 }
