@@ -17,17 +17,7 @@ import (
 // TestBoundCredentialsKeepTheirConnection: NTLM and Negotiate authenticate the
 // connection, so nobody else's request may go out on it.
 func TestBoundCredentialsKeepTheirConnection(t *testing.T) {
-	var opened atomic.Int32
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		id := opened.Add(1)
-		for {
-			if _, err := http.ReadRequest(r); err != nil {
-				return
-			}
-			body := fmt.Sprint("connection ", id)
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-		}
-	})
+	o := serveNumbered(t)
 	proxy := serveProxy(t, nil)
 	client := func() func(authorization string) string {
 		conn := dial(t, proxy)
@@ -42,11 +32,11 @@ func TestBoundCredentialsKeepTheirConnection(t *testing.T) {
 	alice, bob := client(), client()
 	bound := alice(ntlm)
 	if again := alice("authorization: negotiate YII=\r\n"); again != bound {
-		t.Errorf("the handshake began on %s and went on over %s", bound, again)
+		t.Errorf("the handshake began on connection %s and went on over %s", bound, again)
 	}
 	for _, authorization := range []string{"", "Authorization: Basic YTpi\r\n", ntlm} {
 		if got := bob(authorization); got == bound {
-			t.Errorf("another client with %q got %s", authorization, got)
+			t.Errorf("another client with %q got connection %s", authorization, got)
 		}
 	}
 }
@@ -83,18 +73,7 @@ func TestBoundCredentialsAreNoLegacy(t *testing.T) {
 // several users on one connection. What the origin knows of its own, by credentials for
 // it or by content that it has not read, it knows of one of them.
 func TestUsersOfOneConnectionAreApart(t *testing.T) {
-	var opened atomic.Int32
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		id := opened.Add(1)
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			io.Copy(io.Discard, req.Body)
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\n%d", id)
-		}
-	})
+	o := serveNumbered(t)
 	conn := dial(t, serveProxy(t, withUsers(t)))
 	r := bufio.NewReader(conn)
 	for _, rest := range []string{"Authorization: NTLM TlRMTVNTUAABAAAA\r\n\r\n", "Content-Length: 1\r\n\r\nx"} {
@@ -154,6 +133,25 @@ func TestUnreadContentReachesNobodyElse(t *testing.T) {
 	}
 }
 
+// serveNumbered runs an origin that says on which of its connections a request came.
+func serveNumbered(t *testing.T) *origin {
+	t.Helper()
+	var opened atomic.Int32
+	return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		id := fmt.Sprint(opened.Add(1))
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, req.Body); err != nil {
+				return
+			}
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(id), id)
+		}
+	})
+}
+
 // overTLS is a script for the same over TLS, with HTTP/1.1.
 func overTLS(t *testing.T, script func(net.Conn, *bufio.Reader)) func(net.Conn, *bufio.Reader) {
 	certificate, err := originAuthority().Leaf("127.0.0.1")
@@ -170,20 +168,7 @@ func overTLS(t *testing.T, script func(net.Conn, *bufio.Reader)) func(net.Conn, 
 // TestUploadsOfSitesShareNoConnection: what pages of two sites send to a third comes on
 // two connections, or it would know that one visitor has opened both.
 func TestUploadsOfSitesShareNoConnection(t *testing.T) {
-	var opened atomic.Int32
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		id := opened.Add(1)
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			if _, err := io.Copy(io.Discard, req.Body); err != nil {
-				return
-			}
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", id)
-		}
-	})
+	o := serveNumbered(t)
 	conn := dial(t, serveProxy(t, nil))
 	r := bufio.NewReader(conn)
 	from := func(site string) string {
