@@ -23,15 +23,18 @@ func TestMessagesThatNobodyReadsAreLost(t *testing.T) {
 	read, write := io.Pipe()
 	n := newNotices(write)
 	const all = noticesKept + 100
-	for i := range all {
-		fmt.Fprintf(n, "%d\n", i)
+	fmt.Fprintln(n, 0)
+	first := make([]byte, 1)
+	io.ReadFull(read, first) // the rest of this message is waited with: no place gets free
+	for i := 1; i < all; i++ {
+		fmt.Fprintln(n, i)
 	}
 	go func() {
 		n.end()
 		<-n.ended // on a busy machine it may have waited for less
 		write.Close()
 	}()
-	lines := bufio.NewScanner(read)
+	lines := bufio.NewScanner(io.MultiReader(bytes.NewReader(first), read))
 	kept, lost := 0, 0
 	for lines.Scan() {
 		if n, _ := fmt.Sscanf(lines.Text(), "guise: %d messages were lost", &lost); n == 1 {
