@@ -94,8 +94,17 @@ func (in *inner) leave(why inspect.Reason) {
 	in.memory.Leave(in.visit.Visitor(), remembered(in.visit.Isolation, in.target.String()), why)
 }
 
-// asksForCertificate has it remembered that the origin does.
-func (in *inner) asksForCertificate() { in.memory.AsksForCertificate(in.remembered()) }
+// asksForCertificate has it remembered that the origin asks each client for one.
+func (in *inner) asksForCertificate() {
+	in.memory.AsksForCertificate(in.remembered())
+	in.askedForCertificate()
+}
+
+// askedForCertificate has it remembered that the origin asked this client for one. Where
+// it does so on some of its pages alone, that is for nobody else to know.
+func (in *inner) askedForCertificate() {
+	in.memory.Leave(in.visit.Visitor(), in.remembered(), inspect.ClientCertificate)
+}
 
 // RemoteAddr returns the client's address as the CONNECT came from it, which
 // need not be where the connection ends.
@@ -163,7 +172,7 @@ func (in *inner) failed(err error) {
 		in.cut()
 	}
 	if in.mode == inspect.Auto && shakesAgain(err) {
-		in.asksForCertificate()
+		in.askedForCertificate()
 		in.cut()
 	}
 }

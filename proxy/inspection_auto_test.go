@@ -227,7 +227,7 @@ func TestAutoLearnsFromAnotherHandshake(t *testing.T) {
 		}
 	}
 	address := strings.TrimSpace(saidBy("ACCEPT"))
-	_, proxy := newProxy(t, inspecting(inspect.Auto))
+	p, proxy := newProxy(t, inspecting(inspect.Auto))
 	failed := make(chan error, 1)
 	c := visitor(t, proxy, trusting(testAuthority()), false)
 	go func() {
@@ -243,6 +243,9 @@ func TestAutoLearnsFromAnotherHandshake(t *testing.T) {
 	}
 	if _, err := dialInside(t, proxy, address, &tls.Config{RootCAs: trusting(originAuthority()), MaxVersion: tls.VersionTLS12}); err != nil {
 		t.Errorf("not a tunnel afterwards: %v", err)
+	}
+	if _, left := p.current.Load().inspects.memory.Fallback("127.0.0.3", "127.0.0.1"); left {
+		t.Error("another client gets a tunnel, and learns that this one was at a page that asks")
 	}
 	typed.Close() // ends it
 	go io.Copy(io.Discard, lines)

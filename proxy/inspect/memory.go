@@ -47,6 +47,7 @@ func (r Reason) String() string {
 const (
 	memorySize     = 4096
 	memoryTime     = time.Hour
+	hearsayTime    = time.Minute      // for what another client found: a connection that is kept tells as much
 	silentStrikes  = 3                // connections that end without a request, in a row
 	strikeInterval = 10 * time.Minute // within this
 )
@@ -112,12 +113,13 @@ func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	return 0, false
 }
 
-// AsksForCertificate notes that host wants to know its clients by
-// certificates, which none may pass through inspection.
+// AsksForCertificate notes for all clients that host wants to know them by
+// certificates, which none may pass through inspection. It is known for a moment only: who
+// finds a tunnel in place of an inspected connection sees that another was there.
 func (m *Memory) AsksForCertificate(host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep("", host, trace{reason: ClientCertificate, until: m.now().Add(memoryTime)})
+	m.keep("", host, trace{reason: ClientCertificate, until: m.now().Add(hearsayTime)})
 }
 
 // Refused notes that client did not accept a certificate of ours for host.

@@ -50,6 +50,21 @@ func TestMemory(t *testing.T) {
 	fallback("phone", "office.example", false, 0)
 }
 
+// TestWhatOthersFoundHoldsForAMoment: who is let through where another was finds out no
+// more by it than by a connection that is kept.
+func TestWhatOthersFoundHoldsForAMoment(t *testing.T) {
+	m, now := newTimedMemory()
+	m.AsksForCertificate("office.example")
+	m.Leave("phone", "office.example", ClientCertificate)
+	*now = now.Add(hearsayTime + time.Second)
+	if _, left := m.Fallback("phone", "office.example"); !left {
+		t.Error("the client that found it has to find it again")
+	}
+	if _, left := m.Fallback("laptop", "office.example"); left {
+		t.Error("another one gets a tunnel for what the first found")
+	}
+}
+
 // What is forgotten of one client is all that is known for it alone.
 func TestMemoryForgetsOneClient(t *testing.T) {
 	m := NewMemory()
