@@ -45,6 +45,7 @@ type place struct {
 	address  string
 	verified time.Time         // when a handshake last succeeded
 	http1    time.Time         // the origin does not speak HTTP/2, as it showed then
+	wanted   time.Time         // when that was last of use
 	conns    []*wire.HTTP2Conn // HTTP/2
 	asks     atomic.Bool       // the origin wants to know clients by certificates
 	opening  *opening          // the connection being opened; nil if none is
@@ -59,7 +60,7 @@ type opening struct {
 
 const (
 	// knownFor is how long an origin is taken to speak the protocol that it
-	// showed.
+	// showed, while there are requests.
 	knownFor = 10 * time.Minute
 
 	// warmFor is how long an origin is taken to have the certificate that it
@@ -184,7 +185,7 @@ func (s *secureOrigins) wantsHTTP1(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.place(keyOf(r.Context(), hostPort(r.URL)))
-	p.http1 = time.Now()
+	p.showsHTTP1()
 	for _, cc := range p.conns {
 		cc.Retire()
 	}
@@ -269,7 +270,7 @@ func (s *secureOrigins) conn(ctx context.Context, address string, upload bool) (
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
 		cc, reserved := p.reserve(upload, most)
-		if reserved || cc == nil && time.Since(p.http1) < knownFor {
+		if reserved || cc == nil && p.knownHTTP1() {
 			s.mu.Unlock()
 			return cc, true, nil
 		}
@@ -333,6 +334,25 @@ func (s *secureOrigins) place(k placeKey) *place {
 	return p
 }
 
+// showsHTTP1 notes that the origin does not speak HTTP/2. s.mu is held.
+func (p *place) showsHTTP1() {
+	p.http1 = time.Now()
+	p.wanted = p.http1
+}
+
+// knownHTTP1 reports whether the origin is known not to speak HTTP/2. Who knows it opens
+// several connections at once, and can tell by the time that somebody was there: so it is
+// forgotten when no connection is left. s.mu is held.
+func (p *place) knownHTTP1() bool {
+	now := time.Now()
+	if now.Sub(p.http1) >= knownFor || now.Sub(p.wanted) >= warmFor {
+		p.http1 = time.Time{}
+		return false
+	}
+	p.wanted = now
+	return true
+}
+
 // reserve returns a connection with a stream reserved, one to wait for if all
 // are busy, or nil if another may be opened, of so many at most. What is clogged does
 // not count for an upload. s.mu is held.
@@ -393,7 +413,7 @@ func (s *secureOrigins) opened(ctx context.Context, p *place, o *opening, cc *wi
 		return
 	case cc == nil:
 		p.verified = time.Now()
-		p.http1 = p.verified
+		p.showsHTTP1()
 		return
 	}
 	p.verified, p.http1 = time.Now(), time.Time{}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
@@ -171,4 +173,30 @@ func TestHSTSLeadsOtherSitesPages(t *testing.T) {
 			t.Errorf("with %q: %d, %q, %q", c.fields, resp.StatusCode, origin, credentials)
 		}
 	}
+}
+
+// TestProtocolsAreKnownNoLongerThanConnections: who knows that an origin speaks no HTTP/2 asks
+// it in another way, by which a client can tell that somebody was there.
+func TestProtocolsAreKnownNoLongerThanConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(place)
+		known := func(after time.Duration, want bool) {
+			t.Helper()
+			time.Sleep(after)
+			if p.knownHTTP1() != want {
+				t.Errorf("known: %t", !want)
+			}
+		}
+		known(0, false)
+		p.showsHTTP1()
+		known(warmFor-time.Second, true)
+		known(warmFor-time.Second, true) // a request came in between
+		known(warmFor, false)
+		known(0, false) // whoever comes beside the one who asks waits for that
+		p.showsHTTP1()
+		for range knownFor/(warmFor/2) - 1 {
+			known(warmFor/2, true)
+		}
+		known(warmFor/2, false) // it may have learned HTTP/2
+	})
 }
