@@ -23,7 +23,7 @@ const (
 	mostIssuers   = 3                // that are looked for above one certificate
 	issuerSize    = 64 << 10         // bytes of what is fetched
 	issuerTime    = 5 * time.Second  // for one of them
-	issuerMemory  = 10 * time.Minute // for which one that was fetched holds
+	issuerMemory  = warmFor          // for which one that was fetched holds: a client can tell by the time
 	issuerMissed  = 30 * time.Second // after which one that could not be had is asked for again
 	knownIssuers  = 256
 	issuerAddress = "http://" // over TLS, to look for one certificate would want another

@@ -248,6 +248,25 @@ func TestIssuerThatCouldNotBeHadIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// TestIssuersAreKnownNoLongerThanConnections: who waits for no fetch learns that somebody was
+// at a site of that issuer.
+func TestIssuersAreKnownNoLongerThanConnections(t *testing.T) {
+	s := newSigner(t)
+	synctest.Test(t, func(t *testing.T) {
+		origins := &moody{answer: s.issuer("low", nil).Raw, asked: 1} // at first it is not to be had
+		i := newIssuers(origins, nil)
+		for _, c := range []struct {
+			after time.Duration
+			asked int
+		}{{0, 2}, {warmFor - time.Second, 2}, {time.Second, 3}} {
+			time.Sleep(c.after)
+			if i.at(t.Context(), "http://a.example/low") == nil || origins.asked != c.asked {
+				t.Errorf("%s later: asked %d times, want %d", c.after, origins.asked, c.asked)
+			}
+		}
+	})
+}
+
 // TestIssuersAreFetchedForThoseApart: any site can name places of its own in certificates, and
 // by those that nobody asks for would know two identities for one user's.
 func TestIssuersAreFetchedForThoseApart(t *testing.T) {
