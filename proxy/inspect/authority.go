@@ -196,5 +196,5 @@ func below(host string, domains []string) bool {
 }
 
 // Leaf returns a certificate for host, a lower-case name or an address. It is
-// signed once for all who ask, and again when it has a day left.
+// signed once for all who ask within a minute.
 func (a *Authority) Leaf(host string) (*tls.Certificate, error) { return a.leaves.get(host) }

@@ -181,6 +181,25 @@ func TestLeavesDoNotTellSinceWhen(t *testing.T) {
 	}
 }
 
+// TestLeavesAreSharedForAMoment: one that is there comes sooner than one that has to be
+// signed, and tells that somebody asked for the host.
+func TestLeavesAreSharedForAMoment(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	first, err := a.Leaf("one.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(leafKept - time.Second)
+	if again, _ := a.Leaf("one.example"); again != first {
+		t.Error("signed anew at once")
+	}
+	now = now.Add(time.Second)
+	if later, err := a.Leaf("one.example"); err != nil || later == first {
+		t.Errorf("not signed for who comes later, %v", err)
+	}
+}
+
 // TestLeavesAreValidOnceTheClockIsSet: a machine without a clock of its own, or with one
 // that has the local time, knows what time it is a while after its start.
 func TestLeavesAreValidOnceTheClockIsSet(t *testing.T) {

@@ -21,6 +21,7 @@ const (
 	leafLifetime = 7 * 24 * time.Hour
 	leafRenewal  = 24 * time.Hour                          // before its end
 	leafCount    = 2048                                    // certificates kept, some 2 KiB each
+	leafKept     = time.Minute                             // for which one is shown to all, as a connection with the origin is kept
 	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late: that of another zone is, after another system ran
 	leafTerm     = leafLifetime - clockSlack - leafRenewal // for which one is shown
 )
@@ -36,10 +37,12 @@ type leaves struct {
 	kept *simplelru.LRU[string, *leaf]
 }
 
-// A leaf is signed by whoever comes first; the others wait for that.
+// A leaf is signed by whoever comes first; the others wait for that. Who comes long after
+// has it signed again: a client can tell by the time, and of one that is there, that
+// somebody asked for the host.
 type leaf struct {
 	once        sync.Once
-	term        time.Time // in which it was signed
+	signed      time.Time
 	certificate *tls.Certificate
 	err         error
 }
@@ -58,27 +61,27 @@ func newLeaves(a *Authority, now func() time.Time) (*leaves, error) {
 
 func (ls *leaves) get(host string) (*tls.Certificate, error) {
 	for {
-		l, term := ls.entry(host), ls.term()
+		l := ls.entry(host)
 		l.once.Do(func() {
-			l.term = term
-			l.certificate, l.err = ls.sign(host, term)
+			l.signed = ls.now()
+			l.certificate, l.err = ls.sign(host, ls.term(l.signed))
 		})
 		switch {
 		case l.err != nil:
 			ls.drop(host, l)
 			return nil, l.err
-		case l.term.Equal(term):
+		case ls.now().Sub(l.signed) < leafKept:
 			return l.certificate, nil
 		}
 		ls.drop(host, l)
 	}
 }
 
-// term returns when the present term began. What is signed in one has the same dates: by
-// others a client would see when somebody first asked for the host.
-func (ls *leaves) term() time.Time {
+// term returns when the term began that t is in. What is signed in one has the same dates:
+// by others a client would see when somebody asked for the host.
+func (ls *leaves) term(t time.Time) time.Time {
 	first := ls.authority.certificate.NotBefore.Add(clockSlack)
-	return first.Add(ls.now().Sub(first) / leafTerm * leafTerm)
+	return first.Add(t.Sub(first) / leafTerm * leafTerm)
 }
 
 func (ls *leaves) entry(host string) *leaf {
