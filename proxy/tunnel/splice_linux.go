@@ -195,7 +195,7 @@ func (p *splicer) drain(socket uintptr) bool {
 // the other direction met. Where one is still under way, it met none unless the connection
 // is closed; where none is, the system need not be asked.
 func (s *stream) wasReset() bool {
-	src, ok := s.src.(*net.TCPConn)
+	src, ok := innermost(s.src).(*net.TCPConn)
 	if !ok {
 		return false
 	}

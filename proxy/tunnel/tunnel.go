@@ -269,18 +269,23 @@ func (t *tunnel) finish() {
 }
 
 // abort closes conn so that the peer sees it broken, not done: a reset in
-// place of a FIN, and no close_notify. What wraps a TCP connection shows it by
-// NetConn, as *tls.Conn does.
+// place of a FIN, and no close_notify.
 func abort(conn net.Conn) {
-	for {
-		inner, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = inner.NetConn()
-	}
+	conn = innermost(conn)
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// innermost returns what conn wraps. What wraps a TCP connection shows it by NetConn, as
+// *tls.Conn does.
+func innermost(conn net.Conn) net.Conn {
+	for {
+		inner, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = inner.NetConn()
+	}
 }
