@@ -90,11 +90,11 @@ var pastProxy = map[string]bool{
 }
 
 // leadsPastProxy reports whether programs follow a Location without asking the proxy.
-// Lynx takes it out of quotes, and behind a plus stands what it goes by: svn+ssh, and
-// readonly+ftp to Breezy.
+// Lynx takes it out of quotes, Emacs out of angle brackets, and behind a plus stands what it
+// goes by: svn+ssh, and readonly+ftp to Breezy.
 func leadsPastProxy(location string) bool {
 	scheme, _, ok := strings.Cut(location, ":")
-	scheme = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\""), "\t", ""))
+	scheme = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\"<"), "\t", ""))
 	return ok && pastProxy[scheme[strings.LastIndexByte(scheme, '+')+1:]]
 }
 

@@ -91,6 +91,7 @@ func TestRedirectsLeadNobodyPastTheProxy(t *testing.T) {
 		{302, []string{"snews://track.example/a.b"}, false},
 		{302, []string{"newsreply://track.example/a"}, false}, // with Lynx, as the next
 		{302, []string{`"ftp://track.example/1"`}, false},
+		{302, []string{"<ftp://track.example/1>"}, false}, // with Emacs
 		{302, []string{"cso://track.example/"}, false},
 		{302, []string{"finger://track.example/a"}, false}, // with ELinks
 		{302, []string{"fish://track.example/a"}, false},   // with lftp
