@@ -138,6 +138,17 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		return put(m.Request.Header, "Origin", "", "names an installed extension or app", log)
 	case own && a.sameOrigin(m.Request):
 		return put(m.Request.Header, "Origin", "", whyOwn, log)
+	case m.Visit.lent:
+		return put(m.Request.Header, "Origin", "", "Storage Access Headers; names the page, as Referer does", log)
 	}
 	return put(m.Request.Header, "Origin", a.origin(), "RFC 6454 §6.1", log)
+}
+
+// lendsOrigin reports whether a browser sends Origin only for the server to say by it
+// whether its cookies may come, which no answer does here: with what is asked for
+// otherwise than by CORS there is none (Storage Access Headers, "append a request
+// Origin header").
+func lendsOrigin(r *http.Request) bool {
+	mode := single(r.Header["Sec-Fetch-Mode"])
+	return safe(r.Method) && r.Header["Sec-Fetch-Storage-Access"] != nil && (mode == "no-cors" || mode == "navigate")
 }

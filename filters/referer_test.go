@@ -63,6 +63,30 @@ func TestOriginPassesWhereTheStandardSendsIt(t *testing.T) {
 	}
 }
 
+// TestOriginForStorageAccessGoes: Chromium 156 and Firefox 153 name the page in requests for
+// a part of another site's, or for its frame, that might have its cookies there.
+func TestOriginForStorageAccessGoes(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ dest, mode, status, want, wantMode string }{
+		{"image", "no-cors", "inactive", "", "no-cors"},
+		{"empty", "no-cors", "active", "", "no-cors"},
+		{"iframe", "navigate", "inactive", "", "navigate"},
+		{"script", "cors", "inactive", "https://page.example", "cors"},
+		{"empty", "cors", "none", "https://page.example", "cors"},
+		{"image", "no-cors", "", "https://page.example", "cors"}, // of a browser that says what is not so
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Origin": {"https://page.example"}, "Referer": {"https://page.example/"},
+			"Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Mode": {test.mode}, "Sec-Fetch-Site": {"cross-site"}}
+		if test.status != "" {
+			h["Sec-Fetch-Storage-Access"] = []string{test.status}
+		}
+		scrubbed(t, s, newRequest(t, "GET", "https://site.example/a", h))
+		if got, mode := h.Get("Origin"), h.Get("Sec-Fetch-Mode"); got != test.want || mode != test.wantMode {
+			t.Errorf("%s by %s, %q: Origin %q, %s, want %q, %s", test.dest, test.mode, test.status, got, mode, test.want, test.wantMode)
+		}
+	}
+}
+
 func TestFormsHaveTheirOrigin(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, test := range []struct {

@@ -22,6 +22,7 @@ func readVisit(r *http.Request) Visit {
 	v.ownPage = !safe(r.Method) && fromItself(r)
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r, v)
+	v.lent = lendsOrigin(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	dest := single(r.Header["Sec-Fetch-Dest"])
 	v.part = dest != "" && dest != "document"
