@@ -78,6 +78,7 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9110 §15", "a status that nobody knows", get + "\r\n", "HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nok", nil, has{"HTTP/1.1 299 ", "\r\n\r\nok"}},
 		{"9110 §15.2", "interim answers are passed on", get + "\r\n", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + fine, nil, has{"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 "}},
 		{"9110 §15.2", "but not to HTTP/1.0", "GET http://ORIGIN/ HTTP/1.0\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + fine, nil, has{"- 102", "- 100 "}},
+		{"9110 §15.2", "and lead nowhere past the proxy", get + "\r\n", "HTTP/1.1 103 Early Hints\r\nLink: <ftp://a/>; rel=preload, </b>\r\n\r\n" + fine, nil, has{"HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\nHTTP/1.1 200 ", "- ftp"}},
 		{"9110 §15.5.6", "a 405 of ours says what is allowed", "TRACE http://ORIGIN/" + fields + "\r\n", fine, has{"- TRACE"}, has{"HTTP/1.1 405 ", "\r\nAllow: "}},
 	} {
 		t.Run("RFC "+c.section+", "+c.rule, func(t *testing.T) {

@@ -174,14 +174,33 @@ func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	if e.final || code == http.StatusContinue && e.expects || code == http.StatusEarlyHints && !e.hints {
 		return nil
 	}
-	for _, name := range interimFields(code) {
-		if lines := header[name]; len(lines) > 0 {
+	names := interimFields(code)
+	scrubbed := e.scrubInterim(code, header, names)
+	for _, name := range names {
+		if lines := scrubbed[name]; len(lines) > 0 {
 			e.ResponseWriter.Header()[name] = lines
 			defer delete(e.ResponseWriter.Header(), name)
 		}
 	}
 	e.ResponseWriter.WriteHeader(code)
 	return nil
+}
+
+// scrubInterim returns the named fields of a 1xx as a final response could have them.
+func (e *exchange) scrubInterim(code int, header textproto.MIMEHeader, names []string) http.Header {
+	h := make(http.Header, len(names))
+	for _, name := range names {
+		if lines := header[name]; len(lines) > 0 {
+			h[name] = lines
+		}
+	}
+	if len(h) == 0 {
+		return h
+	}
+	m := *e.message // a copy: the client's own goroutine may still read the original
+	m.Response = &http.Response{StatusCode: code, Header: h}
+	e.assembly.filters.Response(&m, nil)
+	return h
 }
 
 // endInterim lets no 1xx pass from now on: a fetch that other clients wait for
