@@ -170,12 +170,10 @@ func (g *guard) aliased(answer []byte) bool {
 		return false
 	}
 	question, err := p.Question()
-	if err != nil || g.listed.open.has(plainName(question.Name)) {
+	if err != nil || p.SkipAllQuestions() != nil {
 		return false
 	}
-	if p.SkipAllQuestions() != nil {
-		return false
-	}
+	excepted := g.listed.open.has(plainName(question.Name)) // from the lists, not from Deny
 	for {
 		header, err := p.AnswerHeader()
 		if err != nil {
@@ -191,7 +189,7 @@ func (g *guard) aliased(answer []byte) bool {
 		if err != nil {
 			return false
 		}
-		if name := plainName(alias.CNAME); g.deny.host(name) || g.listed.has(name) {
+		if name := plainName(alias.CNAME); g.deny.host(name) || !excepted && g.listed.has(name) {
 			return true
 		}
 	}

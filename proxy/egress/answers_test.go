@@ -129,6 +129,24 @@ func TestOtherNamesAreClosedByWhateverClosesHosts(t *testing.T) {
 	}
 }
 
+// TestExceptionsOfListsOpenNoOtherNameOfADeniedHost: Deny closes whatever else is said.
+func TestExceptionsOfListsOpenNoOtherNameOfADeniedHost(t *testing.T) {
+	e := newTestEgress(t, Options{
+		Allow: loopback, Deny: []string{"*.denied.example"}, DenyLists: []string{writeList(t, "@@||site.example^\n||tracker.example^")},
+		Resolver: startNameServer(t, always("127.0.0.1")).resolver(),
+	})
+	port := startOrigin(t, "127.0.0.1:0").port()
+	for host, open := range map[string]bool{"db.site.example": false, "metrics.site.example": true} {
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: host, Port: port})
+		if err == nil {
+			conn.Close()
+		}
+		if open && err != nil || !open && !errors.As(err, new(*Refused)) {
+			t.Errorf("%s: %v, want it open: %t", host, err, open)
+		}
+	}
+}
+
 // TestOtherNamesAreSeenWhereverTheyStand in an answer, behind addresses and what nobody
 // asked for too. What is no answer leads nowhere.
 func TestOtherNamesAreSeenWhereverTheyStand(t *testing.T) {
