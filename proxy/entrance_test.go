@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"guise/cache"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/inspect"
 	"guise/proxy/socks"
 	"guise/proxy/telemetry"
 	"guise/proxy/wire/http2test"
@@ -77,6 +79,26 @@ func TestCredentialsAreAskedForAndKept(t *testing.T) {
 	io.WriteString(conn, "CONNECT "+o.address+" HTTP/1.1\r\nHost: x\r\n"+authorization("ann", "secret")+"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if line, _ := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 200 ") {
 		t.Errorf("CONNECT, right: %q", line)
+	}
+}
+
+// TestOriginsGetNoEchoOfTheProxysCredentials: java.net's programs give them to whoever asks if
+// their Authenticator does. What is meant for the origin passes, of the same name, too.
+func TestOriginsGetNoEchoOfTheProxysCredentials(t *testing.T) {
+	got := func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("Authorization")) }
+	plain, secure := httptest.NewServer(http.HandlerFunc(got)), serveSecure(t, got, nil)
+	t.Cleanup(plain.Close)
+	users := withUsers(t)
+	proxy := serveProxy(t, func(o *Options) { users(o); inspecting(inspect.Always)(o) })
+	client := visitor(t, proxy, trusting(testAuthority()), false)
+	client.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword("ann", "secret"), Host: proxy})
+	for _, target := range []string{plain.URL, secure.URL} {
+		for password, passes := range map[string]bool{"secret": false, "theirs": true} {
+			sent := authorization("ann", password)[len("Proxy-Authorization: "):]
+			if resp, body, err := read(client, target, "Authorization", sent); err != nil || resp.StatusCode != 200 || (body == sent) != passes || !passes && body != "" {
+				t.Errorf("%s: %v, %v, the origin got %q of %q", target, resp, err, body, sent)
+			}
+		}
 	}
 }
 

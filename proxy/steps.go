@@ -10,6 +10,7 @@ import (
 	"guise/cache"
 	"guise/filters"
 	"guise/proxy/egress"
+	"guise/proxy/gate"
 	"guise/proxy/wire"
 )
 
@@ -102,6 +103,18 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 		return r, &ownOptions
 	}
 	r.Header["Max-Forwards"] = []string{strconv.FormatUint(min(left-1, maxForwards), 10)}
+	return r, nil
+}
+
+// keepProof keeps from the origin what lets the client in here.
+func (a *assembly) keepProof(e *exchange, r *http.Request) (*http.Request, *failure) {
+	shown := e.visit.authorization
+	for _, sent := range r.Header["Authorization"] {
+		if len(shown) > 0 && gate.Echoes(shown, r.Method, sent) {
+			delete(r.Header, "Authorization")
+			break
+		}
+	}
 	return r, nil
 }
 
