@@ -46,6 +46,26 @@ func TestFetchMetadata(t *testing.T) {
 	}
 }
 
+// TestDownloadsLookAlike: of a link with "download" Firefox says that it is a page's, and
+// Chromium neither what it is for nor what it takes.
+func TestDownloadsLookAlike(t *testing.T) {
+	for _, persona := range []string{"firefox", "chrome"} {
+		s := newSet(t, Options{Persona: persona})
+		var got []string
+		for _, h := range []http.Header{
+			{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-User": {"?1"}, "Accept": {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, "Upgrade-Insecure-Requests": {"1"}},
+			{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"navigate"}},
+		} {
+			h["User-Agent"], h["Cookie"] = []string{"Mozilla/5.0"}, []string{"a=b"}
+			h["Sec-Fetch-Site"], h["Referer"] = []string{"same-origin"}, []string{"https://site.example/files"}
+			got = append(got, scrubbed(t, s, newRequest(t, "GET", "https://site.example/a.bin", h)))
+		}
+		if got[0] != got[1] {
+			t.Errorf("%s: Firefox's\n%s\nChromium's\n%s", persona, got[0], got[1])
+		}
+	}
+}
+
 // Browsers differ in the mode that they name for beacons, prefetches and
 // reports, and old ones name none.
 func TestModeFollowsFromTheRequest(t *testing.T) {

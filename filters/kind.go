@@ -79,7 +79,7 @@ func kindOf(r *http.Request) Kind {
 	case r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil:
 		return Preflight
 	}
-	if dest := single(r.Header["Sec-Fetch-Dest"]); dest != "" {
+	if dest := destination(r.Header); dest != "" {
 		for k := range kinds {
 			if slices.Contains(kinds[k].dests, dest) {
 				return Kind(k)
@@ -101,6 +101,18 @@ func kindOf(r *http.Request) Kind {
 	default:
 		return kind
 	}
+}
+
+// destination returns a client's Sec-Fetch-Dest. What Chromium goes to only to keep it, by
+// a link with "download" or its menu, has none there: that it navigates tells, which no
+// script can say, and that it takes anything, without Accept. A service worker that
+// fetches its page anew has that page's.
+func destination(h http.Header) string {
+	dest := single(h["Sec-Fetch-Dest"])
+	if dest == "empty" && single(h["Sec-Fetch-Mode"]) == "navigate" && h["Accept"] == nil {
+		return "document"
+	}
+	return dest
 }
 
 // upgradeInsecure is sent with what a browser goes to, a page or a frame, and nothing

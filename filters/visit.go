@@ -24,7 +24,7 @@ func readVisit(r *http.Request) Visit {
 	v.signed = readSigned(r, v)
 	v.lent = lendsOrigin(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
-	dest := single(r.Header["Sec-Fetch-Dest"])
+	dest := destination(r.Header)
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || isReportPath(r.URL.Path)))

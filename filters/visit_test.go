@@ -30,6 +30,8 @@ func TestVisit(t *testing.T) {
 		{"cross-site from a page", "https://track.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"image"}, "Referer": {"https://www.shop.example/"}}, "shop.example", true},
 		{"bookmark", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Dest": {"document"}}, "shop.example", false},
 		{"link followed to a page", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"document"}, "Referer": {"https://search.example/"}}, "shop.example", false},
+		{"link kept by Chromium's menu", "https://shop.example/f", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"empty"}, "Referer": {"https://mail.example/"}}, "shop.example", false},
+		{"script of another site", "https://shop.example/f", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"empty"}, "Referer": {"https://mail.example/"}}, "mail.example", true},
 		{"frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"iframe"}, "Referer": {"https://shop.example/"}}, "shop.example", true},
 		{"page or frame on plain http", "http://ads.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://shop.example/"}}, "shop.example", true},
 		{"link followed by Firefox on plain http", "http://shop.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"http://idp.example/"}, "Priority": {"u=0, i"}, "User-Agent": {firefoxAgent}}, "shop.example", false},
