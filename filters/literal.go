@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -55,23 +56,30 @@ const maxPart = 12
 
 // quadAt reports whether text begins with b.
 func quadAt(text string, b [4]byte) bool {
+	first := numbersOf(text[:partEnd(text)])
+	if isPadded(first.digits, b) {
+		return true
+	}
+	// Nearly every text ends here: the other parts are not looked at for each beginning.
+	forward, backward := first.is(uint64(b[0])), first.is(uint64(b[3]))
+	if !forward && !backward && (len(first.digits) <= 6 || !first.is(be(b[:]...))) {
+		return false
+	}
 	var room [4]string
 	parts := room[:cutParts(text, &room)]
 	switch {
-	case len(parts) == 0:
-		return false
-	case isPadded(parts[0], b):
-		return true
 	case len(parts) == 1:
-		return len(parts[0]) > 6 && partIs(parts[0], be(b[:]...))
-	case len(parts) == 4 && (partsAre(parts, b[0], b[1], b[2], b[3]) || partsAre(parts, b[3], b[2], b[1], b[0])):
+		return len(parts[0]) > 6 && first.is(be(b[:]...))
+	case len(parts) == 4 && (forward && partsAre(parts[1:], b[1], b[2], b[3]) || backward && partsAre(parts[1:], b[2], b[1], b[0])):
 		return true
+	case !forward:
+		return false
 	}
 	// Short forms that read like versions (127.1 and 10.0.1) do not count.
 	if len(parts) >= 3 && b[2] > 0 && partIs(parts[2], be(b[2], b[3])) {
-		return partsAre(parts[:2], b[0], b[1])
+		return partIs(parts[1], uint64(b[1]))
 	}
-	return be(b[1], b[2]) > 0 && partsAre(parts[:1], b[0]) && partIs(parts[1], be(b[1], b[2], b[3]))
+	return be(b[1], b[2]) > 0 && partIs(parts[1], be(b[1], b[2], b[3]))
 }
 
 // cutParts fills parts with the numbers that text begins with, and returns how many
@@ -79,11 +87,8 @@ func quadAt(text string, b [4]byte) bool {
 // marks between them.
 func cutParts(text string, parts *[4]string) (n int) {
 	for n < len(parts) {
-		end := 0
-		for end < len(text) && end <= maxPart && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
-			end++
-		}
-		if end == 0 || end > maxPart {
+		end := partEnd(text)
+		if end == 0 {
 			break
 		}
 		parts[n] = text[:end]
@@ -99,6 +104,19 @@ func cutParts(text string, parts *[4]string) (n int) {
 		}
 	}
 	return n
+}
+
+// partEnd returns the length of the number that text begins with, 0 if it is none or
+// longer than any.
+func partEnd(text string) int {
+	end := 0
+	for end < len(text) && end <= maxPart && (isHex(text[end]) || end == 1 && text[0] == '0' && text[end]|0x20 == 'x') {
+		end++
+	}
+	if end > maxPart {
+		return 0
+	}
+	return end
 }
 
 // partsAre reports whether each part is the byte wanted in its place.
@@ -117,7 +135,7 @@ func isPadded(digits string, b [4]byte) bool {
 		return false
 	}
 	for i := range b {
-		if !numberIs(digits[3*i:3*i+3], 10, uint64(b[i])) {
+		if n, err := strconv.ParseUint(digits[3*i:3*i+3], 10, 64); err != nil || n != uint64(b[i]) {
 			return false
 		}
 	}
@@ -133,31 +151,50 @@ func be(bytes ...byte) (n uint64) {
 
 // partIs reports whether part is want as a decimal, octal, hexadecimal or binary
 // number.
-func partIs(part string, want uint64) bool {
-	if rest, ok := strings.CutPrefix(part, "0x"); ok {
-		return numberIs(rest, 16, want)
-	}
-	return numberIs(part, 10, want) || len(part) > 1 && part[0] == '0' && numberIs(part, 8, want) ||
-		len(part)%2 == 0 && numberIs(part, 16, want) || numberIs(part, 2, want)
+func partIs(part string, want uint64) bool { return numbersOf(part).is(want) }
+
+// A number is up to maxPart digits, and what they stand for in each base in which they
+// may be meant.
+type number struct {
+	digits string
+	values [4]uint64 // noValue where they are none of that base
 }
 
-func numberIs(digits string, base, want uint64) bool {
-	if digits == "" {
-		return false
+const noValue = 1 << 63
+
+func numbersOf(digits string) number {
+	n := number{digits, [...]uint64{noValue, noValue, noValue, noValue}}
+	rest, marked := strings.CutPrefix(digits, "0x")
+	var dec, oct, hex, bin uint64
+	most := byte(0)
+	for i := range len(rest) {
+		d := unhex(rest[i])
+		most = max(most, d)
+		dec, oct, hex, bin = dec*10+uint64(d), oct<<3+uint64(d), hex<<4+uint64(d), bin<<1+uint64(d)
 	}
-	var n uint64
-	for i := range len(digits) {
-		c := digits[i]
-		d := uint64(c - '0')
-		if !isDigit(c) {
-			d = uint64(c|0x20-'a') + 10
-		}
-		if d >= base || n > 1<<40 {
-			return false
-		}
-		n = n*base + d
+	if rest == "" || most > 15 {
+		return n
 	}
-	return n == want
+	if marked || len(digits)%2 == 0 {
+		n.values[0] = hex
+	}
+	if marked {
+		return n
+	}
+	if most < 10 {
+		n.values[1] = dec
+	}
+	if most < 8 && len(digits) > 1 && digits[0] == '0' {
+		n.values[2] = oct
+	}
+	if most < 2 {
+		n.values[3] = bin
+	}
+	return n
+}
+
+func (n number) is(want uint64) bool {
+	return n.values[0] == want || n.values[1] == want || n.values[2] == want || n.values[3] == want
 }
 
 // addresses6 calls found with each IPv6 address in text until that returns
@@ -198,8 +235,10 @@ func tryRun(run string, found func(netip.Addr) bool) bool {
 	run = strings.Trim(run, ".")
 	for range 4 {
 		for tail := run; ; {
-			if a, err := netip.ParseAddr(tail); err == nil && found(a) {
-				return true
+			if isGrouped(tail) {
+				if a, err := netip.ParseAddr(tail); err == nil && found(a) {
+					return true
+				}
 			}
 			i := strings.LastIndexByte(tail, ':')
 			if i < 1 || len(run)-i > 6 {
@@ -217,4 +256,14 @@ func tryRun(run string, found func(netip.Addr) bool) bool {
 		run = run[i+1:]
 	}
 	return false
+}
+
+// isGrouped reports whether text has as many colons as an IPv6 address. It is quicker
+// than [netip.ParseAddr], which says why text is none.
+func isGrouped(text string) bool {
+	colons, last := strings.Count(text, ":"), 7
+	if strings.IndexByte(text, '.') >= 0 {
+		last = 6
+	}
+	return colons == last || colons <= last+1 && strings.Contains(text, "::")
 }

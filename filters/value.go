@@ -164,7 +164,7 @@ func (f *addressForms) within(value string, depth int) bool {
 
 // inText looks for the address in text as it stands.
 func (f *addressForms) inText(text string) bool {
-	lower := withoutOrigin(strings.ToLower(text), f.target)
+	lower := withoutOrigin(lowerASCII(text), f.target)
 	for _, t := range f.texts {
 		if strings.Contains(lower, t) {
 			return true
@@ -179,6 +179,25 @@ func (f *addressForms) inText(text string) bool {
 		return true
 	}
 	return addresses6(lower, f.is)
+}
+
+// lowerASCII is [strings.ToLower] for what may be no text at all, such as decoded bytes:
+// no other letter is part of an address.
+func lowerASCII(s string) string {
+	i := 0
+	for i < len(s) && !isCapital(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := []byte(s)
+	for ; i < len(b); i++ {
+		if isCapital(b[i]) {
+			b[i] |= 0x20
+		}
+	}
+	return string(b)
 }
 
 // withoutOrigin returns text without the URLs that begin with origin: of where a
