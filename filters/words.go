@@ -20,6 +20,10 @@ const (
 // lexicon is what the words tell that names of fields are made of.
 var lexicon = newLexicon()
 
+// lexiconTree holds the words of the lexicon. A name is taken apart by it, not by the
+// map: each part of each of its words would be looked up.
+var lexiconTree = newWordTree(lexicon)
+
 // newLexicon builds the lexicon. Of two rows for one word the weightier counts.
 func newLexicon() map[string]weight {
 	l := map[string]weight{}
@@ -261,11 +265,17 @@ func splitCompound(dst []string, word string) []string {
 	var best, from [49]int
 	for i := 1; i <= len(word); i++ {
 		best[i] = len(word) + 1
-		for j := range i {
-			if i-j < 2 && !(j == 0 && word[0] == 'x') {
-				continue
+	}
+	for j := range word {
+		if best[j] > len(word) {
+			continue
+		}
+		at := uint16(0)
+		for i := j + 1; i <= len(word); i++ {
+			if at = lexiconTree[at].next[word[i-1]-'a']; at == 0 {
+				break
 			}
-			if _, known := lexicon[word[j:i]]; known && best[j]+1 < best[i] {
+			if lexiconTree[at].isWord && best[j]+1 < best[i] && (i-j > 1 || j == 0 && word[0] == 'x') {
 				best[i], from[i] = best[j]+1, j
 			}
 		}

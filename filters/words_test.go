@@ -1,6 +1,8 @@
 package filters
 
 import (
+	"maps"
+	"math/rand/v2"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -14,6 +16,48 @@ func TestCompoundsAreTakenApart(t *testing.T) {
 	} {
 		if got := strings.Join(splitWords(nil, name), " "); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// fewest says of a word what [splitCompound] says, with each part looked up.
+func fewest(word string) []string {
+	if _, known := lexicon[word]; known {
+		return []string{word}
+	}
+	best := make([][]string, len(word)+1)
+	for i := 1; i <= len(word); i++ {
+		for j := range i {
+			if _, known := lexicon[word[j:i]]; !known || j > 0 && best[j] == nil || i-j < 2 && !(j == 0 && word[0] == 'x') {
+				continue
+			}
+			if best[i] == nil || len(best[j])+1 < len(best[i]) {
+				best[i] = append(slices.Clone(best[j]), word[j:i])
+			}
+		}
+	}
+	return best[len(word)]
+}
+
+func TestCompoundsAreTakenIntoTheFewestWords(t *testing.T) {
+	words := slices.Sorted(maps.Keys(lexicon))
+	words = slices.DeleteFunc(words, func(w string) bool { return strings.Trim(w, "abcdefghijklmnopqrstuvwxyz") != "" })
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		compound := ""
+		for range 1 + random.IntN(4) {
+			compound += words[random.IntN(len(words))]
+		}
+		if n := random.IntN(len(compound)); random.IntN(4) == 0 {
+			compound = compound[n:]
+		}
+		if len(compound) > 48 {
+			continue
+		}
+		if want := fewest(compound); want != nil && !slices.Equal(splitCompound(nil, compound), want) {
+			t.Fatalf("%s: %q, want %q", compound, splitCompound(nil, compound), want)
+		} else if got := splitCompound(nil, compound); want == nil && len(got) > 1 && !slices.Contains(compoundEnds, got[1]) {
+			t.Fatalf("%s: %q, want none", compound, got)
 		}
 	}
 }
