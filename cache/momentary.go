@@ -12,10 +12,6 @@ import (
 // then. What says nothing but that is rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {
 	made = made.UTC()
-	minutes := []writtenMinute{minuteOf(made)}
-	if before := made.Add(-aMoment); before.Minute() != made.Minute() {
-		minutes = append(minutes, minuteOf(before))
-	}
 	for name, line := range h.all() {
 		switch name {
 		case "Date", "Expires", "Age", "Etag", // rewritten
@@ -25,7 +21,8 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if slices.ContainsFunc(minutes, func(m writtenMinute) bool { return m.in(line) }) || name != "Last-Modified" && holdsClock(line, made) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
+		elsewhere := name != "Last-Modified" // which is of one zone
+		if holdsDate(line, made, elsewhere) || elsewhere && holdsClock(line, made) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
 			return true
 		}
 	}
@@ -42,27 +39,108 @@ var ofOneAnswer = map[string]bool{
 // aMoment is how long before its Date a response may have been made.
 const aMoment = 5 * time.Second
 
-// A writtenMinute is one that fields may hold in a common form.
-type writtenMinute struct {
-	time.Time
-	clock string    // what the forms with a colon have in common
-	dense [2]string // the forms without one
-}
-
-func minuteOf(t time.Time) writtenMinute {
-	return writtenMinute{t, t.Format("15:04"), [2]string{t.Format("200601021504"), t.Format("20060102T1504")}}
-}
-
-// in reports whether text holds m.
-func (m writtenMinute) in(text string) bool {
-	if !strings.Contains(text, m.clock) { // as most, which is quicker
-		return strings.Contains(text, m.dense[0]) || strings.Contains(text, m.dense[1])
+// holdsDate reports whether text holds a day and the minute of t, or of a moment before, in
+// whatever order and with whatever between them. With seconds the clock may be elsewhere's, if asked for.
+func holdsDate(text string, t time.Time, elsewhere bool) bool {
+	var room [128]byte
+	digits := digitsOf(room[:0], text)
+	for at := 0; at+leastDigits <= len(digits); at++ {
+		for _, form := range dateForms {
+			if form.in(digits[at:], t, elsewhere) {
+				return true
+			}
+		}
 	}
-	return slices.ContainsFunc(minuteForms[:], func(form string) bool { return strings.Contains(text, m.Format(form)) })
+	return false
 }
 
-var minuteForms = [...]string{"02 Jan 2006 15:04", "2006-01-02T15:04", "2006-01-02 15:04", "02-Jan-06 15:04", "Jan _2 15:04",
-	"01/02/2006 15:04", "02/Jan/2006:15:04"}
+// leastDigits are those of a month, a day, an hour and a minute.
+const leastDigits = 8
+
+// digitsOf appends to digits those of text that may be of one date, and a line feed where
+// words part them. A name of a month counts as its number.
+func digitsOf(digits []byte, text string) []byte {
+	for text != "" {
+		end := 1
+		switch c := text[0]; {
+		case '0' <= c && c <= '9':
+			for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+				end++
+			}
+			if end == 1 { // some leave out the zero before
+				digits = append(digits, '0')
+			}
+			digits = append(digits, text[:end]...)
+		case c == '%' && len(text) >= len("%3A"):
+			end = len("%3A")
+		case isAlphanumeric(rune(c)):
+			for end < len(text) && 'A' <= text[end]&^0x20 && text[end]&^0x20 <= 'Z' {
+				end++
+			}
+			digits = appendWord(digits, text[:end])
+		}
+		text = text[end:]
+	}
+	return digits
+}
+
+func appendWord(digits []byte, word string) []byte {
+	if equalFold(word, "T") { // RFC 3339 §5.6
+		return digits
+	}
+	month := slices.IndexFunc(monthNames, func(name string) bool { return len(word) >= 3 && equalFold(word[:3], name) })
+	if month < 0 {
+		return append(digits, '\n')
+	}
+	return append(digits, byte('0'+(month+1)/10), byte('0'+(month+1)%10))
+}
+
+// A dateForm is where in a row of digits the numbers of a date begin. The year comes last of
+// them and has two or four digits, or stands elsewhere, as it does if it comes first.
+type dateForm struct{ month, day, clock int }
+
+var dateForms = [...]dateForm{{0, 2, 4}, {0, 2, 6}, {0, 2, 8}, {2, 0, 6}, {2, 0, 8}}
+
+// in is holdsDate of what begins with a date.
+func (f dateForm) in(digits []byte, t time.Time, elsewhere bool) bool {
+	month, day := twoDigits(digits, f.month), twoDigits(digits, f.day)
+	hour, minute := twoDigits(digits, f.clock), twoDigits(digits, f.clock+2)
+	if month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+		return false
+	}
+	made := time.Date(t.Year(), time.Month(month), day, hour, minute, 0, 0, time.UTC)
+	switch days := t.YearDay() - made.YearDay(); { // at New Year
+	case days > 300:
+		made = made.AddDate(1, 0, 0)
+	case days < -300:
+		made = made.AddDate(-1, 0, 0)
+	}
+	ago := t.Sub(made)
+	if !strings.HasSuffix(strconv.Itoa(made.Year()), string(digits[4:f.clock])) || ago < -furthestEast || ago >= furthestWest {
+		return false
+	}
+	if 0 <= ago && ago < time.Minute+aMoment {
+		return true
+	}
+	second := twoDigits(digits, f.clock+4)
+	late := (ago + furthestEast - time.Duration(second)*time.Second) % quarter
+	return elsewhere && second >= 0 && 0 <= late && late < aMoment+time.Second
+}
+
+// Clocks elsewhere differ by so much, by quarters of an hour. Some show twelve hours.
+const (
+	quarter      = 15 * time.Minute
+	furthestEast = 14 * time.Hour
+	furthestWest = (12 + 12) * time.Hour
+)
+
+// twoDigits returns the number at a place, or -1 if there is none.
+func twoDigits(digits []byte, at int) int {
+	if len(digits) < at+2 || digits[at] == '\n' || digits[at+1] == '\n' {
+		return -1
+	}
+	return int(digits[at]-'0')*10 + int(digits[at+1]-'0')
+}
 
 // holdsClock reports whether text holds the time of day of t, or of a moment before, as
 // clocks of any zone show it with seconds: zones differ by quarters of an hour.

@@ -30,6 +30,22 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"X-Made: 29.02.2024 13:00:00":                   false, // elsewhere
 		"X-Made: 2024-02-29T17:29:57+05:30":             false,
 		"X-Made: 2024-02-29T13:01:00+01:00":             true,
+		"X-Made: 20240229-115959.123":                   false, // without colons
+		"X-Made: build_20240229_120000":                 false,
+		"X-Made: 20240229T130000+0100":                  false,
+		"X-Made: 2024022920000000000ABC":                false,
+		"X-Made: 2024-02-28_16-00-00":                   false,
+		"X-Made: 29.02.2024 12.00":                      false,
+		"X-Made: 2024/2/29 12:00":                       false,
+		"X-Made: Thursday, 29-Feb-2024 12:00 GMT":       false,
+		"X-Made: February 29, 2024, 12:00 PM":           false,
+		"Link: </?2024-02-29T12%3A00%3A00>; rel=next":   false,
+		"X-Made: 20240228120000":                        true,
+		"X-Made: 28022023120000":                        true,
+		"X-Made: 2024-02-29-11-58":                      true,
+		"X-Made: 20240229":                              true,
+		"Last-Modified: Thu, 29 Feb 2024 11:15:00 GMT":  true,
+		"Last-Modified: Wed, 28 Feb 2024 12:00:00 GMT":  true,
 		"X-Build: 1:2:30, ::1":                          true,
 		"X-Req: 1-65e071c0-5e8b8a4c":                    false, // hexadecimal seconds
 		"X-Req: 65E071C0c4a2f8d1e0b3a7f6":               false,
