@@ -543,6 +543,21 @@ func TestTrailers(t *testing.T) {
 	})
 }
 
+// Who is given later what a trailer says of the time sees by it that somebody asked then.
+func TestTrailersThatTellTheTimeAreNotShared(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		for _, body := range []string{"a's", "b's"} {
+			v := th.visit(body[:1], "")
+			th.call().answerWithTrailer(body, http.Header{"Sum": {time.Now().UTC().Format(time.RFC3339)}})
+			th.expect(v, body)
+			th.end(v)
+		}
+		again := th.visit("a", "")
+		th.expect(again, "a's")
+		th.end(again)
+	})
+}
+
 // A trailer that nobody announced is not announced to who asks later either, who would
 // see by it that somebody had asked before.
 func TestTrailersAreAnnouncedToAllOrNobody(t *testing.T) {

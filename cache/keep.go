@@ -37,6 +37,9 @@ func (c *Cache) keep(f *flight, failure error) {
 	e.pieces = slices.Clip(append(e.hold.only[:0], pieces...))
 	e.trailer = f.storedTrailer()
 	e.timing = took
+	if len(f.resp.Trailer) > 0 && momentary(fieldsOf(f.resp.Trailer), e.date.Add(took.tail)) {
+		e.mixed = true // its header has gone out as one for all
+	}
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
 			return // the framing lied
