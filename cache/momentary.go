@@ -8,8 +8,8 @@ import (
 )
 
 // momentary reports whether a response that an origin made at the given time says so,
-// or counts how often it was asked: who is given that later sees by it that somebody asked
-// then. What says nothing but that is rewritten instead, see disguise.
+// how long it took, or how often it was asked: who is given that later sees by it that somebody
+// asked then. What says nothing but that is rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {
 	made = made.UTC()
 	for name, line := range h.all() {
@@ -20,6 +20,9 @@ func momentary(h fields, made time.Time) bool {
 		}
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
+		}
+		if isAmount(line) && measures(name) {
+			return true
 		}
 		elsewhere := name != "Last-Modified" // which is of one zone
 		if holdsDate(line, made, elsewhere) || elsewhere && holdsClock(line, made) || holdsUnixTime(line, made) || holdsCodedTime(line, made) {
@@ -34,6 +37,38 @@ var ofOneAnswer = map[string]bool{
 	"Replay-Nonce":    true, // RFC 8555 §6.5.1
 	"Dpop-Nonce":      true, // RFC 9449 §8
 	"Signature-Input": true, // RFC 9421 §2.3: when it was signed
+}
+
+// measures reports whether a field is called after how long an origin took, such as
+// X-Process-Time: who waits for another time sees that the answer was made before. Those
+// that filters know do not come as far as here.
+func measures(name string) bool {
+	for word := range strings.SplitSeq(name, "-") {
+		for _, end := range measureWords {
+			if len(word) >= len(end) && equalFold(word[len(word)-len(end):], end) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// measureWords are ends of words: some names are written in one.
+var measureWords = [...]string{"time", "duration", "latency", "elapsed", "took", "timing"}
+
+// isAmount reports whether text is a number with no more than a sign, such as D=, before it and
+// a unit behind it. A date and a version are none.
+func isAmount(text string) bool {
+	const digits = "0123456789"
+	at := strings.IndexAny(text[:min(4, len(text))], digits)
+	if at < 0 {
+		return false
+	}
+	behind := strings.TrimLeft(text[at:], digits)
+	if fraction, ok := strings.CutPrefix(behind, "."); ok {
+		behind = strings.TrimLeft(fraction, digits)
+	}
+	return !strings.ContainsAny(behind, digits+".:-/")
 }
 
 // aMoment is how long before its Date a response may have been made.

@@ -20,6 +20,13 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"Link: </x?1709108000123>; rel=preload":         true,
 		"X-Ratelimit-Remaining: 17":                     false,
 		"Ratelimit: limit=60, remaining=17, reset=5":    false,
+		"X-Process-Time: 0.0023":                        false, // how long it took
+		"Sprequestduration: 47":                         false,
+		"X-Latency: 12.4ms":                             false,
+		"X-Took: D=1234":                                false,
+		"X-Build-Time: 2024-02-28T10:07:30Z":            true,
+		"X-Build-Time: v1.2.3":                          true,
+		"Timing-Allow-Origin: *":                        true,
 		"Replay-Nonce: abc":                             false,
 		"Signature-Input: sig=();created=1":             false,
 		"X-Made: 20240229120000":                        false,
