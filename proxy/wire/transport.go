@@ -368,7 +368,7 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
-		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard
+		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard && !c.wasReset()
 		if x.sender != nil {
 			c.closeNow()
 			p.again = x.sender.takeBack(ctx, c.unheard)

@@ -274,7 +274,7 @@ func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
 // a system tells of one once. No write is under way for long where the connection is
 // closed. TLS has an end of its own, which no reset looks like.
 func (c *originConn) wasReset() bool {
-	if c.sock != nil || c.probe == nil || !c.probe.closed() {
+	if c.sock != nil && !c.sock.ended || c.probe == nil || !c.probe.closed() {
 		return false
 	}
 	c.writing.Lock()

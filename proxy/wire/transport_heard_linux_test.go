@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +94,53 @@ func TestTransportSendsAgainWhatNeverArrived(t *testing.T) {
 		} else if c.again {
 			if b := <-got; b != want {
 				t.Errorf("%s: the origin got %q, want %q", name, b, want)
+			}
+		}
+		tr.Close()
+	}
+}
+
+// TestTransportResetThatAnUploadMeetsIsNoWantOfArrival: an origin that resets a kept
+// connection may have read the request before, so one that must not be repeated is not
+// sent again, also if the upload meets the reset first and nothing was told to have
+// arrived.
+func TestTransportResetThatAnUploadMeetsIsNoWantOfArrival(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	certified.Close()
+	for _, url := range []string{"http://a.test/", "https://example.com/"} {
+		var came atomic.Int32
+		reset := make(chan bool)
+		o := startOrigin(t, func(p *peer) {
+			raw := p.Conn.(*net.TCPConn)
+			if url[:5] == "https" {
+				p.Conn = tls.Server(raw, &tls.Config{Certificates: certified.TLS.Certificates})
+				p.br = bufio.NewReader(p.Conn)
+			}
+			p.next()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			if _, err := http.ReadRequest(p.br); err == nil {
+				came.Add(1)
+				raw.SetLinger(0)
+				raw.Close()
+				reset <- true
+			}
+		})
+		tr := newTransport(t, o.addr)
+		tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
+		for n := range int32(50) {
+			mustFetch(t, tr, request(t, "GET", url, nil))
+			pieces, untilReset := 0, sync.OnceFunc(func() { <-reset })
+			r := request(t, "POST", url, readerFunc(func(b []byte) (int, error) {
+				if pieces++; pieces == 2 {
+					untilReset()
+					return copy(b, "else"), io.EOF
+				}
+				return copy(b, "some"), nil
+			}))
+			_, _, err := fetch(tr, r)
+			untilReset()
+			if err == nil || came.Load() != n+1 {
+				t.Fatalf("%s: the origin got %d of %d requests, %v", url, came.Load(), n+1, err)
 			}
 		}
 		tr.Close()
