@@ -85,6 +85,8 @@ var identityBrowser = []group{
 		x-mailer x-vendor-id x-push-token`},
 	{identity, "cookies by another name, or garbled by middleboxes", `cookies x-cookie x-cookies x-set-cookie
 		okcoie okcoie2 ckiooe ckiooe2`},
+	{identity, "Souders, Even Faster Web Sites, chapter 9: Accept-Encoding, garbled by antivirus and proxies", `accept-encodxng
+		x-cept-encoding xxxxxxxxxxxxxxx`},
 	{identity, "what a TLS or HTTP connection looks like", `x-ja3 x-ja3-* ja3-* x-ja4 x-ja4-* ja4-* x-ja4h x-ja4t
 		x-tls-* tls-* x-http-version x-http-protocol x-http2-* x-h2-* x-spdy x-spdy-* x-firefox-spdy x-quic-*
 		x-akamai-fp x-http2-fingerprint x-cipher x-cipher-*`},

@@ -62,6 +62,8 @@ var routeProxy = []group{
 		x-haproxy-* x-nginx-* x-apache-* x-upstream-* x-balancer-* balancer-* x-loop-* x-tor x-tor2web
 		tor2web x-tor2web-* x-i2p-* x-i2p-desthash x-i2p-destb32 x-i2p-destb64 x-onion-* x-p2p-peerdist
 		x-p2p-peerdistex x-lori-time-1 x-bypass-cache`},
+	{route, "names by which judges of proxies tell one", `accproxyws x-cid-hash x-content-opt x-fikker x-mato-param
+		x-teamsite-preremap x-tinyproxy`},
 	{route, "MaxMind mod_maxminddb and ngx_http_geoip_module; further names for places", `
 		geoip-* x-geoip-* x-geoip x-geoip2-* geoip2-* mm-* maxmind-* x-maxmind-* x-geo x-geo-* geo geo-*
 		x-country x-country-* country country-code x-city x-city-* x-region-name x-region-code
