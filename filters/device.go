@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 )
@@ -33,6 +34,27 @@ func holdsTimeZone(text string) bool {
 // alone. One that is not far from it tells of no place.
 var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)? ?[+-])(?:0?[1-9]|1[0-4])(?::?(?:00|15|30|45))?\b` +
 	`|^ *[+-](?:0[1-9]|1[0-4]):(?:00|15|30|45) *$`)
+
+// houseNames end the names that only the network knows in which they are: RFC 6762 §3 and
+// appendix G, RFC 8375, and internal, which ICANN keeps free for that.
+var houseNames = [...]string{".local", ".localdomain", ".lan", ".home", ".home.arpa", ".internal", ".corp", ".intranet", ".private"}
+
+// namesHouse reports whether text holds the name of a host of a house, other than of that
+// to which r goes.
+func namesHouse(r *http.Request, text string) bool {
+	if strings.IndexByte(text, '.') < 0 {
+		return false
+	}
+	for host := range strings.FieldsFuncSeq(text, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '.' && c != '-' }) {
+		host = foldHost(host)
+		for _, end := range houseNames {
+			if len(host) > len(end) && strings.HasSuffix(host, end) && registrable(host) != registrable(targetHost(r)) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // devices are words by which user agents name systems and devices, browsers
 // those for the programs in them.

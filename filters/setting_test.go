@@ -92,6 +92,27 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
+// What a network calls its hosts tells whose it is, but not where they are asked.
+func TestNamesOfTheHouseDoNotPassUnderAnyName(t *testing.T) {
+	for _, value := range []string{"nas.local", "anns-laptop.home.arpa", "http://printer.lan", "ldap:dc1.CORP.", "ann@pc.internal:22", "[pc-7.home]"} {
+		for _, name := range []string{"X-Acme", "X-Tenant"} {
+			if m := scriptRequest(name, value); len(clean(m)) == 0 {
+				t.Errorf("%s: %s passes", name, value)
+			}
+		}
+	}
+	for _, value := range []string{"local", ".local", "nas.localhost", "home.arpa", "origin.example", "app.homepage"} {
+		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
+			t.Errorf("%s does not pass", value)
+		}
+	}
+	m := scriptRequest("X-Acme", "cam.nas.local")
+	m.Request.URL.Host = "nas.local:8080"
+	if clean(m); m.Request.Header["X-Acme"] == nil {
+		t.Error("where it is asked, it does not pass")
+	}
+}
+
 // A clock's time tells its zone by how far it is from UTC; but an origin refuses what
 // was signed with another.
 func TestLocalTimesPassBesideAProofAlone(t *testing.T) {

@@ -41,6 +41,9 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 			}
 			line = withoutOrigin(line, originOf(m.Request))
 		}
+		if namesHouse(m.Request, line) {
+			return "its value is a name that only the client's own network knows"
+		}
 		read := tellingValue
 		if told == credential {
 			read = tellingText // what is sealed in it is its issuer's: in an ID token, mostly a mail address
