@@ -7,16 +7,25 @@ import (
 
 // fileNames takes from the names of uploaded files the folder that they lie in where it is
 // a person's: it is called like them. Who receives it is to look at the last part alone
-// (RFC 6266 §4.3).
+// (RFC 6266 §4.3), so of Content-Disposition every way from the root of a disk goes, and when
+// the file was made and read.
 type fileNames struct{}
 
 // nameFields are the fields by which programs say how a file is called, as such or escaped.
 var nameFields = [...]string{"Content-Disposition", "Slug", "X-File-Name", "X-Filename"}
 
-// homeFolder matches the folder of one person on Unix, macOS and Windows, and those in it,
-// up to the name of a file.
-var homeFolder = regexp.MustCompile(`(?i)(file:)?([a-z](:|%3a))?` + slashes + `(home|users|documents( |%20)and( |%20)settings)` +
-	slashes + `[^/\\";]+?` + slashes + `([^";]*` + slashes + `)?`)
+// homeFolder matches the folder of one person on Unix, macOS and Windows, and those it is in and
+// those in it, up to the name of a file.
+var homeFolder = regexp.MustCompile(`(?i)(file:)?([a-z](:|%3a))?(` + slashes + `[^/\\";]+)*?` + slashes +
+	`(home|users|documents( |%20)and( |%20)settings)` + slashes + `[^/\\";]+?` + slashes + `([^";]*` + slashes + `)?`)
+
+// fromRoot matches how Content-Disposition begins to name a file, and its way from the root of a
+// disk, of a host or of somebody's folder.
+var fromRoot = regexp.MustCompile(`(?i)(filename\*?[ \t]*=[ \t]*"?([\w-]*'[\w-]*')?)(file:)?([a-z](:|%3a)|~[^/\\";]*)?` +
+	slashes + `([^";]*` + slashes + `)?`)
+
+// fileTimes matches the parameters of RFC 2183 §2 that tell when, and in which time zone.
+var fileTimes = regexp.MustCompile(`(?i);[ \t]*(creation|modification|read)-date[ \t]*=[ \t]*("[^"]*"[^;]*|[^;"]*)`)
 
 const slashes = `(/|\\|%2f|%5c)+`
 
@@ -27,10 +36,18 @@ func (fileNames) Apply(m *Message, log []Change) []Change {
 		return log
 	}
 	for _, name := range nameFields {
-		if lines := h[name]; slices.ContainsFunc(lines, homeFolder.MatchString) {
-			log = putLines(h, name, withoutEach(lines, func(line string) string { return homeFolder.ReplaceAllString(line, "") }),
-				"RFC 6266 §4.3; the folder is called like its owner", log)
+		lines := h[name]
+		without := func(line string) string { return withoutFolder(name, line) }
+		if slices.ContainsFunc(lines, func(line string) bool { return without(line) != line }) {
+			log = putLines(h, name, withoutEach(lines, without), "RFC 6266 §4.3; the folder is called like its owner", log)
 		}
 	}
 	return log
+}
+
+func withoutFolder(name, line string) string {
+	if name == "Content-Disposition" {
+		line = fileTimes.ReplaceAllString(fromRoot.ReplaceAllString(line, "$1"), "")
+	}
+	return homeFolder.ReplaceAllString(line, "")
 }

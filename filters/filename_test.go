@@ -17,9 +17,15 @@ func TestFilesAreSentWithoutTheirOwnersFolder(t *testing.T) {
 		`X-File-Name: C%3A%5CDocuments%20and%20Settings%5Cann%20l%5Ca.jpg`:                                  `a.jpg`,
 		`X-Filename: file:///Users/ann/Pictures/a.jpg`:                                                      `a.jpg`,
 		`Slug: /home/ann/a.jpg`: `a.jpg`,
-		`Content-Disposition: attachment; filename="photos/2026/a.jpg"`: `attachment; filename="photos/2026/a.jpg"`,
-		`X-File-Name: /volume1/share/a.jpg`:                             `/volume1/share/a.jpg`,
-		`Slug: home/a.jpg`:                                              `home/a.jpg`,
+		`Content-Disposition: attachment; filename="photos/2026/a.jpg"`:                                                 `attachment; filename="photos/2026/a.jpg"`,
+		`Content-Disposition: attachment; filename="/mnt/c/Users/ann/a.jpg"`:                                            `attachment; filename="a.jpg"`,
+		`Content-Disposition: attachment; filename=\\nas\ann\a.jpg; size=5`:                                             `attachment; filename=a.jpg; size=5`,
+		`Content-Disposition: attachment; FileName = "/media/ann/a disk/a.jpg"`:                                         `attachment; FileName = "a.jpg"`,
+		`Content-Disposition: attachment; filename="~ann/a.jpg"; filename*=utf-8'de'file:%2F%2F%2Ftmp%2Fa`:              `attachment; filename="a.jpg"; filename*=utf-8'de'a`,
+		`Content-Disposition: attachment; modification-date="Fri, 27 Nov 2026 08:31:08 +0100"; filename=a; read-date=x`: `attachment; filename=a`,
+		`Slug: /export/home/ann/a.jpg`:      `a.jpg`,
+		`X-File-Name: /volume1/share/a.jpg`: `/volume1/share/a.jpg`,
+		`Slug: home/a.jpg`:                  `home/a.jpg`,
 	} {
 		name, value, _ := strings.Cut(sent, ": ")
 		h := http.Header{"User-Agent": {"tool/1"}, "Content-Type": {"image/jpeg"}, name: {value}}
@@ -37,6 +43,7 @@ func TestFilesAreSentWithoutTheirOwnersFolder(t *testing.T) {
 
 func FuzzFileNames(f *testing.F) {
 	f.Add(`attachment; filename="C:\Users\ann\a.jpg"`)
+	f.Add(`a; filename="~a/b"; creation-date="Fri, 27 Nov 2026"; filename=filename*=UTF-8''c:%5c`)
 	f.Add("file:%2Fhome/%5cUsers\\a//b;/home/home/a/b")
 	f.Fuzz(func(t *testing.T, value string) {
 		m := scriptRequest("Content-Disposition", value)
