@@ -162,6 +162,8 @@ func misused(m *Message, name string, lines []string) string {
 		return "RFC 9110 §8: there is no content that it could describe"
 	case safe(r.Method) && (writingFields[name] || r.Method == http.MethodGet && hasPrefixOf(name, writingFamilies[:])):
 		return "asks for a change, which this method makes none of"
+	case name == "Content-Location" && slices.ContainsFunc(lines, func(line string) bool { return namesPageElsewhere(r, line) }):
+		return "its value is a page of another site, as in Referer"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
 		return "HTML, server-sent events: told when a stream of them is asked for again"
 	case name == "Service-Worker" && m.Visit.Kind != Worker && m.Visit.Kind != Fetch,

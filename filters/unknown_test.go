@@ -230,6 +230,11 @@ func TestPagesElsewhereStayUnnamed(t *testing.T) {
 		if clean(m); (m.Request.Header["Hx-Current-Url"] != nil) != passes {
 			t.Errorf("%s: passes %v", value, !passes)
 		}
+		m = scriptRequest("Content-Location", value)
+		m.Request.Method = http.MethodPut
+		if clean(m); (m.Request.Header["Content-Location"] != nil) != passes {
+			t.Errorf("Content-Location: %s: passes %v", value, !passes)
+		}
 	}
 }
 
