@@ -35,6 +35,15 @@ func holdsTimeZone(text string) bool {
 var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)? ?[+-])(?:0?[1-9]|1[0-4])(?::?(?:00|15|30|45))?\b` +
 	`|^ *[+-](?:0[1-9]|1[0-4]):(?:00|15|30|45) *$`)
 
+// zoneName is a clock's time with what its zone is called, as Unix writes it.
+var zoneName = regexp.MustCompile(`:\d\d:\d\d(?:\.\d+)? ([A-Z]{3,5})\b`)
+
+// tellsZone reports whether text holds a clock's time elsewhere than at UTC.
+func tellsZone(text string) bool {
+	zone := zoneName.FindStringSubmatch(text)
+	return utcOffset.MatchString(text) || zone != nil && zone[1] != "GMT" && zone[1] != "UTC"
+}
+
 // houseNames end the names that only the network knows in which they are: RFC 6762 §3 and
 // appendix G, RFC 8375, and internal, which ICANN keeps free for that.
 var houseNames = [...]string{".local", ".localdomain", ".lan", ".home", ".home.arpa", ".internal", ".corp", ".intranet", ".private"}

@@ -227,9 +227,10 @@ func isWebURL(value string) bool {
 	return ok && isWeb(a.scheme)
 }
 
+// isDate takes an HTTP-date, which is in GMT whatever its form (RFC 9110 §5.6.7).
 func isDate(value string) bool {
 	_, err := http.ParseTime(value)
-	return err == nil
+	return err == nil && !tellsZone(value)
 }
 
 // isMoment8601 takes ISO 8601 in its extended form, with a zone or without.

@@ -72,15 +72,17 @@ func passNone(t *testing.T, fields map[string]string) {
 // TestNearlyRightValuesAreNone: what a grammar leaves open by a letter spells something.
 func TestNearlyRightValuesAreNone(t *testing.T) {
 	passNone(t, map[string]string{
-		"Content-Digest":   "mine=:Q2hlY2sgSW50ZWdyaXR5IQ==:|sha-256=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=::",
-		"Digest":           "mine=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=who_am_i|sha-256=",
-		"Content-Language": "de-1234567|d|en-us-x-kzq7canary",
-		"Timeout":          "4711|Second-|Second-04711",
-		"Grpc-Timeout":     "S|123456789S|x1S|1x",
-		"A-Im":             "gzip;4711|gzip;q=4711|kzq7canary",
-		"Upload-Offset":    "104857600104857600104|.5",
-		"T":                "4911512345678",
-		"Git-Protocol":     "version=471|object-format=mine|version=1:version=2",
+		"If-Modified-Since":   "Thursday, 26-Nov-26 21:40:22 CET",
+		"If-Unmodified-Since": "Thursday, 26-Nov-26 21:40:22 PDT",
+		"Content-Digest":      "mine=:Q2hlY2sgSW50ZWdyaXR5IQ==:|sha-256=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=::",
+		"Digest":              "mine=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=who_am_i|sha-256=",
+		"Content-Language":    "de-1234567|d|en-us-x-kzq7canary",
+		"Timeout":             "4711|Second-|Second-04711",
+		"Grpc-Timeout":        "S|123456789S|x1S|1x",
+		"A-Im":                "gzip;4711|gzip;q=4711|kzq7canary",
+		"Upload-Offset":       "104857600104857600104|.5",
+		"T":                   "4911512345678",
+		"Git-Protocol":        "version=471|object-format=mine|version=1:version=2",
 	})
 }
 

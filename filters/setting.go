@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"net/http"
 	"strings"
 	"time"
 )
@@ -116,7 +117,10 @@ func isMoment(value string) bool {
 		return isDigit(value[0]) && isStamp(value)
 	}
 	_, err := time.Parse(time.RFC3339, value)
-	return err == nil || isDate(value)
+	if err != nil {
+		_, err = http.ParseTime(value)
+	}
+	return err == nil
 }
 
 // pieceAt returns the length of the word with its number, or of the number,

@@ -54,7 +54,7 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if told != credential && namesPhone(line) {
 			return "its value names a system or a network"
 		}
-		if told != credential && utcOffset.MatchString(line) && !holdsProof(m, name) { // what is signed has the signer's time
+		if told != credential && tellsZone(line) && !holdsProof(m, name) { // what is signed has the signer's time
 			return "its value is a language or time zone"
 		}
 		if told == neutral && !isSetting(name, line) {
