@@ -7,8 +7,9 @@ import (
 )
 
 // webSocket rebuilds the handshake of RFC 6455 §4.1: version 13, a key of 16
-// bytes, the protocols in one line, and of the extensions only compression, in the one
-// form whose answer every client that offers it understands.
+// bytes, the protocols in one line and none that is the client's address, and of
+// the extensions only compression, in the one form whose answer every client that
+// offers it understands.
 type webSocket struct{}
 
 const whyWebSocket = "RFC 6455 §4.1"
@@ -31,8 +32,10 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 	}
 	log = put(h, "Sec-Websocket-Key", key, whyWebSocket, log)
 
-	protocols := strings.Join(slices.Collect(members(h["Sec-Websocket-Protocol"])), ", ")
-	log = put(h, "Sec-Websocket-Protocol", protocols, whyWebSocket+"; as browsers write it", log)
+	protocols := slices.DeleteFunc(slices.Collect(members(h["Sec-Websocket-Protocol"])), func(protocol string) bool {
+		return m.Client.IsValid() && formsOf(m.Client).inText(protocol) // what is coded is a token
+	})
+	log = put(h, "Sec-Websocket-Protocol", strings.Join(protocols, ", "), whyWebSocket+"; as browsers write it, without the client's address", log)
 
 	compression := ""
 	if offersCompression(h["Sec-Websocket-Extensions"]) {

@@ -40,6 +40,15 @@ func TestWebSocketProtocolsAreWrittenAsBrowsersDo(t *testing.T) {
 	}
 }
 
+func TestNoWebSocketProtocolIsTheClientsAddress(t *testing.T) {
+	h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Protocol": {"chat, 192.0.2.7, ip-c0-00-02-07"}}
+	s := newSet(t, Options{})
+	s.Request(s.Read(newRequest(t, "GET", "http://site.example/ws", h), netip.MustParseAddr("192.0.2.7")), nil)
+	if got := h.Get("Sec-Websocket-Protocol"); got != "chat" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWebSocketCompressionIsOfferedWhereItsAnswerWillDo(t *testing.T) {
 	for offer, want := range map[string]bool{
 		"permessage-deflate":                                                            true,
