@@ -166,11 +166,15 @@ func allUntouched(h http.Header) bool {
 	return true
 }
 
-// dropNamed removes a field that Connection names, except those that frame
-// the message or the handshake.
+// dropNamed removes a field that Connection names, except those that frame the message
+// or the handshake. Options that name fields meant for all recipients are void, as in a
+// request: without them the content would be read as something else, or be kept for others.
 func dropNamed(h http.Header, name string, log []Change) []Change {
 	switch name {
 	case "", "Upgrade", "Content-Length", "Transfer-Encoding", "Trailer", "Connection":
+		return log
+	}
+	if _, sent := h[name]; !sent || !strings.HasPrefix(name, "X-") && responseNames.judge(name).class == serves {
 		return log
 	}
 	return put(h, name, "", "RFC 9110 §7.6.1; named by Connection", log)

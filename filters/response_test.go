@@ -151,6 +151,17 @@ func TestConnectionNamesResponseFields(t *testing.T) {
 	}
 }
 
+// TestConnectionNamesNothingThatIsForAll: by what is left out, content could be taken for
+// another, or be kept for others.
+func TestConnectionNamesNothingThatIsForAll(t *testing.T) {
+	for _, name := range []string{"Cache-Control", "Content-Encoding", "Content-Range", "Content-Security-Policy", "Content-Type", "Expires", "Location", "Set-Cookie", "Vary"} {
+		sent := http.Header{"Connection": {"keep-alive, " + name + ", x-page"}, name: {"a=b"}, "X-Page": {"1"}}
+		if h, _ := answer(t, newSet(t, Options{}), "http://site.example/", http.Header{}, sent); h[name] == nil || h["X-Page"] != nil {
+			t.Errorf("%s: got %v", name, h)
+		}
+	}
+}
+
 func TestUpgradedResponseKeepsItsHandshake(t *testing.T) {
 	s := newSet(t, Options{})
 	m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}), netip.Addr{})
