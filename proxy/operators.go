@@ -27,5 +27,8 @@ func ForOperators(h http.Handler) http.Handler {
 func ledToLoopback(r *http.Request) bool {
 	local, isTCP := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	_, port, err := net.SplitHostPort(r.Host)
-	return isTCP && err == nil && local.IP.IsLoopback() && port == strconv.Itoa(local.Port) && console.MayBeLedHere(r)
+	if err != nil { // browsers leave out that of http
+		port = "80"
+	}
+	return isTCP && local.IP.IsLoopback() && port == strconv.Itoa(local.Port) && console.MayBeLedHere(r)
 }

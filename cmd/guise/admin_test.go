@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,23 @@ func TestNoPageReadsTheMetrics(t *testing.T) {
 			t.Errorf("at %s, from %q: got %.60q", c.host, c.site, got)
 		} else if answered && !strings.Contains(string(got), "\r\nCross-Origin-Resource-Policy: same-origin\r\n") {
 			t.Errorf("at %s, browsers are not told to keep it from pages: %.300q", c.host, got)
+		}
+	}
+}
+
+// TestNoPageReadsTheMetricsAtPort80, which browsers leave out.
+func TestNoPageReadsTheMetricsAtPort80(t *testing.T) {
+	a := newAdmin(slog.New(slog.DiscardHandler), func() bool { return true }, http.NotFound)
+	for host, answered := range map[string]bool{"evil.example": false, "evil.example:80": false, "127.0.0.1": true, "[::1]": true, "localhost": true, "box.lan": true, "evil.example:8080": true} {
+		r := httptest.NewRequest("GET", "http://"+host+"/metrics", nil)
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}))
+		w := httptest.NewRecorder()
+		func() {
+			defer func() { recover() }() // no answer
+			a.handler().ServeHTTP(w, r)
+		}()
+		if (w.Body.Len() > 0) != answered {
+			t.Errorf("at %s: got %.60q", host, w.Body)
 		}
 	}
 }
