@@ -42,24 +42,23 @@ func oneName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// usersFile is what --file names, else access.users.
-func (p *program) usersFile(named string) (string, error) {
+// users is the file of who may enter, which --file names, else access.users; or, where
+// everybody does who has something signed, access.revoked, of who enters no more.
+func (p *program) users(named string) (path string, revoked bool, err error) {
 	if named != "" {
-		return named, nil
+		return named, false, nil
 	}
 	c, err := p.load()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	switch c.Access.Authentication {
 	case config.AuthBasic:
-		return c.Access.Users, nil
-	case config.AuthToken:
-		return "", errors.New("with access.authentication: token a user is whoever has a token; see guise user token")
-	case config.AuthCertificate:
-		return "", errors.New("with access.authentication: certificate a user is whoever has a certificate of access.authorities")
+		return c.Access.Users, false, nil
+	case config.AuthToken, config.AuthCertificate:
+		return c.Access.Revoked, true, nil
 	}
-	return "", errors.New("there is no file of users; name one with --file, or set access.authentication: basic and access.users")
+	return "", false, errors.New("there is no file of users; name one with --file, or set access.authentication: basic and access.users")
 }
 
 func newUserAddCommand(p *program) *cobra.Command {
@@ -74,9 +73,12 @@ made if there is none.`,
   echo 'correct horse' | guise user add bob --config guise.yaml`,
 		Args: oneName,
 		RunE: work(func(_ *cobra.Command, args []string) error {
-			path, err := p.usersFile(file)
-			if err != nil {
+			path, revoked, err := p.users(file)
+			switch {
+			case err != nil:
 				return err
+			case revoked:
+				return errors.New("with that access.authentication a user is whoever has a token (see guise user token), or a certificate of access.authorities")
 			}
 			password, err := readPassword(os.Stdin, p.stderr)
 			if err != nil {
@@ -139,21 +141,14 @@ certificate, as openssl x509 -noout -serial prints it.`,
 		Example: "  guise user remove ann --config guise.yaml",
 		Args:    oneName,
 		RunE: work(func(_ *cobra.Command, args []string) error {
-			if file == "" {
-				c, err := p.load()
-				if err != nil {
-					return err
-				}
-				if revokes(c) {
-					if c.Access.Revoked == "" {
-						return errors.New("set access.revoked to the name of a file that lists who enters no more")
-					}
-					return gate.Revoke(c.Access.Revoked, args[0])
-				}
-			}
-			path, err := p.usersFile(file)
-			if err != nil {
+			path, revoked, err := p.users(file)
+			switch {
+			case err != nil:
 				return err
+			case revoked && path == "":
+				return errors.New("set access.revoked to the name of a file that lists who enters no more")
+			case revoked:
+				return gate.Revoke(path, args[0])
 			}
 			return gate.RemoveUser(path, args[0])
 		}),
@@ -171,7 +166,15 @@ func newUserListCommand(p *program) *cobra.Command {
 		Example: "  guise user list --config guise.yaml",
 		Args:    noArguments,
 		RunE: work(func(*cobra.Command, []string) error {
-			names, err := p.listUsers(file)
+			path, revoked, err := p.users(file)
+			if err != nil {
+				return err
+			}
+			list := gate.ListUsers
+			if revoked {
+				list = gate.Revoked
+			}
+			names, err := list(path)
 			for _, name := range names {
 				fmt.Fprintln(p.stdout, name)
 			}
@@ -180,29 +183,6 @@ func newUserListCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "file", "", "htpasswd `FILE`; access.users if it is left out")
 	return cmd
-}
-
-func (p *program) listUsers(file string) ([]string, error) {
-	if file == "" {
-		c, err := p.load()
-		if err != nil {
-			return nil, err
-		}
-		if revokes(c) {
-			return gate.Revoked(c.Access.Revoked)
-		}
-	}
-	path, err := p.usersFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return gate.ListUsers(path)
-}
-
-// revokes reports whether c lets everybody in who has something signed, but for those
-// on a list.
-func revokes(c *config.Config) bool {
-	return c.Access.Authentication == config.AuthToken || c.Access.Authentication == config.AuthCertificate
 }
 
 func newUserTokenCommand(p *program) *cobra.Command {
