@@ -89,7 +89,9 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 	a.options.Metrics.Refused(reasonOf(err))
 	hold, ok := a.gate.Hold(remote)
 	if !ok {
-		a.disturbed(remote, 1)
+		if !a.bears(remote, 1) {
+			panic(wire.ErrCutOff)
+		}
 		panic(http.ErrAbortHandler)
 	}
 	pause(r.Context(), hold)
@@ -99,24 +101,17 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 	a.refusal(err).write(w, r)
 }
 
-// disturbed ends the connection of a client whose source has disturbed too
-// much.
-func (a *assembly) disturbed(remote netip.Addr, n int) {
-	if !a.gate.Disturbed(remote, n) {
-		a.gate.Cut(remote)
-		panic(wire.ErrCutOff)
-	}
-}
-
 // disturbed is asked by the server about HTTP/2 frames to no purpose.
 func (p *Proxy) disturbed(remote string, frames int) (ok bool) {
 	client, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return true
-	}
-	g := p.current.Load().gate
-	if ok = g.Disturbed(client.Addr(), frames); !ok {
-		g.Cut(client.Addr())
+	return err != nil || p.current.Load().bears(client.Addr(), frames)
+}
+
+// bears reports whether a client may go on after n disturbances. Otherwise its
+// connection is to be cut, and counts as such.
+func (a *assembly) bears(client netip.Addr, n int) (ok bool) {
+	if ok = a.gate.Disturbed(client, n); !ok {
+		a.gate.Cut(client)
 	}
 	return ok
 }
