@@ -16,8 +16,8 @@ type View struct {
 	Verbose bool // every request in full, not only what tells something
 }
 
-// Write writes r for a person to read: the grade, what is wrong, and then
-// each request as it was sent and as it was seen.
+// Write writes r for a person to read: the grade, what is wrong, then each request
+// as it was sent and as it was seen, and the grade again, where a terminal stops.
 //
 // A sentence of the report is complete, names things as the person who runs
 // the proxy does, and shows no byte that could steer a terminal.
@@ -32,6 +32,7 @@ func (r *Report) Write(w io.Writer, v View) error {
 	p.faults("What its settings turn off", r.Off)
 	p.entropy(r.Entropy)
 	p.requests(r.Requests)
+	p.line("\nAll in all: %s, as said at the top", r.Grade)
 	_, err := io.WriteString(w, p.String())
 	return err
 }
