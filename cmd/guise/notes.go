@@ -99,6 +99,9 @@ func noteClosed(c *config.Config, note config.Say) {
 			note(fmt.Sprintf("listeners[%d].acme", i), "access.networks keeps the authority's machines out of this listener, which may be anywhere: port 80 of its names has to reach this machine")
 		}
 	}
+	if len(c.Destinations.ConnectPorts) == 0 {
+		note("destinations.connect_ports", "names no port: nothing goes by HTTPS, which needs 443")
+	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
 	}
