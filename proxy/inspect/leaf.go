@@ -23,7 +23,7 @@ const (
 	leafCount    = 2048                                    // certificates kept, some 2 KiB each
 	leafKept     = time.Minute                             // for which one is shown to all, as a connection with the origin is kept
 	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late: that of another zone is, after another system ran
-	leafTerm     = leafLifetime - clockSlack - leafRenewal // for which one is shown
+	leafTerm     = leafLifetime - clockSlack - leafRenewal // in which all that are signed have the same dates
 )
 
 // leaves are the certificates signed lately. They share one key: it never
