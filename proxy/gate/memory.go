@@ -104,12 +104,6 @@ func (m *memory) digest(parts ...[]byte) (digest [32]byte) {
 	return digest
 }
 
-func (m *memory) has(digest [32]byte, now time.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return fresh(m.right, digest, now)
-}
-
 func fresh(proofs *simplelru.LRU[[32]byte, time.Time], digest [32]byte, now time.Time) bool {
 	until, ok := proofs.Get(digest)
 	if ok && !now.Before(until) {
