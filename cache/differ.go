@@ -61,17 +61,12 @@ func (d *differences) see(id uint64, e *entry, print uint64) bool {
 	if print == 0 {
 		return false
 	}
-	now := answer{client: e.client, print: print, until: e.received.Add(e.life.operative - e.initialAge)}
 	before, ok := d.given.Get(id)
-	if ok && before.client != e.client && before.print != now.print &&
-		(e.received.Before(before.until) || permanent(e.status)) {
-		now.differs = true
-		d.given.Add(id, now)
-		return true
-	}
-	now.differs = before.differs
-	d.given.Add(id, now)
-	return false
+	differs := ok && before.client != e.client && before.print != print &&
+		(e.received.Before(before.until) || permanent(e.status))
+	until := e.received.Add(e.life.operative - e.initialAge)
+	d.given.Add(id, answer{e.client, print, until, differs || before.differs})
+	return differs
 }
 
 func permanent(status int) bool { return status == 301 || status == 308 }
