@@ -361,19 +361,13 @@ func ofTwoDigits(t time.Time, s string) time.Time {
 // withoutPersistence returns line without its Max-Age and Expires attributes,
 // the rest byte for byte.
 func withoutPersistence(line string) string {
-	var out strings.Builder
-	for i, part := range strings.Split(line, ";") {
-		key, _, _ := strings.Cut(part, "=")
+	parts := strings.Split(line, ";")
+	kept := slices.DeleteFunc(parts[1:], func(attribute string) bool {
+		key, _, _ := strings.Cut(attribute, "=")
 		key = strings.Trim(key, " \t")
-		if i > 0 && (strings.EqualFold(key, "max-age") || strings.EqualFold(key, "expires")) {
-			continue
-		}
-		if i > 0 {
-			out.WriteByte(';')
-		}
-		out.WriteString(part)
-	}
-	return out.String()
+		return strings.EqualFold(key, "max-age") || strings.EqualFold(key, "expires")
+	})
+	return strings.Join(parts[:1+len(kept)], ";")
 }
 
 // hasControl reports whether s holds a control character other than a tab.
