@@ -93,7 +93,7 @@ type Egress struct {
 func New(o Options) (*Egress, error) {
 	e := &Egress{
 		ports:   [2]openPorts{Plain: {ranges: o.Ports}, Connect: {ranges: o.ConnectPorts}},
-		timeout: o.ConnectTimeout,
+		timeout: cmp.Or(o.ConnectTimeout, defaultConnectTimeout),
 	}
 	if o.Ports == nil {
 		e.ports[Plain].ranges = defaultPorts
@@ -105,9 +105,6 @@ func New(o Options) (*Egress, error) {
 		for use := range e.ports {
 			e.ports[use].closed = abusedPorts
 		}
-	}
-	if e.timeout == 0 {
-		e.timeout = defaultConnectTimeout
 	}
 	e.nearby = observed(cmp.Or(o.Resolver, systemResolver), e.look) // knows what the network makes up
 	e.resolver = e.nearby
@@ -298,11 +295,8 @@ func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) 
 	} else {
 		conn, err = e.dialThrough(ctx, t)
 	}
-	if err != nil {
-		if errors.Is(parent.Err(), context.Canceled) {
-			return nil, context.Cause(parent)
-		}
-		return nil, err
+	if err != nil && errors.Is(parent.Err(), context.Canceled) {
+		err = context.Cause(parent)
 	}
-	return conn, nil
+	return conn, err
 }
