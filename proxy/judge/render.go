@@ -32,7 +32,7 @@ func (r *Report) Write(w io.Writer, v View) error {
 	p.faults("What its settings turn off", r.Off)
 	p.entropy(r.Entropy)
 	p.requests(r.Requests)
-	p.line("\nAll in all: %s, as said at the top", r.Grade)
+	p.line("\nGrade: %s", r.Grade)
 	_, err := io.WriteString(w, p.String())
 	return err
 }

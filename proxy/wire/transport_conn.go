@@ -272,7 +272,7 @@ func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
 
 // wasReset tells whether what looks like the stream's end is a reset that a write met:
 // a system tells of one once. No write is under way for long where the connection is
-// closed. TLS has an end of its own, which no reset looks like.
+// closed. TLS has an end of its own, which no reset looks like; one of the socket alone may be.
 func (c *originConn) wasReset() bool {
 	if c.sock != nil && !c.sock.ended || c.probe == nil || !c.probe.closed() {
 		return false
