@@ -119,4 +119,5 @@ var registry = []group{
 		differential-id ext getprofile man method-check method-check-expires negotiate opt p3p pep
 		pep-info pics-label profileobject protocol protocol-info protocol-query protocol-request public
 		referer-root safe security-scheme set-cookie2 setprofile uri`},
+	{misplaced, "gnu.org, url-extensions-header: what Emacs can do, for no server", `extension`},
 }

@@ -46,6 +46,7 @@ func TestUnknownFields(t *testing.T) {
 		{"a name of tilde", UnknownPass, Fetch, "a.example", "~", false},
 		{"a name longer than any in use", UnknownPass, Fetch, "a.example", "X-" + strings.Repeat("Abc-", 20), false},
 		{"a Sec field no rule knows", UnknownPass, Fetch, "a.example", "Sec-Acme", false},
+		{"what Emacs tells every server", UnknownPass, Fetch, "a.example", "Extension", false},
 		{"Twitch needs its Client-Id", UnknownPass, Fetch, "gql.twitch.tv", "Client-Id", true},
 		{"others do not", UnknownPass, Fetch, "twitch.tv.example", "Client-Id", false},
 	} {
