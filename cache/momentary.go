@@ -200,7 +200,7 @@ func holdsClock(text string, t time.Time) bool {
 }
 
 // holdsUnixTime reports whether a number in text is t in seconds since 1970, or in a
-// smaller unit.
+// smaller unit, or the end of what is signed at t, as the URL is that a redirect leads to.
 func holdsUnixTime(text string, t time.Time) bool {
 	const digits = 10 // of the seconds, until 2286
 	for at := 0; at < len(text); at++ {
@@ -210,7 +210,7 @@ func holdsUnixTime(text string, t time.Time) bool {
 		}
 		if end-at >= digits {
 			seconds, err := strconv.ParseInt(text[at:at+digits], 10, 64)
-			if err == nil && near(time.Unix(seconds, 0), t) {
+			if ahead := time.Unix(seconds, 0).Sub(t); err == nil && -time.Minute <= ahead && ahead <= signedFor {
 				return true
 			}
 		}
@@ -218,6 +218,9 @@ func holdsUnixTime(text string, t time.Time) bool {
 	}
 	return false
 }
+
+// signedFor is for how long a signed URL holds at most, as AWS and Google have it.
+const signedFor = 7*24*time.Hour + time.Minute
 
 // near reports whether two times are the same but for clocks that differ.
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= time.Minute }

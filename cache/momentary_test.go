@@ -18,6 +18,8 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"X-Made: 1709208000":                            false, // 12:00:00
 		"Link: </x?1709208000123>; rel=preload":         false,
 		"Link: </x?1709108000123>; rel=preload":         true,
+		"Content-Location: /x?Expires=1709211600&Sig=a": false, // 13:00:00
+		"Content-Location: /x?v=1719211600":             true,
 		"X-Ratelimit-Remaining: 17":                     false,
 		"Ratelimit: limit=60, remaining=17, reset=5":    false,
 		"X-Process-Time: 0.0023":                        false, // how long it took
