@@ -27,6 +27,10 @@ var fromRoot = regexp.MustCompile(`(?i)(filename\*?[ \t]*=[ \t]*"?([\w-]*'[\w-]*
 // fileTimes matches the parameters of RFC 2183 §2 that tell when, and in which time zone.
 var fileTimes = regexp.MustCompile(`(?i);[ \t]*(creation|modification|read)-date[ \t]*=[ \t]*("[^"]*"[^;]*|[^;"]*)`)
 
+// ownFolder matches a folder of a client's disk in text: of one person on Unix or macOS, any on
+// Windows. A site has paths as well, and calls them users in small letters.
+var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]+/|(?:^|\W)[A-Za-z]:\\|^\\\\\w`)
+
 const slashes = `(/|\\|%2f|%5c)+`
 
 // Apply implements [Filter].

@@ -114,6 +114,22 @@ func TestNamesOfTheHouseDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
+// The folder of a person is called like them.
+func TestFoldersOfAClientsDiskDoNotPassUnderAnyName(t *testing.T) {
+	for _, value := range []string{"/home/ann/src", "cwd=/home/ann/", `C:\Users\ann`, `"d:\work"`, "/Users/ann/a.jpg", `\\nas\ann`} {
+		for _, name := range []string{"X-Acme", "X-Tenant"} {
+			if m := scriptRequest(name, value); len(clean(m)) == 0 {
+				t.Errorf("%s: %s passes", name, value)
+			}
+		}
+	}
+	for _, value := range []string{"/home", "/users/list/all", "/v1/home/page/top", "/shop/Users/list/all", "a:b", `abc:\d`} {
+		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
+			t.Errorf("%s does not pass", value)
+		}
+	}
+}
+
 // A clock's time tells its zone by how far it is from UTC; but an origin refuses what
 // was signed with another.
 func TestLocalTimesPassBesideAProofAlone(t *testing.T) {

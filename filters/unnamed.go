@@ -44,6 +44,9 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if namesHouse(m.Request, line) {
 			return "its value is a name that only the client's own network knows"
 		}
+		if told != credential && ownFolder.MatchString(line) {
+			return "its value is a folder on the client's disk"
+		}
 		read := tellingValue
 		if told == credential {
 			read = tellingText // what is sealed in it is its issuer's: in an ID token, mostly a mail address
