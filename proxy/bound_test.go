@@ -76,6 +76,10 @@ func TestUsersOfOneConnectionAreApart(t *testing.T) {
 	o := serveNumbered(t)
 	conn := dial(t, serveProxy(t, withUsers(t)))
 	r := bufio.NewReader(conn)
+	for _, user := range []string{"ann", "bob"} { // to check a password may take longer than a connection is kept for a POST
+		io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+authorization(user, "secret")+"\r\n\r\n")
+		readAnswer(t, r, "GET")
+	}
 	for _, rest := range []string{"Authorization: NTLM TlRMTVNTUAABAAAA\r\n\r\n", "Content-Length: 1\r\n\r\nx"} {
 		on := map[string]string{}
 		for _, user := range []string{"ann", "bob", "ann"} {
