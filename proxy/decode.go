@@ -25,12 +25,12 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	if len(lines) == 0 {
 		return resp
 	}
-	coding := strings.ToLower(strings.TrimSpace(strings.Join(lines, ",")))
-	if coding == "" || filters.AcceptsCoding(e.accepts, coding) {
+	coding := codingOf(lines)
+	open, known := decoders[coding]
+	if !known || filters.AcceptsCoding(e.accepts, coding) {
 		return resp
 	}
-	open, known := decoders[coding]
-	if !known || keptCoded(resp, coding) || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
+	if keptCoded(resp, coding) || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp // part of a coded body cannot be decoded; Range asks for no coding
 	}
 	h := resp.Header
@@ -59,6 +59,25 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		resp.Body = &body
 	}
 	return resp
+}
+
+// codingOf returns the coding that lines name, in lower case, and all of them if they are
+// several. What codes nothing is passed over (RFC 9110 §5.6.1.2). Several are not undone: of
+// a few bytes each could make a thousand times as many that come to nothing in the next.
+func codingOf(lines []string) string {
+	coding := ""
+	for _, line := range lines {
+		for element := range strings.SplitSeq(strings.ToLower(line), ",") {
+			switch element = strings.Trim(element, " \t"); {
+			case element == "" || element == "identity":
+			case coding != "":
+				coding += "," + element
+			default:
+				coding = element
+			}
+		}
+	}
+	return coding
 }
 
 // withoutDigests drops the digests of other bytes.

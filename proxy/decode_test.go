@@ -172,6 +172,34 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
+// TestACodingAmongWhatCodesNothingIsUndone: elements of the list may be empty (RFC 9110
+// §5.6.1.2), or say that there is no coding.
+func TestACodingAmongWhatCodesNothingIsUndone(t *testing.T) {
+	const text = "text"
+	var coded strings.Builder
+	w := gzip.NewWriter(&coded)
+	io.WriteString(w, text)
+	w.Close()
+	for fields, undone := range map[string]bool{
+		"Content-Encoding: ,GZIP,\r\n":                             true,
+		"Content-Encoding: identity, gzip\r\n":                     true,
+		"Content-Encoding: gzip\r\nContent-Encoding: identity\r\n": true,
+		"Content-Encoding: gzip, foo\r\n":                          false,
+		"Content-Encoding: gzip, gzip\r\n":                         false,
+		"Content-Encoding: identity\r\n":                           false,
+	} {
+		want := coded.String()
+		if undone {
+			want = text
+		}
+		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", fields, coded.Len(), coded.String())))
+		resp, body := get(t, serveProxy(t, nil), "http://"+o.address+"/")
+		if body != want || (resp.Header["Content-Encoding"] == nil) != undone {
+			t.Errorf("%q: got %q, %v", fields, body, resp.Header)
+		}
+	}
+}
+
 // TestDamagedContentIsNotKept: what does not decode is asked for anew, however long it
 // may be stored.
 func TestDamagedContentIsNotKept(t *testing.T) {
