@@ -20,6 +20,8 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json;q=0", "application/json;q=0"},
 		{"application/json;q=0.12345", "application/json;q=0.12"},
 		{"application/json;q=7", "application/json"},
+		{"application/json,*/*;q=0.5", "application/json,*/*;q=0.5"}, // modules, of all browsers
+		{"application/json, */*; q=0.50", "application/json,*/*;q=0.5"},
 		{"application/json;q=-1", "application/json"},
 		{"application/json;q=much", "application/json"},
 		{"application/json;q=NaN", "application/json"},
