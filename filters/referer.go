@@ -147,8 +147,13 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 // lendsOrigin reports whether a browser sends Origin only for the server to say by it
 // whether its cookies may come, which no answer does here: with what is asked for
 // otherwise than by CORS there is none (Storage Access Headers, "append a request
-// Origin header").
+// Origin header"). On plain http, where Chromium sends it without the other fields, only
+// of pages and frames nothing else is possible.
 func lendsOrigin(r *http.Request) bool {
+	if !safe(r.Method) {
+		return false
+	}
 	mode := single(r.Header["Sec-Fetch-Mode"])
-	return safe(r.Method) && r.Header["Sec-Fetch-Storage-Access"] != nil && (mode == "no-cors" || mode == "navigate")
+	return r.Header["Sec-Fetch-Storage-Access"] != nil && (mode == "no-cors" || mode == "navigate") ||
+		mode == "" && r.Header[upgradeInsecure] != nil && isBrowser(r.Header)
 }

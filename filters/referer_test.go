@@ -87,6 +87,29 @@ func TestOriginForStorageAccessGoes(t *testing.T) {
 	}
 }
 
+// TestOriginOfPlainFramesGoes: Chromium 156 names the page there, too, and says nothing else.
+// A script's or program's wish for a page may be CORS.
+func TestOriginOfPlainFramesGoes(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ name, method, agent, upgrade, want string }{
+		{"a frame", "GET", "Mozilla/5.0", "1", ""},
+		{"a form", "POST", "Mozilla/5.0", "1", "http://page.example"},
+		{"a script", "GET", "Mozilla/5.0", "", "http://page.example"},
+		{"a program", "GET", "app/1.0", "1", "http://page.example"},
+	} {
+		h := http.Header{"User-Agent": {test.agent}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Origin": {"http://page.example"}}
+		if test.upgrade != "" {
+			h["Upgrade-Insecure-Requests"] = []string{test.upgrade}
+		}
+		r := newRequest(t, test.method, "http://site.example/a", h)
+		m := s.Read(r, netip.Addr{})
+		s.Request(m, nil)
+		if got := h.Get("Origin"); got != test.want || !m.Visit.ThirdParty {
+			t.Errorf("%s: Origin %q, want %q; third party: %t", test.name, got, test.want, m.Visit.ThirdParty)
+		}
+	}
+}
+
 func TestFormsHaveTheirOrigin(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, test := range []struct {
