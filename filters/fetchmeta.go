@@ -33,7 +33,7 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 		if m.Visit.Kind == Document {
 			want[3] = "?1" // not all browsers tell what the user did from what a script did
 		}
-		if f.storageAccess && site == "cross-site" && (mode == "no-cors" || m.Visit.Kind == Frame || m.Visit.Kind == Embed) && h["Cookie"] == nil {
+		if f.storageAccess && site == "cross-site" && takesCookies(m, mode) && h["Cookie"] == nil {
 			want[4] = "none"
 		}
 	}
@@ -41,6 +41,12 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 		log = put(h, name, want[i], whyFetchMetadata, log)
 	}
 	return log
+}
+
+// takesCookies reports whether what m asks for of another site always comes with that site's
+// cookies, if they are let. Of what comes by CORS not all browsers tell.
+func takesCookies(m *Message, mode string) bool {
+	return mode == "no-cors" || mode == "websocket" || m.Visit.Kind == Frame || m.Visit.Kind == Embed
 }
 
 // put makes value the only line of field name, or removes the field if value

@@ -25,6 +25,8 @@ func TestFetchMetadata(t *testing.T) {
 		{"an image of another site", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"image", "no-cors", "cross-site", "", "none"}},
 		{"an image of a sibling", "https://cdn.site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-site"}}, fields{"image", "no-cors", "same-site", "", ""}},
 		{"an image by CORS", "https://cdn.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://site.example"}}, fields{"image", "cors", "cross-site", "", ""}},
+		{"a handshake with another site", "https://chat.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {"https://site.example"}}, fields{"empty", "websocket", "cross-site", "", "none"}},
+		{"a handshake with the page's own site", "https://site.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {"https://site.example"}}, fields{"empty", "websocket", "same-origin", "", ""}},
 		{"a frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"iframe", "navigate", "cross-site", "", "none"}},
 		{"a film in a plug-in's place", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"object"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"object", "navigate", "cross-site", "", "none"}},
 		{"a frame of the page's own site", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"iframe", "navigate", "same-origin", "", ""}},

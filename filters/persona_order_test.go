@@ -25,6 +25,7 @@ var recordedOrders = []struct {
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Referer Content-Type Content-Length Origin Sec-GPC Connection Cookie Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority", []Kind{Fetch}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Referer Authorization Sec-GPC Connection Cookie Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority", []Kind{Fetch}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Sec-WebSocket-Version Origin Sec-WebSocket-Protocol Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-GPC Connection Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Pragma Cache-Control Upgrade", []Kind{WebSocket}},
+	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Sec-WebSocket-Version Origin Sec-WebSocket-Protocol Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-Fetch-Storage-Access Sec-GPC Connection Cookie Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Pragma Cache-Control Upgrade", []Kind{WebSocket}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Access-Control-Request-Method Access-Control-Request-Headers Referer Origin Connection Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority", []Kind{Preflight}},
 
 	{"chrome", "Host Connection Accept Access-Control-Request-Method Access-Control-Request-Headers Origin User-Agent Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-Dest Referer Accept-Encoding Accept-Language", []Kind{Preflight}},
