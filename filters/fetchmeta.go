@@ -128,6 +128,8 @@ func siteRelation(m *Message) string {
 	h := m.Request.Header
 	claim := fetchSite(h)
 	switch {
+	case m.Visit.inSheet: // Firefox does not tell whose page has the sheet, Chromium tells
+		return "same-origin"
 	case claim == "cross-site" || m.Visit.ThirdParty:
 		return "cross-site"
 	case claim == "", m.Visit.Kind == Document && safe(m.Request.Method):

@@ -68,6 +68,33 @@ func TestDownloadsLookAlike(t *testing.T) {
 	}
 }
 
+// TestStyleSheetsOfOthersLookAlike: with what a sheet imports or shows Firefox names the
+// sheet's relation to the target, Chromium the page's.
+func TestStyleSheetsOfOthersLookAlike(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ dest, claim, access, referer, want string }{
+		{"image", "cross-site", "none", "https://cdn.example/a.css?v=1", "same-origin"}, // Chromium
+		{"image", "same-origin", "none", "https://cdn.example/a.css?v=1", "same-origin"},
+		{"style", "same-site", "", "https://cdn.example/a.css", "same-origin"},
+		{"image", "cross-site", "none", "https://other.example/a.css", "cross-site"},
+		{"image", "cross-site", "none", "https://cdn.example/page", "cross-site"},
+		{"script", "cross-site", "none", "https://cdn.example/a.css", "cross-site"},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {test.claim}, "Referer": {test.referer}, "Cookie": {"a=b"}}
+		if test.access != "" {
+			h["Sec-Fetch-Storage-Access"] = []string{test.access}
+		}
+		scrubbed(t, s, newRequest(t, "GET", "https://cdn.example/a", h))
+		access := ""
+		if test.want == "cross-site" {
+			access = "none"
+		}
+		if site, got := h.Get("Sec-Fetch-Site"), h.Get("Sec-Fetch-Storage-Access"); site != test.want || got != access || test.access != "" && h["Cookie"] != nil {
+			t.Errorf("%+v: %s, storage access %q, cookie %q", test, site, got, h["Cookie"])
+		}
+	}
+}
+
 // Browsers differ in the mode that they name for beacons, prefetches and
 // reports, and old ones name none.
 func TestModeFollowsFromTheRequest(t *testing.T) {

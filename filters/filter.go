@@ -43,6 +43,7 @@ type Visit struct {
 	framed   bool        // what asks is of the target's site, but in a page of another
 	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
+	inSheet  bool        // a style sheet of the target's origin asks
 	lent     bool        // Origin is for the server to ask for its cookies by
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says

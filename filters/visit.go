@@ -23,6 +23,7 @@ func readVisit(r *http.Request) Visit {
 	v.alone = madeByBrowser(r, v.Kind)
 	v.signed = readSigned(r, v)
 	v.lent = lendsOrigin(r)
+	v.inSheet = (v.Kind == Image || v.Kind == Style) && fromOwnSheet(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	dest := destination(r.Header)
 	v.part = dest != "" && dest != "document"
@@ -67,6 +68,14 @@ func readVisit(r *http.Request) Visit {
 // SetPriorityHeader), and no site can say so of a frame. Chromium says it of both.
 func isFirefoxPage(r *http.Request) bool {
 	return single(r.Header["Priority"]) == "u=0, i" && r.Header["Origin"] == nil && strings.Contains(r.Header.Get("User-Agent"), " Firefox/")
+}
+
+// fromOwnSheet reports whether a style sheet of the target's origin asks for r, as its name
+// tells: what it imports or shows comes for whichever page has it.
+func fromOwnSheet(r *http.Request) bool {
+	a, ok := parseAuthority(single(r.Header["Referer"]))
+	path, _, _ := strings.Cut(a.rest, "?")
+	return ok && a.sameOrigin(r) && r.Header["Origin"] == nil && pathKind(path) == Style
 }
 
 // isReport reports whether r brings what browsers report (CSP Level 3 §5.3, W3C
