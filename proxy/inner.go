@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"guise/proxy/egress"
@@ -121,7 +122,11 @@ func (in *inner) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return in.rw.Read(p)
+	n, err := in.rw.Read(p)
+	if err == io.ErrUnexpectedEOF { // a stream that was reset; crypto/tls takes this for an end
+		err = syscall.ECONNRESET
+	}
+	return n, err
 }
 
 func (in *inner) Write(p []byte) (int, error) { return in.rw.Write(p) }

@@ -326,6 +326,64 @@ func TestWebSocketInside(t *testing.T) {
 	}
 }
 
+// TestAWebSocketThatIsCutIsNotEndedInside: where a client goes without a word, the origin
+// must not take what came for all. TLS without its last word looks like an end to many.
+func TestAWebSocketThatIsCutIsNotEndedInside(t *testing.T) {
+	ended := make(chan error, 1)
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		_, err = io.Copy(conn, buffered)
+		ended <- err
+	}, nil)
+	proxy := serveProxy(t, inspecting(inspect.Always))
+	for name, open := range map[string]func() (conn net.Conn, reset func()){
+		"a connection": func() (net.Conn, func()) {
+			conn, _ := openTunnel(t, proxy, o.address, "")
+			return conn, func() {
+				conn.SetLinger(0)
+				conn.Close()
+			}
+		},
+		"a stream of HTTP/2": func() (net.Conn, func()) {
+			resp, up := openStream(t, h2Client(t, proxy, nil), o.address)
+			return tunnelStream{Reader: resp.Body, Writer: up}, func() { resp.Body.Close() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, reset := open()
+			tc := tls.Client(conn, &tls.Config{RootCAs: trusting(testAuthority()), ServerName: "127.0.0.1"})
+			io.WriteString(tc, "GET /chat HTTP/1.1\r\nHost: "+o.address+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+			inside := bufio.NewReader(tc)
+			if resp, err := http.ReadResponse(inside, nil); err != nil || resp.StatusCode != 101 {
+				t.Fatalf("%v %v", resp, err)
+			}
+			io.WriteString(tc, "x")
+			if _, err := inside.ReadByte(); err != nil {
+				t.Fatal(err)
+			}
+			reset()
+			if err := <-ended; err == nil {
+				t.Error("the origin got an end")
+			}
+		})
+	}
+}
+
+// A tunnelStream is the two directions of a tunnel over HTTP/2 as what TLS wants.
+type tunnelStream struct {
+	net.Conn
+	io.Reader
+	io.Writer
+}
+
+func (s tunnelStream) Read(p []byte) (int, error)  { return s.Reader.Read(p) }
+func (s tunnelStream) Write(p []byte) (int, error) { return s.Writer.Write(p) }
+
 // TestStoredInside: a page that was fetched by one client is there for others.
 func TestStoredInside(t *testing.T) {
 	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
