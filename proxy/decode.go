@@ -33,6 +33,13 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	if keptCoded(resp, coding) || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp // part of a coded body cannot be decoded; Range asks for no coding
 	}
+	hasBody := resp.Request.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified && resp.StatusCode != http.StatusNoContent
+	if hasBody && largeWindows[coding] {
+		var ok bool
+		if e.visit.decoded, ok = e.assembly.gate.Decode(&e.ctx, e.visit.Entrant); !ok {
+			return undecoded.response(resp.Request, e.html)
+		}
+	}
 	h := resp.Header
 	delete(h, "Content-Encoding")
 	delete(h, "Content-Length")
@@ -48,7 +55,7 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		h["Vary"] = append(h["Vary"], "Accept-Encoding")
 	}
 	resp.ContentLength = -1
-	if resp.Request.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified && resp.StatusCode != http.StatusNoContent {
+	if hasBody {
 		// What the client gets counts as its volume, and not the little that an
 		// origin can make it of.
 		body := e.body.responseBody
@@ -109,6 +116,10 @@ var decoders = map[string]func(io.Reader) (io.Reader, error){
 	"br":      func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
 	"zstd":    openZstd,
 }
+
+// largeWindows are the codings that refer to what is megabytes behind, all of which has
+// to be kept. The others take some 40 KB.
+var largeWindows = map[string]bool{"br": true, "zstd": true}
 
 // A gunzip reads the members of gzip data (RFC 1952 §2.2), and passes over what
 // follows that is none, as browsers do: some servers pad, or append a line.

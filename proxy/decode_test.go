@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"guise/cache"
+	"guise/proxy/gate"
 )
 
 // A client that cannot decode gets the decoded content, and when it resumes, the
@@ -323,6 +325,61 @@ func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 	}
 	if resp, _ = get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: gzip"); resp.Trailer.Get("Content-Digest") == "" {
 		t.Errorf("got %v behind the content that was digested", resp.Trailer)
+	}
+}
+
+// TestDecodingWaitsForItsTurn: an answer in a coding with a large window is decoded when
+// fewer of its client's are. One that takes little does not wait, nor one that the
+// client decodes.
+func TestDecodingWaitsForItsTurn(t *testing.T) {
+	const text = "text"
+	var br, gz strings.Builder
+	for _, w := range []io.WriteCloser{brotli.NewWriter(&br), gzip.NewWriter(&gz)} {
+		io.WriteString(w, text)
+		w.Close()
+	}
+	answered := make(chan struct{}, 3)
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		coding := r.URL.Path[1:]
+		w.Header().Set("Content-Encoding", coding)
+		io.WriteString(w, map[string]string{"br": br.String(), "gzip": gz.String()}[coding])
+		answered <- struct{}{}
+	}))
+	defer origin.Close()
+	p, proxy := newProxy(t, nil)
+	client := gate.Entrant{Address: netip.MustParseAddr("127.0.0.1")}
+	var ends []func()
+	for range 64 {
+		end, ok := p.current.Load().gate.Decode(t.Context(), client)
+		if !ok {
+			t.Fatal("fewer are decoded at once")
+		}
+		ends = append(ends, end)
+	}
+
+	decoded := make(chan string, 1)
+	go func() {
+		_, body := get(t, proxy, origin.URL+"/br")
+		decoded <- body
+	}()
+	<-answered
+	if _, body := get(t, proxy, origin.URL+"/gzip"); body != text {
+		t.Errorf("gzip came as %q", body)
+	}
+	if _, body := get(t, proxy, origin.URL+"/br", "Accept-Encoding: br"); body != br.String() {
+		t.Errorf("what the client decodes came as %q", body)
+	}
+	select {
+	case body := <-decoded:
+		t.Errorf("one more than may be decoded at once came as %q", body)
+	default:
+	}
+	ends[0]()
+	if body := <-decoded; body != text {
+		t.Errorf("then it came as %q", body)
+	}
+	for _, end := range ends[1:] {
+		end()
 	}
 }
 

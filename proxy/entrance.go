@@ -24,6 +24,7 @@ type visit struct {
 	seen       *observation // nil for none
 	handed     bool         // to a tunnel, which ends the use
 	told       bool         // the client has the whole answer
+	decoded    func()       // tells the gate that the answer is; nil if it need not know
 
 	// What the client was let in by.
 	tls           *tls.ConnectionState
@@ -36,6 +37,9 @@ func (v *visit) inner() *inner { return v.connection.inner }
 // end tells the gate that the request is over, unless it has become a tunnel.
 // whole is false for an answer that was cut.
 func (v *visit) end(whole bool) {
+	if v.decoded != nil {
+		v.decoded()
+	}
 	if !v.handed {
 		v.seen.answered(whole)
 		v.use.End()

@@ -59,6 +59,7 @@ var (
 	brokenOff        = failure{status: 502, kind: "connection_terminated", title: "Connection broken", detail: "The connection to the origin ended before it answered."}
 	brokenTLS        = failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}
 	askedByOrigin    = failure{status: 502, kind: "http_protocol_error", title: "Not the origin's to ask", detail: "The origin asks for credentials of a proxy. Browsers would take that for this proxy's question, and forget what they enter by."}
+	undecoded        = failure{status: 502, kind: "proxy_internal_error", title: "Too much to decode", detail: "The origin has answered, in a coding that you do not take. So many answers to you are decoded already that this one had to be given up."}
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownProtocol  = failure{status: 501, kind: "http_upgrade_failed", title: "Unknown protocol", detail: "Only a WebSocket can be opened within HTTP/2."}
 	noWebSocket      = failure{status: 502, kind: "http_upgrade_failed", title: "No WebSocket", detail: "The origin's answer opens no WebSocket."}

@@ -35,7 +35,8 @@ type account struct {
 	handshakes, arrivals           bucket
 	disturbed                      bucket
 	volume                         volume
-	pace                           *pace // nil until bandwidth is shaped
+	pace                           *pace         // nil until bandwidth is shaped
+	decoding                       chan struct{} // has one token for each answer that is decoded; nil until one is
 }
 
 // A pace shapes the bandwidth of an account; as a whole it is one flow in
@@ -83,6 +84,7 @@ func (l *ledger) release(a *account) {
 	}
 	delete(l.active, a.key)
 	a.pace = nil // nobody is in it, and it fills up within a second
+	a.decoding = nil
 	l.idle(a.key).Add(a.key, a)
 }
 
