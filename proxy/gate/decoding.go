@@ -28,14 +28,10 @@ func (g *Gate) Decode(ctx context.Context, e Entrant) (end func(), ok bool) {
 		defer l.mu.Unlock()
 		l.release(a)
 	}
-	timer := time.NewTimer(decodingPatience)
-	defer timer.Stop()
-	select {
-	case decoding <- struct{}{}:
-		return func() { <-decoding; leave() }, true
-	case <-ctx.Done():
-	case <-timer.C:
+	done, ok := takeTurn(ctx, decoding, decodingPatience)
+	if !ok {
+		leave()
+		return nil, false
 	}
-	leave()
-	return nil, false
+	return func() { done(); leave() }, true
 }

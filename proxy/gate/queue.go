@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"runtime"
@@ -78,14 +79,23 @@ func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err e
 			delete(q.waiting, source)
 		}
 	}()
-	timer := time.NewTimer(checkPatience)
+	done, ok := takeTurn(ctx, q.running, checkPatience)
+	if !ok {
+		return nil, cmp.Or[error](context.Cause(ctx), errChecksFull)
+	}
+	return done, nil
+}
+
+// takeTurn waits until there is room for one more in running, and returns what makes it
+// again. If ok is false, there was none for as long as patience, or ctx has ended.
+func takeTurn(ctx context.Context, running chan struct{}, patience time.Duration) (done func(), ok bool) {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case q.running <- struct{}{}:
-		return func() { <-q.running }, nil
+	case running <- struct{}{}:
+		return func() { <-running }, true
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
 	case <-timer.C:
-		return nil, errChecksFull
 	}
+	return nil, false
 }
