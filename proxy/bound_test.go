@@ -143,16 +143,7 @@ func serveNumbered(t *testing.T) *origin {
 	var opened atomic.Int32
 	return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 		id := fmt.Sprint(opened.Add(1))
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			if _, err := io.Copy(io.Discard, req.Body); err != nil {
-				return
-			}
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(id), id)
-		}
+		answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", len(id), id))(conn, r)
 	})
 }
 

@@ -25,21 +25,27 @@ import (
 	"guise/proxy/gate"
 )
 
-// A client that cannot decode gets the decoded content, and when it resumes, the
-// rest of that: not of the coded bytes that are stored.
-func TestDecodedContentIsResumed(t *testing.T) {
-	text := strings.Repeat("a line of text\n", 1000)
+// gzipped returns text as one member of gzip data.
+func gzipped(text string) string {
 	var coded bytes.Buffer
 	w := gzip.NewWriter(&coded)
 	io.WriteString(w, text)
 	w.Close()
+	return coded.String()
+}
+
+// A client that cannot decode gets the decoded content, and when it resumes, the
+// rest of that: not of the coded bytes that are stored.
+func TestDecodedContentIsResumed(t *testing.T) {
+	text := strings.Repeat("a line of text\n", 1000)
+	coded := gzipped(text)
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=60") // and no Vary
 		w.Header().Set("Etag", `"1"`)
 		content := []byte(text)
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			w.Header().Set("Content-Encoding", "gzip")
-			content = coded.Bytes()
+			content = []byte(coded)
 		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}))
@@ -75,7 +81,7 @@ func TestDecodedContentIsResumed(t *testing.T) {
 				if resp, body := get("Range: bytes=1000-"); resp.StatusCode != 206 || body != text[1000:] || resp.Header.Get("Content-Encoding") != "" {
 					t.Fatalf("%d, %d bytes, %v", resp.StatusCode, len(body), resp.Header)
 				}
-				if resp, body := get("Accept-Encoding: gzip"); body != coded.String() || resp.Header.Get("Content-Encoding") != "gzip" {
+				if resp, body := get("Accept-Encoding: gzip"); body != coded || resp.Header.Get("Content-Encoding") != "gzip" {
 					t.Fatalf("%d bytes, %v", len(body), resp.Header)
 				}
 			}
@@ -86,15 +92,8 @@ func TestDecodedContentIsResumed(t *testing.T) {
 // What follows the members of gzip data and is none does not break a response off; a
 // body that was cut short does, wherever that was.
 func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
-	member := func(text string) string {
-		var coded bytes.Buffer
-		w := gzip.NewWriter(&coded)
-		io.WriteString(w, text)
-		w.Close()
-		return coded.String()
-	}
 	cut := errors.New("cut")
-	one := member("text")
+	one := gzipped("text")
 	for _, c := range []struct {
 		coded string
 		end   error
@@ -102,8 +101,8 @@ func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
 		fails bool
 	}{
 		{one, io.EOF, "text", false},
-		{one + member(" and more"), io.EOF, "text and more", false},
-		{one + member(""), io.EOF, "text", false},
+		{one + gzipped(" and more"), io.EOF, "text and more", false},
+		{one + gzipped(""), io.EOF, "text", false},
 		{one + "\r\n", io.EOF, "text", false},
 		{one + strings.Repeat("\x00", 9000), io.EOF, "text", false},
 		{one + "\x1f\x8bnothing", io.EOF, "text", false},
@@ -178,10 +177,7 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 // §5.6.1.2), or say that there is no coding.
 func TestACodingAmongWhatCodesNothingIsUndone(t *testing.T) {
 	const text = "text"
-	var coded strings.Builder
-	w := gzip.NewWriter(&coded)
-	io.WriteString(w, text)
-	w.Close()
+	coded := gzipped(text)
 	for fields, undone := range map[string]bool{
 		"Content-Encoding: ,GZIP,\r\n":                             true,
 		"Content-Encoding: identity, gzip\r\n":                     true,
@@ -190,11 +186,11 @@ func TestACodingAmongWhatCodesNothingIsUndone(t *testing.T) {
 		"Content-Encoding: gzip, gzip\r\n":                         false,
 		"Content-Encoding: identity\r\n":                           false,
 	} {
-		want := coded.String()
+		want := coded
 		if undone {
 			want = text
 		}
-		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", fields, coded.Len(), coded.String())))
+		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", fields, len(coded), coded)))
 		resp, body := get(t, serveProxy(t, nil), "http://"+o.address+"/")
 		if body != want || (resp.Header["Content-Encoding"] == nil) != undone {
 			t.Errorf("%q: got %q, %v", fields, body, resp.Header)
@@ -206,13 +202,10 @@ func TestACodingAmongWhatCodesNothingIsUndone(t *testing.T) {
 // may be stored.
 func TestDamagedContentIsNotKept(t *testing.T) {
 	const text = "a line of text"
-	var coded bytes.Buffer
-	w := gzip.NewWriter(&coded)
-	io.WriteString(w, text)
-	w.Close()
-	damaged := bytes.Clone(coded.Bytes())
+	coded := gzipped(text)
+	damaged := []byte(coded)
 	damaged[len(damaged)-5] ^= 1
-	for name, first := range map[string][]byte{"damaged": damaged, "cut": coded.Bytes()[:coded.Len()-4], "none": []byte("no gzip at all")} {
+	for name, first := range map[string][]byte{"damaged": damaged, "cut": []byte(coded[:len(coded)-4]), "none": []byte("no gzip at all")} {
 		for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
 			t.Run(fmt.Sprint(name, sharing), func(t *testing.T) {
 				var asked atomic.Int32
@@ -222,7 +215,7 @@ func TestDamagedContentIsNotKept(t *testing.T) {
 					if asked.Add(1) == 1 {
 						w.Write(first)
 					} else {
-						w.Write(coded.Bytes())
+						io.WriteString(w, coded)
 					}
 				}))
 				defer origin.Close()
@@ -259,11 +252,8 @@ func TestDamagedContentIsNotKept(t *testing.T) {
 // TestDecodedContentCountsAsItIsRead: a client that reads no coding is held to its
 // volume by what it gets, which may be a thousand times what an origin sent.
 func TestDecodedContentCountsAsItIsRead(t *testing.T) {
-	var coded bytes.Buffer
-	w := gzip.NewWriter(&coded)
-	w.Write(make([]byte, 1<<20))
-	w.Close()
-	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", coded.Len(), &coded)))
+	coded := gzipped(string(make([]byte, 1<<20)))
+	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(coded), coded)))
 	proxy := serveProxy(t, func(o *Options) { o.Gate.Client.Daily = 1 << 20 })
 	for _, c := range []struct {
 		accepts string
@@ -279,10 +269,7 @@ func TestDecodedContentCountsAsItIsRead(t *testing.T) {
 // a coding sends them so to everybody, and a client that knows no coding saves them
 // as what their name says.
 func TestFilesKeptCompressedStaySo(t *testing.T) {
-	var coded bytes.Buffer
-	w := gzip.NewWriter(&coded)
-	io.WriteString(w, "a tape archive")
-	w.Close()
+	coded := gzipped("a tape archive")
 	for _, c := range []struct {
 		path, kind, coding string
 		kept               bool
@@ -295,10 +282,10 @@ func TestFilesKeptCompressedStaySo(t *testing.T) {
 		{"/page.gz.html", "text/html", "gzip", false},
 		{"/archive.zst", "application/octet-stream", "gzip", false}, // the server's doing
 	} {
-		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: %s\r\nEtag: \"1\"\r\nContent-Length: %d\r\n\r\n%s", c.kind, c.coding, coded.Len(), &coded)))
+		o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: %s\r\nEtag: \"1\"\r\nContent-Length: %d\r\n\r\n%s", c.kind, c.coding, len(coded), coded)))
 		want, coding := "a tape archive", ""
 		if c.kept {
-			want, coding = coded.String(), c.coding
+			want, coding = coded, c.coding
 		}
 		resp, body := get(t, serveProxy(t, nil), "http://"+o.address+c.path)
 		if body != want || resp.Header.Get("Content-Encoding") != coding {
@@ -309,12 +296,9 @@ func TestFilesKeptCompressedStaySo(t *testing.T) {
 
 // TestDecodedContentHasNoDigestOfAnother: not in the trailer section either.
 func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
-	var coded bytes.Buffer
-	w := gzip.NewWriter(&coded)
-	io.WriteString(w, "hello")
-	w.Close()
+	coded := gzipped("hello")
 	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nAccept-Ranges: bytes\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\n\r\n"+
-		"%x\r\n%s\r\n0\r\nContent-Digest: sha-256=:YWJj:\r\nRepr-Digest: sha-256=:YWJj:\r\nX-Other: 1\r\n\r\n", coded.Len(), &coded)))
+		"%x\r\n%s\r\n0\r\nContent-Digest: sha-256=:YWJj:\r\nRepr-Digest: sha-256=:YWJj:\r\nX-Other: 1\r\n\r\n", len(coded), coded)))
 	proxy := serveProxy(t, nil)
 	resp, body := get(t, proxy, "http://"+o.address+"/")
 	if body != "hello" || resp.Trailer.Get("X-Other") != "1" || len(resp.Trailer) != 1 {
