@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,12 +109,9 @@ func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *fail
 
 // keepProof keeps from the origin what lets the client in here.
 func (a *assembly) keepProof(e *exchange, r *http.Request) (*http.Request, *failure) {
-	shown := e.visit.authorization
-	for _, sent := range r.Header["Authorization"] {
-		if len(shown) > 0 && gate.Echoes(shown, r.Method, sent) {
-			delete(r.Header, "Authorization")
-			break
-		}
+	echoes := func(sent string) bool { return gate.Echoes(e.visit.authorization, r.Method, sent) }
+	if slices.ContainsFunc(r.Header["Authorization"], echoes) {
+		delete(r.Header, "Authorization")
 	}
 	return r, nil
 }
