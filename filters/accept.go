@@ -74,17 +74,14 @@ func rebuildAccept(lines []string) string {
 		}
 	}
 	list := strings.Join(ranges, ", ")
-	if strings.Join(ranges, ",") == jsonModule {
-		return jsonModule
+	if list == "application/json, */*;q=0.5" { // a module of JSON: browsers send that byte by byte (Fetch standard, "fetch")
+		return "application/json,*/*;q=0.5"
 	}
 	if list == javaDefault || len(ranges) == 1 && sameRange("*/*")(list) { // alone, it has no weight
 		return "*/*"
 	}
 	return list
 }
-
-// jsonModule is what browsers ask for modules of JSON with, byte by byte (Fetch standard, "fetch").
-const jsonModule = "application/json,*/*;q=0.5"
 
 // javaDefault is what HttpURLConnection asks for when the program that uses it
 // has no wish, in the form that rebuildAccept gives it.

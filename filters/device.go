@@ -40,8 +40,11 @@ var zoneName = regexp.MustCompile(`:\d\d:\d\d(?:\.\d+)? ([A-Z]{3,5})\b`)
 
 // tellsZone reports whether text holds a clock's time elsewhere than at UTC.
 func tellsZone(text string) bool {
+	if utcOffset.MatchString(text) {
+		return true
+	}
 	zone := zoneName.FindStringSubmatch(text)
-	return utcOffset.MatchString(text) || zone != nil && zone[1] != "GMT" && zone[1] != "UTC"
+	return zone != nil && zone[1] != "GMT" && zone[1] != "UTC"
 }
 
 // houseNames end the names that only the network knows in which they are: RFC 6762 §3 and
