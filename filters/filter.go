@@ -48,12 +48,17 @@ type Visit struct {
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says
 	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are
+	page     string      // see Page
 	withheld []string    // of the fields that a preflight asks for, those that the origin is not asked for; see preflight
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
 // Adrift reports whether a page of a site makes the request, and nobody knows of which.
 func (v Visit) Adrift() bool { return v.framed || v.ThirdParty && v.Site == "" && v.browser }
+
+// Page returns the Origin of the page that asks, where the origin is not told of it but
+// for a null, and "" elsewhere. An answer that lets null read it is for that page.
+func (v Visit) Page() string { return v.page }
 
 // OfPage reports whether what is asked for is a part of a page, or asked for by its
 // script, as the browser says.

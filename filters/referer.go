@@ -2,6 +2,8 @@ package filters
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -103,7 +105,8 @@ func (a authority) hostport() string {
 // Chromium sends it with fonts and module scripts to their own origin, the
 // Fetch standard and others do not. A persona of Chromium sends it with fonts,
 // the one kind that always has it. What changes something at its own origin
-// has it in all browsers of today.
+// has it in all browsers of today. Of a page in the client's network the origin learns
+// no more than of one in a sandbox, see [Visit.Page].
 type originField struct{ *persona }
 
 // Apply implements [Filter].
@@ -140,9 +143,39 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 		return put(m.Request.Header, "Origin", "", whyOwn, log)
 	case m.Visit.lent:
 		return put(m.Request.Header, "Origin", "", "Storage Access Headers; names the page, as Referer does", log)
+	case ofClientsNetwork(m, a):
+		m.Visit.page = origin
+		return put(m.Request.Header, "Origin", "null", "names a page in the client's network", log)
 	}
 	return put(m.Request.Header, "Origin", a.origin(), "RFC 6454 §6.1", log)
 }
+
+// ofClientsNetwork reports whether the page at a is one that only the client's network
+// knows, or is named after the client's address, and not of the target's own site. What
+// is at localhost is so for everybody, and those who write it have origins know it.
+func ofClientsNetwork(m *Message, a authority) bool {
+	host, target := foldHost(a.host), targetHost(m.Request)
+	switch {
+	case registrable(host) == registrable(target), host == "localhost", host == "127.0.0.1", host == "::1":
+		return false
+	case m.Client.IsValid() && strings.ContainsAny(host, "0123456789") && formsOf(m.Client).inText(host):
+		return true
+	}
+	return inNetwork(host) && !inNetwork(foldHost(target))
+}
+
+// inNetwork reports whether host, as foldHost returns it, means nothing beyond the network,
+// or the machine, that it is in.
+func inNetwork(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsLoopback() || carrierShared.Contains(addr)
+	}
+	return !strings.Contains(host, ".") ||
+		slices.ContainsFunc(houseNames[:], func(end string) bool { return strings.HasSuffix(host, end) })
+}
+
+// carrierShared is of carriers' customers, and of private networks across others (RFC 6598).
+var carrierShared = netip.MustParsePrefix("100.64.0.0/10")
 
 // lendsOrigin reports whether a browser sends Origin only for the server to say by it
 // whether its cookies may come, which no answer does here: with what is asked for

@@ -110,6 +110,41 @@ func TestOriginOfPlainFramesGoes(t *testing.T) {
 	}
 }
 
+// TestOriginNamesNoPageOfTheClientsNetwork: what a router, a disk station or a home server
+// shows loads fonts, which come by CORS, from the world.
+func TestOriginNamesNoPageOfTheClientsNetwork(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ origin, target, want string }{
+		{"http://192.168.1.23:8123", "http://site.example/font.woff2", "null"},
+		{"http://100.101.102.103", "http://site.example/", "null"},
+		{"http://[fd12::1]:5000", "http://site.example/", "null"},
+		{"http://nas", "https://site.example/", "null"},
+		{"http://Anns-Nas.local:5000", "http://site.example/", "null"},
+		{"https://wiki.corp", "https://site.example/", "null"},
+		{"http://203.0.113.7:8000", "http://site.example/", "null"}, // the client's own
+		{"http://203-0-113-7.dyn.isp.example", "http://site.example/", "null"},
+		{"http://203.0.113.8", "http://site.example/", "http://203.0.113.8"},
+		{"http://localhost:3000", "http://site.example/", "http://localhost:3000"},
+		{"http://Localhost", "http://site.example/", "http://localhost"},
+		{"http://127.0.0.1:5500", "http://site.example/", "http://127.0.0.1:5500"},
+		{"http://nas.local:5000", "http://nas.local/", "http://nas.local:5000"},
+		{"http://nas.local:5000", "http://192.168.1.9/", "http://nas.local:5000"},
+		{"http://203.0.113.7:8000", "http://203.0.113.7/", "http://203.0.113.7:8000"},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Origin": {test.origin}}
+		r := newRequest(t, "GET", test.target, h)
+		m := s.Read(r, netip.MustParseAddr("203.0.113.7"))
+		s.Request(m, nil)
+		page := ""
+		if test.want == "null" {
+			page = test.origin
+		}
+		if got := strings.Join(h["Origin"], "|"); got != test.want || m.Visit.Page() != page || len(h["Referer"]) > 0 && test.want == "null" {
+			t.Errorf("%s to %s: got %q, Referer %q, page %q; want %q", test.origin, test.target, got, h["Referer"], m.Visit.Page(), test.want)
+		}
+	}
+}
+
 func TestFormsHaveTheirOrigin(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, test := range []struct {

@@ -101,6 +101,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	)))
 	a.pipeline.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,
+		admitPage,
 		handOver,
 	}))
 	return a, nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -209,6 +210,20 @@ func (e *exchange) endInterim() {
 	e.interim.Lock()
 	e.final = true
 	e.interim.Unlock()
+}
+
+// admitPage has an answer that lets a page without a name read it let the page do so that
+// asks without its own (see [filters.Visit.Page]). Others may have it from the cache, and
+// no page's name is in there.
+func admitPage(e *exchange, resp *http.Response) *http.Response {
+	const name = "Access-Control-Allow-Origin"
+	if e.message == nil {
+		return resp
+	}
+	if page := e.message.Visit.Page(); page != "" && slices.Equal(resp.Header[name], []string{"null"}) {
+		resp.Header[name] = []string{page}
+	}
+	return resp
 }
 
 // handOver takes the header of the final response from goproxy, which would

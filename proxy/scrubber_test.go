@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"guise/cache"
 	"guise/filters"
@@ -93,3 +95,32 @@ func TestHSTSOfPartsCountsForNothing(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPageWithoutANameReadsWhatItMay: the origin lets who is no page of its own read, and
+// hears of no name in the client's network, nor does another page, by way of the cache.
+func TestPageWithoutANameReadsWhatItMay(t *testing.T) {
+	set, err := filters.New(filters.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var origins []string
+	answer := func(r *http.Request) (*http.Response, error) {
+		origins = append(origins, r.Header.Get("Origin"))
+		h := http.Header{"Access-Control-Allow-Origin": {r.Header.Get("Origin")}, "Vary": {"Origin"}, "Cache-Control": {"max-age=3600"},
+			"Date": {time.Now().UTC().Format(http.TimeFormat)}}
+		return &http.Response{StatusCode: 200, Header: h, ContentLength: 2, Body: io.NopCloser(strings.NewReader("hi")), Request: r}, nil
+	}
+	store := cache.New(cache.Options{})
+	defer store.Close()
+	proxy, address := newProxy(t, nil)
+	proxy.current.Load().way = store.Transport(scrubber{roundTripper(answer), set, inspect.NewHSTS(), slog.New(slog.DiscardHandler)})
+	for _, page := range []string{"http://a.nas.local:5000", "http://b.nas.local", "http://a.nas.local:5000", "http://app.example"} {
+		got, _ := exchangeRaw(t, address, "GET http://site.example/font HTTP/1.1\r\nHost: site.example\r\nOrigin: "+page+"\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(got, "\r\nAccess-Control-Allow-Origin: "+page+"\r\n") {
+			t.Errorf("%s got %q", page, got)
+		}
+	}
+	if want := []string{"null", "http://app.example"}; !slices.Equal(origins, want) {
+		t.Errorf("the origin saw %q, want %q", origins, want)
+	}
+}
