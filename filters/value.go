@@ -34,7 +34,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 		switch v := names.judge(name); {
 		case v.class == registered && name != "Destination" && name != "If": // those name the origin's resources
 		case v.class == unnamed, v.class == application:
-		case name == "Idempotency-Key", name == "Content-Location": // of what serves a request, the words that its client chooses
+		case name == "Idempotency-Key", name == "Content-Location", name == "Content-Disposition": // of what serves a request, the words that its client chooses
 		default:
 			continue
 		}

@@ -158,7 +158,7 @@ func TestNumbersAreNotTheLoopbackAddress(t *testing.T) {
 
 func TestOwnAddressLeavesWhatThePersonPutThere(t *testing.T) {
 	kept := []string{"Authorization", "Cookie", "Content-Type", "Range", "If-None-Match", "Origin", "Access-Control-Request-Headers", "Destination"}
-	gone := []string{"X-Note", "X-Api-Key", "X-Amz-Date", "Upload-Metadata", "Hx-Target", "Idempotency-Key", "Content-Location"}
+	gone := []string{"X-Note", "X-Api-Key", "X-Amz-Date", "Upload-Metadata", "Hx-Target", "Idempotency-Key", "Content-Location", "Content-Disposition"}
 	m := scriptRequest()
 	for _, name := range append(kept, gone...) {
 		m.Request.Header.Set(name, "192.0.2.7")
