@@ -29,7 +29,7 @@ var fileTimes = regexp.MustCompile(`(?i);[ \t]*(creation|modification|read)-date
 
 // ownFolder matches a folder of a client's disk in text: of one person on Unix or macOS, any on
 // Windows. A site has paths as well, and calls them users in small letters.
-var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]+/|(?:^|\W)[A-Za-z]:\\|^\\\\\w`)
+var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]|(?:^|\W)[A-Za-z]:\\|^\\\\\w`)
 
 const slashes = `(/|\\|%2f|%5c)+`
 

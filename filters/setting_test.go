@@ -116,7 +116,7 @@ func TestNamesOfTheHouseDoNotPassUnderAnyName(t *testing.T) {
 
 // The folder of a person is called like them.
 func TestFoldersOfAClientsDiskDoNotPassUnderAnyName(t *testing.T) {
-	for _, value := range []string{"/home/ann/src", "cwd=/home/ann/", `C:\Users\ann`, `"d:\work"`, "/Users/ann/a.jpg", `\\nas\ann`} {
+	for _, value := range []string{"/home/ann/src", "cwd=/home/ann/", "/home/ann", `{"cwd":"/Users/ann"}`, `C:\Users\ann`, `"d:\work"`, "/Users/ann/a.jpg", `\\nas\ann`} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); len(clean(m)) == 0 {
 				t.Errorf("%s: %s passes", name, value)
