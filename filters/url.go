@@ -2,6 +2,7 @@ package filters
 
 import (
 	"bytes"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -35,6 +36,9 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 	if cutFragment(u) {
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §7.1: fragment"})
 	}
+	if m.Visit.browser && escapePath(u, r.Header) {
+		log = append(log, Change{"URL", Rewritten, "WHATWG URL §1.3; one form for all"})
+	}
 	gets := safe(r.Method) || r.Method == "" || precedesSafe(m)
 	if u.RawQuery == "" || !gets && !m.Visit.browser {
 		return log
@@ -64,6 +68,21 @@ func cutFragment(u *url.URL) bool {
 		had = true
 	}
 	return had
+}
+
+// bareInPath has Chromium's escapes of what no path should hold (RFC 3986 §3.3).
+var bareInPath = strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E", "^", "%5E", "`", "%60", "{", "%7B", "|", "%7C", "}", "%7D")
+
+// escapePath writes the path of u as all browsers could: any page can have them ask for
+// one with a |, which Firefox leaves bare, and older ones leave others. A path that the
+// credentials in h cover stays.
+func escapePath(u *url.URL, h http.Header) bool {
+	escaped := bareInPath.Replace(u.RawPath)
+	if escaped == u.RawPath || signsTarget(h) {
+		return false
+	}
+	u.RawPath = escaped
+	return true
 }
 
 // cleanQuery removes the tracking parameters of u's query, for m, and those of one site

@@ -146,6 +146,41 @@ func TestCleanURL(t *testing.T) {
 	}
 }
 
+// TestPathsOfAllBrowsersAreOne: Firefox 153 asks for /a|b as the page has it, Chromium 156
+// for /a%7Cb.
+func TestPathsOfAllBrowsersAreOne(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ agent, authorization, target, want string }{
+		{"Mozilla/5.0", "", "/a|b/%7e?c|d", "/a%7Cb/%7e?c|d"},
+		{"Mozilla/5.0", "", "/a%7Cb/%7e?c|d", "/a%7Cb/%7e?c|d"},
+		{"Mozilla/5.0", "", "/[\"<>^`{|}]%2f", "/[%22%3C%3E%5E%60%7B%7C%7D]%2f"},
+		{"Mozilla/5.0", `Digest username="ann", uri="/a|b"`, "/a|b", "/a|b"},
+		{"app/1.0", "", "/a|b", "/a|b"},
+	} {
+		h := http.Header{"User-Agent": {test.agent}}
+		if test.authorization != "" {
+			h["Authorization"] = []string{test.authorization}
+		}
+		r := newRequest(t, "GET", "https://site.example/", h)
+		u, err := url.ParseRequestURI(test.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL.Path, r.URL.RawPath, r.URL.RawQuery = u.Path, u.RawPath, u.RawQuery
+		scrubbed(t, s, r)
+		got := r.URL.RawPath
+		if got == "" {
+			got = r.URL.EscapedPath()
+		}
+		if r.URL.RawQuery != "" {
+			got += "?" + r.URL.RawQuery
+		}
+		if got != test.want || r.URL.Path != u.Path {
+			t.Errorf("%s of %s: got %s, path %s", test.target, test.agent, got, r.URL.Path)
+		}
+	}
+}
+
 func TestFragmentOfARequestTargetGoes(t *testing.T) {
 	for sent, want := range map[string]string{
 		"http://origin.example/a#canary":     "http://origin.example/a",
