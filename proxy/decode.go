@@ -21,18 +21,11 @@ import (
 // client cannot read: every client sends the same Accept-Encoding to an
 // origin, whatever it understands itself.
 func decodeForClient(e *exchange, resp *http.Response) *http.Response {
-	lines := resp.Header["Content-Encoding"]
-	if len(lines) == 0 {
-		return resp
+	coding := e.codingToUndo(resp)
+	if coding == "" || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp // part of a coded body cannot be decoded; see ask
 	}
-	coding := codingOf(lines)
-	open, known := decoders[coding]
-	if !known || filters.AcceptsCoding(e.accepts, coding) {
-		return resp
-	}
-	if keptCoded(resp, coding) || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
-		return resp // part of a coded body cannot be decoded; Range asks for no coding
-	}
+	open := decoders[coding]
 	hasBody := resp.Request.Method != http.MethodHead && resp.StatusCode != http.StatusNotModified && resp.StatusCode != http.StatusNoContent
 	if hasBody && largeWindows[coding] {
 		var ok bool
@@ -66,6 +59,64 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 		resp.Body = &body
 	}
 	return resp
+}
+
+// codingToUndo returns the coding of resp if its client cannot read it and guise can,
+// and else nothing.
+func (e *exchange) codingToUndo(resp *http.Response) string {
+	lines := resp.Header["Content-Encoding"]
+	if len(lines) == 0 {
+		return ""
+	}
+	coding := codingOf(lines)
+	if decoders[coding] == nil || filters.AcceptsCoding(e.accepts, coding) || keptCoded(resp, coding) {
+		return ""
+	}
+	return coding
+}
+
+// ask gets the answer to r. A client that resumes what was decoded for it means a range
+// of that. Range asks for no coding; from an origin that sends one all the same, the
+// client gets the whole again, decoded, and not a part of what it has nothing of.
+func (e *exchange) ask(r *http.Request) (*http.Response, error) {
+	resp, err := e.assembly.way.RoundTrip(r)
+	if err != nil || len(r.Header["Range"]) == 0 || r.Method != http.MethodGet || r.ContentLength != 0 || !e.isOfCoded(r, resp) {
+		return resp, err
+	}
+	resp.Body.Close()
+	return e.assembly.way.RoundTrip(unranged(r))
+}
+
+// isOfCoded reports whether resp, the answer to the range of r, is about content that is
+// decoded for the client where it asks for all of it. That there is no such range does
+// not say of what: the coded bytes may just be fewer, and a download that ends there
+// would pass for whole.
+func (e *exchange) isOfCoded(r *http.Request, resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+		return e.codingToUndo(resp) != ""
+	case http.StatusRequestedRangeNotSatisfiable:
+		if filters.AcceptsCoding(e.accepts, "gzip") {
+			return false
+		}
+		head := unranged(r)
+		head.Method = http.MethodHead
+		whole, err := e.assembly.way.RoundTrip(head)
+		if err != nil {
+			return false
+		}
+		whole.Body.Close()
+		return e.codingToUndo(whole) != ""
+	}
+	return false
+}
+
+// unranged returns r without its range.
+func unranged(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	delete(r.Header, "Range")
+	delete(r.Header, "If-Range")
+	return r
 }
 
 // codingOf returns the coding that lines name, in lower case, and all of them if they are

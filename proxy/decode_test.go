@@ -89,6 +89,63 @@ func TestDecodedContentIsResumed(t *testing.T) {
 	}
 }
 
+// TestResumingWhatIsAlwaysCoded: where an origin sends a coding whatever is asked for, as
+// stores of files do whose objects are kept compressed, a client that resumes what was
+// decoded for it gets that whole again: no part of the coded bytes, nor the word that
+// there is no more.
+func TestResumingWhatIsAlwaysCoded(t *testing.T) {
+	text := strings.Repeat("a line of text\n", 1000)
+	coded := gzipped(text)
+	var asked atomic.Int32
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Cache-Control", "no-store")
+		content := text
+		if r.URL.Path != "/plain" {
+			w.Header().Set("Content-Encoding", "gzip")
+			content = coded
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+	}))
+	defer origin.Close()
+	through := &url.URL{Scheme: "http", Host: serveProxy(t, nil)}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through), DisableCompression: true, DisableKeepAlives: true}}
+	few, many := len(coded)/2, len(text)-10
+	for _, test := range []struct {
+		path, accepts string
+		from          int
+		status        int
+		body          string
+		asked         int32
+	}{
+		{"/data.json", "identity", few, 200, text, 2},
+		{"/data.json", "identity", many, 200, text, 3},
+		{"/data.json", "gzip", few, 206, coded[few:], 1},
+		{"/data.json", "gzip", many, 416, "", 1},
+		{"/data.json.gz", "identity", few, 206, coded[few:], 1},
+		{"/data.json.gz", "identity", many, 416, "", 2},
+		{"/plain", "identity", many, 206, text[many:], 1},
+		{"/plain", "identity", len(text), 416, "", 2},
+	} {
+		asked.Store(0)
+		r, err := http.NewRequest("GET", origin.URL+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", test.accepts)
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", test.from))
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != test.status || test.status != 416 && string(body) != test.body || asked.Load() != test.asked {
+			t.Errorf("%s from %d in %s: %d, %d bytes, asked %d times, %v", test.path, test.from, test.accepts, resp.StatusCode, len(body), asked.Load(), err)
+		}
+	}
+}
+
 // What follows the members of gzip data and is none does not break a response off; a
 // body that was cut short does, wherever that was.
 func TestGarbageBehindGzipIsPassedOver(t *testing.T) {

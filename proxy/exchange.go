@@ -119,7 +119,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	e.hints = e.takesHints(r)
 	resp, err := func() (*http.Response, error) {
 		defer arrived() // also after a panic
-		return e.assembly.way.RoundTrip(r)
+		return e.ask(r)
 	}()
 	e.endInterim()
 	switch {
