@@ -24,9 +24,13 @@ var lexicon = newLexicon()
 // map: each part of each of its words would be looked up.
 var lexiconTree = newWordTree(lexicon)
 
-// newLexicon builds the lexicon. Of two rows for one word the weightier counts.
+// newLexicon builds the lexicon. Of two rows for one word the weightier counts. Words that
+// tell beside another are known, so that Screenwidth is read as Screen-Width is.
 func newLexicon() map[string]weight {
 	l := map[string]weight{}
+	for _, pair := range tellingPairs {
+		l[pair[0]], l[pair[1]] = neutral, neutral
+	}
 	for _, row := range vocabulary {
 		for word := range strings.FieldsSeq(row.words) {
 			l[word] = max(l[word], row.weight)
@@ -53,7 +57,7 @@ var vocabulary = []struct {
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
 		business bypass platform download sdk system unit agreement grant saml sso package packages
-		factor window timestamp timespan start cur recv connection extension stream streams query scope persisted ui`},
+		factor window timestamp timespan timeout start cur recv connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -118,7 +122,7 @@ var vocabulary = []struct {
 		manufacturer useragent passport ssn nationality uid cuid suid puid muid dsid
 		hwid givenname contact deviceid imeisv mcc mnc plmn cellid subid anon anonymous anonid persistent instanceid
 		gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
-		kernel arch orientation geohash coordinates coordinate altitude bluetooth nearby
+		kernel arch architecture orientation geohash coordinates coordinate altitude bluetooth nearby
 		vpn sex loyalty membership iban street locality uptime workstation
 		openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss

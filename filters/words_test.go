@@ -20,6 +20,21 @@ func TestCompoundsAreTakenApart(t *testing.T) {
 	}
 }
 
+// HTTP folds case: X-ScreenWidth and X-BuildNumber come as one word.
+func TestWordsThatTellTogetherTellInOneWord(t *testing.T) {
+	for _, name := range []string{"X-ScreenWidth", "ScreenHeight", "X-Architecture"} {
+		if name = textproto.CanonicalMIMEHeaderKey(name); tells(name) != strong {
+			t.Errorf("%s weighs %d, want %d", name, tells(name), strong)
+		}
+	}
+	for _, pair := range tellingPairs {
+		apart, compound := tells("X-"+pair[0]+"-"+pair[1]), tells("X-"+pair[0]+pair[1])
+		if compound < apart {
+			t.Errorf("%s and %s weigh %d together, %d in one word", pair[0], pair[1], apart, compound)
+		}
+	}
+}
+
 // fewest says of a word what [splitCompound] says, with each part looked up.
 func fewest(word string) []string {
 	if _, known := lexicon[word]; known {
