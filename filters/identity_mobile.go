@@ -47,7 +47,7 @@ var identityMobile = []group{
 		x-clientid`},
 	{identity, "digital rights management and media players", `drm-version x-drm-device-* x-getzip
 		x-playlist-gen accelerometer pnp supportsclientid playerid player-id x-player-id
-		playback-session-id x-roku-* x-roku-reserved-* x-plex-client-* x-plex-device* x-plex-platform*
+		playback-session-id x-roku-* x-roku-reserved-* x-plex-device* x-plex-platform*
 		x-plex-product x-plex-version x-plex-session-* x-plex-username x-chromecast-*
 		cast-device-capabilities`},
 }

@@ -19,7 +19,7 @@ var purposeTable = []group{
 		cf-access-token cf-turnstile-response x-vercel-protection-bypass x-vercel-set-bypass-cookie
 		x-rapidapi-host x-cisco-meraki-api-key x-tm-access-token x-jfrog-art-api .crumb x-twitter-auth-type
 		x-twitter-active-user bitwarden-client-name bitwarden-client-version
-		x-splunk-request-channel fastly-key fastly-soft-purge login-customer-id linked-customer-id
+		x-splunk-request-channel fastly-key fastly-otp fastly-soft-purge login-customer-id linked-customer-id
 		ngrok-skip-browser-warning ngrok-version cst x-ibm-client-id x-2fa-approval authori-zation
 		neon-connection-string`},
 	{application, "keys and tokens by other names: QRadar, Autotask, VTEX, Informatica, Appwrite, Brightcove, Netlify, eBay", `
@@ -58,8 +58,8 @@ var purposeTable = []group{
 		editor-version editor-plugin-version x-cursor-client-type x-cursor-client-version`},
 	{application, "upstash.com/docs/qstash, portkey.ai/docs and docs.fal.ai: where it goes from there", `upstash-callback
 		upstash-failure-callback upstash-deduplication-id x-portkey-custom-host x-fal-target-url`},
-	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur, Medidata", `
-		0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
+	{application, "keys and accounts by names that say something else: 0x, GitLab's feature flags, Rocket.Chat, IBM Cloud, Vipps, Bring, Entur, Medidata, Ring", `
+		2fa-code 2fa-support 0x-api-key 0x-version unleash-appname unleash-instanceid x-2fa-code ibm-service-instance-id merchant-serial-number
 		x-bring-client-url et-client-name mcc-authentication mcc-time`},
 	{application, "techdocs.akamai.com/netstorage-usage: what is asked for, and its signature", `x-akamai-acs-*`},
 	{application, "Amazon's shop and WooGraphQL: which part of a page is meant, and whose basket", `x-amz-acp-params woocommerce-session`},
@@ -199,9 +199,13 @@ var siteFields = []struct {
 	{"expedia.com", "Client-Info", ""}, // which page asks, and its build
 	{"hotels.com", "Client-Info", ""},
 	{"vrbo.com", "Client-Info", ""},
-	{"asana.com", "X-Allow-Asana-Client", "1"}, // proof against CSRF
-	{"phonepe.com", "X-Verify", ""},            // developer.phonepe.com: a hash over what is asked for
-	{"xfyun.cn", "X-Param", ""},                // doc.xfyun.cn: what is asked for, which a hash covers
+	{"asana.com", "X-Allow-Asana-Client", "1"},       // proof against CSRF
+	{"phonepe.com", "X-Verify", ""},                  // developer.phonepe.com: a hash over what is asked for
+	{"xfyun.cn", "X-Param", ""},                      // doc.xfyun.cn: what is asked for, which a hash covers
+	{"snapcraft.io", "Snap-Device-Series", "16"},     // api.snapcraft.io/docs: the same in all of them; else 400
+	{"snapcraft.io", "Snap-Device-Architecture", ""}, // for which a package is wanted
+	{"plex.tv", "X-Plex-Client-Identifier", ""},      // signing in: whose the token is; else 400
+	{"ring.com", "Hardware_id", ""},                  // signing in; else 406
 
 	// Beside a key or a token.
 	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400

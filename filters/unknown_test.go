@@ -49,6 +49,14 @@ func TestUnknownFields(t *testing.T) {
 		{"what Emacs tells every server", UnknownPass, Fetch, "a.example", "Extension", false},
 		{"Twitch needs its Client-Id", UnknownPass, Fetch, "gql.twitch.tv", "Client-Id", true},
 		{"others do not", UnknownPass, Fetch, "twitch.tv.example", "Client-Id", false},
+		{"the store of snaps asks which package is wanted", UnknownPass, Fetch, "api.snapcraft.io", "Snap-Device-Architecture", true},
+		{"and takes one series", UnknownPass, Fetch, "api.snapcraft.io", "Snap-Device-Series", false},
+		{"Plex signs in nobody without", UnknownPass, Fetch, "plex.tv", "X-Plex-Client-Identifier", true},
+		{"others learn of no player", UnknownPass, Fetch, "a.example", "X-Plex-Client-Identifier", false},
+		{"nor does Ring", UnknownPass, Fetch, "oauth.ring.com", "Hardware_id", true},
+		{"or without the second proof", UnknownPass, Fetch, "oauth.ring.com", "2fa-Code", true},
+		{"hardware is nobody else's business", UnknownPass, Fetch, "a.example", "Hardware_id", false},
+		{"a second proof is one at Fastly, too", UnknownPass, Fetch, "api.fastly.com", "Fastly-Otp", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := scriptRequest(test.field, "abc")
