@@ -9,7 +9,8 @@ var identityBrowser = []group{
 	{identity, "chromium.googlesource.com, variations: the browser's experiments", `x-client-data
 		x-chrome-uma-enabled x-chrome-variations x-chrome-connected x-chrome-id-consistency-*
 		x-chrome-offline x-chrome-* chrome-* x-browser-channel x-browser-copyright x-browser-validation
-		x-browser-year x-browser-* resource-freshness x-goog-visitor-id x-goog-device-* x-goog-authenticated-*`},
+		x-browser-year x-browser-* resource-freshness x-goog-visitor-id x-goog-device-* x-goog-authenticated-*
+		x-goog-update-*`},
 	{identity, "www.rfc-editor.org/rfc/rfc8942 and wicg.github.io/client-hints-infrastructure", `
 		sec-ch-* sec-ch dpr content-dpr viewport-width viewport-height width device-memory downlink ect
 		rtt save-data`},
@@ -27,7 +28,7 @@ var identityBrowser = []group{
 		device-stock-ua x-operamini-phone-ua`},
 	{identity, "UC Browser, Skyfire, Bolt, Puffin, Silk, Samsung, Xiaomi, Baidu, Sogou, WeChat, QQ, Vivo browsers", `
 		x-ucbrowser-* x-uc-* x-skyfire-* x-bolt-* x-puffin-* x-amz-device-* x-silk-* x-samsung-* x-mi-*
-		x-miui-* baidu-* x-bdboxapp-* x-turbonet-* x-sogou-* x-wx-* wxuin x-mmtls x-qq-* q-guid q-ua q-ua2 q-qimei q-auth q-* x-bd-* x-baidu-* x-vivo-* x-oppo-*
+		x-miui-* baidu-* x-bdboxapp-* x-turbonet-* x-sogou-* x-wx-* xweb-xhr wxuin x-mmtls x-qq-* q-guid q-ua q-ua2 q-qimei q-auth q-* x-bd-* x-baidu-* x-vivo-* x-oppo-*
 		x-huawei-userid x-novarra-* x-avantgo-* x-dolphin-* x-brave-* brave-* x-ddg-* x-yandex-*`},
 	{identity, "Microsoft Internet Explorer and its tool bars", `ua-cpu ua-os ua-pixels ua-color ua-voice
 		ua-* x-ie-* x-tom x-flash-version x-client-os x-client-os-ver x-client-info x-client-version
