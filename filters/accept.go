@@ -233,7 +233,7 @@ var mediaTypes = sync.OnceValue(func() map[string]bool {
 // knownMediaType reports whether media, in lower case, may be asked for: it
 // is listed, or a vendor's or a structured type whose name reads like one
 // (RFC 6838 §3.2, §4.2.8), as APIs have them for their versions. What only
-// feature phones ask for tells that a phone asks.
+// feature phones and televisions ask for tells that one asks.
 func knownMediaType(media string) bool {
 	if isPhoneType(media) {
 		return false

@@ -194,7 +194,7 @@ type acceptShape struct {
 	html, xhtml, xml, office bool
 	any, anyImage            bool // */*, image/*
 	anyText                  bool // text/*, or text/sgml
-	phone                    bool // a type that only browsers of feature phones list
+	phone                    bool // a type that only browsers of feature phones and televisions list
 	other                    bool // a type that no browser lists
 }
 
@@ -251,11 +251,12 @@ var (
 	navigationTypes = []string{
 		"application/xml", "text/xml", "text/plain", "application/signed-exchange", "multipart/mixed",
 	}
-	// How types begin that those of feature phones list, of which each lists others
-	// (WAP-248, UAProf; MIDP 2.0; OMA Download; Symbian's and UP.Browser's source and logs).
+	// How types begin that those of feature phones and televisions list, of which each lists
+	// others (WAP-248, UAProf; MIDP 2.0; OMA Download; Symbian's and UP.Browser's source and
+	// logs; ETSI TS 102 796, HbbTV; CEA-2014, CE-HTML).
 	phoneTypes = []string{
 		"text/vnd.wap.", "application/vnd.wap.", "text/vnd.sun.j2me.", "application/vnd.oma.d", "application/vnd.rim.",
-		"application/vnd.phonecom.", "application/x-obml", "text/x-hdml",
+		"application/vnd.phonecom.", "application/x-obml", "text/x-hdml", "application/vnd.hbbtv.", "application/ce-html",
 	}
 	officeTypes = []string{
 		"application/x-ms-application", "application/xaml+xml", "application/x-ms-xbap",
@@ -268,7 +269,7 @@ var (
 	}
 )
 
-// isPhoneType reports whether only browsers of feature phones list media.
+// isPhoneType reports whether only browsers of feature phones and televisions list media.
 func isPhoneType(media string) bool {
 	return slices.ContainsFunc(phoneTypes, func(prefix string) bool { return hasPrefixFold(media, prefix) })
 }

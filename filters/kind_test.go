@@ -42,6 +42,8 @@ func TestKindOf(t *testing.T) {
 		{"a device of LwM2M", http.Header{"Accept": {"application/vnd.oma.lwm2m+json, */*;q=0.1"}}, Fetch},
 		{"an RDF client", http.Header{"Accept": {"text/turtle, application/rdf+xml, text/html;q=0.5, application/xhtml+xml;q=0.4, */*;q=0.1"}}, Fetch},
 		{"a feature phone", http.Header{"Accept": {"text/html, text/vnd.wap.wml, application/vnd.wap.xhtml+xml, application/xhtml+xml, text/css, multipart/mixed, application/vnd.wap.multipart.mixed, */*"}}, Document},
+		{"a television", http.Header{"Accept": {"application/vnd.hbbtv.xhtml+xml, application/xhtml+xml, text/html, */*;q=0.1"}}, Document},
+		{"a television of CE-HTML", http.Header{"Accept": {"text/html,application/xhtml+xml,application/ce-html+xml,*/*;q=0.8"}}, Document},
 		{"linked data beside pages is a wish", http.Header{"Accept": {"application/ld+json, text/html, application/xhtml+xml, */*"}}, Fetch},
 		{"lines are one list", http.Header{"Accept": {"text/html", "application/xhtml+xml,*/*"}}, Document},
 		{"in any case", http.Header{"Accept": {"TEXT/HTML,Application/XHTML+xml,*/*"}}, Document},
