@@ -77,13 +77,14 @@ const (
 )
 
 // phoneSystems are words that are the names of nothing else.
-const phoneSystems = " android ios ipados iphone ipad ipod harmonyos wifi "
+const phoneSystems = " ios ipados ipad ipod harmonyos macos tvos watchos visionos chromeos kaios tizen webos wifi "
 
-// namesPhone reports whether text has one of phoneSystems, as iOS and ANDROID_PHONE have,
-// whatever stands beside it.
+// namesPhone reports whether text has one of phoneSystems, whatever stands beside it, or
+// names Android or an iPhone, as ANDROID_PHONE and iPhoneApp do.
 func namesPhone(text string) bool {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isLetter(r) }) {
-		if strings.Contains(phoneSystems, " "+strings.ToLower(word)+" ") {
+		word = strings.ToLower(word)
+		if strings.Contains(phoneSystems, " "+word+" ") || strings.Contains(word, "android") || strings.Contains(word, "iphone") {
 			return true
 		}
 	}
