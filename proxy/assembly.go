@@ -143,6 +143,12 @@ func (a *assembly) letGo() bool {
 // http URLs is dialled for all of them, so it is here that the guard is asked about each.
 func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
+		if in := exchangeOf(r.Context()).visit.inner(); in != nil {
+			if err := in.waited(); err != nil {
+				closeBody(r.Body)
+				return nil, err
+			}
+		}
 		return a.secure.RoundTrip(r)
 	}
 	if a.dialled == nil {

@@ -12,11 +12,13 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"guise/proxy/egress"
+	"guise/proxy/inspect"
 	"guise/proxy/socks"
 	"guise/proxy/telemetry"
 	"guise/proxy/wire"
@@ -177,6 +179,33 @@ func TestTLSFaultsAreNamed(t *testing.T) {
 		resp, _ := get(t, proxy, "https://"+o.address+"/")
 		if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 502 || got != "guise;error="+c.kind {
 			t.Errorf("%s: %d %q", name, resp.StatusCode, got)
+		}
+	}
+}
+
+// TestSilentOriginsAreWaitedForOnce: a client inside a CONNECT is told at its first request
+// what was found out before, and asks anew with the next.
+func TestSilentOriginsAreWaitedForOnce(t *testing.T) {
+	var came atomic.Int32
+	o := serveOrigin(t, func(_ net.Conn, r *bufio.Reader) {
+		came.Add(1)
+		io.Copy(io.Discard, r)
+	})
+	proxy := serveProxy(t, func(o *Options) {
+		inspecting(inspect.Auto)(o)
+		o.Timeouts.Connect = 200 * time.Millisecond
+	})
+	client := visitor(t, proxy, trusting(testAuthority()), false)
+	for i := range int32(2) {
+		resp, _, err := read(client, "https://"+o.address+"/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 504 || got != "guise;error=connection_timeout" {
+			t.Errorf("%d %q", resp.StatusCode, got)
+		}
+		if n := came.Load(); n != i+1 {
+			t.Errorf("request %d: asked %d times", i+1, n)
 		}
 	}
 }

@@ -37,6 +37,8 @@ type inner struct {
 	unnamed  bool            // the hello names no protocol
 	veiled   bool            // name only stands before an encrypted one, which the client means
 	fault    *failure        // of the origin's certificate; nil for none
+	late     error           // of an origin that was waited for in vain; nil for none
+	told     atomic.Bool     // a request was told of late
 	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
 	guest    guest           // the client, as one that has a tunnel
 	memory   *inspect.Memory // told how it went
@@ -180,6 +182,16 @@ func (in *inner) failed(err error) {
 		in.askedForCertificate()
 		in.cut()
 	}
+}
+
+// waited returns what became of waiting for the origin before the client got to see a
+// certificate, to the first request if that comes at once: to wait anew would make it
+// twice as long as it may be.
+func (in *inner) waited() error {
+	if in.late == nil || in.told.Swap(true) || time.Since(in.shaken) >= silentSoon {
+		return nil
+	}
+	return in.late
 }
 
 // anotherProtocol cuts the connection if r wants one in place of HTTP on it, as kubectl

@@ -238,6 +238,9 @@ func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason,
 	if fault, bad := certificateFault(err); bad {
 		in.fault = &fault
 	}
+	if err != nil && failureOf(err).status == http.StatusGatewayTimeout {
+		in.late = err
+	}
 	switch {
 	case in.mode != inspect.Auto:
 	case a.secure.asksForCertificate(ctx, address):
