@@ -36,7 +36,7 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 			return nil, err
 		}
 		if udp, ok := conn.(*net.UDPConn); ok {
-			return &observedPackets{UDPConn: udp, server: address, servers: servers, most: most, look: func(answer []byte) { look(note, answer) }}, nil
+			return &observedPackets{UDPConn: udp, note: note, server: address, servers: servers, most: most, look: func(answer []byte) { look(note, answer) }}, nil
 		}
 		return &observedStream{Conn: conn, note: note, look: func(answer []byte) { look(note, answer) }}, nil
 	}}
@@ -45,6 +45,7 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 // observedPackets carry one question, and what somebody sends back.
 type observedPackets struct {
 	*net.UDPConn
+	note    *rcodes // nil for nobody's
 	server  string
 	servers *systemServers // told how it goes
 	most    time.Duration  // to wait for the answer; 0 for as long as package net does
@@ -78,6 +79,7 @@ func (c *observedPackets) Write(b []byte) (int, error) {
 func (c *observedPackets) Read(b []byte) (int, error) {
 	for {
 		n, err := c.UDPConn.Read(b)
+		c.note.missed(err)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			c.servers.silent(c.server, c.asked)
 		}
@@ -130,6 +132,7 @@ func (c *observedStream) Read(b []byte) (int, error) {
 	if c.answer == nil {
 		var length [2]byte
 		if _, err := io.ReadFull(c.Conn, length[:]); err != nil {
+			c.note.missed(err)
 			return 0, err
 		}
 		message := make([]byte, 2+min(int(binary.BigEndian.Uint16(length[:])), enoughAnswer))

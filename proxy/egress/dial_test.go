@@ -277,6 +277,34 @@ func TestHalfAnAnswerIsNoLackOfAddresses(t *testing.T) {
 	}
 }
 
+// TestSilenceAboutOneFamilyIsNoLackOfAddresses either: package net tells of the question
+// that it asked last.
+func TestSilenceAboutOneFamilyIsNoLackOfAddresses(t *testing.T) {
+	for _, silent := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA, 0} {
+		said := new(rcodes)
+		for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
+			if kind == silent {
+				said.missed(os.ErrDeadlineExceeded)
+				continue
+			}
+			answer := dnsmessage.Message{Header: dnsmessage.Header{Response: true}, Questions: []dnsmessage.Question{{
+				Name: dnsmessage.MustNewName("site.example."), Type: kind, Class: dnsmessage.ClassINET,
+			}}}
+			packed, err := answer.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			said.add(packed)
+		}
+		err := said.of(&net.DNSError{IsNotFound: true})
+		var dns *net.DNSError
+		var lookup *LookupError
+		if none := silent == 0; !errors.As(err, &dns) || dns.IsTimeout == none || errors.As(err, &lookup) != none {
+			t.Errorf("%v is not answered: %v", silent, err)
+		}
+	}
+}
+
 // silentResolver returns a resolver whose name server says nothing.
 func silentResolver(t *testing.T) *net.Resolver {
 	t.Helper()

@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 
@@ -24,6 +25,8 @@ func (e *LookupError) Unwrap() error { return e.DNSError }
 // to itself. They are safe for concurrent use.
 type rcodes struct {
 	seen   atomic.Uint32 // bit n for the code n
+	kinds  atomic.Uint32 // of address that they are about
+	silent atomic.Bool   // a question was not answered in time
 	closed atomic.Bool   // the name is another one of a host that is closed
 	short  atomic.Uint32 // the system's error for want of something to ask with; 0 for none
 }
@@ -56,12 +59,34 @@ func rcodeOf(answer []byte) (code uint32, ok bool) {
 func (r *rcodes) add(answer []byte) {
 	if code, ok := rcodeOf(answer); ok && r != nil {
 		r.seen.Or(1 << code)
+		r.kinds.Or(kindOf(answer))
 	}
 }
 
-// missed notes a question that could not be asked, if it was for want of something that
-// this machine has too little of: package net keeps that to itself as well.
+const bothKinds = 1 | 2
+
+// kindOf returns the bit of the kind of address that an answer is about, 0 for none.
+func kindOf(answer []byte) uint32 {
+	var p dnsmessage.Parser
+	if _, err := p.Start(answer); err != nil {
+		return 0
+	}
+	switch asked, _ := p.Question(); asked.Type {
+	case dnsmessage.TypeA:
+		return 1
+	case dnsmessage.TypeAAAA:
+		return 2
+	}
+	return 0
+}
+
+// missed notes a question that was not answered in time, or could not be asked, if it was
+// for want of something that this machine has too little of: package net keeps that to
+// itself as well.
 func (r *rcodes) missed(err error) {
+	if r != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		r.silent.Store(true)
+	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok && r != nil && Short(err) {
 		r.short.Store(uint32(number))
 	}
@@ -71,16 +96,20 @@ func (r *rcodes) missed(err error) {
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
 	seen, short := r.seen.Load(), r.short.Load()
+	half := r.silent.Load() && r.kinds.Load() != bothKinds
 	for _, r := range rcodeNames {
-		if r.name == "NOERROR" && short != 0 {
-			break // of one kind of address, and nobody was asked about the other
+		if r.name == "NOERROR" && (short != 0 || half) {
+			break // of one kind of address, and nobody was asked, or said anything, about the other
 		}
 		if seen&(1<<r.code) != 0 && (err.IsNotFound || r.fails) {
 			return &LookupError{err, r.name}
 		}
 	}
-	if short != 0 {
+	switch {
+	case short != 0:
 		return syscall.Errno(short)
+	case half && err.IsNotFound:
+		return &net.DNSError{Err: "no answer in time", IsTimeout: true}
 	}
 	return err
 }
