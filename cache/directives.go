@@ -58,6 +58,9 @@ func parseDirectives(lines []string) directives {
 
 func (d *directives) take(item string) {
 	name, value, hasValue := cutDirective(item)
+	if item != "" && !(httpguts.ValidHeaderFieldName(name) && isArgument(value)) {
+		d.noStore = true // whatever was meant: some write "private; max-age=60"
+	}
 	switch {
 	case equalFold(name, "no-store"):
 		d.noStore = true
@@ -93,9 +96,13 @@ func (d *directives) take(item string) {
 		takeSeconds(&d.staleWhile, value)
 	case equalFold(name, "stale-if-error"):
 		takeSeconds(&d.staleIfError, value)
-	case item != "" && !httpguts.ValidHeaderFieldName(name):
-		d.noStore = true // whatever was meant: some write "private; max-age=60"
 	}
+}
+
+// isArgument reports whether text is a token, what begins as a quoted string, or nothing.
+func isArgument(text string) bool {
+	text = strings.TrimLeft(text, " \t")
+	return text == "" || text[0] == '"' || httpguts.ValidHeaderFieldName(text)
 }
 
 // takeSeconds keeps the first value; a malformed one is 0.

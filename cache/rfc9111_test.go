@@ -34,6 +34,8 @@ func TestStoring(t *testing.T) {
 		"no-store in any case":       {given("Cache-Control: max-age=60, No-STORE"), miss},
 		"private":                    {given("Cache-Control: max-age=60, private"), miss},
 		"private, and no comma":      {given("Cache-Control: private; max-age=60\nLast-Modified: @-100h"), miss},
+		"private behind a semicolon": {given("Cache-Control: max-age=60; private\nETag: \"1\""), {give: "error", want: "error"}},
+		"private behind a blank":     {given("Cache-Control: max-age=60 private\nETag: \"1\""), {give: "error", want: "error"}},
 		"no-store in quotes":         {given("Cache-Control: \"no-store\", max-age=60"), miss},
 		"a new no-store leaves the old": {
 			given("Cache-Control: max-age=60"),
