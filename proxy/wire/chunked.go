@@ -112,11 +112,7 @@ func (c *chunkedReader) next() error {
 		if err != nil {
 			return err
 		}
-		for name := range c.trailer {
-			if forbiddenTrailer[name] {
-				delete(c.trailer, name)
-			}
-		}
+		dropForbidden(c.trailer)
 		dropNamed(c.trailer, c.named)
 	}
 	return io.EOF

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -78,6 +79,11 @@ var forbiddenTrailer = nameSet(`
 		Keep-Alive Max-Forwards Pragma Proxy-Authenticate
 		Proxy-Authorization Proxy-Connection Range Set-Cookie Te Trailer
 		Transfer-Encoding Upgrade Www-Authenticate`)
+
+// dropForbidden takes out of a trailer section what none may hold.
+func dropForbidden(trailer http.Header) {
+	maps.DeleteFunc(trailer, func(name string, _ []string) bool { return forbiddenTrailer[name] })
+}
 
 // nameSet returns the set of names, which stand between white space.
 func nameSet(names string) map[string]bool {

@@ -255,11 +255,7 @@ func (st *http2Stream) trailers(b *headBlock) error {
 	case b.full || b.size > st.h.c.limits.Trailer:
 		return streamFault(st.id, codeEnhanceYourCalm, "trailers too large")
 	}
-	for name := range b.header {
-		if forbiddenTrailer[name] {
-			delete(b.header, name)
-		}
-	}
+	dropForbidden(b.header)
 	st.trailer = b.header
 	return st.endRemote()
 }

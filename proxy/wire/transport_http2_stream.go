@@ -341,11 +341,7 @@ func (st *originStream) trailers(b *responseBlock) error {
 	case st.length >= 0 && st.got != st.length:
 		return streamFault(st.id, codeProtocol, "body of another length than announced")
 	}
-	for name := range b.header {
-		if forbiddenTrailer[name] {
-			delete(b.header, name)
-		}
-	}
+	dropForbidden(b.header)
 	st.trailer = b.header
 	st.endRemote()
 	return nil
