@@ -73,7 +73,7 @@ func (b *headBlock) add(f hpack.HeaderField) {
 	case !validValue(f.Value) || trimSpace(f.Value) != f.Value:
 		b.malformed("invalid field value")
 		return
-	case connectionFields[key]:
+	case connectionFields[f.Name]:
 		b.malformed("field of the connection")
 		return
 	case key == "Te" && !strings.EqualFold(f.Value, "trailers"): // the words of RFC 9110 §10.1.4 have no case
@@ -84,10 +84,8 @@ func (b *headBlock) add(f hpack.HeaderField) {
 }
 
 // connectionFields say something about an HTTP/1.1 connection and make an
-// HTTP/2 message malformed (RFC 9113 §8.2.2).
-var connectionFields = map[string]bool{
-	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Upgrade": true,
-}
+// HTTP/2 message malformed (RFC 9113 §8.2.2). They are in lower case, as it has them.
+var connectionFields = nameSet("connection keep-alive proxy-connection transfer-encoding upgrade")
 
 // http2Name returns the canonical form of a field name that is valid in
 // HTTP/2: without upper case (RFC 9113 §8.2.1).

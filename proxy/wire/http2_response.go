@@ -99,11 +99,11 @@ func (w *http2Response) writeHeader(status int) {
 }
 
 // fields emits the handler's fields, sorted by name, but for those that frame
-// the message or belong to a connection.
+// the message.
 func (w *http2Response) fields(emit func(name, value string)) {
 	var room [32]string
 	for _, name := range sortedNames(w.header, room[:0]) {
-		if connectionFields[name] || name == "Content-Length" || name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix) {
+		if name == "Content-Length" || name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix) {
 			continue
 		}
 		for _, v := range w.header[name] {
@@ -306,7 +306,7 @@ func (st *http2Stream) waitForRoom() bool {
 }
 
 // sendHead appends a HEADERS frame, and as many CONTINUATION frames as it
-// takes. The field table that both sides keep makes their order matter: they
+// takes, without fields of a connection. The field table that both sides keep makes their order matter: they
 // are encoded when they are appended.
 func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name, value string))) {
 	h.encoded.Reset()
@@ -314,10 +314,13 @@ func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name
 		if !strings.HasPrefix(name, ":") && !validToken(name) {
 			return
 		}
+		if name = strings.ToLower(name); connectionFields[name] {
+			return
+		}
 		h.encoder.WriteField(hpack.HeaderField{
-			Name:      strings.ToLower(name),
+			Name:      name,
 			Value:     cleanValue(value),
-			Sensitive: name == "Set-Cookie", // RFC 7541 §7.1.3
+			Sensitive: name == "set-cookie", // RFC 7541 §7.1.3
 		})
 	})
 	var flags uint8

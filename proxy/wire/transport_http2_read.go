@@ -40,7 +40,7 @@ func (b *responseBlock) add(f hpack.HeaderField) {
 		b.malformed("control in a field value")
 	case key == "Transfer-Encoding":
 		b.malformed("transfer coding in HTTP/2")
-	case connectionFields[key]: // means nothing here, and browsers pass over it
+	case connectionFields[f.Name]: // means nothing here, and browsers pass over it
 	default:
 		b.header[key] = append(b.header[key], trimSpace(f.Value))
 	}

@@ -64,7 +64,7 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 			switch v = trimSpace(v); {
 			case !validValue(v):
 				return nil, &RequestError{"a bad field value"}
-			case name == "host", name == "te" && v != "trailers", hopField[name]:
+			case name == "host", name == "te" && v != "trailers", connectionFields[name]:
 			case name == "cookie":
 				for crumb := range strings.SplitSeq(v, "; ") { // RFC 9113 §8.2.3, as browsers do
 					add(name, crumb)
@@ -92,11 +92,6 @@ func addMissing(fields []hpack.HeaderField, order []string) []hpack.HeaderField 
 		}
 	}
 	return fields
-}
-
-// hopField has the fields that HTTP/2 has no room for (RFC 9113 §8.2.2).
-var hopField = map[string]bool{
-	"connection": true, "keep-alive": true, "proxy-connection": true, "transfer-encoding": true, "upgrade": true,
 }
 
 // pseudoOf returns the pseudo fields in the order that order begins with.
