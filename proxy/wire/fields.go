@@ -254,12 +254,3 @@ func sortedEntries(h http.Header, list []entry) []entry {
 	}
 	return list
 }
-
-// sortedNames appends h's names to names in byte order.
-func sortedNames(h http.Header, names []string) []string {
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}

@@ -3,6 +3,7 @@ package wire
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -119,4 +120,15 @@ func announcedTrailers(values []string, most int) (http.Header, error) {
 		}
 	}
 	return t, nil
+}
+
+// announcedNames returns the names in a handler's Trailer, sorted; nil if that is not
+// in order.
+func announcedNames(h http.Header, most int) []string {
+	values := h["Trailer"]
+	if len(values) == 0 {
+		return nil
+	}
+	t, _ := announcedTrailers(values, most)
+	return slices.Sorted(maps.Keys(t))
 }

@@ -74,9 +74,7 @@ func (w *http2Response) writeHeader(status int) {
 		w.length = 0
 	}
 	if !w.empty {
-		if t, err := announcedTrailers(w.header["Trailer"], w.st.h.c.limits.Fields); err == nil && len(t) > 0 {
-			w.trailers = sortedNames(t, nil)
-		}
+		w.trailers = announcedNames(w.header, w.st.h.c.limits.Fields)
 	}
 	if !w.st.waitForRoom() {
 		return
@@ -101,13 +99,13 @@ func (w *http2Response) writeHeader(status int) {
 // fields emits the handler's fields, sorted by name, but for those that frame
 // the message.
 func (w *http2Response) fields(emit func(name, value string)) {
-	var room [32]string
-	for _, name := range sortedNames(w.header, room[:0]) {
-		if name == "Content-Length" || name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix) {
+	var room [few]entry
+	for _, f := range sortedEntries(w.header, room[:0]) {
+		if f.name == "Content-Length" || f.name == "Trailer" || strings.HasPrefix(f.name, http.TrailerPrefix) {
 			continue
 		}
-		for _, v := range w.header[name] {
-			emit(name, v)
+		for _, v := range f.values {
+			emit(f.name, v)
 		}
 	}
 	if len(w.trailers) > 0 {
@@ -235,9 +233,9 @@ func (w *http2Response) end() bool {
 		return false
 	}
 	h.sendHead(w.st.id, true, func(emit func(name, value string)) {
-		for _, name := range sortedNames(trailer, nil) {
-			for _, v := range trailer[name] {
-				emit(name, v)
+		for _, f := range sortedEntries(trailer, nil) {
+			for _, v := range f.values {
+				emit(f.name, v)
 			}
 		}
 	})

@@ -71,9 +71,7 @@ func (w *responseWriter) announce() {
 	if w.empty || w.length >= 0 || w.r.ProtoMinor == 0 {
 		return
 	}
-	if t, err := announcedTrailers(w.header["Trailer"], w.c.limits.Fields); err == nil && len(t) > 0 {
-		w.trailers = sortedNames(t, nil)
-	}
+	w.trailers = announcedNames(w.header, w.c.limits.Fields)
 }
 
 // appendFields appends the handler's fields, sorted by name, but for those

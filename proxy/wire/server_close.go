@@ -41,9 +41,9 @@ func (c *conn) refuse(err error, r *http.Request) {
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status, "")
 	b = appendDate(b)
-	for _, name := range sortedNames(c.srv.Refusal, nil) {
-		for _, v := range c.srv.Refusal[name] {
-			b = appendFieldLine(b, name, v)
+	for _, f := range sortedEntries(c.srv.Refusal, nil) {
+		for _, v := range f.values {
+			b = appendFieldLine(b, f.name, v)
 		}
 	}
 	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
