@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,22 +18,11 @@ func contentLength(values []string) (int64, error) {
 	if len(values) > 1 {
 		return 0, malformed("repeated Content-Length")
 	}
-	v := values[0]
-	if v == "" {
-		return 0, malformed("empty Content-Length")
+	n, err := strconv.ParseUint(values[0], 10, 63)
+	if err != nil {
+		return 0, malformed("Content-Length that is no number, or out of range")
 	}
-	var n int64
-	for i := 0; i < len(v); i++ {
-		d := int64(v[i]) - '0'
-		if d < 0 || d > 9 {
-			return 0, malformed("Content-Length that is not a number")
-		}
-		if n > (1<<63-1-d)/10 {
-			return 0, malformed("Content-Length out of range")
-		}
-		n = n*10 + d
-	}
-	return n, nil
+	return int64(n), nil
 }
 
 // transferChunked reads the values of Transfer-Encoding: false if there is
