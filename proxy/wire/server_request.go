@@ -200,23 +200,12 @@ func splitAuthority(s string) (host, port string, ok bool) {
 			}
 		}
 	}
-	if port == "" {
+	if port == "" || port == ":" {
 		return host, "", true
 	}
-	if port[0] != ':' {
-		return "", "", false
-	}
-	port = port[1:]
-	if port == "" {
-		return host, "", true
-	}
-	for i := 0; i < len(port); i++ {
-		if !digit(port[i]) {
-			return "", "", false
-		}
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	return host, port, err == nil && n > 0 && len(port) <= 5
+	digits, ok := strings.CutPrefix(port, ":")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return host, digits, ok && err == nil && n > 0 && len(digits) <= 5
 }
 
 // requestHost takes Host out of h and returns the authority of the request:
