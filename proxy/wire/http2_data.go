@@ -40,9 +40,7 @@ func (h *http2Conn) data(f frameHead) error {
 // dataStream returns the stream that a DATA frame is for, nil if what it
 // holds is of no use any more; h.mu is held.
 func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
-	if h.received += f.length; h.received > connWindow {
-		return nil, connFault(codeFlowControl, "more data than the window")
-	}
+	h.received += f.length
 	if f.stream > h.begun || f.stream%2 == 0 {
 		return nil, connFault(codeProtocol, "data on a stream that never was")
 	}

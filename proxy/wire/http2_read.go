@@ -35,9 +35,6 @@ func (h *http2Conn) read() error {
 
 func (h *http2Conn) readPreface() error {
 	c := h.c
-	if c.br == nil {
-		c.br = getReader(c)
-	}
 	h.limitHead()
 	b, err := c.br.Peek(len(http2Preface))
 	if err != nil {

@@ -369,7 +369,7 @@ func (w *responseWriter) sendContinue() {
 	defer w.c.mu.Unlock()
 	if !w.wroteHeader && !w.hijacked && !w.done {
 		w.awaited = false
-		w.fail(w.c.write([]byte(continueHead)))
+		w.fail(w.c.writePieces([]byte(continueHead)))
 	}
 }
 

@@ -195,7 +195,7 @@ func (w *responseWriter) interim(status int) {
 		b = w.appendFields(b)
 	}
 	*buf = append(b, "\r\n"...)
-	w.fail(w.c.write(*buf))
+	w.fail(w.c.writePieces(*buf))
 }
 
 // trailerSection returns the trailer section of a response, never nil: of the

@@ -65,12 +65,12 @@ func (c *conn) writeAll(head, data, p, tail []byte) error {
 	total := len(head) + len(data) + len(p) + len(tail)
 	if total <= cap(head) {
 		head = append(append(append(head, data...), p...), tail...)
-		return c.write(head)
+		return c.writePieces(head)
 	}
 	if _, ok := c.nc.(*tls.Conn); ok && total <= copyBuffer {
 		buf := copyBuffers.Get().(*[]byte)
 		defer copyBuffers.Put(buf)
-		return c.write(append(append(append(append((*buf)[:0], head...), data...), p...), tail...))
+		return c.writePieces(append(append(append(append((*buf)[:0], head...), data...), p...), tail...))
 	}
 	if len(p) <= maxWrite {
 		return c.writePieces(head, data, p, tail)
@@ -90,6 +90,7 @@ func (c *conn) writeAll(head, data, p, tail []byte) error {
 	return c.writePieces(head, data, p, tail)
 }
 
+// writePieces writes up to four pieces within the write timeout; c.mu is held.
 func (c *conn) writePieces(pieces ...[]byte) error {
 	c.beforeWrite()
 	c.bufs = c.vec[:0]
@@ -106,14 +107,6 @@ func (c *conn) writePieces(pieces ...[]byte) error {
 	}
 	clear(c.vec[:])
 	return withoutAddress(err)
-}
-
-// write writes b within the write timeout; c.mu is held.
-func (c *conn) write(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	return c.writePieces(b)
 }
 
 func (c *conn) beforeWrite() {

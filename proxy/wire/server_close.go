@@ -52,7 +52,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 	if r == nil || r.Method != http.MethodHead {
 		b = append(b, text...)
 	}
-	err = c.write(b)
+	err = c.writePieces(b)
 	c.mu.Unlock()
 	c.close(err == nil)
 }

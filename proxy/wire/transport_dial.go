@@ -68,13 +68,10 @@ func (t *Transport) leftOut(ctx context.Context, err error) []*x509.Certificate 
 func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error) {
 	var nc net.Conn
 	var err error
-	switch {
-	case k.hop && t.DialHop != nil:
+	if k.hop {
 		nc, err = t.DialHop(ctx)
-	case !k.hop && t.Dial != nil:
+	} else {
 		nc, err = t.Dial(ctx, "tcp", net.JoinHostPort(k.host, k.port))
-	default:
-		err = errors.New("no dial function")
 	}
 	if err != nil {
 		if ctx.Err() != nil {

@@ -80,7 +80,6 @@ type HTTP2Conn struct {
 	whole    int   // bytes of the connection's
 	lent     int   // bytes that streams may send, or have sent and nobody has read
 	received int   // bytes that came and were not given back to the connection's window
-	unacked  int   // the part of received that is to be given back
 	window   int64 // bytes that we may send
 	initial  int64 // bytes that we may send on a new stream
 

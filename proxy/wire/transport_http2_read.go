@@ -287,10 +287,6 @@ func (c *HTTP2Conn) data(f frameHead) error {
 		}
 	}
 	c.mu.Lock()
-	if c.received += f.length; c.received > c.whole {
-		c.mu.Unlock()
-		return connFault(codeFlowControl, "more data than the window")
-	}
 	if length >= narrowPiece {
 		c.answers++
 	}
@@ -335,13 +331,12 @@ func (c *HTTP2Conn) data(f frameHead) error {
 
 // credit gives n bytes back to the connection's window; c.mu is held.
 func (c *HTTP2Conn) credit(n int) {
-	c.unacked += n
-	if c.unacked < c.whole/4 || c.err != nil {
+	c.received += n
+	if c.received < c.whole/4 || c.err != nil {
 		return
 	}
-	c.out = appendWindowUpdate(c.output(), 0, c.unacked)
-	c.received -= c.unacked
-	c.unacked = 0
+	c.out = appendWindowUpdate(c.output(), 0, c.received)
+	c.received = 0
 	c.wake()
 }
 
