@@ -20,23 +20,19 @@ const maxChunkOverhead = 16 << 10
 // before; and a [*ProtocolError] for bad syntax. Errors stay.
 type chunkedReader struct {
 	r        *bufio.Reader
-	limits   Limits   // with defaults
-	left     int64    // bytes left of the chunk
-	overhead int      // bytes of extensions so far
-	began    bool     // a chunk's CRLF is due before the next size
-	padded   bool     // white space may follow a size, as some servers have it
-	named    []string // the message's Connection; what that names is no trailer of it (RFC 9110 §7.6.1)
-	trailer  http.Header
+	limits   Limits      // with defaults
+	left     int64       // bytes left of the chunk
+	overhead int         // bytes of extensions so far
+	began    bool        // a chunk's CRLF is due before the next size
+	padded   bool        // white space may follow a size, as some servers have it
+	named    []string    // the message's Connection; what that names is no trailer of it (RFC 9110 §7.6.1)
+	trailer  http.Header // the section after the end, without the fields that none may hold; nil if it was empty
 	err      error
 }
 
 func newChunkedReader(r *bufio.Reader, limits Limits) *chunkedReader {
 	return &chunkedReader{r: r, limits: limits.withDefaults()}
 }
-
-// Trailer returns the trailer section after Read has returned io.EOF, without
-// the fields that none may hold; nil if it was empty.
-func (c *chunkedReader) Trailer() http.Header { return c.trailer }
 
 func (c *chunkedReader) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {

@@ -48,7 +48,7 @@ func (b *requestBody) read(p []byte) (n int, err error) {
 	if b.chunks != nil {
 		n, b.err = b.chunks.Read(p)
 		if b.err == io.EOF {
-			maps.Copy(b.into, b.chunks.Trailer())
+			maps.Copy(b.into, b.chunks.trailer)
 		}
 		return n, b.err
 	}

@@ -54,7 +54,7 @@ func (b *body) read(p []byte) (n int, err error) {
 	switch b.kind {
 	case chunkedBody:
 		if n, err = b.chunks.Read(p); err == io.EOF {
-			b.takeTrailer()
+			deliver(b.resp, b.chunks.trailer)
 		} else if _, bad := err.(*ProtocolError); bad {
 			err = &CodingError{err}
 		}
@@ -83,17 +83,15 @@ func (b *body) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// takeTrailer hands over the trailer fields.
-func (b *body) takeTrailer() {
-	t := b.chunks.Trailer()
-	if len(t) == 0 {
-		return
+// deliver puts trailers where the caller looks for them.
+func deliver(resp *http.Response, trailer http.Header) {
+	switch {
+	case len(trailer) == 0:
+	case resp.Trailer == nil: // whoever has the response took it out
+		resp.Trailer = trailer
+	default:
+		maps.Copy(resp.Trailer, trailer)
 	}
-	if b.resp.Trailer == nil {
-		b.resp.Trailer = t
-		return
-	}
-	maps.Copy(b.resp.Trailer, t)
 }
 
 // Close gives the connection back if the rest of the body is at hand, and

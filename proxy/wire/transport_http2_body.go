@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"io"
-	"maps"
-)
+import "io"
 
 // An originBody is the body of a response.
 type originBody struct{ st *originStream }
@@ -46,15 +43,9 @@ func (st *originStream) waits() bool {
 	return st.in.left() == 0 && !st.closed && !st.remoteDone && st.err == nil
 }
 
-// deliver puts the trailers where the caller looks for them.
+// deliver hands the trailers over, once.
 func (st *originStream) deliver() error {
-	switch {
-	case st.trailer == nil:
-	case st.resp.Trailer == nil: // whoever has the response took it out
-		st.resp.Trailer = st.trailer
-	default:
-		maps.Copy(st.resp.Trailer, st.trailer)
-	}
+	deliver(st.resp, st.trailer)
 	st.trailer = nil
 	return io.EOF
 }
