@@ -98,16 +98,17 @@ func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 func (p *pool) put(c *originConn) {
 	c.idleSince = time.Now()
 	c.idleAt = c.idleSince.Round(0)
-	for _, old := range p.add(c) {
+	if old := p.add(c); old != nil {
 		old.closeIdle()
 	}
 }
 
-func (p *pool) add(c *originConn) (evicted []*originConn) {
+// add takes c in, and returns the one that has to be closed for it, nil for none.
+func (p *pool) add(c *originConn) (evicted *originConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return []*originConn{c}
+		return c
 	}
 	conns := p.hosts[c.key]
 	var oldest *originConn // of what is too much
@@ -118,7 +119,7 @@ func (p *pool) add(c *originConn) (evicted []*originConn) {
 	}
 	if oldest != nil && p.brief == 0 {
 		p.remove(oldest)
-		evicted = append(evicted, oldest)
+		evicted = oldest
 	}
 	if p.hosts == nil {
 		p.hosts = make(map[poolKey][]*originConn)

@@ -94,8 +94,7 @@ func (c *conn) openSafely(o Opener) (opened Opened, err error) {
 			c.srv.logPanic(v)
 		}
 	}()
-	opened, err = o.Open(c.ctx)
-	return opened, err
+	return o.Open(c.ctx)
 }
 
 var errPanicked = errors.New("wire: opening a connection panicked")

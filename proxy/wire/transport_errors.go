@@ -58,9 +58,6 @@ type DialError struct {
 func (e *DialError) Error() string { return "wire: dial failed" }
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Timeout tells whether the dial took too long.
-func (e *DialError) Timeout() bool { return isTimeout(e.Err) }
-
 // A HandshakeError means that TLS could not be set up; Err is of crypto/tls
 // or crypto/x509.
 type HandshakeError struct {

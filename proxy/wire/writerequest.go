@@ -48,7 +48,7 @@ type field struct {
 // could be read as something else on the wire.
 func (p *plan) appendHead(b []byte) ([]byte, error) {
 	r := p.r
-	if !validToken(r.Method) { // both are tokens
+	if !validToken(r.Method) {
 		return nil, &RequestError{"a bad method"}
 	}
 	b = append(b, r.Method...)
@@ -271,8 +271,7 @@ next:
 			f := &fields[i]
 			// The same slice header means that listedFields found this
 			// very entry, not one of the same name in another case.
-			if f.listed && len(f.name) == len(name) && strings.EqualFold(f.name, name) &&
-				len(f.values) == len(values) && &f.values[0] == &values[0] {
+			if f.listed && sameName(f.name, name) && len(f.values) == len(values) && &f.values[0] == &values[0] {
 				continue next
 			}
 		}
