@@ -107,10 +107,5 @@ func dnsFault(dns *net.DNSError) string {
 // Short reports whether err says that this machine has too little of something, such as
 // descriptors. Nobody else is at fault then.
 func Short(err error) bool {
-	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, short) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }

@@ -3,6 +3,7 @@ package egress
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"code.dny.dev/ssrf"
@@ -45,9 +46,7 @@ func (g *guard) target(t Target) error {
 	switch {
 	case g.deny.host(t.Host), g.listed.has(t.Host):
 		return refusedDestination
-	case g.allow.host(t.Host):
-		return nil
-	case isLocalName(t.Host):
+	case isLocalName(t.Host) && !g.allow.host(t.Host):
 		return refusedDestination
 	}
 	return nil
@@ -120,12 +119,7 @@ func isPublic(addr netip.Addr) bool {
 		// IPv4 cannot do without. What it leads to was just checked.
 		return true
 	}
-	for _, prefix := range alsoClosed {
-		if prefix.Contains(addr) {
-			return false
-		}
-	}
-	return special.SafeAddr(addr) == nil
+	return special.SafeAddr(addr) == nil && !slices.ContainsFunc(alsoClosed, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 var (

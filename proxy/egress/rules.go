@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -65,23 +66,10 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 
 // host reports whether name, in canonical form, is listed.
 func (r *rules) host(name string) bool {
-	if r.hosts[name] {
-		return true
-	}
-	for _, suffix := range r.suffixes {
-		if strings.HasSuffix(name, suffix) {
-			return true
-		}
-	}
-	return false
+	return r.hosts[name] || slices.ContainsFunc(r.suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
 // address reports whether addr is listed. The zero Addr is not.
 func (r *rules) address(addr netip.Addr) bool {
-	for _, network := range r.networks {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.networks, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
