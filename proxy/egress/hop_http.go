@@ -95,18 +95,12 @@ func headStatus(head []byte) (int, error) {
 	if version != "HTTP/1.1" && version != "HTTP/1.0" || len(code) != 3 {
 		return 0, malformed
 	}
-	status := 0
-	for i := range len(code) {
-		if code[i] < '0' || code[i] > '9' {
-			return 0, malformed
-		}
-		status = status*10 + int(code[i]-'0')
-	}
-	if status < 100 || strings.ContainsAny(line, "\x00\r\n") {
+	status, err := strconv.ParseUint(code, 10, 16)
+	if err != nil || status < 100 || strings.ContainsAny(line, "\x00\r\n") {
 		return 0, malformed
 	}
 	if fields == "" {
-		return status, nil
+		return int(status), nil
 	}
 	for field := range strings.SplitSeq(fields, "\r\n") {
 		name, _, found := strings.Cut(field, ":")
@@ -114,5 +108,5 @@ func headStatus(head []byte) (int, error) {
 			return 0, malformed
 		}
 	}
-	return status, nil
+	return int(status), nil
 }

@@ -135,17 +135,9 @@ func split(hostport string) (host, port string, err error) {
 
 // parsePort returns port, digits only (RFC 3986 §3.2.3), from 1 to 65535.
 func parsePort(port string) (uint16, error) {
-	n := 0
-	for i := range len(port) {
-		if port[i] < '0' || port[i] > '9' {
-			return 0, badHost("port is not a number")
-		}
-		if n = n*10 + int(port[i]-'0'); n > 65535 {
-			return 0, badHost("port out of range")
-		}
-	}
-	if n == 0 {
-		return 0, badHost("port out of range")
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return 0, badHost("port is no number from 1 to 65535")
 	}
 	return uint16(n), nil
 }
