@@ -28,16 +28,10 @@ type watchedFile[T any] struct {
 
 	mu     sync.Mutex
 	looked time.Time
-	stamp  fileStamp
-	sum    uint64 // of the content
+	seen   fs.FileInfo // of the content; nil if it is to be read again
+	sum    uint64      // of the content
 	value  T
 	loads  uint64 // how often value was set
-}
-
-type fileStamp struct {
-	modified time.Time
-	size     int64
-	file     fs.FileInfo
 }
 
 var sumSeed = maphash.MakeSeed()
@@ -56,7 +50,7 @@ func (w *watchedFile[T]) load() error {
 	if err != nil {
 		return fileError(err)
 	}
-	if w.stamp.file != nil && os.SameFile(info, w.stamp.file) && info.ModTime().Equal(w.stamp.modified) && info.Size() == w.stamp.size {
+	if w.seen != nil && os.SameFile(info, w.seen) && info.ModTime().Equal(w.seen.ModTime()) && info.Size() == w.seen.Size() {
 		return nil
 	}
 	data, err := readFile(w.path)
@@ -73,11 +67,9 @@ func (w *watchedFile[T]) load() error {
 		w.loads++
 	}
 	// A file that was written a moment ago may be written again without its
-	// stamp telling; so it is read again next time.
-	if w.now().Sub(info.ModTime()) > 2*lookAgain {
-		w.stamp = fileStamp{info.ModTime(), info.Size(), info}
-	} else {
-		w.stamp = fileStamp{}
+	// times telling; so it is read again next time.
+	if w.seen = info; w.now().Sub(info.ModTime()) <= 2*lookAgain {
+		w.seen = nil
 	}
 	return nil
 }

@@ -277,7 +277,7 @@ type credentials struct {
 // credentialsOf reads those of a request on a connection with this TLS state.
 func credentialsOf(state *tls.ConnectionState, authorization []string) credentials {
 	c := readCredentials(authorization)
-	if state != nil && len(state.PeerCertificates) > 0 {
+	if state != nil {
 		c.chain = state.PeerCertificates
 	}
 	return c

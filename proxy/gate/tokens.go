@@ -31,15 +31,11 @@ func ReadKey(path string) (Key, error) {
 }
 
 func parseKey(data []byte) (Key, error) {
-	var k Key
-	text := bytes.TrimSpace(data)
-	if len(text) != hex.EncodedLen(len(k)) {
-		return k, errors.New("is not a key: want 64 hexadecimal digits")
-	}
-	if _, err := hex.Decode(k[:], text); err != nil {
+	k, err := hex.DecodeString(string(bytes.TrimSpace(data)))
+	if err != nil || len(k) != len(Key{}) {
 		return Key{}, errors.New("is not a key: want 64 hexadecimal digits")
 	}
-	return k, nil
+	return Key(k), nil
 }
 
 // MakeKey writes a new key to a file that does not exist yet, readable by its
