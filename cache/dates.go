@@ -13,10 +13,15 @@ import (
 func parseDate(s string, now time.Time) (time.Time, bool) {
 	p := dateParser{s: strings.Trim(s, " \t")}
 	switch comma := strings.IndexByte(p.s, ','); {
-	case comma == 3:
-		p.imfFixdate()
-	case comma > 3:
-		p.rfc850(now)
+	case comma == 3: // IMF-fixdate
+		p.dated(dayNames, " ", 4)
+	case comma > 3: // RFC 850
+		p.dated(longDayNames, "-", 2)
+		// More than 50 years ahead means the past century (RFC 9110 §5.6.7).
+		p.year += now.Year() / 100 * 100
+		if p.year > now.Year()+50 {
+			p.year -= 100
+		}
 	default:
 		p.asctime()
 	}
@@ -45,37 +50,18 @@ var (
 	longDayNames = []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
 )
 
-// Sun, 06 Nov 1994 08:49:37 GMT
-func (p *dateParser) imfFixdate() {
-	p.oneOf(dayNames)
+// dated reads Sun, 06 Nov 1994 08:49:37 GMT, or Sunday, 06-Nov-94 08:49:37 GMT.
+func (p *dateParser) dated(days []string, between string, yearDigits int) {
+	p.oneOf(days)
 	p.literal(", ")
 	p.day = p.digits(2, 1, 31)
-	p.literal(" ")
+	p.literal(between)
 	p.month = p.oneOf(monthNames) + 1
-	p.literal(" ")
-	p.year = p.digits(4, 0, 9999)
+	p.literal(between)
+	p.year = p.digits(yearDigits, 0, 9999)
 	p.literal(" ")
 	p.clock()
 	p.literal(" gmt")
-}
-
-// Sunday, 06-Nov-94 08:49:37 GMT
-func (p *dateParser) rfc850(now time.Time) {
-	p.oneOf(longDayNames)
-	p.literal(", ")
-	p.day = p.digits(2, 1, 31)
-	p.literal("-")
-	p.month = p.oneOf(monthNames) + 1
-	p.literal("-")
-	p.year = p.digits(2, 0, 99)
-	p.literal(" ")
-	p.clock()
-	p.literal(" gmt")
-	// More than 50 years ahead means the past century (RFC 9110 §5.6.7).
-	p.year += now.Year() / 100 * 100
-	if p.year > now.Year()+50 {
-		p.year -= 100
-	}
 }
 
 // Sun Nov  6 08:49:37 1994
