@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -63,15 +64,7 @@ func (c *conditions) notModified(h http.Header, now time.Time) bool {
 		return true
 	case c.since.IsZero():
 		tag := tagOf(h)
-		if tag == "" {
-			return false
-		}
-		for _, t := range c.tags {
-			if weakMatch(t, tag) {
-				return true
-			}
-		}
-		return false
+		return tag != "" && slices.ContainsFunc(c.tags, func(t string) bool { return weakMatch(t, tag) })
 	}
 	modified, ok := parseDate(h.Get("Last-Modified"), now)
 	return ok && !modified.After(c.since)

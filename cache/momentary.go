@@ -180,7 +180,6 @@ func twoDigits(digits []byte, at int) int {
 // holdsClock reports whether text holds the time of day of t, or of a moment before, as
 // clocks of any zone show it with seconds: zones differ by quarters of an hour.
 func holdsClock(text string, t time.Time) bool {
-	const quarter = 15 * 60
 	for {
 		at := strings.IndexByte(text, ':')
 		if at < 0 || len(text) < at+len(":04:05") {
@@ -192,7 +191,7 @@ func holdsClock(text string, t time.Time) bool {
 		}
 		minute, ok := parseNumber(text[:2])
 		second, also := parseNumber(text[3:5])
-		ago := (t.Unix() - minute*60 - second) % quarter
+		ago := (t.Unix() - minute*60 - second) % int64(quarter/time.Second)
 		if ok && also && ago <= int64(aMoment/time.Second) {
 			return true
 		}
