@@ -127,9 +127,6 @@ func (s *store) spareVariants(e *entry, client string) {
 // use notes that a client uses what it has.
 func (s *store) use(v *view) {
 	c := v.of
-	if c == nil {
-		return
-	}
 	s.claimants.Get(c.client)
 	c.take(v)
 	c.put(v)
@@ -138,9 +135,6 @@ func (s *store) use(v *view) {
 // release is the opposite of claim, of a view of what is still stored.
 func (s *store) release(v *view) {
 	c := v.of
-	if c == nil {
-		return
-	}
 	s.count(v, 0)
 	v.of = nil
 	c.take(v)

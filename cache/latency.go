@@ -40,12 +40,7 @@ type habit struct {
 	sum float64 // of their distances from the mean
 }
 
-func (h *habit) mean() float64 {
-	if h.n == 0 {
-		return 0
-	}
-	return h.sum / h.n
-}
+func (h *habit) mean() float64 { return h.sum / h.n }
 
 func (h *habit) add(z float64) { h.n, h.sum = h.n+1, h.sum+z }
 

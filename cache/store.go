@@ -195,9 +195,6 @@ func (s *store) unstore(e *entry) {
 
 // drop removes a resource with everything in it.
 func (s *store) drop(r *resource) {
-	if r.in == nil {
-		return
-	}
 	for _, e := range r.entries {
 		s.unstore(e)
 	}
