@@ -160,8 +160,7 @@ func TestTheSocketItselfIsChecked(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")
 	e := newTestEgress(t, Options{})
 	_, err := e.connect(t.Context(), addrPort(o.Addr()), 0, e.guard.check(Target{Host: "name.example"}))
-	var refused *Refused
-	if !errors.As(err, &refused) {
+	if _, ok := errors.AsType[*Refused](err); !ok {
 		t.Errorf("connecting to loopback: %v, want a refusal", err)
 	}
 	if n := o.count.Load(); n != 0 {

@@ -231,8 +231,7 @@ func TestFaultWithinAChainIsNotTheDestinations(t *testing.T) {
 	refuses := startPeer(t, socksScript(t, []byte{5, 1, 0}, []byte{5, 0}, []byte{5, 1, 0, 3, 10}, []byte{5, 5, 0, 1, 0, 0, 0, 0, 0, 0}))
 	chain := append(refuses.chain("socks5", ""), &url.URL{Scheme: "http", Host: "proxy.test:3128"})
 	_, err := newTestEgress(t, Options{Chain: chain, Resolver: noLookups(t)}).Dial(t.Context(), Connect, mustCanonical(t, "site.example:443"))
-	var hop *HopError
-	if !errors.As(err, &hop) {
+	if _, ok := errors.AsType[*HopError](err); !ok {
 		t.Errorf("%v, want a fault of the chain", err)
 	}
 }

@@ -40,12 +40,12 @@ func TestListsClose(t *testing.T) {
 		{"\ufeff! title\r\n[Adblock Plus]\r\nads.example\r\n", "ads.example", "title"},
 	} {
 		e := newTestEgress(t, Options{DenyLists: []string{writeList(t, c.line)}, Allow: loopback}) // names without a dot are open with it
-		for _, name := range strings.Fields(c.closed) {
+		for name := range strings.FieldsSeq(c.closed) {
 			if err := e.Allow(Plain, mustCanonical(t, name+":80")); !errors.As(err, new(*Refused)) {
 				t.Errorf("%q: %s: %v, want it closed", c.line, name, err)
 			}
 		}
-		for _, name := range strings.Fields(c.open) {
+		for name := range strings.FieldsSeq(c.open) {
 			if err := e.Allow(Connect, mustCanonical(t, name+":443")); err != nil {
 				t.Errorf("%q: %s: %v, want it open", c.line, name, err)
 			}

@@ -249,9 +249,8 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	var last time.Duration
 	refused := 0
 	for i := range 40 {
-		var over *Over
 		err := enter("2001:db8::"+string('1'+rune(i%9)), "bob", "guess") // one /64
-		if errors.As(err, &over) {
+		if over, ok := errors.AsType[*Over](err); ok {
 			refused++
 			if over.Limit != "attempts" || over.Total || over.Retry < last || over.Retry > longestWait {
 				t.Fatalf("%+v after %v", over, last)

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -231,9 +232,7 @@ func (s *soak) pass(transport *Transport, w http.ResponseWriter, r *http.Request
 		return
 	}
 	defer resp.Body.Close()
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	if _, err := w.(io.ReaderFrom).ReadFrom(resp.Body); err != nil {
 		panic(http.ErrAbortHandler)

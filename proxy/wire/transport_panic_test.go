@@ -47,8 +47,7 @@ func TestTransportPanicEndsItsRequestAlone(t *testing.T) {
 		told := make(chan []byte, 1)
 		round.tr.Panicked = func(stack []byte) { told <- stack }
 		_, err := round.do(request(t, "POST", round.url, io.MultiReader(strings.NewReader("part"), panicking{})))
-		var bad *RequestBodyError
-		if !errors.As(err, &bad) {
+		if _, ok := errors.AsType[*RequestBodyError](err); !ok {
 			t.Errorf("%s: the caller gets %v", name, err)
 		}
 		if <-whole {

@@ -190,8 +190,7 @@ func TestRequestHeadRefuses(t *testing.T) {
 		r := (&http.Request{Method: "GET", URL: &u, Header: http.Header{}}).WithContext(t.Context())
 		edit(r)
 		head, err := headOf(&Transport{}, r)
-		var re *RequestError
-		if !errors.As(err, &re) {
+		if _, ok := errors.AsType[*RequestError](err); !ok {
 			t.Errorf("%s: wrote %q, %v", name, head, err)
 		}
 	}
