@@ -145,10 +145,7 @@ func TestHTTP2TrailersBothWays(t *testing.T) {
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://a.example/", strings.NewReader("body"))
 	r.ContentLength = -1
 	r.Trailer = http.Header{"X-Sent": {"value"}}
-	resp, err := tr.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, r)
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
 	if resp.Trailer.Get("X-Announced") != "value" || resp.Trailer.Get("X-Late") != "late" || len(resp.Trailer) != 2 {
@@ -200,10 +197,7 @@ func TestHTTP2InterimResponses(t *testing.T) {
 	}})
 	r, _ := http.NewRequestWithContext(ctx, "POST", "http://a.example/", strings.NewReader("body"))
 	r.Header.Set("Expect", "100-continue")
-	resp, err := tr.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, r)
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
 	if string(b) != "body" || len(resp.Header["Link"]) > 0 || strings.Join(seen, "|") != "103</a>|100" {
@@ -255,10 +249,7 @@ func TestHTTP2BrokenResponseIsReset(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr, tr := startHTTP2(t, h, nil)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://a.example/", nil)
-			resp, err := tr.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := mustAnswer(t, tr, r)
 			defer resp.Body.Close()
 			if b, err := io.ReadAll(resp.Body); err == nil {
 				t.Errorf("%q passes for the whole", b)

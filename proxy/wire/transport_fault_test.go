@@ -357,10 +357,7 @@ func TestTransportDialErrors(t *testing.T) {
 func TestTransportClose(t *testing.T) {
 	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	tr := newTransport(t, o.addr)
-	resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, request(t, "GET", "http://a.test/", nil))
 	tr.Close()
 	if b, err := io.ReadAll(resp.Body); string(b) != "ok" || err != nil {
 		t.Errorf("%q, %v", b, err)
@@ -381,10 +378,7 @@ func TestTransportCloseDuringRead(t *testing.T) {
 		p.untilClosed()
 	})
 	tr := newTransport(t, o.addr)
-	resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, request(t, "GET", "http://a.test/", nil))
 	var one [1]byte
 	io.ReadFull(resp.Body, one[:])
 	done := make(chan error)
@@ -410,10 +404,7 @@ func TestTransportEarlyClose(t *testing.T) {
 		o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"+c.rest))
 		tr := newTransport(t, o.addr)
 		for range 2 {
-			resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := mustAnswer(t, tr, request(t, "GET", "http://a.test/", nil))
 			resp.Body.Close()
 		}
 		if n := o.conns.Load(); n != c.conns {

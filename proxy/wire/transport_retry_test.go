@@ -406,15 +406,9 @@ func TestTransportPoolBounds(t *testing.T) {
 	tr.MaxIdlePerHost, tr.MaxIdle = 2, 3
 	var bodies []io.Closer
 	for _, url := range []string{"http://a.test/", "http://a.test/", "http://a.test/", "http://b.test/", "http://b.test/"} {
-		resp, err := tr.RoundTrip(request(t, "GET", url, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := mustAnswer(t, tr, request(t, "GET", url, nil))
 		io.Copy(io.Discard, resp.Body)
-		resp, err = tr.RoundTrip(request(t, "GET", url, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp = mustAnswer(t, tr, request(t, "GET", url, nil))
 		bodies = append(bodies, drained(resp.Body))
 	}
 	for _, b := range bodies {

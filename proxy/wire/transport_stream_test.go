@@ -79,10 +79,7 @@ func TestTransportStreamsBothWays(t *testing.T) {
 	r := request(t, "POST", "http://a.test/", pr)
 	r.ContentLength = -1
 	r.Trailer = http.Header{"X-Sent": nil}
-	resp, err := tr.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, r)
 	back := bufio.NewReader(resp.Body)
 	for _, line := range []string{"ping\n", "pong\n", "last\n"} {
 		io.WriteString(pw, line)
@@ -360,10 +357,7 @@ func TestTransportUpgradeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := request(t, "GET", "http://a.test/", nil).WithContext(ctx)
 	r.Header.Set("Upgrade", "echo")
-	resp, err := tr.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, r)
 	cancel()
 	if _, err := resp.Body.Read(make([]byte, 1)); err != context.Canceled {
 		t.Error(err)
@@ -383,10 +377,7 @@ func TestTransportUpgradeDetached(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := request(t, "GET", "http://a.test/", nil).WithContext(ctx)
 	r.Header.Set("Upgrade", "echo")
-	resp, err := tr.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := mustAnswer(t, tr, r)
 	nc, early := resp.Body.(*Upgraded).Detach()
 	defer nc.Close()
 	cancel()

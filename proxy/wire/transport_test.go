@@ -133,6 +133,16 @@ func fetch(tr *Transport, r *http.Request) (*http.Response, string, error) {
 	return resp, string(b), err
 }
 
+// mustAnswer makes a round trip and returns the response, whose body is the caller's.
+func mustAnswer(t *testing.T, tr http.RoundTripper, r *http.Request) *http.Response {
+	t.Helper()
+	resp, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
 func mustFetch(t *testing.T, tr *Transport, r *http.Request) string {
 	t.Helper()
 	_, body, err := fetch(tr, r)
@@ -531,10 +541,7 @@ func TestTransportConnect(t *testing.T) {
 			t.Fatal("an HTTP/1.1 connection was returned")
 		}
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://example.com/", nil)
-		resp, err := tr.RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := mustAnswer(t, tr, r)
 		resp.Body.Close()
 		if n := conns.Load(); n != 1 {
 			t.Errorf("%d connections", n)
