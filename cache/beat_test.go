@@ -155,8 +155,7 @@ func TestOwnRequestIsJoined(t *testing.T) {
 						time.Sleep(500 * time.Millisecond)
 						cl.respond(storableFields, -1)
 						time.Sleep(500 * time.Millisecond)
-						io.WriteString(cl.body, "body")
-						cl.body.Close()
+						cl.answerBody("body")
 					}()
 				}
 				time.Sleep(pause)
@@ -212,8 +211,7 @@ func TestFailedInquiryReleasesWhoJoined(t *testing.T) {
 		a := th.visit("a", "")
 		cl := th.call()
 		cl.answer(storableFields, "body")
-		th.expect(a, "body")
-		th.end(a)
+		th.expectAll(a, "body")
 		time.Sleep(time.Second)
 
 		b, c := th.visit("b", ""), th.visit("b", "")

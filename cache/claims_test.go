@@ -241,8 +241,7 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 				if visited {
 					v := visit("victim", "/secret")
 					answer()
-					th.expect(v, "body")
-					th.end(v)
+					th.expectAll(v, "body")
 				}
 				for range maxSamples / 2 {
 					th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
@@ -272,10 +271,8 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 				if got := v.resp.Header.Get("Cache-Control"); got != storableFields[len("Cache-Control: "):] {
 					th.t.Errorf("told %q, %s, visited %v", got, when, visited)
 				}
-				th.expect(v, "body")
-				th.end(v)
-				io.WriteString(filler.body, "x")
-				filler.body.Close()
+				th.expectAll(v, "body")
+				filler.answerBody("x")
 				again := visit("mallory", "/secret")
 				select {
 				case <-again.done:
@@ -287,8 +284,7 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 				}
 				<-again.done
 				seen := fmt.Sprint(v.resp.StatusCode, v.resp.Header["Age"], again.resp.Header["Cache-Control"])
-				th.expect(again, "body")
-				th.end(again)
+				th.expectAll(again, "body")
 				if !visited {
 					alone = seen
 				} else if seen != alone {

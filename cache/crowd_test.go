@@ -65,8 +65,7 @@ func TestCrowdsGetCoarseBeats(t *testing.T) {
 					}
 					v := ask("victim", path)
 					answer()
-					th.expect(v, "")
-					th.end(v)
+					th.expectAll(v, "")
 				}
 				time.Sleep(10 * time.Millisecond)
 				took := make([]time.Duration, len(test.requests))

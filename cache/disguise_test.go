@@ -323,14 +323,12 @@ func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
 					answer := func(body string) {
 						cl := th.call()
 						cl.respond(storableFields, 4)
-						io.WriteString(cl.body, body)
-						cl.body.Close()
+						cl.answerBody(body)
 					}
 					x := th.visit("x", "")
 					time.Sleep(time.Second)
 					answer("body")
-					th.expect(x, "body")
-					th.end(x)
+					th.expectAll(x, "body")
 					if who == "waits" { // for a time that is drawn
 						for range enough {
 							th.c.model.record("http://origin.example", anew, time.Second, time.Now(), habit{})
@@ -367,8 +365,7 @@ func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
 					if who != "waits" {
 						answer("body")
 					}
-					th.expect(a, "body")
-					th.end(a)
+					th.expectAll(a, "body")
 					time.Sleep(10 * time.Second)
 					again := th.visit(client, "")
 					answer("BODY")
@@ -392,17 +389,14 @@ func TestWholeDoesNotComeAtThePaceOfAValidation(t *testing.T) {
 		}
 		v := th.visit("b", "")
 		answer()
-		th.expect(v, "body")
-		th.end(v)
+		th.expectAll(v, "body")
 		v = th.visit("b", "Cache-Control: no-cache") // its tag is not b's alone
 		answer()
-		th.expect(v, "body")
-		th.end(v)
+		th.expectAll(v, "body")
 		time.Sleep(6 * time.Second)
 		v = th.visit("x", "Cache-Control: no-cache")
 		answer()
-		th.expect(v, "body")
-		th.end(v)
+		th.expectAll(v, "body")
 		time.Sleep(6 * time.Second)
 		b := th.visit("b", "") // has an old one
 		c := th.visit("c", "") // has none
@@ -425,10 +419,8 @@ func TestWholeDoesNotComeAtThePaceOfAValidation(t *testing.T) {
 		<-c.done
 		time.Sleep(time.Second)
 		th.expect(c, "bo")
-		io.WriteString(whole.body, "dy")
-		whole.body.Close()
-		th.expect(c, "dy")
-		th.end(c)
+		whole.answerBody("dy")
+		th.expectAll(c, "dy")
 		io.Copy(io.Discard, b.resp.Body)
 	})
 }
@@ -479,11 +471,9 @@ func TestAnotherQuestionDoesNotWait(t *testing.T) {
 		a, b := th.visit("a", "Accept: */*"), th.visit("b", "Accept: text/html")
 		first, second := th.call(), th.call()
 		second.answer(storableFields, "b")
-		th.expect(b, "b")
-		th.end(b)
+		th.expectAll(b, "b")
 		first.answer(storableFields, "a")
-		th.expect(a, "a")
-		th.end(a)
+		th.expectAll(a, "a")
 	})
 }
 

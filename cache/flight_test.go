@@ -31,10 +31,8 @@ func TestFollowersGetBytesAsTheyCome(t *testing.T) {
 		io.WriteString(cl.body, "two")
 		th.expect(late, "two")
 		cl.body.Close()
-		th.expect(leader, "two")
-		th.end(leader)
-		th.expect(follower, "two")
-		th.end(follower)
+		th.expectAll(leader, "two")
+		th.expectAll(follower, "two")
 		th.end(late)
 		th.quiet()
 		if got := th.c.Stats(); got.Collapsed != 2 || got.Misses != 1 || got.Stored != 1 {
@@ -63,10 +61,8 @@ func TestFollowersSurviveTheLeader(t *testing.T) {
 					}
 					cl.respond(storableFields, -1)
 				}
-				io.WriteString(cl.body, "all")
-				cl.body.Close()
-				th.expect(follower, "all")
-				th.end(follower)
+				cl.answerBody("all")
+				th.expectAll(follower, "all")
 			})
 		})
 	}
@@ -99,11 +95,9 @@ func TestStorableFetchIsFinishedForTheStore(t *testing.T) {
 		<-leader.done
 		leader.stop()
 		leader.resp.Body.Close()
-		io.WriteString(cl.body, "all")
-		cl.body.Close()
+		cl.answerBody("all")
 		v := th.visit("b", "")
-		th.expect(v, "all")
-		th.end(v)
+		th.expectAll(v, "all")
 		th.quiet()
 	})
 }
@@ -119,12 +113,8 @@ func TestFetchLandsBetweenLookupAndDeparture(t *testing.T) {
 		first := th.visit("a", "")
 		cl := th.call()
 		cl.respond(storableFields, 3)
-		go func() {
-			io.WriteString(cl.body, "all")
-			cl.body.Close()
-		}()
-		th.expect(first, "all")
-		th.end(first)
+		go cl.answerBody("all")
+		th.expectAll(first, "all")
 		synctest.Wait()
 		resp, err := th.rt.(*transport).fetch(q, found)
 		if err != nil {
@@ -163,12 +153,8 @@ func TestWhoJoinsAnOrphanIsNotCutOff(t *testing.T) {
 		follower := th.visit("b", "")
 		synctest.Wait()
 		time.Sleep(orphanTime + time.Second) // the bubble's time
-		go func() {
-			io.WriteString(cl.body, "def")
-			cl.body.Close()
-		}()
-		th.expect(follower, "abcdef")
-		th.end(follower)
+		go cl.answerBody("def")
+		th.expectAll(follower, "abcdef")
 		th.quiet()
 	})
 }
@@ -196,15 +182,10 @@ func TestFollowersFetchThemselves(t *testing.T) {
 					cl := th.call()
 					cl.respond("Cache-Control: no-store", -1)
 					foo := cl.r.Header.Get("Foo")
-					go func() {
-						io.WriteString(cl.body, foo)
-						cl.body.Close()
-					}()
+					go cl.answerBody(foo)
 				}
-				th.expect(b, "2")
-				th.end(b)
-				th.expect(c, "3")
-				th.end(c)
+				th.expectAll(b, "2")
+				th.expectAll(c, "3")
 			})
 		})
 	}
@@ -247,8 +228,7 @@ func TestTruncatedBodyIsCompleted(t *testing.T) {
 		}
 		resp := parseResponse("206\n"+storableFields+"\nETag: \"1\"\nContent-Range: bytes 4-7/8\n\nrest", cl.r)
 		cl.head <- resp
-		th.expect(v, "halfrest")
-		th.end(v)
+		th.expectAll(v, "halfrest")
 	})
 }
 
@@ -495,13 +475,11 @@ func TestInterimResponseThatNobodyGot(t *testing.T) {
 		<-leader.done
 		httptrace.ContextClientTrace(cl.r.Context()).Got1xxResponse(103, nil)
 		cl.answer(storableFields, "all")
-		th.expect(again, "all")
-		th.end(again)
+		th.expectAll(again, "all")
 		other := th.visit("b", "")
 		cl = th.call()
 		cl.answer(storableFields, "new")
-		th.expect(other, "new")
-		th.end(other)
+		th.expectAll(other, "new")
 	})
 }
 
@@ -549,12 +527,10 @@ func TestTrailersThatTellTheTimeAreNotShared(t *testing.T) {
 		for _, body := range []string{"a's", "b's"} {
 			v := th.visit(body[:1], "")
 			th.call().answerWithTrailer(body, http.Header{"Sum": {time.Now().UTC().Format(time.RFC3339)}})
-			th.expect(v, body)
-			th.end(v)
+			th.expectAll(v, body)
 		}
 		again := th.visit("a", "")
-		th.expect(again, "a's")
-		th.end(again)
+		th.expectAll(again, "a's")
 	})
 }
 
@@ -580,8 +556,7 @@ func TestTrailersAreAnnouncedToAllOrNobody(t *testing.T) {
 		other := th.visit("b", "") // an inquiry
 		cl = th.call()
 		cl.respond(storableFields, -1)
-		io.WriteString(cl.body, "all")
-		cl.body.Close()
+		cl.answerBody("all")
 		watch(other)
 	})
 }
@@ -689,8 +664,7 @@ func TestUnwantedResponseIsLetGo(t *testing.T) {
 					own.body.Write([]byte("own"))
 					own.body.Close()
 				}()
-				th.expect(follower, "own")
-				th.end(follower)
+				th.expectAll(follower, "own")
 				cl.body.CloseWithError(errOrigin)
 			})
 		})
@@ -704,21 +678,18 @@ func TestRefreshIsMadeOnce(t *testing.T) {
 		v := th.visit("a", "")
 		cl := th.call()
 		cl.answer(fields, "a")
-		th.expect(v, "a")
-		th.end(v)
+		th.expectAll(v, "a")
 		time.Sleep(2 * time.Minute) // the bubble's time
 		for range 3 {
 			v := th.visit("b", "")
-			th.expect(v, "a")
-			th.end(v)
+			th.expectAll(v, "a")
 		}
 		cl = th.call()
 		th.quiet()
 		cl.answer(fields, "b")
 		synctest.Wait()
 		v = th.visit("b", "")
-		th.expect(v, "b")
-		th.end(v)
+		th.expectAll(v, "b")
 		th.quiet()
 	})
 }
@@ -734,12 +705,8 @@ func TestAloneWaitsForNoInquiry(t *testing.T) {
 		answer := func(v *visit, cl *call) {
 			t.Helper()
 			cl.respond(storableFields, 1)
-			go func() {
-				io.WriteString(cl.body, "a")
-				cl.body.Close()
-			}()
-			th.expect(v, "a")
-			th.end(v)
+			go cl.answerBody("a")
+			th.expectAll(v, "a")
 		}
 		answer(alone("a"), th.call())
 		time.Sleep(present + time.Second) // how long the origin takes is not known any more
@@ -777,14 +744,9 @@ func TestFollowersGetNothingStale(t *testing.T) {
 				late := th.visit(c.as, "")
 				second := th.call()
 				go second.answer("Cache-Control: no-store", "new")
-				th.expect(late, "new")
-				th.end(late)
-				go func() {
-					io.WriteString(first.body, "old")
-					first.body.Close()
-				}()
-				th.expect(leader, "old")
-				th.end(leader)
+				th.expectAll(late, "new")
+				go first.answerBody("old")
+				th.expectAll(leader, "old")
 			})
 		})
 	}
@@ -802,13 +764,9 @@ func TestWhoJoinsIsToldTheAge(t *testing.T) {
 			<-leader.done
 			time.Sleep(3 * time.Second) // the bubble's time
 			late := th.visit("a", "")
-			go func() {
-				io.WriteString(cl.body, "all")
-				cl.body.Close()
-			}()
+			go cl.answerBody("all")
 			for v, age := range map[*visit]string{leader: "30", waiting: "30", late: "33"} {
-				th.expect(v, "all")
-				th.end(v)
+				th.expectAll(v, "all")
 				if got := v.resp.Header.Get("Age"); got != age {
 					t.Errorf("Age %q, want %s", got, age)
 				}
@@ -847,8 +805,7 @@ func TestOneAsksInThePlaceOfAFailedFetch(t *testing.T) {
 						failed++
 						continue
 					}
-					th.expect(v, "all")
-					th.end(v)
+					th.expectAll(v, "all")
 				}
 				if failed != c.fails {
 					t.Errorf("%d failed", failed)

@@ -318,18 +318,15 @@ func TestPurgeReachesAll(t *testing.T) {
 					cl.respond(storableFields, 4)
 					th.expect(a, "")
 					purge(th.c)
-					io.WriteString(cl.body, "body")
-					cl.body.Close()
-					th.expect(a, "body")
-					th.end(a)
+					cl.answerBody("body")
+					th.expectAll(a, "body")
 					if n := th.c.Stats().Resources; n != 0 {
 						t.Errorf("%d stored of what was on its way", n)
 					}
 					again := th.visit("a", "")
 					cl = th.call()
 					cl.answer(storableFields, "BODY")
-					th.expect(again, "BODY")
-					th.end(again)
+					th.expectAll(again, "BODY")
 				})
 			})
 		}

@@ -46,8 +46,7 @@ func (th *theatre) act(path string, length int64, requests []timed) (seen []stri
 					time.Sleep(slowly)
 					cl.respond(storableFields, length)
 					time.Sleep(trickling)
-					io.WriteString(cl.body, "body")
-					cl.body.Close()
+					cl.answerBody("body")
 				}()
 			case <-over:
 				return
@@ -207,8 +206,7 @@ func TestWhatDoesNotComeWholeIsNotFoundAgain(t *testing.T) {
 					if visited {
 						a := th.visit("a", "")
 						go th.call().answer(give, "body")
-						th.expect(a, "body")
-						th.end(a)
+						th.expectAll(a, "body")
 					}
 					time.Sleep(present + time.Second)
 					asked := th.rt
@@ -241,8 +239,7 @@ func TestWhatDoesNotComeWholeIsNotFoundAgain(t *testing.T) {
 					th.rt = asked
 					again := th.visit("b", "")
 					go th.call().answer(give, "body")
-					th.expect(again, "body")
-					th.end(again)
+					th.expectAll(again, "body")
 				})
 			})
 		}
@@ -255,8 +252,7 @@ func TestOwnRequestsShareWhatBecomesAFetch(t *testing.T) {
 	stage(t, disguised, func(th *theatre) {
 		a := th.visit("a", "")
 		go th.call().answer("Cache-Control: max-age=600", "old")
-		th.expect(a, "old")
-		th.end(a)
+		th.expectAll(a, "old")
 		time.Sleep(present + time.Second)
 		first := th.visit("b", "")
 		time.Sleep(100 * time.Millisecond)
@@ -264,8 +260,7 @@ func TestOwnRequestsShareWhatBecomesAFetch(t *testing.T) {
 		time.Sleep(400 * time.Millisecond)
 		go th.call().answer(storableFields, "new")
 		for _, v := range []*visit{first, second} {
-			th.expect(v, "new")
-			th.end(v)
+			th.expectAll(v, "new")
 		}
 		th.quiet()
 		if took := time.Since(begun); took < 500*time.Millisecond || took > 532*time.Millisecond {

@@ -17,8 +17,7 @@ func TestWhoLeavesBeforeTheHeadHoldsNothing(t *testing.T) {
 				leader.stop()
 				<-leader.done
 				cl.answer(storableFields, "all")
-				th.expect(follower, "all")
-				th.end(follower)
+				th.expectAll(follower, "all")
 				th.c.PurgeAll()
 				if got := th.c.Stats(); got.Lingering != 0 || got.FlightSize != 0 {
 					t.Errorf("%+v", got)
@@ -34,8 +33,7 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 		a := th.visit("a", "")
 		cl := th.call()
 		cl.answer(storableFields, "body")
-		th.expect(a, "body")
-		th.end(a)
+		th.expectAll(a, "body")
 		time.Sleep(time.Second)
 
 		b, c := th.visit("b", ""), th.visit("b", "")
@@ -43,8 +41,7 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 		b.stop()
 		<-b.done
 		cl.answer(storableFields, "body")
-		th.expect(c, "body")
-		th.end(c)
+		th.expectAll(c, "body")
 		th.c.PurgeAll()
 		if got := th.c.Stats(); got.Lingering != 0 || got.FlightSize != 0 {
 			t.Errorf("%+v", got)

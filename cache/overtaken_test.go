@@ -23,17 +23,14 @@ func TestOlderAnswerDoesNotReplaceNewer(t *testing.T) {
 					time.Sleep(time.Second)
 					reload := th.visit("a", "Cache-Control: no-cache")
 					th.call().answer(storableFields, "new")
-					th.expect(reload, "new")
-					th.end(reload)
+					th.expectAll(reload, "new")
 					go old.answerBody("old")
 					if !leaves {
-						th.expect(first, "old")
-						th.end(first)
+						th.expectAll(first, "old")
 					}
 					th.quiet()
 					again := th.visit("a", "")
-					th.expect(again, "new")
-					th.end(again)
+					th.expectAll(again, "new")
 					th.quiet()
 				})
 			})
@@ -51,25 +48,16 @@ func TestOlderAnswerIsWhatItsClientHas(t *testing.T) {
 		time.Sleep(time.Second)
 		reload := th.visit("b", "Cache-Control: no-cache")
 		th.call().answer(storableFields, "new")
-		th.expect(reload, "new")
-		th.end(reload)
+		th.expectAll(reload, "new")
 		go old.answerBody("old")
-		th.expect(first, "old")
-		th.end(first)
+		th.expectAll(first, "old")
 		for _, client := range []string{"a", "b", "c"} {
 			again := th.visit(client, "")
 			if client == "c" { // who is told nothing of the old one
 				go th.call().answer(storableFields, "NEW")
 			}
-			th.expect(again, map[string]string{"a": "old", "b": "new", "c": "new"}[client])
-			th.end(again)
+			th.expectAll(again, map[string]string{"a": "old", "b": "new", "c": "new"}[client])
 			th.quiet()
 		}
 	})
-}
-
-// answerBody writes a whole body.
-func (cl *call) answerBody(body string) {
-	cl.body.Write([]byte(body))
-	cl.body.Close()
 }

@@ -20,12 +20,10 @@ func TestStrangersDoNotWaitInVain(t *testing.T) {
 		second := th.call()
 		second.respond("Cache-Control: no-store", 1)
 		go second.answerBody("b")
-		th.expect(b, "b")
-		th.end(b)
+		th.expectAll(b, "b")
 		first.respond("Cache-Control: no-store", 1)
 		go first.answerBody("a")
-		th.expect(a, "a")
-		th.end(a)
+		th.expectAll(a, "a")
 	})
 }
 
@@ -43,8 +41,7 @@ func TestOwnRequestsFollowBesideStrangers(t *testing.T) {
 			go cl.answerBody("all")
 		}
 		for _, v := range []*visit{a, b, again} {
-			th.expect(v, "all")
-			th.end(v)
+			th.expectAll(v, "all")
 		}
 	})
 }
@@ -57,24 +54,20 @@ func TestAnothersFetchIsNoRefresh(t *testing.T) {
 			t.Helper()
 			v := th.visit(client, "")
 			go th.call().answer(fields, body)
-			th.expect(v, body)
-			th.end(v)
+			th.expectAll(v, body)
 		}
 		load("a", "old")
 		time.Sleep(time.Minute)
 		b := th.visit("b", "")
 		others := th.call()
 		a := th.visit("a", "")
-		th.expect(a, "old")
-		th.end(a)
+		th.expectAll(a, "old")
 		go th.call().answer(fields, "new")
 		time.Sleep(time.Second)
 		a = th.visit("a", "")
-		th.expect(a, "new")
-		th.end(a)
+		th.expectAll(a, "new")
 		go others.answer(fields, "new")
-		th.expect(b, "new")
-		th.end(b)
+		th.expectAll(b, "new")
 		th.quiet()
 	})
 }
@@ -92,8 +85,7 @@ func TestForgottenWhileAnotherFetches(t *testing.T) {
 		th.quiet()
 		th.c.Forget("a")
 		for _, v := range []*visit{a, b} {
-			th.expect(v, "all")
-			th.end(v)
+			th.expectAll(v, "all")
 		}
 		time.Sleep(present + time.Second) // how long the origin takes is not known any more
 		for _, client := range []string{"b", "a"} {
@@ -101,8 +93,7 @@ func TestForgottenWhileAnotherFetches(t *testing.T) {
 			if client == "a" {
 				go th.call().answer(storableFields, "all")
 			}
-			th.expect(v, "all")
-			th.end(v)
+			th.expectAll(v, "all")
 			th.quiet()
 		}
 	})
@@ -148,17 +139,14 @@ func TestAnothersWriteDuringAFetch(t *testing.T) {
 			post.head <- parseResponse("204", post.r)
 			th.quiet()
 			go cl.answerBody("old")
-			th.expect(a, "old")
-			th.end(a)
+			th.expectAll(a, "old")
 			again := th.visit("a", "")
-			th.expect(again, "old")
-			th.end(again)
+			th.expectAll(again, "old")
 			th.quiet()
 			for _, client := range []string{"b", "c"} { // who wrote, and who comes new
 				v := th.visit(client, "Cache-Control: max-age=100") // which is pretended for nobody
 				go th.call().answer(storableFields, "new")
-				th.expect(v, "new")
-				th.end(v)
+				th.expectAll(v, "new")
 				th.quiet()
 			}
 		})
@@ -177,8 +165,7 @@ func TestSharingChangesDuringARequest(t *testing.T) {
 		th.c.SetOptions(disguised)
 		v := th.visit("b", "")
 		go th.call().answer(storableFields, "b")
-		th.expect(v, "b")
-		th.end(v)
+		th.expectAll(v, "b")
 		found := th.c.find(q)
 		if found.e != nil {
 			t.Errorf("found %+v", found)
@@ -220,19 +207,15 @@ func TestWhatWasUniqueIsNotShared(t *testing.T) {
 				shows(cl, first)
 				resp := parseResponse("200\n"+storableFields+"\n\nold", cl.r)
 				cl.head <- resp
-				th.expect(again, "old")
-				th.end(again)
+				th.expectAll(again, "old")
 				if first.resp != nil {
-					th.expect(first, "old")
-					th.end(first)
+					th.expectAll(first, "old")
 				}
 				other := visit("b")
 				go th.call().answer(storableFields, "new")
-				th.expect(other, "new")
-				th.end(other)
+				th.expectAll(other, "new")
 				own := visit("a")
-				th.expect(own, "old")
-				th.end(own)
+				th.expectAll(own, "old")
 				th.quiet()
 			})
 		})

@@ -29,7 +29,12 @@ func (cl *call) respond(header string, length int64) {
 // answer responds with a whole body.
 func (cl *call) answer(header, body string) {
 	cl.respond(header, int64(len(body)))
-	io.WriteString(cl.body, body)
+	cl.answerBody(body)
+}
+
+// answerBody writes what is left of a body.
+func (cl *call) answerBody(rest string) {
+	io.WriteString(cl.body, rest)
 	cl.body.Close()
 }
 
@@ -143,6 +148,13 @@ func (th *theatre) expect(v *visit, want string) {
 	if _, err := io.ReadFull(v.resp.Body, buf); err != nil || string(buf) != want {
 		th.t.Fatalf("read %q, %v; want %q", buf, err, want)
 	}
+}
+
+// expectAll expects a body, or what is left of one, and its end.
+func (th *theatre) expectAll(v *visit, want string) {
+	th.t.Helper()
+	th.expect(v, want)
+	th.end(v)
 }
 
 func (th *theatre) end(v *visit) {
