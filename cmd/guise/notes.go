@@ -27,6 +27,7 @@ func (p *program) noteDoubts(c *config.Config, _, note config.Say) {
 	noteShown(c, note)
 	noteInClear(c, note)
 	noteClosed(c, note)
+	noteUnreached(c, note)
 	noteUninspected(c, note)
 	noteAbsent(c, note)
 	p.noteSecrets(c, note)
@@ -74,18 +75,18 @@ func noteInClear(c *config.Config, note config.Say) {
 	}
 }
 
-// noteClosed is about what something else closes, or leaves no room.
+// noteClosed is about clients that cannot enter, and what has no room.
 func noteClosed(c *config.Config, note config.Say) {
-	for i, place := range c.Destinations.Allow {
-		if j := deniedBy(c, place); j >= 0 {
-			note(fmt.Sprintf("destinations.allow[%d]", i), "%s stays closed: destinations.deny[%d] goes before it", place, j)
-		}
-	}
 	for i, network := range c.Access.Networks {
 		for j, denied := range c.Access.Deny {
 			if network == denied {
 				note(fmt.Sprintf("access.networks[%d]", i), "nobody of %s may enter: access.deny[%d] is the same", network, j)
 			}
+		}
+	}
+	for i, denied := range c.Access.Deny {
+		if !slices.ContainsFunc(c.Access.Networks, func(n netip.Prefix) bool { return holds(n, denied) }) {
+			note(fmt.Sprintf("access.deny[%d]", i), "%s closes nothing: no network in access.networks holds all of it, and the longer prefix decides", denied)
 		}
 	}
 	for i, l := range c.Listeners {
@@ -99,12 +100,36 @@ func noteClosed(c *config.Config, note config.Say) {
 			note(fmt.Sprintf("listeners[%d].acme", i), "access.networks keeps the authority's machines out of this listener, which may be anywhere: port 80 of its names has to reach this machine")
 		}
 	}
-	if len(c.Destinations.ConnectPorts) == 0 {
-		note("destinations.connect_ports", "names no port: nothing goes by HTTPS, which needs 443")
-	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
 	}
+}
+
+// noteUnreached is about where requests do not go, or go though they should not.
+func noteUnreached(c *config.Config, note config.Say) {
+	for i, place := range c.Destinations.Allow {
+		if j := deniedBy(c, place); j >= 0 {
+			note(fmt.Sprintf("destinations.allow[%d]", i), "%s stays closed: destinations.deny[%d] goes before it", place, j)
+		}
+	}
+	for i, place := range c.Destinations.Deny {
+		if !place.Network().IsValid() && !strings.Contains(string(place), ".") {
+			note(fmt.Sprintf("destinations.deny[%d]", i), "%s is one host of the house; a domain is *.%[1]s, and everything 0.0.0.0/0 with ::/0", place)
+		}
+	}
+	for i, from := range c.Identity.SourceAddresses {
+		if from.IsLoopback() && len(c.Upstream.Chain) == 0 {
+			note(fmt.Sprintf("identity.source_addresses[%d]", i), "from %s nothing but this machine is reached", from)
+		}
+	}
+	if len(c.Destinations.ConnectPorts) == 0 {
+		note("destinations.connect_ports", "names no port: nothing goes by HTTPS, which needs 443")
+	}
+}
+
+// holds reports whether all of part is in whole.
+func holds(whole, part netip.Prefix) bool {
+	return whole.Bits() <= part.Bits() && whole.Contains(part.Addr())
 }
 
 // beyondLoopback reports whether network has clients that are not on this machine.
@@ -154,8 +179,7 @@ func maySign(a *inspect.Authority, match string) bool {
 func deniedBy(c *config.Config, place config.Place) int {
 	part := place.Network()
 	return slices.IndexFunc(c.Destinations.Deny, func(denied config.Place) bool {
-		all := denied.Network()
-		return denied == place || all.IsValid() && part.IsValid() && all.Bits() <= part.Bits() && all.Contains(part.Addr())
+		return denied == place || holds(denied.Network(), part)
 	})
 }
 
