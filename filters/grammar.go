@@ -195,13 +195,13 @@ func listOf(member func(string) bool) func(string) bool {
 // two words could spell anything.
 func setOf(member func(string) bool) func(string) bool {
 	return func(value string) bool {
-		var seen []string
+		seen := map[string]bool{}
 		for item := range splitQuoted(value, ',') {
 			item = strings.ToLower(strings.Trim(item, " \t"))
-			if item != "" && (!member(item) || slices.Contains(seen, item)) {
+			if item != "" && (!member(item) || seen[item]) {
 				return false
 			}
-			seen = append(seen, item)
+			seen[item] = true
 		}
 		return true
 	}

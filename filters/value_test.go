@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -306,6 +307,24 @@ func TestNamesOfPrefixesAreJudgedQuickly(t *testing.T) {
 		if v := names.judge(strings.Repeat(prefix, 50) + "Via"); v.class != route && v.class != misplaced {
 			t.Errorf("%q before Via: class %d", prefix, v.class)
 		}
+	}
+}
+
+// Each member of a set is compared with those before it.
+func TestLongSetsAreJudgedQuickly(t *testing.T) {
+	var value strings.Builder
+	for i := 0; value.Len() < 60<<10; i++ {
+		value.WriteString("Second-" + strconv.Itoa(i) + ",")
+	}
+	if took := spent(t, func() {
+		for range 10 {
+			keepsGrammar("Timeout", []string{value.String()})
+		}
+	}); took > 100*time.Millisecond {
+		t.Errorf("%v", took/10)
+	}
+	if keepsGrammar("Timeout", []string{value.String() + "second-0"}) {
+		t.Error("a member came twice")
 	}
 }
 
