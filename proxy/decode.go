@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"fmt"
 	"io"
 	"net/http"
 	"path"
@@ -88,15 +89,15 @@ func (e *exchange) ask(r *http.Request) (*http.Response, error) {
 }
 
 // isOfCoded reports whether resp, the answer to the range of r, is about content that is
-// decoded for the client where it asks for all of it. That there is no such range does
-// not say of what: the coded bytes may just be fewer, and a download that ends there
-// would pass for whole.
+// decoded for the client where it asks for all of it. That the client has more than
+// there is does not say of what: the coded bytes may just be fewer, and a download that
+// ends there would pass for whole.
 func (e *exchange) isOfCoded(r *http.Request, resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		return e.codingToUndo(resp) != ""
 	case http.StatusRequestedRangeNotSatisfiable:
-		if filters.AcceptsCoding(e.accepts, "gzip") {
+		if filters.AcceptsCoding(e.accepts, "gzip") || !hasMore(r, resp) {
 			return false
 		}
 		head := unranged(r)
@@ -109,6 +110,15 @@ func (e *exchange) isOfCoded(r *http.Request, resp *http.Response) bool {
 		return e.codingToUndo(whole) != ""
 	}
 	return false
+}
+
+// hasMore reports whether the client that asks for a range by r has more already than
+// there is by resp, which refuses it. Who has as much resumed what is complete.
+func hasMore(r *http.Request, resp *http.Response) bool {
+	var has, is int64
+	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &has)
+	m, _ := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes */%d", &is)
+	return n+m == 2 && has > is
 }
 
 // unranged returns r without its range.
