@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	withoutDigests(h)
 	withoutDigests(resp.Trailer)
 	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
-		h["Etag"] = []string{"W/" + tag} // other bytes, same meaning (RFC 9110 §8.8.1)
+		h["Etag"] = []string{"W/" + strings.TrimSuffix(tag, `"`) + decodedMark} // other bytes, same meaning (RFC 9110 §8.8.1)
 	}
 	if !slices.ContainsFunc(h["Vary"], func(v string) bool {
 		return strings.Contains(v, "*") || strings.Contains(strings.ToLower(v), "accept-encoding")
@@ -61,6 +62,26 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	}
 	return resp
 }
+
+// decodedMark ends the tag of what was decoded.
+const decodedMark = `;decoded"`
+
+// nameUndecoded gives the tags of what was decoded for the client back the form that the
+// origin knows. In If-Match a weak one would never be met (RFC 9110 §13.1.1); one that is
+// weak at the origin, which some compare as it is, has no mark.
+func (a *assembly) nameUndecoded(_ *exchange, r *http.Request) (*http.Request, *failure) {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if lines := r.Header[name]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) {
+			r.Header[name] = []string{decodedTag.ReplaceAllString(strings.Join(lines, ", "), `$1"`)}
+		}
+	}
+	if strings.Contains(r.Header.Get("If-Range"), decodedMark) { // none that is weak is met (RFC 9110 §13.1.5)
+		r = unranged(r)
+	}
+	return r, nil
+}
+
+var decodedTag = regexp.MustCompile(`W/("[^"]*)` + decodedMark)
 
 // codingToUndo returns the coding of resp if its client cannot read it and guise can,
 // and else nothing.

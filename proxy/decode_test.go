@@ -89,6 +89,52 @@ func TestDecodedContentIsResumed(t *testing.T) {
 	}
 }
 
+// TestWhatWasDecodedIsChangedByItsTag: a program that reads no coding has what it got
+// decoded, and writes it back where nobody else has in between.
+func TestWhatWasDecodedIsChangedByItsTag(t *testing.T) {
+	coded := gzipped("a line of text\n")
+	var got atomic.Value
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Store(r.Header.Get("If-Match") + "|" + r.Header.Get("If-None-Match") + r.Header.Get("If-Range"))
+		w.Header()["Etag"] = []string{map[string]string{"/strong": `"1"`, "/weak": `W/"1"`}[r.URL.Path]}
+		w.Header().Set("Content-Encoding", "gzip")
+		io.WriteString(w, coded)
+	}))
+	defer origin.Close()
+	for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
+		through := &url.URL{Scheme: "http", Host: serveProxy(t, func(o *Options) { o.Cache.Sharing = sharing })}
+		client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through), DisableCompression: true, DisableKeepAlives: true}}
+		do := func(method, path, field, value string) string {
+			r, err := http.NewRequest(method, origin.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer token")
+			r.Header.Set(field, value)
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			return resp.Header.Get("Etag")
+		}
+		for path, known := range map[string]string{"/strong": `"1"`, "/weak": `W/"1"`} {
+			tag := do("GET", path, "Accept", "*/*")
+			if !strings.HasPrefix(tag, "W/") {
+				t.Errorf("%v: %s has the tag %s", sharing, path, tag)
+			}
+			for field, want := range map[string]string{"If-Match": known + `, "2"|`, "If-None-Match": "|" + known + `, "2"`} {
+				if do("PUT", path, field, tag+`, "2"`); got.Load() != want {
+					t.Errorf("%v: %s of %s went out as %v, want %s", sharing, field, path, got.Load(), want)
+				}
+			}
+			if do("GET", path, "If-Range", tag); strings.Contains(fmt.Sprint(got.Load()), "decoded") {
+				t.Errorf("%v: If-Range of %s went out as %v", sharing, path, got.Load())
+			}
+		}
+	}
+}
+
 // TestResumingWhatIsAlwaysCoded: where an origin sends a coding whatever is asked for, as
 // stores of files do whose objects are kept compressed, a client that resumes what was
 // decoded for it gets that whole again: no part of the coded bytes, nor the word that
