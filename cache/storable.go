@@ -30,6 +30,8 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	case resp.StatusCode >= 400 && q.ranged:
 		return nil, key{} // it may be the range that cannot be had
+	case len(h["Content-Encoding"]) > 0 && endsUntold(resp):
+		return nil, key{} // what was cut does not decode, which shows to who reads it alone
 	}
 	k, ok := q.shelf(h, &d)
 	if !ok {
@@ -42,6 +44,12 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	}
 	return e, k
+}
+
+// endsUntold reports whether nothing but the end of the connection tells that of resp's
+// body (RFC 9112 §6.3): cut short, it looks whole.
+func endsUntold(resp *http.Response) bool {
+	return resp.ContentLength < 0 && resp.Close && len(resp.TransferEncoding) == 0
 }
 
 // varyBy notes which fields select e, and what they are in the request that got it.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -349,6 +351,34 @@ func TestDamagedContentIsNotKept(t *testing.T) {
 					t.Errorf("the origin was asked %d times", n)
 				}
 			})
+		}
+	}
+}
+
+// TestCodedContentOfUntoldLengthIsNotKept: what a FIN cut came as a whole to a client that
+// decodes by itself. The next ones are not given that.
+func TestCodedContentOfUntoldLengthIsNotKept(t *testing.T) {
+	const text = "a line of text"
+	const head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+	whole := gzipped(text)
+	cut := whole[:len(whole)-4]
+	for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
+		var asked atomic.Int32
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			if asked.Add(1) == 1 {
+				io.WriteString(conn, head+cut)
+			} else {
+				io.WriteString(conn, head+whole)
+			}
+		})
+		proxy := serveProxy(t, func(o *Options) { o.Cache.Sharing = sharing })
+		for _, c := range []struct{ accepts, want string }{{"gzip", cut}, {"gzip", whole}, {"identity", text}} {
+			if _, got := get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: "+c.accepts); got != c.want {
+				t.Errorf("%v: who accepts %s gets %q, want %q", sharing, c.accepts, got, c.want)
+			}
 		}
 	}
 }
