@@ -99,7 +99,7 @@ func (p *program) serve(ctx context.Context) error {
 	defer func() { p.stderr = said.end() }()
 
 	trusted := readTrusted()
-	loaded := fingerprint(p.file)
+	loaded, _ := fingerprint(p.file)
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}

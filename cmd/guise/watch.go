@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"guise/proxy/egress"
 )
 
 // A change is left alone until nothing has happened for settle, but no longer
@@ -136,7 +138,9 @@ func (w *watcher) stop() {
 func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string, last []byte) {
 	defer close(w.done)
 	defer notify.Close()
-	own := last != nil
+	if last == nil {
+		file = ""
+	}
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	// The first look is due at once: the file may have changed after it was
@@ -155,16 +159,16 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 		case <-timer.C:
 			began = time.Time{}
 			files := w.names()
-			if own {
+			if file != "" {
 				files = append(files, file)
 			}
 			setFolders(notify, files...) // a link may lead elsewhere by now
-			changed := w.listsChanged()
-			if own {
-				now := fingerprint(file)
-				changed = changed || !bytes.Equal(now, last)
-				last = now
+			now, changed, err := w.compare(file, last)
+			if err != nil {
+				timer.Reset(settleMost)
+				continue
 			}
+			last = now
 			if changed {
 				select {
 				case w.events <- struct{}{}:
@@ -178,6 +182,17 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 		}
 		timer.Reset(min(settle, max(0, settleMost-time.Since(began))))
 	}
+}
+
+// compare returns the fingerprint of file, none of "", and whether that or one of the lists has
+// changed. With too few descriptors left it cannot tell, and what changed could not be loaded.
+func (w *watcher) compare(file string, last []byte) (now []byte, changed bool, err error) {
+	if file != "" {
+		if now, err = fingerprint(file); egress.Short(err) {
+			return last, false, err
+		}
+	}
+	return now, w.listsChanged() || !bytes.Equal(now, last), nil
 }
 
 // setFolders has the folders of files watched, and no others any more. Watching one
@@ -241,19 +256,19 @@ func foldersOf(file string) (folders []string) {
 }
 
 // fingerprint returns a digest of file's content, nil if it is no regular
-// file (a pipe can be read once) or cannot be read.
-func fingerprint(file string) []byte {
+// file (a pipe can be read once) or, for the reason that it returns, cannot be read.
+func fingerprint(file string) ([]byte, error) {
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
-		return nil
+		return nil, err
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(f, 8<<20)); err != nil {
-		return nil
+		return nil, err
 	}
-	return h.Sum(nil)
+	return h.Sum(nil), nil
 }
