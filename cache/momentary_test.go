@@ -66,6 +66,8 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"X-Req: 9f86d081-884c-4d63-8d1e-0b3a7f6c4a2f":   true,
 		"X-Req: 01AAAAAAAAABCDEFGHJKMNPQRS":             true,
 		"X-Req: 9f86d081884c7d659a2feaa0":               true,
+		"X-Req: 1060a000-d6fa-11ge-8d1e-0b3a7f6c4a2f":   true, // no digits
+		"X-Req: 01HQTBRNU0ABCDEFGHJKMNPQRS":             true,
 		"Server: x\nX-Frame-Options: DENY":              true,
 	} {
 		give := "200\nCache-Control: max-age=60\n" + fields + "\n\n"

@@ -20,6 +20,8 @@ func TestConditions(t *testing.T) {
 		"weakly":                {given(stored), {do: inm(`W/"1"`), want: yes}},
 		"first of several":      {given(stored), {do: inm(`"1", "2"`), want: yes}},
 		"last of several":       {given(stored), {do: inm(`"2",W/"3" , "1"`), want: yes}},
+		"among empty members":   {given(stored), {do: inm(`, "2",, "1",`), want: yes}},
+		"empty members alone":   {given(stored), {do: inm(", ,"), want: "200\n\na"}},
 		"on a second line":      {given(stored), {do: inm("\"2\"\nIf-None-Match: \"1\""), want: yes}},
 		"with a comma in a tag": {given(stored), {do: inm(`"2,1", "1"`), want: yes}},
 		"*":                     {given(stored), {do: inm("*"), want: yes}},

@@ -111,6 +111,16 @@ func TestStoringFields(t *testing.T) {
 			given("Cache-Control: max-age=60, no-cache=\"foo, Bar\"\nFoo: 1\nBar: 2\nBaz: 3"),
 			{want: "200\n!Foo\n!Bar\nBaz: 3\n\na"},
 		},
+		"no-cache with no field but the empty one": {given("Cache-Control: max-age=60, no-cache=\"\""), miss},
+		"no-cache with empty members":              {given("Cache-Control: max-age=60, no-cache=\", ,\""), miss},
+		"no-cache with empty members beside a field": {
+			given("Cache-Control: max-age=60, no-cache=\",foo,\"\nFoo: 1\nBaz: 3"),
+			{want: "200\n!Foo\nBaz: 3\n\na"},
+		},
+		"no-cache with a field in escapes": {
+			given("Cache-Control: max-age=60, no-cache=\"\\f\\oo\"\nFoo: 1\nBaz: 3"),
+			{want: "200\n!Foo\nBaz: 3\n\na"},
+		},
 		"private with fields": {
 			given("Cache-Control: max-age=60, private=foo\nFoo: 1\nBaz: 3"),
 			{want: "200\n!Foo\nBaz: 3\n\na"},
@@ -270,6 +280,10 @@ func TestVary(t *testing.T) {
 		"* among others":            {with("Foo: 1", "Foo, *"), other("Foo: 1")},
 		"* on a line of its own":    {with("Foo: 1", "Foo\nVary: *"), other("Foo: 1")},
 		"no names":                  {with("Foo: 1", "Foo Bar"), other("Foo: 2")},
+		"empty members of Vary":     {with("Foo: 1", ", Foo,, "), hit("Foo: 1"), other("Foo: 2")},
+		"Vary of nothing":           {with("Foo: 1", ","), hit("Foo: 2")},
+		"empty members":             {with("Foo: 1, 2", "Foo"), hit("Foo: ,1,,2,")},
+		"parameters count":          {with("Accept-Language: en;x=1", "Accept-Language"), hit("Accept-Language: EN ; x=1"), other("Accept-Language: en")},
 		"two variants side by side": {with("Foo: 1", "Foo"), other("Foo: 2"), hit("Foo: 1"), {do: "GET /\nFoo: 2", want: "200\n\nb"}},
 		"the latest of two that match": {
 			with("Foo: 1", "Foo"),
