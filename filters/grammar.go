@@ -154,20 +154,13 @@ func keepsGrammar(name string, lines []string) bool {
 	if !ok {
 		return true
 	}
-	for _, line := range lines {
-		if !fits(strings.Trim(line, " \t")) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(lines, func(line string) bool { return !fits(strings.Trim(line, " \t")) })
 }
 
 // among returns the grammar of words, separated by space, in any case.
 func among(words string) func(string) bool {
 	known := strings.Fields(words)
-	return func(value string) bool {
-		return slices.ContainsFunc(known, func(word string) bool { return strings.EqualFold(word, value) })
-	}
+	return func(value string) bool { return slices.ContainsFunc(known, equalFold(value)) }
 }
 
 // coding returns the grammar of names of codings: those known, and any other word.

@@ -115,20 +115,11 @@ func policiesWithoutReports(line string) string {
 
 // withoutDirectives returns policy without the named directives.
 func withoutDirectives(policy string, names ...string) string {
-	directives := strings.Split(policy, ";")
-	kept := directives[:0]
-	for _, directive := range directives {
+	return strings.Join(slices.DeleteFunc(strings.Split(policy, ";"), func(directive string) bool {
 		name := strings.TrimLeft(directive, " \t\r\n\f")
 		if i := strings.IndexAny(name, " \t\r\n\f="); i >= 0 {
 			name = name[:i]
 		}
-		drop := false
-		for _, n := range names {
-			drop = drop || strings.EqualFold(name, n)
-		}
-		if !drop {
-			kept = append(kept, directive)
-		}
-	}
-	return strings.Join(kept, ";")
+		return slices.ContainsFunc(names, equalFold(name))
+	}), ";")
 }

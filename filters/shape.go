@@ -186,14 +186,9 @@ func rebuildRange(value string) string {
 	if !ok {
 		unit, set = "items", value
 	}
-	for _, known := range rangeUnits {
-		if strings.EqualFold(unit, known) {
-			if digit := strings.IndexAny(set, "0123456789"); digit < 0 || strings.Trim(set, "0123456789-, \t") != "" ||
-				!strings.Contains(set, "-") {
-				return ""
-			}
-			return value
-		}
+	if slices.ContainsFunc(rangeUnits[:], equalFold(unit)) && strings.Trim(set, "0123456789-, \t") == "" &&
+		strings.ContainsAny(set, "0123456789") && strings.Contains(set, "-") {
+		return value
 	}
 	return ""
 }
@@ -305,9 +300,6 @@ func rebuildPrefer(lines []string) string {
 			item, parameters, _ := strings.Cut(item, ";")
 			name, value, _ := strings.Cut(item, "=")
 			name, value = strings.TrimSpace(name), strings.Trim(strings.TrimSpace(value), `"`)
-			if name == "" {
-				continue
-			}
 			for i, p := range preferences {
 				if kept[i] == "" && strings.EqualFold(name, p.name) {
 					kept[i] = p.keep(value)
@@ -357,16 +349,7 @@ func knownOf(known, listed []string) (kept []string) {
 
 // joinKept writes the items that are not empty as a list.
 func joinKept(items []string) string {
-	var b strings.Builder
-	for _, item := range items {
-		if item != "" {
-			if b.Len() > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(item)
-		}
-	}
-	return b.String()
+	return strings.Join(slices.DeleteFunc(items, func(item string) bool { return item == "" }), ", ")
 }
 
 // keep returns the preference with value as it is written, or "" if it cannot
@@ -426,9 +409,7 @@ func rebuildWantDigest(lines []string, weights bool) string {
 				switch {
 				case !valued && weights:
 					kept = append(kept, known)
-				case weights && isWeight(value):
-					kept = append(kept, known+between+value)
-				case !weights && decimal(value, 10) == value && value != "":
+				case weights && isWeight(value), !weights && decimal(value, 10) == value && value != "":
 					kept = append(kept, known+between+value)
 				}
 				seen[i] = len(kept) > before

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -25,13 +26,8 @@ func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
 		if why, remove := judgeAnswer(name, names); m.Response != nil && why == "" && !remove {
 			v.class = serves
 		}
-		keep := v.class == serves && strings.IndexByte(name, '_') < 0 && keepsGrammar(name, lines)
-		for _, line := range lines {
-			if keep && (hasControl(line) || holdsAddress(line, m.Client)) {
-				keep = false
-			}
-		}
-		if !keep {
+		if v.class != serves || strings.IndexByte(name, '_') >= 0 || !keepsGrammar(name, lines) ||
+			slices.ContainsFunc(lines, func(line string) bool { return hasControl(line) || holdsAddress(line, m.Client) }) {
 			delete(h, name)
 			log = append(log, Change{name, Removed, "RFC 9110 §6.5.1; serves no message from its trailer"})
 		}

@@ -54,7 +54,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 }
 
 // holdsAddress reports whether value holds addr in one of the forms that
-// [addressForms] knows. It serves the response filters as well.
+// [addressForms] knows.
 func holdsAddress(value string, addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && formsOf(addr).in(value)
 }
@@ -165,20 +165,9 @@ func (f *addressForms) within(value string, depth int) bool {
 // inText looks for the address in text as it stands.
 func (f *addressForms) inText(text string) bool {
 	lower := withoutOrigin(lowerASCII(text), f.target)
-	for _, t := range f.texts {
-		if strings.Contains(lower, t) {
-			return true
-		}
-	}
-	for _, n := range f.numbers {
-		if holdsNumber(lower, n) {
-			return true
-		}
-	}
-	if f.addr.Is4() && holdsQuad(lower, [4]byte(f.bytes)) {
-		return true
-	}
-	return addresses6(lower, f.is)
+	return slices.ContainsFunc(f.texts, func(t string) bool { return strings.Contains(lower, t) }) ||
+		slices.ContainsFunc(f.numbers, func(n string) bool { return holdsNumber(lower, n) }) ||
+		f.addr.Is4() && holdsQuad(lower, [4]byte(f.bytes)) || addresses6(lower, f.is)
 }
 
 // lowerASCII is [strings.ToLower] for what may be no text at all, such as decoded bytes:
