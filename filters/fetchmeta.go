@@ -76,7 +76,7 @@ func fetchDest(m *Message) string {
 	switch {
 	case m.Visit.Kind != WebSocket && slices.Contains(dests, dest):
 		return dest
-	case m.Visit.Kind == Fetch && (contentIs(m, "application/csp-report") || contentIs(m, "application/reports+json")):
+	case m.Visit.Kind == Fetch && isReport(m.Request):
 		return "report"
 	case m.Visit.Kind == Worker && m.Request.Header["Service-Worker"] != nil:
 		return "serviceworker"
@@ -84,9 +84,9 @@ func fetchDest(m *Message) string {
 	return dests[0]
 }
 
-// contentIs reports whether m's content is of a type, given in lower case.
-func contentIs(m *Message, media string) bool {
-	value, _, _ := strings.Cut(first(m.Request.Header["Content-Type"]), ";")
+// contentIs reports whether r's content is of a type, given in lower case.
+func contentIs(r *http.Request, media string) bool {
+	value, _, _ := strings.Cut(first(r.Header["Content-Type"]), ";")
 	return strings.EqualFold(strings.Trim(value, " \t"), media)
 }
 
@@ -104,7 +104,7 @@ func fetchMode(m *Message, site string) string {
 	case Font, Manifest, Preflight:
 		return "cors"
 	case Fetch:
-		if contentIs(m, "text/ping") || contentIs(m, "application/csp-report") ||
+		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") ||
 			site != "same-origin" && m.Request.Header["Origin"] == nil {
 			return "no-cors"
 		}

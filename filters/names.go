@@ -234,9 +234,9 @@ func foldName(dst []byte, name string) []byte {
 		switch {
 		case c == '_':
 			c = '-'
-		case upper && 'a' <= c && c <= 'z':
+		case upper && isSmall(c):
 			c -= 'a' - 'A'
-		case !upper && 'A' <= c && c <= 'Z':
+		case !upper && isCapital(c):
 			c += 'a' - 'A'
 		}
 		upper = c == '-'

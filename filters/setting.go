@@ -127,11 +127,7 @@ func isMoment(value string) bool {
 // that s begins with: a capital after a small letter begins another word.
 func pieceAt(s string) int {
 	i := 1
-	for i < len(s) && isAlnum(s[i]) {
-		small, capital := 'a' <= s[i-1] && s[i-1] <= 'z', 'A' <= s[i] && s[i] <= 'Z'
-		if small && capital {
-			break
-		}
+	for i < len(s) && isAlnum(s[i]) && !(isSmall(s[i-1]) && isCapital(s[i])) {
 		i++
 	}
 	return i

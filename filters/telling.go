@@ -183,8 +183,7 @@ func holdsCoordinates(text string) bool {
 		}
 		// Between the two: a comma or semicolon, and whatever names the second.
 		rest := text[i+n:]
-		k := strings.IndexAny(rest, ",; |&/")
-		if k != 0 {
+		if strings.IndexAny(rest, ",; |&/") != 0 {
 			continue
 		}
 		rest = strings.TrimLeft(rest, ",; |&/\"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ=:+-")

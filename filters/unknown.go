@@ -142,8 +142,9 @@ func ofPage(m *Message, name string) bool {
 // POST, in one of three types (HTML, form submission), and asks for a page. What
 // edits by other methods, in other types or by a script's word may ask so as well.
 func isForm(m *Message) bool {
-	return m.Visit.browser && m.Visit.Kind == Document && m.Request.Method == http.MethodPost && m.Request.Header[requestedWith] == nil &&
-		(contentIs(m, "application/x-www-form-urlencoded") || contentIs(m, "multipart/form-data") || contentIs(m, "text/plain"))
+	r := m.Request
+	return m.Visit.browser && m.Visit.Kind == Document && r.Method == http.MethodPost && r.Header[requestedWith] == nil &&
+		(contentIs(r, "application/x-www-form-urlencoded") || contentIs(r, "multipart/form-data") || contentIs(r, "text/plain"))
 }
 
 // misused returns why a field that may pass serves nothing in m: it has a

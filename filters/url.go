@@ -155,8 +155,8 @@ func paramName(dst []byte, raw string) []byte {
 		case c == '+':
 			c = ' '
 		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
+		if isCapital(c) {
+			c |= 0x20
 		}
 		dst = append(dst, c)
 	}

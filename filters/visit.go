@@ -28,7 +28,7 @@ func readVisit(r *http.Request) Visit {
 	dest := destination(r.Header)
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
-	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || isReportPath(r.URL.Path)))
+	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || hasPrefixOf(r.URL.Path, reportPaths[:])))
 	target := registrable(targetHost(r))
 	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
@@ -81,8 +81,7 @@ func fromOwnSheet(r *http.Request) bool {
 // isReport reports whether r brings what browsers report (CSP Level 3 §5.3, W3C
 // Reporting API §3.5.1). Scripts hardly ever do, and could say it otherwise.
 func isReport(r *http.Request) bool {
-	m := &Message{Request: r}
-	return contentIs(m, "application/csp-report") || contentIs(m, "application/reports+json")
+	return contentIs(r, "application/csp-report") || contentIs(r, "application/reports+json")
 }
 
 // reportPaths are the folders, at any site, to which browsers report which page's
@@ -92,10 +91,6 @@ func isReport(r *http.Request) bool {
 var reportPaths = [...]string{
 	"/.well-known/private-click-measurement/", "/.well-known/attribution-reporting/",
 	"/.well-known/private-aggregation/", "/.well-known/interest-group/",
-}
-
-func isReportPath(path string) bool {
-	return slices.ContainsFunc(reportPaths[:], func(folder string) bool { return strings.HasPrefix(path, folder) })
 }
 
 // isBrowser reports whether a client says that it is a browser: nearly all of them
@@ -161,13 +156,9 @@ func fetchSite(h http.Header) string {
 // initiatorOrigin returns the registrable domain of the request's Origin.
 // opaque says that there is an Origin that names no host.
 func initiatorOrigin(h http.Header) (site string, opaque bool) {
-	lines := h["Origin"]
-	if len(lines) == 0 {
-		return "", false
-	}
-	a, ok := parseAuthority(single(lines))
+	a, ok := parseAuthority(single(h["Origin"]))
 	if !ok {
-		return "", true
+		return "", len(h["Origin"]) > 0
 	}
 	return registrable(a.host), false
 }
@@ -197,7 +188,7 @@ func registrable(host string) string {
 	if !strings.Contains(host, ".") {
 		return host // a single label, or IPv6
 	}
-	if last := host[len(host)-1]; '0' <= last && last <= '9' || strings.Contains(host, ":") {
+	if isDigit(host[len(host)-1]) || strings.Contains(host, ":") {
 		if _, err := netip.ParseAddr(host); err == nil {
 			return host
 		}
@@ -258,8 +249,7 @@ func parseAuthority(s string) (authority, bool) {
 
 func isScheme(s string) bool {
 	for i := range len(s) {
-		c := s[i] | 0x20
-		if (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", s[i]) < 0) {
+		if !isLetter(rune(s[i])) && (i == 0 || strings.IndexByte("0123456789+-.", s[i]) < 0) {
 			return false
 		}
 	}
@@ -268,8 +258,7 @@ func isScheme(s string) bool {
 
 func isHostName(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
+		if c := s[i]; !isAlnum(c) && c != '.' && c != '-' && c != '_' {
 			return false
 		}
 	}

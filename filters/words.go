@@ -161,10 +161,9 @@ func tells(name string) weight {
 	list := splitWords(words[:0], name)
 	most, proof := neutral, false
 	for _, word := range list {
-		switch w := lexicon[word]; w {
-		case credential:
+		if w := lexicon[word]; w == credential {
 			proof = true
-		default:
+		} else {
 			most = max(most, w)
 		}
 	}
@@ -212,16 +211,12 @@ func endsTelling(name string) bool {
 		}
 	}
 	for _, end := range tellingEnds {
-		if start, ok := bytes.CutSuffix(letters, []byte(end)); ok && !proves(start) {
+		// The ids of OAuth and its kin belong to applications.
+		if start, ok := bytes.CutSuffix(letters, []byte(end)); ok && !bytes.HasSuffix(start, []byte("auth")) {
 			return true
 		}
 	}
 	return false
-}
-
-// proves keeps OAuth and its kin: their ids belong to applications.
-func proves(start []byte) bool {
-	return bytes.HasSuffix(start, []byte("oauth")) || bytes.HasSuffix(start, []byte("auth"))
 }
 
 // splitWords appends the lower-case words of name: runs of letters, split
@@ -237,8 +232,8 @@ func splitWords(dst []string, name string) []string {
 	}
 	for i := range len(name) {
 		c := name[i]
-		small, capital := 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z'
-		if !small && !capital || capital && i > 0 && 'a' <= name[i-1] && name[i-1] <= 'z' {
+		small, capital := isSmall(c), isCapital(c)
+		if !small && !capital || capital && i > 0 && isSmall(name[i-1]) {
 			end(i)
 		}
 		if start < 0 && (small || capital) {
