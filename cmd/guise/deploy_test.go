@@ -33,6 +33,23 @@ func TestUnitIsSandboxed(t *testing.T) {
 	}
 }
 
+// TestServiceFindsFilesBesideItsConfiguration: names of files count from the folder that
+// guise is started in, which is its configuration's wherever that has a place of its own.
+func TestServiceFindsFilesBesideItsConfiguration(t *testing.T) {
+	for file, line := range map[string]string{
+		"../../scripts/systemd/guise.service": "WorkingDirectory=/etc/guise",
+		"../../scripts/Containerfile":         "WORKDIR /etc/guise",
+	} {
+		recipe, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(recipe); !strings.Contains(text, "\n"+line+"\n") || !strings.Contains(text, "/etc/guise/guise.yaml") {
+			t.Errorf("%s does not say %s", file, line)
+		}
+	}
+}
+
 // buildStatic builds the program as the Containerfile does, but for the paths
 // in it: others would have everything compiled once more.
 func buildStatic(t *testing.T, path string) {
