@@ -1,6 +1,10 @@
 package filters
 
-import "strings"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // accountNames are the ends of names for an account at an API, by what its
 // secret is called; and of a function of SolidStart's server, which is called
@@ -106,12 +110,25 @@ func isNeeded(m *Message, name string) bool {
 
 // holdsProof reports whether m proves who asks, by another field than name.
 func holdsProof(m *Message, name string) bool {
-	for other := range m.Request.Header {
-		if other == "Authorization" || other != name && tells(other) == credential && names.judge(other).class < rebuilt {
-			return true
+	if m.proofs == nil { // filters add none
+		m.proofs = proofsOf(m.Request.Header)
+	}
+	return slices.ContainsFunc(m.proofs, func(proof string) bool {
+		_, there := m.Request.Header[proof]
+		return there && (proof == "Authorization" || proof != name)
+	})
+}
+
+// proofsOf returns the names of the fields in h that prove who asks, in no order. It is
+// not nil if there are none.
+func proofsOf(h http.Header) []string {
+	proofs := []string{}
+	for name := range h {
+		if name == "Authorization" || tells(name) == credential && names.judge(name).class < rebuilt {
+			proofs = append(proofs, name)
 		}
 	}
-	return false
+	return proofs
 }
 
 // hyphened returns name in canonical case, with - for _.

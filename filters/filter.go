@@ -27,7 +27,8 @@ type Message struct {
 	Now      time.Time      // when Response came; zero if unknown
 	Visit    Visit          // what [Set.Read] learned before anything was removed
 
-	order []string // see [Set.FieldOrder]; nil unless [Set.Scrub] found it
+	order  []string // see [Set.FieldOrder]; nil unless [Set.Scrub] found it
+	proofs []string // see [holdsProof]; nil until a field needs one
 }
 
 // A Visit is what a request said about its purpose before it was scrubbed.

@@ -310,6 +310,26 @@ func TestNamesOfPrefixesAreJudgedQuickly(t *testing.T) {
 	}
 }
 
+// Each field that names in whose place a request is made needs another that proves who asks.
+func TestManyDeputiesAreJudgedQuickly(t *testing.T) {
+	const rounds = 20
+	var took time.Duration
+	for range rounds {
+		m := scriptRequest()
+		for i := range 250 {
+			m.Request.Header["Sudo-A"+strconv.Itoa(i)] = []string{"bob"}
+		}
+		took += spent(t, func() { clean(m) })
+	}
+	if took > 200*time.Millisecond {
+		t.Errorf("%v", took/rounds)
+	}
+	m := scriptRequest("Sudo-A1", "bob", "Api-Key", "k")
+	if clean(m); m.Request.Header["Sudo-A1"] == nil {
+		t.Error("removed beside a proof")
+	}
+}
+
 // Each member of a set is compared with those before it.
 func TestLongSetsAreJudgedQuickly(t *testing.T) {
 	var value strings.Builder
