@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -122,9 +123,34 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 		return nil, false, nil
 	}
 	if err := c.await(q, f); err != nil {
+		if q.ctx.Err() == nil && timedOut(err) {
+			resp, err := t.inItsTime(q, found, f, begun, err)
+			return resp, true, err
+		}
 		return nil, q.ctx.Err() != nil, err
 	}
 	return t.share(q, found, f, begun)
+}
+
+// inItsTime answers q, which has waited since begun for a flight whose time was over before
+// the origin answered. What q has left of as long a time is how much later it came.
+func (t *transport) inItsTime(q *query, found finding, f *flight, begun time.Time, failure error) (*http.Response, error) {
+	left := begun.Sub(f.start)
+	if left < patience {
+		return t.failed(q, found, f, failure)
+	}
+	ctx, cancel := context.WithCancelCause(q.ctx)
+	defer time.AfterFunc(left, func() { cancel(failure) }).Stop()
+	q.ctx, q.latest = ctx, true
+	return t.lookAgain(q)
+}
+
+func timedOut(err error) bool {
+	late, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && late.Timeout()
 }
 
 // share is follow for who has waited for the head of a flight since the given time.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -812,6 +813,59 @@ func TestOneAsksInThePlaceOfAFailedFetch(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestWhoJoinsWaitsNoLongerThanAlone: a fetch whose time is over is over for who came with it,
+// and who came later may ask for as long as it has left.
+func TestWhoJoinsWaitsNoLongerThanAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		hang   int // fetches
+		failed int // of four clients'
+	}{"all the time": {10, 4}, "once": {1, 2}} {
+		for _, o := range []Options{shared, disguised} {
+			t.Run(name, func(t *testing.T) {
+				stage(t, o, func(th *theatre) {
+					asked := make(chan bool, 10)
+					th.rt = th.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+						if asked <- true; len(asked) > c.hang {
+							return parseResponse("200\n"+storableFields+"\n\na", r), nil
+						}
+						select {
+						case <-time.After(time.Minute):
+							return nil, os.ErrDeadlineExceeded
+						case <-r.Context().Done():
+							return nil, r.Context().Err()
+						}
+					}))
+					took := make(chan time.Duration, 4)
+					var visits []*visit
+					for _, after := range []time.Duration{0, 0, 20 * time.Second, 20 * time.Second} {
+						time.Sleep(after) // the bubble's time
+						v, begun := th.visit("a", ""), time.Now()
+						go func() { <-v.done; took <- time.Since(begun) }()
+						visits = append(visits, v)
+					}
+					failed := 0
+					for _, v := range visits {
+						if d := <-took; d > time.Minute {
+							t.Errorf("one waited for %v", d)
+						}
+						if <-v.done; v.err != nil {
+							failed++
+							if !errors.Is(v.err, os.ErrDeadlineExceeded) {
+								t.Error(v.err)
+							}
+						} else {
+							th.expectAll(v, "a")
+						}
+					}
+					if failed != c.failed || len(asked) != 3 {
+						t.Errorf("%d failed, and the origin was asked %d times", failed, len(asked))
+					}
+				})
+			})
+		}
 	}
 }
 
