@@ -31,7 +31,7 @@ var responseTable = []group{
 	{identity, "RFC 7838; another way to the origin is a way around the proxy", `alt-svc alt-used alternate-protocol`},
 	{identity, "W3C Network Error Logging", `nel`},
 	{identity, "W3C Reporting API", `report-to reporting-endpoints
-		x-content-security-policy-report-only x-webkit-csp-report-only cross-origin-opener-policy-report-only
+		content-security-policy-report-only x-content-security-policy-report-only x-webkit-csp-report-only cross-origin-opener-policy-report-only
 		cross-origin-embedder-policy-report-only document-policy-report-only
 		permissions-policy-report-only integrity-policy-report-only`},
 	{identity, "RFC 9842 §10: the dictionary held is an identifier", `use-as-dictionary`},

@@ -15,22 +15,13 @@ const whyReports = "W3C Reporting API; CSP Level 3 §6.5"
 // Apply implements [Filter].
 func (reports) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
-	for _, name := range [...]string{"Content-Security-Policy", "Content-Security-Policy-Report-Only", "X-Content-Security-Policy", "X-Webkit-Csp"} {
-		lines, there := h[name]
-		if !there || !reportsSomewhere(lines, "report-") {
-			if there && strings.HasSuffix(name, "-Report-Only") {
-				log = put(h, name, "", whyReports+"; a policy that only reports", log)
-			}
-			continue
+	for _, name := range [...]string{"Content-Security-Policy", "X-Content-Security-Policy", "X-Webkit-Csp"} {
+		if lines := h[name]; reportsSomewhere(lines, "report-") {
+			log = putLines(h, name, withoutEach(lines, policiesWithoutReports), whyReports, log)
 		}
-		kept := withoutEach(lines, policiesWithoutReports)
-		if strings.HasSuffix(name, "-Report-Only") {
-			kept = nil
-		}
-		log = putLines(h, name, kept, whyReports, log)
 	}
 	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy", "Connection-Allowlist"} {
-		if lines := h[name]; len(lines) > 0 && reportsSomewhere(lines, "report", "endpoints") {
+		if lines := h[name]; reportsSomewhere(lines, "report", "endpoints") {
 			log = putLines(h, name, withoutEach(lines, withoutEndpoints), whyReports, log)
 		}
 	}
