@@ -106,11 +106,9 @@ func sameRange(r string) func(string) bool {
 func rebuildMediaRange(member string) string {
 	var out strings.Builder
 	weight := ""
-	first := true
 	for part := range splitQuoted(member, ';') {
 		part = strings.Trim(part, " \t")
-		if first {
-			first = false
+		if out.Len() == 0 {
 			media := strings.ToLower(part)
 			if !knownMediaType(media) {
 				return ""

@@ -94,17 +94,5 @@ const (
 
 // String returns the action as a past participle.
 func (a Action) String() string {
-	switch a {
-	case Removed:
-		return "removed"
-	case Rewritten:
-		return "rewritten"
-	case Added:
-		return "added"
-	case Reduced:
-		return "reduced"
-	case Restored:
-		return "restored"
-	}
-	return "unknown"
+	return [...]string{Removed: "removed", Rewritten: "rewritten", Added: "added", Reduced: "reduced", Restored: "restored"}[a]
 }

@@ -65,7 +65,7 @@ func (hopByHop) Apply(m *Message, log []Change) []Change {
 // name fields meant for the origin are void (RFC 9110 §7.6.1): taking those
 // out would change what the request means, or cut its body loose.
 func dropOption(h http.Header, option string, log []Change) []Change {
-	if option == "" || strings.EqualFold(option, "keep-alive") { // nearly every request's: gone with what is of the hop
+	if strings.EqualFold(option, "keep-alive") { // nearly every request's: gone with what is of the hop
 		return log
 	}
 	name := http.CanonicalHeaderKey(option)

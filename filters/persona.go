@@ -198,12 +198,11 @@ func (f *personaFile) sheet(kind, scheme string, ranged bool, language string) s
 // the language, then without its region, then English, each 0.1 less wanted.
 func acceptLanguage(tag string) (string, error) {
 	base, _, _ := strings.Cut(tag, "-")
+	valid := len(base) == 2 || len(base) == 3
 	for subtag := range strings.SplitSeq(tag, "-") {
-		if len(subtag) == 0 || len(subtag) > 8 || strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return "", fmt.Errorf("language %q is not a language tag such as en-US", tag)
-		}
+		valid = valid && len(subtag) > 0 && len(subtag) <= 8 && strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 	}
-	if len(base) < 2 || len(base) > 3 {
+	if !valid {
 		return "", fmt.Errorf("language %q is not a language tag such as en-US", tag)
 	}
 	tags := []string{tag}
@@ -293,8 +292,8 @@ type fieldOrder struct {
 }
 
 func newFieldOrder(names []string) fieldOrder {
-	o := fieldOrder{star: slices.Index(names, "*"), known: map[string]bool{}}
-	o.listed = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "*" })
+	star := slices.Index(names, "*")
+	o := fieldOrder{listed: slices.Delete(names, star, star+1), star: star, known: map[string]bool{}}
 	for _, name := range o.listed {
 		o.known[http.CanonicalHeaderKey(name)] = true
 	}

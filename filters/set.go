@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -83,13 +84,7 @@ type siteRule struct {
 // does not exist, a language that is none, or a site pattern that is neither
 // a host nor "*.host".
 func New(o Options) (*Set, error) {
-	if o.Persona == "" {
-		o.Persona = "firefox"
-	}
-	if o.Language == "" {
-		o.Language = "en-US"
-	}
-	p, err := loadPersona(o.Persona, o.Language)
+	p, err := loadPersona(cmp.Or(o.Persona, "firefox"), cmp.Or(o.Language, "en-US"))
 	if err != nil {
 		return nil, err
 	}
@@ -112,12 +107,7 @@ func New(o Options) (*Set, error) {
 
 // at returns o as it holds for site.
 func (o Options) at(site Site) Options {
-	if site.Cookies != CookiesDefault {
-		o.Cookies = site.Cookies
-	}
-	if site.Unknown != UnknownDefault {
-		o.Unknown = site.Unknown
-	}
+	o.Cookies, o.Unknown = cmp.Or(site.Cookies, o.Cookies), cmp.Or(site.Unknown, o.Unknown)
 	return o
 }
 
@@ -228,11 +218,8 @@ func (s *Set) at(m *Message) pipeline {
 	host := foldHost(m.Request.URL.Hostname())
 	for i := range s.sites {
 		rule := &s.sites[i]
-		if rule.below {
-			if n := len(host) - len(rule.match); n > 1 && host[n-1] == '.' && host[n:] == rule.match {
-				return rule.pipeline
-			}
-		} else if host == rule.match {
+		above, ends := strings.CutSuffix(host, rule.match)
+		if ends && (rule.below && len(above) > 1 && above[len(above)-1] == '.' || !rule.below && above == "") {
 			return rule.pipeline
 		}
 	}

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func (signedFields) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	for name, lines := range m.Visit.signed {
 		now, there := h[name]
-		if there && len(now) == len(lines) && strings.Join(now, "\n") == strings.Join(lines, "\n") {
+		if there && slices.Equal(now, lines) {
 			continue
 		}
 		h[name] = lines

@@ -2,8 +2,6 @@ package filters
 
 import (
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 )
 
 // refuseUnnamed returns why a field that no table names is removed from a
@@ -114,11 +112,8 @@ func oddName(name string) bool {
 // ofSite reports whether a site needs the field, see siteFields.
 func ofSite(m *Message, name string) bool {
 	for _, s := range siteFields {
-		if s.name == name && (s.value == "" || s.value == single(m.Request.Header[name])) {
-			site, err := publicsuffix.EffectiveTLDPlusOne(foldHost(m.Request.URL.Hostname()))
-			if err == nil && site == s.site {
-				return true
-			}
+		if s.name == name && (s.value == "" || s.value == single(m.Request.Header[name])) && registrable(m.Request.URL.Hostname()) == s.site {
+			return true
 		}
 	}
 	return false

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 )
 
 // cleanURL removes what a URL says beside naming the resource: userinfo and
@@ -203,7 +201,7 @@ func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule
 			continue
 		}
 		if *site == "" {
-			*site = siteOf(u)
+			*site = registrable(u.Hostname())
 		}
 		label, _, _ := strings.Cut(*site, ".")
 		if rule.site == *site || rule.site == label+"." {
@@ -222,11 +220,11 @@ func leadsBy(name []byte, u *url.URL) bool {
 	case "_ri_", "_ei_":
 		return strings.HasPrefix(u.Path, "/pub/")
 	case "awinaffid":
-		return siteOf(u) == "awin1.com"
+		return registrable(u.Hostname()) == "awin1.com"
 	case "aff_short_key":
 		return u.Path == "/deep_link.htm"
 	case "fclid":
-		return siteOf(u) == "bing.com" && strings.HasPrefix(u.Path, "/ck/")
+		return registrable(u.Hostname()) == "bing.com" && strings.HasPrefix(u.Path, "/ck/")
 	}
 	return false
 }
@@ -249,13 +247,4 @@ func clickRule(name []byte) *paramRule {
 		return campaign
 	}
 	return nil
-}
-
-// siteOf returns the registrable domain of u, or its host if it has none.
-func siteOf(u *url.URL) string {
-	host := foldHost(u.Hostname())
-	if site, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
-		return site
-	}
-	return host
 }
