@@ -227,14 +227,7 @@ type row struct {
 // what the proxy added follows.
 func align(x Exchange) []row {
 	used := make([]bool, len(x.Seen))
-	leaked := func(s string) bool {
-		for _, c := range x.Leaked {
-			if look([]byte(s)).shows(c) {
-				return true
-			}
-		}
-		return false
-	}
+	leaked := func(s string) bool { return slices.ContainsFunc(x.Leaked, look([]byte(s)).shows) }
 	var rows []row
 	for _, f := range x.Sent {
 		r := row{mark: '-', sent: spell(f)}

@@ -120,11 +120,7 @@ func (r *releases) release(probe string) {
 	ch := r.of(probe)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	select {
-	case <-ch:
-	default:
-		close(ch)
-	}
+	letGo(ch)
 }
 
 func (r *releases) all() {
@@ -132,10 +128,15 @@ func (r *releases) all() {
 	defer r.mu.Unlock()
 	r.done = true
 	for _, ch := range r.by {
-		select {
-		case <-ch:
-		default:
-			close(ch)
-		}
+		letGo(ch)
+	}
+}
+
+// letGo closes ch, once. The mu of its releases is held.
+func letGo(ch chan struct{}) {
+	select {
+	case <-ch:
+	default:
+		close(ch)
 	}
 }

@@ -1,5 +1,7 @@
 package judge
 
+import "slices"
+
 // A Grade sums up what a proxy hides.
 type Grade uint8
 
@@ -65,17 +67,13 @@ type Exchange struct {
 
 // grade draws the conclusion from everything else in r.
 func (r *Report) grade(arrived int) Grade {
-	if arrived == 0 {
+	switch {
+	case arrived == 0:
 		return Ungraded
+	case slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Class == Route }):
+		return Transparent
+	case len(r.Leaks) > 0 || len(r.Broken) > 0:
+		return Anonymous
 	}
-	grade := Elite
-	if len(r.Leaks) > 0 || len(r.Broken) > 0 {
-		grade = Anonymous
-	}
-	for _, l := range r.Leaks {
-		if l.Class == Route {
-			return Transparent
-		}
-	}
-	return grade
+	return Elite
 }

@@ -185,17 +185,13 @@ func trailers(*Origin, string, *http.Request, Seen) reply {
 // edges says what a probe has prepared before its answer and behind it.
 func edges(o *Origin, probe string, _ *http.Request, _ Seen) reply {
 	prepared := o.prepared(probe)
-	var names []string
-	for _, f := range prepared {
-		names = append(names, f.Name)
-	}
 	r := chunked(func(w io.Writer, _ *bufio.Reader) error {
 		var b strings.Builder
 		b.WriteString(chunk("in between\n") + "0\r\n")
 		writeFields(&b, prepared)
 		_, err := io.WriteString(w, b.String()+"\r\n")
 		return err
-	}).with("Trailer", strings.Join(names, ", "))
+	}).with("Trailer", strings.Join(names(Head{Fields: prepared}), ", "))
 	r.early = prepared
 	return r
 }

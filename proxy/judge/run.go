@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -38,9 +39,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
 	}
-	if o.Seed == 0 {
-		o.Seed = rand.Uint64()
-	}
+	o.Seed = cmp.Or(o.Seed, rand.Uint64())
 	if o.Inside != nil {
 		o.Inside = o.Inside.Clone()
 		o.Inside.ServerName, _, _ = net.SplitHostPort(o.Address)
@@ -67,12 +66,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // run is the state of one Run. It is used by one goroutine.
 type run struct {
 	Options
-	seeds     *seeder
-	report    *Report
-	separated bool // clients have addresses that neither proxy nor origin has
-	loopback  bool // and these are of our choice
-	count     int  // probes and groups so far
-	arrived   int  // requests that reached the origin
+	seeds    *seeder
+	report   *Report
+	loopback bool       // clients have addresses of our choice
+	own      netip.Addr // else the one that all have; zero if proxy or origin has it too
+	count    int        // probes and groups so far
+	arrived  int        // requests that reached the origin
 }
 
 // separate finds out how the client's own address can be recognised. On
@@ -88,14 +87,14 @@ func (r *run) separate() {
 			ln.Close()
 		}
 		r.loopback = err == nil
-		r.separated = r.loopback
 	} else if conn, err := net.Dial("udp", r.Proxy); err == nil {
 		own := addrPort(conn.LocalAddr()).Addr()
 		conn.Close()
-		origin, _, _ := net.SplitHostPort(r.Address)
-		r.separated = own.String() != origin && !own.IsLoopback()
+		if origin, _, _ := net.SplitHostPort(r.Address); own.String() != origin && !own.IsLoopback() {
+			r.own = own
+		}
 	}
-	if !r.separated {
+	if !r.loopback && !r.own.IsValid() {
 		r.report.Notes = append(r.report.Notes,
 			"The client, the proxy and the origin share one address here, so nothing can be said about the client's own.")
 	}
@@ -104,15 +103,10 @@ func (r *run) separate() {
 // client returns the next client; each has an address of its own if that
 // can be done.
 func (r *run) client() client {
-	c := client{proxy: r.Proxy, timeout: r.Timeout, inside: r.Inside, origin: r.Address}
+	c := client{proxy: r.Proxy, timeout: r.Timeout, inside: r.Inside, origin: r.Address, from: r.own}
 	if r.loopback {
 		rng := r.seeds.rng
 		c.from = netip.AddrFrom4([4]byte{127, byte(64 + rng.IntN(128)), byte(10 + rng.IntN(90)), byte(10 + rng.IntN(90))})
-	} else if r.separated {
-		if conn, err := net.Dial("udp", r.Proxy); err == nil {
-			c.from = addrPort(conn.LocalAddr()).Addr()
-			conn.Close()
-		}
 	}
 	return c
 }

@@ -73,12 +73,8 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
 func unhex(c byte) byte {
-	switch {
-	case isDigit(c):
+	if isDigit(c) {
 		return c - '0'
-	case c >= 'a':
-		return c - 'a' + 10
-	default:
-		return c - 'A' + 10
 	}
+	return c | 0x20 - 'a' + 10
 }
