@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,9 +63,7 @@ type Authority struct {
 // Create makes an authority with a key of its own. It is kept nowhere; see
 // [Authority.Save].
 func Create(o CreateOptions) (*Authority, error) {
-	if o.Lifetime == 0 {
-		o.Lifetime = Lifetime
-	}
+	o.Lifetime = cmp.Or(o.Lifetime, Lifetime)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -85,11 +85,7 @@ func Create(o CreateOptions) (*Authority, error) {
 // template is the certificate before it is signed. It signs leaves only (path
 // length 0), for TLS servers only.
 func (o CreateOptions) template() (*x509.Certificate, error) {
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
-	now := o.Now()
+	serial, now := newSerial(), o.Now()
 	// The name sets one authority apart from the next in a browser's list;
 	// it tells nothing of the machine.
 	c := &x509.Certificate{
@@ -121,15 +117,13 @@ func (o CreateOptions) template() (*x509.Certificate, error) {
 	return c, nil
 }
 
-func newSerial() (*big.Int, error) {
+func newSerial() *big.Int {
 	// 127 random bits, positive and never zero (RFC 5280 §4.1.2.2; CA/Browser
 	// Forum BR §7.1 asks for 64).
 	b := make([]byte, 16)
-	if _, err := rand.Read(b); err != nil {
-		return nil, err
-	}
+	rand.Read(b)
 	b[0] = b[0]&0x7f | 0x40
-	return new(big.Int).SetBytes(b), nil
+	return new(big.Int).SetBytes(b)
 }
 
 func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey, now func() time.Time) (*Authority, error) {
@@ -178,21 +172,14 @@ func (a *Authority) Permits(host string) bool {
 }
 
 func within(ip net.IP, networks []*net.IPNet) bool {
-	for _, n := range networks {
-		if n.Contains(ip) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(networks, func(n *net.IPNet) bool { return n.Contains(ip) })
 }
 
 func below(host string, domains []string) bool {
-	for _, domain := range domains {
-		if rest, ok := strings.CutSuffix(host, domain); ok && (rest == "" || rest[len(rest)-1] == '.') {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(domains, func(domain string) bool {
+		rest, ok := strings.CutSuffix(host, domain)
+		return ok && (rest == "" || rest[len(rest)-1] == '.')
+	})
 }
 
 // Leaf returns a certificate for host, a lower-case name or an address. It is

@@ -98,7 +98,7 @@ func TestNameConstraints(t *testing.T) {
 		}
 	}
 	// Clients hold the constraints too, whoever has the key.
-	template, _ := leafTemplate("router.local", time.Now())
+	template := leafTemplate("router.local", time.Now())
 	stolen, err := issue(template, public.certificate, public.leaves.key, public.key)
 	if err != nil {
 		t.Fatal(err)

@@ -203,13 +203,9 @@ func serverName(b []byte) (string, bool) {
 	list := cursor{c.vector(2), true}
 	kind := list.take(1)
 	name := list.vector(2)
-	if !c.ok || len(c.rest) > 0 || !list.ok || len(list.rest) > 0 || kind[0] != 0 || len(name) == 0 || len(name) > 255 {
+	if !c.ok || len(c.rest) > 0 || !list.ok || len(list.rest) > 0 || kind[0] != 0 || len(name) == 0 || len(name) > 255 ||
+		slices.ContainsFunc(name, func(octet byte) bool { return octet <= ' ' || octet >= 0x7f }) {
 		return "", false
-	}
-	for _, octet := range name {
-		if octet <= ' ' || octet >= 0x7f {
-			return "", false
-		}
 	}
 	return string(name), true
 }

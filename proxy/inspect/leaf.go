@@ -109,10 +109,7 @@ func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	if !a.Permits(host) {
 		return nil, fmt.Errorf("the authority may not sign for this host")
 	}
-	template, err := leafTemplate(host, term)
-	if err != nil {
-		return nil, err
-	}
+	template := leafTemplate(host, term)
 	if template.NotAfter.After(a.certificate.NotAfter) {
 		template.NotAfter = a.certificate.NotAfter
 	}
@@ -124,14 +121,10 @@ func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	return c, err
 }
 
-func leafTemplate(host string, now time.Time) (*x509.Certificate, error) {
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
+func leafTemplate(host string, now time.Time) *x509.Certificate {
 	begin := now.Add(-clockSlack).Truncate(time.Second)
 	c := &x509.Certificate{
-		SerialNumber:          serial,
+		SerialNumber:          newSerial(),
 		NotBefore:             begin,
 		NotAfter:              begin.Add(leafLifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
@@ -146,7 +139,7 @@ func leafTemplate(host string, now time.Time) (*x509.Certificate, error) {
 	} else {
 		c.DNSNames = []string{host}
 	}
-	return c, nil
+	return c
 }
 
 func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*tls.Certificate, error) {
@@ -169,10 +162,6 @@ func distrusted(host, why string) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := leafTemplate(host, time.Now())
-	if err != nil {
-		return nil, err
-	}
 	issuer := &x509.Certificate{Subject: pkix.Name{Organization: []string{"guise does not trust this site"}, CommonName: why}}
-	return issue(template, issuer, key, key)
+	return issue(leafTemplate(host, time.Now()), issuer, key, key)
 }

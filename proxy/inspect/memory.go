@@ -25,23 +25,15 @@ const (
 
 // String returns the reason in words.
 func (r Reason) String() string {
-	switch r {
-	case NotTLS:
-		return "the client does not speak TLS there"
-	case OtherName:
-		return "the client asks for another host than it connected to"
-	case OutsideAuthority:
-		return "the certificate authority may not sign for the host"
-	case ClientCertificate:
-		return "the site asks for a client certificate"
-	case Pinned:
-		return "the client refuses guise's certificate"
-	case OtherTLS:
-		return "guise has no TLS in common with the site or the client"
-	case OtherProtocol:
-		return "the client does not want to speak HTTP there"
-	}
-	return "unknown"
+	return [reasonCount]string{
+		NotTLS:            "the client does not speak TLS there",
+		OtherName:         "the client asks for another host than it connected to",
+		OutsideAuthority:  "the certificate authority may not sign for the host",
+		ClientCertificate: "the site asks for a client certificate",
+		Pinned:            "the client refuses guise's certificate",
+		OtherTLS:          "guise has no TLS in common with the site or the client",
+		OtherProtocol:     "the client does not want to speak HTTP there",
+	}[r]
 }
 
 const (

@@ -28,11 +28,7 @@ func newTerminator() *terminator {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			certificate, ok := hello.Context().Value(certificateKey{}).(*tls.Certificate)
-			if !ok {
-				return nil, errors.New("no certificate for the connection")
-			}
-			return certificate, nil
+			return hello.Context().Value(certificateKey{}).(*tls.Certificate), nil
 		},
 	}
 	distrusted := trusted.Clone()
@@ -53,14 +49,12 @@ func newTerminator() *terminator {
 // HTTP/2 and HTTP/1.1. If fault is not "", the client gets to see a certificate that
 // it will refuse. ctx bounds the handshake. conn is closed on an error.
 func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault string) (*tls.Conn, error) {
-	config := a.terminator.trusted
-	certificate, err := (*tls.Certificate)(nil), error(nil)
-	if fault == "" {
-		certificate, err = a.Leaf(host)
-	} else {
+	config, certify := a.terminator.trusted, a.Leaf
+	if fault != "" {
 		config = a.terminator.distrusted
-		certificate, err = distrusted(host, fault)
+		certify = func(host string) (*tls.Certificate, error) { return distrusted(host, fault) }
 	}
+	certificate, err := certify(host)
 	if err != nil {
 		conn.Close()
 		return nil, err
