@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 )
 
 // parseJSON returns data's one value; nil if data is blank.
@@ -77,10 +78,7 @@ func (p *jsonParser) value(depth int) (*node, error) {
 	case json.Number:
 		return p.node(p.line(), depth, number, v.String())
 	case bool:
-		if v {
-			return p.node(p.line(), depth, boolean, "true")
-		}
-		return p.node(p.line(), depth, boolean, "false")
+		return p.node(p.line(), depth, boolean, strconv.FormatBool(v))
 	}
 	return p.node(p.line(), depth, null, "")
 }

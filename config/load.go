@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -73,12 +74,11 @@ func newLoader() *loader { return &loader{viper: viper.New()} }
 
 // finish layers everything over the file's tree and checks the whole.
 func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) {
-	fileLayer := l.section(root, configType, "")
-	envLayers := l.layers(parseEnvironment(environ))
+	merged := append([]map[string]any{l.section(root, configType, "")}, l.layers(parseEnvironment(environ))...)
 	setLayers := l.layers(parseSets(sets))
 
 	chosen := Household
-	for _, layer := range append(append([]map[string]any{fileLayer}, envLayers...), setLayers...) {
+	for _, layer := range slices.Concat(merged, setLayers) {
 		if s, ok := layer["profile"].(*setting); ok {
 			chosen = s.value.Interface().(Profile)
 		}
@@ -86,8 +86,7 @@ func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) 
 	for _, name := range []Profile{Household, chosen} {
 		l.merge(l.profile(name))
 	}
-	l.merge(fileLayer)
-	for _, layer := range envLayers {
+	for _, layer := range merged {
 		l.merge(layer)
 	}
 	for _, layer := range setLayers {

@@ -136,15 +136,10 @@ func (l *loader) strangerRules(c *Config) {
 // reachesStrangers reports whether p holds an address that is neither of this
 // machine nor of a private network.
 func reachesStrangers(p netip.Prefix) bool {
-	if !p.IsValid() {
-		return false // reported already
-	}
-	for _, closed := range closedNetworks {
-		if closed.Bits() <= p.Bits() && closed.Contains(p.Addr()) {
-			return false
-		}
-	}
-	return true
+	return p.IsValid() && // else reported already
+		!slices.ContainsFunc(closedNetworks, func(closed netip.Prefix) bool {
+			return closed.Bits() <= p.Bits() && closed.Contains(p.Addr())
+		})
 }
 
 var closedNetworks = []netip.Prefix{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,10 +136,7 @@ func (p *program) serveOrigin(ctx context.Context, address string) error {
 
 // judge prints the report on a configuration or on another proxy.
 func (p *program) judge(ctx context.Context, f judgeFlags) error {
-	at := f.origin
-	if at == "" {
-		at = "127.0.0.1:0"
-	}
+	at := cmp.Or(f.origin, "127.0.0.1:0")
 	ln, err := net.Listen("tcp", at)
 	if err != nil {
 		return fmt.Errorf("--origin %s: %v", at, systemError(err))
