@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -181,10 +182,9 @@ func tlsFault(err error) (failure, bool) {
 	if fault, refused := alertFault(err); refused {
 		return fault, true
 	}
-	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
-		if errors.Is(err, end) {
-			return brokenOff, true
-		}
+	ends := []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}
+	if slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) }) {
+		return brokenOff, true
 	}
 	return brokenTLS, true
 }
@@ -380,10 +380,5 @@ func withdraw(w http.ResponseWriter) bool {
 
 // wantsHTML reports whether a person will look at the answer to r.
 func wantsHTML(r *http.Request) bool {
-	for _, accept := range r.Header["Accept"] {
-		if strings.Contains(accept, "text/html") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Header["Accept"], func(accept string) bool { return strings.Contains(accept, "text/html") })
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,26 +24,20 @@ func addressedToSelf(r *http.Request) bool {
 	if r.URL.Scheme != scheme {
 		return false
 	}
-	host, port := r.URL.Hostname(), r.URL.Port()
+	host, port := r.URL.Hostname(), cmp.Or(r.URL.Port(), defaultPort)
 	if r.TLS != nil && r.TLS.ServerName != "" && strings.EqualFold(host, r.TLS.ServerName) {
 		return true
 	}
-	if port == "" {
-		port = defaultPort
-	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	if !ok {
+	if !ok || port != strconv.Itoa(local.Port) {
 		return false
 	}
-	at := local.AddrPort()
-	if port != strconv.Itoa(local.Port) {
-		return false
-	}
+	at := local.AddrPort().Addr().Unmap()
 	if strings.EqualFold(host, "localhost") {
-		return at.Addr().Unmap().IsLoopback()
+		return at.IsLoopback()
 	}
 	named, err := netip.ParseAddr(host)
-	return err == nil && named.Unmap() == at.Addr().Unmap()
+	return err == nil && named.Unmap() == at
 }
 
 // toOriginForm is r as HTTP/1.1 would have asked the proxy itself.

@@ -152,15 +152,8 @@ func (a arrival) openTLS(opened *wire.Opened) error {
 // request instead.
 func spokenInClear(err error) bool {
 	record, ok := errors.AsType[tls.RecordHeaderError](err)
-	if !ok || record.Conn == nil {
-		return false
-	}
-	for _, c := range record.RecordHeader[:3] { // the shortest methods that browsers and programs use
-		if c < 'A' || c > 'Z' {
-			return false
-		}
-	}
-	return true
+	shortest := record.RecordHeader[:3] // of the methods that browsers and programs use
+	return ok && record.Conn != nil && !slices.ContainsFunc(shortest, func(c byte) bool { return c < 'A' || c > 'Z' })
 }
 
 // asToProxy gives a request the form that HTTP/1.1 clients give theirs when

@@ -116,8 +116,7 @@ func New(o Options) (*Proxy, error) {
 func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	o.Timeouts = o.Timeouts.withDefaults()
 	o.Egress.ConnectTimeout = o.Timeouts.Connect
-	admin := o.Admin
-	o.Egress.Own = func() []netip.AddrPort { return append(p.addresses(), admin...) }
+	o.Egress.Own = func() []netip.AddrPort { return append(p.addresses(), o.Admin...) }
 	return assemble(o, p.cache, before)
 }
 

@@ -218,11 +218,7 @@ func (s *secureOrigins) overHTTP1(r *http.Request) (*http.Response, error) {
 }
 
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
 }
 
 func closeBody(b io.Closer) {
@@ -451,12 +447,7 @@ func (s *secureOrigins) makeRoom() {
 		if over <= 0 {
 			return
 		}
-		for _, cc := range p.conns {
-			if cc.LetGo() {
-				over--
-			}
-		}
-		p.forgetEnded()
+		over -= p.letGo()
 	}
 }
 
@@ -464,15 +455,21 @@ func (s *secureOrigins) makeRoom() {
 func (s *secureOrigins) letGo() (n int) {
 	s.mu.Lock()
 	for _, p := range s.places {
-		for _, cc := range p.conns {
-			if cc.LetGo() {
-				n++
-			}
-		}
-		p.forgetEnded()
+		n += p.letGo()
 	}
 	s.mu.Unlock()
 	return n + s.wire.LetGo()
+}
+
+// letGo does the same for one origin. s.mu is held.
+func (p *place) letGo() (n int) {
+	for _, cc := range p.conns {
+		if cc.LetGo() {
+			n++
+		}
+	}
+	p.forgetEnded()
+	return n
 }
 
 // close closes connections, each after its last exchange. Requests that are on

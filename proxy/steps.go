@@ -201,11 +201,8 @@ var ownerSeed = maphash.MakeSeed()
 // what comes after them on that connection is taken for the same person's, so
 // it must come from the same client's connection.
 func authenticatesConnection(h http.Header) bool {
-	for _, credentials := range h["Authorization"] {
+	return slices.ContainsFunc(h["Authorization"], func(credentials string) bool {
 		scheme, _, _ := strings.Cut(credentials, " ")
-		if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
-			return true
-		}
-	}
-	return false
+		return strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate")
+	})
 }
