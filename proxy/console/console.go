@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	_ "embed"
@@ -74,15 +75,9 @@ func AskedByOthers(r *http.Request) bool {
 // certificate tells.
 func MayBeLedHere(r *http.Request) bool {
 	name := strings.ToLower(strings.TrimSuffix(hostOf(r.Host), "."))
-	if r.TLS != nil || literal(r.Host) || !strings.Contains(name, ".") {
-		return false
-	}
-	for _, local := range []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} { // as in the PAC file
-		if strings.HasSuffix(name, local) {
-			return false
-		}
-	}
-	return true
+	house := []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} // as in the PAC file
+	return r.TLS == nil && !literal(r.Host) && strings.Contains(name, ".") &&
+		!slices.ContainsFunc(house, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 func start(w http.ResponseWriter, r *http.Request, now State) {
