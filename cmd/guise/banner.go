@@ -12,24 +12,25 @@ import (
 	"guise/config"
 )
 
-// banner tells a person who just started guise what to do with it, in less
-// than 15 lines. at are the addresses it listens on.
-func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
+// banner tells a person who just started guise what to do with it, in some 15 lines.
+// at are the addresses it listens on, own those of this machine.
+func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr) {
 	var all []string
 	for _, a := range at {
 		all = append(all, a.String())
 	}
 	fmt.Fprintf(w, "guise is listening on %s (profile %s).\n\n", strings.Join(all, ", "), c.Profile)
+	here := entered(c, at, own)
 	lead := "  curl:     "
 	shown := make(map[config.Protocol]bool)
 	for i, one := range c.Listeners {
 		if !shown[one.Protocol] {
 			shown[one.Protocol] = true
-			fmt.Fprintf(w, "%scurl %s http://example.com/\n", lead, curlOptions(c, one, reached(one, at[i])))
+			fmt.Fprintf(w, "%scurl %s http://example.com/\n", lead, curlOptions(c, one, reached(one, here[i])))
 			lead = "            "
 		}
 	}
-	one, first := c.Listeners[0], reached(c.Listeners[0], at[0])
+	one, first := c.Listeners[0], reached(c.Listeners[0], here[0])
 	host, port, err := net.SplitHostPort(first)
 	if err != nil {
 		host, port = first, ""
@@ -45,7 +46,7 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
 	}
 	if c.Console.Enabled && one.Protocol != config.SOCKS5 {
-		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as the automatic proxy configuration URL;\n", scheme, first)
+		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as automatic configuration URL;\n", scheme, first)
 		fmt.Fprintf(w, "            what guise pac --data-url prints holds before guise runs, too\n")
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
@@ -58,7 +59,55 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort) {
 	if who := admitted(c, at); who != "" {
 		fmt.Fprintf(w, "  open to:  %s\n", who)
 	}
+	if others, ok := fromOutside(c, at[0], own); ok && others != here[0] {
+		fmt.Fprintf(w, "            others use %s in place of %s\n", others, first)
+	}
 	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
+}
+
+// entered returns at with an address of this machine in place of all of them: the first
+// of own from which its own programs may enter.
+func entered(c *config.Config, at []netip.AddrPort, own []netip.Addr) []netip.AddrPort {
+	at = slices.Clone(at)
+	for i, a := range at {
+		if ip := ownWithin(c.Access.Networks, a, own); a.Addr().IsUnspecified() && ip.IsValid() {
+			at[i] = netip.AddrPortFrom(ip, a.Port())
+		}
+	}
+	return at
+}
+
+// fromOutside returns how those of a network that may enter reach a listener at a, if it
+// takes all of this machine's addresses. From anywhere, another may lead here.
+func fromOutside(c *config.Config, a netip.AddrPort, own []netip.Addr) (_ netip.AddrPort, ok bool) {
+	if !a.Addr().IsUnspecified() {
+		return a, false
+	}
+	networks := slices.DeleteFunc(slices.Clone(c.Access.Networks), everybody)
+	own = slices.DeleteFunc(slices.Clone(own), func(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsLinkLocalUnicast() })
+	ip := ownWithin(networks, a, own)
+	return netip.AddrPortFrom(ip, a.Port()), ip.IsValid()
+}
+
+// ownWithin returns the first of own that is in one of networks and at which a listens.
+func ownWithin(networks []netip.Prefix, a netip.AddrPort, own []netip.Addr) netip.Addr {
+	for _, ip := range own {
+		if (ip.Is4() || a.Addr().Is6()) && slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(ip) }) {
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
+// ownAddresses returns those of this machine; its loopback interface is the first.
+func ownAddresses() (own []netip.Addr) {
+	listed, _ := net.InterfaceAddrs() // without them, what listens is said as it was written
+	for _, a := range listed {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr())
+		}
+	}
+	return own
 }
 
 // reached is how a client on this machine names a listener that is at at.

@@ -122,7 +122,7 @@ func (p *program) serve(ctx context.Context) error {
 	s.processors.use()
 	defer s.processors.release()
 	releaseProgram()
-	banner(p.stderr, s.config, s.listeners.addresses())
+	banner(p.stderr, s.config, s.listeners.addresses(), ownAddresses())
 	s.announceAdmin()
 	announceCA(p.stderr, s.config, s.proxy.AuthorityEnds(), time.Now())
 	announceReady()
