@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
@@ -27,6 +28,7 @@ func (p *program) noteDoubts(c *config.Config, _, note config.Say) {
 	noteShown(c, note)
 	noteInClear(c, note)
 	noteClosed(c, note)
+	noteShares(c, note)
 	noteUnreached(c, note)
 	noteUninspected(c, note)
 	noteAbsent(c, note)
@@ -102,6 +104,17 @@ func noteClosed(c *config.Config, note config.Say) {
 	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
+	}
+}
+
+// noteShares is about what one client may do more of than all together.
+func noteShares(c *config.Config, note config.Say) {
+	one, all := reflect.ValueOf(c.Limits.Client), reflect.ValueOf(c.Limits.Total)
+	for i := range one.NumField() {
+		key := one.Type().Field(i).Tag.Get("key")
+		if most := all.Field(i).Int(); most > 0 && one.Field(i).Int() > most {
+			note("limits.client."+key, "%v does nothing: limits.total.%s is %v, and one client can have all of it", one.Field(i), key, all.Field(i))
+		}
 	}
 }
 
