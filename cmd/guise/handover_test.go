@@ -375,7 +375,7 @@ func TestSocketActivation(t *testing.T) {
 		cmd.ExtraFiles = []*os.File{f}
 		said := startGuise(t, cmd)
 		if !named {
-			said.must(t, `a listener on 127.0.0.1:\d+ was passed to this process, but listeners does not name it`)
+			said.must(t, `a listener on 127.0.0.1:\d+ was passed to this process, but listeners does not name it; .*guise.socket`)
 		} else {
 			said.must(t, `listening on `+regexp.QuoteMeta(at))
 		}

@@ -245,7 +245,7 @@ func (s *stock) leftover() error {
 		l.Close()
 	}
 	s.given = nil
-	return fmt.Errorf("a listener on %s was passed to this process, but listeners does not name it", at)
+	return fmt.Errorf("a listener on %s was passed to this process, but listeners does not name it; with systemd, listeners and ListenStream= of guise.socket have to say the same", at)
 }
 
 // listening is how listeners are opened. Multipath TCP, which net would turn

@@ -320,6 +320,7 @@ func (s *server) reload(stops chan os.Signal) {
 		fmt.Fprintln(s.stderr, "guise: the configuration was not reloaded; the old one stays")
 		return
 	}
+	asked := c.Admin.Address != s.config.Admin.Address
 	s.config = c
 	s.collector.follow(c.Cache.Memory)
 	s.level.Set(levelOf(c.Log.Level))
@@ -329,6 +330,9 @@ func (s *server) reload(stops chan os.Signal) {
 		for _, a := range s.listeners.addresses() {
 			fmt.Fprintf(s.stderr, "guise: listening on %s\n", a)
 		}
+	}
+	if asked {
+		s.announceAdmin()
 	}
 }
 
