@@ -21,7 +21,11 @@ func (a *Address) UnmarshalText(text []byte) error {
 	s := string(text)
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return fmt.Errorf("%s is not an address; write IP:PORT, such as 127.0.0.1:8118", quote(s))
+		meant, err := parsePort(s)
+		if err != nil {
+			meant = 8118
+		}
+		return fmt.Errorf("%s is not an address; write IP:PORT, such as 127.0.0.1:%d", quote(s), meant)
 	}
 	n, err := parsePort(port)
 	if err != nil && port != "0" {
