@@ -159,7 +159,7 @@ func seen(c *config.Config) string {
 	if len(c.Upstream.Chain) > 0 {
 		past := ""
 		if slices.ContainsFunc(c.Sites, func(s config.Site) bool { return s.Upstream == config.UpstreamDirect }) {
-			past = "; this machine's where sites say direct"
+			past = ",\n            and this machine's where sites say direct"
 		}
 		return "the address of the proxy in upstream.chain" + past
 	}

@@ -24,7 +24,8 @@ func TestBannerNamesAnAddressThatLetsIn(t *testing.T) {
 		{"[::]:8118", "::1/128,fd00::/8,fe80::/10", "[::1]:8118", "[fd00::5]:8118"},
 		{"[::]:8118", "0.0.0.0/0,::/0", "127.0.0.1:8118", ""}, // a router may have another
 	} {
-		sets := []string{"listeners=" + c.at, "access.networks=" + c.networks, "access.open=true"}
+		sets := []string{"listeners=" + c.at, "access.networks=" + c.networks, "access.open=true",
+			"upstream.chain=socks5://127.0.0.1:9050", "sites=[{match: tv.example, upstream: direct}]"}
 		loaded, problems := config.Load("", nil, sets)
 		if loaded == nil {
 			t.Fatal(problems)
