@@ -149,11 +149,7 @@ func serveNumbered(t *testing.T) *origin {
 
 // overTLS is a script for the same over TLS, with HTTP/1.1.
 func overTLS(t *testing.T, script func(net.Conn, *bufio.Reader)) func(net.Conn, *bufio.Reader) {
-	certificate, err := originAuthority().Leaf("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	config := siteTLS(t)
 	return func(conn net.Conn, _ *bufio.Reader) {
 		tc := tls.Server(conn, config)
 		script(tc, bufio.NewReader(tc))

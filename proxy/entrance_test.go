@@ -263,19 +263,13 @@ func TestLimitsAnswerWithFields(t *testing.T) {
 // under way is not cut for anybody.
 func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	holding, release := make(chan struct{}), make(chan struct{})
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			if strings.HasPrefix(req.URL.Path, "/hold") {
-				holding <- struct{}{}
-				<-release
-			}
-			io.WriteString(conn, helloResponse)
+	o := serveOrigin(t, answerBy(func(r *http.Request) string {
+		if strings.HasPrefix(r.URL.Path, "/hold") {
+			holding <- struct{}{}
+			<-release
 		}
-	})
+		return helloResponse
+	}))
 	p, proxy := newProxy(t, func(o *Options) { o.Gate.Total.Connections = 3 })
 	config, _, _ := newTLS(t)
 	secure := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
@@ -433,20 +427,14 @@ func TestTotalLimitIsNotTheClientsFault(t *testing.T) {
 func TestBandwidthOfEveryWay(t *testing.T) {
 	const size, rate = 640 << 10, 1 << 20 // six tenths of a second, less the short burst and a last piece of up to 128 KiB
 	payload := strings.Repeat("x", size)
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			n, _ := io.Copy(io.Discard, req.Body)
-			body := fmt.Sprint(n)
-			if req.Method == "GET" {
-				body = payload
-			}
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nCache-Control: no-store\r\n\r\n%s", len(body), body)
+	o := serveOrigin(t, answerBy(func(r *http.Request) string {
+		n, _ := io.Copy(io.Discard, r.Body)
+		body := fmt.Sprint(n)
+		if r.Method == "GET" {
+			body = payload
 		}
-	})
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nCache-Control: no-store\r\n\r\n%s", len(body), body)
+	}))
 	proxy := serveProxy(t, func(o *Options) { o.Gate.Client = gate.Limits{Upload: rate, Download: rate} })
 	for what, carry := range map[string]func() int{
 		"download": func() int { _, body := get(t, proxy, "http://"+o.address+"/"); return len(body) },

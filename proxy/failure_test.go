@@ -152,15 +152,10 @@ func TestOtherSchemesAreSaidToBe(t *testing.T) {
 // TestTLSFaultsAreNamed, also those after the handshake; but a connection that ends in
 // it says nothing of its TLS.
 func TestTLSFaultsAreNamed(t *testing.T) {
+	config := siteTLS(t)
 	afterwards := func(raw string) func(net.Conn) {
 		return func(conn net.Conn) {
-			leaf, err := originAuthority().Leaf("127.0.0.1")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*leaf}})
-			http.ReadRequest(bufio.NewReader(secure))
+			http.ReadRequest(bufio.NewReader(tls.Server(conn, config)))
 			io.WriteString(conn, raw)
 			io.Copy(io.Discard, conn)
 		}

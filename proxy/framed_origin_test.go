@@ -120,11 +120,7 @@ func (s *framedStream) goAway(last uint32, why http2.ErrCode) {
 // is there.
 func serveFramed(t *testing.T, answer func(s *framedStream)) *framedOrigin {
 	t.Helper()
-	leaf, err := originAuthority().Leaf("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", siteTLS(t, "h2"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -569,12 +569,8 @@ func TestHTTP11Required(t *testing.T) {
 }
 
 func wantsHTTP11(t *testing.T, refuse func(*framedStream)) {
-	leaf, err := originAuthority().Leaf("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	framed := &framedOrigin{}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2", "http/1.1"}})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", siteTLS(t, "h2", "http/1.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -850,14 +846,8 @@ func TestOriginThatTakesNoStreams(t *testing.T) {
 // TestOriginThatNeverGreets: it holds nobody for longer than a handshake may
 // take.
 func TestOriginThatNeverGreets(t *testing.T) {
-	leaf, err := originAuthority().Leaf("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	silent := serveOrigin(t, func(conn net.Conn, _ *bufio.Reader) {
-		tc := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}})
-		io.Copy(io.Discard, tc)
-	})
+	config := siteTLS(t, "h2")
+	silent := serveOrigin(t, func(conn net.Conn, _ *bufio.Reader) { io.Copy(io.Discard, tls.Server(conn, config)) })
 	proxy := serveProxy(t, func(o *Options) {
 		inspecting(inspect.Always)(o)
 		o.Timeouts.Connect = 300 * time.Millisecond

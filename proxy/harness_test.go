@@ -162,16 +162,22 @@ func (o *origin) saw() string {
 
 // answer is a script that answers every request with the same bytes.
 func answer(response string) func(net.Conn, *bufio.Reader) {
+	return answerBy(func(*http.Request) string { return response })
+}
+
+// answerBy is a script that answers every request by what it is.
+func answerBy(response func(*http.Request) string) func(net.Conn, *bufio.Reader) {
 	return func(conn net.Conn, r *bufio.Reader) {
 		for {
 			req, err := http.ReadRequest(r)
 			if err != nil {
 				return
 			}
+			said := response(req)
 			if _, err := io.Copy(io.Discard, req.Body); err != nil {
 				return
 			}
-			if _, err := io.WriteString(conn, response); err != nil {
+			if _, err := io.WriteString(conn, said); err != nil {
 				return
 			}
 		}

@@ -134,12 +134,9 @@ func TestAutoLeavesAlone(t *testing.T) {
 		}
 	})
 	t.Run("another protocol in TLS", func(t *testing.T) {
-		leaf, err := originAuthority().Leaf("127.0.0.1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		config := siteTLS(t, "mqtt")
 		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-			tc := tls.Server(readFrom{conn, r}, &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"mqtt"}})
+			tc := tls.Server(readFrom{conn, r}, config)
 			echoLine(tc, bufio.NewReader(tc))
 		})
 		p, proxy := newProxy(t, inspecting(inspect.Auto))

@@ -52,6 +52,16 @@ func inspecting(mode inspect.Mode) func(*Options) {
 	}
 }
 
+// siteTLS is what an origin at 127.0.0.1 has for TLS that offers protocols.
+func siteTLS(t *testing.T, protocols ...string) *tls.Config {
+	t.Helper()
+	leaf, err := originAuthority().Leaf("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: protocols}
+}
+
 // A secureOrigin is an https server that notes what reaches it.
 type secureOrigin struct {
 	*httptest.Server

@@ -242,20 +242,12 @@ func TestBadHTTP2Input(t *testing.T) {
 // dawdle use up their own client's connections and nobody else's.
 func TestSlowClientsHoldNoMoreThanTheirShare(t *testing.T) {
 	big := strings.Repeat("x", 8<<20)
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			io.Copy(io.Discard, req.Body)
-			if req.URL.Path == "/big" {
-				fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(big), big)
-			} else {
-				io.WriteString(conn, hello)
-			}
+	o := serveOrigin(t, answerBy(func(r *http.Request) string {
+		if r.URL.Path == "/big" {
+			return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(big), big)
 		}
-	})
+		return hello
+	}))
 	for wait := 2 * time.Second; !slowClientsAreHeld(t, o.address, wait); wait *= 2 {
 		if wait > patience {
 			t.Fatal("this machine is too slow to tell")

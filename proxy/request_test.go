@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -86,15 +85,7 @@ func TestBadChunkEndsTheRequest(t *testing.T) {
 
 // TestPipelinedRequestsAreAnsweredInOrder sends three requests at once.
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
-	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(r)
-			if err != nil {
-				return
-			}
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"+req.URL.Path)
-		}
-	})
+	o := serveOrigin(t, answerBy(func(r *http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + r.URL.Path }))
 	conn := dial(t, serveProxy(t, nil))
 	var raw string
 	for i := range 3 {

@@ -18,19 +18,10 @@ import (
 // TestPanicEndsItsRequestAlone: the cache fetches on goroutines of its own,
 // where nobody else would catch it.
 func TestPanicEndsItsRequestAlone(t *testing.T) {
-	set, err := filters.New(filters.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var log strings.Builder
-	panics := roundTripper(func(*http.Request) (*http.Response, error) { panic("canary.example") })
-	store := cache.New(cache.Options{})
+	address, store := serveOver(t, func(*http.Request) (*http.Response, error) { panic("canary.example") }, &log)
 	defer store.Close()
-	way := store.Transport(scrubber{panics, set, inspect.NewHSTS(), slog.New(slog.NewTextHandler(&log, nil))})
-
 	o := serveOrigin(t, answer(hello))
-	proxy, address := newProxy(t, nil)
-	proxy.current.Load().way = way
 	resp, _ := get(t, address, "http://"+o.address+"/")
 	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 500 || got != "guise;error=proxy_internal_error" {
 		t.Errorf("got %d %q", resp.StatusCode, got)
@@ -43,18 +34,11 @@ func TestPanicEndsItsRequestAlone(t *testing.T) {
 // TestPanicInABodyEndsItsRequestAlone: the cache reads bodies where nobody else
 // would catch it, and a part never passes for the whole.
 func TestPanicInABodyEndsItsRequestAlone(t *testing.T) {
-	set, err := filters.New(filters.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var log strings.Builder
 	body := io.MultiReader(strings.NewReader("part"), readerFunc(func([]byte) (int, error) { panic("canary.example") }))
-	origin := roundTripper(func(r *http.Request) (*http.Response, error) {
+	address, store := serveOver(t, func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: make(http.Header), ContentLength: -1, Body: io.NopCloser(body), Request: r}, nil
-	})
-	store := cache.New(cache.Options{})
-	proxy, address := newProxy(t, nil)
-	proxy.current.Load().way = store.Transport(scrubber{origin, set, inspect.NewHSTS(), slog.New(slog.NewTextHandler(&log, nil))})
+	}, &log)
 	got, _ := exchangeRaw(t, address, "GET http://127.0.0.1:9/ HTTP/1.1\r\nHost: a\r\n\r\n")
 	store.Close()
 	if !strings.Contains(got, "part") || strings.HasSuffix(got, "0\r\n\r\n") {
@@ -96,24 +80,28 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// serveOver runs a proxy whose answers come from origin, scrubbed, by a cache that is for
+// the caller to close.
+func serveOver(t *testing.T, origin roundTripper, log io.Writer) (address string, store *cache.Cache) {
+	t.Helper()
+	proxy, address := newProxy(t, nil)
+	store = cache.New(cache.Options{})
+	a := proxy.current.Load()
+	a.way = store.Transport(scrubber{origin, a.filters, inspect.NewHSTS(), slog.New(slog.NewTextHandler(log, nil))})
+	return address, store
+}
+
 // TestPageWithoutANameReadsWhatItMay: the origin lets who is no page of its own read, and
 // hears of no name in the client's network, nor does another page, by way of the cache.
 func TestPageWithoutANameReadsWhatItMay(t *testing.T) {
-	set, err := filters.New(filters.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var origins []string
-	answer := func(r *http.Request) (*http.Response, error) {
+	address, store := serveOver(t, func(r *http.Request) (*http.Response, error) {
 		origins = append(origins, r.Header.Get("Origin"))
 		h := http.Header{"Access-Control-Allow-Origin": {r.Header.Get("Origin")}, "Vary": {"Origin"}, "Cache-Control": {"max-age=3600"},
 			"Date": {time.Now().UTC().Format(http.TimeFormat)}}
 		return &http.Response{StatusCode: 200, Header: h, ContentLength: 2, Body: io.NopCloser(strings.NewReader("hi")), Request: r}, nil
-	}
-	store := cache.New(cache.Options{})
+	}, io.Discard)
 	defer store.Close()
-	proxy, address := newProxy(t, nil)
-	proxy.current.Load().way = store.Transport(scrubber{roundTripper(answer), set, inspect.NewHSTS(), slog.New(slog.DiscardHandler)})
 	for _, page := range []string{"http://a.nas.local:5000", "http://b.nas.local", "http://a.nas.local:5000", "http://app.example"} {
 		got, _ := exchangeRaw(t, address, "GET http://site.example/font HTTP/1.1\r\nHost: site.example\r\nOrigin: "+page+"\r\nConnection: close\r\n\r\n")
 		if !strings.Contains(got, "\r\nAccess-Control-Allow-Origin: "+page+"\r\n") {
