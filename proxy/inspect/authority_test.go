@@ -33,6 +33,15 @@ func authority(t testing.TB, o CreateOptions) *Authority {
 	return a
 }
 
+func leafOf(t testing.TB, a *Authority, host string) *tls.Certificate {
+	t.Helper()
+	leaf, err := a.Leaf(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf
+}
+
 func (a *Authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
@@ -123,14 +132,8 @@ func bracketed(host string) string {
 func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	now := time.Now()
 	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
-	one, err := a.Leaf("one.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := a.Leaf("other.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := leafOf(t, a, "one.example")
+	other := leafOf(t, a, "other.example")
 	if life := one.Leaf.NotAfter.Sub(one.Leaf.NotBefore); life != 7*24*time.Hour {
 		t.Errorf("valid for %s", life)
 	}
@@ -163,14 +166,8 @@ func TestLeavesDoNotTellSinceWhen(t *testing.T) {
 	now := time.Now()
 	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
 	for day := range 30 {
-		known, err := a.Leaf("known.example")
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := a.Leaf(fmt.Sprintf("%d.example", day))
-		if err != nil {
-			t.Fatal(err)
-		}
+		known := leafOf(t, a, "known.example")
+		other := leafOf(t, a, fmt.Sprintf("%d.example", day))
 		if k, o := known.Leaf, other.Leaf; !k.NotBefore.Equal(o.NotBefore) || !k.NotAfter.Equal(o.NotAfter) {
 			t.Errorf("after %d days the one is valid from %s to %s, the other from %s to %s", day, k.NotBefore, k.NotAfter, o.NotBefore, o.NotAfter)
 		}
@@ -186,10 +183,7 @@ func TestLeavesDoNotTellSinceWhen(t *testing.T) {
 func TestLeavesAreSharedForAMoment(t *testing.T) {
 	now := time.Now()
 	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
-	first, err := a.Leaf("one.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := leafOf(t, a, "one.example")
 	now = now.Add(leafKept - time.Second)
 	if again, _ := a.Leaf("one.example"); again != first {
 		t.Error("signed anew at once")
@@ -237,10 +231,7 @@ func TestLeavesLeadToWhoeverSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for a, want := range map[*Authority]int{root: 1, below: 2} {
-		leaf, err := a.Leaf("site.example")
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaf := leafOf(t, a, "site.example")
 		if len(leaf.Certificate) != want {
 			t.Fatalf("%d certificates, want %d", len(leaf.Certificate), want)
 		}
@@ -337,10 +328,7 @@ func TestAnExpiredAuthorityIsRefused(t *testing.T) {
 // TestLoadRefusesWhatIsNoAuthority, and says which file is at fault.
 func TestLoadRefusesWhatIsNoAuthority(t *testing.T) {
 	a := authority(t, CreateOptions{})
-	leaf, err := a.Leaf("a.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := leafOf(t, a, "a.example")
 	asPEM := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	private := func(key any) []byte {
 		der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -454,8 +442,8 @@ func TestExports(t *testing.T) {
 	}
 }
 
-// shake makes a client's handshake for host over a pipe of TCP.
-func shake(t *testing.T, a *Authority, host, fault string, client *tls.Config) (clientErr, serverErr error) {
+// shake makes a client's handshake for www.example.com over a pipe of TCP.
+func shake(t *testing.T, a *Authority, fault string, client *tls.Config) (clientErr, serverErr error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -471,7 +459,7 @@ func shake(t *testing.T, a *Authority, host, fault string, client *tls.Config) (
 			done <- err
 			return
 		}
-		tc, err := a.Terminate(ctx, conn, host, fault)
+		tc, err := a.Terminate(ctx, conn, "www.example.com", fault)
 		if err == nil {
 			_, err = tc.Read(make([]byte, 1))
 			tc.Close()
@@ -496,10 +484,10 @@ func TestTerminate(t *testing.T) {
 	a := authority(t, CreateOptions{})
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		trusting := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}}
-		if client, server := shake(t, a, "www.example.com", "", trusting); client != nil || server != nil {
+		if client, server := shake(t, a, "", trusting); client != nil || server != nil {
 			t.Errorf("trusting client: %v, %v", client, server)
 		}
-		client, server := shake(t, a, "www.example.com", "expired", trusting)
+		client, server := shake(t, a, "expired", trusting)
 		if client == nil {
 			t.Error("a distrusted origin gets a certificate that clients accept")
 		}
@@ -507,7 +495,7 @@ func TestTerminate(t *testing.T) {
 			t.Errorf("the refusal is not recognised: %v", server)
 		}
 		pinning := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "www.example.com", MaxVersion: version}
-		if _, server := shake(t, a, "www.example.com", "", pinning); !RefusedCertificate(server) {
+		if _, server := shake(t, a, "", pinning); !RefusedCertificate(server) {
 			t.Errorf("pinning is not recognised: %v", server)
 		}
 	}
@@ -518,10 +506,10 @@ func TestTerminate(t *testing.T) {
 func TestNoResumptionWithoutTrust(t *testing.T) {
 	a := authority(t, CreateOptions{})
 	client := &tls.Config{RootCAs: a.pool(), ServerName: "www.example.com", ClientSessionCache: tls.NewLRUClientSessionCache(4), MaxVersion: tls.VersionTLS12}
-	if err, _ := shake(t, a, "www.example.com", "", client); err != nil {
+	if err, _ := shake(t, a, "", client); err != nil {
 		t.Fatal(err)
 	}
-	if err, _ := shake(t, a, "www.example.com", "expired", client); err == nil {
+	if err, _ := shake(t, a, "expired", client); err == nil {
 		t.Error("the session was resumed")
 	}
 }
@@ -544,10 +532,7 @@ func BenchmarkThirtyNewHosts(b *testing.B) {
 // as its zone is away.
 func TestLateClocks(t *testing.T) {
 	a := authority(t, CreateOptions{})
-	leaf, err := a.Leaf("www.example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := leafOf(t, a, "www.example.com")
 	for _, late := range []time.Duration{0, 14 * time.Hour} {
 		if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: a.pool(), DNSName: "www.example.com", CurrentTime: time.Now().Add(-late)}); err != nil {
 			t.Errorf("%s late: %v", late, err)
