@@ -137,9 +137,7 @@ func TestStaleSocketIsRemoved(t *testing.T) {
 	again.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	again.Close()
 	try("one that nobody listens on", false, false)
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, path, "")
 	try("a file", true, true)
 }
 

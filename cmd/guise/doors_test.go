@@ -37,6 +37,14 @@ func TestEndOfACertificateIsSaid(t *testing.T) {
 	}
 }
 
+// writeFile writes a file that its owner alone may read.
+func writeFile(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // writePair makes a certificate for name that is valid until end.
 func writePair(t *testing.T, cert, key, name string, end time.Time) {
 	t.Helper()
@@ -54,8 +62,6 @@ func writePair(t *testing.T, cert, key, name string, end time.Time) {
 		t.Fatal(err)
 	}
 	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, string(pem.EncodeToMemory(block)))
 	}
 }

@@ -222,15 +222,11 @@ func TestBadSuccessorChangesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "guise.yaml")
 	admin := filepath.Join(filepath.Dir(file), "admin")
 	good := "listeners: [\"127.0.0.1:0\"]\nadmin: {address: \"unix:" + admin + "\"}\n"
-	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, good)
 	cmd := exec.Command(buildGuise(t), "--config", file)
 	said := startGuise(t, cmd)
 	at := said.must(t, `listening on ([^ ]+:\d+)`)[1]
-	if err := os.WriteFile(file, []byte(good+"nonsense: 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, good+"nonsense: 1\n")
 	cmd.Process.Signal(syscall.SIGUSR2)
 	said.must(t, `this process goes on`)
 	if err := askOnce(at); err != nil {
@@ -330,9 +326,7 @@ func TestStopIsHeardWhileItStarts(t *testing.T) {
 // network.
 func TestStopIsHeardWhileItReloads(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "list")
-	if err := os.WriteFile(list, []byte("ads.example\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, list, "ads.example\n")
 	cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0", "--set", "destinations.deny_lists="+list)
 	said := startGuise(t, cmd)
 	said.must(t, `stop: `)
@@ -430,9 +424,7 @@ func TestStopIsHeardAmongReloads(t *testing.T) {
 		fmt.Fprintf(&sites, "  - {match: s%d.example, cookies: pass}\n", n)
 	}
 	file := filepath.Join(t.TempDir(), "guise.yaml")
-	if err := os.WriteFile(file, []byte("listeners: ['127.0.0.1:0']\nsites:\n"+sites.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, "listeners: ['127.0.0.1:0']\nsites:\n"+sites.String())
 	cmd := exec.Command(buildGuise(t), "--config", file)
 	said := startGuise(t, cmd)
 	said.must(t, `stop: `)

@@ -21,9 +21,7 @@ func TestSecretsForAllAreNoted(t *testing.T) {
 		"guise.yaml": "upstream: {chain: ['http://me:hunter2!@127.0.0.1:3128']}\naccess: {authentication: token, token_key: token.key}\n",
 		"token.key":  strings.Repeat("0a", 32),
 	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, text)
 	}
 	for _, c := range []struct {
 		file, folder os.FileMode

@@ -55,9 +55,7 @@ func TestREADMEIsTrue(t *testing.T) {
 	here, commands := regexp.MustCompile(`(?ms)^cat > (\S+) <<'EOF'\n(.*?)^EOF$`), 0
 	for _, block := range blocks {
 		for _, m := range here.FindAllStringSubmatch(block, -1) {
-			if err := os.WriteFile(m[1], []byte(m[2]), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			writeFile(t, m[1], m[2])
 		}
 	}
 	var said strings.Builder

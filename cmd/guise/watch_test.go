@@ -20,9 +20,7 @@ func TestFoldersOf(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"plain/f", "a/b/f"} {
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, "")
 	}
 	for link, target := range map[string]string{
 		"links/file": "../a/b/f", "links/folder": "../a//b/", "links/whole": filepath.Join(dir, "a"), "links/round": "round", "links/lost": "nowhere/f",
