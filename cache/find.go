@@ -223,7 +223,8 @@ func (c *Cache) conclude(q *query, r *resource) {
 // outlive ends the views of q's client that are older than ownFor and may be of something
 // made for it alone. It counts as one who has not come yet. The caller holds c.mu.
 func (c *Cache) outlive(q *query, r *resource) {
-	for _, e := range slices.Backward(r.entries) { // those looked at may go
+	for i := len(r.entries) - 1; i >= 0; i-- { // those looked at may go
+		e := r.entries[i]
 		v := e.views.of(q.client)
 		if v == nil || v.confirmed || elapsed(v.since, q.now) < ownFor {
 			continue

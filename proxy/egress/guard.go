@@ -41,12 +41,12 @@ func (g *guard) closesHosts() bool {
 // target refuses what can be refused without a look-up.
 func (g *guard) target(t Target) error {
 	if t.Addr.IsValid() {
-		return g.check(t)(netip.AddrPortFrom(t.Addr, t.Port))
+		return g.address(netip.AddrPortFrom(t.Addr, t.Port), false)
 	}
 	switch {
 	case g.deny.host(t.Host), g.listed.has(t.Host):
 		return refusedDestination
-	case isLocalName(t.Host) && !g.allow.host(t.Host):
+	case !g.allow.host(t.Host) && isLocalName(t.Host):
 		return refusedDestination
 	}
 	return nil
@@ -60,30 +60,33 @@ type check func(netip.AddrPort) error
 // opens its addresses for requests to that host alone.
 func (g *guard) check(t Target) check {
 	hostAllowed := !t.Addr.IsValid() && g.allow.host(t.Host)
-	return func(to netip.AddrPort) error {
-		addr := to.Addr().Unmap()
-		for _, inner := range g.translators.inside(addr) {
-			if g.isOwn(inner, to.Port()) || g.deny.address(inner) || !hostAllowed && !g.allow.address(addr) && (!isPublic(inner) || g.machine.has(inner)) {
-				return refusedDestination
-			}
-		}
-		inner := embedded(addr)
-		switch {
-		case !addr.IsValid(), addr.Zone() != "", addr.IsUnspecified():
-			// The unspecified address leads to loopback by a name that a
-			// denied 127.0.0.0/8 does not have.
-			return refusedDestination
-		case g.isOwn(addr, to.Port()), g.isOwn(inner, to.Port()):
-			return refusedDestination
-		case g.deny.address(addr), g.deny.address(inner):
-			return refusedDestination
-		case hostAllowed, g.allow.address(addr):
-			return nil
-		case !isPublic(addr), g.machine.has(addr), g.machine.has(inner):
+	return func(to netip.AddrPort) error { return g.address(to, hostAllowed) }
+}
+
+// address is a [check] of to, for an allowed host or for none.
+func (g *guard) address(to netip.AddrPort, hostAllowed bool) error {
+	addr := to.Addr().Unmap()
+	for _, inner := range g.translators.inside(addr) {
+		if g.isOwn(inner, to.Port()) || g.deny.address(inner) || !hostAllowed && !g.allow.address(addr) && (!isPublic(inner) || g.machine.has(inner)) {
 			return refusedDestination
 		}
-		return nil
 	}
+	inner := embedded(addr)
+	switch {
+	case !addr.IsValid(), addr.Zone() != "", addr.IsUnspecified():
+		// The unspecified address leads to loopback by a name that a
+		// denied 127.0.0.0/8 does not have.
+		return refusedDestination
+	case g.isOwn(addr, to.Port()), g.isOwn(inner, to.Port()):
+		return refusedDestination
+	case g.deny.address(addr), g.deny.address(inner):
+		return refusedDestination
+	case hostAllowed, g.allow.address(addr):
+		return nil
+	case !isPublic(addr), g.machine.has(addr), g.machine.has(inner):
+		return refusedDestination
+	}
+	return nil
 }
 
 // isOwn reports whether addr and port are a listener of this process. A
