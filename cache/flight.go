@@ -200,12 +200,19 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	return true
 }
 
-// arrive tells who waits for the head.
+// arrive tells who waits for the head. What has failed is not found any more by then, so
+// that they find what one of them asks in its place.
 func (f *flight) arrive() {
 	f.arrived = true
-	if f.head != nil {
-		close(f.head)
+	if f.head == nil {
+		return
 	}
+	if f.err != nil {
+		f.c.mu.Lock()
+		f.c.unlist(f)
+		f.c.mu.Unlock()
+	}
+	close(f.head)
 }
 
 // crash has a flight that panicked on its way to the head fail for all who wait for
