@@ -147,6 +147,11 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
+// Holds reports whether all of part is in whole. An invalid prefix neither holds nor is held.
+func Holds(whole, part netip.Prefix) bool {
+	return whole.Bits() <= part.Bits() && whole.Contains(part.Addr())
+}
+
 // parsePrefix takes a network of IPv4-mapped addresses for the IPv4 network.
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)

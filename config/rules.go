@@ -137,9 +137,7 @@ func (l *loader) strangerRules(c *Config) {
 // machine nor of a private network.
 func reachesStrangers(p netip.Prefix) bool {
 	return p.IsValid() && // else reported already
-		!slices.ContainsFunc(closedNetworks, func(closed netip.Prefix) bool {
-			return closed.Bits() <= p.Bits() && closed.Contains(p.Addr())
-		})
+		!slices.ContainsFunc(closedNetworks, func(closed netip.Prefix) bool { return Holds(closed, p) })
 }
 
 var closedNetworks = []netip.Prefix{

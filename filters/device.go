@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -58,14 +59,16 @@ func namesHouse(r *http.Request, text string) bool {
 		return false
 	}
 	for host := range strings.FieldsFuncSeq(text, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '.' && c != '-' }) {
-		host = foldHost(host)
-		for _, end := range houseNames {
-			if len(host) > len(end) && strings.HasSuffix(host, end) && registrable(host) != registrable(targetHost(r)) {
-				return true
-			}
+		if host = foldHost(host); isHouseName(host) && registrable(host) != registrable(targetHost(r)) {
+			return true
 		}
 	}
 	return false
+}
+
+// isHouseName reports whether host, as foldHost returns it, is one of a house.
+func isHouseName(host string) bool {
+	return slices.ContainsFunc(houseNames[:], func(end string) bool { return len(host) > len(end) && strings.HasSuffix(host, end) })
 }
 
 // devices are words by which user agents name systems and devices, browsers

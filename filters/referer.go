@@ -3,7 +3,6 @@ package filters
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -170,8 +169,7 @@ func inNetwork(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsLoopback() || carrierShared.Contains(addr)
 	}
-	return !strings.Contains(host, ".") ||
-		slices.ContainsFunc(houseNames[:], func(end string) bool { return strings.HasSuffix(host, end) })
+	return !strings.Contains(host, ".") || isHouseName(host)
 }
 
 // carrierShared is of carriers' customers, and of private networks across others (RFC 6598).

@@ -87,7 +87,7 @@ func noteClosed(c *config.Config, note config.Say) {
 		}
 	}
 	for i, denied := range c.Access.Deny {
-		if !slices.ContainsFunc(c.Access.Networks, func(n netip.Prefix) bool { return holds(n, denied) }) {
+		if !slices.ContainsFunc(c.Access.Networks, func(n netip.Prefix) bool { return config.Holds(n, denied) }) {
 			note(fmt.Sprintf("access.deny[%d]", i), "%s closes nothing: no network in access.networks holds all of it, and the longer prefix decides", denied)
 		}
 	}
@@ -140,11 +140,6 @@ func noteUnreached(c *config.Config, note config.Say) {
 	}
 }
 
-// holds reports whether all of part is in whole.
-func holds(whole, part netip.Prefix) bool {
-	return whole.Bits() <= part.Bits() && whole.Contains(part.Addr())
-}
-
 // beyondLoopback reports whether network has clients that are not on this machine.
 func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
 
@@ -192,7 +187,7 @@ func maySign(a *inspect.Authority, match string) bool {
 func deniedBy(c *config.Config, place config.Place) int {
 	part := place.Network()
 	return slices.IndexFunc(c.Destinations.Deny, func(denied config.Place) bool {
-		return denied == place || holds(denied.Network(), part)
+		return denied == place || config.Holds(denied.Network(), part)
 	})
 }
 
