@@ -97,7 +97,7 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 	a.pipeline.OnRequest().DoFunc(onRequest(slices.Concat(
 		[]requestStep{a.giveBack},
 		a.beforeScrub(),
-		[]requestStep{a.keepProof, a.scrub, a.nameUndecoded, a.withholdReport, a.rekey, a.nameVisitor},
+		[]requestStep{a.keepProof, a.scrub, nameUndecoded, a.withholdReport, a.rekey, a.nameVisitor},
 	)))
 	a.pipeline.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,

@@ -69,7 +69,7 @@ const decodedMark = `;decoded"`
 // nameUndecoded gives the tags of what was decoded for the client back the form that the
 // origin knows. In If-Match a weak one would never be met (RFC 9110 §13.1.1); one that is
 // weak at the origin, which some compare as it is, has no mark.
-func (a *assembly) nameUndecoded(_ *exchange, r *http.Request) (*http.Request, *failure) {
+func nameUndecoded(_ *exchange, r *http.Request) (*http.Request, *failure) {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if lines := r.Header[name]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) {
 			r.Header[name] = []string{decodedTag.ReplaceAllString(strings.Join(lines, ", "), `$1"`)}
