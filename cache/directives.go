@@ -179,6 +179,7 @@ func items(lines []string) iter.Seq[string] {
 // is behind it may be a directive. The item has no whitespace around it.
 func cutItem(list string) (item, rest string) {
 	quoted := false
+	list = strings.Trim(list, " \t") // which is no part of how long it is
 	for i := 0; i < len(list); i++ {
 		switch c := list[i]; {
 		case quoted && c == '\\':
@@ -186,15 +187,15 @@ func cutItem(list string) (item, rest string) {
 		case c == '"':
 			quoted = !quoted
 		case c == ',' && !quoted:
-			return strings.Trim(list[:i], " \t"), list[i+1:]
+			return strings.TrimRight(list[:i], " \t"), list[i+1:]
 		}
 	}
 	// Of a long list the end would be looked for again and again.
 	if quoted && len(list) <= 512 {
 		item, rest, _ = strings.Cut(list, ",")
-		return strings.Trim(item, " \t"), rest
+		return strings.TrimRight(item, " \t"), rest
 	}
-	return strings.Trim(list, " \t"), ""
+	return list, ""
 }
 
 // cutDirective splits a directive into its name and its argument. The name may
