@@ -80,6 +80,7 @@ type http2Conn struct {
 	written sync.Cond      // writing ended
 	waiting []*http2Stream // those that wait for room in out or in the window to send a body, the longest first
 	turn    int            // turns that they had
+	called  int            // those whose turn it is and that have not seen it yet
 	heads   []*http2Stream // those that wait for room in out to send a head
 	late    *time.Timer    // writes what waited for more to come
 	lateSet bool
@@ -382,7 +383,7 @@ func (h *http2Conn) write() {
 
 // admit lets as many streams go on that wait to send as there may be room for.
 func (h *http2Conn) admit() {
-	room := min(int64(maxOutput-len(h.out)), h.window)
+	room := min(int64(maxOutput-len(h.out)), h.window) - int64(h.called)*ownMaxFrame
 	for len(h.waiting) > 0 && room > 0 {
 		h.nextTurn().cond.Broadcast()
 		room -= ownMaxFrame

@@ -74,7 +74,8 @@ func (h *http2Conn) nextTurn() *http2Stream {
 	}
 	st := h.waiting[first]
 	h.waiting = slices.Delete(h.waiting, first, first+1)
-	st.queued = false
+	st.queued, st.called = false, true
+	h.called++
 	return st
 }
 

@@ -107,6 +107,19 @@ func TestHTTP2MoreUrgentGoesFirst(t *testing.T) {
 	}
 }
 
+// TestHTTP2RoomIsGivenOnce: who was called and does not run yet has its turn still.
+func TestHTTP2RoomIsGivenOnce(t *testing.T) {
+	_, h := inLine(t, "", "")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.window += ownMaxFrame
+	h.admit()
+	h.admit()
+	if n := len(h.waiting); n != 1 {
+		t.Errorf("%d wait of two, where there is room for one", n)
+	}
+}
+
 // TestHTTP2NobodyWaitsForever: one turn in so many is that of who waits longest.
 func TestHTTP2NobodyWaitsForever(t *testing.T) {
 	c, h := inLine(t, "u=7", "u=0", "u=0")

@@ -41,6 +41,7 @@ type http2Stream struct {
 	rank      rank
 	window    int64 // bytes that we may send
 	queued    bool  // in http2Conn.waiting
+	called    bool  // of http2Conn.called
 	headWaits bool  // in http2Conn.heads
 	localDone bool  // we have sent all
 	writeTill http2Deadline
@@ -376,6 +377,10 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	}
 	h.wake()
 	st.cond.Wait()
+	if st.called {
+		st.called = false
+		h.called--
+	}
 	return !st.writeTill.passed || timed && st.queued && h.turn != turn // it is not the client that is slow
 }
 
