@@ -49,7 +49,7 @@ type witness struct {
 const passed = 299
 
 func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	var body bytes.Buffer
+	var body lockedBuffer // guise may read on for a moment after an early answer
 	saw := belief{method: r.Method, path: r.URL.Path}
 	if strings.HasPrefix(r.URL.Path, "/squid-internal") {
 		return // its own
