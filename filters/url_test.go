@@ -108,6 +108,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?_ri_=X0Gzc2X&_ei_=EW2tf9&awinaffid=2&fclid=3&a", o + "/?a"},
 		{"GET", "https://www.bing.com/ck/a?!&&p=4f0a&fclid=27cd&u=a1aHR0&ntb=1", "https://www.bing.com/ck/a?!&&p=4f0a&fclid=27cd&u=a1aHR0&ntb=1"},
 		{"GET", o + "/?p.utm_source=x&depth_1-utm_medium=y&a", o + "/?a"},
+		{"GET", o + "/?NaPm=ct%3Dx%7Cci%3Dy&n_query=shoes&bd_vid=x&qz_gdt=y&_sp=4f0a.17&__utma=1.2.3&ampDeviceId=x&_gcl_gb=y&_ga_4F0A=z&a", o + "/?a"},
 		{"GET", o + "/?utm_source[]=x&fbclid%5B0%5D=y&+gclid=1&%20gclid=2&a[]=3", o + "/?a[]=3"},
 		{"GET", o + "/?a=1&gclid=&gclid&b=2&gclid=x&b=2", o + "/?a=1&b=2&b=2"},
 		{"GET", o + "/?to=https%3A%2F%2Fb.example%2F%3Futm_source%3Dx%26c%3D1&d", o + "/?to=https%3A%2F%2Fb.example%2F%3Futm_source%3Dx%26c%3D1&d"},
