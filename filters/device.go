@@ -7,20 +7,46 @@ import (
 	"strings"
 )
 
-// isLocale reports whether the text is a language with its region, as in de-DE or
-// pt_BR, or begins with one and says more of it, as in pt_BR.UTF-8 and de-DE,de;q=0.9.
+// isLocale reports whether the text is a language with its region or script, as in de-DE,
+// pt_BR, es-419 or zh-Hant-TW, or begins with one and says more of it, as in pt_BR.UTF-8 and
+// de-DE,de;q=0.9. A language alone is one where it is weighed, as in de;q=0.9.
 func isLocale(text string) bool {
 	text = strings.Trim(text, " \t\"")
-	return (len(text) == 5 || len(text) > 5 && strings.IndexByte(".@,;", text[5]) >= 0) && (text[2] == '-' || text[2] == '_') && isSmall(text[0]) && isSmall(text[1]) &&
-		isCapital(text[3]) && isCapital(text[4])
+	if len(text) < 5 || !isSmall(text[0]) || !isSmall(text[1]) {
+		return false
+	}
+	if text[2] == ';' || text[2] == ',' {
+		return strings.Contains(text, ";q=0.")
+	}
+	if text[2] != '-' && text[2] != '_' {
+		return false
+	}
+	region, end := text[3:], strings.IndexAny(text[3:], "-_.@,;")
+	if end >= 0 {
+		region = region[:end]
+	}
+	switch len(region) {
+	case 2:
+		return isCapital(region[0]) && isCapital(region[1])
+	case 3:
+		return region == "419" || region == "001" || region == "150" // Latin America, the world, Europe (CLDR)
+	case 4:
+		return strings.Contains(" Arab Cyrl Hans Hant Latn ", " "+region+" ")
+	}
+	return false
 }
 
 func isSmall(c byte) bool { return 'a' <= c && c <= 'z' }
 
 func isCapital(c byte) bool { return 'A' <= c && c <= 'Z' }
 
-// timeZones are the areas of the tz database (IANA), before the name of a place.
-var timeZones = [...]string{"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"}
+// timeZones are the areas of the tz database (IANA), before the name of a place, those of
+// its file backward among them.
+var timeZones = [...]string{"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Brazil/", "Canada/", "Chile/",
+	"Europe/", "Indian/", "Mexico/", "Pacific/", "US/"}
+
+// zoneEnds are the ends of what Windows and Java call a zone.
+var zoneEnds = [...]string{" Standard Time", " Daylight Time", " Summer Time"}
 
 func holdsTimeZone(text string) bool {
 	for _, area := range timeZones {
@@ -28,7 +54,7 @@ func holdsTimeZone(text string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(zoneEnds[:], func(end string) bool { return strings.Contains(text, end) })
 }
 
 // utcOffset is how far a clock is from UTC, as in GMT+0100, 21:40:22-08:00 and +05:30
