@@ -103,7 +103,8 @@ var vocabulary = []struct {
 		daughter sibling friend friends contacts follower followers birthyear zodiac pronoun pronouns sexuality ethnic caste faith
 		politics hobby hobbies interest interests mood emotion pregnancy allergy disease illness medication mortgage payroll pupil
 		teacher university dorm suburb village commute impression impressions pageviews clickstream dwell engagement retarget
-		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv`},
+		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv
+		logon uname usr yob bday tzo dbm throughput jitter accessibility screenreader voiceover talkback`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode
@@ -139,7 +140,9 @@ var tellingPairs = [...][2]string{
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
-	{"job", "title"}, {"age", "group"}, {"asset", "tag"}, {"org", "unit"}, {"cost", "center"},
+	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "verified"}, {"credit", "score"},
+	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
+	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
 	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
@@ -168,11 +171,7 @@ func tells(name string) weight {
 		}
 	}
 	for i := 1; i < len(list); i++ {
-		for _, pair := range tellingPairs {
-			if list[i-1] == pair[0] && list[i] == pair[1] {
-				most = max(most, weak)
-			}
-		}
+		most = max(most, together(list[i-1], list[i]))
 	}
 	if most < strong && endsTelling(name) {
 		most = strong
@@ -181,6 +180,22 @@ func tells(name string) weight {
 		return credential
 	}
 	return most
+}
+
+// together returns the weight that two words have next to each other: a known pair, or a
+// telling word that is written as two, as in Post-Code and Gamer-Tag. Of what an id is, the
+// word before it says.
+func together(word, next string) weight {
+	for _, pair := range tellingPairs {
+		if word == pair[0] && next == pair[1] {
+			return weak
+		}
+	}
+	var room [48]byte
+	if w := lexicon[string(append(append(room[:0], word...), next...))]; w >= weak && word != "x" && next != "id" {
+		return w
+	}
+	return neutral
 }
 
 // idEnds are words that, at the end of a name, say that the value names one of

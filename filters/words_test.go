@@ -77,6 +77,20 @@ func TestCompoundsAreTakenIntoTheFewestWords(t *testing.T) {
 	}
 }
 
+// What is one word to one author is two to another.
+func TestTellingWordsTellInTwo(t *testing.T) {
+	for _, name := range []string{"X-Post-Code", "X-Given-Name", "X-Gamer-Tag", "X-Finger-Print", "X-Band-Width", "X-View-Port", "Page-View", "X-Ad-Block", "X-Log-On"} {
+		if tells(name) < weak {
+			t.Errorf("%s weighs %d", name, tells(name))
+		}
+	}
+	for _, name := range []string{"X-Account-Id", "X-Box-Shared-Link", "X-Open-Items"} {
+		if tells(name) >= weak {
+			t.Errorf("%s weighs %d", name, tells(name))
+		}
+	}
+}
+
 func TestWordsThatOnlyLookTelling(t *testing.T) {
 	for _, name := range []string{"X-Shipping", "X-Description", "X-Grid", "X-Recipe", "X-Video", "X-Zipped", "X-Script", "X-Platform-Token",
 		"X-Relation", "X-Translation", "X-Trip", "X-Valid", "X-Macro", "X-Viable", "X-Geometry", "X-Adapter", "X-Addition", "X-Hosting"} {
