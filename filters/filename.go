@@ -31,6 +31,9 @@ var fileTimes = regexp.MustCompile(`(?i);[ \t]*(creation|modification|read)-date
 // Windows. A site has paths as well, and calls them users in small letters.
 var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]|(?:^|\W)[A-Za-z]:\\|^\\\\\w`)
 
+// ownAccount matches how Windows calls a person: by domain or machine, and name.
+var ownAccount = regexp.MustCompile(`^[A-Za-z][\w.-]*\\[\w.-]+\$?$`)
+
 const slashes = `(/|\\|%2f|%5c)+`
 
 // Apply implements [Filter].

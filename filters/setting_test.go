@@ -132,6 +132,20 @@ func TestFoldersOfAClientsDiskDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
+// Windows says in whose domain, or on which machine, a person is who.
+func TestAccountsOfWindowsDoNotPassUnderAnyName(t *testing.T) {
+	for value, passes := range map[string]bool{`CORP\jsmith`: false, `corp.example\ann.lee`: false, `PC-7\ann`: false, `NAS\PC7$`: false, `queue\jobs\email`: true, `\n`: true, `/a\b/`: true} {
+		for _, name := range []string{"X-Acme", "X-Tenant"} {
+			if m := scriptRequest(name, value); (len(clean(m)) == 0) != passes {
+				t.Errorf("%s: %s: passes %v", name, value, !passes)
+			}
+		}
+	}
+	if m := scriptRequest("X-Acme-Token", `CORP\jsmith`); len(clean(m)) > 0 {
+		t.Error("a credential does not pass")
+	}
+}
+
 // A clock's time tells its zone by how far it is from UTC; but an origin refuses what
 // was signed with another.
 func TestLocalTimesPassBesideAProofAlone(t *testing.T) {

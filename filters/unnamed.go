@@ -45,6 +45,9 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 		if told != credential && ownFolder.MatchString(line) {
 			return "its value is a folder on the client's disk"
 		}
+		if told != credential && ownAccount.MatchString(line) {
+			return "its value is an account of the client's network"
+		}
 		read := tellingValue
 		if told == credential {
 			read = tellingText // what is sealed in it is its issuer's: in an ID token, mostly a mail address
