@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 )
 
 // cleanURL removes what a URL says beside naming the resource: userinfo and
-// fragment always (RFC 9110 §4.2.4, §7.1), and the parameters that follow people from
+// fragment always (RFC 9110 §4.2.4, §7.1), the first from fields as well, and the parameters that follow people from
 // site to site, from GET and HEAD requests, the preflights before them, and all that
 // browsers send: a page sends its forms and more to its own address, in which the
 // browser keeps what it came with. The other parameters keep their order and bytes. A
@@ -38,10 +40,31 @@ func (cleanURL) Apply(m *Message, log []Change) []Change {
 		log = append(log, Change{"URL", Rewritten, "WHATWG URL §1.3; one form for all"})
 	}
 	gets := safe(r.Method) || r.Method == "" || precedesSafe(m)
+	if !gets {
+		log = cleanReferences(r.Header, log)
+	}
 	if u.RawQuery == "" || !gets && !m.Visit.browser {
 		return log
 	}
 	return cleanQuery(m, u, gets, log)
+}
+
+// referenceFields are those of requests that name further resources of the origin.
+var referenceFields = [...]string{"Destination", "If", "Link", "Redirect-Ref", "Configuration-Context"}
+
+// userinfoOf matches what stands before the host of each URL in text.
+var userinfoOf = regexp.MustCompile(`(?i)(https?://)[^/?#\s<>"]*@`)
+
+// cleanReferences takes userinfo from referenceFields: gvfs has its person's name in all
+// that it asks for, and servers take such a Destination for another host's.
+func cleanReferences(h http.Header, log []Change) []Change {
+	for _, name := range referenceFields {
+		if lines := h[name]; slices.ContainsFunc(lines, userinfoOf.MatchString) {
+			without := func(line string) string { return userinfoOf.ReplaceAllString(line, "$1") }
+			log = putLines(h, name, withoutEach(lines, without), "RFC 9110 §4.2.4: userinfo", log)
+		}
+	}
+	return log
 }
 
 // precedesSafe reports whether m is the preflight of a GET or HEAD, of which it has

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -205,6 +206,25 @@ func TestHostKeepsNoUserinfo(t *testing.T) {
 	cleanURL{}.Apply(&Message{Request: r}, nil)
 	if r.Host != "origin.example" {
 		t.Errorf("Host is %q", r.Host)
+	}
+}
+
+// gvfs names its person in what it moves a file to.
+func TestReferencesKeepNoUserinfo(t *testing.T) {
+	for _, test := range []struct{ field, sent, got string }{
+		{"Destination", "https://ann.lee@dav.example:8080/b@c", "https://dav.example:8080/b@c"},
+		{"Destination", "http://ann:p@ss@dav.example", "http://dav.example"},
+		{"Destination", "/dav/ann@example.org/b", "/dav/ann@example.org/b"},
+		{"Destination", "http://dav.example/ann@example.org/?a=http:b@c", "http://dav.example/ann@example.org/?a=http:b@c"},
+		{"If", "<HTTPS://ann:secret@dav.example/b> (<urn:uuid:58f202ac>) <https://ann@dav.example/c> (Not <DAV:no-lock>)", "<HTTPS://dav.example/b> (<urn:uuid:58f202ac>) <https://dav.example/c> (Not <DAV:no-lock>)"},
+		{"Link", `<http://ann@a.example/>; rel="type"`, `<http://a.example/>; rel="type"`},
+	} {
+		s := newSet(t, Options{})
+		m := s.Read(newRequest(t, "MOVE", "http://dav.example:8080/a", http.Header{test.field: {test.sent}}), netip.Addr{})
+		log := s.Request(m, nil)
+		if got := m.Request.Header.Get(test.field); got != test.got {
+			t.Errorf("%s: %s: got %s, want %s; %v", test.field, test.sent, got, test.got, log)
+		}
 	}
 }
 
