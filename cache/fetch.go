@@ -216,7 +216,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		return t.fetch(q, finding{})
 	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found, f, false):
 		c.abandon(q, f)
-		return c.serveStale(q, found), nil
+		return c.serveStale(q, found, f.resp.StatusCode), nil
 	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
 		c.abandon(q, f)
 		return t.fetchWhole(q)
@@ -370,7 +370,7 @@ func (t *transport) fetchWhole(q *query) (*http.Response, error) {
 // failed is the answer when the origin could not be asked.
 func (t *transport) failed(q *query, found finding, f *flight, err error) (*http.Response, error) {
 	if q.ctx.Err() == nil && t.c.staleInstead(q, found, f, true) {
-		return t.c.serveStale(q, found), nil
+		return t.c.serveStale(q, found, 0), nil
 	}
 	return nil, err
 }

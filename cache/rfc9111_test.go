@@ -632,5 +632,7 @@ func TestCacheStatus(t *testing.T) {
 			{do: "GET /\nRange: bytes=0-0", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-0/2\n\na"},
 			status(step{give: "206\nETag: \"1\"\nContent-Range: bytes 1-1/2\n\nb"}, "fwd=partial")},
 		"by another cache": {{give: "200\nCache-Control: max-age=60\nCache-Status: other; hit\n\na", want: "200\nCache-Status: other; hit, guise; fwd=miss"}},
+		"in place of a 503": {given("Cache-Control: max-age=60, stale-if-error=7200"), status(step{}, "hit"),
+			status(step{after: hour, give: "503\n\ndown"}, "fwd=stale; fwd-status=503"), status(step{give: "error"}, "hit")},
 	})
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -46,8 +47,16 @@ func (c *Cache) staleInstead(q *query, found finding, f *flight, unreachable boo
 	return allowed > 0 && age-life <= allowed
 }
 
-func (c *Cache) serveStale(q *query, found finding) *http.Response {
+// serveStale answers from the store in the place of a failure, which the origin told by
+// a status, or of which there is none: 0.
+func (c *Cache) serveStale(q *query, found finding, status int) *http.Response {
 	c.count(&c.counters.Stale)
 	q.now = c.now()
-	return c.hit(q, found.e, found.view)
+	resp := c.hit(q, found.e, found.view)
+	if q.sharing == Shared && status != 0 {
+		lines := resp.Header["Cache-Status"]
+		resp.Header["Cache-Status"] = lines[:len(lines)-1] // what went forward is no hit (RFC 9211 §2.1)
+		q.addStatus(resp.Header, found, "; fwd-status="+strconv.Itoa(status))
+	}
+	return resp
 }
