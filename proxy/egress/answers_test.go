@@ -248,7 +248,7 @@ func TestThousandsOfAddressesCostLittle(t *testing.T) {
 	}
 	e := newTestEgress(t, Options{Allow: []string{"127.0.0.1"}, Resolver: startNameServer(t, always(many...)).overTCP(t)})
 	target := Target{Host: "site.example", Port: o.port()}
-	addrs, err := e.resolve(t.Context(), target)
+	addrs, err := e.names.resolve(t.Context(), target)
 	if err != nil || len(addrs) < 2*mostAttempts || len(addrs) > 300 {
 		t.Errorf("%d addresses of %d are looked at, %v", len(addrs), len(many), err)
 	}

@@ -32,8 +32,11 @@ var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 1
 // dialDirect resolves t, an origin or an upstream proxy, and connects to the first of
 // its addresses that answers, among those that ok lets through.
 func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool) (net.Conn, error) {
-	resolve := e.resolve
-	if origin && e.houseIsClosed(t) {
+	resolve := e.names.resolve
+	switch {
+	case !origin:
+		resolve = e.hopNames.resolve
+	case e.houseIsClosed(t):
 		resolve = resolveHere
 	}
 	addrs, err := resolve(ctx, t)
@@ -91,9 +94,24 @@ var asksNobody = &net.Resolver{PreferGo: true, Dial: func(context.Context, strin
 	return nil, refusedDestination
 }}
 
+// A resolvers looks names up.
+type resolvers struct {
+	abroad *net.Resolver
+	nearby *net.Resolver // for names of the house
+}
+
+// observedBoth returns both as [observed] does.
+func observedBoth(abroad, nearby *net.Resolver, look func(note *rcodes, answer []byte)) resolvers {
+	both := resolvers{nearby: observed(nearby, look)}
+	if both.abroad = both.nearby; abroad != nearby {
+		both.abroad = observed(abroad, look)
+	}
+	return both
+}
+
 // resolve returns the addresses of t, in the order in which the resolver
 // would try them (RFC 6724), at least one if err is nil.
-func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
+func (r resolvers) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	if t.Addr.IsValid() {
 		return []netip.Addr{t.Addr}, nil
 	}
@@ -105,9 +123,9 @@ func (e *Egress) resolve(ctx context.Context, t Target) ([]netip.Addr, error) {
 	case dot >= 0:
 		name += "." // a whole name; the search list is for single labels
 	}
-	resolver := e.resolver
+	resolver := r.abroad
 	if ofTheHouse(t.Host) {
-		resolver = e.nearby
+		resolver = r.nearby
 	}
 	said := new(rcodes)
 	addrs, err := lookUp(context.WithValue(ctx, rcodesKey{}, said), resolver, name)

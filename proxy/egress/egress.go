@@ -79,9 +79,9 @@ type Egress struct {
 	hops     []*hop // in the order in which they are gone through; nil: straight to the origin
 	sites    []route
 	timeout  time.Duration
-	resolver *net.Resolver
-	nearby   *net.Resolver   // for names of the house
-	asking   *http.Transport // of resolver; nil where it needs none
+	names    resolvers       // of origins
+	hopNames resolvers       // of the first upstream proxy, which the operator chose: none of them is closed
+	asking   *http.Transport // of both; nil where they need none
 	lists    []Listed
 	open     registry
 }
@@ -106,12 +106,13 @@ func New(o Options) (*Egress, error) {
 			e.ports[use].closed = abusedPorts
 		}
 	}
-	e.nearby = observed(cmp.Or(o.Resolver, systemResolver), e.look) // knows what the network makes up
-	e.resolver = e.nearby
+	nearby := cmp.Or(o.Resolver, systemResolver) // knows what the network makes up
+	abroad := nearby
 	if o.Resolver == nil && len(o.NameServers) > 0 {
-		e.resolver, e.asking = newResolver(o.NameServers)
-		e.resolver = observed(e.resolver, e.look)
+		abroad, e.asking = newResolver(o.NameServers)
 	}
+	e.names = observedBoth(abroad, nearby, e.look)
+	e.hopNames = observedBoth(abroad, nearby, (*rcodes).add)
 	// Package net reads resolv.conf for the first look-up, and where clients have left no
 	// descriptor by then, does without for five seconds. This one asks nobody.
 	resolveHere(context.Background(), Target{Host: "localhost"})
@@ -128,7 +129,7 @@ func New(o Options) (*Egress, error) {
 		l.entries = nil
 		e.lists = append(e.lists, *l)
 	}
-	e.guard.translators = &translators{resolver: e.nearby}
+	e.guard.translators = &translators{resolver: e.names.nearby}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
 			return nil, err

@@ -311,6 +311,23 @@ func TestChainDoesNotLeadBackHere(t *testing.T) {
 	}
 }
 
+// TestWhatIsClosedToOriginsIsOpenToTheChain: a house may close all of its hosts, and with
+// them the one that its upstream proxy is, by whatever name.
+func TestWhatIsClosedToOriginsIsOpenToTheChain(t *testing.T) {
+	p := startPeer(t, func(net.Conn) {})
+	chain := p.chain("http", "")
+	chain[0].Host = net.JoinHostPort("db.site.example", chain[0].Port())
+	for _, deny := range []string{"db.site.example", "*.denied.example", "127.0.0.1"} {
+		e := newTestEgress(t, Options{Chain: chain, Deny: []string{deny}, Resolver: startNameServer(t, always("127.0.0.1")).resolver()})
+		conn, err := e.DialHop(t.Context())
+		if err != nil {
+			t.Errorf("without %s: %v", deny, err)
+			continue
+		}
+		conn.Close()
+	}
+}
+
 func TestDialHopSaysNothing(t *testing.T) {
 	first := make(chan []byte, 1)
 	p := startPeer(t, func(conn net.Conn) {

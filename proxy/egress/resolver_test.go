@@ -126,7 +126,7 @@ func TestNamesOfTheHouseStayInIt(t *testing.T) {
 	abroad := startSecureNameServer(t, always("192.0.2.1"))
 	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{abroad.url(t)}})
 	defer e.Close()
-	e.nearby = startNameServer(t, always("127.0.0.1")).resolver()
+	e.names.nearby = startNameServer(t, always("127.0.0.1")).resolver()
 	for _, name := range []string{"printer", "nas.lan", "nas.home.arpa", "nas.local", "db.internal", "nas.home", "wiki.corp", "wiki.intranet", "nas.private"} {
 		conn, err := e.Dial(t.Context(), Connect, Target{Host: name, Port: o.port()})
 		if err != nil {

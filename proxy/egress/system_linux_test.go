@@ -28,7 +28,7 @@ func TestSearchListIsForNamesWithoutADot(t *testing.T) {
 	server := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, dnsmessage.RCodeNameError })
 	e := newTestEgress(t, Options{Resolver: server.resolver()})
 	for _, host := range []string{"nosuch.example", "printer"} {
-		if addrs, err := e.resolve(t.Context(), Target{Host: host, Port: 80}); err == nil {
+		if addrs, err := e.names.resolve(t.Context(), Target{Host: host, Port: 80}); err == nil {
 			t.Errorf("%s is at %v", host, addrs)
 		}
 	}
@@ -75,7 +75,7 @@ func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
 		return conn, err
 	}}})
 	for i, host := range []string{"one.example", "two.example", "three.example"} {
-		if _, err := e.resolve(t.Context(), Target{Host: host, Port: 80}); err != nil {
+		if _, err := e.names.resolve(t.Context(), Target{Host: host, Port: 80}); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 		for range len(asked) {
@@ -99,7 +99,7 @@ func TestNameServersAreKnownBeforeDescriptorsRunShort(t *testing.T) {
 		asked <- address
 		return nil, syscall.EMFILE
 	}}})
-	withoutDescriptors(t, func() { e.resolve(t.Context(), Target{Host: "site.example", Port: 80}) })
+	withoutDescriptors(t, func() { e.names.resolve(t.Context(), Target{Host: "site.example", Port: 80}) })
 	if first := <-asked; first != "127.0.0.2:53" {
 		t.Errorf("%s is asked", first)
 	}
@@ -270,7 +270,7 @@ func TestAddressesThatLeadNowhereAreNoAnswer(t *testing.T) {
 		<-done
 	}()
 	e := newTestEgress(t, Options{Resolver: impatientResolver(t, conn.LocalAddr())})
-	addrs, err := e.resolve(t.Context(), Target{Host: "name.example", Port: 80})
+	addrs, err := e.names.resolve(t.Context(), Target{Host: "name.example", Port: 80})
 	if err != nil || !slices.Contains(addrs, netip.MustParseAddr("::1")) {
 		t.Errorf("%v, %v", addrs, err)
 	}
