@@ -163,7 +163,8 @@ func (e *Egress) look(note *rcodes, answer []byte) {
 
 // aliased reports whether an answer says that what was asked for is another name of a
 // host that is closed (CNAME). So trackers come to be hosts of the sites that they
-// watch, and get the cookies of those.
+// watch, and get the cookies of those. A name without a dot is another one of that which
+// the search list made of it, if there is such a host.
 func (g *guard) aliased(answer []byte) bool {
 	if !g.closesHosts() {
 		return false
@@ -176,12 +177,14 @@ func (g *guard) aliased(answer []byte) bool {
 	if err != nil || p.SkipAllQuestions() != nil {
 		return false
 	}
-	excepted := g.listed.open.has(plainName(question.Name)) // from the lists, not from Deny
-	for {
-		header, err := p.AnswerHeader()
-		if err != nil {
-			return false
-		}
+	asked := plainName(question.Name)
+	excepted := g.listed.open.has(asked) // from the lists, not from Deny
+	closed := func(name string) bool { return g.deny.host(name) || !excepted && g.listed.has(name) }
+	header, err := p.AnswerHeader()
+	if err == nil && closed(asked) {
+		return true
+	}
+	for ; err == nil; header, err = p.AnswerHeader() {
 		if header.Type != dnsmessage.TypeCNAME {
 			if p.SkipAnswer() != nil {
 				return false
@@ -192,10 +195,11 @@ func (g *guard) aliased(answer []byte) bool {
 		if err != nil {
 			return false
 		}
-		if name := plainName(alias.CNAME); g.deny.host(name) || !excepted && g.listed.has(name) {
+		if closed(plainName(alias.CNAME)) {
 			return true
 		}
 	}
+	return false
 }
 
 // plainName is a name of DNS in the form that hosts are listed in.

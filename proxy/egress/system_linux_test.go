@@ -41,6 +41,33 @@ func TestSearchListIsForNamesWithoutADot(t *testing.T) {
 	}
 }
 
+// TestSearchListOpensNoClosedHost by its first label.
+func TestSearchListOpensNoClosedHost(t *testing.T) {
+	const inside = "GUISE_TEST_SEARCH_CLOSED"
+	if os.Getenv(inside) == "" {
+		inMountNamespace(t, inside, "/etc/resolv.conf", "nameserver 127.0.0.1\nsearch closed.example house.example\n")
+		return
+	}
+	server := startNameServer(t, func(name string, _ int) ([]netip.Addr, dnsmessage.RCode) {
+		if name == "printer.closed.example." || name == "printer.house.example." || name == "nas.house.example." {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, dnsmessage.RCodeSuccess
+		}
+		return nil, dnsmessage.RCodeNameError
+	})
+	for what, options := range map[string]Options{
+		"rule": {Deny: []string{"*.closed.example"}}, "list": {DenyLists: []string{writeList(t, "||closed.example^")}},
+	} {
+		options.Resolver = server.resolver()
+		e := newTestEgress(t, options)
+		if addrs, err := e.names.resolve(t.Context(), Target{Host: "printer", Port: 80}); !errors.As(err, new(*Refused)) {
+			t.Errorf("%s: %v, %v", what, addrs, err)
+		}
+		if _, err := e.names.resolve(t.Context(), Target{Host: "nas", Port: 80}); err != nil {
+			t.Errorf("%s: a host that is not there closes one that is: %v", what, err)
+		}
+	}
+}
+
 // TestNextOfTheSystemsNameServersIsAsked at once, from the second name on: each waited
 // for the first one anew.
 func TestNextOfTheSystemsNameServersIsAsked(t *testing.T) {
