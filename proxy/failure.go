@@ -272,6 +272,8 @@ func connectionFault(err error) failure {
 		return failure{status: 504, kind: "connection_timeout", title: "Connection timed out", detail: "The origin did not accept the connection in time."}
 	case timedOut:
 		return failure{status: 504, kind: "connection_read_timeout", title: "Connection stalled", detail: "The connection to the origin stood still for too long."}
+	case errors.Is(err, egress.ErrOwnHop):
+		return failure{status: 502, kind: looped.kind, title: looped.title, detail: "It is this proxy itself (upstream.chain)."}
 	case errors.Is(err, egress.ErrHopAnswer):
 		return failure{status: 502, kind: "destination_unavailable", title: "Upstream proxy failed", detail: "It did not do what it was asked to."}
 	case dialing:

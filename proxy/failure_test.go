@@ -123,6 +123,7 @@ func TestFaultsHaveTheirNames(t *testing.T) {
 		{certificate(x509.CertificateInvalidError{Reason: x509.TooManyIntermediates}), 502, "tls_certificate_error", "could not be verified", socks.Failed},
 		{certificate(errRevoked), 502, "tls_certificate_error", "revoked it", socks.Failed},
 		{&wire.HandshakeError{Err: os.ErrDeadlineExceeded}, 504, "connection_timeout", "TLS handshake in time", socks.TimedOut},
+		{&egress.HopError{Err: egress.ErrOwnHop}, 502, "proxy_loop_detected", "The upstream proxy is at fault: It is this proxy itself", socks.Failed},
 		{&egress.HopError{Err: call("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED))}, 502, "connection_refused", "The upstream proxy is at fault: It does not accept", socks.ConnectionRefused},
 		{&wire.RequestBodyError{Err: os.ErrDeadlineExceeded}, 408, "http_request_error", "did not arrive in time", socks.Failed},
 		{&wire.RequestBodyError{Err: io.ErrUnexpectedEOF}, 400, "http_request_error", "malformed", socks.Failed},

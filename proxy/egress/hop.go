@@ -82,12 +82,12 @@ func ReadRoots(path string) (*x509.CertPool, error) {
 func (e *Egress) dialHop(ctx context.Context) (net.Conn, error) {
 	conn, err := e.dialDirect(ctx, e.hops[0].target, func(to netip.AddrPort) error {
 		if e.guard.isOwn(to.Addr().Unmap(), to.Port()) {
-			return errOwnHop
+			return ErrOwnHop
 		}
 		return nil
 	}, false)
 	if errors.Is(err, refusedDestination) {
-		err = errOwnHop
+		err = ErrOwnHop
 	}
 	for i, next := range e.hops[1:] {
 		if err == nil {
@@ -103,7 +103,8 @@ func (e *Egress) dialHop(ctx context.Context) (net.Conn, error) {
 	return nil, &HopError{err}
 }
 
-var errOwnHop = errors.New("it is this proxy itself")
+// ErrOwnHop is the fault of an upstream proxy whose name leads to this process.
+var ErrOwnHop = errors.New("it is this proxy itself")
 
 // dialThrough connects to t by way of the upstream proxies.
 func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {

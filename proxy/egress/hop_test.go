@@ -607,7 +607,7 @@ func TestUnspecifiedHopIsThisProxyItself(t *testing.T) {
 	for _, host := range []string{"0.0.0.0", "[::]"} {
 		chain := []*url.URL{{Scheme: "http", Host: fmt.Sprintf("%s:%d", host, own.Port())}}
 		e := newTestEgress(t, Options{Chain: chain, Own: func() []netip.AddrPort { return []netip.AddrPort{own} }})
-		if _, err := e.DialHop(t.Context()); !errors.Is(err, errOwnHop) {
+		if _, err := e.DialHop(t.Context()); !errors.Is(err, ErrOwnHop) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
