@@ -262,7 +262,7 @@ func (in *inner) enter(ctx context.Context, g *gate.Gate, remote netip.Addr) gat
 
 // absolute brings a request of a connection inside a CONNECT into the form that
 // clients send to proxies. It must be for the host that CONNECT was allowed
-// for; no other was checked against the rules.
+// for, or without TLS for one that [carries] lets pass.
 func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 	if in.fault != nil {
 		return r, in.fault
@@ -278,7 +278,7 @@ func (in *inner) absolute(r *http.Request) (*http.Request, *failure) {
 		return r, &nestedConnect
 	case err != nil:
 		return r, &badTarget
-	case target != in.target, r.URL.IsAbs() && r.URL.Scheme != scheme:
+	case target != in.target && !(in.plain && carries(in.target, target)), r.URL.IsAbs() && r.URL.Scheme != scheme:
 		return r, &misdirected
 	}
 	u := *r.URL

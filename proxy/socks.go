@@ -159,12 +159,7 @@ func (w *socksAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // inside makes a request that came through a SOCKS connection to port 80 one
 // to the proxy: r's URL becomes absolute. It returns an answer for what is no
-// request to the target of the connection.
-//
-// If the target is a name, Host must be that. If it is an address, the client
-// has looked the name up by itself, and Host says which: it is looked up
-// again here, since what an address of the client's choice answers must not
-// be stored as that host's.
+// request to the target of the connection, as [carries] has it.
 func (c *viaSOCKS) inside(r *http.Request) (*http.Request, *failure) {
 	named := cmp.Or(r.Host, c.target.HostHeader(webPort)) // HTTP/1.0 need not say it
 	host, err := egress.Canonical(named, webPort)
@@ -173,8 +168,7 @@ func (c *viaSOCKS) inside(r *http.Request) (*http.Request, *failure) {
 		return r, &badTarget
 	case r.Method == http.MethodConnect:
 		return r, &badRequest
-	case host.Port != webPort, c.target.Addr.IsValid() && host.Addr.IsValid() && host.Addr != c.target.Addr,
-		!c.target.Addr.IsValid() && host.Host != c.target.Host, r.URL.IsAbs() && r.URL.Scheme != "http":
+	case !carries(c.target, host), r.URL.IsAbs() && r.URL.Scheme != "http":
 		return r, &misdirected
 	}
 	inner := *r
@@ -189,4 +183,15 @@ func (c *viaSOCKS) inside(r *http.Request) (*http.Request, *failure) {
 		r.Header["Proxy-Authorization"] = c.authorization
 	}
 	return &inner, nil
+}
+
+// carries reports whether plain HTTP for host may come on a connection that its client
+// had opened to t.
+//
+// If t is a name, host must be that. If it is an address, the client has looked the name
+// up by itself, as do proxychains and redsocks, and Host says which: it is looked up
+// again here, since what an address of the client's choice answers must not be stored as
+// that host's.
+func carries(t, host egress.Target) bool {
+	return host == t || t.Addr.IsValid() && !host.Addr.IsValid() && host.Port == t.Port
 }

@@ -78,6 +78,30 @@ func TestConnectToPlainHTTPGoesThroughTheFilters(t *testing.T) {
 	}
 }
 
+// TestConnectToPlainHTTPByAddressGoesByName: programs that look names up by themselves say
+// in Host which one it was.
+func TestConnectToPlainHTTPByAddressGoesByName(t *testing.T) {
+	w, hop := serveWeb(t)
+	address := serveProxy(t, func(o *Options) {
+		webOnly(hop)(o)
+		o.Egress.Deny = []string{"closed.example"}
+	})
+	for host, status := range map[string]string{
+		"looked-up.example": "200", "8.8.8.8": "200", "8.8.4.4": "421", "looked-up.example:81": "421", "closed.example": "403", "printer.localhost": "403",
+	} {
+		conn, r := openTunnel(t, address, "8.8.8.8:80", "")
+		io.WriteString(conn, "GET /p HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil || resp.Status[:3] != status {
+			t.Errorf("%s: %v, %v, want %s", host, resp, err, status)
+		}
+		conn.Close()
+	}
+	if len(w.requests("looked-up.example")) != 1 || len(w.requests("8.8.8.8")) != 1 {
+		t.Errorf("%d requests for the name, and %d for the address", len(w.requests("looked-up.example")), len(w.requests("8.8.8.8")))
+	}
+}
+
 // TestConnectToPlainHTTPCarriesWebSockets, of which each half may end first.
 func TestConnectToPlainHTTPCarriesWebSockets(t *testing.T) {
 	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
