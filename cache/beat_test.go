@@ -199,6 +199,8 @@ func TestKnownClientsShareOnlyWhatIsForAll(t *testing.T) {
 				{as: "b", do: "GET /\n" + field, give: give, want: "200\n\na"}},
 			field + ", public": {{as: "a", give: forAll, want: "200\n\na"},
 				{as: "b", do: "GET /\n" + field, give: strings.Replace(forAll, "\n\na", "\n\nb", 1), want: "200\n\na"}},
+			field + ", an error": {{as: "a", do: "GET /\n" + field, give: strings.Replace(forAll, "200", "400", 1), want: "400\n\na"},
+				{as: "b", do: "GET /\n" + field, give: "400\nCache-Control: public, max-age=60\nETag: \"1\"\n\nb", want: "400\n\nb"}},
 			field + ", with a condition": {{as: "a", give: forAll, want: "200\n\na"},
 				{as: "b", do: "GET /\nIf-None-Match: *\n" + field, give: "304\nX: y", want: "304\nX: y"}},
 		})

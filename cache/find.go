@@ -264,7 +264,7 @@ func (c *Cache) replaceFor(client string, e *entry) {
 // fetched it. Only then can e stand in for that response. To a client that it knows
 // and that asks about a copy, the origin may say what is for that client alone.
 func (q *query) wouldShare(e *entry) bool {
-	return !(q.known && q.conditions.set) && q.forAll(&e.directives)
+	return !(q.known && q.conditions.set) && q.forAll(e.status, &e.directives)
 }
 
 // open reports whether a client who has not used e may start to.

@@ -244,6 +244,19 @@ func TestCredentials(t *testing.T) {
 			{as: "b", do: cookied, give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"}},
 		"Cookie, public": {
 			{do: cookied, give: "200\nCache-Control: max-age=60, public\n\na"}, again},
+		"an error to Authorization, public": {
+			{do: authorized, give: "400\nCache-Control: max-age=60, public\n\nb"}, miss},
+		"an error to other credentials, public": {
+			{proof: true, give: "400\nCache-Control: max-age=60, public\n\nb"}, miss},
+		"an error to Cookie, public": {
+			{do: cookied, give: "400\nCache-Control: s-maxage=60, public\n\na"}, miss},
+		"an error to Cookie, public, for another Cookie": {
+			{do: cookied, give: "404\nCache-Control: max-age=60, public\n\na"},
+			{do: "GET /\nCookie: id=2", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"}},
+		"an error to Cookie, for the same": {
+			{do: cookied, give: "404\nCache-Control: max-age=60\n\na"}, {do: cookied, want: "404\n\na"}},
+		"an error to none, for Cookie": {
+			{give: "404\nCache-Control: max-age=60\n\na"}, {do: cookied, want: "404\n\na"}},
 		"what came without answers a request with Cookie": {
 			given("Cache-Control: max-age=60"), {do: cookied, want: "200\n\na"}},
 		"unless it varies by it": {

@@ -155,7 +155,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	n.held, n.views, n.viewed, n.all, n.closed, n.asked = nil, views{}, 0, nil, false, 0
 	n.mixed = n.mixed || n.apart || setsCookie(f.resp.Header) // see shelf
 	n.apart = len(n.directives.named()) > 0
-	n.personal = n.personal || !q.forAll(&n.directives)
+	n.personal = n.personal || !q.forAll(n.status, &n.directives)
 	if names, _ := varyNames(h["Vary"]); names != n.vary {
 		n.varyBy(names, q.r.Header)
 	}

@@ -28,12 +28,12 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 		return nil, key{}
 	case resp.StatusCode == http.StatusPartialContent && (!q.ranged || len(q.more) > 0):
 		return nil, key{}
-	case resp.StatusCode >= 400 && q.ranged:
-		return nil, key{} // it may be the range that cannot be had
+	case resp.StatusCode >= 400 && (q.ranged || q.proven):
+		return nil, key{} // it may be the range that cannot be had, or the credentials that are none
 	case len(h["Content-Encoding"]) > 0 && endsUntold(resp):
 		return nil, key{} // what was cut does not decode, which shows to who reads it alone
 	}
-	k, ok := q.shelf(h, &d)
+	k, ok := q.shelf(resp.StatusCode, h, &d)
 	if !ok {
 		return nil, key{}
 	}
@@ -65,13 +65,12 @@ func (e *entry) varyBy(names varying, request http.Header) {
 // alone, unless the origin says that it is for all: many a personal page carries a
 // max-age and no Vary. A response that sets a cookie is for one person, unless the
 // origin says that it is for all, and then it is stored without the field.
-func (q *query) shelf(h http.Header, d *directives) (key, bool) {
-	forAll := d.public || d.sMaxAge != absent
-	if setsCookie(h) && (!forAll || q.sharing == Disguised) {
+func (q *query) shelf(status int, h http.Header, d *directives) (key, bool) {
+	if setsCookie(h) && (!d.saysForAll() || q.sharing == Disguised) {
 		// Disguised could not show the cookie again, and that would tell.
 		return key{}, false
 	}
-	if q.cookies && !forAll {
+	if q.cookies && !q.forAll(status, d) {
 		return q.personal, true
 	}
 	return q.everybody, true
@@ -82,13 +81,17 @@ func (q *query) shelf(h http.Header, d *directives) (key, bool) {
 // counts where clients trust each other, of the field that the RFC speaks of.
 func (q *query) secret(d *directives) bool {
 	known := d.mustRevalidate && q.sharing == Shared && !visitorOf(q.ctx).Personal
-	return q.proven && !d.public && !known && d.sMaxAge == absent
+	return q.proven && !d.saysForAll() && !known
 }
 
-// forAll reports whether what the origin says to q is everybody's.
-func (q *query) forAll(d *directives) bool {
-	return !q.secret(d) && (!q.cookies || d.public || d.sMaxAge != absent)
+// forAll reports whether what the origin says to q is everybody's. An error may be about
+// cookies or credentials that it does not take, such as ones that are too long, whatever it
+// says: whoever sends them could have others refused.
+func (q *query) forAll(status int, d *directives) bool {
+	return !q.secret(d) && (!q.cookies || d.saysForAll()) && !(q.known && status >= 400)
 }
+
+func (d *directives) saysForAll() bool { return d.public || d.sMaxAge != absent }
 
 func setsCookie(h http.Header) bool {
 	return len(h["Set-Cookie"]) > 0 || len(h["Set-Cookie2"]) > 0
