@@ -26,7 +26,8 @@ type resource struct {
 	hash    uint64
 	entries []*entry
 	only    [1]*entry // where entries is while there is one
-	other   *resource // of the same URL; nil for none
+	earlier *resource // the one of the same URL that came before it; nil for none
+	later   *resource // the one that came after it
 	bytes   int64
 	in      *segment
 	needed  int    // views of it, and inquiries about it
@@ -57,7 +58,7 @@ type store struct {
 	inflight  atomic.Int64 // held by bodies on their way into the store
 	index     map[key]*resource
 	most      int                  // resources that index held at once: maps keep their slots
-	byURL     map[string]*resource // the last that came; see resource.other
+	byURL     map[string]*resource // the last that came; see resource.earlier
 	window    *segment             // new
 	probation *segment             // admitted
 	protected *segment             // admitted and used since
@@ -127,7 +128,7 @@ func (s *store) add(k key, e *entry) {
 		r.bytes = int64(len(k.site) + len(k.owner) + len(k.url))
 		s.index[k] = r
 		s.most = max(s.most, len(s.index))
-		r.other, s.byURL[k.url] = s.byURL[k.url], r
+		s.link(r)
 		s.window.lru.Add(r, struct{}{})
 		s.window.bytes += r.bytes
 	}
@@ -206,25 +207,35 @@ func (s *store) drop(r *resource) {
 	s.unlink(r)
 }
 
-// unlink removes r from the resources of its URL.
-func (s *store) unlink(r *resource) {
-	switch first := s.byURL[r.key.url]; {
-	case first != r:
-		for first.other != r {
-			first = first.other
-		}
-		first.other = r.other
-	case r.other == nil:
-		delete(s.byURL, r.key.url)
-	default:
-		s.byURL[r.key.url] = r.other
+// link adds r to the resources of its URL.
+func (s *store) link(r *resource) {
+	r.earlier = s.byURL[r.key.url]
+	if r.earlier != nil {
+		r.earlier.later = r
 	}
-	r.other = nil
+	s.byURL[r.key.url] = r
+}
+
+// unlink removes r from the resources of its URL. Those can be as many as the store
+// holds: by its cookies, each client has some of its own.
+func (s *store) unlink(r *resource) {
+	if r.earlier != nil {
+		r.earlier.later = r.later
+	}
+	switch {
+	case r.later != nil:
+		r.later.earlier = r.earlier
+	case r.earlier != nil:
+		s.byURL[r.key.url] = r.earlier
+	default:
+		delete(s.byURL, r.key.url)
+	}
+	r.earlier, r.later = nil, nil
 }
 
 // at returns the resources of a URL, for a loop that may drop them.
 func (s *store) at(url string) (list []*resource) {
-	for r := s.byURL[url]; r != nil; r = r.other {
+	for r := s.byURL[url]; r != nil; r = r.earlier {
 		list = append(list, r)
 	}
 	return list
