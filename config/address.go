@@ -21,11 +21,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 	s := string(text)
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		meant, err := parsePort(s)
-		if err != nil {
-			meant = 8118
-		}
-		return fmt.Errorf("%s is not an address; write IP:PORT, such as 127.0.0.1:%d", quote(s), meant)
+		return fmt.Errorf("%s is not an address; write %s", quote(s), meantAddress(s))
 	}
 	n, err := parsePort(port)
 	if err != nil && port != "0" {
@@ -44,6 +40,22 @@ func (a *Address) UnmarshalText(text []byte) error {
 	}
 	*a = Address{IP: ip.Unmap(), Port: n}
 	return nil
+}
+
+// meantAddress is what s may have been meant for, which lacks a port, an IP address or
+// the brackets of IPv6.
+func meantAddress(s string) string {
+	host, port := s[:max(0, strings.LastIndexByte(s, ':'))], s[strings.LastIndexByte(s, ':')+1:]
+	n, err := parsePort(port)
+	if err != nil {
+		n = 8118
+	} else if ip, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPortFrom(ip, n).String()
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return netip.AddrPortFrom(ip, 8118).String()
+	}
+	return fmt.Sprintf("IP:PORT, such as 127.0.0.1:%d", n)
 }
 
 // String returns a in the form that net.Listen takes.

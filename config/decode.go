@@ -146,17 +146,20 @@ func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 		what += fmt.Sprintf("; write %s under %s", e.name[i+1:], e.name[:i])
 	} else if s := closest(e.name, names(t)); s != "" {
 		what += "; did you mean " + path + s + "?"
-	} else if same := keysEndingIn(e.name); len(same) == 1 || len(same) > 1 && path == "" {
-		what += "; did you mean " + strings.Join(same, " or ") + "?"
+	} else if below := keysEndingIn(path, e.name); len(below) > 0 {
+		what += "; did you mean " + strings.Join(below, " or ") + "?"
 	} else {
 		what += "; known here: " + strings.Join(names(t), ", ")
+		if elsewhere := keysEndingIn("", e.name); len(elsewhere) == 1 { // may be another thing of that name
+			what += "; or did you mean " + elsewhere[0] + "?"
+		}
 	}
 	d.fail(e.at, path+e.name, "%s", what)
 }
 
-// keysEndingIn returns the keys whose last word is name.
-func keysEndingIn(name string) []string {
-	return slices.DeleteFunc(Keys(), func(k string) bool { return !strings.HasSuffix(k, "."+name) })
+// keysEndingIn returns the keys under path whose last word is name.
+func keysEndingIn(path, name string) []string {
+	return slices.DeleteFunc(Keys(), func(k string) bool { return !strings.HasPrefix(k, path) || !strings.HasSuffix(k, "."+name) })
 }
 
 func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {

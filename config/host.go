@@ -19,7 +19,11 @@ func (p *Place) UnmarshalText(text []byte) error {
 		*p = Place(ip.Unmap().String())
 		return nil
 	}
-	if before, _, slash := strings.Cut(s, "/"); slash && before != "" && !isHost(strings.ToLower(before)) && !strings.Contains(s, "://") {
+	if s == "*" {
+		return errors.New("* would match every host; everything is 0.0.0.0/0 with ::/0")
+	}
+	before, _, slash := strings.Cut(s, "/")
+	if slash && before != "" && !isHost(strings.ToLower(strings.TrimPrefix(before, "*."))) && !strings.Contains(s, "://") {
 		network, err := parsePrefix(s)
 		*p = Place(network.String())
 		return err

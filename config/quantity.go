@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -88,6 +89,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%s has no unit; write %ss", quote(s), s)
 	}
 	v, err := time.ParseDuration(s)
+	if meant := meantDuration(s); err != nil && meant != "" {
+		return fmt.Errorf("%s is not a length of time; write %s", quote(s), meant)
+	}
 	if err != nil {
 		return fmt.Errorf("%s is not a length of time; write a number and a unit, such as 30s or 1m30s", quote(s))
 	}
@@ -102,6 +106,31 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	*d = Duration(v)
 	return nil
+}
+
+var spelledOut = regexp.MustCompile(`^([0-9]{1,6}) ?([a-z]+)$`)
+
+// meantDuration is s as it is to be written, if s is what other programs take for a
+// length of time: 5 minutes, 30 sec, 1d; else "".
+func meantDuration(s string) string {
+	m := spelledOut.FindStringSubmatch(strings.ToLower(s))
+	if m == nil {
+		return ""
+	}
+	switch number, unit := m[1], m[2]; unit {
+	case "ms", "msec", "millisecond", "milliseconds":
+		return number + "ms"
+	case "s", "sec", "secs", "second", "seconds":
+		return number + "s"
+	case "m", "min", "mins", "minute", "minutes":
+		return number + "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		return number + "h"
+	case "d", "day", "days":
+		days, _ := strconv.Atoi(number)
+		return strconv.Itoa(24*days) + "h"
+	}
+	return ""
 }
 
 // String returns d as Go writes it.

@@ -17,7 +17,11 @@ type Hop struct{ url.URL }
 // which may hold a password.
 func (h *Hop) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
-	if err != nil || u.Scheme == "" || u.Host == "" {
+	broken := err != nil || u.Scheme == "" || u.Host == ""
+	if strings.Contains(string(text), "@") && (broken || u.User == nil) { // a sign of the password ended what is before the @
+		return errors.New("not a proxy URL; write http://USER:PASSWORD@HOST:PORT, and in those two # as %23, / as %2F, ? as %3F, % as %25, and so on")
+	}
+	if broken {
 		return errors.New("not a proxy URL; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
 	}
 	switch u.Scheme {
