@@ -145,7 +145,7 @@ func usable(c *x509.Certificate, key *ecdsa.PrivateKey, now time.Time) error {
 	case !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("the certificate is not one of a certificate authority")
 	case now.After(c.NotAfter):
-		return fmt.Errorf("the certificate expired on %s", c.NotAfter.Format(time.DateOnly))
+		return fmt.Errorf("the certificate expired on %s; with both files moved away, guise ca init makes another", c.NotAfter.Format(time.DateOnly))
 	case now.Before(c.NotBefore):
 		return fmt.Errorf("the certificate is valid from %s on", c.NotBefore.Format(time.DateOnly))
 	}

@@ -373,6 +373,24 @@ func TestLoadRefusesWhatIsNoAuthority(t *testing.T) {
 	}
 }
 
+// TestLoadSaysHowOneIsMade, of keys as openssl makes them for other proxies: RSA, and
+// with a passphrase.
+func TestLoadSaysHowOneIsMade(t *testing.T) {
+	folder := t.TempDir()
+	if err := authority(t, CreateOptions{}).Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	for kind, headers := range map[string]map[string]string{
+		"RSA PRIVATE KEY": nil, "ENCRYPTED PRIVATE KEY": nil, "EC PRIVATE KEY": {"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"},
+	} {
+		data := pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: []byte("text")})
+		os.WriteFile(filepath.Join(folder, KeyFile), data, 0o600)
+		if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "not an ECDSA key without a passphrase; with both files moved away, guise ca init makes one") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 // TestHalfAnAuthorityIsNotSaved: a key without its certificate would be in the way of the
 // next try.
 func TestHalfAnAuthorityIsNotSaved(t *testing.T) {

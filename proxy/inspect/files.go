@@ -121,13 +121,10 @@ func loadKey(file string) (*ecdsa.PrivateKey, error) {
 	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
 		return key, nil
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
+	parsed, _ := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s: the key is not an ECDSA key", file)
+	if !ok { // RSA, mostly, or with a passphrase: what is made for other proxies
+		return nil, fmt.Errorf("%s: the key is not an ECDSA key without a passphrase; with both files moved away, guise ca init makes one", file)
 	}
 	return key, nil
 }
