@@ -33,7 +33,9 @@ func (p *program) check() error {
 		fmt.Fprint(p.stdout, problems)
 		return errReported
 	}
-	assembled, err := proxy.New(proxyOptions(c, p.stderr))
+	o := proxyOptions(c, p.stderr)
+	o.Log = logger(config.LevelWarn, p.stderr) // what lists leave out is said here, if log.level keeps it from the log
+	assembled, err := proxy.New(o)
 	if err != nil {
 		return err
 	}
