@@ -39,7 +39,15 @@ func (c *Cache) audit(t *testing.T) {
 	s.auditClaims(t)
 	listed := 0
 	for url := range s.byURL {
-		listed += len(s.at(url))
+		list := s.at(url)
+		listed += len(list)
+		var later *resource
+		for _, r := range list { // both ways: what goes is taken out where it stands
+			if r.key.url != url || r.later != later {
+				t.Errorf("%s: the list of its URL is broken", url)
+			}
+			later = r
+		}
 	}
 	if count != len(s.index) || count != listed {
 		t.Errorf("%d resources, %d in the index, %d by URL", count, len(s.index), listed)

@@ -49,29 +49,6 @@ func TestLargeSelectingFieldsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// What a client has of one URL, by as many cookies, is dropped as soon as that of many: all
-// others wait meanwhile.
-func TestDroppingManyOfOneURLHoldsNobodyUp(t *testing.T) {
-	drop := func(url func(i int) string) time.Duration {
-		c := New(Options{Memory: 1 << 30})
-		defer c.Close()
-		for i := range 60000 {
-			c.store.add(key{owner: fmt.Sprint(i), url: url(i)}, &entry{client: "a"})
-		}
-		begun := time.Now()
-		c.Forget("a")
-		took := time.Since(begun)
-		if n := len(c.store.index) + len(c.store.byURL); n != 0 {
-			t.Errorf("%d are left", n)
-		}
-		return took
-	}
-	many := drop(func(i int) string { return fmt.Sprint("http://origin.example/", i) })
-	if one := drop(func(int) string { return "http://origin.example/" }); one > 20*many {
-		t.Errorf("those of one URL took %v, those of many %v", one, many)
-	}
-}
-
 func TestHostileHeaders(t *testing.T) {
 	play(t, shared, map[string][]step{
 		"1 MiB of directives": {
