@@ -35,6 +35,15 @@ func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
 		}
 	}
 	for _, field := range []string{
+		"X-Amz-Client: 7f3a9c51e2b84d06", "X-Goog-Session: 7f3a9c51e2b84d06", "Docker-User: ann@corp.example", "X-Amzn-Acme: 7f3a9c51e2b84d06",
+		"X-Ms-Acme: Europe/Berlin", "X-Amz-Acme: de-DE", "X-Shopify-Acme: 7f3a9c51e2b84d06",
+	} {
+		if passes(t, plain, field) || !passes(t, plain, field, "Authorization: Bearer x") {
+			t.Errorf("%s passes, or does not beside a proof", field)
+		}
+	}
+	for _, field := range []string{
+		"X-Amz-Bucket-Region-Token: 7f3a9c51e2b84d06", "X-Shopify-Storefront-Access-Token: 7f3a9c51e2b84d06", "Docker-Distribution-Api-Version: registry/2.0",
 		"X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth", "X-Amz-Acl: public-read", "X-Amz-Date: 20260101T000000Z",
 		"X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "X-Ms-Version: 2021-08-06",
 		"X-Goog-Fieldmask: places.displayName,places.formattedAddress,places.priceLevel,places.location,places.id", "X-Amz-Request-Payer: requester",
