@@ -57,7 +57,7 @@ var vocabulary = []struct {
 		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
 		xml json redirect format language encoding output input block process control security
 		business bypass platform download sdk system unit agreement grant saml sso package packages
-		factor window timestamp timespan timeout start cur recv connection extension stream streams query scope persisted ui`},
+		factor window timestamp timespan timeout start cur recv make connection extension stream streams query scope persisted ui`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier brand site sites space spaces channel channels
@@ -104,7 +104,7 @@ var vocabulary = []struct {
 		politics hobby hobbies interest interests mood emotion pregnancy allergy disease illness medication mortgage payroll pupil
 		teacher university dorm suburb village commute impression impressions pageviews clickstream dwell engagement retarget
 		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv
-		logon uname usr yob bday tzo dbm throughput jitter accessibility screenreader voiceover talkback`},
+		logon uname usr yob bday tzo dbm throughput jitter brightness headset ringer gyro uwb accessibility screenreader voiceover talkback`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode

@@ -22,7 +22,7 @@ func TestCompoundsAreTakenApart(t *testing.T) {
 
 // HTTP folds case: X-ScreenWidth and X-BuildNumber come as one word.
 func TestWordsThatTellTogetherTellInOneWord(t *testing.T) {
-	for _, name := range []string{"X-ScreenWidth", "ScreenHeight", "X-Architecture"} {
+	for _, name := range []string{"X-ScreenWidth", "ScreenHeight", "X-Architecture", "X-PhoneMake"} {
 		if name = textproto.CanonicalMIMEHeaderKey(name); tells(name) != strong {
 			t.Errorf("%s weighs %d, want %d", name, tells(name), strong)
 		}
