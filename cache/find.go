@@ -312,6 +312,9 @@ func judge(q *query, e *entry, age, life time.Duration) verdict {
 	case d.maxStale != absent && -left <= d.maxStale.duration():
 		return serveIt
 	case e.directives.staleWhile > 0 && -left <= e.directives.staleWhile.duration() && d.maxAge == absent:
+		if d.onlyIfCached {
+			return serveIt // it may have what is stored, and nothing is asked for it
+		}
 		return refreshIt
 	}
 	return validateIt

@@ -438,6 +438,9 @@ func TestStale(t *testing.T) {
 			{after: 2 * minute, give: "error", want: "200\nAge: 120\n\na"}},
 		"stale-while-revalidate, too late": {
 			given("Cache-Control: max-age=60, stale-while-revalidate=600"), after(hour, miss)},
+		"stale-while-revalidate, only-if-cached": {
+			given("Cache-Control: max-age=60, stale-while-revalidate=600"),
+			{after: 2 * minute, do: "GET /\nCache-Control: only-if-cached", want: "200\nAge: 120\n\na"}},
 		"stale-while-revalidate and must-revalidate": {
 			given("Cache-Control: max-age=60, stale-while-revalidate=600, must-revalidate"), after(2*minute, miss)},
 		"max-stale": {given("Cache-Control: max-age=60"),
