@@ -312,10 +312,12 @@ func (p *plan) replayable() bool {
 }
 
 // Idempotent reports whether requests with the method mean the same twice
-// (RFC 9110 §9.2.2). Unknown methods do not.
+// (RFC 9110 §9.2.2), those of other standards where they ask for no change (the
+// IANA registry of methods). Unknown methods do not.
 func Idempotent(method string) bool {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete,
+		"PROPFIND", "REPORT", "SEARCH", "QUERY":
 		return true
 	}
 	return false

@@ -40,6 +40,8 @@ func TestTransportRetry(t *testing.T) {
 		{"OPTIONS", "", false, true},
 		{"TRACE", "", false, true},
 		{"DELETE", "", false, true},
+		{"PROPFIND", "", false, true}, // RFC 4918 §9.1
+		{"QUERY", "body", true, true},
 		{"PUT", "body", true, true},
 		{"PUT", "body", false, false},
 		{"GET", "body", false, false},
@@ -47,6 +49,7 @@ func TestTransportRetry(t *testing.T) {
 		{"POST", "body", true, false},
 		{"POST", "body", false, false},
 		{"PATCH", "body", true, false},
+		{"MOVE", "", false, false},
 		{"X-UNKNOWN", "", false, false},
 	} {
 		for how, second := range badSeconds {
