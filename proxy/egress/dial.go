@@ -35,7 +35,7 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 	resolve := e.names.resolve
 	switch {
 	case !origin:
-		resolve = e.hopNames.resolve
+		resolve = e.ownNames.resolve
 	case e.houseIsClosed(t):
 		resolve = resolveHere
 	}

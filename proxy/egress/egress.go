@@ -80,7 +80,7 @@ type Egress struct {
 	sites    []route
 	timeout  time.Duration
 	names    resolvers       // of origins
-	hopNames resolvers       // of the first upstream proxy, which the operator chose: none of them is closed
+	ownNames resolvers       // what no client asks for, such as the first upstream proxy: none is closed
 	asking   *http.Transport // of both; nil where they need none
 	lists    []Listed
 	open     registry
@@ -112,7 +112,7 @@ func New(o Options) (*Egress, error) {
 		abroad, e.asking = newResolver(o.NameServers)
 	}
 	e.names = observedBoth(abroad, nearby, e.look)
-	e.hopNames = observedBoth(abroad, nearby, (*rcodes).add)
+	e.ownNames = observedBoth(abroad, nearby, (*rcodes).add)
 	// Package net reads resolv.conf for the first look-up, and where clients have left no
 	// descriptor by then, does without for five seconds. This one asks nobody.
 	resolveHere(context.Background(), Target{Host: "localhost"})
@@ -129,7 +129,7 @@ func New(o Options) (*Egress, error) {
 		l.entries = nil
 		e.lists = append(e.lists, *l)
 	}
-	e.guard.translators = &translators{resolver: e.names.nearby}
+	e.guard.translators = &translators{resolver: e.ownNames.nearby}
 	for _, source := range o.SourceAddresses {
 		if err := e.addSource(source); err != nil {
 			return nil, err

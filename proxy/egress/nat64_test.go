@@ -110,6 +110,15 @@ func TestPrefixIsAskedForBeforeTheFirstAddress(t *testing.T) {
 	}
 }
 
+// TestRulesForHostsHideNoPrefix: they are about what clients ask for.
+func TestRulesForHostsHideNoPrefix(t *testing.T) {
+	addr := netip.MustParseAddr("2a01:4f8:c0c:1234::10.0.0.1")
+	e := newTestEgress(t, Options{Deny: []string{"*.arpa"}, Resolver: startNameServer(t, always("2a01:4f8:c0c:1234::192.0.0.170")).resolver()})
+	if _, err := e.Dial(t.Context(), Connect, Target{Host: addr.String(), Addr: addr, Port: 443}); !errors.As(err, new(*Refused)) {
+		t.Error(err)
+	}
+}
+
 // TestPrefixInAnAllowedNetwork: what is denied stays so behind a prefix of the
 // network's own, private addresses, though these are let through.
 func TestPrefixInAnAllowedNetwork(t *testing.T) {
