@@ -210,6 +210,19 @@ func TestLeavesAreValidOnceTheClockIsSet(t *testing.T) {
 	}
 }
 
+// TestLeavesAreOfTheTermThatTheClockShows: where a machine slept for days, or its clock was
+// set, no time has passed since the last was signed, and it is valid no more, or not yet.
+func TestLeavesAreOfTheTermThatTheClockShows(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	now = now.Add(leafTerm)
+	leafOf(t, a, "one.example")
+	now = now.Add(-leafTerm)
+	if c := leafOf(t, a, "one.example"); now.Before(c.Leaf.NotBefore) {
+		t.Errorf("clients at %s get a certificate that is valid from %s on", now, c.Leaf.NotBefore)
+	}
+}
+
 // TestLeavesLeadToWhoeverSigned: clients that trust the one who signed the authority get
 // to see what leads there, and of an authority that stands for itself nothing they have.
 func TestLeavesLeadToWhoeverSigned(t *testing.T) {

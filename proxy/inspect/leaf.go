@@ -39,10 +39,12 @@ type leaves struct {
 
 // A leaf is signed by whoever comes first; the others wait for that. Who comes long after
 // has it signed again: a client can tell by the time, and of one that is there, that
-// somebody asked for the host.
+// somebody asked for the host. So has who comes in another term: a machine that slept
+// for days takes it that no time has passed, and what it signed before is over.
 type leaf struct {
 	once        sync.Once
 	signed      time.Time
+	term        time.Time
 	certificate *tls.Certificate
 	err         error
 }
@@ -64,13 +66,15 @@ func (ls *leaves) get(host string) (*tls.Certificate, error) {
 		l := ls.entry(host)
 		l.once.Do(func() {
 			l.signed = ls.now()
-			l.certificate, l.err = ls.sign(host, ls.term(l.signed))
+			l.term = ls.term(l.signed)
+			l.certificate, l.err = ls.sign(host, l.term)
 		})
+		now := ls.now()
 		switch {
 		case l.err != nil:
 			ls.drop(host, l)
 			return nil, l.err
-		case ls.now().Sub(l.signed) < leafKept:
+		case now.Sub(l.signed) < leafKept && ls.term(now).Equal(l.term):
 			return l.certificate, nil
 		}
 		ls.drop(host, l)
