@@ -155,7 +155,11 @@ func (p *Proxy) Reload(o Options) error {
 	}
 	p.cache.SetOptions(o.Cache)
 	p.configureServer(a.options)
-	p.current.Swap(a).close()
+	before := p.current.Swap(a)
+	if !a.egress.ClosesAs(before.egress) {
+		p.cache.PurgeAll() // only a look-up would tell what of it is from a place that is closed by now
+	}
+	before.close()
 	p.watch(o.Metrics)
 	return nil
 }

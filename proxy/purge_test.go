@@ -88,27 +88,36 @@ func TestForgetEndsWhatIsTheClientsAlone(t *testing.T) {
 	}
 }
 
-// TestClosedHostIsNotAnsweredFromTheCache: a reload closes what is stored as well.
+// TestClosedHostIsNotAnsweredFromTheCache: a reload closes what is stored as well, also
+// where only a look-up would tell that the host is closed.
 func TestClosedHostIsNotAnsweredFromTheCache(t *testing.T) {
-	o := serveOrigin(t, answer(stored))
-	var options Options
-	p, address := newProxy(t, func(p *Options) {
-		p.Cache.Sharing = cache.Shared
-		options = *p
-	})
-	for range 2 {
-		if resp, _ := get(t, address, "http://"+o.address+"/"); resp.StatusCode != 200 {
-			t.Fatalf("before: %d", resp.StatusCode)
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		o := serveOrigin(t, answer(stored))
+		_, port, _ := net.SplitHostPort(o.address)
+		url := "http://" + host + ":" + port + "/"
+		var options Options
+		p, address := newProxy(t, func(p *Options) {
+			p.Cache.Sharing = cache.Shared
+			options = *p
+		})
+		reload := func() {
+			if err := p.Reload(options); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if n := strings.Count(o.saw(), "GET / "); n != 1 {
-		t.Fatalf("it was asked %d times, so nothing is stored", n)
-	}
-	options.Egress.Deny = []string{"127.0.0.1"}
-	if err := p.Reload(options); err != nil {
-		t.Fatal(err)
-	}
-	if resp, body := get(t, address, "http://"+o.address+"/"); resp.StatusCode != 403 {
-		t.Errorf("after: %d %q", resp.StatusCode, body)
+		for range 2 {
+			if resp, _ := get(t, address, url); resp.StatusCode != 200 {
+				t.Fatalf("%s before: %d", host, resp.StatusCode)
+			}
+			reload() // of the same
+		}
+		if n := strings.Count(o.saw(), "GET / "); n != 1 {
+			t.Fatalf("%s was asked %d times, so nothing is stored", host, n)
+		}
+		options.Egress.Deny = []string{"127.0.0.1"}
+		reload()
+		if resp, body := get(t, address, url); resp.StatusCode != 403 {
+			t.Errorf("%s after: %d %q", host, resp.StatusCode, body)
+		}
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"runtime"
 	"slices"
 	"time"
@@ -169,6 +170,13 @@ func (e *Egress) addHops(chain []*url.URL, roots string) (err error) {
 
 // Lists says what was read of Options.DenyLists.
 func (e *Egress) Lists() []Listed { return e.lists }
+
+// ClosesAs reports whether the same destinations are closed as by o, but for ports.
+func (e *Egress) ClosesAs(o *Egress) bool {
+	g, h := &e.guard, &o.guard
+	return reflect.DeepEqual(g.allow, h.allow) && reflect.DeepEqual(g.deny, h.deny) &&
+		g.listed.closed.equal(&h.listed.closed) && g.listed.open.equal(&h.listed.open)
+}
 
 // Close lets go of connections to name servers. Look-ups open others.
 func (e *Egress) Close() {

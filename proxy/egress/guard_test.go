@@ -248,6 +248,29 @@ func TestAllowAndDeny(t *testing.T) {
 	}
 }
 
+func TestClosesAsTellsWhatIsClosedOtherwise(t *testing.T) {
+	list := writeList(t, "ads.example\n@@cdn.ads.example")
+	some := Options{Allow: loopback, Deny: []string{"192.0.2.0/24", "*.site.example"}, DenyLists: []string{list}}
+	e := newTestEgress(t, some)
+	if !e.ClosesAs(newTestEgress(t, some)) {
+		t.Error("the same is another")
+	}
+	for name, change := range map[string]func(*Options){
+		"less is open":            func(o *Options) { o.Allow = nil },
+		"another network":         func(o *Options) { o.Deny = []string{"192.0.2.0/25", "*.site.example"} },
+		"another host":            func(o *Options) { o.Deny = []string{"192.0.2.0/24", "site.example"} },
+		"a list says more":        func(o *Options) { o.DenyLists = append(o.DenyLists, writeList(t, "more.example")) },
+		"a list says less":        func(o *Options) { o.DenyLists = nil },
+		"a list has no exception": func(o *Options) { o.DenyLists = []string{writeList(t, "ads.example")} },
+	} {
+		o := some
+		change(&o)
+		if e.ClosesAs(newTestEgress(t, o)) {
+			t.Errorf("%s, and it is the same", name)
+		}
+	}
+}
+
 // TestNetworksAreAsLargeAsTheySay, those of IPv4-mapped addresses and small ones of IPv6 too.
 func TestNetworksAreAsLargeAsTheySay(t *testing.T) {
 	for network, c := range map[string]struct{ in, out []string }{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"strings"
@@ -181,6 +182,10 @@ func (n *nameSet) add(name string, below bool) {
 		*set = make(map[string]bool)
 	}
 	(*set)[name] = true
+}
+
+func (n *nameSet) equal(o *nameSet) bool {
+	return maps.Equal(n.exact, o.exact) && maps.Equal(n.below, o.below)
 }
 
 func (n *nameSet) empty() bool { return len(n.exact) == 0 && len(n.below) == 0 }
