@@ -249,7 +249,7 @@ func TestAllowAndDeny(t *testing.T) {
 }
 
 func TestClosesAsTellsWhatIsClosedOtherwise(t *testing.T) {
-	list := writeList(t, "ads.example\n@@cdn.ads.example")
+	list := writeList(t, "||ads.example^\n@@||cdn.ads.example^")
 	some := Options{Allow: loopback, Deny: []string{"192.0.2.0/24", "*.site.example"}, DenyLists: []string{list}}
 	e := newTestEgress(t, some)
 	if !e.ClosesAs(newTestEgress(t, some)) {
@@ -261,7 +261,7 @@ func TestClosesAsTellsWhatIsClosedOtherwise(t *testing.T) {
 		"another host":            func(o *Options) { o.Deny = []string{"192.0.2.0/24", "site.example"} },
 		"a list says more":        func(o *Options) { o.DenyLists = append(o.DenyLists, writeList(t, "more.example")) },
 		"a list says less":        func(o *Options) { o.DenyLists = nil },
-		"a list has no exception": func(o *Options) { o.DenyLists = []string{writeList(t, "ads.example")} },
+		"a list has no exception": func(o *Options) { o.DenyLists = []string{writeList(t, "||ads.example^")} },
 	} {
 		o := some
 		change(&o)
