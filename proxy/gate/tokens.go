@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -43,13 +42,7 @@ func parseKey(data []byte) (Key, error) {
 func MakeKey(path string) (Key, error) {
 	var k Key
 	rand.Read(k[:])
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return Key{}, err
-	}
-	_, err = fmt.Fprintf(f, "%x\n", k)
-	if err = errors.Join(err, owner.Give(f, path), f.Close()); err != nil {
-		os.Remove(path) // a part, as on a full disk, would be in the way of the next try
+	if err := owner.WriteNew(path, fmt.Appendf(nil, "%x\n", k), 0o600); err != nil {
 		return Key{}, err
 	}
 	return k, nil

@@ -37,28 +37,13 @@ func (a *Authority) Save(folder string) error {
 		return err
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeNew(filepath.Join(folder, KeyFile), key, 0o600); err != nil {
+	if err := owner.WriteNew(filepath.Join(folder, KeyFile), key, 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(filepath.Join(folder, CertificateFile), a.PEM(), 0o644); err != nil {
+	if err := owner.WriteNew(filepath.Join(folder, CertificateFile), a.PEM(), 0o644); err != nil {
 		return errors.Join(err, os.Remove(filepath.Join(folder, KeyFile)))
 	}
 	return nil
-}
-
-func writeNew(file string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists already; move it away to make another", file)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, owner.Give(f, file), f.Close()); err != nil {
-		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
-	}
-	return err
 }
 
 // Load reads the authority in folder. It refuses one whose key others may

@@ -4,6 +4,7 @@ package owner
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,4 +31,21 @@ func MakeFolder(folder string) error {
 		return err
 	}
 	return errors.Join(Give(f, folder), f.Close())
+}
+
+// WriteNew writes a file that does not exist yet, or nothing of it. It belongs to the
+// owner of its folder.
+func WriteNew(file string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already; move it away to make another", file)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, Give(f, file), f.Close()); err != nil {
+		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
+	}
+	return err
 }
