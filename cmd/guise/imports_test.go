@@ -27,7 +27,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/console":   {},
 	"guise/proxy/inspect":   {project: []string{"guise/proxy/owner"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/socks":     {},
-	"guise/proxy/certs":     {modules: []string{"github.com/caddyserver/certmagic", "go.uber.org/zap"}},
+	"guise/proxy/certs":     {project: []string{"guise/proxy/owner"}, modules: []string{"github.com/caddyserver/certmagic", "go.uber.org/zap"}},
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
 	"guise/proxy": {
 		project: []string{"guise/filters", "guise/cache", "guise/cache/ending", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/tunnel", "guise/proxy/wire", "guise/proxy/console", "guise/proxy/telemetry", "guise/proxy/inspect", "guise/proxy/socks", "guise/proxy/calls"},

@@ -17,6 +17,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"guise/proxy/owner"
 )
 
 // selfSignedFor is how long a self-signed certificate is valid. Apple's
@@ -74,31 +76,24 @@ func (m *Made) Fingerprint() string {
 }
 
 // Keep writes the certificate and its key to two PEM files that do not exist
-// yet, or neither. Nobody but the owner may read the key.
+// yet, or neither. Nobody but the owner may read the key; made by root, they belong to
+// their folders' owners.
 func (m *Made) Keep(certFile, keyFile string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(m.certificate.PrivateKey)
 	if err != nil {
 		return err
 	}
-	if err := writeNew(keyFile, "PRIVATE KEY", key, 0o600); err != nil {
+	if err := owner.WriteNew(keyFile, block("PRIVATE KEY", key), 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(certFile, "CERTIFICATE", m.certificate.Certificate[0], 0o644); err != nil {
+	if err := owner.WriteNew(certFile, block("CERTIFICATE", m.certificate.Certificate[0]), 0o644); err != nil {
 		return errors.Join(err, os.Remove(keyFile)) // alone it would be in the way of the next try
 	}
 	return nil
 }
 
-func writeNew(file, kind string, der []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: der}), f.Close())
-	if err != nil {
-		os.Remove(file) // a part, as on a full disk, would be in the way of the next try
-	}
-	return err
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
 // KeptSelfSigned returns the pair in two PEM files, made by [SelfSigned] if
