@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -74,12 +75,8 @@ func Issue(o ACMEOptions) (*Issued, error) {
 			return nil
 		},
 	})
-	directory := o.Directory
-	if directory == "" {
-		directory = certmagic.LetsEncryptProductionCA
-	}
 	i.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(i.config, certmagic.ACMEIssuer{
-		CA:             directory,
+		CA:             cmp.Or(o.Directory, certmagic.LetsEncryptProductionCA),
 		Email:          o.Email,
 		Agreed:         true,
 		AltHTTPPort:    o.HTTPPort,

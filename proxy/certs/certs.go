@@ -5,10 +5,7 @@
 // what a listener needs of any of them.
 package certs
 
-import (
-	"crypto/tls"
-	"crypto/x509"
-)
+import "crypto/tls"
 
 // A Source returns the certificate for a handshake.
 type Source interface {
@@ -33,16 +30,4 @@ func Config(source Source, protocols ...string) *tls.Config {
 			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 		},
 	}
-}
-
-// parse completes c by its parsed form, which handshakes and checks use.
-func parse(c tls.Certificate) (*tls.Certificate, error) {
-	if c.Leaf == nil {
-		leaf, err := x509.ParseCertificate(c.Certificate[0])
-		if err != nil {
-			return nil, err
-		}
-		c.Leaf = leaf
-	}
-	return &c, nil
 }

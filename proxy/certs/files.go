@@ -83,11 +83,7 @@ func (p *Pair) load() error {
 	case err != nil:
 		return fmt.Errorf("load certificate: %w", err)
 	}
-	parsed, err := parse(c)
-	if err != nil {
-		return fmt.Errorf("load certificate: %w", err)
-	}
-	p.current, p.stamps = parsed, stamps
+	p.current, p.stamps = &c, stamps
 	return nil
 }
 

@@ -64,8 +64,8 @@ func SelfSigned(names ...string) (*Made, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := parse(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
-	return &Made{c}, err
+	leaf, err := x509.ParseCertificate(der)
+	return &Made{&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, err
 }
 
 // Fingerprint returns the SHA-256 digest of the certificate as browsers show
