@@ -29,19 +29,22 @@ func TestLoopsAreDetected(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for _, method := range []string{"GET", "POST", "CONNECT"} {
-		target := "http://somewhere.example/"
-		if method == "CONNECT" {
-			target = "somewhere.example:443"
-		}
-		got, err := exchangeRaw(t, address, method+" "+target+" HTTP/1.1\r\nHost: somewhere.example\r\nConnection: close\r\n\r\n")
-		if !strings.HasPrefix(got, "HTTP/1.1 502 ") || err != nil {
-			t.Errorf("%s through a loop: %.60q, %v", method, got, err)
-		}
-	}
 	got, _ := exchangeRaw(t, address, "GET http://"+address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 403 ") {
 		t.Errorf("a request to the proxy itself: %.60q", got)
+	}
+	for _, method := range []string{"GET", "POST", "CONNECT"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel() // each waits for nestingWait
+			target := "http://somewhere.example/"
+			if method == "CONNECT" {
+				target = "somewhere.example:443"
+			}
+			got, err := exchangeRaw(t, address, method+" "+target+" HTTP/1.1\r\nHost: somewhere.example\r\nConnection: close\r\n\r\n")
+			if !strings.HasPrefix(got, "HTTP/1.1 502 ") || err != nil {
+				t.Errorf("through a loop: %.60q, %v", got, err)
+			}
+		})
 	}
 }
 
