@@ -85,7 +85,7 @@ func namesHouse(r *http.Request, text string) bool {
 		return false
 	}
 	for host := range strings.FieldsFuncSeq(text, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '.' && c != '-' }) {
-		if host = foldHost(host); isHouseName(host) && registrable(host) != registrable(targetHost(r)) {
+		if host = foldHost(host); isHouseName(host) && registrable(host) != registrable(r.URL.Hostname()) {
 			return true
 		}
 	}

@@ -143,7 +143,7 @@ func siteRelation(m *Message) string {
 		case !ok:
 		case a.sameOrigin(m.Request):
 			return "same-origin"
-		case registrable(a.host) == registrable(targetHost(m.Request)):
+		case registrable(a.host) == registrable(m.Request.URL.Hostname()):
 			return "same-site"
 		default:
 			return "cross-site" // a link to a page of another site

@@ -21,7 +21,7 @@ import (
 
 // A Message is one exchange under edit: a request, and later its response.
 type Message struct {
-	Request  *http.Request
+	Request  *http.Request  // for an absolute URL
 	Response *http.Response // nil while the request is edited
 	Client   netip.Addr     // the client's own address; zero if unknown
 	Now      time.Time      // when Response came; zero if unknown

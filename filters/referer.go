@@ -45,7 +45,7 @@ func refererWithinSite(r *http.Request, referer string) string {
 		return ""
 	}
 	if !isWeb(a.scheme) || strings.EqualFold(a.scheme, "https") && r.URL.Scheme == "http" ||
-		registrable(a.host) != registrable(targetHost(r)) {
+		registrable(a.host) != registrable(r.URL.Hostname()) {
 		return ""
 	}
 	origin := a.origin() + "/"
@@ -78,7 +78,7 @@ func namesPageElsewhere(r *http.Request, value string) bool {
 		return hasPrefixFold(value, "file:")
 	}
 	a, ok := parseAuthority(value)
-	return ok && isWeb(a.scheme) && a.rest != "" && registrable(a.host) != registrable(targetHost(r))
+	return ok && isWeb(a.scheme) && a.rest != "" && registrable(a.host) != registrable(r.URL.Hostname())
 }
 
 // isWeb reports whether pages of the web have scheme.
@@ -153,7 +153,7 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 // knows, or is named after the client's address, and not of the target's own site. What
 // is at localhost is so for everybody, and those who write it have origins know it.
 func ofClientsNetwork(m *Message, a authority) bool {
-	host, target := foldHost(a.host), targetHost(m.Request)
+	host, target := foldHost(a.host), m.Request.URL.Hostname()
 	switch {
 	case registrable(host) == registrable(target), host == "localhost", host == "127.0.0.1", host == "::1":
 		return false

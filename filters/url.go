@@ -22,9 +22,6 @@ type cleanURL struct{}
 func (cleanURL) Apply(m *Message, log []Change) []Change {
 	r := m.Request
 	u := r.URL
-	if u == nil {
-		return log
-	}
 	if u.User != nil {
 		u.User = nil
 		log = append(log, Change{"URL", Reduced, "RFC 9110 §4.2.4: userinfo"})

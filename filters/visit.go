@@ -29,7 +29,7 @@ func readVisit(r *http.Request) Visit {
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || hasPrefixOf(r.URL.Path, reportPaths[:])))
-	target := registrable(targetHost(r))
+	target := registrable(r.URL.Hostname())
 	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
 		return v
@@ -170,15 +170,6 @@ func initiatorReferer(h http.Header) string {
 		return ""
 	}
 	return registrable(a.host)
-}
-
-// targetHost returns the host that r goes to, without port and brackets.
-func targetHost(r *http.Request) string {
-	if r.URL.Host != "" {
-		return r.URL.Hostname()
-	}
-	a, _ := parseAuthority("http://" + r.Host)
-	return a.host
 }
 
 // registrable returns the registrable domain of host by the Public Suffix
