@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -228,12 +225,11 @@ func admitPage(e *exchange, resp *http.Response) *http.Response {
 
 // handOver takes the header of the final response from goproxy, which would
 // copy it field by field, and the status line, which it would log. It is the
-// last step: what it leaves is for nobody.
+// last step: what it leaves is for nobody. Without a header goproxy takes no answer
+// for a WebSocket, which it would copy without half-close or idle timeout: an upgrade
+// becomes a tunnel after the pipeline is done.
 func handOver(e *exchange, resp *http.Response) *http.Response {
 	e.header, resp.Header, resp.Status = resp.Header, nil, ""
-	if e.header == nil {
-		e.header = make(http.Header)
-	}
 	return resp
 }
 
@@ -276,12 +272,6 @@ func (e *exchange) ReadFrom(body io.Reader) (int64, error) {
 func (e *exchange) Flush() {
 	e.copying = false
 	http.NewResponseController(e.ResponseWriter).Flush()
-}
-
-// Hijack refuses: goproxy would copy a WebSocket without half-close or idle
-// timeout, so an upgrade becomes a tunnel after the pipeline is done.
-func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return nil, nil, errors.ErrUnsupported
 }
 
 // switchProtocols keeps the origin's side of an upgrade for a tunnel. Only a
