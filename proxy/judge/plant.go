@@ -61,59 +61,44 @@ func (s *seeder) address6() string {
 // value returns a value of the given form, and the part of it that
 // identifies.
 func (s *seeder) value(f form) (value, canary string) {
+	around := "%s" // the canary
 	switch f {
 	case anAddress:
 		canary = s.address()
-		return canary, canary
 	case anAddress6:
 		canary = s.address6()
-		return canary, canary
 	case anAddrPort:
-		canary = s.address()
-		return canary + ":51234", canary
+		canary, around = s.address(), "%s:51234"
 	case aForwarded:
-		canary = s.address6()
-		return fmt.Sprintf(`for="[%s]:4711";proto=http`, canary), canary
+		canary, around = s.address6(), `for="[%s]:4711";proto=http`
 	case aVia:
-		canary = s.id()
-		return "1.1 " + canary + ".lan (gateway)", canary
+		canary, around = s.id(), "1.1 %s.lan (gateway)"
 	case aHost:
-		canary = s.id()
-		return canary + ".example", canary
+		canary, around = s.id(), "%s.example"
 	case aUUID:
 		canary = fmt.Sprintf("%s-%s-4%s-a%s-%s", s.hex(8), s.hex(4), s.hex(3), s.hex(3), s.hex(12))
-		return canary, canary
 	case aHex:
 		canary = s.hex(32)
-		return canary, canary
 	case aTrace:
-		canary = s.hex(32)
-		return "00-" + canary + "-" + s.hex(16) + "-01", canary
+		canary, around = s.hex(32), "00-%s-"+s.hex(16)+"-01"
 	case aPhone:
 		canary = "479" + s.digits(8)
-		return canary, canary
 	case anIMEI:
 		canary = "35" + s.digits(13)
-		return canary, canary
 	case aMAC:
 		canary = fmt.Sprintf("02:%s:%s:%s:%s:%s", s.hex(2), s.hex(2), s.hex(2), s.hex(2), s.hex(2))
-		return canary, canary
 	case aMail:
-		canary = s.id()
-		return canary + "@mail.example", canary
+		canary, around = s.id(), "%s@mail.example"
 	case aURL:
-		canary = s.id()
-		return "http://device.example/" + canary + ".xml", canary
+		canary, around = s.id(), "http://device.example/%s.xml"
 	case aPlace:
-		canary = "59." + s.digits(7)
-		return canary + ",10." + s.digits(7), canary
+		canary, around = "59."+s.digits(7), "%s,10."+s.digits(7)
 	case aDictionary:
-		canary = s.id()
-		return `u="` + canary + `"`, canary
+		canary, around = s.id(), `u="%s"`
 	default: // anID
 		canary = s.id()
-		return canary, canary
 	}
+	return fmt.Sprintf(around, canary), canary
 }
 
 // field plants a value of the given form in the named field.
