@@ -546,6 +546,7 @@ func TestFilesThatSayNothing(t *testing.T) {
 	deep := strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1)
 	for text, want := range map[string]string{
 		" \n\t\r\n":               "file: is empty",
+		"\ufeff\r\n":              "file: is empty",
 		`{"sites": ` + deep + `}`: "too large or too deeply nested",
 		`{"sites": [` + strings.Repeat("1,", maxNodes) + `1]}`: "too large or too deeply nested",
 	} {

@@ -8,11 +8,8 @@ import (
 	"strconv"
 )
 
-// parseJSON returns data's one value; nil if data is blank.
+// parseJSON returns data's one value.
 func parseJSON(file string, data []byte) (*node, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, nil
-	}
 	p := &jsonParser{builder{file: file}, json.NewDecoder(bytes.NewReader(data)), data}
 	p.decoder.UseNumber()
 	n, err := p.value(0)

@@ -27,7 +27,6 @@ func parseFile(file string) (*node, *Problem) {
 func parse(file string, data []byte) (*node, *Problem) {
 	var n *node
 	var err error
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
 	switch format {
 	case "yaml", "yml", "":
@@ -66,7 +65,9 @@ func readFile(file string) ([]byte, error) {
 		return nil, unreadable(err)
 	case len(data) > maxFile:
 		return nil, errors.New("larger than 1 MiB")
-	case len(bytes.TrimSpace(data)) == 0:
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors write it
+	if len(bytes.TrimSpace(data)) == 0 {
 		// Somebody is about to write it, the disk is full, or it is a pipe that was
 		// read before: nobody means the defaults, which may be less strict.
 		return nil, errors.New("is empty")
