@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -128,10 +126,9 @@ func namesOf(at config.Address) []string {
 			names = append(names, string(name))
 		}
 	}
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
-			names = append(names, p.Addr().String())
+	for _, ip := range ownAddresses() {
+		if !ip.IsLinkLocalUnicast() {
+			names = append(names, ip.String())
 		}
 	}
 	return names

@@ -214,7 +214,7 @@ func (s *stock) take(at config.Address) net.Listener {
 			there = have.Addr().IsUnspecified()
 		}
 		if there && (have.Port() == at.Port || at.Port == 0) {
-			s.given = append(s.given[:i:i], s.given[i+1:]...)
+			s.given = slices.Delete(s.given, i, i+1)
 			return l
 		}
 	}
