@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"guise/proxy/gate"
+	"guise/proxy/inspect"
 	"guise/proxy/telemetry"
 	"guise/proxy/wire/http2test"
 )
@@ -69,6 +70,19 @@ func TestEveryWayInHasItsClass(t *testing.T) {
 			until(t, strings.Join(c.want, ", "), func() bool { return counts(t, m, c.want...) })
 		})
 	}
+}
+
+// TestRequestsInsideTLSHaveAClassOfTheirOwn beside the CONNECT that they are in.
+func TestRequestsInsideTLSHaveAClassOfTheirOwn(t *testing.T) {
+	m := telemetry.New()
+	o := serveSecure(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "fine") }, nil, "http/1.1")
+	proxy := serveProxy(t, func(o *Options) { inspecting(inspect.Always)(o); o.Metrics = m })
+	if _, body, err := read(visitor(t, proxy, trusting(testAuthority()), false), o.URL); body != "fine" {
+		t.Fatalf("%q, %v", body, err)
+	}
+	until(t, "both to be counted", func() bool {
+		return counts(t, m, `guise_requests_total{class="inside",status="2xx"} 1`, `guise_requests_total{class="connect",status="2xx"} 1`)
+	})
 }
 
 // TestWhoLeavesIsNoFaultOfTheOrigins: neither in what is counted, nor in what a client

@@ -660,6 +660,9 @@ func TestTokens(t *testing.T) {
 	}
 	write(t, revoked, "# nobody yet\n\n")
 	g := mustNew(t, Options{Authentication: Token, TokenKey: key, Revoked: revoked, Now: c.now})
+	if got := g.Challenge(); !slices.Equal(got, []string{`Basic realm="guise", charset="UTF-8"`, `Bearer realm="guise"`}) {
+		t.Errorf("who sends none is asked by %q", got)
+	}
 	token, id, err := k.Sign("ann", c.at.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)

@@ -191,6 +191,21 @@ func TestWhatIsOpenAtOnce(t *testing.T) {
 			conn.Close()
 		}
 		var uses []*Use
+		for _, c := range []struct{ addr, want string }{ // as many requests as connections: HTTP/2 has them on one
+			{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "connections"}, {"192.0.2.2", ""}, {"192.0.2.2", "all connections"},
+		} {
+			u, err := g.Begin(entrant(c.addr))
+			if got := over(t, err); got != c.want {
+				t.Errorf("request of %s: %q, want %q", c.addr, got, c.want)
+			}
+			if err == nil {
+				uses = append(uses, u)
+			}
+		}
+		for _, u := range uses {
+			u.End()
+		}
+		uses = nil
 		for _, c := range []struct{ addr, want string }{
 			{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", "tunnels"}, {"192.0.2.2", ""}, {"192.0.2.2", "all tunnels"},
 		} {
