@@ -28,7 +28,7 @@ FILE:LINE: note: key: ... what makes you easier to know, or may not be meant.`,
 }
 
 func (p *program) check() error {
-	c, problems := config.Load(p.file, p.environ, p.sets, checkFiles, checkRules, p.noteDoubts)
+	c, problems := config.Load(p.file, p.environ, p.sets, p.checkFiles, checkRules, p.noteDoubts)
 	if c == nil {
 		fmt.Fprint(p.stdout, problems)
 		return errReported

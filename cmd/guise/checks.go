@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"guise/config"
@@ -23,16 +25,17 @@ func checkRules(c *config.Config, fail, _ config.Say) {
 }
 
 // checkFiles reports every file that c names and that cannot be used.
-func checkFiles(c *config.Config, fail, _ config.Say) {
+func (p *program) checkFiles(c *config.Config, say, _ config.Say) {
+	fail := func(key string, err error, paths ...string) { say(key, "%v%s", err, p.elsewhere(paths)) }
 	for i, l := range c.Listeners {
 		if err := checkDoor(l); err != nil {
-			fail(fmt.Sprintf("listeners[%d].certificate", i), "%v", err)
+			fail(fmt.Sprintf("listeners[%d].certificate", i), err, l.Certificate, l.Key)
 		}
 	}
 	try := func(key string, o gate.Options) bool {
 		_, err := gate.New(o, nil)
 		if err != nil {
-			fail(key, "%v", err)
+			fail(key, err, o.Users, o.TokenKey, o.Authorities, o.Revoked)
 		}
 		return err == nil
 	}
@@ -48,14 +51,14 @@ func checkFiles(c *config.Config, fail, _ config.Say) {
 	for i, path := range c.Destinations.DenyLists {
 		key := fmt.Sprintf("destinations.deny_lists[%d]", i)
 		if strings.Contains(path, "://") {
-			fail(key, "a list is a file; fetch it, as with curl -o hosts.txt %s", path)
+			say(key, "a list is a file; fetch it, as with curl -o hosts.txt %s", path)
 		} else if _, err := egress.ReadList(path); err != nil {
-			fail(key, "%v", err)
+			fail(key, err, path)
 		}
 	}
 	if path := c.Upstream.Authorities; path != "" {
 		if _, err := egress.ReadRoots(path); err != nil {
-			fail("upstream.authorities", "%v", err)
+			fail("upstream.authorities", err, path)
 		}
 	}
 	if c.Inspection.Enabled {
@@ -64,7 +67,25 @@ func checkFiles(c *config.Config, fail, _ config.Say) {
 			if c.Inspection.CA == "" {
 				key = "inspection.enabled" // which is what was written
 			}
-			fail(key, "%v", err)
+			fail(key, err, c.Inspection.CA)
 		}
 	}
+}
+
+// elsewhere says of files that are not there, but beside the configuration, how they are
+// found.
+func (p *program) elsewhere(paths []string) string {
+	for _, path := range paths {
+		beside := filepath.Join(filepath.Dir(p.file), path)
+		if path == "" || filepath.IsAbs(path) || exists(path) || !exists(beside) {
+			continue
+		}
+		return fmt.Sprintf("; names count from the folder that guise is started in: write %s, or start it in %s", beside, filepath.Dir(p.file))
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

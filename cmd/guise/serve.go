@@ -224,7 +224,7 @@ func (s *server) succeed(stops chan os.Signal) bool {
 // works.
 func (p *program) start() (*server, error) {
 	path := ownPath()
-	c, err := p.load(checkFiles, checkRules)
+	c, err := p.load(p.checkFiles, checkRules)
 	if err != nil {
 		return nil, err
 	}
@@ -342,7 +342,7 @@ func (s *server) loadAgain(stops chan os.Signal) (*config.Config, error) {
 	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}
 	}
-	load := func() (*config.Config, error) { return s.load(checkFiles, checkRules) }
+	load := func() (*config.Config, error) { return s.load(s.checkFiles, checkRules) }
 	return orStopped(stops, load, errors.New("stopped while it was read"))
 }
 
