@@ -33,6 +33,7 @@ var (
 	configType      = reflect.TypeFor[Config]()
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 	allKeys         = keysOf(configType, "")
+	itemKeys        = slices.Concat(keysOf(reflect.TypeFor[Listener](), "listeners[]."), keysOf(reflect.TypeFor[Site](), "sites[]."))
 )
 
 // parsers are for the types that have no UnmarshalText: those of others, and those that
@@ -146,20 +147,20 @@ func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 		what += fmt.Sprintf("; write %s under %s", e.name[i+1:], e.name[:i])
 	} else if s := closest(e.name, names(t)); s != "" {
 		what += "; did you mean " + path + s + "?"
-	} else if below := keysEndingIn(path, e.name); len(below) > 0 {
+	} else if below := keysEndingIn(allKeys, path, e.name); len(below) > 0 {
 		what += "; did you mean " + strings.Join(below, " or ") + "?"
 	} else {
 		what += "; known here: " + strings.Join(names(t), ", ")
-		if elsewhere := keysEndingIn("", e.name); len(elsewhere) == 1 { // may be another thing of that name
+		if elsewhere := keysEndingIn(slices.Concat(allKeys, itemKeys), "", e.name); len(elsewhere) == 1 {
 			what += "; or did you mean " + elsewhere[0] + "?"
 		}
 	}
 	d.fail(e.at, path+e.name, "%s", what)
 }
 
-// keysEndingIn returns the keys under path whose last word is name.
-func keysEndingIn(path, name string) []string {
-	return slices.DeleteFunc(Keys(), func(k string) bool { return !strings.HasPrefix(k, path) || !strings.HasSuffix(k, "."+name) })
+// keysEndingIn returns those of keys that are under path and whose last word is name.
+func keysEndingIn(keys []string, path, name string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !strings.HasPrefix(k, path) || !strings.HasSuffix(k, "."+name) })
 }
 
 func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {

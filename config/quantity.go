@@ -43,6 +43,9 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		*b = 0
 		return nil
 	}
+	if unit == "" && n >= 1<<10 {
+		return fmt.Errorf("%s has no unit; write %sB for bytes", quote(s), digits)
+	}
 	if unit == "" {
 		return fmt.Errorf("%s has no unit; write %sMiB or %sKiB", quote(s), digits, digits)
 	}
