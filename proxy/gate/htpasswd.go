@@ -174,8 +174,8 @@ func replaceFile(path, content string) error {
 		mode = info.Mode().Perm()
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".guise-*")
-	if err != nil {
-		return err
+	if err != nil { // which tells of a name that nobody knows
+		return fmt.Errorf("write %s: no new file can be made in %s: %w", path, filepath.Dir(path), errors.Unwrap(err))
 	}
 	defer os.Remove(f.Name())
 	_, err = f.WriteString(content)
