@@ -176,6 +176,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		}
 		return p, nil
 	}
+	if ip, err := netip.ParseAddr(s); err == nil && ip.IsUnspecified() { // no client has it: everybody is meant
+		return p, fmt.Errorf("%s has no prefix length; write %s/0", quote(s), s)
+	}
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		return p, fmt.Errorf("%s has no prefix length; write %s/%d", quote(s), s, ip.BitLen())
 	}
