@@ -227,7 +227,7 @@ func TestVariablesOfAClusterAreNotOurs(t *testing.T) {
 			service + "_PORT_80_TCP_PORT=80", service + "_PORT_53_UDP_ADDR=10.0.0.1",
 		}, nil)
 	}
-	for _, wrong := range []string{"GUISE_DESTINATIONS_PORT=443", "GUISE_CONNECT_PORT=tcp", "GUISE_SERVICES=a", "GUISE_METRICS_SERVICE=a", "GUISE_METRICS_HOST=10.0.0.1"} {
+	for _, wrong := range []string{"GUISE_DESTINATIONS_PORT=443", "GUISE_CONNECT_PORT=tcp", "GUISE_SERVICES=a", "GUISE_PORT=3128", "GUISE_METRICS_SERVICE=a", "GUISE_METRICS_HOST=10.0.0.1"} {
 		if _, problems := Load("", []string{wrong}, nil); len(problems) != 1 {
 			t.Errorf("%s is ignored", wrong)
 		}

@@ -89,8 +89,8 @@ func unreadable(err error) error {
 // A cluster that runs services named guise or guise-something puts these in the
 // environment of every container; they are not meant for us. A key that lacks its last
 // letter ends in PORT as well: only the value tells the two apart.
-var foreignVariable = regexp.MustCompile(`^GUISE_(SERVICE|PORT)(_|=)|` +
-	`^GUISE_\w+_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|PORT=(tcp|udp|sctp)://)`)
+var foreignVariable = regexp.MustCompile(`^GUISE_(SERVICE|PORT)_|^GUISE_(\w+_)?PORT=(tcp|udp|sctp)://|` +
+	`^GUISE_\w+_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=)`)
 
 // parseEnvironment returns one tree for each GUISE_ variable that is set to
 // something, in the order of environ ("NAME=value").
@@ -114,6 +114,8 @@ func parseEnvironment(environ []string) (layers []*node, problems Problems) {
 				p.What += "; did you mean " + strings.ToUpper(s) + "?"
 			} else if name == "GUISE_CONFIG" {
 				p.What += "; a file is named with --config"
+			} else {
+				p.What += "; those of guise help configuration are known, as GUISE_CACHE_MEMORY for cache.memory"
 			}
 			problems = append(problems, p)
 			continue
