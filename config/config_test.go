@@ -306,10 +306,11 @@ func TestProblemsAreReportedAllAtOnce(t *testing.T) {
 }
 
 func TestProblemsOfEnvironmentAndSetNameTheirSource(t *testing.T) {
-	_, problems := Load("", []string{"GUISE_CACHE_MEMORY=64", "GUISE_CACHE_MEMRY=1MiB", "GUISE_CONFIG=guise.yaml"}, []string{"cache.memory=lots", "log.levle=warn", "cache", "cache=5"})
+	_, problems := Load("", []string{"GUISE_CACHE_MEMORY=64", "GUISE_CACHE_MEMRY=1MiB", "GUISE_CONFIG=guise.yaml", "GUISE_DEBUG=1"}, []string{"cache.memory=lots", "log.levle=warn", "cache", "cache=5"})
 	want := `GUISE_CACHE_MEMORY: cache.memory: "64" has no unit; write 64MiB or 64KiB
 GUISE_CACHE_MEMRY: unknown key; did you mean GUISE_CACHE_MEMORY?
 GUISE_CONFIG: unknown key; a file is named with --config
+GUISE_DEBUG: unknown key; those of guise help configuration are known, as GUISE_CACHE_MEMORY for cache.memory
 --set: cache: want key=value, such as cache.memory=128MiB
 --set: cache.memory: "lots" is not a size; write a whole number and a unit, such as 64MiB
 --set: log.levle: unknown key; did you mean log.level?
