@@ -49,6 +49,18 @@ func TestLargeSelectingFieldsHoldNobodyUp(t *testing.T) {
 	}
 }
 
+// Whether a field holds the time is found out without a date made of each place among its
+// digits: of what a 304 says, while all others wait.
+func TestLongFieldsAreSearchedForTimesSoon(t *testing.T) {
+	made := time.Date(2026, 11, 27, 14, 0, 0, 0, time.UTC)
+	for _, filling := range []string{"1", "01", "1127", "11:22"} {
+		text := strings.Repeat(filling, (64<<10)/len(filling))
+		if n := testing.AllocsPerRun(1, func() { holdsDate(text, made, true) }); n > 100 {
+			t.Errorf("%q: %v allocations", filling, n)
+		}
+	}
+}
+
 func TestHostileHeaders(t *testing.T) {
 	play(t, shared, map[string][]step{
 		"1 MiB of directives": {

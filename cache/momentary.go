@@ -79,14 +79,34 @@ const aMoment = 5 * time.Second
 func holdsDate(text string, t time.Time, elsewhere bool) bool {
 	var room [128]byte
 	digits := digitsOf(room[:0], text)
+	days := daysAround(t)
 	for at := 0; at+leastDigits <= len(digits); at++ {
-		for _, form := range dateForms {
-			if form.in(digits[at:], t, elsewhere) {
+		one, other := twoDigits(digits, at), twoDigits(digits, at+2)
+		for i := range days {
+			d := &days[i]
+			if (one == d.month && other == d.day || one == d.day && other == d.month) && d.begins(digits[at:], elsewhere) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// A day is one of those that it may be somewhere at a time.
+type day struct {
+	month, day int
+	year       string
+	since      time.Duration // from its beginning to the time
+}
+
+// daysAround returns the days that it may be at t. Texts are long and full of digits, and
+// it is by these that nearly all of those are told from a date.
+func daysAround(t time.Time) (days [3]day) {
+	for i := range days {
+		begun := time.Date(t.Year(), t.Month(), t.Day()+i-1, 0, 0, 0, 0, time.UTC)
+		days[i] = day{int(begun.Month()), begun.Day(), strconv.Itoa(begun.Year()), t.Sub(begun)}
+	}
+	return days
 }
 
 // leastDigits are those of a month, a day, an hour and a minute.
@@ -136,28 +156,31 @@ type dateForm struct{ month, day, clock int }
 
 var dateForms = [...]dateForm{{0, 2, 4}, {0, 2, 6}, {0, 2, 8}, {2, 0, 6}, {2, 0, 8}}
 
-// in is holdsDate of what begins with a date.
-func (f dateForm) in(digits []byte, t time.Time, elsewhere bool) bool {
-	month, day := twoDigits(digits, f.month), twoDigits(digits, f.day)
-	hour, minute := twoDigits(digits, f.clock), twoDigits(digits, f.clock+2)
-	if month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
-		return false
+// begins reports whether digits begin with that day and a moment of it, see holdsDate.
+func (d *day) begins(digits []byte, elsewhere bool) bool {
+	for _, f := range dateForms {
+		hour, minute := twoDigits(digits, f.clock), twoDigits(digits, f.clock+2)
+		if twoDigits(digits, f.month) != d.month || twoDigits(digits, f.day) != d.day ||
+			hour < 0 || hour > 23 || minute < 0 || minute > 59 || !strings.HasSuffix(d.year, string(digits[4:f.clock])) {
+			continue
+		}
+		ago := d.since - time.Duration(hour*60+minute)*time.Minute
+		if ofMoment(ago, twoDigits(digits, f.clock+4), elsewhere) {
+			return true
+		}
 	}
-	made := time.Date(t.Year(), time.Month(month), day, hour, minute, 0, 0, time.UTC)
-	switch days := t.YearDay() - made.YearDay(); { // at New Year
-	case days > 300:
-		made = made.AddDate(1, 0, 0)
-	case days < -300:
-		made = made.AddDate(-1, 0, 0)
-	}
-	ago := t.Sub(made)
-	if !strings.HasSuffix(strconv.Itoa(made.Year()), string(digits[4:f.clock])) || ago < -furthestEast || ago >= furthestWest {
+	return false
+}
+
+// ofMoment reports whether a minute that began so long ago, by a clock of UTC, is the
+// present one, or with seconds, unless they are -1, shows the time elsewhere, if asked for.
+func ofMoment(ago time.Duration, second int, elsewhere bool) bool {
+	if ago < -furthestEast || ago >= furthestWest {
 		return false
 	}
 	if 0 <= ago && ago < time.Minute+aMoment {
 		return true
 	}
-	second := twoDigits(digits, f.clock+4)
 	late := (ago + furthestEast - time.Duration(second)*time.Second) % quarter
 	return elsewhere && second >= 0 && 0 <= late && late < aMoment+time.Second
 }
