@@ -66,6 +66,7 @@ func TestHSTSValues(t *testing.T) {
 		"max-age":                             false,
 		"max-age=":                            false,
 		"max-age=-1":                          false,
+		`max-age="12`:                         false,
 		"max-age=1; max-age=2":                false,
 		"max-age=1; includeSubDomains=1":      false,
 		"max-age=1; includeSubDomains; max-age = 1": false,

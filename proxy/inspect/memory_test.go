@@ -143,6 +143,8 @@ func TestRules(t *testing.T) {
 		"bank.example":    Auto,
 		"api.example":     Always,
 		"xapi.example":    Auto,
+		"mybank.example":  Auto,
+		".bank.example":   Auto,
 		"2001:db8::1":     Never,
 	} {
 		if got := rules.Mode(host); got != want {
