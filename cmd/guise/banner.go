@@ -39,7 +39,7 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr
 	switch one.Protocol {
 	case config.HTTPS:
 		scheme = "https"
-		fmt.Fprintf(w, "  browser:  needs a PAC file: guise pac; or chromium --proxy-server=https://%s\n", first)
+		fmt.Fprintf(w, "  browser:  needs a PAC file: guise pac;\n            or chromium --proxy-server=https://%s\n", first)
 	case config.SOCKS5:
 		fmt.Fprintf(w, "  browser:  SOCKS v5 host %s, port %s, with DNS through SOCKS\n", host, port)
 	default:
@@ -52,7 +52,7 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
 	inside := "inside HTTPS, your address only"
 	if c.Inspection.Enabled {
-		inside = "inside HTTPS too, for browsers that trust guise ca export"
+		inside = "inside HTTPS too,\n            for browsers that trust guise ca export"
 	}
 	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
 	fmt.Fprintf(w, "  seen:     %s\n", seen(c))

@@ -38,10 +38,26 @@ func TestBannerNamesAnAddressThatLetsIn(t *testing.T) {
 		if want := "others use " + c.others; strings.Contains(said.String(), want) != (c.others != "") {
 			t.Errorf("%s for %s: does not say %q, or should not:\n%s", c.at, c.networks, want, said.String())
 		}
-		for line := range strings.Lines(said.String()) {
-			if len(line) > 80 {
-				t.Errorf("%q has more than 79 characters", line)
-			}
+		checkWidth(t, said.String())
+	}
+}
+
+// TestBannerIsNarrow, where guise ends TLS towards sites and clients too.
+func TestBannerIsNarrow(t *testing.T) {
+	loaded, problems := config.Load("", nil, []string{"inspection.enabled=true", `listeners=[{address: "127.0.0.1:8443", protocol: https, self_signed: true}]`})
+	if loaded == nil {
+		t.Fatal(problems)
+	}
+	var said bytes.Buffer
+	banner(&said, loaded, []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8443")}, nil)
+	checkWidth(t, said.String())
+}
+
+func checkWidth(t *testing.T, said string) {
+	t.Helper()
+	for line := range strings.Lines(said) {
+		if len(line) > 80 {
+			t.Errorf("%q has more than 79 characters", line)
 		}
 	}
 }
