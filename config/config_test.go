@@ -562,6 +562,19 @@ func TestFilesThatSayNothing(t *testing.T) {
 	}
 }
 
+// TestSignsOfPagesMeanNothing where they are pasted with a text; in quotes, a name may
+// hold them.
+func TestSignsOfPagesMeanNothing(t *testing.T) {
+	for _, set := range []string{"destinations.deny=“ads.example”", "destinations.deny=[“ads.example”]", "sites=[{match: “a.example”}]"} {
+		if _, problems := Load("", nil, []string{set}); len(problems) != 1 || !strings.Contains(problems.String(), "curly quotes") {
+			t.Errorf("%s: %s", set, problems)
+		}
+	}
+	if c := mustLoad(t, "guise.yaml", "inspection: {ca: \"/home/Ann’s\u00a0files\"} # “so”\n", nil, nil); c.Inspection.CA != "/home/Ann’s\u00a0files" {
+		t.Errorf("the folder is %q", c.Inspection.CA)
+	}
+}
+
 // TestProfilesAreWhatTheyPromise: README.md and their own comments tell people so.
 func TestProfilesAreWhatTheyPromise(t *testing.T) {
 	profile := func(name Profile) *Config { return mustLoad(t, "guise.yaml", "profile: "+string(name), nil, nil) }

@@ -159,6 +159,8 @@ func parseSets(sets []string) (layers []*node, problems Problems) {
 // table if it begins like one, else text that takes the type of its key.
 func looseValue(source, value string) (*node, error) {
 	switch s := strings.TrimSpace(value); {
+	case strings.ContainsAny(s, pageQuotes):
+		return nil, errors.New(plainOnes)
 	case !strings.HasPrefix(s, "[") && !strings.HasPrefix(s, "{"), bracketed(s):
 		return &node{at: place{file: source}, kind: loose, text: value}, nil
 	case s[0] == '[' && strings.HasSuffix(s, "]") && !strings.ContainsAny(s, `{"'`):

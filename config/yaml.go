@@ -55,6 +55,9 @@ func (b *builder) yaml(y *yaml.Node, depth int) (*node, error) {
 			if key.Kind != yaml.ScalarNode {
 				return nil, &syntaxError{key.Line, "a key is a word, not a list or table"}
 			}
+			if pasted(key) {
+				return nil, &syntaxError{key.Line, plainOnes}
+			}
 			if key.ShortTag() == "!!merge" {
 				return nil, &syntaxError{key.Line, "merge keys (<<) are not read; write the keys out"}
 			}
@@ -69,7 +72,23 @@ func (b *builder) yaml(y *yaml.Node, depth int) (*node, error) {
 		}
 		return n, err
 	}
+	if pasted(y) {
+		return nil, &syntaxError{y.Line, plainOnes}
+	}
 	return b.node(y.Line, depth, yamlKind(y.ShortTag()), y.Value)
+}
+
+// Web pages and word processors write quotes and spaces of their own. YAML takes them
+// for part of the text, and a denied host of that name closes nothing.
+const (
+	pageQuotes = "“”„"
+	pageSigns  = pageQuotes + "‘’‚«»\u00a0"
+	plainOnes  = `curly quotes and no-break spaces are taken for text; write plain ones, or put " around what is to hold them`
+)
+
+// pasted reports whether a scalar without quotes of YAML's holds what pages write.
+func pasted(y *yaml.Node) bool {
+	return y.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 && strings.ContainsAny(y.Value, pageSigns)
 }
 
 func yamlKind(tag string) kind {
@@ -103,6 +122,9 @@ func yamlError(err error, data []byte) error {
 	}
 	if tabIndents(data, line) {
 		return &syntaxError{line, "a tab cannot indent; use spaces"}
+	}
+	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) && bytes.Contains(lines[line-1], []byte("\u00a0")) {
+		return &syntaxError{line, plainOnes}
 	}
 	return &syntaxError{line, m[2] + yamlAdvice[m[2]]}
 }
