@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,8 +42,13 @@ func (h *hop) httpConnect(conn net.Conn, t Target) error {
 			continue
 		case status/100 == 2:
 			return nil
-		case status == http.StatusGatewayTimeout: // the destination's fault
-			return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ETIMEDOUT}
+		}
+		fault := statedFault(head)
+		if fault == nil && status == http.StatusGatewayTimeout {
+			fault = syscall.ETIMEDOUT
+		}
+		if fault != nil { // the destination's
+			return &net.OpError{Op: "dial", Net: "tcp", Err: fault}
 		}
 		return &hopAnswer{"it answered CONNECT with " + strconv.Itoa(status)}
 	}
@@ -109,4 +115,40 @@ func headStatus(head []byte) (int, error) {
 		}
 	}
 	return int(status), nil
+}
+
+// statedFaults are the proxy error types that are about the destination, but for dns_error
+// (RFC 9209 §2.3).
+var statedFaults = map[string]error{
+	"dns_timeout":               &net.DNSError{Err: "no answer in time", IsTimeout: true},
+	"connection_refused":        syscall.ECONNREFUSED,
+	"connection_timeout":        syscall.ETIMEDOUT,
+	"destination_ip_unroutable": syscall.EHOSTUNREACH,
+}
+
+var (
+	statedError = regexp.MustCompile(`(?i)\r\nProxy-Status:[^\r]*; ?error=([a-z_]+)`)
+	statedRCode = regexp.MustCompile(`; ?rcode="([A-Z]+)"`)
+)
+
+// statedFault returns what the head of an upstream proxy's answer says that is wrong with
+// the destination, nil if it says nothing of that. The proxy would be blamed for it.
+func statedFault(head []byte) error {
+	said := statedError.FindSubmatch(head)
+	if said == nil {
+		return nil
+	}
+	if string(said[1]) != "dns_error" {
+		return statedFaults[string(said[1])]
+	}
+	dns := &net.DNSError{Err: "the name servers cannot answer"}
+	if code := statedRCode.FindSubmatch(head); code != nil {
+		for _, r := range rcodeNames {
+			if r.name == string(code[1]) {
+				dns.IsNotFound = !r.fails
+				return &LookupError{dns, r.name}
+			}
+		}
+	}
+	return dns
 }

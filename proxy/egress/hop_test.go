@@ -184,6 +184,41 @@ func TestHTTPHopAnswers(t *testing.T) {
 	}
 }
 
+// TestHTTPHopsTellOfDestinations, if they speak RFC 9209, as a guise does: who mistypes a
+// name is not to look for the fault at the proxy.
+func TestHTTPHopsTellOfDestinations(t *testing.T) {
+	timeout := func(err error) bool {
+		dns, ok := errors.AsType[*net.DNSError](err)
+		return ok && dns.IsTimeout
+	}
+	rcode := func(want string) func(error) bool {
+		return func(err error) bool {
+			lookup, ok := errors.AsType[*LookupError](err)
+			return ok && lookup.RCode == want
+		}
+	}
+	is := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
+	atFault := func(err error) bool { return errors.As(err, new(*HopError)) }
+	for said, means := range map[string]func(error) bool{
+		`guise;error=dns_error;rcode="NXDOMAIN"`:             rcode("NXDOMAIN"),
+		`a; error=dns_error; rcode="SERVFAIL"; info-code=22`: rcode("SERVFAIL"),
+		`guise;error=dns_timeout`:                            timeout,
+		`guise;error=connection_refused`:                     is(syscall.ECONNREFUSED),
+		`far;error=connection_timeout, near`:                 is(syscall.ETIMEDOUT),
+		`guise;error=destination_ip_unroutable`:              is(syscall.EHOSTUNREACH),
+		`guise;error=http_request_denied`:                    atFault,
+		`guise;error=proxy_loop_detected`:                    atFault,
+		`guise;error=`:                                       atFault,
+		`guise`:                                              atFault,
+	} {
+		p := startPeer(t, answer("HTTP/1.1 502 Bad Gateway\r\nServer: x\r\nproxy-status: "+said+"\r\n\r\n"))
+		e := newTestEgress(t, Options{Chain: p.chain("http", "")})
+		if _, err := e.Dial(t.Context(), Connect, Target{Host: "secret.example", Port: 443}); !means(err) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", said, err)
+		}
+	}
+}
+
 func TestHopThatBreaksIsAtFault(t *testing.T) {
 	var hop *HopError
 	closes := startPeer(t, func(conn net.Conn) {})
