@@ -34,6 +34,7 @@ type inner struct {
 	plain    bool            // without TLS
 	mode     inspect.Mode    // of the target's host
 	name     string          // of the host, in the client's hello
+	program  uint64          // whose hello it is
 	unnamed  bool            // the hello names no protocol
 	veiled   bool            // name only stands before an encrypted one, which the client means
 	fault    *failure        // of the origin's certificate; nil for none
@@ -158,7 +159,7 @@ func (in *inner) Close() error {
 	switch {
 	case in.spoke.Load():
 	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
-		in.memory.Silent(in.visit.Visitor(), in.remembered(), in.came, in.shown)
+		in.memory.Silent(in.visit.Visitor(), in.remembered(), in.program, in.came, in.shown)
 	case in.unnamed: // no browser, and no request either
 		in.leave(inspect.OtherProtocol)
 	}

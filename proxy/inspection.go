@@ -115,7 +115,8 @@ func (i *inspection) mode(v *visit, t egress.Target) inspect.Mode {
 	}
 	if mode == inspect.Auto {
 		for _, place := range [...]string{t.Host, t.String()} {
-			if why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, place)); left {
+			why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, place))
+			if left && why != inspect.Pinned { // if that, the hello tells whether this program is meant
 				i.memory.Left(why)
 				return inspect.Never
 			}
@@ -190,7 +191,7 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		in.SetReadDeadline(till)
 		raw, hello, err = inspect.ReadHello(in.Conn, raw)
 	}
-	in.early, in.name, in.unnamed = raw, hello.ServerName, hello.Protocols == nil
+	in.early, in.name, in.unnamed, in.program = raw, hello.ServerName, hello.Protocols == nil, hello.Program
 	if in.mode == inspect.Always && in.target.Addr.IsValid() {
 		in.goByName(a)
 	}
@@ -209,6 +210,8 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		return inspect.OtherProtocol, true
 	case in.mode == inspect.Auto && !hello.Current:
 		return inspect.OtherTLS, true
+	case in.mode == inspect.Auto && in.memory.RefusedBy(in.visit.Visitor(), in.remembered(), in.program):
+		return inspect.Pinned, true
 	}
 	return 0, false
 }
@@ -313,7 +316,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 		in.shaken = time.Now()
 		p.server.ServeConn(conn)
 	case in.fault == nil && inspect.RefusedCertificate(err):
-		in.memory.Refused(in.visit.Visitor(), in.remembered())
+		in.memory.Refused(in.visit.Visitor(), in.remembered(), in.program)
 	}
 }
 
@@ -328,11 +331,11 @@ func (in *inner) unread(conn *tls.Conn, err error, within time.Duration) {
 	switch who, host := in.visit.Visitor(), in.remembered(); {
 	case inspect.RefusedHello(err): // it comes again without
 	case inspect.RefusedCertificate(err):
-		in.memory.Refused(who, host)
+		in.memory.Refused(who, host, in.program)
 	case err == nil: // it has none, and means the other name
 		in.leave(inspect.OtherName)
 	default:
-		in.memory.Silent(who, host, in.came, in.shown)
+		in.memory.Silent(who, host, in.program, in.came, in.shown)
 	}
 }
 

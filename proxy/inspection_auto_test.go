@@ -92,6 +92,29 @@ func TestAutoLeavesAlone(t *testing.T) {
 			t.Errorf("%d counted", n)
 		}
 	})
+	t.Run("a program that pins, and nothing else of the machine", func(t *testing.T) {
+		o := serveSecure(t, greet, nil, "http/1.1")
+		p, proxy := newProxy(t, inspecting(inspect.Auto))
+		refuses := func(program uint16, roots *x509.CertPool) bool {
+			tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{program}})
+			tc.Close()
+			return err != nil
+		}
+		const browser, updater = tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+		if !refuses(updater, trusting(originAuthority())) {
+			t.Fatal("not inspected at all")
+		}
+		until(t, "the refusal is known", func() bool {
+			_, left := p.current.Load().inspects.memory.Fallback("127.0.0.1", "127.0.0.1")
+			return left
+		})
+		if refuses(updater, trusting(originAuthority())) {
+			t.Error("it is inspected again")
+		}
+		if refuses(browser, trusting(testAuthority())) {
+			t.Error("a browser beside it is inspected no more")
+		}
+	})
 	t.Run("a client that pins in silence", func(t *testing.T) {
 		o := serveSecure(t, greet, nil, "http/1.1")
 		p, proxy := newProxy(t, inspecting(inspect.Auto))

@@ -78,7 +78,7 @@ func TestForgetEndsWhatIsTheClientsAlone(t *testing.T) {
 	// A site that had its hosts become tunnels would know it by them, too.
 	memory := p.current.Load().inspects.memory
 	client := gate.Entrant{Address: netip.MustParseAddr("127.0.0.1")}.Visitor()
-	memory.Refused(client, "site.example")
+	memory.Refused(client, "site.example", 0)
 	got, _ := exchangeRaw(t, address, "POST /forget HTTP/1.1\r\nHost: "+address+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	if n := p.cache.Stats().Resources; n != 0 || !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("%d resources left after %q", n, got)

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"errors"
+	"hash/maphash"
 	"io"
 	"slices"
 )
@@ -13,6 +14,7 @@ type Hello struct {
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
 	Encrypted  bool     // it may hold another, encrypted, for another name (RFC 9849); browsers let all look so
 	Early      bool     // data follows it that a session with another server is for (RFC 8446 §4.2.10)
+	Program    uint64   // what a program's TLS says each time alike; see program
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -91,6 +93,7 @@ func parseHello(b []byte) (Hello, error) {
 	if !ok {
 		return Hello{}, ErrNotTLS
 	}
+	h.Program = program(message)
 	return h, nil
 }
 
@@ -195,6 +198,42 @@ func parseClientHello(b []byte) (Hello, bool) {
 		}
 	}
 	return h, c.ok && extensions.ok
+}
+
+// programs has what is kept of a hello be of no use elsewhere.
+var programs = maphash.MakeSeed()
+
+// program returns a hash of the cipher suites, groups and signature algorithms of the
+// ClientHello b, which tell one program's TLS from another's. They are the same for each
+// host, and new or resumed, but for the values that browsers make up (RFC 8701).
+func program(b []byte) uint64 {
+	c := cursor{b, true}
+	c.take(2 + 32)
+	c.vector(1)
+	told := [3][]byte{c.vector(2)}
+	c.vector(1)
+	extensions := cursor{c.vector(2), c.ok}
+	for extensions.ok && len(extensions.rest) > 0 {
+		kind, body := extensions.take(2), extensions.vector(2)
+		switch {
+		case !extensions.ok || kind[0] != 0:
+		case kind[1] == 10:
+			told[1] = body
+		case kind[1] == 13:
+			told[2] = body
+		}
+	}
+	var h maphash.Hash
+	h.SetSeed(programs)
+	for _, values := range told {
+		for pair := range slices.Chunk(values, 2) {
+			if len(pair) < 2 || pair[0] != pair[1] || pair[0]&0x0f != 0x0a {
+				h.Write(pair)
+			}
+		}
+		h.WriteByte(0)
+	}
+	return h.Sum64()
 }
 
 // serverName reads the extension of RFC 6066 §3: one name, of type host_name.

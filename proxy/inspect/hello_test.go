@@ -137,6 +137,36 @@ func TestWhoMaySpeakHTTP(t *testing.T) {
 	}
 }
 
+// TestAProgramIsKnownByItsHello, for whatever host, with whatever it makes up for each
+// connection, and in whatever order it writes extensions.
+func TestAProgramIsKnownByItsHello(t *testing.T) {
+	extension := func(kind byte, values string) string {
+		return "\x00" + string([]byte{kind, 0, byte(len(values) + 2), 0, byte(len(values))}) + values
+	}
+	told := func(session, suites string, extensions ...string) uint64 {
+		all := strings.Join(extensions, "")
+		return program([]byte("\x03\x03" + strings.Repeat("r", 32) + string(rune(len(session))) + session +
+			"\x00" + string(rune(len(suites))) + suites + "\x01\x00" + "\x00" + string(rune(len(all))) + all))
+	}
+	name, groups, signatures := extension(0, "\x00\x00\x01a"), extension(10, "\x1a\x1a\x00\x1d\x00\x17"), extension(13, "\x04\x03")
+	browser := told("", "\x2a\x2a\x13\x01\x13\x02", name, groups, signatures)
+	for what, other := range map[string]struct {
+		hello uint64
+		same  bool
+	}{
+		"another host, resumed": {told("12345678", "\x2a\x2a\x13\x01\x13\x02", extension(0, "\x00\x00\x02bc"), groups, signatures, extension(41, "ticket")), true},
+		"other made-up values":  {told("", "\xfa\xfa\x13\x01\x13\x02", name, extension(10, "\xca\xca\x00\x1d\x00\x17"), signatures), true},
+		"another order":         {told("", "\x2a\x2a\x13\x01\x13\x02", signatures, name, groups), true},
+		"other suites":          {told("", "\x2a\x2a\x13\x02\x13\x01", name, groups, signatures), false},
+		"other groups":          {told("", "\x2a\x2a\x13\x01\x13\x02", name, extension(10, "\x00\x17"), signatures), false},
+		"other signatures":      {told("", "\x2a\x2a\x13\x01\x13\x02", name, groups, extension(13, "\x08\x04")), false},
+	} {
+		if got := other.hello == browser; got != other.same {
+			t.Errorf("%s: the same program %t", what, got)
+		}
+	}
+}
+
 // inRecords splits a handshake into records of size bytes.
 func inRecords(raw []byte, size int) []byte {
 	var out []byte

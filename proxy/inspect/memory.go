@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ const (
 	hearsayTime    = time.Minute      // for what another client found: a connection that is kept tells as much
 	silentStrikes  = 3                // connections that end without a request, in a row
 	strikeInterval = 10 * time.Minute // within this
+	mostRefusers   = 16               // programs of one client that are known to refuse one host's certificate
 )
 
 // A Memory holds where inspection did not work lately. Hosts and clients are
@@ -58,13 +60,14 @@ type Memory struct {
 
 // A trace is what is known of a host, for one client or for all.
 type trace struct {
-	client  uint64 // whose it is: key of the client and no host
-	reason  Reason
-	until   time.Time // connections are tunnels until then
-	works   bool      // a request came through inspection
-	strikes int       // connections that ended without a request
-	struck  time.Time // the first of them
-	shown   time.Time // when the latest that counted saw our certificate
+	client   uint64 // whose it is: key of the client and no host
+	reason   Reason
+	until    time.Time // connections are tunnels until then
+	refusers []uint64  // if Pinned: those of these programs alone
+	works    bool      // a request came through inspection
+	strikes  int       // connections that ended without a request
+	struck   time.Time // the first of them
+	shown    time.Time // when the latest that counted saw our certificate
 }
 
 // Counts says how many connections were inspected, and how many were left as
@@ -93,7 +96,7 @@ func (m *Memory) key(client, host string) uint64 {
 }
 
 // Fallback says whether client's connections to host are to be tunnels, and
-// why.
+// why: if [Pinned], those that [Memory.RefusedBy] says it of.
 func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,8 +117,37 @@ func (m *Memory) AsksForCertificate(host string) {
 	m.keep("", host, trace{reason: ClientCertificate, until: m.now().Add(hearsayTime)})
 }
 
-// Refused notes that client did not accept a certificate of ours for host.
-func (m *Memory) Refused(client, host string) { m.Leave(client, host, Pinned) }
+// Refused notes that a program of client, known by its [Hello], did not accept a
+// certificate of ours for host.
+func (m *Memory) Refused(client, host string, program uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused(client, host, program)
+}
+
+// refused is Refused with m.mu held.
+func (m *Memory) refused(client, host string, program uint64) {
+	t, _ := m.kept.Get(m.key(client, host))
+	if t.reason != Pinned || !m.now().Before(t.until) {
+		t.refusers = nil
+	}
+	if !slices.Contains(t.refusers, program) {
+		t.refusers = append(t.refusers, program)
+		t.refusers = t.refusers[max(0, len(t.refusers)-mostRefusers):]
+	}
+	t.reason, t.until, t.strikes = Pinned, m.now().Add(memoryTime), 0
+	m.keep(client, host, t)
+}
+
+// RefusedBy reports whether it was program that refused. What else runs on a machine
+// trusts the authority all the same, and a browser would be seen by the site if a
+// program beside it that brings its own list of authorities were enough.
+func (m *Memory) RefusedBy(client, host string, program uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.kept.Get(m.key(client, host))
+	return ok && t.reason == Pinned && m.now().Before(t.until) && slices.Contains(t.refusers, program)
+}
 
 // Leave notes why client's connections to host are to be tunnels. host may be a host:port.
 func (m *Memory) Leave(client, host string, why Reason) {
@@ -142,12 +174,12 @@ func (m *Memory) Forget(client string) {
 	}
 }
 
-// Silent notes that client was shown our certificate for host, on a connection that had
-// come before, and went away at once, without a word. Some that pin do that; but so does
-// every browser now and then, with all that it had begun to open. Only several in a row,
+// Silent notes that a program of client was shown our certificate for host, on a connection
+// that had come before, and went away at once, without a word. Some that pin do that; but so
+// does every browser now and then, with all that it had begun to open. Only several in a row,
 // each begun when the one before had been shown it, from a client that never made a
 // request there, count as a refusal.
-func (m *Memory) Silent(client, host string, came, shown time.Time) {
+func (m *Memory) Silent(client, host string, program uint64, came, shown time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -159,17 +191,23 @@ func (m *Memory) Silent(client, host string, came, shown time.Time) {
 		t.strikes, t.struck = 0, now
 	}
 	t.shown = shown
-	if t.strikes++; t.strikes >= silentStrikes {
-		t = trace{reason: Pinned, until: now.Add(memoryTime)}
-	}
+	t.strikes++
 	m.keep(client, host, t)
+	if t.strikes >= silentStrikes {
+		m.refused(client, host, program)
+	}
 }
 
 // Works notes that a request of client to host came through inspection.
 func (m *Memory) Works(client, host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(client, host, trace{works: true})
+	t, _ := m.kept.Get(m.key(client, host))
+	if t.reason != Pinned { // what other programs refuse, they refuse still
+		t = trace{}
+	}
+	t.works = true
+	m.keep(client, host, t)
 }
 
 // Inspected counts a connection whose TLS was ended here.

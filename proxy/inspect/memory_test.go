@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 			t.Errorf("Fallback(%s, %s) = %v, %v", client, host, why, got)
 		}
 	}
-	m.Refused("phone", "pinned.example")
+	m.Refused("phone", "pinned.example", 0)
 	fallback("phone", "pinned.example", true, Pinned)
 	fallback("laptop", "pinned.example", false, 0)
 	fallback("phone", "other.example", false, 0)
@@ -69,9 +69,9 @@ func TestWhatOthersFoundHoldsForAMoment(t *testing.T) {
 func TestMemoryForgetsOneClient(t *testing.T) {
 	m := NewMemory()
 	for _, client := range []string{"phone", "laptop"} {
-		m.Refused(client, "pinned.example")
+		m.Refused(client, "pinned.example", 0)
 		for range silentStrikes {
-			m.Silent(client, "a.example", m.now(), m.now())
+			m.Silent(client, "a.example", 0, m.now(), m.now())
 		}
 	}
 	m.AsksForCertificate("office.example")
@@ -91,18 +91,18 @@ func TestMemoryForgetsOneClient(t *testing.T) {
 
 func TestSilentClientsCountSeveralTimes(t *testing.T) {
 	m, now := newTimedMemory()
-	givenUpLast(t, m, func() { m.Silent("phone", "a.example", *now, *now) })
+	givenUpLast(t, m, func() { m.Silent("phone", "a.example", 0, *now, *now) })
 	// One that made a request accepts the certificate, whatever comes later.
 	m.Works("laptop", "a.example")
 	for range 2 * silentStrikes {
-		m.Silent("laptop", "a.example", *now, *now)
+		m.Silent("laptop", "a.example", 0, *now, *now)
 	}
 	if _, left := m.Fallback("laptop", "a.example"); left {
 		t.Error("idle connections pass for refusals")
 	}
 	// Now and then is not in a row.
 	for range 2 * silentStrikes {
-		m.Silent("tv", "a.example", *now, *now)
+		m.Silent("tv", "a.example", 0, *now, *now)
 		*now = now.Add(strikeInterval + time.Second)
 	}
 	if _, left := m.Fallback("tv", "a.example"); left {
@@ -118,7 +118,7 @@ func TestWhatBeganTogetherCountsOnce(t *testing.T) {
 		came := *now
 		for range 2 * silentStrikes {
 			*now = now.Add(time.Millisecond)
-			m.Silent("phone", "a.example", came, *now)
+			m.Silent("phone", "a.example", 0, came, *now)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestWhatBeganTogetherCountsOnce(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	m := NewMemory()
 	for i := range 3 * memorySize {
-		m.Refused("phone", fmt.Sprint(i))
+		m.Refused("phone", fmt.Sprint(i), 0)
 	}
 	if n := m.kept.Len(); n > memorySize {
 		t.Errorf("%d entries", n)
@@ -153,5 +153,40 @@ func TestRules(t *testing.T) {
 	}
 	if _, err := NewRules([]Site{{"a/b", Never}}, Auto); err == nil {
 		t.Error("a path passes for a host")
+	}
+}
+
+// TestARefusalIsOfOneProgram: what else runs on the machine, and trusts the authority, is
+// inspected as before, also if it makes requests when another refuses.
+func TestARefusalIsOfOneProgram(t *testing.T) {
+	m, now := newTimedMemory()
+	const browser, updater, player = 1, 2, 3
+	m.Refused("laptop", "a.example", updater)
+	m.Works("laptop", "a.example")
+	for range silentStrikes {
+		m.Silent("phone", "a.example", player, *now, *now)
+	}
+	for _, c := range []struct {
+		client  string
+		program uint64
+		want    bool
+	}{
+		{"laptop", browser, false}, {"laptop", updater, true}, {"laptop", player, false},
+		{"phone", browser, false}, {"phone", updater, false}, {"phone", player, true},
+	} {
+		if got := m.RefusedBy(c.client, "a.example", c.program); got != c.want {
+			t.Errorf("program %d of the %s: a tunnel %t", c.program, c.client, got)
+		}
+	}
+	*now = now.Add(memoryTime + time.Second)
+	m.Refused("laptop", "a.example", player)
+	if m.RefusedBy("laptop", "a.example", updater) {
+		t.Error("what another refuses later prolongs it")
+	}
+	for i := range uint64(3 * mostRefusers) {
+		m.Refused("laptop", "a.example", i)
+	}
+	if n := len(m.kept.Values()[0].refusers); n > mostRefusers {
+		t.Errorf("%d programs kept", n)
 	}
 }
