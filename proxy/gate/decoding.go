@@ -2,15 +2,30 @@ package gate
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 )
 
 // To decode an answer can take 16 MiB, which a dozen bytes of an origin's make it hold for
-// as long as it lasts. So a client has so many of those at once; the next one waits.
+// as long as it lasts. So a client has so many of those at once, and where memory is
+// limited, all together a quarter of it; the next one waits.
 const (
+	decodingTakes    = 16 << 20
 	decodingAtOnce   = 64
+	decodingLeast    = 2       // of all, however little memory there is
+	decodingMost     = 1 << 16 // where there is no limit
 	decodingPatience = 10 * time.Second
 )
+
+// decodingInAll returns how many answers are decoded at once within a limit of memory.
+func decodingInAll(limit int64) int {
+	return int(min(max(limit/4/decodingTakes, decodingLeast), decodingMost))
+}
+
+// newDecoding has one place for each answer that may be decoded for all clients.
+func newDecoding() chan struct{} {
+	return make(chan struct{}, decodingInAll(debug.SetMemoryLimit(-1)))
+}
 
 // Decode waits for leave to decode an answer for e. If ok is false, there was none for a
 // while, or ctx has ended. Else call end, once, when the answer has ended.
@@ -21,17 +36,23 @@ func (g *Gate) Decode(ctx context.Context, e Entrant) (end func(), ok bool) {
 	if a.decoding == nil {
 		a.decoding = make(chan struct{}, decodingAtOnce)
 	}
-	decoding := a.decoding
+	own, all := a.decoding, l.total.decoding
 	l.mu.Unlock()
 	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.release(a)
 	}
-	done, ok := takeTurn(ctx, decoding, decodingPatience)
+	ended, ok := takeTurn(ctx, own, decodingPatience)
 	if !ok {
 		leave()
 		return nil, false
 	}
-	return func() { done(); leave() }, true
+	endedOfAll, ok := takeTurn(ctx, all, decodingPatience)
+	if !ok {
+		ended()
+		leave()
+		return nil, false
+	}
+	return func() { endedOfAll(); ended(); leave() }, true
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,38 @@ func TestAClientDecodesSoMuchAtOnce(t *testing.T) {
 		for _, end := range ends {
 			end()
 		}
+		if n := len(g.state.ledger.active); n != 0 {
+			t.Errorf("%d clients are held when nothing is decoded", n)
+		}
+	})
+}
+
+// TestAllDecodeWithinMemory: many clients together would take more than there is.
+func TestAllDecodeWithinMemory(t *testing.T) {
+	for _, row := range []struct {
+		limit int64
+		want  int
+	}{{1 << 20, 2}, {128 << 20, 2}, {512 << 20, 8}, {math.MaxInt64, decodingMost}} {
+		if got := decodingInAll(row.limit); got != row.want {
+			t.Errorf("of %d bytes, %d answers are decoded at once, want %d", row.limit, got, row.want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		g := mustNew(t, Options{})
+		g.state.ledger.total.decoding = make(chan struct{}, 1)
+		end, ok := g.Decode(t.Context(), entrant("2001:db8::1"))
+		if !ok {
+			t.Fatal("the first is not decoded")
+		}
+		if _, ok := g.Decode(t.Context(), entrant("2001:db8:0:1::1")); ok {
+			t.Error("another client's is decoded beside it")
+		}
+		time.AfterFunc(time.Second, end)
+		end, ok = g.Decode(t.Context(), entrant("2001:db8:0:1::1"))
+		if !ok {
+			t.Fatal("it is not decoded when the first has ended")
+		}
+		end()
 		if n := len(g.state.ledger.active); n != 0 {
 			t.Errorf("%d clients are held when nothing is decoded", n)
 		}

@@ -51,6 +51,7 @@ func newLedger() *ledger {
 	l.accounts, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
 	l.networks, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
 	l.total.pace = new(pace)
+	l.total.decoding = newDecoding()
 	return l
 }
 
