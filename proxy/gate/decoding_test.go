@@ -77,6 +77,7 @@ func TestAllDecodeWithinMemory(t *testing.T) {
 			t.Fatal("it is not decoded when the first has ended")
 		}
 		end()
+		synctest.Wait() // for the first one's
 		if n := len(g.state.ledger.active); n != 0 {
 			t.Errorf("%d clients are held when nothing is decoded", n)
 		}
