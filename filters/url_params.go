@@ -40,12 +40,12 @@ var trackingParams = []paramGroup{
 		mibextid igshid igsh ig_rid ig_mid fbadid fb_ad_id`},
 	{"", "learn.microsoft.com/advertising, click id; the id of a visitor of Bing, with each link", `msclkid msockid`},
 	{"", "cookies of advertisers' scripts, handed on to another site in its address", `_fbp _fbc _gcl_* _ga_*
-		_scid _ttp _uetvid _uetsid _rdt_uuid _pin_unauth _mkto_trk`},
+		_scid _ttp _uetvid _uetsid _rdt_uuid _pin_unauth`},
 	{"", "developers.google.com/analytics/devguides/collection/gajs, docs.snowplow.io and amplitude.com/docs, cross-domain tracking: a visitor handed on to another site", `
 		__utma __utmb __utmc __utmk __utmv __utmx __utmz _sp ampdeviceid ampsessionid amptimestamp`},
-	{"", "ads.naver.com, automatic tracking parameters: click, and what was searched for", `napm n_ad n_ad_group n_ad_group_type
+	{"", "naver.github.io/conversion-tracking; ads.naver.com/notice/13446, automatic tracking parameters: click, and what was searched for", `napm n_ad n_ad_group n_ad_group_type
 		n_campaign_type n_keyword n_keyword_id n_mall_id n_mall_pid n_match n_media n_query n_rank`},
-	{"", "tongji.baidu.com and developers.e.qq.com, click ids", `bd_vid gdt_vid qz_gdt`},
+	{"", "ocpc.baidu.com, uploadConvertData; datanexus.qq.com, click ids of pages", `bd_vid gdt_vid qz_gdt`},
 	{"", "CTA-5004 §3: session and player, where no field says it", `cmcd`},
 	{"", "developer.android.com and developer.apple.com, advertising identifiers", `idfa idfv gaid google_aid
 		advertising_id`},
