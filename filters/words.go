@@ -139,7 +139,7 @@ var tellingPairs = [...][2]string{
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
-	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"referred", "by"}, {"reply", "to"},
+	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"signed", "by"}, {"signed", "in"}, {"logged", "in"}, {"sign", "in"}, {"referred", "by"}, {"reply", "to"},
 	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
@@ -163,15 +163,19 @@ func tells(name string) weight {
 	var words [24]string
 	list := splitWords(words[:0], name)
 	most, proof := neutral, false
-	for _, word := range list {
-		if w := lexicon[word]; w == credential {
-			proof = true
-		} else {
-			most = max(most, w)
+	for i, word := range list {
+		w, pair := lexicon[word], neutral
+		if i+1 < len(list) {
+			pair = together(word, list[i+1])
 		}
-	}
-	for i := 1; i < len(list); i++ {
-		most = max(most, together(list[i-1], list[i]))
+		switch {
+		case w != credential:
+			most = max(most, w, pair)
+		case pair != neutral: // who has signed in proves nothing by that
+			most = max(most, pair)
+		default:
+			proof = true
+		}
 	}
 	if most < strong && endsTelling(name) {
 		most = strong

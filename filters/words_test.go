@@ -79,7 +79,7 @@ func TestCompoundsAreTakenIntoTheFewestWords(t *testing.T) {
 
 // What is one word to one author is two to another.
 func TestTellingWordsTellInTwo(t *testing.T) {
-	for _, name := range []string{"X-Post-Code", "X-Given-Name", "X-Gamer-Tag", "X-Finger-Print", "X-Band-Width", "X-View-Port", "Page-View", "X-Ad-Block", "X-Log-On"} {
+	for _, name := range []string{"X-Post-Code", "X-Given-Name", "X-Gamer-Tag", "X-Finger-Print", "X-Band-Width", "X-View-Port", "Page-View", "X-Ad-Block", "X-Log-On", "X-Signed-By"} {
 		if tells(name) < weak {
 			t.Errorf("%s weighs %d", name, tells(name))
 		}
@@ -101,7 +101,8 @@ func TestWordsThatOnlyLookTelling(t *testing.T) {
 }
 
 func TestWordsThatHoldACredential(t *testing.T) {
-	for name, want := range map[string]weight{"X-Keyboard": weak, "X-Keycard": weak, "X-Bypass": neutral, "X-Passkey": credential, "X-Skypetoken": credential} {
+	for name, want := range map[string]weight{"X-Keyboard": weak, "X-Keycard": weak, "X-Bypass": neutral, "X-Passkey": credential, "X-Skypetoken": credential,
+		"X-Signed-In-As": weak, "X-Sign-In-Name": weak, "X-Key-Card": weak, "X-Signed-In-Token": credential, "X-Signed-Request": credential} {
 		if got := tells(name); got != want {
 			t.Errorf("%s weighs %d, want %d", name, got, want)
 		}
