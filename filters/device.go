@@ -65,6 +65,10 @@ var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)
 // zoneName is a clock's time with what its zone is called, as Unix writes it.
 var zoneName = regexp.MustCompile(`:\d\d:\d\d(?:\.\d+)? ([A-Z]{3,5})\b`)
 
+// zoneNames are what the tz database calls zones elsewhere than at UTC, but for those that are
+// words of something else.
+const zoneNames = " ACDT ACST AEDT AEST AKDT AKST AWST CDT CEST CET CST EDT EEST EET HKT HST JST KST MDT MSK NZDT NZST PDT PST SAST WIB "
+
 // tellsZone reports whether text holds a clock's time elsewhere than at UTC.
 func tellsZone(text string) bool {
 	if utcOffset.MatchString(text) {
@@ -75,8 +79,10 @@ func tellsZone(text string) bool {
 }
 
 // houseNames end the names that only the network knows in which they are: RFC 6762 §3 and
-// appendix G, RFC 8375, and internal, which ICANN keeps free for that.
-var houseNames = [...]string{".local", ".localdomain", ".lan", ".home", ".home.arpa", ".internal", ".corp", ".intranet", ".private"}
+// appendix G, RFC 8375, internal, which ICANN keeps free for that, and those that AVM's routers
+// and Windows, where it shares its connection, give to all in a house.
+var houseNames = [...]string{".local", ".localdomain", ".lan", ".home", ".home.arpa", ".internal", ".corp", ".intranet", ".private",
+	".fritz.box", ".mshome.net"}
 
 // namesHouse reports whether text holds the name of a host of a house, other than of that
 // to which r goes.
@@ -106,7 +112,7 @@ const (
 )
 
 // phoneSystems are words that are the names of nothing else.
-const phoneSystems = " ios ipados ipad ipod harmonyos macos tvos watchos visionos chromeos kaios tizen webos wifi "
+const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watchos visionos chromeos kaios tizen webos wifi "
 
 // namesPhone reports whether text has one of phoneSystems, whatever stands beside it, or
 // names Android or an iPhone, as ANDROID_PHONE and iPhoneApp do.

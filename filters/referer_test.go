@@ -121,6 +121,7 @@ func TestOriginNamesNoPageOfTheClientsNetwork(t *testing.T) {
 		{"http://nas", "https://site.example/", "null"},
 		{"http://Anns-Nas.local:5000", "http://site.example/", "null"},
 		{"https://wiki.corp", "https://site.example/", "null"},
+		{"http://homeassistant.fritz.box:8123", "https://site.example/", "null"},
 		{"http://203.0.113.7:8000", "http://site.example/", "null"}, // the client's own
 		{"http://203-0-113-7.dyn.isp.example", "http://site.example/", "null"},
 		{"http://203.0.113.8", "http://site.example/", "http://203.0.113.8"},

@@ -24,7 +24,7 @@ func TestIdentifiersNeedANameWithAPurpose(t *testing.T) {
 	ids := []string{
 		"8e03978e-40d5-43dd-bc93-6894a57f9324", "d41d8cd98f00b204e9800998ecf8427e", "q7xk2m9w4zr8t1bv", "kQzXwPbTrGhJmNcV", "123456",
 		"c29tZSBuYW1lIG9mIG1pbmU", "zqxvbnmwrtplkjhg", "ACME-00042-7731", "user48213", "1f3870be", "one two three four five six seven eight nine ten eleven twelve thirteen",
-		"{\"u\":\"9f8e7d6c\"}", "1920x1080", "2026-01-02T03:04:05Z", "caf\u00e9", strings.Repeat("ab", 60),
+		"{\"u\":\"9f8e7d6c\"}", "1920x1080", "2026-01-02T03:04:05Z", "CEST", "PDT", "caf\u00e9", strings.Repeat("ab", 60),
 	}
 	for _, id := range ids {
 		for _, name := range []string{"X-Acme", "X-Foo-Bar", "Debug", "X-Acme-Mode", "Pink-Pony", "X-Acme-Id", "X-Auth-Type", "Tenant-Name"} {
@@ -80,7 +80,7 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 		"Thu Nov 26 21:40:22 CET 2026", "Thursday, 26-Nov-26 21:40:22 PDT", "12:00:00.5 AEST",
 		"US/Eastern", "zone=Canada/Atlantic", "W. Europe Standard Time", "Eastern Daylight Time", "Central European Summer Time",
 		"zh-Hant-TW", "sr-Latn", "es-419", "de-DE-1996", "de;q=0.9", "de, en;q=0.5",
-		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "tizen", "app=webOS",
+		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "MacIntel", "tizen", "app=webOS",
 	} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); len(clean(m)) == 0 {
@@ -97,14 +97,14 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 
 // What a network calls its hosts tells whose it is, but not where they are asked.
 func TestNamesOfTheHouseDoNotPassUnderAnyName(t *testing.T) {
-	for _, value := range []string{"nas.local", "anns-laptop.home.arpa", "http://printer.lan", "ldap:dc1.CORP.", "ann@pc.internal:22", "[pc-7.home]"} {
+	for _, value := range []string{"nas.local", "anns-laptop.home.arpa", "http://printer.lan", "ldap:dc1.CORP.", "ann@pc.internal:22", "[pc-7.home]", "anns-nas.fritz.box", "ANN-PC.mshome.net"} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); len(clean(m)) == 0 {
 				t.Errorf("%s: %s passes", name, value)
 			}
 		}
 	}
-	for _, value := range []string{"local", ".local", "nas.localhost", "home.arpa", "origin.example", "app.homepage"} {
+	for _, value := range []string{"local", ".local", "nas.localhost", "home.arpa", "origin.example", "app.homepage", "soap.box"} {
 		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
 			t.Errorf("%s does not pass", value)
 		}
