@@ -7,8 +7,8 @@ import (
 
 // fileNames takes from the names of uploaded files the folder that they lie in where it is
 // a person's: it is called like them. Who receives it is to look at the last part alone
-// (RFC 6266 §4.3), so of Content-Disposition every way from the root of a disk goes, and when
-// the file was made and read.
+// (RFC 6266 §4.3), so of Content-Disposition every way from the root of a disk goes, when the
+// file was made and read, and what no registry knows.
 type fileNames struct{}
 
 // nameFields are the fields by which programs say how a file is called, as such or escaped.
@@ -34,6 +34,10 @@ var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]|(?:^|\W)[
 // ownAccount matches how Windows calls a person: by domain or machine, and name.
 var ownAccount = regexp.MustCompile(`^[A-Za-z][\w.-]*\\[\w.-]+\$?$`)
 
+// dispositionParameters are the parameters of Content-Disposition (IANA's registry), but for
+// the times.
+var dispositionParameters = among("filename filename* handling name name* preview-type size voice")
+
 const slashes = `(/|\\|%2f|%5c)+`
 
 // Apply implements [Filter].
@@ -54,7 +58,7 @@ func (fileNames) Apply(m *Message, log []Change) []Change {
 
 func withoutFolder(name, line string) string {
 	if name == "Content-Disposition" {
-		line = fileTimes.ReplaceAllString(fromRoot.ReplaceAllString(line, "$1"), "")
+		line = withParameters(fileTimes.ReplaceAllString(fromRoot.ReplaceAllString(line, "$1"), ""), dispositionParameters)
 	}
 	return homeFolder.ReplaceAllString(line, "")
 }

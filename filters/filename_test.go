@@ -23,6 +23,7 @@ func TestFilesAreSentWithoutTheirOwnersFolder(t *testing.T) {
 		`Content-Disposition: attachment; FileName = "/media/ann/a disk/a.jpg"`:                                         `attachment; FileName = "a.jpg"`,
 		`Content-Disposition: attachment; filename="~ann/a.jpg"; filename*=utf-8'de'file:%2F%2F%2Ftmp%2Fa`:              `attachment; filename="a.jpg"; filename*=utf-8'de'a`,
 		`Content-Disposition: attachment; modification-date="Fri, 27 Nov 2026 08:31:08 +0100"; filename=a; read-date=x`: `attachment; filename=a`,
+		`Content-Disposition: attachment; canary=4f0a; filename="a; owner=b.jpg"; owner="ann"`:                          `attachment; filename="a; owner=b.jpg"`,
 		`Slug: /export/home/ann/a.jpg`:      `a.jpg`,
 		`X-File-Name: /volume1/share/a.jpg`: `/volume1/share/a.jpg`,
 		`Slug: home/a.jpg`:                  `home/a.jpg`,

@@ -364,15 +364,17 @@ var contentParameters = among("action api-version base64 boundary charset codecs
 	"layout masking msgtype proto profile profiles protocol micalg domain report-type representation schema smime-type start start-info streaming transfer-syntax type v variant version xmlns header columns " +
 	"bit bit-rate bits channel-count channels codec endian endianness frame-size-milliseconds is-big-endian preamble-size rate sample-rate sample-size-bits samplerate")
 
-// contentType returns value without parameters that say nothing about content,
-// the rest byte for byte.
-func contentType(value string) string {
+// contentType returns value without parameters that say nothing about content.
+func contentType(value string) string { return withParameters(value, contentParameters) }
+
+// withParameters returns value with those of its parameters that are known, byte for byte.
+func withParameters(value string, known func(string) bool) string {
 	var kept strings.Builder
 	first := true
 	for part := range splitQuoted(value, ';') {
 		name, _, _ := strings.Cut(part, "=")
 		if !first {
-			if name = strings.Trim(name, " \t"); name != "" && !contentParameters(name) {
+			if name = strings.Trim(name, " \t"); name != "" && !known(name) {
 				continue
 			}
 			kept.WriteByte(';')
