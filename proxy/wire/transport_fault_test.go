@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -266,14 +268,19 @@ func drip(p *peer, s string, pace time.Duration) {
 }
 
 // A body that comes slowly but does come is not cut.
-func TestTransportSlowBody(t *testing.T) {
-	t.Parallel()
-	o := startOrigin(t, func(p *peer) {
+func TestTransportSlowBody(t *testing.T) { synctest.Test(t, slowBodyIsWhole) } // in the bubble's time
+
+func slowBodyIsWhole(t *testing.T) {
+	near, far := net.Pipe()
+	go func() {
+		defer far.Close()
+		p := &peer{far, t, bufio.NewReader(far), 1}
 		p.next()
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
 		drip(p, strings.Repeat("x", 40), 30*time.Millisecond)
-	})
-	tr := newTransport(t, o.addr)
+	}()
+	tr := &Transport{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
+	defer tr.Close()
 	tr.BodyTimeout = time.Second
 	if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); len(body) != 40 {
 		t.Errorf("%d bytes", len(body))
