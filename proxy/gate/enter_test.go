@@ -1105,6 +1105,28 @@ func TestEditsKeepWhatIsAround(t *testing.T) {
 	}
 }
 
+// TestTheFirstUserKeepsTheLink: a folder of settings may link to one of data, where
+// nothing is yet.
+func TestTheFirstUserKeepsTheLink(t *testing.T) {
+	folder := t.TempDir()
+	data, settings, users := filepath.Join(folder, "data"), filepath.Join(folder, "settings"), filepath.Join("..", "data", "users")
+	link, first := filepath.Join(settings, "users"), filepath.Join(settings, "first")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.Mkdir(settings, 0o700), os.Symlink(users, first), os.Symlink("first", link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetUser(link, "ann", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(data, "users")); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{link, first} {
+		if _, err := os.Readlink(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestNothingBehind72BytesIsAPassword: bcrypt would leave it out of account.
 func TestNothingBehind72BytesIsAPassword(t *testing.T) {
 	path, password := filepath.Join(t.TempDir(), "users"), strings.Repeat("p", maxPassword)

@@ -158,10 +158,23 @@ func editUsers(path string, create bool, edit func([]string) ([]string, error)) 
 	return replaceFile(path, strings.Join(append(lines, ""), "\n"))
 }
 
-// resolved returns where the file at path is, past symbolic links.
+// mostLinks bounds the symbolic links that lead to a file which is not there yet.
+const mostLinks = 40
+
+// resolved returns where the file at path is, or is to be, past symbolic links.
 func resolved(path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		return target
+	for range mostLinks {
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			return target
+		}
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(resolved(filepath.Dir(path)), target)
+		}
+		path = target
 	}
 	return path
 }
