@@ -330,13 +330,21 @@ func telling(a, b error) error {
 	return a
 }
 
-// connect opens one connection, from the source address whose turn it is. The check
-// runs on the socket itself, right before it is connected.
-func (e *Egress) connect(ctx context.Context, to netip.AddrPort, turn uint32, ok check) (net.Conn, error) {
-	source, err := e.source(to.Addr(), turn)
-	if err != nil {
-		return nil, err
+// connect opens one connection, from the source address whose turn it is, or the next
+// one that the machine still has.
+func (e *Egress) connect(ctx context.Context, to netip.AddrPort, turn uint32, ok check) (conn net.Conn, err error) {
+	sources, err := e.sources(to.Addr(), turn)
+	for _, source := range sources {
+		if conn, err = e.connectFrom(ctx, source, to, ok); !isLost(err) {
+			break
+		}
 	}
+	return conn, err
+}
+
+// connectFrom opens one connection from source. The check runs on the socket itself,
+// right before it is connected.
+func (e *Egress) connectFrom(ctx context.Context, source netip.Addr, to netip.AddrPort, ok check) (net.Conn, error) {
 	dialer := net.Dialer{
 		KeepAlive: -1,
 		Control: func(_, address string, raw syscall.RawConn) error {

@@ -534,6 +534,31 @@ func TestSourceAddressesTakeTurns(t *testing.T) {
 	}
 }
 
+// TestALostSourceAddressIsPassedOver: machines lose addresses while guise runs.
+func TestALostSourceAddressIsPassedOver(t *testing.T) {
+	o := startOrigin(t, "127.0.0.1:0")
+	e := newTestEgress(t, Options{Allow: loopback, SourceAddresses: []netip.Addr{netip.MustParseAddr("127.0.0.5")}})
+	lost := netip.MustParseAddr("192.0.2.99")
+	e.source4 = append(e.source4, lost, lost)
+	to := mustCanonical(t, o.Addr().String())
+	for range 2 * len(e.source4) {
+		conn, err := e.Dial(t.Context(), Plain, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted := <-o.accepted
+		if from := addrPort(accepted.RemoteAddr()).Addr().String(); from != "127.0.0.5" {
+			t.Errorf("it comes from %s", from)
+		}
+		accepted.Close()
+		conn.Close()
+	}
+	e.source4 = e.source4[1:]
+	if _, err := e.Dial(t.Context(), Plain, to); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Errorf("with none left: %v", err)
+	}
+}
+
 // With source addresses of one family, the other family would show an
 // address that was not listed.
 func TestNoSourceAddressNoWay(t *testing.T) {

@@ -2,9 +2,12 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -75,19 +78,30 @@ func (e *Egress) turn(ctx context.Context, host string) uint32 {
 	return e.turns.take(host)
 }
 
-// source returns the source address for a destination, the zero Addr where the system
-// chooses. With source addresses of the other family only, there is no way: an address
-// that nobody listed must not be shown.
-func (e *Egress) source(to netip.Addr, turn uint32) (netip.Addr, error) {
+// sources returns the source addresses for a destination, those that are to be tried
+// first in front, and the zero Addr alone where the system chooses. With source addresses
+// of the other family only, there is no way: an address that nobody listed must not be shown.
+func (e *Egress) sources(to netip.Addr, turn uint32) ([]netip.Addr, error) {
 	list := e.source4
 	if to.Is6() {
 		list = e.source6
 	}
 	switch {
-	case len(list) > 0:
-		return list[turn%uint32(len(list))], nil
+	case len(list) > 1:
+		first := turn % uint32(len(list))
+		return slices.Concat(list[first:], list[:first]), nil
+	case len(list) == 1:
+		return list, nil
 	case len(e.source4)+len(e.source6) > 0:
-		return netip.Addr{}, syscall.ENETUNREACH
+		return nil, syscall.ENETUNREACH
 	}
-	return netip.Addr{}, nil
+	return systemChooses, nil
+}
+
+var systemChooses = []netip.Addr{{}}
+
+// isLost reports whether err says that the machine has a source address no more.
+func isLost(err error) bool {
+	call, ok := errors.AsType[*os.SyscallError](err)
+	return ok && call.Syscall == "bind" && call.Err == syscall.EADDRNOTAVAIL
 }
