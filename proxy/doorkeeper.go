@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -121,6 +122,7 @@ func drop(nc net.Conn) {
 func answerAndClose(tcp *net.TCPConn, f failure) {
 	defer tcp.Close()
 	resp := f.response(&http.Request{Method: http.MethodGet}, false)
+	resp.Status = strconv.Itoa(f.status) + " " + f.title // as [failure.write] has it
 	resp.Close = true
 	tcp.SetDeadline(time.Now().Add(awayTime))
 	if resp.Write(tcp) == nil {

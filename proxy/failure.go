@@ -49,6 +49,7 @@ var (
 	badRequest       = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The request is malformed, so nothing of it was sent on."}
 	brokenUpload     = failure{status: 400, kind: "http_request_error", title: "Bad request", detail: "The content of the request is malformed, or broke off, so the origin did not get all of it."}
 	tlsWanted        = failure{status: 400, kind: "http_request_error", title: "TLS wanted", detail: "This address of the proxy speaks TLS: it is an https:// proxy, not an http:// one."}
+	socksWanted      = failure{status: 400, kind: "http_request_error", title: "SOCKS wanted", detail: "This address of the proxy speaks SOCKS: it is a socks5:// proxy, not an http:// one."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
 	byAddress        = failure{status: 403, title: "Only by address", detail: "Any site could lead its name to this proxy and read this page. Open it by the proxy's address, such as http://192.168.1.2:8118/ca.pem."}
 	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, rather than opening it as a site. A program asks it for the whole URL, with http:// and the host."}
@@ -325,7 +326,7 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 	default:
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		title := f.title
-		if !strings.HasPrefix(title, "TLS") {
+		if second := title[1]; second < 'A' || second > 'Z' { // TLS, SOCKS
 			title = strings.ToLower(title[:1]) + title[1:]
 		}
 		body = []byte("guise: " + title + ": " + f.detail + "\n")

@@ -49,10 +49,14 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 	a := p.current.Load()
 	client := &viaSOCKS{}
 	request, err := socks.Accept(conn, client.authenticator(ctx, a, remote.Addr()))
+	switch {
+	case errors.Is(err, socks.ErrHTTP):
+		p.away.turn(conn, socksWanted)
+		return wire.ErrTaken
+	case errors.Is(err, socks.ErrMethod):
+		a.options.Metrics.Refused(reasonOf(gate.ErrCredentials))
+	}
 	if err != nil {
-		if errors.Is(err, socks.ErrMethod) {
-			a.options.Metrics.Refused(reasonOf(gate.ErrCredentials))
-		}
 		return err
 	}
 	hostport := net.JoinHostPort(request.Host, strconv.Itoa(int(request.Port)))

@@ -261,6 +261,30 @@ func TestSOCKSRefusalIsRead(t *testing.T) {
 	}
 }
 
+// TestSOCKSListenerTellsWhoSpeaksHTTP: a program that takes it for an HTTP proxy reads
+// what it is, also while it sends on.
+func TestSOCKSListenerTellsWhoSpeaksHTTP(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	address := serveAs(t, p, Listening{Protocol: SOCKS5})
+	for _, request := range []string{
+		"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
+		"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
+		"POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 60000\r\n\r\n" + strings.Repeat("early ", 10000),
+	} {
+		conn := dial(t, address)
+		io.WriteString(conn, request)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%.20q: %v", request, err)
+			continue
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.Status != "400 SOCKS wanted" || !strings.Contains(string(text), "socks5://") {
+			t.Errorf("%.20q: %s, %q, %v", request, resp.Status, text, err)
+		}
+	}
+}
+
 // TestSOCKSFailureIsToldHoweverLate it comes: the limit on what the client says is
 // none on what it is told.
 func TestSOCKSFailureIsToldHoweverLate(t *testing.T) {

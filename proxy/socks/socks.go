@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 )
@@ -62,6 +63,10 @@ type Request struct {
 // to 255 octets of any value.
 type Authenticator func(user, password string) bool
 
+// ErrHTTP is an [ErrVersion] of a client that begins with the method of a request instead.
+// It was told nothing.
+var ErrHTTP = fmt.Errorf("%w, but HTTP", ErrVersion)
+
 // Errors of clients that were told so.
 var (
 	ErrVersion  = errors.New("socks: not SOCKS5")
@@ -101,7 +106,10 @@ func greet(rw io.ReadWriter, password bool) (method byte, err error) {
 	if _, err := io.ReadFull(rw, head[:1]); err != nil {
 		return 0, err
 	}
-	if head[0] != version {
+	switch first := head[0]; {
+	case first >= 'A' && first <= 'Z':
+		return 0, ErrHTTP
+	case first != version:
 		return 0, ErrVersion
 	}
 	if _, err := io.ReadFull(rw, head[1:]); err != nil {
