@@ -33,7 +33,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 	for name, lines := range h {
 		switch v := names.judge(name); {
 		case v.class == registered && name != "Destination" && name != "If": // those name the origin's resources
-		case v.class == unnamed, v.class == application:
+		case v.class == unnamed, v.class == application, v.class == stored && v.family: // else it is what a notification shows
 		case name == "Idempotency-Key", name == "Content-Location", name == "Content-Disposition": // of what serves a request, the words that its client chooses
 		default:
 			continue
