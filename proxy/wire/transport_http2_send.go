@@ -67,7 +67,7 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 			case name == "host", name == "te" && v != "trailers", connectionFields[name]:
 			case name == "cookie":
 				for crumb := range strings.SplitSeq(v, "; ") { // RFC 9113 §8.2.3, as browsers do
-					add(name, crumb)
+					add(name, trimSpace(crumb)) // any about it would make the request malformed (§8.2.1)
 				}
 			default:
 				add(name, v)

@@ -323,6 +323,27 @@ func TestHTTP2TableHoldsNothingOfAClient(t *testing.T) {
 	}
 }
 
+// TestHTTP2CrumbsHaveNoSpaceAboutThem: origins leave out a field that has (RFC 9113 §8.2.1),
+// which is one cookie of several.
+func TestHTTP2CrumbsHaveNoSpaceAboutThem(t *testing.T) {
+	r, _ := http.NewRequest("GET", "https://a.example/", nil)
+	r.Header = http.Header{"Cookie": {"a=1;  b=2 ; c=3;d=4;\t", "e=5"}}
+	p, _ := new(Transport).plan(r)
+	fields, err := p.http2Fields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crumbs []string
+	for _, f := range fields {
+		if f.Name == "cookie" {
+			crumbs = append(crumbs, f.Value)
+		}
+	}
+	if want := []string{"a=1", "b=2", "c=3;d=4;", "e=5"}; !slices.Equal(crumbs, want) {
+		t.Errorf("got %q, want %q", crumbs, want)
+	}
+}
+
 // TestHTTP2FirstStreamIsReserved: however soon an origin wants no streams, the
 // one that the connection was opened for is counted.
 func TestHTTP2FirstStreamIsReserved(t *testing.T) {
