@@ -20,12 +20,15 @@ const (
 // readResponse reads the next response head, and returns it without its
 // body and how that ends. It does not tell 1xx from other responses. After
 // io.EOF before the first byte the error is [ErrNoResponse], for a cut head
-// [ErrIncomplete], for a head that breaks RFC 9112 a [*ProtocolError].
+// [ErrIncomplete], for what begins as no response of any version errStray, for a head
+// that breaks RFC 9112 a [*ProtocolError].
 func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Response, bodyKind, error) {
 	head, err := readHead(br, limits.Head, refuseEarly)
 	switch {
 	case err == io.EOF:
 		return nil, 0, ErrNoResponse
+	case err == nil && len(head) == 0, !mayBegin(head, "HTTP/", shoutcast):
+		return nil, 0, errStray
 	case err == io.ErrUnexpectedEOF:
 		return nil, 0, ErrIncomplete
 	case err != nil:
@@ -63,15 +66,27 @@ const (
 	shoutcast = "ICY " // in place of a version; else it is HTTP/1.0, as browsers and players take it
 )
 
+// errStray means that what came in a response's place begins as none does.
+var errStray = malformed("no HTTP/1 response")
+
 // refuseEarly ends the reading of what is no HTTP response, without waiting
 // for the end of its head.
 func refuseEarly(head []byte) error {
-	for _, begin := range [...]string{versions, shoutcast} {
+	if !mayBegin(head, versions, shoutcast) {
+		return malformed("no HTTP/1 response")
+	}
+	return nil
+}
+
+// mayBegin tells whether what has come of a head can become one that begins as one
+// of begins.
+func mayBegin(head []byte, begins ...string) bool {
+	for _, begin := range begins {
 		if n := min(len(head), len(begin)); string(head[:n]) == begin[:n] {
-			return nil
+			return true
 		}
 	}
-	return malformed("no HTTP/1 response")
+	return false
 }
 
 // statusLine reads a status line (RFC 9112 §4). The space before an empty

@@ -163,8 +163,8 @@ const unsafeReuse = time.Second
 // RoundTrip implements [http.RoundTripper]. Errors wrap one of the types of
 // this package, or are the context's cause.
 //
-// A request that failed on a used connection before any byte of a response
-// came, got no more than a 408 that closes it, or did not arrive, is sent again on a fresh one
+// A request that failed on a used connection before any byte of a response came, got
+// no more than a 408 that closes it or what is no response at all, or did not arrive, is sent again on a fresh one
 // if its method is idempotent (RFC 9110 §9.2.2) and it has no body or a GetBody.
 // No other ever reaches an origin twice: those use a connection only just used,
 // or a fresh one, and are sent again only if nothing of them left, or the origin

@@ -38,13 +38,12 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	var calm patience
 	for {
 		resp, kind, err := readResponse(x.c.br, p.r, &x.t.Limits)
-		if err != nil {
-			return nil, err
-		}
 		switch {
-		case x.saysIdle(p, resp):
+		case calm.at.IsZero() && x.answersNobody(p, resp, err):
 			x.c.got = 0
 			return nil, ErrNoResponse
+		case err != nil:
+			return nil, err
 		case resp.StatusCode >= 200:
 			return x.accept(p, resp, kind), nil
 		case resp.StatusCode == http.StatusSwitchingProtocols:
@@ -62,11 +61,15 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	}
 }
 
-// saysIdle tells whether resp is what some servers and balancers say when they close a
-// connection on which nobody has asked for a while: the request that has met it on the
-// way has no answer, as Firefox and Chromium take it, too (RFC 9110 §15.5.9).
-func (x *exchange) saysIdle(p *plan, resp *http.Response) bool {
-	return resp.StatusCode == http.StatusRequestTimeout && resp.Close && x.c.reused && p.replayable()
+// answersNobody tells whether what came instead of an answer is of before the request,
+// which has met it on its way on a kept connection: what some servers and balancers say
+// when they close one on which nobody has asked for a while (RFC 9110 §15.5.9), or the rest
+// of an answer that was longer than it said. Firefox takes neither for an answer, too.
+func (x *exchange) answersNobody(p *plan, resp *http.Response, err error) bool {
+	if !x.c.reused || !p.replayable() {
+		return false
+	}
+	return err == errStray || err == nil && resp.StatusCode == http.StatusRequestTimeout && resp.Close
 }
 
 // send writes the request, or starts to if it has a body.

@@ -219,6 +219,44 @@ func TestTransportIdleTimeoutIsNoAnswer(t *testing.T) {
 	}
 }
 
+// What an origin sends beyond the end of an answer may come when the next request is
+// on its way: that is asked again on another connection, if it may be.
+func TestTransportAnswersRestIsNoAnswer(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for _, rest := range []string{"\r\n", "\n", "x", "</html>\r\n\r\n", "Hello", "0\r\n\r\n"} {
+		for _, c := range []struct {
+			method string
+			kept   bool // the connection was
+			want   string
+		}{
+			{"GET", true, "ok"},
+			{"PUT", true, "ok"},
+			{"POST", true, ""},
+			{"GET", false, ""},
+		} {
+			o := startOrigin(t, func(p *peer) {
+				if c.kept {
+					p.next()
+					p.say(ok)
+				}
+				if p.next(); p.nr == 1 {
+					p.say(rest + ok)
+				} else {
+					p.say(ok)
+				}
+			})
+			tr := newTransport(t, o.addr)
+			if c.kept {
+				mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
+			}
+			_, got, err := fetch(tr, request(t, c.method, "http://a.test/", nil))
+			if got != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("%s met %q, kept %t: %q, %v", c.method, rest, c.kept, got, err)
+			}
+		}
+	}
+}
+
 // A request that must not be repeated does not take its chance on a
 // connection that has been idle for long.
 func TestTransportUnsafeOnOldConnection(t *testing.T) {
