@@ -28,9 +28,6 @@ import (
 // TestUpstreamFaultsAreNamed expects of every fault upstream its own status
 // and Proxy-Status (RFC 9209).
 func TestUpstreamFaultsAreNamed(t *testing.T) {
-	closed := listen(t)
-	refusing := closed.Addr().String()
-	closed.Close()
 	reply := func(raw string) string {
 		return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 			http.ReadRequest(r)
@@ -47,7 +44,7 @@ func TestUpstreamFaultsAreNamed(t *testing.T) {
 		status    int
 		kind      string
 	}{
-		{"refused", "http://" + refusing + "/", 502, "connection_refused"},
+		{"refused", "http://" + refusing(t) + "/", 502, "connection_refused"},
 		{"closed", "http://" + reply("") + "/", 502, "connection_terminated"},
 		{"reset", "http://" + reset + "/", 502, "connection_terminated"},
 		{"silent", "http://" + silent + "/", 504, "http_response_timeout"},
@@ -208,8 +205,6 @@ func TestSilentOriginsAreWaitedForOnce(t *testing.T) {
 
 // TestUpstreamProxysFaultsAreNotTheOrigins, nor told as if they were.
 func TestUpstreamProxysFaultsAreNotTheOrigins(t *testing.T) {
-	closed := listen(t)
-	closed.Close()
 	ends := serveOrigin(t, func(net.Conn, *bufio.Reader) {})
 	halts := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 		io.WriteString(conn, "\x05")
@@ -220,7 +215,7 @@ func TestUpstreamProxysFaultsAreNotTheOrigins(t *testing.T) {
 		status        int
 		kind          string
 	}{
-		{"refuses", closed.Addr().String(), 502, "connection_refused"},
+		{"refuses", refusing(t), 502, "connection_refused"},
 		{"ends", ends.address, 502, "connection_terminated"},
 		{"halts", halts.address, 504, "connection_read_timeout"},
 	} {

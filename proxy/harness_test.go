@@ -95,6 +95,18 @@ func listen(t testing.TB) net.Listener {
 	return l
 }
 
+// refusing returns an address at which nobody listens, nor can until the test ends: it
+// is the near end's of a connection.
+func refusing(t testing.TB) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", listen(t).Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().String()
+}
+
 // An origin answers each connection by a script and records the bytes that
 // arrive before the script ends.
 type origin struct {

@@ -382,10 +382,7 @@ func TestHSTSInTheClearCountsForNothing(t *testing.T) {
 
 // TestUnreachableOriginInside: other failures are told inside.
 func TestUnreachableOriginInside(t *testing.T) {
-	l := listen(t)
-	address := l.Addr().String()
-	l.Close()
-	resp, body, err := read(visitor(t, serveProxy(t, inspecting(inspect.Auto)), trusting(testAuthority()), false), "https://"+address+"/")
+	resp, body, err := read(visitor(t, serveProxy(t, inspecting(inspect.Auto)), trusting(testAuthority()), false), "https://"+refusing(t)+"/")
 	if err != nil || resp.StatusCode != 502 || !strings.Contains(body, "refused") {
 		t.Errorf("%v %q %v", resp, body, err)
 	}

@@ -100,9 +100,8 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 		}).address
 	}
 	fine := origin("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nX-Canary: canary-answer\r\nProxy-Status: canary-proxy;error=canary_error\r\nContent-Length: 13\r\n\r\ncanary-answer")
-	closed := listen(t)
-	closed.Close()
 
+	closed := refusing(t)
 	var log lockedBuffer
 	metrics := telemetry.New()
 	p, proxy := newProxy(t, func(o *Options) {
@@ -132,7 +131,7 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 		"a method":          request("CANARY", url(fine), ""),
 		"no such host":      request("GET", "http://canary-nowhere.invalid/canary-path", ""),
 		"denied":            request("GET", "http://canary-denied.example/", ""),
-		"refused":           request("GET", url(closed.Addr().String()), ""),
+		"refused":           request("GET", url(closed), ""),
 		"malformed answer":  request("GET", url(origin("canary-garbage\r\n\r\n")), ""),
 		"cut answer":        request("GET", url(origin("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncanary-part")), ""),
 		"no answer":         request("GET", url(origin("")), ""),
@@ -147,7 +146,7 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 		"WebSocket":         "GET " + url(origin("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")) + " HTTP/1.1\r\nHost: x\r\n" + auth + "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: canary\r\nSec-WebSocket-Version: 13\r\n\r\ncanary-frame",
 		"a tunnel":          "CONNECT " + fine + " HTTP/1.1\r\n" + fields + auth + "\r\ncanary-bytes",
 		"tunnel to nowhere": "CONNECT canary-nowhere.invalid:443 HTTP/1.1\r\n" + fields + auth + "\r\n",
-		"tunnel refused":    "CONNECT " + closed.Addr().String() + " HTTP/1.1\r\n" + fields + auth + "\r\n",
+		"tunnel refused":    "CONNECT " + closed + " HTTP/1.1\r\n" + fields + auth + "\r\n",
 		"tunnel denied":     "CONNECT canary-denied.example:443 HTTP/1.1\r\n" + fields + auth + "\r\n",
 	} {
 		done := make(chan string, 1)
@@ -187,7 +186,7 @@ func TestNothingOfAClientIsWrittenDown(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	for _, target := range []string{"http://elsewhere.invalid/", "http://" + closed.Addr().String() + "/", "http://" + fine + "/other"} {
+	for _, target := range []string{"http://elsewhere.invalid/", "http://" + closed + "/", "http://" + fine + "/other"} {
 		resp, body := get(t, proxy, target, authorization("other", "canary-password"), "Accept: text/html")
 		page := strings.ReplaceAll(fmt.Sprint(resp.Header, body), "canary-answer", "") // what this client asked for itself
 		if found := canary.FindString(strings.NewReplacer("X-Canary", "", "canary-proxy", "", "canary_error", "").Replace(page)); found != "" {

@@ -74,8 +74,6 @@ func TestSOCKSTunnel(t *testing.T) {
 }
 
 func TestSOCKSRefusals(t *testing.T) {
-	closed := listen(t)
-	closed.Close()
 	free := func(o *Options) {}
 	guarded := func(o *Options) { o.Egress.Allow, o.Egress.ConnectPorts, o.Egress.Ports = nil, nil, nil }
 	for _, c := range []struct {
@@ -84,7 +82,7 @@ func TestSOCKSRefusals(t *testing.T) {
 		edit       func(*Options)
 		code       socks.Code
 	}{
-		{"closed port", "127.0.0.1", portOf(t, closed.Addr().String()), free, socks.ConnectionRefused},
+		{"closed port", "127.0.0.1", portOf(t, refusing(t)), free, socks.ConnectionRefused},
 		{"private address", "127.0.0.1", 443, guarded, socks.NotAllowed},
 		{"private address, web", "127.0.0.1", 80, guarded, socks.NotAllowed},
 		{"private address in IPv6", "::ffff:7f00:1", 443, guarded, socks.NotAllowed},

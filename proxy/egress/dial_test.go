@@ -79,15 +79,21 @@ func startOrigin(t *testing.T, address string) *origin {
 
 func (o *origin) port() uint16 { return addrPort(o.Addr()).Port() }
 
-// freePort is one that nothing listens on.
+// freePort is one that nothing listens on at 127.0.0.1, nor can until the test ends: it
+// is the near end's of a connection.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return addrPort(listener.Addr()).Port()
+	t.Cleanup(func() { listener.Close() })
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return addrPort(conn.LocalAddr()).Port()
 }
 
 func mustCanonical(t *testing.T, hostport string) Target {

@@ -347,13 +347,9 @@ func TestTransportLateCancellation(t *testing.T) {
 }
 
 func TestTransportDialErrors(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	tr := newTransport(t, l.Addr().String())
-	_, _, err = fetch(tr, request(t, "GET", "http://a.test/", nil))
+	near, _ := tcpPair(t)
+	tr := newTransport(t, near.LocalAddr().String()) // where nobody listens, nor can
+	_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
 	var de *DialError
 	if !errors.As(err, &de) || !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "127") {
 		t.Error(err)
