@@ -360,15 +360,15 @@ func TestSilenceAboutOneFamilyIsNoSilence(t *testing.T) {
 }
 
 // fullBacklog returns an address on loopback at which connecting hangs: its
-// queue of connections is full and nobody accepts.
-func fullBacklog(t *testing.T) netip.AddrPort {
+// queue of connections is full and nobody accepts. The port is that one, or any for 0.
+func fullBacklog(t *testing.T, port uint16) netip.AddrPort {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 9}}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 9}}); err != nil {
 		t.Skip(err)
 	}
 	if err := syscall.Listen(fd, 0); err != nil {
@@ -391,7 +391,7 @@ func fullBacklog(t *testing.T) netip.AddrPort {
 }
 
 func TestConnectTimeoutHoldsForAllAddressesTogether(t *testing.T) {
-	hangs := fullBacklog(t)
+	hangs := fullBacklog(t, 0)
 	e := newTestEgress(t, Options{Allow: loopback, ConnectTimeout: 150 * time.Millisecond})
 	start := time.Now()
 	_, err := e.Dial(t.Context(), Plain, literal(hangs.Addr(), hangs.Port()))
@@ -409,8 +409,8 @@ func TestConnectTimeoutHoldsForAllAddressesTogether(t *testing.T) {
 
 // An address that hangs does not hold up one that answers.
 func TestASlowAddressIsOvertaken(t *testing.T) {
-	hangs := fullBacklog(t)
-	o := startOrigin(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), hangs.Port()).String())
+	o := startOrigin(t, "127.0.0.1:0")
+	hangs := fullBacklog(t, o.port())
 	e := newTestEgress(t, Options{Allow: loopback})
 	target := Target{Host: "site.example", Port: hangs.Port()}
 	conn, err := e.race(t.Context(), []netip.Addr{hangs.Addr(), netip.MustParseAddr("127.0.0.1")}, target.Port, 0, e.guard.check(target))
@@ -426,8 +426,8 @@ func TestASlowAddressIsOvertaken(t *testing.T) {
 // A name that lists addresses at which nobody answers takes no descriptor for each
 // at once, and still leads to the one that does.
 func TestManySlowAddressesGiveWay(t *testing.T) {
-	hangs := fullBacklog(t)
-	startOrigin(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), hangs.Port()).String())
+	o := startOrigin(t, "127.0.0.1:0")
+	hangs := fullBacklog(t, o.port())
 	e := newTestEgress(t, Options{Allow: loopback})
 	target := Target{Host: "site.example", Port: hangs.Port()}
 	addrs := slices.Repeat([]netip.Addr{hangs.Addr()}, attemptsAtOnce)
@@ -494,7 +494,7 @@ func TestFewAddressesOfManyAreTried(t *testing.T) {
 }
 
 func TestCancellationEndsADial(t *testing.T) {
-	hangs := fullBacklog(t)
+	hangs := fullBacklog(t, 0)
 	e := newTestEgress(t, Options{Allow: loopback})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("client left")
