@@ -145,6 +145,43 @@ func TestBrokenHTTP2Bodies(t *testing.T) {
 	}
 }
 
+// TestWhatBreaksBehindAWholeBodyCostsNoConnection: by the length, a client of HTTP/1.1 has
+// had all, and knows of nothing that would be wrong with the connection.
+func TestWhatBreaksBehindAWholeBodyCostsNoConnection(t *testing.T) {
+	for name, end := range map[string]func(*framedStream){
+		"reset":          func(s *framedStream) { s.reset(http2.ErrCodeInternal) },
+		"closed":         func(s *framedStream) { s.conn.Close() },
+		"silent":         func(*framedStream) {},
+		"odd trailers":   func(s *framedStream) { s.head(true, ":status: 200") },
+		"large trailers": func(s *framedStream) { s.head(true, "large: "+strings.Repeat("a", 100<<10)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := serveFramed(t, func(s *framedStream) {
+				s.head(false, ":status: 200", "content-length: 5", "cache-control: no-store")
+				s.data(false, "hello")
+				end(s)
+			})
+			proxy := serveProxy(t, func(o *Options) { inspecting(inspect.Always)(o); impatient(o) })
+			tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.SetDeadline(time.Now().Add(patience))
+			r := bufio.NewReader(tc)
+			for range 2 {
+				fmt.Fprintf(tc, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", o.address)
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if body, err := io.ReadAll(resp.Body); string(body) != "hello" || err != nil {
+					t.Errorf("%q %v", body, err)
+				}
+			}
+		})
+	}
+}
+
 // TestHTTP2HeadsAreThePersonas: fields and pseudo fields leave in the order of
 // the persona's browser, whatever order a client has.
 func TestHTTP2HeadsAreThePersonas(t *testing.T) {

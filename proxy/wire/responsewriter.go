@@ -332,6 +332,19 @@ func (w *responseWriter) Withdraw() bool {
 	return true
 }
 
+// hasEnded ends a response that the handler gave up, and reports true, if the client
+// has all that its head promised: it would take the end of the connection for one that
+// comes between two responses, and has no reason to expect that.
+func (w *responseWriter) hasEnded() bool {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if w.hijacked || w.done || !w.framed || w.length < 0 || w.written != w.length {
+		return false
+	}
+	w.complete()
+	return w.whole
+}
+
 // abandon gives the response up where it is.
 func (w *responseWriter) abandon() {
 	w.c.mu.Lock()

@@ -194,6 +194,18 @@ func TestResponseBytes(t *testing.T) {
 			io.WriteString(w, "hello")
 			panic(http.ErrAbortHandler)
 		}, ""},
+		{"panic in a sized body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			io.WriteString(w, "hello")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhello"},
+		{"panic behind a sized body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			io.WriteString(w, "hello")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}, "+HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
 		{"panic in a chunked body", "GET", "1.1", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "hello")
 			w.(http.Flusher).Flush()

@@ -311,9 +311,10 @@ func checkExpect(r *http.Request) error {
 func (c *conn) handle(x *serverExchange, r *http.Request) (whole bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			whole = false
-			x.w.abandon()
 			c.srv.logPanic(v)
+			if whole = v == http.ErrAbortHandler && x.w.hasEnded(); !whole {
+				x.w.abandon()
+			}
 		}
 	}()
 	c.srv.Handler.ServeHTTP(&x.w, r)
