@@ -182,9 +182,12 @@ func TestSetCookieRules(t *testing.T) {
 		{"__Host-a=b; Secure; Path=/; Domain=", true},
 		{"__Http-a=b; Secure; HttpOnly", true},
 		{"__Http-a=b; Secure", false},
+		{"__Http-a=b; HttpOnly", false},
 		{"__Host-Http-a=b; Secure; HttpOnly; Path=/", true},
 		{"__Host-Http-a=b; Secure; Path=/", false},
+		{"__Host-Http-a=b; HttpOnly; Path=/", false},
 		{"=__Host-a=b; Secure; Path=/", false},
+		{"=__Http-a=b; Secure; HttpOnly", false},
 		{"__Secure-a", false},
 	} {
 		c, ok := parseSetCookie(test.line)
@@ -240,9 +243,11 @@ func TestSessionCookiesStillEnd(t *testing.T) {
 		"a=b; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Expires=Thu, 01 Jan 1970 00:00:00 GMT": "a=b",
 		"a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT":                              "a=; Max-Age=0; Expires=Wed, 01 Jan 2031 00:00:00 GMT", // Max-Age decides
 
-		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "; Expires=Wed, 01 Jan 2031 00:00:00 GMT": "a=b", // Chromium ignores it
-		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "1":                                       "a=b", // curl does not
-		"a=b; Expires=Thu, 01-Jan-70 00:00:00 GMT":                                              "a=b", // 2070 to curl
+		"a=; Max-Age=; Expires=Thu, 01 Jan 1970 00:00:00 GMT":                                   "a=; Max-Age=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", // an empty one is ignored
+		"a=b; Expires=Wed, 01 Jan 2031 00:00:00 GMT" + strings.Repeat(" ", 1025) + "x":          "a=b",                                                 // too long for some, not for all
+		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "; Expires=Wed, 01 Jan 2031 00:00:00 GMT": "a=b",                                                 // Chromium ignores it
+		"a=b; Max-Age=" + strings.Repeat("0", 1025) + "1":                                       "a=b",                                                 // curl does not
+		"a=b; Expires=Thu, 01-Jan-70 00:00:00 GMT":                                              "a=b",                                                 // 2070 to curl
 	} {
 		m := s.Read(newRequest(t, "GET", "http://site.example/", http.Header{}), netip.Addr{})
 		m.Response = &http.Response{StatusCode: 200, Header: http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Set-Cookie": {line}}}

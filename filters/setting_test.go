@@ -74,12 +74,12 @@ func TestNamesAreNoIdentifiers(t *testing.T) {
 
 func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 	for _, value := range []string{
-		"de-DE", "pt_BR", "Europe/Berlin", "tz=America/New_York", "Windows NT 10.0", "iPhone14,2", "Android 13; Pixel", "macOS 14", "Linux x86_64",
+		"de-DE", "pt_BR", "Europe/Berlin", "tz=America/New_York", "Windows NT 10.0", "iPhone14,2", "Android 13; Pixel", "macOS 14", "Linux x86_64", "Chrome on Windows", "Safari, Chrome", "Debian Linux",
 		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		"de_DE.UTF-8", "sr_RS@latin", "fr-CH,fr;q=0.9", "alice%2540example.org", "WVd4cFkyVkFaWGhoYlhCc1pTNXZjbWM9", "Thu Nov 26 2026 21:40:22 GMT+0100", "Thu, 26 Nov 2026 21:40:22 -0800", "UTC+1", "gmt-03:30", "Etc/GMT+5", "+05:30", "21:40:22.5 +02:00",
 		"Thu Nov 26 21:40:22 CET 2026", "Thursday, 26-Nov-26 21:40:22 PDT", "12:00:00.5 AEST",
 		"US/Eastern", "zone=Canada/Atlantic", "W. Europe Standard Time", "Eastern Daylight Time", "Central European Summer Time",
-		"zh-Hant-TW", "sr-Latn", "es-419", "de-DE-1996", "de;q=0.9", "de, en;q=0.5",
+		"zh-Hant-TW", "sr-Latn", "es-419", "en-001", "en_150", "de-DE-1996", "de;q=0.9", "de, en;q=0.5",
 		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "MacIntel", "tizen", "app=webOS",
 	} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
