@@ -257,6 +257,13 @@ func TestRefreshStaysWithinTheSite(t *testing.T) {
 		"0 http://other.example/":                      false,
 		"0;other.html":                                 true,
 		"3 ; url = http://other.example/":              false,
+		"0 url=http://other.example/":                  false,
+		`0; url="http://other.example/`:                false, // a quote that nobody closes
+		`0; url="/next`:                                true,
+		"0; url=/50%/100%//a":                          true,
+		"0; url=/50%2":                                 true,
+		"0; url=/50%a/":                                true,
+		"0; url=/50%ag":                                true,
 		"0; url=javascript:alert(1)":                   false,
 		"0; url=data:text/html,x":                      false,
 		"0; url=http://%zz/":                           false,

@@ -576,6 +576,12 @@ func TestNoSourceAddressNoWay(t *testing.T) {
 	if n := o.count.Load(); n != 0 {
 		t.Errorf("the origin saw %d connections", n)
 	}
+	e = newTestEgress(t, Options{Allow: loopback, SourceAddresses: []netip.Addr{netip.MustParseAddr("127.0.0.5"), netip.MustParseAddr("::1")}})
+	conn, err := e.Dial(t.Context(), Plain, mustCanonical(t, o.Addr().String()))
+	if err != nil {
+		t.Fatalf("with a source of the same family: %v", err)
+	}
+	conn.Close()
 }
 
 func TestForeignSourceAddressesAreErrors(t *testing.T) {

@@ -546,10 +546,44 @@ func TestSOCKSHopFailures(t *testing.T) {
 	}
 }
 
+// TestHopsHaveThePortOfTheirScheme where the operator names none.
+func TestHopsHaveThePortOfTheirScheme(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://proxy.example": "proxy.example:80", "https://user@proxy.example/": "proxy.example:443",
+		"socks5://proxy.example": "proxy.example:1080", "socks5h://proxy.example": "proxy.example:1080",
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := newHop(u, nil)
+		if err != nil || h.target.String() != want {
+			t.Errorf("%s: %+v, %v, want %s", text, h, err, want)
+		}
+	}
+}
+
+// TestChainEndsAtItsFirstFault: nothing is said to those behind it.
+func TestChainEndsAtItsFirstFault(t *testing.T) {
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	behind := startOrigin(t, "127.0.0.1:0")
+	e := newTestEgress(t, Options{Chain: []*url.URL{{Scheme: "http", Host: gone.Addr().String()}, {Scheme: "http", Host: behind.Addr().String()}}})
+	if _, err := e.Dial(t.Context(), Connect, mustCanonical(t, "site.example:443")); !errors.As(err, new(*HopError)) {
+		t.Errorf("%v, want a fault of the chain", err)
+	}
+	if n := behind.count.Load(); n != 0 {
+		t.Errorf("the one behind saw %d connections", n)
+	}
+}
+
 func TestBadChainsAreErrors(t *testing.T) {
 	for _, text := range []string{
 		"https://127.0.0.1:8080/path", "socks4://127.0.0.1:1080", "ftp://127.0.0.1", "http://", "http://:80",
-		"http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:8080/path", "http://127.0.0.1:8080?q",
+		"http://127.0.0.1:0", "http://127.0.0.1:99999", "http://127.0.0.1:8080/path", "http://127.0.0.1:8080?q", "http://127.0.0.1:8080#f",
 		"socks5://user@127.0.0.1", "socks5://:pass@127.0.0.1", "socks5://u:" + strings.Repeat("p", 256) + "@127.0.0.1", "socks5://" + strings.Repeat("u", 256) + ":p@127.0.0.1", "127.0.0.1:8080x",
 	} {
 		u, err := url.Parse(text)

@@ -1,10 +1,13 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,9 +199,68 @@ func TestNoPrefixIsNoTranslation(t *testing.T) {
 	if open() {
 		t.Error("after a failure the prefix is forgotten")
 	}
+	if beside := netip.MustParseAddr("2a01:4f8:c0c:1235::10.0.0.1"); e.guard.check(Target{Addr: beside, Port: 443})(netip.AddrPortFrom(beside, 443)) != nil {
+		t.Error("the prefix closes what is beside it")
+	}
+	says(dnsmessage.RCodeNameError)
+	if !open() {
+		t.Error("the prefix of the network before stays in one that has none")
+	}
 	says(dnsmessage.RCodeSuccess, netip.MustParseAddr("2a01:4f8:c0c:1234::8.8.8.8"))
 	if !open() {
 		t.Error("an answer without the well-known address is a prefix")
+	}
+}
+
+// TestPrefixIsAskedForNowAndThen: not for each connection, whatever the answer, and less
+// often after one failure more.
+func TestPrefixIsAskedForNowAndThen(t *testing.T) {
+	for _, code := range []dnsmessage.RCode{dnsmessage.RCodeSuccess, dnsmessage.RCodeNameError, dnsmessage.RCodeServerFailure} {
+		var asked atomic.Int32
+		dns := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) {
+			asked.Add(1)
+			return nil, code
+		})
+		tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+		tr.learn(t.Context())
+		once := asked.Load()
+		if tr.learn(t.Context()); asked.Load() != once || once == 0 {
+			t.Errorf("%v: %d questions, and %d with the next connection", code, once, asked.Load())
+		}
+		tr.until = time.Time{}
+		if tr.learn(t.Context()); code == dnsmessage.RCodeServerFailure && time.Until(tr.until) <= unknownFor {
+			t.Errorf("%v: after the second failure %v", code, time.Until(tr.until))
+		}
+	}
+}
+
+// TestOneAsksForThePrefixForAll: the others wait for its answer, or leave.
+func TestOneAsksForThePrefixForAll(t *testing.T) {
+	asking, answer := make(chan struct{}, 9), make(chan struct{})
+	dns := startNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) {
+		asking <- struct{}{}
+		<-answer
+		return nil, dnsmessage.RCodeSuccess
+	})
+	tr := newTestEgress(t, Options{Resolver: dns.resolver()}).guard.translators
+	var first sync.WaitGroup
+	first.Go(func() { tr.learn(t.Context()) })
+	<-asking
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	tr.learn(gone)
+	tr.mu.Lock()
+	waiting := tr.waiting
+	tr.mu.Unlock()
+	close(answer)
+	first.Wait()
+	select {
+	case <-waiting:
+	default:
+		t.Error("those who wait are not told of the answer")
+	}
+	if n := len(asking); n > 0 {
+		t.Errorf("%d others asked", n)
 	}
 }
 

@@ -35,6 +35,7 @@ var canonicalForms = []struct{ in, want string }{
 	{"0xg", "0xg:80"},
 	{"0x7f.1.nip.io", "0x7f.1.nip.io:80"},
 	{"dead.beef", "dead.beef:80"},
+	{"site.mx", "site.mx:80"}, // not all of x is hexadecimal
 	{"127-0-0-1.example", "127-0-0-1.example:80"},
 	{strings.Repeat("a", 63) + ".example", strings.Repeat("a", 63) + ".example:80"},
 	{strings.Repeat("a.", 126) + "a", strings.Repeat("a.", 126) + "a:80"},
@@ -128,6 +129,7 @@ var canonicalForms = []struct{ in, want string }{
 	{"i❤.example", "xn--i-7iq.example:80"},
 	{"xn--i-7iq.ws", "xn--i-7iq.ws:80"},
 	{"xn--a", ""},
+	{"a\u2135.example", ""}, // the sign ALEF becomes a letter that may not stand there (RFC 5893 §2)
 	{"xn--", ""},
 	{"xn--a.xn--zca", ""},
 	{"xn--tešla", ""},
