@@ -119,6 +119,7 @@ func TestOriginNamesNoPageOfTheClientsNetwork(t *testing.T) {
 		{"http://100.101.102.103", "http://site.example/", "null"},
 		{"http://[fd12::1]:5000", "http://site.example/", "null"},
 		{"http://nas", "https://site.example/", "null"},
+		{"http://169.254.7.8", "http://site.example/", "null"},
 		{"http://Anns-Nas.local:5000", "http://site.example/", "null"},
 		{"https://wiki.corp", "https://site.example/", "null"},
 		{"http://homeassistant.fritz.box:8123", "https://site.example/", "null"},
@@ -130,6 +131,7 @@ func TestOriginNamesNoPageOfTheClientsNetwork(t *testing.T) {
 		{"http://127.0.0.1:5500", "http://site.example/", "http://127.0.0.1:5500"},
 		{"http://nas.local:5000", "http://nas.local/", "http://nas.local:5000"},
 		{"http://nas.local:5000", "http://192.168.1.9/", "http://nas.local:5000"},
+		{"http://nas.local:5000", "http://127.0.0.1/", "http://nas.local:5000"},
 		{"http://203.0.113.7:8000", "http://203.0.113.7/", "http://203.0.113.7:8000"},
 	} {
 		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Origin": {test.origin}}

@@ -144,7 +144,7 @@ func TestProtocolFieldsOfAnswers(t *testing.T) {
 
 func TestConnectionNamesResponseFields(t *testing.T) {
 	h, _ := answer(t, newSet(t, Options{}), "http://site.example/", http.Header{}, http.Header{
-		"Connection": {"close, x-hop", "Content-Length"}, "X-Hop": {"1"}, "Content-Length": {"5"}, "X-Stays": {"1"},
+		"Connection": {"close, x-hop", "Content-Length, acme-hop"}, "X-Hop": {"1"}, "Acme-Hop": {"1"}, "Content-Length": {"5"}, "X-Stays": {"1"},
 	})
 	if len(h) != 2 || h["X-Stays"] == nil || h["Content-Length"] == nil {
 		t.Errorf("got %v", h)
@@ -170,6 +170,10 @@ func TestUpgradedResponseKeepsItsHandshake(t *testing.T) {
 	}}
 	if log := s.Response(m, nil); len(log) > 0 || len(m.Response.Header) != 4 {
 		t.Errorf("got %v, %v", m.Response.Header, log)
+	}
+	m.Response.Header["Alt-Svc"], m.Response.Header["Via"] = []string{`h3=":443"`}, []string{"1.1 cache"}
+	if log := s.Response(m, nil); len(log) != 2 || len(m.Response.Header) != 4 {
+		t.Errorf("what is not the handshake's: got %v, %v", m.Response.Header, log)
 	}
 }
 

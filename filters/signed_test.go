@@ -81,6 +81,11 @@ func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 		if h.Get(name) != id || h["X-Request-Id"] != nil || h["X-Amz-Cf-Id"] != nil || h.Get("Content-Type") != media {
 			t.Errorf("%s: left %v", authorization, h)
 		}
+		h = http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Authorization": {authorization}, name: {id}, "Content-Md5": {"MTIzNDU2Nzg5MDEyMzQ1Ng=="}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "PUT", "https://api.example/k", h))
+		if tells := name == "X-Ms-Client-Request-Id"; h[name] == nil != tells || h["Content-Md5"] == nil {
+			t.Errorf("%s, by a script: left %v", authorization, h)
+		}
 		h = http.Header{"Authorization": {"Bearer t"}, name: {id}}
 		if scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://api.example/k", h)); h[name] != nil {
 			t.Errorf("%s passes without a signature", name)

@@ -336,6 +336,14 @@ func TestAnExpiredAuthorityIsRefused(t *testing.T) {
 	if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("Load: %v", err)
 	}
+	a = authority(t, CreateOptions{Now: func() time.Time { return time.Now().Add(Lifetime) }})
+	folder = t.TempDir()
+	if err := a.Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(folder); err == nil || !strings.Contains(err.Error(), "is valid from") {
+		t.Errorf("Load of one for later: %v", err)
+	}
 }
 
 // TestLoadRefusesWhatIsNoAuthority, and says which file is at fault.
