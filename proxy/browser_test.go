@@ -144,11 +144,9 @@ func TestBrowserStaysBehindAProxyThatIsDown(t *testing.T) {
 		io.WriteString(rw, "<title>direct</title>")
 	}))
 	defer site.Close()
-	down := listen(t)
-	down.Close()
 	tab := startChromium(t, t.TempDir(),
 		chromedp.Flag("host-resolver-rules", "MAP * "+site.Listener.Addr().String()+", EXCLUDE 127.0.0.1"),
-		chromedp.Flag("proxy-pac-url", PACDataURL(down.Addr().String(), false)),
+		chromedp.Flag("proxy-pac-url", PACDataURL(refusing(t), false)),
 	)
 	if got := title(t, tab, "http://nas.home.arpa/"); got != "direct" {
 		t.Errorf("a local page has the title %q", got)
