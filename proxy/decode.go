@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -182,7 +183,28 @@ func withoutDigests(h http.Header) {
 // saved under this name, and held against a checksum. A media type that says it is no
 // such sign: some servers guess it from what they have just compressed.
 func keptCoded(resp *http.Response, coding string) bool {
-	return compressedNames[strings.ToLower(path.Ext(resp.Request.URL.Path))] == strings.TrimPrefix(coding, "x-")
+	coding = strings.TrimPrefix(coding, "x-")
+	return compressedNames[strings.ToLower(path.Ext(resp.Request.URL.Path))] == coding && !(coding == "gzip" && isCodedTwice(resp))
+}
+
+// isCodedTwice reports whether what the gzip coding of resp holds is gzip data again:
+// nginx with gzip_types *, Apache with SetOutputFilter DEFLATE and Django's GZipMiddleware
+// compress files that are compressed, for who asks for a coding.
+func isCodedTwice(resp *http.Response) bool {
+	var start bytes.Buffer
+	coded, err := openGzip(io.TeeReader(resp.Body, &start))
+	inner := make([]byte, len(gzipMagic))
+	if err == nil {
+		_, err = io.ReadFull(coded, inner)
+	}
+	resp.Body = &begunBody{io.MultiReader(&start, resp.Body), resp.Body}
+	return err == nil && string(inner) == gzipMagic
+}
+
+// A begunBody has the start of a body again that was read.
+type begunBody struct {
+	io.Reader
+	io.Closer
 }
 
 // compressedNames are ends of the names of compressed files, and their codings.
@@ -210,6 +232,9 @@ type gunzip struct {
 	member *gzip.Reader
 }
 
+// gzipMagic begins each member.
+const gzipMagic = "\x1f\x8b\x08"
+
 func openGzip(r io.Reader) (io.Reader, error) {
 	source := bufio.NewReader(r)
 	member, err := gzip.NewReader(source)
@@ -225,8 +250,7 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	const magic = "\x1f\x8b\x08"
-	if next, _ := g.source.Peek(len(magic)); string(next) != magic {
+	if next, _ := g.source.Peek(len(gzipMagic)); string(next) != gzipMagic {
 		// To its end: the body may have been cut short.
 		if _, err := io.Copy(io.Discard, g.source); err != nil {
 			return n, err

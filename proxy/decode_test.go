@@ -428,6 +428,33 @@ func TestFilesKeptCompressedStaySo(t *testing.T) {
 	}
 }
 
+// TestFilesCompressedTwiceComeAsTheyAre: a server that compresses all it sends compresses
+// archives as well, for who asks for a coding as the persona does. A client that knows
+// none gets the archive, and part of it as broken off.
+func TestFilesCompressedTwiceComeAsTheyAre(t *testing.T) {
+	archive := gzipped("a tape archive")
+	coded := gzipped(archive)
+	for _, c := range []struct {
+		accepts, want string
+		sent          int
+	}{{"identity", archive, len(coded)}, {"gzip", coded, len(coded)}, {"identity", "", len(coded) - 1}, {"identity", "", 3}} {
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			http.ReadRequest(r)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(coded), coded[:c.sent])
+		})
+		conn := dial(t, serveProxy(t, nil))
+		fmt.Fprintf(conn, "GET http://%s/A3.tar.gz HTTP/1.1\r\nHost: %[1]s\r\nAccept-Encoding: %s\r\n\r\n", o.address, c.accepts)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if whole := err == nil && resp.StatusCode == http.StatusOK; whole != (c.want != "") || whole && string(body) != c.want {
+			t.Errorf("%s, %d of %d bytes: got %d %q, %v", c.accepts, c.sent, len(coded), resp.StatusCode, body, err)
+		}
+	}
+}
+
 // TestDecodedContentHasNoDigestOfAnother: not in the trailer section either.
 func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 	coded := gzipped("hello")
