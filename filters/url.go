@@ -206,6 +206,9 @@ func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule
 			rules, ok = params.families[string(name[:n])]
 		}
 	}
+	if !ok && isPeerAddress(name, u) {
+		return peerAddress
+	}
 	if !ok {
 		return clickRule(name)
 	}
@@ -249,10 +252,22 @@ func leadsBy(name []byte, u *url.URL) bool {
 	return false
 }
 
-// clickID and campaign are the rules about names that no table lists.
+// isPeerAddress reports whether a parameter of u has the client's address for a BitTorrent
+// tracker. Transmission tells its global IPv6 address, whatever way the request goes.
+// Elsewhere a parameter of that name asks about any address.
+func isPeerAddress(name []byte, u *url.URL) bool {
+	switch string(name) {
+	case "ip", "ipv4", "ipv6":
+		return strings.Contains(u.RawQuery, "info_hash=") && strings.Contains(u.RawQuery, "peer_id=")
+	}
+	return false
+}
+
+// peerAddress, clickID and campaign are the rules about names that no table lists.
 var (
-	clickID  = &paramRule{name: "click id", source: "named like gclid, fbclid and msclkid: one a click"}
-	campaign = &paramRule{name: "utm", source: "support.google.com/analytics/answer/10917952, custom campaigns; with a prefix"}
+	peerAddress = &paramRule{name: "address of a peer", source: "BEP 3 and BEP 7, bittorrent.org: ip, ipv4 and ipv6; the tracker takes the connection's"}
+	clickID     = &paramRule{name: "click id", source: "named like gclid, fbclid and msclkid: one a click"}
+	campaign    = &paramRule{name: "utm", source: "support.google.com/analytics/answer/10917952, custom campaigns; with a prefix"}
 )
 
 // clickRule returns the rule about a name that says that it holds the id of a

@@ -25,6 +25,20 @@ func TestPartsOfPagesKeepTheirSitesParameters(t *testing.T) {
 	}
 }
 
+// Transmission 3.00 announces itself like this, and tells of one address by way of another.
+func TestTrackersGetNoAddress(t *testing.T) {
+	for sent, want := range map[string]string{
+		"info_hash=%aa%26&peer_id=-TR3000-hs2x&port=51413&left=0&event=started&ipv6=2a02%3A8108%3A%3Abeef": "info_hash=%aa%26&peer_id=-TR3000-hs2x&port=51413&left=0&event=started",
+		"ip=192.168.7.23&ipv4=192.0.2.1%3A6881&info_hash=a&peer_id=b&port=1":                               "info_hash=a&peer_id=b&port=1",
+		"ip=192.0.2.1": "ip=192.0.2.1",
+	} {
+		r := newRequest(t, "GET", "http://tracker.example/announce?"+sent, http.Header{})
+		if scrubbed(t, newSet(t, Options{}), r); r.URL.RawQuery != want {
+			t.Errorf("%s: got %s", sent, r.URL.RawQuery)
+		}
+	}
+}
+
 // A preflight has the address of the request that it is about.
 func TestPreflightsCarryNoClicks(t *testing.T) {
 	for method, want := range map[string]string{"GET": "a=1", "HEAD": "a=1", "POST": "a=1&fbclid=x&utm_source=y", "PUT": "a=1&fbclid=x&utm_source=y"} {
