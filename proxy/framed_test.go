@@ -161,7 +161,12 @@ func TestWhatBreaksBehindAWholeBodyCostsNoConnection(t *testing.T) {
 				s.data(false, "hello")
 				end(s)
 			})
-			proxy := serveProxy(t, func(o *Options) { inspecting(inspect.Always)(o); impatient(o) })
+			proxy := serveProxy(t, func(o *Options) {
+				inspecting(inspect.Always)(o)
+				if name == "silent" {
+					o.Timeouts.Body = time.Second
+				}
+			})
 			tc, err := dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(testAuthority())})
 			if err != nil {
 				t.Fatal(err)
