@@ -498,6 +498,54 @@ func TestAFaultOfOneStreamIsItsOwn(t *testing.T) {
 	}
 }
 
+// TestAFaultOfTheConnectionIsOfOneStream: what an origin does on a stream that costs the
+// connection is no fault of the others, which are asked again.
+func TestAFaultOfTheConnectionIsOfOneStream(t *testing.T) {
+	for name, do := range map[string]func(*framedStream){
+		"endless head": func(s *framedStream) { s.long(1 << 20) },
+		"push":         func(s *framedStream) { s.push() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var first atomic.Pointer[tls.Conn]
+			begun := make(chan struct{})
+			o, client := insideFramed(t, func(s *framedStream) {
+				first.CompareAndSwap(nil, s.conn)
+				switch {
+				case s.conn != first.Load() || s.id == 3: // Firefox begins with that
+					s.head(false, ":status: 200", "cache-control: no-store")
+					s.data(true, "whole")
+				case s.id == 5:
+					close(begun)
+				default:
+					do(s)
+				}
+			})
+			ask := func(path string) (string, error) {
+				resp, body, err := read(client, "https://"+o.address+path)
+				if err == nil && resp.StatusCode != 200 {
+					body = resp.Header.Get("Proxy-Status")
+				}
+				return body, err
+			}
+			if got, err := ask("/"); got != "whole" || err != nil {
+				t.Fatal(got, err)
+			}
+			whole := make(chan string, 1)
+			go func() {
+				got, err := ask("/whole")
+				whole <- fmt.Sprint(got, err)
+			}()
+			<-begun
+			if got, err := ask("/faulty"); got != "guise;error=http_protocol_error" || err != nil {
+				t.Error(got, err)
+			}
+			if got := <-whole; got != "whole<nil>" {
+				t.Errorf("the other stream got %s", got)
+			}
+		})
+	}
+}
+
 // TestNothingComesBehindTheEnd: what an origin sends on a stream that it has ended is
 // nobody's, and ends the connection (RFC 9113 §5.1). An empty frame is none: some origins
 // end so what a head has ended.

@@ -79,6 +79,7 @@ const (
 type http2Fault struct {
 	code   http2Code
 	stream uint32
+	during uint32 // the stream whose frame ended an origin's connection; 0 for none
 	what   string // never holds a byte of the client's
 }
 

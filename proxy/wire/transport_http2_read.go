@@ -76,9 +76,22 @@ func (c *HTTP2Conn) read() (err error) {
 			err = c.reset(fault)
 		}
 		if err != nil {
-			return err
+			return c.during(err, f.stream)
 		}
 	}
+}
+
+// during returns err with the stream that a fault of the connection came on.
+func (c *HTTP2Conn) during(err error, stream uint32) error {
+	fault, ok := err.(*http2Fault)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !ok || stream >= c.next || stream%2 == 0 { // garbage is of none
+		return err
+	}
+	noted := *fault
+	noted.during = stream
+	return &noted
 }
 
 // frame reads the rest of a frame and does what it says.

@@ -166,6 +166,9 @@ func streamError(err error) error {
 
 // lost is what the end of the connection, for err, means to the stream.
 func (st *originStream) lost(err error) error {
+	if fault, ok := err.(*http2Fault); ok && fault.during != 0 && fault.during != st.id {
+		err = ErrNoResponse // by no fault of this one's
+	}
 	if err == ErrNoResponse && (st.resp != nil || !st.informed.at.IsZero()) {
 		return ErrIncomplete
 	}
