@@ -145,14 +145,15 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 	return resp, nil
 }
 
-// interimFields are the fields that have a meaning before the final response:
-// Link (RFC 8297), and in a 104 what says where and from what point on an upload
-// can be taken up again (draft-ietf-httpbis-resumable-upload).
+// interimFields are the fields that have a meaning before the final response: Link
+// (RFC 8297) with the policies that say what of it a browser may fetch and how (HTML
+// standard, "process early hint headers"), and in a 104 what says where and from what point
+// on an upload can be taken up again (draft-ietf-httpbis-resumable-upload).
 func interimFields(code int) []string {
 	if code == 104 {
 		return []string{"Location", "Upload-Offset", "Upload-Limit", "Upload-Draft-Interop-Version"}
 	}
-	return []string{"Link"}
+	return []string{"Link", "Content-Security-Policy", "Cross-Origin-Embedder-Policy", "Integrity-Policy", "Referrer-Policy"}
 }
 
 // takesHints reports whether early hints that come for r, which the client's request has

@@ -117,6 +117,48 @@ func TestEarlyHintsInside(t *testing.T) {
 	})
 }
 
+// TestEarlyHintsKeepTheirPolicies: what a 103 forbids is forbidden behind guise, too, and
+// nothing in it reports on the visitor.
+func TestEarlyHintsKeepTheirPolicies(t *testing.T) {
+	policies := map[string]string{
+		"Content-Security-Policy":      "script-src 'self'",
+		"Cross-Origin-Embedder-Policy": "require-corp",
+		"Integrity-Policy":             "blocked-destinations=(script)",
+		"Referrer-Policy":              "no-referrer",
+	}
+	bothWays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a.css>; rel=preload; as=style")
+		for name, value := range policies {
+			w.Header().Set(name, value)
+		}
+		w.Header().Set("Content-Security-Policy", policies["Content-Security-Policy"]+"; report-uri /report?visitor=7")
+		w.WriteHeader(103)
+		clear(w.Header())
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(200)
+	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
+		var hints textproto.MIMEHeader
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+			hints = h
+			return nil
+		}})
+		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		for name, want := range policies {
+			if got := hints.Get(name); strings.TrimRight(got, "; ") != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+			if resp.Header[name] != nil {
+				t.Errorf("the answer has the %s of the 103", name)
+			}
+		}
+	})
+}
+
 // TestEarlyHintsThatGuiseAskedFor: origins send them to who goes to a page. A client that does
 // not say that it does may take them for the answer, if it speaks HTTP/1.1.
 func TestEarlyHintsThatGuiseAskedFor(t *testing.T) {
