@@ -143,10 +143,11 @@ func (a *assembly) refusal(err error) failure {
 func overLimit(over *gate.Over) failure {
 	f := failure{status: over.Status(), kind: "http_request_denied", header: over.Fields()}
 	if over.Total {
-		f.title, f.detail = "Busy", "This proxy carries all that it can at the moment. Try again soon."
+		f.title, f.detail = "Busy", "This proxy carries all that it can at the moment."
 	} else {
-		f.title, f.detail = "Too much at once", "You have reached a limit of this proxy. Try again later."
+		f.title, f.detail = "Too much at once", "You have reached a limit of this proxy ("+over.Limit+")."
 	}
+	f.detail += " Try again in " + over.Wait().String() + "."
 	return f
 }
 

@@ -221,7 +221,7 @@ func TestTunnelsOfASuffixLeaveFromOneAddress(t *testing.T) {
 }
 
 // TestLimitsAnswerWithFields: 429 and the fields that say when to come back,
-// for plain requests, tunnels and connections.
+// for plain requests, tunnels and connections. A person reads the same.
 func TestLimitsAnswerWithFields(t *testing.T) {
 	o := serveOrigin(t, answer(hello))
 	begun := time.Now()
@@ -240,6 +240,11 @@ func TestLimitsAnswerWithFields(t *testing.T) {
 	resp, body := get(t, proxy, "http://"+o.address+"/")
 	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("RateLimit-Policy") != `"requests";q=1;w=1` || !strings.Contains(body, "limit") {
 		t.Errorf("a fourth request: %d %v %q", resp.StatusCode, resp.Header, body)
+	}
+	for _, told := range []struct{ text, want string }{{got, "(tunnels). Try again in 2s."}, {body, "(requests). Try again in 1s."}} {
+		if !strings.Contains(told.text, told.want) {
+			t.Errorf("a person reads %q, and not %q", told.text, told.want)
+		}
 	}
 	// Connections that are held open without a byte get no answer, the one too
 	// many does. Those from before may still be counted at first.

@@ -51,6 +51,11 @@ func (o *Over) Status() int {
 	return http.StatusTooManyRequests
 }
 
+// Wait is when to try again, in whole seconds.
+func (o *Over) Wait() time.Duration {
+	return time.Duration(max(1, math.Ceil(o.Retry.Seconds()))) * time.Second
+}
+
 // quotaUnits are those of draft-ietf-httpapi-ratelimit-headers-10, where they
 // are not the requests that it takes for granted.
 var quotaUnits = map[string]string{
@@ -62,7 +67,7 @@ var quotaUnits = map[string]string{
 // Fields says to the client when to come back, and, for a limit of its own,
 // how much there is (draft-ietf-httpapi-ratelimit-headers-10).
 func (o *Over) Fields() http.Header {
-	seconds := strconv.FormatInt(int64(max(1, math.Ceil(o.Retry.Seconds()))), 10)
+	seconds := strconv.FormatInt(int64(o.Wait()/time.Second), 10)
 	h := http.Header{
 		"Retry-After": {seconds},
 		"Ratelimit":   {fmt.Sprintf("%q;r=0;t=%s", o.Limit, seconds)},
