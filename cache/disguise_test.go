@@ -260,6 +260,18 @@ func TestResumeAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestNoCookiesMakeAClientAnother: what a client sends cannot be read as part of its name.
+func TestNoCookiesMakeAClientAnother(t *testing.T) {
+	seen := map[string]string{}
+	for _, who := range [][]string{{"192.0.2.1", "1a=b"}, {"192.0.2.11", "a=b"}, {"192.0.2.11a=b"}, {"192.0.2.1", "1a", "=b"}, {"192.0.2.1", "1a=", "b"}} {
+		key := perCredentials(who[0], http.Header{"Cookie": who[1:]})
+		if other, taken := seen[key]; taken {
+			t.Errorf("%q has the key of %s", who, other)
+		}
+		seen[key] = strings.Join(who, ", ")
+	}
+}
+
 // A client of its own partition gets nothing of others, and nothing when its
 // name changes.
 func TestPerClient(t *testing.T) {

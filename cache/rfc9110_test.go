@@ -297,6 +297,10 @@ func TestKey(t *testing.T) {
 		"port":           other("http://a.example:81/x?q=1"),
 		"another site":   {first, {site: "b", do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
 		"another client": {first, {as: "b", do: "GET http://a.example/x?q=1", want: "200\n\na"}},
+		"default port of https": {
+			{do: "GET https://a.example:443/x", give: "200\nCache-Control: max-age=60\n\na"},
+			{do: "GET https://a.example/x", want: "200\n\na"},
+		},
 		"an escape beside what browsers leave bare": {
 			{do: "GET /a|b%2Fc", give: "200\nCache-Control: max-age=60\n\na"},
 			{do: "GET /a|b/c", give: "200\nCache-Control: max-age=60\n\nb", want: "200\n\nb"},

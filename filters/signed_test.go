@@ -81,9 +81,9 @@ func TestFieldsOfASignedFamilyPassUntouched(t *testing.T) {
 		if h.Get(name) != id || h["X-Request-Id"] != nil || h["X-Amz-Cf-Id"] != nil || h.Get("Content-Type") != media {
 			t.Errorf("%s: left %v", authorization, h)
 		}
-		h = http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Authorization": {authorization}, name: {id}, "Content-Md5": {"MTIzNDU2Nzg5MDEyMzQ1Ng=="}}
+		h = http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Authorization": {authorization}, name: {id}}
 		scrubbed(t, newSet(t, Options{}), newRequest(t, "PUT", "https://api.example/k", h))
-		if tells := name == "X-Ms-Client-Request-Id"; h[name] == nil != tells || h["Content-Md5"] == nil {
+		if tells := name == "X-Ms-Client-Request-Id"; (h[name] == nil) != tells {
 			t.Errorf("%s, by a script: left %v", authorization, h)
 		}
 		h = http.Header{"Authorization": {"Bearer t"}, name: {id}}

@@ -40,6 +40,7 @@ func TestMemory(t *testing.T) {
 	fallback("phone", "pinned.example", true, Pinned)
 	fallback("laptop", "pinned.example", false, 0)
 	fallback("phone", "other.example", false, 0)
+	fallback("phonep", "inned.example", false, 0)
 
 	m.AsksForCertificate("office.example")
 	fallback("phone", "office.example", true, ClientCertificate)
