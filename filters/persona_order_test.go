@@ -26,6 +26,7 @@ var recordedOrders = []struct {
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Referer Authorization Sec-GPC Connection Cookie Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority", []Kind{Fetch}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Sec-WebSocket-Version Origin Sec-WebSocket-Protocol Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-GPC Connection Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Pragma Cache-Control Upgrade", []Kind{WebSocket}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Sec-WebSocket-Version Origin Sec-WebSocket-Protocol Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-Fetch-Storage-Access Sec-GPC Connection Cookie Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Pragma Cache-Control Upgrade", []Kind{WebSocket}},
+	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Last-Event-ID Connection Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority Pragma Cache-Control", []Kind{Fetch}},
 	{"firefox", "Host User-Agent Accept Accept-Language Accept-Encoding Access-Control-Request-Method Access-Control-Request-Headers Referer Origin Connection Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Priority", []Kind{Preflight}},
 
 	{"chrome", "Host Connection Accept Access-Control-Request-Method Access-Control-Request-Headers Origin User-Agent Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-Dest Referer Accept-Encoding Accept-Language", []Kind{Preflight}},
@@ -35,6 +36,7 @@ var recordedOrders = []struct {
 	{"chrome", "Host Connection sec-ch-ua-platform User-Agent sec-ch-ua Sec-Purpose sec-ch-ua-mobile Accept Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Referer Accept-Encoding Accept-Language", []Kind{Fetch}},
 	{"chrome", "Host Connection sec-ch-ua-platform User-Agent sec-ch-ua sec-ch-ua-mobile Accept Origin Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Referer Accept-Encoding Accept-Language Range", []Kind{Audio, Video}},
 	{"chrome", "Host Connection sec-ch-ua-platform User-Agent sec-ch-ua sec-ch-ua-mobile Accept Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Sec-Fetch-Storage-Access Referer Accept-Encoding Accept-Language Cookie Range", []Kind{Audio, Video}},
+	{"chrome", "Host Connection Pragma Cache-Control sec-ch-ua-platform User-Agent sec-ch-ua sec-ch-ua-mobile Last-Event-ID Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Referer Accept-Encoding Accept-Language", []Kind{Fetch}},
 	{"chrome", "Host Connection Accept Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Referer User-Agent Accept-Encoding Accept-Language Cookie", []Kind{Worker}},
 	{"chrome", "Host Connection Cache-Control Accept Service-Worker Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest User-Agent Accept-Encoding Accept-Language", []Kind{Worker}},
 	{"chrome", "Host Connection Content-Length sec-ch-ua-platform User-Agent sec-ch-ua Content-Type sec-ch-ua-mobile Accept Origin Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-Dest Referer Accept-Encoding Accept-Language Cookie", []Kind{Fetch}},
