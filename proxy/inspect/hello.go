@@ -14,7 +14,7 @@ type Hello struct {
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
 	Encrypted  bool     // it may hold another, encrypted, for another name (RFC 9849); browsers let all look so
 	Early      bool     // data follows it that a session with another server is for (RFC 8446 §4.2.10)
-	Program    uint64   // what a program's TLS says each time alike; see program
+	Program    uint64   // what a program's TLS says each time alike; see abilities
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -89,11 +89,11 @@ func parseHello(b []byte) (Hello, error) {
 	if err != nil {
 		return Hello{}, err
 	}
-	h, ok := parseClientHello(message)
+	h, can, ok := parseClientHello(message)
 	if !ok {
 		return Hello{}, ErrNotTLS
 	}
-	h.Program = program(message)
+	h.Program = can.program()
 	return h, nil
 }
 
@@ -153,40 +153,43 @@ func couldBeRecord(b []byte) bool {
 }
 
 // parseClientHello reads the message's body.
-func parseClientHello(b []byte) (Hello, bool) {
-	var h Hello
+func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 	c := cursor{b, true}
 	version := c.take(2)
 	c.take(32) // random
 	session := c.vector(1)
-	suites := c.vector(2)
+	can.suites = c.vector(2)
 	compressions := c.vector(1)
-	if !c.ok || version[0] != 3 || len(session) > 32 || len(suites) < 2 || len(suites)%2 != 0 || len(compressions) == 0 {
-		return h, false
+	if !c.ok || version[0] != 3 || len(session) > 32 || len(can.suites) < 2 || len(can.suites)%2 != 0 || len(compressions) == 0 {
+		return h, can, false
 	}
 	h.Current = version[1] >= 3
 	if len(c.rest) == 0 {
-		return h, true // TLS 1.2 without extensions
+		return h, can, true // TLS 1.2 without extensions
 	}
 	extensions := cursor{c.vector(2), c.ok}
 	if len(c.rest) > 0 {
-		return h, false
+		return h, can, false
 	}
 	seen := make(map[uint16]bool)
 	for extensions.ok && len(extensions.rest) > 0 {
 		head := extensions.take(2)
 		body := extensions.vector(2)
 		if !extensions.ok {
-			return h, false
+			return h, can, false
 		}
 		kind := uint16(head[0])<<8 | uint16(head[1])
 		if seen[kind] {
-			return h, false
+			return h, can, false
 		}
 		seen[kind] = true
 		switch kind {
 		case 0:
 			h.ServerName, extensions.ok = serverName(body)
+		case 10:
+			can.groups = body
+		case 13:
+			can.signatures = body
 		case 16:
 			h.Protocols, extensions.ok = protocols(body)
 		case earlyData:
@@ -197,35 +200,21 @@ func parseClientHello(b []byte) (Hello, bool) {
 			h.Encrypted = len(body) > 0 && body[0] == 0 // the outer one
 		}
 	}
-	return h, c.ok && extensions.ok
+	return h, can, c.ok && extensions.ok
 }
+
+// abilities are what a client says that its TLS can do: the same for each host, and new
+// or resumed, but for the values that browsers make up (RFC 8701).
+type abilities struct{ suites, groups, signatures []byte }
 
 // programs has what is kept of a hello be of no use elsewhere.
 var programs = maphash.MakeSeed()
 
-// program returns a hash of the cipher suites, groups and signature algorithms of the
-// ClientHello b, which tell one program's TLS from another's. They are the same for each
-// host, and new or resumed, but for the values that browsers make up (RFC 8701).
-func program(b []byte) uint64 {
-	c := cursor{b, true}
-	c.take(2 + 32)
-	c.vector(1)
-	told := [3][]byte{c.vector(2)}
-	c.vector(1)
-	extensions := cursor{c.vector(2), c.ok}
-	for extensions.ok && len(extensions.rest) > 0 {
-		kind, body := extensions.take(2), extensions.vector(2)
-		switch {
-		case !extensions.ok || kind[0] != 0:
-		case kind[1] == 10:
-			told[1] = body
-		case kind[1] == 13:
-			told[2] = body
-		}
-	}
+// program returns a hash that tells one program's TLS from another's.
+func (a abilities) program() uint64 {
 	var h maphash.Hash
 	h.SetSeed(programs)
-	for _, values := range told {
+	for _, values := range [...][]byte{a.suites, a.groups, a.signatures} {
 		for pair := range slices.Chunk(values, 2) {
 			if len(pair) < 2 || pair[0] != pair[1] || pair[0]&0x0f != 0x0a {
 				h.Write(pair)

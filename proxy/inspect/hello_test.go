@@ -115,7 +115,7 @@ func TestHellosAreReadStrictly(t *testing.T) {
 		"bytes behind versions":    {with(extension(43, list(1, "\x03\x04")+"\x00")), nil},
 		"fewer versions than said": {with(extension(43, "\x04\x03\x04")), nil},
 	} {
-		h, ok := parseClientHello([]byte(c.body))
+		h, _, ok := parseClientHello([]byte(c.body))
 		if ok != (c.want != nil) || ok && !reflect.DeepEqual(h, *c.want) {
 			t.Errorf("%s: %+v, %v", what, h, ok)
 		}
@@ -145,8 +145,12 @@ func TestAProgramIsKnownByItsHello(t *testing.T) {
 	}
 	told := func(session, suites string, extensions ...string) uint64 {
 		all := strings.Join(extensions, "")
-		return program([]byte("\x03\x03" + strings.Repeat("r", 32) + string(rune(len(session))) + session +
+		_, can, ok := parseClientHello([]byte("\x03\x03" + strings.Repeat("r", 32) + string(rune(len(session))) + session +
 			"\x00" + string(rune(len(suites))) + suites + "\x01\x00" + "\x00" + string(rune(len(all))) + all))
+		if !ok {
+			t.Fatal("it is no ClientHello")
+		}
+		return can.program()
 	}
 	name, groups, signatures := extension(0, "\x00\x00\x01a"), extension(10, "\x1a\x1a\x00\x1d\x00\x17"), extension(13, "\x04\x03")
 	browser := told("", "\x2a\x2a\x13\x01\x13\x02", name, groups, signatures)
