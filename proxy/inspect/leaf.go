@@ -44,7 +44,6 @@ type leaves struct {
 type leaf struct {
 	once        sync.Once
 	signed      time.Time
-	term        time.Time
 	certificate *tls.Certificate
 	err         error
 }
@@ -66,15 +65,14 @@ func (ls *leaves) get(host string) (*tls.Certificate, error) {
 		l := ls.entry(host)
 		l.once.Do(func() {
 			l.signed = ls.now()
-			l.term = ls.term(l.signed)
-			l.certificate, l.err = ls.sign(host, l.term)
+			l.certificate, l.err = ls.sign(host, ls.term(l.signed))
 		})
 		now := ls.now()
 		switch {
 		case l.err != nil:
 			ls.drop(host, l)
 			return nil, l.err
-		case now.Sub(l.signed) < leafKept && ls.term(now).Equal(l.term):
+		case now.Sub(l.signed) < leafKept && ls.term(now).Equal(ls.term(l.signed)):
 			return l.certificate, nil
 		}
 		ls.drop(host, l)
