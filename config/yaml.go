@@ -123,7 +123,7 @@ func yamlError(err error, data []byte) error {
 	if tabIndents(data, line) {
 		return &syntaxError{line, "a tab cannot indent; use spaces"}
 	}
-	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) && bytes.Contains(lines[line-1], []byte("\u00a0")) {
+	if bytes.Contains(lineOf(data, line), []byte("\u00a0")) {
 		return &syntaxError{line, plainOnes}
 	}
 	return &syntaxError{line, m[2] + yamlAdvice[m[2]]}
@@ -183,10 +183,14 @@ func unreadableLine(data []byte) int {
 // tabIndents reports whether a tab indents line. The parser's words for it,
 // "cannot start any token", help nobody.
 func tabIndents(data []byte, line int) bool {
-	lines := bytes.Split(data, []byte("\n"))
-	if line > len(lines) {
-		return false
-	}
-	l := lines[line-1]
+	l := lineOf(data, line)
 	return bytes.Contains(l[:len(l)-len(bytes.TrimLeft(l, " \t"))], []byte("\t"))
+}
+
+// lineOf returns a line of data, counted from 1, nil if there are not as many.
+func lineOf(data []byte, line int) []byte {
+	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) {
+		return lines[line-1]
+	}
+	return nil
 }
