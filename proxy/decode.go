@@ -197,14 +197,11 @@ func isCodedTwice(resp *http.Response) bool {
 	if err == nil {
 		_, err = io.ReadFull(coded, inner)
 	}
-	resp.Body = &begunBody{io.MultiReader(&start, resp.Body), resp.Body}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&start, resp.Body), resp.Body}
 	return err == nil && string(inner) == gzipMagic
-}
-
-// A begunBody has the start of a body again that was read.
-type begunBody struct {
-	io.Reader
-	io.Closer
 }
 
 // compressedNames are ends of the names of compressed files, and their codings.
