@@ -92,6 +92,22 @@ func TestSlowBodiesInside(t *testing.T) {
 	})
 }
 
+// getHinted gets url, and has look see the interim responses before the answer.
+func getHinted(t *testing.T, c *http.Client, url string, look func(code int, h textproto.MIMEHeader)) *http.Response {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		look(code, h)
+		return nil
+	}})
+	r, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
 // TestEarlyHintsInside: 103 arrives before the final answer.
 func TestEarlyHintsInside(t *testing.T) {
 	hinted := make(chan bool, 1)
@@ -102,18 +118,11 @@ func TestEarlyHintsInside(t *testing.T) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(200)
 	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		getHinted(t, c, o.URL, func(code int, h textproto.MIMEHeader) {
 			if code == 103 && h.Get("Link") != "" {
 				hinted <- true
 			}
-			return nil
-		}})
-		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
-		resp, err := c.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		})
 	})
 }
 
@@ -138,16 +147,7 @@ func TestEarlyHintsKeepTheirPolicies(t *testing.T) {
 		w.WriteHeader(200)
 	}, func(t *testing.T, o *secureOrigin, c *http.Client) {
 		var hints textproto.MIMEHeader
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
-			hints = h
-			return nil
-		}})
-		r, _ := http.NewRequestWithContext(ctx, "GET", o.URL, nil)
-		resp, err := c.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp := getHinted(t, c, o.URL, func(_ int, h textproto.MIMEHeader) { hints = h })
 		for name, want := range policies {
 			if got := hints.Get(name); strings.TrimRight(got, "; ") != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
