@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -58,21 +59,23 @@ func (p *processors) choose(ctx context.Context) {
 	if _, _, err := m.read(); err != nil || p.all.Count() < 2 || p.gather() != nil {
 		return
 	}
-	tick := time.NewTicker(lookEvery / glances)
+	spent := make(chan os.Signal, 1)
+	signal.Notify(spent, unix.SIGVTALRM)
+	defer signal.Stop(spent)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	b := balance{together: true}
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-		if n%glances > 0 {
-			if b.together && m.glance() > lookEvery/glances/2 {
+		case <-spent:
+			if used, err := usedSoFar(); err == nil && b.together && m.glance(used, time.Now()) {
 				b.rush()
 				p.spread()
 			}
 			continue
+		case <-tick.C:
 		}
 		used, waited, err := m.read()
 		if err != nil {
@@ -102,6 +105,7 @@ func (p *processors) gather() error {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
+	glanceAfter(5 * time.Millisecond)
 	return nil
 }
 
@@ -110,9 +114,18 @@ func (p *processors) gather() error {
 // meanwhile. On two processors the first one more makes a seventh more cache hits and a
 // ninth more of the rest, and the second a twentieth more of both.
 func (p *processors) spread() {
+	glanceAfter(0)
 	setAffinity(&p.all) // if it fails now, it never succeeded
 	runtime.SetDefaultGOMAXPROCS()
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+}
+
+// glanceAfter has the kernel send SIGVTALRM whenever this program has run for so long
+// outside the kernel, 0 for never: it does not wake a program at rest. Without it there
+// are the looks.
+func glanceAfter(d time.Duration) {
+	every := unix.NsecToTimeval(int64(d))
+	unix.Setitimer(unix.ItimerVirtual, unix.Itimerval{Interval: every, Value: every})
 }
 
 // threads has a directory for each thread of this process, named by its number.
@@ -147,18 +160,23 @@ func setAffinity(set *unix.CPUSet) error {
 }
 
 // A meter tells what this process used since it was last read.
-type meter struct{ used, waited, glanced time.Duration }
+type meter struct {
+	used, waited time.Duration
+	glanced      time.Duration // used at the last glance that told
+	at           time.Time     // of that glance
+}
 
-// glance returns for how long the threads have run since the last glance or reading, 0
-// if that cannot be told.
-func (m *meter) glance() time.Duration {
-	now, err := usedSoFar()
-	if err != nil {
-		return 0
+// glance is told for how long the threads have run until now. It reports whether that
+// was more than half of the time since the last glance that could tell, which one just
+// after another cannot.
+func (m *meter) glance(used time.Duration, now time.Time) (much bool) {
+	over := now.Sub(m.at)
+	if over < glanceOver {
+		return false
 	}
-	used := now - m.glanced
-	m.glanced = now
-	return used
+	much = used-m.glanced > over/2
+	m.glanced, m.at = used, now
+	return much
 }
 
 // usedSoFar returns for how long the threads of this process have run.
@@ -175,7 +193,6 @@ func (m *meter) read() (used, waited time.Duration, err error) {
 	if m.used, err = usedSoFar(); err != nil {
 		return 0, 0, err
 	}
-	m.glanced = m.used
 	used = m.used - before.used
 	if used < little {
 		m.waited = 0
@@ -223,9 +240,9 @@ func waitedFor() (time.Duration, error) {
 // lookEvery is how often a balance is told what was used.
 const lookEvery = 250 * time.Millisecond
 
-// glances is how often in that time it is seen whether there is much to do all at once.
-// More of them would notice it sooner, but each wakes a program at rest.
-const glances = 2
+// glanceOver is for how long there must be much to do until that is seen without a look.
+// A collection of garbage or the burst of one page is over before.
+const glanceOver = 40 * time.Millisecond
 
 // A program that uses less than little in that time is no trouble to anybody.
 const little = lookEvery / 50

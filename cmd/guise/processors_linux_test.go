@@ -121,6 +121,34 @@ func (p process) processors(t *testing.T) (counts []int) {
 	return counts
 }
 
+// TestMuchToDoIsSeenAtOnce: half of a processor over 40 ms is much, a burst is not,
+// however the glances fall.
+func TestMuchToDoIsSeenAtOnce(t *testing.T) {
+	type glance struct {
+		at, used int // ms since the first one, by which the program was at rest
+		want     bool
+	}
+	for name, glances := range map[string][]glance{
+		"busy":             {{10, 9, false}, {39, 39, false}, {41, 41, true}},
+		"busy after rest":  {{1000, 10, false}, {1030, 40, false}, {1042, 50, true}},
+		"half":             {{40, 20, false}, {80, 40, false}},
+		"over half":        {{40, 21, true}},
+		"a burst":          {{1000, 10, false}, {1015, 25, false}, {1090, 35, false}},
+		"a burst, then it": {{1000, 10, false}, {1015, 25, false}, {1050, 30, false}, {1090, 60, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Unix(1700000000, 0)
+			m := meter{at: start}
+			for i, g := range glances {
+				ms := time.Duration(g.used) * time.Millisecond
+				if got := m.glance(ms, start.Add(time.Duration(g.at)*time.Millisecond)); got != g.want {
+					t.Fatalf("glance %d, %d ms used in %d ms: much to do: %t", i, g.used, g.at, got)
+				}
+			}
+		})
+	}
+}
+
 func TestBalance(t *testing.T) {
 	type look struct {
 		used, waited int // hundredths of the time
