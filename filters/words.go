@@ -158,11 +158,15 @@ var tellingEnds = [...]string{
 	"visitorid", "userid", "useragent", "hostname", "traceparent", "requestid", "correlationid",
 }
 
+// whoWords say, behind what proves something, who does: X-Token-User is a user,
+// X-User-Token a token.
+const whoWords = " user users member members person people owner principal subject sub caller viewer employee consumer customer login "
+
 // tells returns the weight of the words that name is made of.
 func tells(name string) weight {
 	var words [24]string
 	list := splitWords(words[:0], name)
-	most, proof := neutral, false
+	most, proof, whose := neutral, false, false
 	for i, word := range list {
 		w, pair := lexicon[word], neutral
 		if i+1 < len(list) {
@@ -176,14 +180,18 @@ func tells(name string) weight {
 		default:
 			proof = true
 		}
+		whose = proof && w != credential && (whose || strings.Contains(whoWords, " "+word+" "))
 	}
 	if most < strong && endsTelling(name) {
 		most = strong
 	}
-	if most < strong && proof {
-		return credential
+	switch {
+	case most == strong || !proof:
+		return most
+	case whose:
+		return weak
 	}
-	return most
+	return credential
 }
 
 // together returns the weight that two words have next to each other: a known pair, or a

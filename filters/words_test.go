@@ -109,6 +109,18 @@ func TestWordsThatHoldACredential(t *testing.T) {
 	}
 }
 
+// What gateways take from a token to tell of its owner (caddy-security, "inject headers with
+// claims"; Istio, outputClaimToHeaders; Envoy, ext_authz) is no token.
+func TestWhoIsBehindACredentialProvesNothing(t *testing.T) {
+	for name, want := range map[string]weight{"X-Token-User": weak, "X-Token-User-Roles": weak, "X-Token-Subject": weak, "X-Jwt-Claim-Sub": weak,
+		"X-Ext-Auth-User": weak, "X-Oauth-Login": weak, "X-Api-Key-Owner": weak,
+		"X-User-Token": credential, "X-Subject-Token": credential, "X-Auth-User-Token": credential, "X-Auth-Client": credential, "X-Auth-Session": credential} {
+		if got := tells(name); got != want {
+			t.Errorf("%s weighs %d, want %d", name, got, want)
+		}
+	}
+}
+
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"X-Clientip", "HTTP_VIA", "x_y", "--", "é", "", strings.Repeat("ip", 40)} {
 		f.Add(name)
