@@ -31,8 +31,9 @@ var fileTimes = regexp.MustCompile(`(?i);[ \t]*(creation|modification|read)-date
 // Windows. A site has paths as well, and calls them users in small letters.
 var ownFolder = regexp.MustCompile(`(?:^|[^\w./-])/(?:home|Users)/[^/]|(?:^|\W)[A-Za-z]:\\|^\\\\\w`)
 
-// ownAccount matches how Windows calls a person: by domain or machine, and name.
-var ownAccount = regexp.MustCompile(`^[A-Za-z][\w.-]*\\[\w.-]+\$?$`)
+// ownAccount matches how Windows calls a person, by domain or machine, and name, or by
+// WinNT://; and how directories and certificates do (RFC 4514).
+var ownAccount = regexp.MustCompile(`^[A-Za-z][\w.-]*\\[\w.-]+\$?$|^(?i:WinNT)://\w|(?:^|[,;/+]) ?(?i:CN) ?= ?[A-Za-z]`)
 
 // dispositionParameters are the parameters of Content-Disposition (IANA's registry), but for
 // the times.

@@ -132,9 +132,11 @@ func TestFoldersOfAClientsDiskDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
-// Windows says in whose domain, or on which machine, a person is who.
-func TestAccountsOfWindowsDoNotPassUnderAnyName(t *testing.T) {
-	for value, passes := range map[string]bool{`CORP\jsmith`: false, `corp.example\ann.lee`: false, `PC-7\ann`: false, `NAS\PC7$`: false, `queue\jobs\email`: true, `\n`: true, `/a\b/`: true} {
+// Windows says in whose domain, or on which machine, a person is who, a certificate by a
+// distinguished name.
+func TestAccountsOfTheNetworkDoNotPassUnderAnyName(t *testing.T) {
+	for value, passes := range map[string]bool{`CORP\jsmith`: false, `corp.example\ann.lee`: false, `PC-7\ann`: false, `NAS\PC7$`: false, `queue\jobs\email`: true, `\n`: true, `/a\b/`: true,
+		"CN=Ann Lee,OU=Sales,O=Example": false, "/C=DE/O=Example/CN=Ann Lee": false, "OU=Sales, cn = ann": false, "WinNT://CORP/jsmith": false, "dc=eu": true, "us=1,cn=0": true} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); (len(clean(m)) == 0) != passes {
 				t.Errorf("%s: %s: passes %v", name, value, !passes)
