@@ -412,6 +412,26 @@ func TestLoadSaysHowOneIsMade(t *testing.T) {
 	}
 }
 
+// TestLoadTakesKeysOfOpenssl, as its ecparam writes them: in a form of their own, and
+// behind what curve they are of.
+func TestLoadTakesKeysOfOpenssl(t *testing.T) {
+	folder := t.TempDir()
+	a := authority(t, CreateOptions{})
+	if err := a.Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	curve := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07")})
+	key := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+	os.WriteFile(filepath.Join(folder, KeyFile), append(curve, key...), 0o600)
+	if b, err := Load(folder); err != nil || !b.Equal(a) {
+		t.Errorf("Load: %v", err)
+	}
+}
+
 // TestHalfAnAuthorityIsNotSaved: a key without its certificate would be in the way of the
 // next try.
 func TestHalfAnAuthorityIsNotSaved(t *testing.T) {

@@ -99,7 +99,10 @@ func loadKey(file string) (*ecdsa.PrivateKey, error) {
 	if _, err := data.ReadFrom(f); err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data.Bytes())
+	block, rest := pem.Decode(data.Bytes())
+	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam writes them before the key
+		block, rest = pem.Decode(rest)
+	}
 	if block == nil {
 		return nil, fmt.Errorf("%s: no PEM key in it", file)
 	}
