@@ -130,9 +130,6 @@ func handshake(b []byte) ([]byte, error) {
 			return nil, errTooShort
 		}
 		b = b[5+size:]
-		if len(b) == 0 {
-			return nil, errTooShort
-		}
 	}
 }
 
@@ -160,7 +157,7 @@ func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 	session := c.vector(1)
 	can.suites = c.vector(2)
 	compressions := c.vector(1)
-	if !c.ok || version[0] != 3 || len(session) > 32 || len(can.suites) < 2 || len(can.suites)%2 != 0 || len(compressions) == 0 {
+	if version[0] != 3 || len(session) > 32 || len(can.suites) < 2 || len(can.suites)%2 != 0 || len(compressions) == 0 {
 		return h, can, false
 	}
 	h.Current = version[1] >= 3
@@ -172,7 +169,7 @@ func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 		return h, can, false
 	}
 	seen := make(map[uint16]bool)
-	for extensions.ok && len(extensions.rest) > 0 {
+	for len(extensions.rest) > 0 {
 		head := extensions.take(2)
 		body := extensions.vector(2)
 		if !extensions.ok {
@@ -200,7 +197,7 @@ func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 			h.Encrypted = len(body) > 0 && body[0] == 0 // the outer one
 		}
 	}
-	return h, can, c.ok && extensions.ok
+	return h, can, extensions.ok
 }
 
 // abilities are what a client says that its TLS can do: the same for each host, and new
@@ -231,7 +228,7 @@ func serverName(b []byte) (string, bool) {
 	list := cursor{c.vector(2), true}
 	kind := list.take(1)
 	name := list.vector(2)
-	if !c.ok || len(c.rest) > 0 || !list.ok || len(list.rest) > 0 || kind[0] != 0 || len(name) == 0 || len(name) > 255 ||
+	if len(c.rest) > 0 || len(list.rest) > 0 || kind[0] != 0 || len(name) == 0 || len(name) > 255 ||
 		slices.ContainsFunc(name, func(octet byte) bool { return octet <= ' ' || octet >= 0x7f }) {
 		return "", false
 	}
@@ -242,18 +239,18 @@ func serverName(b []byte) (string, bool) {
 func protocols(b []byte) ([]string, bool) {
 	c := cursor{b, true}
 	list := cursor{c.vector(2), true}
-	if !c.ok || len(c.rest) > 0 || len(list.rest) == 0 {
+	if len(c.rest) > 0 || len(list.rest) == 0 {
 		return nil, false
 	}
 	var all []string
-	for list.ok && len(list.rest) > 0 {
+	for len(list.rest) > 0 {
 		one := list.vector(1)
 		if len(one) == 0 {
 			return nil, false
 		}
 		all = append(all, string(one))
 	}
-	return all, list.ok
+	return all, true
 }
 
 // current reads the extension of RFC 8446 §4.2.1, which says which versions of TLS the
@@ -261,7 +258,7 @@ func protocols(b []byte) ([]string, bool) {
 func current(b []byte) (tls12 bool, ok bool) {
 	c := cursor{b, true}
 	list := cursor{c.vector(1), true}
-	if !c.ok || len(c.rest) > 0 || len(list.rest) == 0 {
+	if len(c.rest) > 0 || len(list.rest) == 0 {
 		return false, false
 	}
 	for list.ok && len(list.rest) > 0 {
@@ -272,7 +269,7 @@ func current(b []byte) (tls12 bool, ok bool) {
 }
 
 // A cursor takes what is in front of it. Once something is missing, ok is
-// false and stays so; a fixed size then reads as zeros.
+// false and stays so; a fixed size then reads as zeros, a vector as empty.
 type cursor struct {
 	rest []byte
 	ok   bool
@@ -294,7 +291,7 @@ func (c *cursor) vector(size int) []byte {
 	for _, b := range c.take(size) {
 		n = n<<8 | int(b)
 	}
-	if !c.ok || len(c.rest) < n {
+	if len(c.rest) < n {
 		c.ok = false
 		return nil
 	}

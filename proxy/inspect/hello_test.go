@@ -206,6 +206,7 @@ func TestNotTLS(t *testing.T) {
 		"a short name":           edit(withSNI-1, 14),
 		"a long name":            edit(withSNI-1, 16),
 		"a space in the name":    edit(withSNI+3, ' '),
+		"a name that is no text": edit(withSNI+3, 0x7f),
 		"a name of another type": edit(withSNI-3, 1),
 	} {
 		if _, err := parseHello(b); err != ErrNotTLS {
