@@ -25,8 +25,12 @@ type HSTS struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	sites *simplelru.LRU[string, map[string]policy] // by registrable domain and for whom, then by host
+	sites *simplelru.LRU[hstsSite, map[string]policy] // then by host
 }
+
+// An hstsSite is a registrable domain, as it is known to those who are kept apart under a
+// name, "" for all others.
+type hstsSite struct{ apart, domain string }
 
 type policy struct {
 	until      time.Time
@@ -35,7 +39,7 @@ type policy struct {
 
 // NewHSTS returns an empty HSTS.
 func NewHSTS() *HSTS {
-	sites, err := simplelru.NewLRU[string, map[string]policy](hstsSites, nil)
+	sites, err := simplelru.NewLRU[hstsSite, map[string]policy](hstsSites, nil)
 	if err != nil {
 		panic(err) // the size is constant
 	}
@@ -60,7 +64,8 @@ func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if !ok || !named {
 		return ""
 	}
-	s.note(strings.Clone(siteFor(apart, site)), strings.Clone(host), age, subdomains) // parts of a request's whole head
+	// They are parts of a request's whole head.
+	s.note(hstsSite{strings.Clone(apart), strings.Clone(site)}, strings.Clone(host), age, subdomains)
 	switch {
 	case host != site:
 		return ""
@@ -72,7 +77,7 @@ func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	return ""
 }
 
-func (s *HSTS) note(site, host string, age time.Duration, subdomains bool) {
+func (s *HSTS) note(site hstsSite, host string, age time.Duration, subdomains bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hosts, _ := s.sites.Get(site)
@@ -85,7 +90,7 @@ func (s *HSTS) note(site, host string, age time.Duration, subdomains bool) {
 		s.sites.Add(site, hosts)
 	}
 	if _, known := hosts[host]; known || len(hosts) < hstsHosts {
-		hosts[host] = policy{s.now().Add(min(age, hstsMost)), subdomains}
+		hosts[host] = policy{s.now().Add(age), subdomains}
 	}
 }
 
@@ -98,22 +103,14 @@ func (s *HSTS) Applies(apart, host string) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hosts, _ := s.sites.Get(siteFor(apart, site))
+	hosts, _ := s.sites.Get(hstsSite{apart, site})
 	for name, parent := host, false; name != ""; parent = true {
-		if p, ok := hosts[name]; ok && s.now().Before(p.until) && (!parent || p.subdomains) {
+		if p := hosts[name]; s.now().Before(p.until) && (!parent || p.subdomains) {
 			return true
 		}
 		_, name, _ = strings.Cut(name, ".")
 	}
 	return false
-}
-
-// siteFor returns the key of a registrable domain.
-func siteFor(apart, site string) string {
-	if apart == "" {
-		return site
-	}
-	return apart + " " + site // no host has a blank
 }
 
 // siteOf returns the registrable domain of host. Addresses have none, nor has
@@ -132,7 +129,7 @@ func parseHSTS(value string) (age time.Duration, subdomains, ok bool) {
 	for directive := range strings.SplitSeq(value, ";") {
 		name, argument, valued := strings.Cut(directive, "=")
 		name = strings.ToLower(strings.Trim(name, " \t"))
-		if name == "" && !valued {
+		if name == "" {
 			continue
 		}
 		if seen[name] {

@@ -12,6 +12,7 @@ func TestHSTS(t *testing.T) {
 	s.now = func() time.Time { return now }
 	s.Note("", "www.a.example", []string{"max-age=100; includeSubDomains"})
 	s.Note("", "b.example", []string{`max-age="100"`, "max-age=0"})
+	s.Note("", "127.0.0.1", []string{"max-age=100"})
 	applies := func(host string, want bool) {
 		t.Helper()
 		if got := s.Applies("", host); got != want {
@@ -60,6 +61,7 @@ func TestHSTSValues(t *testing.T) {
 		"max-age=31536000":                    true,
 		"MAX-AGE=1;INCLUDESUBDOMAINS":         true,
 		" max-age = 1 ; preload; unknown=x ;": true,
+		";; max-age=1":                        true,
 		"max-age=99999999999999999999":        true,
 		"includeSubDomains":                   false,
 		"":                                    false,
