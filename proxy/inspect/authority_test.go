@@ -571,6 +571,17 @@ func TestNoResumptionWithoutTrust(t *testing.T) {
 	if err, _ := shake(t, a, "expired", client); err == nil {
 		t.Error("the session was resumed")
 	}
+	shown := 0 // to a client that takes everything
+	careless := &tls.Config{InsecureSkipVerify: true, ServerName: "www.example.com", ClientSessionCache: tls.NewLRUClientSessionCache(4), MaxVersion: tls.VersionTLS12,
+		VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { shown++; return nil }}
+	for range 2 {
+		if err, _ := shake(t, a, "expired", careless); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shown != 2 {
+		t.Errorf("the fault was shown %d times of 2", shown)
+	}
 }
 
 // BenchmarkThirtyNewHosts is a first page: 30 hosts that were never seen.

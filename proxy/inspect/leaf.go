@@ -68,12 +68,8 @@ func (ls *leaves) get(host string) (*tls.Certificate, error) {
 			l.certificate, l.err = ls.sign(host, ls.term(l.signed))
 		})
 		now := ls.now()
-		switch {
-		case l.err != nil:
-			ls.drop(host, l)
-			return nil, l.err
-		case now.Sub(l.signed) < leafKept && ls.term(now).Equal(ls.term(l.signed)):
-			return l.certificate, nil
+		if now.Sub(l.signed) < leafKept && ls.term(now).Equal(ls.term(l.signed)) {
+			return l.certificate, l.err
 		}
 		ls.drop(host, l)
 	}

@@ -63,7 +63,7 @@ type trace struct {
 	client   uint64 // whose it is: key of the client and no host
 	reason   Reason
 	until    time.Time // connections are tunnels until then
-	refusers []uint64  // if Pinned: those of these programs alone
+	refusers []uint64  // if Pinned, else none: those of these programs alone
 	works    bool      // a request came through inspection
 	strikes  int       // connections that ended without a request
 	struck   time.Time // the first of them
@@ -101,7 +101,7 @@ func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, who := range [...]string{client, ""} {
-		if t, ok := m.kept.Get(m.key(who, host)); ok && m.now().Before(t.until) {
+		if t, _ := m.kept.Get(m.key(who, host)); m.now().Before(t.until) {
 			return t.reason, true
 		}
 	}
@@ -128,7 +128,7 @@ func (m *Memory) Refused(client, host string, program uint64) {
 // refused is Refused with m.mu held.
 func (m *Memory) refused(client, host string, program uint64) {
 	t, _ := m.kept.Get(m.key(client, host))
-	if t.reason != Pinned || !m.now().Before(t.until) {
+	if !m.now().Before(t.until) {
 		t.refusers = nil
 	}
 	if !slices.Contains(t.refusers, program) {
@@ -145,8 +145,8 @@ func (m *Memory) refused(client, host string, program uint64) {
 func (m *Memory) RefusedBy(client, host string, program uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t, ok := m.kept.Get(m.key(client, host))
-	return ok && t.reason == Pinned && m.now().Before(t.until) && slices.Contains(t.refusers, program)
+	t, _ := m.kept.Get(m.key(client, host))
+	return m.now().Before(t.until) && slices.Contains(t.refusers, program)
 }
 
 // Leave notes why client's connections to host are to be tunnels. host may be a host:port.

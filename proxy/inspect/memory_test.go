@@ -161,8 +161,9 @@ func TestRules(t *testing.T) {
 // inspected as before, also if it makes requests when another refuses.
 func TestARefusalIsOfOneProgram(t *testing.T) {
 	m, now := newTimedMemory()
-	const browser, updater, player = 1, 2, 3
+	const browser, updater, player, game = 1, 2, 3, 4
 	m.Refused("laptop", "a.example", updater)
+	m.Refused("laptop", "a.example", game)
 	m.Works("laptop", "a.example")
 	for range silentStrikes {
 		m.Silent("phone", "a.example", player, *now, *now)
@@ -172,7 +173,7 @@ func TestARefusalIsOfOneProgram(t *testing.T) {
 		program uint64
 		want    bool
 	}{
-		{"laptop", browser, false}, {"laptop", updater, true}, {"laptop", player, false},
+		{"laptop", browser, false}, {"laptop", updater, true}, {"laptop", game, true}, {"laptop", player, false},
 		{"phone", browser, false}, {"phone", updater, false}, {"phone", player, true},
 	} {
 		if got := m.RefusedBy(c.client, "a.example", c.program); got != c.want {
