@@ -80,8 +80,7 @@ func dropBound(h http.Header, log []Change) []Change {
 	n := len(log)
 	for name := range h {
 		if strings.HasPrefix(name, "Sec-Session-") || strings.HasPrefix(name, "Secure-Session-") || strings.HasPrefix(name, "Sec-Secure-Session-") || name == "Set-Login" {
-			delete(h, name)
-			log = append(log, Change{name, Removed, whyCookiePolicy})
+			log = drop(h, name, whyCookiePolicy, log)
 		}
 	}
 	return sorted(log, n)

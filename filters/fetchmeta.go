@@ -57,14 +57,29 @@ func put(h http.Header, name, value, why string, log []Change) []Change {
 	case value == "" && !there, len(lines) == 1 && lines[0] == value && value != "":
 		return log
 	case value == "":
-		delete(h, name)
-		return append(log, Change{name, Removed, why})
+		return drop(h, name, why, log)
 	case !there:
 		h[name] = []string{value}
 		return append(log, Change{name, Added, why})
 	}
 	h[name] = []string{value}
 	return append(log, Change{name, Rewritten, why})
+}
+
+// drop removes the field name, which is there, and appends that to log.
+func drop(h http.Header, name, why string, log []Change) []Change {
+	delete(h, name)
+	return append(log, Change{name, Removed, why})
+}
+
+// reduce is put for a value that is a part of what the field held.
+func reduce(h http.Header, name, value, why string, log []Change) []Change {
+	n := len(log)
+	log = put(h, name, value, why, log)
+	if len(log) > n && value != "" {
+		log[n].Did = Reduced
+	}
+	return log
 }
 
 // fetchDest returns the client's destination if it is one of the kind's, else

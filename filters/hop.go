@@ -49,14 +49,7 @@ func (hopByHop) Apply(m *Message, log []Change) []Change {
 				keep = "websocket"
 			}
 		}
-		switch {
-		case keep == "":
-			delete(h, name)
-			log = append(log, Change{name, Removed, v.why})
-		case len(h[name]) != 1 || h[name][0] != keep:
-			h[name] = []string{keep}
-			log = append(log, Change{name, Reduced, v.why})
-		}
+		log = reduce(h, name, keep, v.why, log)
 	}
 	return sorted(log, n)
 }
@@ -81,8 +74,7 @@ func dropOption(h http.Header, option string, log []Change) []Change {
 		strings.HasPrefix(name, "Sec-Websocket-"):
 		return log
 	}
-	delete(h, name)
-	return append(log, Change{name, Removed, "RFC 9110 §7.6.1: named by Connection"})
+	return drop(h, name, "RFC 9110 §7.6.1: named by Connection", log)
 }
 
 // upgradesToWebSocket reports whether h asks for a WebSocket (RFC 6455 §4.1).

@@ -22,8 +22,7 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	for name := range h {
 		if v := names.judge(name); v.class == identity && !isNeeded(m, name) {
-			delete(h, name)
-			log = append(log, Change{name, Removed, v.why})
+			log = drop(h, name, v.why, log)
 		}
 	}
 	if v := h[requestedWith]; v != nil {

@@ -243,15 +243,11 @@ func (p *persona) Apply(m *Message, log []Change) []Change {
 	s := p.on(m)
 	h := m.Request.Header
 	for _, name := range s.absent {
-		if _, there := h[name]; there {
-			delete(h, name)
-			log = append(log, Change{name, Removed, whyPersona})
-		}
+		log = put(h, name, "", whyPersona, log)
 	}
 	for name := range h {
 		if strings.HasPrefix(name, "Sec-Ch-") && !slices.Contains(s.names, name) {
-			delete(h, name)
-			log = append(log, Change{name, Removed, whyPersona})
+			log = drop(h, name, whyPersona, log)
 		}
 	}
 	negotiated := m.Visit.Kind.on(m.Request.URL.Scheme) == Fetch

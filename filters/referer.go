@@ -14,7 +14,7 @@ type referer struct{ *persona }
 
 // Apply implements [Filter].
 func (f referer) Apply(m *Message, log []Change) []Change {
-	h, n := m.Request.Header, len(log)
+	h := m.Request.Header
 	if f.identity && (isSubtitles(m) || m.Visit.Kind == Worker && h["Service-Worker"] != nil) {
 		return put(h, "Referer", "", "not sent by all browsers with what is of the page's own origin", log)
 	}
@@ -23,11 +23,7 @@ func (f referer) Apply(m *Message, log []Change) []Change {
 		page := refererWithinSite(m.Request, single(h["Origin"])+"/")
 		return put(h, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
 	}
-	log = put(h, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
-	if len(log) > n && keep != "" {
-		log[n].Did = Reduced
-	}
-	return log
+	return reduce(h, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
 }
 
 // isSubtitles reports whether m asks for subtitles, on plain http by their name alone:

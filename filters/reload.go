@@ -12,20 +12,18 @@ import (
 // script has stored with what it uploads.
 type reload struct{}
 
-const reloadWhy = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of the browser"
+const whyReload = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of the browser"
 
 // Apply implements [Filter].
 func (reload) Apply(m *Message, log []Change) []Change {
 	if m.Visit.Kind == Fetch && !m.Visit.browser || m.Visit.Kind == WebSocket {
 		return log // a handshake passes no cache; what it holds is the persona's
 	}
-	for _, name := range [...]string{"Cache-Control", "Pragma"} {
-		if _, there := m.Request.Header[name]; there && !(name == "Cache-Control" && withUpload(m)) {
-			delete(m.Request.Header, name)
-			log = append(log, Change{name, Removed, reloadWhy})
-		}
+	h := m.Request.Header
+	if !withUpload(m) {
+		log = put(h, "Cache-Control", "", whyReload, log)
 	}
-	return log
+	return put(h, "Pragma", "", whyReload, log)
 }
 
 // withUpload reports whether the Cache-Control of m is stored with its content, or

@@ -135,8 +135,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 			}
 		}
 		if remove {
-			delete(h, name)
-			log = append(log, Change{name, Removed, why})
+			log = drop(h, name, why, log)
 		}
 	}
 	return sorted(log, n)

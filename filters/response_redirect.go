@@ -30,8 +30,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	}
 	if leads, gets := leadsOn(m); leads {
 		if kept, changed := withoutClicks(m, single(h["Location"]), gets); changed { // browsers take it twice, too
-			h["Location"] = []string{kept}
-			log = append(log, Change{"Location", Reduced, whyClicks})
+			log = reduce(h, "Location", kept, whyClicks, log)
 		}
 	}
 	return log

@@ -10,8 +10,7 @@ func (clientRoute) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	for name := range h {
 		if v := names.judge(name); v.class == route {
-			delete(h, name)
-			log = append(log, Change{name, Removed, v.why})
+			log = drop(h, name, v.why, log)
 		}
 	}
 	return sorted(log, n)

@@ -28,8 +28,7 @@ func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
 		}
 		if v.class != serves || strings.IndexByte(name, '_') >= 0 || !keepsGrammar(name, lines) ||
 			slices.ContainsFunc(lines, func(line string) bool { return hasControl(line) || holdsAddress(line, m.Client) }) {
-			delete(h, name)
-			log = append(log, Change{name, Removed, "RFC 9110 §6.5.1; serves no message from its trailer"})
+			log = drop(h, name, "RFC 9110 §6.5.1; serves no message from its trailer", log)
 		}
 	}
 	return sorted(log, n)

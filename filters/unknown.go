@@ -69,7 +69,7 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 			continue
 		case rebuilt:
 			if !plain || browserFields[name] {
-				log = rebuildField(m, name, v.why, log)
+				log = reduce(h, name, rebuild(m, name, lines), v.why, log)
 				continue
 			}
 			why = whyAlone
@@ -86,8 +86,7 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 			why = whyAlone
 		}
 		if why != "" && !f.allowed(name) {
-			delete(h, name)
-			log = append(log, Change{name, Removed, why})
+			log = drop(h, name, why, log)
 			continue
 		}
 		if v.class != serves && name != requestedWith && !m.Visit.Personal {
@@ -256,20 +255,4 @@ func withoutScript(r *http.Request, v Visit) bool { return v.Kind != Fetch && sa
 // allowed reports whether the configuration lets name pass.
 func (f unknownFields) allowed(name string) bool {
 	return slices.ContainsFunc(f.allow, equalFold(name))
-}
-
-// rebuildField replaces the value of a field by what was understood of it.
-func rebuildField(m *Message, name, why string, log []Change) []Change {
-	h := m.Request.Header
-	lines := h[name]
-	value := rebuild(m, name, lines)
-	switch {
-	case value == "":
-		delete(h, name)
-		return append(log, Change{name, Removed, why})
-	case len(lines) == 1 && lines[0] == value:
-		return log
-	}
-	h[http.CanonicalHeaderKey(name)] = []string{value}
-	return append(log, Change{name, Reduced, why})
 }

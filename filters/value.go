@@ -43,8 +43,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 			needles.target = originOf(m.Request)
 		}
 		if slices.ContainsFunc(lines, needles.in) || strings.ContainsAny(name, "0123456789") && needles.inText(name) {
-			delete(h, name)
-			log = append(log, Change{name, Removed, "it holds the client's address"})
+			log = drop(h, name, "it holds the client's address", log)
 		}
 	}
 	if log = sorted(log, n); len(log) > n && f.before != nil {
