@@ -157,11 +157,16 @@ func loadPersona(name, language string) (*persona, error) {
 	return p, nil
 }
 
+// isOf reports whether requests of a kind have the field.
+func (f personaField) isOf(kind string) bool {
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind)) && !slices.Contains(f.Except, kind)
+}
+
 // overHTTP2 returns the fields that requests of a kind have over HTTP/2 alone, for
 // the end of their order: whether it will be that, only the wire knows.
 func (f *personaFile) overHTTP2(kind string) (lines []string) {
 	for _, field := range f.Fields {
-		if field.HTTP2 && (len(field.Kinds) == 0 || slices.Contains(field.Kinds, kind)) && !slices.Contains(field.Except, kind) {
+		if field.HTTP2 && field.isOf(kind) {
 			lines = append(lines, field.Name+": "+field.Value)
 		}
 	}
@@ -171,10 +176,7 @@ func (f *personaFile) overHTTP2(kind string) (lines []string) {
 func (f *personaFile) sheet(kind, scheme string, ranged bool, language string) sheet {
 	var s sheet
 	for _, field := range f.Fields {
-		if len(field.Kinds) > 0 && !slices.Contains(field.Kinds, kind) ||
-			slices.Contains(field.Except, kind) ||
-			field.Scheme != "" && field.Scheme != scheme ||
-			field.Range && !ranged || field.HTTP2 {
+		if field.HTTP2 || !field.isOf(kind) || field.Scheme != "" && field.Scheme != scheme || field.Range && !ranged {
 			continue
 		}
 		name := http.CanonicalHeaderKey(field.Name)
@@ -244,11 +246,6 @@ func (p *persona) Apply(m *Message, log []Change) []Change {
 	h := m.Request.Header
 	for _, name := range s.absent {
 		log = put(h, name, "", whyPersona, log)
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "Sec-Ch-") && !slices.Contains(s.names, name) {
-			log = drop(h, name, whyPersona, log)
-		}
 	}
 	negotiated := m.Visit.Kind.on(m.Request.URL.Scheme) == Fetch
 	if !negotiated || m.Visit.browser {
