@@ -36,8 +36,8 @@ func readVisit(r *http.Request) Visit {
 	}
 
 	claim := fetchSite(r.Header)
-	origin, opaque := initiatorOrigin(r.Header)
-	referer := initiatorReferer(r.Header)
+	origin, opaque := initiator(r.Header["Origin"])
+	referer, _ := initiator(r.Header["Referer"])
 	switch {
 	case origin != "" && origin != target:
 		v.Site, v.ThirdParty = origin, true
@@ -153,23 +153,14 @@ func fetchSite(h http.Header) string {
 	return ""
 }
 
-// initiatorOrigin returns the registrable domain of the request's Origin.
-// opaque says that there is an Origin that names no host.
-func initiatorOrigin(h http.Header) (site string, opaque bool) {
-	a, ok := parseAuthority(single(h["Origin"]))
+// initiator returns the registrable domain that Origin or Referer says in lines.
+// opaque says that there are lines, and they name no host.
+func initiator(lines []string) (site string, opaque bool) {
+	a, ok := parseAuthority(single(lines))
 	if !ok {
-		return "", len(h["Origin"]) > 0
+		return "", len(lines) > 0
 	}
 	return registrable(a.host), false
-}
-
-// initiatorReferer returns the registrable domain of the request's Referer.
-func initiatorReferer(h http.Header) string {
-	a, ok := parseAuthority(single(h["Referer"]))
-	if !ok {
-		return ""
-	}
-	return registrable(a.host)
 }
 
 // registrable returns the registrable domain of host by the Public Suffix
