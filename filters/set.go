@@ -182,12 +182,6 @@ func (s *Set) Response(m *Message, log []Change) []Change {
 	return apply(s.at(m).response, m, log)
 }
 
-// Trailer scrubs the trailer fields h of either message of m and appends what
-// it changed to log.
-func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
-	return scrubTrailer(m, h, log)
-}
-
 // FieldOrder returns the names of m.Request's fields in the order and the
 // case in which the persona's browser writes them on HTTP/1.1, with names that
 // the request need not have, and behind them, as name: value, fields that it adds

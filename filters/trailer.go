@@ -16,10 +16,11 @@ var trailerFields = newNameIndex([]group{
 	{serves, "grpc.io, gRPC over HTTP/2; connectrpc.com", `grpc-status grpc-message grpc-status-details-bin`},
 })
 
-// scrubTrailer lets pass what trailerFields name, and of answers also what no
+// Trailer scrubs the trailer fields h of either message of m and appends what
+// it changed to log. It lets pass what trailerFields name, and of answers also what no
 // rule names, be it for requests: an origin may say there what it could say in its
 // head, where scripts read what it calls a device or a language.
-func scrubTrailer(m *Message, h http.Header, log []Change) []Change {
+func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {
 		v := trailerFields.judge(name)
