@@ -57,7 +57,7 @@ var protocolFields = map[string]string{
 func ofProtocol(m *Message, name string) bool {
 	media := strings.ToLower(first(m.Request.Header["Content-Type"]))
 	return m.Request.ContentLength != 0 &&
-		(strings.Contains(protocolFields[media], " "+name+" ") || name == "Message-Id" && m.Request.Header["As2-To"] != nil)
+		(holdsWord(protocolFields[media], name) || name == "Message-Id" && m.Request.Header["As2-To"] != nil)
 }
 
 // appFields name the app that a key of Google's is for: it is refused from any other
@@ -75,7 +75,7 @@ func ofKey(m *Message, name string) bool {
 		a, ok := parseAuthority(page)
 		return ok && isWeb(a.scheme) && page == a.origin()
 	}
-	return strings.Contains(appFields, " "+name+" ")
+	return holdsWord(appFields, name)
 }
 
 // deputies are words, next to each other or alone, by which a name says in whose place
@@ -146,9 +146,9 @@ func onlySecret(name, secrets string) bool {
 	proof := false
 	for _, word := range splitWords(words[:0], name) {
 		switch {
-		case strings.Contains(secrets, " "+word+" "):
+		case holdsWord(secrets, word):
 			proof = true
-		case !strings.Contains(" x api app application auth access admin client user consumer server ", " "+word+" "):
+		case !holdsWord(" x api app application auth access admin client user consumer server ", word):
 			return false
 		}
 	}

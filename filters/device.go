@@ -31,7 +31,7 @@ func isLocale(text string) bool {
 	case 3:
 		return region == "419" || region == "001" || region == "150" // Latin America, the world, Europe (CLDR)
 	case 4:
-		return strings.Contains(" Arab Cyrl Hans Hant Latn ", " "+region+" ")
+		return holdsWord(" Arab Cyrl Hans Hant Latn ", region)
 	}
 	return false
 }
@@ -119,7 +119,7 @@ const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watcho
 func namesPhone(text string) bool {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isLetter(r) }) {
 		word = strings.ToLower(word)
-		if strings.Contains(phoneSystems, " "+word+" ") || strings.Contains(word, "android") || strings.Contains(word, "iphone") {
+		if holdsWord(phoneSystems, word) || strings.Contains(word, "android") || strings.Contains(word, "iphone") {
 			return true
 		}
 	}
@@ -137,9 +137,9 @@ func holdsSystem(text string) bool {
 	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r > '~' || !isAlnum(byte(r)) }) {
 		switch word = strings.TrimRight(word, "0123456789"); {
 		case word == "":
-		case strings.Contains(devices, " "+word+" "):
+		case holdsWord(devices, word):
 			system++
-		case strings.Contains(browsers, " "+word+" "):
+		case holdsWord(browsers, word):
 			browser++
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func isSetting(name, value string) bool {
 	value = strings.Trim(value, " \t")
 	switch {
-	case len(value) > maxSetting, strings.Contains(zoneNames, " "+value+" "):
+	case len(value) > maxSetting, holdsWord(zoneNames, value):
 		return false
 	case strings.IndexFunc(value, isLetter) < 0:
 		return isFigure(name, value)

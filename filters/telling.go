@@ -222,11 +222,14 @@ const (
 		" timeout delay nonce recv window timespan "
 )
 
+// holdsWord reports whether word is one of words, each between spaces.
+func holdsWord(words, word string) bool { return strings.Contains(words, " "+word+" ") }
+
 // named reports whether one of words, each between spaces, is in name.
 func named(name, words string) bool {
 	var buf [24]string
 	for _, word := range splitWords(buf[:0], name) {
-		if strings.Contains(words, " "+word+" ") {
+		if holdsWord(words, word) {
 			return true
 		}
 	}
