@@ -1,8 +1,6 @@
 package filters
 
-import (
-	"strings"
-)
+import "strings"
 
 // refuseUnnamed returns why a field that no table names is removed from a
 // request of a script or an API client, or "" if it may pass. By the words of
@@ -23,50 +21,58 @@ func refuseUnnamed(m *Message, name string, lines []string) string {
 	if told >= weak || isDeputy(name) {
 		return "its name tells of a person, device or place"
 	}
-	switch last := " " + lastWord(name) + " "; {
-	case strings.Contains(settingEnds, last):
+	switch last := lastWord(name); {
+	case holdsWord(settingEnds, last):
 		told = neutral
-	case told == neutral && strings.Contains(idEnds, last):
+	case told == neutral && holdsWord(idEnds, last):
 		return "its name is an id's, and of nothing that a request is about"
 	}
 	for _, line := range lines {
-		if told == neutral && len(line) > maxSetting { // also by far: nothing long is searched in vain
-			return whySetting
-		}
-		if strings.Contains(line, "://") {
-			if namesPageElsewhere(m.Request, line) {
-				return "its value is a page of another site, as in Referer"
-			}
-			line = withoutOrigin(line, originOf(m.Request))
-		}
-		if namesHouse(m.Request, line) {
-			return "its value is a name that only the client's own network knows"
-		}
-		if told != credential && ownFolder.MatchString(line) {
-			return "its value is a folder on the client's disk"
-		}
-		if told != credential && ownAccount.MatchString(line) {
-			return "its value is an account of the client's network"
-		}
-		read := tellingValue
-		if told == credential {
-			read = tellingText // what is sealed in it is its issuer's: in an ID token, mostly a mail address
-		}
-		if why := read(name, line); why != "" {
+		if why := refuseValue(m, name, line, told); why != "" {
 			return why
 		}
-		if told != credential && namesPhone(line) {
-			return "its value names a system or a network"
+	}
+	return ""
+}
+
+// refuseValue returns why a value cannot stand in such a field, by what its name told, or
+// "" if it can.
+func refuseValue(m *Message, name, value string, told weight) string {
+	if told == neutral && len(value) > maxSetting { // also by far: nothing long is searched in vain
+		return whySetting
+	}
+	if strings.Contains(value, "://") {
+		if namesPageElsewhere(m.Request, value) {
+			return "its value is a page of another site, as in Referer"
 		}
-		if told != credential && tellsZone(line) && !holdsProof(m, name) { // what is signed has the signer's time
-			return "its value is a language or time zone"
-		}
-		if told == neutral && !isSetting(name, line) {
-			return whySetting
-		}
-		if told == neutral && pairsTell(line) && !named(name, queryWords) {
-			return "its value says by name what tells of a person, device or place"
-		}
+		value = withoutOrigin(value, originOf(m.Request))
+	}
+	if namesHouse(m.Request, value) {
+		return "its value is a name that only the client's own network knows"
+	}
+	if told == credential {
+		return tellingText(name, value) // what is sealed in it is its issuer's: in an ID token, mostly a mail address
+	}
+	switch {
+	case ownFolder.MatchString(value):
+		return "its value is a folder on the client's disk"
+	case ownAccount.MatchString(value):
+		return "its value is an account of the client's network"
+	}
+	if why := tellingValue(name, value); why != "" {
+		return why
+	}
+	switch {
+	case namesPhone(value):
+		return "its value names a system or a network"
+	case tellsZone(value) && !holdsProof(m, name): // what is signed has the signer's time
+		return "its value is a language or time zone"
+	case told != neutral:
+		return ""
+	case !isSetting(name, value):
+		return whySetting
+	case pairsTell(value) && !named(name, queryWords):
+		return "its value says by name what tells of a person, device or place"
 	}
 	return ""
 }
