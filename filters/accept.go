@@ -2,7 +2,6 @@ package filters
 
 import (
 	_ "embed"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,61 +149,6 @@ func rebuildWeight(value string) string {
 		return ""
 	}
 	return ";q=" + strconv.FormatFloat(q, 'f', -1, 64)
-}
-
-// members yields the members of a list whose lines hold no quoted strings, which are not
-// empty, without the white space around them (RFC 9110 §5.6.1).
-func members(lines []string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, line := range lines {
-			for member := range strings.SplitSeq(line, ",") {
-				if member = strings.Trim(member, " \t"); member != "" && !yield(member) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// splitQuoted yields the parts of s between separators that stand outside
-// quoted strings (RFC 9110 §5.6.4), with the white space around them.
-func splitQuoted(s string, separator byte) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		start, quoted := 0, false
-		for i := 0; i < len(s); i++ {
-			switch c := s[i]; {
-			case c == '"':
-				quoted = !quoted
-			case c == '\\' && quoted:
-				i++
-			case c == separator && !quoted:
-				if !yield(s[start:i]) {
-					return
-				}
-				start = i + 1
-			}
-		}
-		yield(s[start:])
-	}
-}
-
-// unquote returns the value of a token or quoted-string (RFC 9110 §5.6.4).
-func unquote(s string) string {
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return s
-	}
-	s = s[1 : len(s)-1]
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var out strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		out.WriteByte(s[i])
-	}
-	return out.String()
 }
 
 //go:embed mediatypes.txt

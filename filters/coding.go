@@ -181,10 +181,3 @@ func percentDecode(s string) []byte {
 	}
 	return b
 }
-
-func unhex(c byte) byte {
-	if isDigit(c) {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
-}

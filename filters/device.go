@@ -36,10 +36,6 @@ func isLocale(text string) bool {
 	return false
 }
 
-func isSmall(c byte) bool { return 'a' <= c && c <= 'z' }
-
-func isCapital(c byte) bool { return 'A' <= c && c <= 'Z' }
-
 // timeZones are the areas of the tz database (IANA), before the name of a place, those of
 // its file backward among them.
 var timeZones = [...]string{"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Brazil/", "Canada/", "Chile/",

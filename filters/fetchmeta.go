@@ -49,39 +49,6 @@ func takesCookies(m *Message, mode string) bool {
 	return mode == "no-cors" || mode == "websocket" || m.Visit.Kind == Frame || m.Visit.Kind == Embed
 }
 
-// put makes value the only line of field name, or removes the field if value
-// is "", and appends to log what that changed.
-func put(h http.Header, name, value, why string, log []Change) []Change {
-	lines, there := h[name]
-	switch {
-	case value == "" && !there, len(lines) == 1 && lines[0] == value && value != "":
-		return log
-	case value == "":
-		return drop(h, name, why, log)
-	case !there:
-		h[name] = []string{value}
-		return append(log, Change{name, Added, why})
-	}
-	h[name] = []string{value}
-	return append(log, Change{name, Rewritten, why})
-}
-
-// drop removes the field name, which is there, and appends that to log.
-func drop(h http.Header, name, why string, log []Change) []Change {
-	delete(h, name)
-	return append(log, Change{name, Removed, why})
-}
-
-// reduce is put for a value that is a part of what the field held.
-func reduce(h http.Header, name, value, why string, log []Change) []Change {
-	n := len(log)
-	log = put(h, name, value, why, log)
-	if len(log) > n && value != "" {
-		log[n].Did = Reduced
-	}
-	return log
-}
-
 // fetchDest returns the client's destination if it is one of the kind's, else
 // the kind's usual one. Reports tell by their content what they are, the scripts
 // of service workers by a field.

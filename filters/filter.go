@@ -10,7 +10,8 @@
 // keeps no state.
 //
 // names.go says how fields are classed by name; the tables themselves are in
-// registry.go, purpose.go and the files that begin with route and identity.
+// registry.go, purpose.go and the files that begin with route and identity. lines.go
+// has what all filters read and write fields with.
 package filters
 
 import (

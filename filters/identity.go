@@ -1,7 +1,6 @@
 package filters
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -46,13 +45,4 @@ func scriptWord(lines []string) string {
 		}
 	}
 	return ""
-}
-
-// sorted puts what was logged since n in the order of field names: maps have
-// none, and explanations should not change from run to run.
-func sorted(log []Change, n int) []Change {
-	if len(log)-n > 1 {
-		slices.SortStableFunc(log[n:], func(a, b Change) int { return cmp.Compare(a.Field, b.Field) })
-	}
-	return log
 }

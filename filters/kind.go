@@ -125,31 +125,6 @@ func goesToPage(h http.Header) bool {
 	return h[upgradeInsecure] != nil && isBrowser(h) && (h["Accept"] == nil || single(h["Accept"]) == "*/*")
 }
 
-// single returns the trimmed value of a field that must not repeat, or "" if
-// its lines differ.
-func single(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	for _, line := range lines[1:] {
-		if line != lines[0] {
-			return ""
-		}
-	}
-	return strings.Trim(lines[0], " \t")
-}
-
-// hasToken reports whether a comma-separated list of tokens holds token, in
-// any case.
-func hasToken(lines []string, token string) bool {
-	for member := range members(lines) {
-		if strings.EqualFold(member, token) {
-			return true
-		}
-	}
-	return false
-}
-
 // kindByAccept tells the kind from the Accept values that browsers have
 // published for each destination. Each of them ends in a wildcard: a list
 // without one is an explicit wish that only scripts and API clients have.
@@ -272,12 +247,4 @@ var (
 // isPhoneType reports whether only browsers of feature phones and televisions list media.
 func isPhoneType(media string) bool {
 	return slices.ContainsFunc(phoneTypes, func(prefix string) bool { return hasPrefixFold(media, prefix) })
-}
-
-func equalFold(a string) func(string) bool {
-	return func(b string) bool { return strings.EqualFold(a, b) }
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -6,12 +6,6 @@ import (
 	"strings"
 )
 
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
-
-func isAlnum(c byte) bool { return isDigit(c) || isSmall(c) || isCapital(c) }
-
 // holdsNumber reports whether text holds number with no further hexadecimal
 // digit, or for decimal numbers no further digit, at either end.
 func holdsNumber(text, number string) bool {

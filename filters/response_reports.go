@@ -1,7 +1,6 @@
 package filters
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -29,30 +28,6 @@ func (reports) Apply(m *Message, log []Change) []Change {
 		log = put(h, "X-Xss-Protection", withoutDirectives(lines[0], "report"), whyReports, log)
 	}
 	return log
-}
-
-// withoutEach returns what without leaves of lines, less those that it empties.
-func withoutEach(lines []string, without func(string) string) []string {
-	kept := make([]string, 0, len(lines))
-	for _, line := range lines {
-		if line = without(line); line != "" {
-			kept = append(kept, line)
-		}
-	}
-	return kept
-}
-
-// putLines makes kept the lines of field name, and appends to log what that
-// changed, and why.
-func putLines(h http.Header, name string, kept []string, why string, log []Change) []Change {
-	switch {
-	case len(kept) == 0:
-		return put(h, name, "", why, log)
-	case slices.Equal(kept, h[name]):
-		return log
-	}
-	h[name] = kept
-	return append(log, Change{name, Reduced, why})
 }
 
 // reportsSomewhere reports whether lines may hold one of the words by which

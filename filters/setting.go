@@ -83,8 +83,6 @@ func endsInSecret(piece string) bool {
 	return false
 }
 
-func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
-
 // isFigure reports whether a value without letters is a short number, a
 // version, or counts or dates something, as its name says.
 func isFigure(name, value string) bool {

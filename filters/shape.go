@@ -50,13 +50,6 @@ func rebuild(m *Message, name string, lines []string) string {
 	return ""
 }
 
-func first(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	return strings.TrimSpace(lines[0])
-}
-
 // onlyWord returns word if lines hold it.
 func onlyWord(lines []string, word string) string {
 	if len(lines) == 1 && lines[0] == word || hasToken(lines, word) {

@@ -184,14 +184,3 @@ func presignedLists(r *http.Request) []string {
 	}
 	return lists
 }
-
-// cutFold is [strings.Cut] without regard to case. It does not look in a
-// lower-cased copy: one of invalid UTF-8 has another length.
-func cutFold(s, sep string) (before, after string, found bool) {
-	for i := 0; i+len(sep) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(sep)], sep) {
-			return s[:i], s[i+len(sep):], true
-		}
-	}
-	return s, "", false
-}

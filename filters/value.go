@@ -169,25 +169,6 @@ func (f *addressForms) inText(text string) bool {
 		f.addr.Is4() && holdsQuad(lower, [4]byte(f.bytes)) || addresses6(lower, f.is)
 }
 
-// lowerASCII is [strings.ToLower] for what may be no text at all, such as decoded bytes:
-// no other letter is part of an address.
-func lowerASCII(s string) string {
-	i := 0
-	for i < len(s) && !isCapital(s[i]) {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	b := []byte(s)
-	for ; i < len(b); i++ {
-		if isCapital(b[i]) {
-			b[i] |= 0x20
-		}
-	}
-	return string(b)
-}
-
 // withoutOrigin returns text without the URLs that begin with origin: of where a
 // request goes they tell nobody there, though it be where the client is.
 func withoutOrigin(text, origin string) string {
