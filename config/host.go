@@ -15,10 +15,6 @@ type Place string
 // UnmarshalText accepts 10.0.0.0/8, 10.1.2.3, name.example and *.example.
 func (p *Place) UnmarshalText(text []byte) error {
 	s := string(text)
-	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() == "" {
-		*p = Place(ip.Unmap().String())
-		return nil
-	}
 	if s == "*" {
 		return errors.New("* would match every host; everything is 0.0.0.0/0 with ::/0")
 	}
@@ -50,10 +46,6 @@ type Pattern string
 // UnmarshalText accepts a host name, an IP address and *.name.
 func (p *Pattern) UnmarshalText(text []byte) error {
 	s := string(text)
-	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() == "" {
-		*p = Pattern(ip.Unmap().String())
-		return nil
-	}
 	if s == "*" {
 		return errors.New("* would match every site; set the key outside of sites instead")
 	}
@@ -81,12 +73,15 @@ func (d *Domain) UnmarshalText(text []byte) error {
 // and fourth place.
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
+// parsePattern returns a host, an IP address or a pattern in its one form.
 func parsePattern(s string) (string, error) {
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() != "" {
+		return "", fmt.Errorf("%s has a zone; write %s", quote(s), ip.WithZone(""))
+	} else if err == nil {
+		return ip.Unmap().String(), nil
+	}
 	if strings.Contains(s, "://") || strings.ContainsAny(s, "/?#@") {
 		return "", fmt.Errorf("%s is a URL or path; write only a host, such as *.bank.example", quote(s))
-	}
-	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() != "" {
-		return "", fmt.Errorf("%s has a zone; write %s", quote(s), ip.WithZone(""))
 	}
 	if strings.Contains(s, ":") {
 		return "", fmt.Errorf("%s has a port; write only a host, such as *.bank.example", quote(s))
