@@ -38,9 +38,15 @@ func (l *loader) doorRules(listeners []Listener) {
 		if one.Protocol == HTTPS {
 			certificateRules(one, refuse)
 		} else {
-			for key, set := range one.tlsKeys() {
-				if set {
-					refuse(key, "changes nothing unless protocol is https")
+			for _, tls := range []struct {
+				key string
+				set bool
+			}{
+				{"certificate", one.Certificate != ""}, {"key", one.Key != ""},
+				{"self_signed", one.SelfSigned}, {"acme", one.ACME.set()},
+			} {
+				if tls.set {
+					refuse(tls.key, "changes nothing unless protocol is https")
 				}
 			}
 		}
@@ -57,13 +63,6 @@ func (l *loader) doorRules(listeners []Listener) {
 
 // everybody reports whether p holds more strangers than any network that relays are in.
 func everybody(p netip.Prefix) bool { return p.Bits() < 8 && reachesStrangers(p) }
-
-func (one Listener) tlsKeys() map[string]bool {
-	return map[string]bool{
-		"certificate": one.Certificate != "", "key": one.Key != "",
-		"self_signed": one.SelfSigned, "acme": one.ACME.set(),
-	}
-}
 
 // set tells whether anything is said of ACME.
 func (a ACME) set() bool {
