@@ -18,9 +18,7 @@ type setting struct {
 	node  *node
 }
 
-func (s *setting) fromProfile() bool {
-	return s == nil || strings.HasPrefix(s.node.at.file, profileFolder)
-}
+func (s *setting) fromProfile() bool { return strings.HasPrefix(s.node.at.file, profileFolder) }
 
 // A decoder gives nodes the types of [Config] and collects what does not fit.
 type decoder struct{ problems Problems }

@@ -173,13 +173,10 @@ func (l *loader) assign(v reflect.Value, path string) {
 			l.assign(field, name+".")
 			continue
 		}
-		if s := l.setting(name); s != nil {
-			field.Set(s.value)
-		}
+		field.Set(l.setting(name).value)
 	}
 }
 
-func (l *loader) setting(name string) *setting {
-	s, _ := l.viper.Get(name).(*setting)
-	return s
-}
+// setting returns what is on top for a key: there is something, as the household profile
+// sets them all.
+func (l *loader) setting(name string) *setting { return l.viper.Get(name).(*setting) }

@@ -55,35 +55,23 @@ func (l *loader) require(ok bool, key, format string, args ...any) {
 // place returns where key was written; of an item's key that was left out,
 // where the item was.
 func (l *loader) place(key string) place {
-	if list, rest, isItem := strings.Cut(key, "["); isItem {
-		n := &node{items: l.items(list)}
-		for step := range strings.FieldsFuncSeq(rest, func(r rune) bool { return strings.ContainsRune("[].", r) }) {
-			inner := n.get(step)
-			if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
-				inner = n.items[i]
-			}
-			if inner == nil {
-				break
-			}
-			n = inner
+	list, item, _ := strings.Cut(key, "[")
+	n := l.setting(list).node
+	for step := range strings.FieldsFuncSeq(item, func(r rune) bool { return strings.ContainsRune("[].", r) }) {
+		inner := n.get(step)
+		if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
+			inner = n.items[i]
 		}
-		if n.at != (place{}) {
-			return n.at
+		if inner == nil {
+			break
 		}
+		n = inner
 	}
-	if s := l.setting(key); s != nil {
-		return s.node.at
-	}
-	return place{file: "profile"}
+	return n.at
 }
 
 // items returns the nodes of list key, one for each value.
-func (l *loader) items(key string) []*node {
-	if s := l.setting(key); s != nil {
-		return s.node.items
-	}
-	return nil
-}
+func (l *loader) items(key string) []*node { return l.setting(key).node.items }
 
 // accessRules wants every kind of authentication to have what it needs and
 // nothing it ignores, and a door that is open to strangers to be meant.
