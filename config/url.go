@@ -13,6 +13,8 @@ import (
 // or socks5://HOST:PORT, with user:password@ before the host if it wants one.
 type Hop struct{ url.URL }
 
+const writeHop = "write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
+
 // UnmarshalText accepts a hop's URL. Its errors hold nothing of the text,
 // which may hold a password.
 func (h *Hop) UnmarshalText(text []byte) error {
@@ -22,7 +24,7 @@ func (h *Hop) UnmarshalText(text []byte) error {
 		return errors.New("not a proxy URL; write http://USER:PASSWORD@HOST:PORT, and in those two # as %23, / as %2F, ? as %3F, % as %25, a comma as %2C")
 	}
 	if broken {
-		return errors.New("not a proxy URL; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("not a proxy URL; " + writeHop)
 	}
 	switch u.Scheme {
 	case "http", "https", "socks5", "socks5h":
@@ -30,14 +32,14 @@ func (h *Hop) UnmarshalText(text []byte) error {
 		return fmt.Errorf("scheme %s is not one of http, https, socks5", quote(u.Scheme))
 	}
 	if u.Hostname() == "" {
-		return errors.New("names no host; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("names no host; " + writeHop)
 	}
 	var host Pattern
 	if err := host.UnmarshalText([]byte(u.Hostname())); err != nil || strings.HasPrefix(string(host), "*") {
 		return errors.New("what it names is not a host")
 	}
 	if u.Port() == "" {
-		return errors.New("names no port; write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
+		return errors.New("names no port; " + writeHop)
 	}
 	if _, err := parsePort(u.Port()); err != nil {
 		return errors.New("what it names is not a port (1 to 65535)")
