@@ -197,21 +197,13 @@ var levels = map[config.Level]slog.Level{
 	config.LevelInfo:  slog.LevelInfo,
 	config.LevelWarn:  slog.LevelWarn,
 	config.LevelError: slog.LevelError,
-}
-
-// levelOf is the least level that is logged; off is above all.
-func levelOf(level config.Level) slog.Level {
-	if l, on := levels[level]; on {
-		return l
-	}
-	return math.MaxInt
+	config.LevelOff:   math.MaxInt,
 }
 
 // logger returns nil, which logs nothing, for the level off.
 func logger(level config.Level, stderr io.Writer) *slog.Logger {
-	l, on := levels[level]
-	if !on {
+	if level == config.LevelOff {
 		return nil
 	}
-	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: l}))
+	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: levels[level]}))
 }

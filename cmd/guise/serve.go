@@ -230,7 +230,7 @@ func (p *program) start() (*server, error) {
 	}
 	s := &server{program: p, path: path, config: c}
 	s.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: &s.level}))
-	s.level.Set(levelOf(c.Log.Level))
+	s.level.Set(levels[c.Log.Level])
 	s.pressure = gate.Watch(gate.PressureOptions{Follow: true, Log: s.log})
 	s.admin = newAdmin(s.log, func() bool { return s.serving.Load() && !s.pressure.Short() },
 		func(w http.ResponseWriter, r *http.Request) { s.proxy.Purge(w, r) })
@@ -323,7 +323,7 @@ func (s *server) reload(stops chan os.Signal) {
 	asked := c.Admin.Address != s.config.Admin.Address
 	s.config = c
 	s.collector.follow(c.Cache.Memory)
-	s.level.Set(levelOf(c.Log.Level))
+	s.level.Set(levels[c.Log.Level])
 	fmt.Fprintln(s.stderr, "guise: the configuration was reloaded")
 	announceCA(s.stderr, c, s.proxy.AuthorityEnds(), time.Now())
 	if before != len(s.listeners.open) || s.listeners.changed {
