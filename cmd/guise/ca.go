@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"errors"
@@ -219,7 +218,7 @@ macOS).`,
 			if out != "" {
 				return os.WriteFile(out, data, 0o644)
 			}
-			_, err = io.Copy(p.stdout, bytes.NewReader(data))
+			_, err = p.stdout.Write(data)
 			return err
 		}),
 	}
