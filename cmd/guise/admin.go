@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,46 +57,54 @@ func (a *admin) handler() http.Handler {
 // change opens what want names, calls accept, and closes what was open before
 // if that returns nil; else everything stays.
 func (a *admin) change(want config.Admin, accept func() error) error {
-	metered, profile := a.metered, a.profile
-	var opened []*endpoint
-	undo := func(err error) error {
-		for _, d := range opened {
-			d.server.Close()
-			d.Close()
-		}
+	before := a.endpoints()
+	err := a.open(want)
+	if err == nil {
+		err = accept()
+	}
+	if err != nil {
+		closeBut(before, a.endpoints())
+		a.metered, a.profile = before[0], before[1]
 		return err
 	}
-	var err error
-	if want.Address != a.config.Address {
-		network, address := want.Address.Endpoint()
-		if metered, err = a.openEndpoint(network, address, a.handler()); err != nil {
-			return fmt.Errorf("admin.address: %w", err)
+	closeBut(a.endpoints(), before)
+	for _, e := range a.endpoints() {
+		if e != nil && !slices.Contains(before, e) {
+			a.serving.Go(func() { e.server.Serve(e.Listener) })
 		}
-		opened = appendEndpoint(opened, metered)
-	}
-	if want.Pprof != a.config.Pprof {
-		if profile, err = a.openEndpoint("unix", want.Pprof, profiler()); err != nil {
-			return undo(fmt.Errorf("admin.pprof: %w", err))
-		}
-		opened = appendEndpoint(opened, profile)
-	}
-	before := [2]*endpoint{a.metered, a.profile}
-	a.metered, a.profile = metered, profile
-	if err := accept(); err != nil {
-		a.metered, a.profile = before[0], before[1]
-		return undo(err)
-	}
-	for i, now := range []*endpoint{metered, profile} {
-		if before[i] != nil && before[i] != now {
-			before[i].server.Close()
-		}
-	}
-	for _, d := range opened {
-		a.serving.Go(func() { d.server.Serve(d.Listener) })
 	}
 	a.config = want
 	sampleMemory(a.profile != nil)
 	return nil
+}
+
+// endpoints are both, of which each is nil if it is not open.
+func (a *admin) endpoints() []*endpoint { return []*endpoint{a.metered, a.profile} }
+
+// open opens what want names and is not open.
+func (a *admin) open(want config.Admin) (err error) {
+	if want.Address != a.config.Address {
+		network, address := want.Address.Endpoint()
+		if a.metered, err = a.openEndpoint(network, address, a.handler()); err != nil {
+			return fmt.Errorf("admin.address: %w", err)
+		}
+	}
+	if want.Pprof != a.config.Pprof {
+		if a.profile, err = a.openEndpoint("unix", want.Pprof, profiler()); err != nil {
+			return fmt.Errorf("admin.pprof: %w", err)
+		}
+	}
+	return nil
+}
+
+// closeBut closes those of all that are not kept.
+func closeBut(kept, all []*endpoint) {
+	for _, e := range all {
+		if e != nil && !slices.Contains(kept, e) {
+			e.server.Close()
+			e.Close() // which the server does if it has served
+		}
+	}
 }
 
 // sampleMemory turns the profiler's sampling of allocations on or off. Where nobody
@@ -105,13 +114,6 @@ func sampleMemory(on bool) {
 	if on {
 		runtime.MemProfileRate = 512 << 10 // bytes for each, as the runtime has it
 	}
-}
-
-func appendEndpoint(all []*endpoint, d *endpoint) []*endpoint {
-	if d == nil {
-		return all
-	}
-	return append(all, d)
 }
 
 // openEndpoint listens on address, "" for nothing.
@@ -192,9 +194,9 @@ func (a *admin) addresses() []netip.AddrPort {
 func (a *admin) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	for _, d := range []*endpoint{a.metered, a.profile} {
-		if d != nil && d.server.Shutdown(ctx) != nil {
-			d.server.Close()
+	for _, e := range a.endpoints() {
+		if e != nil && e.server.Shutdown(ctx) != nil {
+			e.server.Close()
 		}
 	}
 	a.serving.Wait()
