@@ -187,6 +187,23 @@ func TestPairsThatTellDoNotPassUnderANameOfNoPurpose(t *testing.T) {
 	}
 }
 
+// An application's context may name its user's platform, and not the device.
+func TestPairsThatTellOfADeviceDoNotPassUnderAPurpose(t *testing.T) {
+	for value, passes := range map[string]bool{
+		`{"deviceId":"6f1c2a3e","v":2}`: false, `{"app":{"install_id":"77af"}}`: false, "device_id=6f1c2a3e; v=2": false, "%7B%22deviceId%22%3A%226f1c2a3e%22%7D": false, "geo=DE": false,
+		`{"platform":"web","project":"6f1c2a3e"}`: true, "user=6f1c2a3e": true, "/list?city=berlin": true, "%7B%22project%22%3A%226f1c2a3e%22%7D": true,
+	} {
+		for _, name := range []string{"X-App-Context", "X-Tenant"} {
+			if m := scriptRequest(name, value); (len(clean(m)) == 0) != passes {
+				t.Errorf("%s: %s: passes %v", name, value, !passes)
+			}
+		}
+	}
+	if m := scriptRequest("X-Acme-Token", "device_id=6f1c2a3e"); len(clean(m)) > 0 {
+		t.Error("a credential does not pass")
+	}
+}
+
 // An account at an API has a name and a key; neither is of use alone.
 func TestAnAccountsNamePassesBesideItsSecret(t *testing.T) {
 	const id = "5f1e8a7c3b"

@@ -67,11 +67,9 @@ func refuseValue(m *Message, name, value string, told weight) string {
 		return "its value names a system or a network"
 	case tellsZone(value) && !holdsProof(m, name): // what is signed has the signer's time
 		return "its value is a language or time zone"
-	case told != neutral:
-		return ""
-	case !isSetting(name, value):
+	case told == neutral && !isSetting(name, value):
 		return whySetting
-	case pairsTell(value) && !named(name, queryWords):
+	case pairsTell(value, told) && !named(name, queryWords):
 		return "its value says by name what tells of a person, device or place"
 	}
 	return ""
@@ -83,8 +81,16 @@ const whySetting = "its value says more than a setting needs, and its name no pu
 const queryWords = " query filter filters search select sort where "
 
 // pairsTell reports whether text holds names with values, as JSON, parameters and
-// cookies do, of which one tells of a client. The query of a URL is its site's.
-func pairsTell(text string) bool {
+// cookies do, of which one tells of a client: of a field whose name has a purpose, in any
+// company. The query of a URL is its site's.
+func pairsTell(text string, told weight) bool {
+	least := weak
+	if told == purpose {
+		least = strong
+	}
+	if strings.IndexByte(text, '%') >= 0 {
+		text = string(percentDecode(text))
+	}
 	text, _, _ = strings.Cut(text, "?")
 	for i := range len(text) {
 		if text[i] != '=' && text[i] != ':' {
@@ -99,7 +105,7 @@ func pairsTell(text string) bool {
 			before = quoted
 		}
 		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' })+1:]
-		if tells(key) >= weak {
+		if tells(key) >= least {
 			return true
 		}
 	}
