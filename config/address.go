@@ -171,7 +171,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		if p != p.Masked() {
 			return p, fmt.Errorf("%s has bits beyond its prefix length; write %s", quote(s), p.Masked())
 		}
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
+		if p.Addr().Is4In6() {
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
 		return p, nil

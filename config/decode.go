@@ -266,7 +266,7 @@ func setScalar(n *node, v reflect.Value) error {
 		if n.kind == text && right {
 			return fmt.Errorf("is text; write %s without quotes", n.text)
 		}
-		if n.kind != boolean && (n.kind != loose || !right) {
+		if n.kind != boolean && !right {
 			return fmt.Errorf("want true or false, not %s", quote(n.text))
 		}
 		// YAML spells true in three cases, the first letter tells.

@@ -80,7 +80,7 @@ func parsePattern(s string) (string, error) {
 	} else if err == nil {
 		return ip.Unmap().String(), nil
 	}
-	if strings.Contains(s, "://") || strings.ContainsAny(s, "/?#@") {
+	if strings.ContainsAny(s, "/?#@") {
 		return "", fmt.Errorf("%s is a URL or path; write only a host, such as *.bank.example", quote(s))
 	}
 	if strings.Contains(s, ":") {
@@ -104,7 +104,7 @@ func parsePattern(s string) (string, error) {
 // name that ends in a number is none: browsers read it as an IPv4 address.
 func isHost(s string) bool {
 	last := s[strings.LastIndexByte(s, '.')+1:]
-	if s == "" || len(s) > 253 || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
+	if len(s) > 253 || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {

@@ -76,7 +76,7 @@ func isBare(d Domain) bool { return d != "" && !strings.Contains(string(d), ".")
 // certificateRules wants an https listener to have one source of a
 // certificate.
 func certificateRules(one Listener, refuse func(key, what string)) {
-	files := one.Certificate != "" || one.Key != ""
+	files := one.Certificate != ""
 	switch {
 	case one.Certificate != "" && one.Key == "":
 		refuse("certificate", "needs key, the PEM file of its key")
