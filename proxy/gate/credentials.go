@@ -52,10 +52,10 @@ func asUTF8(text []byte) string {
 	return string(letters)
 }
 
-// isClientName reports whether s may be a name with a suffix.
+// isClientName reports whether s, which is UTF-8, may be a name with a suffix.
 func isClientName(s string) bool {
 	name, suffix, _ := strings.Cut(s, "+")
-	return validName(name) && len(suffix) <= maxName && utf8.ValidString(suffix) && !hasControl(suffix)
+	return validName(name) && len(suffix) <= maxName && !hasControl(suffix)
 }
 
 // validName reports whether s can name an account: a plus sign begins what

@@ -850,6 +850,9 @@ func TestCertificates(t *testing.T) {
 			t.Errorf("%s: %+v, %v", user, e, err)
 		}
 	}
+	if e, err := g.Enter(t.Context(), here, nil, basic("ann", "x")); !errors.Is(err, ErrCredentials) {
+		t.Errorf("a password alone: %+v, %v", e, err)
+	}
 	for what, leaf := range map[string]*x509.Certificate{
 		"none": nil, "signed by others": certificate(t, "ann", &theirs, x509.ExtKeyUsageClientAuth).Leaf,
 		"of a server": certificate(t, "ann", &ours, x509.ExtKeyUsageServerAuth).Leaf, "its own": certificate(t, "ann", nil, 0).Leaf,
@@ -909,12 +912,27 @@ func TestCertificatesAreRevoked(t *testing.T) {
 		"serial=0a:1b:2c\r":          {true, false, true},
 		"SERIAL=A1B2C":               {true, false, true},
 		"serial 0a1b2d":              {true, true, false},
+		"a1b2c":                      {true, true, true}, // a name
 		"serial=\nserial=no\n\nbo\n": {true, true, true},
 	} {
 		write(t, list, line+"\n")
 		c.advance(2 * lookAgain)
 		if got := [3]bool{entering(ann), entering(again), entering(bob)}; got != want {
 			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// TestCertificatesNameAnAccount, also those that have no name which one can have.
+func TestCertificatesNameAnAccount(t *testing.T) {
+	for want, c := range map[string]*x509.Certificate{
+		"ann":           {Subject: pkix.Name{CommonName: "ann"}, EmailAddresses: []string{"ann@a.example"}},
+		"bob@a.example": {EmailAddresses: []string{"bob@a.example"}, DNSNames: []string{"bob.a.example"}},
+		"cid.a.example": {Subject: pkix.Name{CommonName: "cid+work"}, DNSNames: []string{"cid.a.example"}},
+		"serial 0a":     {Subject: pkix.Name{CommonName: " "}, SerialNumber: big.NewInt(10)},
+	} {
+		if got := certificateName(c); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

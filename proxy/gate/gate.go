@@ -205,7 +205,7 @@ func (g *Gate) EnterOn(ctx context.Context, on *Shown, addr netip.Addr, state *t
 		return Entrant{}, err
 	}
 	e.Account = account
-	if name, suffix, apart := strings.Cut(c.user, "+"); apart && name == account && suffix != "" {
+	if name, suffix, _ := strings.Cut(c.user, "+"); name == account && suffix != "" {
 		e.Isolation = c.user
 	}
 	return e, nil

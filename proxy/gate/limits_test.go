@@ -677,6 +677,9 @@ func TestWhoIsAskedAndSaysWhoItIsWasNotRefused(t *testing.T) {
 		ask()
 		g.Forgive(source)
 	}
+	if n := len(g.state.ledger.active); n != 0 {
+		t.Errorf("%d clients are held that have nothing open", n)
+	}
 	for range refusalBurst {
 		ask()
 	}

@@ -52,17 +52,7 @@ func (g *Gate) count(addr netip.Addr, do func(a *account, now time.Duration)) {
 // them a refusal. Call it at most once for each such refusal, when a request on the
 // same connection is let in. Refusals of others at the same address still count.
 func (g *Gate) Forgive(addr netip.Addr) {
-	l := g.state.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	source := client{network: NetworkOf(addr)}
-	a, ok := l.active[source]
-	if !ok {
-		a, ok = l.networks.Peek(source)
-	}
-	if ok {
-		a.refused.giveBack(refusalRate)
-	}
+	g.count(addr, func(a *account, _ time.Duration) { a.refused.giveBack(refusalRate) })
 }
 
 // Disturbances: what costs this side something and brings nobody anything,
