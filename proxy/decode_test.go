@@ -493,14 +493,17 @@ func TestDecodingWaitsForItsTurn(t *testing.T) {
 	defer origin.Close()
 	p, proxy := newProxy(t, nil)
 	client := gate.Entrant{Address: netip.MustParseAddr("127.0.0.1")}
-	var ends []func()
-	for range 64 {
-		end, ok := p.current.Load().gate.Decode(t.Context(), client)
-		if !ok {
-			t.Fatal("fewer are decoded at once")
+	all := func() (ends []func()) {
+		for range 64 {
+			end, ok := p.current.Load().gate.Decode(t.Context(), client)
+			if !ok {
+				t.Fatal("fewer are decoded at once")
+			}
+			ends = append(ends, end)
 		}
-		ends = append(ends, end)
+		return ends
 	}
+	ends := all()
 
 	decoded := make(chan string, 1)
 	go func() {
@@ -524,6 +527,9 @@ func TestDecodingWaitsForItsTurn(t *testing.T) {
 		t.Errorf("then it came as %q", body)
 	}
 	for _, end := range ends[1:] {
+		end()
+	}
+	for _, end := range all() { // also the proxy's own have ended
 		end()
 	}
 }
