@@ -580,6 +580,57 @@ func TestTunnelsThatMustCarryTLS(t *testing.T) {
 	}
 }
 
+// TestTunnelsToAddressesCarryNoTLSForClosedHosts: who has looked a name up by himself says
+// in the hello which one it was. What is no TLS begins as it likes, whoever speaks first.
+func TestTunnelsToAddressesCarryNoTLSForClosedHosts(t *testing.T) {
+	closed := clientHello(t, "a.CLOSED.example")
+	for _, c := range []struct {
+		what, first string
+		passes      bool
+	}{
+		{"a closed host", closed, false},
+		{"half a hello", closed[:len(closed)/2], false},
+		{"another host", clientHello(t, "open.example"), true},
+		{"no name", clientHello(t, ""), true},
+		{"SSH", "SSH-2.0-OpenSSH_9.9\r\n", true},
+		{"nothing", "", true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+				io.WriteString(conn, "hello ")
+				b, _ := io.ReadAll(io.LimitReader(r, int64(len(c.first))))
+				fmt.Fprintf(conn, "got %d", len(b))
+			})
+			for _, auto := range []bool{false, true} {
+				p, proxy := newProxy(t, func(o *Options) {
+					if auto && !c.passes { // else the origin would be asked first
+						inspecting(inspect.Auto)(o)
+					}
+					if !c.passes || c.first == "" {
+						o.Timeouts.Head = 300 * time.Millisecond // ends the wait for what never comes
+					}
+					o.Egress.Deny = []string{"*.closed.example"}
+				})
+				_, byConnect := openTunnel(t, proxy, o.address, c.first)
+				bySOCKS, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), "127.0.0.1", portOf(t, o.address))
+				if code != socks.Succeeded {
+					t.Fatalf("code %d", code)
+				}
+				io.WriteString(bySOCKS, c.first)
+				for _, from := range []io.Reader{byConnect, bySOCKS} {
+					got, _ := io.ReadAll(from)
+					if want := fmt.Sprintf("hello got %d", len(c.first)); (string(got) == want) != c.passes {
+						t.Errorf("inspected %v: got %q", auto, got)
+					}
+				}
+			}
+			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 4)) || !c.passes && saw != "" {
+				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
+			}
+		})
+	}
+}
+
 // TestOneRefusalIsForgivenToWhoIsAsked: browsers send no credentials before they
 // are asked, on each connection; what others there are refused stays refused.
 func TestOneRefusalIsForgivenToWhoIsAsked(t *testing.T) {

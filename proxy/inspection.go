@@ -183,14 +183,11 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 	if _, err := in.Conn.Write(in.greeting); err != nil {
 		return gone, true
 	}
+	first := till
 	if in.mode == inspect.Auto {
-		in.SetReadDeadline(time.Now().Add(helloTime(in.target.Port, within)))
+		first = time.Now().Add(helloTime(in.target.Port, within))
 	}
-	raw, hello, err := inspect.ReadHello(in.Conn, in.early)
-	if len(raw) > 0 && errors.Is(err, os.ErrDeadlineExceeded) { // that was for the first byte
-		in.SetReadDeadline(till)
-		raw, hello, err = inspect.ReadHello(in.Conn, raw)
-	}
+	raw, hello, err := readHello(in.Conn, in.early, first, till)
 	in.early, in.name, in.unnamed, in.program = raw, hello.ServerName, hello.Protocols == nil, hello.Program
 	if in.mode == inspect.Always && in.target.Addr.IsValid() {
 		in.goByName(a)
@@ -282,11 +279,16 @@ func disagree(err error) bool {
 
 // mayFallBack reports whether the connection may become a tunnel.
 func (in *inner) mayFallBack(a *assembly, why inspect.Reason) bool {
-	if in.mode == inspect.Always || why == gone {
+	check := a.tunnelCheck(in.target)
+	switch {
+	case in.mode == inspect.Always, why == gone:
 		return false
+	case check == nil:
+		return true
+	case why == inspect.NotTLS:
+		return check.closes != nil
 	}
-	check := tlsCheck{target: in.target}
-	return !a.options.TunnelTLS || why != inspect.NotTLS && check.names(in.name)
+	return check.lets(in.name)
 }
 
 // terminate ends the client's TLS and hands what is inside to the server.

@@ -71,9 +71,9 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		return
 	}
 	o := a.tunnelOptions(v)
-	if a.options.TunnelTLS {
-		check := tlsCheck{target, greeting(w, r), a.options.Timeouts.Head}
-		p.tunnels.runChecked(w, origin, o, v.hand(a), check)
+	if check := a.tunnelCheck(target); check != nil {
+		check.greeting = greeting(w, r)
+		p.tunnels.runChecked(w, origin, o, v.hand(a), *check)
 		return
 	}
 	o.FromOrigin = greeting(w, r)

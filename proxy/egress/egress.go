@@ -226,6 +226,12 @@ func (e *Egress) Allow(use Use, t Target) error {
 	return err
 }
 
+// ClosesHosts reports whether there are hosts that are closed by their names.
+func (e *Egress) ClosesHosts() bool { return e.guard.closesHosts() }
+
+// ClosesName reports whether t is a host that is closed by its name, wherever that leads.
+func (e *Egress) ClosesName(t Target) bool { return e.guard.closesName(t.Host) }
+
 // A route says how the hosts that match are reached.
 type route struct {
 	match  rules

@@ -38,13 +38,16 @@ func (g *guard) closesHosts() bool {
 	return len(g.deny.hosts) > 0 || len(g.deny.suffixes) > 0 || !g.listed.closed.empty()
 }
 
+// closesName reports whether Deny or a list names host, in canonical form.
+func (g *guard) closesName(host string) bool { return g.deny.host(host) || g.listed.has(host) }
+
 // target refuses what can be refused without a look-up.
 func (g *guard) target(t Target) error {
 	if t.Addr.IsValid() {
 		return g.address(netip.AddrPortFrom(t.Addr, t.Port), false)
 	}
 	switch {
-	case g.deny.host(t.Host), g.listed.has(t.Host):
+	case g.closesName(t.Host):
 		return refusedDestination
 	case !g.allow.host(t.Host) && isLocalName(t.Host):
 		return refusedDestination
