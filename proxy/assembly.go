@@ -42,8 +42,8 @@ type requestStep func(*exchange, *http.Request) (*http.Request, *failure)
 // A responseStep fits a response to the client that asked for it.
 type responseStep func(*exchange, *http.Response) *http.Response
 
-// assemble builds the way of a request. Steps run in the order listed.
-// before is the assembly that a reload replaces, nil for a first one.
+// assemble builds the way of a request. before is the assembly that a reload
+// replaces, nil for a first one.
 func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -87,24 +87,31 @@ func assemble(o Options, store *cache.Cache, before *assembly) (*assembly, error
 		a.nesting = newNesting()
 	}
 
-	a.pipeline = goproxy.NewProxyHttpServer()
-	a.pipeline.Logger = silent{}
-	a.pipeline.KeepAcceptEncoding = true
-	a.pipeline.KeepDestinationHeaders = true // handOver has put them there
-	a.pipeline.KeepHeader = true             // scrub removes those of the hop, and more than goproxy knows
-	a.pipeline.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
-	a.pipeline.NonproxyHandler = http.NotFoundHandler()
-	a.pipeline.OnRequest().DoFunc(onRequest(slices.Concat(
-		[]requestStep{a.giveBack},
+	a.pipeline = a.newPipeline()
+	return a, nil
+}
+
+// newPipeline returns the steps around the round trip of an exchange. They run in the
+// order listed.
+func (a *assembly) newPipeline() *goproxy.ProxyHttpServer {
+	p := goproxy.NewProxyHttpServer()
+	p.Logger = silent{}
+	p.KeepAcceptEncoding = true
+	p.KeepDestinationHeaders = true // handOver has put them there
+	p.KeepHeader = true             // scrub removes those of the hop, and more than goproxy knows
+	p.Tr = nil                      // its default verifies no certificate; requests go by exchange.RoundTrip
+	p.NonproxyHandler = http.NotFoundHandler()
+	p.OnRequest().DoFunc(onRequest(slices.Concat(
+		[]requestStep{giveBack},
 		a.beforeScrub(),
-		[]requestStep{a.keepProof, a.scrub, nameUndecoded, a.withholdReport, a.rekey, a.nameVisitor},
+		[]requestStep{a.keepProof, a.scrub, nameUndecoded, withholdReport, rekey, a.nameVisitor},
 	)))
-	a.pipeline.OnResponse().DoFunc(onResponse([]responseStep{
+	p.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,
 		admitPage,
 		handOver,
 	}))
-	return a, nil
+	return p
 }
 
 // beforeScrub are the steps that may end a request's way before anything of it
@@ -114,7 +121,7 @@ func (a *assembly) beforeScrub() []requestStep {
 		a.canonicalize,
 		a.refuseDestination,
 		a.keepSecure,
-		a.countHops,
+		countHops,
 	}
 }
 

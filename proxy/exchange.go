@@ -101,7 +101,7 @@ func withhold(r *http.Request) requestLine {
 }
 
 // giveBack is the first step. See withhold.
-func (a *assembly) giveBack(e *exchange, r *http.Request) (*http.Request, *failure) {
+func giveBack(e *exchange, r *http.Request) (*http.Request, *failure) {
 	r.Method, r.Host, r.URL = e.asked.method, e.asked.host, e.asked.url
 	return r, nil
 }

@@ -87,7 +87,7 @@ func (a *assembly) keepSecure(e *exchange, r *http.Request) (*http.Request, *fai
 
 // countHops answers OPTIONS that may go no further, and counts this hop
 // (RFC 9110 §7.6.2).
-func (a *assembly) countHops(_ *exchange, r *http.Request) (*http.Request, *failure) {
+func countHops(_ *exchange, r *http.Request) (*http.Request, *failure) {
 	values := r.Header["Max-Forwards"]
 	if len(values) == 0 {
 		return r, nil
@@ -134,7 +134,7 @@ func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure)
 // the pages, in content that no filter reads. They were told to before they used guise, or
 // where it sees nothing, since it takes such orders out of responses. Of a place that is
 // gone they forget that it is one (W3C Reporting API §3.5.2).
-func (a *assembly) withholdReport(e *exchange, r *http.Request) (*http.Request, *failure) {
+func withholdReport(e *exchange, r *http.Request) (*http.Request, *failure) {
 	if e.message.Visit.Report {
 		return r, &reported
 	}

@@ -54,7 +54,7 @@ func (k *handshakeKeys) answeredBy(resp *http.Response) bool {
 
 // rekey gives the origin a key of the proxy's own. A handshake without one is for the
 // origin to refuse.
-func (a *assembly) rekey(e *exchange, r *http.Request) (*http.Request, *failure) {
+func rekey(e *exchange, r *http.Request) (*http.Request, *failure) {
 	_, extended := e.ResponseWriter.(*webSocketAnswer)
 	if e.message.Visit.Kind == filters.WebSocket && (extended || r.Header["Sec-Websocket-Key"] != nil) {
 		e.keys = changeKey(r)
