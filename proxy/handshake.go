@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"guise/proxy/gate"
 	"guise/proxy/inspect"
 	"guise/proxy/wire"
 )
@@ -64,9 +63,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// newShaking has one token for each handshake that may be computed at once.
-func newShaking() chan struct{} { return make(chan struct{}, gate.HalfProcessors) }
 
 // A handshake is a client's connection below TLS. What costs much is done between
 // the client's hello and the first bytes of the answer, so only then does it have

@@ -79,7 +79,7 @@ type Proxy struct {
 	tunnels *tunnels
 	away    doorkeeper    // answers clients that are not let in, or keeps them waiting
 	barrier barrier       // has the system keep out those who come all the same
-	shaking chan struct{} // has one token for each TLS handshake that is computed now
+	shaking chan struct{} // has one token for each TLS handshake that is computed now, with room for all that may be
 	console http.Handler
 	reload  sync.Mutex // held by Reload
 	watched sync.Once  // the metrics know of what is counted elsewhere
@@ -88,10 +88,10 @@ type Proxy struct {
 	listening []netip.AddrPort // guarded by mu
 }
 
-// New assembles a proxy. It fails if a persona, site pattern, source address
-// or upstream proxy of o cannot be used.
+// New assembles a proxy. It fails if something that o names cannot be used, such as a
+// persona, a site pattern, a source address, an upstream proxy or a file.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{shaking: newShaking()}
+	p := &Proxy{shaking: make(chan struct{}, gate.HalfProcessors)}
 	p.away.pressure = o.Pressure
 	p.cache = cache.New(o.Cache)
 	pages := console.Handler(p.shown, purger{p})
@@ -105,7 +105,19 @@ func New(o Options) (*Proxy, error) {
 	p.current.Store(a)
 	p.tunnels = newTunnels(a.options.Log)
 	p.watch(o.Metrics)
-	p.server = &wire.Server{Handler: p, HTTP2: true, OwnSockets: insideConnect, Admit: p.admit, Client: clientAt, Disturbed: p.disturbed, ConnContext: connectionContext, Refusal: badRequest.fields(), Refused: p.refusedUnread, Speaks: speaksInside, Log: a.options.Log}
+	p.server = &wire.Server{
+		Handler:     p,
+		HTTP2:       true,
+		OwnSockets:  insideConnect,
+		Admit:       p.admit,
+		Client:      clientAt,
+		Disturbed:   p.disturbed,
+		ConnContext: connectionContext,
+		Refusal:     badRequest.fields(),
+		Refused:     p.refusedUnread,
+		Speaks:      speaksInside,
+		Log:         a.options.Log,
+	}
 	p.configureServer(a.options)
 	o.Pressure.RelievedBy(gate.Relief{Memory: p.cache.Relieve, Descriptors: p.letGo, Clients: p.haveIdleEnd})
 	return p, nil
