@@ -196,9 +196,12 @@ func lateTLSFault(err error) (failure, bool) {
 	if fault, refused := alertFault(err); refused {
 		return fault, true
 	}
-	// What crypto/tls does not take of the origin's has no type, but for its words.
-	return brokenTLS, strings.HasPrefix(err.Error(), "tls: ")
+	return brokenTLS, notTaken(err)
 }
+
+// notTaken reports whether err says that crypto/tls does not take what an origin sent: that
+// has no type, but for its words.
+func notTaken(err error) bool { return strings.HasPrefix(err.Error(), "tls: ") }
 
 // alertFault says that an origin refused TLS, if that is what err is about.
 func alertFault(err error) (failure, bool) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -272,9 +271,8 @@ func disagree(err error) bool {
 	if !failed {
 		return false
 	}
-	// What crypto/tls does not take of the origin's has no type, but for its words.
 	_, alerted := inspect.Alert(handshake.Err)
-	return alerted || strings.HasPrefix(handshake.Err.Error(), "tls: ") && !is[*tls.CertificateVerificationError](err)
+	return alerted || notTaken(handshake.Err) && !is[*tls.CertificateVerificationError](err)
 }
 
 // mayFallBack reports whether the connection may become a tunnel.
