@@ -83,13 +83,11 @@ type server struct {
 
 // serve runs until a signal stops it, ctx ends, or a listener fails.
 func (p *program) serve(ctx context.Context) error {
-	// Signals first: none may kill the process while it starts, and SIGHUP
-	// never. A channel that is full loses signals, so each kind has its own,
-	// with room for as many as mean something: a second stop ends the wait.
-	stops, reloads, handovers := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
-	defer hear(stops, syscall.SIGTERM, syscall.SIGINT)()
-	defer hear(reloads, syscall.SIGHUP)()
-	defer hear(handovers, handoverSignals...)()
+	// Signals first: none may kill the process while it starts, and SIGHUP never.
+	told := orders{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
+	defer hear(told.stop, syscall.SIGTERM, syscall.SIGINT)()
+	defer hear(told.reload, syscall.SIGHUP)()
+	defer hear(told.handover, handoverSignals...)()
 	// What reads standard error may end first, as tee does at Ctrl-C: the next
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
@@ -103,7 +101,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err := forbidDumps(); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
 	}
-	s, err := orStopped(stops, p.start, errors.New("stopped before it served"))
+	s, err := orStopped(told.stop, p.start, errors.New("stopped before it served"))
 	if err != nil {
 		return err
 	}
@@ -112,12 +110,7 @@ func (p *program) serve(ctx context.Context) error {
 		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", cmp.Or(p.file, "destinations.deny_lists"), err)
 	})
 	defer changed.stop()
-	reload := func() {
-		read := stampsOf(s.config.Destinations.DenyLists)
-		s.reload(stops)
-		changed.follow(s.config.Destinations.DenyLists, read)
-	}
-	unlessStopped(trusted, stops, 0)
+	unlessStopped(trusted, told.stop, 0)
 	defer s.collector.relax(s.config.Cache.Memory)()
 	s.processors.use()
 	defer s.processors.release()
@@ -126,25 +119,38 @@ func (p *program) serve(ctx context.Context) error {
 	s.announceAdmin()
 	announceCA(p.stderr, s.config, s.proxy.AuthorityEnds(), time.Now())
 	announceReady()
+	return s.obey(ctx, told, changed)
+}
 
+// orders are the signals that come. A channel that is full loses signals, so each kind
+// has its own, with room for as many as mean something: a second stop ends the wait.
+type orders struct{ stop, reload, handover chan os.Signal }
+
+// obey does what it is told until that, ctx or a listener that fails ends it.
+func (s *server) obey(ctx context.Context, told orders, changed *watcher) error {
+	reload := func() {
+		read := stampsOf(s.config.Destinations.DenyLists)
+		s.reload(told.stop)
+		changed.follow(s.config.Destinations.DenyLists, read)
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return s.stop(stops)
+			return s.stop(told.stop)
 		case err := <-s.listeners.failed:
 			s.proxy.Close()
 			s.listeners.wait()
 			return err
 		case <-changed.events:
 			reload()
-		case <-stops:
+		case <-told.stop:
 			notifySystemd("STOPPING=1")
-			return s.stop(stops)
-		case <-reloads:
+			return s.stop(told.stop)
+		case <-told.reload:
 			reload()
-		case <-handovers:
-			if s.succeed(stops) {
-				return s.stop(stops)
+		case <-told.handover:
+			if s.succeed(told.stop) {
+				return s.stop(told.stop)
 			}
 		}
 	}
