@@ -273,13 +273,16 @@ func TestHTTP2PathsKeepTheirBytes(t *testing.T) {
 	}
 }
 
+// refusals are how an origin says that it did nothing about a request.
+var refusals = map[string]func(*framedStream){
+	"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
+	"GOAWAY":         func(s *framedStream) { s.goAway(0, http2.ErrCodeNo) },
+}
+
 // TestRefusedStreamsAreSentAgain: once, where the origin says that it did
 // nothing about them.
 func TestRefusedStreamsAreSentAgain(t *testing.T) {
-	for name, refuse := range map[string]func(*framedStream){
-		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
-		"GOAWAY":         func(s *framedStream) { s.goAway(0, http2.ErrCodeNo) },
-	} {
+	for name, refuse := range refusals {
 		t.Run(name, func(t *testing.T) {
 			var count atomic.Int32
 			o, client := insideFramed(t, func(s *framedStream) {
@@ -358,10 +361,7 @@ func TestLostConnectionIsNoFaultOfWhoComesNext(t *testing.T) {
 // that is still held goes out once more, as a whole, also if it was still
 // coming when the origin said so.
 func TestUploadsAreSentAgain(t *testing.T) {
-	for name, refuse := range map[string]func(*framedStream){
-		"REFUSED_STREAM": func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) },
-		"GOAWAY":         func(s *framedStream) { s.goAway(0, http2.ErrCodeNo) },
-	} {
+	for name, refuse := range refusals {
 		t.Run(name, func(t *testing.T) {
 			var count atomic.Int32
 			body, rest := io.Pipe()
