@@ -88,8 +88,8 @@ func newNameIndex(tables ...[]group) *nameIndex {
 
 // addLetters has names of the same letters and digits judged like name.
 func (x *nameIndex) addLetters(name string, v verdict) {
-	if key := lettersOf(name); len(key) >= 5 {
-		x.letters[key] = v
+	if key := appendLetters(nil, name); len(key) >= 5 {
+		x.letters[string(key)] = v
 	}
 }
 
@@ -173,11 +173,8 @@ func tellsByName(c class) bool {
 	return c == route || c == identity || c == hop || c == disguised
 }
 
-// lettersOf returns the letters and digits of name in lower case, without
+// appendLetters appends to dst the letters and digits of name in lower case, without
 // digits at its end.
-func lettersOf(name string) string { return string(appendLetters(nil, name)) }
-
-// appendLetters appends what lettersOf returns to dst.
 func appendLetters(dst []byte, name string) []byte {
 	for i := range len(name) {
 		switch c := name[i]; {

@@ -121,7 +121,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		if untouched(name) {
 			continue
 		}
-		why, remove := judgeResponse(name)
+		why, remove := judgeResponse(name, returning)
 		remove = remove && !ofProtocol(m, name)
 		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
 			why, remove = "RFC 9110 §7.8: of this connection only", true
@@ -180,11 +180,8 @@ func dropNamed(h http.Header, name string, log []Change) []Change {
 }
 
 // judgeResponse reports whether a field of a response goes, and why. An empty
-// why says that no rule names the field.
-func judgeResponse(name string) (why string, remove bool) { return judgeAnswer(name, returning) }
-
-// judgeAnswer is judgeResponse with the index that judges what responseTable does not name.
-func judgeAnswer(name string, others *nameIndex) (why string, remove bool) {
+// why says that no rule names the field. others judge what responseTable does not name.
+func judgeResponse(name string, others *nameIndex) (why string, remove bool) {
 	v := responseNames.judge(name)
 	if v.class == unnamed {
 		switch {

@@ -24,7 +24,7 @@ func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {
 		v := trailerFields.judge(name)
-		if why, remove := judgeAnswer(name, names); m.Response != nil && why == "" && !remove {
+		if why, remove := judgeResponse(name, names); m.Response != nil && why == "" && !remove {
 			v.class = serves
 		}
 		if v.class != serves || strings.IndexByte(name, '_') >= 0 || !keepsGrammar(name, lines) ||
