@@ -141,9 +141,7 @@ func (c cookies) applyResponse(m *Message, log []Change) []Change {
 // dropKeptPassword takes user and password out of where an answer leads, which a browser
 // keeps as a cookie and shows to that site from then on: see dropPassword.
 func dropKeptPassword(h http.Header, log []Change) []Change {
-	if lines := h["Location"]; slices.ContainsFunc(lines, holdsUserinfo) {
-		log = putLines(h, "Location", withoutEach(lines, withoutUserinfo), whyCookiePolicy, log)
-	}
+	log = shorten(h, "Location", withoutUserinfo, whyCookiePolicy, log)
 	if slices.ContainsFunc(h["Refresh"], func(line string) bool { return slices.ContainsFunc(refreshTargets(line), holdsUserinfo) }) {
 		log = put(h, "Refresh", "", whyCookiePolicy, log)
 	}

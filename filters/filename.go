@@ -1,9 +1,6 @@
 package filters
 
-import (
-	"regexp"
-	"slices"
-)
+import "regexp"
 
 // fileNames takes from the names of uploaded files the folder that they lie in where it is
 // a person's: it is called like them. Who receives it is to look at the last part alone
@@ -43,16 +40,12 @@ const slashes = `(/|\\|%2f|%5c)+`
 
 // Apply implements [Filter].
 func (fileNames) Apply(m *Message, log []Change) []Change {
-	h := m.Request.Header
 	if safe(m.Request.Method) {
 		return log
 	}
 	for _, name := range nameFields {
-		lines := h[name]
 		without := func(line string) string { return withoutFolder(name, line) }
-		if slices.ContainsFunc(lines, func(line string) bool { return without(line) != line }) {
-			log = putLines(h, name, withoutEach(lines, without), "RFC 6266 §4.3; the folder is called like its owner", log)
-		}
+		log = shorten(m.Request.Header, name, without, "RFC 6266 §4.3; the folder is called like its owner", log)
 	}
 	return log
 }

@@ -132,28 +132,24 @@ func reduce(h http.Header, name, value, why string, log []Change) []Change {
 	return log
 }
 
-// putLines makes kept the lines of field name, and appends to log what that
-// changed, and why.
-func putLines(h http.Header, name string, kept []string, why string, log []Change) []Change {
-	switch {
-	case len(kept) == 0:
-		return put(h, name, "", why, log)
-	case slices.Equal(kept, h[name]):
+// shorten leaves of each line of field name what keep does, and of lines that it empties
+// nothing, and appends to log if that changed any.
+func shorten(h http.Header, name string, keep func(line string) string, why string, log []Change) []Change {
+	lines := h[name]
+	if !slices.ContainsFunc(lines, func(line string) bool { return keep(line) != line }) {
 		return log
 	}
-	h[name] = kept
-	return append(log, Change{name, Reduced, why})
-}
-
-// withoutEach returns what without leaves of lines, less those that it empties.
-func withoutEach(lines []string, without func(string) string) []string {
 	kept := make([]string, 0, len(lines))
 	for _, line := range lines {
-		if line = without(line); line != "" {
+		if line = keep(line); line != "" {
 			kept = append(kept, line)
 		}
 	}
-	return kept
+	if len(kept) == 0 {
+		return drop(h, name, why, log)
+	}
+	h[name] = kept
+	return append(log, Change{name, Reduced, why})
 }
 
 // sorted puts what was logged since n in the order of field names: maps have

@@ -1,9 +1,6 @@
 package filters
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // challenges takes out of what a client is asked for the tokens that it would show without
 // asking anybody: Apple's system does, for browsers and apps alike, and few others have any,
@@ -14,15 +11,8 @@ const whyPrivateToken = "RFC 9577: tells by whose device it is answered, whateve
 
 // Apply implements [Filter].
 func (challenges) Apply(m *Message, log []Change) []Change {
-	h := m.Response.Header
-	lines := h["Www-Authenticate"]
-	if !slices.ContainsFunc(lines, asksForToken) {
-		return log
-	}
-	return putLines(h, "Www-Authenticate", withoutEach(lines, withoutPrivateToken), whyPrivateToken, log)
+	return shorten(m.Response.Header, "Www-Authenticate", withoutPrivateToken, whyPrivateToken, log)
 }
-
-func asksForToken(line string) bool { return withoutPrivateToken(line) != line }
 
 // withoutPrivateToken returns a list of challenges (RFC 9110 §11.6.1) without those of
 // the scheme PrivateToken, the rest byte for byte. A challenge and its parameters are

@@ -25,9 +25,7 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 	case slices.ContainsFunc(h["Location"], leadsPastProxy):
 		log = put(h, "Location", "", whyPastProxy, log)
 	}
-	if lines := h["Link"]; slices.ContainsFunc(lines, linksPastProxy) {
-		log = putLines(h, "Link", withoutEach(lines, withoutLinksPastProxy), whyPastProxy, log)
-	}
+	log = shorten(h, "Link", withoutLinksPastProxy, whyPastProxy, log)
 	if leads, gets := leadsOn(m); leads {
 		if kept, changed := withoutClicks(m, single(h["Location"]), gets); changed { // browsers take it twice, too
 			log = reduce(h, "Location", kept, whyClicks, log)
@@ -96,8 +94,6 @@ func leadsPastProxy(location string) bool {
 	scheme = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(scheme, " \t\"<"), "\t", ""))
 	return ok && pastProxy[scheme[strings.LastIndexByte(scheme, '+')+1:]]
 }
-
-func linksPastProxy(line string) bool { return withoutLinksPastProxy(line) != line }
 
 // withoutLinksPastProxy returns a list of links (RFC 8288 §3) without those to where
 // programs fetch without asking the proxy, the rest byte for byte: aria2 fetches a piece from

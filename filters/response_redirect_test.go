@@ -162,7 +162,7 @@ func FuzzLinks(f *testing.F) {
 	f.Add(`</a.css>; rel=preload;as=style , <ftp://b/c,d">; rel=duplicate, <https://e/>; title="<ftp://f"`)
 	f.Fuzz(func(t *testing.T, line string) {
 		once := withoutLinksPastProxy(line)
-		if linksPastProxy(once) || slices.ContainsFunc(strings.Split(once, "<")[1:], leadsPastProxy) {
+		if withoutLinksPastProxy(once) != once || slices.ContainsFunc(strings.Split(once, "<")[1:], leadsPastProxy) {
 			t.Errorf("%q gives %q", line, once)
 		}
 	})

@@ -15,13 +15,13 @@ const whyReports = "W3C Reporting API; CSP Level 3 §6.5"
 func (reports) Apply(m *Message, log []Change) []Change {
 	h := m.Response.Header
 	for _, name := range [...]string{"Content-Security-Policy", "X-Content-Security-Policy", "X-Webkit-Csp"} {
-		if lines := h[name]; reportsSomewhere(lines, "report-") {
-			log = putLines(h, name, withoutEach(lines, policiesWithoutReports), whyReports, log)
+		if reportsSomewhere(h[name], "report-") {
+			log = shorten(h, name, policiesWithoutReports, whyReports, log)
 		}
 	}
 	for _, name := range [...]string{"Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy", "Document-Isolation-Policy", "Document-Policy", "Permissions-Policy", "Integrity-Policy", "Connection-Allowlist"} {
-		if lines := h[name]; reportsSomewhere(lines, "report", "endpoints") {
-			log = putLines(h, name, withoutEach(lines, withoutEndpoints), whyReports, log)
+		if reportsSomewhere(h[name], "report", "endpoints") {
+			log = shorten(h, name, withoutEndpoints, whyReports, log)
 		}
 	}
 	if lines := h["X-Xss-Protection"]; len(lines) > 0 && strings.Contains(strings.ToLower(lines[0]), "report") {

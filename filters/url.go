@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -56,10 +55,7 @@ var userinfoOf = regexp.MustCompile(`(?i)(https?://)[^/?#\s<>"]*@`)
 // that it asks for, and servers take such a Destination for another host's.
 func cleanReferences(h http.Header, log []Change) []Change {
 	for _, name := range referenceFields {
-		if lines := h[name]; slices.ContainsFunc(lines, userinfoOf.MatchString) {
-			without := func(line string) string { return userinfoOf.ReplaceAllString(line, "$1") }
-			log = putLines(h, name, withoutEach(lines, without), "RFC 9110 §4.2.4: userinfo", log)
-		}
+		log = shorten(h, name, func(line string) string { return userinfoOf.ReplaceAllString(line, "$1") }, "RFC 9110 §4.2.4: userinfo", log)
 	}
 	return log
 }
