@@ -129,7 +129,7 @@ type Console struct {
 
 // Admin is what the operator's own tools ask, apart from all listeners.
 type Admin struct {
-	Address AdminAddress `key:"address"` // /metrics, /healthz and /readyz; "" for none
+	Address AdminAddress `key:"address"` // /metrics, /healthz, /readyz and /purge; "" for none
 	Pprof   string       `key:"pprof"`   // path of a Unix socket; "" for none
 }
 
