@@ -53,7 +53,7 @@ func (c *tlsCheck) begin(ctx context.Context, client net.Conn, early []byte) ([]
 	}
 	first := till
 	if c.closes != nil {
-		first = time.Now().Add(min(helloWait, c.timeout))
+		first = time.Now().Add(helloTime(c.target.Port, c.timeout))
 	}
 	raw, hello, err := readHello(client, early, first, till)
 	if c.closes != nil && (err == inspect.ErrNotTLS || len(raw) == 0) {
