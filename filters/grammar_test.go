@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -220,6 +221,33 @@ func TestPagesOnPlainHTTPHoldBrowserFieldsOnly(t *testing.T) {
 			h = http.Header{"Accept": {"*/*"}, name: {value}}
 			if scrubbed(t, s, newRequest(t, "GET", "http://site.example/", h)); (h[name] != nil) != (passes || name != "Slug") {
 				t.Errorf("a program's: %s: passes %v", name, h[name] != nil)
+			}
+		}
+	}
+}
+
+// A validator names the copy that somebody has. Browsers ask about one with GET, programs
+// before they change something as well; with OPTIONS nobody.
+func TestValidatorsGoFromWhatAsksForNoCopy(t *testing.T) {
+	page := http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "User-Agent": {firefoxAgent}}
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "User-Agent": {firefoxAgent}}
+	beacon := http.Header{"Content-Type": {"text/plain"}, "User-Agent": {firefoxAgent}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}}
+	for _, test := range []struct {
+		what, method string
+		h            http.Header
+		passes       bool
+	}{
+		{"a form", "POST", form, false}, {"a beacon", "POST", beacon, false}, {"a program's OPTIONS", "OPTIONS", nil, false},
+		{"a program's PUT", "PUT", nil, true}, {"a page", "GET", page, true},
+	} {
+		h := http.Header{"If-None-Match": {`"me"`}, "If-Modified-Since": {"Sat, 29 Oct 1994 19:43:31 GMT"}}
+		maps.Copy(h, test.h)
+		r := newRequest(t, test.method, "http://site.example/", h)
+		r.ContentLength = 5
+		scrubbed(t, newSet(t, Options{}), r)
+		for _, name := range []string{"If-None-Match", "If-Modified-Since"} {
+			if (h[name] != nil) != test.passes {
+				t.Errorf("%s: %s: passes %v", test.what, name, !test.passes)
 			}
 		}
 	}

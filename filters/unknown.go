@@ -162,6 +162,8 @@ func misused(m *Message, name string, lines []string) string {
 		return "RFC 9110 §8: there is no content that it could describe"
 	case safe(r.Method) && (writingFields[name] || r.Method == http.MethodGet && hasPrefixOf(name, writingFamilies[:])):
 		return "asks for a change, which this method makes none of"
+	case selectingFields[name] && !safe(r.Method) && (m.Visit.alone || isForm(m) || r.Method == http.MethodOptions):
+		return "RFC 9110 §13.2.1, §14.2: browsers GET what they ask so about, and of OPTIONS servers ignore it"
 	case name == "Content-Location" && slices.ContainsFunc(lines, func(line string) bool { return namesPageElsewhere(r, line) }):
 		return "its value is a page of another site, as in Referer"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
@@ -180,6 +182,11 @@ func misused(m *Message, name string, lines []string) string {
 func isRegistered(name string) bool {
 	c := names.judge(name).class
 	return c == serves || c == registered
+}
+
+// selectingFields ask for a part of what is there, or for what has changed since.
+var selectingFields = map[string]bool{
+	"If-Match": true, "If-Modified-Since": true, "If-None-Match": true, "If-Range": true, "If-Unmodified-Since": true, "Range": true,
 }
 
 // writingFields mean something only to methods that change what is there: the
