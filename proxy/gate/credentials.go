@@ -14,29 +14,42 @@ const maxName = 128
 var nameRule = fmt.Sprintf("name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
 
 // readCredentials reads the values of Proxy-Authorization (RFC 9110 §11.7.2).
-// What is not understood, or sent twice, counts as nothing sent.
+// What is not understood counts as nothing sent, beside another scheme as well:
+// Pidgin sends NTLM's opening with Basic. Two that are understood are nothing, too.
 func readCredentials(values []string) credentials {
-	if len(values) != 1 {
+	var c credentials
+	understood := 0
+	for _, value := range values {
+		scheme, rest, _ := strings.Cut(value, " ")
+		rest = strings.TrimLeft(rest, " ")
+		switch {
+		case strings.EqualFold(scheme, "Basic"):
+			c = readBasic(rest)
+		case strings.EqualFold(scheme, "Bearer"):
+			c = credentials{token: rest}
+		default:
+			continue
+		}
+		understood++
+	}
+	if understood != 1 {
 		return credentials{}
 	}
-	scheme, rest, _ := strings.Cut(values[0], " ")
-	rest = strings.TrimLeft(rest, " ")
-	switch {
-	case strings.EqualFold(scheme, "Basic"):
-		text, err := base64.StdEncoding.DecodeString(rest)
-		if err != nil {
-			return credentials{}
-		}
-		user, password, found := strings.Cut(asUTF8(text), ":")
-		if !found || !isClientName(user) {
-			return credentials{}
-		}
-		// A copy: names are kept, and the password would be with them.
-		return credentials{user: strings.Clone(user), password: password}
-	case strings.EqualFold(scheme, "Bearer"):
-		return credentials{token: rest}
+	return c
+}
+
+// readBasic reads what follows the scheme Basic (RFC 7617 §2).
+func readBasic(encoded string) credentials {
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return credentials{}
 	}
-	return credentials{}
+	user, password, found := strings.Cut(asUTF8(text), ":")
+	if !found || !isClientName(user) {
+		return credentials{}
+	}
+	// A copy: names are kept, and the password would be with them.
+	return credentials{user: strings.Clone(user), password: password}
 }
 
 // asUTF8 returns text as it is, or, where that is not UTF-8, as ISO 8859-1: what clients

@@ -7,6 +7,7 @@ import (
 	_ "crypto/sha512"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ import (
 // give one name and password to whoever asks, as Java's do whose Authenticator does not
 // look at who that is, tell any origin those of the proxy.
 func Echoes(shown []string, method, sent string) bool {
-	if len(shown) == 1 && shown[0] == sent {
+	if slices.Contains(shown, sent) {
 		return true
 	}
 	c := readCredentials(shown)

@@ -26,6 +26,8 @@ func TestEchoesAreKnown(t *testing.T) {
 		{basic("Müfasa", "ü"), "Basic TfxmYXNhOvw=", true}, // the same in ISO 8859-1
 		{token, "bearer abc", true},
 		{[]string{"Unknown x"}, "Unknown x", true},
+		{append(basic("Scar", "x"), "Unknown x"), basic("Scar", "x")[0], true},
+		{append(basic("Scar", "x"), "Unknown x"), "Unknown x", true},
 		{mufasa, digest(md5, auth+", algorithm=MD5"), true},
 		{mufasa, digest("753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1", auth+", algorithm=SHA-256"), true},
 		{mufasa, digest("e783283f46242139c486a698fec7211d", auth+", algorithm=MD5-sess"), true},
