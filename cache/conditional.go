@@ -106,18 +106,18 @@ func rangeStands(ifRange string, h http.Header, now time.Time) bool {
 	return ok && date.Sub(modified) >= time.Second
 }
 
-// notModifiedFields are those that a 304 carries (RFC 9110 §15.4.5). The
-// fields that describe the body stay out: with them a client could take the
-// empty body for the representation.
-var notModifiedFields = map[string]bool{
+// bodyFields are those that describe a body. A 304 does not carry them (RFC 9110
+// §15.4.5), nor a 416 of ours: with them a client could take the empty body for the
+// representation, or for a damaged one.
+var bodyFields = map[string]bool{
 	"Content-Length": true, "Content-Encoding": true, "Content-Type": true,
 	"Content-Range": true, "Content-Language": true, "Content-Md5": true,
-	"Transfer-Encoding": true,
+	"Content-Digest": true, "Transfer-Encoding": true,
 }
 
-// withoutBodyFields removes from h what a 304 does not carry.
+// withoutBodyFields removes from h what describes a body.
 func withoutBodyFields(h http.Header) {
-	for name := range notModifiedFields {
+	for name := range bodyFields {
 		delete(h, name)
 	}
 }

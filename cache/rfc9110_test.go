@@ -126,6 +126,8 @@ func TestRanges(t *testing.T) {
 			{give: "200\n" + fields + "\nContent-Digest: sha-256=:YQ==:\nContent-MD5: YQ==\n\n0123456789"},
 			{do: get("0-1"), want: "206\n!Content-Digest\n!Content-Md5\n\n01"},
 			{do: get("0-1,4-5"), want: "206\n!Content-Digest\n!Content-Md5"},
+			{do: get("10-"), want: "416\n!Content-Digest\n!Content-Md5\n\n"},
+			{do: "GET /\nIf-None-Match: *", want: "304\n!Content-Digest\n!Content-Md5\n\n"},
 			{want: "200\nContent-Digest: sha-256=:YQ==:\nContent-Md5: YQ==\n\n0123456789"},
 		},
 		"a digest of a part is not the whole's": {
