@@ -401,8 +401,12 @@ func (st *originStream) taken(n int) {
 	}
 }
 
-// endRemote notes that the response is whole.
+// endRemote notes that the response is whole, unless the stream was given up while its
+// last frame came: the rest of that was not kept.
 func (st *originStream) endRemote() {
+	if st.err != nil {
+		return
+	}
 	st.remoteDone = true
 	st.reading.lift()
 	st.cond.Broadcast()

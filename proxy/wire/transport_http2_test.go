@@ -727,6 +727,37 @@ func TestHTTP2StallsAmongOthers(t *testing.T) {
 	}
 }
 
+// TestHTTP2BodyCutInItsLastFrame: an answer whose stream was given up while its last frame
+// was on the way is not whole, though the frame says that it ends there: what came of it
+// later was not kept.
+func TestHTTP2BodyCutInItsLastFrame(t *testing.T) {
+	c, origin, end := scriptHTTP2(new(Transport))
+	origin.Write(appendSettings(nil))
+	gone, begun := errors.New("gone"), make(chan struct{})
+	r, _ := http.NewRequest("POST", "https://a.example/", readerFunc(func([]byte) (int, error) {
+		<-begun
+		return 0, gone
+	}))
+	r.ContentLength = 1
+	go func() {
+		untilHTTP2(c, func() bool { return c.streams[1] != nil })
+		origin.Write(appendHeadOK(nil, 1, 0))
+	}()
+	resp, err := c.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := appendFrameHead(nil, frameHead{length: 8, kind: frameData, flags: flagEndStream, stream: 1})
+	origin.Write(append(last, "half"...))
+	close(begun)
+	untilHTTP2(c, func() bool { return len(c.streams) == 0 })
+	origin.Write([]byte("rest"))
+	end()
+	if got, err := io.ReadAll(resp.Body); !errors.Is(err, gone) {
+		t.Errorf("%q was passed for whole: %v", got, err)
+	}
+}
+
 // scriptHTTP2 connects tr to an origin that says what is written to it, until end, which
 // waits for the connection's end.
 func scriptHTTP2(tr *Transport) (c *HTTP2Conn, origin io.WriteCloser, end func()) {
