@@ -19,6 +19,7 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/json;q=1.000", "application/json"},
 		{"application/json;q=0", "application/json;q=0"},
 		{"application/json;q=0.12345", "application/json;q=0.12"},
+		{"application/json;q=0.999", "application/json"},
 		{"application/json;q=7", "application/json"},
 		{"application/json,*/*;q=0.5", "application/json,*/*;q=0.5"}, // modules, of all browsers
 		{"application/json, */*; q=0.50", "application/json,*/*;q=0.5"},

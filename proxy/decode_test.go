@@ -261,17 +261,19 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 		for _, c := range []struct {
 			coded []byte
 			end   error
+			want  string
 			fails bool
 		}{
-			{coded.Bytes(), io.EOF, false},
-			{coded.Bytes(), errors.New("cut"), true},
-			{coded.Bytes()[:coded.Len()-1], io.EOF, true},
+			{coded.Bytes(), io.EOF, text, false},
+			{coded.Bytes(), errors.New("cut"), "", true},
+			{coded.Bytes()[:coded.Len()-1], io.EOF, "", true},
+			{nil, io.EOF, "", false}, // an empty body carries no coding
 		} {
 			ended := false
 			source := &trailerBody{io.NopCloser(io.MultiReader(bytes.NewReader(c.coded), iotest.ErrReader(c.end))), func() { ended = true }}
 			body := &decodedBody{source: source, open: decoders[open], exchange: &exchange{}}
 			got, err := io.ReadAll(body)
-			if (err != nil) != c.fails || (body.exchange.broken.cause() != nil) != c.fails || !c.fails && (string(got) != text || !ended) {
+			if (err != nil) != c.fails || (body.exchange.broken.cause() != nil) != c.fails || !c.fails && (string(got) != c.want || !ended) {
 				t.Errorf("%s, %d of %d bytes, %v: %q, %v, read to the end %v", coding, len(c.coded), coded.Len(), c.end, got, err, ended)
 			}
 			body.Close()
