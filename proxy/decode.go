@@ -26,6 +26,9 @@ import (
 func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	coding := e.codingToUndo(resp)
 	if coding == "" || resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusSwitchingProtocols {
+		if e.hasDecoded(resp) {
+			tellDecoded(resp.Header)
+		}
 		return resp // part of a coded body cannot be decoded; see ask
 	}
 	open := decoders[coding]
@@ -42,14 +45,7 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	delete(h, "Accept-Ranges")
 	withoutDigests(h)
 	withoutDigests(resp.Trailer)
-	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
-		h["Etag"] = []string{"W/" + strings.TrimSuffix(tag, `"`) + decodedMark} // other bytes, same meaning (RFC 9110 §8.8.1)
-	}
-	if !slices.ContainsFunc(h["Vary"], func(v string) bool {
-		return strings.Contains(v, "*") || strings.Contains(strings.ToLower(v), "accept-encoding")
-	}) {
-		h["Vary"] = append(h["Vary"], "Accept-Encoding")
-	}
+	tellDecoded(h)
 	resp.ContentLength = -1
 	if hasBody {
 		// What the client gets counts as its volume, and not the little that an
@@ -67,13 +63,47 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 // decodedMark ends the tag of what was decoded.
 const decodedMark = `;decoded"`
 
+// markDecoded returns the tag of what is decoded, of a strong one: other bytes, same
+// meaning (RFC 9110 §8.8.1). Of any other it returns nothing.
+func markDecoded(tag string) string {
+	if !strings.HasPrefix(tag, `"`) {
+		return ""
+	}
+	return "W/" + strings.TrimSuffix(tag, `"`) + decodedMark
+}
+
+// tellDecoded has h be of what is decoded for its client.
+func tellDecoded(h http.Header) {
+	if tag := markDecoded(h.Get("Etag")); tag != "" {
+		h["Etag"] = []string{tag}
+	}
+	if !slices.ContainsFunc(h["Vary"], func(v string) bool {
+		return strings.Contains(v, "*") || strings.Contains(strings.ToLower(v), "accept-encoding")
+	}) {
+		h["Vary"] = append(h["Vary"], "Accept-Encoding")
+	}
+}
+
+// hasDecoded reports whether resp, a 304, is about what was decoded for the client, which
+// its coding would tell, but a 304 has none. By the strong tag of other bytes a cache of
+// the client's own would update nothing (RFC 9111 §4.3.4), or take it for that of its own.
+func (e *exchange) hasDecoded(resp *http.Response) bool {
+	if e.named == "" || resp.StatusCode != http.StatusNotModified {
+		return false
+	}
+	tag := resp.Header.Get("Etag")
+	decoded := markDecoded(tag)
+	return decoded != "" && strings.Contains(e.named, decoded) && !strings.Contains(e.named, tag)
+}
+
 // nameUndecoded gives the tags of what was decoded for the client back the form that the
 // origin knows. In If-Match a weak one would never be met (RFC 9110 §13.1.1); one that is
 // weak at the origin, which some compare as it is, has no mark.
-func nameUndecoded(_ *exchange, r *http.Request) (*http.Request, *failure) {
+func nameUndecoded(e *exchange, r *http.Request) (*http.Request, *failure) {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if lines := r.Header[name]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) {
-			r.Header[name] = []string{decodedTag.ReplaceAllString(strings.Join(lines, ", "), `$1"`)}
+			e.named = strings.Join(lines, ", ")
+			r.Header[name] = []string{decodedTag.ReplaceAllString(e.named, `$1"`)}
 		}
 	}
 	if strings.Contains(r.Header.Get("If-Range"), decodedMark) { // none that is weak is met (RFC 9110 §13.1.5)

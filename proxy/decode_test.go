@@ -137,6 +137,36 @@ func TestWhatWasDecodedIsChangedByItsTag(t *testing.T) {
 	}
 }
 
+// TestWhatWasDecodedIsConfirmedByItsTag: a client's cache updates nothing by the strong tag
+// of other bytes (RFC 9111 §4.3.4), whoever says that what it has still stands.
+func TestWhatWasDecodedIsConfirmedByItsTag(t *testing.T) {
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"1"`)
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("Cache-Control", strings.TrimPrefix(r.URL.Path, "/"))
+		w.Header().Set("Content-Encoding", "gzip")
+		io.WriteString(w, gzipped("a line of text\n"))
+	}))
+	defer origin.Close()
+	for _, sharing := range []cache.Sharing{cache.Disguised, cache.Shared, cache.PerClient} {
+		proxy := serveProxy(t, func(o *Options) { o.Cache.Sharing = sharing })
+		for _, kept := range []string{"max-age=60", "no-store"} {
+			page := origin.URL + "/" + kept
+			resp, _ := get(t, proxy, page, "Accept-Encoding: identity", "Authorization: Bearer token")
+			tag := resp.Header.Get("Etag")
+			for _, accepts := range []string{"identity", "gzip"} {
+				resp, _ = get(t, proxy, page, "Accept-Encoding: "+accepts, "Authorization: Bearer token", `If-None-Match: "2", `+tag)
+				if got := resp.Header.Get("Etag"); resp.StatusCode != http.StatusNotModified || got != tag {
+					t.Errorf("%v, %s, %s: %d with the tag %s, want a 304 with %s", sharing, kept, accepts, resp.StatusCode, got, tag)
+				}
+			}
+		}
+	}
+}
+
 // TestResumingWhatIsAlwaysCoded: where an origin sends a coding whatever is asked for, as
 // stores of files do whose objects are kept compressed, a client that resumes what was
 // decoded for it gets that whole again: no part of the coded bytes, nor the word that

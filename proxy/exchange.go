@@ -34,6 +34,7 @@ type exchange struct {
 	order    []string         // of the request's fields, set with it
 	owner    uint64           // of the request's content; see [wire.OwnerKey]
 	accepts  []string         // Accept-Encoding as the client sent it
+	named    string           // tags, as the client sent them, if one is of what was decoded
 	upload   *upload          // the request's body; nil without one
 	sent     bool             // upload goes on to an origin that has answered
 	html     bool             // a person will look at a failure
