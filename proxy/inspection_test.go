@@ -69,8 +69,10 @@ func TestInspectionKeepsToItsTarget(t *testing.T) {
 	other := serveOrigin(t, answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	proxy := serveProxy(t, inspecting(inspect.Always))
 	rest := "Connection: close\r\n\r\n"
+	_, port, _ := net.SplitHostPort(o.address)
 	for raw, status := range map[string]string{
 		"GET / HTTP/1.1\r\nHost: " + o.address + "\r\n":                                                "200",
+		"GET / HTTP/1.1\r\nHost: localhost:" + port + "\r\n":                                           "421",
 		"GET https://" + o.address + "/ HTTP/1.1\r\nHost: x\r\n":                                       "200",
 		"GET / HTTP/1.1\r\nHost: " + other.address + "\r\n":                                            "421",
 		"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n":                                                        "421",
