@@ -81,6 +81,7 @@ type HTTP2Conn struct {
 	lent     int   // bytes that streams may send, or have sent and nobody has read
 	received int   // bytes that came and were not given back to the connection's window
 	window   int64 // bytes that we may send
+	spent    int64 // bytes of bodies that were sent, ever
 	initial  int64 // bytes that we may send on a new stream
 
 	// To the origin.

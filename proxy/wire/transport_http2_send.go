@@ -239,7 +239,7 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 	c := st.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waits := false
+	waits, spent := false, int64(0)
 	for len(b) > 0 {
 		n := min(int64(len(b)), st.window, c.window, ownMaxFrame)
 		if st.err != nil || c.err != nil {
@@ -248,9 +248,9 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 		}
 		if n <= 0 || len(c.out) >= maxOutput {
 			// Others may be sent in the meantime, which is as good where this one
-			// waits for its turn, but not where the origin gives it no room.
-			if !waits || st.window > 0 {
-				waits = true
+			// waits for its turn, but not where the origin gives it, or any, no room.
+			if !waits || st.window > 0 && (c.window > 0 || c.spent != spent) {
+				waits, spent = true, c.spent
 				st.writing.limit(st, c.t.WriteTimeout, ErrWriteTimeout)
 			}
 			st.sending = true
@@ -271,6 +271,7 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 		c.out = append(appendFrameHead(c.output(), f), b[:n]...)
 		st.window -= n
 		c.window -= n
+		c.spent += n
 		if int(n) == len(b) || n >= narrowPiece {
 			c.answers += answersEach
 		}

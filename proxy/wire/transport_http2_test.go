@@ -727,6 +727,29 @@ func TestHTTP2StallsAmongOthers(t *testing.T) {
 	}
 }
 
+// TestHTTP2StallsBesidePings: a body for which the connection has no room ends in time,
+// whatever else the origin has us send.
+func TestHTTP2StallsBesidePings(t *testing.T) {
+	const short = 200 * time.Millisecond
+	conn, origin, end := scriptHTTP2(&Transport{WriteTimeout: short, ResponseTimeout: time.Hour})
+	origin.Write(appendSettings(nil, setting{settingInitialWindow, 1 << 20}))
+	untilHTTP2(conn, func() bool { return conn.greeted })
+	go func() {
+		ping := append(appendFrameHead(nil, frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(short / 10) {
+			if _, err := origin.Write(ping); err != nil {
+				return
+			}
+		}
+		origin.Close()
+	}()
+	r, _ := http.NewRequest("POST", "https://a.example/", strings.NewReader(strings.Repeat("x", 2*firstWindow)))
+	if _, err := conn.RoundTrip(r); err != ErrWriteTimeout {
+		t.Errorf("%v, want %v", err, ErrWriteTimeout)
+	}
+	end()
+}
+
 // TestHTTP2BodyCutInItsLastFrame: an answer whose stream was given up while its last frame
 // was on the way is not whole, though the frame says that it ends there: what came of it
 // later was not kept.
