@@ -104,7 +104,7 @@ func (a *assembly) newPipeline() *goproxy.ProxyHttpServer {
 	p.OnRequest().DoFunc(onRequest(slices.Concat(
 		[]requestStep{giveBack},
 		a.beforeScrub(),
-		[]requestStep{a.keepProof, a.scrub, nameUndecoded, withholdReport, rekey, a.nameVisitor},
+		[]requestStep{keepProof, a.scrub, nameUndecoded, withholdReport, rekey, a.nameVisitor},
 	)))
 	p.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,
@@ -118,7 +118,7 @@ func (a *assembly) newPipeline() *goproxy.ProxyHttpServer {
 // is edited.
 func (a *assembly) beforeScrub() []requestStep {
 	return []requestStep{
-		a.canonicalize,
+		canonicalize,
 		a.refuseDestination,
 		a.keepSecure,
 		countHops,

@@ -23,13 +23,13 @@ func (s purger) PurgeURL(url string) {
 	if err != nil {
 		return
 	}
-	a := s.proxy.current.Load()
-	r, refused := a.canonicalize(&exchange{visit: &visit{connection: new(connection)}}, r)
+	r, refused := canonicalize(&exchange{visit: &visit{connection: new(connection)}}, r)
 	if refused != nil {
 		return
 	}
-	m := a.filters.Read(r, netip.Addr{})
-	a.filters.Request(m, nil)
+	set := s.proxy.current.Load().filters
+	m := set.Read(r, netip.Addr{})
+	set.Request(m, nil)
 	s.proxy.cache.PurgeURL(m.Request.URL.String())
 }
 

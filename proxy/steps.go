@@ -21,7 +21,7 @@ const maxForwards = 8
 
 // canonicalize gives the destination its one form, which is checked, keyed
 // and dialled. The target's authority is what Host says (RFC 9112 §3.2.2).
-func (a *assembly) canonicalize(e *exchange, r *http.Request) (*http.Request, *failure) {
+func canonicalize(e *exchange, r *http.Request) (*http.Request, *failure) {
 	port, ok := defaultPort(r.URL.Scheme)
 	if !ok {
 		return r, &otherScheme
@@ -108,7 +108,7 @@ func countHops(_ *exchange, r *http.Request) (*http.Request, *failure) {
 }
 
 // keepProof keeps from the origin what lets the client in here.
-func (a *assembly) keepProof(e *exchange, r *http.Request) (*http.Request, *failure) {
+func keepProof(e *exchange, r *http.Request) (*http.Request, *failure) {
 	echoes := func(sent string) bool { return gate.Echoes(e.visit.authorization, r.Method, sent) }
 	if slices.ContainsFunc(r.Header["Authorization"], echoes) {
 		delete(r.Header, "Authorization")
