@@ -33,7 +33,7 @@ type observation struct {
 
 // observe returns the ResponseWriter that the answer to r is to be written to,
 // and its observation, nil if nobody wants to know.
-func (p *Proxy) observe(a *assembly, w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
+func (a *assembly) observe(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *observation) {
 	metrics := a.options.Metrics
 	if metrics == nil && !a.options.LogRequests {
 		return w, nil

@@ -212,7 +212,7 @@ func (p *Proxy) addresses() []netip.AddrPort {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := p.current.Load()
 	c := connectionOf(r.Context())
-	w, seen := p.observe(a, w, r)
+	w, seen := a.observe(w, r)
 	v := &visit{connection: c, seen: seen}
 	whole := false
 	defer func() {
