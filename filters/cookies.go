@@ -29,7 +29,7 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 	h := m.Request.Header
 	log = put(h, "Cookie2", "", "RFC 6265 §9.4; obsolete", log)
 	if !c.allows(m) {
-		log = c.dropPassword(m, log)
+		log = dropPassword(m, log)
 		return put(h, "Cookie", "", whyCookiePolicy, dropBound(h, log))
 	}
 	if c.policy == CookiesSession {
@@ -56,7 +56,7 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 // has for it and sends without being asked, as it does cookies: a site can have it
 // keep a number as one, by a redirect to https://number@site/. What a script wrote
 // stays, which may be what an API wants.
-func (c cookies) dropPassword(m *Message, log []Change) []Change {
+func dropPassword(m *Message, log []Change) []Change {
 	h := m.Request.Header
 	unasked := m.Visit.alone || single(h["Sec-Fetch-Mode"]) == "no-cors" || // scripts write none there
 		m.Visit.browser && partByAccept(m.Visit.Kind) && h["Origin"] == nil // nor to other sites without being named

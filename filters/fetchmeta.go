@@ -14,7 +14,7 @@ type fetchMetadata struct{ *persona }
 
 const whyFetchMetadata = "W3C Fetch Metadata; rebuilt, the same for all browsers"
 
-// The fields are sent in this order of the array.
+// fetchMetadataFields are in the order in which Apply says their values.
 var fetchMetadataFields = [...]string{
 	"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Fetch-Storage-Access",
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// cleanURL removes what a URL says beside naming the resource: userinfo and
-// fragment always (RFC 9110 §4.2.4, §7.1), the first from fields as well, and the parameters that follow people from
-// site to site, from GET and HEAD requests, the preflights before them, and all that
-// browsers send: a page sends its forms and more to its own address, in which the
-// browser keeps what it came with. The other parameters keep their order and bytes. A
+// cleanURL removes what a URL says beside naming the resource: userinfo and fragment
+// always (RFC 9110 §4.2.4, §7.1), userinfo from fields as well; and the parameters that
+// follow people from site to site, from GET and HEAD requests, the preflights before them,
+// and all that browsers send: a page sends its forms and more to its own address, in which
+// the browser keeps what it came with. The other parameters keep their order and bytes. A
 // query that carries a signature stays whole, and so does one that the credentials
 // cover: it is signed over every parameter.
 type cleanURL struct{}
