@@ -73,7 +73,7 @@ type HTTP2Conn struct {
 	over     endedStreams
 	crossing int      // frames that may still come on streams that we gave up, before the origin knows
 	givenUp  patience // with streams that we gave up
-	worn     bool     // they were too many
+	worn     bool     // they were too many, or the origin finds so
 
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
@@ -249,7 +249,8 @@ func (c *HTTP2Conn) Usable() bool {
 }
 
 // Worn reports whether so many streams were given up lately that the origin may come to
-// take it for an attack. What begins on another connection is in no danger of that.
+// take it for an attack, or whether it has had enough and refuses what begins. What
+// begins on another connection is in no danger of that.
 func (c *HTTP2Conn) Worn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -235,6 +235,8 @@ func (st *originStream) wasReset(code http2Code) {
 		err = ErrNotProcessed
 	case code == codeHTTP11Required:
 		err = ErrWantsHTTP1
+	case code == codeEnhanceYourCalm:
+		st.c.worn = true // Node's server may take nothing more on it, however long it rests (its maxSessionMemory)
 	}
 	st.fail(err)
 	st.c.forget(st, false)

@@ -605,6 +605,32 @@ func TestHTTP2GivingUpWears(t *testing.T) {
 	end()
 }
 
+// TestHTTP2EnoughWears: a connection is worn by a stream that the origin resets because it has
+// had enough, and not by one that it resets for another reason, or while it answers.
+func TestHTTP2EnoughWears(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		says []byte
+		worn bool
+	}{
+		{"enough", appendReset(nil, 1, codeEnhanceYourCalm), true},
+		{"cancelled", appendReset(nil, 1, codeCancel), false},
+		{"refused", appendReset(nil, 1, codeRefused), false},
+		{"enough of an answer", appendReset(appendHeadOK(nil, 1, 0), 1, codeEnhanceYourCalm), false},
+	} {
+		c, origin, end := scriptHTTP2(new(Transport))
+		origin.Write(appendSettings(nil))
+		c.Reserve()
+		answered := beginStream(c)
+		origin.Write(test.says)
+		<-answered
+		if c.Worn() != test.worn || !c.Usable() {
+			t.Errorf("%s: worn %v, usable %v", test.name, c.Worn(), c.Usable())
+		}
+		end()
+	}
+}
+
 // TestHTTP2OriginFloods: what costs us and brings nobody anything ends an origin's
 // connection too. A window that grows a byte at a time, where many uploads wait for it, is
 // a frame of ours for each, and a look by all of them.
