@@ -180,7 +180,7 @@ func tells(name string) weight {
 		default:
 			proof = true
 		}
-		whose = proof && w != credential && (whose || strings.Contains(whoWords, " "+word+" "))
+		whose = proof && w != credential && (whose || holdsWord(whoWords, word))
 	}
 	if most < strong && endsTelling(name) {
 		most = strong
