@@ -194,6 +194,32 @@ func TestHTTP2SettingsCountOnce(t *testing.T) {
 	}
 }
 
+// TestHTTP2RefusedHeadsMayHaveBodies: what follows a head that is refused is no fault of
+// the client's, whatever length it announced: with one, it would take the answer for lost.
+func TestHTTP2RefusedHeadsMayHaveBodies(t *testing.T) {
+	for _, c := range []struct{ path, field, want string }{
+		{"/" + strings.Repeat("a", 100), "x: a", "414"},
+		{"/", "x: " + strings.Repeat("a", 2000), "431"},
+		{"/", "expect: more", "417"},
+	} {
+		addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {}, func(s *Server) { s.Limits.Target, s.Limits.Head = 100, 2000 })
+		client := dialHTTP2(t, addr)
+		client.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: "+c.path, "content-length: 4", c.field)
+		client.WriteData(1, true, []byte("text"))
+		if got := client.Outcome(1); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+		client.WritePing(false, [8]byte{})
+		client.Until(func(f http2.Frame) bool {
+			if r, ok := f.(*http2.RSTStreamFrame); ok {
+				t.Errorf("%s is taken back by a reset: %v", c.want, r.ErrCode)
+			}
+			p, ok := f.(*http2.PingFrame)
+			return ok && p.IsAck()
+		})
+	}
+}
+
 // TestHTTP2RefusedHeadsAreCounted: those that are answered before a handler sees
 // them, and that nobody else counts.
 func TestHTTP2RefusedHeadsAreCounted(t *testing.T) {

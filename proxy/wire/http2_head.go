@@ -137,6 +137,7 @@ func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
 	r := blank.WithContext(ctx)
 	r.Method, r.Header, r.URL, r.Body = b.method, b.header, &url.URL{}, http.NoBody
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	r.ContentLength = -1 // of what is refused before framing says more, a body may come as well
 	if b.wrong != "" {
 		return r, malformed(b.wrong)
 	}
