@@ -10,33 +10,33 @@ import (
 // describesTarget stores the response to a POST that says to be what a GET of
 // the same target would get: it has explicit freshness, and its
 // Content-Location is the target (RFC 9110 §9.3.3). Only Shared does so.
-func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
-	q, ok := t.c.ask(&http.Request{Method: http.MethodGet, URL: r.URL, Header: r.Header}, o)
-	if !ok || o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK ||
-		resp.ContentLength < 0 || resp.ContentLength > o.Object || t.c.store.inflight.Load()+resp.ContentLength > t.c.flightRoom(o) {
+func (c *Cache) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
+	size := resp.ContentLength
+	if o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK || size < 0 || !c.mayHold(size, o) {
+		return
+	}
+	get := &http.Request{Method: http.MethodGet, URL: r.URL, Header: r.Header}
+	q, ok := c.ask(get.WithContext(r.Context()), o)
+	if !ok {
 		return
 	}
 	described, ok := sameOrigin(r.URL, q.everybody.url, resp.Header.Get("Content-Location"))
 	if !ok || described != q.everybody.url {
 		return
 	}
-	v := visitorOf(r.Context())
-	q.everybody.site, q.client = v.Site, v.Client
-	moment := t.c.dropped.now()
-	e, k := t.c.storable(q, resp, requested, o.Now())
+	e, k := c.storable(q, resp, requested, o.Now())
 	if e == nil || !e.life.explicit || e.vary != "" {
 		return
 	}
-	size := resp.ContentLength
-	t.c.store.inflight.Add(size)
-	over := sync.OnceFunc(func() { t.c.store.inflight.Add(-size) })
+	c.store.inflight.Add(size)
+	over := sync.OnceFunc(func() { c.store.inflight.Add(-size) })
 	resp.Body = &keptBody{ReadCloser: resp.Body, limit: size, over: over, keep: func(body []byte) {
 		e.body = body
-		t.c.mu.Lock()
-		defer t.c.mu.Unlock()
-		dropped := t.c.dropped.now() != moment // it may have been this
-		if !dropped && !t.c.overtaken(k, e) {
-			t.c.insert(k, e, e.received)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		dropped := c.dropped.now() != q.moment // it may have been this
+		if !dropped && !c.overtaken(k, e) {
+			c.insert(k, e, e.received)
 		}
 	}}
 }

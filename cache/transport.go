@@ -71,7 +71,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		t.c.invalidate(r, resp)
 	}
 	if r.Method == http.MethodPost {
-		t.describesTarget(r, resp, o, requested)
+		t.c.describesTarget(r, resp, o, requested)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		hopByHop(resp.Header)
