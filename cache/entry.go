@@ -70,31 +70,6 @@ type entry struct {
 	manner manner
 }
 
-// A pretence is a fetch that only seems to be made, or one that was: if its client
-// asks again before its end, it gets the same times.
-type pretence struct {
-	client     string
-	wording    wording
-	begun      time.Time
-	took       timing
-	kind       kind
-	made       bool
-	interested int   // requests that wait or read; guarded by the store's lock
-	instead    *view // of what it replaces in the end, and claims nothing beside; nil for nothing
-}
-
-// seems notes that p is how its client got e. The caller holds the store's lock.
-func (e *entry) seems(p *pretence) {
-	if v := e.views.of(p.client); v != nil {
-		v.pretence = p
-	}
-}
-
-// underWay reports whether it seems to last at the given time.
-func (p *pretence) underWay(now time.Time) bool {
-	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
-}
-
 // shareable reports whether what e is clients may come to share: who gets it does so in beats.
 func (e *entry) shareable(at time.Time) bool { return e.common() && e.told(at) > 0 }
 

@@ -277,14 +277,15 @@ func (e *entry) open(now time.Time) bool {
 // hold the decoded content.
 func (q *query) mayCut(e *entry) bool {
 	coding := e.coding()
-	return !q.ranged || coding == "" || equalFold(coding, "identity") || names(q.r.Header["Accept-Encoding"], coding)
+	return !q.ranged || coding == "" || equalFold(coding, "identity") || accepts(q.r.Header["Accept-Encoding"], coding)
 }
 
-// names reports whether a member of a list is the given name, with a weight above 0.
-func names(lines []string, name string) bool {
+// accepts reports whether a member of an Accept-Encoding is the given coding, with a weight
+// above 0.
+func accepts(lines []string, coding string) bool {
 	for item := range items(lines) {
 		member, weight, _ := strings.Cut(normaliseWeighted(item), ";")
-		if equalFold(member, name) {
+		if equalFold(member, coding) {
 			return weight != "q=0"
 		}
 	}

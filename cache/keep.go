@@ -7,29 +7,45 @@ import (
 	"time"
 )
 
-// keep stores the body that a flight has brought; failure is nil if it is whole.
+// keep stores the body that a flight has brought, or learns from that of an inquiry how
+// long the origin takes; failure is nil if it is whole.
 func (c *Cache) keep(f *flight, failure error) {
 	s := f.spool
 	s.mu.Lock()
 	body, sliding, pieces := s.buf, s.sliding, s.pieces
 	s.mu.Unlock()
 	took := timing{head: f.at.Sub(f.start), at: f.at, tail: c.now().Sub(f.at), size: int64(len(body))}
-	made := &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
-	if f.entry == nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if failure != nil || sliding { // it says nothing about how long the origin takes
-			c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
-			return
+	switch {
+	case f.entry == nil:
+		c.concludeInquiry(f, took, failure == nil && !sliding)
+	case !sliding:
+		if e := c.brought(f, body, pieces, took, failure); e != nil {
+			c.keepEntry(f, e, int64(cap(body)))
 		}
-		f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
-		f.about.seems(made)
-		c.replaceFor(f.client, f.about)
+	}
+}
+
+// made is how the client that caused a flight got what that has brought.
+func (f *flight) made(took timing) *pretence {
+	return &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
+}
+
+// concludeInquiry ends an inquiry whose body came whole, or did not: then it says nothing
+// about how long the origin takes.
+func (c *Cache) concludeInquiry(f *flight, took timing, whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !whole {
+		c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
 		return
 	}
-	if sliding {
-		return
-	}
+	f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
+	f.about.seems(f.made(took))
+	c.replaceFor(f.client, f.about)
+}
+
+// brought returns what a flight's response is stored as, with its body; nil for nothing.
+func (c *Cache) brought(f *flight, body []byte, pieces []piece, took timing, failure error) *entry {
 	e := *f.entry
 	e.body = trimmed(body)
 	// A small body comes in one piece, and needs no list beside.
@@ -42,32 +58,37 @@ func (c *Cache) keep(f *flight, failure error) {
 	}
 	if failure == nil && e.status != http.StatusPartialContent {
 		if e.length >= 0 && e.length != int64(len(body)) {
-			return // the framing lied
+			return nil // the framing lied
 		}
 		e.manner.body = c.model.recordBody(originOf(f.k.url), took, e.manner.body)
 	} else if !e.becomePartial(failure != nil, f.rangeSpec) {
-		return
+		return nil
 	}
 	e.weigh()
 	e.hold.size = e.content()
-	print := c.differ.print(&e)
+	return &e
+}
+
+// keepEntry stores what a flight has brought, whose body took so much room on its way.
+func (c *Cache) keepEntry(f *flight, e *entry, room int64) {
+	print, made := c.differ.print(e), f.made(e.timing)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.doomed {
 		return
 	}
 	e.closed = f.closed
-	if c.overtaken(f.k, &e) {
+	if c.overtaken(f.k, e) {
 		return
 	}
-	c.store.inflight.Add(-int64(cap(body))) // the entry counts it from here on
+	c.store.inflight.Add(-room) // the entry counts it from here on
 	f.counted = true
-	c.insert(f.k, &e, f.given)
-	f.stored = &e
+	c.insert(f.k, e, f.given)
+	f.stored = e
 	if f.beats {
 		e.seems(made)
 	}
-	if c.differ.see(c.differ.id(f.k), &e, print) {
+	if c.differ.see(c.differ.id(f.k), e, print) {
 		c.counters.Differing++
 	}
 }

@@ -8,6 +8,31 @@ import (
 	"time"
 )
 
+// A pretence is a fetch that only seems to be made, or one that was: if its client
+// asks again before its end, it gets the same times.
+type pretence struct {
+	client     string
+	wording    wording
+	begun      time.Time
+	took       timing
+	kind       kind
+	made       bool
+	interested int   // requests that wait or read; guarded by the store's lock
+	instead    *view // of what it replaces in the end, and claims nothing beside; nil for nothing
+}
+
+// seems notes that p is how its client got e. The caller holds the store's lock.
+func (e *entry) seems(p *pretence) {
+	if v := e.views.of(p.client); v != nil {
+		v.pretence = p
+	}
+}
+
+// underWay reports whether it seems to last at the given time.
+func (p *pretence) underWay(now time.Time) bool {
+	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
+}
+
 // pretend answers from what others fetched, at the time at which the origin's
 // answer would have come if it had been asked now. That time is an inquiry's that
 // is under way, else one drawn from what the origin took of late, else that of an
