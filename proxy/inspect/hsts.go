@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -89,8 +90,10 @@ func (s *HSTS) note(site hstsSite, host string, age time.Duration, subdomains bo
 		hosts = make(map[string]policy)
 		s.sites.Add(site, hosts)
 	}
+	now := s.now()
+	maps.DeleteFunc(hosts, func(_ string, p policy) bool { return !now.Before(p.until) })
 	if _, known := hosts[host]; known || len(hosts) < hstsHosts {
-		hosts[host] = policy{s.now().Add(age), subdomains}
+		hosts[host] = policy{now.Add(age), subdomains}
 	}
 }
 

@@ -132,6 +132,21 @@ func TestHSTSIsBounded(t *testing.T) {
 	}
 }
 
+// TestHSTSThatIsOverLeavesItsPlace: to another host of the site.
+func TestHSTSThatIsOverLeavesItsPlace(t *testing.T) {
+	now := time.Now()
+	s := NewHSTS()
+	s.now = func() time.Time { return now }
+	for i := range hstsHosts {
+		s.Note("", fmt.Sprintf("h%d.a.example", i), []string{"max-age=100"})
+	}
+	now = now.Add(100 * time.Second)
+	s.Note("", "late.a.example", []string{"max-age=100"})
+	if !s.Applies("", "late.a.example") {
+		t.Error("hosts that are to be visited by http again keep another from being noted")
+	}
+}
+
 func FuzzParseHSTS(f *testing.F) {
 	f.Add("max-age=1; includeSubDomains")
 	f.Add(`max-age="1"; preload`)
