@@ -76,7 +76,7 @@ allows, and browsers hold it to that:
 			return p.initCA(o)
 		}),
 	}
-	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "sign for `DOMAIN` and what is below it alone; may be repeated")
+	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "sign for `DOMAIN` and what is below it alone; repeatable")
 	cmd.Flags().BoolVar(&o.Private, "private", false, "sign for local names and private addresses as well")
 	cmd.Flags().IntVar(&days, "days", int(inspect.Lifetime/(24*time.Hour)), "how many `DAYS` it lasts")
 	return cmd
@@ -222,7 +222,7 @@ macOS).`,
 			return err
 		}),
 	}
-	cmd.Flags().StringVar(&format, "format", "pem", "print it as `FORMAT`: pem, der or mobileconfig")
+	cmd.Flags().StringVar(&format, "format", "pem", "`FORMAT`: pem, der or mobileconfig")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "write to `FILE` instead of standard output")
 	return cmd
 }

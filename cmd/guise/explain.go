@@ -31,7 +31,7 @@ the rule it follows, then the head of the request as the site would get it; or
 why the request would be refused, and which rule closes the site. Nothing is
 sent, and no name is looked up.`,
 		Example: `  guise explain 'http://example.com/?utm_source=mail'
-  guise explain -H 'User-Agent: curl/8' -H 'X-Forwarded-For: 192.0.2.7' http://example.com/
+  guise explain -H 'User-Agent: curl/8' -H 'Via: 1.1 home' http://example.com/
   guise explain --config guise.yaml POST http://example.com/form`,
 		Args: func(_ *cobra.Command, args []string) (err error) {
 			if r, err = parseRequest(args, fields); err != nil && !errors.As(err, &malformed) {
@@ -62,8 +62,8 @@ sent, and no name is looked up.`,
 			return p.explain(o, r, netip.MustParseAddr(client))
 		}),
 	}
-	cmd.Flags().StringArrayVarP(&fields, "header", "H", nil, "a header field of the request, as `'Name: value'`; may be repeated")
-	cmd.Flags().StringVar(&client, "client", "127.0.0.1", "the client's `ADDRESS`: fields that hold it are removed")
+	cmd.Flags().StringArrayVarP(&fields, "header", "H", nil, "a header field, as `'Name: value'`; repeatable")
+	cmd.Flags().StringVar(&client, "client", "127.0.0.1", "hide the client's `ADDRESS`")
 	return cmd
 }
 

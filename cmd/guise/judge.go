@@ -75,8 +75,8 @@ what a site sees of whoever visits.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "", "only serve the origin at `ADDR`, such as 127.0.0.1:8080")
-	flags.StringVar(&f.proxy, "proxy", "", "judge the HTTP proxy at `HOST:PORT` instead of a configuration")
-	flags.StringVar(&f.origin, "origin", "", "where the origin of --proxy listens, as that proxy reaches it; `IP:PORT`")
+	flags.StringVar(&f.proxy, "proxy", "", "judge the HTTP proxy at `HOST:PORT` instead of guise")
+	flags.StringVar(&f.origin, "origin", "", "`IP:PORT` of the origin, as --proxy reaches it")
 	flags.BoolVar(&f.inspect, "inspect", false, "judge what guise does inside HTTPS")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every request in full")

@@ -147,7 +147,7 @@ func newRootCommand(p *program) *cobra.Command {
 your browser and system, tracking cookies, referrers and tracking parameters.
 Without a command it serves, as "guise serve" does.
 
-Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usage.`,
+Exit codes: 0 all is well, 1 problems found or the work failed, 2 wrong usage.`,
 		Example: `  guise
   guise --config guise.yaml
   guise --set listeners=127.0.0.1:9000 --set identity.persona=chrome
@@ -177,7 +177,7 @@ Exit codes: 0 all is well, 1 problems were found or the work failed, 2 wrong usa
 	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&p.file, "config", "c", "", "configuration `FILE` (.yaml, .toml or .json)")
-	flags.StringArrayVar(&p.sets, "set", nil, "override one `key=value`, such as cache.memory=128MiB; may be repeated")
+	flags.StringArrayVar(&p.sets, "set", nil, "override `key=value`, as cache.memory=128MiB; repeatable")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
 		newServeCommand(p),
@@ -221,8 +221,8 @@ cache.memory; --set cache.memory=128MiB overrides all. There, a list is
 written with commas, or as in YAML: --set 'sites=[{match: "*.bank.example",
 cookies: pass}]'. TOML and JSON files have the same keys.
 
-Sizes and times need a unit. An unknown key is an error; "guise check" shows what
-is wrong. This is the default:
+Sizes and times need a unit. An unknown key is an error; "guise check" shows
+what is wrong. This is the default:
 
 ` + config.Reference() + `
 The other profiles change some of it:

@@ -5,6 +5,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 )
 
 type fullDisk struct{}
@@ -23,4 +26,25 @@ func TestLostOutputIsAFailure(t *testing.T) {
 			t.Errorf("%q: exit code %d where there is room", args, code)
 		}
 	}
+}
+
+// TestHelpFitsATerminal: of 80 columns, or words break where lines end.
+func TestHelpFitsATerminal(t *testing.T) {
+	var all func(*cobra.Command)
+	all = func(about *cobra.Command) {
+		var out strings.Builder
+		topic := strings.Fields(about.CommandPath())[1:]
+		if code := run(append([]string{"help"}, topic...), &out, io.Discard, nil); code != exitFine {
+			t.Errorf("help %q: exit code %d", topic, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("help %q: %d columns: %s", topic, n, line)
+			}
+		}
+		for _, below := range about.Commands() {
+			all(below)
+		}
+	}
+	all(newRootCommand(&program{}))
 }

@@ -31,13 +31,13 @@ func newServeCommand(p *program) *cobra.Command {
 household profile on 127.0.0.1:8118.
 
 SIGHUP or a change of the file, or of one of destinations.deny_lists, loads the
-configuration again; if the new one has problems they are printed and the old one
-stays. No open connection is cut.
+configuration again; if the new one has problems they are printed and the old
+one stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
 listeners and the volumes of the day, and stops once it serves: no connection is
 refused or cut before timeouts.shutdown. The first process of a container cannot
-do that, as all end with it. Listeners that systemd opened (LISTEN_FDS) are taken
-for those of the configuration.
+do that, as all end with it. Listeners that systemd opened (LISTEN_FDS) are
+taken for those of the configuration.
 SIGTERM or SIGINT (Ctrl-C) stops accepting and lets what is running finish for
 timeouts.shutdown; a second one ends it at once.
 
@@ -48,13 +48,13 @@ client that is known by its address, forgets what is kept for that client alone.
 
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,
-garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the program
-and what open connections take. Of a memory limit, or the container's, the cache holds
-half at most, and less where something else leaves less.
+garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the
+program and what open connections take. Of a memory limit, or the container's,
+the cache holds half at most, and less where something else leaves less.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
-On Linux, one processor is used while half of it is enough, and all of them else.
-With GOMAXPROCS in the environment so many are used, and none is chosen.`,
+On Linux, one processor is used while half of it is enough, and all of them
+else. With GOMAXPROCS in the environment so many are used, and none is chosen.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
   guise serve --set profile=pac --set cache.memory=256MiB

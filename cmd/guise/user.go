@@ -22,8 +22,8 @@ func newUserCommand(p *program) *cobra.Command {
 		Short: "Add, remove and list users, and sign tokens for them",
 		Long: `User keeps those who may enter: with access.authentication: basic the htpasswd
 file of access.users, with token or certificate the list of access.revoked. A
-running guise takes a change over within a second or two, and ends the tunnels of
-who is gone.`,
+running guise takes a change over within a second or two, and ends the tunnels
+of who is gone.`,
 		Example: `  guise user add ann --config guise.yaml
   guise user list --config guise.yaml
   guise user token ann --valid 720h --config guise.yaml`,
