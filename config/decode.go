@@ -93,7 +93,11 @@ func (d *decoder) section(n *node, t reflect.Type, path string) map[string]any {
 		return tree
 	}
 	if n.kind != table {
-		d.fail(n.at, strings.TrimSuffix(path, "."), "want keys under it (%s), not %s", strings.Join(names(t), ", "), n.kind)
+		help := ""
+		if n.kind == text && keyAsText.MatchString(n.text) {
+			help = keyWants
+		}
+		d.fail(n.at, strings.TrimSuffix(path, "."), "want keys under it (%s), not %s%s", strings.Join(names(t), ", "), n.kind, help)
 		return tree
 	}
 	for _, e := range d.known(n, t, path) {
@@ -141,7 +145,9 @@ func (d *decoder) known(n *node, t reflect.Type, path string) []knownEntry {
 
 func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 	what := "unknown key"
-	if i := strings.LastIndexByte(e.name, '.'); i > 0 && slices.Contains(allKeys, path+e.name) {
+	if keyAsText.MatchString(e.name) {
+		what += keyWants
+	} else if i := strings.LastIndexByte(e.name, '.'); i > 0 && slices.Contains(allKeys, path+e.name) {
 		what += fmt.Sprintf("; write %s under %s", e.name[i+1:], e.name[:i])
 	} else if s := closest(e.name, names(t)); s != "" {
 		what += "; did you mean " + path + s + "?"
@@ -207,11 +213,14 @@ func (d *decoder) list(n *node, v reflect.Value, path string) bool {
 		n = commaList(n)
 	}
 	if n.kind != list {
-		what := "want a list, not " + n.kind.String() + "; put [ ] around it"
-		if n.kind == table {
-			what += ", or a dash before each item"
+		help := "; put [ ] around it"
+		switch {
+		case n.kind == table:
+			help += ", or a dash before each item"
+		case n.kind == text && strings.HasPrefix(n.text, "-"):
+			help = itemWants
 		}
-		d.fail(n.at, path, "%s", what)
+		d.fail(n.at, path, "want a list, not %s%s", n.kind, help)
 		return false
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))

@@ -48,7 +48,11 @@ func parse(file string, data []byte) (*node, *Problem) {
 		return nil, &Problem{File: file, Line: syntax.line, Key: format, What: syntax.what}
 	}
 	if n != nil && n.kind != table && n.kind != null {
-		return nil, &Problem{File: file, Line: n.at.line, Key: format, What: "want keys such as listeners, not " + n.kind.String()}
+		what := "want keys such as listeners, not " + n.kind.String()
+		if n.kind == text {
+			what += keyWants
+		}
+		return nil, &Problem{File: file, Line: n.at.line, Key: format, What: what}
 	}
 	return n, nil
 }

@@ -126,8 +126,35 @@ func yamlError(err error, data []byte) error {
 	if bytes.Contains(lineOf(data, line), []byte("\u00a0")) {
 		return &syntaxError{line, plainOnes}
 	}
+	for at := max(1, line-1); at <= line; at++ {
+		if wants := lacksSpace(string(lineOf(data, at))); wants != "" {
+			return &syntaxError{at, m[2] + wants} // the line above may be what is no key
+		}
+	}
 	return &syntaxError{line, m[2] + yamlAdvice[m[2]]}
 }
+
+// lacksSpace says what a line wants that YAML takes for text, "" for any other line.
+func lacksSpace(line string) string {
+	switch line = strings.TrimSpace(line); {
+	case itemAsText.MatchString(line):
+		return itemWants
+	case keyAsText.MatchString(line):
+		return keyWants
+	}
+	return ""
+}
+
+// YAML takes for text what was to be a key or an item, and has no space.
+var (
+	keyAsText  = regexp.MustCompile(`^\w+:[^\s/]`) // and is no URL
+	itemAsText = regexp.MustCompile(`^-[^\s-]`)
+)
+
+const (
+	keyWants  = "; a key has a colon and a space behind it"
+	itemWants = "; an item has a space behind its dash"
+)
 
 // yamlAdvice is what mostly helps where the parser's words are for those who know
 // YAML's grammar.
@@ -135,7 +162,7 @@ var yamlAdvice = map[string]string{
 	"did not find expected alphabetic or numeric character":  "; put quotes around text that begins with * or &",
 	"found unexpected end of stream":                         "; a quote is never closed",
 	"did not find expected key":                              "; is the line indented as its neighbours are?",
-	"could not find expected ':'":                            "; a key has a colon and a space behind it",
+	"could not find expected ':'":                            keyWants,
 	"mapping values are not allowed in this context":         "; indent it as its neighbours are, and put quotes around text with a colon",
 	"did not find expected '-' indicator":                    "; indent it as the other items of its list are",
 	"found character that cannot start any token":            "; put quotes around text that begins with it",
@@ -143,6 +170,7 @@ var yamlAdvice = map[string]string{
 	"did not find expected ',' or '}'":                       "; keys in braces have commas, and a } at their end",
 	"did not find expected node content":                     "; an item is missing, or begins with a colon and needs quotes",
 	"block sequence entries are not allowed in this context": "; a list begins on a line of its own",
+	"did not find expected <document start>":                 "; keys end above it: each has a colon and a space behind it, and braces go around all",
 	"found incompatible YAML document":                       "; leave the line %YAML out",
 	"invalid leading UTF-8 octet":                            "; save the file as UTF-8",
 	"invalid trailing UTF-8 octet":                           "; save the file as UTF-8",
@@ -159,12 +187,21 @@ func firstBadLine(data []byte) int {
 	bad := bytes.Count(data, []byte("\n")) + 1
 	for rest := data; bad > 1; bad-- {
 		rest = rest[:max(bytes.LastIndexByte(rest, '\n'), 0)]
-		var ignored yaml.Node
-		if err := yaml.Unmarshal(rest, &ignored); err == nil {
+		if isYAML(rest) {
 			break
 		}
 	}
 	return bad
+}
+
+// isYAML reports whether data can be parsed to its end, and not its first document alone.
+func isYAML(data []byte) bool {
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var ignored yaml.Node
+		if err := decoder.Decode(&ignored); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
 }
 
 // unreadableLine returns the line of the first byte that no YAML stream may
