@@ -70,6 +70,7 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9110 §8.6", "the length of what HEAD asks about", head + "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", nil, has{"Content-Length: 7\r\n"}},
 		{"9110 §9.3.2", "no content for HEAD", head + "\r\n", ok + "\r\nno", nil, has{"- \r\n\r\nno"}},
 		{"9110 §10.1.1", "an expectation is passed on, and its answer", post + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 100 Continue\r\n\r\n|" + fine, has{"Expect: 100-continue", "\r\n\r\nhi"}, has{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "}},
+		{"9110 §10.1.1", "also before an answer right behind it", post + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "\r\n|ok", has{"\r\n\r\nhi"}, has{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "}},
 		{"9110 §10.1.1", "also that it is not met", post + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n|", has{"Expect: 100-continue"}, has{"HTTP/1.1 417 ", "Connection: close", "- 100 Continue"}},
 		{"9110 §10.1.1", "none without content", get + "Expect: 100-continue\r\n\r\n", fine, has{"- Expect"}, has{"HTTP/1.1 200 "}},
 		{"9110 §10.2.1", "Allow stays as it is", get + "\r\n", "HTTP/1.1 405 No\r\nAllow: GET,  brew,\r\nContent-Length: 0\r\n\r\n", nil, has{"\r\nAllow: GET,  brew,\r\n"}},

@@ -38,7 +38,6 @@ type exchange struct {
 	upload   *upload          // the request's body; nil without one
 	sent     bool             // upload goes on to an origin that has answered
 	html     bool             // a person will look at a failure
-	expects  bool             // the client waits for 100 (Continue), which the server says when the body is first read
 	tells    bool             // the client says how it fetches (Sec-Fetch-Mode)
 	hints    bool             // early hints are for the client
 
@@ -65,7 +64,6 @@ func (a *assembly) serve(w http.ResponseWriter, r *http.Request, v *visit) *exch
 		visit:          v,
 		accepts:        r.Header["Accept-Encoding"],
 		html:           wantsHTML(r),
-		expects:        len(r.Header["Expect"]) > 0,
 		tells:          len(r.Header["Sec-Fetch-Mode"]) > 0,
 	}
 	e.ctx = exchangeContext{r.Context(), e}
@@ -171,7 +169,7 @@ func (e *exchange) takesHints(r *http.Request) bool {
 func (e *exchange) passInterim(code int, header textproto.MIMEHeader) error {
 	e.interim.Lock()
 	defer e.interim.Unlock()
-	if e.final || code == http.StatusContinue && e.expects || code == http.StatusEarlyHints && !e.hints {
+	if e.final || code == http.StatusEarlyHints && !e.hints {
 		return nil
 	}
 	names := interimFields(code)

@@ -60,8 +60,8 @@ func (b http2Body) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if b.st.expect {
-		b.st.expect = false
 		b.st.w.interim(http.StatusContinue)
+		b.st.expect = false
 	}
 	return b.st.read(p, h.times.Body)
 }

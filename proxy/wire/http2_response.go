@@ -120,8 +120,15 @@ func (w *http2Response) interim(status int) {
 	if w.wroteHeader || w.st.err != nil || w.st.localDone || w.st.h.dead {
 		return
 	}
-	if status != http.StatusContinue && len(w.st.h.out) >= maxHeads {
+	switch {
+	case status != http.StatusContinue:
+		if len(w.st.h.out) >= maxHeads {
+			return
+		}
+	case w.st.expects && !w.st.expect: // it has one, by the handler or by the first read
 		return
+	default:
+		w.st.expect = false
 	}
 	w.st.h.sendHead(w.st.id, false, func(emit func(name, value string)) {
 		emit(":status", strconv.Itoa(status))

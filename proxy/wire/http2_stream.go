@@ -29,7 +29,8 @@ type http2Stream struct {
 	remoteDone bool        // the client has sent all
 	into       http.Header // where the handler looks for trailers
 	trailer    http.Header
-	expect     bool        // the client waits for 100 (Continue)
+	expects    bool        // the client waits for 100 (Continue)
+	expect     bool        // so far it was not sent
 	closed     bool        // nobody reads any more
 	slow       bool        // a read took too long
 	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
@@ -72,7 +73,8 @@ func (st *http2Stream) open(r *http.Request, end bool) {
 		return
 	}
 	st.length, st.into = r.ContentLength, r.Trailer
-	st.expect = expectsContinue(r.Header)
+	st.expects = expectsContinue(r.Header)
+	st.expect = st.expects
 	r.Body = http2Body{st}
 }
 

@@ -186,22 +186,28 @@ func TestHTTP2InterimResponses(t *testing.T) {
 		w.Header().Set("Link", "</a>")
 		w.WriteHeader(103)
 		w.Header().Del("Link")
-		b, _ := io.ReadAll(r.Body) // sends 100
+		if r.URL.Path == "/early" {
+			w.WriteHeader(100)
+			w.WriteHeader(200)
+		}
+		b, _ := io.ReadAll(r.Body) // sends 100, unless that was sent
 		w.WriteHeader(200)
 		w.Write(b)
 	}, nil)
-	var seen []string
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		seen = append(seen, fmt.Sprint(code, h.Get("Link")))
-		return nil
-	}})
-	r, _ := http.NewRequestWithContext(ctx, "POST", "http://a.example/", strings.NewReader("body"))
-	r.Header.Set("Expect", "100-continue")
-	resp := mustAnswer(t, tr, r)
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	if string(b) != "body" || len(resp.Header["Link"]) > 0 || strings.Join(seen, "|") != "103</a>|100" {
-		t.Errorf("%q, %v, interim %q", b, resp.Header, seen)
+	for _, path := range []string{"/", "/early"} {
+		var seen []string
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			seen = append(seen, fmt.Sprint(code, h.Get("Link")))
+			return nil
+		}})
+		r, _ := http.NewRequestWithContext(ctx, "POST", "http://a.example"+path, strings.NewReader("body"))
+		r.Header.Set("Expect", "100-continue")
+		resp := mustAnswer(t, tr, r)
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(b) != "body" || len(resp.Header["Link"]) > 0 || strings.Join(seen, "|") != "103</a>|100" {
+			t.Errorf("%q, %v, interim %q", b, resp.Header, seen)
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ type responseWriter struct {
 	wroteHeader bool
 	framed      bool // the head is complete
 	empty       bool // the response has no body, whatever is written
-	awaited     bool // the client waits for 100 (Continue), which was not sent
+	expects     bool // the client waits for 100 (Continue)
+	awaited     bool // so far it was not sent
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
@@ -327,7 +328,7 @@ func (w *responseWriter) Withdraw() bool {
 	w.free()
 	*w = responseWriter{
 		c: w.c, r: w.r, ctx: w.ctx, body: w.body, length: -1,
-		awaited: w.awaited, asked: w.asked, closeAfter: w.asked,
+		expects: w.expects, awaited: w.awaited, asked: w.asked, closeAfter: w.asked,
 	}
 	return true
 }
@@ -381,9 +382,15 @@ func (w *responseWriter) sendContinue() {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	if !w.wroteHeader && !w.hijacked && !w.done {
-		w.awaited = false
-		w.fail(w.c.writePieces([]byte(continueHead)))
+		w.interim(http.StatusContinue)
 	}
+}
+
+// neverAsked reports whether the client was not told to send the body that it holds back.
+func (w *responseWriter) neverAsked() bool {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	return w.awaited
 }
 
 // fail keeps the first error of a write. Nobody waits for this response any

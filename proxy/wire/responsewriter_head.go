@@ -183,10 +183,17 @@ func (w *responseWriter) refusesTunnel() bool {
 	return w.r.Method == http.MethodConnect && (w.status != http.StatusProxyAuthRequired || w.c.br.Buffered() > 0)
 }
 
-// interim sends a 1xx response, which HTTP/1.0 does not know.
+// interim sends a 1xx response, which HTTP/1.0 does not know. Who waits for 100
+// (Continue) gets one, whether it is the handler's or comes with the first read.
 func (w *responseWriter) interim(status int) {
 	if w.r.ProtoMinor == 0 || w.err != nil {
 		return
+	}
+	if status == http.StatusContinue && w.expects {
+		if !w.awaited {
+			return
+		}
+		w.awaited = false
 	}
 	buf := smallBuffers.Get().(*[]byte)
 	defer putSmall(buf)

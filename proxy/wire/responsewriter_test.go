@@ -382,6 +382,20 @@ func TestContinue(t *testing.T) {
 	}
 	nc.Close()
 
+	// One that the handler sends is the client's only one, and what comes of it can be read
+	// behind the answer's head, or is read for the next request's sake.
+	for _, handler := range []http.HandlerFunc{echo, func(http.ResponseWriter, *http.Request) {}} {
+		addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(100)
+			w.WriteHeader(200)
+			handler(w, r)
+		}, nil)
+		got = talk(t, addr, head+"hello"+strings.Replace(head, "\r\n\r\n", "\r\nConnection: close\r\n\r\nhello", 1))
+		if strings.Count(got, "100 Continue\r\n\r\nHTTP/1.1 200 ") != 2 || strings.Count(got, "HTTP/1.1 ") != 4 {
+			t.Errorf("got %q", got)
+		}
+	}
+
 	// HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
 	addr = startServer(t, echo, nil)
 	got = talk(t, addr, "POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")

@@ -23,7 +23,7 @@ type requestBody struct {
 	left   int64          // bytes to come, if chunks is nil
 	chunks *chunkedReader // nil for a body of known length
 	into   http.Header    // where trailers go
-	expect bool           // the client waits for 100 (Continue)
+	expect bool           // the client waits for 100 (Continue), and nothing was read
 	err    error          // io.EOF after the end
 	closed bool
 }
@@ -133,7 +133,7 @@ func (b *requestBody) drain(promised bool) bool {
 	if b.err == io.EOF {
 		return true
 	}
-	if b.err != nil || b.expect || b.left > maxDrain && !promised {
+	if b.err != nil || b.expect && b.w.neverAsked() || b.left > maxDrain && !promised {
 		return false
 	}
 	b.c.readBy(drainTime)

@@ -291,7 +291,7 @@ func (x *serverExchange) attach(c *conn, r *http.Request) {
 		x.body.chunks.named = r.Header["Connection"]
 	}
 	x.body.expect = expectsContinue(r.Header)
-	r.Body, x.w.body, x.w.awaited = &x.body, &x.body, x.body.expect
+	r.Body, x.w.body, x.w.expects, x.w.awaited = &x.body, &x.body, x.body.expect, x.body.expect
 }
 
 // checkExpect refuses expectations other than 100-continue (RFC 9110 §10.1.1).
