@@ -8,14 +8,10 @@ import (
 )
 
 // invalidate drops what an unsafe request made doubtful (RFC 9111 §4.4): its
-// target, and what Location and Content-Location name on the same origin.
+// target, a URI, and what Location and Content-Location name on the same origin.
 // Only a response without an error says that something changed.
-func (c *Cache) invalidate(r *http.Request, resp *http.Response) {
+func (c *Cache) invalidate(r *http.Request, target string, resp *http.Response) {
 	if resp.StatusCode < 200 || resp.StatusCode >= 400 {
-		return
-	}
-	target, ok := targetURI(r.URL)
-	if !ok {
 		return
 	}
 	client := visitorOf(r.Context()).Client

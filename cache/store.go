@@ -134,10 +134,6 @@ func (s *store) add(k key, e *entry) {
 	}
 	if len(r.entries) >= maxVariants {
 		s.remove(r.entries[max(0, slices.IndexFunc(r.entries, unneeded))])
-		if r.in == nil { // it was the last one, and the resource went with it
-			s.add(k, e)
-			return
-		}
 	}
 	e.held = r
 	s.adds++

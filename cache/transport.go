@@ -68,7 +68,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		return resp, err
 	}
 	if !safe(r.Method) {
-		t.c.invalidate(r, resp)
+		t.c.invalidate(r, uri, resp)
 	}
 	if r.Method == http.MethodPost {
 		t.c.describesTarget(r, resp, o, requested)

@@ -57,9 +57,6 @@ func varyNames(lines []string) (varying, bool) {
 // varyKey returns the selecting fields of a request in a form in which two
 // requests are equal if RFC 9111 §4.1 lets them match.
 func varyKey(names varying, request http.Header) string {
-	if names == "" {
-		return ""
-	}
 	var b strings.Builder
 	for name := range names.names() {
 		lines, present := request[name]
