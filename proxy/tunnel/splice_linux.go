@@ -58,61 +58,64 @@ func (s *stream) splice() (done bool, err error) {
 func (p *splicer) run(from, to syscall.RawConn) error {
 	fill, drain := p.fill, p.drain // bound once: a method value per call is garbage
 	for {
-		if err := from.Read(fill); errors.Is(err, os.ErrDeadlineExceeded) {
-			if err := p.stream.park(); err != nil {
-				return err
-			}
-			continue
-		} else if err != nil {
-			return err
-		}
+		err := from.Read(fill)
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			err = p.stream.park()
+		case err != nil:
 		case p.errno != nil:
-			return p.errno
+			err = p.errno
 		case p.eof:
 			return nil
 		case p.nopipe:
-			n, err := p.stream.pass(true)
-			switch {
-			case err == io.EOF:
+			if err = p.passWithoutPipe(); err == io.EOF {
 				return nil
-			case errors.Is(err, os.ErrDeadlineExceeded):
-				err = nil // the next round parks
-			case err == nil:
-				err = p.stream.wait(n)
 			}
-			if err != nil {
-				return err
-			}
-			continue
+		default:
+			err = p.passFilled(to, drain)
 		}
-		p.stream.tunnel.touch()
-		n := p.filled
-		if p.memory != nil {
-			if err := p.passMemory(); err != nil {
-				return err
-			}
-			if err := p.stream.wait(n); err != nil {
-				return err
-			}
-			continue
-		}
-		p.stream.writing.Lock()
-		err := to.Write(drain)
-		if err == nil {
-			err = p.errno
-		}
-		p.stream.wrote(err)
 		if err != nil {
-			return errWrite{err}
-		}
-		if p.stream.pace != nil {
-			p.release()
-			if err := p.stream.wait(n); err != nil {
-				return err
-			}
+			return err
 		}
 	}
+}
+
+// passWithoutPipe carries what one read returns.
+func (p *splicer) passWithoutPipe() error {
+	n, err := p.stream.pass(true)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil // the next round parks
+	case err != nil:
+		return err
+	}
+	return p.stream.wait(n)
+}
+
+// passFilled carries what is in memory or pipe.
+func (p *splicer) passFilled(to syscall.RawConn, drain func(uintptr) bool) error {
+	p.stream.tunnel.touch()
+	n := p.filled
+	if p.memory != nil {
+		if err := p.passMemory(); err != nil {
+			return err
+		}
+		return p.stream.wait(n)
+	}
+	p.stream.writing.Lock()
+	err := to.Write(drain)
+	if err == nil {
+		err = p.errno
+	}
+	p.stream.wrote(err)
+	if err != nil {
+		return errWrite{err}
+	}
+	if p.stream.pace == nil {
+		return nil
+	}
+	p.release()
+	return p.stream.wait(n)
 }
 
 // fill takes what the socket has into the pipe. It returns false, holding no
