@@ -8,9 +8,13 @@ import (
 	"strings"
 )
 
-// maxChunkOverhead bounds the bytes of all chunk extensions of one body, so
-// that a body of one-byte chunks cannot carry a mile of them.
-const maxChunkOverhead = 16 << 10
+// maxChunkExtension and maxChunkOverhead bound the bytes of the extensions of one
+// chunk, and of all of one body, so that a body of one-byte chunks cannot carry a mile
+// of them.
+const (
+	maxChunkExtension = 256
+	maxChunkOverhead  = 16 << 10
+)
 
 // A chunkedReader decodes a chunked body (RFC 9112 §7.1) from its buffer. It
 // takes the grammar at its word: CRLF line ends, a size of hexadecimal digits
@@ -196,7 +200,7 @@ func (e *extensionReader) take() {
 	}
 	e.size++
 	e.c.overhead++
-	if e.size > e.c.limits.ChunkExtension || e.c.overhead > maxChunkOverhead {
+	if e.size > maxChunkExtension || e.c.overhead > maxChunkOverhead {
 		e.fail("chunk extensions too long")
 	}
 }

@@ -8,13 +8,12 @@ import (
 // Limits bounds what a peer may send. A zero field takes the value in
 // parentheses.
 type Limits struct {
-	Head           int // bytes of a head: start line, fields, empty line (64 KiB)
-	Line           int // bytes of one field line (Head)
-	Fields         int // field lines in a head or trailer section (256)
-	Target         int // bytes of a request-target (16 KiB, at most Head)
-	ChunkExtension int // bytes of the extensions of one chunk (256)
-	Trailer        int // bytes of a trailer section (8 KiB)
-	Streams        int // requests at a time on one HTTP/2 connection (250)
+	Head    int // bytes of a head: start line, fields, empty line (64 KiB)
+	Line    int // bytes of one field line (Head)
+	Fields  int // field lines in a head or trailer section (256)
+	Target  int // bytes of a request-target (16 KiB, at most Head)
+	Trailer int // bytes of a trailer section (8 KiB)
+	Streams int // requests at a time on one HTTP/2 connection (250)
 }
 
 func (l Limits) withDefaults() Limits {
@@ -22,7 +21,6 @@ func (l Limits) withDefaults() Limits {
 	l.Line = orInt(l.Line, l.Head)
 	l.Fields = orInt(l.Fields, 256)
 	l.Target = min(orInt(l.Target, 16<<10), l.Head)
-	l.ChunkExtension = orInt(l.ChunkExtension, 256)
 	l.Trailer = orInt(l.Trailer, 8<<10)
 	l.Streams = orInt(l.Streams, 250)
 	return l
