@@ -237,7 +237,9 @@ func (s *Server) serveConn(nc net.Conn, leave func()) bool {
 // accepted a moment ago. Once the server is closed it closes nc and returns
 // [http.ErrServerClosed].
 func (s *Server) ServeConn(nc net.Conn) error {
+	s.mu.Lock()
 	s.start()
+	s.mu.Unlock()
 	if !s.serveConn(nc, nil) {
 		nc.Close()
 		return http.ErrServerClosed
@@ -329,12 +331,9 @@ func (s *Server) closeListeners() error {
 }
 
 func (s *Server) addListener(l *net.Listener) bool {
-	if !s.start() {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing.Load() {
+	if !s.start() {
 		return false
 	}
 	s.listeners[l] = struct{}{}
@@ -342,10 +341,9 @@ func (s *Server) addListener(l *net.Listener) bool {
 	return true
 }
 
-// start makes the server ready for connections, and reports whether it is to go on.
+// start makes the server ready for connections, and reports whether it is to go on; s.mu
+// is held.
 func (s *Server) start() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.listeners == nil {
 		s.begun = time.Now()
 		s.listeners = make(map[*net.Listener]struct{})
