@@ -114,7 +114,7 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 	var oldest *originConn // of what is too much
 	if len(conns) >= p.perHost {
 		oldest = conns[0]
-	} else if p.order.Len() >= p.total {
+	} else if p.order.length >= p.total {
 		oldest = p.order.oldest
 	}
 	if oldest != nil && p.brief == 0 {
@@ -145,7 +145,7 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 // surplus tells whether there is more than may stay for long with c. The lock
 // is held.
 func (p *pool) surplus(c *originConn) bool {
-	return len(p.hosts[c.key]) > p.perHost || p.order.Len() > p.total
+	return len(p.hosts[c.key]) > p.perHost || p.order.length > p.total
 }
 
 // remove takes c out. The lock is held.
@@ -201,7 +201,7 @@ func (p *pool) reap() {
 	}
 	switch {
 	case p.closed:
-	case p.order.Len() > 0:
+	case p.order.length > 0:
 		p.timer.Reset(max(p.due.Sub(now), time.Millisecond))
 	default:
 		p.timer = nil
@@ -239,8 +239,6 @@ type idleList struct {
 	oldest, newest *originConn
 	length         int
 }
-
-func (l *idleList) Len() int { return l.length }
 
 // add takes in c, which was used last of all.
 func (l *idleList) add(c *originConn) {

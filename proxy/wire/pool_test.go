@@ -30,8 +30,8 @@ func TestPoolKeepsMoreForAMoment(t *testing.T) {
 			synctest.Wait()
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if ga, gb := len(p.hosts[poolKey{host: "a.test"}]), len(p.hosts[poolKey{host: "b.test"}]); ga != a || gb != b || p.order.Len() != a+b {
-				t.Errorf("%d and %d idle connections of %d, want %d and %d", ga, gb, p.order.Len(), a, b)
+			if ga, gb := len(p.hosts[poolKey{host: "a.test"}]), len(p.hosts[poolKey{host: "b.test"}]); ga != a || gb != b || p.order.length != a+b {
+				t.Errorf("%d and %d idle connections of %d, want %d and %d", ga, gb, p.order.length, a, b)
 			}
 		}
 		time.Sleep(1500 * time.Millisecond)
@@ -60,7 +60,7 @@ func TestPoolBoundsHoldAtOnce(t *testing.T) {
 		resting(t, p, "a.test")
 		resting(t, p, "b.test")
 	}
-	if n := p.order.Len(); n != 3 {
+	if n := p.order.length; n != 3 {
 		t.Errorf("%d idle connections, want 3", n)
 	}
 }

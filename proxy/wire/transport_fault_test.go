@@ -368,8 +368,8 @@ func TestTransportClose(t *testing.T) {
 	for range 2 {
 		mustFetch(t, tr, request(t, "GET", "http://a.test/", nil))
 	}
-	if n := o.conns.Load(); n != 3 || tr.pool.order.Len() != 0 {
-		t.Errorf("%d connections, want 3; %d idle", n, tr.pool.order.Len())
+	if n := o.conns.Load(); n != 3 || tr.pool.order.length != 0 {
+		t.Errorf("%d connections, want 3; %d idle", n, tr.pool.order.length)
 	}
 }
 

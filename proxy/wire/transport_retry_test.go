@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -396,7 +395,7 @@ func TestTransportHopConnectionsAreForOneOrigin(t *testing.T) {
 // TestTransportSpeaksTLSWithTheHop: in absolute-form, on a connection that serves
 // again, and with nobody else.
 func TestTransportSpeaksTLSWithTheHop(t *testing.T) {
-	var conns, requests atomic.Int32
+	var requests atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		if r.TLS == nil || r.RequestURI != "http://a.test/x" || r.Header.Get("Proxy-Authorization") != "" {
@@ -404,21 +403,15 @@ func TestTransportSpeaksTLSWithTheHop(t *testing.T) {
 		}
 		io.WriteString(w, "ok")
 	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			conns.Add(1)
-		}
-	}
+	conns := countConnections(s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(s.Certificate())
 	tr := newTransport(t, "127.0.0.1:1")
 	tr.DialHop = func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", s.Listener.Addr().String())
 	}
-	tr.HopTLS = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	tr.HopTLS = &tls.Config{RootCAs: rootsOf(s), ServerName: "127.0.0.1"}
 	for range 3 {
 		if got := mustFetch(t, tr, request(t, "GET", "http://a.test/x", nil)); got != "ok" {
 			t.Errorf("got %q", got)
@@ -428,7 +421,7 @@ func TestTransportSpeaksTLSWithTheHop(t *testing.T) {
 		t.Errorf("%d connections, want 1", n)
 	}
 	other := newTransport(t, "127.0.0.1:1")
-	other.DialHop, other.HopTLS = tr.DialHop, &tls.Config{RootCAs: roots, ServerName: "proxy.test"}
+	other.DialHop, other.HopTLS = tr.DialHop, &tls.Config{RootCAs: rootsOf(s), ServerName: "proxy.test"}
 	var handshake *HandshakeError
 	if _, err := other.RoundTrip(request(t, "GET", "http://a.test/x", nil)); !errors.As(err, &handshake) {
 		t.Errorf("in another's name: %v", err)
@@ -454,11 +447,11 @@ func TestTransportPoolBounds(t *testing.T) {
 	}
 	for _, b := range bodies {
 		b.Close()
-		if n := tr.pool.order.Len(); n > 3 {
+		if n := tr.pool.order.length; n > 3 {
 			t.Fatalf("%d idle connections", n)
 		}
 	}
-	if n := tr.pool.order.Len(); n != 3 {
+	if n := tr.pool.order.length; n != 3 {
 		t.Errorf("%d idle connections, want 3", n)
 	}
 	for k, conns := range tr.pool.hosts {
@@ -467,7 +460,7 @@ func TestTransportPoolBounds(t *testing.T) {
 		}
 	}
 	tr.LetGo()
-	if n := tr.pool.order.Len(); n != 0 {
+	if n := tr.pool.order.length; n != 0 {
 		t.Errorf("%d idle connections after LetGo", n)
 	}
 }

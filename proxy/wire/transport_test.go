@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -108,6 +109,22 @@ func newTransport(t *testing.T, addr string) *Transport {
 	}}
 	t.Cleanup(tr.Close)
 	return tr
+}
+
+// countConnections counts those that s, which is not started yet, accepts.
+func countConnections(s *httptest.Server) *atomic.Int32 {
+	conns := new(atomic.Int32)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	return conns
+}
+
+// rootsOf returns who vouches for s, which speaks TLS.
+func rootsOf(s *httptest.Server) *x509.CertPool {
+	return s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 }
 
 func request(t *testing.T, method, url string, body io.Reader) *http.Request {
@@ -333,20 +350,15 @@ func TestTransportLateBytes(t *testing.T) {
 }
 
 func TestTransportTLS(t *testing.T) {
-	var conns atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Proto+" "+r.Host)
 	}))
 	s.EnableHTTP2 = true
-	s.Config.ConnState = func(_ net.Conn, cs http.ConnState) {
-		if cs == http.StateNew {
-			conns.Add(1)
-		}
-	}
+	conns := countConnections(s)
 	s.StartTLS()
 	defer s.Close()
 	tr := newTransport(t, s.Listener.Addr().String())
-	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	tr.TLS = &tls.Config{RootCAs: rootsOf(s)}
 	for range 3 {
 		resp, body, err := fetch(tr, request(t, "GET", "https://example.com/", nil))
 		if err != nil || body != "HTTP/1.1 example.com" || resp.TLS == nil {
@@ -359,7 +371,7 @@ func TestTransportTLS(t *testing.T) {
 	tr.Close()
 
 	tr = newTransport(t, s.Listener.Addr().String())
-	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	tr.TLS = &tls.Config{RootCAs: rootsOf(s)}
 	_, _, err := fetch(tr, request(t, "GET", "https://another.test/", nil))
 	if he, ok := err.(*HandshakeError); !ok || strings.Contains(err.Error(), "another") {
 		t.Errorf("wrong name: %v (%v)", err, he)
@@ -412,7 +424,7 @@ func TestTransportTLSLate(t *testing.T) {
 		tr := newTransport(t, s.Listener.Addr().String())
 		tr.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig
 		mustFetch(t, tr, request(t, "GET", "https://example.com/", nil))
-		if n := tr.pool.order.Len(); n != 1 {
+		if n := tr.pool.order.length; n != 1 {
 			t.Errorf("%s: %d idle connections, want 1", name, n)
 		}
 		said <- true
@@ -515,16 +527,11 @@ func TestTransportConnect(t *testing.T) {
 	for _, chosen := range []string{"http/1.1", "h2"} {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 		s.TLS = &tls.Config{NextProtos: []string{chosen}}
-		var conns atomic.Int32
-		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				conns.Add(1)
-			}
-		}
+		conns := countConnections(s)
 		s.StartTLS()
 		defer s.Close()
 		tr := newTransport(t, s.Listener.Addr().String())
-		tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+		tr.TLS = &tls.Config{RootCAs: rootsOf(s)}
 		tc, err := tr.Connect(t.Context(), "example.com:443", "h2")
 		if err != nil {
 			t.Fatal(err)
@@ -564,7 +571,7 @@ func TestTransportTLSIsApartAndLooksAlike(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	tr := newTransport(t, s.Listener.Addr().String())
-	tr.TLS = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ClientSessionCache: tls.NewLRUClientSessionCache(9)}
+	tr.TLS = &tls.Config{RootCAs: rootsOf(s), ClientSessionCache: tls.NewLRUClientSessionCache(9)}
 	visit := func(key string) (hello []uint16, again bool) {
 		mustFetch(t, tr, request(t, "GET", "https://example.com/", nil).WithContext(WithIsolation(t.Context(), key)))
 		return <-hellos, <-resumed
