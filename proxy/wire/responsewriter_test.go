@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -700,6 +701,7 @@ func TestHijack(t *testing.T) {
 			w.Header().Set("Upgrade", "websocket")
 			w.WriteHeader(101)
 		}, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+		{"a body that was not read", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", func(http.ResponseWriter) {}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -754,6 +756,33 @@ func TestHijack(t *testing.T) {
 				t.Errorf("got %q, %v", b, err)
 			}
 		})
+	}
+}
+
+// A connection from which a body is being read is not to be had.
+func TestHijackWhileTheBodyIsRead(t *testing.T) {
+	refused := make(chan error, 1)
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		body := make(chan []byte)
+		go func() {
+			b, _ := io.ReadAll(r.Body)
+			body <- b
+		}()
+		for reading := &w.(*responseWriter).body.mu; reading.TryLock(); runtime.Gosched() {
+			reading.Unlock()
+		}
+		_, _, err := w.(http.Hijacker).Hijack()
+		refused <- err
+		w.Write(<-body)
+	}, nil)
+	nc := dial(t, addr)
+	io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
+	if err := <-refused; err != errBodyInUse {
+		t.Error(err)
+	}
+	io.WriteString(nc, "hello")
+	if got, err := io.ReadAll(nc); err != nil || !strings.HasSuffix(string(got), "\r\n\r\nhello") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
