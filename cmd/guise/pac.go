@@ -60,6 +60,7 @@ name in its certificate, if it has one of an authority.`,
 				}
 				l := c.Listeners[i]
 				address, secure = reachedBy(l, l.Address), l.Protocol == config.HTTPS
+				p.noteOthers(c, l)
 			}
 			text := proxy.PAC(address, secure)
 			if dataURL {
@@ -73,6 +74,26 @@ name in its certificate, if it has one of an authority.`,
 	cmd.Flags().BoolVar(&secure, "secure", false, "with --address: browsers reach guise over TLS there")
 	cmd.Flags().BoolVar(&dataURL, "data-url", false, "print it as a URL that holds the file")
 	return cmd
+}
+
+// noteOthers says how the PAC file is made for other machines, if they may enter by
+// listener l, and it is named by the address that this machine has for itself alone.
+func (p *program) noteOthers(c *config.Config, l config.Listener) {
+	at := netip.AddrPortFrom(l.Address.IP, l.Address.Port)
+	if !l.Address.IP.IsValid() {
+		at = netip.AddrPortFrom(netip.IPv6Unspecified(), l.Address.Port)
+	}
+	if !at.Addr().IsUnspecified() || certifiedName(l) != "" || !slices.ContainsFunc(c.Access.Networks, beyondLoopback) {
+		return
+	}
+	needs := "HOST:PORT"
+	if others, known := fromOutside(c, at, ownAddresses()); known {
+		needs = others.String()
+	}
+	if l.Protocol == config.HTTPS {
+		needs += " --secure"
+	}
+	fmt.Fprintf(p.stderr, "guise: this is for browsers on this machine; others need --address %s\n", needs)
 }
 
 // exactHostPort returns s in the form that a PAC file takes: what it left out of
