@@ -39,7 +39,8 @@ type outcome struct {
 func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Change) (*Message, []Change) {
 	plain := hasPlainTarget(r)
 	if o := recent.outcome.Load(); plain && o.isOf(s, r, client) {
-		r.Header = maps.Clone(o.left)
+		clear(r.Header)
+		maps.Copy(r.Header, o.left) // which costs less than a clone
 		return &Message{Request: r, Client: client, Visit: o.visit, order: o.order}, log
 	}
 	var o *outcome
