@@ -39,18 +39,19 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 	switch {
 	case len(l.ACME.Domains) > 0:
 		var issued *certs.Issued
-		if issued, err = issue(l.ACME, at, out); err == nil {
-			d.close = func() { issued.Close() }
-			d.how.TLS = certs.Config(issued, certs.ACMEProtocol)
+		if issued, err = issue(l.ACME, at, out); err != nil {
+			return nil, fmt.Errorf("listener %s: acme: %w", l.Address, err)
 		}
-		return d, err
+		d.close = func() { issued.Close() }
+		d.how.TLS = certs.Config(issued, certs.ACMEProtocol)
+		return d, nil
 	case l.SelfSigned:
 		source, err = selfSigned(l, at, out)
 	default:
 		source, err = certs.Files(l.Certificate, l.Key)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listener %s: certificate: %w", l.Address, err)
 	}
 	if pair, kept := source.(*certs.Pair); kept {
 		announceEnd(out, l, pair.Ends(), time.Now())

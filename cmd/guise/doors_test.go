@@ -6,8 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +36,22 @@ func TestEndOfACertificateIsSaid(t *testing.T) {
 		announceEnd(&out, l, end, end.Add(-c.left))
 		if got := out.String(); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%v before its end: %q", c.left, got)
+		}
+	}
+}
+
+// TestWhatCannotBeMadeNamesItsListener and its key: check makes nothing, and so only a
+// start learns that it may not.
+func TestWhatCannotBeMadeNamesItsListener(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	writeFile(t, file, "")
+	at := config.Address{IP: netip.MustParseAddr("127.0.0.1"), Port: 8443}
+	for want, l := range map[string]config.Listener{
+		"listener 127.0.0.1:8443: certificate: ": {Address: at, Protocol: config.HTTPS, SelfSigned: true, Certificate: file + "/a.pem", Key: file + "/a.key"},
+		"listener 127.0.0.1:8443: acme: ":        {Address: at, Protocol: config.HTTPS, ACME: config.ACME{Domains: []config.Domain{"a.example"}, Storage: file + "/acme"}},
+	} {
+		if _, err := newDoor(l, at, io.Discard); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }
