@@ -79,7 +79,7 @@ func combine(old, newer *partial) (*partial, bool) {
 	}
 	joined := &partial{total: total, spans: slices.Clone(newer.spans)}
 	for _, s := range old.spans {
-		joined.spans = append(joined.spans, without(s, newer.spans)...)
+		joined.spans = append(joined.spans, uncovered(s, newer.spans)...)
 	}
 	slices.SortFunc(joined.spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	joined.spans = touchingJoined(joined.spans)
@@ -89,8 +89,8 @@ func combine(old, newer *partial) (*partial, bool) {
 	return joined, true
 }
 
-// without returns what of s the others do not cover.
-func without(s span, others []span) []span {
+// uncovered returns what of s the others do not cover.
+func uncovered(s span, others []span) []span {
 	rest := []span{s}
 	for _, o := range others {
 		var next []span

@@ -142,7 +142,7 @@ func (s *store) add(k key, e *entry) {
 		e.hold = &hold{size: size, lingering: &s.lingering}
 	}
 	e.hold.use(storedUser)
-	s.grow(r, r.beside(e))
+	s.grow(r, r.costBeside(e))
 	if r.entries = append(r.entries, e); len(r.entries) > 1 {
 		r.only[0] = nil // the list has another place now
 	}
@@ -154,9 +154,9 @@ func (s *store) add(k key, e *entry) {
 
 func unneeded(e *entry) bool { return e.views.count() == 0 && e.asked == 0 }
 
-// beside returns what e takes beside the others in r: of those with the same body, that
+// costBeside returns what e takes beside the others in r: of those with the same body, that
 // is held once.
-func (r *resource) beside(e *entry) int64 {
+func (r *resource) costBeside(e *entry) int64 {
 	n := e.cost + e.viewed
 	for _, o := range r.entries {
 		if o.hold == e.hold {
@@ -174,7 +174,7 @@ func (s *store) remove(e *entry) {
 	}
 	s.unstore(e)
 	r.entries = slices.DeleteFunc(r.entries, func(o *entry) bool { return o == e })
-	s.grow(r, -r.beside(e))
+	s.grow(r, -r.costBeside(e))
 	if len(r.entries) == 0 {
 		s.drop(r)
 	}

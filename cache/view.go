@@ -57,14 +57,14 @@ func (c *Cache) hitHeader(q *query, e *entry, v *view) http.Header {
 	h = withRoom(h)
 	if v.header.CompareAndSwap(nil, &h) {
 		c.mu.Lock()
-		c.store.weighView(e, q.client, v, beside(h, e.header))
+		c.store.weighView(e, q.client, v, costBeside(h, e.header))
 		c.mu.Unlock()
 	}
 	return maps.Clone(h)
 }
 
-// beside returns what h takes beside stored, with which it has text in common.
-func beside(h http.Header, stored fields) int64 {
+// costBeside returns what h takes beside stored, with which it has text in common.
+func costBeside(h http.Header, stored fields) int64 {
 	n := fieldsCost(len(h))
 	for name, lines := range h {
 		n += int64(len(lines)) * lineOverhead
