@@ -270,19 +270,11 @@ func (e *Egress) HTTPHop() (address, authorization string, ok bool) {
 
 // HopTLS returns how to set TLS up with that proxy, nil where it is spoken to in
 // clear.
-func (e *Egress) HopTLS() *tls.Config {
-	if h := e.lastHop(); h != nil {
-		return h.tls
-	}
-	return nil
-}
+func (e *Egress) HopTLS() *tls.Config { return e.lastHop().tls }
 
 // DialHop connects to that proxy, through those before it, and says nothing to it. A
 // failure is a [*HopError].
 func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
-	if len(e.hops) == 0 {
-		return nil, &HopError{errors.New("there is no upstream proxy")}
-	}
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	return e.dialHop(ctx)
