@@ -115,13 +115,13 @@ func (s *stream) end(err error) {
 		t.over(s)
 		t.unlock()
 	}()
-	var write errWrite
+	write, unwritten := errors.AsType[errWrite](err)
 	switch {
 	case err == nil && s.wasReset():
 		t.cut(syscall.ECONNRESET)
 	case err == nil:
 		s.closeWrite()
-	case errors.As(err, &write):
+	case unwritten:
 		// The destination takes no more, yet what it said before may still
 		// be on its way to the source: the other direction goes on until it
 		// has read that, and then the reset.
@@ -248,9 +248,9 @@ func (s *stream) wrote(err error) {
 
 // plain returns err without the addresses that the net package adds.
 func plain(err error) error {
-	var number syscall.Errno
+	number, known := errors.AsType[syscall.Errno](err)
 	switch {
-	case errors.As(err, &number):
+	case known:
 		return number
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
