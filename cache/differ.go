@@ -80,34 +80,3 @@ func (c *Cache) distrusted(k key) bool {
 	a, ok := c.differ.given.Get(c.differ.id(k))
 	return ok && a.differs
 }
-
-// unstorables remembers keys whose last response could not be stored, so that
-// requests for them do not wait for each other in vain. The cache's lock
-// guards it.
-type unstorables struct {
-	keys *simplelru.LRU[uint64, struct{}]
-}
-
-func newUnstorables() *unstorables {
-	return &unstorables{newLRU[uint64, struct{}](maxRemembered)}
-}
-
-// idFor returns a short name of what q wants. Where clients must not learn of one
-// another it is a client's own: the way that a request takes can be timed.
-func (c *Cache) idFor(q *query) uint64 {
-	k := q.everybody
-	if q.sharing == Disguised {
-		k = q.own()
-	}
-	return maphash.Comparable(c.words, k)
-}
-
-func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }
-
-func (u *unstorables) note(id uint64, storable bool) {
-	if storable {
-		u.keys.Remove(id)
-		return
-	}
-	u.keys.Add(id, struct{}{})
-}
