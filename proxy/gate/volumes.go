@@ -5,9 +5,42 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
+
+// A volume counts bytes from midnight to midnight UTC. It is safe for
+// concurrent use; bytes carried in the instant of midnight may be lost.
+type volume struct {
+	day   atomic.Int64
+	spent atomic.Int64
+}
+
+const day = 24 * time.Hour
+
+func (v *volume) add(now time.Time, n int64) (spent int64) {
+	if today := dayOf(now); v.day.Swap(today) != today {
+		v.spent.Store(0)
+	}
+	return v.spent.Add(n)
+}
+
+// on returns what was spent on a day.
+func (v *volume) on(day int64) int64 {
+	if v.day.Load() != day {
+		return 0
+	}
+	return v.spent.Load()
+}
+
+func dayOf(t time.Time) int64 { return t.Unix() / int64(day/time.Second) }
+
+// untilMidnight is how long a spent volume stays spent.
+func untilMidnight(now time.Time) time.Duration {
+	return now.Truncate(day).Add(day).Sub(now)
+}
 
 // Volumes of the day are what a process that takes over from another must know
 // of its clients: all else that the ledger holds is made good within seconds.
