@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -67,7 +65,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	*log = s.filters.Response(&m, *log)
 	recycle(log)
 	if resp.StatusCode != http.StatusSwitchingProtocols && (resp.ContentLength < 0 || resp.Trailer != nil) {
-		resp.Body = &scrubbedBody{trailerBody{resp.Body, s.trailer(&m, resp)}, s}
+		resp.Body = &scrubbedBody{trailerBody{resp.Body, func() { s.filters.Trailer(&m, resp.Trailer, nil) }}, s}
 	}
 	return resp, nil
 }
@@ -89,19 +87,6 @@ func (s scrubber) noteHSTS(m *filters.Message, apart string, h http.Header) {
 		h["Strict-Transport-Security"] = []string{onward}
 	} else {
 		delete(h, "Strict-Transport-Security")
-	}
-}
-
-// trailer returns what scrubs resp's trailers once they are there.
-func (s scrubber) trailer(m *filters.Message, resp *http.Response) func() {
-	announced := slices.Collect(maps.Keys(resp.Trailer))
-	return func() {
-		s.filters.Trailer(m, resp.Trailer, nil)
-		for _, name := range announced {
-			if resp.Trailer[name] == nil {
-				resp.Trailer[name] = nil // goproxy counts, to see whether others came
-			}
-		}
 	}
 }
 
