@@ -82,24 +82,40 @@ func TestParkedTunnelsGoOn(t *testing.T) {
 			t.Errorf("%v after %d pieces", err, paced)
 		}
 	})
-	t.Run("full", func(t *testing.T) {
-		tight := kind{"tight", func(t testing.TB) (near, far net.Conn) {
-			near, far = tcpPair(t)
-			near.(*net.TCPConn).SetReadBuffer(smallBuffer)
-			far.(*net.TCPConn).SetWriteBuffer(smallBuffer)
-			return near, far
-		}}
-		r := start(t, kinds[0], tight, Options{})
-		await(t, 2)
-		message := strings.Repeat("0123456789abcdef", 3000) // and the tunnel's goroutine never gets all of it off
-		send(t, r.client, message)
+	full := 0 // what is on its way to an origin that takes nothing yet
+	tight := kind{"tight", func(t testing.TB) (near, far net.Conn) {
+		near, far = tcpPair(t)
+		near.(*net.TCPConn).SetReadBuffer(smallBuffer)
+		far.(*net.TCPConn).SetWriteBuffer(smallBuffer)
+		to, _ := descriptor(far)
+		var err error
+		for full = 0; err == nil; {
+			var n int
+			n, err = writeOnce(to, make([]byte, largeBuffer))
+			full += n
+		}
+		return near, far
+	}}
+	message := strings.Repeat("0123456789abcdef", 3000) // and the tunnel's goroutine never gets all of it off
+	later := func(t *testing.T, r *running) {
+		t.Helper()
 		await(t, 1)
 		send(t, r.origin, "ping") // the other direction goes on
 		receive(t, r.client, "ping")
+		io.CopyN(io.Discard, r.origin, int64(full))
 		receive(t, r.origin, message)
 		await(t, 2)
 		send(t, r.client, "pong")
 		receive(t, r.origin, "pong")
+	}
+	t.Run("full", func(t *testing.T) {
+		r := start(t, kinds[0], tight, Options{})
+		await(t, 2)
+		send(t, r.client, message)
+		later(t, r)
+	})
+	t.Run("full from the start", func(t *testing.T) {
+		later(t, start(t, kinds[0], tight, Options{FromClient: []byte(message)}))
 	})
 	t.Run("urgent", func(t *testing.T) {
 		r := parkedTunnel(t, Options{})
