@@ -490,18 +490,21 @@ func TestFilesCompressedTwiceComeAsTheyAre(t *testing.T) {
 // TestDecodedContentHasNoDigestOfAnother: not in the trailer section either.
 func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 	coded := gzipped("hello")
-	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nAccept-Ranges: bytes\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\n\r\n"+
+	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nAccept-Ranges: bytes\r\nDigest: sha-256=YWJj\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\n\r\n"+
 		"%x\r\n%s\r\n0\r\nContent-Digest: sha-256=:YWJj:\r\nRepr-Digest: sha-256=:YWJj:\r\nX-Other: 1\r\n\r\n", len(coded), coded)))
 	proxy := serveProxy(t, nil)
 	resp, body := get(t, proxy, "http://"+o.address+"/")
 	if body != "hello" || resp.Trailer.Get("X-Other") != "1" || len(resp.Trailer) != 1 {
 		t.Errorf("got %q with %v", body, resp.Trailer)
 	}
+	if resp.Header["Digest"] != nil {
+		t.Errorf("the head has a digest of what was decoded on the way: %v", resp.Header)
+	}
 	if resp.Header["Accept-Ranges"] != nil || resp.Header.Get("Vary") != "Accept-Encoding" {
 		t.Errorf("what was decoded on the way is said to have parts, or to be for all: %v", resp.Header)
 	}
-	if resp, _ = get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: gzip"); resp.Trailer.Get("Content-Digest") == "" {
-		t.Errorf("got %v behind the content that was digested", resp.Trailer)
+	if resp, _ = get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: gzip"); resp.Trailer.Get("Content-Digest") == "" || resp.Header["Digest"] == nil {
+		t.Errorf("got %v and %v with the content that was digested", resp.Header, resp.Trailer)
 	}
 }
 
