@@ -188,7 +188,6 @@ func (s *stream) settle() bool {
 			return false
 		}
 		s.early = nil
-		s.tunnel.touch()
 	}
 	return s.tunnel.lot.park(s) == nil
 }
