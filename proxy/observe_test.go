@@ -320,3 +320,28 @@ func TestTunnelsTakeRoomBetweenLooks(t *testing.T) {
 		t.Errorf("got %v", statuses)
 	}
 }
+
+// TestConnectionsThereIsNoRoomForCountNoLonger: what is refused under pressure takes no
+// place of those that all clients may have.
+func TestConnectionsThereIsNoRoomForCountNoLonger(t *testing.T) {
+	plain := serveOrigin(t, answer(hello))
+	var open atomic.Int64
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Millisecond,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return open.Load(), 100 },
+	})
+	defer pressure.Close()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure, o.Gate.Total.Connections = pressure, 2 })
+	for _, c := range []struct {
+		open   int64
+		status string
+	}{{99, "503"}, {99, "503"}, {0, "200"}} {
+		for open.Store(c.open); pressure.Short() != (c.open > 0); {
+			time.Sleep(time.Millisecond)
+		}
+		if got, err := exchangeRaw(t, proxy, "GET http://"+plain.address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 "+c.status) {
+			t.Errorf("with %d descriptors open: got %q, %v", c.open, got, err)
+		}
+	}
+}
