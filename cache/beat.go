@@ -46,7 +46,7 @@ type beatBody struct {
 	sleep func(context.Context, time.Duration) error
 	now   func() time.Time
 	start time.Time // of the request, as its client sees it
-	place *place
+	place place
 	course
 	at, until int64
 }

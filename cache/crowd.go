@@ -26,14 +26,14 @@ const (
 // A gathering says whose requests a crowd is of, and where to.
 type gathering struct{ client, origin string }
 
-// A place is one request's in a crowd. A nil one is in none.
+// A place is one request's in a crowd. The zero value is in none.
 type place struct {
 	*crowd
 	jitter time.Duration
 }
 
-// gather has q wait among its client's others, until what it returns is called.
-func (c *Cache) gather(q *query) (scatter func()) {
+// gather has q wait among its client's others, until it scatters.
+func (c *Cache) gather(q *query) gathering {
 	g := gathering{q.client, originOf(q.everybody.url)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,19 +45,23 @@ func (c *Cache) gather(q *query) (scatter func()) {
 	if w.waiting++; w.waiting > 1 {
 		w.several.Store(true)
 	}
-	q.place = &place{w, time.Duration(c.model.float() * float64(crowdJitter))}
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if w.waiting--; w.waiting == 0 {
-			delete(c.crowds, g)
-		}
+	q.place = place{w, time.Duration(c.model.float() * float64(crowdJitter))}
+	return g
+}
+
+// scatter has one of those that gathered wait no longer.
+func (c *Cache) scatter(g gathering) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.crowds[g]
+	if w.waiting--; w.waiting == 0 {
+		delete(c.crowds, g)
 	}
 }
 
 // due returns when what is to come at a beat, d after a request's beginning, goes on.
-func (p *place) due(d time.Duration) time.Duration {
-	if p == nil || !p.several.Load() {
+func (p place) due(d time.Duration) time.Duration {
+	if p.crowd == nil || !p.several.Load() {
 		return d
 	}
 	return (d+crowdBeat-1)/crowdBeat*crowdBeat + p.jitter

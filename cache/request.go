@@ -19,13 +19,13 @@ type query struct {
 	again   bool   // it waited for one that was of no use
 	cramped bool   // what it seems to fetch could not be kept if it did
 
-	place     *place // in a crowd, in Disguised
-	everybody key    // of responses for all, or in PerClient for this client
-	personal  key    // of responses that these cookies bought
-	cookies   bool   // personal is set
-	proven    bool   // Authorization, or what may be credentials in other fields
-	known     bool   // cookies or proven: the site knows who asks
-	speaks    bool   // it has fields that speak to caches
+	place     place // in a crowd, in Disguised
+	everybody key   // of responses for all, or in PerClient for this client
+	personal  key   // of responses that these cookies bought
+	cookies   bool  // personal is set
+	proven    bool  // Authorization, or what may be credentials in other fields
+	known     bool  // cookies or proven: the site knows who asks
+	speaks    bool  // it has fields that speak to caches
 
 	words  wording // see wordingOf
 	worded bool    // words is set

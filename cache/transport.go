@@ -45,8 +45,8 @@ func (t *transport) answer(q *query) (*http.Response, error) {
 	case refuseIt:
 		return gatewayTimeout(q.r), nil
 	}
-	if q.sharing == Disguised && q.place == nil {
-		defer t.c.gather(q)()
+	if q.sharing == Disguised && q.place.crowd == nil {
+		defer t.c.scatter(t.c.gather(q))
 	}
 	if found.verdict == pretendIt {
 		return t.pretend(q, found)
