@@ -170,9 +170,9 @@ func FuzzPlainURL(f *testing.F) {
 		if !validTarget(target) {
 			return
 		}
-		if u := plainURL(target); u != nil {
-			if std, err := url.ParseRequestURI(target); err != nil || !reflect.DeepEqual(u, std) {
-				t.Errorf("%q: %#v, net/url %#v, %v", target, u, std, err)
+		if u, ok := plainURL(target); ok {
+			if std, err := url.ParseRequestURI(target); err != nil || !reflect.DeepEqual(&u, std) {
+				t.Errorf("%q: %#v, net/url %#v, %v", target, &u, std, err)
 			}
 		}
 	})

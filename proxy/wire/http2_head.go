@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
@@ -134,8 +133,8 @@ func (b *headBlock) addPseudo(name, value string) {
 // A CONNECT that asks for another protocol in the stream (RFC 8441) has its
 // name as the field ":protocol", and the URL that it is for.
 func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
-	r := blank.WithContext(ctx)
-	r.Method, r.Header, r.URL, r.Body = b.method, b.header, &url.URL{}, http.NoBody
+	r := newRequest(ctx)
+	r.Method, r.Header, r.Body = b.method, b.header, http.NoBody
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
 	r.ContentLength = -1 // of what is refused before framing says more, a body may come as well
 	if b.wrong != "" {
@@ -189,11 +188,11 @@ func (b *headBlock) target(r *http.Request) error {
 	if !validTarget(target) {
 		return malformed("invalid byte in the request target")
 	}
-	u, err := parseTarget(method, target)
-	if err != nil {
+	var err error
+	if *r.URL, err = parseTarget(method, target); err != nil {
 		return err
 	}
-	r.URL, r.RequestURI, r.Host = u, target, b.authority
+	r.RequestURI, r.Host = target, b.authority
 	return nil
 }
 

@@ -13,6 +13,17 @@ import (
 // request its context without a second one.
 var blank http.Request
 
+// newRequest returns a request with context ctx and a URL to be filled in, in one
+// piece of memory.
+func newRequest(ctx context.Context) *http.Request {
+	made := &struct {
+		http.Request
+		url url.URL
+	}{Request: *blank.WithContext(ctx)}
+	made.URL = &made.url
+	return &made.Request
+}
+
 // parseRequest reads the head of a request, as [readHead] returns it, into a
 // request with context ctx and no body. What the handler is to see of the
 // framing is set. The error is a [*ProtocolError].
@@ -26,15 +37,15 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
-	u, err := parseTarget(method, target)
-	if err != nil {
+	r := newRequest(ctx)
+	if *r.URL, err = parseTarget(method, target); err != nil {
 		return nil, err
 	}
 	h, err := parseFields(section, fieldRules{count: limits.Fields, line: limits.Line, unpadded: true})
 	if err != nil {
 		return nil, err
 	}
-	host, err := requestHost(h, u, minor)
+	host, err := requestHost(h, r.URL, minor)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +57,7 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 		// What follows is for the tunnel (RFC 9110 §9.3.6), or is it?
 		return nil, malformed("CONNECT with content")
 	}
-	r := blank.WithContext(ctx)
-	r.Method, r.URL, r.RequestURI, r.Host, r.Header = method, u, target, host, h
+	r.Method, r.RequestURI, r.Host, r.Header = method, target, host, h
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if minor == 0 {
 		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
@@ -108,53 +118,52 @@ func validTarget[S string | []byte](s S) bool {
 // parseTarget reads the four forms of RFC 9112 §3.2. An invalid escape is an
 // error in authority and path; in a query it is data that browsers send as it
 // was typed.
-func parseTarget(method, target string) (*url.URL, error) {
+func parseTarget(method, target string) (url.URL, error) {
 	switch {
 	case method == http.MethodConnect:
 		if host, port, ok := splitAuthority(target); !ok || host == "" || port == "" {
-			return nil, malformed("CONNECT target that is not host:port")
+			return url.URL{}, malformed("CONNECT target that is not host:port")
 		}
-		return &url.URL{Host: target}, nil
+		return url.URL{Host: target}, nil
 	case target == "*":
 		if method != http.MethodOptions {
-			return nil, malformed("target * with a method other than OPTIONS")
+			return url.URL{}, malformed("target * with a method other than OPTIONS")
 		}
-		return &url.URL{Path: target}, nil
+		return url.URL{Path: target}, nil
 	}
-	if u := plainURL(target); u != nil {
+	if u, ok := plainURL(target); ok {
 		return u, nil
 	}
 	u, err := url.ParseRequestURI(target)
 	switch {
 	case err != nil:
 	case target[0] == '/' && u.Host == "":
-		return u, nil
+		return *u, nil
 	case u.Scheme != "" && u.Opaque == "" && strings.HasPrefix(target[len(u.Scheme):], "://"):
 		if host, _, ok := splitAuthority(u.Host); !ok || host == "" {
-			return nil, malformed("invalid authority in the request target")
+			return url.URL{}, malformed("invalid authority in the request target")
 		}
-		return u, nil
+		return *u, nil
 	}
-	return nil, malformed("invalid request target")
+	return url.URL{}, malformed("invalid request target")
 }
 
 // plainURL reads what nearly all targets are, an absolute http URL or a path
 // without escapes or userinfo, as [url.ParseRequestURI] would, at a fraction
-// of the cost. It returns nil for all others.
-func plainURL(target string) *url.URL {
-	var u url.URL
+// of the cost. It reports false for all others.
+func plainURL(target string) (u url.URL, ok bool) {
 	path := target
 	if target[0] != '/' {
 		rest, ok := strings.CutPrefix(target, "http://")
 		if !ok {
-			return nil
+			return u, false
 		}
 		slash := strings.IndexByte(rest, '/')
 		if slash < 1 {
-			return nil
+			return u, false
 		}
 		if host, _, ok := splitAuthority(rest[:slash]); !ok || host == "" {
-			return nil
+			return u, false
 		}
 		u.Scheme, u.Host, path = "http", rest[:slash], rest[slash:]
 	}
@@ -167,11 +176,11 @@ func plainURL(target string) *url.URL {
 			break
 		}
 		if class[c]&isPath == 0 {
-			return nil
+			return u, false
 		}
 	}
 	u.Path = path
-	return &u
+	return u, true
 }
 
 // splitAuthority splits uri-host [ ":" port ] and tells whether it is valid:
