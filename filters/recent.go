@@ -36,12 +36,12 @@ type outcome struct {
 
 // Scrub is [Set.Read] and [Set.Request] in one. If recent remembers a request
 // that said the same, its outcome is r's, and nothing is appended to log.
-func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Change) (*Message, []Change) {
+func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Change) (Message, []Change) {
 	plain := hasPlainTarget(r)
 	if o := recent.outcome.Load(); plain && o.isOf(s, r, client) {
 		clear(r.Header)
 		maps.Copy(r.Header, o.left) // which costs less than a clone
-		return &Message{Request: r, Client: client, Visit: o.visit, order: o.order}, log
+		return Message{Request: r, Client: client, Visit: o.visit, order: o.order}, log
 	}
 	var o *outcome
 	if weight := headerWeight(r.Header); plain && recent.weight.Swap(weight) == weight && weight+int64(len(r.RequestURI)) <= maxRecent {
@@ -56,7 +56,7 @@ func (s *Set) Scrub(recent *Recent, r *http.Request, client netip.Addr, log []Ch
 		o.left, o.visit, o.order = maps.Clone(r.Header), m.Visit, m.order
 		recent.outcome.Store(o)
 	}
-	return m, log
+	return *m, log
 }
 
 // isOf reports whether o is what s makes of r.

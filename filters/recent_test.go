@@ -51,8 +51,8 @@ func TestRecentRequestsDecideNothing(t *testing.T) {
 				repeated++
 			}
 			got, _ := s.Scrub(recent, r, client, nil)
-			if !reflect.DeepEqual(got.Visit, want.Visit) || wire(t, s, got) != wire(t, s, want) {
-				t.Fatalf("%s %s: got %+v\n%s\nwant %+v\n%s", method, target, got.Visit, wire(t, s, got), want.Visit, wire(t, s, want))
+			if !reflect.DeepEqual(got.Visit, want.Visit) || wire(t, s, &got) != wire(t, s, want) {
+				t.Fatalf("%s %s: got %+v\n%s\nwant %+v\n%s", method, target, got.Visit, wire(t, s, &got), want.Visit, wire(t, s, want))
 			}
 			r.Header["Accept"] = []string{"spoiled"}
 			delete(r.Header, "User-Agent")

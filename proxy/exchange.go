@@ -30,16 +30,16 @@ type exchange struct {
 	assembly *assembly
 	visit    *visit
 	target   egress.Target
-	message  *filters.Message // set by the scrub step
-	order    []string         // of the request's fields, set with it
-	owner    uint64           // of the request's content; see [wire.OwnerKey]
-	accepts  []string         // Accept-Encoding as the client sent it
-	named    string           // tags, as the client sent them, if one is of what was decoded
-	upload   *upload          // the request's body; nil without one
-	sent     bool             // upload goes on to an origin that has answered
-	html     bool             // a person will look at a failure
-	tells    bool             // the client says how it fetches (Sec-Fetch-Mode)
-	hints    bool             // early hints are for the client
+	message  filters.Message // set by the scrub step
+	order    []string        // of the request's fields, set with it
+	owner    uint64          // of the request's content; see [wire.OwnerKey]
+	accepts  []string        // Accept-Encoding as the client sent it
+	named    string          // tags, as the client sent them, if one is of what was decoded
+	upload   *upload         // the request's body; nil without one
+	sent     bool            // upload goes on to an origin that has answered
+	html     bool            // a person will look at a failure
+	tells    bool            // the client says how it fetches (Sec-Fetch-Mode)
+	hints    bool            // early hints are for the client
 
 	request http.Request  // as goproxy gets it
 	asked   requestLine   // withheld from goproxy until the first step
@@ -195,7 +195,7 @@ func (e *exchange) scrubInterim(code int, header textproto.MIMEHeader, names []s
 	if len(h) == 0 {
 		return h
 	}
-	m := *e.message // a copy: the client's own goroutine may still read the original
+	m := e.message // a copy: the client's own goroutine may still read the original
 	m.Response = &http.Response{StatusCode: code, Header: h}
 	e.assembly.filters.Response(&m, nil)
 	return h
@@ -214,9 +214,6 @@ func (e *exchange) endInterim() {
 // no page's name is in there.
 func admitPage(e *exchange, resp *http.Response) *http.Response {
 	const name = "Access-Control-Allow-Origin"
-	if e.message == nil {
-		return resp
-	}
 	if page := e.message.Visit.Page(); page != "" && slices.Equal(resp.Header[name], []string{"null"}) {
 		resp.Header[name] = []string{page}
 	}

@@ -50,7 +50,7 @@ func (s scrubber) contain(err *error) {
 func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	defer s.contain(&err)
 	e := exchangeOf(r.Context())
-	m := *e.message // a copy: the client's own goroutine may still read the original
+	m := e.message // a copy: the client's own goroutine may still read the original
 	m.Request = r
 	s.filters.Onward(&m, nil)
 	resp, err := s.next.RoundTrip(m.Request)

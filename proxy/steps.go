@@ -122,7 +122,7 @@ func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure)
 	log := explanations.Get().(*[]filters.Change)
 	e.message, *log = a.filters.Scrub(&e.visit.connection.recent, r, e.visit.Address, *log)
 	recycle(log)
-	e.order = a.filters.FieldOrder(e.message)
+	e.order = a.filters.FieldOrder(&e.message)
 	r = e.message.Request
 	if r.Trailer != nil {
 		a.scrubTrailers(e, r)
@@ -144,7 +144,7 @@ func withholdReport(e *exchange, r *http.Request) (*http.Request, *failure) {
 // scrubTrailers lets only trailers pass that serve the message. Their names
 // are known now, their values at the body's end.
 func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
-	announced, m := r.Trailer, e.message
+	announced, m := r.Trailer, &e.message
 	r.Trailer = make(http.Header, len(announced))
 	for name := range announced {
 		r.Trailer[name] = nil
