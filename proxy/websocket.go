@@ -89,7 +89,6 @@ func fromExtendedConnect(w http.ResponseWriter, r *http.Request, protocol string
 	delete(upgrade.Header, ":protocol")
 	upgrade.Header["Upgrade"] = []string{"websocket"}
 	upgrade.Header["Connection"] = []string{"Upgrade"}
-	delete(upgrade.Header, "Sec-Websocket-Key")          // rekey adds one
 	upgrade.Body, upgrade.ContentLength = http.NoBody, 0 // what follows is for the tunnel
 	return &webSocketAnswer{w}, &upgrade, nil
 }
