@@ -83,9 +83,10 @@ func hasPlainTarget(r *http.Request) bool {
 		u.User == nil && u.RawPath == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.RawFragment == ""
 }
 
-// headerWeight is how many bytes h holds. Other headers may weigh the same.
+// headerWeight is how many bytes h holds, and one more: no header weighs as little
+// as none that came. Other headers may weigh the same.
 func headerWeight(h http.Header) int64 {
-	n := 0
+	n := 1
 	for name, lines := range h {
 		n += len(name)
 		for _, line := range lines {

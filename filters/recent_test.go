@@ -79,3 +79,18 @@ func TestRecentRemembersNothingLarge(t *testing.T) {
 		}
 	}
 }
+
+// What a connection said once it mostly does not say again, nothing but its target
+// included: then there is no outcome to keep while it waits.
+func TestRecentRemembersNothingSaidOnce(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, h := range []http.Header{{}, {"Accept": {"*/*"}}} {
+		recent := new(Recent)
+		for i, remembers := range []bool{false, true} {
+			s.Scrub(recent, newRequest(t, "GET", "http://a.example/", h.Clone()), netip.MustParseAddr("192.0.2.7"), nil)
+			if got := recent.outcome.Load() != nil; got != remembers {
+				t.Errorf("after %v %d times it remembers: %t", h, i+1, got)
+			}
+		}
+	}
+}
