@@ -275,7 +275,21 @@ type rawHTTP2 = http2test.Client
 
 func dialHTTP2(t *testing.T, addr string) *rawHTTP2 {
 	t.Helper()
-	return http2test.NewClient(t, dial(t, addr))
+	return http2test.NewClient(t, patientConn{dial(t, addr)})
+}
+
+// A patientConn gives each read and each write half a minute: on a busy machine some
+// thousand of them take longer in all.
+type patientConn struct{ net.Conn }
+
+func (c patientConn) Read(p []byte) (int, error) {
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	return c.Conn.Read(p)
+}
+
+func (c patientConn) Write(p []byte) (int, error) {
+	c.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	return c.Conn.Write(p)
 }
 
 var plainGet = []string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /"}
