@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/net/http2"
 
 	"guise/cache"
@@ -33,13 +34,27 @@ import (
 // withUsers makes a proxy that knows ann and bob, with the password "secret".
 func withUsers(t *testing.T) func(*Options) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "users")
-	for _, name := range []string{"ann", "bob"} {
-		if err := gate.SetUser(path, name, "secret"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	path := usersFile(t, "secret", "ann", "bob")
 	return func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, path }
+}
+
+// usersFile is of users whose password costs little to check: what [gate.SetUser] makes
+// of one takes a busy machine seconds each time.
+func usersFile(t *testing.T, password string, names ...string) (path string) {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []byte
+	for _, name := range names {
+		lines = fmt.Appendf(lines, "%s:%s\n", name, hash)
+	}
+	path = filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(path, lines, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func authorization(user, password string) string {

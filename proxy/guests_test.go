@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/net/http2"
 
 	"guise/proxy/gate"
@@ -54,20 +52,6 @@ func ends(t *testing.T, whose string, rw *bufio.ReadWriter) {
 	}
 }
 
-// usersFile is of ann and bob, whose password costs little to check.
-func usersFile(t *testing.T) (path string) {
-	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(path, fmt.Appendf(nil, "ann:%s\nbob:%[1]s\n", hash), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func serveEcho(t *testing.T) *origin {
 	t.Helper()
 	return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(conn, r) })
@@ -76,7 +60,7 @@ func serveEcho(t *testing.T) *origin {
 // TestTunnelsEndWithTheirUser, by whatever way they came, and no others.
 func TestTunnelsEndWithTheirUser(t *testing.T) {
 	o := serveEcho(t)
-	users := usersFile(t)
+	users := usersFile(t, "secret", "ann", "bob")
 	p, address := newProxy(t, func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, users })
 	p.current.Load().guests.every = 10 * time.Millisecond
 	viaSOCKS := func(user string) *bufio.ReadWriter {
@@ -120,7 +104,7 @@ func TestWebSocketsEndWithTheirUser(t *testing.T) {
 			io.Copy(conn, r)
 		}
 	})
-	users := usersFile(t)
+	users := usersFile(t, "secret", "ann", "bob")
 	p, address := newProxy(t, func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, users })
 	p.current.Load().guests.every = 10 * time.Millisecond
 	conn := dial(t, address)
@@ -140,7 +124,7 @@ func TestWebSocketsEndWithTheirUser(t *testing.T) {
 // ends later is out, as before.
 func TestReloadEndsNoTunnel(t *testing.T) {
 	o := serveEcho(t)
-	users := usersFile(t)
+	users := usersFile(t, "secret", "ann", "bob")
 	var options Options
 	p, address := newProxy(t, func(o *Options) {
 		o.Gate.Authentication, o.Gate.Users = gate.Basic, users

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -80,12 +79,7 @@ func metricsText(t *testing.T, m *telemetry.Metrics) string {
 // request can go and fail, with all logs on, and looks for them in the logs,
 // the metrics and the pages that another client gets.
 func TestNothingOfAClientIsWrittenDown(t *testing.T) {
-	users := filepath.Join(t.TempDir(), "users")
-	for _, name := range []string{"canary-user", "other"} {
-		if err := gate.SetUser(users, name, "canary-password"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	users := usersFile(t, "canary-password", "canary-user", "other")
 	origin := func(script string) string {
 		return serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 			req, err := http.ReadRequest(r)

@@ -8,16 +8,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"guise/proxy/gate"
 	"guise/proxy/socks"
@@ -193,14 +189,7 @@ func TestSOCKSUnsupportedCommands(t *testing.T) {
 // TestSOCKSCredentials: who must show a password over HTTP must do so here,
 // and what is in the connection is that user's.
 func TestSOCKSCredentials(t *testing.T) {
-	users := filepath.Join(t.TempDir(), "users")
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(users, []byte("me:"+string(hash)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	users := usersFile(t, "secret", "me")
 	_, hop := serveWeb(t)
 	metrics := telemetry.New()
 	p, _ := newProxy(t, func(o *Options) {
@@ -299,10 +288,7 @@ func TestSOCKSFailureIsToldHoweverLate(t *testing.T) {
 // TestSOCKSNamesHaveNoColon: in the form that the gate reads, what stands behind one
 // would be a part of the password (RFC 7617 §2), and the name another account's.
 func TestSOCKSNamesHaveNoColon(t *testing.T) {
-	users := filepath.Join(t.TempDir(), "users")
-	if err := gate.SetUser(users, "ann", "x:y"); err != nil {
-		t.Fatal(err)
-	}
+	users := usersFile(t, "x:y", "ann")
 	p, _ := newProxy(t, func(o *Options) { o.Gate.Authentication, o.Gate.Users = gate.Basic, users })
 	enters := new(viaSOCKS).authenticator(t.Context(), p.current.Load(), netip.MustParseAddr("127.0.0.1"))
 	if enters("ann:x", "y") {

@@ -8,12 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"guise/proxy/egress"
 	"guise/proxy/gate"
@@ -136,14 +132,7 @@ func TestConnectToPlainHTTPCarriesWebSockets(t *testing.T) {
 // requests inside, as long as it holds.
 func TestConnectToPlainHTTPKnowsItsClient(t *testing.T) {
 	_, hop := serveWeb(t)
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	users := filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(users, append([]byte("ann:"), hash...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	users := usersFile(t, "secret", "ann")
 	var options Options
 	p, address := newProxy(t, func(o *Options) {
 		webOnly(hop)(o)
