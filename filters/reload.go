@@ -9,14 +9,14 @@ import (
 // "no-cache" tells that this visitor pressed reload, or which browser sends a
 // form; the proxy's own cache has obeyed it by then. The directives of an API
 // client are part of its request and pass (RFC 9111 §5.2), and so do those that a
-// script has stored with what it uploads.
+// script has stored with what it uploads, and those that every EventSource has.
 type reload struct{}
 
 const whyReload = "RFC 9111 §5.2.1; obeyed by the proxy's cache, and telling of the browser"
 
 // Apply implements [Filter].
 func (reload) Apply(m *Message, log []Change) []Change {
-	if m.Visit.Kind == Fetch && !m.Visit.browser || m.Visit.Kind == WebSocket {
+	if m.Visit.Kind == Fetch && (!m.Visit.browser || opensEvents(m)) || m.Visit.Kind == WebSocket {
 		return log // a handshake passes no cache; what it holds is the persona's
 	}
 	h := m.Request.Header
@@ -24,6 +24,13 @@ func (reload) Apply(m *Message, log []Change) []Change {
 		log = put(h, "Cache-Control", "", whyReload, log)
 	}
 	return put(h, "Pragma", "", whyReload, log)
+}
+
+// opensEvents reports whether m is an EventSource's, which takes nothing from a cache
+// (HTML, "server-sent events"), whether or not its page is reloaded.
+func opensEvents(m *Message) bool {
+	h := m.Request.Header
+	return wantsEvents(m) && single(h["Cache-Control"]) == "no-cache" && single(h["Pragma"]) == "no-cache"
 }
 
 // withUpload reports whether the Cache-Control of m is stored with its content, or

@@ -24,6 +24,7 @@ func TestReloadStaysHere(t *testing.T) {
 		{"reloaded script on plain http", "GET", browser, "*/*", ""},
 		{"form", "POST", browser, "text/html", ""},
 		{"a script's upload while the page is reloaded", "PUT", browser, "*/*", ""},
+		{"EventSource, whether its page is reloaded or not", "GET", browser, "text/event-stream", "no-cache"},
 		{"API client", "GET", "curl/8.0", "*/*", "no-cache"},
 		{"API client without a name", "GET", "", "application/json", "no-cache"},
 	} {
