@@ -73,8 +73,8 @@ func rebuildAccept(lines []string) string {
 		}
 	}
 	list := strings.Join(ranges, ", ")
-	if list == "application/json, */*;q=0.5" { // a module of JSON: browsers send that byte by byte (Fetch standard, "fetch")
-		return "application/json,*/*;q=0.5"
+	if list == "application/json, */*;q=0.5" || list == "text/plain, */*;q=0.5" { // a module: browsers send that byte by byte (Fetch standard, "fetch")
+		return strings.Replace(list, ", ", ",", 1)
 	}
 	if list == javaDefault || len(ranges) == 1 && sameRange("*/*")(list) { // alone, it has no weight
 		return "*/*"

@@ -223,3 +223,36 @@ func TestBrowsersOwnAcceptIsThePersonas(t *testing.T) {
 		t.Errorf("a program's became %s", got)
 	}
 }
+
+// TestEveryDestinationHasThePersonasAccept: Firefox asks for style sheets of XML with
+// anything, Chromium as for others. What is for scripts alone is negotiated.
+func TestEveryDestinationHasThePersonasAccept(t *testing.T) {
+	for persona, own := range map[string]map[string]string{
+		"firefox": {"xslt": "*/*", "json": "application/json,*/*;q=0.5", "text": "text/plain,*/*;q=0.5", "embed": "*/*"},
+		"chrome":  {"xslt": "text/css,*/*;q=0.1", "json": "application/json,*/*;q=0.5", "text": "text/plain,*/*;q=0.5", "font": "*/*"},
+	} {
+		s := newSet(t, Options{Persona: persona})
+		for k := range kinds {
+			for _, dest := range kinds[k].dests {
+				if Kind(k) == Fetch || dest == "empty" || Kind(k) == WebSocket {
+					continue
+				}
+				seen := map[string]bool{}
+				for _, accept := range []string{"", "*/*", "text/css,*/*;q=0.1", "image/png,*/*", "application/json,*/*;q=0.5", "text/plain,*/*;q=0.5", "text/x-me"} {
+					h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {dest}, "Accept": {accept}}
+					scrubbed(t, s, newRequest(t, "GET", "https://site.example/a", h))
+					seen[h.Get("Accept")] = true
+				}
+				if len(seen) != 1 || own[dest] != "" && !seen[own[dest]] {
+					t.Errorf("%s: %s is asked for with %v", persona, dest, seen)
+				}
+			}
+		}
+	}
+	// Over plain http nothing tells of a module but its Accept, byte by byte the standard's.
+	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/plain,*/*;q=0.5"}}
+	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/a", h))
+	if got := h.Get("Accept"); got != "text/plain,*/*;q=0.5" {
+		t.Errorf("a module of text is asked for with %q", got)
+	}
+}

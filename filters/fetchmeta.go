@@ -83,7 +83,7 @@ func fetchMode(m *Message, site string) string {
 		return "websocket"
 	case Worker:
 		return "same-origin"
-	case Font, Manifest, Preflight:
+	case Font, Manifest, Preflight, JSON, Text, XSLT:
 		return "cors"
 	case Fetch:
 		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") ||

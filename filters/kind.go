@@ -21,6 +21,9 @@ const (
 	Image
 	Style
 	Script
+	JSON // a module that is no script
+	Text // another
+	XSLT // a style sheet for XML
 	Font
 	Audio
 	Video     // and media of either sort, if only its Accept tells
@@ -41,7 +44,7 @@ var kinds = [kindCount]struct {
 	dests []string
 	plain Kind
 }{
-	Fetch: {"fetch", []string{"empty", "report", "json", "text", "xslt", "webidentity"}, Fetch},
+	Fetch: {"fetch", []string{"empty", "report", "webidentity"}, Fetch},
 	// A frame on plain http looks like a page in all browsers but Firefox.
 	Document:  {"document", []string{"document"}, Document},
 	Frame:     {"frame", []string{"iframe", "frame", "fencedframe"}, Document},
@@ -49,6 +52,9 @@ var kinds = [kindCount]struct {
 	Image:     {"image", []string{"image"}, Image},
 	Style:     {"style", []string{"style"}, Style},
 	Script:    {"script", []string{"script", "audioworklet", "paintworklet"}, Fetch},
+	JSON:      {"json", []string{"json"}, Fetch},
+	Text:      {"text", []string{"text"}, Fetch},
+	XSLT:      {"xslt", []string{"xslt"}, Fetch},
 	Font:      {"font", []string{"font"}, Fetch},
 	Audio:     {"audio", []string{"audio"}, Fetch},
 	Video:     {"video", []string{"video"}, Fetch},
