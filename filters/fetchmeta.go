@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,32 +74,49 @@ func contentIs(r *http.Request, media string) bool {
 }
 
 // fetchMode returns the mode that goes with the kind, as it shows in whether
-// Origin is sent. What a client says of it differs by browser: of beacons,
-// prefetches and whatever an old one says nothing of.
+// Origin is sent, and to the page's own origin in what the browser says.
 func fetchMode(m *Message, site string) string {
+	origin := m.Request.Header["Origin"] != nil
 	switch m.Visit.Kind {
 	case Document, Frame, Embed:
 		return "navigate"
 	case WebSocket:
 		return "websocket"
-	case Worker:
-		return "same-origin"
 	case Font, Manifest, Preflight, JSON, Text, XSLT:
 		return "cors"
+	case Prefetch, Beacon:
+		return "no-cors"
 	case Fetch:
-		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") ||
-			site != "same-origin" && m.Request.Header["Origin"] == nil {
+		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") || site != "same-origin" && !origin {
 			return "no-cors"
 		}
 		return "cors"
 	}
-	if site != "same-origin" && m.Request.Header["Origin"] != nil {
+	if site != "same-origin" && origin {
 		return "cors"
 	}
-	if m.Visit.Kind == Track {
-		return "same-origin"
+	mode := "no-cors"
+	if m.Visit.Kind == Track || m.Visit.Kind == Worker {
+		mode = "same-origin"
 	}
-	return "no-cors"
+	if told := toldMode(m); site == "same-origin" && told != "no-cors" {
+		mode = cmp.Or(told, mode)
+	}
+	return mode
+}
+
+// toldMode returns the mode that the client says, or "". All browsers of today say the
+// same of the parts of a page: cors of modules, masks and shapes. Those that do not say
+// for what they ask are older, and differ.
+func toldMode(m *Message) string {
+	h := m.Request.Header
+	switch mode := single(h["Sec-Fetch-Mode"]); mode {
+	case "cors", "no-cors", "same-origin":
+		if single(h["Sec-Fetch-Dest"]) != "" {
+			return mode
+		}
+	}
+	return ""
 }
 
 // siteRelation returns how the initiator relates to the target: as the client

@@ -159,3 +159,90 @@ func TestClaimsThatDifferAreTheStrictest(t *testing.T) {
 		t.Error("a request that says two things of its site is a first party's")
 	}
 }
+
+// TestPartsByCORSSayTheirMode: modules, masks and shapes come by CORS from the page's own
+// origin too, and symbols from there alone. All browsers of today say so; a persona of
+// Chromium sends Origin with the former. What contradicts the rest is not believed.
+func TestPartsByCORSSayTheirMode(t *testing.T) {
+	const page, own = "https://other.example", "https://site.example"
+	for _, test := range []struct{ dest, told, origin, mode, chromium string }{
+		{"script", "cors", "", "cors", own}, // Firefox's
+		{"script", "cors", own, "cors", own},
+		{"script", "no-cors", "", "no-cors", ""},
+		{"script", "", own, "no-cors", ""}, // before 2019
+		{"script", "cors", page, "cors", page},
+		{"script", "no-cors", page, "cors", page},
+		{"audioworklet", "cors", "", "cors", own},
+		{"style", "cors", "", "cors", own},
+		{"image", "cors", "", "cors", own},
+		{"image", "same-origin", "", "same-origin", ""},
+		{"image", "navigate", "", "no-cors", ""},
+		{"track", "", "", "same-origin", ""},
+		{"track", "no-cors", "", "same-origin", ""},
+		{"track", "cors", "", "cors", own},
+		{"worker", "same-origin", "", "same-origin", ""},
+		{"worker", "cors", "", "cors", own}, // what a module of one imports
+		{"json", "cors", "", "cors", own},
+		{"text", "no-cors", "", "cors", own},
+		{"manifest", "cors", "", "cors", ""},
+		{"empty", "same-origin", "", "cors", ""},
+	} {
+		for _, persona := range []string{"firefox", "chrome"} {
+			h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {test.dest}, "Referer": {"https://site.example/a"}}
+			want := test.chromium
+			if persona == "firefox" && want == own {
+				want = ""
+			}
+			if test.told != "" {
+				h["Sec-Fetch-Mode"] = []string{test.told}
+			}
+			if test.origin != "" {
+				h["Origin"] = []string{test.origin}
+			}
+			scrubbed(t, newSet(t, Options{Persona: persona}), newRequest(t, "GET", "https://site.example/a", h))
+			if mode, origin := h.Get("Sec-Fetch-Mode"), h.Get("Origin"); mode != test.mode || origin != want {
+				t.Errorf("%s: %+v: mode %q, Origin %q", persona, test, mode, origin)
+			}
+		}
+	}
+}
+
+// TestBeaconsAndPrefetchesGoAsThePersonas: over https all browsers of today say which these
+// are.
+func TestBeaconsAndPrefetchesGoAsThePersonas(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct {
+		name, method string
+		h            http.Header
+		priority     string
+	}{
+		{"a beacon", "POST", http.Header{"Content-Type": {"text/plain;charset=UTF-8"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
+		{"a beacon to another site", "POST", http.Header{"Origin": {"https://page.example"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
+		{"a ping", "POST", http.Header{"Content-Type": {"text/ping"}}, "u=6"},
+		{"a prefetched page", "GET", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Sec-Purpose": {"prefetch"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
+		{"a page that Inertia prefetches", "GET", http.Header{"Accept": {"text/html, application/xhtml+xml"}, "Purpose": {"prefetch"}, "X-Inertia": {"true"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
+		{"what a script prefetches", "GET", http.Header{"Accept": {"*/*"}, "Purpose": {"prefetch"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
+		{"what a script sends", "POST", http.Header{"Content-Type": {"text/plain;charset=UTF-8"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
+	} {
+		h := test.h
+		h["User-Agent"], h["Sec-Fetch-Dest"], h["Referer"] = []string{"Mozilla/5.0"}, []string{"empty"}, []string{"https://site.example/"}
+		scrubbed(t, s, newRequest(t, test.method, "https://site.example/a", h))
+		want := "cors"
+		if test.priority == "u=6" {
+			want = "no-cors"
+		}
+		if got := h.Get("Priority"); got != test.priority || h.Get("Sec-Fetch-Mode") != want {
+			t.Errorf("%s: Priority %q, mode %q", test.name, got, h.Get("Sec-Fetch-Mode"))
+		}
+	}
+	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Sec-Purpose": {"prefetch"}}
+	scrubbed(t, s, newRequest(t, "GET", "http://site.example/a", h))
+	if h.Get("Priority") != "u=6" || h["Upgrade-Insecure-Requests"] != nil {
+		t.Errorf("on plain http: %v", h)
+	}
+	h = http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html, application/xhtml+xml"}, "Purpose": {"prefetch"}, "X-Inertia": {"true"}}
+	scrubbed(t, s, newRequest(t, "GET", "http://site.example/a", h))
+	if h.Get("X-Inertia") == "" {
+		t.Errorf("a framework's prefetch is taken for the browser's: %v", h)
+	}
+}

@@ -30,6 +30,8 @@ const (
 	Worker    // dedicated, shared and service workers
 	Manifest  // of a web application
 	Track     // subtitles
+	Prefetch  // what a link may lead to
+	Beacon    // told as a page is left, and of a link that is followed
 	Preflight // the question that precedes a cross-origin request (CORS)
 	WebSocket // the handshake
 	kindCount = iota
@@ -61,6 +63,8 @@ var kinds = [kindCount]struct {
 	Worker:    {"worker", []string{"worker", "sharedworker", "serviceworker"}, Fetch},
 	Manifest:  {"manifest", []string{"manifest"}, Fetch},
 	Track:     {"track", []string{"track"}, Fetch},
+	Prefetch:  {"prefetch", []string{"empty"}, Prefetch},
+	Beacon:    {"beacon", []string{"empty"}, Fetch},
 	Preflight: {"preflight", []string{"empty"}, Preflight},
 	WebSocket: {"websocket", []string{"empty", "websocket"}, WebSocket},
 }
@@ -84,6 +88,10 @@ func kindOf(r *http.Request) Kind {
 		return WebSocket
 	case r.Method == http.MethodOptions && r.Header["Origin"] != nil && r.Header["Access-Control-Request-Method"] != nil:
 		return Preflight
+	case isLinkPrefetch(r):
+		return Prefetch
+	case isBeacon(r):
+		return Beacon
 	}
 	if dest := destination(r.Header); dest != "" {
 		for k := range kinds {
@@ -119,6 +127,25 @@ func destination(h http.Header) string {
 		return "document"
 	}
 	return dest
+}
+
+// isLinkPrefetch reports whether a browser fetches r for <link rel=prefetch>: as it would
+// fetch a page, and as none that is gone to. What a script prefetches is its own matter.
+func isLinkPrefetch(r *http.Request) bool {
+	h := r.Header
+	if dest := single(h["Sec-Fetch-Dest"]); dest == "empty" && single(h["Sec-Fetch-Mode"]) != "no-cors" ||
+		dest == "" && (h[upgradeInsecure] != nil || writtenByScript(h)) || dest != "" && dest != "empty" {
+		return false
+	}
+	return safe(r.Method) && isPrefetch(h) && isBrowser(h) && kindByAccept(r) == Document
+}
+
+// isBeacon reports whether r tells something that no script reads an answer to
+// (Beacon §3.2, HTML "hyperlink auditing").
+func isBeacon(r *http.Request) bool {
+	h := r.Header
+	return r.Method == http.MethodPost && isBrowser(h) &&
+		(contentIs(r, "text/ping") || single(h["Sec-Fetch-Dest"]) == "empty" && single(h["Sec-Fetch-Mode"]) == "no-cors")
 }
 
 // upgradeInsecure is sent with what a browser goes to, a page or a frame, and nothing

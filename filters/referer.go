@@ -97,11 +97,11 @@ func (a authority) hostport() string {
 // originField lets Origin pass, for CORS and against forged requests, unless it
 // is not a serialized origin, names a browser extension (Firefox and Safari
 // give each installation its own), or says of a GET what the target knows:
-// Chromium sends it with fonts and module scripts to their own origin, the
-// Fetch standard and others do not. A persona of Chromium sends it with fonts,
-// the one kind that always has it. What changes something at its own origin
-// has it in all browsers of today. Of a page in the client's network the origin learns
-// no more than of one in a sandbox, see [Visit.Page].
+// Chromium sends it with parts of a page that come by CORS, such as fonts and
+// modules, to their own origin, the Fetch standard and others do not. A persona of
+// Chromium sends it with what is known to come so. What changes something at its own
+// origin has it in all browsers of today. Of a page in the client's network the origin
+// learns no more than of one in a sandbox, see [Visit.Page].
 type originField struct{ *persona }
 
 // Apply implements [Filter].
@@ -109,7 +109,7 @@ func (f originField) Apply(m *Message, log []Change) []Change {
 	const whyOwn = "Fetch standard, append a request Origin header; and the persona's habit"
 	lines, there := m.Request.Header["Origin"]
 	own := f.identity && m.Visit.Kind != WebSocket && m.Visit.Kind != Preflight && safe(m.Request.Method)
-	if own && f.ownOrigin[m.Visit.Kind.on(m.Request.URL.Scheme)] && siteRelation(m) == "same-origin" {
+	if own && f.ownOrigin[m.Visit.Kind.on(m.Request.URL.Scheme)] && siteRelation(m) == "same-origin" && fetchMode(m, "same-origin") == "cors" {
 		return put(m.Request.Header, "Origin", originOf(m.Request), whyOwn, log)
 	}
 	if !there {

@@ -37,7 +37,8 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 // ofOwnPages reports whether m's answer is to a page or script of the site's own, over a
 // connection where browsers heed what it does to them.
 func ofOwnPages(m *Message) bool {
-	return !m.Visit.ThirdParty && !m.Visit.framed && (m.Visit.Kind == Document || m.Visit.Kind == Fetch) && m.Request.URL.Scheme == "https"
+	k := m.Visit.Kind
+	return !m.Visit.ThirdParty && !m.Visit.framed && (k == Document || k == Fetch || k == Beacon) && m.Request.URL.Scheme == "https"
 }
 
 // loginStatus returns what a site that people sign in with may say: whether they are. A

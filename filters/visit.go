@@ -119,7 +119,7 @@ var browserWords = [...]string{
 func madeByBrowser(r *http.Request, k Kind) bool {
 	told := single(r.Header["Sec-Fetch-Dest"]) != ""
 	switch k {
-	case Fetch: // what is prefetched, and beacons: a script that asks so may add none either ("no-CORS-safelisted")
+	case Fetch, Prefetch, Beacon: // a script that asks so may add none either ("no-CORS-safelisted")
 		return told && isBrowser(r.Header) && single(r.Header["Sec-Fetch-Mode"]) == "no-cors" && (safe(r.Method) || r.Method == http.MethodPost)
 	case WebSocket:
 		return false
@@ -135,7 +135,7 @@ func madeByBrowser(r *http.Request, k Kind) bool {
 // initiator has none, or one of its own origin: typed addresses and API clients, and
 // workers. Other parts of a page always have one.
 func speaksForItself(k Kind) bool {
-	return k == Document || k == Fetch || k == WebSocket || k == Preflight || k == Worker
+	return k == Document || k == Fetch || k == Prefetch || k == Beacon || k == WebSocket || k == Preflight || k == Worker
 }
 
 // fetchSite returns the understood value of Sec-Fetch-Site, or "". Lines that
