@@ -93,6 +93,9 @@ func TestPersonasAreTheirBrowsers(t *testing.T) {
 		"GET https://www.site.example/m.js": true, "GET https://www.site.example/fb": true, "GET https://www.site.example/y1": true,
 		"GET https://www.site.example/pf.woff2": true, "GET https://www.site.example/next?id=1": true,
 		"GET https://cdn.other.example/c3": true, "GET https://cdn.other.example/es2": true,
+		"GET https://www.site.example/mod2.mjs": true, "GET https://www.site.example/awl.js": true, // without a Priority, or another, in Firefox
+		"GET https://www.site.example/mask.svg": true, "GET https://www.site.example/use.svg": true, // of another Priority, or Accept, in Firefox
+		"GET https://www.site.example/modimp.mjs": true, "GET https://www.site.example/sheet.xsl": true, // of another Priority, or mode, in Chromium
 		"POST https://www.site.example/y3": true, "POST https://www.site.example/y8": true, // XMLHttpRequest, without a Priority in Firefox
 	}
 	for persona, browser := range map[string]string{"firefox": "firefox", "chrome": "chromium"} {
