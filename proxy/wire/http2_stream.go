@@ -263,7 +263,9 @@ func (st *http2Stream) trailers(b *headBlock) error {
 	return st.endRemote()
 }
 
-// read waits for bytes of the client's, up to wait if that is above 0.
+// read waits for bytes of the client's, up to wait if that is above 0. While the response
+// goes on, a client may be silent for longer: in a dialogue, as gRPC's, it may be about to
+// say no more than that it has heard enough.
 func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 	timed := false
 	for st.in.left() == 0 {
@@ -275,6 +277,8 @@ func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 			return 0, io.EOF
 		case st.err != nil:
 			return 0, st.err
+		case st.readTill.passed && timed && st.w.wroteHeader && !st.localDone:
+			st.readTill.start(st, wait)
 		case st.readTill.passed:
 			st.slow = true
 			return 0, errSlow

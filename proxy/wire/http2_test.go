@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -811,6 +812,44 @@ func TestHTTP2Timeouts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHTTP2DialogueOutlastsSilence: a client that has said what it wants to hear of may be
+// silent while it hears it, as etcd's watchers are, but not once it has heard all.
+func TestHTTP2DialogueOutlastsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		result := make(chan error, 1)
+		s := &Server{HTTP2: true, Timeouts: Timeouts{Body: time.Second}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			go func() {
+				_, err := io.ReadAll(r.Body)
+				result <- err
+			}()
+			for range 5 {
+				time.Sleep(700 * time.Millisecond)
+				io.WriteString(w, "event")
+			}
+			select {
+			case err := <-result:
+				t.Errorf("cut while it listened: %v", err)
+			default:
+				w.(*http2Response).End()
+				if err := <-result; err != errSlow {
+					t.Errorf("%v, want %v", err, errSlow)
+				}
+			}
+		})}
+		defer s.Close()
+		client, server := net.Pipe()
+		defer client.Close()
+		if err := s.ServeConn(server); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, client)
+		c := http2test.NewClient(t, client)
+		c.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+		c.WriteData(1, false, []byte("watch"))
+		time.Sleep(10 * time.Second)
+	})
 }
 
 // TestHTTP2ShutdownFinishesStreams: GOAWAY, then the rest of the answer.
