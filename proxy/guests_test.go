@@ -158,3 +158,20 @@ func TestReloadEndsNoTunnel(t *testing.T) {
 		t.Errorf("%d tunnels are kept in mind", left)
 	}
 }
+
+// TestWhoIsShutOutMeanwhileGetsNoTunnel: while the origin was waited for, all others were
+// judged.
+func TestWhoIsShutOutMeanwhileGetsNoTunnel(t *testing.T) {
+	users := usersFile(t)
+	g, err := gate.New(gate.Options{Authentication: gate.Basic, Users: users}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]error{"ann": nil, "removed": errShutOut} {
+		var cut error
+		(&guests{gate: g, every: time.Hour}).begins(&stay{pass: g.Pass(gate.Entrant{Account: user}, nil, nil), cut: func(err error) { cut = err }})
+		if cut != want {
+			t.Errorf("%s: %v", user, cut)
+		}
+	}
+}
