@@ -74,7 +74,7 @@ func (s *Server) GiveWay(client netip.Addr, own bool) bool {
 	if now.Before(w.again) {
 		return false
 	}
-	w.again = now.Add(time.Duration(s.findWaiting(now.Sub(s.begun))) * searchRest)
+	w.again = now.Add(time.Duration(s.findWaiting(now)) * searchRest)
 	return s.oneGivesWay(client, own)
 }
 
@@ -118,7 +118,7 @@ func (s *Server) end(c *conn, as wait) bool {
 }
 
 // findWaiting looks for candidates, and returns how many connections it looked at.
-func (s *Server) findWaiting(now time.Duration) int {
+func (s *Server) findWaiting(now time.Time) int {
 	w := &s.waiting
 	w.order, w.held = nil, make(map[netip.Addr]int)
 	s.mu.Lock()
@@ -130,7 +130,7 @@ func (s *Server) findWaiting(now time.Duration) int {
 		}
 		client := s.Client(c.from)
 		w.held[client]++
-		if as.kind == forAnother || now-as.since >= timeToAsk {
+		if as.kind == forAnother || now.Sub(s.begun)-as.since >= timeToAsk {
 			w.order = append(w.order, candidate{c: c, wait: as, client: client})
 		}
 	}
