@@ -162,7 +162,7 @@ func TestReloadEndsNoTunnel(t *testing.T) {
 // TestWhoIsShutOutMeanwhileGetsNoTunnel: while the origin was waited for, all others were
 // judged.
 func TestWhoIsShutOutMeanwhileGetsNoTunnel(t *testing.T) {
-	users := usersFile(t)
+	users := usersFile(t, "secret", "ann")
 	g, err := gate.New(gate.Options{Authentication: gate.Basic, Users: users}, nil)
 	if err != nil {
 		t.Fatal(err)
