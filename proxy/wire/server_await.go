@@ -52,7 +52,12 @@ func (c *conn) lastLook(state int32) bool {
 		c.awaitShutdown()
 	}
 	c.readBy(lastMoment)
-	return c.firstRead() == nil && c.lastRequest()
+	err := c.firstRead()
+	if errors.Is(err, os.ErrDeadlineExceeded) && hasCome(c.nc) { // where the moment passed before the read began
+		c.readBy(freshTime)
+		err = c.firstRead()
+	}
+	return err == nil && c.lastRequest()
 }
 
 // lastRequest readies a connection that is to end for the request that has come.

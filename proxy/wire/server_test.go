@@ -668,8 +668,13 @@ func TestServerShutdown(t *testing.T) {
 func TestShutdownAnswersWhatHasCome(t *testing.T) {
 	certified := httptest.NewTLSServer(nil) // for its certificate
 	certified.Close()
-	for name, secure := range map[string]bool{"plain": false, "TLS": true} {
+	for name, on := range map[string]struct{ secure, halted bool }{
+		"plain": {}, "TLS": {secure: true}, "plain, halted": {halted: true}, "TLS, halted": {secure: true, halted: true},
+	} {
 		t.Run(name, func(t *testing.T) {
+			if on.halted && runtime.GOOS != "linux" {
+				t.Skip("what has come cannot be told from what has not")
+			}
 			s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "whole") })}
 			var l net.Listener
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -677,7 +682,10 @@ func TestShutdownAnswersWhatHasCome(t *testing.T) {
 				t.Fatal(err)
 			}
 			address := l.Addr().String()
-			if secure {
+			if on.halted {
+				l = haltedListener{l}
+			}
+			if on.secure {
 				l = tls.NewListener(l, &tls.Config{Certificates: certified.TLS.Certificates})
 			}
 			serveOn(t, l, s)
@@ -685,7 +693,7 @@ func TestShutdownAnswersWhatHasCome(t *testing.T) {
 			var conns []net.Conn
 			for range 50 {
 				var c net.Conn = dial(t, address)
-				if secure {
+				if on.secure {
 					c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
 				}
 				io.WriteString(c, get)
@@ -707,6 +715,27 @@ func TestShutdownAnswersWhatHasCome(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A haltedListener accepts connections on a machine that has no time for who is about to
+// read, as long as there is a moment for it.
+type haltedListener struct{ net.Listener }
+
+func (l haltedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return haltedConn{c}, err
+}
+
+type haltedConn struct{ net.Conn }
+
+func (c haltedConn) NetConn() net.Conn { return c.Conn }
+
+func (c haltedConn) SetReadDeadline(t time.Time) error {
+	err := c.Conn.SetReadDeadline(t)
+	if left := time.Until(t); left > 0 && left <= lastMoment {
+		<-time.After(left)
+	}
+	return err
 }
 
 // TestServeConnDuringShutdown: one more request is answered on it.

@@ -10,29 +10,39 @@ import (
 // probePeer asks the kernel about the peer of nc without reading, so that
 // requests which wait in the socket neither hide the answer nor get lost.
 func probePeer(nc net.Conn) peerState {
+	switch events, err := poll(nc, unix.POLLRDHUP); {
+	case err != nil: // closed on our side
+		return peerGone
+	case events&(unix.POLLERR|unix.POLLHUP) != 0:
+		return peerGone
+	case events&unix.POLLRDHUP != 0:
+		return peerClosed
+	}
+	return peerThere
+}
+
+// hasCome reports whether something that nc could read has come, or its end.
+func hasCome(nc net.Conn) bool {
+	events, _ := poll(nc, unix.POLLIN)
+	return events != 0
+}
+
+// poll is poll(2) of the socket below nc, which does not wait. It fails if that is closed,
+// and knows of no events without one.
+func poll(nc net.Conn, events int16) (happened int16, err error) {
 	sc, ok := below(nc).(syscall.Conn)
 	if !ok {
-		return peerThere
+		return 0, nil
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return peerThere
+		return 0, nil
 	}
-	state := peerThere
 	err = raw.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		if _, err := unix.Poll(fds, 0); err != nil {
-			return
-		}
-		switch {
-		case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0:
-			state = peerGone
-		case fds[0].Revents&unix.POLLRDHUP != 0:
-			state = peerClosed
+		fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		if _, err := unix.Poll(fds, 0); err == nil {
+			happened = fds[0].Revents
 		}
 	})
-	if err != nil {
-		return peerGone // closed on our side
-	}
-	return state
+	return happened, err
 }
