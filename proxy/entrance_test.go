@@ -341,16 +341,21 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	}
 }
 
+// watchDescriptors watches how many of 100 are used.
+func watchDescriptors(used *atomic.Int64) *gate.Pressure {
+	return gate.Watch(gate.PressureOptions{
+		Every:       time.Millisecond,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return used.Load(), 100 },
+	})
+}
+
 // TestIdleConnectionsGiveWayToShortDescriptors: those of one client take no room that new
 // work needs. There is no more room than before, and so all end.
 func TestIdleConnectionsGiveWayToShortDescriptors(t *testing.T) {
 	o := serveOrigin(t, answer(helloResponse))
 	var used atomic.Int64
-	pressure := gate.Watch(gate.PressureOptions{
-		Every:       time.Millisecond,
-		Memory:      func() (int64, int64) { return 0, 0 },
-		Descriptors: func() (int64, int64) { return used.Load(), 100 },
-	})
+	pressure := watchDescriptors(&used)
 	defer pressure.Close()
 	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
 	var idle []net.Conn

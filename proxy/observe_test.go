@@ -320,11 +320,7 @@ func TestTunnelsTakeRoomBetweenLooks(t *testing.T) {
 func TestConnectionsThereIsNoRoomForCountNoLonger(t *testing.T) {
 	plain := serveOrigin(t, answer(hello))
 	var open atomic.Int64
-	pressure := gate.Watch(gate.PressureOptions{
-		Every:       time.Millisecond,
-		Memory:      func() (int64, int64) { return 0, 0 },
-		Descriptors: func() (int64, int64) { return open.Load(), 100 },
-	})
+	pressure := watchDescriptors(&open)
 	defer pressure.Close()
 	proxy := serveProxy(t, func(o *Options) { o.Pressure, o.Gate.Total.Connections = pressure, 2 })
 	for _, c := range []struct {
