@@ -59,9 +59,9 @@ func (b http2Body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if b.st.expect {
+	if b.st.awaited {
 		b.st.w.interim(http.StatusContinue)
-		b.st.expect = false
+		b.st.awaited = false
 	}
 	return b.st.read(p, h.times.Body)
 }

@@ -125,10 +125,10 @@ func (w *http2Response) interim(status int) {
 		if len(w.st.h.out) >= maxHeads {
 			return
 		}
-	case w.st.expects && !w.st.expect: // it has one, by the handler or by the first read
+	case w.st.expects && !w.st.awaited: // it has one, by the handler or by the first read
 		return
 	default:
-		w.st.expect = false
+		w.st.awaited = false
 	}
 	w.st.h.sendHead(w.st.id, false, func(emit func(name, value string)) {
 		emit(":status", strconv.Itoa(status))

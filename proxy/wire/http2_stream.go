@@ -30,7 +30,7 @@ type http2Stream struct {
 	into       http.Header // where the handler looks for trailers
 	trailer    http.Header
 	expects    bool        // the client waits for 100 (Continue)
-	expect     bool        // so far it was not sent
+	awaited    bool        // so far it was not sent
 	closed     bool        // nobody reads any more
 	slow       bool        // a read took too long
 	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
@@ -74,7 +74,7 @@ func (st *http2Stream) open(r *http.Request, end bool) {
 	}
 	st.length, st.into = r.ContentLength, r.Trailer
 	st.expects = expectsContinue(r.Header)
-	st.expect = st.expects
+	st.awaited = st.expects
 	r.Body = http2Body{st}
 }
 
@@ -150,7 +150,7 @@ func (st *http2Stream) finish(whole bool) {
 // a PING, or after a moment: curl before 8.0 loses an answer that comes together with
 // that while it sends.
 func (st *http2Stream) linger() {
-	if st.h.going || st.expect || st.slow {
+	if st.h.going || st.awaited || st.slow {
 		st.abort(codeNone)
 		return
 	}
