@@ -11,7 +11,8 @@ import (
 	"guise/proxy/inspect"
 )
 
-// A tlsCheck lets tunnels begin that carry TLS for the host of their CONNECT.
+// A tlsCheck lets tunnels begin that carry TLS for the host of their CONNECT, or all but
+// those that carry it for a host that is closed.
 //
 // A client that encrypts the name it wants (ECH) shows another one, and is
 // refused: what it really asks for cannot be told.
@@ -95,7 +96,7 @@ func (c *tlsCheck) lets(name string) bool {
 
 // names reports whether a ClientHello with this server name is for the
 // target. RFC 6066 §3 has no addresses there.
-func (c tlsCheck) names(name string) bool {
+func (c *tlsCheck) names(name string) bool {
 	if c.target.Addr.IsValid() {
 		return name == ""
 	}

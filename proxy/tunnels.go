@@ -73,7 +73,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	o := a.tunnelOptions(v)
 	if check := a.tunnelCheck(target); check != nil {
 		check.greeting = greeting(w, r)
-		p.tunnels.runChecked(w, origin, o, v.hand(a), *check)
+		p.tunnels.runChecked(w, origin, o, v.hand(a), check)
 		return
 	}
 	o.FromOrigin = greeting(w, r)
@@ -225,7 +225,7 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
-func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check tlsCheck) {
+func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
 	err := t.take(w, func(client net.Conn, early []byte) {
 		begun := false
 		defer func() { // also after a panic

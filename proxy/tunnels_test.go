@@ -302,7 +302,7 @@ func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
 	}
 	for what, begin := range map[string]func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn){
 		"checked": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
-			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(a), tlsCheck{target: target, greeting: []byte(established), timeout: patience})
+			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(a), &tlsCheck{target: target, greeting: []byte(established), timeout: patience})
 		},
 		"inspected": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
 			p.inspect(a, w, r, v, target, inspect.Always, func() { origin.Close() })
