@@ -1,7 +1,6 @@
 package filters
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -95,28 +94,16 @@ func fetchMode(m *Message, site string) string {
 	if site != "same-origin" && origin {
 		return "cors"
 	}
-	mode := "no-cors"
-	if m.Visit.Kind == Track || m.Visit.Kind == Worker {
-		mode = "same-origin"
+	// All browsers of today say the same of the parts of a page: cors of modules, masks and
+	// shapes. Those that do not say for what they ask are older, and differ.
+	told := single(m.Request.Header["Sec-Fetch-Mode"])
+	switch {
+	case site == "same-origin" && (told == "cors" || told == "same-origin") && single(m.Request.Header["Sec-Fetch-Dest"]) != "":
+		return told
+	case m.Visit.Kind == Track, m.Visit.Kind == Worker:
+		return "same-origin"
 	}
-	if told := toldMode(m); site == "same-origin" && told != "no-cors" {
-		mode = cmp.Or(told, mode)
-	}
-	return mode
-}
-
-// toldMode returns the mode that the client says, or "". All browsers of today say the
-// same of the parts of a page: cors of modules, masks and shapes. Those that do not say
-// for what they ask are older, and differ.
-func toldMode(m *Message) string {
-	h := m.Request.Header
-	switch mode := single(h["Sec-Fetch-Mode"]); mode {
-	case "cors", "no-cors", "same-origin":
-		if single(h["Sec-Fetch-Dest"]) != "" {
-			return mode
-		}
-	}
-	return ""
+	return "no-cors"
 }
 
 // siteRelation returns how the initiator relates to the target: as the client

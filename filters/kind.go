@@ -133,11 +133,14 @@ func destination(h http.Header) string {
 // fetch a page, and as none that is gone to. What a script prefetches is its own matter.
 func isLinkPrefetch(r *http.Request) bool {
 	h := r.Header
-	if dest := single(h["Sec-Fetch-Dest"]); dest == "empty" && single(h["Sec-Fetch-Mode"]) != "no-cors" ||
-		dest == "" && (h[upgradeInsecure] != nil || writtenByScript(h)) || dest != "" && dest != "empty" {
-		return false
+	fetched := false
+	switch single(h["Sec-Fetch-Dest"]) {
+	case "":
+		fetched = h[upgradeInsecure] == nil && !writtenByScript(h)
+	case "empty":
+		fetched = single(h["Sec-Fetch-Mode"]) == "no-cors"
 	}
-	return safe(r.Method) && isPrefetch(h) && isBrowser(h) && kindByAccept(r) == Document
+	return fetched && safe(r.Method) && isPrefetch(h) && isBrowser(h) && kindByAccept(r) == Document
 }
 
 // isBeacon reports whether r tells something that no script reads an answer to
