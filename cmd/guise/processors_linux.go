@@ -54,14 +54,14 @@ func (p *processors) release() {
 // choose does so until ctx ends, or for as long as it can tell what is used, and
 // may say where that is.
 func (p *processors) choose(ctx context.Context) {
+	spent := make(chan os.Signal, 1) // heard before the first can come, and until none does
+	signal.Notify(spent, unix.SIGVTALRM)
+	defer signal.Stop(spent)
 	defer p.spread()
 	var m meter
 	if _, _, err := m.read(); err != nil || p.all.Count() < 2 || p.gather() != nil {
 		return
 	}
-	spent := make(chan os.Signal, 1)
-	signal.Notify(spent, unix.SIGVTALRM)
-	defer signal.Stop(spent)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	b := balance{together: true}
