@@ -243,9 +243,11 @@ func (p *splicer) release() {
 	p.pipe, p.filled = nil, 0
 }
 
-// pipeSize is four times what a pipe holds by default: with less, the two
-// sockets spend their time waiting for each other.
-const pipeSize = 256 << 10
+// pipeSize is eight times what a pipe holds by default: with less, the two
+// sockets spend their time waiting for each other. Half of it costs a seventh more
+// time per byte; with twice as much, which gains a tenth, what comes meanwhile would
+// wait for long.
+const pipeSize = 512 << 10
 
 // maxSplice is more than a pipe holds: the pipe's size sets the limit.
 const maxSplice = 1 << 20
@@ -262,8 +264,8 @@ func awaitTCP(conn *net.TCPConn) {
 	})
 }
 
-// readOnce, writeOnce and shutOnce do not tell the scheduler: sockets that never block
-// give it nothing to do, and waking its watcher after each pause costs a
+// readOnce, writeOnce, shutOnce and spliceOnce do not tell the scheduler: what never
+// blocks gives it nothing to do, and waking its watcher after each pause costs a
 // busy proxy a tenth of its time.
 func readOnce(from int, b []byte) (int, error) { return transfer(unix.SYS_READ, from, b) }
 func writeOnce(to int, b []byte) (int, error)  { return transfer(unix.SYS_WRITE, to, b) }
@@ -286,10 +288,14 @@ func shutOnce(to int) { unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(to), unix.SHU
 
 func spliceOnce(from, to, most int) (int, error) {
 	for {
-		n, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if err != unix.EINTR {
-			return int(max(n, 0)), err
+		n, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(most), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+			continue
 		}
+		return 0, errno
 	}
 }
 
