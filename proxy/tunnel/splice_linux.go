@@ -178,10 +178,16 @@ func (p *splicer) passMemory() error {
 // drain gives the socket what is in the pipe. It returns false if the socket
 // has no room for all of it yet.
 func (p *splicer) drain(socket uintptr) bool {
+	open := !ready(socket, unix.POLLRDHUP)
 	for p.filled > 0 {
 		n, err := spliceOnce(p.pipe.read, int(socket), p.filled)
 		if err == unix.EAGAIN {
 			return false
+		}
+		if err == unix.EPIPE && open {
+			// The splice before met the reset, and told of what it had moved until
+			// then instead.
+			err = unix.ECONNRESET
 		}
 		if err != nil {
 			p.errno = err
@@ -258,13 +264,18 @@ func awaitTCP(conn *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	raw.Read(func(fd uintptr) bool {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}, 0)
-		return n != 0 || err != nil
-	})
+	raw.Read(func(fd uintptr) bool { return ready(fd, unix.POLLIN|unix.POLLRDHUP) })
 }
 
-// readOnce, writeOnce, shutOnce and spliceOnce do not tell the scheduler: what never
+// ready reports whether poll(2) finds one of the events, an error or a broken socket.
+func ready(socket uintptr, events int16) bool {
+	poll := unix.PollFd{Fd: int32(socket), Events: events}
+	var now unix.Timespec
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return n != 0 || errno != 0
+}
+
+// readOnce, writeOnce, shutOnce, spliceOnce and ready do not tell the scheduler: what never
 // blocks gives it nothing to do, and waking its watcher after each pause costs a
 // busy proxy a tenth of its time.
 func readOnce(from int, b []byte) (int, error) { return transfer(unix.SYS_READ, from, b) }
