@@ -130,8 +130,9 @@ func (c *conn) serveHTTP2() {
 	h.idle.Stop()
 	h.rest()
 	h.mu.Unlock()
+	yields := c.yields
 	c.http2.Store(h) // from now on others may send something, behind the greeting
-	if c.srv.closing.Load() {
+	if yields || c.srv.closing.Load() {
 		h.shutdown()
 	}
 	h.end(h.read())

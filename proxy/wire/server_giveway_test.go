@@ -287,6 +287,27 @@ func TestRequestOfWhoGivesWayIsAnswered(t *testing.T) {
 	}
 }
 
+// TestHTTP2OfWhoGivesWayIsAnswered whose first bytes were on their way, and the connection,
+// which has no place, ends behind that.
+func TestHTTP2OfWhoGivesWayIsAnswered(t *testing.T) {
+	s, _ := newCrowdedServer(t, nil)
+	nc := s.dialAs(t, 1)
+	s.untilWaiting(t, 1)
+	s.Server.mu.Lock() // until it is let go, nothing is read
+	for c := range s.conns {
+		if !c.giveWay(c.waits()) {
+			t.Error("it did not give way")
+		}
+	}
+	two := http2test.NewClient(t, nc)
+	two.Head(1, true, ":method: GET", ":scheme: http", ":authority: origin.example", ":path: /")
+	s.Server.mu.Unlock()
+	if got := two.Data(1); got != "whole" {
+		t.Errorf("got %q", got)
+	}
+	two.GoAway()
+}
+
 // TestWhoAsksNothingGivesWay once there was time to ask: silent clients, and those who stop
 // in the middle of a head.
 func TestWhoAsksNothingGivesWay(t *testing.T) {
