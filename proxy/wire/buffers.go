@@ -28,6 +28,16 @@ type lent struct {
 	pool *sync.Pool
 }
 
+// takeFor gets a buffer to begin the copy of a body with, which has length bytes, or
+// nobody knows how many if that is -1: then it may be little, and come slowly.
+func (l *lent) takeFor(length int64) {
+	if length > smallBuffer {
+		l.take(copyBuffer)
+	} else {
+		l.take(smallBuffer)
+	}
+}
+
 // take gets a buffer of one of the sizes, or of copyBuffer if all large ones are
 // in use.
 func (l *lent) take(size int) {

@@ -180,12 +180,17 @@ func (w *http2Response) put(p []byte) (int, error) {
 
 // ReadFrom implements [io.ReaderFrom]: what src returns is sent as it comes.
 func (w *http2Response) ReadFrom(src io.Reader) (total int64, err error) {
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	w.st.h.mu.Lock()
+	length := w.length
+	w.st.h.mu.Unlock()
+	var b lent
+	b.takeFor(length)
+	defer b.giveBack()
 	for {
-		n, err := src.Read(*buf)
+		p := (*b.buf)[:cap(*b.buf)]
+		n, err := src.Read(p)
 		if n > 0 {
-			m, werr := w.Write((*buf)[:n])
+			m, werr := w.Write(p[:n])
 			total += int64(m)
 			if werr != nil {
 				return total, werr
@@ -196,6 +201,9 @@ func (w *http2Response) ReadFrom(src io.Reader) (total int64, err error) {
 		}
 		if err != nil {
 			return total, err
+		}
+		if total != length {
+			b.fit(n)
 		}
 	}
 }
@@ -311,8 +319,8 @@ func (st *http2Stream) waitForRoom() bool {
 }
 
 // sendHead appends a HEADERS frame, and as many CONTINUATION frames as it
-// takes, without fields of a connection. The field table that both sides keep makes their order matter: they
-// are encoded when they are appended.
+// takes, without fields of a connection. The field table that both sides keep makes the
+// order of heads matter: they are encoded when they are appended.
 func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name, value string))) {
 	h.encoded.Reset()
 	fields(func(name, value string) {

@@ -193,11 +193,7 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 		return 0, err
 	}
 	var b lent
-	if w.length > smallBuffer {
-		b.take(copyBuffer)
-	} else {
-		b.take(smallBuffer)
-	}
+	b.takeFor(w.length)
 	defer b.giveBack()
 	for {
 		p := (*b.buf)[:cap(*b.buf)]

@@ -5,9 +5,12 @@ package wire
 import (
 	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
+
+	"guise/proxy/wire/http2test"
 )
 
 // An idle connection holds its goroutine and little else.
@@ -29,6 +32,36 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	t.Logf("%d bytes each, both ends", each)
 	if each > 8<<10 {
 		t.Errorf("an idle connection takes %d bytes", each)
+	}
+}
+
+// A response whose origin says little, such as a stream of events, holds no more of a
+// buffer than it needs.
+func TestSlowResponseOverHTTP2IsSmall(t *testing.T) {
+	const n = 200
+	release := make(chan struct{})
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		said, says := io.Pipe()
+		go func() {
+			io.WriteString(says, "event")
+			<-release
+			says.Close()
+		}()
+		io.Copy(w, said)
+	}, func(s *Server) { s.HTTP2 = true })
+	c := http2test.NewClient(t, dial(t, addr))
+	before := memoryInUse()
+	for i := range uint32(n) {
+		c.Head(2*i+1, true, ":method: GET", ":scheme: http", ":authority: a.example", ":path: /")
+		if got := c.SomeData(2*i + 1); got != "event" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	each := (memoryInUse() - before) / n
+	close(release)
+	t.Logf("%d bytes each", each)
+	if each > 24<<10 {
+		t.Errorf("a slow response takes %d bytes", each)
 	}
 }
 
