@@ -175,8 +175,8 @@ func (st *originStream) send(p *plan) {
 	if !st.mayProceed() {
 		return
 	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	buf := sendBuffers.Get().(*[]byte)
+	defer sendBuffers.Put(buf)
 	left := p.length
 	for {
 		piece := (*buf)[:ownMaxFrame]
