@@ -119,34 +119,21 @@ func (b *body) Close() error {
 }
 
 // An Upgraded is the body of a 101 response: the connection, in the protocol
-// that was switched to. It has no deadlines but those set on NetConn, and
-// fails once the request's context ends.
+// that was switched to. It has no deadlines, and fails once the request's context
+// ends.
 type Upgraded struct {
 	x     *exchange
 	early []byte
 	done  atomic.Bool
 }
 
-// Buffered returns the bytes that arrived with the response head, which
-// belong before all that NetConn reads. They are the caller's from then on:
-// Read and later calls do not return them.
-func (u *Upgraded) Buffered() []byte {
-	b := u.early
-	u.early = nil
-	return b
-}
-
-// NetConn returns the connection: a *tls.Conn, or what Dial returned. Close
-// it through u.
-func (u *Upgraded) NetConn() net.Conn { return u.x.c.nc }
-
-// Detach hands the connection over for good, with the bytes that belong
-// before all that it reads. It no longer ends with the request's context or
-// by Close; u is of no more use.
-func (u *Upgraded) Detach() (net.Conn, []byte) {
+// Detach hands the connection over for good, a *tls.Conn or what Dial returned, with the
+// bytes that arrived with the response head and belong before all that it reads. It no
+// longer ends with the request's context or by Close; u is of no more use.
+func (u *Upgraded) Detach() (conn net.Conn, early []byte) {
 	u.done.Store(true)
 	u.x.watched.Stop()
-	return u.x.c.nc, u.Buffered()
+	return u.x.c.nc, u.early
 }
 
 func (u *Upgraded) Read(p []byte) (int, error) {

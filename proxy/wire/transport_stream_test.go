@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -316,8 +317,9 @@ func TestTransportUpgrade(t *testing.T) {
 		<-time.After(600 * time.Millisecond) // the deadlines of the head pass
 		var in io.Reader = u
 		if direct {
-			early := string(u.Buffered())
-			in = io.MultiReader(strings.NewReader(early), u.NetConn())
+			nc, early := u.Detach()
+			defer nc.Close()
+			in = io.MultiReader(bytes.NewReader(early), nc)
 		}
 		io.WriteString(resp.Body.(io.Writer), "bytes")
 		u.CloseWrite()
