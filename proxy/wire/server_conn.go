@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"guise/cache/ending"
 )
 
 // States of a connection. Only an idle one may be closed by Shutdown, and only
@@ -80,6 +82,16 @@ type serverExchange struct {
 	body requestBody
 	w    responseWriter
 }
+
+// A requestContext is the context of one request. Its values are those of the
+// connection's context, whose cancellation it does not follow.
+type requestContext struct {
+	values context.Context
+	ending.End
+}
+
+func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (c *requestContext) Value(key any) any           { return c.values.Value(key) }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, accepted: nc, nc: nc, from: nc.RemoteAddr()}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"guise/cache/ending"
 )
 
 const (
@@ -92,13 +90,3 @@ func (c *conn) look() {
 		w.closedFor = 0
 	}
 }
-
-// A requestContext is the context of one request. Its values are those of the
-// connection's context, whose cancellation it does not follow.
-type requestContext struct {
-	values context.Context
-	ending.End
-}
-
-func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (c *requestContext) Value(key any) any           { return c.values.Value(key) }

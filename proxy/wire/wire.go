@@ -18,8 +18,8 @@
 // over HTTP/2 (RFC 8441) without an environment variable, or adds no field to
 // a response. Its field compression is golang.org/x/net/http2/hpack. The
 // server's half is in the files that begin with http2, but for what both share: frame,
-// payload, input, patience and ended; the origin's half is in those that begin with
-// transport_http2.
+// payload, input, output, patience and ended; the origin's half is in those that begin
+// with transport_http2.
 package wire
 
 import (
