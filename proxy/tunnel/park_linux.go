@@ -184,7 +184,7 @@ func (s *stream) settle() bool {
 		s.wrote(err)
 		s.carried += int64(n)
 		s.early = s.early[n:]
-		if err != nil || len(s.early) > 0 {
+		if len(s.early) > 0 {
 			return false
 		}
 		s.early = nil
@@ -205,7 +205,7 @@ func (s *stream) ready(events uint32, buffer []byte) {
 	}()
 	// A tunnel that was cut has closed its descriptors, and their numbers may
 	// be others'.
-	if s.state != stateParked || t.ended {
+	if s.state != stateParked {
 		return
 	}
 	if s.pace != nil {

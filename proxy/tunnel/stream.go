@@ -43,10 +43,9 @@ var errParked = errors.New("stream is parked")
 // begin starts the stream; the tunnel's lock is held. Most wait for their
 // first byte for a while.
 func (s *stream) begin() {
-	if !s.tunnel.ended && s.tunnel.lot != nil && s.settle() {
-		return
+	if s.tunnel.lot == nil || !s.settle() {
+		s.start()
 	}
-	s.start() // also if the tunnel was cut: that finds its connection closed
 }
 
 // start gives the stream a goroutine; the tunnel's lock is held.
@@ -239,8 +238,9 @@ func (s *stream) write(b []byte) error {
 	return nil
 }
 
-// wrote ends a write. A system tells of a reset once: the read that comes next finds an
-// end, and asks [stream.wasReset] what that is.
+// wrote unlocks writing after a write that returned err, and notes a reset. The system
+// reports one only once: the read that comes next finds an end, and asks
+// [stream.wasReset] what that is.
 func (s *stream) wrote(err error) {
 	s.refused = s.refused || errors.Is(err, syscall.ECONNRESET)
 	s.writing.Unlock()
