@@ -58,7 +58,7 @@ func (w *http2Response) writeHeader(status int) {
 	if status < 100 || status > 999 || status == http.StatusSwitchingProtocols {
 		panic("wire: invalid status " + strconv.Itoa(status))
 	}
-	if w.wroteHeader || w.done {
+	if w.wroteHeader {
 		return
 	}
 	if status < 200 {
@@ -117,7 +117,7 @@ func (w *http2Response) fields(emit func(name, value string)) {
 // may be for a fetch that others wait for as well, and these must not wait for
 // a client that does not read.
 func (w *http2Response) interim(status int) {
-	if w.wroteHeader || w.st.err != nil || w.st.localDone || w.st.h.dead {
+	if w.wroteHeader || w.st.err != nil || w.st.h.dead {
 		return
 	}
 	switch {

@@ -242,8 +242,7 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 	waits, spent := false, int64(0)
 	for len(b) > 0 {
 		n := min(int64(len(b)), st.window, c.window, ownMaxFrame)
-		if st.err != nil || c.err != nil {
-			st.writing.lift()
+		if st.err != nil {
 			return false
 		}
 		if n <= 0 || len(c.out) >= maxOutput {

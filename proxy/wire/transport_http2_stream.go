@@ -191,10 +191,8 @@ func (st *originStream) abort(code http2Code, err error) {
 	st.fail(err)
 	c.crossing += 2 // a head, and trailers or a reset
 	c.worn = c.worn || c.givenUp.ends()
-	if c.err == nil {
-		c.out = appendReset(c.output(), st.id, code)
-		c.wake()
-	}
+	c.out = appendReset(c.output(), st.id, code)
+	c.wake()
 	c.forget(st, true)
 }
 
@@ -382,7 +380,7 @@ func (st *originStream) accept(b []byte) {
 // read.
 func (st *originStream) credit(n int) {
 	c := st.c
-	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || c.err != nil {
+	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil {
 		return
 	}
 	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
