@@ -56,6 +56,9 @@ func TestWhatSaysWhenItWasMadeIsNotShared(t *testing.T) {
 		"Last-Modified: Thu, 29 Feb 2024 11:15:00 GMT":  true,
 		"Last-Modified: Wed, 28 Feb 2024 12:00:00 GMT":  true,
 		"X-Build: 1:2:30, ::1":                          true,
+		"X-Made: by web1 at 12:00:00":                   false, // a clock alone
+		"X-Made: 17:29:57 Asia/Kolkata":                 false,
+		"X-Made: 12:07:03":                              true,
 		"X-Req: 1-65e071c0-5e8b8a4c":                    false, // hexadecimal seconds
 		"X-Req: 65E071C0c4a2f8d1e0b3a7f6":               false,
 		"X-Req: 018df4bc5600c4a2f8d1e0b3a7f6c4a2":       false, // or milliseconds
