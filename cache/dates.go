@@ -28,12 +28,12 @@ func parseDate(s string, now time.Time) (time.Time, bool) {
 	if p.bad || p.s != "" {
 		return time.Time{}, false
 	}
-	t := time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, 0, time.UTC)
-	// time.Date normalises 31 April; a leap second may move into the next minute.
-	if t.Day() != p.day && p.second != 60 {
+	day := time.Date(p.year, time.Month(p.month), p.day, 0, 0, 0, 0, time.UTC)
+	if day.Day() != p.day { // 31 April
 		return time.Time{}, false
 	}
-	return t, true
+	// A leap second counts as the first of the next minute.
+	return day.Add(time.Duration(p.hour*60*60+p.minute*60+p.second) * time.Second), true
 }
 
 type dateParser struct {

@@ -397,6 +397,7 @@ func TestDatesHaveThreeForms(t *testing.T) {
 	for text, want := range map[string]string{
 		"Sun, 06 Nov 1994 08:49:37 GMT": "1994-11-06T08:49:37Z", " sun, 06 NOV 1994 08:49:37 gmt\t": "1994-11-06T08:49:37Z", "Sun Nov  6 08:49:37 1994": "1994-11-06T08:49:37Z",
 		"Sunday, 06-Nov-94 08:49:37 GMT": "1994-11-06T08:49:37Z", "Friday, 06-Nov-76 08:49:37 GMT": "2076-11-06T08:49:37Z", "Saturday, 06-Nov-77 08:49:37 GMT": "1977-11-06T08:49:37Z",
+		"Sat, 31 Dec 2016 23:59:60 GMT": "2017-01-01T00:00:00Z", "Fri, 31 Apr 1994 08:49:60 GMT": "",
 		"Sun, 06 Nov 1994 24:49:37 GMT": "", "Sun, 06 Nov 1994 08:60:37 GMT": "", "Sun, 00 Nov 1994 08:49:37 GMT": "", "Sun, 32 Nov 1994 08:49:37 GMT": "",
 		"Sun, 06 Nov 1994 08:49:3/ GMT": "", "Sun, 06 Nov 1994 08:49:3: GMT": "", "Sun, 06 Nov 1994 08:49:37 UTC": "", "Sun, 6 Nov 1994 08:49:37 GMT": "", "0": "", "": "",
 	} {
