@@ -194,6 +194,12 @@ func TestRanges(t *testing.T) {
 			part("0-5", "0-5/10", "012345"),
 			{do: get("5-9"), give: "206\nCache-Control: max-age=60\nETag: \"2\"\nContent-Range: bytes 5-9/10\n\nVWXYZ", want: "206"},
 			{do: get("0-9"), give: "206\n" + fields + "\nContent-Range: bytes 0-9/10\n\n0123456789", want: "206\n\n0123456789"}},
+		"nor do parts of another length": {
+			part("0-5", "0-5/10", "012345"), part("6-9", "6-9/12", "6789"), part("0-9", "0-9/12", "0123456789")},
+		"nor parts beyond the length": {
+			part("0-5", "0-5/8", "012345"), part("6-9", "6-9/*", "6789"), part("0-5", "0-5/8", "012345")},
+		"a part of unknown length joins one of a known": {
+			part("2-5", "2-5/10", "2345"), part("6-7", "6-7/*", "67"), from("2-7", "2-7/10", "234567")},
 		"weak tags do not join parts": {
 			{do: get("0-5"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 0-5/10\n\n012345"},
 			{do: get("6-9"), give: "206\nCache-Control: max-age=60\nETag: W/\"1\"\nContent-Range: bytes 6-9/10\n\n6789"},
