@@ -215,6 +215,10 @@ func TestRanges(t *testing.T) {
 			{want: "200\nB: 2\n\n0123456789"}},
 		"the rest of something new is the whole": {
 			part("0-5", "0-5/10", "012345"), {give: "200\n\nnew", want: "200\n\nnew"}},
+		"the rest comes in another coding": {
+			part("0-5", "0-5/10", "012345"),
+			{give: "206\n" + fields + "\nContent-Encoding: gzip\nContent-Range: bytes 6-9/10\n\n6789", want: "206"},
+			{give: "200\n\nnew", sent: "!Range", want: "200\n\nnew"}},
 		"the rest is refused": {
 			part("0-5", "0-5/10", "012345"),
 			{give: "416\nContent-Range: bytes */3", want: "416"},

@@ -83,16 +83,32 @@ func TestLargestObjectIsStored(t *testing.T) {
 	}
 }
 
-// A body that comes in many little pieces does so for who comes later, too.
+// A body that comes in many little pieces does so for who comes later, too: in as many, or
+// where that would be too many in larger ones of about one size, each at the time at which it came.
 func TestManyPiecesAreRemembered(t *testing.T) {
-	const pieces = 100
-	s := &spool{limit: 1 << 20, most: 1 << 20, now: time.Now, resize: func(int64) bool { return false }, scarce: func() bool { return false }}
-	for range pieces {
-		if err := s.write(t.Context(), make([]byte, 10)); err != nil {
-			t.Fatal(err)
+	const size = 10
+	for _, pieces := range []int{100, 10 * maxPieces} {
+		var passed time.Duration
+		s := &spool{limit: 1 << 20, most: 1 << 20, resize: func(int64) bool { return false }, scarce: func() bool { return false }}
+		s.now = func() time.Time { return s.start.Add(passed) }
+		for range pieces {
+			passed += time.Millisecond
+			if err := s.write(t.Context(), make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if got := len(s.pieces); got != pieces {
-		t.Errorf("%d pieces of %d are told apart", got, pieces)
+		if got := len(s.pieces); pieces < maxPieces && got != pieces || got < min(pieces, maxPieces/4) || got > maxPieces {
+			t.Errorf("%d pieces of %d are told apart", got, pieces)
+		}
+		at := int64(0)
+		for _, p := range s.pieces {
+			if p.to <= at || p.to-at > int64(8*size*pieces/maxPieces) || p.after != time.Duration(p.to/size)*time.Millisecond {
+				t.Errorf("of %d pieces, one from %d to %d came at %s", pieces, at, p.to, p.after)
+			}
+			at = p.to
+		}
+		if at != s.head() {
+			t.Errorf("the pieces end at %d of %d bytes", at, s.head())
+		}
 	}
 }
