@@ -331,7 +331,7 @@ func (p *plan) mayRetry(c *originConn, err error) bool {
 	if _, broken := err.(*ConnError); !broken && err != ErrNoResponse && err != ErrIncomplete {
 		return false
 	}
-	return p.replayable() || (p.body == nil || p.again != nil) && (c.wrote == 0 || c.unheard)
+	return p.replayable() || (p.body == nil || p.again != nil) && (c.wrote == 0 || c.unreceived)
 }
 
 func (p *plan) rewind() bool {
@@ -364,16 +364,16 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 	}
 	c.begin()
 	if c.reused && !p.replayable() {
-		c.heard = c.probe.heard()
+		c.acked = c.probe.acked()
 	}
 	x := &exchange{t: p.t, c: c, ctx: ctx, owner: p.owner}
 	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
-		c.unheard = err == ErrNoResponse && c.heard > 0 && c.probe.heard() == c.heard && !c.wasReset()
+		c.unreceived = err == ErrNoResponse && c.acked > 0 && c.probe.acked() == c.acked && !c.wasReset()
 		if x.sender != nil {
 			c.closeNow()
-			p.again = x.sender.takeBack(ctx, c.unheard)
+			p.again = x.sender.takeBack(ctx, c.unreceived)
 		}
 		x.abort()
 	}

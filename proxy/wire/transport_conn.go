@@ -37,8 +37,8 @@ type originConn struct {
 	after  time.Duration // for all reads once there is no doubt that the origin is there; 0 without one
 
 	// Of an exchange that must not be repeated, on a connection that was kept:
-	heard   uint64 // what [probe.heard] said before it
-	unheard bool   // the origin had ended the connection before a byte of it arrived
+	acked      uint64 // what [probe.acked] said before it
+	unreceived bool   // the origin had ended the connection before a byte of it arrived
 
 	writing sync.Mutex // held during each write
 	refused bool       // a write met a reset; guarded by writing
@@ -120,7 +120,7 @@ func (c *originConn) believe(err error) bool {
 	switch {
 	case c.cause != nil:
 		return false
-	case err != nil && c.probe.unheeded():
+	case err != nil && c.probe.unacked():
 		c.readSlow = ErrNoResponse
 		return false
 	}
@@ -306,7 +306,7 @@ func (c *originConn) closeIdle() {
 // begin readies c for an exchange.
 func (c *originConn) begin() {
 	c.got, c.wrote, c.after, c.waiting = 0, 0, 0, false
-	c.heard, c.unheard = 0, false
+	c.acked, c.unreceived = 0, false
 	c.br = getReader(c)
 }
 
