@@ -203,6 +203,11 @@ func TestOwnValidators(t *testing.T) {
 				step{as: "a", do: "PUT /\nIf-Match: " + a + "\n\nx", give: "412", sent: "If-Match: \"origin\"", want: "412"},
 				step{as: "b", do: "PUT /\nIf-Match: " + other + "\n\nx", give: "412", sent: "If-Match: " + other, want: "412"},
 				step{as: "a", do: "PUT /\nIf-Unmodified-Since: @0s\n\nx", give: "412", sent: "If-Unmodified-Since: @0s", want: "412"},
+				step{as: "a", do: "PUT /\nIf: (Not <urn:uuid:1> [" + a + "] [W/\"2\"])\n\nx", give: "412",
+					sent: "If: (Not <urn:uuid:1> [\"origin\"] [W/\"2\"])", want: "412"},
+				step{as: "a", do: "MOVE /x\nIf: </> (<urn:uuid:1>) ([" + a + "]) </y> ([" + a + "])", give: "412",
+					sent: "If: </> (<urn:uuid:1>) ([\"origin\"]) </y> ([" + a + "])", want: "412"},
+				step{as: "a", do: "LOCK /\nIf: <//other.example/> ([" + a + "])", give: "412", sent: "If: <//other.example/> ([" + a + "])", want: "412"},
 				// What answers them is whoever puts together the parts of an upload to repeat.
 				step{as: "a", do: "PUT /part\n\nx", give: "200\nETag: \"origin\"", want: "200\nETag: \"origin\""},
 				step{as: "a", do: "GET /part\nIf-None-Match: \"origin\"", give: "200\n\nx", sent: "!If-None-Match", want: "200\n\nx"},

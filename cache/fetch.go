@@ -313,12 +313,17 @@ func (q *query) validates(found finding) bool {
 // by the origin's.
 func (c *Cache) openConditions(r *http.Request, site, uri string) *http.Request {
 	var opened *http.Request
-	for _, name := range []string{"If-Match", "If-None-Match", "If-Range"} {
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Range", "If"} {
 		lines := r.Header[name]
 		if len(lines) == 0 {
 			continue
 		}
-		tags := c.sealer.openAll(site, uri, lines)
+		var tags []string
+		if name == "If" {
+			tags = c.sealer.openIf(site, r.URL, lines)
+		} else {
+			tags = c.sealer.openAll(site, uri, lines)
+		}
 		if slices.Equal(tags, lines) {
 			continue
 		}

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
+	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,4 +119,38 @@ func (s *sealer) openAll(site, uri string, lines []string) []string {
 		}
 	}
 	return []string{strings.Join(tags, ", ")}
+}
+
+// ifPart matches what an If field is made of, but for what says nothing of tags:
+// parentheses around a list, a resource or state token, and an entity tag.
+var ifPart = regexp.MustCompile(`[()]|<[^>]*>|\[(?:W/)?"[^"]*"\]`)
+
+// openIf replaces the sealed tags in WebDAV's conditions (RFC 4918 §10.4). They are of the
+// resource that stands before their list, else of target; one elsewhere is not target's
+// to know.
+func (s *sealer) openIf(site string, target *url.URL, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		of, listed := target, false
+		out[i] = ifPart.ReplaceAllStringFunc(line, func(part string) string {
+			switch {
+			case len(part) == 1:
+				listed = part == "("
+			case part[0] == '[':
+				uri, ok := targetURI(of)
+				if !ok || !strings.EqualFold(of.Host, target.Host) {
+					break
+				}
+				if opened, ok := s.open(site, uri, part[1:len(part)-1]); ok {
+					return "[" + opened + "]"
+				}
+			case !listed:
+				if u, err := target.Parse(part[1 : len(part)-1]); err == nil {
+					of = u
+				}
+			}
+			return part
+		})
+	}
+	return out
 }
