@@ -106,6 +106,13 @@ func nameUndecoded(e *exchange, r *http.Request) (*http.Request, *failure) {
 			r.Header[name] = []string{decodedTag.ReplaceAllString(e.named, `$1"`)}
 		}
 	}
+	if lines := r.Header["If"]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) { // RFC 4918 §10.4
+		known := make([]string, len(lines))
+		for i, line := range lines {
+			known[i] = decodedTag.ReplaceAllString(line, `$1"`)
+		}
+		r.Header["If"] = known
+	}
 	if strings.Contains(r.Header.Get("If-Range"), decodedMark) { // none that is weak is met (RFC 9110 §13.1.5)
 		r = unranged(r)
 	}

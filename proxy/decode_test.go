@@ -97,7 +97,7 @@ func TestWhatWasDecodedIsChangedByItsTag(t *testing.T) {
 	coded := gzipped("a line of text\n")
 	var got atomic.Value
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got.Store(r.Header.Get("If-Match") + "|" + r.Header.Get("If-None-Match") + r.Header.Get("If-Range"))
+		got.Store(r.Header.Get("If-Match") + "|" + r.Header.Get("If-None-Match") + r.Header.Get("If-Range") + r.Header.Get("If"))
 		w.Header()["Etag"] = []string{map[string]string{"/strong": `"1"`, "/weak": `W/"1"`}[r.URL.Path]}
 		w.Header().Set("Content-Encoding", "gzip")
 		io.WriteString(w, coded)
@@ -129,6 +129,9 @@ func TestWhatWasDecodedIsChangedByItsTag(t *testing.T) {
 				if do("PUT", path, field, tag+`, "2"`); got.Load() != want {
 					t.Errorf("%v: %s of %s went out as %v, want %s", sharing, field, path, got.Load(), want)
 				}
+			}
+			if do("PUT", path, "If", "(<urn:uuid:1> ["+tag+"])"); got.Load() != "|(<urn:uuid:1> ["+known+"])" {
+				t.Errorf("%v: If of %s went out as %v", sharing, path, got.Load())
 			}
 			if do("GET", path, "If-Range", tag); strings.Contains(fmt.Sprint(got.Load()), "decoded") {
 				t.Errorf("%v: If-Range of %s went out as %v", sharing, path, got.Load())
