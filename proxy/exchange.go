@@ -133,7 +133,7 @@ func (e *exchange) RoundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Respon
 		resp.Body.Close()
 		return askedByOrigin.response(r, e.html), nil
 	}
-	e.sent = e.upload != nil && !unwelcome(resp)
+	e.judgeUpload(resp)
 	e.body.responseBody = responseBody{resp.Body, &e.broken, r.Context(), e.visit.use}
 	if stored, ok := resp.Body.(io.WriterTo); ok && !e.visit.use.Metered() {
 		e.body.stored = stored

@@ -4,17 +4,27 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // An upload is a request's body, of which it is known when nobody reads it any more.
 type upload struct {
 	io.ReadCloser
-	once sync.Once
-	over chan struct{} // closed with the body
+	whole atomic.Bool // all of it was read
+	once  sync.Once
+	over  chan struct{} // closed with the body
 }
 
 func newUpload(body io.ReadCloser) *upload {
 	return &upload{ReadCloser: body, over: make(chan struct{})}
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err == io.EOF {
+		u.whole.Store(true)
+	}
+	return n, err
 }
 
 func (u *upload) Close() error {
@@ -26,6 +36,16 @@ func (u *upload) Close() error {
 // (RFC 9112 §9.5). In HTTP/2, which has no connection to close, any error may.
 func unwelcome(resp *http.Response) bool {
 	return resp.StatusCode >= 400 && (resp.Close || resp.ProtoMajor == 2)
+}
+
+// judgeUpload notes whether the rest of a request is for its origin, which has answered
+// with resp. Where it is for nobody, the client is told that its connection closes (RFC
+// 9112 §9.6): who reads there may have to be cut off, and what comes next would be lost.
+func (e *exchange) judgeUpload(resp *http.Response) {
+	e.sent = e.upload != nil && !unwelcome(resp)
+	if e.upload != nil && !e.sent && !e.upload.whole.Load() {
+		resp.Header["Connection"] = []string{"close"}
+	}
 }
 
 // finishUpload has the origin get the rest of a request that it answered before it

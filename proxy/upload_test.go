@@ -115,3 +115,37 @@ func TestUnwelcomeUploadsEnd(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestUnwelcomeUploadsCloseAnnounced: the client of an upload that ends so knows from the
+// head of the answer that its next request needs another connection.
+func TestUnwelcomeUploadsCloseAnnounced(t *testing.T) {
+	for field, want := range map[string]bool{"Content-Length: 4": false, "Content-Length: 1000000": true, "Transfer-Encoding: chunked": true} {
+		t.Run(field, func(t *testing.T) {
+			goOn := make(chan bool)
+			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					return
+				}
+				io.ReadFull(req.Body, make([]byte, 4))
+				io.WriteString(conn, "HTTP/1.1 413 Too much\r\nConnection: close\r\nContent-Length: 3\r\n\r\n")
+				<-goOn
+				io.WriteString(conn, "big")
+			})
+			conn := dial(t, serveProxy(t, nil))
+			body := "some"
+			if strings.HasPrefix(field, "Transfer") {
+				body = "4\r\nsome\r\n"
+			}
+			io.WriteString(conn, "POST http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\n"+field+"\r\n\r\n"+body)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			close(goOn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(resp.Body); resp.Close != want || string(got) != "big" || err != nil {
+				t.Errorf("close %v; got %q, %v", resp.Close, got, err)
+			}
+		})
+	}
+}
