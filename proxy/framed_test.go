@@ -647,6 +647,35 @@ func TestUnannouncedTrailersBesideALength(t *testing.T) {
 	}
 }
 
+// TestTrailersBehindNoContent: nor is an answer a head alone by its length.
+func TestTrailersBehindNoContent(t *testing.T) {
+	for _, announced := range []bool{false, true} {
+		t.Run(fmt.Sprint("announced ", announced), func(t *testing.T) {
+			o := serveFramed(t, func(s *framedStream) {
+				head := []string{":status: 200", "content-type: application/grpc", "content-length: 0"}
+				if announced {
+					head = append(head, "trailer: grpc-status")
+				}
+				s.head(false, head...)
+				s.head(true, "grpc-status: 5")
+			})
+			tc, err := dialInside(t, serveProxy(t, inspecting(inspect.Always)), o.address, &tls.Config{RootCAs: trusting(testAuthority()), NextProtos: []string{"h2"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.SetDeadline(time.Now().Add(patience))
+			c := http2test.NewClient(t, tc)
+			c.Head(1, true, ":method: POST", ":scheme: https", ":authority: "+o.address, ":path: /s.S/M", "content-type: application/grpc", "te: trailers")
+			if head := c.Headers(1); head.StreamEnded() || head.PseudoValue("status") != "200" {
+				t.Fatalf("%v", head)
+			}
+			if end := c.Headers(1); !end.StreamEnded() || len(end.Fields) != 1 || end.Fields[0].Name != "grpc-status" {
+				t.Errorf("the trailers are %v", end.Fields)
+			}
+		})
+	}
+}
+
 // TestHTTP11Required: an origin may want a request in HTTP/1.1 (RFC 9113 §7),
 // as some do whose users sign in by the connection.
 func TestHTTP11Required(t *testing.T) {

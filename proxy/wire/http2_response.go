@@ -79,7 +79,7 @@ func (w *http2Response) writeHeader(status int) {
 	if !w.st.waitForRoom() {
 		return
 	}
-	end := (w.empty || w.length == 0) && !tunnel // gRPC takes an answer without a body for no other (its "Trailers-Only")
+	end := (w.empty || w.length == 0 && len(w.trailers) == 0) && !tunnel // gRPC takes an answer without a body for no other (its "Trailers-Only")
 	w.st.h.sendHead(w.st.id, end, func(emit func(name, value string)) {
 		emit(":status", strconv.Itoa(status))
 		w.fields(emit)

@@ -183,6 +183,24 @@ func TestHTTP2TrailersBesideALength(t *testing.T) {
 	}
 }
 
+// TestHTTP2TrailersBehindNoContent: those that were announced come also where the length
+// says that nothing comes before them.
+func TestHTTP2TrailersBehindNoContent(t *testing.T) {
+	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "0")
+		w.Header().Set("Trailer", "X-Announced")
+		w.WriteHeader(200)
+		w.Header().Set("X-Announced", "value")
+	}, nil)
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", "http://a.example/", nil)
+	resp := mustAnswer(t, tr, r)
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	if resp.Trailer.Get("X-Announced") != "value" {
+		t.Errorf("trailers are %v", resp.Trailer)
+	}
+}
+
 func TestHTTP2InterimResponses(t *testing.T) {
 	_, tr := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</a>")

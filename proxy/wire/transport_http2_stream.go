@@ -313,8 +313,12 @@ func (st *originStream) final(code int, b *responseBlock) error {
 	default:
 		// The trailers come into this map, also for whoever copies resp
 		// before they are there.
-		resp.ContentLength, resp.Trailer, resp.Body = length, trailer, originBody{st}
 		st.length = length
+		if length == 0 && len(st.r.Header["Te"]) > 0 { // trailers may come; with that length it would be passed on as a head alone
+			delete(b.header, "Content-Length")
+			length = -1
+		}
+		resp.ContentLength, resp.Trailer, resp.Body = length, trailer, originBody{st}
 	}
 	if st.proceed == awaited && (code >= 300 || b.end) { // else it may want what it did not wait to be asked for
 		st.proceed = unwanted
