@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -600,9 +601,10 @@ func TestTunnelsThatMustCarryTLS(t *testing.T) {
 	}
 }
 
-// TestTunnelsToAddressesCarryNoTLSForClosedHosts: who has looked a name up by himself says
-// in the hello which one it was. What is no TLS begins as it likes, whoever speaks first.
-func TestTunnelsToAddressesCarryNoTLSForClosedHosts(t *testing.T) {
+// TestTunnelsCarryNoTLSForClosedHosts: who has looked a name up by himself, or comes by
+// another that leads to the same place, says in the hello which one it is for. What is no
+// TLS begins as it likes, whoever speaks first.
+func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 	closed := clientHello(t, "a.CLOSED.example")
 	for _, c := range []struct {
 		what, first string
@@ -621,9 +623,13 @@ func TestTunnelsToAddressesCarryNoTLSForClosedHosts(t *testing.T) {
 				b, _ := io.ReadAll(io.LimitReader(r, int64(len(c.first))))
 				fmt.Fprintf(conn, "got %d", len(b))
 			})
-			for _, auto := range []bool{false, true} {
+			port := portOf(t, o.address)
+			for _, by := range []struct {
+				host string
+				auto bool
+			}{{"127.0.0.1", false}, {"127.0.0.1", true}, {"localhost", false}, {"localhost", true}} {
 				p, proxy := newProxy(t, func(o *Options) {
-					if auto && !c.passes { // else the origin would be asked first
+					if by.auto && !c.passes { // else the origin would be asked first
 						inspecting(inspect.Auto)(o)
 					}
 					if !c.passes || c.first == "" {
@@ -631,8 +637,8 @@ func TestTunnelsToAddressesCarryNoTLSForClosedHosts(t *testing.T) {
 					}
 					o.Egress.Deny = []string{"*.closed.example"}
 				})
-				_, byConnect := openTunnel(t, proxy, o.address, c.first)
-				bySOCKS, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), "127.0.0.1", portOf(t, o.address))
+				_, byConnect := openTunnel(t, proxy, net.JoinHostPort(by.host, strconv.Itoa(port)), c.first)
+				bySOCKS, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), by.host, port)
 				if code != socks.Succeeded {
 					t.Fatalf("code %d", code)
 				}
@@ -640,14 +646,54 @@ func TestTunnelsToAddressesCarryNoTLSForClosedHosts(t *testing.T) {
 				for _, from := range []io.Reader{byConnect, bySOCKS} {
 					got, _ := io.ReadAll(from)
 					if want := fmt.Sprintf("hello got %d", len(c.first)); (string(got) == want) != c.passes {
-						t.Errorf("inspected %v: got %q", auto, got)
+						t.Errorf("%+v: got %q", by, got)
 					}
 				}
 			}
-			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 4)) || !c.passes && saw != "" {
+			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 8)) || !c.passes && saw != "" {
 				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
 			}
 		})
+	}
+}
+
+// TestWhoWaitsForTheOriginIsJudgedAsWell: what the origin says first comes at once, and
+// what the client says then is no less looked at, also where inspection has given up.
+func TestWhoWaitsForTheOriginIsJudgedAsWell(t *testing.T) {
+	for first, passes := range map[string]bool{"EHLO x\r\n": true, clientHello(t, "open.example"): true, clientHello(t, "a.closed.example"): false} {
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+			io.WriteString(conn, "220 ready\r\n")
+			b, _ := io.ReadAll(io.LimitReader(r, int64(len(first))))
+			fmt.Fprintf(conn, "got %d", len(b))
+		})
+		for _, auto := range []bool{false, true} {
+			p, proxy := newProxy(t, func(o *Options) {
+				o.Egress.Deny = []string{"*.closed.example"}
+				if auto {
+					inspecting(inspect.Auto)(o)
+					o.Timeouts.Head = 300 * time.Millisecond // ends the wait for what does not come
+				}
+			})
+			byConnect, r := openTunnel(t, proxy, o.address, "")
+			bySOCKS, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), "localhost", portOf(t, o.address))
+			if code != socks.Succeeded {
+				t.Fatalf("code %d", code)
+			}
+			for conn, from := range map[net.Conn]io.Reader{byConnect: r, bySOCKS: bySOCKS} {
+				ready := make([]byte, len("220 ready\r\n"))
+				if _, err := io.ReadFull(from, ready); err != nil {
+					t.Fatal(err)
+				}
+				io.WriteString(conn, first)
+				got, _ := io.ReadAll(from)
+				if want := fmt.Sprintf("got %d", len(first)); (string(got) == want) != passes {
+					t.Errorf("%.10q, inspected %v: got %q", first, auto, got)
+				}
+			}
+		}
+		if saw := o.saw(); passes != (saw == strings.Repeat(first, 4)) || !passes && saw != "" {
+			t.Errorf("%.10q: the origin saw %d bytes: %.40q", first, len(saw), saw)
+		}
 	}
 }
 

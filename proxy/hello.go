@@ -3,37 +3,44 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
 
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
+	"guise/proxy/tunnel"
 )
 
 // A tlsCheck lets tunnels begin that carry TLS for the host of their CONNECT, or all but
 // those that carry it for a host that is closed.
 //
 // A client that encrypts the name it wants (ECH) shows another one, and is
-// refused: what it really asks for cannot be told.
+// refused: what it really asks for cannot be told. Where only some hosts are closed, it
+// is judged by the one it shows.
 type tlsCheck struct {
 	target   egress.Target
-	greeting []byte                   // tells the client to begin
-	timeout  time.Duration            // for the whole ClientHello
-	closes   func(egress.Target) bool // unless nil, all tunnels begin but those with TLS for what it reports
+	greeting []byte                                 // tells the client to begin
+	timeout  time.Duration                          // for the whole ClientHello
+	closes   func(egress.Target) bool               // unless nil, all tunnels begin but those with TLS for what it reports
+	idle     time.Duration                          // how long both sides may be silent before, if closes is set
+	down     func(ctx context.Context, n int) error // as in [tunnel.Options], of what the origin says before
+	said     int64                                  // octets of that
 }
 
-// tunnelCheck returns how tunnels to t have to begin, nil if as they like. Who comes to
-// an address may have looked a name up by himself, as do curl and Firefox with SOCKS and
-// what sends a whole machine's connections on. The hello says which, and it may be of a
-// host that is closed.
-func (a *assembly) tunnelCheck(t egress.Target) *tlsCheck {
+// tunnelCheck returns how tunnels to t have to begin, nil if as they like. TLS need not be
+// for the host that a CONNECT names. Who comes to an address may have looked a name up by
+// himself, as do curl and Firefox with SOCKS and what sends a whole machine's connections
+// on; and any name may lead to the address of a host that is closed. The hello says which
+// it is for.
+func (a *assembly) tunnelCheck(t egress.Target, o tunnel.Options) *tlsCheck {
 	check := &tlsCheck{target: t, timeout: a.options.Timeouts.Head}
 	switch {
 	case a.options.TunnelTLS:
 		return check
-	case t.Addr.IsValid() && a.egress.ClosesHosts():
-		check.closes = a.egress.ClosesName
+	case a.egress.ClosesHosts():
+		check.closes, check.idle, check.down = a.egress.ClosesName, o.Idle, o.Down
 		return check
 	}
 	return nil
@@ -41,49 +48,118 @@ func (a *assembly) tunnelCheck(t egress.Target) *tlsCheck {
 
 var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
 
-// begin answers the CONNECT and returns the client's first bytes, of which
+// begin answers the CONNECT of g and returns the client's first bytes, of which
 // early came before. It fails if they are not what the check is for; nothing of them
 // has gone anywhere then.
-func (c *tlsCheck) begin(ctx context.Context, client net.Conn, early []byte) ([]byte, error) {
+func (c *tlsCheck) begin(ctx context.Context, client, origin net.Conn, early []byte, g guest) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() { client.Close() })
 	defer stop()
-	till := time.Now().Add(c.timeout)
-	client.SetDeadline(till)
+	client.SetDeadline(time.Now().Add(c.timeout))
 	if _, err := client.Write(c.greeting); err != nil {
 		return nil, err
 	}
-	first := till
-	if c.closes != nil {
-		first = time.Now().Add(helloTime(c.target.Port, c.timeout))
+	if c.closes != nil && len(early) == 0 {
+		s := &stay{pass: g.pass, cut: func(error) { client.Close() }}
+		g.of.begins(s)
+		defer g.of.ends(s)
+		var err error
+		if early, err = c.await(ctx, client, origin); err != nil {
+			return nil, err
+		}
 	}
-	raw, hello, err := readHello(client, early, first, till)
-	if c.closes != nil && (err == inspect.ErrNotTLS || len(raw) == 0) {
-		err = nil // whatever it is
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case !c.lets(hello.ServerName):
-		return nil, errNotTLS
+	if c.closes == nil || len(early) > 0 {
+		client.SetReadDeadline(time.Now().Add(c.timeout))
+		raw, hello, err := inspect.ReadHello(client, early)
+		if c.closes != nil && err == inspect.ErrNotTLS {
+			err = nil // whatever it is
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case !c.lets(hello.ServerName):
+			return nil, errNotTLS
+		}
+		early = raw
 	}
 	if !stop() { // a tunnel alone may close what it works on
 		return nil, context.Cause(ctx)
 	}
 	client.SetDeadline(time.Time{})
-	return raw, nil
+	return early, nil
 }
 
-// readHello reads a client's hello, of which early came before: its first byte until
-// first, and the whole until till.
-func readHello(client net.Conn, early []byte, first, till time.Time) (raw []byte, hello inspect.Hello, err error) {
-	client.SetReadDeadline(first)
-	raw, hello, err = inspect.ReadHello(client, early)
-	if len(raw) > 0 && errors.Is(err, os.ErrDeadlineExceeded) && first.Before(till) {
-		client.SetReadDeadline(till)
-		raw, hello, err = inspect.ReadHello(client, raw)
+// await returns the client's first bytes. What the origin says before goes to the client,
+// which may wait for that. There are none if either side ends before, which is for the
+// tunnel to pass on.
+func (c *tlsCheck) await(ctx context.Context, client, origin net.Conn) ([]byte, error) {
+	client.SetReadDeadline(time.Now().Add(c.idle))
+	var first [512]byte
+	var n int
+	var silent error
+	spoken := make(chan struct{})
+	go func() {
+		defer close(spoken)
+		n, silent = client.Read(first[:])
+		origin.SetReadDeadline(longAgo)
+	}()
+	ended, err := c.passOn(ctx, client, origin)
+	client.SetReadDeadline(longAgo)
+	<-spoken
+	switch {
+	case err != nil:
+		drop(client) // nobody takes a part for the whole
+		return nil, err
+	case n > 0:
+		return first[:n], nil
+	case silent == io.EOF, ended:
+		return nil, nil
 	}
-	return raw, hello, err
+	return nil, silent
 }
+
+// passOn gives the client what the origin says, until a deadline of the origin's is over,
+// and reports whether it has said all.
+func (c *tlsCheck) passOn(ctx context.Context, client, origin net.Conn) (ended bool, err error) {
+	var room [512]byte
+	for {
+		n, err := origin.Read(room[:])
+		switch {
+		case n > 0:
+			err = c.pass(ctx, client, room[:n])
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return false, nil
+		case err == io.EOF:
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// pass gives the client what the origin said. The tunnel is not idle then.
+func (c *tlsCheck) pass(ctx context.Context, client net.Conn, b []byte) error {
+	till := time.Now().Add(c.idle)
+	client.SetDeadline(till)
+	n, err := client.Write(b)
+	c.said += int64(n)
+	if err == nil && c.down != nil {
+		err = c.down(ctx, len(b))
+	}
+	return err
+}
+
+// counting returns g, who is told of that when the tunnel ends, too.
+func (c *tlsCheck) counting(g guest) guest {
+	end := g.end
+	g.end = func(carried tunnel.Bytes) {
+		carried.Down += c.said
+		end(carried)
+	}
+	return g
+}
+
+var longAgo = time.Unix(1, 0)
 
 // lets reports whether a tunnel may begin with TLS for name, "" for none.
 func (c *tlsCheck) lets(name string) bool {

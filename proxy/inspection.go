@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -212,6 +213,18 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 	return 0, false
 }
 
+// readHello reads a client's hello, of which early came before: its first byte until
+// first, and the whole until till.
+func readHello(client net.Conn, early []byte, first, till time.Time) (raw []byte, hello inspect.Hello, err error) {
+	client.SetReadDeadline(first)
+	raw, hello, err = inspect.ReadHello(client, early)
+	if len(raw) > 0 && errors.Is(err, os.ErrDeadlineExceeded) && first.Before(till) {
+		client.SetReadDeadline(till)
+		raw, hello, err = inspect.ReadHello(client, raw)
+	}
+	return raw, hello, err
+}
+
 // goByName has the host be the one of the client's hello where its CONNECT has an
 // address. So come those who look names up by themselves, over SOCKS and elsewhere: a
 // certificate for the address is none to them, and what is said of sites is said of names.
@@ -277,7 +290,7 @@ func disagree(err error) bool {
 
 // mayFallBack reports whether the connection may become a tunnel.
 func (in *inner) mayFallBack(a *assembly, why inspect.Reason) bool {
-	check := a.tunnelCheck(in.target)
+	check := a.tunnelCheck(in.target, tunnel.Options{})
 	switch {
 	case in.mode == inspect.Always, why == gone:
 		return false
@@ -351,5 +364,14 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 	}
 	o := a.tunnelOptions(in.visit)
 	o.FromClient = in.early
+	if check := a.tunnelCheck(in.target, o); check != nil { // its client may have said nothing yet
+		in.guest = check.counting(in.guest)
+		if o.FromClient, err = check.begin(p.tunnels.ctx, in.Conn, origin, in.early, in.guest); err != nil {
+			in.Conn.Close()
+			origin.Close()
+			in.guest.end(tunnel.Bytes{})
+			return
+		}
+	}
 	p.tunnels.carry(in.Conn, origin, o, in.guest)
 }

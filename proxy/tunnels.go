@@ -71,7 +71,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		return
 	}
 	o := a.tunnelOptions(v)
-	if check := a.tunnelCheck(target); check != nil {
+	if check := a.tunnelCheck(target, o); check != nil {
 		check.greeting = greeting(w, r)
 		p.tunnels.runChecked(w, origin, o, v.hand(a), check)
 		return
@@ -226,6 +226,7 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
 func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
+	g = check.counting(g)
 	err := t.take(w, func(client net.Conn, early []byte) {
 		begun := false
 		defer func() { // also after a panic
@@ -236,7 +237,7 @@ func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Op
 			}
 		}()
 		var err error
-		if o.FromClient, err = check.begin(t.ctx, client, early); err == nil {
+		if o.FromClient, err = check.begin(t.ctx, client, origin, early, g); err == nil {
 			begun = true
 			t.carry(client, origin, o, g)
 		}
