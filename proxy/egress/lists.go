@@ -41,9 +41,10 @@ const maxList = 128 << 20 // octets
 //	@@||cdn.example^       this host and all below it stay open
 //	@@|cdn.example^        this host alone does
 //
-// Adblock's hosts may be followed by a | for the end of the address, and by $important;
-// nothing here is more important than an exception. What follows a # at the beginning
-// of a line or behind a blank is a comment, and so is a line that begins with ! or [.
+// Adblock's hosts may be followed by a | for the end of the address, and by $all,
+// $important or both; nothing here is more important than an exception. What follows a #
+// at the beginning of a line or behind a blank is a comment, behind an address anywhere
+// (hosts(5)), and so is a line that begins with ! or [.
 // Any other line is left out, and counted: rules about paths or parts of pages
 // (news.example##.ad) are for browsers.
 func ReadList(path string) (*Listed, error) {
@@ -97,6 +98,7 @@ func (l *Listed) add(line string) error {
 	if addr, err := netip.ParseAddr(first); err != nil || !addr.IsUnspecified() && !addr.IsLoopback() {
 		return errNoHost // where a host is, and not that it is closed
 	}
+	names, _, _ = strings.Cut(names, "#")
 	for name := range strings.FieldsSeq(names) {
 		if !strings.Contains(name, ".") || name == "localhost.localdomain" {
 			continue // localhost and its kin are in every such file
@@ -116,8 +118,9 @@ func (l *Listed) addRule(rule string) error {
 		below bool
 	}{{"||", true}, {"|", false}} {
 		if name, ok := strings.CutPrefix(rest, anchor.text); ok {
-			name, ok = strings.CutSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "$important"), "|"), "^")
-			if !ok {
+			name, options, some := strings.Cut(name, "$")
+			name, ok = strings.CutSuffix(strings.TrimSuffix(name, "|"), "^")
+			if !ok || some && !aboutWholeHosts(options) {
 				return errNoHost
 			}
 			return l.addName(name, anchor.below, open)
@@ -132,6 +135,17 @@ func (l *Listed) addRule(rule string) error {
 		}
 	}
 	return l.addName(rule, false, false)
+}
+
+// aboutWholeHosts reports whether the options of an Adblock rule leave it one about all
+// that a host has. $all is every kind of content, and what a person goes to.
+func aboutWholeHosts(options string) bool {
+	for option := range strings.SplitSeq(options, ",") {
+		if option != "all" && option != "important" {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *Listed) addName(name string, below, open bool) error {

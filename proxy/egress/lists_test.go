@@ -24,6 +24,7 @@ func TestListsClose(t *testing.T) {
 		{"ads.example", "ads.example", "a.ads.example example xads.example"},
 		{"  ADS.example.  # comment", "ads.example", "a.ads.example"},
 		{"0.0.0.0 ads.example", "ads.example", "a.ads.example"},
+		{"0.0.0.0 ads.example#comment more.example", "ads.example", "more.example"},
 		{"127.0.0.1\tads.example  more.example # both", "ads.example more.example", "a.ads.example"},
 		{"::1 ads.example", "ads.example", "a.ads.example"},
 		{":: ads.example", "ads.example", "a.ads.example"},
@@ -32,6 +33,7 @@ func TestListsClose(t *testing.T) {
 		{"||ads.example^", "ads.example a.ads.example", "xads.example"},
 		{"||ads.example^\n@@||cdn.ads.example^", "ads.example a.ads.example", "cdn.ads.example a.cdn.ads.example"},
 		{"|ads.example^\n|more.example^|", "ads.example more.example", "a.ads.example xads.example"},
+		{"||ads.example^$all\n||more.example^|$important,all", "ads.example a.ads.example more.example a.more.example", "example"},
 		{"||ads.example^|\n||more.example^$important", "ads.example a.ads.example more.example a.more.example", "example"},
 		{"||ads.example^\n@@||cdn.ads.example^|", "ads.example a.ads.example", "cdn.ads.example a.cdn.ads.example"}, // as AdGuard's has them
 		{"||ads.example^\n@@|cdn.ads.example^|$important", "ads.example a.cdn.ads.example", "cdn.ads.example"},
@@ -60,7 +62,7 @@ func TestListsClose(t *testing.T) {
 // is counted.
 func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 	left := []string{
-		"||ads.example^$third-party", "||ads.example/banner", "||ads.example^path", "|ads.example", "@@|ads.example|", "||ads.example^$important,third-party", "|https://ads.example^", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
+		"||ads.example^$third-party", "||ads.example/banner", "||ads.example^path", "|ads.example", "@@|ads.example|", "||ads.example^$important,third-party", "||ads.example^$", "||ads.example^$all,badfilter", "|https://ads.example^", "/ads[0-9]+/", "@@ads.example", "*ads.example", "ads.*",
 		"192.0.2.1 ads.example", "192.0.2.1", "ads.example:8080", "http://ads.example/", "a b", "||192.0.2.1^",
 		"news.example##.ad", "news.example#@#.ad", "news.example#?#div", "*.news.example##.ad", "ads.example#comment",
 	}
