@@ -34,7 +34,7 @@ func (p *program) check() error {
 		return errReported
 	}
 	o := proxyOptions(c, p.stderr)
-	o.Log = logger(config.LevelWarn, p.stderr) // what lists leave out is said here, if log.level keeps it from the log
+	o.Log = nil // what it would hear of is among the notes
 	assembled, err := proxy.New(o)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 
 	"guise/config"
 	"guise/proxy/certs"
+	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
 )
@@ -46,7 +47,7 @@ func noteShown(c *config.Config, note config.Say) {
 	if d := c.Cookies.Default; d == config.CookiesPass || d == config.CookiesSession {
 		note("cookies.default", "%s lets the cookies of third parties pass, by which they know a browser on every site", d)
 	}
-	if c.Cache.Sharing == config.SharingShared {
+	if c.Cache.Sharing == config.SharingShared && c.Cache.Memory > 0 {
 		note("cache.sharing", "shared lets each client learn what others have read, by how soon the answer comes")
 	}
 	for i, s := range c.Sites {
@@ -133,6 +134,11 @@ func noteUnreached(c *config.Config, note config.Say) {
 	for i, from := range c.Identity.SourceAddresses {
 		if from.IsLoopback() && len(c.Upstream.Chain) == 0 {
 			note(fmt.Sprintf("identity.source_addresses[%d]", i), "from %s nothing but this machine is reached", from)
+		}
+	}
+	for i, path := range c.Destinations.DenyLists {
+		if l, err := egress.ReadList(path); err == nil && l.Left > 0 { // checkFiles reports an error
+			note(fmt.Sprintf("destinations.deny_lists[%d]", i), "%s: lines that name no host are left out: %d, line %d first", path, l.Left, l.LeftAt)
 		}
 	}
 	if len(c.Destinations.ConnectPorts) == 0 {
