@@ -85,6 +85,9 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 	method, rest := http.MethodGet, args
 	if len(args) == 2 {
 		method, rest = args[0], args[1:]
+		if strings.Contains(method, "://") {
+			return nil, errors.New("want one URL, and the method before it: [METHOD] URL")
+		}
 	}
 	if len(rest) != 1 {
 		return nil, fmt.Errorf("want [METHOD] URL, got %d arguments", len(args))

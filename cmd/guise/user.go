@@ -80,6 +80,9 @@ made if there is none.`,
 			case revoked:
 				return errors.New("with that access.authentication a user is whoever has a token (see guise user token), or a certificate of access.authorities")
 			}
+			if err := gate.CheckName(args[0]); err != nil {
+				return err // before a password is typed twice
+			}
 			password, err := readPassword(os.Stdin, p.stderr)
 			if err != nil {
 				return err
@@ -186,7 +189,7 @@ func newUserListCommand(p *program) *cobra.Command {
 }
 
 func newUserTokenCommand(p *program) *cobra.Command {
-	var valid time.Duration
+	valid := 720 * time.Hour
 	var file string
 	cmd := &cobra.Command{
 		Use:   "token NAME",
@@ -206,6 +209,9 @@ Proxy-Authorization: Bearer TOKEN.`,
 			return oneName(cmd, args)
 		},
 		RunE: work(func(_ *cobra.Command, args []string) error {
+			if err := gate.CheckName(args[0]); err != nil {
+				return err // before a key is made
+			}
 			key, err := p.tokenKey(file)
 			if err != nil {
 				return err
@@ -222,10 +228,27 @@ Proxy-Authorization: Bearer TOKEN.`,
 			return nil
 		}),
 	}
-	cmd.Flags().DurationVar(&valid, "valid", 720*time.Hour, "how long the token holds")
+	cmd.Flags().Var((*validity)(&valid), "valid", "how long the token holds")
 	cmd.Flags().StringVar(&file, "key", "", "key `FILE`; access.token_key if it is left out")
 	return cmd
 }
+
+// A validity is the flag of how long a token holds, and has no upper bound.
+type validity time.Duration
+
+// Set explains what is no length of time as the configuration does.
+func (v *validity) Set(s string) error {
+	length, err := time.ParseDuration(s)
+	if err != nil {
+		return new(config.Duration).UnmarshalText([]byte(s))
+	}
+	*v = validity(length)
+	return nil
+}
+
+func (v *validity) String() string { return time.Duration(*v).String() }
+
+func (v *validity) Type() string { return "duration" }
 
 // tokenKey reads the key of tokens, or makes one.
 func (p *program) tokenKey(file string) (gate.Key, error) {

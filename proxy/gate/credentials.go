@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -69,6 +70,14 @@ func asUTF8(text []byte) string {
 func isClientName(s string) bool {
 	name, suffix, _ := strings.Cut(s, "+")
 	return validName(name) && len(suffix) <= maxName && !hasControl(suffix)
+}
+
+// CheckName says what is wrong with s as the name of an account, nil if nothing is.
+func CheckName(s string) error {
+	if !validName(s) {
+		return errors.New("a user " + nameRule)
+	}
+	return nil
 }
 
 // validName reports whether s can name an account: a plus sign begins what

@@ -92,9 +92,10 @@ func parseHash(text string) (hash, error) {
 // SetUser writes a user with a password into an htpasswd file, in the place
 // of the one of that name, and makes the file if there is none.
 func SetUser(path, name, password string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
 	switch {
-	case !validName(name):
-		return errors.New("a user " + nameRule)
 	case password == "":
 		return errors.New("the password is empty")
 	case len(password) > maxPassword:

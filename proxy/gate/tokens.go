@@ -59,8 +59,8 @@ const (
 // Sign returns a token that lets name in until expiry, and its id, by which
 // it can be revoked. It fails on a name that no account can have.
 func (k Key) Sign(name string, expiry time.Time) (token, id string, err error) {
-	if !validName(name) {
-		return "", "", errors.New("a user " + nameRule)
+	if err := CheckName(name); err != nil {
+		return "", "", err
 	}
 	payload := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
 	payload = append(payload, name...)
