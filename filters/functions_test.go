@@ -127,6 +127,8 @@ var functions = []struct{ name, request, fields string }{
 	{"Skype", "GET https://api.example/", "X-Skypetoken: eyJhbGciOi"},
 	{"npm", "PUT https://registry.example/p", "Npm-Command: publish|Npm-Otp: 123456|Authorization: Bearer npm_x"},
 	{"RubyGems", "POST https://gems.example/api/v1/gems", "Otp: 123456|Authorization: k"},
+	{"Julia", "GET https://pkg.example/registries", "Julia-Pkg-Protocol: 1.0|Julia-Registry-Preference: eager"},
+	{"Terraform", "GET https://registry.example/v1/providers/a/b/versions", "X-Terraform-Protocol-Version: 5.0"},
 	{"cargo", "GET https://index.example/config.json", "Cargo-Protocol: version=1"},
 	{"apt", "GET https://deb.example/InRelease", "Acquire-By-Hash: yes"},
 	{"git", "GET https://git.example/r/info/refs?service=git-upload-pack", "Git-Protocol: version=2"},

@@ -58,6 +58,9 @@ var identityBrowser = []group{
 	{identity, "kits that libraries send on their own: system, versions, times", `x-stainless-* x-sdk-* sdkversion
 		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
 		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-algolia-agent x-tealeaf x-tealeaf-* x-onesignal-* x-posthog-* x-rudder-*`},
+	{identity, "what package and cluster tools report of the machine, and what is run on it: Dart's pub, Julia's Pkg, Terraform, kubectl (KEP-859)", `
+		x-pub-* julia-version julia-system julia-ci-variables julia-interactive julia-hyperloglog x-terraform-version kubectl-*
+		x-kubectl-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
 		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token
 		x-ss-dp x-ss-stub x-ss-req-ticket x-snap-* x-snapchat-* x-fb-http-engine x-fb-client-ip

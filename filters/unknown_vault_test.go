@@ -152,6 +152,13 @@ X-Tariff: prepaid-gold
 X-Form-Factor: tablet
 X-Goog-Api-Client: gl-js/ fire/10.7.1
 X-Trino-Client-Info: 7f3a
+X-Pub-Environment: vscode.dart-code
+X-Pub-Command: get
+Julia-Version: 1.10.0
+Julia-CI-Variables: CI=n;GITHUB_ACTIONS=t
+Julia-HyperLogLog: 873,4
+X-Terraform-Version: 1.5.7
+Kubectl-Command: kubectl get
 Provided-Token-Binding-ID: 7f3a
 GPC: 1
 X-7f3a9c51: 1
