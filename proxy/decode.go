@@ -226,10 +226,12 @@ func keptCoded(resp *http.Response, coding string) bool {
 
 // isCodedTwice reports whether what the gzip coding of resp holds is gzip data again:
 // nginx with gzip_types *, Apache with SetOutputFilter DEFLATE and Django's GZipMiddleware
-// compress files that are compressed, for who asks for a coding.
+// compress files that are compressed, for who asks for a coding. What does not show it
+// within twiceShown bytes, such as blocks without end that hold nothing, does not.
 func isCodedTwice(resp *http.Response) bool {
+	const twiceShown = 4 << 10
 	var start bytes.Buffer
-	coded, err := openGzip(io.TeeReader(resp.Body, &start))
+	coded, err := openGzip(io.TeeReader(io.LimitReader(resp.Body, twiceShown), &start))
 	inner := make([]byte, len(gzipMagic))
 	if err == nil {
 		_, err = io.ReadFull(coded, inner)

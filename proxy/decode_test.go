@@ -490,6 +490,29 @@ func TestFilesCompressedTwiceComeAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestLookIntoCompressedFileEnds: gzip data can go on without end and come to nothing. An
+// answer that has sent some of that begins for its client, and what was looked at is not all
+// of it that there will ever be, kept in memory.
+func TestLookIntoCompressedFileEnds(t *testing.T) {
+	const begin, emptyBlock = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "\x00\x00\x00\xff\xff" // RFC 1952 §2.3, RFC 1951 §3.2.4
+	begun := make(chan struct{})
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"+begin+strings.Repeat(emptyBlock, 2000))
+		select {
+		case <-begun:
+		case <-time.After(patience):
+		}
+	})
+	conn := dial(t, serveProxy(t, nil))
+	fmt.Fprintf(conn, "GET http://%s/A3.tar.gz HTTP/1.1\r\nHost: %[1]s\r\nAccept-Encoding: identity\r\n\r\n", o.address)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	close(begun)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("got %v, %v", resp, err)
+	}
+}
+
 // TestDecodedContentHasNoDigestOfAnother: not in the trailer section either.
 func TestDecodedContentHasNoDigestOfAnother(t *testing.T) {
 	coded := gzipped("hello")
