@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +143,13 @@ func TestLeavesAreShortAndTheirOwn(t *testing.T) {
 	}
 	if one.Leaf.SerialNumber.Cmp(other.Leaf.SerialNumber) == 0 || one.Leaf.SerialNumber.BitLen() < 64 {
 		t.Error("serial numbers are not random")
+	}
+	long := strings.Repeat("a.", 26) + "long.example" // 64 octets, the most that a common name has
+	if name := leafOf(t, a, long).Leaf.Subject.CommonName; name != long {
+		t.Errorf("its common name is %q", name)
+	}
+	if name := leafOf(t, a, "a"+long).Leaf.Subject.CommonName; name != "" {
+		t.Errorf("its common name is %q, which is longer than one may be", name)
 	}
 	if again, _ := a.Leaf("one.example"); again != one {
 		t.Error("signed twice")
@@ -495,6 +503,11 @@ func TestExports(t *testing.T) {
 		} else if err != nil {
 			t.Fatalf("the profile is no XML: %v", err)
 		}
+	}
+	const id = "[0-9A-F]{8}-[0-9A-F]{4}-8[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}" // RFC 9562 §5.8
+	ids := regexp.MustCompile("<key>PayloadUUID</key><string>("+id+")</string>").FindAllSubmatch(profile, -1)
+	if len(ids) != 2 || bytes.Equal(ids[0][1], ids[1][1]) || !bytes.Equal(profile, a.MobileConfig()) || bytes.Equal(profile, authority(t, CreateOptions{}).MobileConfig()) {
+		t.Errorf("the profile and what is in it have no ids of their own: %q", ids)
 	}
 	if !bytes.Contains(profile, []byte("com.apple.security.root")) || bytes.Contains(profile, []byte("PRIVATE")) {
 		t.Error("the profile holds something else than the certificate")

@@ -54,8 +54,11 @@ func TestParseHello(t *testing.T) {
 			t.Errorf("in small records: %v", err)
 		}
 		got, h4, err := ReadHello(iotest.OneByteReader(bytes.NewReader(raw[10:])), raw[:10:10])
-		if err != nil || !bytes.Equal(got, raw) || h4.ServerName != h.ServerName {
+		if err != nil || !bytes.Equal(got, raw) || h4.ServerName != h.ServerName || h4.Program != h.Program || h.Program == 0 {
 			t.Errorf("read by the byte: %v", err)
+		}
+		if _, _, err := ReadHello(iotest.DataErrReader(bytes.NewReader(raw)), nil); err != nil {
+			t.Errorf("with the end of what is read: %v", err)
 		}
 	}
 }
@@ -161,6 +164,8 @@ func TestAProgramIsKnownByItsHello(t *testing.T) {
 		"another host, resumed": {told("12345678", "\x2a\x2a\x13\x01\x13\x02", extension(0, "\x00\x00\x02bc"), groups, signatures, extension(41, "ticket")), true},
 		"other made-up values":  {told("", "\xfa\xfa\x13\x01\x13\x02", name, extension(10, "\xca\xca\x00\x1d\x00\x17"), signatures), true},
 		"another order":         {told("", "\x2a\x2a\x13\x01\x13\x02", signatures, name, groups), true},
+		"equal bytes":           {told("", "\x2a\x2a\x13\x01\x13\x02\x13\x13", name, groups, signatures), false},
+		"an ending like theirs": {told("", "\x2a\x2a\x13\x01\x13\x02\x2a\x13", name, groups, signatures), false},
 		"other suites":          {told("", "\x2a\x2a\x13\x02\x13\x01", name, groups, signatures), false},
 		"other groups":          {told("", "\x2a\x2a\x13\x01\x13\x02", name, extension(10, "\x00\x17"), signatures), false},
 		"other signatures":      {told("", "\x2a\x2a\x13\x01\x13\x02", name, groups, extension(13, "\x08\x04")), false},
@@ -223,6 +228,11 @@ func TestReadHelloGivesBackWhatItRead(t *testing.T) {
 	raw, _, err = ReadHello(bytes.NewReader([]byte{22, 3, 1}), nil)
 	if !errors.Is(err, io.EOF) || len(raw) != 3 {
 		t.Errorf("%q, %v", raw, err)
+	}
+	// Another message than a ClientHello, of which its record promises more.
+	more := iotest.ErrReader(errors.New("read on"))
+	if _, _, err := ReadHello(iotest.OneByteReader(io.MultiReader(bytes.NewReader([]byte{22, 3, 1, 0x10, 0, 2}), more)), nil); err != ErrNotTLS {
+		t.Errorf("of a ServerHello: %v", err)
 	}
 }
 

@@ -69,6 +69,7 @@ func TestHSTSValues(t *testing.T) {
 		"max-age=":                            false,
 		"max-age=-1":                          false,
 		`max-age="12`:                         false,
+		`max-age=12"`:                         false,
 		"max-age=1; max-age=2":                false,
 		"max-age=1; includeSubDomains=1":      false,
 		"max-age=1; includeSubDomains; max-age = 1": false,
@@ -125,6 +126,13 @@ func TestHSTSIsBounded(t *testing.T) {
 	}
 	if !s.Applies("", "keep.example") {
 		t.Error("another site's entry is gone")
+	}
+	before := s.sites.Len()
+	s.Note("", "none.example", []string{"max-age=0"})
+	s.Note("", "127.0.0.1", []string{"max-age=1000"})
+	s.Note("", "silent.example", nil)
+	if n := s.sites.Len(); n != before {
+		t.Errorf("%d sites with what says nothing of any, want %d", n, before)
 	}
 	s.Note("", "com", []string{"max-age=1000; includeSubDomains"})
 	if s.Applies("", "www.com") {
