@@ -75,13 +75,9 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 // as it wants, a page could write a number with them, and read it at another visit
 // (WebKit, "Protecting Against HSTS Abuse", mitigation 1).
 func (s scrubber) noteHSTS(m *filters.Message, apart string, h http.Header) {
-	values := h["Strict-Transport-Security"]
-	if len(values) == 0 {
-		return
-	}
 	onward := ""
 	if !m.Visit.OfPage() {
-		onward = s.hsts.Note(apart, m.Request.URL.Hostname(), values)
+		onward = s.hsts.Note(apart, m.Request.URL.Hostname(), h["Strict-Transport-Security"])
 	}
 	if onward != "" {
 		h["Strict-Transport-Security"] = []string{onward}

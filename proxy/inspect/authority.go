@@ -10,7 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
@@ -85,12 +84,13 @@ func Create(o CreateOptions) (*Authority, error) {
 // template is the certificate before it is signed. It signs leaves only (path
 // length 0), for TLS servers only.
 func (o CreateOptions) template() (*x509.Certificate, error) {
-	serial, now := newSerial(), o.Now()
 	// The name sets one authority apart from the next in a browser's list;
 	// it tells nothing of the machine.
+	var random [4]byte
+	rand.Read(random[:]) // never fails (crypto/rand)
+	now := o.Now()
 	c := &x509.Certificate{
-		SerialNumber:                serial,
-		Subject:                     pkix.Name{Organization: []string{"guise"}, CommonName: fmt.Sprintf("guise inspection %x", serial.Bytes()[:4])},
+		Subject:                     pkix.Name{Organization: []string{"guise"}, CommonName: fmt.Sprintf("guise inspection %x", random)},
 		NotBefore:                   now.Add(-clockSlack),
 		NotAfter:                    now.Add(o.Lifetime),
 		IsCA:                        true,
@@ -115,15 +115,6 @@ func (o CreateOptions) template() (*x509.Certificate, error) {
 		c.ExcludedIPRanges = privateNetworks
 	}
 	return c, nil
-}
-
-func newSerial() *big.Int {
-	// 127 random bits, positive and never zero (RFC 5280 §4.1.2.2; CA/Browser
-	// Forum BR §7.1 asks for 64).
-	b := make([]byte, 16)
-	rand.Read(b)
-	b[0] = b[0]&0x7f | 0x40
-	return new(big.Int).SetBytes(b)
 }
 
 func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey, now func() time.Time) (*Authority, error) {

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"maps"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,8 +60,8 @@ func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 		return ""
 	}
 	age, subdomains, ok := parseHSTS(values[0])
-	site, named := siteOf(host)
-	if !ok || !named {
+	site := siteOf(host)
+	if !ok || site == "" {
 		return ""
 	}
 	// They are parts of a request's whole head.
@@ -100,13 +99,9 @@ func (s *HSTS) note(site hstsSite, host string, age time.Duration, subdomains bo
 // Applies reports whether host, a lower-case name, is to be visited by https
 // only (§8.2), by those who are kept apart under a name, "" for all others.
 func (s *HSTS) Applies(apart, host string) bool {
-	site, named := siteOf(host)
-	if !named {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hosts, _ := s.sites.Get(hstsSite{apart, site})
+	hosts, _ := s.sites.Get(hstsSite{apart, siteOf(host)})
 	for name, parent := host, false; name != ""; parent = true {
 		if p := hosts[name]; s.now().Before(p.until) && (!parent || p.subdomains) {
 			return true
@@ -116,14 +111,11 @@ func (s *HSTS) Applies(apart, host string) bool {
 	return false
 }
 
-// siteOf returns the registrable domain of host. Addresses have none, nor has
-// a public suffix: it would speak for everyone below it.
-func siteOf(host string) (string, bool) {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return "", false
-	}
-	site, err := publicsuffix.EffectiveTLDPlusOne(host)
-	return site, err == nil
+// siteOf returns the registrable domain of host, "" if it has none. Addresses have none,
+// nor has a public suffix: it would speak for everyone below it.
+func siteOf(host string) string {
+	site, _ := publicsuffix.EffectiveTLDPlusOne(host)
+	return site
 }
 
 // parseHSTS reads the field's value (§6.1). Each directive may be there once.
@@ -148,11 +140,8 @@ func parseHSTS(value string) (age time.Duration, subdomains, ok bool) {
 			if argument == "" || strings.Trim(argument, "0123456789") != "" {
 				return 0, false, false
 			}
-			seconds, err := strconv.ParseInt(argument, 10, 64)
-			if err != nil || seconds > int64(hstsMost/time.Second) {
-				seconds = int64(hstsMost / time.Second)
-			}
-			age = time.Duration(seconds) * time.Second
+			seconds, _ := strconv.ParseInt(argument, 10, 64) // the largest int64 for what is larger
+			age = time.Duration(min(seconds, int64(hstsMost/time.Second))) * time.Second
 		case "includesubdomains":
 			if valued {
 				return 0, false, false

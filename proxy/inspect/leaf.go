@@ -96,7 +96,7 @@ func (ls *leaves) entry(host string) *leaf {
 func (ls *leaves) drop(host string, old *leaf) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if l, ok := ls.kept.Peek(host); ok && l == old {
+	if l, _ := ls.kept.Peek(host); l == old {
 		ls.kept.Remove(host)
 	}
 }
@@ -119,10 +119,11 @@ func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	return c, err
 }
 
-func leafTemplate(host string, now time.Time) *x509.Certificate {
-	begin := now.Add(-clockSlack).Truncate(time.Second)
+// leafTemplate is a certificate for host that a client takes from the given time on, also
+// one whose clock is late. crypto/x509 chooses its serial number.
+func leafTemplate(host string, from time.Time) *x509.Certificate {
+	begin := from.Add(-clockSlack).Truncate(time.Second)
 	c := &x509.Certificate{
-		SerialNumber:          newSerial(),
 		NotBefore:             begin,
 		NotAfter:              begin.Add(leafLifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature,

@@ -168,7 +168,7 @@ func (m *Memory) Forget(client string) {
 	defer m.mu.Unlock()
 	whose := m.key(client, "")
 	for _, key := range m.kept.Keys() {
-		if t, ok := m.kept.Peek(key); ok && t.client == whose {
+		if t, _ := m.kept.Peek(key); t.client == whose {
 			m.kept.Remove(key)
 		}
 	}

@@ -78,15 +78,15 @@ func letRead(conn net.Conn) {
 // RefusedCertificate reports whether err, of a handshake or a read, is the
 // client's word that it does not accept our certificate (RFC 8446 §6.2).
 func RefusedCertificate(err error) bool {
-	alert, ok := Alert(err)
-	return ok && (alert >= 42 && alert <= 46 || alert == 48)
+	alert, _ := Alert(err)
+	return alert >= 42 && alert <= 46 || alert == 48
 }
 
 // RefusedHello reports whether err is the client's word that it wanted its encrypted hello
 // to be read (RFC 9849 §5).
 func RefusedHello(err error) bool {
-	alert, ok := Alert(err)
-	return ok && alert == 121
+	alert, _ := Alert(err)
+	return alert == 121
 }
 
 // Alert returns the alert by which a TLS peer ended the connection, if that is
