@@ -366,7 +366,7 @@ func (st *http2Stream) writeError() error {
 }
 
 // waitToWrite waits until the stream may send more, and returns false if that
-// takes longer than wait.
+// takes longer than wait. What comes as the time ends has come in time.
 func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	h := st.h
 	timed := wait > 0 && !st.writeTill.set
@@ -374,9 +374,9 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 		st.writeTill.start(st, wait)
 		defer st.writeTill.stop()
 	}
-	turn := h.turn
+	turn, narrow := h.turn, st.window <= 0
 	switch {
-	case st.window <= 0:
+	case narrow:
 		h.admit() // the turn may have been this stream's, which cannot use it
 	default:
 		st.queue()
@@ -387,7 +387,7 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 		st.called = false
 		h.called--
 	}
-	return !st.writeTill.passed || timed && st.queued && h.turn != turn // it is not the client that is slow
+	return !st.writeTill.passed || timed && (narrow && st.window > 0 || !narrow && h.turn != turn) // it is not the client that is slow
 }
 
 // queue has the stream wait for its turn to send.

@@ -112,6 +112,43 @@ func TestHTTP2HeadsWaitForNoWindow(t *testing.T) {
 	c.Headers(3)
 }
 
+// TestHTTP2RoomAsTheTimeEndsIsInTime: a client that widens a window in the moment in which
+// a response has waited for long enough gets the rest of it.
+func TestHTTP2RoomAsTheTimeEndsIsInTime(t *testing.T) {
+	for _, stream := range []uint32{0, 1} {
+		streams := make(chan *http2Stream, 1)
+		addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+			streams <- w.(*http2Response).st
+			io.WriteString(w, strings.Repeat("x", firstWindow+1))
+		}, nil)
+		c := dialHTTP2(t, addr)
+		c.Head(1, true, plainGet...)
+		st := <-streams
+		c.WriteWindowUpdate(1-stream, 1<<20) // the other one
+		h := st.h
+		until := func(is func() bool) {
+			for h.mu.Lock(); !is(); h.mu.Lock() {
+				h.mu.Unlock()
+				runtime.Gosched()
+			}
+		}
+		until(func() bool { return st.writeTill.set && min(st.window, h.window) <= 0 && max(st.window, h.window) > 0 })
+		st.writeTill.passed = true
+		st.cond.Broadcast()
+		if stream == 1 {
+			widen(&st.window, 1, 1)
+		} else {
+			widen(&h.window, 1, 0)
+			h.admit()
+		}
+		h.mu.Unlock()
+		if got := len(c.Data(1)); got != firstWindow+1 {
+			t.Errorf("stream %d: %d bytes", stream, got)
+		}
+		c.Close()
+	}
+}
+
 // TestHTTP2CutOffOutlastsALiftedDeadline: the reading goroutine may be about to
 // wait for the next frame, without a deadline, when a handler cuts the
 // connection off.
