@@ -363,7 +363,7 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 		return nil, nil, err
 	}
 	c.begin()
-	if c.reused && !p.replayable() {
+	if c.reused && (p.body != nil || !p.replayable()) {
 		c.acked = c.probe.acked()
 	}
 	x := &exchange{t: p.t, c: c, ctx: ctx, owner: p.owner}

@@ -36,7 +36,7 @@ type originConn struct {
 	wrote  int64         // bytes written in this exchange
 	after  time.Duration // for all reads once there is no doubt that the origin is there; 0 without one
 
-	// Of an exchange that must not be repeated, on a connection that was kept:
+	// Of an exchange on a connection that was kept, with a body or not to be repeated:
 	acked      uint64 // what [probe.acked] said before it
 	unreceived bool   // the origin had ended the connection before a byte of it arrived
 
@@ -282,6 +282,21 @@ func (c *originConn) wasReset() bool {
 	return c.refused
 }
 
+// tooEarly tells whether the origin has sent what was just read before anything of the
+// request arrived there: each segment tells what was received by then (RFC 9293 §3.4).
+// While a body is being sent, what was written is not known.
+func (c *originConn) tooEarly(sending bool) bool {
+	switch {
+	case c.probe == nil:
+		return false
+	case sending:
+		return c.acked > 0 && c.probe.acked() == c.acked
+	case c.sock != nil:
+		return c.probe.underWay() >= c.sock.wrote
+	}
+	return c.probe.underWay() >= c.wrote
+}
+
 // closeNow closes the connection without a word. Under TLS the usual Close
 // would wait to send one to an origin that may not read.
 func (c *originConn) closeNow() {
@@ -307,6 +322,9 @@ func (c *originConn) closeIdle() {
 func (c *originConn) begin() {
 	c.got, c.wrote, c.after, c.waiting = 0, 0, 0, false
 	c.acked, c.unreceived = 0, false
+	if c.sock != nil {
+		c.sock.wrote = 0
+	}
 	c.br = getReader(c)
 }
 

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -35,6 +37,9 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	if err := x.send(p); err != nil {
 		return nil, err
 	}
+	if err := x.first(p); err != nil {
+		return nil, err
+	}
 	var calm patience
 	for {
 		resp, kind, err := readResponse(x.c.br, p.r, &x.t.Limits)
@@ -60,6 +65,32 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 		}
 	}
 }
+
+// first waits on a kept connection for the first byte of a response, and fails if the
+// origin sent that before anything of the request had arrived: then it belongs to none.
+func (x *exchange) first(p *plan) error {
+	c := x.c
+	if !c.reused {
+		return nil
+	}
+	switch _, err := c.br.Peek(1); {
+	case err == io.EOF:
+		return ErrNoResponse
+	case err != nil || !c.tooEarly(p.body != nil):
+		return err
+	}
+	if !p.replayable() { // it may be if the origin has ended the connection as well
+		c.readsBy(min(lastWords, x.t.ResponseTimeout), errTooEarly)
+		c.headHere(0)
+		if _, err := io.CopyN(io.Discard, c.br, sendBuffer); err != io.EOF {
+			return errTooEarly
+		}
+	}
+	c.got = 0
+	return ErrNoResponse
+}
+
+var errTooEarly = &ConnError{"read", errors.New("response of before the request")}
 
 // answersNobody tells whether what came instead of an answer is of before the request,
 // which has met it on its way on a kept connection: what some servers and balancers say

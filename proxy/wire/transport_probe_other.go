@@ -21,7 +21,8 @@ func (*probe) hurry() {}
 type tlsSocket struct {
 	net.Conn
 	rw    io.ReadWriter // of Conn
-	ended bool          // a read found the end of the bytes below TLS
+	wrote int64
+	ended bool // a read found the end of the bytes below TLS
 }
 
 func (s *tlsSocket) Read(p []byte) (int, error) {

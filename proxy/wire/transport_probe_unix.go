@@ -14,10 +14,13 @@ import (
 // must be: open, with nothing to read. It never waits.
 type probe struct {
 	raw    syscall.RawConn
+	tcp    bool
 	tls    *tls.Conn // nil without TLS
 	sock   *tlsSocket
 	asleep bool
+	queued int64
 	poll   func(fd uintptr) // kept, or each use would allocate
+	count  func(fd uintptr) // kept
 }
 
 // newProbe returns nil if nc's socket cannot be asked; such a connection
@@ -31,8 +34,9 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 	if err != nil {
 		return nil
 	}
-	p := &probe{raw: raw, tls: tc, sock: sock}
+	p := &probe{raw: raw, tcp: nc.LocalAddr().Network() == "tcp", tls: tc, sock: sock}
 	p.poll = func(fd uintptr) { p.asleep = asleep(fd) }
+	p.count = func(fd uintptr) { p.queued = queued(fd) }
 	if sock != nil {
 		sock.raw = raw
 	}
@@ -75,6 +79,7 @@ type tlsSocket struct {
 	net.Conn
 	rw     io.ReadWriter // of Conn
 	raw    syscall.RawConn
+	wrote  int64 // in this exchange
 	nowait bool
 	stuck  bool // a write would have had to wait
 	ended  bool // a read found the end of the bytes below TLS
@@ -102,7 +107,9 @@ func (s *tlsSocket) Read(p []byte) (int, error) {
 
 func (s *tlsSocket) Write(p []byte) (int, error) {
 	if !s.nowait {
-		return s.rw.Write(p)
+		n, err := s.rw.Write(p)
+		s.wrote += int64(n)
+		return n, err
 	}
 	var n int
 	var err error

@@ -1,6 +1,11 @@
 package wire
 
-import "golang.org/x/sys/unix"
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // acked returns how many bytes the other side has acknowledged, ever, or 0 if that is not
 // known. A FIN acknowledges all that had arrived when it was sent (RFC 9293 §3.4): if the
@@ -20,6 +25,24 @@ func (p *probe) acked() uint64 {
 func (p *probe) unacked() bool {
 	info := p.info()
 	return info != nil && info.Unacked > 0
+}
+
+// underWay returns how many bytes were written that the other side has not acknowledged,
+// or -1 if that is not known.
+func (p *probe) underWay() int64 {
+	p.queued = -1
+	if p.tcp {
+		p.raw.Control(p.count)
+	}
+	return p.queued
+}
+
+func queued(fd uintptr) int64 {
+	var n int32
+	if _, _, err := syscall.RawSyscall(unix.SYS_IOCTL, fd, unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n))); err != 0 {
+		return -1
+	}
+	return int64(n)
 }
 
 // closed reports whether the connection is closed for good, both ways.

@@ -2,11 +2,15 @@ package wire
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -160,6 +164,90 @@ func (p *peer) lose() {
 	}
 	if err != nil {
 		p.t.Error(err)
+	}
+}
+
+// TestTransportTakesNoAnswerOfBefore: what an origin sent on a kept connection before
+// anything of a request arrived there answers another one, or none, even if it is a
+// response from its first byte to its last.
+func TestTransportTakesNoAnswerOfBefore(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	certified.Close()
+	for _, c := range []struct {
+		method string
+		length int
+		ends   bool // the origin ends the connection as well
+		again  bool
+	}{
+		{"GET", 0, false, true},
+		{"PUT", 40 << 10, false, true},
+		{"POST", 0, false, false}, // the origin may yet act on it
+		{"POST", 0, true, true},
+		{"POST", 4, false, false},
+		{"POST", 4, true, true},
+		{"POST", 40 << 10, false, false},
+	} {
+		for _, url := range []string{"http://a.test/", "https://example.com/"} {
+			lost, asked := make(chan bool), make(chan bool)
+			o := startOrigin(t, func(p *peer) {
+				plain := *p
+				if url[:5] == "https" {
+					p.Conn = tls.Server(p.Conn, &tls.Config{Certificates: certified.TLS.Certificates})
+					p.br = bufio.NewReader(p.Conn)
+				}
+				if p.nr > 1 {
+					r, err := http.ReadRequest(p.br)
+					if err == nil {
+						n, _ := io.Copy(io.Discard, r.Body)
+						p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%6d", n))
+					}
+					return
+				}
+				p.next()
+				p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				plain.lose()
+				lost <- true
+				<-asked
+				p.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray")
+				if !c.ends {
+					<-asked
+				}
+			})
+			tr := newTransport(t, o.addr)
+			tr.TLS = certified.Client().Transport.(*http.Transport).TLSClientConfig
+			if !c.again { // time for the end that does not come
+				tr.ResponseTimeout = 300 * time.Millisecond
+			}
+			dialled := make(chan net.Conn, 2)
+			dial := tr.Dial
+			tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				nc, err := dial(ctx, network, address)
+				dialled <- nc
+				return nc, err
+			}
+			mustFetch(t, tr, request(t, "GET", url, nil))
+			<-lost
+			sent := newProbe(<-dialled, nil, nil)
+			over := make(chan bool)
+			go func() {
+				for sent.underWay() == 0 {
+					runtime.Gosched()
+				}
+				asked <- true
+				<-over
+				close(asked)
+			}()
+			var body io.Reader
+			if c.length > 0 {
+				body = strings.NewReader(strings.Repeat("x", c.length))
+			}
+			_, got, err := fetch(tr, request(t, c.method, url, body))
+			if c.again && (err != nil || strings.TrimSpace(got) != strconv.Itoa(c.length)) || !c.again && err == nil {
+				t.Errorf("%s of %d bytes to %s, ends %t: %q, %v", c.method, c.length, url, c.ends, got, err)
+			}
+			close(over)
+			tr.Close()
+		}
 	}
 }
 
