@@ -69,10 +69,15 @@ func (p *place) knownHTTP1() bool {
 
 // reserve returns a connection with a stream reserved, one to wait for if all
 // are busy, or nil if another may be opened, of so many at most. What is clogged does
-// not count for an upload.
-func (p *place) reserve(upload bool, most int) (cc *wire.HTTP2Conn, reserved bool) {
+// not count for an upload, and that of which nothing was heard since the time given not at
+// all.
+func (p *place) reserve(upload bool, most int, heardSince time.Time) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
-	for _, cc := range p.conns {
+	conns := p.conns
+	if !heardSince.IsZero() {
+		conns = slices.DeleteFunc(slices.Clone(conns), func(cc *wire.HTTP2Conn) bool { return cc.HeardAt().Before(heardSince) })
+	}
+	for _, cc := range conns {
 		switch {
 		case upload && cc.Clogged():
 			most = min(most+1, mostPerOrigin)
@@ -80,13 +85,13 @@ func (p *place) reserve(upload bool, most int) (cc *wire.HTTP2Conn, reserved boo
 			return cc, true
 		}
 	}
-	for _, cc := range p.conns {
+	for _, cc := range conns {
 		if !cc.Greeted() {
 			return cc, false
 		}
 	}
-	if len(p.conns) >= most {
-		cc := p.conns[rand.IntN(len(p.conns))]
+	if len(conns) >= most {
+		cc := conns[rand.IntN(len(conns))]
 		return cc, cc.Reserve()
 	}
 	return nil, false

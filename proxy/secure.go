@@ -95,8 +95,10 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 // attempts sends r, and what again returns if r may be sent once more; nil
 // means that it cannot.
 func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
+	var heardSince time.Time // what a connection was lost without
 	for refused, repeated := 0, false; ; {
-		cc, kept, err := s.conn(r.Context(), hostPort(r.URL), r.Body != nil && r.Body != http.NoBody)
+		began := time.Now().Round(0)
+		cc, kept, err := s.conn(r.Context(), hostPort(r.URL), r.Body != nil && r.Body != http.NoBody, heardSince)
 		if err != nil {
 			closeBody(r.Body)
 			return nil, err
@@ -121,7 +123,7 @@ func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*
 		case repeated:
 			return nil, err
 		default:
-			repeated = true
+			repeated, heardSince = true, began // others may have been lost with it
 		}
 		if r = again(); r == nil {
 			return nil, err
@@ -222,13 +224,14 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 // conn returns an HTTP/2 connection to address with a stream reserved, or nil
 // if the origin does not speak that; kept says that it was there before. The first
 // who comes asks the origin; the others wait for the answer. An upload keeps off
-// connections that others' have clogged.
-func (s *secureOrigins) conn(ctx context.Context, address string, upload bool) (cc *wire.HTTP2Conn, kept bool, err error) {
+// connections that others' have clogged, and who has met one that was lost keeps off
+// those of which nothing was heard since.
+func (s *secureOrigins) conn(ctx context.Context, address string, upload bool, heardSince time.Time) (cc *wire.HTTP2Conn, kept bool, err error) {
 	most := connsPerOrigin
 	for waited := time.Duration(0); ; {
 		s.mu.Lock()
 		p := s.place(keyOf(ctx, address))
-		cc, reserved := p.reserve(upload, most)
+		cc, reserved := p.reserve(upload, most, heardSince)
 		if reserved || cc == nil && p.knownHTTP1() {
 			s.mu.Unlock()
 			return cc, true, nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,50 @@ func TestUnusedConnectionsAreBounded(t *testing.T) {
 			defer secure.mu.Unlock()
 			return secure.alive == 1
 		})
+	}
+}
+
+// TestConnectionsLostTogetherFailNothing: what loses one kept connection mostly loses the
+// others, too. Who meets that is answered on a new one.
+func TestConnectionsLostTogetherFailNothing(t *testing.T) {
+	var o *secureOrigin
+	var lost atomic.Pointer[map[string]bool]
+	o = serveSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		if at := lost.Load(); at != nil && (*at)[r.RemoteAddr] {
+			o.cut(r.RemoteAddr)
+			return
+		}
+		greet(w, r)
+	}, nil, "h2")
+	p, proxy := newProxy(t, inspecting(inspect.Always))
+	secure := p.current.Load().secure
+	client := visitor(t, proxy, trusting(testAuthority()), false)
+	if resp, _, err := read(client, o.URL); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	secure.mu.Lock()
+	at := secure.place(keyOf(t.Context(), o.address))
+	secure.mu.Unlock()
+	for range 2 {
+		cc, err := secure.dial(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cc.Release()
+		secure.mu.Lock()
+		at.conns = append(at.conns, cc)
+		secure.mu.Unlock()
+	}
+	until(t, "the origin to see all connections", func() bool { return o.connections() == 3 })
+	all := make(map[string]bool)
+	o.mu.Lock()
+	for c := range o.conns {
+		all[c.RemoteAddr().String()] = true
+	}
+	o.mu.Unlock()
+	lost.Store(&all)
+	if resp, _, err := read(client, o.URL+"/again"); err != nil || resp.StatusCode != 200 {
+		t.Error(resp, err)
 	}
 }
 

@@ -273,6 +273,14 @@ func (c *HTTP2Conn) Greeted() bool {
 	return c.greeted
 }
 
+// HeardAt returns when anything came from the origin last, by the clock on the wall, or
+// when the connection began.
+func (c *HTTP2Conn) HeardAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heardAt
+}
+
 // Silent reports whether the connection has ended because the origin did not even
 // answer a PING.
 func (c *HTTP2Conn) Silent() bool {
