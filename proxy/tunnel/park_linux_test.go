@@ -14,9 +14,9 @@ import (
 // byte, an end and a reset as before, and is cut as before.
 func TestParkedTunnelsGoOn(t *testing.T) {
 	parkedNow := func(n int) bool {
-		pipes.mu.Lock()
-		l := pipes.lot
-		pipes.mu.Unlock()
+		lots.mu.Lock()
+		l := lots.lot
+		lots.mu.Unlock()
 		if l == nil {
 			return n == 0
 		}

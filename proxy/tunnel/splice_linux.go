@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"guise/proxy/pipe"
 )
 
 // A splicer moves a stream's bytes from socket to pipe to socket inside the
@@ -22,8 +24,8 @@ type splicer struct {
 	begun  int64 // what the stream had carried before
 	bulk   bool
 	memory *[largeBuffer]byte // holds what was read; nil unless through memory
-	pipe   *pipe              // nil while idle
-	filled int                // bytes in memory or pipe
+	pipe   *pipe.Pipe         // nil while idle
+	filled int                // bytes that the last fill took into memory or pipe
 	errno  error              // of the last fill or drain
 	eof    bool
 	nopipe bool // there was no descriptor left for a pipe
@@ -126,24 +128,25 @@ func (p *splicer) fill(socket uintptr) bool {
 		return p.fillMemory(socket)
 	}
 	if p.pipe == nil {
-		if p.pipe = pipes.get(); p.pipe == nil {
+		if p.pipe = pipe.Get(); p.pipe == nil {
 			p.nopipe = true
 			return true
 		}
 	}
-	most := maxSplice
+	most := pipe.Size
 	if p.stream.pace != nil {
 		most = maxPaced
 	}
-	n, err := spliceOnce(int(socket), p.pipe.write, most)
-	switch {
-	case err == unix.EAGAIN:
+	n, err := p.pipe.Fill(socket, most)
+	switch err {
+	case nil:
+	case unix.EAGAIN:
 		p.release()
 		return false
-	case err != nil:
-		p.errno = err
-	case n == 0:
+	case io.EOF:
 		p.eof = true
+	default:
+		p.errno = err
 	}
 	p.filled = n
 	return true
@@ -179,24 +182,20 @@ func (p *splicer) passMemory() error {
 // has no room for all of it yet.
 func (p *splicer) drain(socket uintptr) bool {
 	open := !ready(socket, unix.POLLRDHUP)
-	for p.filled > 0 {
-		n, err := spliceOnce(p.pipe.read, int(socket), p.filled)
-		if err == unix.EAGAIN {
-			return false
-		}
-		if err == unix.EPIPE && open {
-			// The splice before met the reset, and told of what it had moved until
-			// then instead.
-			err = unix.ECONNRESET
-		}
-		if err != nil {
-			p.errno = err
-			return true
-		}
-		p.filled -= n
+	n, err := p.pipe.Drain(socket)
+	if n > 0 {
 		p.stream.carried += int64(n)
 		p.stream.tunnel.touch()
 	}
+	switch {
+	case err == unix.EAGAIN:
+		return false
+	case err == unix.EPIPE && open:
+		// The splice before met the reset, and told of what it had moved until
+		// then instead.
+		err = unix.ECONNRESET
+	}
+	p.errno = err
 	return true
 }
 
@@ -235,28 +234,13 @@ func closed(conn *net.TCPConn) (closed bool) {
 	return closed
 }
 
-// release gives the pipe back. One with bytes in it would hand them to
-// another tunnel, so it is closed.
+// release gives the pipe back.
 func (p *splicer) release() {
-	if p.pipe == nil {
-		return
+	if p.pipe != nil {
+		p.pipe.Release()
+		p.pipe = nil
 	}
-	if p.filled > 0 {
-		p.pipe.close()
-	} else {
-		pipes.put(p.pipe)
-	}
-	p.pipe, p.filled = nil, 0
 }
-
-// pipeSize is eight times what a pipe holds by default: with less, the two
-// sockets spend their time waiting for each other. Half of it costs a seventh more
-// time per byte; with twice as much, which gains a tenth, what comes meanwhile would
-// wait for long.
-const pipeSize = 512 << 10
-
-// maxSplice is more than a pipe holds: the pipe's size sets the limit.
-const maxSplice = 1 << 20
 
 // awaitTCP waits until there is something to read, an end or an error.
 func awaitTCP(conn *net.TCPConn) {
@@ -275,7 +259,7 @@ func ready(socket uintptr, events int16) bool {
 	return n != 0 || errno != 0
 }
 
-// readOnce, writeOnce, shutOnce, spliceOnce and ready do not tell the scheduler: what never
+// readOnce, writeOnce, shutOnce and ready do not tell the scheduler: what never
 // blocks gives it nothing to do, and waking its watcher after each pause costs a
 // busy proxy a tenth of its time.
 func readOnce(from int, b []byte) (int, error) { return transfer(unix.SYS_READ, from, b) }
@@ -297,102 +281,36 @@ func transfer(call uintptr, socket int, b []byte) (int, error) {
 // shutOnce ends what is written.
 func shutOnce(to int) { unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(to), unix.SHUT_WR, 0) }
 
-func spliceOnce(from, to, most int) (int, error) {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(most), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-			continue
-		}
-		return 0, errno
-	}
-}
-
-// A pipe is a buffer inside the kernel.
-type pipe struct{ read, write int }
-
-func (p *pipe) close() {
-	unix.Close(p.read)
-	unix.Close(p.write)
-}
-
-// A pipePool keeps a few empty pipes, and the lot, while there are tunnels. It is a global
-// because descriptors are the process's, and safe for concurrent use.
-type pipePool struct {
-	mu    sync.Mutex
-	open  int // tunnels
-	spare []*pipe
-	lot   *lot
-}
-
-// maxSpare covers the tunnels in which bytes flow at the same instant; more
-// would only hold descriptors.
-const maxSpare = 16
-
-var pipes pipePool
-
-// get returns an empty pipe, or nil if the system gives none.
-func (pool *pipePool) get() *pipe {
-	pool.mu.Lock()
-	if last := len(pool.spare) - 1; last >= 0 {
-		p := pool.spare[last]
-		pool.spare = pool.spare[:last]
-		pool.mu.Unlock()
-		return p
-	}
-	pool.mu.Unlock()
-	var fds [2]int
-	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
-		return nil
-	}
-	p := &pipe{read: fds[0], write: fds[1]}
-	if _, err := unix.FcntlInt(uintptr(p.write), unix.F_SETPIPE_SZ, pipeSize); err != nil {
-		// The user's share of pipe memory is used up (pipe(7)), and what
-		// comes now holds two pages: going through memory is faster.
-		p.close()
-		return nil
-	}
-	return p
-}
-
-// put takes an empty pipe back.
-func (pool *pipePool) put(p *pipe) {
-	pool.mu.Lock()
-	defer pool.mu.Unlock()
-	if pool.open == 0 || len(pool.spare) >= maxSpare {
-		p.close()
-		return
-	}
-	pool.spare = append(pool.spare, p)
+// lots has the lot while there are tunnels. It is a global because descriptors are the
+// process's, and safe for concurrent use.
+var lots struct {
+	mu   sync.Mutex
+	open int // tunnels
+	lot  *lot
 }
 
 // tunnelOpens returns where the streams of a tunnel are parked, nil if the
 // system has no room for that.
 func tunnelOpens() *lot {
-	pipes.mu.Lock()
-	defer pipes.mu.Unlock()
-	pipes.open++
-	if pipes.lot == nil {
-		pipes.lot = openLot()
+	pipe.Keep()
+	lots.mu.Lock()
+	defer lots.mu.Unlock()
+	lots.open++
+	if lots.lot == nil {
+		lots.lot = openLot()
 	}
-	return pipes.lot
+	return lots.lot
 }
 
-// tunnelEnds closes the spare pipes after the last tunnel, and returns the lot
-// to be closed then.
+// tunnelEnds returns the lot to be closed after the last tunnel, or else nil.
 func tunnelEnds() *lot {
-	pipes.mu.Lock()
-	defer pipes.mu.Unlock()
-	if pipes.open--; pipes.open > 0 {
+	pipe.Forget()
+	lots.mu.Lock()
+	defer lots.mu.Unlock()
+	if lots.open--; lots.open > 0 {
 		return nil
 	}
-	for _, p := range pipes.spare {
-		p.close()
-	}
-	pipes.spare = nil
-	last := pipes.lot
-	pipes.lot = nil
+	last := lots.lot
+	lots.lot = nil
 	return last
 }

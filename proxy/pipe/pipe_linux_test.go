@@ -1,0 +1,151 @@
+package pipe
+
+import (
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A link is a connection of which both ends are here.
+type link struct{ near, far net.Conn }
+
+func connect(t *testing.T) link {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return link{near, far}
+}
+
+// once calls move with the descriptor of the near end until that need not wait.
+func (l link) once(t *testing.T, writes bool, move func(fd uintptr) error) (err error) {
+	t.Helper()
+	raw, e := l.near.(*net.TCPConn).SyscallConn()
+	if e != nil {
+		t.Fatal(e)
+	}
+	wait := raw.Read
+	if writes {
+		wait = raw.Write
+	}
+	if e := wait(func(fd uintptr) bool { err = move(fd); return err != unix.EAGAIN }); e != nil {
+		t.Fatal(e)
+	}
+	return err
+}
+
+// TestPipeCarries what is more than a socket has room for, to its end.
+func TestPipeCarries(t *testing.T) {
+	from, to := connect(t), connect(t)
+	want := strings.Repeat("a few bytes, ", 1<<20)
+	go func() {
+		io.WriteString(from.far, want)
+		from.far.Close()
+	}()
+	got := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(to.far)
+		got <- string(all)
+	}()
+	p := Get()
+	if p == nil {
+		t.Fatal("no pipe")
+	}
+	defer p.Release()
+	for {
+		err := from.once(t, false, func(fd uintptr) error {
+			n, err := p.Fill(fd, Size)
+			if n != p.Len() {
+				t.Errorf("%d bytes came, and %d are there", n, p.Len())
+			}
+			return err
+		})
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := to.once(t, true, func(fd uintptr) error { _, err := p.Drain(fd); return err }); err != nil || p.Len() != 0 {
+			t.Fatal(p.Len(), err)
+		}
+	}
+	to.near.Close()
+	if all := <-got; all != want {
+		t.Errorf("%d bytes of %d arrived, or others", len(all), len(want))
+	}
+}
+
+// A pipe with bytes left in it is never lent again: they would reach another client.
+func TestPipesComeBackEmpty(t *testing.T) {
+	Keep()
+	defer Forget()
+	for _, left := range []string{"", "bytes"} {
+		from := connect(t)
+		p := Get()
+		if p == nil {
+			t.Fatal("no pipe")
+		}
+		if left != "" {
+			io.WriteString(from.far, left)
+			if err := from.once(t, false, func(fd uintptr) error { _, err := p.Fill(fd, Size); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Release()
+		next := Get()
+		if kept := next == p; kept != (left == "") {
+			t.Errorf("with %q in it, it is lent again: %v", left, kept)
+		}
+		if n, err := syscall.Read(next.read, make([]byte, 1)); n > 0 || err != syscall.EAGAIN {
+			t.Errorf("after %q was left in it, a pipe gives %d bytes, %v", left, n, err)
+		}
+		next.Release()
+	}
+}
+
+// TestPipesAreBounded, and leave no descriptor behind.
+func TestPipesAreBounded(t *testing.T) {
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip(err)
+		}
+		return len(entries)
+	}
+	before := descriptors()
+	Keep()
+	var all []*Pipe
+	for p := Get(); p != nil && len(all) <= maxInUse; p = Get() {
+		all = append(all, p)
+	}
+	if len(all) > maxInUse {
+		t.Errorf("more than %d pipes are lent", maxInUse)
+	}
+	for _, p := range all {
+		p.Release()
+	}
+	if n := descriptors() - before; n > 2*maxSpare {
+		t.Errorf("%d descriptors are kept", n)
+	}
+	Forget()
+	if n := descriptors() - before; n != 0 {
+		t.Errorf("%d descriptors are left", n)
+	}
+}
