@@ -186,6 +186,9 @@ type directBody struct {
 	once    sync.Once
 }
 
+// Source returns what the body is read from, as it is.
+func (b *directBody) Source() io.ReadCloser { return b.ReadCloser }
+
 // Ended ends the flight with the leader's request.
 func (b *directBody) Ended() { b.f.cancel(context.Cause(b.ctx)) }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"guise/filters"
 	"guise/proxy/egress"
 	"guise/proxy/gate"
+	"guise/proxy/pipe"
 	"guise/proxy/wire"
 )
 
@@ -319,6 +321,23 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		err = over
 	}
 	if err != nil && err != io.EOF {
+		b.broken.note(err)
+	}
+	return n, err
+}
+
+// SpliceTo implements [wire.Splicer].
+func (b *responseBody) SpliceTo(p *pipe.Pipe) (int, error) {
+	body := b.ReadCloser
+	if direct, ok := body.(interface{ Source() io.ReadCloser }); ok {
+		body = direct.Source()
+	}
+	from, ok := body.(wire.Splicer)
+	if !ok || b.use.Metered() {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := from.SpliceTo(p)
+	if err != nil && err != io.EOF && err != errors.ErrUnsupported {
 		b.broken.note(err)
 	}
 	return n, err

@@ -185,7 +185,8 @@ func (w *responseWriter) flush() error {
 }
 
 // ReadFrom copies src, sending each piece as it comes and the head no later
-// than a moment after the call, even if src has nothing yet.
+// than a moment after the call, even if src has nothing yet. What comes fast of a [Splicer]
+// is not copied.
 func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
@@ -206,6 +207,11 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 			if err := w.pass(p[:m], err == io.EOF); err != nil {
 				return n, err
 			}
+		}
+		if err == nil && m == copyBuffer {
+			var spliced int64
+			spliced, err = w.spliceFrom(src)
+			n += spliced
 		}
 		if err == io.EOF {
 			return n, nil

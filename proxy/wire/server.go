@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"guise/proxy/calls"
+	"guise/proxy/pipe"
 )
 
 // A Server answers HTTP/1.1 and HTTP/1.0 requests on the connections of its
@@ -176,6 +177,8 @@ func (s *Server) Serve(l net.Listener) error {
 		return http.ErrServerClosed
 	}
 	defer s.removeListener(&l)
+	pipe.Keep()
+	defer pipe.Forget()
 	var pause time.Duration
 	for {
 		nc, err := l.Accept()

@@ -67,11 +67,7 @@ func (b *body) read(p []byte) (n int, err error) {
 			b.x.c.got += int64(more)
 			n += more
 		}
-		if b.left -= int64(n); b.left == 0 {
-			err = io.EOF
-		} else if err == io.EOF {
-			err = ErrIncomplete
-		}
+		err = b.sized(n, err)
 	case untilClose:
 		if n, err = b.x.c.br.Read(p); err == io.EOF && (b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasReset()) {
 			err = ErrIncomplete
@@ -81,6 +77,17 @@ func (b *body) read(p []byte) (n int, err error) {
 		err = ErrIncomplete
 	}
 	return n, err
+}
+
+// sized counts n bytes of a sized body, with which err came, and returns io.EOF at its end.
+func (b *body) sized(n int, err error) error {
+	switch b.left -= int64(n); {
+	case b.left == 0:
+		return io.EOF
+	case err == io.EOF:
+		return ErrIncomplete
+	}
+	return err
 }
 
 // deliver puts trailers where the caller looks for them.

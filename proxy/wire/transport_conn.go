@@ -186,15 +186,23 @@ func renewAt(till *time.Time, now time.Time, d time.Duration) bool {
 
 // Read implements io.Reader for c.br.
 func (c *originConn) Read(p []byte) (int, error) {
+	c.beforeRead()
+	n, err := c.rw.Read(p)
+	if c.believe(err) && err != nil {
+		n, err = c.rw.Read(p)
+	}
+	return c.afterRead(n, err)
+}
+
+func (c *originConn) beforeRead() {
 	c.mu.Lock()
 	if c.perRead > 0 && c.cause == nil && renew(&c.readTill, c.perRead) {
 		c.nc.SetReadDeadline(c.readTill)
 	}
 	c.mu.Unlock()
-	n, err := c.rw.Read(p)
-	if c.believe(err) && err != nil {
-		n, err = c.rw.Read(p)
-	}
+}
+
+func (c *originConn) afterRead(n int, err error) (int, error) {
 	c.got += int64(n)
 	if err != nil && err != io.EOF {
 		err = c.failure("read", err)

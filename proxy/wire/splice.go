@@ -1,0 +1,148 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"guise/proxy/pipe"
+)
+
+// A Splicer is a body that can go from its socket to another one inside the kernel.
+type Splicer interface {
+	io.Reader
+	// SpliceTo is Read into a pipe, which has to be empty. It returns
+	// [errors.ErrUnsupported], and has moved nothing, if what comes next has to be read.
+	SpliceTo(p *pipe.Pipe) (n int, err error)
+}
+
+// worthSplicing is how much of a body must be left for it to be spliced: a pipe has to be
+// made first.
+const worthSplicing = pipe.Size
+
+// SpliceTo implements [Splicer].
+func (b *body) SpliceTo(p *pipe.Pipe) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed.Load():
+		return 0, errBodyClosed
+	case b.err != nil:
+		return 0, b.err
+	case b.kind != sizedBody || b.x.c.br.Buffered() > 0:
+		return 0, errors.ErrUnsupported
+	}
+	if n, err = b.x.c.spliceTo(p, b.left); err == errors.ErrUnsupported {
+		return 0, err
+	}
+	if err = b.sized(n, err); err != nil {
+		b.end(err)
+	}
+	return n, err
+}
+
+// spliceTo is Read into a pipe, of at most so many bytes.
+func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
+	raw := rawTCP(c.nc)
+	if raw == nil {
+		return 0, errors.ErrUnsupported
+	}
+	c.beforeRead()
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		n, failed = p.Fill(fd, int(min(most, pipe.Size)))
+		return failed != syscall.EAGAIN
+	})
+	switch {
+	case err != nil:
+	case failed == io.EOF:
+		err = io.EOF
+	default:
+		err = os.NewSyscallError("splice", failed)
+	}
+	return c.afterRead(n, err)
+}
+
+// spliceFrom sends what of src comes fast, and returns nil once the rest is to be read; the
+// end of src is io.EOF. All that came before it has been sent.
+func (w *responseWriter) spliceFrom(src io.Reader) (n int64, err error) {
+	from, ok := src.(Splicer)
+	if !ok || w.length-w.written < worthSplicing || w.empty {
+		return 0, nil
+	}
+	to := rawTCP(w.c.nc)
+	if to == nil {
+		return 0, nil
+	}
+	p := pipe.Get()
+	if p == nil {
+		return 0, nil
+	}
+	defer p.Release()
+	for err == nil {
+		var m int
+		m, err = w.spliceUnlocked(from, p)
+		if err == errors.ErrUnsupported {
+			return n, nil
+		}
+		if m > 0 {
+			if failed := w.drain(p, to); failed != nil {
+				return n, failed
+			}
+			n += int64(m)
+		}
+		if m < copyBuffer {
+			return n, err // to read that costs less
+		}
+	}
+	return n, err
+}
+
+// spliceUnlocked takes a piece of a body while others may send what waits.
+func (w *responseWriter) spliceUnlocked(from Splicer, p *pipe.Pipe) (int, error) {
+	w.c.mu.Unlock()
+	defer w.c.mu.Lock()
+	return from.SpliceTo(p)
+}
+
+// drain sends what is in a pipe.
+func (w *responseWriter) drain(p *pipe.Pipe, to syscall.RawConn) error {
+	if err := w.take(p.Len()); err != nil {
+		return err
+	}
+	w.c.beforeWrite()
+	moved := 0
+	var failed error
+	err := to.Write(func(fd uintptr) bool {
+		var n int
+		n, failed = p.Drain(fd)
+		if moved += n; moved >= maxWrite {
+			moved = 0
+			w.c.beforeWrite()
+		}
+		return failed != syscall.EAGAIN
+	})
+	if err == nil {
+		err = os.NewSyscallError("splice", failed)
+	}
+	w.fail(withoutAddress(err))
+	return w.err
+}
+
+// rawTCP returns what nc's descriptor is reached by, if its bytes are those of a TCP
+// connection, and else nil.
+func rawTCP(nc net.Conn) syscall.RawConn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+var _ Splicer = (*body)(nil)

@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"guise/proxy/pipe"
+)
+
+// A splicedBody counts what of a body was spliced.
+type splicedBody struct {
+	Splicer
+	moved *atomic.Int64
+}
+
+func (b splicedBody) SpliceTo(p *pipe.Pipe) (int, error) {
+	n, err := b.Splicer.SpliceTo(p)
+	b.moved.Add(int64(n))
+	return n, err
+}
+
+// relay starts a server whose answers are an origin's. It returns how many bytes of these
+// were spliced, and how each copy ended.
+func relay(t *testing.T, tr *Transport, change func(*Server)) (addr string, moved *atomic.Int64, ended chan error) {
+	moved, ended = new(atomic.Int64), make(chan error, 8)
+	addr = startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		w.Header().Set("Content-Length", resp.Header.Get("Content-Length"))
+		_, err = io.Copy(w, splicedBody{resp.Body.(Splicer), moved})
+		ended <- err
+	}, change)
+	return addr, moved, ended
+}
+
+// TestLargeBodyIsSpliced, to the byte, and both connections serve the next exchange.
+func TestLargeBodyIsSpliced(t *testing.T) {
+	for _, stray := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"} {
+		want := strings.Repeat("all of a body,\n", 1<<20) + "and its end"
+		o := startOrigin(t, func(p *peer) {
+			for p.next() != "" {
+				p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", len(want), want, stray))
+			}
+		})
+		addr, moved, ended := relay(t, newTransport(t, o.addr), nil)
+		client := dial(t, addr)
+		in := bufio.NewReader(client)
+		for range 3 {
+			io.WriteString(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(resp.Body); string(got) != want || err != nil {
+				t.Fatalf("%d bytes of %d came, or others; %v", len(got), len(want), err)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if moved.Load() == 0 {
+			t.Error("nothing was spliced")
+		}
+		if n := o.conns.Load(); (n == 1) != (stray == "") {
+			t.Errorf("stray %q: %d connections", stray, n)
+		}
+	}
+}
+
+// TestSplicedBodyIsCut where its origin's ends: nobody takes it for whole.
+func TestSplicedBodyIsCut(t *testing.T) {
+	const length, sent = 16 << 20, 9<<20 + 7
+	for _, end := range []func(*peer){func(p *peer) { p.Close() }, (*peer).reset} {
+		goOn := make(chan bool)
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat("x", sent)))
+			<-goOn
+			end(p)
+		})
+		addr, moved, ended := relay(t, newTransport(t, o.addr), nil)
+		client := dial(t, addr)
+		io.WriteString(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.CopyN(io.Discard, resp.Body, sent); err != nil {
+			t.Fatal(n, err)
+		}
+		close(goOn)
+		if n, err := io.Copy(io.Discard, resp.Body); n != 0 || err == nil {
+			t.Errorf("%d bytes more, %v", n, err)
+		}
+		if err := <-ended; err == nil {
+			t.Error("the copy ended well")
+		}
+		if moved.Load() == 0 {
+			t.Error("nothing was spliced")
+		}
+	}
+}
+
+// TestSplicedBodyWaitsForItsTime alone: for a client that does not read for as long as a
+// write may take, and for an origin that says nothing for as long as a body may.
+func TestSplicedBodyWaitsForItsTime(t *testing.T) {
+	const length = 64 << 20
+	for _, slow := range []string{"client", "origin"} {
+		t.Run(slow, func(t *testing.T) {
+			sent := length
+			if slow == "origin" {
+				sent /= 2
+			}
+			says, silent := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat("x", sent)), make(chan bool)
+			o := startOrigin(t, func(p *peer) {
+				p.next()
+				p.say(says)
+				<-silent
+			})
+			tr := newTransport(t, o.addr)
+			want := os.ErrDeadlineExceeded
+			if slow == "origin" {
+				tr.BodyTimeout = 200 * time.Millisecond
+				want = ErrBodyTimeout
+			}
+			addr, moved, ended := relay(t, tr, func(s *Server) {
+				if slow == "client" {
+					s.Timeouts.Write = 50 * time.Millisecond
+				}
+			})
+			client := dial(t, addr)
+			io.WriteString(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+			if slow == "origin" {
+				go io.Copy(io.Discard, client)
+			}
+			if err := <-ended; !errors.Is(err, want) {
+				t.Errorf("the copy ended with %v", err)
+			}
+			if moved.Load() == 0 {
+				t.Error("nothing was spliced")
+			}
+			close(silent)
+		})
+	}
+}
