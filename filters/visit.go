@@ -28,7 +28,8 @@ func readVisit(r *http.Request) Visit {
 	dest := destination(r.Header)
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
-	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) || hasPrefixOf(r.URL.Path, reportPaths[:])))
+	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) ||
+		dest == "empty" && contentIs(r, reportsType) || hasPrefixOf(r.URL.Path, reportPaths[:])))
 	target := registrable(r.URL.Hostname())
 	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
@@ -79,10 +80,13 @@ func fromOwnSheet(r *http.Request) bool {
 }
 
 // isReport reports whether r brings what browsers report (CSP Level 3 §5.3, W3C
-// Reporting API §3.5.1). Scripts hardly ever do, and could say it otherwise.
+// Reporting API §3.5.1). Scripts hardly ever do, and could say it otherwise. What the
+// Reporting API collects Firefox sends as a script would, for no destination.
 func isReport(r *http.Request) bool {
-	return contentIs(r, "application/csp-report") || contentIs(r, "application/reports+json")
+	return contentIs(r, "application/csp-report") || contentIs(r, reportsType)
 }
+
+const reportsType = "application/reports+json"
 
 // reportPaths are the folders, at any site, to which browsers report which page's
 // advertisement led where (privacycg.github.io, Private Click Measurement; WICG,

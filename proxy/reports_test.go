@@ -13,6 +13,7 @@ func TestBrowsersReportNothing(t *testing.T) {
 		reports = "Content-Type: application/reports+json"
 		json    = "Content-Type: application/json"
 		browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
+		firefox = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 	)
 	var options Options
 	proxy := serveProxy(t, func(o *Options) { options = *o })
@@ -26,7 +27,8 @@ func TestBrowsersReportNothing(t *testing.T) {
 		{"/report", []string{browser, reports, "Sec-Fetch-Dest: report"}, false},
 		{"/report", []string{browser, "Content-Type: application/expect-ct-report+json", "Sec-Fetch-Dest: report"}, false},
 		{"/report", []string{browser, json}, true},
-		{"/report", []string{browser, csp, "Sec-Fetch-Dest: empty"}, true}, // a script's
+		{"/report", []string{browser, csp, "Sec-Fetch-Dest: empty"}, true},                                                             // a script's
+		{"/report", []string{firefox, reports, "Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin"}, false}, // as 153 does
 		{"/report", []string{"User-Agent: curl/8.5.0", csp}, true},
 		{"/.well-known/private-click-measurement/report-attribution/", []string{browser, json}, false},
 		{"/.well-known/attribution-reporting/debug/report-event-attribution", []string{browser, json, "Sec-Fetch-Dest: empty"}, false},
