@@ -136,10 +136,10 @@ func siteRelation(m *Message) string {
 			return "cross-site" // a link to a page of another site
 		}
 	}
-	if m.Visit.Kind == Document {
+	if m.Visit.Kind == Document && safe(m.Request.Method) {
 		return "none"
 	}
-	return "same-origin"
+	return "same-origin" // a form, too: its page may name no referrer
 }
 
 // safe reports whether method is safe and common (RFC 9110 §9.2.1).

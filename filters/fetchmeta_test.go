@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -34,11 +35,17 @@ func TestFetchMetadata(t *testing.T) {
 		{"a claim that Origin contradicts", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://evil.example"}}, fields{"image", "cors", "cross-site", "", ""}},
 		{"an icon that nobody asked for", "https://site.example/favicon.ico", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"none"}}, fields{"image", "no-cors", "same-origin", "", ""}},
 		{"an extension's request", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"none"}}, fields{"empty", "cors", "same-origin", "", ""}},
+		{"a form under no-referrer, of a browser that sends none", "POST https://site.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"null"}}, fields{"document", "navigate", "same-origin", "?1", ""}},
+		{"a form under no-referrer", "POST https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"null"}}, fields{"document", "navigate", "same-origin", "?1", ""}},
 		{"a service worker", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"serviceworker"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"serviceworker", "same-origin", "same-origin", "", ""}},
 		{"a sibling", "https://api.site.example/", http.Header{"Accept": {"*/*"}, "Origin": {"https://site.example"}}, fields{"empty", "cors", "same-site", "", ""}},
 	} {
 		s := newSet(t, Options{})
-		m := s.Read(newRequest(t, "GET", test.url, test.h), netip.Addr{})
+		method, url, posts := strings.Cut(test.url, " ")
+		if !posts {
+			method, url = "GET", test.url
+		}
+		m := s.Read(newRequest(t, method, url, test.h), netip.Addr{})
 		s.Request(m, nil)
 		h := m.Request.Header
 		got := fields{h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Site"), h.Get("Sec-Fetch-User"), h.Get("Sec-Fetch-Storage-Access")}
