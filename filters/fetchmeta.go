@@ -56,6 +56,8 @@ func fetchDest(m *Message) string {
 	dests := kinds[m.Visit.Kind].dests
 	dest := single(m.Request.Header["Sec-Fetch-Dest"])
 	switch {
+	case m.Visit.Kind == Worker && single(m.Request.Header["Sec-Fetch-Mode"]) == "cors":
+		return dests[0] // what a module imports: Firefox does not say into which of the workers
 	case m.Visit.Kind != WebSocket && slices.Contains(dests, dest):
 		return dest
 	case m.Visit.Kind == Fetch && isReport(m.Request):
@@ -86,7 +88,8 @@ func fetchMode(m *Message, site string) string {
 	case Prefetch, Beacon:
 		return "no-cors"
 	case Fetch:
-		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") || site != "same-origin" && !origin {
+		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") ||
+			site != "same-origin" && !origin || site == "same-origin" && asksBlindly(m) {
 			return "no-cors"
 		}
 		return "cors"
@@ -104,6 +107,13 @@ func fetchMode(m *Message, site string) string {
 		return "same-origin"
 	}
 	return "no-cors"
+}
+
+// asksBlindly reports whether a browser says that whoever asks is not to read the answer:
+// a script that wants it so, or a service worker that hands on what its page asked for. Of
+// a page's fonts only WebKitGTK says so.
+func asksBlindly(m *Message) bool {
+	return m.Visit.part && single(m.Request.Header["Sec-Fetch-Mode"]) == "no-cors" && pathKind(m.Request.URL.Path) != Font
 }
 
 // siteRelation returns how the initiator relates to the target: as the client

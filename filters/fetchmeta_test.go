@@ -37,6 +37,10 @@ func TestFetchMetadata(t *testing.T) {
 		{"an extension's request", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"none"}}, fields{"empty", "cors", "same-origin", "", ""}},
 		{"a form under no-referrer, of a browser that sends none", "POST https://site.example/", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"null"}}, fields{"document", "navigate", "same-origin", "?1", ""}},
 		{"a form under no-referrer", "POST https://site.example/", http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"null"}}, fields{"document", "navigate", "same-origin", "?1", ""}},
+		{"what a service worker's module imports", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"serviceworker"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"worker", "cors", "same-origin", "", ""}},
+		{"what a shared worker's imports", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"sharedworker"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"worker", "cors", "same-origin", "", ""}},
+		{"a part that a service worker hands on", "https://site.example/a.png", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"empty", "no-cors", "same-origin", "", ""}},
+		{"a font that WebKit's hands on", "https://site.example/a.woff2", http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"empty", "cors", "same-origin", "", ""}},
 		{"a service worker", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"serviceworker"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"serviceworker", "same-origin", "same-origin", "", ""}},
 		{"a sibling", "https://api.site.example/", http.Header{"Accept": {"*/*"}, "Origin": {"https://site.example"}}, fields{"empty", "cors", "same-site", "", ""}},
 	} {
