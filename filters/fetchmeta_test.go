@@ -79,6 +79,46 @@ func TestDownloadsLookAlike(t *testing.T) {
 	}
 }
 
+// TestPagesFetchedAnewLookAlike: what a service worker answers for with a fetch of the same
+// goes as if there was none, with what the worker adds.
+func TestPagesFetchedAnewLookAlike(t *testing.T) {
+	for _, persona := range []string{"firefox", "chrome"} {
+		for _, method := range []string{"GET", "POST"} {
+			var first string
+			for _, told := range []http.Header{
+				{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Upgrade-Insecure-Requests": {"1"}},
+				{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"navigate"}, "Upgrade-Insecure-Requests": {"1"}},                         // Chromium
+				{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"navigate"}},                                                             // WebKit
+				{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Upgrade-Insecure-Requests": {"1"}, "Priority": {"u=2"}}, // Firefox
+			} {
+				told["User-Agent"], told["Cookie"] = []string{"Mozilla/5.0"}, []string{"a=b"}
+				told["Accept"] = []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+				told["Sec-Fetch-Site"], told["Referer"] = []string{"same-origin"}, []string{"https://site.example/files"}
+				if method == "POST" {
+					told["Origin"], told["Content-Type"] = []string{"https://site.example"}, []string{"application/x-www-form-urlencoded"}
+				}
+				r := newRequest(t, method, "https://site.example/", told)
+				if method == "POST" {
+					r.ContentLength = 5
+				}
+				got := scrubbed(t, newSet(t, Options{Persona: persona}), r)
+				if first == "" {
+					first = got
+				}
+				if got != first || !strings.Contains(got, "Cookie: a=b") {
+					t.Errorf("%s: %s:\n%s\nnot\n%s", persona, method, got, first)
+				}
+			}
+		}
+	}
+	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Sec-Fetch-Site": {"same-origin"}, "Upgrade-Insecure-Requests": {"1"},
+		"Accept": {"text/html,application/xhtml+xml,*/*"}, "Authorization": {"Bearer eyJhbGciOiJub25lIn0.e30."}, "X-App-Version": {"3"}}
+	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://site.example/", h))
+	if h.Get("Authorization") == "" || h.Get("X-App-Version") != "3" {
+		t.Errorf("a service worker's own fields go out as %v", h)
+	}
+}
+
 // TestStyleSheetsOfOthersLookAlike: with what a sheet imports or shows Firefox names the
 // sheet's relation to the target, Chromium the page's.
 func TestStyleSheetsOfOthersLookAlike(t *testing.T) {

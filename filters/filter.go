@@ -45,6 +45,7 @@ type Visit struct {
 	framed   bool        // what asks is of the target's site, but in a page of another
 	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
+	anew     bool        // a service worker fetches a page, to which it may add
 	inSheet  bool        // a style sheet of the target's origin asks
 	lent     bool        // Origin is for the server to ask for its cookies by
 	prefetch bool        // nobody looks at the answer yet

@@ -93,7 +93,7 @@ func kindOf(r *http.Request) Kind {
 	case isBeacon(r):
 		return Beacon
 	}
-	if dest := destination(r.Header); dest != "" {
+	if dest := destination(r); dest != "" {
 		for k := range kinds {
 			if slices.Contains(kinds[k].dests, dest) {
 				return Kind(k)
@@ -118,15 +118,40 @@ func kindOf(r *http.Request) Kind {
 }
 
 // destination returns a client's Sec-Fetch-Dest. What Chromium goes to only to keep it, by
-// a link with "download" or its menu, has none there: that it navigates tells, which no
-// script can say, and that it takes anything, without Accept. A service worker that
-// fetches its page anew has that page's.
-func destination(h http.Header) string {
+// a link with "download" or its menu, has none there, and neither has a page, or a frame's,
+// that the service worker of its site fetches anew. No script can ask so: of one, Chromium
+// and WebKit say that it navigates; Firefox that it stays at its own origin, beside what only
+// pages are asked for with.
+func destination(r *http.Request) string {
+	h := r.Header
 	dest := single(h["Sec-Fetch-Dest"])
-	if dest == "empty" && single(h["Sec-Fetch-Mode"]) == "navigate" && h["Accept"] == nil {
-		return "document"
+	if dest != "empty" {
+		return dest
 	}
-	return dest
+	frame := false
+	switch single(h["Sec-Fetch-Mode"]) {
+	case "navigate":
+		frame = h["Accept"] != nil && (h["Sec-Fetch-Storage-Access"] != nil || fetchSite(h) == "cross-site" && !tellsAccess(h))
+	case "same-origin":
+		if h[upgradeInsecure] == nil || !isBrowser(h) {
+			return dest
+		}
+		referer, _ := initiator(h["Referer"])
+		frame = referer != "" && referer != registrable(r.URL.Hostname()) && single(h["Priority"]) != "u=2"
+	default:
+		return dest
+	}
+	if frame {
+		return "iframe"
+	}
+	return "document"
+}
+
+// tellsAccess reports whether a browser would say of a frame's request to another site
+// which cookies it has there: Chromium has since 133 (Storage Access Headers).
+func tellsAccess(h http.Header) bool {
+	version, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
+	return !chromium || version >= 133
 }
 
 // isLinkPrefetch reports whether a browser fetches r for <link rel=prefetch>: as it would

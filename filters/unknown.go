@@ -142,7 +142,7 @@ func ofPage(m *Message, name string) bool {
 // edits by other methods, in other types or by a script's word may ask so as well.
 func isForm(m *Message) bool {
 	r := m.Request
-	return m.Visit.browser && m.Visit.Kind == Document && r.Method == http.MethodPost && r.Header[requestedWith] == nil &&
+	return m.Visit.browser && m.Visit.Kind == Document && !m.Visit.anew && r.Method == http.MethodPost && r.Header[requestedWith] == nil &&
 		(contentIs(r, "application/x-www-form-urlencoded") || contentIs(r, "multipart/form-data") || contentIs(r, "text/plain"))
 }
 
@@ -249,7 +249,7 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 		}
 		return ""
 	case m.Visit.Kind != Fetch && !m.Visit.browser && tells(name) == credential: // a program's that loads an image or opens a socket
-	case m.Visit.Kind != Fetch:
+	case m.Visit.Kind != Fetch && !m.Visit.anew:
 		return whyAlone
 	}
 	return refuseUnnamed(m, name, lines)
@@ -257,7 +257,9 @@ func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict
 
 // withoutScript reports whether r is for a page or a part of it: without a script
 // a browser adds nothing to what it asks for.
-func withoutScript(r *http.Request, v Visit) bool { return v.Kind != Fetch && safe(r.Method) }
+func withoutScript(r *http.Request, v Visit) bool {
+	return v.Kind != Fetch && safe(r.Method) && !v.anew
+}
 
 // allowed reports whether the configuration lets name pass.
 func (f unknownFields) allowed(name string) bool {

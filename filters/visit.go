@@ -20,12 +20,13 @@ import (
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
 	v.ownPage = !safe(r.Method) && fromItself(r)
-	v.alone = madeByBrowser(r, v.Kind)
+	dest := destination(r)
+	v.anew = dest != single(r.Header["Sec-Fetch-Dest"]) && r.Header["Accept"] != nil
+	v.alone = madeByBrowser(r, v.Kind) && !v.anew
 	v.signed = readSigned(r, v)
 	v.lent = lendsOrigin(r)
 	v.inSheet = (v.Kind == Image || v.Kind == Style) && fromOwnSheet(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
-	dest := destination(r.Header)
 	v.part = dest != "" && dest != "document"
 	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) ||
