@@ -92,6 +92,9 @@ func TestPagesFetchedAnewLookAlike(t *testing.T) {
 				{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Upgrade-Insecure-Requests": {"1"}, "Priority": {"u=2"}}, // Firefox
 			} {
 				told["User-Agent"], told["Cookie"] = []string{"Mozilla/5.0"}, []string{"a=b"}
+				if told.Get("Sec-Fetch-Mode") == "same-origin" {
+					told["User-Agent"] = []string{firefoxAgent}
+				}
 				told["Accept"] = []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 				told["Sec-Fetch-Site"], told["Referer"] = []string{"same-origin"}, []string{"https://site.example/files"}
 				if method == "POST" {
@@ -111,11 +114,18 @@ func TestPagesFetchedAnewLookAlike(t *testing.T) {
 			}
 		}
 	}
-	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Sec-Fetch-Site": {"same-origin"}, "Upgrade-Insecure-Requests": {"1"},
+	h := http.Header{"User-Agent": {firefoxAgent}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Sec-Fetch-Site": {"same-origin"}, "Upgrade-Insecure-Requests": {"1"},
 		"Accept": {"text/html,application/xhtml+xml,*/*"}, "Authorization": {"Bearer eyJhbGciOiJub25lIn0.e30."}, "X-App-Version": {"3"}}
 	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://site.example/", h))
 	if h.Get("Authorization") == "" || h.Get("X-App-Version") != "3" {
 		t.Errorf("a service worker's own fields go out as %v", h)
+	}
+	// A script of a frame in another site's page may ask so itself.
+	h = http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"},
+		"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"same-origin"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Storage-Access": {"none"}, "Upgrade-Insecure-Requests": {"1"},
+		"Accept": {"text/html,application/xhtml+xml,*/*"}, "Referer": {"https://site.example/frame"}, "Cookie": {"a=b"}}
+	if got := scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "https://site.example/", h)); strings.Contains(got, "Cookie:") || !strings.Contains(got, "Sec-Fetch-Dest: empty") {
+		t.Errorf("a frame's script that poses as a service worker's goes out as\n%s", got)
 	}
 }
 

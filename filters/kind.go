@@ -133,8 +133,8 @@ func destination(r *http.Request) string {
 	case "navigate":
 		frame = h["Accept"] != nil && (h["Sec-Fetch-Storage-Access"] != nil || fetchSite(h) == "cross-site" && !tellsAccess(h))
 	case "same-origin":
-		if h[upgradeInsecure] == nil || !isBrowser(h) {
-			return dest
+		if _, firefox := versionIn(h.Get("User-Agent"), "Firefox/"); h[upgradeInsecure] == nil || !firefox {
+			return dest // a script may add that field, which is to make no page of it elsewhere
 		}
 		referer, _ := initiator(h["Referer"])
 		frame = referer != "" && referer != registrable(r.URL.Hostname()) && single(h["Priority"]) != "u=2"
