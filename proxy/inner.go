@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"guise/proxy/egress"
 	"guise/proxy/gate"
 	"guise/proxy/inspect"
@@ -196,9 +198,10 @@ func (in *inner) waited() error {
 }
 
 // anotherProtocol cuts the connection if r wants one in place of HTTP on it, as kubectl
-// and Tailscale do: none passes through but WebSockets. No page can have its browser ask.
+// and Tailscale do: none passes through but WebSockets. No page can have its browser ask,
+// and no server goes over to what Connection does not name (RFC 9110 §7.8).
 func (in *inner) anotherProtocol(r *http.Request) {
-	if in.mode != inspect.Auto {
+	if in.mode != inspect.Auto || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") {
 		return
 	}
 	for _, line := range r.Header["Upgrade"] {

@@ -596,8 +596,13 @@ func TestOtherProtocolsBehindARequest(t *testing.T) {
 			if _, _, err := read(c, o.URL); err != nil {
 				t.Fatal(err)
 			}
-			_, _, err := read(c, o.URL, "Connection", "Upgrade", "Upgrade", upgrade)
-			why, tunnel := p.current.Load().inspects.memory.Fallback("127.0.0.1", o.address)
+			memory := p.current.Load().inspects.memory
+			_, _, err := read(c, o.URL, "Upgrade", upgrade)
+			if why, tunnel := memory.Fallback("127.0.0.1", o.address); tunnel || err != nil {
+				t.Errorf("%s that Connection does not name, mode %v: left %v since %v, %v", upgrade, mode, tunnel, why, err)
+			}
+			_, _, err = read(c, o.URL, "Connection", "keep-alive, upgrade", "Upgrade", upgrade)
+			why, tunnel := memory.Fallback("127.0.0.1", o.address)
 			if want := left && mode == inspect.Auto; tunnel != want || (err != nil) != want || tunnel && why != inspect.OtherProtocol {
 				t.Errorf("%s, mode %v: left %v since %v, %v", upgrade, mode, tunnel, why, err)
 			}
