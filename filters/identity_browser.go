@@ -42,7 +42,7 @@ var identityBrowser = []group{
 		statsig-* x-statsig-* x-launchdarkly-* bugsnag-sent-at x-bugsnag-* x-pusher-library x-wechat-*
 		x-bili-* x-kakao-* x-line-application x-umt x-sgext x-mini-wua mtgsig x-zse-* x-zst-*`},
 	{identity, "what a company's proxy holds its people to: Microsoft Entra and Google Workspace tenant restrictions, YouTube, Dropbox, Slack, Webex, Zoom, OpenAI, Anthropic", `
-		restrict-* x-googapps-allowed-* x-goog-allowed-* x-dropbox-allowed-* x-slack-allowed-* ciscospark-allowed-*
+		x-channel-ids restrict-* x-googapps-allowed-* x-goog-allowed-* x-dropbox-allowed-* x-slack-allowed-* ciscospark-allowed-*
 		x-webex-allowed-* youtube-restrict x-youtube-edu-filter x-zoomapps-* chatgpt-allowed-* openai-allowed-*
 		anthropic-allowed-*`},
 	{identity, "what agents on a machine add for their maker's proxy: Skyhigh Client Proxy, Forcepoint, Menlo, Cato, Lightspeed, Securly, Lantern", `
@@ -83,10 +83,12 @@ var identityBrowser = []group{
 		php-auth-* x-webauth-* webauth-* x-sso-* sso-* oidc-* x-oidc-* x-ms-token-* x-krb-* x-kerberos-*
 		x-auth-audience x-auth-entitlements x-auth-expiresin x-auth-family-name x-auth-given-name x-auth-groups
 		x-auth-jwt x-auth-meta-* x-auth-name x-auth-preferred-username x-auth-roles x-auth-subject x-auth-uid
-		x-jwt-assertion x-jwt-payload x-ldap-* oam-*
+		x-jwt-assertion x-jwt-payload x-jwt-claim x-jwt-claims x-jwt-claim-* x-claims x-ldap-* oam-*
 		x-smartcard x-pki-* cert-subject cert-issuer cert-serialnumber cert-cookie cert-flags
 		cert-keysize cert-secretkeysize cert-server-* https-keysize https-secretkeysize https-server-*
 		x-mailer x-vendor-id x-push-token`},
+	{identity, "docs.oracle.com/iaas, default headers and cookies that App Gateway adds to the request", `idcs-*
+		idcs-authn-method idcs-user-assertion`},
 	{identity, "cookies by another name, or garbled by middleboxes", `cookies x-cookie x-cookies x-set-cookie
 		okcoie okcoie2 ckiooe ckiooe2`},
 	{identity, "Souders, Even Faster Web Sites, chapter 9: Accept-Encoding, garbled by antivirus and proxies", `accept-encodxng

@@ -86,6 +86,7 @@ var registry = []group{
 	{identity, "RFC 7838 §5: echoes an Alt-Svc that may be one visitor's", `alt-used`},
 	{identity, "RFC 7639: tells what a CONNECT is for", `alpn`},
 	{identity, "RFC 9842 §10: the dictionary held is an identifier", `available-dictionary dictionary-id`},
+	{identity, "SDCH 0.7: the dictionaries held", `avail-dictionary`},
 	{identity, "CTA-5004 §3: session and player", `cmcd-object cmcd-request cmcd-session cmcd-status`},
 	{identity, "OASIS Repeatable Requests 1.0 §4", `repeatability-client-id`},
 	{identity, "HTML, hyperlink auditing: two pages of one visit", `ping-from ping-to`},

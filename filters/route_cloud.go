@@ -47,7 +47,8 @@ var routeCloud = []group{
 		x-kong-* x-consumer-id x-consumer-username x-consumer-custom-id x-consumer-groups
 		x-credential-identifier x-anonymous-consumer x-userinfo x-traefik-* x-tyk-* x-apigee-*
 		x-ingress-* x-scheme x-auth-request-user x-auth-request-email x-auth-request-groups
-		x-auth-request-preferred-username x-auth-request-redirect x-auth-request-* x-authenticated-user
+		x-auth-request-preferred-username x-auth-request-redirect x-auth-request-access-token x-auth-request-*
+		x-authenticated-user
 		x-authenticated-* x-authentik-* x-vouch-* x-pomerium-* x-goog-iap-* x-tailscale-*
 		tailscale-user-login tailscale-user-name tailscale-* x-ngrok-* ngrok-* teleport-jwt-assertion`},
 }

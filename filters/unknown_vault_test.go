@@ -136,6 +136,15 @@ X-GoogApps-Allowed-Domains: annacorp.example
 X-Dropbox-Allowed-Team-Ids: 7f3a9c51
 X-Slack-Allowed-Workspaces: T7F3A9C51
 X-Slack-Allowed-Workspaces-Requester: T7F3A9C51
+X-Channel-Ids: UC7F3A9C51
+Idcs_user_assertion: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln
+Idcs_authn_method: oauth
+Idcs_service_url: https://idcs-7f3a9c51.identity.oraclecloud.com
+X-Auth-Request-Access-Token: 7f3a9c51d4e8b206
+X-Jwt-Claims: eyJzdWIiOiJhbm4ifQ
+X-Jwt-Claim-Tenant: ann
+X-Claims: {"sub":"ann"}
+Avail-Dictionary: TWFuIGxp
 CiscoSpark-Allowed-Domains: annacorp.example
 YouTube-Restrict: Strict
 X-ZoomApps-Policy: 7f3a
