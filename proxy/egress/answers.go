@@ -138,6 +138,7 @@ func (c *observedStream) Read(b []byte) (int, error) {
 		message := make([]byte, 2+min(int(binary.BigEndian.Uint16(length[:])), enoughAnswer))
 		binary.BigEndian.PutUint16(message, uint16(len(message)-2))
 		if _, err := io.ReadFull(c.Conn, message[2:]); err != nil {
+			c.note.missed(err)
 			return 0, err
 		}
 		c.look(message[2:])

@@ -26,7 +26,8 @@ func (e *LookupError) Unwrap() error { return e.DNSError }
 type rcodes struct {
 	seen   atomic.Uint32 // bit n for the code n
 	kinds  atomic.Uint32 // of address that they are about
-	silent atomic.Bool   // a question was not answered in time
+	failed atomic.Bool   // a question could not be asked, or was not answered
+	silent atomic.Bool   // for want of time
 	closed atomic.Bool   // the name is another one of a host that is closed
 	short  atomic.Uint32 // the system's error for want of something to ask with; 0 for none
 }
@@ -80,14 +81,18 @@ func kindOf(answer []byte) uint32 {
 	return 0
 }
 
-// missed notes a question that was not answered in time, or could not be asked, if it was
-// for want of something that this machine has too little of: package net keeps that to
+// missed notes a question that was not answered or could not be asked, as in time, or for
+// want of something that this machine has too little of: package net keeps that to
 // itself as well.
 func (r *rcodes) missed(err error) {
-	if r != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if r == nil || err == nil {
+		return
+	}
+	r.failed.Store(true)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		r.silent.Store(true)
 	}
-	if number, ok := errors.AsType[syscall.Errno](err); ok && r != nil && Short(err) {
+	if number, ok := errors.AsType[syscall.Errno](err); ok && Short(err) {
 		r.short.Store(uint32(number))
 	}
 }
@@ -96,7 +101,7 @@ func (r *rcodes) missed(err error) {
 // that shares the answer of another does not know.
 func (r *rcodes) of(err *net.DNSError) error {
 	seen, short := r.seen.Load(), r.short.Load()
-	half := r.silent.Load() && r.kinds.Load() != bothKinds
+	half, silent := r.failed.Load() && r.kinds.Load() != bothKinds, r.silent.Load()
 	for _, r := range rcodeNames {
 		if r.name == "NOERROR" && (short != 0 || half) {
 			break // of one kind of address, and nobody was asked, or said anything, about the other
@@ -108,8 +113,10 @@ func (r *rcodes) of(err *net.DNSError) error {
 	switch {
 	case short != 0:
 		return syscall.Errno(short)
-	case half && err.IsNotFound:
+	case half && silent && err.IsNotFound:
 		return &net.DNSError{Err: "no answer in time", IsTimeout: true}
+	case half && err.IsNotFound:
+		return &net.DNSError{Err: "no answer about one kind of address"}
 	}
 	return err
 }

@@ -282,6 +282,22 @@ func TestAnswerThatIsNoneIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestFailureAboutOneFamilyIsNoLackOfAddresses: package net tells of the question that it
+// asked last, and a name without addresses of one kind may well have some of the other.
+func TestFailureAboutOneFamilyIsNoLackOfAddresses(t *testing.T) {
+	s := startSecureNameServer(t, func(string, int) ([]netip.Addr, dnsmessage.RCode) { return nil, dnsmessage.RCodeSuccess })
+	e := newTestEgress(t, Options{Allow: loopback, NameServers: []*url.URL{s.url(t)}})
+	defer e.Close()
+	for _, name := range []string{"silent4.example", "silent6.example"} { // to its questions this one says 502
+		_, err := e.Dial(t.Context(), Connect, Target{Host: name, Port: 80})
+		var dns *net.DNSError
+		var lookup *LookupError
+		if !errors.As(err, &dns) || dns.IsNotFound || dns.IsTimeout || errors.As(err, &lookup) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestFailedNameServerIsAskedLast: each question would wait for it anew.
 func TestFailedNameServerIsAskedLast(t *testing.T) {
 	o := startOrigin(t, "127.0.0.1:0")
