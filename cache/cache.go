@@ -75,6 +75,8 @@ type Cache struct {
 	dropped  *drops
 	recently *unstorables
 	counters Stats
+
+	transports, first uint64 // made by Transport, and which of them is the first that may store
 }
 
 // New returns an empty cache.

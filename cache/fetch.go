@@ -19,7 +19,7 @@ const patience = time.Second
 func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	c := t.c
 	k, shareable := q.flightKey(found)
-	f := c.prepare(q, k, found, t.next)
+	f := c.prepare(q, k, found, t)
 	other, landed := c.depart(f, shareable && !q.latest)
 	if other != nil {
 		resp, done, err := t.follow(q, found, other)
@@ -97,7 +97,7 @@ func (c *Cache) depart(f *flight, shareable bool) (other *flight, landed bool) {
 
 // takeOff registers a flight. The caller holds c.mu.
 func (c *Cache) takeOff(f *flight) {
-	f.doomed = f.leader.sharing != c.options.Load().Sharing
+	f.doomed = f.by.outdated() || f.leader.sharing != c.options.Load().Sharing
 	c.aloft[f] = struct{}{}
 	if c.ctx.Err() != nil { // Close has been through those aloft
 		f.cancel(context.Canceled)

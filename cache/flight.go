@@ -36,9 +36,9 @@ type flight struct {
 	ctx       flightContext
 	trace     guardedTrace
 	request   http.Request
-	next      http.RoundTripper // sends request
-	alone     bool              // nobody else can join
-	direct    directBody        // the leader's body, of a response without a spool
+	by        *transport // whose next sends request
+	alone     bool       // nobody else can join
+	direct    directBody // the leader's body, of a response without a spool
 
 	head    chan struct{} // closed once the fields below are known; nil if nobody else can join
 	arrived bool          // they are known
@@ -111,8 +111,8 @@ func (c *Cache) fly(f *flight) {
 
 // prepare makes a flight for q's request, for what is kept under k; found is what of
 // the store that speaks of. The caller counts as interested.
-func (c *Cache) prepare(q *query, k key, found finding, next http.RoundTripper) *flight {
-	f := &flight{c: c, k: k, id: c.idFor(q), wording: c.wordingOf(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), next: next, interested: 1}
+func (c *Cache) prepare(q *query, k key, found finding, by *transport) *flight {
+	f := &flight{c: c, k: k, id: c.idFor(q), wording: c.wordingOf(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), by: by, interested: 1}
 	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
 	f.request = *q.r.WithContext(&f.ctx) // in one piece of memory with the rest
 	f.request.Header = c.outgoing(q, found)
@@ -174,7 +174,7 @@ func (c *Cache) send(f *flight) (spooled bool) {
 			c.crash(f)
 		}
 	}()
-	f.resp, f.err = f.next.RoundTrip(&f.request)
+	f.resp, f.err = f.by.next.RoundTrip(&f.request)
 	f.at = c.now()
 	f.given = f.at
 	c.heed(f, f.err)

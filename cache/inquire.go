@@ -8,10 +8,10 @@ import (
 
 // inquire asks the origin about a response that is stored, to see how long it
 // takes: the body goes through a spool and is not kept.
-func (c *Cache) inquire(q *query, found finding, next http.RoundTripper) *flight {
+func (c *Cache) inquire(q *query, found finding, by *transport) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.prepare(q, q.everybody, found.without(q), next)
+	f := c.prepare(q, q.everybody, found.without(q), by)
 	f.about, f.asks, f.head = found.e, found.kind(), make(chan struct{})
 	c.takeOff(f)
 	f.about.asked++

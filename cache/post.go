@@ -10,7 +10,8 @@ import (
 // describesTarget stores the response to a POST that says to be what a GET of
 // the same target would get: it has explicit freshness, and its
 // Content-Location is the target (RFC 9110 §9.3.3). Only Shared does so.
-func (c *Cache) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
+func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Options, requested time.Time) {
+	c := t.c
 	size := resp.ContentLength
 	if o.Sharing != Shared || knownTo(r) || resp.StatusCode != http.StatusOK || size < 0 || !c.mayHold(size, o) {
 		return
@@ -34,7 +35,7 @@ func (c *Cache) describesTarget(r *http.Request, resp *http.Response, o *Options
 		e.body = body
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		dropped := c.dropped.now() != q.moment // it may have been this
+		dropped := t.outdated() || c.dropped.now() != q.moment // it may have been this
 		if !dropped && !c.overtaken(k, e) {
 			c.insert(k, e, e.received)
 		}

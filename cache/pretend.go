@@ -211,7 +211,7 @@ func (e *entry) sameAs(o *entry) bool {
 // tell them apart. If the origin has something else by now, that is passed on.
 func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, error) {
 	c := t.c
-	f := c.inquire(q, found, t.next)
+	f := c.inquire(q, found, t)
 	defer f.trace.silence()
 	if err := c.await(q, f); err != nil {
 		return t.failed(q, f.found, f, err)

@@ -7,8 +7,9 @@ import (
 
 // A transport is a cache in front of what asks the origin.
 type transport struct {
-	c    *Cache
-	next http.RoundTripper
+	c      *Cache
+	next   http.RoundTripper
+	number uint64 // of those of c, from 0
 }
 
 var _ http.RoundTripper = (*transport)(nil)
@@ -19,8 +20,26 @@ var _ http.RoundTripper = (*transport)(nil)
 // that. next is called from goroutines of c; the values of a request's
 // context reach it, its end does not while others want the response.
 func (c *Cache) Transport(next http.RoundTripper) http.RoundTripper {
-	return &transport{c, next}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &transport{c, next, c.transports}
+	c.transports++
+	return t
 }
+
+// Renew drops everything, and has c store from now on what first brings, which
+// [Cache.Transport] returned, and those that were made after it: requests may still be on
+// their way to others, which ask what is closed to all who come by now.
+func (c *Cache) Renew(first http.RoundTripper) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = first.(*transport).number
+	c.drop(everything)
+}
+
+// outdated reports whether what t brings is not to be stored any more. The caller holds
+// c.mu.
+func (t *transport) outdated() bool { return t.number < t.c.first }
 
 // RoundTrip answers r. A body that breaks off at the origin ends with an
 // error here as well.
@@ -71,7 +90,7 @@ func (t *transport) pass(r *http.Request, o *Options) (*http.Response, error) {
 		t.c.invalidate(r, uri, resp)
 	}
 	if r.Method == http.MethodPost {
-		t.c.describesTarget(r, resp, o, requested)
+		t.describesTarget(r, resp, o, requested)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		hopByHop(resp.Header)

@@ -167,10 +167,11 @@ func (p *Proxy) Reload(o Options) error {
 	}
 	p.cache.SetOptions(o.Cache)
 	p.configureServer(a.options)
-	before := p.current.Swap(a)
+	before := p.current.Load()
 	if !a.egress.ClosesAs(before.egress) {
-		p.cache.PurgeAll() // only a look-up would tell what of it is from a place that is closed by now
+		p.cache.Renew(a.way) // only a look-up would tell what is stored, or yet to come, from a place that is closed by now
 	}
+	p.current.Store(a)
 	before.close()
 	p.watch(o.Metrics)
 	return nil
