@@ -612,6 +612,10 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 	}{
 		{"a closed host", closed, false},
 		{"half a hello", closed[:len(closed)/2], false},
+		{"records of a version to come", closed[:2] + "\x05" + closed[3:], false},
+		{"an empty record before", closed[:3] + "\x00\x00" + closed, false},
+		{"a warning before", "\x15\x03\x01\x00\x02\x01\x5a" + closed, false},
+		{"a hello of 64 KiB", closed[:3] + "\x40\x00\x01\x01\x00\x00" + strings.Repeat("\x03", 1<<14-4), false},
 		{"another host", clientHello(t, "open.example"), true},
 		{"no name", clientHello(t, ""), true},
 		{"SSH", "SSH-2.0-OpenSSH_9.9\r\n", true},

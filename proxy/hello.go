@@ -46,6 +46,13 @@ func (a *assembly) tunnelCheck(t egress.Target, o tunnel.Options) *tlsCheck {
 	return nil
 }
 
+// beginsAsTLS reports whether b begins as records of TLS do (RFC 8446 §5.1). What does, and
+// with no hello of the form that all read alike, may be one to an origin all the same.
+func beginsAsTLS(b []byte) bool {
+	const changeCipherSpec, heartbeat = 20, 24 // the lowest and the highest type (RFC 6520 §6)
+	return len(b) > 1 && b[0] >= changeCipherSpec && b[0] <= heartbeat && b[1] == 3
+}
+
 var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
 
 // begin answers the CONNECT of g and returns the client's first bytes, of which
@@ -70,7 +77,7 @@ func (c *tlsCheck) begin(ctx context.Context, client, origin net.Conn, early []b
 	if c.closes == nil || len(early) > 0 {
 		client.SetReadDeadline(time.Now().Add(c.timeout))
 		raw, hello, err := inspect.ReadHello(client, early)
-		if c.closes != nil && err == inspect.ErrNotTLS {
+		if c.closes != nil && err == inspect.ErrNotTLS && !beginsAsTLS(raw) {
 			err = nil // whatever it is
 		}
 		switch {
