@@ -365,13 +365,8 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 	o := a.tunnelOptions(in.visit)
 	o.FromClient = in.early
 	if check := a.tunnelCheck(in.target, o); check != nil { // its client may have said nothing yet
-		in.guest = check.counting(in.guest)
-		if o.FromClient, err = check.begin(p.tunnels.ctx, in.Conn, origin, in.early, in.guest); err != nil {
-			in.Conn.Close()
-			origin.Close()
-			in.guest.end(tunnel.Bytes{})
-			return
-		}
+		p.tunnels.carryChecked(in.Conn, origin, o, in.guest, check)
+		return
 	}
 	p.tunnels.carry(in.Conn, origin, o, in.guest)
 }

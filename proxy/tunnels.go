@@ -226,25 +226,32 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 // runChecked does the same, if the client begins as check wants it to. It
 // answers the CONNECT first, for a client says nothing before.
 func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
-	g = check.counting(g)
 	err := t.take(w, func(client net.Conn, early []byte) {
-		begun := false
-		defer func() { // also after a panic
-			if !begun {
-				client.Close()
-				origin.Close()
-				g.end(tunnel.Bytes{})
-			}
-		}()
-		var err error
-		if o.FromClient, err = check.begin(t.ctx, client, origin, early, g); err == nil {
-			begun = true
-			t.carry(client, origin, o, g)
-		}
+		o.FromClient = early
+		t.carryChecked(client, origin, o, g, check)
 	})
 	if err != nil {
 		origin.Close()
 		g.end(tunnel.Bytes{})
+	}
+}
+
+// carryChecked is carry for a client that has yet to begin as check wants it to, or goes
+// no further.
+func (t *tunnels) carryChecked(client, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
+	g = check.counting(g)
+	begun := false
+	defer func() { // also after a panic
+		if !begun {
+			client.Close()
+			origin.Close()
+			g.end(tunnel.Bytes{})
+		}
+	}()
+	var err error
+	if o.FromClient, err = check.begin(t.ctx, client, origin, o.FromClient, g); err == nil {
+		begun = true
+		t.carry(client, origin, o, g)
 	}
 }
 
