@@ -103,6 +103,10 @@ func noteClosed(c *config.Config, note config.Say) {
 			note(fmt.Sprintf("listeners[%d].acme", i), "access.networks keeps the authority's machines out of this listener, which may be anywhere: port 80 of its names has to reach this machine")
 		}
 	}
+	// A full cache takes 1.3 times as much: see garbage.go.
+	if all := machineMemory(); all > 0 && float64(c.Cache.Memory)*1.3 > float64(all) {
+		note("cache.memory", "%s is more than this machine has room for, of %dMiB in all: once full, it takes 1.3 times that", c.Cache.Memory, all>>20)
+	}
 	if c.Cache.Memory > 0 && c.Cache.Object > c.Cache.Memory {
 		note("cache.object", "%s is more than cache.memory: what is stored has at most %s", c.Cache.Object, c.Cache.Memory)
 	}
