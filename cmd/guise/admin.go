@@ -51,6 +51,10 @@ func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", a.metrics.Handler(a.ready))
 	mux.Handle("POST /purge", a.purge)
+	mux.HandleFunc("/purge", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "purge takes POST, as curl -d 'what=example.com' sends it", http.StatusMethodNotAllowed)
+	})
 	return proxy.ForOperators(mux)
 }
 
