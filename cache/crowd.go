@@ -10,9 +10,10 @@ import (
 // In Disguised a request that is only pretended neither wakes the origin for the next
 // one nor competes with it, which a client with two at once could measure. So who
 // has been in a crowd of several gets what comes in beats that are far enough apart
-// for that, each a little later by chance: how soon a busy machine reads the second request tells, too.
-// So does who asks in a form in which nothing is shared, such as HEAD, who would else measure the others.
-// Other clients' requests do not count: their presence is not to be seen.
+// for that, each a little later by chance: how soon a busy machine reads the second
+// request tells, too. So does who asks in a form in which nothing is shared, such as HEAD,
+// who would else measure the others. Other clients' requests do not count: their presence
+// is not to be seen.
 type crowd struct {
 	waiting int         // guarded by the cache's lock
 	several atomic.Bool // there were two at a time

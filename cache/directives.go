@@ -175,8 +175,8 @@ func items(lines []string) iter.Seq[string] {
 }
 
 // cutItem splits the first item off a comma-separated list (RFC 9110 §5.6.1).
-// A comma inside a quoted string does not separate, but in one that never ends: what
-// is behind it may be a directive. The item has no whitespace around it.
+// A comma inside a quoted string does not separate, but one behind a quote that is never
+// closed does: what follows may be a directive. The item has no whitespace around it.
 func cutItem(list string) (item, rest string) {
 	quoted := false
 	list = strings.Trim(list, " \t") // which is no part of how long it is
@@ -190,7 +190,7 @@ func cutItem(list string) (item, rest string) {
 			return strings.TrimRight(list[:i], " \t"), list[i+1:]
 		}
 	}
-	// Of a long list the end would be looked for again and again.
+	// Each item looks for the end of the list, so only a short one is read like that.
 	if quoted && len(list) <= 512 {
 		item, rest, _ = strings.Cut(list, ",")
 		return strings.TrimRight(item, " \t"), rest

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// observed returns a resolver like r that has look see each answer before package net
-// does, and edit it, with the [rcodes] of the look-up, nil if nobody wants them, and that
-// passes over name servers that are silent. Where the system looks names up by itself,
-// there is nothing to see.
+// observed returns a resolver like r that passes over name servers that are silent, and
+// hands each answer to look, which may edit it, before package net reads it. note is the
+// [rcodes] of the look-up, nil if nobody wants them. Where the system looks names up by
+// itself, there is nothing to see.
 func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Resolver {
 	dial := r.Dial
 	if dial == nil {

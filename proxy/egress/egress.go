@@ -285,9 +285,9 @@ func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 // chain that fails, but for hosts that are to be reached without one.
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
-// the context's cause if it was cancelled, or a *net.OpError with Op "dial"
-// that wraps a *net.DNSError, perhaps in a [*LookupError], or the system's error. None of them names the
-// destination.
+// the context's cause if it was cancelled, or a *net.OpError with Op "dial" that
+// wraps the system's error or a *net.DNSError, perhaps in a [*LookupError]. None of
+// them names the destination.
 func (e *Egress) Dial(ctx context.Context, use Use, t Target) (net.Conn, error) {
 	if err := e.Allow(use, t); err != nil {
 		return nil, err

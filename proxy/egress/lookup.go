@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// houseIsClosed reports whether t is a name of the house, and nothing there is open that
-// a name could lead to but what Allow opens by its own.
+// houseIsClosed reports whether t is a name of the house, and Allow opens neither it nor
+// any network: whatever the name servers here would say of it is closed then.
 func (e *Egress) houseIsClosed(t Target) bool {
 	return !t.Addr.IsValid() && ofTheHouse(t.Host) && len(e.guard.allow.networks) == 0 && !e.guard.allow.host(t.Host)
 }

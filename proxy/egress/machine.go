@@ -24,9 +24,9 @@ type machine struct {
 // it has changed: addresses come when a laptop changes networks, or with the day.
 const machineFresh = 5 * time.Second
 
-// has reports whether addr is one of the machine's own. Any may be while the system could
-// not be asked yet for want of a descriptor. If it does not say, none is; the ranges that
-// matter most are closed without it.
+// has reports whether addr is one of the machine's own. Every address counts as one while
+// there is no descriptor to ask the system by for the first time; none does if the system
+// does not say, since the ranges that matter most are closed without it.
 func (m *machine) has(addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

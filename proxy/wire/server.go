@@ -28,13 +28,12 @@ import (
 //     Content-Type is not guessed, since responses are mostly not ours.
 //   - Written data waits at most a few milliseconds for more.
 //   - A client that went away is noticed while Handler waits, by a look at the
-//     socket once in a while and not by a read: at once if the connection was
-//     reset, and if it was closed, after two seconds without a write. A client
-//     that merely shut down its sending side looks the same as one that
-//     closed, until it is sent something, a 100 (Continue) if the answer has yet
-//     to begin. Of one that cannot be, as HTTP/1.0 knows none, two seconds let it
-//     have its answer. On systems other than Linux only a failing write or read
-//     tells.
+//     socket once in a while and not by a read: at once if it reset the
+//     connection. One that sent its end has closed the connection, or only its
+//     sending half, and waits for the answer. After two seconds without a write
+//     it is sent a 100 (Continue), which the former answers with a reset. Where
+//     none may be sent, as to HTTP/1.0 or within an answer, it counts as gone.
+//     On systems other than Linux only a failing write or read tells.
 //
 // Set the fields before the first call of Serve and leave them alone then;
 // [Server.SetLimits] changes what may change.
@@ -65,11 +64,11 @@ type Server struct {
 	// Client tells whose a connection from an address is. [Server.GiveWay] needs it.
 	Client func(remote net.Addr) netip.Addr
 
-	// Refusal holds further fields of the answers that Handler knows nothing of; nil
-	// for none.
+	// Refusal holds fields to add to what is answered without Handler, such as a 400;
+	// nil for none.
 	Refusal http.Header
 
-	// Refused, unless nil, is told of each of them.
+	// Refused, unless nil, is told of each such answer.
 	Refused func()
 
 	// Speaks, unless nil, is told that the client at the other end of nc speaks HTTP
@@ -250,9 +249,9 @@ func (s *Server) ServeConn(nc net.Conn) error {
 	return nil
 }
 
-// temporary tells whether an accept may succeed later. What the system says is
-// about one connection, or about what there is too little of (accept(2)), unless
-// it is that there is no listener.
+// temporary tells whether an accept may succeed later. The system's errors are about
+// one connection, or a shortage of descriptors or memory (accept(2)), but for those that
+// say that there is no listener.
 func temporary(err error) bool {
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number != syscall.EBADF && number != syscall.EINVAL && number != syscall.ENOTSOCK

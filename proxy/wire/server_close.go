@@ -116,9 +116,9 @@ func (c *conn) cut(untilClose, more bool) {
 	nc.Close()
 }
 
-// endsByReset has the connection end by a reset from now on, or no longer,
-// whoever closes it: the end of the process does as well. By nothing else does a
-// client see that a response is not whole that ends with the connection.
+// endsByReset sets whether the connection is reset when it is closed, also by the end of
+// the process. The client of a response that ends with the connection (RFC 9112 §6.3)
+// can tell in no other way that it was cut short.
 func (c *conn) endsByReset(reset bool) {
 	seconds := -1 // the system's way
 	if reset {

@@ -17,11 +17,12 @@ const (
 	forFirst                   // request, or the rest of a head
 )
 
-// timeToAsk is how long nobody gives way who has yet to ask.
+// timeToAsk is how long a connection is spared that is yet to send its first request, or
+// the rest of a head.
 const timeToAsk = time.Second
 
-// searchRest is for how long nobody is looked for again, for each connection that was
-// looked at: some ten times what that takes.
+// searchRest bounds the time that searches take: after one through n connections there
+// is none for n times as long, some ten times as long as it took.
 const searchRest = 5 * time.Microsecond
 
 // A wait is what a connection waits for, and since when, from Server.begun on.
@@ -56,10 +57,10 @@ func (w *candidates) forget() {
 
 // GiveWay ends a connection whose client has no request under way, which may be done
 // at any time (RFC 9112 §9.5, RFC 9113 §9.1), and reports whether there was one. Its
-// place, as [Server.Admit] knows it, is free then for a new one of client. It
-// is one of the client that has most connections waiting, of those the one that
-// has waited longest, and none of a client that has fewer than the new one's. If own is
-// true, it is another of client, on which there has been a request.
+// place, as [Server.Admit] knows it, is free then for a new one of client. The client
+// with most connections waiting loses the one that has waited longest, unless client
+// has more waiting than that. If own is true, client loses one of its own, on which
+// there has been a request.
 //
 // A request that is on its way is answered still, or over HTTP/2 sent again by the
 // client (RFC 9113 §6.8).

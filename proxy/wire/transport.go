@@ -163,14 +163,13 @@ const unsafeReuse = time.Second
 // RoundTrip implements [http.RoundTripper]. Errors wrap one of the types of
 // this package, or are the context's cause.
 //
-// A request that failed on a used connection before any byte of a response came, got
-// no more than a 408 that closes it, what is no response at all or what was sent before
-// it arrived, or did not arrive, is sent again on a fresh one if its method is idempotent
-// (RFC 9110 §9.2.2) and it has no body or a GetBody.
-// No other ever reaches an origin twice: those use a connection only just used,
-// or a fresh one, and are sent again only if nothing of them left, or the origin
-// had ended the connection before anything arrived there, and not much of a body
-// had been read by then.
+// A request on a used connection is sent again on a fresh one if it did not arrive, if
+// the connection failed before any byte of a response came, or if no more came than a 408
+// that closes it, what is no response at all, or what was sent before the request arrived;
+// and if its method is idempotent (RFC 9110 §9.2.2) and it has no body or a GetBody. No
+// other ever reaches an origin twice: those use a connection only just used, or a fresh
+// one, and are sent again only if nothing of them left, or the origin had ended the
+// connection before anything arrived there, and not much of a body had been read by then.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.init)
 	p, err := t.plan(r)

@@ -92,10 +92,10 @@ func (x *exchange) first(p *plan) error {
 
 var errTooEarly = &ConnError{"read", errors.New("response of before the request")}
 
-// answersNobody tells whether what came instead of an answer is of before the request,
-// which has met it on its way on a kept connection: what some servers and balancers say
-// when they close one on which nobody has asked for a while (RFC 9110 §15.5.9), or the rest
-// of an answer that was longer than it said. Firefox takes neither for an answer, too.
+// answersNobody tells whether what came in an answer's place was sent before the request
+// arrived, on a kept connection: the 408 with which some servers and balancers close an
+// idle one (RFC 9110 §15.5.9), or the rest of an answer that was longer than it said.
+// Firefox takes neither for an answer, too.
 func (x *exchange) answersNobody(p *plan, resp *http.Response, err error) bool {
 	if !x.c.reused || !p.replayable() {
 		return false

@@ -95,7 +95,7 @@ type HTTP2Conn struct {
 	deaf    error       // why the origin takes no more; its last words are still read
 	err     error       // the connection has ended
 	heard   bool        // anything came since health looked
-	asked   int         // PINGs that were sent since anything else came than answers to them
+	asked   int         // PINGs that were sent since the last frame came that is no PING
 	heardAt time.Time   // when anything came last; by the clock on the wall, which goes on while the machine sleeps
 	pinged  bool        // nothing had, so a PING was sent
 	silent  bool        // and that was not answered
