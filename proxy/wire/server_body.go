@@ -137,10 +137,10 @@ func (b *requestBody) drain(promised bool) bool {
 		return false
 	}
 	b.c.readBy(drainTime)
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	buf := smallBuffers.Get().(*[]byte) // many may wait at once for what does not come
+	defer smallBuffers.Put(buf)
 	for total := 0; total <= maxDrain || promised; {
-		n, err := b.read(*buf)
+		n, err := b.read((*buf)[:cap(*buf)])
 		if err != nil {
 			return err == io.EOF
 		}

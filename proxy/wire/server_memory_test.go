@@ -65,6 +65,27 @@ func TestSlowResponseOverHTTP2IsSmall(t *testing.T) {
 	}
 }
 
+// A body that is waited for only to keep its connection holds little meanwhile: whoever
+// sends none of it can have many such at once.
+func TestBodyThatNobodyReadsIsSmall(t *testing.T) {
+	const n = 300
+	addr := startServer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no") }, nil)
+	buf := make([]byte, 4096)
+	before := memoryInUse()
+	for range n {
+		nc := dial(t, addr)
+		io.WriteString(nc, "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 99999\r\n\r\n")
+		if _, err := nc.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := (memoryInUse() - before) / n
+	t.Logf("%d bytes each, both ends", each)
+	if each > 32<<10 {
+		t.Errorf("a body that nobody reads takes %d bytes", each)
+	}
+}
+
 // memoryInUse returns the bytes of live objects and stacks.
 func memoryInUse() int64 {
 	for range 3 {
