@@ -97,13 +97,7 @@ func (h *http2Conn) headDone() error {
 		return connFault(codeProtocol, "stream of the server's")
 	}
 	if b.stream <= h.begun {
-		switch reset, known := h.ended.find(b.stream); {
-		case reset:
-			return h.disturb() // trailers that were on their way
-		case known:
-			return connFault(codeStreamClosed, "head on a stream that has ended")
-		}
-		return connFault(codeProtocol, "stream older than the last")
+		return h.lateHead(b.stream)
 	}
 	h.begun = b.stream
 	if h.going {
@@ -135,4 +129,15 @@ func (h *http2Conn) headDone() error {
 	st.open(r, b.end)
 	h.start(st, r, bad)
 	return nil
+}
+
+// lateHead judges a head on a stream that is over; h.mu is held.
+func (h *http2Conn) lateHead(stream uint32) error {
+	switch reset, known := h.ended.find(stream); {
+	case reset:
+		return h.disturb() // trailers that were on their way
+	case known:
+		return connFault(codeStreamClosed, "head on a stream that has ended")
+	}
+	return connFault(codeProtocol, "stream older than the last")
 }

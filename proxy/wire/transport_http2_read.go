@@ -109,51 +109,49 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 		}
 		return err
 	}
-	c.mu.Lock()
-	c.heard, c.heardAt = true, time.Now().Round(0)
-	if f.kind != framePing {
-		c.asked = 0
+	if err := c.note(f); err != nil {
+		return err
 	}
-	never := f.stream >= c.next || f.stream != 0 && f.stream%2 == 0
-	c.mu.Unlock()
-	if never && f.kind <= frameContinuation && f.kind != framePriority {
-		return connFault(codeProtocol, "stream that never was")
-	}
+	var err error
 	switch f.kind {
 	case frameData:
 		return c.data(f)
 	case frameHeaders, frameContinuation:
 		return c.head(f)
-	case frameReset: // ends what we began
+	case framePing, frameReset, frameWindowUpdate: // act accounts for them
+		return c.control(f)
 	case framePriorityUpdate:
 		return connFault(codeProtocol, "PRIORITY_UPDATE of a server's")
-	case framePing, frameWindowUpdate: // control accounts for them
 	case frameSettings, framePriority, frameGoAway:
-		if err := c.disturb(); err != nil {
-			return err
-		}
+		err = c.disturb()
 	default: // of no known type
-		if err := c.bear(); err != nil {
-			return err
-		}
+		err = c.bear()
 	}
-	switch f.kind {
-	case frameSettings:
+	switch {
+	case err != nil:
+		return err
+	case f.kind == frameSettings:
 		return c.setting(f)
-	case framePing, frameGoAway, frameReset, frameWindowUpdate:
-		b, err := c.br.Peek(min(f.length, 8))
-		if err != nil {
-			return err
-		}
-		err = c.control(f, b)
-		if err != nil && ofStream(err) == nil {
-			return err
-		}
-		_, skipped := c.br.Discard(f.length)
-		return errors.Join(skipped, err) // the other streams go on behind it
+	case f.kind == frameGoAway:
+		return c.control(f)
 	}
-	_, err := c.br.Discard(f.length)
+	_, err = c.br.Discard(f.length)
 	return err
+}
+
+// note notes that a frame came, and refuses one on a stream that never was.
+func (c *HTTP2Conn) note(f frameHead) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard, c.heardAt = true, time.Now().Round(0)
+	if f.kind != framePing {
+		c.asked = 0
+	}
+	never := f.stream >= c.next || f.stream != 0 && f.stream%2 == 0
+	if never && f.kind <= frameContinuation && f.kind != framePriority {
+		return connFault(codeProtocol, "stream that never was")
+	}
+	return nil
 }
 
 // bear accounts for a frame that means nothing to us.
@@ -163,8 +161,22 @@ func (c *HTTP2Conn) bear() error {
 	return c.answered(1)
 }
 
-// control does what a frame says of which b are the first bytes.
-func (c *HTTP2Conn) control(f frameHead, b []byte) error {
+// control reads a frame that says all in its first bytes, and does that.
+func (c *HTTP2Conn) control(f frameHead) error {
+	b, err := c.br.Peek(min(f.length, 8))
+	if err != nil {
+		return err
+	}
+	err = c.act(f, b)
+	if err != nil && ofStream(err) == nil {
+		return err
+	}
+	_, skipped := c.br.Discard(f.length)
+	return errors.Join(skipped, err) // the other streams go on behind it
+}
+
+// act does what a frame says of which b are the first bytes.
+func (c *HTTP2Conn) act(f frameHead, b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	value := binary.BigEndian.Uint32(b)
