@@ -198,14 +198,13 @@ func (m *Memory) Silent(client, host string, program uint64, came, shown time.Ti
 	}
 }
 
-// Works notes that a request of client to host came through inspection.
+// Works notes that a request of client to host came through inspection. What was noted of
+// other connections stays: another program refuses what it refused, and a site that asks
+// for certificates on some of its pages asks for them still.
 func (m *Memory) Works(client, host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, _ := m.kept.Get(m.key(client, host))
-	if t.reason != Pinned { // what other programs refuse, they refuse still
-		t = trace{}
-	}
 	t.works = true
 	m.keep(client, host, t)
 }
