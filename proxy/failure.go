@@ -224,7 +224,7 @@ func certificateFault(err error) (failure, bool) {
 		f.title, f.detail = "Certificate of an unknown issuer", "Nobody whom this machine trusts vouches for the site's certificate."
 	case errors.Is(err, errRevoked):
 		f.title, f.detail = "Certificate revoked", "The issuer of the site's certificate has revoked it."
-	case errors.Is(err, errUnvouched):
+	case errors.Is(err, errNotStapled):
 		f.title, f.detail = "Certificate without its issuer's word", "The site's certificate comes with its issuer's word that it is not revoked, which the site does not show."
 	case invalid.Reason == x509.Expired:
 		f.title, f.detail = "Certificate out of date", "The site's certificate has expired, or is not valid yet."

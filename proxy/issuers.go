@@ -20,13 +20,13 @@ import (
 // them where the certificate says (RFC 5280 §4.2.2.1). Without, such a site would
 // be closed to those alone whose connections are inspected.
 const (
-	mostIssuers   = 3                // that are looked for above one certificate
-	issuerSize    = 64 << 10         // bytes of what is fetched
-	issuerTime    = 5 * time.Second  // for one of them
-	issuerMemory  = warmFor          // for which one that was fetched holds: a client can tell by the time
-	issuerMissed  = 30 * time.Second // after which one that could not be had is asked for again
-	knownIssuers  = 256
-	issuerAddress = "http://" // over TLS, to look for one certificate would want another
+	mostIssuers  = 3                // that are looked for above one certificate
+	issuerSize   = 64 << 10         // bytes of what is fetched
+	issuerTime   = 5 * time.Second  // for one of them
+	issuerMemory = warmFor          // for which one that was fetched holds: a client can tell by the time
+	issuerMissed = 30 * time.Second // after which one that could not be had is asked for again
+	knownIssuers = 256
+	issuerScheme = "http://" // to fetch one over TLS would take another certificate
 )
 
 // An issuers fetches certificates of issuers. It is safe for concurrent use.
@@ -78,7 +78,7 @@ func issued(issuer, c *x509.Certificate) bool {
 // of returns the issuer of c, nil if it cannot be had.
 func (i *issuers) of(ctx context.Context, c *x509.Certificate) *x509.Certificate {
 	for _, url := range c.IssuingCertificateURL {
-		if strings.HasPrefix(url, issuerAddress) {
+		if strings.HasPrefix(url, issuerScheme) {
 			if issuer := i.at(ctx, url); issuer != nil && issued(issuer, c) {
 				return issuer
 			}

@@ -12,14 +12,14 @@ import (
 )
 
 var (
-	errRevoked   = errors.New("the issuer has revoked the certificate")
-	errUnvouched = errors.New("the issuer's word is not there that the certificate comes with")
+	errRevoked    = errors.New("the issuer has revoked the certificate")
+	errNotStapled = errors.New("the certificate has to come with a stapled OCSP response, and no good one is there")
 )
 
-// notRevoked refuses an origin that itself shows its issuer's word that the
-// certificate is revoked (RFC 6066 §8), as browsers do, or that leaves out the issuer's
-// word that it is not where the certificate says that it comes with that (RFC 7633), as
-// whoever stole its key would. Nobody else is asked, who would learn what is visited.
+// notRevoked refuses an origin whose stapled OCSP response (RFC 6066 §8) says that its
+// certificate is revoked, as browsers do, or that staples no good one although the
+// certificate requires that (RFC 7633), as whoever stole its key would. Nobody else is
+// asked, who would learn what is visited.
 func notRevoked(state tls.ConnectionState) error {
 	if state.DidResume { // what it shows is of when the session began, and was judged then
 		return nil
@@ -33,8 +33,8 @@ func notRevoked(state tls.ConnectionState) error {
 		switch {
 		case err == nil && said.Status == ocsp.Revoked:
 			fault = errRevoked
-		case comesWithWord(chain[0]) && (err != nil || said.Status != ocsp.Good || over(said.NextUpdate)):
-			fault = errUnvouched
+		case mustStaple(chain[0]) && (err != nil || said.Status != ocsp.Good || over(said.NextUpdate)):
+			fault = errNotStapled
 		default:
 			continue
 		}
@@ -46,9 +46,9 @@ func notRevoked(state tls.ConnectionState) error {
 // over reports whether a time is past, if there is one.
 func over(t time.Time) bool { return !t.IsZero() && time.Now().After(t) }
 
-// comesWithWord reports whether a certificate says that it is never shown without its
-// issuer's word.
-func comesWithWord(c *x509.Certificate) bool {
+// mustStaple reports whether a certificate says that it is never shown without a stapled
+// OCSP response.
+func mustStaple(c *x509.Certificate) bool {
 	const statusRequest = 5 // RFC 6066 §8
 	for _, extension := range c.Extensions {
 		if extension.Id.Equal(tlsFeature) {
