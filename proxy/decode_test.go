@@ -580,7 +580,7 @@ func TestDecodingWaitsForItsTurn(t *testing.T) {
 	}
 	select {
 	case body := <-decoded:
-		t.Errorf("one more than may be decoded at once came as %q", body)
+		t.Fatalf("one more than may be decoded at once came as %q", body)
 	default:
 	}
 	ends[0]()
