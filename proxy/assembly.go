@@ -26,8 +26,8 @@ type assembly struct {
 	filters  *filters.Set
 	egress   *egress.Egress
 	store    *cache.Cache
-	plain    *wire.Transport   // to http origins, over egress
-	dialled  *wire.Transport   // to http origins, by what egress dials; nil where plain does
+	plain    *wire.Transport   // to http origins; if there is an HTTP upstream proxy, by asking it for their URLs
+	dialled  *wire.Transport   // to http origins by connections of their own, direct or in a tunnel; nil where plain has those
 	secure   *secureOrigins    // to https origins
 	way      http.RoundTripper // cache, then response filters, then origins
 	nesting  *nesting          // nil without an upstream proxy
@@ -183,7 +183,7 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := a.plain.RoundTrip(r)
 	switch {
 	case is[*wire.HandshakeError](err):
-		return nil, &egress.HopError{Err: err} // with whom else
+		return nil, &egress.HopError{Err: err} // to http origins there is no other handshake
 	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
 		resp.Body.Close()
 		return nil, egress.ErrHopCredentials

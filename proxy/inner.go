@@ -36,9 +36,9 @@ type inner struct {
 	plain    bool            // without TLS
 	mode     inspect.Mode    // of the target's host
 	name     string          // of the host, in the client's hello
-	program  uint64          // whose hello it is
+	program  uint64          // the client's, see [inspect.Hello]
 	unnamed  bool            // the hello names no protocol
-	veiled   bool            // name only stands before an encrypted one, which the client means
+	veiled   bool            // name may be the public one of an encrypted hello (RFC 9849 §6.1) for the target
 	fault    *failure        // of the origin's certificate; nil for none
 	late     error           // of an origin that was waited for in vain; nil for none
 	told     atomic.Bool     // a request was told of late

@@ -79,7 +79,7 @@ type Proxy struct {
 	tunnels *tunnels
 	away    doorkeeper    // answers clients that are not let in, or keeps them waiting
 	barrier barrier       // has the system keep out those who come all the same
-	shaking chan struct{} // has one token for each TLS handshake that is computed now, with room for all that may be
+	shaking chan struct{} // a semaphore: holds a token for each client's TLS handshake that is being computed
 	console http.Handler
 	reload  sync.Mutex // held by Reload
 	watched sync.Once  // the metrics know of what is counted elsewhere
@@ -138,7 +138,7 @@ func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequ
 // letGo closes the connections to origins that nobody uses at the moment.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
 
-// haveIdleEnd ends so many connections of clients, if no request is under way on as many.
+// haveIdleEnd closes up to most idle connections of clients.
 func (p *Proxy) haveIdleEnd(most int64) {
 	for range most {
 		if !p.server.GiveWay(netip.Addr{}, false) {

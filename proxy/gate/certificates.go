@@ -14,10 +14,10 @@ import (
 // certificates proves accounts by TLS client certificates. That the client
 // has the key was shown in the handshake; who signed is checked here.
 //
-// To check that may cost more than the handshake: a stranger can show many
-// certificates that might have signed the first, each of which is tried. So a chain
-// is checked once, one of a length that nobody has not at all, and those that are
-// checked have a part of the processors.
+// To verify a chain may cost more than the handshake: a stranger can show many
+// certificates that might have signed the first, each of which is tried. So a chain is
+// verified once, and not at all if it is longer than anybody's; and all that are verified
+// at a time have a part of the processors.
 type certificates struct {
 	authorities *watchedFile[*authorities]
 	revoked     *watchedFile[map[string]bool] // nil for none

@@ -12,9 +12,9 @@ type Hello struct {
 	ServerName string   // as sent; "" without
 	Protocols  []string // ALPN, in the client's order; nil without
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
-	Encrypted  bool     // it may hold another, encrypted, for another name (RFC 9849); browsers let all look so
-	Early      bool     // data follows it that a session with another server is for (RFC 8446 §4.2.10)
-	Program    uint64   // what a program's TLS says each time alike; see abilities
+	Encrypted  bool     // it has an encrypted_client_hello (RFC 9849): another, for another name, or GREASE, which looks the same
+	Early      bool     // early data follows it (RFC 8446 §4.2.10), for a session that is not one with guise
+	Program    uint64   // a fingerprint of the client's TLS library and its settings; see abilities
 }
 
 // HTTP reports whether the client may be about to speak HTTP, as those that name no
@@ -33,7 +33,7 @@ var (
 // use, with post-quantum keys and encrypted hello, have some 4 KiB.
 const maxHello = 16 << 10
 
-// ReadHello reads from r, of which early was read already, until a whole
+// ReadHello reads from r, whose first bytes, early, were read already, until a whole
 // ClientHello is there. raw holds all bytes read, whatever the outcome: they
 // belong to whoever goes on with the connection. It takes the form of RFC 8446
 // alone, with every length exact: what two parsers could read differently is
@@ -60,10 +60,10 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 	}
 }
 
-// missingOf returns how many more bytes it takes for parseHello to say something new
-// of b. Once the length of the message is known, that is after a whole record: a
-// client that sends its hello byte by byte must not have it read from the beginning
-// as many times.
+// missingOf returns how many more bytes it takes until parseHello may say something else
+// of b than errTooShort. Once the length of the message is known, these are the rest of the
+// record: a client that sends its hello byte by byte must not have it parsed from the
+// beginning for each byte.
 func missingOf(b []byte) int {
 	message := 0
 	for {
@@ -200,11 +200,11 @@ func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 	return h, can, extensions.ok
 }
 
-// abilities are what a client says that its TLS can do: the same for each host, and new
-// or resumed, but for the values that browsers make up (RFC 8701).
+// abilities are what a client says that its TLS can do: the same for each host, and for
+// new and resumed sessions, but for GREASE values (RFC 8701).
 type abilities struct{ suites, groups, signatures []byte }
 
-// programs has what is kept of a hello be of no use elsewhere.
+// programs is the key of the hashes, so that those that are kept are of no use elsewhere.
 var programs = maphash.MakeSeed()
 
 // program returns a hash that tells one program's TLS from another's.

@@ -18,9 +18,9 @@ const (
 )
 
 // HSTS keeps what origins say by Strict-Transport-Security (RFC 6797), for
-// all clients alike but those who are kept apart. In a browser, which of a site's
-// many names have it is a cookie that nobody can delete; here it tells of nobody. It is
-// safe for concurrent use.
+// all clients together, or for those together that are kept apart under one name. In a
+// browser, which of a site's many host names have it is a cookie that nobody can delete; what
+// all share tells of nobody. It is safe for concurrent use.
 type HSTS struct {
 	now func() time.Time
 
@@ -28,8 +28,8 @@ type HSTS struct {
 	sites *simplelru.LRU[hstsSite, map[string]policy] // then by host
 }
 
-// An hstsSite is a registrable domain, as it is known to those who are kept apart under a
-// name, "" for all others.
+// An hstsSite is a registrable domain, for those who are kept apart under a name, ""
+// for all others.
 type hstsSite struct{ apart, domain string }
 
 type policy struct {
@@ -46,15 +46,14 @@ func NewHSTS() *HSTS {
 	return &HSTS{now: time.Now, sites: sites}
 }
 
-// Note takes what host, a lower-case name, said over a connection whose
-// certificate was verified, to those who are kept apart under a name, "" for all others.
-// Only the first field counts (§8.1); one that is
-// malformed says nothing.
+// Note takes the values of the field that host, a lower-case name, sent over a connection
+// whose certificate was verified. apart is the name under which the client is kept apart,
+// "" for none. Only the first value counts (§8.1); a malformed one says nothing.
 //
-// It returns what a client may be told, "" for nothing: what a registrable
-// domain says for all names below it, so that a browser still knows it
-// elsewhere, and that it ends this. What is said of single names is how a site writes
-// its cookie (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
+// It returns what the client may be told, "" for nothing: what a registrable domain says
+// for all names below it, or that this is over, so that a browser knows it where it does
+// not use guise. What is said of single names stays here: they are what a site writes such a
+// cookie with (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
 func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if len(values) == 0 {
 		return ""
@@ -97,7 +96,7 @@ func (s *HSTS) note(site hstsSite, host string, age time.Duration, subdomains bo
 }
 
 // Applies reports whether host, a lower-case name, is to be visited by https
-// only (§8.2), by those who are kept apart under a name, "" for all others.
+// only (§8.2). apart is as in Note.
 func (s *HSTS) Applies(apart, host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,8 +21,8 @@ const (
 	leafLifetime = 7 * 24 * time.Hour
 	leafRenewal  = 24 * time.Hour                          // before its end
 	leafCount    = 2048                                    // certificates kept, some 2 KiB each
-	leafKept     = time.Minute                             // for which one is shown to all, as a connection with the origin is kept
-	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late: that of another zone is, after another system ran
+	leafKept     = time.Minute                             // how long one is shown to all who ask: as long as a connection with the origin is kept
+	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late, as where two systems of one machine differ by its time zone
 	leafTerm     = leafLifetime - clockSlack - leafRenewal // in which all that are signed have the same dates
 )
 
@@ -37,10 +37,10 @@ type leaves struct {
 	kept *simplelru.LRU[string, *leaf]
 }
 
-// A leaf is signed by whoever comes first; the others wait for that. Who comes long after
-// has it signed again: a client can tell by the time, and of one that is there, that
-// somebody asked for the host. So has who comes in another term: a machine that slept
-// for days takes it that no time has passed, and what it signed before is over.
+// A leaf is signed for whoever asks first; the others wait for that. After leafKept it is
+// signed again: to sign takes time, and a client that got one without would know that
+// somebody had asked for the host. In another term it is signed again, too: the monotonic
+// clock may stand still while a machine sleeps, for days, and the certificate has expired then.
 type leaf struct {
 	once        sync.Once
 	signed      time.Time

@@ -40,7 +40,7 @@ func (r Reason) String() string {
 const (
 	memorySize     = 4096
 	memoryTime     = time.Hour
-	hearsayTime    = time.Minute      // for what another client found: a connection that is kept tells as much
+	hearsayTime    = time.Minute      // for what another client found: a kept connection to the origin tells a client as much
 	silentStrikes  = 3                // connections that end without a request, in a row
 	strikeInterval = 10 * time.Minute // within this
 	mostRefusers   = 16               // programs of one client that are known to refuse one host's certificate
@@ -60,7 +60,7 @@ type Memory struct {
 
 // A trace is what is known of a host, for one client or for all.
 type trace struct {
-	client   uint64 // whose it is: key of the client and no host
+	client   uint64 // the client's key without a host, by which Forget finds it
 	reason   Reason
 	until    time.Time // connections are tunnels until then
 	refusers []uint64  // if Pinned, else none: those of these programs alone
