@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -140,6 +141,27 @@ func TestWhatWasDecodedIsChangedByItsTag(t *testing.T) {
 	}
 }
 
+// TestWhatWasDecodedSaysSo: by its tag if it has a strong one, and by Vary.
+func TestWhatWasDecodedSaysSo(t *testing.T) {
+	for _, c := range []struct {
+		tag, want  string
+		vary, says []string
+	}{
+		{`"1"`, `W/"1;decoded"`, nil, []string{"Accept-Encoding"}},
+		{`W/"1"`, `W/"1"`, []string{"Cookie"}, []string{"Cookie", "Accept-Encoding"}},
+		{"", "", []string{"Cookie, accept-encoding"}, []string{"Cookie, accept-encoding"}},
+		{"", "", []string{"*"}, []string{"*"}},
+	} {
+		h := http.Header{"Vary": c.vary}
+		if c.tag != "" {
+			h["Etag"] = []string{c.tag}
+		}
+		if tellDecoded(h); h.Get("Etag") != c.want || !slices.Equal(h["Vary"], c.says) {
+			t.Errorf("%s, %q: got %v", c.tag, c.vary, h)
+		}
+	}
+}
+
 // TestWhatWasDecodedIsConfirmedByItsTag: a client's cache updates nothing by the strong tag
 // of other bytes (RFC 9111 §4.3.4), whoever says that what it has still stands.
 func TestWhatWasDecodedIsConfirmedByItsTag(t *testing.T) {
@@ -243,6 +265,7 @@ func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
 		{one + gzipped(" and more"), io.EOF, "text and more", false},
 		{one + gzipped(""), io.EOF, "text", false},
 		{one + "\r\n", io.EOF, "text", false},
+		{one + gzipped(" and more") + "\r\n", io.EOF, "text and more", false},
 		{one + strings.Repeat("\x00", 9000), io.EOF, "text", false},
 		{one + "\x1f\x8bnothing", io.EOF, "text", false},
 		{one[:len(one)-1], io.EOF, "text", true},
@@ -423,11 +446,12 @@ func TestCodedContentOfUntoldLengthIsNotKept(t *testing.T) {
 func TestDecodedContentCountsAsItIsRead(t *testing.T) {
 	coded := gzipped(string(make([]byte, 1<<20)))
 	o := serveOrigin(t, answer(fmt.Sprintf("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(coded), coded)))
-	proxy := serveProxy(t, func(o *Options) { o.Gate.Client.Daily = 1 << 20 })
+	daily := int64(2*len(coded) + 1<<20 + 1) // one more than two coded answers and a decoded one
+	proxy := serveProxy(t, func(o *Options) { o.Gate.Client.Daily = daily })
 	for _, c := range []struct {
 		accepts string
 		status  int
-	}{{"gzip", 200}, {"gzip", 200}, {"identity", 200}, {"gzip", 429}} {
+	}{{"gzip", 200}, {"gzip", 200}, {"identity", 200}, {"gzip", 200}, {"gzip", 429}} {
 		if resp, body := get(t, proxy, "http://"+o.address+"/", "Accept-Encoding: "+c.accepts); resp.StatusCode != c.status {
 			t.Errorf("%s: status %d after %d bytes, want %d", c.accepts, resp.StatusCode, len(body), c.status)
 		}
