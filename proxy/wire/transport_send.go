@@ -78,9 +78,12 @@ func (s *sender) headInTime() error {
 	}
 }
 
-// writeHead writes the head if that has not happened yet.
+// writeHead writes the head if that has not happened yet. It does not wait for the sender,
+// who may write it just now with more than the origin takes before its answer is read.
 func (s *sender) writeHead() error {
-	s.writing.Lock()
+	if !s.writing.TryLock() {
+		return nil
+	}
 	defer s.writing.Unlock()
 	head := s.head
 	s.head = nil

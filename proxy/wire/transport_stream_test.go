@@ -412,3 +412,13 @@ func TestTransportUnderClient(t *testing.T) {
 		t.Errorf("%q", b)
 	}
 }
+
+// TestHeadInTimeWaitsForNoWrite: an origin that answers before it has the body may take no
+// more of it until its answer is read.
+func TestHeadInTimeWaitsForNoWrite(t *testing.T) {
+	s := &sender{t: &Transport{headDelay: time.Nanosecond}, read: make(chan struct{}), head: []byte("head")}
+	s.writing.Lock() // as the sender does while it writes
+	if err := s.headInTime(); err != nil {
+		t.Error(err)
+	}
+}
