@@ -26,7 +26,8 @@ func (o *changing) content(path string, version int) string {
 }
 
 func (o *changing) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := sleepTimer(r.Context(), time.Duration(rand.IntN(400))*time.Millisecond); err != nil {
+	// No two answers come at the same time, which would leave open which of them is newer.
+	if err := sleepTimer(r.Context(), time.Duration(rand.IntN(400_000_000))); err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
