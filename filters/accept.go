@@ -125,7 +125,7 @@ func rebuildMediaRange(member string) string {
 			weight = rebuildWeight(value)
 			break // what follows a weight is accept-ext, of which there is none
 		}
-		if strings.Contains(out.String(), ";"+name+"=") {
+		if strings.Contains(strings.ToLower(out.String()), ";"+name+"=") {
 			continue // means nothing a second time, and could be an id a piece at a time
 		}
 		if canonical := mediaParameter(out.String(), name, value); canonical != "" {

@@ -23,10 +23,25 @@ func mediaParameter(media, name, value string) string {
 	if name == "profile" || name == "ext" || name == "type" && strings.Contains(sent, "/") {
 		sent = `"` + sent + `"`
 	}
+	if documented := documentedNames[name]; documented != "" {
+		name = documented
+	}
 	return name + "=" + sent
 }
 
-// mediaParameters are the parameters by which APIs choose a representation.
+// documentedNames are the names of mediaParameters that are written with capitals. Case
+// means nothing in them (RFC 9110 §5.6.6), but SAP's servers for OData look for these bytes.
+var documentedNames = func() map[string]string {
+	m := map[string]string{}
+	for name := range strings.FieldsSeq("IEEE754Compatible ExponentialDecimals excludeUrls enumsAsNumbers msDateFormat noArrayWrap " +
+		"deferSpec incrementalSpec subscriptionSpec fhirVersion") {
+		m[strings.ToLower(name)] = name
+	}
+	return m
+}()
+
+// mediaParameters are the parameters by which APIs choose a representation, in
+// lower case.
 var mediaParameters = map[string]func(string) (string, bool){
 	"charset": oneOf("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"),
 	"version": versionWithVariant,

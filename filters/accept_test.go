@@ -36,7 +36,8 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.index.v1+json"},
 		{`application/ld+json; profile="https://www.w3.org/ns/activitystreams"`, `application/ld+json;profile="https://www.w3.org/ns/activitystreams"`},
 		{`application/ld+json; profile="https://me.example/4711"`, "application/ld+json"},
-		{"application/json;odata.metadata=Minimal;IEEE754Compatible=true", "application/json;odata.metadata=minimal;ieee754compatible=true"},
+		{"application/json;odata.metadata=Minimal;IEEE754Compatible=true", "application/json;odata.metadata=minimal;IEEE754Compatible=true"},
+		{"application/json;ieee754COMPATIBLE=true;IEEE754Compatible=false;exponentialdecimals=true", "application/json;IEEE754Compatible=true;ExponentialDecimals=true"}, // SAP CAP
 		{"application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json;as=Table;v=v1;g=meta.k8s.io, application/json"},
 		{"application/openmetrics-text;version=1.0.0;charset=UTF-8;q=0.5", "application/openmetrics-text;version=1.0.0;charset=utf-8;q=0.5"},
 		{"application/mercurial-0.1", "application/mercurial-0.1"}, // by which hosts know a client of Mercurial
@@ -52,7 +53,7 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/x-tss-framed, application/x-ndjson", "application/x-tss-framed, application/x-ndjson"},             // TanStack Start
 		{
 			"application/json;api-version=7.2-preview.1;excludeUrls=true;enumsAsNumbers=true;msDateFormat=true;noArrayWrap=true",
-			"application/json;api-version=7.2-preview.1;excludeurls=true;enumsasnumbers=true;msdateformat=true;noarraywrap=true",
+			"application/json;api-version=7.2-preview.1;excludeUrls=true;enumsAsNumbers=true;msDateFormat=true;noArrayWrap=true",
 		}, // Azure DevOps'
 		{
 			`application/vnd.com.amazon.api+json; type="collection(product/v2)/v1"; expand="buyingOptions[].price(product.price/v1)"`,
