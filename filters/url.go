@@ -115,9 +115,12 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 		} else {
 			end += start
 		}
-		name, _, _ := strings.Cut(query[start:end], "=")
+		name, value, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
 		rule := trackingRule(paramName(buf[:0], name), u, opened, &site)
+		if rule == nil && holdsWord(advertisingNames, name) && isAdvertisingID(value) {
+			rule = advertisingID
+		}
 		switch {
 		case rule == signedQuery, rule != nil && kept == nil && signsTarget(m.Request.Header):
 			return log[:n]
@@ -259,11 +262,33 @@ func isPeerAddress(name []byte, u *url.URL) bool {
 	return false
 }
 
-// peerAddress, clickID and campaign are the rules about names that no table lists.
+// advertisingNames are the names, as written, that SDKs and players give a device's
+// advertising identifier, and others give something else: an ad, an account.
+const advertisingNames = " aaid adid oaid rdid ifa AAID ADID OAID RDID IFA "
+
+// isAdvertisingID reports whether value looks like an advertising identifier: all systems
+// have a UUID for one (IAB Tech Lab, Identifier for Advertising Guidelines), and some
+// makers of phones without Google's have 64 hexadecimal digits.
+func isAdvertisingID(value string) bool {
+	return len(value) == 36 && groupsAt(value[9:23], 3, 4, "-") && isHexText(value[:8]) && value[8] == '-' && value[23] == '-' && isHexText(value[24:]) ||
+		len(value) == 64 && isHexText(value)
+}
+
+func isHexText(s string) bool {
+	for i := range len(s) {
+		if !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// peerAddress, advertisingID, clickID and campaign are the rules about names that no table lists.
 var (
-	peerAddress = &paramRule{name: "address of a peer", source: "BEP 3 and BEP 7, bittorrent.org: ip, ipv4 and ipv6; the tracker takes the connection's"}
-	clickID     = &paramRule{name: "click id", source: "named like gclid, fbclid and msclkid: one a click"}
-	campaign    = &paramRule{name: "utm", source: "support.google.com/analytics/answer/10917952, custom campaigns; with a prefix"}
+	advertisingID = &paramRule{name: "advertising id", source: "support.google.com/admanager/answer/6238701 and help.branch.io: a name of one, and the form"}
+	peerAddress   = &paramRule{name: "address of a peer", source: "BEP 3 and BEP 7, bittorrent.org: ip, ipv4 and ipv6; the tracker takes the connection's"}
+	clickID       = &paramRule{name: "click id", source: "named like gclid, fbclid and msclkid: one a click"}
+	campaign      = &paramRule{name: "utm", source: "support.google.com/analytics/answer/10917952, custom campaigns; with a prefix"}
 )
 
 // clickRule returns the rule about a name that says that it holds the id of a

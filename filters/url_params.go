@@ -49,6 +49,11 @@ var trackingParams = []paramGroup{
 	{"", "CTA-5004 §3: session and player, where no field says it", `cmcd`},
 	{"", "developer.android.com and developer.apple.com, advertising identifiers", `idfa idfv gaid google_aid
 		advertising_id`},
+	{"", "help.adjust.com, Accepted device identifiers; support.appsflyer.com, Attribution link structure: devices, and their digests", `
+		android_id androidid android_id_* androidid_* gps_adid_* fire_adid fire_adid_* fire_advertising_id win_adid
+		win_hwid win_naid win_udid amazon_aid idfa_* idfv_* oaid_md5 oaid_sha1 imei_md5 imei_sha1 mac_md5 mac_sha1
+		md5_advertising_id md5_android_id md5_idfa md5_idfv md5_imei md5_oaid sha1_advertising_id sha1_android_id
+		sha1_idfa sha1_idfv sha1_imei sha1_oaid sha1_fire_advertising_id dc_rdid`},
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
 		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
 		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},

@@ -138,6 +138,10 @@ func TestCleanURL(t *testing.T) {
 		{"GET", "https://amazon.evil.example/?qid=2", "https://amazon.evil.example/?qid=2"},
 		{"GET", "https://www.google.de/search?q=a&ved=1&ei=2&start=10", "https://www.google.de/search?q=a&start=10"},
 		{"GET", o + "/?a=1&msockid=27cd4352&_fbp=fb.1.2&idfa=8E03978E&ajs_trait_email=x", o + "/?a=1"},
+		{"GET", o + "/?android_id=9774d56d682e549c&androidId=x&gps_adid_lower_md5=y&idfa_sha1=z&sha1_imei=1&a=1", o + "/?a=1"},
+		{"GET", o + "/?aaid=38400000-8cf0-11bd-b23e-10b96e40000d&rdid=38400000-8CF0-11BD-B23E-10B96E40000D&oaid=446d5df91c5944ec968490c4245dd09f1b622455b6283a6dcd5e3c610c461137&a=1", o + "/?a=1"},
+		{"GET", o + "/?aaid=90&adid=4711&oaid=4184792993048491848&rdid=book-XtY-AAAAYAAJ&ifa=1&device_id=9774d56d682e549c&a=1", o + "/?aaid=90&adid=4711&oaid=4184792993048491848&rdid=book-XtY-AAAAYAAJ&ifa=1&device_id=9774d56d682e549c&a=1"}, // other things
+		{"GET", o + "/?adId=38400000-8cf0-11bd-b23e-10b96e40000d&imei=490154203237518&androidx=1", o + "/?adId=38400000-8cf0-11bd-b23e-10b96e40000d&imei=490154203237518&androidx=1"},
 		{"GET", o + "/1.m4s?CMCD=mtp%3D25400%2Csid%3D%226e2fb550-c457-11e9%22&t=1", o + "/1.m4s?t=1"},
 		{"GET", "https://en.wikipedia.org/wiki/A?wprov=sfla1", "https://en.wikipedia.org/wiki/A"},
 		{"GET", "https://www.pinterest.de/pin/1/?invite_code=x&sender=4711", "https://www.pinterest.de/pin/1/"},
