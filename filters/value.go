@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
+	"hash/crc32"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -60,9 +61,9 @@ func holdsAddress(value string, addr netip.Addr) bool {
 
 // addressForms finds one address in text: dotted, padded, integer,
 // hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
-// embedded, bare and reversed; all of these escaped, in base64, base32 or
+// embedded, bare, as a UUID and reversed; all of these escaped, in base64, base32 or
 // hexadecimal ASCII, compressed there, or written from end to beginning; and in these
-// the bytes themselves, and their digest. An IPv6 address is found in any address of its /64,
+// the bytes themselves, and their digest; the checksum of IPv4 and IPv6. An IPv6 address is found in any address of its /64,
 // which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
@@ -75,6 +76,11 @@ type addressForms struct {
 func formsOf(addr netip.Addr) *addressForms {
 	addr = addr.Unmap().WithZone("")
 	f := &addressForms{addr: addr, bytes: addr.AsSlice()}
+	if addr != netip.IPv6Loopback() {
+		var room [40]byte
+		sum := crc32.ChecksumIEEE(addr.AppendTo(room[:0])) // PHP's and MySQL's CRC32, by which programs spread clients
+		f.numbers = append(f.numbers, strconv.FormatUint(uint64(sum), 10), hex.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
+	}
 	if addr.Is4() {
 		for _, n := range [2]uint32{binary.BigEndian.Uint32(f.bytes), binary.LittleEndian.Uint32(f.bytes)} {
 			f.numbers = append(f.numbers,
@@ -84,7 +90,8 @@ func formsOf(addr netip.Addr) *addressForms {
 				strconv.FormatUint(uint64(n), 16), // without leading zeros
 				strconv.FormatUint(uint64(n), 36))
 		}
-		f.numbers = append(f.numbers, "00000000000000000000ffff"+hex.EncodeToString(f.bytes),
+		mapped := "00000000000000000000ffff" + hex.EncodeToString(f.bytes)
+		f.numbers = append(f.numbers, mapped, asUUID(mapped),
 			strconv.FormatUint(uint64(-binary.BigEndian.Uint32(f.bytes)), 10), // a negative number of 32 bits, after its sign
 			strconv.FormatUint(1<<32|uint64(binary.BigEndian.Uint32(f.bytes)), 2)[1:])
 		return f
@@ -94,11 +101,16 @@ func formsOf(addr netip.Addr) *addressForms {
 	for i := len(digits) - 1; i >= 0; i-- {
 		arpa = append(arpa, digits[i], '.')
 	}
-	f.texts = []string{digits, string(arpa[:len(arpa)-1])}
+	f.texts = []string{digits, asUUID(digits), string(arpa[:len(arpa)-1])}
 	if !inNoNetwork(addr.As16()) {
-		f.numbers = []string{new(big.Int).SetBytes(f.bytes).String()}
+		f.numbers = append(f.numbers, new(big.Int).SetBytes(f.bytes).String())
 	}
 	return f
+}
+
+// asUUID returns 32 hexadecimal digits in groups, as databases show the 16 bytes of an address.
+func asUUID(digits string) string {
+	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
 }
 
 // maxUnwrap bounds how many codings around an address are undone.

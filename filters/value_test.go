@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/netip"
@@ -32,7 +33,7 @@ var forms4 = []string{
 	"2002:c000:207::1", "00000000000000000000ffffc0000207", "192.0.2.7:4711", "for=192.0.2.7;proto=https", "10.0.0.1, 192.0.2.7",
 	"117571776", "070200c0", "MTkyLjAuMi43", "wAACBw==", "wAACBw", "3139322e302e322e37", "x=MTkyLjAuMi43&y", "a192.0.2.7",
 	"192 . 0 . 2 . 7", `192\.0\.2\.7`, "192, 0, 2, 7", "192000002007", "11000000.00000000.00000010.00000111", "11000000.0.10.111",
-	"-1073741305",
+	"-1073741305", "00000000-0000-0000-0000-ffffc0000207",
 }
 
 // Whoever has a digest without a salt has the address: there are few.
@@ -41,7 +42,7 @@ func TestClientsOwnAddressIsFoundHashed(t *testing.T) {
 		md, s1, s2, s5 := md5.Sum([]byte(addr)), sha1.Sum([]byte(addr)), sha256.Sum256([]byte(addr)), sha512.Sum512([]byte(addr))
 		for _, digest := range [][]byte{md[:], s1[:], s2[:], s5[:]} {
 			for _, value := range []string{
-				fmt.Sprintf("%x", digest), fmt.Sprintf("%X", digest), fmt.Sprintf("v1:%x;", digest), fmt.Sprintf("id=%x", digest),
+				fmt.Sprintf("%x", digest), fmt.Sprintf("%X", digest), fmt.Sprint(crc32.ChecksumIEEE([]byte(addr))), fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(addr))), fmt.Sprintf("v1:%x;", digest), fmt.Sprintf("id=%x", digest),
 				base64.StdEncoding.EncodeToString(digest), "id=" + base64.RawURLEncoding.EncodeToString(digest), base32.StdEncoding.EncodeToString(digest),
 			} {
 				if !holdsAddress(value, netip.MustParseAddr(addr)) || holdsAddress(value, netip.MustParseAddr("192.0.2.8")) {
@@ -60,7 +61,7 @@ var forms6 = []string{
 	"2001:db8:0:12::abcd%eth0", "20010db800000012000000000000abcd", "2001-db8-0-12--abcd.ipv6-literal.net",
 	"d.c.b.a.0.0.0.0.0.0.0.0.0.0.0.0.2.1.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "2001%3Adb8%3A0%3A12%3A%3Aabcd",
 	"for=\"[2001:db8:0:12::abcd]\"", "2001:db8:0:12::/64", "2001:db8:0:12:1:2:3:4", "client:2001:db8:0:12::abcd",
-	"42540766411282593188945378278425799629", "IAENuAAAABIAAAAAAACrzQ==",
+	"42540766411282593188945378278425799629", "20010db8-0000-0012-0000-00000000abcd", "20010DB8-0000-0012-0000-00000000ABCD", "IAENuAAAABIAAAAAAACrzQ==",
 }
 
 func TestClientsOwnAddressIsFoundInAnyForm(t *testing.T) {
