@@ -63,6 +63,8 @@ func refuseValue(m *Message, name, value string, told weight) string {
 		return why
 	}
 	switch {
+	case isConsent(value):
+		return "its value tells when somebody agreed to what"
 	case namesPhone(value):
 		return "its value names a system or a network"
 	case tellsZone(value) && !holdsProof(m, name): // what is signed has the signer's time
