@@ -327,3 +327,16 @@ func TestProgramsAskForPagesWithCredentials(t *testing.T) {
 		t.Error("a program's key goes")
 	}
 }
+
+// Libraries tell in which language a program is written, and the version that the machine has.
+func TestVersionsOfLanguagesGo(t *testing.T) {
+	for name, passes := range map[string]bool{
+		"X-Node-Version": false, "X-Python-Version": false, "X-Ruby-Version": false, "X-Acme-Php-Version": false, "Java-Version": false,
+		"X-Dotnet-Version": false, "X-Go-Version": false, "X-Bun-Version": false, "X-Api-Version": true, "X-Acme-Version": true, "Expo-Runtime-Version": true,
+	} {
+		m := scriptRequest(name, "3.12.1")
+		if clean(m); (m.Request.Header[name] != nil) != passes {
+			t.Errorf("%s: passes %v", name, !passes)
+		}
+	}
+}

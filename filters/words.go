@@ -145,7 +145,8 @@ var tellingPairs = [...][2]string{
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
 	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
-	{"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
+	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
+	{"dotnet", "version"}, {"nodejs", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 }
 
 // tellingEnds are the ends of names, letters only, by which a published
