@@ -94,10 +94,19 @@ func (in *inner) takeOver(t *tunnels, w http.ResponseWriter, carry func()) error
 // remembered is what the memory knows the target by.
 func (in *inner) remembered() string { return remembered(in.visit.Isolation, in.target.Host) }
 
+// rememberedHere is that at this port alone: what a client does at others is something else.
+func (in *inner) rememberedHere() string { return remembered(in.visit.Isolation, in.target.String()) }
+
 // leave has it remembered that the client speaks no HTTP here, or not to the host of its
-// CONNECT. What it does at other ports of the host is something else.
+// CONNECT.
 func (in *inner) leave(why inspect.Reason) {
-	in.memory.Leave(in.visit.Visitor(), remembered(in.visit.Isolation, in.target.String()), why)
+	in.memory.Leave(in.visit.Visitor(), in.rememberedHere(), why)
+}
+
+// leaveProgram has it remembered that this program of the client goes on here with something
+// else than HTTP. A browser beside it does not, and would be seen by the site.
+func (in *inner) leaveProgram() {
+	in.memory.LeaveProgram(in.visit.Visitor(), in.rememberedHere(), in.program, inspect.OtherProtocol)
 }
 
 // asksForCertificate has it remembered that the origin asks each client for one.
@@ -162,7 +171,9 @@ func (in *inner) Close() error {
 	case in.spoke.Load():
 	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
 		in.memory.Silent(in.visit.Visitor(), in.remembered(), in.program, in.came, in.shown)
-	case in.unnamed: // no browser, and no request either
+	case in.unnamed && in.target.Port == 443: // no browser, and no request either
+		in.leaveProgram()
+	case in.unnamed: // nor is there one beside it
 		in.leave(inspect.OtherProtocol)
 	}
 	return in.Conn.Close()
@@ -210,7 +221,7 @@ func (in *inner) anotherProtocol(r *http.Request) {
 			switch name {
 			case "", "websocket", "h2c", "h2", "http", "tls": // others that can go without: RFC 7540 §3.2, RFC 2817
 			default:
-				in.leave(inspect.OtherProtocol)
+				in.leaveProgram()
 				in.cut()
 			}
 		}

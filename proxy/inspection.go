@@ -115,8 +115,9 @@ func (i *inspection) mode(v *visit, t egress.Target) inspect.Mode {
 	}
 	if mode == inspect.Auto {
 		for _, place := range [...]string{t.Host, t.String()} {
-			why, left := i.memory.Fallback(v.Visitor(), remembered(v.Isolation, place))
-			if left && why != inspect.Pinned { // if that, the hello tells whether this program is meant
+			host := remembered(v.Isolation, place)
+			why, left := i.memory.Fallback(v.Visitor(), host)
+			if left && i.memory.ForAll(v.Visitor(), host) { // else the hello tells whether this program is meant
 				i.memory.Left(why)
 				return inspect.Never
 			}
@@ -209,6 +210,8 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 		return inspect.OtherTLS, true
 	case in.mode == inspect.Auto && in.memory.RefusedBy(in.visit.Visitor(), in.remembered(), in.program):
 		return inspect.Pinned, true
+	case in.mode == inspect.Auto && in.memory.RefusedBy(in.visit.Visitor(), in.rememberedHere(), in.program):
+		return inspect.OtherProtocol, true
 	}
 	return 0, false
 }

@@ -620,6 +620,31 @@ func TestOtherProtocolsBehindARequest(t *testing.T) {
 	}
 }
 
+// TestOtherProtocolsAreOfOneProgram: what goes on with something else than HTTP is left alone
+// from then on, and the browser beside it, at the same port, is inspected still.
+func TestOtherProtocolsAreOfOneProgram(t *testing.T) {
+	o := serveSecure(t, greet, nil, "http/1.1")
+	_, proxy := newProxy(t, inspecting(inspect.Auto))
+	kubectl, browser := []tls.CurveID{tls.CurveP256}, []tls.CurveID{tls.X25519}
+	ask := func(program []tls.CurveID, authority *inspect.Authority) (*tls.Conn, error) {
+		return dialInside(t, proxy, o.address, &tls.Config{RootCAs: trusting(authority), ServerName: "127.0.0.1", CurvePreferences: program})
+	}
+	tc, err := ask(kubectl, testAuthority())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(tc, "POST / HTTP/1.1\r\nHost: "+o.address+"\r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
+	if _, err := tc.Read(make([]byte, 1)); err == nil {
+		t.Error("it is answered")
+	}
+	if _, err := ask(kubectl, originAuthority()); err != nil {
+		t.Error("the program:", err)
+	}
+	if _, err := ask(browser, testAuthority()); err != nil {
+		t.Error("the browser:", err)
+	}
+}
+
 // TestWhoComesByAddress gets what the name in its hello gets: a certificate for that, or
 // to be left alone where the site is.
 func TestWhoComesByAddress(t *testing.T) {

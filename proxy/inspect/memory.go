@@ -43,7 +43,7 @@ const (
 	hearsayTime    = time.Minute      // for what another client found: a kept connection to the origin tells a client as much
 	silentStrikes  = 3                // connections that end without a request, in a row
 	strikeInterval = 10 * time.Minute // within this
-	mostRefusers   = 16               // programs of one client that are known to refuse one host's certificate
+	mostRefusers   = 16               // programs of one client whose connections to one host are left alone
 )
 
 // A Memory holds where inspection did not work lately. Hosts and clients are
@@ -63,7 +63,7 @@ type trace struct {
 	client   uint64 // the client's key without a host, by which Forget finds it
 	reason   Reason
 	until    time.Time // connections are tunnels until then
-	refusers []uint64  // if Pinned, else none: those of these programs alone
+	refusers []uint64  // unless none: those of these programs alone
 	works    bool      // a request came through inspection
 	strikes  int       // connections that ended without a request
 	struck   time.Time // the first of them
@@ -96,7 +96,7 @@ func (m *Memory) key(client, host string) uint64 {
 }
 
 // Fallback says whether client's connections to host are to be tunnels, and
-// why: if [Pinned], those that [Memory.RefusedBy] says it of.
+// why: unless [Memory.ForAll], those that [Memory.RefusedBy] says it of.
 func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,6 +106,18 @@ func (m *Memory) Fallback(client, host string) (Reason, bool) {
 		}
 	}
 	return 0, false
+}
+
+// ForAll reports whether what Fallback says is so whatever program connects.
+func (m *Memory) ForAll(client, host string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, who := range [...]string{client, ""} {
+		if t, _ := m.kept.Get(m.key(who, host)); m.now().Before(t.until) && t.refusers == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // AsksForCertificate notes for all clients that host wants to know them by
@@ -122,11 +134,19 @@ func (m *Memory) AsksForCertificate(host string) {
 func (m *Memory) Refused(client, host string, program uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.refused(client, host, program)
+	m.refused(client, host, program, Pinned)
 }
 
-// refused is Refused with m.mu held.
-func (m *Memory) refused(client, host string, program uint64) {
+// LeaveProgram notes why the connections of a program of client, known by its [Hello], to host
+// are to be tunnels. host may be a host:port.
+func (m *Memory) LeaveProgram(client, host string, program uint64, why Reason) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused(client, host, program, why)
+}
+
+// refused is LeaveProgram with m.mu held.
+func (m *Memory) refused(client, host string, program uint64, why Reason) {
 	t, _ := m.kept.Get(m.key(client, host))
 	if !m.now().Before(t.until) {
 		t.refusers = nil
@@ -135,12 +155,12 @@ func (m *Memory) refused(client, host string, program uint64) {
 		t.refusers = append(t.refusers, program)
 		t.refusers = t.refusers[max(0, len(t.refusers)-mostRefusers):]
 	}
-	t.reason, t.until, t.strikes = Pinned, m.now().Add(memoryTime), 0
+	t.reason, t.until, t.strikes = why, m.now().Add(memoryTime), 0
 	m.keep(client, host, t)
 }
 
-// RefusedBy reports whether it was program that refused. What else runs on a machine
-// trusts the authority all the same, and a browser would be seen by the site if a
+// RefusedBy reports whether it was program that refused, or is left alone. What else runs
+// on a machine trusts the authority all the same, and a browser would be seen by the site if a
 // program beside it that brings its own list of authorities were enough.
 func (m *Memory) RefusedBy(client, host string, program uint64) bool {
 	m.mu.Lock()
@@ -194,7 +214,7 @@ func (m *Memory) Silent(client, host string, program uint64, came, shown time.Ti
 	t.strikes++
 	m.keep(client, host, t)
 	if t.strikes >= silentStrikes {
-		m.refused(client, host, program)
+		m.refused(client, host, program, Pinned)
 	}
 }
 
