@@ -118,7 +118,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 		name, value, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
 		rule := trackingRule(paramName(buf[:0], name), u, opened, &site)
-		if rule == nil && holdsWord(advertisingNames, name) && isAdvertisingID(value) {
+		if rule == nil && len(name) <= 4 && isAdvertisingID(value) && holdsWord(advertisingNames, name) {
 			rule = advertisingID
 		}
 		switch {
