@@ -106,8 +106,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 	query, n := u.RawQuery, len(log)
 	var kept []byte // what stays, from the first removal on
 	parts := 0      // parameters in kept
-	opened := gets && !m.Visit.part
-	site := ""
+	l := link{URL: u, opened: gets && !m.Visit.part}
 	for start := 0; start <= len(query); {
 		end := strings.IndexByte(query[start:], '&')
 		if end < 0 {
@@ -117,7 +116,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 		}
 		name, value, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
-		rule := trackingRule(paramName(buf[:0], name), u, opened, &site)
+		rule := l.trackingRule(paramName(buf[:0], name))
 		if rule == nil && len(name) <= 4 && isAdvertisingID(value) && holdsWord(advertisingNames, name) {
 			rule = advertisingID
 		}
@@ -189,14 +188,22 @@ func paramName(dst []byte, raw string) []byte {
 	return dst
 }
 
-// trackingRule returns the rule about a parameter of u, or nil. site is u's
-// registrable domain, looked up when a rule first needs it.
+// A link is a URL whose parameters are judged, and what that takes, looked up when a
+// rule first needs it.
+type link struct {
+	*url.URL
+	opened       bool   // by a person, or so it seems
+	site         string // the registrable domain
+	forRecipient *bool  // see asksForRecipient
+}
+
+// trackingRule returns the rule about a parameter of l, or nil.
 //
 // Rules of one site are about the addresses that people open and share. What its
 // pages and scripts ask for may need a parameter of that name, as reCAPTCHA does
 // Google's sa.
-func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule {
-	if leadsBy(name, u) {
+func (l *link) trackingRule(name []byte) *paramRule {
+	if l.leadsBy(name) {
 		return nil
 	}
 	rules, ok := params.exact[string(name)]
@@ -205,7 +212,7 @@ func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule
 			rules, ok = params.families[string(name[:n])]
 		}
 	}
-	if !ok && isPeerAddress(name, u) {
+	if !ok && isPeerAddress(name, l.URL) {
 		return peerAddress
 	}
 	if !ok {
@@ -219,36 +226,53 @@ func trackingRule(name []byte, u *url.URL, opened bool, site *string) *paramRule
 			}
 			return rule
 		}
-		if !opened {
+		if !l.opened {
 			continue
 		}
-		if *site == "" {
-			*site = registrable(u.Hostname())
+		if l.site == "" {
+			l.site = registrable(l.Hostname())
 		}
-		label, _, _ := strings.Cut(*site, ".")
-		if rule.site == *site || rule.site == label+"." {
+		label, _, _ := strings.Cut(l.site, ".")
+		if rule.site == l.site || rule.site == label+"." {
 			return rule
 		}
 	}
 	return nil
 }
 
-// leadsBy reports whether a parameter of u, which elsewhere says who came, says where u
-// leads, in links of the service that it is of: in mails by Responsys, at Awin's and
-// AliExpress' redirectors, and in Bing's results, which hold the visit in another one as
-// well.
-func leadsBy(name []byte, u *url.URL) bool {
+// leadsBy reports whether a parameter of l, which elsewhere says who came, says where l
+// leads, in links of the service that it is of: in mails by Responsys and Hive, at Awin's
+// and AliExpress' redirectors, in Bing's results, which hold the visit in another one as
+// well, and where a mail's recipient wants something of its sender.
+func (l *link) leadsBy(name []byte) bool {
 	switch string(name) {
 	case "_ri_", "_ei_":
-		return strings.HasPrefix(u.Path, "/pub/")
+		return strings.HasPrefix(l.Path, "/pub/")
 	case "awinaffid":
-		return registrable(u.Hostname()) == "awin1.com"
+		return registrable(l.Hostname()) == "awin1.com"
 	case "aff_short_key":
-		return u.Path == "/deep_link.htm"
+		return l.Path == "/deep_link.htm"
 	case "fclid":
-		return registrable(u.Hostname()) == "bing.com" && strings.HasPrefix(u.Path, "/ck/")
+		return registrable(l.Hostname()) == "bing.com" && strings.HasPrefix(l.Path, "/ck/")
+	case "mkt_tok", "elq", "ck_subscriber_id", "_kx":
+		return l.asksForRecipient()
+	case "h_sid", "h_slt":
+		return strings.Contains(l.Path, "/email/")
 	}
 	return false
+}
+
+// asksForRecipient reports whether l, from a mail, is of no use without saying whose
+// mail it was: to have no more of them, or to read that one in the browser. Marketo, Eloqua,
+// Kit and Klaviyo hold it in the parameter that follows people by their other links
+// (brave/brave-browser, issues 9018, 27625, 10151, 44341, 53588).
+func (l *link) asksForRecipient() bool {
+	if l.forRecipient == nil {
+		words := strings.ToLower(l.Path + "?" + l.RawQuery)
+		asks := strings.Contains(words, "unsubscribe") || strings.Contains(words, "emailwebview")
+		l.forRecipient = &asks
+	}
+	return *l.forRecipient
 }
 
 // isPeerAddress reports whether a parameter of u has the client's address for a BitTorrent
