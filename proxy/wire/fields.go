@@ -38,6 +38,11 @@ var class = func() (t [256]byte) {
 	return t
 }()
 
+// sameToken tells whether a and b are the same but for the case of ASCII's letters, if
+// one of them is a token. Of others with the same number of bytes [strings.EqualFold]
+// takes none for it, but the Kelvin sign for a k and the long s for an s, which are longer.
+func sameToken(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+
 // fieldRules says how strictly parseFields reads.
 type fieldRules struct {
 	count    int  // most field lines

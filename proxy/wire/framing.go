@@ -32,7 +32,7 @@ func transferChunked(values []string) (bool, error) {
 	if len(values) == 0 {
 		return false, nil
 	}
-	if len(values) > 1 || !strings.EqualFold(values[0], "chunked") {
+	if len(values) > 1 || !sameToken(values[0], "chunked") {
 		return false, malformed("transfer coding other than chunked")
 	}
 	return true, nil

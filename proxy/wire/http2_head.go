@@ -75,7 +75,7 @@ func (b *headBlock) add(f hpack.HeaderField) {
 	case connectionFields[f.Name]:
 		b.malformed("field of the connection")
 		return
-	case key == "Te" && !strings.EqualFold(f.Value, "trailers"): // the words of RFC 9110 §10.1.4 have no case
+	case key == "Te" && !sameToken(f.Value, "trailers"): // the words of RFC 9110 §10.1.4 have no case
 		b.malformed("Te other than trailers")
 		return
 	}

@@ -193,7 +193,7 @@ func persistent(h http.Header, minor int) bool {
 func hasToken(values []string, token string) bool {
 	for _, v := range values {
 		for element := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(trimSpace(element), token) {
+			if sameToken(trimSpace(element), token) {
 				return true
 			}
 		}

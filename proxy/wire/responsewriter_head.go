@@ -158,7 +158,7 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	for _, v := range w.options {
 		for option := range strings.SplitSeq(v, ",") {
 			option = trimSpace(option)
-			if option != "" && !strings.EqualFold(option, "close") && !strings.EqualFold(option, "keep-alive") {
+			if option != "" && !sameToken(option, "close") && !sameToken(option, "keep-alive") {
 				options = append(options, option)
 			}
 		}

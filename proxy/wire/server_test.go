@@ -226,6 +226,7 @@ func TestServerRefuses(t *testing.T) {
 		{"chunked not last", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", "400"},
 		{"identity", post + "Transfer-Encoding: identity\r\n\r\n", "400"},
 		{"unknown coding", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400"},
+		{"Kelvin sign for a k", post + "Transfer-Encoding: chun\u212aed\r\n\r\n0\r\n\r\n", "400"},
 		{"chunked with a parameter", post + "Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", "400"},
 		{"quoted chunked", post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", "400"},
 		{"chunked after a vertical tab", post + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", "400"},

@@ -61,6 +61,7 @@ func TestTransportMalformedResponses(t *testing.T) {
 		"a hexadecimal length":       ok + "Content-Length: 0x5\r\n\r\nhello",
 		"an overflowing length":      ok + "Content-Length: 99999999999999999999\r\n\r\nhello",
 		"an unknown coding":          ok + "Transfer-Encoding: gzip\r\n\r\nhello",
+		"a Kelvin sign for a k":      ok + "Transfer-Encoding: chun\u212aed\r\n\r\n0\r\n\r\n",
 		"gzip, chunked":              ok + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
 		"chunked twice":              ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"an empty coding":            ok + "Transfer-Encoding:\r\n\r\n",

@@ -96,7 +96,7 @@ func (p *plan) orderedFields(fields []field, order []string) []field {
 // nameTE has Connection name TE, which holds for this connection alone (RFC 9110
 // §10.1.4).
 func nameTE(fields []field) []field {
-	i := slices.IndexFunc(fields, func(f field) bool { return sameName(f.name, "Connection") })
+	i := slices.IndexFunc(fields, func(f field) bool { return sameToken(f.name, "Connection") })
 	if i < 0 {
 		return append(fields, field{name: "Connection", value: "TE"})
 	}
@@ -211,7 +211,7 @@ func (p *plan) listedFields(fields []field, order []string, own []field) []field
 		}
 		f, there := field{name: name}, false
 		for i := range own {
-			if o := &own[i]; sameName(o.name, name) {
+			if o := &own[i]; sameToken(o.name, name) {
 				o.listed, f.value, there = true, o.value, true
 			}
 		}
@@ -222,7 +222,7 @@ func (p *plan) listedFields(fields []field, order []string, own []field) []field
 				f.values = h[name]
 			}
 			f.listed = len(f.values) > 0
-			if !f.listed && sameName(name, "Connection") {
+			if !f.listed && sameToken(name, "Connection") {
 				f.values, f.value = nil, "keep-alive"
 			} else if !f.listed {
 				continue
@@ -231,7 +231,7 @@ func (p *plan) listedFields(fields []field, order []string, own []field) []field
 				continue
 			}
 		}
-		again := func(g field) bool { return sameName(g.name, name) }
+		again := func(g field) bool { return sameToken(g.name, name) }
 		if !slices.ContainsFunc(fields, again) { // listed twice, written once
 			fields = append(fields, f)
 		}
@@ -247,9 +247,6 @@ func mark(name string) uint64 {
 	}
 	return 1 << ((len(name) + int(name[0]|0x20)) & 63)
 }
-
-// sameName tells whether a and b name the same field.
-func sameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // restFields appends the fields of r.Header that order does not name.
 func (p *plan) restFields(fields []field) []field {
@@ -271,7 +268,7 @@ next:
 			f := &fields[i]
 			// The same slice header means that listedFields found this
 			// very entry, not one of the same name in another case.
-			if f.listed && sameName(f.name, name) && len(f.values) == len(values) && &f.values[0] == &values[0] {
+			if f.listed && sameToken(f.name, name) && len(f.values) == len(values) && &f.values[0] == &values[0] {
 				continue next
 			}
 		}
