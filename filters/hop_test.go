@@ -29,6 +29,7 @@ func TestHopByHop(t *testing.T) {
 		{"TE keeps trailers alone", http.Header{"Te": {"deflate;q=0.5, Trailers", "gzip"}}, http.Header{"Te": {"trailers"}}},
 		{"TE without trailers goes", http.Header{"Te": {"gzip;q=canary"}}, http.Header{}},
 		{"Upgrade to h2c goes", http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {"AAMAAABk"}}, http.Header{}},
+		{"the long s is no s", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"web\u017focket"}}, http.Header{}},
 		{"a WebSocket handshake stays, in one form",
 			http.Header{"Connection": {"keep-alive, upgrade"}, "Upgrade": {"WebSocket, canary/1"}, "Sec-Websocket-Key": {"k"}},
 			http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Key": {"k"}}},

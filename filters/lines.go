@@ -48,10 +48,10 @@ func members(lines []string) iter.Seq[string] {
 }
 
 // hasToken reports whether a comma-separated list of tokens holds token, in
-// any case.
+// any case of ASCII's letters: the Kelvin sign is no k.
 func hasToken(lines []string, token string) bool {
 	for member := range members(lines) {
-		if strings.EqualFold(member, token) {
+		if len(member) == len(token) && strings.EqualFold(member, token) {
 			return true
 		}
 	}
