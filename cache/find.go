@@ -36,6 +36,8 @@ type finding struct {
 	telling bool
 	// adds is store.adds when it was looked for.
 	adds uint64
+	// unused is what the request itself keeps from use, in Shared, which says so.
+	unused *entry
 }
 
 // ownFor is for how long, in Disguised, a client is answered with what may have been made for
@@ -50,7 +52,7 @@ func (c *Cache) find(q *query) finding {
 		if q.directives.onlyIfCached {
 			return finding{verdict: refuseIt}
 		}
-		return finding{}
+		return finding{unused: c.held(q)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,6 +85,19 @@ func (c *Cache) find(q *query) finding {
 		c.counters.Hits++
 	}
 	return found
+}
+
+// held returns the entry, in Shared, that a request without q's directives would find.
+func (c *Cache) held(q *query) *entry {
+	if q.sharing != Shared {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.store.index[q.everybody]; r != nil { // not by get, which counts a use
+		return selected(r, q.r.Header, whole)
+	}
+	return nil
 }
 
 // judgePlain applies RFC 9111 §4 as it stands.

@@ -102,8 +102,12 @@ func (q *query) addStatus(h http.Header, found finding, more string) {
 	if q.sharing != Shared {
 		return
 	}
+	e := found.e
+	if e == nil {
+		e = found.unused
+	}
 	did := "guise; fwd=stale"
-	switch e := found.e; {
+	switch {
 	case found.verdict == completeIt:
 		did = "guise; fwd=partial"
 	case e == nil:

@@ -649,6 +649,9 @@ func TestCacheStatus(t *testing.T) {
 		"stale":     {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: "304"}, "fwd=stale; fwd-status=304")},
 		"changed":   {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: give}, "fwd=stale")},
 		"on demand": {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{do: "GET /\nCache-Control: no-cache", give: "304"}, "fwd=request; fwd-status=304")},
+		"not to be stored": {status(step{do: "GET /\nCache-Control: no-store", give: give}, "fwd=miss"), given("Cache-Control: max-age=60"),
+			status(step{do: "GET /\nCache-Control: no-store", give: give}, "fwd=request"),
+			status(step{after: hour, do: "GET /\nCache-Control: no-store", give: give}, "fwd=stale")},
 		"the rest": {
 			{do: "GET /\nRange: bytes=0-0", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-0/2\n\na"},
 			status(step{give: "206\nETag: \"1\"\nContent-Range: bytes 1-1/2\n\nb"}, "fwd=partial")},
