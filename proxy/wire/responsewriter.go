@@ -278,6 +278,12 @@ func (w *responseWriter) finish() bool {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	if !w.hijacked && !w.done {
+		if !w.framed && !w.closeAfter && !w.awaited && w.body != nil {
+			w.done = true // nothing is sent meanwhile
+			w.c.mu.Unlock()
+			w.body.measure()
+			w.c.mu.Lock()
+		}
 		w.complete()
 	}
 	return w.hijacked || w.whole

@@ -417,8 +417,30 @@ func TestUnreadBody(t *testing.T) {
 			if n := strings.Count(got, "HTTP/1.1 "); n != test.answers || strings.Count(got, "HTTP/1.1 200 ") != n {
 				t.Errorf("%d bytes: %d answers, want %d: %q", test.size, n, test.answers, got)
 			}
+			if last := got[strings.LastIndex(got, "HTTP/1.1 "):]; strings.Count(got, "Connection: close") != 1 || !strings.Contains(last, "Connection: close") {
+				t.Errorf("%d bytes: the last answer alone is to say that the connection closes: %q", test.size, got)
+			}
 		}
 	}
+}
+
+// TestUnreadBodyThatStalls: the answer does not wait for long for a chunked body's end.
+func TestUnreadBodyThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no") })}
+		defer s.Close()
+		client, server := net.Pipe()
+		defer client.Close()
+		if err := s.ServeConn(server); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil || !resp.Close || time.Since(began) > measureTime {
+			t.Errorf("%+v, %v after %v", resp, err, time.Since(began))
+		}
+	})
 }
 
 // TestUnreadBodyBehindAPromise: a client that was told early that its connection

@@ -83,9 +83,40 @@ func (b *requestBody) disown() bool {
 // How much of an unread body is read, and for how long, for the sake of
 // keeping the connection.
 const (
-	maxDrain  = 256 << 10
-	drainTime = 5 * time.Second
+	maxDrain    = 256 << 10
+	drainTime   = 5 * time.Second
+	measureTime = time.Second
 )
+
+// measure reads what is left of a chunked body whose handler is done, for a moment
+// and up to maxDrain: the response's head is to say whether another request can
+// follow, and nothing else tells how much is to come.
+func (b *requestBody) measure() {
+	if b.chunks == nil || !b.mu.TryLock() {
+		return
+	}
+	defer b.mu.Unlock()
+	if b.err != nil || b.expect {
+		return
+	}
+	b.closed = true
+	b.c.readBy(measureTime)
+	b.discard(maxDrain)
+	if b.err == nil {
+		b.err = http.ErrBodyReadAfterClose
+	}
+}
+
+// discard reads on to the end, or until it has more than most bytes, or no end to
+// most if that is below 0.
+func (b *requestBody) discard(most int) {
+	buf := smallBuffers.Get().(*[]byte) // many may wait at once for what does not come
+	defer smallBuffers.Put(buf)
+	for total := 0; b.err == nil && (total <= most || most < 0); {
+		n, _ := b.read((*buf)[:cap(*buf)])
+		total += n
+	}
+}
 
 // mayPersist tells, before the response's head goes out, whether the
 // connection may serve another request. Not if the handler is done and too much
@@ -137,14 +168,10 @@ func (b *requestBody) drain(promised bool) bool {
 		return false
 	}
 	b.c.readBy(drainTime)
-	buf := smallBuffers.Get().(*[]byte) // many may wait at once for what does not come
-	defer smallBuffers.Put(buf)
-	for total := 0; total <= maxDrain || promised; {
-		n, err := b.read((*buf)[:cap(*buf)])
-		if err != nil {
-			return err == io.EOF
-		}
-		total += n
+	if promised {
+		b.discard(-1)
+	} else {
+		b.discard(maxDrain)
 	}
-	return false
+	return b.err == io.EOF
 }
