@@ -16,8 +16,12 @@ import (
 var errLagged = errors.New("cache: reader too far behind a large response")
 
 // ahead is how far a body that is too large to be held is read ahead of its
-// fastest reader.
-const ahead = 256 << 10
+// fastest reader. Where all such bodies have taken their room it is no more than a moment's
+// worth: each of them that somebody reads slowly holds so much.
+const (
+	ahead       = 256 << 10
+	littleAhead = 64 << 10
+)
 
 // leaderTime is for how long others wait for a leader that stops reading such a body.
 const leaderTime = 10 * time.Second
@@ -60,7 +64,7 @@ type spool struct {
 	moved   chan struct{} // closed when anything above changes; nil if nobody waits
 	pieces  []piece
 	grain   int64                      // pieces smaller than this are not told apart
-	resize  func(by int64) (over bool) // told how many bytes more are held; over asks it to slide
+	resize  func(by int64) (over bool) // told how many bytes more are held, or are about to be; over asks it to slide
 	scarce  func() bool                // too much is held by all such bodies together
 	hold    *hold                      // of buf, once nobody writes any more and while there are readers
 }
@@ -129,8 +133,8 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 		s.wake()
 	}
 	var late <-chan time.Time
-	for s.sliding && (s.head()-s.fastest() > ahead || s.head()-s.led() > s.kept()) {
-		if late == nil && s.head()-s.fastest() <= ahead {
+	for s.sliding && (s.head()-s.fastest() > s.ahead() || s.head()-s.led() > s.kept()) {
+		if late == nil && s.head()-s.fastest() <= s.ahead() {
 			timer := time.NewTimer(leaderTime)
 			defer timer.Stop()
 			late = timer.C
@@ -152,37 +156,48 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 			s.leader = nil
 		}
 	}
-	before := cap(s.buf)
 	if s.sliding {
+		before := cap(s.buf)
 		s.slide()
+		s.resize(int64(cap(s.buf) - before))
 	}
 	s.grow(len(p))
 	s.buf = append(s.buf, p...)
-	if s.resize(int64(cap(s.buf) - before)) {
-		s.sliding = true
-	}
 	s.note(s.now().Sub(s.start))
 	s.wake()
 	return nil
 }
 
-// grow makes room for n more bytes, and for no more than the body may have.
+// grow makes room for n more bytes, and for no more than the body may have. Where that is
+// too much, the body slides from now on, and gets what it needs.
 func (s *spool) grow(n int) {
 	need := len(s.buf) + n
-	if need <= cap(s.buf) {
+	before := cap(s.buf)
+	if need <= before {
 		return
 	}
+	room := s.grown(need)
+	if s.resize(int64(room-before)) && !s.sliding {
+		s.sliding = true
+		s.resize(int64(need - room))
+		room = need
+	}
+	s.buf = append(slices.Grow([]byte(nil), room), s.buf...) // with all room that there is, which is counted
+	s.resize(int64(cap(s.buf) - room))
+}
+
+// grown returns how much room there is to be for so many bytes, for which there is too little.
+func (s *spool) grown(need int) int {
 	large := cap(s.buf) >= 256<<10
 	room := 2 * cap(s.buf)
 	if large {
 		room = cap(s.buf) / 2 * 3
 	}
-	trusted := s.sized && (large || s.most <= int64(4*need)) // so much of it has come that the rest will, too
+	trusted := s.sized && !s.sliding && (large || s.most <= int64(4*need)) // so much of it has come that the rest will, too
 	if trusted || int64(room) > s.most {
 		room = int(s.most)
 	}
-	room = max(need, room)
-	s.buf = append(slices.Grow([]byte(nil), room), s.buf...) // with all room that there is, which is counted
+	return max(need, room)
 }
 
 // note remembers when bytes came. Where too many pieces come, neighbours are
@@ -223,6 +238,14 @@ func (s *spool) led() int64 {
 	return s.head()
 }
 
+// ahead is how far a body that slides is read ahead.
+func (s *spool) ahead() int64 {
+	if s.resize(0) {
+		return littleAhead
+	}
+	return ahead
+}
+
 // kept is how far back a body that slides is held, or where memory is scarce, much less.
 func (s *spool) kept() int64 {
 	if s.scarce() {
@@ -244,7 +267,7 @@ func (s *spool) slide() {
 		return
 	}
 	s.base = least
-	if rest := s.buf[n:]; cap(s.buf) > 4*ahead && len(rest) < cap(s.buf)/4 {
+	if rest := s.buf[n:]; int64(cap(s.buf)) > 4*s.ahead() && len(rest) < cap(s.buf)/4 {
 		s.buf = append(slices.Grow([]byte(nil), 2*len(rest)), rest...)
 		return
 	}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -41,6 +42,41 @@ func TestSlowReaderOfALargeBodyKeepsLittleWhereMemoryIsScarce(t *testing.T) {
 		case scarce && held > 4*ahead:
 			t.Errorf("%d bytes are kept where memory is scarce", held)
 		}
+	}
+}
+
+// TestManyBodiesAtOnceKeepToTheirRoom: where so many come that their readers take slowly,
+// all announced before any has come, each holds little beyond the room for all.
+func TestManyBodiesAtOnceKeepToTheirRoom(t *testing.T) {
+	const size, step, count, room = 4 << 20, 32 << 10, 100, 8 << 20
+	var held, most int64
+	resize := func(by int64) bool {
+		held += by
+		most = max(most, held)
+		return held > room
+	}
+	full, cancel := context.WithCancel(t.Context()) // a writer that would wait for readers ends instead
+	cancel()
+	var all []*spool
+	for range count {
+		s := &spool{limit: size, most: size, sized: true, now: time.Now, scarce: func() bool { return false }, resize: resize}
+		s.reader(t.Context(), nil, func() {})
+		all = append(all, s)
+	}
+	for range size / step {
+		for _, s := range all {
+			s.write(full, make([]byte, step))
+		}
+	}
+	if limit := int64(room + size + count*2*(littleAhead+step)); most > limit {
+		t.Errorf("%d bytes are held at once, of %d that there is room for", most, limit)
+	}
+	counted := int64(0)
+	for _, s := range all {
+		counted += int64(cap(s.buf))
+	}
+	if counted != held {
+		t.Errorf("%d bytes are counted of %d", held, counted)
 	}
 }
 
