@@ -40,3 +40,33 @@ func TestLent(t *testing.T) {
 		t.Errorf("%d in use, want none", n)
 	}
 }
+
+// Where very many copies go on at once, as to slow readers, most get by with small pieces.
+func TestVeryManyCopiesTakeSmallPieces(t *testing.T) {
+	var all [maxCopies + 2]lent
+	for i := range all {
+		l := &all[i]
+		l.takeFor(1 << 20)
+		l.fit(cap(*l.buf) - 1)
+		if whole := cap(*l.buf) == copyBuffer; whole != (i < maxCopies) || !whole && cap(*l.buf) != pieceBuffer {
+			t.Fatalf("the %d. got %d bytes", i+1, cap(*l.buf))
+		}
+	}
+	last := &all[len(all)-1]
+	if last.fit(pieceBuffer); cap(*last.buf) != pieceBuffer {
+		t.Errorf("one more got %d bytes", cap(*last.buf))
+	}
+	all[0].fit(copyBuffer) // to a large one
+	if last.fit(pieceBuffer - 1); cap(*last.buf) != pieceBuffer {
+		t.Errorf("a slow copy got %d bytes", cap(*last.buf))
+	}
+	if last.fit(pieceBuffer); cap(*last.buf) != copyBuffer {
+		t.Errorf("with room again, a fast copy got %d bytes", cap(*last.buf))
+	}
+	for i := range all {
+		all[i].giveBack()
+	}
+	if n := copiesInUse.Load(); n != 0 {
+		t.Errorf("%d in use, want none", n)
+	}
+}

@@ -208,7 +208,7 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 				return n, err
 			}
 		}
-		if err == nil && m == copyBuffer {
+		if err == nil && m > smallBuffer && m == min(len(p), copyBuffer) {
 			var spliced int64
 			spliced, err = w.spliceFrom(src)
 			n += spliced
