@@ -55,6 +55,9 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 	}
 	if pair, kept := source.(*certs.Pair); kept {
 		announceEnd(out, l, pair.Ends(), time.Now())
+		pair.Unread = func(err error) {
+			fmt.Fprintf(out, "guise: listener %s: %v; the certificate of before stays\n", l.Address, err)
+		}
 	}
 	d.how.TLS = certs.Config(source)
 	return d, nil

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"reflect"
@@ -171,6 +173,20 @@ func TestReloadedLogLevelReachesAll(t *testing.T) {
 		if got, want := kept.Enabled(t.Context(), slog.LevelWarn), level != "off"; got != want {
 			t.Errorf("at %s a warning is logged: %t", level, got)
 		}
+	}
+}
+
+// TestUnusableFilesAreSaid, whatever log.level is.
+func TestUnusableFilesAreSaid(t *testing.T) {
+	c, problems := config.Load("", nil, []string{"log.level=off"})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var said bytes.Buffer
+	s := &server{program: &program{stderr: &said}, admin: newAdmin(slog.New(slog.DiscardHandler), nil, nil)}
+	s.options(c).Gate.Unread(errors.New("users file users: does not exist"))
+	if got, want := said.String(), "guise: users file users: does not exist; what it held before stays\n"; got != want {
+		t.Errorf("it is said that %q, want %q", got, want)
 	}
 }
 

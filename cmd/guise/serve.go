@@ -290,6 +290,7 @@ func (s *server) options(c *config.Config) proxy.Options {
 	// come faster than a look at what is left. The limit follows the container's.
 	o.Cache.Memory = min(o.Cache.Memory, debug.SetMemoryLimit(-1)/2)
 	o.Cache.Object = min(o.Cache.Object, max(o.Cache.Memory, 0))
+	o.Gate.Unread = func(err error) { fmt.Fprintf(s.stderr, "guise: %v; what it held before stays\n", err) }
 	o.Log = s.log
 	o.Pressure = s.pressure
 	o.Admin = s.admin.addresses()

@@ -118,6 +118,8 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	now := time.Now()
 	p.now = func() time.Time { return now }
+	var told []string
+	p.Unread = func(err error) { told = append(told, err.Error()) }
 	name := func() string {
 		now = now.Add(2 * lookEvery)
 		c, err := p.Certificate(nil)
@@ -139,6 +141,14 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	if got := name(); got != "first.example" {
 		t.Errorf("%s is used with another's key", got)
+	}
+	if len(told) > 0 {
+		t.Errorf("between two writes it is said that %q", told)
+	}
+	name()
+	name()
+	if len(told) != 1 || !strings.Contains(told[0], "private key does not match") {
+		t.Errorf("of another's key it is said that %q", told)
 	}
 	if err := os.Rename(next+".key", keyFile); err != nil {
 		t.Fatal(err)
@@ -169,6 +179,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	os.Remove(keyFile)
 	if got := name(); got != "third.example" {
 		t.Errorf("after the key was removed: %s", got)
+	}
+	if name(); len(told) != 2 || !strings.Contains(told[1], keyFile) {
+		t.Errorf("of a removed key it is said that %q", told)
 	}
 	if _, err := Files(certFile, keyFile); err == nil {
 		t.Error("a missing file is no error")

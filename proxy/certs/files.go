@@ -15,6 +15,8 @@ const lookEvery = time.Second
 // A Pair is a certificate chain and its key in two PEM files. It is safe for
 // concurrent use.
 type Pair struct {
+	Unread func(error) // is told why files that have changed cannot be used; nil for nobody
+
 	certFile, keyFile string
 	now               func() time.Time
 
@@ -22,6 +24,8 @@ type Pair struct {
 	current *tls.Certificate
 	stamps  [2]os.FileInfo // of the files that current is from
 	looked  time.Time      // when the files were looked at last
+	fault   string         // of that look; "" for none
+	told    bool           // whether Unread was told of fault
 }
 
 // Files returns the pair in two PEM files. They are read again when they
@@ -41,11 +45,38 @@ func (p *Pair) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer p.mu.Unlock()
 	if now := p.now(); now.Sub(p.looked) >= lookEvery {
 		p.looked = now
-		if stamps, err := p.look(); err == nil && (changed(stamps[0], p.stamps[0]) || changed(stamps[1], p.stamps[1])) {
-			p.load() // an error leaves what is there
-		}
+		p.tell(p.refresh()) // an error leaves what is there
 	}
 	return p.current, nil
+}
+
+// refresh loads the files if they have changed; p.mu is held.
+func (p *Pair) refresh() error {
+	stamps, err := p.look()
+	if err != nil {
+		return fmt.Errorf("load certificate: %w", err)
+	}
+	if changed(stamps[0], p.stamps[0]) || changed(stamps[1], p.stamps[1]) {
+		return p.load()
+	}
+	return nil
+}
+
+// tell passes on what one look after another finds, once: between two writes the files do
+// not fit each other. p.mu is held.
+func (p *Pair) tell(err error) {
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	if fault != p.fault {
+		p.fault, p.told = fault, false
+		return
+	}
+	if err != nil && !p.told && p.Unread != nil {
+		p.Unread(err)
+	}
+	p.told = true
 }
 
 // Ends returns when the certificate that was read last is valid no more.

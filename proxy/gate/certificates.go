@@ -38,11 +38,12 @@ type authorities struct {
 	sum  [sha256.Size]byte // of their file
 }
 
-func newCertificates(path, revoked string, m *memory, now func() time.Time) (*certificates, error) {
+func newCertificates(path, revoked string, m *memory, common watching) (*certificates, error) {
 	if path == "" {
 		return nil, errors.New("certificate authentication needs a file of authorities")
 	}
-	file, err := newWatchedFile(path, now, func(data []byte) (*authorities, error) {
+	named := func(err error) error { return fmt.Errorf("authorities %s: %w", path, err) }
+	file, err := newWatchedFile(path, common, named, func(data []byte) (*authorities, error) {
 		a := &authorities{x509.NewCertPool(), sha256.Sum256(data)}
 		if !a.pool.AppendCertsFromPEM(data) {
 			return nil, errors.New("holds no certificate in PEM form")
@@ -50,10 +51,10 @@ func newCertificates(path, revoked string, m *memory, now func() time.Time) (*ce
 		return a, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("authorities %s: %w", path, err)
+		return nil, err
 	}
-	p := &certificates{file, nil, m, now, make(chan struct{}, HalfProcessors)}
-	p.revoked, err = watchRevoked(revoked, "certificates", now, parseRevokedSerials)
+	p := &certificates{file, nil, m, common.now, make(chan struct{}, HalfProcessors)}
+	p.revoked, err = watchRevoked(revoked, "certificates", common, parseRevokedSerials)
 	return p, err
 }
 

@@ -175,7 +175,7 @@ func TestUsersFollowTheirFile(t *testing.T) {
 func TestSuccessIsRemembered(t *testing.T) {
 	c := newClock()
 	path := usersFile(t, map[string]int{"ann": 4})
-	u, err := newUsers(path, newMemory(), c.now)
+	u, err := newUsers(path, newMemory(), watching{now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,14 +17,21 @@ const maxFile = 32 << 20
 // lookAgain is how often a file is looked at for a change.
 const lookAgain = time.Second
 
+// A watching is what watched files have in common.
+type watching struct {
+	now    func() time.Time
+	unread func(error) // is told why a change cannot be used; nil for nobody
+}
+
 // A watchedFile is a file whose content is parsed again when it changes. A
 // change that cannot be parsed is left out of account: the content before
 // stays. It is looked at when it is asked for, so that nothing runs beside.
 // It is safe for concurrent use.
 type watchedFile[T any] struct {
+	watching
 	path  string
+	named func(error) error // says of an error which file it lies in
 	parse func([]byte) (T, error)
-	now   func() time.Time
 
 	mu     sync.Mutex
 	looked time.Time
@@ -32,13 +39,15 @@ type watchedFile[T any] struct {
 	sum    uint64      // of the content
 	value  T
 	loads  uint64 // how often value was set
+	fault  string // of the last look; "" for none
+	told   bool   // whether unread was told of fault
 }
 
 var sumSeed = maphash.MakeSeed()
 
 // newWatchedFile reads path for the first time.
-func newWatchedFile[T any](path string, now func() time.Time, parse func([]byte) (T, error)) (*watchedFile[T], error) {
-	w := &watchedFile[T]{path: path, parse: parse, now: now, looked: now()}
+func newWatchedFile[T any](path string, common watching, named func(error) error, parse func([]byte) (T, error)) (*watchedFile[T], error) {
+	w := &watchedFile[T]{watching: common, path: path, named: named, parse: parse, looked: common.now()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w, w.load()
@@ -46,6 +55,13 @@ func newWatchedFile[T any](path string, now func() time.Time, parse func([]byte)
 
 // load reads the file if it is not the one read last; w.mu is held.
 func (w *watchedFile[T]) load() error {
+	if err := w.read(); err != nil {
+		return w.named(err)
+	}
+	return nil
+}
+
+func (w *watchedFile[T]) read() error {
 	info, err := os.Stat(w.path)
 	if err != nil {
 		return fileError(err)
@@ -101,8 +117,25 @@ func (w *watchedFile[T]) version() uint64 {
 func (w *watchedFile[T]) look() {
 	if now := w.now(); now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
 		w.looked = now
-		_ = w.load() // the content before stays: half a file must not lock everybody out
+		w.tell(w.load()) // the content before stays: half a file must not lock everybody out
 	}
+}
+
+// tell passes on what one look after another finds, once: a file that is being
+// written is whole a moment later. w.mu is held.
+func (w *watchedFile[T]) tell(err error) {
+	fault := ""
+	if err != nil {
+		fault = err.Error()
+	}
+	if fault != w.fault {
+		w.fault, w.told = fault, false
+		return
+	}
+	if err != nil && !w.told && w.unread != nil {
+		w.unread(err)
+	}
+	w.told = true
 }
 
 func readFile(path string) ([]byte, error) {

@@ -46,7 +46,8 @@ type Options struct {
 	Client Limits // of each client
 	Total  Limits // of all clients together
 
-	Now func() time.Time // nil means time.Now
+	Unread func(error)      // is told why one of the files, which has changed, cannot be used: what it held before stays; nil for nobody
+	Now    func() time.Time // nil means time.Now
 }
 
 // Errors of [Gate.Enter].
@@ -105,15 +106,16 @@ func New(o Options, before *Gate) (*Gate, error) {
 	} else {
 		g.state = &state{newMemory(), newFailures(), newLedger()}
 	}
+	common := watching{o.Now, o.Unread}
 	var err error
 	switch o.Authentication {
 	case None:
 	case Basic:
-		g.prove, err = newUsers(o.Users, g.state.memory, o.Now)
+		g.prove, err = newUsers(o.Users, g.state.memory, common)
 	case Token:
-		g.prove, err = newTokens(o.TokenKey, o.Revoked, o.Now)
+		g.prove, err = newTokens(o.TokenKey, o.Revoked, common)
 	case Certificate:
-		g.prove, err = newCertificates(o.Authorities, o.Revoked, g.state.memory, o.Now)
+		g.prove, err = newCertificates(o.Authorities, o.Revoked, g.state.memory, common)
 	default:
 		err = fmt.Errorf("unknown authentication %d", o.Authentication)
 	}

@@ -9,18 +9,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // watchRevoked reads a list of who enters no more, though what they show is in order:
 // users, and those of the tokens or certificates that it is of. It returns nil for no path.
-func watchRevoked(path, of string, now func() time.Time, parse func([]byte) (map[string]bool, error)) (*watchedFile[map[string]bool], error) {
+func watchRevoked(path, of string, common watching, parse func([]byte) (map[string]bool, error)) (*watchedFile[map[string]bool], error) {
 	if path == "" {
 		return nil, nil
 	}
-	file, err := newWatchedFile(path, now, parse)
+	named := func(err error) error {
+		return fmt.Errorf("list of revoked %s %s: %w", of, path, advised(err, "make an empty one if none is revoked"))
+	}
+	file, err := newWatchedFile(path, common, named, parse)
 	if err != nil {
-		return nil, fmt.Errorf("list of revoked %s %s: %w", of, path, advised(err, "make an empty one if none is revoked"))
+		return nil, err
 	}
 	return file, nil
 }

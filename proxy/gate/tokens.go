@@ -102,16 +102,19 @@ type tokens struct {
 	now     func() time.Time
 }
 
-func newTokens(key, revoked string, now func() time.Time) (*tokens, error) {
+func newTokens(key, revoked string, common watching) (*tokens, error) {
 	if key == "" {
 		return nil, errors.New("token authentication needs a key file")
 	}
-	t := &tokens{now: now}
-	var err error
-	if t.key, err = newWatchedFile(key, now, parseKey); err != nil {
-		return nil, fmt.Errorf("token key %s: %w", key, advised(err, "guise user token makes it"))
+	t := &tokens{now: common.now}
+	named := func(err error) error {
+		return fmt.Errorf("token key %s: %w", key, advised(err, "guise user token makes it"))
 	}
-	t.revoked, err = watchRevoked(revoked, "tokens", now, parseRevoked)
+	var err error
+	if t.key, err = newWatchedFile(key, common, named, parseKey); err != nil {
+		return nil, err
+	}
+	t.revoked, err = watchRevoked(revoked, "tokens", common, parseRevoked)
 	return t, err
 }
 

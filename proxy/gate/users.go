@@ -35,18 +35,19 @@ type check struct {
 	left bool // who made it left before its end
 }
 
-func newUsers(path string, m *memory, now func() time.Time) (*users, error) {
+func newUsers(path string, m *memory, common watching) (*users, error) {
 	if path == "" {
 		return nil, errors.New("basic authentication needs a file of users")
 	}
-	file, err := newWatchedFile(path, now, parseUsers)
+	named := func(err error) error { return inUsersFile(path, err) }
+	file, err := newWatchedFile(path, common, named, parseUsers)
 	if err != nil {
-		return nil, inUsersFile(path, err)
+		return nil, err
 	}
 	// Guessing must not take the processor from those who are in, nor the turn
 	// from those who were today.
 	strangers, friends := newQueue(HalfProcessors), newQueue(1)
-	return &users{file: file, memory: m, now: now, strangers: strangers, friends: friends, checks: make(map[[32]byte]*check)}, nil
+	return &users{file: file, memory: m, now: common.now, strangers: strangers, friends: friends, checks: make(map[[32]byte]*check)}, nil
 }
 
 // known tells the account of credentials that were right lately from the same
