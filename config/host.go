@@ -49,6 +49,9 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	if s == "*" {
 		return errors.New("* would match every site; set the key outside of sites instead")
 	}
+	if _, err := netip.ParsePrefix(s); err == nil {
+		return fmt.Errorf("%s is a network; write a host or an address, such as 192.168.1.1, for each of its sites", quote(s))
+	}
 	host, err := parsePattern(s)
 	*p = Pattern(host)
 	return err
