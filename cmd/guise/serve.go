@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,9 +31,9 @@ func newServeCommand(p *program) *cobra.Command {
 		Long: `Serve runs the proxy until it is told to stop. Without --config it is the
 household profile on 127.0.0.1:8118.
 
-SIGHUP or a change of the file, or of one of destinations.deny_lists, loads the
-configuration again; if the new one has problems they are printed and the old
-one stays. No open connection is cut.
+SIGHUP or a change of the file, of one of destinations.deny_lists or of
+upstream.authorities, loads the configuration again; if the new one has problems
+they are printed and the old one stays. No open connection is cut.
 SIGUSR2 starts the program anew, as it is on disk by then, hands it the open
 listeners and the volumes of the day, and stops once it serves: no connection is
 refused or cut before timeouts.shutdown. The first process of a container cannot
@@ -106,8 +107,8 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	changed := watch(ctx, p.file, loaded, s.config.Destinations.DenyLists, func(err error) {
-		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", cmp.Or(p.file, "destinations.deny_lists"), err)
+	changed := watch(ctx, p.file, loaded, namedFiles(s.config), func(err error) {
+		fmt.Fprintf(p.stderr, "guise: cannot watch %s (%v); send SIGHUP after a change\n", cmp.Or(p.file, "the files that are named"), err)
 	})
 	defer changed.stop()
 	unlessStopped(trusted, told.stop, 0)
@@ -122,6 +123,16 @@ func (p *program) serve(ctx context.Context) error {
 	return s.obey(ctx, told, changed)
 }
 
+// namedFiles are those that are read with c. Those of access and of listeners are looked
+// at when a client comes.
+func namedFiles(c *config.Config) []string {
+	files := slices.Clone(c.Destinations.DenyLists)
+	if c.Upstream.Authorities != "" {
+		files = append(files, c.Upstream.Authorities)
+	}
+	return files
+}
+
 // orders are the signals that come. A channel that is full loses signals, so each kind
 // has its own, with room for as many as mean something: a second stop ends the wait.
 type orders struct{ stop, reload, handover chan os.Signal }
@@ -129,9 +140,9 @@ type orders struct{ stop, reload, handover chan os.Signal }
 // obey does what it is told until that, ctx or a listener that fails ends it.
 func (s *server) obey(ctx context.Context, told orders, changed *watcher) error {
 	reload := func() {
-		read := stampsOf(s.config.Destinations.DenyLists)
+		read := stampsOf(namedFiles(s.config))
 		s.reload(told.stop)
-		changed.follow(s.config.Destinations.DenyLists, read)
+		changed.follow(namedFiles(s.config), read)
 	}
 	for {
 		select {

@@ -28,10 +28,10 @@ const (
 	settleMost = 2 * time.Second
 )
 
-// A watcher tells when the content of a file has changed, or one of the lists that the
-// file names. It watches the folders that they and the links to them are in, not the
-// files: editors put a new file in the place of the old, Kubernetes swaps a link
-// beside it, and others the link that its folder is.
+// A watcher tells when the content of a file has changed, or of one that it names. It
+// watches the folders that they and the links to them are in, not the files: editors put
+// a new file in the place of the old, Kubernetes swaps a link beside it, and others the
+// link that its folder is.
 type watcher struct {
 	events chan struct{} // one event for any number of changes
 	cancel context.CancelFunc
@@ -39,27 +39,27 @@ type watcher struct {
 	look   chan struct{} // has the watcher look
 
 	mu    sync.Mutex
-	lists map[string]stamp // as they were when they were read
+	named map[string]stamp // as they were when they were read
 }
 
-// A stamp tells a file that was written from what it was before. A list is too large to
-// be read for that.
+// A stamp tells a file that was written from what it was before. A list of hosts is too
+// large to be read for that.
 type stamp struct {
 	modified time.Time
 	size     int64
 }
 
 // watch starts a watcher for file until ctx ends or it is stopped. loaded is the
-// fingerprint of what was loaded; without one file is not watched. For lists see follow.
+// fingerprint of what was loaded; without one file is not watched. For named see follow.
 // If they cannot be watched, watch calls cannot.
-func watch(ctx context.Context, file string, loaded []byte, lists []string, cannot func(error)) *watcher {
+func watch(ctx context.Context, file string, loaded []byte, named []string, cannot func(error)) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}), look: make(chan struct{}, 1)}
-	if loaded == nil && len(lists) == 0 {
+	if loaded == nil && len(named) == 0 {
 		close(w.done)
 		return w
 	}
-	w.follow(lists, nil)
+	w.follow(named, nil)
 	notify, err := fsnotify.NewWatcher()
 	if err == nil && loaded != nil {
 		err = setFolders(notify, file)
@@ -75,15 +75,15 @@ func watch(ctx context.Context, file string, loaded []byte, lists []string, cann
 	return w
 }
 
-// follow has the watcher watch lists, and no others. read are stamps of before they were
+// follow has the watcher watch the named files, and no others. read are stamps of before they were
 // read; one without is taken to be as it was then.
-func (w *watcher) follow(lists []string, read map[string]stamp) {
+func (w *watcher) follow(named []string, read map[string]stamp) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lists = stampsOf(lists)
-	for list := range w.lists {
-		if before, ok := read[list]; ok {
-			w.lists[list] = before
+	w.named = stampsOf(named)
+	for file := range w.named {
+		if before, ok := read[file]; ok {
+			w.named[file] = before
 		}
 	}
 	select {
@@ -92,21 +92,21 @@ func (w *watcher) follow(lists []string, read map[string]stamp) {
 	}
 }
 
-// names returns the lists.
+// names returns the named files.
 func (w *watcher) names() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Collect(maps.Keys(w.lists))
+	return slices.Collect(maps.Keys(w.named))
 }
 
-// listsChanged reports whether one of the lists was written since the last time.
-func (w *watcher) listsChanged() bool {
+// namedChanged reports whether one of the named files was written since the last time.
+func (w *watcher) namedChanged() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	changed := false
-	for list, before := range w.lists {
-		if now := stampOf(list); now != before {
-			w.lists[list], changed = now, true
+	for file, before := range w.named {
+		if now := stampOf(file); now != before {
+			w.named[file], changed = now, true
 		}
 	}
 	return changed
@@ -184,7 +184,7 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 	}
 }
 
-// compare returns the fingerprint of file, none of "", and whether that or one of the lists has
+// compare returns the fingerprint of file, none of "", and whether that or a named one has
 // changed. With too few descriptors left it cannot tell, and what changed could not be loaded.
 func (w *watcher) compare(file string, last []byte) (now []byte, changed bool, err error) {
 	if file != "" {
@@ -192,7 +192,7 @@ func (w *watcher) compare(file string, last []byte) (now []byte, changed bool, e
 			return last, false, err
 		}
 	}
-	return now, w.listsChanged() || !bytes.Equal(now, last), nil
+	return now, w.namedChanged() || !bytes.Equal(now, last), nil
 }
 
 // setFolders has the folders of files watched, and no others any more. Watching one
