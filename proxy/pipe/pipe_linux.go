@@ -77,6 +77,9 @@ const (
 	// until they take it. Who gets none uses memory. It is as many as the system lets a
 	// user have by default (pipe(7), pipe-user-pages-soft).
 	maxInUse = 64 << 20 / Size
+	// perPipe is for how many descriptors of the process's limit there is a pipe, which
+	// takes two: without pipes all works, and without connections nothing does.
+	perPipe = 16
 )
 
 var pipes pool
@@ -86,17 +89,25 @@ var pipes pool
 func Get() *Pipe {
 	pipes.mu.Lock()
 	defer pipes.mu.Unlock()
-	if pipes.inUse == maxInUse {
-		return nil
-	}
 	var p *Pipe
 	if last := len(pipes.spare) - 1; last >= 0 {
 		p, pipes.spare = pipes.spare[last], pipes.spare[:last]
+	} else if pipes.inUse >= most() {
+		return nil
 	} else if p = open(); p == nil {
 		return nil
 	}
 	pipes.inUse++
 	return p
+}
+
+// most returns how many pipes there may be.
+func most() int {
+	var descriptors unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &descriptors) != nil {
+		return 0
+	}
+	return int(min(maxInUse, descriptors.Cur/perPipe))
 }
 
 func open() *Pipe {

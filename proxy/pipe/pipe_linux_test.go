@@ -149,3 +149,25 @@ func TestPipesAreBounded(t *testing.T) {
 		t.Errorf("%d descriptors are left", n)
 	}
 }
+
+// TestPipesLeaveDescriptors to connections: many who read slowly take no more than an
+// eighth of them for their pipes.
+func TestPipesLeaveDescriptors(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	const limit = 400
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: before.Max}); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	lent := 0
+	for p := Get(); p != nil; p = Get() {
+		defer p.Release()
+		lent++
+	}
+	if lent == 0 || 2*lent > limit/8 {
+		t.Errorf("of %d descriptors, %d pipes take %d", limit, lent, 2*lent)
+	}
+}
