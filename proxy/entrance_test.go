@@ -613,12 +613,16 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 		{"a closed host", closed, false},
 		{"half a hello", closed[:len(closed)/2], false},
 		{"records of a version to come", closed[:2] + "\x05" + closed[3:], false},
+		{"records of a version that nobody minds", closed[:1] + "\x7f\x00" + closed[3:], false},
+		{"a warning of such a version before", "\x15\x05\x01\x00\x02\x01\x5a" + closed, false},
 		{"an empty record before", closed[:3] + "\x00\x00" + closed, false},
 		{"a warning before", "\x15\x03\x01\x00\x02\x01\x5a" + closed, false},
 		{"a hello of 64 KiB", closed[:3] + "\x40\x00\x01\x01\x00\x00" + strings.Repeat("\x03", 1<<14-4), false},
 		{"another host", clientHello(t, "open.example"), true},
 		{"no name", clientHello(t, ""), true},
 		{"SSH", "SSH-2.0-OpenSSH_9.9\r\n", true},
+		{"Minecraft", "\x16\x00\xfd\x05\x0fmc.open.example\x63\xdd\x02", true},
+		{"a length of four bytes", "\x15\x00\x00\x00" + strings.Repeat("\x00", 17), true},
 		{"nothing", "", true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -658,6 +662,23 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
 			}
 		})
+	}
+}
+
+// TestWhatMayBeTLSIsToldByteByByte: how a client's first bytes are cut changes nothing.
+func TestWhatMayBeTLSIsToldByteByByte(t *testing.T) {
+	for b, refused := range map[string]bool{
+		"\x14\x03\x03": true, "\x14\x04\x03": false,
+		"\x15\x03\x01": true, "\x15\x05\x01\x00\x02\x01": true, "\x15\x05\x01\x00\x02\x02": false, "\x15\x05\x01\x00\x03\x01": false, "\x15\x05\x01\x01\x02\x01": false,
+		"\x16\x7f\x01\x01\x00\x01": true, "\x16\x7f\x01\x01\x00\x02": false,
+		"\x18\x03": true, "\x19\x03": false, "\x13\x03": false,
+	} {
+		for _, n := range []int{1, len(b)} {
+			got, err := noTLS(strings.NewReader(b[n:]), []byte(b[:n]))
+			if errors.Is(err, errNotTLS) != refused || !refused && err != nil || !strings.HasPrefix(b, string(got)) {
+				t.Errorf("%q behind %q: %q, %v", b[n:], b[:n], got, err)
+			}
+		}
 	}
 }
 

@@ -46,11 +46,46 @@ func (a *assembly) tunnelCheck(t egress.Target, o tunnel.Options) *tlsCheck {
 	return nil
 }
 
-// beginsAsTLS reports whether b begins as records of TLS do (RFC 8446 §5.1). What does, and
-// with no hello of the form that all read alike, may be one to an origin all the same.
-func beginsAsTLS(b []byte) bool {
-	const changeCipherSpec, heartbeat = 20, 24 // the lowest and the highest type (RFC 6520 §6)
-	return len(b) > 1 && b[0] >= changeCipherSpec && b[0] <= heartbeat && b[1] == 3
+// beginsAsTLS reports whether an origin may take b, which is no hello of the form that all
+// read alike, for the beginning of TLS; or that more than b decides that. Some, such as Go's
+// crypto/tls and Java's JSSE, mind no version in the first record, and most take a warning
+// before the hello.
+func beginsAsTLS(b []byte) (may, undecided bool) {
+	const changeCipherSpec, alert, handshake, heartbeat = 20, 21, 22, 24 // RFC 8446 §5.1, RFC 6520 §6
+	const warning, clientHello = 1, 1
+	switch {
+	case len(b) == 0 || b[0] < changeCipherSpec || b[0] > heartbeat:
+		return false, false
+	case len(b) == 1:
+		return false, true
+	case b[1] == 3:
+		return true, false
+	case b[0] != alert && b[0] != handshake:
+		return false, false
+	case len(b) < 6: // a record's head, and what it holds first
+		return false, true
+	case b[0] == alert:
+		return b[3] == 0 && b[4] == 2 && b[5] == warning, false
+	}
+	return b[5] == clientHello, false
+}
+
+// noTLS returns what a client begins with, of which b came before, once that can be no TLS
+// to any origin, and else fails.
+func noTLS(client io.Reader, b []byte) ([]byte, error) {
+	for {
+		switch may, undecided := beginsAsTLS(b); {
+		case may:
+			return b, errNotTLS
+		case !undecided:
+			return b, nil
+		}
+		var next [1]byte
+		if _, err := io.ReadFull(client, next[:]); err != nil {
+			return b, err
+		}
+		b = append(b, next[0])
+	}
 }
 
 var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
@@ -77,8 +112,8 @@ func (c *tlsCheck) begin(ctx context.Context, client, origin net.Conn, early []b
 	if c.closes == nil || len(early) > 0 {
 		client.SetReadDeadline(time.Now().Add(c.timeout))
 		raw, hello, err := inspect.ReadHello(client, early)
-		if c.closes != nil && err == inspect.ErrNotTLS && !beginsAsTLS(raw) {
-			err = nil // whatever it is
+		if c.closes != nil && err == inspect.ErrNotTLS {
+			raw, err = noTLS(client, raw) // and else whatever it is
 		}
 		switch {
 		case err != nil:
