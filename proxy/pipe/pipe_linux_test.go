@@ -68,6 +68,7 @@ func TestPipeCarries(t *testing.T) {
 		t.Fatal("no pipe")
 	}
 	defer p.Release()
+	drained := 0
 	for {
 		err := from.once(t, false, func(fd uintptr) error {
 			n, err := p.Fill(fd, Size)
@@ -82,9 +83,16 @@ func TestPipeCarries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := to.once(t, true, func(fd uintptr) error { _, err := p.Drain(fd); return err }); err != nil || p.Len() != 0 {
+		if err := to.once(t, true, func(fd uintptr) error {
+			n, err := p.Drain(fd)
+			drained += n
+			return err
+		}); err != nil || p.Len() != 0 {
 			t.Fatal(p.Len(), err)
 		}
+	}
+	if drained != len(want) {
+		t.Errorf("%d bytes are said to have gone, of %d", drained, len(want))
 	}
 	to.near.Close()
 	if all := <-got; all != want {
@@ -141,12 +149,31 @@ func TestPipesAreBounded(t *testing.T) {
 	for _, p := range all {
 		p.Release()
 	}
-	if n := descriptors() - before; n > 2*maxSpare {
+	for range 2 * maxInUse { // no pipe counts as lent that was given back
+		p := Get()
+		if p == nil {
+			t.Fatal("no pipe, and none is lent")
+		}
+		p.Release()
+	}
+	Keep()
+	Forget()
+	if n := descriptors() - before; n == 0 || n > 2*maxSpare {
 		t.Errorf("%d descriptors are kept", n)
 	}
 	Forget()
 	if n := descriptors() - before; n != 0 {
 		t.Errorf("%d descriptors are left", n)
+	}
+	Keep() // what was closed is not lent again
+	defer Forget()
+	p := Get()
+	if p == nil {
+		t.Fatal("no pipe")
+	}
+	defer p.Release()
+	if n := descriptors() - before; n != 2 {
+		t.Errorf("a pipe has %d descriptors", n)
 	}
 }
 

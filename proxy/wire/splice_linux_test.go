@@ -39,7 +39,10 @@ func relay(t *testing.T, tr *Transport, change func(*Server)) (addr string, move
 		}
 		defer resp.Body.Close()
 		w.Header().Set("Content-Length", resp.Header.Get("Content-Length"))
-		_, err = io.Copy(w, splicedBody{resp.Body.(Splicer), moved})
+		n, err := io.Copy(w, splicedBody{resp.Body.(Splicer), moved})
+		if err == nil && n != resp.ContentLength {
+			t.Errorf("%d bytes are said to be copied, of %d", n, resp.ContentLength)
+		}
 		ended <- err
 	}, change)
 	return addr, moved, ended
@@ -76,6 +79,132 @@ func TestLargeBodyIsSpliced(t *testing.T) {
 		if n := o.conns.Load(); (n == 1) != (stray == "") {
 			t.Errorf("stray %q: %d connections", stray, n)
 		}
+	}
+}
+
+// spliceAway takes what comes next of a body, which nobody gets.
+func spliceAway(t *testing.T, body io.Reader) (int, error) {
+	t.Helper()
+	p := pipe.Get()
+	if p == nil {
+		t.Skip("the system gives no pipe")
+	}
+	defer p.Release()
+	return body.(Splicer).SpliceTo(p)
+}
+
+// TestSplicedBodyEndsAsOneThatIsRead does: whole, cut or reset, and for good.
+func TestSplicedBodyEndsAsOneThatIsRead(t *testing.T) {
+	const length = 9000
+	for what, c := range map[string]struct {
+		sent int
+		end  func(*peer) // nil for none
+	}{
+		"whole": {length, nil},
+		"cut":   {length - 1, func(p *peer) { p.Close() }},
+		"reset": {0, (*peer).reset},
+	} {
+		t.Run(what, func(t *testing.T) {
+			headRead := make(chan bool)
+			o := startOrigin(t, func(p *peer) {
+				for p.next() != "" {
+					p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", length))
+					<-headRead
+					p.say(strings.Repeat("x", c.sent))
+					if c.end != nil {
+						c.end(p)
+						return
+					}
+				}
+			})
+			tr := newTransport(t, o.addr)
+			var ends []string
+			for _, take := range []func(io.Reader) (int, error){
+				func(body io.Reader) (int, error) { return body.Read(make([]byte, length)) },
+				func(body io.Reader) (int, error) { return spliceAway(t, body) },
+			} {
+				resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				headRead <- true
+				total := 0
+				for err == nil {
+					var n int
+					n, err = take(resp.Body)
+					total += n
+				}
+				n, again := take(resp.Body)
+				resp.Body.Close()
+				_, closed := take(resp.Body)
+				ends = append(ends, fmt.Sprint(total, err, n, again, closed))
+			}
+			ends[1] = strings.ReplaceAll(ends[1], "splice:", "read:") // the system calls
+			if ends[0] != ends[1] {
+				t.Errorf("read: %s; spliced: %s", ends[0], ends[1])
+			}
+			if n := o.conns.Load(); (n == 1) != (what == "whole") {
+				t.Errorf("%d connections", n)
+			}
+		})
+	}
+}
+
+// TestBodyThatHasToBeRead is not spliced: what came with the head, or in chunks.
+func TestBodyThatHasToBeRead(t *testing.T) {
+	for _, framed := range []string{"Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"} {
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say("HTTP/1.1 200 OK\r\n" + framed)
+			p.untilClosed()
+		})
+		resp, err := newTransport(t, o.addr).RoundTrip(request(t, "GET", "http://a.test/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := spliceAway(t, resp.Body); n != 0 || err != errors.ErrUnsupported {
+			t.Errorf("%q: %d bytes, %v", framed, n, err)
+		}
+		if got, err := io.ReadAll(resp.Body); string(got) != "hello" || err != nil {
+			t.Errorf("%q: then %q, %v", framed, got, err)
+		}
+		resp.Body.Close()
+	}
+}
+
+// TestSplicedBodyIsNoLongerThanSaid: what is more would be taken for the next response.
+func TestSplicedBodyIsNoLongerThanSaid(t *testing.T) {
+	const length, said = 16 << 20, 9<<20 + 1
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat("x", length)))
+	})
+	tr, ended := newTransport(t, o.addr), make(chan error, 1)
+	client := dial(t, startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		resp, err := tr.RoundTrip(request(t, "GET", "http://a.test/", nil))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		w.Header().Set("Content-Length", fmt.Sprint(said))
+		_, err = io.Copy(w, resp.Body)
+		ended <- err
+	}, nil))
+	io.WriteString(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	in := bufio.NewReader(client)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := io.Copy(io.Discard, resp.Body); n > said {
+		t.Errorf("%d bytes came", n)
+	}
+	if n, _ := io.Copy(io.Discard, in); n > 0 {
+		t.Errorf("%d bytes came behind it", n)
+	}
+	if err := <-ended; err != http.ErrContentLength {
+		t.Errorf("the copy ended with %v", err)
 	}
 }
 
