@@ -43,13 +43,11 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 	raw = early
 	chunk := make([]byte, 4<<10)
 	for {
-		if h, err = parseHello(raw); err != errTooShort {
+		h, missing, err := ParseHello(raw)
+		if missing == 0 {
 			return raw, h, err
 		}
-		if len(raw) > maxHello+len(chunk) {
-			return raw, Hello{}, ErrNotTLS
-		}
-		for missing := missingOf(raw); missing > 0; {
+		for missing > 0 {
 			n, err := r.Read(chunk)
 			raw = append(raw, chunk[:n]...)
 			missing -= n
@@ -58,6 +56,19 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 			}
 		}
 	}
+}
+
+// ParseHello reads the ClientHello that b begins with, as [ReadHello] does. If missing is
+// not 0, it takes that many more bytes at the least until there is more to say.
+func ParseHello(b []byte) (h Hello, missing int, err error) {
+	h, err = parseHello(b)
+	switch {
+	case err != errTooShort:
+		return h, 0, err
+	case len(b) > maxHello+4<<10:
+		return Hello{}, 0, ErrNotTLS
+	}
+	return Hello{}, missingOf(b), nil
 }
 
 // missingOf returns how many more bytes it takes until parseHello may say something else

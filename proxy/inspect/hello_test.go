@@ -46,6 +46,9 @@ func TestParseHello(t *testing.T) {
 			if _, err := parseHello(raw[:n]); err != errTooShort {
 				t.Fatalf("%d bytes of %d: %v", n, len(raw), err)
 			}
+			if _, missing, err := ParseHello(raw[:n]); err != nil || missing < 1 || missing > len(raw)-n {
+				t.Fatalf("%d bytes of %d: %d are missing, %v", n, len(raw), missing, err)
+			}
 		}
 		if h2, err := parseHello(append(bytes.Clone(raw), "more"...)); err != nil || h2.ServerName != h.ServerName {
 			t.Errorf("with bytes behind: %v", err)

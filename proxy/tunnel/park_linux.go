@@ -173,10 +173,11 @@ func descriptor(conn net.Conn) (fd int, ok bool) {
 }
 
 // settle sends what the stream has to send first, and parks it. It returns
-// false for a stream that has to have a goroutine; the tunnel's lock is held.
+// false for a stream that has to have a goroutine, as one has that waits for its turn or
+// whose first bytes are to be judged; the tunnel's lock is held.
 func (s *stream) settle() bool {
 	if len(s.early) > 0 {
-		if s.pace != nil {
+		if s.pace != nil || s == &s.tunnel.up && s.opening != nil {
 			return false
 		}
 		s.writing.Lock()
@@ -230,8 +231,15 @@ func (s *stream) relay(buffer []byte) bool {
 		s.relayEnd()
 		return false
 	}
+	b := buffer[:n]
+	if s.opening != nil {
+		if b, err = s.admitLocked(b); err != nil {
+			s.tunnel.cutLocked(err)
+			return false
+		}
+	}
 	s.writing.Lock()
-	written, err := writeOnce(s.place.to, buffer[:n])
+	written, err := writeOnce(s.place.to, b)
 	s.wrote(err)
 	s.carried += int64(written)
 	if s.tunnel.touch() > parkAfter {
@@ -242,8 +250,8 @@ func (s *stream) relay(buffer []byte) bool {
 		s.tunnel.noteLocked(err)
 		s.tunnel.over(s)
 		return false
-	case written < n:
-		s.early = slices.Clone(buffer[written:n])
+	case written < len(b):
+		s.early = slices.Clone(b[written:])
 		fallthrough
 	case n == len(buffer), s.carried-s.place.begun >= bulkAfter:
 		s.promote()
@@ -257,6 +265,10 @@ func (s *stream) relayEnd() {
 	t := s.tunnel
 	if s.wasReset() {
 		t.cutLocked(unix.ECONNRESET)
+		return
+	}
+	if s.unheard() {
+		t.cutLocked(errUnheard)
 		return
 	}
 	if t.left > 1 { // else closing says so

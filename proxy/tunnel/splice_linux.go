@@ -159,7 +159,7 @@ func (p *splicer) fillMemory(socket uintptr) bool {
 	switch {
 	case err == nil && n > 0:
 		p.memory, p.filled = memory, n
-		p.bulk = n == len(memory) || p.stream.carried-p.begun+int64(n) >= bulkAfter
+		p.bulk = p.stream.opening == nil && (n == len(memory) || p.stream.carried-p.begun+int64(n) >= bulkAfter)
 		return true
 	case err == nil:
 		p.eof = true
@@ -172,7 +172,7 @@ func (p *splicer) fillMemory(socket uintptr) bool {
 
 // passMemory writes what is in memory.
 func (p *splicer) passMemory() error {
-	err := p.stream.write(p.memory[:p.filled])
+	err := p.stream.deliver(p.memory[:p.filled])
 	largeBuffers.Put(p.memory)
 	p.memory, p.filled = nil, 0
 	return err

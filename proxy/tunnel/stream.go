@@ -17,6 +17,7 @@ type stream struct {
 	tunnel   *tunnel
 	src, dst net.Conn
 	early    []byte
+	opening  *opening // nil once the stream carries whatever comes
 	carried  int64
 	pace     func(ctx context.Context, n int) error // nil for none
 	state    state
@@ -118,6 +119,8 @@ func (s *stream) end(err error) {
 	switch {
 	case err == nil && s.wasReset():
 		t.cut(syscall.ECONNRESET)
+	case err == nil && s.unheard():
+		t.cut(errUnheard)
 	case err == nil:
 		s.closeWrite()
 	case unwritten:
@@ -134,7 +137,11 @@ func (s *stream) end(err error) {
 // fails.
 func (s *stream) carry() error {
 	if len(s.early) > 0 {
-		if err := s.write(s.early); err != nil {
+		send := s.write
+		if s == &s.tunnel.up {
+			send = s.deliver // the opening, or its beginning
+		}
+		if err := send(s.early); err != nil {
 			return err
 		}
 		if err := s.wait(len(s.early)); err != nil {
@@ -219,11 +226,22 @@ func (s *stream) step(buffer []byte) (int, error) {
 	n, err := s.src.Read(buffer)
 	if n > 0 {
 		s.tunnel.touch()
-		if err := s.write(buffer[:n]); err != nil {
+		if err := s.deliver(buffer[:n]); err != nil {
 			return n, err
 		}
 	}
 	return n, err
+}
+
+// deliver writes what was read, if it may go on.
+func (s *stream) deliver(b []byte) error {
+	if s.opening != nil {
+		var err error
+		if b, err = s.admit(b); err != nil || len(b) == 0 {
+			return err
+		}
+	}
+	return s.write(b)
 }
 
 func (s *stream) write(b []byte) error {

@@ -1,5 +1,5 @@
 // Package tunnel carries bytes between a client and an origin without
-// looking at them.
+// looking at them, once the first ones were let pass.
 //
 // Call [Carry]. Between two TCP connections, on Linux, an idle tunnel holds
 // nothing but its two descriptors: no goroutine, no buffer, no pipe. One
@@ -9,6 +9,7 @@
 // A tunnel is two streams, one for each direction (stream.go). A stream that has
 // a goroutine runs; one that waits without is parked in the lot (park_linux.go).
 // The pipes that splice(2) needs are borrowed while bytes flow (splice_linux.go).
+// What the client begins with is held for as long as it is not judged (opening.go).
 package tunnel
 
 import (
@@ -27,6 +28,7 @@ type Options struct {
 	Idle       time.Duration // a tunnel without a byte in either direction for so long is cut; 0 means never
 	FromClient []byte        // what the client sent before; goes to the origin first
 	FromOrigin []byte        // what the origin sent before; goes to the client first
+	Opening    *Opening      // what the client has to begin with; nil for anything
 
 	// Up and Down, unless nil, are told of each piece that was carried, and
 	// return when the next may be, or with an error that cuts the tunnel. No
@@ -42,7 +44,8 @@ type Bytes struct {
 	Down int64 // from the origin to the client
 }
 
-// ErrIdle is returned for a tunnel that carried nothing for too long.
+// ErrIdle is returned for a tunnel that carried nothing for too long, or not all that it
+// has to begin with.
 var ErrIdle = errors.New("tunnel idle for too long")
 
 // Carry carries bytes both ways until both sides have said that they are done,
@@ -55,10 +58,10 @@ var ErrIdle = errors.New("tunnel idle for too long")
 // its CloseWrite (*net.TCPConn and *tls.Conn have it); bytes still flow the
 // other way. If one side breaks, if ctx ends, or after an idle time, both
 // connections are cut: TCP connections are reset, so that nobody takes a part
-// for the whole.
+// for the whole. So it is with a client that does not begin as it has to.
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
-// context's cause, or what broke first. It names no address.
+// context's cause, the judge's, or what broke first. It names no address.
 func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(carried Bytes, err error)) (cut func(err error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
@@ -68,6 +71,7 @@ func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(ca
 	}
 	t.up = stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
 	t.down = stream{tunnel: t, src: origin, dst: client, early: o.FromOrigin, pace: o.Down}
+	t.opens(o.Opening)
 	t.lot = tunnelOpens()
 	if !t.up.canPark() || !t.down.canPark() {
 		t.lot = nil
@@ -101,6 +105,7 @@ type tunnel struct {
 	err      error // what went wrong first
 	ended    bool  // cut, or over
 	timer    *time.Timer
+	openTill time.Duration // after start; the opening has to be judged until then, unless 0
 
 	concluded bool
 }
@@ -120,9 +125,12 @@ const parkAfter = 200 * time.Millisecond
 // more than carrying a short message.
 func (t *tunnel) watch() {
 	var next time.Duration
-	quiet := time.Since(t.start) - time.Duration(t.active.Load())
+	now := time.Since(t.start)
 	if t.idle > 0 {
-		next = max(t.idle-quiet, 1)
+		next = max(t.idle-(now-time.Duration(t.active.Load())), 1)
+	}
+	if left := max(t.openTill-now, 1); t.openTill > 0 && (next == 0 || next > left) {
+		next = left
 	}
 	if t.running > 0 && t.lot != nil && (next == 0 || next > parkAfter) {
 		next = parkAfter
@@ -143,8 +151,9 @@ func (t *tunnel) look() {
 		t.mu.Unlock()
 		return
 	}
-	quiet := time.Since(t.start) - time.Duration(t.active.Load())
-	if t.idle > 0 && quiet >= t.idle {
+	now := time.Since(t.start)
+	quiet := now - time.Duration(t.active.Load())
+	if late := t.openTill > 0 && now >= t.openTill; late || t.idle > 0 && quiet >= t.idle {
 		t.cutLocked(ErrIdle)
 		t.unlock()
 		return
