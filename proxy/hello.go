@@ -1,12 +1,8 @@
 package proxy
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
-	"os"
-	"time"
+	"strings"
 
 	"guise/proxy/egress"
 	"guise/proxy/inspect"
@@ -20,13 +16,8 @@ import (
 // refused: what it really asks for cannot be told. Where only some hosts are closed, it
 // is judged by the one it shows.
 type tlsCheck struct {
-	target   egress.Target
-	greeting []byte                                 // tells the client to begin
-	timeout  time.Duration                          // for the whole ClientHello
-	closes   func(egress.Target) bool               // unless nil, all tunnels begin but those with TLS for what it reports
-	idle     time.Duration                          // how long both sides may be silent before, if closes is set
-	down     func(ctx context.Context, n int) error // as in [tunnel.Options], of what the origin says before
-	said     int64                                  // octets of that
+	target egress.Target
+	closes func(egress.Target) bool // unless nil, all tunnels begin but those with TLS for what it reports
 }
 
 // tunnelCheck returns how tunnels to t have to begin, nil if as they like. TLS need not be
@@ -34,16 +25,24 @@ type tlsCheck struct {
 // himself, as do curl and Firefox with SOCKS and what sends a whole machine's connections
 // on; and any name may lead to the address of a host that is closed. The hello says which
 // it is for.
-func (a *assembly) tunnelCheck(t egress.Target, o tunnel.Options) *tlsCheck {
-	check := &tlsCheck{target: t, timeout: a.options.Timeouts.Head}
+func (a *assembly) tunnelCheck(t egress.Target) *tlsCheck {
 	switch {
 	case a.options.TunnelTLS:
-		return check
+		return &tlsCheck{target: t}
 	case a.egress.ClosesHosts():
-		check.closes, check.idle, check.down = a.egress.ClosesName, o.Idle, o.Down
-		return check
+		return &tlsCheck{target: t, closes: a.egress.ClosesName}
 	}
 	return nil
+}
+
+// opening returns the check of tunnels to t as the tunnel makes it, nil for none.
+func (a *assembly) opening(t egress.Target) *tunnel.Opening {
+	t.Host = strings.Clone(t.Host) // all of the CONNECT's head would stay with it
+	check := a.tunnelCheck(t)
+	if check == nil {
+		return nil
+	}
+	return &tunnel.Opening{Judge: check.judge, Within: a.options.Timeouts.Head, First: check.closes == nil}
 }
 
 // beginsAsTLS reports whether an origin may take b, which is no hello of the form that all
@@ -70,138 +69,27 @@ func beginsAsTLS(b []byte) (may, undecided bool) {
 	return b[5] == clientHello, false
 }
 
-// noTLS returns what a client begins with, of which b came before, once that can be no TLS
-// to any origin, and else fails.
-func noTLS(client io.Reader, b []byte) ([]byte, error) {
-	for {
-		switch may, undecided := beginsAsTLS(b); {
-		case may:
-			return b, errNotTLS
-		case !undecided:
-			return b, nil
-		}
-		var next [1]byte
-		if _, err := io.ReadFull(client, next[:]); err != nil {
-			return b, err
-		}
-		b = append(b, next[0])
-	}
-}
-
 var errNotTLS = errors.New("the tunnel does not begin with TLS for its host")
 
-// begin answers the CONNECT of g and returns the client's first bytes, of which
-// early came before. It fails if they are not what the check is for; nothing of them
-// has gone anywhere then.
-func (c *tlsCheck) begin(ctx context.Context, client, origin net.Conn, early []byte, g guest) ([]byte, error) {
-	stop := context.AfterFunc(ctx, func() { client.Close() })
-	defer stop()
-	client.SetDeadline(time.Now().Add(c.timeout))
-	if _, err := client.Write(c.greeting); err != nil {
-		return nil, err
-	}
-	if c.closes != nil && len(early) == 0 {
-		s := &stay{pass: g.pass, cut: func(error) { client.Close() }}
-		g.of.begins(s)
-		defer g.of.ends(s)
-		var err error
-		if early, err = c.await(ctx, client, origin); err != nil {
-			return nil, err
-		}
-	}
-	if c.closes == nil || len(early) > 0 {
-		client.SetReadDeadline(time.Now().Add(c.timeout))
-		raw, hello, err := inspect.ReadHello(client, early)
-		if c.closes != nil && err == inspect.ErrNotTLS {
-			raw, err = noTLS(client, raw) // and else whatever it is
-		}
-		switch {
-		case err != nil:
-			return nil, err
-		case !c.lets(hello.ServerName):
-			return nil, errNotTLS
-		}
-		early = raw
-	}
-	if !stop() { // a tunnel alone may close what it works on
-		return nil, context.Cause(ctx)
-	}
-	client.SetDeadline(time.Time{})
-	return early, nil
-}
-
-// await returns the client's first bytes. What the origin says before goes to the client,
-// which may wait for that. There are none if either side ends before, which is for the
-// tunnel to pass on.
-func (c *tlsCheck) await(ctx context.Context, client, origin net.Conn) ([]byte, error) {
-	client.SetReadDeadline(time.Now().Add(c.idle))
-	var first [512]byte
-	var n int
-	var silent error
-	spoken := make(chan struct{})
-	go func() {
-		defer close(spoken)
-		n, silent = client.Read(first[:])
-		origin.SetReadDeadline(longAgo)
-	}()
-	ended, err := c.passOn(ctx, client, origin)
-	client.SetReadDeadline(longAgo)
-	<-spoken
+// judge is that of [tunnel.Opening].
+func (c *tlsCheck) judge(sent []byte) (missing int, err error) {
+	hello, missing, err := inspect.ParseHello(sent)
 	switch {
-	case err != nil:
-		drop(client) // nobody takes a part for the whole
-		return nil, err
-	case n > 0:
-		return first[:n], nil
-	case silent == io.EOF, ended:
-		return nil, nil
+	case missing > 0:
+		return missing, nil
+	case err == nil && c.lets(hello.ServerName):
+		return 0, nil
+	case err == nil || c.closes == nil:
+		return 0, errNotTLS
 	}
-	return nil, silent
-}
-
-// passOn gives the client what the origin says, until a deadline of the origin's is over,
-// and reports whether it has said all.
-func (c *tlsCheck) passOn(ctx context.Context, client, origin net.Conn) (ended bool, err error) {
-	var room [512]byte
-	for {
-		n, err := origin.Read(room[:])
-		switch {
-		case n > 0:
-			err = c.pass(ctx, client, room[:n])
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return false, nil
-		case err == io.EOF:
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
+	switch may, undecided := beginsAsTLS(sent); {
+	case may:
+		return 0, errNotTLS
+	case undecided:
+		return 1, nil
 	}
+	return 0, nil // whatever it is
 }
-
-// pass gives the client what the origin said. The tunnel is not idle then.
-func (c *tlsCheck) pass(ctx context.Context, client net.Conn, b []byte) error {
-	till := time.Now().Add(c.idle)
-	client.SetDeadline(till)
-	n, err := client.Write(b)
-	c.said += int64(n)
-	if err == nil && c.down != nil {
-		err = c.down(ctx, len(b))
-	}
-	return err
-}
-
-// counting returns g, who is told of that when the tunnel ends, too.
-func (c *tlsCheck) counting(g guest) guest {
-	end := g.end
-	g.end = func(carried tunnel.Bytes) {
-		carried.Down += c.said
-		end(carried)
-	}
-	return g
-}
-
-var longAgo = time.Unix(1, 0)
 
 // lets reports whether a tunnel may begin with TLS for name, "" for none.
 func (c *tlsCheck) lets(name string) bool {

@@ -293,7 +293,7 @@ func disagree(err error) bool {
 
 // mayFallBack reports whether the connection may become a tunnel.
 func (in *inner) mayFallBack(a *assembly, why inspect.Reason) bool {
-	check := a.tunnelCheck(in.target, tunnel.Options{})
+	check := a.tunnelCheck(in.target)
 	switch {
 	case in.mode == inspect.Always, why == gone:
 		return false
@@ -366,10 +366,6 @@ func (p *Proxy) fallBack(a *assembly, in *inner) {
 		return
 	}
 	o := a.tunnelOptions(in.visit)
-	o.FromClient = in.early
-	if check := a.tunnelCheck(in.target, o); check != nil { // its client may have said nothing yet
-		p.tunnels.carryChecked(in.Conn, origin, o, in.guest, check)
-		return
-	}
+	o.Opening, o.FromClient = a.opening(in.target), in.early // its client may have said nothing yet
 	p.tunnels.carry(in.Conn, origin, o, in.guest)
 }

@@ -71,12 +71,7 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		return
 	}
 	o := a.tunnelOptions(v)
-	if check := a.tunnelCheck(target, o); check != nil {
-		check.greeting = greeting(w, r)
-		p.tunnels.runChecked(w, origin, o, v.hand(a), check)
-		return
-	}
-	o.FromOrigin = greeting(w, r)
+	o.Opening, o.FromOrigin = a.opening(target), greeting(w, r)
 	p.tunnels.run(w, origin, o, v.hand(a))
 }
 
@@ -221,38 +216,6 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 	defer t.end()
 	o.FromClient = early
 	t.carry(client, origin, o, g)
-}
-
-// runChecked does the same, if the client begins as check wants it to. It
-// answers the CONNECT first, for a client says nothing before.
-func (t *tunnels) runChecked(w http.ResponseWriter, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
-	err := t.take(w, func(client net.Conn, early []byte) {
-		o.FromClient = early
-		t.carryChecked(client, origin, o, g, check)
-	})
-	if err != nil {
-		origin.Close()
-		g.end(tunnel.Bytes{})
-	}
-}
-
-// carryChecked is carry for a client that has yet to begin as check wants it to, or goes
-// no further.
-func (t *tunnels) carryChecked(client, origin net.Conn, o tunnel.Options, g guest, check *tlsCheck) {
-	g = check.counting(g)
-	begun := false
-	defer func() { // also after a panic
-		if !begun {
-			client.Close()
-			origin.Close()
-			g.end(tunnel.Bytes{})
-		}
-	}()
-	var err error
-	if o.FromClient, err = check.begin(t.ctx, client, origin, o.FromClient, g); err == nil {
-		begun = true
-		t.carry(client, origin, o, g)
-	}
 }
 
 // carry has bytes carried between client and origin, without a goroutine

@@ -302,7 +302,7 @@ func TestPanicBeforeATunnelEndsItsUse(t *testing.T) {
 	}
 	for what, begin := range map[string]func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn){
 		"checked": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
-			p.tunnels.runChecked(w, origin, tunnel.Options{}, v.hand(a), &tlsCheck{target: target, greeting: []byte(established), timeout: patience})
+			p.tunnels.run(w, origin, tunnel.Options{Opening: &tunnel.Opening{Judge: (&tlsCheck{target: target}).judge, Within: patience, First: true}, FromOrigin: []byte(established)}, v.hand(a))
 		},
 		"inspected": func(w http.ResponseWriter, r *http.Request, v *visit, origin net.Conn) {
 			p.inspect(a, w, r, v, target, inspect.Always, func() { origin.Close() })
