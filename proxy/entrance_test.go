@@ -645,20 +645,24 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 					}
 					o.Egress.Deny = []string{"*.closed.example"}
 				})
-				_, byConnect := openTunnel(t, proxy, net.JoinHostPort(by.host, strconv.Itoa(port)), c.first)
+				at := net.JoinHostPort(by.host, strconv.Itoa(port))
+				_, byConnect := openTunnel(t, proxy, at, c.first)
+				early := c.first[:min(1, len(c.first))]
+				conn, inPieces := openTunnel(t, proxy, at, early)
+				io.WriteString(conn, c.first[len(early):])
 				bySOCKS, code := socksDial(t, serveAs(t, p, Listening{Protocol: SOCKS5}), by.host, port)
 				if code != socks.Succeeded {
 					t.Fatalf("code %d", code)
 				}
 				io.WriteString(bySOCKS, c.first)
-				for _, from := range []io.Reader{byConnect, bySOCKS} {
+				for _, from := range []io.Reader{byConnect, inPieces, bySOCKS} {
 					got, _ := io.ReadAll(from)
 					if want := fmt.Sprintf("hello got %d", len(c.first)); (string(got) == want) != c.passes {
 						t.Errorf("%+v: got %q", by, got)
 					}
 				}
 			}
-			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 8)) || !c.passes && saw != "" {
+			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 12)) || !c.passes && saw != "" {
 				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
 			}
 		})
