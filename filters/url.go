@@ -121,7 +121,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 			rule = advertisingID
 		}
 		switch {
-		case rule == signedQuery, rule != nil && kept == nil && signsTarget(m.Request.Header):
+		case rule == signedQuery, rule != nil && kept == nil && (signsTarget(m.Request.Header) || l.isWrapped()):
 			return log[:n]
 		case rule != nil:
 			if kept == nil {
@@ -241,8 +241,8 @@ func (l *link) trackingRule(name []byte) *paramRule {
 }
 
 // leadsBy reports whether a parameter of l, which elsewhere says who came, says where l
-// leads, in links of the service that it is of: in mails by Responsys and Hive, at Awin's
-// and AliExpress' redirectors, in Bing's results, which hold the visit in another one as
+// leads, in links of the service that it is of: in mails by Responsys and Hive, at Awin's,
+// Tradedoubler's, Adjust's and AliExpress' redirectors, in Bing's results, which hold the visit in another one as
 // well, and where a mail's recipient wants something of its sender.
 func (l *link) leadsBy(name []byte) bool {
 	switch string(name) {
@@ -254,6 +254,15 @@ func (l *link) leadsBy(name []byte) bool {
 		return l.Path == "/deep_link.htm"
 	case "fclid":
 		return registrable(l.Hostname()) == "bing.com" && strings.HasPrefix(l.Path, "/ck/")
+	case "tduid": // AdguardFilters, issue 144144
+		return registrable(l.Hostname()) == "tradedoubler.com"
+	case "_ga": // without it AliExpress redirects to the same again: AdguardFilters, issue 157807
+		return strings.HasSuffix(l.Path, "/sync_cookie_write.htm")
+	case "adjust_t", "adjust_deeplink", "adjust_deeplink_js", "adjust_redirect", "adjust_fallback": // help.adjust.com, universal links
+		switch registrable(l.Hostname()) {
+		case "adj.st", "go.link", "adjust.com":
+			return true
+		}
 	case "mkt_tok", "elq", "ck_subscriber_id", "_kx":
 		return l.asksForRecipient()
 	case "h_sid", "h_slt":
@@ -273,6 +282,14 @@ func (l *link) asksForRecipient() bool {
 		l.forRecipient = &asks
 	}
 	return *l.forRecipient
+}
+
+// isWrapped reports whether l is Proofpoint's for a link in a mail, which it checks when
+// somebody follows it: that stands there as it is, and after its query a signature
+// (brave/brave-browser, issue 41134).
+func (l *link) isWrapped() bool {
+	site := registrable(l.Hostname())
+	return (site == "urldefense.com" || site == "urldefense.us") && strings.HasPrefix(l.Path, "/v3/__")
 }
 
 // isPeerAddress reports whether a parameter of u has the client's address for a BitTorrent
