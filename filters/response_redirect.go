@@ -115,6 +115,29 @@ func withoutLinksPastProxy(line string) string {
 	return rest
 }
 
+// LeadsBack returns the query with which m's answer leads to m's own URL, if that differs in
+// nothing but parameters that [cleanURL] takes. A site that insists on those would send its
+// visitor there without end; what they hold, it has chosen itself.
+func LeadsBack(m *Message) (query string, back bool) {
+	leads, gets := leadsOn(m)
+	if !leads || !gets || !safe(m.Request.Method) || m.Request.ContentLength != 0 {
+		return "", false
+	}
+	location := strings.ReplaceAll(single(m.Response.Header["Location"]), "\t", "")
+	kept, changed := withoutClicks(m, location, gets)
+	if !changed {
+		return "", false
+	}
+	u := m.Request.URL
+	to, err := resolve(u, kept)
+	if err != nil || to.Scheme != u.Scheme || to.Host != u.Host || to.EscapedPath() != u.EscapedPath() || to.RawQuery != u.RawQuery {
+		return "", false
+	}
+	_, query, _ = strings.Cut(location, "?")
+	query, _, _ = strings.Cut(query, "#")
+	return query, true
+}
+
 // resolve returns where reference leads from base as browsers have it: tabs are not there,
 // a percent sign may stand alone but in a host, of the web's URLs a backslash is a slash,
 // and more than two of them before a host are two (URL standard, "special authority ignore

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,12 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Response = resp
+	if query, back := filters.LeadsBack(&m); back {
+		if resp, err = s.insist(m.Request, resp, query); err != nil {
+			return nil, err
+		}
+	}
 	if r.URL.Scheme == "https" {
 		s.noteHSTS(&m, e.visit.Isolation, resp.Header)
 	}
@@ -68,6 +75,19 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		resp.Body = &scrubbedBody{trailerBody{resp.Body, func() { s.filters.Trailer(&m, resp.Trailer, nil) }}, s}
 	}
 	return resp, nil
+}
+
+// insist follows a redirect that leads back to r with a query that filters would take from
+// the client's next request. What it sets, the answer sets as well.
+func (s scrubber) insist(r *http.Request, redirect *http.Response, query string) (*http.Response, error) {
+	redirect.Body.Close()
+	again, u := *r, *r.URL
+	u.RawQuery, again.URL = query, &u
+	resp, err := s.next.RoundTrip(&again)
+	if err == nil && redirect.Header["Set-Cookie"] != nil {
+		resp.Header["Set-Cookie"] = slices.Concat(redirect.Header["Set-Cookie"], resp.Header["Set-Cookie"])
+	}
+	return resp, err
 }
 
 // noteHSTS remembers what a host says of Strict-Transport-Security, and lets pass of it
