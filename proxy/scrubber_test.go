@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,14 +54,17 @@ func TestPanicInABodyEndsItsRequestAlone(t *testing.T) {
 // TestSiteThatInsistsOnACampaignIsReached: some redirect to themselves until their address has
 // one, which is taken from it each time.
 func TestSiteThatInsistsOnACampaignIsReached(t *testing.T) {
-	for _, c := range []struct{ method, path, location, want string }{
-		{"GET", "/donate", "/donate?utm_source=web#top", "200 a=1; b=2"},
-		{"HEAD", "/donate?id=1", "?id=1&gclid=4f0a", "200 a=1; b=2"},
-		{"GET", "/donate", "/donate?utm_source=web&step=2", "302 a=1"}, // elsewhere
-		{"GET", "/donate", "/other?utm_source=web", "302 a=1"},
-		{"GET", "/donate", "http://other.example/donate?utm_source=web", "302 a=1"},
-		{"GET", "/donate", "/donate", "302 a=1"}, // without end for everybody
-		{"POST", "/donate", "/donate?utm_source=web", "302 a=1"},
+	const page = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0\r\nAccept: text/html\r\nPriority: u=0, i"
+	for _, c := range []struct{ method, path, location, want, fields string }{
+		{"GET", "/donate", "/donate?utm_source=web#top", "200 a=1; b=2", ""},
+		{"HEAD", "/donate?id=1", "?id=1&gclid=4f0a", "200 a=1; b=2", ""},
+		{"GET", "/donate", "/donate?utm_source=web&step=2", "302 a=1", ""}, // elsewhere
+		{"GET", "/donate", "/other?utm_source=web", "302 a=1", ""},
+		{"GET", "/donate", "http://other.example/donate?utm_source=web", "302 a=1", ""},
+		{"GET", "/donate", "/donate", "302 a=1", ""}, // without end for everybody
+		{"POST", "/donate", "/donate?utm_source=web", "302 a=1", ""},
+		{"GET", "/donate", "/donate?utm_source=web", "302 a=1", page}, // it comes back with the cookie
+		{"GET", "/donate", "/donate?utm_source=web", "200 a=1; b=2", page + "\r\nCookie: a=1"},
 	} {
 		o := serveOrigin(t, answerBy(func(r *http.Request) string {
 			if q := r.URL.RawQuery; strings.Contains(q, "utm_source=web") || strings.Contains(q, "gclid=4f0a") {
@@ -68,7 +72,7 @@ func TestSiteThatInsistsOnACampaignIsReached(t *testing.T) {
 			}
 			return "HTTP/1.1 302 Found\r\nLocation: " + c.location + "\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
 		}))
-		resp, _ := send(t, serveProxy(t, nil), c.method, "http://"+o.address+c.path, "")
+		resp, _ := send(t, serveProxy(t, nil), c.method, "http://"+o.address+c.path, "", cmp.Or(c.fields, "Accept: */*"))
 		got := fmt.Sprint(resp.StatusCode, " ", strings.Join(resp.Header["Set-Cookie"], "; "))
 		if got != c.want {
 			t.Errorf("%s %s, redirected to %s: got %s, want %s", c.method, c.path, c.location, got, c.want)
