@@ -38,9 +38,9 @@ var class = func() (t [256]byte) {
 	return t
 }()
 
-// sameToken tells whether a and b are the same but for the case of ASCII's letters, if
-// one of them is a token. Of others with the same number of bytes [strings.EqualFold]
-// takes none for it, but the Kelvin sign for a k and the long s for an s, which are longer.
+// sameToken tells whether a and b, of which one is a token, are the same in any case of
+// ASCII's letters. [strings.EqualFold] alone takes the Kelvin sign for a k, and the long
+// s for an s; both have more bytes.
 func sameToken(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // fieldRules says how strictly parseFields reads.
