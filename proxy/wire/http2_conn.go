@@ -15,9 +15,10 @@ import (
 
 // What one HTTP/2 connection may hold or cause, in bytes unless it says otherwise.
 // A stream's window is how much of a body a client can make us keep that nobody
-// reads. It begins small, and grows while somebody reads, as long as all have not grown
-// by largeWindows together. The connection's own window bounds nothing: all that comes
-// is given back to it at once, so that bodies that nobody reads do not stop others.
+// reads. It begins small, and grows while somebody reads what comes at once, as long as
+// all have not grown by largeWindows together. The connection's own window bounds
+// nothing: all that comes is given back to it at once, so that bodies that nobody reads
+// do not stop others.
 //
 // Frames that wait to be written are in http2Conn.out. The more there are, the
 // fewer may add to them: first bodies wait, then heads as well, and a client that

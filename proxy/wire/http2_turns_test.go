@@ -249,6 +249,38 @@ func TestHTTP2UnreadBodiesLeaveRoom(t *testing.T) {
 	}
 }
 
+// TestHTTP2SlowlyReadBodiesHoldLittle: where what came waits for its reader, as for an origin
+// that takes an upload slowly, the window does not grow.
+func TestHTTP2SlowlyReadBodiesHoldLittle(t *testing.T) {
+	const piece = streamWindow / 4
+	read := make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		for range read {
+			io.ReadFull(r.Body, make([]byte, piece))
+		}
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	defer close(read)
+	c.Head(1, false, ":method: POST", ":scheme: http", ":authority: a.example", ":path: /")
+	for range streamWindow / ownMaxFrame {
+		c.WriteData(1, false, make([]byte, ownMaxFrame))
+	}
+	for range 20 {
+		c.WritePing(false, [8]byte{})
+		c.Until(func(f http2.Frame) bool { p, ok := f.(*http2.PingFrame); return ok && p.IsAck() }) // all came
+		read <- true
+		given := c.Until(func(f http2.Frame) bool {
+			w, ok := f.(*http2.WindowUpdateFrame)
+			return ok && w.StreamID == 1
+		}).(*http2.WindowUpdateFrame)
+		if given.Increment > piece {
+			t.Fatalf("for %d bytes that were read, %d more may come", piece, given.Increment)
+		}
+		c.WriteData(1, false, make([]byte, given.Increment))
+	}
+}
+
 // TestHTTP2RequestsBeginAsTheyAreRead: whoever sends thousands at once does not have them
 // wait, each with its memory, until the last is read.
 func TestHTTP2RequestsBeginAsTheyAreRead(t *testing.T) {

@@ -381,13 +381,16 @@ func (st *originStream) accept(b []byte) {
 }
 
 // credit gives n bytes back to the stream's window, which grows where it is
-// read.
+// read as fast as it comes, as [http2Stream.credit] has it.
 func (st *originStream) credit(n int) {
 	c := st.c
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil {
 		return
 	}
-	grown := max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
+	grown := 0
+	if st.in.left() < st.allowed/2 {
+		grown = max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
+	}
 	st.allowed += grown
 	c.lent += grown
 	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)

@@ -178,6 +178,27 @@ func TestHTTP2UnreadBodiesStopNoOther(t *testing.T) {
 	}
 }
 
+// TestHTTP2SlowlyReadAnswersHoldLittle: where what came waits for its reader, the window
+// does not grow.
+func TestHTTP2SlowlyReadAnswersHoldLittle(t *testing.T) {
+	const piece, pieces = originWindow / 4, 20
+	c, url := openHTTP2(t, 100, func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, originWindow+pieces*piece))
+	})
+	body := getHTTP2(t, c, url).Body
+	defer body.Close()
+	st := body.(originBody).st
+	for i := range pieces {
+		untilHTTP2(c, func() bool { return st.in.left() >= originWindow || st.err != nil })
+		if _, err := io.ReadFull(body, make([]byte, piece)); err != nil {
+			t.Fatal(err)
+		}
+		if st.allowed != originWindow {
+			t.Fatalf("after %d pieces, a window of %d bytes", i+1, st.allowed)
+		}
+	}
+}
+
 // TestHTTP2GrownWindowsLeaveRoomForStreams: those that are read have no more than
 // a part of what there is, or the next would wait until one of them is over.
 func TestHTTP2GrownWindowsLeaveRoomForStreams(t *testing.T) {
