@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,6 +169,12 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := c.rw.Read(p)
+	if err != nil && c.perRead && c.sock != nil && c.manualRead.Load() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		// What came meanwhile came in time, though this process may have stood still.
+		if n = c.sock.atHand(p); n > 0 {
+			err = nil
+		}
+	}
 	if err != nil && err != io.EOF {
 		err = withoutAddress(err)
 	}

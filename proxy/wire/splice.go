@@ -51,10 +51,17 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 	}
 	c.beforeRead()
 	var failed error
-	err = raw.Read(func(fd uintptr) bool {
+	fill := func(fd uintptr) bool {
 		n, failed = p.Fill(fd, int(min(most, pipe.Size)))
 		return failed != syscall.EAGAIN
-	})
+	}
+	if err = raw.Read(fill); c.mayLook(err) {
+		raw.Control(func(fd uintptr) {
+			if fill(fd) {
+				err = nil
+			}
+		})
+	}
 	switch {
 	case err != nil:
 	case failed == io.EOF:

@@ -49,6 +49,7 @@ type originConn struct {
 	perRead   time.Duration
 	readSlow  error // what a read past its deadline means
 	readTill  time.Time
+	looked    time.Time // the end of reading time after which there was a last look
 	writeTill time.Time
 }
 
@@ -191,7 +192,27 @@ func (c *originConn) Read(p []byte) (int, error) {
 	if c.believe(err) && err != nil {
 		n, err = c.rw.Read(p)
 	}
+	if c.plain != nil && c.mayLook(err) {
+		if n = c.plain.atHand(p); n > 0 {
+			err = nil
+		}
+	}
 	return c.afterRead(n, err)
+}
+
+// mayLook reports whether a read that ended by the time is to look once more at what is
+// there: what came meanwhile came in time, though this process may have stood still.
+func (c *originConn) mayLook(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil || c.readTill.Equal(c.looked) {
+		return false
+	}
+	c.looked = c.readTill
+	return true
 }
 
 func (c *originConn) beforeRead() {
