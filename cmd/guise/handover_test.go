@@ -511,3 +511,22 @@ func TestTrustIsReadBeforeItIsWanted(t *testing.T) {
 		t.Error(resp, err)
 	}
 }
+
+// TestQuitSaysCallsAlone: what the runtime says then are the arguments as well, with the
+// addresses of clients among them.
+func TestQuitSaysCallsAlone(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT} {
+		cmd := exec.Command(buildGuise(t), "--set", "listeners=127.0.0.1:0")
+		said := startGuise(t, cmd)
+		said.must(t, `stop: `)
+		cmd.Process.Signal(s)
+		said.must(t, `\.obey\+`)
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != exitFound {
+			t.Errorf("%v: exit code %d", s, code)
+		}
+		if text := said.must(t, `(?s).*`)[0]; regexp.MustCompile(`[({]0x`).MatchString(text) {
+			t.Errorf("%v: arguments:\n%s", s, text)
+		}
+	}
+}

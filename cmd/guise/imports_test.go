@@ -38,7 +38,7 @@ var rooms = map[string]struct{ project, modules []string }{
 
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
-		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect", "guise/proxy/telemetry", "guise/proxy/certs"},
+		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect", "guise/proxy/telemetry", "guise/proxy/certs", "guise/proxy/calls"},
 		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify", "golang.org/x/term", "golang.org/x/sys"},
 	},
 }

@@ -92,6 +92,7 @@ func (p *program) serve(ctx context.Context) error {
 	// What reads standard error may end first, as tee does at Ctrl-C: the next
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
+	defer sayCallsOnQuit(p.stderr)()
 	// Or it reads no more, and does not end either.
 	said := newNotices(p.stderr)
 	p.stderr = said

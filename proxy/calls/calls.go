@@ -2,8 +2,10 @@
 package calls
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 )
 
 // deepest bounds what is said: the calls below are those of every request.
@@ -25,4 +27,12 @@ func Stack() []byte {
 			return text
 		}
 	}
+}
+
+// All returns the calls of every goroutine, those of several in the same place once,
+// without their arguments.
+func All() []byte {
+	var text bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&text, 1)
+	return text.Bytes()
 }

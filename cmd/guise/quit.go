@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"guise/proxy/calls"
+)
+
+// sayCallsOnQuit has SIGQUIT (Ctrl-\) and SIGABRT, which systemd sends to what it takes to
+// hang, say on out where every goroutine is, and end the process. The runtime says that
+// too, but with the arguments of calls: among those are the addresses of clients and
+// origins. It waits beside all else, which may be what hangs.
+func sayCallsOnQuit(out io.Writer) (stop func()) {
+	told := make(chan os.Signal, 1)
+	unheard := hear(told, syscall.SIGQUIT, syscall.SIGABRT)
+	ending, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case s := <-told:
+			fmt.Fprintf(out, "guise: %v\n%s", s, calls.All())
+			os.Exit(exitFound)
+		case <-ending:
+		}
+	}()
+	return func() {
+		unheard()
+		close(ending)
+		<-ended
+	}
+}
