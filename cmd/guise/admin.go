@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -176,6 +177,13 @@ func removeStaleSocket(path string) error {
 func profiler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/goroutine", func(w http.ResponseWriter, r *http.Request) {
+		// Beyond 1 it has the arguments of calls, with the addresses of clients among them.
+		if debug, _ := strconv.Atoi(r.FormValue("debug")); debug > 1 {
+			r.Form.Set("debug", "1")
+		}
+		pprof.Index(w, r)
+	})
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
