@@ -1,8 +1,10 @@
 package pipe
 
 import (
+	"errors"
 	"io"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,14 +19,26 @@ type Pipe struct {
 func (p *Pipe) Len() int { return p.filled }
 
 // Fill takes what a socket has, at most so many bytes, into the pipe, which has to be
-// empty. It returns [unix.EAGAIN] if the socket has nothing, and [io.EOF] at its end.
+// empty. It returns [unix.EAGAIN] if the socket has nothing, [io.EOF] at its end, and
+// [errors.ErrUnsupported] if what comes next has to be read.
 func (p *Pipe) Fill(socket uintptr, most int) (n int, err error) {
 	n, err = splice(int(socket), p.write, most)
-	if n == 0 && err == nil {
+	switch {
+	case n == 0 && (err == nil || err == unix.EAGAIN) && atMark(socket):
+		err = errors.ErrUnsupported
+	case n == 0 && err == nil:
 		err = io.EOF
 	}
 	p.filled = n
 	return n, err
+}
+
+// atMark reports whether urgent data is next. A read passes over it, but splice(2) stops
+// there and says that nothing has come, or even that nothing will.
+func atMark(socket uintptr) bool {
+	var at int32
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, socket, unix.SIOCATMARK, uintptr(unsafe.Pointer(&at)))
+	return errno == 0 && at != 0
 }
 
 // Drain gives a socket what is in the pipe. It returns [unix.EAGAIN] if the socket has

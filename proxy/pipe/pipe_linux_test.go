@@ -1,12 +1,14 @@
 package pipe
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +32,7 @@ func connect(t *testing.T) link {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { near.Close(); far.Close() })
+	near.SetDeadline(time.Now().Add(20 * time.Second))
 	return link{near, far}
 }
 
@@ -196,5 +199,62 @@ func TestPipesLeaveDescriptors(t *testing.T) {
 	}
 	if lent == 0 || 2*lent > limit/8 {
 		t.Errorf("of %d descriptors, %d pipes take %d", limit, lent, 2*lent)
+	}
+}
+
+// TestUrgentDataIsNoEnd, nor does it hide what follows: that has to be read.
+func TestUrgentDataIsNoEnd(t *testing.T) {
+	from, to := connect(t), connect(t)
+	urgent(t, from.far)
+	io.WriteString(from.far, "behind")
+	p := Get()
+	if p == nil {
+		t.Fatal("no pipe")
+	}
+	defer p.Release()
+	fill := func() error {
+		return from.once(t, false, func(fd uintptr) error { _, err := p.Fill(fd, Size); return err })
+	}
+	if err := fill(); err != nil || p.Len() != len("before") {
+		t.Fatal(p.Len(), err)
+	}
+	if err := to.once(t, true, func(fd uintptr) error { _, err := p.Drain(fd); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(); err != errors.ErrUnsupported {
+		t.Errorf("behind urgent data: %v", err)
+	}
+	from.far.Close()
+	end := func(fd uintptr) error {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		if n, _ := unix.Poll(poll, 0); n == 0 {
+			return unix.EAGAIN
+		}
+		return nil
+	}
+	if err := from.once(t, false, end); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(); err != errors.ErrUnsupported {
+		t.Errorf("behind urgent data, with the end there: %v", err)
+	}
+	if rest, err := io.ReadAll(from.near); string(rest) != "behind" || err != nil {
+		t.Errorf("read %q, %v", rest, err)
+	}
+	if err := fill(); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+// urgent sends some bytes, and an urgent one after them.
+func urgent(t *testing.T, conn net.Conn) {
+	t.Helper()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("before!"), unix.MSG_OOB, nil) })
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -28,7 +28,7 @@ type splicer struct {
 	filled int                // bytes that the last fill took into memory or pipe
 	errno  error              // of the last fill or drain
 	eof    bool
-	nopipe bool // there was no descriptor left for a pipe
+	read   bool // what comes next has to be read: there is no pipe for it, or none can take it
 }
 
 // bulkAfter is how many bytes a stream carries through memory before it counts
@@ -69,8 +69,8 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 			err = p.errno
 		case p.eof:
 			return nil
-		case p.nopipe:
-			if err = p.passWithoutPipe(); err == io.EOF {
+		case p.read:
+			if err = p.passRead(); err == io.EOF {
 				return nil
 			}
 		default:
@@ -82,8 +82,8 @@ func (p *splicer) run(from, to syscall.RawConn) error {
 	}
 }
 
-// passWithoutPipe carries what one read returns.
-func (p *splicer) passWithoutPipe() error {
+// passRead carries what one read returns.
+func (p *splicer) passRead() error {
 	n, err := p.stream.pass(true)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -123,13 +123,13 @@ func (p *splicer) passFilled(to syscall.RawConn, drain func(uintptr) bool) error
 // fill takes what the socket has into the pipe. It returns false, holding no
 // pipe, if there is nothing.
 func (p *splicer) fill(socket uintptr) bool {
-	p.errno, p.eof, p.nopipe = nil, false, false
+	p.errno, p.eof, p.read = nil, false, false
 	if !p.bulk {
 		return p.fillMemory(socket)
 	}
 	if p.pipe == nil {
 		if p.pipe = pipe.Get(); p.pipe == nil {
-			p.nopipe = true
+			p.read = true
 			return true
 		}
 	}
@@ -143,6 +143,9 @@ func (p *splicer) fill(socket uintptr) bool {
 	case unix.EAGAIN:
 		p.release()
 		return false
+	case errors.ErrUnsupported:
+		p.release()
+		p.read = true
 	case io.EOF:
 		p.eof = true
 	default:

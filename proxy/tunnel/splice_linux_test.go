@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // descriptors counts the process's open descriptors.
@@ -189,6 +191,38 @@ func resetThatAWriteMeets(t *testing.T, origin kind) {
 		}
 		if err := r.wait(t); !errors.Is(err, syscall.ECONNRESET) && (origin.name != "tls" || !errors.Is(err, syscall.EPIPE)) { // a write over TLS may come between a read that meets the reset and what it says of it
 			t.Fatalf("the tunnel ends with %v, want a reset", err)
+		}
+	}
+}
+
+// TestUrgentDataEndsNoBulk: who writes it goes on after it.
+func TestUrgentDataEndsNoBulk(t *testing.T) {
+	before, behind := strings.Repeat("before ", 1<<20), strings.Repeat("behind ", 1<<18)
+	for range 5 {
+		r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
+		go func() {
+			send(t, r.origin, before)
+			raw, err := r.origin.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			raw.Write(func(fd uintptr) bool {
+				err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil)
+				return err != unix.EAGAIN
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			send(t, r.origin, behind)
+			closeWrite(t, r.origin)
+		}()
+		if got, err := io.ReadAll(r.client); string(got) != before+behind || err != nil {
+			t.Fatalf("%d bytes of %d came, or others; %v", len(got), len(before+behind), err)
+		}
+		closeWrite(t, r.client)
+		if err := r.wait(t); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -64,8 +64,10 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 	}
 	switch {
 	case err != nil:
+	case failed == errors.ErrUnsupported:
+		return 0, failed
 	case failed == io.EOF:
-		err = io.EOF
+		err = failed
 	default:
 		err = os.NewSyscallError("splice", failed)
 	}

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"guise/proxy/pipe"
 )
@@ -282,5 +285,45 @@ func TestSplicedBodyWaitsForItsTime(t *testing.T) {
 			}
 			close(silent)
 		})
+	}
+}
+
+// TestUrgentDataCutsNoBody: it is passed over, as in what is read.
+func TestUrgentDataCutsNoBody(t *testing.T) {
+	before, behind := strings.Repeat("before ", 1<<20), strings.Repeat("behind ", 1<<18)
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(before+behind), before))
+		raw, err := p.Conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		raw.Write(func(fd uintptr) bool {
+			err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil)
+			return err != unix.EAGAIN
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		p.say(behind)
+		p.next()
+	})
+	tr := newTransport(t, o.addr)
+	tr.BodyTimeout = 2 * time.Second
+	addr, moved, _ := relay(t, tr, nil)
+	for range 4 {
+		client := dial(t, addr)
+		io.WriteString(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); string(got) != before+behind || err != nil {
+			t.Fatalf("%d bytes of %d came, or others; %v", len(got), len(before+behind), err)
+		}
+	}
+	if moved.Load() == 0 {
+		t.Error("nothing was spliced")
 	}
 }
