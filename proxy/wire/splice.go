@@ -3,7 +3,6 @@ package wire
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"syscall"
 
@@ -45,8 +44,7 @@ func (b *body) SpliceTo(p *pipe.Pipe) (n int, err error) {
 
 // spliceTo is Read into a pipe, of at most so many bytes.
 func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
-	raw := rawTCP(c.nc)
-	if raw == nil {
+	if c.plain == nil {
 		return 0, errors.ErrUnsupported
 	}
 	c.beforeRead()
@@ -55,8 +53,8 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 		n, failed = p.Fill(fd, int(min(most, pipe.Size)))
 		return failed != syscall.EAGAIN
 	}
-	if err = raw.Read(fill); c.mayLook(err) {
-		raw.Control(func(fd uintptr) {
+	if err = c.plain.raw.Read(fill); c.mayLook(err) {
+		c.plain.raw.Control(func(fd uintptr) {
 			if fill(fd) {
 				err = nil
 			}
@@ -78,11 +76,7 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 // end of src is io.EOF. All that came before it has been sent.
 func (w *responseWriter) spliceFrom(src io.Reader) (n int64, err error) {
 	from, ok := src.(Splicer)
-	if !ok || w.length-w.written < worthSplicing || w.empty {
-		return 0, nil
-	}
-	to := rawTCP(w.c.nc)
-	if to == nil {
+	if !ok || w.length-w.written < worthSplicing || w.empty || w.c.sock == nil {
 		return 0, nil
 	}
 	p := pipe.Get()
@@ -97,7 +91,7 @@ func (w *responseWriter) spliceFrom(src io.Reader) (n int64, err error) {
 			return n, nil
 		}
 		if m > 0 {
-			if failed := w.drain(p, to); failed != nil {
+			if failed := w.drain(p); failed != nil {
 				return n, failed
 			}
 			n += int64(m)
@@ -117,14 +111,14 @@ func (w *responseWriter) spliceUnlocked(from Splicer, p *pipe.Pipe) (int, error)
 }
 
 // drain sends what is in a pipe.
-func (w *responseWriter) drain(p *pipe.Pipe, to syscall.RawConn) error {
+func (w *responseWriter) drain(p *pipe.Pipe) error {
 	if err := w.take(p.Len()); err != nil {
 		return err
 	}
 	w.c.beforeWrite()
 	moved := 0
 	var failed error
-	err := to.Write(func(fd uintptr) bool {
+	err := w.c.sock.raw.Write(func(fd uintptr) bool {
 		var n int
 		n, failed = p.Drain(fd)
 		if moved += n; moved >= maxWrite {
@@ -138,20 +132,6 @@ func (w *responseWriter) drain(p *pipe.Pipe, to syscall.RawConn) error {
 	}
 	w.fail(withoutAddress(err))
 	return w.err
-}
-
-// rawTCP returns what nc's descriptor is reached by, if its bytes are those of a TCP
-// connection, and else nil.
-func rawTCP(nc net.Conn) syscall.RawConn {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
 }
 
 var _ Splicer = (*body)(nil)
