@@ -24,7 +24,8 @@ func (p *Pipe) Len() int { return p.filled }
 func (p *Pipe) Fill(socket uintptr, most int) (n int, err error) {
 	n, err = splice(int(socket), p.write, most)
 	switch {
-	case n == 0 && (err == nil || err == unix.EAGAIN) && atMark(socket):
+	case n == 0 && (err == nil || err == unix.EAGAIN) && atMark(socket),
+		err == unix.ENOSYS, err == unix.EPERM: // as sandboxes say
 		err = errors.ErrUnsupported
 	case n == 0 && err == nil:
 		err = io.EOF

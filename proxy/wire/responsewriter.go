@@ -208,7 +208,7 @@ func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 				return n, err
 			}
 		}
-		if err == nil && m > smallBuffer && m == min(len(p), copyBuffer) {
+		if err == nil && (m >= copyBuffer || m == len(p) && m > smallBuffer) {
 			var spliced int64
 			spliced, err = w.spliceFrom(src)
 			n += spliced
