@@ -731,6 +731,21 @@ func TestWhoWaitsForTheOriginIsJudgedAsWell(t *testing.T) {
 	}
 }
 
+// TestWhoSaysNothingHearsTheOriginOut, also where the client's first bytes are to be judged.
+func TestWhoSaysNothingHearsTheOriginOut(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		io.WriteString(conn, "220 ready\r\n")
+		io.Copy(io.Discard, r)
+		io.WriteString(conn, "221 bye\r\n")
+	})
+	proxy := serveProxy(t, func(o *Options) { o.Egress.Deny = []string{"*.closed.example"} })
+	conn, r := openTunnel(t, proxy, o.address, "")
+	conn.CloseWrite()
+	if got, err := io.ReadAll(r); string(got) != "220 ready\r\n221 bye\r\n" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // TestOneRefusalIsForgivenToWhoIsAsked: browsers send no credentials before they
 // are asked, on each connection; what others there are refused stays refused.
 func TestOneRefusalIsForgivenToWhoIsAsked(t *testing.T) {
