@@ -1,8 +1,10 @@
 package filters
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,6 +138,19 @@ func (c cookies) applyResponse(m *Message, log []Change) []Change {
 		h["Set-Cookie"] = kept
 	}
 	return log
+}
+
+// given reports whether m's answer gives a browser without cookies one that comes with its
+// next request for the same URL.
+func (c cookies) given(m *Message) bool {
+	if !m.Visit.browser || m.Visit.ThirdParty || m.Visit.framed || !c.allows(m) || m.Request.Header["Cookie"] != nil {
+		return false
+	}
+	u := m.Request.URL
+	return slices.ContainsFunc(m.Response.Header["Set-Cookie"], func(line string) bool {
+		set, ok := parseSetCookie(line)
+		return ok && set.lawful(foldHost(u.Hostname())) && set.matches(u) && !set.expired(m)
+	})
 }
 
 // dropKeptPassword takes user and password out of where an answer leads, which a browser
@@ -286,6 +301,15 @@ func domainCovers(domain, host string) bool {
 	}
 	suffix, _ := publicsuffix.PublicSuffix(domain)
 	return suffix != domain
+}
+
+// matches reports whether c, which came from u, is sent there (RFC 6265bis §5.1.4, §5.7).
+func (c setCookie) matches(u *url.URL) bool {
+	if c.secure && u.Scheme != "https" {
+		return false
+	}
+	rest, under := strings.CutPrefix(cmp.Or(u.EscapedPath(), "/"), c.path)
+	return !strings.HasPrefix(c.path, "/") || under && (rest == "" || rest[0] == '/' || strings.HasSuffix(c.path, "/"))
 }
 
 // expired reports whether c deletes a cookie: such a line keeps its date, or

@@ -398,3 +398,44 @@ func TestBoundSessionsGoWithCookies(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstCookieComesBack: a browser that is led back to the same URL has it there.
+func TestFirstCookieComesBack(t *testing.T) {
+	for _, c := range []struct {
+		policy         CookiePolicy
+		url, set, sent string
+		want           bool
+	}{
+		{CookiesFirstParty, "https://shop.example/a/b", "id=1", "", true},
+		{CookiesSession, "https://shop.example/a/b", "id=1; Max-Age=60; Secure; Path=/", "", true},
+		{CookiesPass, "https://shop.example/a/b", "id=1; Path=/a; Domain=shop.example", "", true},
+		{CookiesPass, "https://shop.example/a/b", "id=1; Path=/a/b", "", true},
+		{CookiesPass, "https://shop.example/a/b", "id=1; Path=a", "", true},
+		{CookiesBlock, "https://shop.example/a/b", "id=1", "", false},
+		{CookiesPass, "https://shop.example/a/b", "id=1", "other=1", false},
+		{CookiesPass, "https://shop.example/a/b", "id=; Max-Age=0", "", false},
+		{CookiesPass, "https://shop.example/a/b", "id=; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "", false},
+		{CookiesPass, "https://shop.example/a/b", "id=1; Path=/a/bc", "", false},
+		{CookiesPass, "https://shop.example/abc", "id=1; Path=/a", "", false},
+		{CookiesPass, "https://shop.example/a/b", "id=1; Domain=other.example", "", false},
+		{CookiesPass, "http://shop.example/a/b", "id=1; Secure", "", false},
+	} {
+		set, err := New(Options{Cookies: c.policy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest("GET", c.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"User-Agent": {"Mozilla/5.0"}, "Sec-Fetch-Dest": {"document"}}
+		if c.sent != "" {
+			r.Header.Set("Cookie", c.sent)
+		}
+		m := set.Read(r, netip.Addr{})
+		m.Response = &http.Response{Header: http.Header{"Set-Cookie": {c.set}}}
+		if got := set.GivesFirstCookie(m); got != c.want {
+			t.Errorf("%d %s, %q: got %t", c.policy, c.url, c.set, got)
+		}
+	}
+}

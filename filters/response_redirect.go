@@ -117,15 +117,10 @@ func withoutLinksPastProxy(line string) string {
 
 // LeadsBack returns the query with which m's answer leads to m's own URL, if that differs in
 // nothing but parameters that [cleanURL] takes. A site that insists on those would send its
-// visitor there without end; what they hold, it has chosen itself. A browser that is given its
-// first cookies goes there once more, for the site may look for them.
+// visitor there without end; what they hold, it has chosen itself.
 func LeadsBack(m *Message) (query string, back bool) {
 	leads, gets := leadsOn(m)
 	if !leads || !gets || !safe(m.Request.Method) || m.Request.ContentLength != 0 {
-		return "", false
-	}
-	keepsCookies := m.Visit.browser && !m.Visit.ThirdParty && !m.Visit.framed
-	if keepsCookies && m.Request.Header["Cookie"] == nil && m.Response.Header["Set-Cookie"] != nil {
 		return "", false
 	}
 	location := strings.ReplaceAll(single(m.Response.Header["Location"]), "\t", "")

@@ -72,6 +72,7 @@ type Set struct {
 // A pipeline lists the filters for one group of hosts.
 type pipeline struct {
 	request, response []Filter
+	cookies           cookies
 }
 
 type siteRule struct {
@@ -117,6 +118,7 @@ func (o Options) at(site Site) Options {
 func (o Options) pipeline(p *persona, allow []string) pipeline {
 	unknown := unknownFields{o.Unknown, allow}
 	return pipeline{
+		cookies: cookies{o.Cookies},
 		request: []Filter{
 			cleanURL{},
 			hopByHop{},
@@ -181,6 +183,10 @@ func (s *Set) Response(m *Message, log []Change) []Change {
 	}
 	return apply(s.at(m).response, m, log)
 }
+
+// GivesFirstCookie reports whether m's answer gives a browser that has no cookies one that
+// comes with its next request for the same URL. It reads the answer as the origin sent it.
+func (s *Set) GivesFirstCookie(m *Message) bool { return s.at(m).cookies.given(m) }
 
 // FieldOrder returns the names of m.Request's fields in the order and the
 // case in which the persona's browser writes them on HTTP/1.1, with names that

@@ -58,8 +58,8 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Response = resp
-	if query, back := filters.LeadsBack(&m); back {
+	m.Response, m.Now = resp, time.Now()
+	if query, back := filters.LeadsBack(&m); back && !s.filters.GivesFirstCookie(&m) { // else it comes back with that, and the site may look for it
 		if resp, err = s.insist(m.Request, resp, query); err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	if r.URL.Scheme == "https" {
 		s.noteHSTS(&m, e.visit.Isolation, resp.Header)
 	}
-	m.Response, m.Now = resp, time.Now()
+	m.Response = resp
 	log := explanations.Get().(*[]filters.Change)
 	*log = s.filters.Response(&m, *log)
 	recycle(log)
