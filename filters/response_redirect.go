@@ -1,6 +1,8 @@
 package filters
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -116,26 +118,41 @@ func withoutLinksPastProxy(line string) string {
 }
 
 // LeadsBack returns the query with which m's answer leads to m's own URL, if that differs in
-// nothing but parameters that [cleanURL] takes. A site that insists on those would send its
-// visitor there without end; what they hold, it has chosen itself.
+// nothing but parameters that [cleanURL] takes, as browsers write it. A site that insists on
+// those would send its visitor there without end; what they hold, it has chosen itself.
 func LeadsBack(m *Message) (query string, back bool) {
 	leads, gets := leadsOn(m)
 	if !leads || !gets || !safe(m.Request.Method) || m.Request.ContentLength != 0 {
 		return "", false
 	}
-	location := strings.ReplaceAll(single(m.Response.Header["Location"]), "\t", "")
-	kept, changed := withoutClicks(m, location, gets)
+	location, _, _ := strings.Cut(strings.ReplaceAll(single(m.Response.Header["Location"]), "\t", ""), "#")
+	location, query, _ = strings.Cut(location, "?")
+	query = escapeQuery(query)
+	kept, changed := withoutClicks(m, location+"?"+query, gets)
 	if !changed {
 		return "", false
 	}
 	u := m.Request.URL
 	to, err := resolve(u, kept)
-	if err != nil || to.Scheme != u.Scheme || to.Host != u.Host || to.EscapedPath() != u.EscapedPath() || to.RawQuery != u.RawQuery {
+	if err != nil || to.User != nil || cmp.Or(to.EscapedPath(), "/") != cmp.Or(u.EscapedPath(), "/") || to.RawQuery != u.RawQuery {
 		return "", false
 	}
-	_, query, _ = strings.Cut(location, "?")
-	query, _, _ = strings.Cut(query, "#")
-	return query, true
+	a, ok := parseAuthority(to.String())
+	return query, ok && a.sameOrigin(m.Request)
+}
+
+// escapeQuery escapes what a query should not hold (URL standard, "special-query
+// percent-encode set").
+func escapeQuery(query string) string {
+	var out strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"#'<>`, c) >= 0 {
+			fmt.Fprintf(&out, "%%%02X", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // resolve returns where reference leads from base as browsers have it: tabs are not there,

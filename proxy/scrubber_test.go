@@ -58,7 +58,11 @@ func TestSiteThatInsistsOnACampaignIsReached(t *testing.T) {
 	for _, c := range []struct{ method, path, location, want, fields string }{
 		{"GET", "/donate", "/donate?utm_source=web#top", "200 a=1; b=2", ""},
 		{"HEAD", "/donate?id=1", "?id=1&gclid=4f0a", "200 a=1; b=2", ""},
-		{"GET", "/donate", "/donate?utm_source=web&step=2", "302 a=1", ""}, // elsewhere
+		{"GET", "/donate", "/donate?utm_source=web&utm_campaign=Spring sale \u2014 'now'", "200 a=1; b=2", ""},
+		{"GET", "/donate?q=a%20b", "/donate?q=a b&utm_source=web", "200 a=1; b=2", ""},
+		{"GET", "/", "HTTP://ORIGIN?utm_source=web", "200 a=1; b=2", ""},
+		{"GET", "/donate", "http://me@ORIGIN/donate?utm_source=web", "302 a=1", ""}, // as somebody else
+		{"GET", "/donate", "/donate?utm_source=web&step=2", "302 a=1", ""},          // elsewhere
 		{"GET", "/donate", "/other?utm_source=web", "302 a=1", ""},
 		{"GET", "/donate", "http://other.example/donate?utm_source=web", "302 a=1", ""},
 		{"GET", "/donate", "/donate", "302 a=1", ""}, // without end for everybody
@@ -70,7 +74,7 @@ func TestSiteThatInsistsOnACampaignIsReached(t *testing.T) {
 			if q := r.URL.RawQuery; strings.Contains(q, "utm_source=web") || strings.Contains(q, "gclid=4f0a") {
 				return "HTTP/1.1 200 OK\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n"
 			}
-			return "HTTP/1.1 302 Found\r\nLocation: " + c.location + "\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
+			return "HTTP/1.1 302 Found\r\nLocation: " + strings.ReplaceAll(c.location, "ORIGIN", r.Host) + "\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
 		}))
 		resp, _ := send(t, serveProxy(t, nil), c.method, "http://"+o.address+c.path, "", cmp.Or(c.fields, "Accept: */*"))
 		got := fmt.Sprint(resp.StatusCode, " ", strings.Join(resp.Header["Set-Cookie"], "; "))
