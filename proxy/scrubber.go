@@ -59,10 +59,13 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 		return nil, err
 	}
 	m.Response, m.Now = resp, time.Now()
-	if query, back := filters.LeadsBack(&m); back && !s.filters.GivesFirstCookie(&m) { // else it comes back with that, and the site may look for it
-		if resp, err = s.insist(m.Request, resp, query); err != nil {
-			return nil, err
-		}
+	if query, back := filters.LeadsBack(&m); back {
+		if !s.filters.GivesFirstCookie(&m) {
+			if resp, err = s.insist(m.Request, resp, query); err != nil {
+				return nil, err
+			}
+		} // else it comes back with that, and the site may look for it
+		resp.Header["Cache-Control"] = []string{"no-store"} // of what another request leads to, it says nothing
 	}
 	if r.URL.Scheme == "https" {
 		s.noteHSTS(&m, e.visit.Isolation, resp.Header)

@@ -84,6 +84,26 @@ func TestSiteThatInsistsOnACampaignIsReached(t *testing.T) {
 	}
 }
 
+// TestRedirectBackIsFollowedForItsRequestAlone: the site may lead another one elsewhere, and
+// what it leads to is stored under the address of neither.
+func TestRedirectBackIsFollowedForItsRequestAlone(t *testing.T) {
+	o := serveOrigin(t, answerBy(func(r *http.Request) string {
+		switch {
+		case r.URL.RawQuery != "":
+			return "HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nContent-Length: 6\r\n\r\npublic"
+		case r.Header["Cookie"] != nil:
+			return "HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 7\r\n\r\nmembers"
+		}
+		return "HTTP/1.1 301 Moved Permanently\r\nCache-Control: no-store\r\nLocation: /?utm_source=web\r\nContent-Length: 0\r\n\r\n"
+	}))
+	address := serveProxy(t, nil)
+	for _, c := range []struct{ fields, want string }{{"Accept: */*", "public"}, {"Cookie: id=1", "members"}} {
+		if _, got := send(t, address, "GET", "http://"+o.address+"/", "", c.fields); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.fields, got, c.want)
+		}
+	}
+}
+
 // TestHSTSOfPartsCountsForNothing: a page could write a number with the hosts of its
 // parts.
 func TestHSTSOfPartsCountsForNothing(t *testing.T) {
