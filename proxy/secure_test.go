@@ -100,7 +100,19 @@ func TestConnectionsLostTogetherFailNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cc.Release()
+		// After an answer nothing more comes on its own, as settings may after the handshake.
+		r, err := http.NewRequestWithContext(t.Context(), "GET", o.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := cc.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
 		secure.mu.Lock()
 		at.conns = append(at.conns, cc)
 		secure.mu.Unlock()
