@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -503,6 +504,27 @@ func TestDailyVolumeEndsTunnels(t *testing.T) {
 	resp, _ := get(t, proxy, "http://"+o.address+"/")
 	if resp.StatusCode != 429 || !strings.Contains(resp.Header.Get("RateLimit-Policy"), `"volume"`) {
 		t.Errorf("after that: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// TestDailyVolumeEndsTunnelsThatHaveNotBegun: what the origin says to a client that is
+// still to be judged counts, too.
+func TestDailyVolumeEndsTunnelsThatHaveNotBegun(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.WriteString(conn, strings.Repeat("x", 4<<20)) })
+	closing := func(o *Options) {
+		o.Gate.Client = gate.Limits{Daily: 1 << 20}
+		o.Egress.Deny = []string{"*.closed.example"}
+	}
+	proxies := []string{serveProxy(t, closing), serveProxy(t, closing)}
+	_, byConnect := openTunnel(t, proxies[0], o.address, "")
+	byStream, _ := openStream(t, h2Client(t, proxies[1], nil), o.address)
+	for i, from := range []io.Reader{byConnect, byStream.Body} {
+		if n, err := io.Copy(io.Discard, from); n > 2<<20 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("of 4 MiB %d bytes came within a volume of 1 MiB, then %v", n, err)
+		}
+		if resp, _ := get(t, proxies[i], "http://"+o.address+"/"); resp.StatusCode != 429 {
+			t.Errorf("after that: %d", resp.StatusCode)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -93,6 +94,45 @@ func TestTunnelsEndWithTheirUser(t *testing.T) {
 	}
 	for _, tunnel := range bob {
 		works(t, "bob", tunnel)
+	}
+}
+
+// TestTunnelsThatHaveNotBegunEndWithTheirUser: a client that is awaited says nothing more
+// once its account is gone.
+func TestTunnelsThatHaveNotBegunEndWithTheirUser(t *testing.T) {
+	hello := clientHello(t, "localhost")
+	for what, judged := range map[string]func(*Options){
+		"closed hosts": func(o *Options) { o.Egress.Deny = []string{"*.closed.example"} },
+		"TLS alone":    func(o *Options) { o.TunnelTLS = true },
+	} {
+		o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
+		users := usersFile(t, "secret", "ann")
+		p, address := newProxy(t, func(o *Options) {
+			o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+			o.Timeouts.Head = 2 * patience
+			judged(o)
+		})
+		p.current.Load().guests.every = 10 * time.Millisecond
+		at := fmt.Sprintf("localhost:%d", portOf(t, o.address))
+		var tunnels []*bufio.ReadWriter
+		for _, early := range []string{"", hello[:1], hello[:len(hello)-1]} {
+			conn := dial(t, address)
+			io.WriteString(conn, "CONNECT "+at+" HTTP/1.1\r\nHost: x\r\n"+authorization("ann", "secret")+"\r\n\r\n"+early)
+			r := bufio.NewReader(conn)
+			if resp, err := http.ReadResponse(r, &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
+				t.Fatalf("%s: %v, %v", what, resp, err)
+			}
+			tunnels = append(tunnels, bufio.NewReadWriter(r, bufio.NewWriter(conn)))
+		}
+		if err := gate.RemoveUser(users, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		for _, tunnel := range tunnels {
+			ends(t, what, tunnel)
+		}
+		if saw := o.saw(); saw != "" {
+			t.Errorf("%s: the origin saw %d bytes", what, len(saw))
+		}
 	}
 }
 
