@@ -268,6 +268,9 @@ func (c *Cache) pump(f *flight) {
 			f.spool.finish(nil, f.resp.Trailer)
 			return
 		case err != nil:
+			if err == errNobody {
+				f.cancel(err) // it is not the origin that failed
+			}
 			c.heed(f, err)
 			c.keep(f, err)
 			f.spool.finish(err, nil)

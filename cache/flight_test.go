@@ -141,6 +141,29 @@ func TestStorableFetchIsNotFinishedForever(t *testing.T) {
 	})
 }
 
+// Nor does one go on, with its memory and its connection, that turns out not to be stored
+// for want of room.
+func TestFetchOfNobodyEndsWhereThereIsNoRoom(t *testing.T) {
+	stage(t, shared, func(th *theatre) {
+		leader := th.visit("a", "")
+		cl := th.call()
+		cl.respond(storableFields, 1<<20)
+		<-leader.done
+		leader.resp.Body.Close()
+		synctest.Wait()
+		const others = 1 << 40
+		th.c.store.inflight.Add(others)
+		go cl.body.Write(make([]byte, 1<<19))
+		synctest.Wait()
+		if cl.r.Context().Err() == nil {
+			t.Error("the fetch goes on")
+		}
+		if left := th.c.store.inflight.Add(-others); left != 0 {
+			t.Errorf("%d bytes are held", left)
+		}
+	})
+}
+
 // Who joins a fetch whose client has left gets all of it, however long that takes.
 func TestWhoJoinsAnOrphanIsNotCutOff(t *testing.T) {
 	stage(t, shared, func(th *theatre) {

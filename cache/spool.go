@@ -124,7 +124,7 @@ func (s *spool) room() []byte {
 }
 
 // write appends p. Over the limit it waits until a reader needs more; it
-// returns an error if ctx ends first.
+// returns an error if ctx ends first, or there is no reader.
 func (s *spool) write(ctx context.Context, p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +134,9 @@ func (s *spool) write(ctx context.Context, p []byte) error {
 	}
 	var late <-chan time.Time
 	for s.sliding && (s.head()-s.fastest() > s.ahead() || s.head()-s.led() > s.kept()) {
+		if len(s.readers) == 0 {
+			return errNobody // nor can anybody come, and it is not stored
+		}
 		if late == nil && s.head()-s.fastest() <= s.ahead() {
 			timer := time.NewTimer(leaderTime)
 			defer timer.Stop()
