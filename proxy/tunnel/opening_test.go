@@ -109,6 +109,25 @@ func TestOpeningThatDoesNotCome(t *testing.T) {
 	r.cutUnheard(t, ErrIdle)
 }
 
+// TestTimeForAnOpeningIsGivenOnce, however many pieces it comes in.
+func TestTimeForAnOpeningIsGivenOnce(t *testing.T) {
+	tunnel := &tunnel{start: time.Now(), ended: true} // which has no timer
+	tunnel.up.tunnel = tunnel
+	tunnel.opens(&Opening{Within: time.Minute, Judge: func([]byte) (missing int, err error) { return 1, nil }})
+	var till time.Duration
+	for range "hell" {
+		if b, err := tunnel.up.admit([]byte(".")); len(b) > 0 || err != nil {
+			t.Fatalf("%q goes on: %v", b, err)
+		}
+		if till == 0 {
+			till = tunnel.openTill
+		}
+		if tunnel.openTill != till || till < time.Minute {
+			t.Errorf("there is time until %v, and was until %v", tunnel.openTill, till)
+		}
+	}
+}
+
 // TestClientHasToBeFirst: there is time for it from the beginning, and the origin's word
 // before is the end.
 func TestClientHasToBeFirst(t *testing.T) {
