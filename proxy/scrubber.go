@@ -87,10 +87,16 @@ func (s scrubber) insist(r *http.Request, redirect *http.Response, query string)
 	again, u := *r, *r.URL
 	u.RawQuery, again.URL = query, &u
 	resp, err := s.next.RoundTrip(&again)
-	if err == nil && redirect.Header["Set-Cookie"] != nil {
-		resp.Header["Set-Cookie"] = slices.Concat(redirect.Header["Set-Cookie"], resp.Header["Set-Cookie"])
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	if set := redirect.Header["Set-Cookie"]; set != nil {
+		resp.Header["Set-Cookie"] = slices.Concat(set, resp.Header["Set-Cookie"])
+	}
+	if says := redirect.Header["Strict-Transport-Security"]; says != nil && resp.Header["Strict-Transport-Security"] == nil {
+		resp.Header["Strict-Transport-Security"] = says
+	}
+	return resp, nil
 }
 
 // noteHSTS remembers what a host says of Strict-Transport-Security, and lets pass of it

@@ -104,6 +104,36 @@ func TestRedirectBackIsFollowedForItsRequestAlone(t *testing.T) {
 	}
 }
 
+// TestRedirectBackHasItsHSTSCount: a site may say so with its redirects alone.
+func TestRedirectBackHasItsHSTSCount(t *testing.T) {
+	for _, c := range []struct{ redirect, page, want string }{
+		{"max-age=9", "", "max-age=9"},
+		{"max-age=9", "max-age=0", "max-age=0"},
+		{"", "max-age=9", "max-age=9"},
+		{"", "", ""},
+	} {
+		answerWith := func(says string) *http.Response {
+			h := make(http.Header)
+			if says != "" {
+				h.Set("Strict-Transport-Security", says)
+			}
+			return &http.Response{StatusCode: 200, Header: h, Body: http.NoBody}
+		}
+		s := scrubber{next: roundTripper(func(*http.Request) (*http.Response, error) { return answerWith(c.page), nil })}
+		r, err := http.NewRequest("GET", "https://site.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := s.insist(r, answerWith(c.redirect), "utm_source=web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Strict-Transport-Security"); got != c.want {
+			t.Errorf("redirect %q, page %q: got %q", c.redirect, c.page, got)
+		}
+	}
+}
+
 // TestHSTSOfPartsCountsForNothing: a page could write a number with the hosts of its
 // parts.
 func TestHSTSOfPartsCountsForNothing(t *testing.T) {
