@@ -651,7 +651,7 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 			o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
 				io.WriteString(conn, "hello ")
 				b, _ := io.ReadAll(io.LimitReader(r, int64(len(c.first))))
-				fmt.Fprintf(conn, "got %d", len(b))
+				fmt.Fprintf(conn, "got %q", b)
 			})
 			port := portOf(t, o.address)
 			for _, by := range []struct {
@@ -679,12 +679,13 @@ func TestTunnelsCarryNoTLSForClosedHosts(t *testing.T) {
 				io.WriteString(bySOCKS, c.first)
 				for _, from := range []io.Reader{byConnect, inPieces, bySOCKS} {
 					got, _ := io.ReadAll(from)
-					if want := fmt.Sprintf("hello got %d", len(c.first)); (string(got) == want) != c.passes {
+					if want := fmt.Sprintf("hello got %q", c.first); (string(got) == want) != c.passes {
 						t.Errorf("%+v: got %q", by, got)
 					}
 				}
 			}
-			if saw := o.saw(); c.passes != (saw == strings.Repeat(c.first, 12)) || !c.passes && saw != "" {
+			// Of tunnels that are open side by side the bytes come mixed.
+			if saw := o.saw(); c.passes && len(saw) != 12*len(c.first) || !c.passes && saw != "" {
 				t.Errorf("the origin saw %d bytes: %.40q", len(saw), saw)
 			}
 		})
