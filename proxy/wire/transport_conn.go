@@ -159,7 +159,7 @@ func (c *originConn) noDeadlines() {
 func (c *originConn) readNoMore() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.perRead, c.readTill = 0, longAgo
+	c.perRead, c.readTill, c.looked = 0, longAgo, longAgo
 	c.nc.SetReadDeadline(longAgo)
 }
 
