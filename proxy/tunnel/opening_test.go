@@ -109,11 +109,11 @@ func TestOpeningThatDoesNotCome(t *testing.T) {
 	r.cutUnheard(t, ErrIdle)
 }
 
-// TestTimeForAnOpeningIsGivenOnce, however many pieces it comes in.
+// TestTimeForAnOpeningIsGivenOnce, however many pieces it comes in, and for nothing else.
 func TestTimeForAnOpeningIsGivenOnce(t *testing.T) {
 	tunnel := &tunnel{start: time.Now(), ended: true} // which has no timer
 	tunnel.up.tunnel = tunnel
-	tunnel.opens(&Opening{Within: time.Minute, Judge: func([]byte) (missing int, err error) { return 1, nil }})
+	tunnel.opens(&Opening{Within: time.Minute, Judge: func(sent []byte) (missing int, err error) { return min(5-len(sent), 1), nil }})
 	var till time.Duration
 	for range "hell" {
 		if b, err := tunnel.up.admit([]byte(".")); len(b) > 0 || err != nil {
@@ -125,6 +125,9 @@ func TestTimeForAnOpeningIsGivenOnce(t *testing.T) {
 		if tunnel.openTill != till || till < time.Minute {
 			t.Errorf("there is time until %v, and was until %v", tunnel.openTill, till)
 		}
+	}
+	if b, err := tunnel.up.admit([]byte(".")); len(b) != 5 || err != nil || tunnel.openTill != 0 {
+		t.Errorf("once it is judged: %q, %v, with time until %v", b, err, tunnel.openTill)
 	}
 }
 
