@@ -23,6 +23,16 @@ var inputPieces = sync.Pool{New: func() any { return new(inputPiece) }}
 // left is how many bytes there are.
 func (in *http2Input) left() int { return in.size }
 
+// windowGrowth returns by how much a stream's window of allowed bytes grows, to at most
+// most, where all may grow by room yet: by nothing if half of it or more is unread. For who
+// reads more slowly than it comes, more would only wait here.
+func (in *http2Input) windowGrowth(allowed, most, room int) int {
+	if in.left() >= allowed/2 {
+		return 0
+	}
+	return max(0, min(allowed, most-allowed, room))
+}
+
 // add takes bytes in.
 func (in *http2Input) add(b []byte) {
 	in.size += len(b)

@@ -216,16 +216,13 @@ func (st *http2Stream) accept(b []byte) {
 }
 
 // credit gives n bytes back to the stream's window, which grows where it is read as fast as
-// it comes: for who reads more slowly, more would only wait here.
+// it comes.
 func (st *http2Stream) credit(n int) {
 	h := st.h
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil || h.dead {
 		return
 	}
-	grown := 0
-	if st.in.left() < st.allowed/2 {
-		grown = max(0, min(st.allowed, grownWindow-st.allowed, largeWindows-h.grown))
-	}
+	grown := st.in.windowGrowth(st.allowed, grownWindow, largeWindows-h.grown)
 	st.allowed += grown
 	h.grown += grown
 	h.out = appendWindowUpdate(h.output(), st.id, st.unacked+grown)

@@ -387,10 +387,7 @@ func (st *originStream) credit(n int) {
 	if st.unacked += n; st.unacked < st.allowed/4 || st.remoteDone || st.err != nil {
 		return
 	}
-	grown := 0
-	if st.in.left() < st.allowed/2 {
-		grown = max(0, min(st.allowed, originGrown-st.allowed, originLarge-c.lent))
-	}
+	grown := st.in.windowGrowth(st.allowed, originGrown, originLarge-c.lent)
 	st.allowed += grown
 	c.lent += grown
 	c.out = appendWindowUpdate(c.output(), st.id, st.unacked+grown)
