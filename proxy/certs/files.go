@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"guise/proxy/fault"
 )
 
 // lookEvery is how often the files are looked at, at most.
@@ -24,8 +26,7 @@ type Pair struct {
 	current *tls.Certificate
 	stamps  [2]os.FileInfo // of the files that current is from
 	looked  time.Time      // when the files were looked at last
-	fault   string         // of that look; "" for none
-	told    bool           // whether Unread was told of fault
+	fault   fault.Lasting  // what those looks found
 }
 
 // Files returns the pair in two PEM files. They are read again when they
@@ -45,7 +46,7 @@ func (p *Pair) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer p.mu.Unlock()
 	if now := p.now(); now.Sub(p.looked) >= lookEvery {
 		p.looked = now
-		p.tell(p.refresh()) // an error leaves what is there
+		p.fault.Found(p.refresh(), p.Unread) // what cannot be used leaves what is there
 	}
 	return p.current, nil
 }
@@ -60,23 +61,6 @@ func (p *Pair) refresh() error {
 		return p.load()
 	}
 	return nil
-}
-
-// tell passes on what one look after another finds, once: between two writes the files do
-// not fit each other. p.mu is held.
-func (p *Pair) tell(err error) {
-	fault := ""
-	if err != nil {
-		fault = err.Error()
-	}
-	if fault != p.fault {
-		p.fault, p.told = fault, false
-		return
-	}
-	if err != nil && !p.told && p.Unread != nil {
-		p.Unread(err)
-	}
-	p.told = true
 }
 
 // Ends returns when the certificate that was read last is valid no more.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"guise/proxy/fault"
 )
 
 // maxFile bounds the files that the gate reads: some hundred thousand users.
@@ -38,9 +40,8 @@ type watchedFile[T any] struct {
 	seen   fs.FileInfo // of the content; nil if it is to be read again
 	sum    uint64      // of the content
 	value  T
-	loads  uint64 // how often value was set
-	fault  string // of the last look; "" for none
-	told   bool   // whether unread was told of fault
+	loads  uint64        // how often value was set
+	fault  fault.Lasting // what the looks found
 }
 
 var sumSeed = maphash.MakeSeed()
@@ -117,25 +118,8 @@ func (w *watchedFile[T]) version() uint64 {
 func (w *watchedFile[T]) look() {
 	if now := w.now(); now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
 		w.looked = now
-		w.tell(w.load()) // the content before stays: half a file must not lock everybody out
+		w.fault.Found(w.load(), w.unread) // the content before stays: half a file must not lock everybody out
 	}
-}
-
-// tell passes on what one look after another finds, once: a file that is being
-// written is whole a moment later. w.mu is held.
-func (w *watchedFile[T]) tell(err error) {
-	fault := ""
-	if err != nil {
-		fault = err.Error()
-	}
-	if fault != w.fault {
-		w.fault, w.told = fault, false
-		return
-	}
-	if err != nil && !w.told && w.unread != nil {
-		w.unread(err)
-	}
-	w.told = true
 }
 
 func readFile(path string) ([]byte, error) {
