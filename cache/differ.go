@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // maxRemembered bounds how many keys differences and unstorables remember.
@@ -26,7 +28,7 @@ type answer struct {
 }
 
 func newDifferences() *differences {
-	return &differences{seed: maphash.MakeSeed(), given: newLRU[uint64, answer](maxRemembered)}
+	return &differences{seed: maphash.MakeSeed(), given: lru.New[uint64, answer](maxRemembered)}
 }
 
 // id returns a short name of a key, the same for all owners: keys can be long.

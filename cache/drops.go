@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // maxDrops bounds how many drops are remembered. One counts for as long as a
@@ -25,7 +27,7 @@ type drops struct {
 type dropped struct{ client, url string }
 
 func newDrops() *drops {
-	return &drops{seed: maphash.MakeSeed(), of: newLRU[uint64, uint64](maxDrops)}
+	return &drops{seed: maphash.MakeSeed(), of: lru.New[uint64, uint64](maxDrops)}
 }
 
 // now returns the present moment, to be passed to since later.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 const (
@@ -112,7 +114,7 @@ type sample struct {
 }
 
 func newLatencyModel(float func() float64) *latencyModel {
-	return &latencyModel{float: float, origins: newLRU[string, *measured](maxOrigins)}
+	return &latencyModel{float: float, origins: lru.New[string, *measured](maxOrigins)}
 }
 
 // record adds the time that a head took. h is what is known of its resource; it

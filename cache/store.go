@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 const (
@@ -43,7 +45,7 @@ type segment struct {
 
 func newSegment() *segment {
 	// simplelru bounds the count, we the bytes: the count has no bound.
-	return &segment{lru: newLRU[*resource, struct{}](math.MaxInt)}
+	return &segment{lru: lru.New[*resource, struct{}](math.MaxInt)}
 }
 
 // A store holds resources within a budget of bytes. What is new enters a
@@ -80,7 +82,7 @@ func newStore(budget int64) *store {
 		probation: newSegment(),
 		protected: newSegment(),
 		needed:    newSegment(),
-		claimants: newLRU[string, *claims](math.MaxInt),
+		claimants: lru.New[string, *claims](math.MaxInt),
 		counts:    newSketch(keysIn(budget)),
 	}
 }

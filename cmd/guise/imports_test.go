@@ -14,10 +14,11 @@ import (
 // the project, and modules beside the standard library. Arrows point down.
 var rooms = map[string]struct{ project, modules []string }{
 	"guise/filters":         {modules: []string{"golang.org/x/net"}},
-	"guise/cache":           {project: []string{"guise/cache/ending"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
+	"guise/cache":           {project: []string{"guise/cache/ending", "guise/cache/lru"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net", "golang.org/x/sys"}},
 	"guise/cache/ending":    {},
+	"guise/cache/lru":       {modules: []string{"github.com/hashicorp/golang-lru/v2"}},
 	"guise/config":          {modules: []string{"golang.org/x/net", "github.com/spf13", "go.yaml.in/yaml", "github.com/pelletier/go-toml"}},
-	"guise/proxy/gate":      {project: []string{"guise/proxy/fault", "guise/proxy/owner"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
+	"guise/proxy/gate":      {project: []string{"guise/cache/lru", "guise/proxy/fault", "guise/proxy/owner"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "github.com/tg123/go-htpasswd", "golang.org/x/crypto"}},
 	"guise/proxy/telemetry": {modules: []string{"github.com/prometheus/client_golang"}},
 	"guise/proxy/egress":    {modules: []string{"code.dny.dev/ssrf", "golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/calls":     {},
@@ -27,7 +28,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/proxy/tunnel":    {project: []string{"guise/proxy/calls", "guise/proxy/pipe"}, modules: []string{"golang.org/x/sys"}},
 	"guise/proxy/wire":      {project: []string{"guise/cache/ending", "guise/proxy/calls", "guise/proxy/pipe"}, modules: []string{"golang.org/x/net", "golang.org/x/sys"}},
 	"guise/proxy/console":   {},
-	"guise/proxy/inspect":   {project: []string{"guise/proxy/owner"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
+	"guise/proxy/inspect":   {project: []string{"guise/cache/lru", "guise/proxy/owner"}, modules: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/net"}},
 	"guise/proxy/socks":     {},
 	"guise/proxy/certs":     {project: []string{"guise/proxy/fault", "guise/proxy/owner"}, modules: []string{"github.com/caddyserver/certmagic", "go.uber.org/zap"}},
 	"guise/proxy/judge":     {modules: []string{"golang.org/x/net"}},
@@ -40,7 +41,7 @@ var rooms = map[string]struct{ project, modules []string }{
 	"guise/scripts/bench": {modules: []string{"golang.org/x/sys"}},
 	"guise/cmd/guise": {
 		project: []string{"guise/config", "guise/filters", "guise/cache", "guise/proxy", "guise/proxy/gate", "guise/proxy/egress", "guise/proxy/wire", "guise/proxy/judge", "guise/proxy/inspect", "guise/proxy/telemetry", "guise/proxy/certs", "guise/proxy/calls"},
-		modules: []string{"github.com/spf13/cobra", "github.com/fsnotify/fsnotify", "golang.org/x/term", "golang.org/x/sys"},
+		modules: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fsnotify/fsnotify", "golang.org/x/term", "golang.org/x/sys"},
 	},
 }
 

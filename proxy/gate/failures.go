@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // Guessing: a source has so many attempts, and then waits for a second, two,
@@ -37,9 +39,7 @@ type failed struct {
 }
 
 func newFailures() *failures {
-	f := &failures{seed: maphash.MakeSeed()}
-	f.sources, _ = simplelru.NewLRU[netip.Prefix, failed](failuresSize, nil)
-	return f
+	return &failures{seed: maphash.MakeSeed(), sources: lru.New[netip.Prefix, failed](failuresSize)}
 }
 
 // A guesser is who failures are counted for.

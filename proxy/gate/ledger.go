@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // maxIdle is how many clients are remembered that have nothing open, of those with
@@ -46,9 +48,12 @@ type pace struct {
 }
 
 func newLedger() *ledger {
-	l := &ledger{begun: time.Now().Add(-day), active: make(map[client]*account)}
-	l.accounts, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
-	l.networks, _ = simplelru.NewLRU[client, *account](maxIdle, nil)
+	l := &ledger{
+		begun:    time.Now().Add(-day),
+		active:   make(map[client]*account),
+		accounts: lru.New[client, *account](maxIdle),
+		networks: lru.New[client, *account](maxIdle),
+	}
 	l.total.pace = new(pace)
 	l.total.decoding = newDecoding()
 	return l

@@ -29,7 +29,7 @@ func (l Limits) connectionRate() (rate, burst int) {
 
 // An Over says that a limit was reached.
 type Over struct {
-	Limit  string        // which: requests, connections, connection-rate, handshakes, tunnels, tunnel-rate, volume or attempts
+	Limit  string        // which: requests, connections, connection-rate, handshakes, tunnels, tunnel-rate, volume, attempts or pressure
 	Total  bool          // the limit is that of all clients together
 	Quota  int64         // how much the limit allows; 0 if that is not for the client to know
 	Window time.Duration // in which time; 0 for what is counted at one instant

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 const (
@@ -62,12 +64,14 @@ type friend struct {
 }
 
 func newMemory() *memory {
-	m := &memory{begun: time.Now().Add(-day)}
+	m := &memory{
+		begun:   time.Now().Add(-day),
+		right:   lru.New[[32]byte, time.Time](memorySize),
+		wrong:   lru.New[[32]byte, time.Time](memorySize),
+		friends: lru.New[friend, time.Time](memorySize),
+		looks:   lru.New[netip.Addr, *looks](failuresSize),
+	}
 	rand.Read(m.key[:]) // never fails (crypto/rand)
-	m.right, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
-	m.wrong, _ = simplelru.NewLRU[[32]byte, time.Time](memorySize, nil)
-	m.friends, _ = simplelru.NewLRU[friend, time.Time](memorySize, nil)
-	m.looks, _ = simplelru.NewLRU[netip.Addr, *looks](failuresSize, nil)
 	return m
 }
 

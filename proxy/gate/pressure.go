@@ -45,8 +45,8 @@ type Pressure struct {
 	done    sync.WaitGroup
 }
 
-// A Relief gives up what can be had again. Its functions report whether there was
-// anything; they are called again while that is not enough.
+// A Relief gives up what can be had again. Memory and Descriptors report whether there
+// was anything; they are called again while that is not enough.
 type Relief struct {
 	Memory      func(worth int64) bool // so many bytes at the least, or nothing
 	Descriptors func() bool

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // A Reason says why a connection is a tunnel although its host is inspected.
@@ -79,11 +81,7 @@ type Counts struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	kept, err := simplelru.NewLRU[uint64, trace](memorySize, nil)
-	if err != nil {
-		panic(err) // the size is constant
-	}
-	return &Memory{seed: maphash.MakeSeed(), now: time.Now, kept: kept}
+	return &Memory{seed: maphash.MakeSeed(), now: time.Now, kept: lru.New[uint64, trace](memorySize)}
 }
 
 func (m *Memory) key(client, host string) uint64 {
