@@ -49,7 +49,7 @@ func (q *query) waited(failure error, until time.Time) {
 // lookAgain answers q, which has waited: there may be something new in the store.
 func (t *transport) lookAgain(q *query) (*http.Response, error) {
 	q.now, q.moment = t.c.now(), t.c.dropped.now()
-	return t.answer(q)
+	return t.answer(*q)
 }
 
 // flightKey returns the key under which simultaneous requests are collapsed,
@@ -303,10 +303,12 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 
 // validates reports whether the request to the origin carries the stored
 // entry's validators (RFC 9111 §4.3.1). In PerClient it does not: a client's
-// own entry would tell the origin which client asks, unless it knows.
+// own entry would tell the origin which client asks, unless it knows. Nor do those of an
+// error or a redirect go there: to a 304 that is still so would be no answer (RFC 9110 §13.2.1),
+// and one by date says that what is there now is older.
 func (q *query) validates(found finding) bool {
 	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
-		(found.e.etag != "" || found.e.header.get("Last-Modified") != "")
+		found.e.status == http.StatusOK && (found.e.etag != "" || found.e.header.get("Last-Modified") != "")
 }
 
 // openConditions replaces in a request's preconditions the cache's own tags

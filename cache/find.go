@@ -135,42 +135,65 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	}
 	c.conclude(q, r)
 	c.outlive(q, r)
-	own := selected(r, q.r.Header, func(e *entry) bool {
-		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
-	})
+	own, coming := c.ownOf(q, r)
 	if own != nil {
 		v := own.views.of(q.client)
 		age, life := own.seen(v, q.now)
-		do := judge(q, own, age, life)
-		// Its own fetch of it is, or seems to be, still under way: it does not have it yet.
-		if fetch, underWay := c.seemsFetched(q, own); underWay {
-			if q.plain() && !q.latest && fetch == c.wordingOf(q) {
-				return finding{verdict: pretendIt, e: own, view: v}
-			}
-			return finding{}
-		}
-		if do == serveIt || do == refreshIt {
+		if do := judge(q, own, age, life); do == serveIt || do == refreshIt {
 			return finding{verdict: do, e: own, view: v, telling: do == refreshIt && q.tells(own, r)}
 		}
 	}
-	if q.plain() && !c.mayFollowOwn(q) {
+	if coming != nil && q.plain() && !q.latest {
+		if fetch, _ := c.seemsFetched(q, coming); fetch == c.wordingOf(q) {
+			return finding{verdict: pretendIt, e: coming, view: coming.views.of(q.client)}
+		}
+	}
+	if q.plain() && coming == nil && !c.mayFollowOwn(q) {
 		words := c.wordingOf(q)
-		other := selected(r, q.r.Header, func(e *entry) bool {
-			return e.open(q.now) && e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
-		})
+		suits := func(e *entry) bool {
+			return e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
+		}
+		other := selected(r, q.r.Header, func(e *entry) bool { return c.asksAbout(q, e) && suits(e) })
+		if other == nil { // else it joins its own inquiry, whatever newer there is by now
+			other = selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && suits(e) })
+		}
 		if other != nil && other != own && !c.distrusted(q.everybody) && c.mayHold(other.length, c.options.Load()) {
 			found := finding{verdict: pretendIt, e: other, own: own}
 			if own != nil && own.answersAlike(other) {
 				found.instead = own.views.of(q.client)
 			}
 			found.telling = own != nil && !own.views.of(q.client).confirmed && !q.known
-			return found
+			if other.open(q.now) || c.asking[q.own()].asks == found.kind() {
+				return found
+			}
 		}
 	}
 	if own != nil && whole(own) {
 		return finding{verdict: validateIt, e: own, view: own.views.of(q.client), telling: q.tells(own, r)}
 	}
 	return finding{}
+}
+
+// ownOf returns what q's client has that can answer q, nil for nothing, and if its own fetch
+// of something newer is, or seems to be, still under way, what that brings. The caller holds c.mu.
+func (c *Cache) ownOf(q *query, r *resource) (own, coming *entry) {
+	has := func(e *entry) bool {
+		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
+	}
+	own = selected(r, q.r.Header, has)
+	if own == nil {
+		return nil, nil
+	}
+	if _, underWay := c.seemsFetched(q, own); !underWay {
+		return own, nil
+	}
+	return selected(r, q.r.Header, func(e *entry) bool {
+		if !has(e) {
+			return false
+		}
+		_, underWay := c.seemsFetched(q, e)
+		return !underWay
+	}), own
 }
 
 // without returns what would have been found if nobody else had what f speaks of. The
@@ -215,11 +238,24 @@ func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
 	if p := v.pretence; p != nil { // see conclude
 		return p.wording, true
 	}
-	f := c.asking[q.own()]
-	if f == nil || f.about != e || !f.confirmed || v.since.Before(f.given) {
-		return wording{}, false
+	if f := c.asking[q.own()]; f.gives(e, v) {
+		return f.wording, true
 	}
-	return f.wording, true
+	return wording{}, false
+}
+
+// seemsToCome reports whether v is what a client has of e from what only seems to be fetched
+// and is still under way. The caller holds c.mu.
+func (c *Cache) seemsToCome(e *entry, client string, v *view) bool {
+	own := e.held.key
+	own.owner = client
+	return c.asking[own].gives(e, v) || v.pretence != nil && !v.pretence.made && v.pretence.underWay(c.now())
+}
+
+// gives reports whether v, of e, is what an inquiry under way has given its client, whose
+// flight f is; nil is none. The caller holds c.mu.
+func (f *flight) gives(e *entry, v *view) bool {
+	return f != nil && f.about == e && f.confirmed && !v.since.Before(f.given)
 }
 
 // conclude ends what seemed to be under way of q's client: what it has from that stands in the
@@ -227,8 +263,9 @@ func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
 func (c *Cache) conclude(q *query, r *resource) {
 	for _, e := range r.entries {
 		if v := e.views.of(q.client); v != nil && v.pretence != nil && !v.pretence.underWay(q.now) {
+			words := v.pretence.wording
 			v.pretence = nil
-			c.replaceFor(q.client, e)
+			c.replaceFor(q.client, words, e)
 			c.conclude(q, r) // there may be fewer by now
 			return
 		}
@@ -251,16 +288,17 @@ func (c *Cache) outlive(q *query, r *resource) {
 	}
 }
 
-// replaceFor has a client forget what it had in the place of e, or e, if it fetched something
-// else meanwhile, which is newer. The caller holds c.mu.
-func (c *Cache) replaceFor(client string, e *entry) {
-	if e.held == nil || e.views.of(client) == nil {
+// replaceFor has a client, who asked with these words, forget what it had in the place of e,
+// or e, if it fetched something else meanwhile, which is newer. The caller holds c.mu.
+func (c *Cache) replaceFor(client string, words wording, e *entry) {
+	if !e.usedBy(client) {
 		return
 	}
-	e.views.of(client).confirmed = e.held.confirms(e, client)
+	own := e.views.of(client)
+	own.confirmed = e.held.confirms(e, client, own.since, !words.known())
 	for _, old := range slices.Clone(e.held.entries) {
 		v := old.views.of(client)
-		if v == nil || !old.answersAlike(e) || !v.since.Before(e.views.of(client).since) {
+		if v == nil || !old.answersAlike(e) || !v.since.Before(own.since) {
 			continue
 		}
 		gone := old

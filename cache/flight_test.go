@@ -109,7 +109,8 @@ func TestFetchLandsBetweenLookupAndDeparture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, _ := th.c.ask(r, th.c.options.Load())
+		asked, _ := th.c.ask(r, th.c.options.Load())
+		q := &asked
 		found := th.c.find(q)
 		first := th.visit("a", "")
 		cl := th.call()
@@ -582,6 +583,38 @@ func TestTrailersAreAnnouncedToAllOrNobody(t *testing.T) {
 		cl.respond(storableFields, -1)
 		cl.answerBody("all")
 		watch(other)
+	})
+}
+
+// So it is if what was announced does not come, as where a filter keeps it back.
+func TestTrailersThatDoNotComeAreAnnouncedToAll(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		watch := func(v *visit) {
+			t.Helper()
+			th.expect(v, "all")
+			if _, ok := v.resp.Trailer["Sum"]; !ok || len(v.resp.Trailer) != 1 {
+				t.Errorf("announced %v", v.resp.Trailer)
+			}
+			th.end(v)
+			if got := v.resp.Trailer["Sum"]; len(got) > 0 {
+				t.Errorf("came %v", got)
+			}
+		}
+		for _, client := range []string{"a", "b"} {
+			v := th.visit(client, "")
+			cl := th.call()
+			pr, pw := io.Pipe()
+			resp := parseResponse("200\n"+storableFields, cl.r)
+			resp.Body, resp.ContentLength, resp.Trailer = pr, -1, http.Header{"Sum": nil}
+			cl.head <- resp
+			go func() {
+				io.WriteString(pw, "all")
+				delete(resp.Trailer, "Sum")
+				pw.Close()
+			}()
+			watch(v)
+			watch(th.visit(client, ""))
+		}
 	})
 }
 

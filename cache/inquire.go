@@ -45,14 +45,19 @@ func (c *Cache) confirm(f *flight) bool {
 	if now == nil || now.status != e.status || !now.forOthers() || f.trace.interim() || !now.looksAs(e, f.at) {
 		return false
 	}
+	unchanged := f.resp.StatusCode == http.StatusNotModified
+	if unchanged {
+		f.resp.Body.Close()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.confirmed = true
-	if f.resp.StatusCode == http.StatusNotModified {
-		f.resp.Body.Close()
+	if unchanged {
 		c.keepTime(f, validated, habit{})
-		c.view(e, q, f.given)
-		c.replaceFor(q.client, e)
+		if f.found.e.usedBy(q.client) { // else see replace
+			c.view(e, q, f.given)
+			c.replaceFor(q.client, f.wording, e)
+		}
 		return true
 	}
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
@@ -90,12 +95,29 @@ func (e *entry) looksAs(o *entry, at time.Time) bool {
 	return e.told(at) == o.told(at) && slices.Equal(mine["Cache-Control"], other["Cache-Control"]) && slices.Equal(mine["Expires"], other["Expires"])
 }
 
+// inquiryAbout returns the inquiry of q's client about e, in q's words, that is under way,
+// or nil. The caller holds c.mu.
+func (c *Cache) inquiryAbout(q *query, e *entry) *flight {
+	f := c.asking[q.own()]
+	if f == nil || f.about != e || f.wording != c.wordingOf(q) {
+		return nil
+	}
+	return f
+}
+
+// asksAbout reports whether q's client has an inquiry about e under way that q can join, as
+// it could a fetch, though e may not be given to who comes now. The caller holds c.mu.
+func (c *Cache) asksAbout(q *query, e *entry) bool {
+	f := c.inquiryAbout(q, e)
+	return f != nil && !f.doomed && !q.latest
+}
+
 // beingAsked returns the client's inquiry of the same kind under way about an entry,
 // with the caller interested in it, or nil.
 func (c *Cache) beingAsked(q *query, found *finding) *flight {
 	c.mu.Lock()
-	f := c.asking[q.own()]
-	fits := f != nil && f.about == found.e && f.asks == found.kind() && f.wording == c.wordingOf(q)
+	f := c.inquiryAbout(q, found.e)
+	fits := f != nil && f.asks == found.kind()
 	c.mu.Unlock()
 	if !fits || !c.join(f) {
 		return nil

@@ -268,3 +268,25 @@ func TestOwnRequestsShareWhatBecomesAFetch(t *testing.T) {
 		}
 	})
 }
+
+// That a reload's answer may not be given to who asks with it again says nothing of others:
+// they wait for each other as before.
+func TestRequestsAreCollapsedAfterAReload(t *testing.T) {
+	for name, o := range map[string]Options{"shared": shared, "disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			stage(t, o, func(th *theatre) {
+				reload := th.visit("a", "Cache-Control: no-cache")
+				go th.call().answer("Cache-Control: max-age=20", "old")
+				th.expectAll(reload, "old")
+				time.Sleep(time.Minute)
+				first := th.visit("a", "")
+				cl := th.call()
+				second := th.visit("a", "")
+				th.quiet()
+				go cl.answer("Cache-Control: max-age=20", "new")
+				th.expectAll(first, "new")
+				th.expectAll(second, "new")
+			})
+		})
+	}
+}

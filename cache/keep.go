@@ -41,7 +41,7 @@ func (c *Cache) concludeInquiry(f *flight, took timing, whole bool) {
 	}
 	f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 	f.about.seems(f.made(took))
-	c.replaceFor(f.client, f.about)
+	c.replaceFor(f.client, f.wording, f.about)
 }
 
 // brought returns what a flight's response is stored as, with its body; nil for nothing.
@@ -93,13 +93,17 @@ func (c *Cache) keepEntry(f *flight, e *entry, room int64) {
 	}
 }
 
-// storedTrailer returns the trailer fields that came. Those that were not announced are
-// never announced: who asks later would see that somebody had asked before.
+// storedTrailer returns the trailer fields that came, and those that were announced alone,
+// without lines. Those that were not announced are never announced: who asks later would see
+// by either that somebody had asked before.
 func (f *flight) storedTrailer() http.Header {
-	if len(f.resp.Trailer) == 0 {
+	if len(f.resp.Trailer)+len(f.trailers) == 0 {
 		return nil
 	}
-	stored := make(http.Header, len(f.resp.Trailer))
+	stored := make(http.Header, len(f.resp.Trailer)+len(f.trailers))
+	for _, name := range f.trailers {
+		stored[name] = nil
+	}
 	for name, lines := range f.resp.Trailer {
 		if !slices.Contains(f.trailers, name) {
 			name = http.TrailerPrefix + name
@@ -186,7 +190,7 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 	confirmed := false
 	if r := c.store.index[k]; r != nil {
 		if disguised {
-			confirmed = r.confirms(e, e.client)
+			confirmed = r.confirms(e, e.client, given, e.blind)
 			c.thin(r)
 		}
 		for _, old := range slices.Clone(r.entries) {
@@ -220,8 +224,12 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 	if disguised {
 		// Others go on with what they know; that it changed would tell them
 		// that somebody asked.
-		if v := old.views.of(e.client); v != nil && !v.since.After(given) { // else see conclude
+		switch v := old.views.of(e.client); {
+		case v == nil:
+		case !v.since.After(given):
 			c.store.unview(old, e.client)
+		case c.seemsToCome(old, e.client, v): // in the end it stands in the place of e, see replaceFor
+			v.confirmed = false
 		}
 		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
 			return // it stays for those whom e is not for
@@ -282,7 +290,13 @@ func (e *entry) takeOver(old *entry) bool {
 	case whole(old) && same:
 		h := updated(old.header, e.header.header(), &e.directives) // RFC 9111 §3.4
 		e.directives = parseDirectives(h["Cache-Control"])
-		e.becomeWhole(h, old.body)
+		if delete(h, "Content-Md5"); old.header.get("Content-Md5") != "" { // the part's is another
+			h["Content-Md5"] = slices.Collect(old.header.lines("Content-Md5"))
+		}
+		// In all else it looks as it did: others would see that somebody asked for a part.
+		e.part, e.body, e.trailer = nil, old.body, old.trailer
+		e.status, e.statusText, e.length = old.status, old.statusText, old.length
+		e.describe(h)
 		e.pieces, e.timing = old.pieces, old.timing
 	case whole(old):
 		return e.strong() // then old is of another version

@@ -108,7 +108,7 @@ func (s *scene) sight(begun time.Time, m move) string {
 // Whatever others ask for, however and at the same time: of resources that do not change a
 // client sees what it would see alone, when it would.
 func TestOverlappingAnswersAreAsIfAlone(t *testing.T) {
-	plays := []uint64{5184, 7027, 10952, 13810, 14232, 17355, 17824, 18054, 19873, 21488, 23571} // which once differed
+	plays := []uint64{5184, 7027, 10952, 13810, 14232, 17355, 17824, 18054, 19873, 21488, 23571, 12884, 17849, 202005, 202319, 27247, 100114, 241181} // which once differed
 	for seed := range uint64(400) {
 		plays = append(plays, seed)
 	}
@@ -132,4 +132,38 @@ func TestOverlappingAnswersAreAsIfAlone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A client that asks again while its own request is under way sees what it would alone, too
+// where what others fetched may not be given to who comes by then, and where what the client
+// asked for before, in other words, could not be stored.
+func TestOwnOverlapsAreAsIfAlone(t *testing.T) {
+	again := []move{{at: 20129 * time.Millisecond, as: "c", do: "GET /0"}, {at: 20517 * time.Millisecond, as: "c", do: "GET /0"}, {at: 25025 * time.Millisecond, as: "c", do: "GET /0"}}
+	for name, before := range map[string][]move{
+		"it becomes too old": {{at: 10506 * time.Millisecond, as: "a", do: "GET /0"}},
+		"another gets it":    {{at: 18760 * time.Millisecond, as: "a", do: "GET /0"}, {at: 19211 * time.Millisecond, as: "b", do: "GET /0"}},
+		"another writes":     {{at: 15 * time.Second, as: "a", do: "GET /0"}, {at: 19500 * time.Millisecond, as: "b", do: "PUT /0\n\nx"}},
+		"credentials before": {{at: 13 * time.Second, as: "a", do: "GET /0"}, {at: 15 * time.Second, as: "c", do: "GET /0\nAuthorization: Basic eA=="}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sayings := []saying{{fields: "Cache-Control: max-age=20", status: 200}}
+			moves, seal := slices.Concat(before, again), newSealer()
+			alone := watchOverlapping(t, sayings, seal, moves, true, false)
+			among := watchOverlapping(t, sayings, seal, moves, true, true)
+			for i := range alone {
+				if alone[i] != among[i] {
+					t.Errorf("alone  %s\namong %s", alone[i], among[i])
+				}
+			}
+		})
+	}
+}
+
+// Nor does what others get of it show that somebody asked for a part.
+func TestAPartLeavesTheWholeAsItWas(t *testing.T) {
+	const fields = "\nCache-Control: max-age=60\nETag: \"1\"\nContent-MD5: whole"
+	newScene(t, disguised).run(
+		step{as: "a", give: "200" + fields + "\nContent-Length: -1\n\nabcdef", want: "200"},
+		step{after: 40 * time.Second, as: "a", do: "GET /\nRange: bytes=0-2", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-MD5: part\nContent-Range: bytes 0-2/6\n\nabc", want: "206"},
+		step{as: "b", give: "200" + fields + "\nContent-Length: -1\n\nanother", want: "200\nContent-MD5: whole\nContent-Length: -1\n\nabcdef"})
 }

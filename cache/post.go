@@ -25,7 +25,7 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 	if !ok || described != q.everybody.url {
 		return
 	}
-	e, k := c.storable(q, resp, requested, o.Now())
+	e, k := c.storable(&q, resp, requested, o.Now())
 	if e == nil || !e.life.explicit || e.vary != "" {
 		return
 	}

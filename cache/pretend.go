@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"weak"
 )
 
 // A pretence is a fetch that only seems to be made, or one that was: if its client
@@ -16,6 +17,7 @@ type pretence struct {
 	begun      time.Time
 	took       timing
 	kind       kind
+	own        weak.Pointer[entry] // what it would be asked about, if validated; it is not held for that
 	made       bool
 	interested int   // requests that wait or read; guarded by the store's lock
 	instead    *view // of what it replaces in the end, and claims nothing beside; nil for nothing
@@ -70,6 +72,8 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	switch v := e.views.of(q.client); {
 	case (v == nil || v.pretence == p) && p.kind == anew && !p.made && !c.mayHold(e.length, c.options.Load()):
 		q.cramped = true // a fetch would leave nothing
+		c.unpretend(e, p)
+	case p.kind == validated && !p.own.Value().usedBy(q.client): // see replace
 		c.unpretend(e, p)
 	case v == nil:
 		c.view(e, q, given)
@@ -154,7 +158,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 	if found.kind() == anew {
 		c.recently.note(c.idFor(q), true) // as a fetch would
 	}
-	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), interested: 1}
+	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), own: weak.Make(found.own), interested: 1}
 	c.view(e, q, begun.Add(beat(took.head)))
 	e.seems(p)
 	if p.instead = found.instead; p.instead != nil {
@@ -167,7 +171,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 // come; not if it has dropped it since it asked. The caller holds c.mu.
 func (c *Cache) view(e *entry, q *query, since time.Time) {
 	if e.held != nil && !c.dropped.since(q.moment, q.client, q.everybody.url) {
-		confirmed := e.held.confirms(e, q.client)
+		confirmed := e.held.confirms(e, q.client, since, !q.known) // e may have come to who sent no cookies
 		c.store.view(e, q.client, since).confirmed = confirmed
 	}
 }
@@ -182,11 +186,12 @@ func (f *finding) kind() kind {
 
 // confirms reports whether an earlier request of client's, which told the origin
 // no validator, was answered with the validators that e has: then they are not
-// made for each request anew. e seems to be fetched now. The caller holds c.mu.
-func (r *resource) confirms(e *entry, client string) bool {
+// made for each request anew. e seems to be fetched at the given time, and blind says that this
+// is by such a request. The caller holds c.mu.
+func (r *resource) confirms(e *entry, client string, at time.Time, blind bool) bool {
 	for _, old := range r.entries {
 		if v := old.views.of(client); v != nil && old.varyKey == e.varyKey &&
-			(v.confirmed || old != e && e.blind) && old.sameValidators(e) {
+			(v.confirmed || blind && (v.since.Before(at) || old != e && v.since.Equal(at))) && old.sameValidators(e) {
 			return true
 		}
 	}

@@ -42,20 +42,20 @@ type query struct {
 
 // ask reads a request. It reports false for one that the cache has no
 // business with: it goes on as it is.
-func (c *Cache) ask(r *http.Request, o *Options) (*query, bool) {
+func (c *Cache) ask(r *http.Request, o *Options) (q query, ok bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return nil, false
+		return q, false
 	}
 	speaks := speaksToCaches(r.Header)
 	if hasBody(r) || speaks && (len(r.Header["Upgrade"]) > 0 ||
 		len(r.Header["If-Match"]) > 0 || len(r.Header["If-Unmodified-Since"]) > 0) {
-		return nil, false
+		return q, false
 	}
 	uri, ok := targetURI(r.URL)
 	if !ok {
-		return nil, false
+		return q, false
 	}
-	q := &query{r: r, ctx: r.Context(), sharing: o.Sharing, now: o.Now(), moment: c.dropped.now(), head: r.Method == http.MethodHead}
+	q.r, q.ctx, q.sharing, q.now, q.moment, q.head = r, r.Context(), o.Sharing, o.Now(), c.dropped.now(), r.Method == http.MethodHead
 	v := visitorOf(q.ctx)
 	q.latest = v.Alone
 	q.client = v.Client

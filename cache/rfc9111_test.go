@@ -154,6 +154,12 @@ func TestFreshening(t *testing.T) {
 				want: "200\nA: 2\n\na"},
 			again,
 		},
+		"an error's date is not asked about, which a page that comes to be there can be older than": {
+			{give: "404\nCache-Control: max-age=60\nLast-Modified: Wed, 28 Feb 2024 12:00:00 GMT\nETag: \"1\"\n\nnone", want: "404"},
+			{after: hour, give: "200\nCache-Control: max-age=60\nLast-Modified: Tue, 27 Feb 2024 12:00:00 GMT\n\nold",
+				sent: "!If-Modified-Since\n!If-None-Match", want: "200\n\nold"},
+			{want: "200\n\nold"},
+		},
 		"a weak tag": {
 			given("Cache-Control: max-age=60\nETag: W/\"1\""),
 			{after: hour, give: "304\nETag: W/\"1\"", sent: "If-None-Match: W/\"1\"", want: "200\n\na"},

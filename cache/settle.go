@@ -46,7 +46,7 @@ func (c *Cache) settle(f *flight) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !q.ranged && !q.oddRange && !q.directives.noStore { // else it is the request's doing
+	if q.plain() { // else it is the request's doing
 		c.recently.note(f.id, e != nil && q.mayReuse(e, f.at))
 	}
 	if e == nil {
@@ -164,10 +164,10 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 }
 
 // replace puts a renewed entry into the store in the place of the old one,
-// unless it may not be stored any more. The caller holds c.mu.
+// unless it may not be stored any more, or something newer is there already. The caller holds c.mu.
 func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	held := old.held
-	if held == nil || f.doomed {
+	if held == nil || f.doomed || q.sharing == Disguised && !old.personal && !old.usedBy(q.client) {
 		return
 	}
 	d := &renewed.directives

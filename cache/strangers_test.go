@@ -161,7 +161,8 @@ func TestSharingChangesDuringARequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, _ := th.c.ask(r, th.c.options.Load())
+		asked, _ := th.c.ask(r, th.c.options.Load())
+		q := &asked
 		th.c.SetOptions(disguised)
 		v := th.visit("b", "")
 		go th.call().answer(storableFields, "b")

@@ -53,17 +53,31 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // answer does what the stored responses allow.
-func (t *transport) answer(q *query) (*http.Response, error) {
-	found := t.c.find(q)
+func (t *transport) answer(q query) (*http.Response, error) {
+	found := t.c.find(&q)
+	if resp := t.stored(&q, found); resp != nil {
+		return resp, nil
+	}
+	asking := q // for longer than this call, and so on the heap, which hits are spared
+	return t.bring(&asking, found)
+}
+
+// stored answers q with what it may have at once, or with nil. It keeps nothing of q.
+func (t *transport) stored(q *query, found finding) *http.Response {
 	switch found.verdict {
-	case serveIt:
-		return t.c.hit(q, found.e, found.view), nil
 	case refreshIt:
 		t.refresh(q, found)
-		return t.c.hit(q, found.e, found.view), nil
+		fallthrough
+	case serveIt:
+		return t.c.hit(q, found.e, found.view)
 	case refuseIt:
-		return gatewayTimeout(q.r), nil
+		return gatewayTimeout(q.r)
 	}
+	return nil
+}
+
+// bring answers q with what takes the time of a fetch.
+func (t *transport) bring(q *query, found finding) (*http.Response, error) {
 	if q.sharing == Disguised && q.place.crowd == nil {
 		defer t.c.scatter(t.c.gather(q))
 	}
@@ -133,22 +147,22 @@ type refreshing struct {
 // somebody does already.
 func (t *transport) refresh(q *query, found finding) {
 	c, e := t.c, found.e
-	ctx := context.WithoutCancel(q.ctx)
-	behind := *q
-	behind.r = q.r.Clone(ctx)
-	behind.ctx = ctx
-	behind.conditions = conditions{}
-	behind.head, behind.ranged = false, false
-	behind.r.Method = http.MethodGet
-	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
-		behind.r.Header.Del(name)
-	}
 	mine := refreshing{e: e}
 	if q.sharing == Disguised {
 		mine.client = q.client // nobody's view says that another had the same
 	}
 	if !c.begins(q, found, mine) {
 		return
+	}
+	ctx := context.WithoutCancel(q.ctx)
+	behind := *q
+	behind.r = q.r.Clone(ctx)
+	behind.conditions = conditions{}
+	behind.head, behind.ranged = false, false
+	behind.latest = true
+	behind.r.Method = http.MethodGet
+	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
+		behind.r.Header.Del(name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +178,6 @@ func (t *transport) refresh(q *query, found finding) {
 		stop := context.AfterFunc(c.ctx, cancel)
 		defer stop()
 		behind.ctx = ctx
-		behind.latest = true
 		if resp, err := t.fetch(&behind, finding{verdict: validateIt, e: e, telling: found.telling}); err == nil {
 			drain(resp.Body, c.options.Load().Object)
 		}

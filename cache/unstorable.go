@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 // unstorables remembers keys whose last response could not be stored, so that
@@ -14,17 +16,13 @@ type unstorables struct {
 }
 
 func newUnstorables() *unstorables {
-	return &unstorables{newLRU[uint64, struct{}](maxRemembered)}
+	return &unstorables{lru.New[uint64, struct{}](maxRemembered)}
 }
 
-// idFor returns a short name of what q wants. Where clients must not learn of one
-// another it is a client's own: the way that a request takes can be timed.
+// idFor returns a short name of what q wants, in its words. Where clients must not learn of
+// one another it is a client's own: the way that a request takes can be timed.
 func (c *Cache) idFor(q *query) uint64 {
-	k := q.everybody
-	if q.sharing == Disguised {
-		k = q.own()
-	}
-	return maphash.Comparable(c.words, k)
+	return maphash.Comparable(c.words, c.wantedBy(q, q.everybody))
 }
 
 func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }

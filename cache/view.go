@@ -32,6 +32,12 @@ type view struct {
 
 func newView(since time.Time) *view { return &view{since: since, cost: viewOverhead} }
 
+// usedBy reports whether e, which can be nil, is stored, and a client has a view of it. The
+// caller holds the store's lock.
+func (e *entry) usedBy(client string) bool {
+	return e != nil && e.held != nil && e.views.of(client) != nil
+}
+
 // everyones returns the view that all clients have outside of Disguised. The caller
 // holds the store's lock.
 func (e *entry) everyones() *view {

@@ -14,6 +14,9 @@ type wording struct {
 	cookies, secrets bool   // whether it has any; what they are only tells who asks
 }
 
+// known reports whether they tell the site who asks.
+func (w wording) known() bool { return w.cookies || w.secrets }
+
 // covers reports whether what is asked for with w may be given to who
 // asks with o. What comes without cookies is for those as well who have some.
 func (w wording) covers(o wording) bool {
