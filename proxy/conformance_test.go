@@ -39,6 +39,7 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 		{"9112 §4", "a space before no reason", get + "\r\n", "HTTP/1.1 799\r\nContent-Length: 2\r\n\r\nok", nil, has{"HTTP/1.1 799 "}},
 		{"9112 §5.1", "no white space before a response's colon", get + "\r\n", ok + "X-Total : 1\r\n\r\nok", nil, has{"X-Total: 1"}},
 		{"9112 §5.2", "a folded line is told of", get + "\r\n", ok + "A: b\r\n c\r\n\r\nok", nil, has{"HTTP/1.1 502 ", "folded line"}},
+		{"9112 §5.2", "but a cookie's is joined", get + "\r\n", ok + "Set-Cookie: a=b\r\n    c: d; path=/\r\n\r\nok", nil, has{"HTTP/1.1 200 ", "\r\nSet-Cookie: a=b c: d; path=/\r\n"}},
 		{"9112 §6.1", "no transfer coding for HTTP/1.0", "GET http://ORIGIN/ HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", nil, has{"- Transfer-Encoding", "\r\n\r\nok"}},
 		{"9112 §6.1", "none with a 204", get + "\r\n", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", nil, has{"HTTP/1.1 204 ", "- Transfer-Encoding", "- Content-Length"}},
 		{"9112 §6.2", "a length stays a length", post + "Content-Length: 2\r\n\r\nhi", fine, has{"Content-Length: 2", "- Transfer-Encoding"}, has{"Content-Length: 2", "- Transfer-Encoding"}},
@@ -52,6 +53,8 @@ func TestForwardingKeepsTheStandard(t *testing.T) {
 
 		{"9110 §4.2.4", "userinfo goes nowhere", "GET http://me:secret@ORIGIN/" + fields + "\r\n", fine, has{"GET / HTTP/1.1", "- secret"}, nil},
 		{"9110 §5.3", "lines of one field keep their order", get + "If-Match: \"b\"\r\nIf-Match: \"a\"\r\n\r\n", ok + "Link: </b>\r\nLink: </a>\r\n\r\nok", has{"If-Match: \"b\", \"a\"\r\n"}, has{"Link: </b>\r\nLink: </a>\r\n"}},
+		{"9110 §5.5", "a control in a response's value is a space", get + "\r\n", ok + "X-Total: 1\x012\r\nSet-Cookie: a=b\x01c\r\n\r\nok", nil, has{"\r\nX-Total: 1 2\r\n", "- Set-Cookie"}},
+		{"9110 §5.5", "but for one that may end it", get + "\r\n", ok + "X-Total: 1\x00\r\n\r\nok", nil, has{"HTTP/1.1 502 ", "control in a "}},
 		{"9110 §5.6.1", "empty elements of a list are none", post + "Expect: , \r\nContent-Length: 2\r\n\r\nhi", fine, has{"\r\n\r\nhi"}, has{"HTTP/1.1 200 "}},
 		{"9110 §6.6.1", "Date is added", get + "\r\n", fine, nil, has{"\r\nDate: "}},
 		{"9110 §6.6.1", "and kept", get + "\r\n", ok + "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nok", nil, has{"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}},

@@ -197,3 +197,12 @@ func TestBytesOfAWebSocketAreOfItsClass(t *testing.T) {
 		return counts(t, m, "guise_tunnels 0", `guise_bytes_total{class="plain",direction="up"} 3`, `guise_bytes_total{class="plain",direction="down"} 5`)
 	})
 }
+
+// TestBytesOfAnUploadAreCounted, with no limit on them as well.
+func TestBytesOfAnUploadAreCounted(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	m := telemetry.New()
+	proxy := serveProxy(t, func(o *Options) { o.Metrics = m })
+	send(t, proxy, "POST", "http://"+o.address+"/", "seven b")
+	until(t, "the upload's bytes", func() bool { return counts(t, m, `guise_bytes_total{class="plain",direction="up"} 7`) })
+}

@@ -187,6 +187,17 @@ func TestWhatBreaksBehindAWholeBodyCostsNoConnection(t *testing.T) {
 	}
 }
 
+// TestControlsInHTTP2Answers become spaces, and a cookie with one is none, as to browsers.
+func TestControlsInHTTP2Answers(t *testing.T) {
+	o, client := insideFramed(t, func(s *framedStream) {
+		s.head(true, ":status: 200", "x-a: b\x01c\x7f", "x-d: \x1b", "set-cookie: ___utmva=EnS\x01okWd; path=/", "set-cookie: e=f")
+	})
+	resp, _, err := read(client, "https://"+o.address+"/")
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("X-A") != "b c" || resp.Header["X-D"] != nil || len(resp.Header["Set-Cookie"]) != 1 {
+		t.Errorf("%+v %v", resp, err)
+	}
+}
+
 // TestHTTP2HeadsAreThePersonas: fields and pseudo fields leave in the order of
 // the persona's browser, whatever order a client has.
 func TestHTTP2HeadsAreThePersonas(t *testing.T) {
@@ -982,4 +993,37 @@ func TestOriginThatNeverGreets(t *testing.T) {
 		})
 	}
 	asked.Wait()
+}
+
+// TestStalledConnectionsTakeNothingNew: who comes after a request that a connection left
+// without an answer, and all else without a word, is answered on another.
+func TestStalledConnectionsTakeNothingNew(t *testing.T) {
+	for name, begin := range map[string]string{
+		"in silence":      "",
+		"within a frame":  "\x00\x00\x09\x01\x04\x00\x00\x00\x01\x88",
+		"within a block":  "\x00\x00\x01\x01\x00\x00\x00\x00\x01\x88",
+		"in a frame head": "\x00\x00\x09\x01",
+	} {
+		t.Run(name, func(t *testing.T) {
+			over := make(chan struct{})
+			var first atomic.Pointer[tls.Conn]
+			o, client := insideFramed(t, func(s *framedStream) {
+				if !first.CompareAndSwap(nil, s.conn) && first.Load() != s.conn {
+					s.head(true, ":status: 204")
+					return
+				}
+				s.mu.Lock() // and nothing more is said, not even to a PING
+				defer s.mu.Unlock()
+				io.WriteString(s.conn, begin)
+				<-over
+			}, impatient)
+			defer close(over)
+			for _, want := range []int{504, 204, 204} {
+				resp, _, err := read(client, "https://"+o.address+"/")
+				if err != nil || resp.StatusCode != want {
+					t.Fatalf("%v %v, want %d", resp, err, want)
+				}
+			}
+		})
+	}
 }

@@ -121,8 +121,11 @@ func (s *stream) end(err error) {
 		t.cut(syscall.ECONNRESET)
 	case err == nil && s.unheard():
 		t.cut(errUnheard)
+	case err == nil && s.isCut():
+		s.tunnel.note(io.ErrUnexpectedEOF)
+		s.closeWrite(innermost(s.dst))
 	case err == nil:
-		s.closeWrite()
+		s.closeWrite(s.dst)
 	case unwritten:
 		// The destination takes no more, yet what it said before may still
 		// be on its way to the source: the other direction goes on until it
@@ -155,14 +158,30 @@ func (s *stream) carry() error {
 	return s.copy()
 }
 
-// closeWrite tells the destination that the source is done. A connection that
-// has no half to close is closed.
-func (s *stream) closeWrite() {
-	if half, ok := s.dst.(interface{ CloseWrite() error }); ok {
+// closeWrite tells the destination, by dst, that the source is done. A connection
+// that has no half to close is closed.
+func (s *stream) closeWrite(dst net.Conn) {
+	if half, ok := dst.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite() // fails if dst is broken, which the other direction finds out
 		return
 	}
 	s.tunnel.finish()
+}
+
+// isCut reports whether the source ended below TLS alone. crypto/tls lets that pass for
+// an end, but without close_notify anyone on the way may have cut it (RFC 8446 §6.1).
+func (s *stream) isCut() bool {
+	conn := s.src
+	for {
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		conn = outer.NetConn()
+		if below, ok := conn.(interface{ Ended() bool }); ok && below.Ended() {
+			return true
+		}
+	}
 }
 
 // Sizes of buffers. A connection that cannot be waited for without one waits

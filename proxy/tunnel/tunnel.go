@@ -56,9 +56,11 @@ var ErrIdle = errors.New("tunnel idle for too long")
 //
 // A side that is done sending closes its half, and the other side is told by
 // its CloseWrite (*net.TCPConn and *tls.Conn have it); bytes still flow the
-// other way. If one side breaks, if ctx ends, or after an idle time, both
-// connections are cut: TCP connections are reset, so that nobody takes a part
-// for the whole. So it is with a client that does not begin as it has to.
+// other way. TLS that ended without a close_notify, as a method Ended of what is
+// below it tells, ends so on the other side as well, behind all that came. If one
+// side breaks, if ctx ends, or after an idle time, both connections are cut: TCP
+// connections are reset, so that nobody takes a part for the whole. So it is with
+// a client that does not begin as it has to.
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
 // context's cause, the judge's, or what broke first. It names no address.

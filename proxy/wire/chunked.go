@@ -103,7 +103,7 @@ func (c *chunkedReader) next() error {
 		return nil
 	}
 	// The section's first line is no start line, but has the same form.
-	section, err := readHead(c.r, c.limits.Trailer, nil)
+	section, err := readHead(c.r, c.limits.Trailer, isValue, nil)
 	if err != nil {
 		return cut(err)
 	}

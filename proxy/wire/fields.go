@@ -14,12 +14,16 @@ const (
 	isLower
 	isName // unreserved: a registered name may hold more by the grammar; no DNS name does
 	isPath // what net/url writes bare in a path
+	isRead // what no two readers end a value by
 )
 
 var class = func() (t [256]byte) {
 	for c := range t {
 		if c >= 0x20 && c != 0x7f || c == '\t' {
 			t[c] |= isValue
+		}
+		if c != 0 && c != '\r' && c != '\n' {
+			t[c] |= isRead
 		}
 		switch {
 		case c >= 'A' && c <= 'Z':
@@ -48,7 +52,7 @@ type fieldRules struct {
 	count    int  // most field lines
 	line     int  // most bytes of a line
 	unpadded bool // refuse a framing field with more white space around the value than one space before it
-	spaced   bool // take white space between name and colon out, but of a framing field
+	repairs  bool // of a response: take out white space before a colon, but of a framing field's, and controls (see repairValue), and join the lines of a cookie
 }
 
 // frames tells whether the field says where a body ends.
@@ -57,8 +61,9 @@ func frames(name string) bool { return name == "Content-Length" || name == "Tran
 // parseFields reads the field section s, lines that each end with CRLF and no
 // empty line, into a header with canonical names. Names and values are parts
 // of s. Everything RFC 9112 §5 lets a recipient repair is an error instead:
-// a line that ends without CRLF or starts with white space, white space before
-// the colon unless a proxy must take it out (RFC 9112 §5.1), a control in a value.
+// a line that ends without CRLF, white space before the colon unless a proxy must take
+// it out (RFC 9112 §5.1), a line that starts with some but for a cookie's (§5.2), a
+// control in a value unless that is a recipient's to judge (RFC 9110 §5.5).
 // The error is a [*ProtocolError].
 func parseFields(s string, rules fieldRules) (http.Header, error) {
 	n := strings.Count(s, "\n")
@@ -72,17 +77,20 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 		if end < 1 || s[end-1] != '\r' {
 			return nil, malformed("line that does not end with CRLF")
 		}
-		if end > rules.line {
-			return nil, &ProtocolError{431, "field line too long"}
-		}
 		line := s[:end-1]
 		s = s[end+1:]
+		if rules.repairs && continues(s) && isCookie(line) { // hardly ever
+			line, s = unfold(line, s)
+		}
+		if len(line) >= rules.line {
+			return nil, &ProtocolError{431, "field line too long"}
+		}
 		name, value, err := splitField(line)
 		if err != nil {
 			return nil, err
 		}
 		bare := line[:name]
-		if rules.spaced && bare[name-1] <= ' ' { // hardly ever
+		if rules.repairs && bare[name-1] <= ' ' { // hardly ever
 			bare = strings.TrimRight(bare, " \t")
 		}
 		key, ok := canonicalName(bare)
@@ -90,6 +98,16 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 			return nil, malformed("invalid field name")
 		}
 		trimmed := trimSpace(value)
+		if !validValue(trimmed) { // hardly ever
+			repaired, ok := repairValue(key, trimmed)
+			switch {
+			case !ok, !rules.repairs:
+				return nil, malformed("control in a field value")
+			case repaired == "":
+				continue
+			}
+			trimmed = repaired
+		}
 		if rules.unpadded && len(trimmed) != len(value) && frames(key) && value != " "+trimmed {
 			return nil, malformed("white space around a framing field's value")
 		}
@@ -106,18 +124,53 @@ func parseFields(s string, rules fieldRules) (http.Header, error) {
 
 // splitField returns the length of the line's name and its untrimmed value.
 func splitField(line string) (name int, value string, err error) {
-	if line == "" || line[0] == ' ' || line[0] == '\t' {
+	if line == "" || continues(line) {
 		return 0, "", malformed("folded line")
 	}
 	name = strings.IndexByte(line, ':')
 	if name < 1 {
 		return 0, "", malformed("field line without a name")
 	}
-	value = line[name+1:]
-	if !validValue(value) {
-		return 0, "", malformed("control in a field value")
+	return name, line[name+1:], nil
+}
+
+// continues tells whether s begins with a line that continues the one before.
+func continues(s string) bool { return s != "" && (s[0] == ' ' || s[0] == '\t') }
+
+// isCookie tells whether the line is one of Set-Cookie. Sites behind Imperva fold one on
+// purpose, to see who joins its lines, as browsers do.
+func isCookie(line string) bool {
+	name, _, ok := strings.Cut(line, ":")
+	return ok && sameToken(name, "Set-Cookie")
+}
+
+// unfold joins the lines with which s begins, and which continue line, to it, and returns
+// the rest of s (RFC 9112 §5.2).
+func unfold(line, s string) (joined, rest string) {
+	line = strings.TrimRight(line, " \t")
+	for continues(s) {
+		next, rest, ok := strings.Cut(s, "\r\n")
+		if !ok {
+			break
+		}
+		line, s = line+" "+trimSpace(next), rest
 	}
-	return name, value, nil
+	return line, s
+}
+
+// repairValue returns v, a value of a response that has controls in it, as it is passed on:
+// with spaces for them, or "" for not at all. It reports false for what is to be refused
+// (RFC 9110 §5.5), and for what frames the message. A cookie with a control is none to
+// browsers (RFC 6265bis); Imperva sends one that shows who takes it for one. Two entity tags
+// may differ in their controls alone, and a cache took one's content for the other's.
+func repairValue(key, v string) (repaired string, ok bool) {
+	switch {
+	case frames(key), strings.ContainsAny(v, "\x00\r\n"):
+		return "", false
+	case key == "Set-Cookie", key == "Etag":
+		return "", true
+	}
+	return cleanValue(v), true
 }
 
 // trimSpace removes optional white space (RFC 9110 §5.6.3) from both ends.
@@ -224,12 +277,29 @@ func appendFieldLine(b []byte, name, value string) []byte {
 	b = append(b, ": "...)
 	at := len(b)
 	b = append(b, trimSpace(value)...)
-	for i, c := range b[at:] {
+	spaceControls(b[at:])
+	return append(b, "\r\n"...)
+}
+
+// cleanValue returns v with spaces for what no value may hold, and with none at its ends.
+func cleanValue(v string) string {
+	v = trimSpace(v)
+	if validValue(v) {
+		return v
+	}
+	b := []byte(v)
+	spaceControls(b)
+	return trimSpace(string(b))
+}
+
+// spaceControls writes a space over each byte of value that no value may hold
+// (RFC 9110 §5.5).
+func spaceControls(value []byte) {
+	for i, c := range value {
 		if class[c]&isValue == 0 {
-			b[at+i] = ' '
+			value[i] = ' '
 		}
 	}
-	return append(b, "\r\n"...)
 }
 
 // An entry is one of a header's.

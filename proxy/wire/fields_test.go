@@ -52,7 +52,7 @@ func TestCommonNamesAreCanonical(t *testing.T) {
 func TestProtocolErrorsHoldNoInput(t *testing.T) {
 	for _, raw := range []string{"GET /s3cret HTTP/3.0\r\n\r\n", "s3cret s3cret s3cret\r\n\r\n", "GET / HTTP/1.1\r\ns3cret\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: s3cret@s3cret\r\n\r\n", "GET s3cret://%s3cret HTTP/1.1\r\n\r\n"} {
-		head, err := readHead(bufio.NewReader(strings.NewReader(raw)), 1000, nil)
+		head, err := readHead(bufio.NewReader(strings.NewReader(raw)), 1000, isValue, nil)
 		if err == nil {
 			limits := Limits{}.withDefaults()
 			_, err = parseRequest(t.Context(), string(head), &limits)
@@ -102,7 +102,7 @@ func FuzzRequest(f *testing.F) {
 			src = iotest.OneByteReader(src)
 		}
 		br := bufio.NewReaderSize(src, 16+len(raw)%64)
-		head, err := readHead(br, limits.Head, nil)
+		head, err := readHead(br, limits.Head, isValue, nil)
 		if err != nil {
 			return
 		}

@@ -21,9 +21,9 @@ const headTooLarge = "head too large"
 // is refused anyway.
 //
 // Errors are io.EOF before the first byte, io.ErrUnexpectedEOF within the
-// head, a [*ProtocolError] for a line that ends without CR, a control in an
-// unfinished line or more than limit bytes, and those of r.
-func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, error) {
+// head, a [*ProtocolError] for a line that ends without CR, a byte not of class may
+// in an unfinished line or more than limit bytes, and those of r.
+func readHead(r *bufio.Reader, limit int, may byte, early func([]byte) error) ([]byte, error) {
 	var spill []byte // a head larger than r's buffer
 	var line, pos int
 	for want := max(1, r.Buffered()); ; want = r.Buffered() + 1 {
@@ -40,7 +40,7 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 			spill = append(spill, head...)
 			head = spill
 		}
-		end, err := scanLines(head, &line, &pos)
+		end, err := scanLines(head, may, &line, &pos)
 		if err != nil {
 			return head, err
 		}
@@ -68,13 +68,13 @@ func readHead(r *bufio.Reader, limit int, early func([]byte) error) ([]byte, err
 // scanLines looks for the empty line in head, from the line that starts at
 // *line and the position *pos within it, and returns the offset after it, or
 // -1 if it is still to come.
-func scanLines(head []byte, line, pos *int) (end int, err error) {
+func scanLines(head []byte, may byte, line, pos *int) (end int, err error) {
 	for {
 		i := bytes.IndexByte(head[*pos:], '\n')
 		if i < 0 {
 			fresh := max(*line, *pos-1) // a CR may have been the last so far
 			*pos = len(head)
-			return -1, checkPartial(head[fresh:])
+			return -1, checkPartial(head[fresh:], may)
 		}
 		i += *pos
 		if i == *line || head[i-1] != '\r' {
@@ -89,9 +89,9 @@ func scanLines(head []byte, line, pos *int) (end int, err error) {
 
 // checkPartial refuses an unfinished line, of which b is the end, that can only
 // become an invalid one.
-func checkPartial(b []byte) error {
+func checkPartial(b []byte, may byte) error {
 	for i, c := range b {
-		if class[c]&isValue == 0 && (c != '\r' || i != len(b)-1) {
+		if class[c]&may == 0 && (c != '\r' || i != len(b)-1) {
 			return malformed("control in a head")
 		}
 	}

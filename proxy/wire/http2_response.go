@@ -346,21 +346,6 @@ func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name
 	}
 }
 
-// cleanValue returns v as a field value can be: see appendFieldLine.
-func cleanValue(v string) string {
-	v = trimSpace(v)
-	if validValue(v) {
-		return v
-	}
-	b := []byte(v)
-	for i, c := range b {
-		if class[c]&isValue == 0 {
-			b[i] = ' '
-		}
-	}
-	return trimSpace(string(b))
-}
-
 var (
 	_ http.Flusher    = (*http2Response)(nil)
 	_ http.Hijacker   = (*http2Response)(nil)

@@ -33,13 +33,16 @@ type pool struct {
 	brief   time.Duration // for how long more may stay
 
 	mu     sync.Mutex
-	hosts  map[poolKey][]*originConn // the one used last is last
-	order  idleList                  // all of them
+	hosts  map[poolKey]*idleHost
+	order  idleList // all of them
 	timer  *time.Timer
 	due    time.Time // when timer fires
 	looked time.Time // when all connections were looked at
 	closed bool
 }
+
+// An idleHost holds the idle connections of one key, the one used last at the end.
+type idleHost struct{ conns []*originConn }
 
 // get returns a live connection for k, or nil. With fresh above 0, only one
 // that was used within that time. The one used last comes first: it is the
@@ -78,17 +81,17 @@ func (p *pool) idleTime(c *originConn) time.Duration {
 func (p *pool) pop(k poolKey, fresh time.Duration) *originConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.hosts[k]
-	last := len(conns) - 1
-	if last < 0 {
+	h := p.hosts[k]
+	if h == nil || len(h.conns) == 0 {
 		return nil
 	}
-	c := conns[last]
+	last := len(h.conns) - 1
+	c := h.conns[last]
 	if fresh > 0 && c.idled(time.Now()) > fresh {
 		return nil // all others are older
 	}
-	conns[last] = nil
-	p.hosts[c.key] = conns[:last] // k may be a part of a request, and would take the place of the key
+	h.conns[last] = nil
+	h.conns = h.conns[:last]
 	p.order.remove(c)
 	return c
 }
@@ -110,10 +113,17 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 	if p.closed {
 		return c
 	}
-	conns := p.hosts[c.key]
+	h := p.hosts[c.key]
+	if h == nil {
+		h = &idleHost{}
+		if p.hosts == nil {
+			p.hosts = make(map[poolKey]*idleHost)
+		}
+		p.hosts[c.key] = h
+	}
 	var oldest *originConn // of what is too much
-	if len(conns) >= p.perHost {
-		oldest = conns[0]
+	if len(h.conns) >= p.perHost {
+		oldest = h.conns[0]
 	} else if p.order.length >= p.total {
 		oldest = p.order.oldest
 	}
@@ -121,10 +131,7 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 		p.remove(oldest)
 		evicted = oldest
 	}
-	if p.hosts == nil {
-		p.hosts = make(map[poolKey][]*originConn)
-	}
-	p.hosts[c.key] = append(p.hosts[c.key], c)
+	h.conns = append(h.conns, c)
 	p.order.add(c)
 	if p.timer == nil {
 		p.looked = time.Now()
@@ -145,21 +152,20 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 // surplus tells whether there is more than may stay for long with c. The lock
 // is held.
 func (p *pool) surplus(c *originConn) bool {
-	return len(p.hosts[c.key]) > p.perHost || p.order.length > p.total
+	return len(p.hosts[c.key].conns) > p.perHost || p.order.length > p.total
 }
 
 // remove takes c out. The lock is held.
 func (p *pool) remove(c *originConn) {
-	conns := p.hosts[c.key]
-	if i := slices.Index(conns, c); i == 0 { // mostly, as it is the oldest
-		conns[0] = nil
-		conns = conns[1:]
-	} else if i > 0 {
-		conns = slices.Delete(conns, i, i+1)
-	}
-	// The empty slice stays while others of its kind are likely to come
+	// The empty list stays while others of its kind are likely to come
 	// back soon; reap deletes it.
-	p.hosts[c.key] = conns
+	h := p.hosts[c.key]
+	if i := slices.Index(h.conns, c); i == 0 { // mostly, as it is the oldest
+		h.conns[0] = nil
+		h.conns = h.conns[1:]
+	} else if i > 0 {
+		h.conns = slices.Delete(h.conns, i, i+1)
+	}
 	p.order.remove(c)
 }
 
@@ -194,8 +200,8 @@ func (p *pool) reap() {
 		}
 		c = newer
 	}
-	for k, conns := range p.hosts {
-		if len(conns) == 0 {
+	for k, h := range p.hosts {
+		if len(h.conns) == 0 {
 			delete(p.hosts, k)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 // [ErrIncomplete], for what begins as no response of any version errStray, for a head
 // that breaks RFC 9112 a [*ProtocolError].
 func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Response, bodyKind, error) {
-	head, err := readHead(br, limits.Head, refuseEarly)
+	head, err := readHead(br, limits.Head, isRead, refuseEarly)
 	switch {
 	case err == io.EOF:
 		return nil, 0, ErrNoResponse
@@ -40,7 +40,7 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 	if err := statusLine(resp, line); err != nil {
 		return nil, 0, err
 	}
-	resp.Header, err = parseFields(fields, fieldRules{count: limits.Fields, line: limits.Line, spaced: true})
+	resp.Header, err = parseFields(fields, fieldRules{count: limits.Fields, line: limits.Line, repairs: true})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -241,9 +241,9 @@ func (c *conn) early(head []byte) error {
 // clients that add one to a body (RFC 9112 §2.2). With an error it returns what the
 // answer has to be fit for, nil if that is not known.
 func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
-	head, err := readHead(c.br, c.limits.Head, c.checkEarly)
+	head, err := readHead(c.br, c.limits.Head, isValue, c.checkEarly)
 	if err == nil && len(head) == 0 {
-		head, err = readHead(c.br, c.limits.Head, c.checkEarly)
+		head, err = readHead(c.br, c.limits.Head, isValue, c.checkEarly)
 	}
 	if c.state.Load() != stateActive && !c.state.CompareAndSwap(stateHead, stateActive) {
 		c.lastRequest()

@@ -950,6 +950,9 @@ func TestWhoAdmitsWhenOpeningIsToldOfTheEnd(t *testing.T) {
 		if err := s.Shutdown(ctx); err != nil { // after it no connection is left
 			t.Error(err)
 		}
+		for ctx.Err() == nil && left.Load() == 0 { // who is told may be told after Shutdown
+			runtime.Gosched()
+		}
 		cancel()
 		if n := left.Load(); n != 1 {
 			t.Errorf("opening fails with %v: told %d times", fails, n)

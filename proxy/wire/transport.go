@@ -55,7 +55,7 @@ type Transport struct {
 	HopAuthorization string      // Proxy-Authorization for that proxy; "" sends none
 	HopTLS           *tls.Config // TLS with that proxy, with its ServerName; nil for none
 
-	ResponseTimeout  time.Duration // from the request's end to the response head; 0 means 60s
+	ResponseTimeout  time.Duration // from the request's end, or a 102, to the response head; 0 means 60s
 	BodyTimeout      time.Duration // each read of a response body; 0 means 60s
 	WriteTimeout     time.Duration // each write; 0 means 60s
 	HandshakeTimeout time.Duration // TLS; 0 means 10s

@@ -133,6 +133,9 @@ func (t *Transport) handshake(ctx context.Context, c *originConn, conf *tls.Conf
 // NetConn shows a tunnel the connection that it may have to reset.
 func (s *tlsSocket) NetConn() net.Conn { return s.Conn }
 
+// Ended tells a tunnel that TLS ended without a close_notify.
+func (s *tlsSocket) Ended() bool { return s.ended }
+
 // verifyBy has conf verify as it would by itself, and by way of issuers too.
 func verifyBy(conf *tls.Config, issuers []*x509.Certificate) {
 	host, roots, further := conf.ServerName, conf.RootCAs, conf.VerifyConnection

@@ -145,12 +145,18 @@ func expectsContinue(h http.Header) bool {
 	return hasToken(h["Expect"], "100-continue")
 }
 
+// worksOn tells whether an interim response gives the final one its time anew: the one
+// that says that the request is still worked on (RFC 2518 §10.1). A 100 lets the request's
+// content come, a 103 names what may be fetched, and what is unknown counts as a 100 (RFC
+// 9110 §15): at a steady drip, such would hold a request for as long as an origin likes.
+func worksOn(code int) bool { return code == http.StatusProcessing }
+
 // interim passes a 1xx response on.
 func (x *exchange) interim(p *plan, resp *http.Response) error {
 	if resp.StatusCode == http.StatusContinue && x.sender != nil {
 		x.sender.answered(true)
 	}
-	if x.sender == nil || x.sender.wholly() {
+	if worksOn(resp.StatusCode) && (x.sender == nil || x.sender.wholly()) {
 		x.c.readsBy(x.t.ResponseTimeout, ErrResponseTimeout)
 	}
 	trace := httptrace.ContextClientTrace(p.r.Context())

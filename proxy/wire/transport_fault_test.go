@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -212,6 +214,66 @@ func TestTransportTLSTruncation(t *testing.T) {
 	}
 }
 
+// A corked connection sends what is written once it is closed.
+type corked struct {
+	net.Conn
+	cork    bool
+	written []byte
+}
+
+func (c *corked) Write(b []byte) (int, error) {
+	if !c.cork {
+		return c.Conn.Write(b)
+	}
+	c.written = append(c.written, b...)
+	return len(b), nil
+}
+
+func (c *corked) Close() error {
+	c.SetWriteDeadline(time.Time{}) // crypto/tls lets nothing be written any more
+	c.Conn.Write(c.written)
+	return c.Conn.Close()
+}
+
+// An end that comes together with the last bytes is not of TLS inside them: crypto/tls
+// looks ahead for one, as what leads to a proxy over TLS does.
+func TestTransportTLSInsideTLSEnds(t *testing.T) {
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	config := &tls.Config{Certificates: certified.TLS.Certificates, MaxVersion: tls.VersionTLS12} // there an alert shows
+	for name, polite := range map[string]bool{"close_notify": true, "none inside": false} {
+		o := startOrigin(t, func(p *peer) {
+			below := &corked{Conn: p.Conn}
+			outer := tls.Server(below, config)
+			inner := tls.Server(outer, config)
+			if _, err := http.ReadRequest(bufio.NewReader(inner)); err != nil {
+				return
+			}
+			below.cork = true
+			io.WriteString(inner, "HTTP/1.1 200 OK\r\n\r\nhalf")
+			if polite {
+				inner.Close()
+			} else {
+				outer.Close()
+			}
+		})
+		tr := newTransport(t, o.addr)
+		dial := tr.Dial
+		tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
+		}
+		tr.TLS = &tls.Config{RootCAs: rootsOf(certified)}
+		_, body, err := fetch(tr, request(t, "GET", "https://example.com/", nil))
+		if body != "half" || polite != (err == nil) || !polite && !errors.Is(err, ErrIncomplete) {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+	}
+}
+
 func TestTransportTimeouts(t *testing.T) {
 	stall := func(answer string) func(*peer) {
 		return func(p *peer) {
@@ -285,6 +347,59 @@ func slowBodyIsWhole(t *testing.T) {
 	tr.BodyTimeout = time.Second
 	if body := mustFetch(t, tr, request(t, "GET", "http://a.test/", nil)); len(body) != 40 {
 		t.Errorf("%d bytes", len(body))
+	}
+}
+
+// TestInterimResponsesThatTellOfNoWork: a long piece of work goes on while the origin says
+// so. By no other interim response does it hold a request for longer than a response may take.
+func TestInterimResponsesThatTellOfNoWork(t *testing.T) {
+	for _, code := range []int{100, 102, 103, 199} {
+		interim := func(h2 bool) []byte {
+			if h2 {
+				return fmt.Appendf(appendFrameHead(nil, frameHead{length: 5, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), "\x08\x03%d", code)
+			}
+			return fmt.Appendf(nil, "HTTP/1.1 %d Yet\r\n\r\n", code)
+		}
+		work := func(w io.Writer, h2 bool, final []byte) {
+			for range 90 {
+				time.Sleep(time.Second)
+				if _, err := w.Write(interim(h2)); err != nil {
+					return
+				}
+			}
+			w.Write(final)
+		}
+		check := func(t *testing.T, err error) {
+			t.Helper()
+			if want := map[bool]error{false: ErrResponseTimeout}[code == 102]; !errors.Is(err, want) {
+				t.Errorf("%d: %v, want %v", code, err, want)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			var running sync.WaitGroup
+			defer running.Wait()
+			running.Go(func() {
+				defer far.Close()
+				p := &peer{far, t, bufio.NewReader(far), 1}
+				p.next()
+				work(far, false, []byte("HTTP/1.1 204 No Content\r\n\r\n"))
+			})
+			tr := &Transport{ResponseTimeout: 10 * time.Second, Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
+			defer tr.Close()
+			_, _, err := fetch(tr, request(t, "GET", "http://a.test/", nil))
+			check(t, err)
+		})
+		synctest.Test(t, func(t *testing.T) {
+			c, origin, end := scriptHTTP2(&Transport{ResponseTimeout: 10 * time.Second})
+			var running sync.WaitGroup
+			defer running.Wait()
+			defer end()
+			origin.Write(appendSettings(nil))
+			running.Go(func() { work(origin, true, appendHeadOK(nil, 1, flagEndStream)) })
+			_, err := c.RoundTrip(request(t, "GET", "https://a.test/", nil))
+			check(t, err)
+		})
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // What an HTTP/2 connection to an origin may hold or cause, in bytes unless it
-// says otherwise.
+// says otherwise. How often it is asked whether it is there is in transport_http2_health.go.
 //
 // A stream's window begins small, and grows while somebody reads. What the windows
 // of all streams come to is HTTP2Conn.lent: beyond originLarge no window grows any
@@ -23,20 +23,12 @@ import (
 // none begins. The connection's own window bounds nothing: all that comes is given
 // back to it at once, so that a stream that nobody reads does not stop the others.
 const (
-	originWindow     = 128 << 10        // of a new stream, unless HTTP2Start gives it more
-	originGrown      = 1 << 20          // of one that is read, at most
-	originLarge      = 16 << 20         // of all streams, before windows stop growing
-	originUnread     = 32 << 20         // of all streams, before no more begin
-	originConnWindow = 8 << 20          // unless HTTP2Start says how much
-	originStreams    = 100              // at a time, unless the origin says how many
-	originSilence    = 30 * time.Second // after which an origin is asked whether it is there
-	originPingTime   = 15 * time.Second // within which it has to answer
-	originRest       = 10 * time.Second // of silence, after which it is asked at once for a new stream
-
-	// gRPC's servers end a connection for the third PING that comes less than five
-	// minutes after the one before, unless they have said something in between.
-	originAsked = 3
-	originCalm  = 5*time.Minute + originSilence
+	originWindow     = 128 << 10 // of a new stream, unless HTTP2Start gives it more
+	originGrown      = 1 << 20   // of one that is read, at most
+	originLarge      = 16 << 20  // of all streams, before windows stop growing
+	originUnread     = 32 << 20  // of all streams, before no more begin
+	originConnWindow = 8 << 20   // unless HTTP2Start says how much
+	originStreams    = 100       // at a time, unless the origin says how many
 
 	// Many servers end a connection on which more than so many streams are given up
 	// (CVE-2023-44487), and all that others have on it: Varnish's 100 in a minute, Netty's
@@ -99,6 +91,7 @@ type HTTP2Conn struct {
 	heardAt time.Time   // when anything came last; by the clock on the wall, which goes on while the machine sleeps
 	pinged  bool        // nothing had, so a PING was sent
 	silent  bool        // and that was not answered
+	doubted bool        // a request got no answer in time, and nothing came since; no stream begins
 	health  *time.Timer // runs listen while there are streams, or the first SETTINGS is to come
 	idle    *time.Timer // retires the connection; runs while there are no streams
 }
@@ -179,7 +172,7 @@ func (c *HTTP2Conn) reserve() bool {
 	if c.usable() && c.begin > originWindow && c.lent+(c.reserved+1)*c.begin > originUnread {
 		c.narrow()
 	}
-	if !c.usable() || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*c.begin > originUnread {
+	if !c.usable() || c.doubted || len(c.out) > maxUnsent || len(c.streams)+c.reserved >= c.most || c.lent+(c.reserved+1)*c.begin > originUnread {
 		return false
 	}
 	c.reserved++
@@ -205,7 +198,7 @@ func (c *HTTP2Conn) narrow() {
 func (c *HTTP2Conn) usable() bool { return c.err == nil && !c.going && c.next < 1<<31 }
 
 // Wait waits for Reserve, as long as for a response. It returns false if the
-// connection takes no more streams; then another is needed. If it has ended
+// connection takes no more streams, or is in doubt; then another is needed. If it has ended
 // before the origin said a word on it, that is an error: who waited for the next
 // one would mostly wait for the same.
 func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
@@ -226,6 +219,9 @@ func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
 			if c.err != nil && c.err != errRetired && !c.greeted {
 				return false, streamError(c.err)
 			}
+			return false, nil
+		}
+		if c.doubted {
 			return false, nil
 		}
 		c.changed.Wait()
@@ -273,22 +269,6 @@ func (c *HTTP2Conn) Greeted() bool {
 	return c.greeted
 }
 
-// HeardAt returns when anything came from the origin last, by the clock on the wall, or
-// when the connection began.
-func (c *HTTP2Conn) HeardAt() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.heardAt
-}
-
-// Silent reports whether the connection has ended because the origin did not even
-// answer a PING.
-func (c *HTTP2Conn) Silent() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.silent
-}
-
 // Retire closes the connection after its last stream. Those that are reserved
 // may still begin.
 func (c *HTTP2Conn) Retire() {
@@ -317,7 +297,10 @@ func (c *HTTP2Conn) rest() {
 	case c.retired || c.going:
 		c.end(errRetired)
 	default:
-		if c.greeted {
+		if c.unanswered() { // forgotten, it would be sent for the next stream again
+			c.doubted = true
+		}
+		if c.greeted && !c.doubted {
 			c.health.Stop()
 		}
 		c.idle.Reset(c.t.IdleTimeout)
@@ -352,59 +335,6 @@ func (c *HTTP2Conn) end(err error) {
 		}
 	}
 	c.nc.NetConn().Close()
-}
-
-// listen looks whether an origin that owes us something is still there. Without,
-// a connection that broke in silence would hold requests for as long as they may
-// take.
-func (c *HTTP2Conn) listen() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.err != nil:
-	case !c.greeted: // others may be waiting for that
-		c.end(ErrResponseTimeout)
-	case len(c.streams) == 0:
-	case c.heard:
-		c.listenLater()
-	case c.pinged:
-		c.silent = true
-		c.end(ErrResponseTimeout)
-	default:
-		c.ping()
-	}
-}
-
-// listenLater has listen run once there was silence for long enough.
-func (c *HTTP2Conn) listenLater() {
-	c.heard, c.pinged = false, false
-	if c.asked < originAsked {
-		c.health.Reset(originSilence)
-	} else {
-		c.health.Reset(originCalm)
-	}
-}
-
-// ping asks an origin whether it is there.
-func (c *HTTP2Conn) ping() {
-	c.heard, c.pinged = false, true
-	c.asked++
-	c.out = append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
-	c.wake()
-	c.health.Reset(originPingTime)
-}
-
-// attend looks after the origin of a stream that begins. A connection that nobody
-// used for a while may have been lost without a word.
-func (c *HTTP2Conn) attend() {
-	first := len(c.streams) == 0
-	switch {
-	case !c.greeted || c.pinged && !first:
-	case c.asked < originAsked && time.Since(c.heardAt) > originRest:
-		c.ping()
-	case first:
-		c.listenLater()
-	}
 }
 
 // wake sees to it that somebody writes what is in out.

@@ -18,7 +18,9 @@ func (b originBody) Read(p []byte) (int, error) {
 		for st.waits() {
 			st.cond.Wait()
 		}
-		st.reading.lift()
+		if !st.closed { // else the stream has its time to end
+			st.reading.lift()
+		}
 	}
 	switch {
 	case st.in.left() > 0:
@@ -68,7 +70,7 @@ func (st *originStream) drop() {
 	st.in.free()
 	st.cond.Broadcast()
 	if !st.remoteDone {
-		st.abort(codeCancel, errBodyClosed)
+		st.giveUp(errBodyClosed)
 	}
 }
 

@@ -36,13 +36,18 @@ func (b *responseBlock) add(f hpack.HeaderField) {
 	switch {
 	case !ok:
 		b.malformed("invalid field name")
-	case !validValue(f.Value):
-		b.malformed("control in a field value")
 	case key == "Transfer-Encoding":
 		b.malformed("transfer coding in HTTP/2")
 	case connectionFields[f.Name]: // means nothing here, and browsers pass over it
-	default:
+	case validValue(f.Value):
 		b.header[key] = append(b.header[key], trimSpace(f.Value))
+	default:
+		switch repaired, ok := repairValue(key, f.Value); {
+		case !ok:
+			b.malformed("control in a field value")
+		case repaired != "":
+			b.header[key] = append(b.header[key], repaired)
+		}
 	}
 }
 
@@ -146,6 +151,10 @@ func (c *HTTP2Conn) note(f frameHead) error {
 	c.heard, c.heardAt = true, time.Now().Round(0)
 	if f.kind != framePing {
 		c.asked = 0
+	}
+	if c.doubted {
+		c.doubted = false
+		c.changed.Broadcast()
 	}
 	never := f.stream >= c.next || f.stream != 0 && f.stream%2 == 0
 	if never && f.kind <= frameContinuation && f.kind != framePriority {

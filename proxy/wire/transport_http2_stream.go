@@ -78,6 +78,9 @@ func (t *streamTimer) limit(st *originStream, d time.Duration, slow error) {
 		case left > 0:
 			t.timer.Reset(left)
 		default:
+			if isTimeout(t.slow) {
+				st.c.doubt()
+			}
 			st.abort(codeCancel, t.slow)
 		}
 	})
@@ -179,7 +182,18 @@ func (st *originStream) lost(err error) error {
 func (st *originStream) cancel(cause error) {
 	st.c.mu.Lock()
 	defer st.c.mu.Unlock()
-	st.abort(codeCancel, cause)
+	st.giveUp(cause)
+}
+
+// giveUp resets the stream, unless its end alone is missing and nobody waits for that:
+// some origins send it in a frame of its own, as Apache does behind the answer to a HEAD.
+// A reset that crosses it counts as of work that was thrown away (CVE-2023-44487).
+func (st *originStream) giveUp(err error) {
+	if st.closed && st.resp != nil && st.localDone && st.got == st.length {
+		st.reading.limit(st, lastWords, err)
+		return
+	}
+	st.abort(codeCancel, err)
 }
 
 // abort resets the stream, unless it is over.
@@ -267,7 +281,7 @@ func (st *originStream) head(b *responseBlock) error {
 	if code == http.StatusContinue && st.proceed == awaited {
 		st.proceed = wanted
 	}
-	if st.localDone {
+	if st.localDone && worksOn(code) {
 		st.reading.limit(st, st.c.t.ResponseTimeout, ErrResponseTimeout)
 	}
 	interim := *b

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -504,6 +505,55 @@ func TestHTTP2AsksNoMoreThanAnOriginTakes(t *testing.T) {
 	end()
 }
 
+// TestHTTP2DoubtsWhatDidNotAnswer: after a request without an answer no other begins, until
+// the origin has said a word. It is asked for one, which it owes also when nobody waits for
+// anything else.
+func TestHTTP2DoubtsWhatDidNotAnswer(t *testing.T) {
+	pong := append(appendFrameHead(nil, frameHead{length: 8, kind: framePing, flags: flagAck}), make([]byte, 8)...)
+	for _, alive := range []bool{true, false} {
+		c, origin, end := scriptHTTP2(&Transport{ResponseTimeout: time.Millisecond})
+		origin.Write(appendSettings(nil))
+		untilHTTP2(c, func() bool { return c.greeted })
+		if err := <-beginStream(c); err != ErrResponseTimeout {
+			t.Fatal(err)
+		}
+		if c.Reserve() || !c.Usable() {
+			t.Error("a stream can begin, or never will")
+		}
+		if ok, err := c.Wait(t.Context()); ok || err != nil {
+			t.Errorf("waits for it: %v %v", ok, err)
+		}
+		if alive {
+			origin.Write(pong)
+			untilHTTP2(c, func() bool { return !c.doubted })
+			if !c.Reserve() || !c.Usable() {
+				t.Error("no stream begins on what is alive")
+			}
+		} else if c.listen(); !c.Silent() {
+			t.Error("a PING that nothing came for is forgotten")
+		}
+		end()
+	}
+}
+
+// TestHTTP2WaitsForNoWordThatItDidNotAskFor: an origin that takes no more PINGs is not asked.
+// The connection ends with its last stream.
+func TestHTTP2WaitsForNoWordThatItDidNotAskFor(t *testing.T) {
+	c, origin, end := scriptHTTP2(&Transport{ResponseTimeout: time.Millisecond})
+	defer end()
+	origin.Write(appendSettings(nil))
+	untilHTTP2(c, func() bool { return c.greeted })
+	c.mu.Lock()
+	c.asked = originAsked
+	c.mu.Unlock()
+	if err := <-beginStream(c); err != ErrResponseTimeout {
+		t.Fatal(err)
+	}
+	if c.Usable() || c.asked != originAsked {
+		t.Errorf("goes on, asked %d times", c.asked)
+	}
+}
+
 // TestHTTP2PanicInAHookEndsOneRequest: the process and the connection go on.
 func TestHTTP2PanicInAHookEndsOneRequest(t *testing.T) {
 	c, url := openHTTP2(t, 10, func(w http.ResponseWriter, r *http.Request) {
@@ -624,6 +674,97 @@ func TestHTTP2GivingUpWears(t *testing.T) {
 		t.Error("not worn, or ended")
 	}
 	end()
+}
+
+// TestHTTP2EndsThatAreMissingAlone: a stream on which all but its end has come is not reset
+// because its request is over, as Apache puts the end behind the answer to a HEAD in a frame
+// of its own. Other streams are, and so is this one if no end follows.
+func TestHTTP2EndsThatAreMissingAlone(t *testing.T) {
+	four := append(appendFrameHead(nil, frameHead{length: 5, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88, 0x0f, 0x0d, 1, '4') // content-length: 4
+	data := func(flags uint8, body string) []byte {
+		return append(appendFrameHead(nil, frameHead{length: len(body), kind: frameData, flags: flags, stream: 1}), body...)
+	}
+	for _, test := range []struct {
+		name, method string
+		says         []byte
+		kept         bool
+	}{
+		{"answer to a HEAD", "HEAD", four, true},
+		{"whole body", "GET", append(four[:len(four):len(four)], data(0, "body")...), true},
+		{"part of a body", "GET", append(four[:len(four):len(four)], data(0, "bod")...), false},
+		{"body of any length", "GET", append(appendHeadOK(nil, 1, 0), data(0, "body")...), false},
+	} {
+		for _, ends := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				c, origin, end := scriptHTTP2(new(Transport))
+				defer end()
+				origin.Write(appendSettings(nil))
+				c.Reserve()
+				ctx, cancel := context.WithCancel(t.Context())
+				r, _ := http.NewRequestWithContext(ctx, test.method, "https://a.example/", nil)
+				go origin.Write(test.says)
+				resp, err := c.RoundTrip(r)
+				if err != nil {
+					t.Fatalf("%s: %v", test.name, err)
+				}
+				synctest.Wait() // the rest is there
+				resp.Body.Close()
+				cancel()
+				synctest.Wait()
+				open := func() int {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return len(c.streams)
+				}
+				if kept := open() == 1; kept != test.kept {
+					t.Fatalf("%s: kept %v", test.name, kept)
+				}
+				if !test.kept {
+					return
+				}
+				if ends {
+					origin.Write(data(flagEndStream, ""))
+				} else {
+					time.Sleep(lastWords)
+				}
+				synctest.Wait()
+				c.mu.Lock()
+				reset, known := c.over.find(1)
+				c.mu.Unlock()
+				if open() != 0 || !known || reset == ends {
+					t.Errorf("%s, ends %v: %d streams, reset %v", test.name, ends, open(), reset)
+				}
+			})
+		}
+	}
+}
+
+// TestHTTP2MissingEndIsNotAwaitedForLong: nor is it where a read waits for it when the body
+// is closed.
+func TestHTTP2MissingEndIsNotAwaitedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, origin, end := scriptHTTP2(new(Transport))
+		defer end()
+		origin.Write(appendSettings(nil))
+		c.Reserve()
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://a.example/", nil)
+		four := append(appendFrameHead(nil, frameHead{length: 5, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88, 0x0f, 0x0d, 1, '4')
+		go origin.Write(append(append(four, appendFrameHead(nil, frameHead{length: 4, kind: frameData, stream: 1})...), "body"...))
+		resp, err := c.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go io.ReadAll(resp.Body)
+		synctest.Wait()
+		resp.Body.Close()
+		time.Sleep(lastWords)
+		synctest.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.streams) > 0 {
+			t.Error("the stream is still there")
+		}
+	})
 }
 
 // TestHTTP2EnoughWears: a connection is worn by a stream that the origin resets because it has

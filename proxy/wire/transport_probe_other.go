@@ -27,6 +27,6 @@ type tlsSocket struct {
 
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
-	s.ended = s.ended || err == io.EOF
+	s.ended = s.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
 	return n, err
 }

@@ -88,7 +88,7 @@ type tlsSocket struct {
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	if !s.nowait {
 		n, err := s.rw.Read(p)
-		s.ended = s.ended || err == io.EOF
+		s.ended = s.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
 		return n, err
 	}
 	var n int

@@ -270,8 +270,8 @@ func TestTransportUnsafeOnOldConnection(t *testing.T) {
 		t.Errorf("POST at once: %d connections, want 1", n)
 	}
 	tr.pool.mu.Lock()
-	for _, conns := range tr.pool.hosts {
-		for _, c := range conns {
+	for _, h := range tr.pool.hosts {
+		for _, c := range h.conns {
 			c.idleAt = c.idleAt.Add(-2 * unsafeReuse)
 		}
 	}
@@ -454,9 +454,9 @@ func TestTransportPoolBounds(t *testing.T) {
 	if n := tr.pool.order.length; n != 3 {
 		t.Errorf("%d idle connections, want 3", n)
 	}
-	for k, conns := range tr.pool.hosts {
-		if len(conns) > 2 {
-			t.Errorf("%s: %d idle connections", k.host, len(conns))
+	for k, h := range tr.pool.hosts {
+		if len(h.conns) > 2 {
+			t.Errorf("%s: %d idle connections", k.host, len(h.conns))
 		}
 	}
 	tr.LetGo()

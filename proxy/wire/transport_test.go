@@ -215,9 +215,9 @@ func TestTransportKeepsNoHeads(t *testing.T) {
 		mustFetch(t, tr, r)
 		tr.pool.mu.Lock()
 		begin := at(r.URL.Host)
-		for k, conns := range tr.pool.hosts {
+		for k, h := range tr.pool.hosts {
 			parts := []string{k.host, k.port}
-			for _, c := range conns {
+			for _, c := range h.conns {
 				parts = append(parts, c.key.host, c.key.port)
 			}
 			for _, part := range parts {
@@ -225,8 +225,8 @@ func TestTransportKeepsNoHeads(t *testing.T) {
 					t.Errorf("%q is a part of the head", part)
 				}
 			}
-			if len(conns) != kept {
-				t.Errorf("%d connections are kept, want %d", len(conns), kept)
+			if len(h.conns) != kept {
+				t.Errorf("%d connections are kept, want %d", len(h.conns), kept)
 			}
 		}
 		if len(tr.pool.hosts) != 1 {

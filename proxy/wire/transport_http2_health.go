@@ -1,0 +1,112 @@
+package wire
+
+import "time"
+
+// How an origin is asked by PING whether it is there.
+const (
+	originSilence  = 30 * time.Second // after which it is asked
+	originPingTime = 15 * time.Second // within which it has to answer
+	originRest     = 10 * time.Second // of silence, after which it is asked at once for a new stream
+
+	// gRPC's servers end a connection for the third PING that comes less than five
+	// minutes after the one before, unless they have said something in between.
+	originAsked = 3
+	originCalm  = 5*time.Minute + originSilence
+)
+
+// Doubted reports whether nothing came since a request got no answer in time. Who begins
+// a stream meanwhile would mostly wait in vain, too.
+func (c *HTTP2Conn) Doubted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubted
+}
+
+// HeardAt returns when anything came from the origin last, by the clock on the wall, or
+// when the connection began.
+func (c *HTTP2Conn) HeardAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heardAt
+}
+
+// Silent reports whether the connection has ended because the origin did not even
+// answer a PING.
+func (c *HTTP2Conn) Silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent
+}
+
+// listen looks whether an origin that owes us something is still there. Without,
+// a connection that broke in silence would hold requests for as long as they may
+// take.
+func (c *HTTP2Conn) listen() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+	case !c.greeted: // others may be waiting for that
+		c.end(ErrResponseTimeout)
+	case len(c.streams) == 0 && !c.doubted:
+	case c.heard:
+		c.listenLater()
+	case c.pinged:
+		c.silent = true
+		c.end(ErrResponseTimeout)
+	default:
+		c.ping()
+	}
+}
+
+// listenLater has listen run once there was silence for long enough.
+func (c *HTTP2Conn) listenLater() {
+	c.heard, c.pinged = false, false
+	if c.asked < originAsked {
+		c.health.Reset(originSilence)
+	} else {
+		c.health.Reset(originCalm)
+	}
+}
+
+// ping asks an origin whether it is there.
+func (c *HTTP2Conn) ping() {
+	c.heard, c.pinged = false, true
+	c.asked++
+	c.out = append(appendFrameHead(c.output(), frameHead{length: 8, kind: framePing}), make([]byte, 8)...)
+	c.wake()
+	c.health.Reset(originPingTime)
+}
+
+// unanswered tells whether a PING is out, and nothing came since.
+func (c *HTTP2Conn) unanswered() bool { return c.pinged && !c.heard }
+
+// doubt has no stream begin until a frame comes, for which the origin is asked: a request
+// was not answered in time, and it may be the connection that has stalled.
+func (c *HTTP2Conn) doubt() {
+	if c.err != nil || c.doubted {
+		return
+	}
+	c.doubted = true
+	c.changed.Broadcast()
+	switch {
+	case !c.greeted, c.unanswered(): // listen will see to it
+	case c.asked < originAsked:
+		c.ping()
+	default:
+		c.retired = true
+	}
+}
+
+// attend looks after the origin of a stream that begins. A connection that nobody
+// used for a while may have been lost without a word.
+func (c *HTTP2Conn) attend() {
+	first := len(c.streams) == 0
+	switch {
+	case !c.greeted || c.pinged && (c.doubted || !first):
+	case c.asked < originAsked && time.Since(c.heardAt) > originRest:
+		c.ping()
+	case first:
+		c.listenLater()
+	}
+}
