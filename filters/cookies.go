@@ -29,7 +29,7 @@ func (c cookies) Apply(m *Message, log []Change) []Change {
 		return c.applyResponse(m, log)
 	}
 	h := m.Request.Header
-	log = put(h, "Cookie2", "", "RFC 6265 §9.4; obsolete", log)
+	log = put(h, "Cookie2", "", "RFC 6265 §9.3; obsolete", log)
 	if !c.allows(m) {
 		log = dropPassword(m, log)
 		return put(h, "Cookie", "", whyCookiePolicy, dropBound(h, log))

@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -130,6 +131,9 @@ func TestBrowsersSignInHasItsCookies(t *testing.T) {
 		{"GET", "webidentity", "", "", CookiesFirstParty, true},                       // but for the accounts, which it says no origin for
 		{"GET", "webidentity", "", "https://shop.example/", CookiesFirstParty, false}, // nor any page
 		{"GET", "webidentity", "", "", CookiesBlock, false},
+		{"POST", "email-verification", "null", "", CookiesFirstParty, true},
+		{"POST", "email-verification", "null", "", CookiesBlock, false},
+		{"GET", "email-verification", "", "", CookiesFirstParty, false}, // where to ask is told to anybody
 		{"POST", "empty", "https://shop.example", "", CookiesFirstParty, false},
 		{"GET", "empty", "", "", CookiesFirstParty, false},
 	} {
@@ -395,6 +399,65 @@ func TestBoundSessionsGoWithCookies(t *testing.T) {
 		s.Response(m, nil)
 		if h := m.Response.Header; len(h) != map[bool]int{true: 2, false: 0}[test.pass] {
 			t.Errorf("policy %d, %s: set %v", test.policy, test.site, h)
+		}
+	}
+}
+
+// Who issues a mail address refuses a browser's question whether its person has it unless all
+// that the browser signed is there (draft-hardt-email-verification).
+func TestBrowsersProveMailAddresses(t *testing.T) {
+	signed := http.Header{
+		"Content-Type":    {"application/json"},
+		"Content-Digest":  {"sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"},
+		"Signature-Input": {`sig=("@method" "@target-uri" "content-digest" "sec-fetch-dest" "signature-key");created=1692345600`},
+		"Signature":       {"sig=:MEQCIHd8Y8qYKm5e3dV8yQ==:"},
+		"Signature-Key":   {`sig=hwk;kty="OKP";crv="Ed25519";x="JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"`},
+		"Cookie":          {"session=1"},
+		"Origin":          {"null"},
+		"Sec-Fetch-Dest":  {"email-verification"},
+		"Sec-Fetch-Mode":  {"no-cors"},
+		"Sec-Fetch-Site":  {"cross-site"},
+	}
+	h := signed.Clone()
+	maps.Copy(h, http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"}, "X-Client-Data": {"CIa2yQE="}})
+	r := newRequest(t, "POST", "https://accounts.issuer.example/issuance", h)
+	r.ContentLength = 20
+	scrubbed(t, newSet(t, Options{Unknown: UnknownDrop}), r)
+	for name, lines := range signed {
+		if !slices.Equal(h[name], lines) {
+			t.Errorf("%s: %q", name, h[name])
+		}
+	}
+	if h["X-Client-Data"] != nil {
+		t.Error("X-Client-Data is left")
+	}
+}
+
+// A browser renews what such a session stands for by a request of its own: Chromium from
+// the network alone, which says nothing of it, and for Google as it fetches anything else.
+// A page is never asked for so.
+func TestBrowsersRenewBoundSessionsOnTheirOwn(t *testing.T) {
+	own := http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"empty"}}
+	for _, test := range []struct {
+		method, name string
+		more         http.Header
+		pass         bool
+	}{
+		{"POST", "Secure-Session-Response", nil, true},
+		{"POST", "Secure-Session-Response", own, true},
+		{"POST", "Sec-Secure-Session-Id", own, true},
+		{"GET", "Sec-Session-Google-Response", own, true},
+		{"GET", "Sec-Session-Google-Response", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"empty"}}, false},
+		{"GET", "Sec-Session-Google-Response", http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, false},
+		{"GET", "Sec-Session-Google-Rotation-Debug-Info", own, false},
+		{"GET", "Secure-Session-Skipped", own, false},
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"}, test.name: {"eyJ.a.b"}}
+		maps.Copy(h, test.more)
+		m := newSet(t, Options{}).Read(newRequest(t, test.method, "https://site.example/renew", h), netip.Addr{})
+		newSet(t, Options{}).Request(m, nil)
+		if sent := m.Request.Header[test.name] != nil; sent != test.pass {
+			t.Errorf("%s %s with %v: sent is %v", test.method, test.name, test.more, sent)
 		}
 	}
 }

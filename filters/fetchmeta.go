@@ -88,7 +88,7 @@ func fetchMode(m *Message, site string) string {
 	case Prefetch, Beacon:
 		return "no-cors"
 	case Fetch:
-		if contentIs(m.Request, "text/ping") || contentIs(m.Request, "application/csp-report") ||
+		if contentIs(m.Request, "text/ping") || m.Visit.signIn && single(m.Request.Header["Sec-Fetch-Mode"]) == "no-cors" || contentIs(m.Request, "application/csp-report") ||
 			site != "same-origin" && !origin || site == "same-origin" && asksBlindly(m) {
 			return "no-cors"
 		}

@@ -10,8 +10,8 @@
 // keeps no state.
 //
 // names.go says how fields are classed by name; the tables themselves are in
-// registry.go, purpose.go and the files that begin with route and identity. lines.go
-// has what all filters read and write fields with.
+// registry.go, purpose.go, hop.go and the files that begin with route and identity.
+// lines.go has what all filters read and write fields with.
 package filters
 
 import (
@@ -50,7 +50,7 @@ type Visit struct {
 	lent     bool        // Origin is for the server to ask for its cookies by
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says
-	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are
+	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are; no script can ask so
 	page     string      // see Page
 	withheld []string    // of the fields that a preflight asks for, those that the origin is not asked for; see preflight
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed

@@ -17,7 +17,7 @@ var identityTrace = []group{
 	{identity, "docs.sentry.io/concepts/key-terms/tracing", `sentry-trace sentry-baggage sentry-* x-sentry-*`},
 	{identity, "docs.datadoghq.com/tracing/trace_collection/trace_context_propagation", `
 		x-datadog-trace-id x-datadog-parent-id x-datadog-sampling-priority x-datadog-origin
-		x-datadog-tags x-datadog-* dd-trace-* dd-request-id`},
+		x-datadog-tags x-datadog-* dd-trace-* dd-request-id datadog-*`},
 	{identity, "docs.newrelic.com, distributed tracing", `newrelic x-newrelic-id x-newrelic-transaction
 		x-newrelic-app-data x-newrelic-* newrelic-* x-nr-*`},
 	{identity, "ibm.com/docs/instana", `x-instana-t x-instana-s x-instana-l x-instana-synthetic x-instana-*`},

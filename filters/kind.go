@@ -46,7 +46,7 @@ var kinds = [kindCount]struct {
 	dests []string
 	plain Kind
 }{
-	Fetch: {"fetch", []string{"empty", "report", "webidentity"}, Fetch},
+	Fetch: {"fetch", []string{"empty", "report", "webidentity", emailVerification}, Fetch},
 	// A frame on plain http looks like a page in all browsers but Firefox.
 	Document:  {"document", []string{"document"}, Document},
 	Frame:     {"frame", []string{"iframe", "frame", "fencedframe"}, Document},

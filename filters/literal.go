@@ -9,7 +9,6 @@ import (
 // holdsNumber reports whether text holds number with no further hexadecimal
 // digit, or for decimal numbers no further digit, at either end.
 func holdsNumber(text, number string) bool {
-	decimal := strings.Trim(number, "0123456789") == ""
 	for at := 0; ; {
 		i := strings.Index(text[at:], number)
 		if i < 0 {
@@ -17,7 +16,7 @@ func holdsNumber(text, number string) bool {
 		}
 		start, end := at+i, at+i+len(number)
 		part := isHex
-		if decimal {
+		if strings.Trim(number, "0123456789") == "" {
 			part = isDigit
 		}
 		if (start == 0 || !part(text[start-1])) && (end == len(text) || !part(text[end])) {

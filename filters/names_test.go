@@ -240,7 +240,7 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 		"Baidu-Flyflow: 1", "X-Bdboxapp-Netengine: 1", "X-Sogou-Auth: 8e03978e", "X-Wx-Key: 8e03978e", "Wxuin: 4711", "Chrome-Proxy-Ect: 4g",
 		"X-Algolia-Agent: Algolia for Kotlin (2.1.5); Android (33)", "X-Tealeaf: device (UIC) Lib/6.1", "X-KL-kis-Ajax-Request: Ajax_Request",
 		"Teleport-Jwt-Assertion: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln", "X-Amzn-Ava-User-Context: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln",
-		"Unscoped-Affiliation: staff",
+		"Unscoped-Affiliation: staff", "Datadog-Entity-Id: ci-8e03978e40d543dd", "Datadog-External-Env: it-false,cn-web,pu-8e03978e-40d5-43dd-bc93-6894a57f9324",
 	} {
 		name, value, _ := strings.Cut(field, ": ")
 		m := scriptRequest(name, value)

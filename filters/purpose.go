@@ -47,8 +47,9 @@ var purposeTable = []group{
 	{application, "kubernetes.io/docs/reference/access-authn-authz/user-impersonation: without them, more is allowed", `
 		impersonate-user impersonate-group impersonate-uid impersonate-extra-*`},
 	{application, "learn.microsoft.com/exchange/client-developer: whose mailbox is meant", `x-anchormailbox x-publicfoldermailbox`},
-	{application, "Device Bound Session Credentials", `sec-session-response secure-session-response
-		sec-session-id sec-secure-session-id secure-session-id`},
+	{application, "Device Bound Session Credentials; chromium.googlesource.com, bound_session_credentials: Chromium's own for Google", `
+		sec-session-response secure-session-response sec-session-id sec-secure-session-id secure-session-id
+		sec-session-google-response`},
 	{application, "modelcontextprotocol.io, Streamable HTTP", `mcp-session-id mcp-protocol-version
 		mcp-method mcp-name mcp-param-*`},
 	{application, "which model is asked: AI SDK's gateway, Azure Machine Learning, Helicone, Groq", `ai-language-model-*

@@ -97,7 +97,7 @@ var registry = []group{
 	{misplaced, "RFC 9110: a response field", `accept-ranges age allow authentication-info etag
 		last-modified location retry-after server vary www-authenticate`},
 	{misplaced, "RFC 9111 §5.5: obsolete", `warning`},
-	{misplaced, "IANA registry: a response field", `accept-ch accept-patch accept-post access-control
+	{misplaced, "IANA registry: a response field", `accept-ch accept-patch accept-post accept-query access-control
 		access-control-allow-credentials access-control-allow-headers access-control-allow-methods
 		access-control-allow-origin access-control-expose-headers access-control-max-age
 		activate-storage-access alt-svc alternates authentication-control cache-group-invalidation
@@ -106,10 +106,11 @@ var registry = []group{
 		content-security-policy-report-only cross-origin-embedder-policy
 		cross-origin-embedder-policy-report-only cross-origin-opener-policy
 		cross-origin-opener-policy-report-only cross-origin-resource-policy dasl delta-base deprecation dpop-nonce
-		expect-ct hobareg im include-referred-token-binding-id memento-datetime nel no-vary-search
+		expect-ct hobareg im include-referred-token-binding-id integrity-policy
+		integrity-policy-report-only memento-datetime nel no-vary-search
 		odata-entityid optional-www-authenticate origin-agent-cluster permissions-policy preference-applied
 		public-key-pins public-key-pins-report-only referrer-policy refresh repeatability-result
-		replay-nonce reporting-endpoints schedule-tag sec-websocket-accept server-timing set-cookie
+		replay-nonce reporting-endpoints schedule-tag sec-websocket-accept server-timing set-cookie set-txn
 		speculation-rules status-uri strict-transport-security sunset tcn timing-allow-origin
 		use-as-dictionary variant-vary x-content-type-options x-frame-options`},
 	{misplaced, "a response field of servers", `x-powered-by x-aspnet-version x-aspnetmvc-version x-pingback

@@ -34,11 +34,11 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 	return log
 }
 
-// ofOwnPages reports whether m's answer is to a page or script of the site's own, over a
-// connection where browsers heed what it does to them.
+// ofOwnPages reports whether m's answer is to a page, frame or script of the site's own, over
+// a connection where browsers heed what it does to them.
 func ofOwnPages(m *Message) bool {
 	k := m.Visit.Kind
-	return !m.Visit.ThirdParty && !m.Visit.framed && (k == Document || k == Fetch || k == Beacon) && m.Request.URL.Scheme == "https"
+	return !m.Visit.ThirdParty && !m.Visit.framed && (k == Document || k == Frame || k == Fetch || k == Beacon) && m.Request.URL.Scheme == "https"
 }
 
 // loginStatus returns what a site that people sign in with may say: whether they are. A
@@ -52,7 +52,7 @@ func loginStatus(m *Message, lines []string) string {
 }
 
 // clearing returns the understood types of Clear-Site-Data where a site may
-// use it: to log its visitor out, in an answer to a page or script of its own.
+// use it: to log its visitor out, in an answer to a page, frame or script of its own.
 // A third party could read from what is gone which sites were visited, and
 // write an identifier into what is left (W3C Clear Site Data §5).
 func clearing(m *Message, lines []string) string {

@@ -315,12 +315,18 @@ func TestClearSiteDataServesOwnPagesOnly(t *testing.T) {
 	page := http.Header{"Sec-Fetch-Dest": {"document"}}
 	image := http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}}
 	foreign := http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://a.example"}}
+	frame := http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}, "Referer": {"https://site.example/"}}
+	foreignFrame := http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}, "Referer": {"https://a.example/"}}
+	inForeignPage := http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Storage-Access": {"active"}}
 	for _, test := range []struct {
 		url     string
 		request http.Header
 		value   string
 		want    string
 	}{
+		{"https://site.example/logout", frame, `"cookies"`, `"cookies"`}, // how a page logs out unseen
+		{"https://site.example/logout", foreignFrame, `"cookies"`, ""},
+		{"https://site.example/logout", inForeignPage, `"cookies"`, ""},
 		{"https://site.example/logout", page, `"cookies", "storage"`, `"cookies", "storage"`},
 		{"https://site.example/logout", page, `"storage","visitor-4711","cookies"`, `"cookies", "storage"`},
 		{"https://site.example/logout", page, `"*"`, `"*"`},
@@ -349,6 +355,7 @@ func TestLoginStatusServesOwnPagesOnly(t *testing.T) {
 		{"https://idp.example/signed-in", page, "4711", ""},
 		{"https://idp.example/i", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"cross-site"}}, "logged-in", ""},
 		{"https://idp.example/f", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, "logged-in", ""},
+		{"https://idp.example/f", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}}, "logged-in", "logged-in"},
 		{"http://idp.example/signed-in", page, "logged-in", ""},
 	} {
 		h, _ := answer(t, s, test.url, test.request.Clone(), http.Header{"Set-Login": {test.value}})

@@ -173,7 +173,7 @@ func TestLocalTimesPassBesideAProofAlone(t *testing.T) {
 // What a field's own name may not tell, no name in its value may.
 func TestPairsThatTellDoNotPassUnderANameOfNoPurpose(t *testing.T) {
 	for value, passes := range map[string]bool{
-		`{"os":"x","a":1}`: false, `{ "lang" : "de" }`: false, "region=eu; platform=ios": false, "a=1,client_type=x": false, "mode=fast;city=": false, "mobile=?1": false,
+		`{"os":"x","a":1}`: false, `{ "lang" : "de" }`: false, "region=eu; platform=ios": false, "a=1,client_type=x": false, "mode=fast;city=": false, "mobile=?1": false, "host.name=janes": false, `{"os.type":"x"}`: false, "cache.mode=fast": true,
 		`{"kind":"os","mode":"fast"}`: true, "mode=fast; a=1": true, "os": true, "os:x": true, "/list?lang=de": true, "=": true, `":`: true, "?1": true,
 	} {
 		for _, name := range []string{"X-Acme", "X-Acme-Info"} {
@@ -190,7 +190,7 @@ func TestPairsThatTellDoNotPassUnderANameOfNoPurpose(t *testing.T) {
 // An application's context may name its user's platform, and not the device.
 func TestPairsThatTellOfADeviceDoNotPassUnderAPurpose(t *testing.T) {
 	for value, passes := range map[string]bool{
-		`{"deviceId":"6f1c2a3e","v":2}`: false, `{"app":{"install_id":"77af"}}`: false, "device_id=6f1c2a3e; v=2": false, "%7B%22deviceId%22%3A%226f1c2a3e%22%7D": false, "geo=DE": false,
+		`{"deviceId":"6f1c2a3e","v":2}`: false, `{"app":{"install_id":"77af"}}`: false, "device_id=6f1c2a3e; v=2": false, "%7B%22deviceId%22%3A%226f1c2a3e%22%7D": false, "geo=DE": false, "host.name=janes;a=1": false,
 		`{"platform":"web","project":"6f1c2a3e"}`: true, "user=6f1c2a3e": true, "/list?city=berlin": true, "%7B%22project%22%3A%226f1c2a3e%22%7D": true,
 	} {
 		for _, name := range []string{"X-App-Context", "X-Tenant"} {

@@ -113,6 +113,7 @@ var browserFields = map[string]bool{
 	"Content-Length": true, "Content-Type": true,
 	"Access-Control-Request-Method": true, "Access-Control-Request-Headers": true,
 	"Access-Control-Request-Private-Network": true, "Access-Control-Request-Local-Network": true,
+	"Secure-Session-Response": true, "Sec-Secure-Session-Id": true, "Sec-Session-Google-Response": true,
 }
 
 // preflightFields are those of browserFields that a preflight has.

@@ -106,7 +106,7 @@ func pairsTell(text string, told weight) bool {
 			}
 			before = quoted
 		}
-		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' })+1:]
+		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' && c != '.' })+1:]
 		if tells(key) >= least {
 			return true
 		}

@@ -10,11 +10,11 @@ import (
 
 // cleanURL removes what a URL says beside naming the resource: userinfo and fragment
 // always (RFC 9110 §4.2.4, §7.1), userinfo from fields as well; and the parameters that
-// follow people from site to site, from GET and HEAD requests, the preflights before them,
-// and all that browsers send: a page sends its forms and more to its own address, in which
-// the browser keeps what it came with. The other parameters keep their order and bytes. A
-// query that carries a signature stays whole, and so does one that the credentials
-// cover: it is signed over every parameter.
+// follow people from site to site, and those that hold the client's own address, from GET
+// and HEAD requests, the preflights before them, and all that browsers send: a page sends
+// its forms and more to its own address, in which the browser keeps what it came with. The
+// other parameters keep their order and bytes. A query that carries a signature stays
+// whole, and so does one that the credentials cover: it is signed over every parameter.
 type cleanURL struct{}
 
 // Apply implements [Filter].
@@ -107,6 +107,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 	var kept []byte // what stays, from the first removal on
 	parts := 0      // parameters in kept
 	l := link{URL: u, opened: gets && !m.Visit.part}
+	own := newOwnQuery(m)
 	for start := 0; start <= len(query); {
 		end := strings.IndexByte(query[start:], '&')
 		if end < 0 {
@@ -116,9 +117,13 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 		}
 		name, value, _ := strings.Cut(query[start:end], "=")
 		var buf [48]byte
-		rule := l.trackingRule(paramName(buf[:0], name))
+		key := paramName(buf[:0], name)
+		rule := l.trackingRule(key)
 		if rule == nil && len(name) <= 4 && isAdvertisingID(value) && holdsWord(advertisingNames, name) {
 			rule = advertisingID
+		}
+		if rule == nil && own.goes(u, key, value) {
+			rule = ownParam
 		}
 		switch {
 		case rule == signedQuery, rule != nil && kept == nil && (signsTarget(m.Request.Header) || l.isWrapped()):

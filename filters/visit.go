@@ -28,7 +28,8 @@ func readVisit(r *http.Request) Visit {
 	v.inSheet = (v.Kind == Image || v.Kind == Style) && fromOwnSheet(r)
 	v.prefetch = safe(r.Method) && isPrefetch(r.Header)
 	v.part = dest != "" && dest != "document"
-	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil)
+	v.signIn = dest == "webidentity" && (!safe(r.Method) || r.Header["Origin"] == nil && r.Header["Referer"] == nil) ||
+		dest == emailVerification && !safe(r.Method)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) ||
 		dest == "empty" && contentIs(r, reportsType) || hasPrefixOf(r.URL.Path, reportPaths[:])))
 	target := registrable(r.URL.Hostname())
@@ -49,7 +50,9 @@ func readVisit(r *http.Request) Visit {
 		v.ThirdParty = true
 	case claim != "":
 		v.Site = target // a same-origin form without referrer has "Origin: null"
-	case opaque && v.Kind != Document: // forms have it under "no-referrer" (Fetch standard, append a request Origin header)
+	case opaque && referer == "" && v.Kind != Document:
+		// Forms have it under "no-referrer"; so does what another origin redirected, whose
+		// page Referer still names (Fetch standard, append a request Origin header).
 		v.ThirdParty = true
 	case origin != "" || referer != "" || speaksForItself(v.Kind):
 		v.Site = target
@@ -64,6 +67,11 @@ func readVisit(r *http.Request) Visit {
 	}
 	return v
 }
+
+// emailVerification is the destination of what a browser asks of who issues mail addresses,
+// for a proof that its person has one; it signs that by itself
+// (draft-hardt-email-verification).
+const emailVerification = "email-verification"
 
 // isFirefoxPage reports whether Firefox says by Priority that r, which looks like one for a
 // page, is not for a frame in another: a page alone is u=0 there (nsHttpChannel,
@@ -125,7 +133,7 @@ func madeByBrowser(r *http.Request, k Kind) bool {
 	told := single(r.Header["Sec-Fetch-Dest"]) != ""
 	switch k {
 	case Fetch, Prefetch, Beacon: // a script that asks so may add none either ("no-CORS-safelisted")
-		return told && isBrowser(r.Header) && single(r.Header["Sec-Fetch-Mode"]) == "no-cors" && (safe(r.Method) || r.Method == http.MethodPost)
+		return told && destination(r) != emailVerification && isBrowser(r.Header) && single(r.Header["Sec-Fetch-Mode"]) == "no-cors" && (safe(r.Method) || r.Method == http.MethodPost)
 	case WebSocket:
 		return false
 	case Preflight:

@@ -23,6 +23,8 @@ func TestVisit(t *testing.T) {
 		{"image on another page", "http://track.example/i", http.Header{"Accept": {"image/webp,*/*"}, "Referer": {"http://www.shop.example/page"}}, "shop.example", true},
 		{"script by CORS", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"http://www.shop.example"}}, "shop.example", true},
 		{"opaque origin", "http://cdn.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"null"}}, "", true},
+		{"redirected by another origin of the site", "http://api.shop.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"null"}, "Referer": {"http://www.shop.example/"}}, "shop.example", false},
+		{"redirected by another origin to another site", "http://track.example/s", http.Header{"Accept": {"*/*"}, "Origin": {"null"}, "Referer": {"http://www.shop.example/"}}, "shop.example", true},
 		{"form under no-referrer, on plain http", "http://shop.example/login", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*"}, "Origin": {"null"}}, "shop.example", false},
 		{"own form without referrer", "https://shop.example/s", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Origin": {"null"}}, "shop.example", false},
 		{"same-site", "https://api.shop.example/", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Dest": {"empty"}}, "shop.example", false},

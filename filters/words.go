@@ -24,8 +24,8 @@ var lexicon = newLexicon()
 // map: each part of each of its words would be looked up.
 var lexiconTree = newWordTree(lexicon)
 
-// newLexicon builds the lexicon. Of two rows for one word the weightier counts. Words that
-// tell beside another are known, so that Screenwidth is read as Screen-Width is.
+// newLexicon builds the lexicon. Words that tell beside another are known, so that
+// Screenwidth is read as Screen-Width is.
 func newLexicon() map[string]weight {
 	l := map[string]weight{}
 	for _, pair := range tellingPairs {
@@ -33,7 +33,7 @@ func newLexicon() map[string]weight {
 	}
 	for _, row := range vocabulary {
 		for word := range strings.FieldsSeq(row.words) {
-			l[word] = max(l[word], row.weight)
+			l[word] = row.weight
 		}
 	}
 	return l
@@ -47,28 +47,31 @@ var vocabulary = []struct {
 }{
 	{neutral, `x id ids api name names real true orig original origin src source
 		for by to of from server port proto protocol scheme url uri path request req
-		response res method override version ver type info data details detail context
+		response res method override version ver type info data details detail
 		content http https web page ajax accept date time number num no code count end
 		admin custom test new old is has internal external public private unique transaction
-		parent root msg view instance boot ad ads click full first last local utc offset prev entry status host string header
+		parent root msg view instance ad ads click full first last local utc offset prev entry status host string header
 		access mode enabled flags flag list level value values size length sub cache
-		command function method action module component template form trigger target partial
-		fragment ajax message event file files filename frame filter sort select search expand
-		fields prefer retry debug force disable enable use max min default error success proxied query parameter param params
-		xml json redirect format language encoding output input block process control security
-		business bypass platform download sdk system unit agreement grant saml sso package packages
-		factor window timestamp timespan timeout start cur recv make connection extension stream streams query scope persisted ui`},
+		command function action module component template form trigger target partial
+		fragment message event file files filename frame filter sort select search expand
+		fields prefer retry debug force disable enable use max min default error success query parameter param params
+		xml json redirect format encoding output input block process control security
+		business bypass download sdk system unit agreement grant saml sso package packages
+		factor window timestamp timespan timeout start cur recv make connection extension stream streams scope persisted ui errors table
+		compute browse subscribe replica replicas release releases range ranges read readonly result results return
+		resume random report reports rule rules rate rates route routes tree title total totals endpoint
+		endpoints engine execution export exports`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
-		shop merchant vendor seller supplier brand site sites space spaces channel channels
+		shop merchant vendor seller supplier site sites space spaces channel channels
 		market marketplace franchise distributor catalog database db dataset collection
 		collections index realm namespace environment env service services resource resources
 		item items document documents doc docs folder folders object objects asset assets
 		record records board course job jobs task tasks queue order orders invoice payment
 		payments cart basket checkout quote contract subscription video playlist cursor
 		continuation snapshot revision commit etag checkpoint thread topic conversation hash
-		sha md5 nonce context operation partition shard widget schema lsd sitekey publishable
-		state webhook hook delivery idempotency application applications applicationid appid
+		sha context operation partition shard widget schema lsd sitekey publishable
+		webhook hook delivery idempotency application applications applicationid appid
 		app apps company consent sandbox entity entities artifact registry currency transfer upload partner portal
 		tag tags label labels payload vault vaults bucket buckets firm firms`},
 	{credential, `token tokens auth authz authn authent oauth credential credentials authorization authorizations preauthorization authentication authenticate apikey key keys
@@ -99,6 +102,7 @@ var vocabulary = []struct {
 		laptop chromebook macbook pc iphone ipod wearable smarttv playstation firmware baseband bitness cores retina dark contrast
 		essid wlan ethernet nfc esim euicc gsm umts cdma volte gprs hspa hplmn vplmn mno mvno opco telco cgnat dhcp netbios
 		egress adblocker incognito headless metamask accelerometer magnetometer barometer heartrate biometric biometrics voiceprint
+		safari firefox chromium msedge teen supervised licensee workgroup distro libc glibc jvm interpreter
 		dictation citizen citizenship immigrant veteran voter spouse husband wife kids kidsafe safesearch parents mother father
 		daughter sibling friend friends contacts follower followers birthyear zodiac pronoun pronouns sexuality ethnic caste faith
 		politics hobby hobbies interest interests mood emotion pregnancy allergy disease illness medication mortgage payroll pupil
@@ -125,7 +129,7 @@ var vocabulary = []struct {
 		gclid fbclid msclkid clickid fbp fbc utm rtt downlink bandwidth fonts webgl canvas
 		kernel arch architecture orientation geohash coordinates coordinate altitude bluetooth nearby
 		vpn sex loyalty membership iban street locality uptime workstation
-		openid unionid uin udid utdid buvid ttid loginid accountid empno upn samaccountname
+		openid unionid uin utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
 		fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
 }
@@ -140,10 +144,10 @@ var tellingPairs = [...][2]string{
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"signed", "by"}, {"signed", "in"}, {"logged", "in"}, {"sign", "in"}, {"referred", "by"}, {"reply", "to"},
-	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "verified"}, {"credit", "score"},
+	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "signals"}, {"age", "assurance"}, {"age", "class"}, {"age", "category"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
-	{"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
+	{"friendly", "name"}, {"licensed", "to"}, {"registered", "to"}, {"build", "host"}, {"fw", "version"}, {"hw", "version"}, {"rom", "version"}, {"ab", "test"}, {"ab", "group"}, {"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
 	{"dotnet", "version"}, {"nodejs", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
@@ -269,7 +273,32 @@ func splitWords(dst []string, name string) []string {
 		}
 	}
 	end(len(name))
-	return dst
+	return splitLast(dst)
+}
+
+// lastStarts are the beginnings of compounds that tell of people or of what they use, whatever
+// comes behind, as in devicetier and userageclass. In front of other words such a compound
+// is more often a brand, as in mobilepay and customerio.
+var lastStarts = [...]string{"device", "machine", "computer", "hardware", "browser", "client", "visitor", "subscriber", "customer",
+	"user", "mobile", "tablet", "session", "keyboard", "country", "timezone", "locale"}
+
+// leastRest is how many letters stand behind one of lastStarts: fewer make it plural, or
+// another word, as in machinery.
+const leastRest = 3
+
+// splitLast splits the last of words, if it is unknown, behind one of lastStarts.
+func splitLast(words []string) []string {
+	n := len(words) - 1
+	if n < 0 {
+		return words
+	}
+	for _, start := range lastStarts {
+		rest, ok := strings.CutPrefix(words[n], start)
+		if _, known := lexicon[words[n]]; ok && !known && len(rest) >= leastRest {
+			return append(words[:n], start, rest)
+		}
+	}
+	return words
 }
 
 // credentialEnds are the ends of compounds that are credentials, whatever

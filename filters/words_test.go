@@ -12,6 +12,7 @@ import (
 func TestCompoundsAreTakenApart(t *testing.T) {
 	for name, want := range map[string]string{
 		"X-Clientip": "x client ip", "Xclientip": "x client ip", "X-ClientIP": "x client ip", "acme_deviceId": "acme device id",
+		"X-Machinedomaininfo": "x machine domaininfo", "X-Userageclass": "x user age class", "X-Machinery": "x machinery", "X-Mobilepay-Version": "x mobilepay version",
 		"Userid": "user id", "X-Shipping": "x shipping", "IPv6": "ipv", "Remoteaddr2": "remote addr", "": "",
 	} {
 		if got := strings.Join(splitWords(nil, name), " "); got != want {
@@ -79,7 +80,9 @@ func TestCompoundsAreTakenIntoTheFewestWords(t *testing.T) {
 
 // What is one word to one author is two to another.
 func TestTellingWordsTellInTwo(t *testing.T) {
-	for _, name := range []string{"X-Post-Code", "X-Given-Name", "X-Gamer-Tag", "X-Finger-Print", "X-Band-Width", "X-View-Port", "Page-View", "X-Ad-Block", "X-Log-On", "X-Signed-By"} {
+	for _, name := range []string{"X-Post-Code", "X-Given-Name", "X-Gamer-Tag", "X-Finger-Print", "X-Band-Width", "X-View-Port", "Page-View", "X-Ad-Block", "X-Log-On", "X-Signed-By",
+		"Friendlyname.dlna.org", "X-Friendly-Name", "X-Licensed-To", "X-Build-Host",
+		"X-Fw-Version", "X-Ab-Test", "Age-Signals", "X-Safari-Version"} {
 		if tells(name) < weak {
 			t.Errorf("%s weighs %d", name, tells(name))
 		}
@@ -93,7 +96,8 @@ func TestTellingWordsTellInTwo(t *testing.T) {
 
 func TestWordsThatOnlyLookTelling(t *testing.T) {
 	for _, name := range []string{"X-Shipping", "X-Description", "X-Grid", "X-Recipe", "X-Video", "X-Zipped", "X-Script", "X-Platform-Token",
-		"X-Relation", "X-Translation", "X-Trip", "X-Valid", "X-Macro", "X-Viable", "X-Geometry", "X-Adapter", "X-Addition", "X-Hosting"} {
+		"X-Relation", "X-Translation", "X-Trip", "X-Valid", "X-Macro", "X-Viable", "X-Geometry", "X-Adapter", "X-Addition", "X-Hosting",
+		"X-Customerrors", "X-Tabletype", "X-Usereplica", "X-Usereadreplica", "X-Userules", "X-Localendpoint", "X-Localexport", "X-Computeresult", "X-Browseresults", "X-Subscriberequest"} {
 		if w := tells(name); w >= weak {
 			t.Errorf("%s weighs %d", name, w)
 		}

@@ -15,13 +15,8 @@ func newWordTree(words map[string]weight) wordTree {
 	return t
 }
 
-// with returns t with word, unless that holds more than letters: names are split there.
+// with returns t with word, which holds small letters alone: names are split at all else.
 func (t wordTree) with(word string) wordTree {
-	for i := range len(word) {
-		if word[i] < 'a' || word[i] > 'z' {
-			return t
-		}
-	}
 	at := uint16(0)
 	for i := range len(word) {
 		letter := word[i] - 'a'
