@@ -150,12 +150,30 @@ func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		conf = conf.Clone()
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
-	secure := tls.Client(conn, conf)
+	secure := tls.Client(&belowTLS{Conn: conn}, conf)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, &TLSError{err}
 	}
 	return secure, nil
 }
+
+// A belowTLS is a connection that TLS with a hop is spoken on.
+type belowTLS struct {
+	net.Conn
+	ended bool // a read found the end of its bytes
+}
+
+func (c *belowTLS) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.ended = c.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
+	return n, err
+}
+
+// NetConn shows a tunnel the connection that it may have to reset.
+func (c *belowTLS) NetConn() net.Conn { return c.Conn }
+
+// Ended tells a tunnel that TLS ended without a close_notify.
+func (c *belowTLS) Ended() bool { return c.ended }
 
 // handshakeError lays the fault of a handshake on the hop, unless the hop
 // said that the destination is at fault.

@@ -59,7 +59,9 @@ const headEnd = "\r\n\r\n"
 
 // readHead reads up to the empty line and not beyond. While the last octets
 // are the first n of the four that end a head, at least 4-n more must come,
-// and so many can be read at once without taking any of what follows.
+// and so many can be read at once without taking any of what follows. What can become
+// no head is refused without waiting for its end: a server of another protocol that has
+// said its greeting says no more.
 func readHead(r io.Reader) ([]byte, error) {
 	var head []byte
 	for {
@@ -71,13 +73,31 @@ func readHead(r io.Reader) ([]byte, error) {
 			return nil, &hopAnswer{"its answer's head is too long"}
 		}
 		var next [len(headEnd)]byte
-		n, err := io.ReadFull(r, next[:missing])
+		n, err := r.Read(next[:missing])
 		head = append(head, next[:n]...)
-		if err != nil {
+		if !mayBecomeHead(head, n) {
+			return nil, errNotHTTP
+		}
+		if err != nil && n == 0 {
 			return nil, err
 		}
 	}
 }
+
+// mayBecomeHead tells whether head, of which the last n octets are new, begins as one, and
+// no line of it ends in any but one way.
+func mayBecomeHead(head []byte, n int) bool {
+	const version = "HTTP/1."
+	for i := len(head) - n; i < len(head); i++ {
+		c := head[i]
+		if i < len(version) && c != version[i] || c == '\n' && head[i-1] != '\r' {
+			return false
+		}
+	}
+	return true
+}
+
+var errNotHTTP = &hopAnswer{"it does not answer in HTTP"}
 
 // seenOfEnd returns how many of the octets that end a head end this one.
 func seenOfEnd(head []byte) int {
@@ -93,17 +113,16 @@ func seenOfEnd(head []byte) int {
 // say nothing that a tunnel needs, but a head with controls or folded lines
 // is not one that this parser and another read alike.
 func headStatus(head []byte) (int, error) {
-	malformed := &hopAnswer{"it does not answer in HTTP"}
 	text := strings.TrimSuffix(string(head), headEnd)
 	line, fields, _ := strings.Cut(text, "\r\n")
 	version, rest, _ := strings.Cut(line, " ")
 	code, _, _ := strings.Cut(rest, " ")
 	if version != "HTTP/1.1" && version != "HTTP/1.0" || len(code) != 3 {
-		return 0, malformed
+		return 0, errNotHTTP
 	}
 	status, err := strconv.ParseUint(code, 10, 16)
 	if err != nil || status < 100 || strings.ContainsAny(line, "\x00\r\n") {
-		return 0, malformed
+		return 0, errNotHTTP
 	}
 	if fields == "" {
 		return int(status), nil
@@ -111,7 +130,7 @@ func headStatus(head []byte) (int, error) {
 	for field := range strings.SplitSeq(fields, "\r\n") {
 		name, _, found := strings.Cut(field, ":")
 		if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(field, "\x00\r\n") {
-			return 0, malformed
+			return 0, errNotHTTP
 		}
 	}
 	return int(status), nil

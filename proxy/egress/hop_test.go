@@ -184,6 +184,34 @@ func TestHTTPHopAnswers(t *testing.T) {
 	}
 }
 
+// TestHTTPHopsThatAreNone: a server of another protocol says its greeting, and waits. That it
+// is none is told at once, and is not its silence.
+func TestHTTPHopsThatAreNone(t *testing.T) {
+	for _, greeting := range []string{
+		"SSH-2.0-OpenSSH_9.9\r\n",
+		"220 mail.example ESMTP\r\n",
+		"\r\n",
+		"\x05",
+		"\x15\x03\x01\x00\x02\x02\x46", // an alert of TLS
+		"HTTP/2 200\r\n",
+		"HTTP/1.1 200 OK\n\n",
+		"HTTP/1.1 200 OK\r\nVia: b\n",
+	} {
+		p := startPeer(t, func(conn net.Conn) {
+			io.WriteString(conn, greeting)
+			io.Copy(io.Discard, conn)
+		})
+		e := newTestEgress(t, Options{Chain: p.chain("http", "")})
+		conn, err := e.Dial(t.Context(), Connect, Target{Host: "secret.example", Port: 443})
+		if err == nil {
+			conn.Close()
+		}
+		if !errors.Is(err, errNotHTTP) {
+			t.Errorf("%q: %v", greeting, err)
+		}
+	}
+}
+
 // TestHTTPHopsTellOfDestinations, if they speak RFC 9209, as a guise does: who mistypes a
 // name is not to look for the fault at the proxy.
 func TestHTTPHopsTellOfDestinations(t *testing.T) {
