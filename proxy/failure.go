@@ -52,6 +52,7 @@ var (
 	socksWanted      = failure{status: 400, kind: "http_request_error", title: "SOCKS wanted", detail: "This address of the proxy speaks SOCKS: it is a socks5:// proxy, not an http:// one."}
 	traceRefused     = failure{status: 405, kind: "http_request_denied", title: "Method not allowed", detail: "TRACE would show what other fields the way adds.", header: allowed}
 	byAddress        = failure{status: 403, title: "Only by address", detail: "Any site could lead its name to this proxy and read this page. Open it by the proxy's address, such as http://192.168.1.2:8118/ca.pem."}
+	nothingToTrust   = failure{status: 404, title: "No certificate", detail: "This proxy does not look inside HTTPS, so there is no certificate to import, unless its operator turns that on (inspection.enabled)."}
 	notAProxyUse     = failure{status: 404, title: "Nothing here", detail: "This is a proxy. Set it as your browser's proxy, rather than opening it as a site. A program asks it for the whole URL, with http:// and the host."}
 	reported         = failure{status: 410, kind: "http_request_denied", title: "Not reported", detail: "Browsers report to sites who they are and what they do. Nothing of it is sent on."}
 	ownOptions       = failure{status: 204, detail: "The request may go no further, so this proxy answers it.", header: allowed} // the detail is for Explain alone

@@ -73,6 +73,7 @@ type handshake struct {
 	proxy *Proxy
 	turn  atomic.Bool // holds a token of Proxy.shaking
 	again bool        // the client was asked for another hello, which needs a token too
+	ended bool        // a read found the end of the bytes below TLS
 	read  []byte      // what was read of that hello and not handed on yet
 }
 
@@ -141,7 +142,9 @@ func (h *handshake) Read(b []byte) (int, error) {
 		h.read = h.read[n:]
 		return n, nil
 	}
-	return h.rw.Read(b)
+	n, err := h.rw.Read(b)
+	h.ended = h.ended || err == io.EOF
+	return n, err
 }
 
 // readAnotherHello waits for a token once a whole hello is there, so that
@@ -168,3 +171,6 @@ func (h *handshake) readAnotherHello() error {
 
 // NetConn returns the connection itself.
 func (h *handshake) NetConn() net.Conn { return h.TCPConn }
+
+// Ended tells a tunnel that TLS ended without a close_notify.
+func (h *handshake) Ended() bool { return h.ended }

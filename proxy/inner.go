@@ -48,6 +48,7 @@ type inner struct {
 	came     time.Time       // when the CONNECT did
 	shown    time.Time       // when the client got to see a certificate; zero before
 	shaken   time.Time       // when the handshake inside was done; zero before
+	ended    bool            // a read found the end of the bytes below TLS
 	spoke    atomic.Bool     // a request came, or it is known why none did
 	closed   atomic.Bool
 }
@@ -128,6 +129,9 @@ func (in *inner) RemoteAddr() net.Addr { return in.remote }
 // NetConn returns the connection below.
 func (in *inner) NetConn() net.Conn { return in.Conn }
 
+// Ended tells a tunnel that TLS ended without a close_notify.
+func (in *inner) Ended() bool { return in.ended }
+
 func (in *inner) Read(p []byte) (int, error) {
 	if len(in.early) > 0 {
 		n := copy(p, in.early)
@@ -137,6 +141,9 @@ func (in *inner) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := in.rw.Read(p)
+	if n == 0 && err == io.EOF { // with bytes, it is of TLS around this
+		in.ended = true
+	}
 	if err == io.ErrUnexpectedEOF { // a stream that was reset; crypto/tls takes this for an end
 		err = syscall.ECONNRESET
 	}

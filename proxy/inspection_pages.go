@@ -24,15 +24,19 @@ var certificateTypes = map[string]struct {
 // browsers import, and, for who sits here, how often inspection worked. It returns
 // false for all other pages.
 func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
-	if i.authority == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
 	form, certificate := certificateTypes[r.URL.Path]
-	if !certificate && (r.URL.Path != "/inspection" || !onThisMachine(r)) {
+	if !certificate && (i.authority == nil || r.URL.Path != "/inspection" || !onThisMachine(r)) {
 		return false // how often it worked tells when others come
 	}
-	if console.MayBeLedHere(r) { // the certificate is this house's alone, and so a mark
+	switch {
+	case console.MayBeLedHere(r): // the certificate is this house's alone, and so a mark
 		byAddress.write(w, r)
+		return true
+	case i.authority == nil:
+		nothingToTrust.write(w, r)
 		return true
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -69,13 +69,14 @@ func (p *place) knownHTTP1() bool {
 
 // reserve returns a connection with a stream reserved, one to wait for if all
 // are busy, or nil if another may be opened, of so many at most. What is clogged does
-// not count for an upload, and that of which nothing was heard since the time given not at
-// all.
+// not count for an upload, and what is in doubt, or of which nothing was heard since the
+// time given, not at all.
 func (p *place) reserve(upload bool, most int, heardSince time.Time) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	conns := p.conns
-	if !heardSince.IsZero() {
-		conns = slices.DeleteFunc(slices.Clone(conns), func(cc *wire.HTTP2Conn) bool { return cc.HeardAt().Before(heardSince) })
+	lost := func(cc *wire.HTTP2Conn) bool { return cc.Doubted() || cc.HeardAt().Before(heardSince) }
+	if slices.ContainsFunc(conns, lost) {
+		conns = slices.DeleteFunc(slices.Clone(conns), lost)
 	}
 	for _, cc := range conns {
 		switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// Sizes of PROXY headers. Version 1 ends with a line of at most 107 octets;
-// version 2 gives its length after 14, and what it adds about TLS may be long.
+// Sizes of PROXY headers, in octets. Version 1 is one line of at most 107; version 2
+// gives its length after the first 14, and what it adds about TLS may be long.
 const (
 	relayedStart = 13 // no header is shorter
 	relayedV1    = 107

@@ -139,8 +139,11 @@ const mostRefusals = 8
 // waitAfterRefusal waits for a moment, which grows, from the second refusal on. It
 // reports false if there were too many, or ctx ends.
 func waitAfterRefusal(ctx context.Context, refused int) bool {
-	if refused == 1 || refused > mostRefusals {
-		return refused == 1
+	switch {
+	case refused == 1:
+		return true
+	case refused > mostRefusals:
+		return false
 	}
 	return pause(ctx, time.Duration(rand.IntN(1<<refused))*time.Millisecond)
 }

@@ -75,9 +75,8 @@ func AskedByOthers(r *http.Request) bool {
 // certificate tells.
 func MayBeLedHere(r *http.Request) bool {
 	name := strings.ToLower(strings.TrimSuffix(hostOf(r.Host), "."))
-	house := []string{".localhost", ".local", ".internal", ".lan", ".home.arpa"} // as in the PAC file
 	return r.TLS == nil && !literal(r.Host) && strings.Contains(name, ".") &&
-		!slices.ContainsFunc(house, func(end string) bool { return strings.HasSuffix(name, end) })
+		!slices.ContainsFunc(houseDomains, func(domain string) bool { return strings.HasSuffix(name, "."+domain) })
 }
 
 func start(w http.ResponseWriter, r *http.Request, now State) {

@@ -38,9 +38,19 @@ function FindProxyForURL(url, host) {
     if (host === "localhost") return "DIRECT";
     return whole || !/^[a-z0-9_-]+$/.test(host) || /^(0x[0-9a-f]*|[0-9]+)$/.test(host) ? guise : "DIRECT";
   }
-  return /\.(localhost|local|internal|lan|home\.arpa)$/.test(host) ? "DIRECT" : guise;
+  return /\.(%s)$/.test(host) ? "DIRECT" : guise;
 }
 `
+
+// houseDomains are those of names that nobody owns elsewhere.
+var houseDomains = []string{
+	"localhost", // RFC 6761 §6.3
+	"local",     // RFC 6762 §3
+	"home.arpa", // RFC 8375 §4
+	"internal",  // ICANN, 2024-07-29
+	// What networks call themselves that did not ask anybody (RFC 6762, appendix G).
+	"lan", "home", "corp", "intranet", "private",
+}
 
 // PAC returns a proxy auto-configuration file that sends everything except
 // local names and private networks to the proxy at address, a host:port, and
@@ -51,7 +61,8 @@ func PAC(address string, secure bool) string {
 	if secure {
 		kind = "HTTPS"
 	}
-	return fmt.Sprintf(pacText, kind, quoteJS(address))
+	house := strings.ReplaceAll(strings.Join(houseDomains, "|"), ".", `\.`)
+	return fmt.Sprintf(pacText, kind, quoteJS(address), house)
 }
 
 // PACDataURL returns the same file as a URL that holds it (RFC 2397). Browsers

@@ -50,7 +50,7 @@ func TestStartPageSaysWhatIs(t *testing.T) {
 func TestNamesThatMayBeLedHere(t *testing.T) {
 	for host, want := range map[string]bool{
 		"192.0.2.1:8118": false, "192.0.2.1": false, "[::1]:8118": false, "LOCALHOST:8118": false, "box:8118": false,
-		"box.lan": false, "box.local": false, "box.internal": false, "Box.Home.Arpa.:8118": false, "a.localhost": false,
+		"box.lan": false, "box.home": false, "box.corp.:8118": false, "box.local": false, "box.internal": false, "Box.Home.Arpa.:8118": false, "a.localhost": false,
 		"site.example:8118": true, "site.example": true, "lan.example:8118": true, "notlan.": false, "not.alan": true,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -133,7 +133,8 @@ func usable(c *x509.Certificate, key *ecdsa.PrivateKey, now time.Time) error {
 	switch {
 	case !ok || !public.Equal(key.Public()):
 		return errors.New("the certificate and the key do not belong together")
-	case !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0:
+	// Without a key usage, as openssl req -x509 makes it, all uses are permitted (RFC 5280 §6.1.4).
+	case !c.IsCA || c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("the certificate is not one of a certificate authority")
 	case now.After(c.NotAfter):
 		return fmt.Errorf("the certificate expired on %s; with both files moved away, guise ca init makes another", c.NotAfter.Format(time.DateOnly))
@@ -166,10 +167,13 @@ func within(ip net.IP, networks []*net.IPNet) bool {
 	return slices.ContainsFunc(networks, func(n *net.IPNet) bool { return n.Contains(ip) })
 }
 
+// below reports whether host is one of domains, or below one. Authorities that were made
+// elsewhere write domains in any case, an empty one for all names, and one with a dot before
+// it for what is below it alone, which RFC 5280 does not know but clients do.
 func below(host string, domains []string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool {
-		rest, ok := strings.CutSuffix(host, domain)
-		return ok && (rest == "" || rest[len(rest)-1] == '.')
+		rest, ok := strings.CutSuffix(host, strings.ToLower(domain))
+		return ok && (rest == "" || rest[len(rest)-1] == '.' || domain == "" || domain[0] == '.')
 	})
 }
 

@@ -123,6 +123,88 @@ func TestNameConstraints(t *testing.T) {
 	}
 }
 
+// madeElsewhere returns an authority whose certificate is as edit leaves it.
+func madeElsewhere(t *testing.T, edit func(*x509.Certificate)) *Authority {
+	t.Helper()
+	o := CreateOptions{Private: true, Lifetime: Lifetime, Now: time.Now}
+	template, err := o.template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(template)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := issue(template, template, key, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAuthority(own.Leaf, key, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestLoadTakesWhatMaySign, as clients do, which want no key usage to be there.
+func TestLoadTakesWhatMaySign(t *testing.T) {
+	for what, c := range map[string]struct {
+		edit func(*x509.Certificate)
+		want bool
+	}{
+		"no key usage":         {func(c *x509.Certificate) { c.KeyUsage = 0 }, true},
+		"one without signing":  {func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
+		"no authority":         {func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero = false, false }, false},
+		"neither of the two":   {func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero, c.KeyUsage = false, false, 0 }, false},
+		"no basic constraints": {func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero, c.BasicConstraintsValid = false, false, false }, false},
+	} {
+		a, folder := madeElsewhere(t, c.edit), t.TempDir()
+		if err := a.Save(folder); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(folder); (err == nil) != c.want {
+			t.Errorf("%s: %v", what, err)
+		}
+		_, err := leafOf(t, a, "a.example").Leaf.Verify(x509.VerifyOptions{Roots: a.pool(), DNSName: "a.example"})
+		if c.want && err != nil {
+			t.Errorf("%s: a client says %v", what, err)
+		}
+	}
+}
+
+// TestNameConstraintsOfOtherMakers are held as crypto/x509 holds them, which stands for clients.
+func TestNameConstraintsOfOtherMakers(t *testing.T) {
+	for _, c := range []struct {
+		permitted, excluded []string
+		host                string
+		want                bool
+	}{
+		{[]string{".a.example"}, nil, "www.a.example", true},
+		{[]string{".a.example"}, nil, "a.example", false},
+		{[]string{".a.example"}, nil, "xa.example", false},
+		{[]string{"A.Example"}, nil, "www.a.example", true},
+		{nil, []string{".Lan"}, "router.lan", false},
+		{nil, []string{".lan"}, "plan", true},
+		{[]string{""}, nil, "www.a.example", true},
+		{nil, []string{""}, "www.a.example", false},
+	} {
+		a := madeElsewhere(t, func(own *x509.Certificate) {
+			own.PermittedDNSDomains, own.ExcludedDNSDomains = c.permitted, c.excluded
+		})
+		if got := a.Permits(c.host); got != c.want {
+			t.Errorf("permitted %q, excluded %q: Permits(%s) = %v", c.permitted, c.excluded, c.host, got)
+		}
+		leaf, err := issue(leafTemplate(c.host, time.Now()), a.certificate, a.leaves.key, a.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: a.pool(), DNSName: c.host}); (err == nil) != c.want {
+			t.Errorf("permitted %q, excluded %q: a client says of %s: %v", c.permitted, c.excluded, c.host, err)
+		}
+	}
+}
+
 func bracketed(host string) string {
 	if strings.Contains(host, ":") {
 		return "[" + host + "]"

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/net/publicsuffix"
+
+	"guise/cache/lru"
 )
 
 const (
@@ -39,11 +41,7 @@ type policy struct {
 
 // NewHSTS returns an empty HSTS.
 func NewHSTS() *HSTS {
-	sites, err := simplelru.NewLRU[hstsSite, map[string]policy](hstsSites, nil)
-	if err != nil {
-		panic(err) // the size is constant
-	}
-	return &HSTS{now: time.Now, sites: sites}
+	return &HSTS{now: time.Now, sites: lru.New[hstsSite, map[string]policy](hstsSites)}
 }
 
 // Note takes the values of the field that host, a lower-case name, sent over a connection

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"guise/cache/lru"
 )
 
 const (
@@ -53,11 +55,7 @@ func newLeaves(a *Authority, now func() time.Time) (*leaves, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := simplelru.NewLRU[string, *leaf](leafCount, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &leaves{authority: a, key: key, now: now, kept: kept}, nil
+	return &leaves{authority: a, key: key, now: now, kept: lru.New[string, *leaf](leafCount)}, nil
 }
 
 func (ls *leaves) get(host string) (*tls.Certificate, error) {

@@ -63,19 +63,20 @@ func (c client) dial(ctx context.Context) (*conversation, error) {
 	if c.from.IsValid() {
 		d.LocalAddr = &net.TCPAddr{IP: c.from.AsSlice()}
 	}
-	conn, err := d.DialContext(ctx, "tcp", c.proxy)
+	outer, err := d.DialContext(ctx, "tcp", c.proxy)
 	if err != nil {
 		if call, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = call.Err // without the address that stands for a visitor
 		}
 		return nil, fmt.Errorf("reach the proxy at %s: %w", c.proxy, err)
 	}
-	conn.SetDeadline(time.Now().Add(c.timeout))
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	outer.SetDeadline(time.Now().Add(c.timeout))
+	stop := context.AfterFunc(ctx, func() { outer.SetDeadline(time.Unix(1, 0)) })
+	conn := outer
 	if c.inside != nil {
-		if conn, err = c.enter(conn); err != nil {
+		if conn, err = c.enter(outer); err != nil {
 			stop()
-			conn.Close()
+			outer.Close()
 			return nil, err
 		}
 	}
@@ -87,18 +88,18 @@ func (c client) dial(ctx context.Context) (*conversation, error) {
 // the proxy does not look inside, or that the client does not trust it.
 func (c client) enter(conn net.Conn) (net.Conn, error) {
 	if _, err := io.WriteString(conn, "CONNECT "+c.origin+" HTTP/1.1\r\nHost: "+c.origin+"\r\n\r\n"); err != nil {
-		return conn, fmt.Errorf("open a tunnel: %w", err)
+		return nil, fmt.Errorf("open a tunnel: %w", err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
 	if err != nil {
-		return conn, fmt.Errorf("open a tunnel: %w", err)
+		return nil, fmt.Errorf("open a tunnel: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return conn, fmt.Errorf("open a tunnel: the proxy answered %d", resp.StatusCode)
+		return nil, fmt.Errorf("open a tunnel: the proxy answered %d", resp.StatusCode)
 	}
 	inner := tls.Client(conn, c.inside)
 	if err := inner.Handshake(); err != nil {
-		return conn, fmt.Errorf("begin TLS inside the tunnel: %w", err)
+		return nil, fmt.Errorf("begin TLS inside the tunnel: %w", err)
 	}
 	return inner, nil
 }
