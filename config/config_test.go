@@ -486,6 +486,23 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestDomains: what is said of one that is none proposes nothing that is refused as well.
+func TestDomains(t *testing.T) {
+	for text, want := range map[string]Domain{"Proxy.example.": "proxy.example", "bücher.example": "xn--bcher-kva.example"} {
+		var d Domain
+		if err := d.UnmarshalText([]byte(text)); err != nil || d != want {
+			t.Errorf("%s: got %q, %v; want %q", text, d, err, want)
+		}
+	}
+	for _, text := range []string{"", "*", "*.proxy.example", ".proxy.example", "https://proxy.example", "proxy.example:443", "a b", "192.0.2.1", "[2001:db8::1]", "fe80::1%eth0"} {
+		var d Domain
+		want := fmt.Sprintf("%q is not a host name; write one as proxy.example", text)
+		if err := d.UnmarshalText([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: got %q, %v; want %s", text, d, err, want)
+		}
+	}
+}
+
 // TestAdminIsNotForStrangers: what access.networks may hold without a password, the
 // operator's listener may be at.
 func TestAdminIsNotForStrangers(t *testing.T) {

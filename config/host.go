@@ -63,12 +63,12 @@ type Domain string
 
 // UnmarshalText accepts a host name.
 func (d *Domain) UnmarshalText(text []byte) error {
-	if _, err := netip.ParseAddr(strings.Trim(string(text), "[]")); err == nil || strings.HasPrefix(string(text), "*") {
+	host, err := parsePattern(string(text))
+	if ip, _ := netip.ParseAddr(host); err != nil || ip.IsValid() || strings.HasPrefix(host, "*.") {
 		return fmt.Errorf("%s is not a host name; write one as proxy.example", quote(string(text)))
 	}
-	host, err := parsePattern(string(text))
 	*d = Domain(host)
-	return err
+	return nil
 }
 
 // hostProfile maps what people type (case, full-width forms) and refuses

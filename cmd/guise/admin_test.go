@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,11 +150,15 @@ func TestFailedChangeLeavesTheOperatorsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := a.addresses()
-	if err := a.change(config.Admin{Address: "127.0.0.2:0"}, func() error { return errors.New("no") }); err == nil {
+	var tried []netip.AddrPort
+	if err := a.change(config.Admin{Address: "127.0.0.2:0"}, func() error { tried = a.addresses(); return errors.New("no") }); err == nil {
 		t.Error("it took what was refused")
 	}
 	if after := a.addresses(); !slices.Equal(before, after) {
 		t.Fatalf("it is at %v, was at %v", after, before)
+	}
+	if isOpen(tried[0]) {
+		t.Errorf("what was refused is open yet, at %v", tried)
 	}
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	resp, err := http.Get("http://" + before[0].String() + "/healthz")
@@ -161,4 +166,37 @@ func TestFailedChangeLeavesTheOperatorsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestMovedOperatorsListener is where it was no more.
+func TestMovedOperatorsListener(t *testing.T) {
+	a := newAdmin(slog.New(slog.DiscardHandler), func() bool { return true }, http.NotFound)
+	defer a.close()
+	var was []netip.AddrPort
+	for _, address := range []config.AdminAddress{"127.0.0.1:0", "127.0.0.2:0", ""} {
+		if err := a.change(config.Admin{Address: address}, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for _, before := range was {
+			if isOpen(before) {
+				t.Errorf("at %q: %v is open yet", address, before)
+			}
+		}
+		was = a.addresses()
+		for _, now := range was {
+			if !isOpen(now) {
+				t.Errorf("%v is not open", now)
+			}
+		}
+	}
+}
+
+// isOpen reports whether anybody listens at at.
+func isOpen(at netip.AddrPort) bool {
+	conn, err := net.Dial("tcp", at.String())
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }

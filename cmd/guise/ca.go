@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -175,15 +174,20 @@ func describeCA(w io.Writer, a *inspect.Authority) {
 	fmt.Fprintf(w, "  name      %s\n", c.Subject.CommonName)
 	fmt.Fprintf(w, "  SHA-256   %s\n            %s\n", a.Fingerprint()[:48], a.Fingerprint()[48:])
 	fmt.Fprintf(w, "  valid     until %s\n", c.NotAfter.Format(time.DateOnly))
-	fmt.Fprintf(w, "  signs     %s\n", signsFor(c))
+	fmt.Fprintf(w, "  signs     %s\n", signsFor(a))
 }
 
-func signsFor(c *x509.Certificate) string {
+func signsFor(a *inspect.Authority) string {
+	c := a.Certificate()
 	switch {
+	case len(c.PermittedDNSDomains) > 0 && a.Permits("192.0.2.1"): // made elsewhere
+		return "for " + strings.Join(c.PermittedDNSDomains, ", ") + " and what is below, and for addresses"
 	case len(c.PermittedDNSDomains) > 0:
 		return "for " + strings.Join(c.PermittedDNSDomains, ", ") + " and what is below, nothing else"
-	case len(c.ExcludedDNSDomains) > 0:
+	case !a.Permits("router.local") && !a.Permits("192.168.1.1"):
 		return "for web sites, but not for local names or private addresses"
+	case len(c.ExcludedDNSDomains) > 0: // made elsewhere
+		return "for all names but " + strings.Join(c.ExcludedDNSDomains, ", ") + " and what is below"
 	}
 	return "for web sites, local names and private addresses included"
 }

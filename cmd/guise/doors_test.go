@@ -4,13 +4,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +58,80 @@ func TestWhatCannotBeMadeNamesItsListener(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+// TestDoorHasTheOperatorsCertificate, and says that it ends soon.
+func TestDoorHasTheOperatorsCertificate(t *testing.T) {
+	dir := t.TempDir()
+	at := config.Address{IP: netip.MustParseAddr("127.0.0.1"), Port: 8443}
+	l := config.Listener{Address: at, Protocol: config.HTTPS, Certificate: filepath.Join(dir, "a.pem"), Key: filepath.Join(dir, "a.key")}
+	writePair(t, l.Certificate, l.Key, "a.example", time.Now().Add(24*time.Hour))
+	var said strings.Builder
+	d, err := newDoor(l, at, &said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if c := certificateOf(t, d); !slices.Equal(c.DNSNames, []string{"a.example"}) {
+		t.Errorf("its certificate is for %q", c.DNSNames)
+	}
+	if !strings.HasPrefix(said.String(), "guise: clients refuse the certificate in "+l.Certificate) {
+		t.Errorf("of its end it is said that %q", said.String())
+	}
+}
+
+// TestDoorOnAllAddresses is certified for each by which others come.
+func TestDoorOnAllAddresses(t *testing.T) {
+	for _, ip := range []netip.Addr{{}, netip.IPv4Unspecified()} {
+		var said strings.Builder
+		at := config.Address{IP: ip, Port: 8443}
+		d, err := newDoor(config.Listener{Address: at, Protocol: config.HTTPS, SelfSigned: true}, at, &said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := certificateOf(t, d)
+		for _, own := range ownAddresses() {
+			if err := c.VerifyHostname("[" + own.String() + "]"); (err == nil) == own.IsLinkLocalUnicast() {
+				t.Errorf("at %v: %v: %v", at, own, err)
+			}
+		}
+		var name config.Domain
+		if host, err := os.Hostname(); err == nil && name.UnmarshalText([]byte(host)) == nil {
+			if err := c.VerifyHostname(string(name)); err != nil {
+				t.Errorf("at %v: %v", at, err)
+			}
+		}
+		digest := strings.ReplaceAll(fmt.Sprintf("% X", sha256.Sum256(c.Raw)), " ", ":")
+		if !strings.Contains(said.String(), "fingerprint is\n  "+digest+"\n") {
+			t.Errorf("of its fingerprint, %s, it is said that %q", digest, said.String())
+		}
+	}
+}
+
+// TestDoorOnOneAddress is certified for that one: others are nobody's business.
+func TestDoorOnOneAddress(t *testing.T) {
+	at := config.Address{IP: netip.MustParseAddr("192.0.2.7"), Port: 8443}
+	d, err := newDoor(config.Listener{Address: at, Protocol: config.HTTPS, SelfSigned: true}, at, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := certificateOf(t, d)
+	if err := c.VerifyHostname("192.0.2.7"); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(c.DNSNames, []string{"localhost"}) || len(c.IPAddresses) != 3 { // with both of loopback
+		t.Errorf("it names %q and %v", c.DNSNames, c.IPAddresses)
+	}
+}
+
+// certificateOf returns what clients of d get to see.
+func certificateOf(t *testing.T, d *door) *x509.Certificate {
+	t.Helper()
+	c, err := d.how.TLS.GetCertificate(&tls.ClientHelloInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Leaf
 }
 
 // writeFile writes a file that its owner alone may read.

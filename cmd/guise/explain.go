@@ -52,6 +52,7 @@ sent, and no name is looked up.`,
 				return nil
 			}
 			o := proxyOptions(c, p.stderr)
+			o.Log = nil // what it would hear of is for guise check to report
 			if r.Method == http.MethodConnect {
 				return p.explainTunnel(o, r)
 			}
@@ -87,6 +88,9 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 		method, rest = args[0], args[1:]
 		if strings.Contains(method, "://") {
 			return nil, errors.New("want one URL, and the method before it: [METHOD] URL")
+		}
+		if method == "" || strings.ContainsAny(method, " \t\r\n") {
+			return nil, fmt.Errorf("the method is one word, such as POST, not %q", method)
 		}
 	}
 	if len(rest) != 1 {
@@ -179,6 +183,10 @@ func (p *program) explainTunnel(o proxy.Options, r *http.Request) error {
 	}
 	if target.Port == 80 {
 		fmt.Fprintf(p.stdout, "What comes inside is plain HTTP and filtered as such: guise explain http://%s/\n", target.HostHeader(80))
+		return nil
+	}
+	if inspected(o, r) {
+		fmt.Fprintf(p.stdout, "What comes inside is decrypted and filtered: guise explain https://%s/\n", target.HostHeader(443))
 		return nil
 	}
 	whose := "guise's address"

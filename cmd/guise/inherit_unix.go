@@ -111,8 +111,11 @@ func notifySystemd(state string) {
 	c.Write([]byte(state))
 }
 
-// handoverPatience is how long a successor gets to serve.
-const handoverPatience = 30 * time.Second
+// How long a successor gets to serve, and one that does not to end.
+const (
+	handoverPatience = 30 * time.Second
+	endPatience      = 5 * time.Second
+)
 
 // ownPath returns by what path this program was started, "" if that is not known. To
 // ask later is too late: it may have been moved aside by then, or what was a link to it
@@ -200,8 +203,10 @@ func (s *server) handover(stops chan os.Signal) (process int, err error) {
 }
 
 // awaitSuccessor waits until child says by hear that it serves. One that does not has
-// ended, or is made to.
+// ended, or is made to, and has let go of the operator's listener.
 func awaitSuccessor(child int, hear *os.File, stops chan os.Signal) (err error) {
+	ends := watchEnd(child)
+	defer ends.Close() // a nil one is none
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	var n int
 	heard := make(chan struct{})
@@ -219,7 +224,7 @@ func awaitSuccessor(child int, hear *os.File, stops chan os.Signal) (err error) 
 	if errors.Is(err, os.ErrDeadlineExceeded) { // else it has ended, and its number may be another's by now
 		syscall.Kill(child, syscall.SIGKILL)
 	}
-	syscall.Wait4(child, nil, 0, nil) // fails for a sibling, whose parent does it
+	awaitEnd(child, ends)
 	return fmt.Errorf("the successor did not get to serve: %w", err)
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"guise/config"
 )
@@ -138,6 +139,18 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w; did you mean %s?", cobra.NoArgs(cmd, args), strings.Join(meant, " or "))
 }
 
+// noEmptyFlags refuses flags with an empty value: a script's unset variable must not
+// turn into the default, such as --only="$DOMAIN" into an authority for all sites.
+func noEmptyFlags(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if value := f.Value.String(); value == "" || value == "[]" {
+			wanted, _ := pflag.UnquoteUsage(f)
+			err = fmt.Errorf("--%s wants a value: %s", f.Name, wanted)
+		}
+	})
+	return err
+}
+
 func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "guise",
@@ -153,16 +166,10 @@ Exit codes: 0 all is well, 1 problems found or the work failed, 2 wrong usage.`,
   guise --set listeners=127.0.0.1:9000 --set identity.persona=chrome
   guise check --config guise.yaml
   guise help configuration`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			// A script's unset variable must not turn into the defaults.
-			if f := cmd.Flag("config"); f.Changed && p.file == "" {
-				return errors.New("--config wants a file")
-			}
-			return nil
-		},
-		RunE: work(func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) }),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noEmptyFlags(cmd.Flags()) },
+		RunE:              work(func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) }),
 	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 type fullDisk struct{}
@@ -47,4 +48,37 @@ func TestHelpFitsATerminal(t *testing.T) {
 		}
 	}
 	all(newRootCommand(&program{}))
+}
+
+// TestFlagsWithoutAValueAreRefused: they come of a script's unset variable, and the
+// default would be taken for what was asked for.
+func TestFlagsWithoutAValueAreRefused(t *testing.T) {
+	tried := 0
+	var all func(*cobra.Command)
+	all = func(about *cobra.Command) {
+		args := strings.Fields(about.CommandPath())[1:]
+		switch {
+		case strings.HasSuffix(about.Use, "NAME"):
+			args = append(args, "ann")
+		case strings.HasSuffix(about.Use, "URL"):
+			args = append(args, "http://a.example/")
+		}
+		about.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if kind := f.Value.Type(); kind != "string" && kind != "stringSlice" {
+				return
+			}
+			tried++
+			var said strings.Builder
+			if code := run(append(args, "--"+f.Name+"="), io.Discard, &said, nil); code != exitUsage || !strings.Contains(said.String(), "--"+f.Name+" ") {
+				t.Errorf("%q with an empty --%s: exit code %d, %q", args, f.Name, code, said.String())
+			}
+		})
+		for _, below := range about.Commands() {
+			all(below)
+		}
+	}
+	all(newRootCommand(&program{}))
+	if tried < 10 {
+		t.Errorf("only %d flags were tried", tried)
+	}
 }
