@@ -101,9 +101,13 @@ func rangeStands(ifRange string, h http.Header, now time.Time) bool {
 	if !ok || !modified.Equal(wanted) {
 		return false
 	}
-	// A date is strong if it lies a while before Date (RFC 9110 §8.8.2.2).
+	// A date is strong if it lies a while before Date (RFC 9110 §8.8.2.2), which where the
+	// origin has none is when the response came (§6.6.1).
 	date, ok := parseDate(h.Get("Date"), now)
-	return ok && date.Sub(modified) >= time.Second
+	if !ok {
+		date = now
+	}
+	return date.Sub(modified) >= time.Second
 }
 
 // bodyFields are those that describe a body. A 304 does not carry them (RFC 9110

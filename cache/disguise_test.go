@@ -235,6 +235,20 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A part that comes without Date has that of when it came (RFC 9110 §6.6.1), and is the rest of
+// what was last changed before.
+func TestResumeByDateFromAnOriginWithoutClock(t *testing.T) {
+	const modified = "Wed, 28 Feb 2024 12:00:00 GMT"
+	for _, o := range []Options{disguised, apart} {
+		s := newScene(t, o)
+		s.run(step{as: "a", do: "GET /\nRange: bytes=4-\nIf-Range: " + modified,
+			give: "206\nLast-Modified: " + modified + "\nContent-Range: bytes 4-7/8\n\nrest", want: "206\n\nrest"})
+		if len(s.asked) != 1 {
+			t.Errorf("%d requests, the last with %v", len(s.asked), s.asked[len(s.asked)-1].Header)
+		}
+	}
+}
+
 // Who has all of it and asks for the rest is told so, unless there is something else by now.
 func TestResumeAtTheEnd(t *testing.T) {
 	for _, o := range []Options{disguised, apart} {
