@@ -148,7 +148,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			return finding{verdict: pretendIt, e: coming, view: coming.views.of(q.client)}
 		}
 	}
-	if q.plain() && coming == nil && !c.mayFollowOwn(q) {
+	if q.plain() && coming == nil && !c.mayFollowOwn(q) && !c.asksOtherwise(q) {
 		words := c.wordingOf(q)
 		suits := func(e *entry) bool {
 			return e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))

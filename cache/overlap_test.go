@@ -108,7 +108,7 @@ func (s *scene) sight(begun time.Time, m move) string {
 // Whatever others ask for, however and at the same time: of resources that do not change a
 // client sees what it would see alone, when it would.
 func TestOverlappingAnswersAreAsIfAlone(t *testing.T) {
-	plays := []uint64{5184, 7027, 10952, 13810, 14232, 17355, 17824, 18054, 19873, 21488, 23571, 12884, 17849, 202005, 202319, 27247, 100114, 241181} // which once differed
+	plays := []uint64{5184, 7027, 10952, 13810, 14232, 17355, 17824, 18054, 19873, 21488, 23571, 12884, 17849, 202005, 202319, 27247, 100114, 241181, 249282} // which once differed
 	for seed := range uint64(400) {
 		plays = append(plays, seed)
 	}
@@ -156,6 +156,23 @@ func TestOwnOverlapsAreAsIfAlone(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// So does one that asks in other words meanwhile.
+func TestOwnOverlapsInOtherWordsAreAsIfAlone(t *testing.T) {
+	const plain, other = "GET /0", "GET /0\nFoo: 1"
+	sayings := []saying{{fields: "Cache-Control: max-age=20", status: 200}}
+	moves := []move{
+		{at: 11 * time.Second, as: "a", do: plain}, {at: 14 * time.Second, as: "b", do: other},
+		{at: 18517 * time.Millisecond, as: "c", do: plain}, {at: 18629 * time.Millisecond, as: "c", do: other}, {at: 19683 * time.Millisecond, as: "c", do: other}}
+	seal := newSealer()
+	alone := watchOverlapping(t, sayings, seal, moves, true, false)
+	among := watchOverlapping(t, sayings, seal, moves, true, true)
+	for i := range alone {
+		if alone[i] != among[i] {
+			t.Errorf("alone  %s\namong %s", alone[i], among[i])
+		}
 	}
 }
 
