@@ -148,7 +148,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			return finding{verdict: pretendIt, e: coming, view: coming.views.of(q.client)}
 		}
 	}
-	if q.plain() && coming == nil && !c.mayFollowOwn(q) && !c.asksOtherwise(q) {
+	if q.plain() && coming == nil && !c.asksForItself(q) {
 		words := c.wordingOf(q)
 		suits := func(e *entry) bool {
 			return e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
@@ -210,6 +210,15 @@ func (f *finding) without(q *query) finding {
 func (c *Cache) mayFollowOwn(q *query) bool {
 	k, shareable := q.flightKey(finding{})
 	return shareable && !q.latest && c.flights[c.wantedBy(q, k)] != nil
+}
+
+// asksForItself reports whether q asks the origin whatever others have: for a fetch of its own
+// client's that it can join; in other words than an inquiry of its client's under way, since a
+// view could not tell what either leaves; and after what could not be stored, since nobody can
+// join that fetch. The caller holds c.mu.
+func (c *Cache) asksForItself(q *query) bool {
+	f := c.asking[q.own()]
+	return c.mayFollowOwn(q) || f != nil && f.wording != c.wordingOf(q) || c.recently.has(c.idFor(q))
 }
 
 // tells reports whether e's validator could tell the origin who asks. An origin may

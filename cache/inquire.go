@@ -112,13 +112,6 @@ func (c *Cache) asksAbout(q *query, e *entry) bool {
 	return f != nil && !f.doomed && !q.latest
 }
 
-// asksOtherwise reports whether q's client has an inquiry under way in other words: what that
-// leaves it and what q's answer does could not be told apart by its view. The caller holds c.mu.
-func (c *Cache) asksOtherwise(q *query) bool {
-	f := c.asking[q.own()]
-	return f != nil && f.wording != c.wordingOf(q)
-}
-
 // beingAsked returns the client's inquiry of the same kind under way about an entry,
 // with the caller interested in it, or nil.
 func (c *Cache) beingAsked(q *query, found *finding) *flight {

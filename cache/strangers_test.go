@@ -46,6 +46,25 @@ func TestOwnRequestsFollowBesideStrangers(t *testing.T) {
 	})
 }
 
+// Nor do those wait for one another, whatever is stored by now, that came when the last answer
+// could not be: each would be seen to take its own time.
+func TestOwnRequestsDoNotFollowWhatCouldNotBeStored(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		for _, said := range [][2]string{{"c", "Cache-Control: no-store"}, {"a", storableFields}} {
+			v := th.visit(said[0], "")
+			go th.call().answer(said[1], "all")
+			th.expectAll(v, "all")
+		}
+		first := th.visit("c", "")
+		second := th.visit("c", "")
+		for _, v := range []*visit{first, second} {
+			go th.call().answer(storableFields, "all")
+			th.expectAll(v, "all")
+		}
+		th.quiet()
+	})
+}
+
 // What another fetches is no reason to leave a client with its stale copy.
 func TestAnothersFetchIsNoRefresh(t *testing.T) {
 	stage(t, disguised, func(th *theatre) {
