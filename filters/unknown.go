@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,11 +69,11 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 		case disguised, framing, hop: // others have seen to them
 			continue
 		case rebuilt:
-			if !plain || browserFields[name] {
+			if why = misused(m, name, lines); why == "" && (!plain || browserFields[name]) {
 				log = reduce(h, name, rebuild(m, name, lines), v.why, log)
 				continue
 			}
-			why = whyAlone
+			why = cmp.Or(why, whyAlone)
 		case serves:
 			if why = misused(m, name, lines); plain && !browserFields[name] {
 				why = whyAlone

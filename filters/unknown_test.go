@@ -397,6 +397,25 @@ func TestFormsHoldTheirTypeAlone(t *testing.T) {
 	}
 }
 
+// GET alone asks for a part (RFC 9110 §14.2).
+func TestRangesGoFromFormsAndPreflights(t *testing.T) {
+	for method, fields := range map[string]http.Header{
+		"POST":    {"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Content-Type": {"application/x-www-form-urlencoded"}},
+		"OPTIONS": {"Accept": {"*/*"}, "Access-Control-Request-Method": {"PUT"}, "Origin": {"https://other.example"}},
+		"GET":     {"Accept": {"*/*"}},
+	} {
+		fields["User-Agent"], fields["Range"] = []string{"Mozilla/5.0 (X11; Linux x86_64)"}, []string{"bytes=1337-4242"}
+		r := newRequest(t, method, "http://site.example/a", fields)
+		if method == "POST" {
+			r.ContentLength = 3
+		}
+		scrubbed(t, newSet(t, Options{}), r)
+		if passes := fields["Range"] != nil; passes != (method == "GET") {
+			t.Errorf("%s: passes %t", method, passes)
+		}
+	}
+}
+
 // What one protocol asks of each of its requests tells of a client in any other.
 func TestFieldsOfAProtocolGoFromOthers(t *testing.T) {
 	for media, passes := range map[string]bool{"application/mapi-http": true, "Application/MAPI-HTTP": true, "application/json": false, "": false} {
