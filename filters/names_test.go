@@ -130,7 +130,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"X-Acme-Udid", "JSessionId", "X-Acme-Login", "Acme-Staff-No", "Srcip", "X-SrcAddr", "Xclientip", "X-Acme-Via", "X-Originating-Addr", "X-Acme-Mac-Address", "X-Acme-Subscriber",
 		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request", "X-Mobileiron-Securebrowser-Managed-By", "X-Foodevice",
 		"X-Acme-Connection-Type", "X-Acme-Effective-Type", "X-Acme-Inner-Width", "X-Outer-Height", "X-Acme-Touch-Points", "X-Acme-Uilang",
-		"Tripcountry", "X-Skyott-Territory", "Isroot", "X-Rpc-Sys-Version", "System-Name", "X-Utc", "X-Webview", "Shared-Storage-Writable",
+		"Tripcountry", "X-Skyott-Territory", "Isroot", "X-Rpc-Sys-Version", "System-Name", "SplitSDKMachineName", "X-Utc", "X-Webview", "Shared-Storage-Writable",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			m := scriptRequest(spelled, "canary")

@@ -286,19 +286,37 @@ var lastStarts = [...]string{"device", "machine", "computer", "hardware", "brows
 // another word, as in machinery.
 const leastRest = 3
 
-// splitLast splits the last of words, if it is unknown, behind one of lastStarts.
+// splitLast splits the last of words, if it is unknown, behind one of lastStarts; and before
+// it, if known words follow, as in splitsdkmachinename.
 func splitLast(words []string) []string {
 	n := len(words) - 1
 	if n < 0 {
 		return words
 	}
+	last := words[n]
+	if _, known := lexicon[last]; known {
+		return words
+	}
 	for _, start := range lastStarts {
-		rest, ok := strings.CutPrefix(words[n], start)
-		if _, known := lexicon[words[n]]; ok && !known && len(rest) >= leastRest {
+		before, rest, ok := strings.Cut(last, start)
+		switch {
+		case !ok || rest == "":
+		case before == "" && len(rest) >= leastRest:
 			return append(words[:n], start, rest)
+		case before != "" && isCompound(rest):
+			return splitCompound(append(words[:n], before, start), rest)
 		}
 	}
 	return words
+}
+
+// isCompound reports whether word is made of words that are known.
+func isCompound(word string) bool {
+	var room [24]string
+	return !slices.ContainsFunc(splitCompound(room[:0], word), func(part string) bool {
+		_, known := lexicon[part]
+		return !known
+	})
 }
 
 // credentialEnds are the ends of compounds that are credentials, whatever

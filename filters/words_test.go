@@ -12,7 +12,7 @@ import (
 func TestCompoundsAreTakenApart(t *testing.T) {
 	for name, want := range map[string]string{
 		"X-Clientip": "x client ip", "Xclientip": "x client ip", "X-ClientIP": "x client ip", "acme_deviceId": "acme device id",
-		"X-Machinedomaininfo": "x machine domaininfo", "X-Userageclass": "x user age class", "X-Machinery": "x machinery", "X-Mobilepay-Version": "x mobilepay version",
+		"X-Machinedomaininfo": "x machine domaininfo", "X-Userageclass": "x user age class", "Splitsdkmachinename": "splitsdk machine name", "X-Acmehousemobilepay": "x acmehousemobilepay", "X-Machinery": "x machinery", "X-Mobilepay-Version": "x mobilepay version",
 		"Userid": "user id", "X-Shipping": "x shipping", "IPv6": "ipv", "Remoteaddr2": "remote addr", "": "",
 	} {
 		if got := strings.Join(splitWords(nil, name), " "); got != want {
