@@ -58,8 +58,8 @@ var identityBrowser = []group{
 	{identity, "kits that libraries send on their own: system, versions, times", `x-go-version go-version x-bun-version x-rust-version x-rails-version x-stainless-* x-sdk-* sdkversion
 		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
 		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-algolia-agent x-tealeaf x-tealeaf-* x-onesignal-* x-posthog-* x-rudder-*`},
-	{identity, "what package and cluster tools report of the machine, and what is run on it: Dart's pub, Julia's Pkg, Terraform, kubectl (KEP-859)", `
-		x-pub-* julia-version julia-system julia-ci-variables julia-interactive julia-hyperloglog x-terraform-version kubectl-*
+	{identity, "what package and cluster tools report of the machine, and what is run on it: Dart's pub, Julia's Pkg, Terraform, kubectl (KEP-859), openSUSE's libzypp", `
+		x-pub-* x-zypp-* julia-version julia-system julia-ci-variables julia-interactive julia-hyperloglog x-terraform-version kubectl-*
 		x-kubectl-*`},
 	{identity, "Discord, TikTok, Snapchat, Facebook and Instagram clients", `x-super-properties
 		x-context-properties x-fingerprint x-discord-* x-argus x-gorgon x-ladon x-khronos x-tt-token
@@ -86,7 +86,9 @@ var identityBrowser = []group{
 		x-jwt-assertion x-jwt-payload x-jwt-claim x-jwt-claims x-jwt-claim-* x-claims x-ldap-* oam-*
 		x-smartcard x-pki-* cert-subject cert-issuer cert-serialnumber cert-cookie cert-flags
 		cert-keysize cert-secretkeysize cert-server-* https-keysize https-secretkeysize https-server-*
-		x-mailer x-vendor-id x-push-token`},
+		x-mailer x-vendor-id`},
+	{identity, "firebase.google.com and documentation.onesignal.com: where an installation is notified", `x-push-token push-token pushtoken
+		onesignal-*`},
 	{identity, "docs.oracle.com/iaas, default headers and cookies that App Gateway adds to the request", `idcs-*
 		idcs-authn-method idcs-user-assertion`},
 	{identity, "cookies by another name, or garbled by middleboxes", `cookies x-cookie x-cookies x-set-cookie
@@ -96,6 +98,7 @@ var identityBrowser = []group{
 	{identity, "what a TLS or HTTP connection looks like", `x-ja3 x-ja3-* ja3-* x-ja4 x-ja4-* ja4-* x-ja4h x-ja4t
 		x-tls-* tls-* x-http-version x-http-protocol x-http2-* x-h2-* x-spdy x-spdy-* x-firefox-spdy x-quic-*
 		x-akamai-fp x-http2-fingerprint x-cipher x-cipher-*`},
+	{identity, "dropbox-sdk-python and -java, and portal.azure.com: the language of whoever asks", `dropbox-api-user-locale x-ms-effective-locale`},
 	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
 		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
 		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language

@@ -168,6 +168,13 @@ Julia-CI-Variables: CI=n;GITHUB_ACTIONS=t
 Julia-HyperLogLog: 873,4
 X-Terraform-Version: 1.5.7
 Kubectl-Command: kubectl get
+X-ZYpp-DistributionFlavor: appliance-docker
+X-ZYpp-AnonymousId: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+Push-Token: 7f3a9c51e2b84d06
+PushToken: 7f3a9c51e2b84d06
+OneSignal-Subscription-Id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
+Dropbox-API-User-Locale: de_DE
+X-Ms-Effective-Locale: de
 Provided-Token-Binding-ID: 7f3a
 GPC: 1
 X-7f3a9c51: 1
