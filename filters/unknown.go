@@ -170,6 +170,8 @@ func misused(m *Message, name string, lines []string) string {
 		return "its value is a page of another site, as in Referer"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):
 		return "HTML, server-sent events: told when a stream of them is asked for again"
+	case name == "Unleash-Instanceid" && m.Request.Header["Authorization"] != nil:
+		return "github.com/Unleash, clients: the names of a user and a machine, where it is not GitLab's proof"
 	case name == "Service-Worker" && m.Visit.Kind != Worker && m.Visit.Kind != Fetch,
 		name == "Service-Worker-Navigation-Preload" && m.Visit.Kind != Document && m.Visit.Kind != Frame && m.Visit.Kind != Fetch:
 		return "Service Workers: goes with the worker's script, or with a page that it answers for"

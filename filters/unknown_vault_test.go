@@ -196,3 +196,14 @@ X-Signature-Ed25519: 7f3a9c51e2b84d067f3a9c51e2b84d06`, "\n") {
 		}
 	}
 }
+
+// GitLab takes Unleash's instance for a proof; Unleash itself has another one, and its
+// clients write there who runs them, and where.
+func TestUnleashLearnsNoMachine(t *testing.T) {
+	for proof, passes := range map[string]bool{"Authorization": false, "Unleash-Appname": true} {
+		m := scriptRequest("Unleash-Instanceid", "generated-ann-7f3a9c51-anns-laptop", proof, "default:development.7f3a9c51")
+		if clean(m); (m.Request.Header["Unleash-Instanceid"] != nil) != passes {
+			t.Errorf("beside %s: passes %t", proof, !passes)
+		}
+	}
+}
