@@ -1,6 +1,8 @@
 package filters
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"testing"
 )
@@ -191,6 +193,8 @@ func TestPairsThatTellDoNotPassUnderANameOfNoPurpose(t *testing.T) {
 func TestPairsThatTellOfADeviceDoNotPassUnderAPurpose(t *testing.T) {
 	for value, passes := range map[string]bool{
 		`{"deviceId":"6f1c2a3e","v":2}`: false, `{"app":{"install_id":"77af"}}`: false, "device_id=6f1c2a3e; v=2": false, "%7B%22deviceId%22%3A%226f1c2a3e%22%7D": false, "geo=DE": false, "host.name=janes;a=1": false,
+		base64.StdEncoding.EncodeToString([]byte(`{"deviceId":"6f1c2a3e","v":27}`)): false, hex.EncodeToString([]byte(`{"deviceId":"6f1c2a3e"}`)): false,
+		base64.StdEncoding.EncodeToString([]byte(`{"project":"6f1c2a3e"}`)): true, "eyJhbGciOiJFUzI1NiJ9.eyJkZXZpY2UiOiI2ZjFjMmEzZSJ9.c2ln": true,
 		`{"platform":"web","project":"6f1c2a3e"}`: true, "user=6f1c2a3e": true, "/list?city=berlin": true, "%7B%22project%22%3A%226f1c2a3e%22%7D": true,
 	} {
 		for _, name := range []string{"X-App-Context", "X-Tenant"} {

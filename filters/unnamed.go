@@ -71,7 +71,7 @@ func refuseValue(m *Message, name, value string, told weight) string {
 		return "its value is a language or time zone"
 	case told == neutral && !isSetting(name, value):
 		return whySetting
-	case pairsTell(value, told) && !named(name, queryWords):
+	case (pairsTell(value, told) || pairsTellCoded(value, told)) && !named(name, queryWords):
 		return "its value says by name what tells of a person, device or place"
 	}
 	return ""
@@ -112,6 +112,12 @@ func pairsTell(text string, told weight) bool {
 		}
 	}
 	return false
+}
+
+// pairsTellCoded is pairsTell for what text as a whole stands for in base64 or its kin. What
+// an issuer signed is not coded as a whole.
+func pairsTellCoded(text string, told weight) bool {
+	return inRun(strings.TrimRight(text, "="), func(inner []byte) bool { return printable(inner) && pairsTell(string(inner), told) })
 }
 
 // oddName reports whether a field name is not made of letters, digits, -, _ and
