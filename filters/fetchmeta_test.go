@@ -79,6 +79,30 @@ func TestDownloadsLookAlike(t *testing.T) {
 	}
 }
 
+// TestDownloadsOverPlainHTTPLookAlike: Chromium says there by nothing but that it names no
+// type that it goes to what a page links to.
+func TestDownloadsOverPlainHTTPLookAlike(t *testing.T) {
+	const chromium = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	form := func(more ...string) string {
+		h := http.Header{"User-Agent": {chromium}, "Referer": {"http://site.example/files"}, "Cookie": {"a=b"}}
+		for i := 0; i < len(more); i += 2 {
+			if h.Set(more[i], more[i+1]); more[i+1] == "" {
+				h.Del(more[i])
+			}
+		}
+		return scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/a.bin", h))
+	}
+	page := form("User-Agent", firefoxAgent, "Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Upgrade-Insecure-Requests", "1", "Priority", "u=0, i")
+	if got := form(); got != page {
+		t.Errorf("Chromium's\n%s\nFirefox's\n%s", got, page)
+	}
+	for _, program := range [][]string{{"Referer", ""}, {"User-Agent", "curl/8"}, {"Origin", "http://site.example"}, {"X-Acme-Mode", "1"}} {
+		if got := form(program...); !strings.Contains(got, "Accept: */*\n") {
+			t.Errorf("what no page links to, with %q, goes out as\n%s", program, got)
+		}
+	}
+}
+
 // TestPagesFetchedAnewLookAlike: what a service worker answers for with a fetch of the same
 // goes as if there was none, with what the worker adds.
 func TestPagesFetchedAnewLookAlike(t *testing.T) {

@@ -104,7 +104,7 @@ func kindOf(r *http.Request) Kind {
 		return Worker
 	}
 	switch kind := kindByAccept(r); {
-	case kind == Fetch && goesToPage(r.Header):
+	case kind == Fetch && (goesToPage(r.Header) || keepsWhatLinks(r)):
 		return Document
 	case kind == Fetch:
 		return kindByPath(r)
@@ -184,6 +184,15 @@ const upgradeInsecure = "Upgrade-Insecure-Requests"
 // those of which somebody has changed the Accept.
 func goesToPage(h http.Header) bool {
 	return h[upgradeInsecure] != nil && isBrowser(h) && (h["Accept"] == nil || single(h["Accept"]) == "*/*")
+}
+
+// keepsWhatLinks reports whether Chromium goes, over plain http, to what a page links to
+// only to keep it: see [destination]. It names no type there, as nothing else of a page
+// does (Fetch standard, "fetch").
+func keepsWhatLinks(r *http.Request) bool {
+	h := r.Header
+	_, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
+	return chromium && safe(r.Method) && h["Accept"] == nil && h["Origin"] == nil && h["Referer"] != nil && !writtenByScript(h)
 }
 
 // kindByAccept tells the kind from the Accept values that browsers have
