@@ -12,7 +12,8 @@ import (
 )
 
 // Echoes reports whether sent, a value of Authorization in a request of the method, proves
-// what the client proves by shown, its values of Proxy-Authorization. Programs that
+// what the client proves by shown, its values of Proxy-Authorization, or would let somebody
+// in by the same: under the name with another suffix, or with the token by itself. Programs that
 // give one name and password to whoever asks, as Java's do whose Authenticator does not
 // look at who that is, tell any origin those of the proxy.
 func Echoes(shown []string, method, sent string) bool {
@@ -27,7 +28,7 @@ func Echoes(shown []string, method, sent string) bool {
 		return c.digested(method, rest)
 	}
 	other := readCredentials([]string{sent})
-	return other.user == c.user && other.password == c.password && other.token == c.token
+	return other.given() && other.signed() == c.signed() && (other.user == "" || c.user == "" || other.name() == c.name())
 }
 
 // digests are the algorithms of Digest (RFC 7616 §6.1), in lower case.
@@ -52,7 +53,11 @@ func (c credentials) digested(method, parameters string) bool {
 		h.Write([]byte(strings.Join(parts, ":")))
 		return hex.EncodeToString(h.Sum(nil))
 	}
-	secret := digest(c.user, p["realm"], c.password)
+	user := c.user
+	if name, _, _ := strings.Cut(p["username"], "+"); name == c.name() {
+		user = p["username"] // with another suffix
+	}
+	secret := digest(user, p["realm"], c.password)
 	if session {
 		secret = digest(secret, p["nonce"], p["cnonce"])
 	}

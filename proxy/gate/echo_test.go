@@ -16,6 +16,7 @@ func TestEchoesAreKnown(t *testing.T) {
 	)
 	digest := func(response, more string) string { return "Digest " + fmt.Sprintf(rest, response) + more }
 	mufasa, token := basic("Mufasa", "Circle of Life"), []string{"Bearer abc"}
+	pride := basic("Mufasa+pride", "Circle of Life")
 	for _, c := range []struct {
 		shown []string
 		sent  string
@@ -33,6 +34,12 @@ func TestEchoesAreKnown(t *testing.T) {
 		{mufasa, digest("e783283f46242139c486a698fec7211d", auth+", algorithm=MD5-sess"), true},
 		{mufasa, digest("7b2cc3b30e75b4777ea31027084363fd", ""), true}, // RFC 2069
 
+		{pride, mufasa[0], true},
+		{mufasa, pride[0], true},
+		{pride, digest(md5, auth+", algorithm=MD5"), true},
+		{token, basic("Mufasa", "abc")[0], true},
+		{basic("Mufasa", "abc"), token[0], true},
+
 		{nil, mufasa[0], false},
 		{nil, "", false},
 		{mufasa, "", false},
@@ -40,6 +47,9 @@ func TestEchoesAreKnown(t *testing.T) {
 		{mufasa, basic("Mufasa", "Another")[0], false},
 		{mufasa, basic("Scar", "Circle of Life")[0], false},
 		{token, "Bearer ab", false},
+		{token, mufasa[0], false},
+		{pride, basic("Mufasa+pride", "Another")[0], false},
+		{basic("Mufasa", ""), "Negotiate YII=", false},
 		{basic("Mufasa", "Another"), digest(md5, auth+", algorithm=MD5"), false},
 		{mufasa, digest(md5, auth+", algorithm=SHA-256"), false},
 		{mufasa, digest(md5, auth+", algorithm=X"), false},
