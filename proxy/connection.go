@@ -22,7 +22,7 @@ type connection struct {
 	local  netip.AddrPort // where it was accepted; zero if unknown
 	asked  atomic.Int32   // requests that were asked for credentials, less those that came with them since
 
-	shown     gate.Shown
+	shown     *gate.Shown // nil for one of which nothing is known
 	recent    filters.Recent
 	remote    last[string, netip.AddrPort]   // by how it is written
 	own       last[*egress.Egress, bool]     // whether that has opened it
@@ -71,8 +71,10 @@ var connections atomic.Uint64
 
 // connectionContext gives the requests of a connection what they share.
 func connectionContext(ctx context.Context, nc net.Conn) context.Context {
-	c := &connection{number: connections.Add(1), inner: innerUnder(nc)}
-	c.socks, _ = ctx.Value(socksKey{}).(*viaSOCKS)
+	c := &connection{number: connections.Add(1), inner: innerUnder(nc), shown: new(gate.Shown)}
+	if c.socks, _ = ctx.Value(socksKey{}).(*viaSOCKS); c.socks != nil {
+		c.shown = &c.socks.shown
+	}
 	if local, ok := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		c.local = local.AddrPort()
 	}

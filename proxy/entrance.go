@@ -75,7 +75,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	} else if r.Method != http.MethodConnect && !r.URL.IsAbs() {
 		err = a.gate.Admit(remote)
 	} else {
-		v.Entrant, err = a.gate.EnterOn(r.Context(), &v.connection.shown, remote, v.tls, v.authorization)
+		v.Entrant, err = a.gate.EnterOn(r.Context(), v.connection.shown, remote, v.tls, v.authorization)
 	}
 	if err != nil {
 		return err

@@ -275,7 +275,7 @@ func insideConnect(nc net.Conn) bool { return innerUnder(nc) != nil }
 // enter asks the gate again about the client of the CONNECT. One that may not
 // enter any more is cut.
 func (in *inner) enter(ctx context.Context, g *gate.Gate, remote netip.Addr) gate.Entrant {
-	entrant, err := g.EnterOn(ctx, &in.visit.connection.shown, remote, in.visit.tls, in.visit.authorization)
+	entrant, err := g.EnterOn(ctx, in.visit.connection.shown, remote, in.visit.tls, in.visit.authorization)
 	if err != nil {
 		in.cut()
 	}

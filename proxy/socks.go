@@ -25,10 +25,11 @@ const (
 	socksProto = 5  // the ProtoMajor of a CONNECT that came by SOCKS5
 )
 
-// A viaSOCKS is a SOCKS connection that HTTP is spoken in.
+// A viaSOCKS is a SOCKS connection. HTTP may be spoken in it.
 type viaSOCKS struct {
-	target        egress.Target
-	authorization []string // what the client showed, as Proxy-Authorization
+	target        egress.Target // for HTTP
+	authorization []string      // what the client showed, as Proxy-Authorization
+	shown         gate.Shown
 }
 
 type socksKey struct{}
@@ -67,7 +68,7 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 		socks.Reply(conn, socks.Failed)
 		return err
 	}
-	if _, err = a.gate.Enter(ctx, remote.Addr(), nil, client.authorization); err != nil {
+	if _, err = a.gate.EnterOn(ctx, &client.shown, remote.Addr(), nil, client.authorization); err != nil {
 		a.options.Metrics.Refused(reasonOf(err))
 	} else if err = a.egress.Allow(egress.Plain, client.target); err != nil {
 		a.options.Metrics.Error(failureOf(err).kind)
@@ -90,7 +91,7 @@ func (c *viaSOCKS) authenticator(ctx context.Context, a *assembly, from netip.Ad
 			return false // RFC 7617 §2, whose form this takes
 		}
 		c.authorization = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
-		_, err := a.gate.Enter(ctx, from, nil, c.authorization)
+		_, err := a.gate.EnterOn(ctx, &c.shown, from, nil, c.authorization)
 		if err != nil {
 			a.options.Metrics.Refused(reasonOf(err))
 		}
@@ -110,7 +111,7 @@ func (p *Proxy) connectSOCKS(ctx context.Context, opened *wire.Opened, hostport 
 		Header:     make(http.Header),
 		Body:       http.NoBody,
 		RemoteAddr: opened.Remote.String(),
-	}).WithContext(ctx)
+	}).WithContext(context.WithValue(ctx, connectionKey{}, &connection{shown: &client.shown}))
 	if client.authorization != nil {
 		r.Header["Proxy-Authorization"] = client.authorization
 	}

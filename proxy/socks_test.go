@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"net"
@@ -10,7 +11,9 @@ import (
 	"net/url"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -296,5 +299,36 @@ func TestSOCKSNamesHaveNoColon(t *testing.T) {
 	}
 	if !enters("ann", "x:y") {
 		t.Error("the name itself does not")
+	}
+}
+
+// TestSOCKSPasswordIsShownOnce: what it was right for holds for all that the connection asks
+// for, as over HTTP, though others behind the same address guess on.
+func TestSOCKSPasswordIsShownOnce(t *testing.T) {
+	users := usersFile(t, "secret", "me")
+	_, hop := serveWeb(t)
+	for _, url := range []string{"http://plain.example/", "https://secure.example/"} {
+		begun := time.Now()
+		var passed atomic.Int64
+		p, _ := newProxy(t, func(o *Options) {
+			o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+			o.Gate.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
+			o.Egress.Chain = append(o.Egress.Chain, hop)
+		})
+		guess := func(password string) {
+			proof := "Basic " + base64.StdEncoding.EncodeToString([]byte("you:"+password))
+			p.current.Load().gate.Enter(t.Context(), netip.MustParseAddr("127.0.0.1"), nil, []string{proof})
+		}
+		for i := range 2000 { // until nothing more of theirs is looked up
+			guess(strconv.Itoa(i))
+		}
+		for _, at := range []time.Duration{1300, 2200, 3250} { // so that it stays so until the next guess of anybody is judged
+			passed.Store(int64(at * time.Millisecond))
+			guess(at.String())
+		}
+		passed.Store(int64(3350 * time.Millisecond))
+		if got := curl(t, "--insecure", "--socks5-hostname", serveAs(t, p, Listening{Protocol: SOCKS5}), "--proxy-user", "me:secret", url); !strings.Contains(got, "it works") {
+			t.Errorf("%s: got %q", url, got)
+		}
 	}
 }
