@@ -110,6 +110,11 @@ func kindOf(r *http.Request) Kind {
 		return kindByPath(r)
 	case kind == Video && isBrowser(r.Header) && pathKind(r.URL.Path) == Audio:
 		return Audio
+	case kind == Document && goesNowhere(r.Header):
+		if !safe(r.Method) {
+			return Fetch
+		}
+		return pathKind(r.URL.Path)
 	case kind == Document && safe(r.Method) && strings.HasPrefix(r.Header.Get("User-Agent"), "Opera/"):
 		return cmp.Or(pathKind(r.URL.Path), Document) // it asked for everything with one Accept, until 2013
 	default:
@@ -193,6 +198,14 @@ func keepsWhatLinks(r *http.Request) bool {
 	h := r.Header
 	_, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
 	return chromium && safe(r.Method) && h["Accept"] == nil && h["Origin"] == nil && h["Referer"] != nil && !writtenByScript(h)
+}
+
+// goesNowhere reports whether a Firefox that asked so for icons, for plugins and with
+// beacons, too, goes to no page with what looks like one: until 65 (MDN, "List of default
+// Accept values"), and since 48 it said of pages and frames that they are.
+func goesNowhere(h http.Header) bool {
+	version, firefox := versionIn(h.Get("User-Agent"), "Firefox/")
+	return firefox && version >= 48 && version <= 65 && h[upgradeInsecure] == nil
 }
 
 // kindByAccept tells the kind from the Accept values that browsers have

@@ -54,6 +54,33 @@ func TestKindByPath(t *testing.T) {
 	}
 }
 
+// Firefox asked for all that is no part of a page's text as for a page.
+func TestWhatFirefoxAskedForAsForPages(t *testing.T) {
+	for _, test := range []struct {
+		version, method, path, upgrade string
+		want                           Kind
+	}{
+		{"62", "GET", "/", "1", Document},
+		{"62", "POST", "/form", "1", Document},
+		{"62", "GET", "/favicon.ico", "", Image},
+		{"52", "GET", "/static/touch.png", "", Image},
+		{"62", "POST", "/beacon/event", "", Fetch},
+		{"49", "GET", "/player.swf", "", Fetch},
+		{"62", "GET", "/picture.png", "1", Document},
+		{"47", "GET", "/", "", Document}, // said it of no page
+		{"66", "GET", "/", "", Document}, // asks so for pages only
+	} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 6.1; rv:" + test.version + ".0) Gecko/20100101 Firefox/" + test.version + ".0"},
+			"Accept": {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}}
+		if test.upgrade != "" {
+			h.Set("Upgrade-Insecure-Requests", test.upgrade)
+		}
+		if got := kindOf(newRequest(t, test.method, "http://site.example"+test.path, h)); got != test.want {
+			t.Errorf("%s %s of Firefox %s: %s, want %s", test.method, test.path, test.version, got, test.want)
+		}
+	}
+}
+
 // Internet Explorer asked so for styles as well.
 func TestStylesOfBrowsersThatAskedForAnything(t *testing.T) {
 	for agent, want := range map[string]Kind{
