@@ -5,6 +5,13 @@
 // the tests.
 package main
 
-import "os"
+import (
+	"io"
+	"log"
+	"os"
+)
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, os.Environ())) }
+func main() {
+	log.SetOutput(io.Discard) // package net/http shows there what name servers answer, whatever log.level is
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
+}
