@@ -184,7 +184,7 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 		case resp.StatusCode < 300 && !resp.Close: // it may read on, and want what it did not ask for (RFC 9110 §10.1.1)
 		case s.answered(false):
 			x.keep = false // the body was awaited and will not come
-		case resp.Close && resp.StatusCode >= 400:
+		case resp.Close && resp.StatusCode >= 400 && kind != untilClose: // which may come once the origin has read on
 			s.stop() // RFC 9112 §9.5: it is of no use to anyone
 		}
 	}

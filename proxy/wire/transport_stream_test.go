@@ -132,6 +132,38 @@ func TestTransportEarlyAnswer(t *testing.T) {
 	}
 }
 
+// An origin may answer, read on, and close behind that: where the answer ends with the
+// connection, it ends once the request has, whatever its status.
+func TestTransportEarlyAnswerUntilClose(t *testing.T) {
+	for _, status := range []string{"200", "413"} {
+		for _, fields := range []string{"", "Connection: close\r\n"} {
+			got := make(chan string, 1)
+			o := startOrigin(t, func(p *peer) {
+				p.next()
+				p.say("HTTP/1.1 " + status + " Early\r\n" + fields + "\r\nbig")
+				b := make([]byte, 4)
+				io.ReadFull(p.br, b)
+				got <- string(b)
+			})
+			pr, pw := io.Pipe()
+			r := request(t, "POST", "http://a.test/", pr)
+			r.ContentLength = 4
+			resp, err := newTransport(t, o.addr).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.WriteString(pw, "body")
+			body, err := io.ReadAll(resp.Body)
+			if string(body) != "big" || err != nil {
+				t.Errorf("%s %q: %q, %v", status, fields, body, err)
+			}
+			if sent := <-got; sent != "body" {
+				t.Errorf("%s %q: the origin got %q", status, fields, sent)
+			}
+		}
+	}
+}
+
 func mustFetchStatus(t *testing.T, tr *Transport, r *http.Request, want int) {
 	t.Helper()
 	resp, _, err := fetch(tr, r)
