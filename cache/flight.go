@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -324,7 +325,7 @@ func (c *Cache) linger(f *flight) {
 	defer s.mu.Unlock()
 	size := int64(cap(s.buf))
 	if len(s.readers) > 0 {
-		if e := f.stored; e != nil && e.part == nil && len(e.body) == len(s.buf) {
+		if e := f.stored; e != nil && e.part == nil && bytes.Equal(e.body, s.buf) { // what has freshened e can be another part of it
 			s.buf, s.hold = e.body, e.hold
 		} else {
 			s.hold = &hold{size: size, lingering: &c.store.lingering}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"io"
 	"testing"
 	"time"
 )
@@ -47,4 +48,28 @@ func TestWhoLeavesAnInquiryHoldsNothing(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// Who reads a part only once that has freshened the whole, which is as long, reads the part:
+// what grows under one tag has such.
+func TestLateReaderOfAPartGetsThat(t *testing.T) {
+	const fields = "\nCache-Control: max-age=60\nETag: \"1\""
+	for _, o := range []Options{shared, disguised, apart} {
+		for _, where := range []string{"5-9/10", "5-9/*", "5-8/10"} {
+			s := newScene(t, o)
+			s.run(step{as: "a", give: "200" + fields + "\n\n01234", want: "200\n\n01234"})
+			s.mu.Lock()
+			s.give = "206" + fields + "\nContent-Range: bytes " + where + "\n\n56789"
+			s.mu.Unlock()
+			resp, err := s.rt.RoundTrip(s.request(step{as: "a", do: "GET /\nRange: bytes=5-\nCache-Control: no-cache"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.c.settled()
+			if body, err := io.ReadAll(resp.Body); string(body) != "56789" || err != nil {
+				t.Errorf("%s: %q, %v", where, body, err)
+			}
+			resp.Body.Close()
+		}
+	}
 }
