@@ -287,7 +287,7 @@ func (e *entry) takeOver(old *entry) bool {
 	case whole(e):
 	case whole(old) && e.coding() != old.coding():
 		return false // whatever the tag says, e is no part of that
-	case whole(old) && same:
+	case whole(old) && same && e.part.fits(int64(len(old.body))):
 		h := updated(old.header, e.header.header(), &e.directives) // RFC 9111 §3.4
 		e.directives = parseDirectives(h["Cache-Control"])
 		if delete(h, "Content-Md5"); old.header.get("Content-Md5") != "" { // the part's is another
@@ -299,7 +299,7 @@ func (e *entry) takeOver(old *entry) bool {
 		e.describe(h)
 		e.pieces, e.timing = old.pieces, old.timing
 	case whole(old):
-		return e.strong() // then old is of another version
+		return e.strong() // then old is of another version, or one of the two is wrong
 	case same:
 		if joined, ok := combine(old.part, e.part); ok && len(joined.spans) <= maxSpans {
 			e.takeParts(joined)

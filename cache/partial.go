@@ -64,6 +64,11 @@ func (p *partial) prefix() []byte {
 	return nil
 }
 
+// fits reports whether p can be of a representation of the given length.
+func (p *partial) fits(length int64) bool {
+	return (p.total < 0 || p.total == length) && p.spans[len(p.spans)-1].to() <= length
+}
+
 // combine joins the spans of two partials of the same representation. Where
 // they overlap the newer bytes count. It reports false if they contradict
 // each other about the length.

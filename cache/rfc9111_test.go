@@ -474,6 +474,19 @@ func TestHeadThatTellsAnotherLength(t *testing.T) {
 		step{give: "200\n\nb", sent: "!If-None-Match", want: "200\n\nb"})
 }
 
+// TestPartOfAnotherLengthFreshensNothing, though the tag is the same: what has grown, as logs
+// do under one tag, would else count as whole for longer.
+func TestPartOfAnotherLengthFreshensNothing(t *testing.T) {
+	const fields = "\nCache-Control: max-age=60\nETag: \"1\""
+	for _, o := range []Options{shared, disguised, apart} {
+		newScene(t, o).run(
+			step{as: "a", give: "200" + fields + "\n\n01234", want: "200\n\n01234"},
+			step{after: time.Hour, as: "a", do: "GET /\nRange: bytes=5-", give: "206" + fields + "\nContent-Range: bytes 5-9/10\n\n56789", want: "206\n\n56789"},
+			step{as: "a", do: "GET /\nRange: bytes=0-9", give: "206" + fields + "\nContent-Range: bytes 0-9/10\n\n0123456789", want: "206\n\n0123456789"},
+			step{as: "a", want: "200\n\n0123456789"})
+	}
+}
+
 // TestRestOfAnotherLengthIsNotJoined: that the tag is the same makes no whole of two
 // parts that contradict each other.
 func TestRestOfAnotherLengthIsNotJoined(t *testing.T) {
