@@ -169,6 +169,7 @@ Julia-HyperLogLog: 873,4
 X-Terraform-Version: 1.5.7
 Kubectl-Command: kubectl get
 X-ZYpp-DistributionFlavor: appliance-docker
+X-Anaconda-System-Release: Fedora
 X-ZYpp-AnonymousId: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
 Push-Token: 7f3a9c51e2b84d06
 PushToken: 7f3a9c51e2b84d06

@@ -87,8 +87,8 @@ var trackingParams = []paramGroup{
 	{"", "affiliate networks: Awin, CJ, Impact, Partnerize, Rakuten, Tradedoubler, Admitad, Skimlinks", `
 		cjevent cjdata awc awinaffid sv1 sv_campaign_id clickref tduid ranmid raneaid ransiteid
 		admitad_uid tagtag_uid clickid click_id afclick affclickid zanpid pjn_click xcod`},
-	{"", "mail and messaging: Klaviyo, Drip, Customer.io, Iterable, Braze, Salesforce, dotdigital, Listrak, Omeda, Sailthru, Acoustic, Emarsys, Optimove, EveryAction", `
-		_kx _ke nb_klid iterablecampaign iterable_* dm_i dm_t trk_contact trk_msg trk_module trk_sid
+	{"", "mail and messaging: Klaviyo, Omnisend, Drip, Customer.io, Iterable, Braze, Salesforce, dotdigital, Listrak, Omeda, Sailthru, Acoustic, Emarsys, Optimove, EveryAction", `
+		_kx _ke nb_klid omnisendattributionid omnisendcampaignid omnisendscopeid iterablecampaign iterable_* dm_i dm_t trk_contact trk_msg trk_module trk_sid
 		omhide spmailingid spuserid spjobid spreportid sc_src sc_lid sc_llid sc_campaign sc_channel
 		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
 		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid

@@ -110,6 +110,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?a=1&amp;utm_source=x", o + "/?a=1"},
 		{"GET", o + "/?a=1&%3Futm_source=x", o + "/?a=1"},
 		{"GET", o + "/?utm_made_up=1&utm=2&a", o + "/?a"},
+		{"GET", o + "/p?a=1&omnisendAttributionID=email_campaign_5cbb3dcb&omnisendContactID=597763cf&omnisendScopeID=59776357_2_15601473", o + "/p?a=1"},
 		{"GET", o + "/?a=utm_source=1;fbclid=2", o + "/?a=utm_source=1;fbclid=2"},
 		{"GET", o + "/?a;utm_source=x", o + "/?a;utm_source=x"},
 		{"GET", o + "/?futm_source=1&gclidx=2", o + "/?futm_source=1&gclidx=2"},
