@@ -9,7 +9,8 @@ import (
 // referer is reduced to its origin within a site and removed across sites and
 // on the way from https to http (RFC 9110 §10.1.3). What Origin says of the page
 // Referer says as well: some browsers leave it out of preflights, and some
-// people out of everything. With subtitles and service workers Firefox sends none.
+// people out of everything; Sec-Fetch-Site tells of one of the same origin, which Chromium
+// does not name for workers from blobs. With subtitles and service workers Firefox sends none.
 type referer struct{ *persona }
 
 // Apply implements [Filter].
@@ -19,9 +20,14 @@ func (f referer) Apply(m *Message, log []Change) []Change {
 		return put(h, "Referer", "", "not sent by all browsers with what is of the page's own origin", log)
 	}
 	keep := refererWithinSite(m.Request, single(h["Referer"]))
-	if keep == "" && f.identity && m.Visit.browser && m.Visit.Kind != WebSocket && h["Origin"] != nil {
-		page := refererWithinSite(m.Request, single(h["Origin"])+"/")
-		return put(h, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
+	if keep == "" && f.identity && m.Visit.browser && m.Visit.Kind != WebSocket {
+		switch {
+		case h["Origin"] != nil:
+			page := refererWithinSite(m.Request, single(h["Origin"])+"/")
+			return put(h, "Referer", page, "RFC 9110 §10.1.3; the page that Origin names", log)
+		case m.Visit.part && single(h["Sec-Fetch-Site"]) == "same-origin":
+			return put(h, "Referer", originOf(m.Request)+"/", "RFC 9110 §10.1.3; the page that Sec-Fetch-Site tells of", log)
+		}
 	}
 	return reduce(h, "Referer", keep, "RFC 9110 §10.1.3; origin within a site, nothing across", log)
 }

@@ -31,6 +31,37 @@ func TestReferer(t *testing.T) {
 	}
 }
 
+// TestPartsNameTheirOrigin: of what a worker from a blob fetches, and of dictionaries,
+// Chromium names no page, Firefox does; some people have none named anywhere.
+func TestPartsNameTheirOrigin(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, test := range []struct{ dest, site, want string }{
+		{"empty", "same-origin", "https://www.site.example/"},
+		{"image", "same-origin", "https://www.site.example/"},
+		{"iframe", "same-origin", "https://www.site.example/"},
+		{"empty", "same-site", ""},  // of which origin is not told
+		{"image", "cross-site", ""}, // a sandbox may be of the same
+		{"document", "same-origin", ""},
+		{"track", "same-origin", ""},
+	} {
+		forms := map[string]bool{}
+		for _, referer := range []string{"", test.want} {
+			h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}, "Sec-Fetch-Dest": {test.dest}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {test.site}}
+			if referer != "" {
+				h.Set("Referer", referer+"page")
+			}
+			r := newRequest(t, "GET", "https://www.site.example/a", h)
+			forms[scrubbed(t, s, r)] = true
+			if got := h.Get("Referer"); got != test.want {
+				t.Errorf("%s, %s, named as %q: got %q, want %q", test.dest, test.site, referer, got, test.want)
+			}
+		}
+		if len(forms) != 1 {
+			t.Errorf("%s, %s goes out in %d forms", test.dest, test.site, len(forms))
+		}
+	}
+}
+
 func TestOriginPassesWhereTheStandardSendsIt(t *testing.T) {
 	const u = "https://site.example/"
 	for _, test := range []struct {
