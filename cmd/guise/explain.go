@@ -108,6 +108,15 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 		return http.NewRequest(method, target, nil)
 	}
 	u.Fragment, u.RawFragment = "", "" // no client sends it
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		port := uint16(80)
+		if u.Scheme == "https" {
+			port = 443
+		}
+		if t, err := egress.Canonical(u.Host, port); err == nil {
+			u.Host = t.HostHeader(port) // clients send names in ASCII
+		}
+	}
 	lines := []string{method + " " + u.String() + " HTTP/1.1", "Host: " + u.Host}
 	for _, f := range fields {
 		name, value, ok := strings.Cut(f, ":")
