@@ -263,7 +263,7 @@ func (s *stream) relay(buffer []byte) bool {
 // relayEnd ends a parked stream whose source is done.
 func (s *stream) relayEnd() {
 	t := s.tunnel
-	if s.wasReset() {
+	if s.wasBroken() {
 		t.cutLocked(unix.ECONNRESET)
 		return
 	}

@@ -202,10 +202,10 @@ func (p *splicer) drain(socket uintptr) bool {
 	return true
 }
 
-// wasReset reports whether what looks like the source's end is a reset that a write of
-// the other direction met. Where one is still under way, it met none unless the connection
-// is closed; where none is, the system need not be asked.
-func (s *stream) wasReset() bool {
+// wasBroken reports whether what looks like the source's end is what broke it, and a write
+// of the other direction met. Where one is still under way, it met nothing unless the
+// connection is closed; where none is, the system need not be asked.
+func (s *stream) wasBroken() bool {
 	src, ok := innermost(s.src).(*net.TCPConn)
 	if !ok {
 		return false
@@ -221,7 +221,7 @@ func (s *stream) wasReset() bool {
 		other.writing.Lock()
 	}
 	defer other.writing.Unlock()
-	return other.refused
+	return other.broken
 }
 
 // closed reports whether the system holds conn for closed in both directions.

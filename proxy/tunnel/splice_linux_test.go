@@ -195,6 +195,40 @@ func resetThatAWriteMeets(t *testing.T, origin kind) {
 	}
 }
 
+// TestTimeoutThatAWriteMeetsIsNoEnd: systems tell once, too, that the other side takes
+// nothing more and was given up.
+func TestTimeoutThatAWriteMeetsIsNoEnd(t *testing.T) {
+	for range 3 {
+		r := start(t, kinds[0], kind{"impatient", impatientPair}, Options{Idle: time.Minute})
+		send(t, r.origin, "part")
+		receive(t, r.client, "part")
+		var err error
+		for err == nil {
+			_, err = r.client.Write(make([]byte, 32<<10))
+		}
+		if !errors.Is(err, syscall.ECONNRESET) { // EPIPE says that an end came first
+			t.Errorf("the client's write fails with %v, want a reset", err)
+		}
+		if r.wait(t) == nil {
+			t.Error("the tunnel ends as if it were whole")
+		}
+	}
+}
+
+// impatientPair is a tcpPair whose far end soon gives up a near one that takes nothing.
+func impatientPair(t testing.TB) (near, far net.Conn) {
+	near, far = tcpPair(t)
+	raw, err := far.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
 // TestUrgentDataEndsNoBulk: who writes it goes on after it.
 func TestUrgentDataEndsNoBulk(t *testing.T) {
 	before, behind := strings.Repeat("before ", 1<<20), strings.Repeat("behind ", 1<<18)

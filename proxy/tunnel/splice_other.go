@@ -9,8 +9,8 @@ func (s *stream) splice() (done bool, err error) { return false, nil }
 
 func awaitTCP(*net.TCPConn) {}
 
-// wasReset does not know.
-func (s *stream) wasReset() bool { return false }
+// wasBroken does not know.
+func (s *stream) wasBroken() bool { return false }
 
 // A lot is nothing here: every stream has its goroutine.
 type lot struct{}

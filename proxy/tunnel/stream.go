@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"guise/proxy/pipe"
 )
 
 // A stream is one direction of a tunnel. Only its own goroutine touches it,
@@ -24,7 +26,7 @@ type stream struct {
 	place    place // in the lot, if there is one
 
 	writing sync.Mutex // held during each write
-	refused bool       // a write met a reset; guarded by writing
+	broken  bool       // a write met what broke dst; guarded by writing
 }
 
 // A state is what a stream does.
@@ -117,7 +119,7 @@ func (s *stream) end(err error) {
 	}()
 	write, unwritten := errors.AsType[errWrite](err)
 	switch {
-	case err == nil && s.wasReset():
+	case err == nil && s.wasBroken():
 		t.cut(syscall.ECONNRESET)
 	case err == nil && s.unheard():
 		t.cut(errUnheard)
@@ -275,11 +277,11 @@ func (s *stream) write(b []byte) error {
 	return nil
 }
 
-// wrote unlocks writing after a write that returned err, and notes a reset. The system
-// reports one only once: the read that comes next finds an end, and asks
-// [stream.wasReset] what that is.
+// wrote unlocks writing after a write that returned err, and notes what broke dst. The
+// system reports that only once: the read that comes next finds an end, and asks
+// [stream.wasBroken] what that is.
 func (s *stream) wrote(err error) {
-	s.refused = s.refused || errors.Is(err, syscall.ECONNRESET)
+	s.broken = s.broken || pipe.Broke(err)
 	s.writing.Unlock()
 }
 

@@ -370,7 +370,7 @@ func (p *plan) try(fresh bool) (*http.Response, *originConn, error) {
 	x.watched = ending.Of(ctx, x)
 	resp, err := x.run(p)
 	if err != nil {
-		c.unreceived = err == ErrNoResponse && c.acked > 0 && c.probe.acked() == c.acked && !c.wasReset()
+		c.unreceived = err == ErrNoResponse && c.acked > 0 && c.probe.acked() == c.acked && !c.wasBroken()
 		if x.sender != nil {
 			c.closeNow()
 			p.again = x.sender.takeBack(ctx, c.unreceived)

@@ -69,7 +69,7 @@ func (b *body) read(p []byte) (n int, err error) {
 		}
 		err = b.sized(n, err)
 	case untilClose:
-		if n, err = b.x.c.br.Read(p); err == io.EOF && (b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasReset()) {
+		if n, err = b.x.c.br.Read(p); err == io.EOF && (b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasBroken()) {
 			err = ErrIncomplete
 		}
 	}

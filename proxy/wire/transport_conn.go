@@ -8,8 +8,9 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
+
+	"guise/proxy/pipe"
 )
 
 // An originConn is one connection to an origin or to the hop. One exchange
@@ -41,7 +42,7 @@ type originConn struct {
 	unreceived bool   // the origin had ended the connection before a byte of it arrived
 
 	writing sync.Mutex // held during each write
-	refused bool       // a write met a reset; guarded by writing
+	broken  bool       // a write met what broke it; guarded by writing
 
 	mu        sync.Mutex
 	waiting   bool  // for the response head
@@ -240,7 +241,7 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 	c.mu.Unlock()
 	c.writing.Lock()
 	n, err := c.rw.Write(p)
-	c.refused = c.refused || errors.Is(err, syscall.ECONNRESET)
+	c.broken = c.broken || pipe.Broke(err)
 	c.writing.Unlock()
 	c.wrote += int64(n)
 	if err != nil {
@@ -299,16 +300,16 @@ func (c *originConn) failure(op string, err error) error {
 // have cut it (RFC 9112 §9.8).
 func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
 
-// wasReset tells whether what looks like the stream's end is a reset that a write met:
-// a system tells of one once. No write is under way for long where the connection is
-// closed. TLS has an end of its own, which no reset looks like; one of the socket alone may be.
-func (c *originConn) wasReset() bool {
+// wasBroken tells whether what looks like the stream's end is what broke the connection,
+// and a write met: a system tells of that once. No write is under way for long where the connection is
+// closed. TLS has an end of its own, which none of that looks like; one of the socket alone may be.
+func (c *originConn) wasBroken() bool {
 	if c.sock != nil && !c.sock.ended || c.probe == nil || !c.probe.closed() {
 		return false
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	return c.refused
+	return c.broken
 }
 
 // tooEarly tells whether the origin has sent what was just read before anything of the

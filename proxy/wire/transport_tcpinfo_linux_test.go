@@ -337,6 +337,32 @@ func TestTransportResetThatAnUploadMeetsIsNoEnd(t *testing.T) {
 	}
 }
 
+// TestTransportTimeoutThatAnUploadMeetsIsNoEnd: nor is it where the origin takes nothing
+// more, and the system gives it up.
+func TestTransportTimeoutThatAnUploadMeetsIsNoEnd(t *testing.T) {
+	o := startOrigin(t, func(p *peer) {
+		p.next()
+		p.say("HTTP/1.1 200 OK\r\n\r\npart")
+		<-t.Context().Done()
+	})
+	tr := newTransport(t, o.addr)
+	dial := tr.Dial
+	tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err == nil {
+			raw, _ := c.(*net.TCPConn).SyscallConn()
+			raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1) })
+		}
+		return c, err
+	}
+	for range 3 {
+		_, body, err := fetch(tr, request(t, "POST", "http://a.test/", onlyReader{io.LimitReader(zeros{}, 64<<20)}))
+		if err == nil {
+			t.Errorf("%q passes for whole", body)
+		}
+	}
+}
+
 // TestTransportEndUnderTLSOutlivesAReset: an answer that goes on until the connection is
 // closed is whole where TLS says so, also if the upload then meets a reset.
 func TestTransportEndUnderTLSOutlivesAReset(t *testing.T) {
