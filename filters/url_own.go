@@ -70,17 +70,21 @@ func (o *ownQuery) leadsThere(value string) bool {
 
 // addressHosts and addressWords are in hosts and paths of services that tell of any
 // address where it is, whose, what it is blamed for and which names lead there; and of those
-// that a name is to lead there by (help.dyn.com, Remote Access API; duckdns.org).
-var addressHosts = [...]string{"ip", "geo", "dns", "dyn", "whois", "rdap", "abuse"}
+// that a name is to lead there by (help.dyn.com, Remote Access API; duckdns.org). In hosts they
+// begin or end a word, as in ipinfo and checkip; inside of one they are part of another, as in
+// stripe.
+var addressHosts = [...]string{"ip", "ipaddress", "geo", "dns", "whois", "rdap", "abuse"}
 
 const addressWords = " ip ips ipv geo geoip geolocation lookup whois rdap dns rdns nic update dyndns ddns dynamic" +
 	" ping traceroute blacklist blocklist dnsbl reputation scan resolve reverse search "
 
 func asksAboutAddresses(u *url.URL) bool {
-	host := strings.ToLower(u.Hostname())
-	for _, word := range addressHosts {
-		if strings.Contains(host, word) {
-			return true
+	words := strings.FieldsFunc(strings.ToLower(u.Hostname()), func(c rune) bool { return c < 'a' || c > 'z' })
+	for _, word := range words {
+		for _, about := range addressHosts {
+			if strings.HasPrefix(word, about) || strings.HasSuffix(word, about) {
+				return true
+			}
 		}
 	}
 	return named(u.Path, addressWords)

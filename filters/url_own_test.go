@@ -29,6 +29,9 @@ func TestOwnAddressLeavesQueries(t *testing.T) {
 		{"2001:db8::17", "GET", nil, "http://x.example/?u=2001:db8:0:0:0:0:0:17&a", "http://x.example/?a"},
 		{"198.51.100.7", "POST", http.Header{"User-Agent": {browser}}, "http://x.example/?u=198.51.100.7&a", "http://x.example/?a"},
 
+		{"198.51.100.7", "GET", nil, "http://r.stripe.example/?ip=198.51.100.7", "http://r.stripe.example/"},
+		{"198.51.100.7", "GET", nil, "http://bf1.dynatrace.example/?ip=198.51.100.7", "http://bf1.dynatrace.example/"},
+
 		// Not the client's own.
 		{"198.51.100.7", "GET", nil, "http://x.example/?ip=198.51.100.8", ""},
 		{"198.51.100.7", "GET", nil, "http://x.example/?ip=1198.51.100.7", ""},
@@ -49,6 +52,11 @@ func TestOwnAddressLeavesQueries(t *testing.T) {
 		{"198.51.100.7", "GET", nil, "http://x.example/whois?a=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://x.example/geoip.php?a=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://ip-api.example/json?a=198.51.100.7", ""},
+		{"198.51.100.7", "GET", nil, "http://ip2location.example/?a=198.51.100.7", ""},
+		{"198.51.100.7", "GET", nil, "http://checkip4.example/?a=198.51.100.7", ""},
+		{"198.51.100.7", "GET", nil, "http://whatismyipaddress.example/?a=198.51.100.7", ""},
+		{"198.51.100.7", "GET", nil, "http://api.abuseipdb.example/?a=198.51.100.7", ""},
+		{"198.51.100.7", "GET", nil, "http://freedns.example/?a=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://members.example/nic/update?hostname=h&myip=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://198.51.100.7/?a=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://x.example/198.51.100.7?a=198.51.100.7", ""},
