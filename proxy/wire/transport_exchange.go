@@ -181,7 +181,8 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	}
 	if s := x.sender; s != nil && !s.wholly() {
 		switch {
-		case resp.StatusCode < 300 && !resp.Close: // it may read on, and want what it did not ask for (RFC 9110 §10.1.1)
+		case resp.StatusCode < 300 && (!resp.Close || kind == untilClose):
+			// It may read on, and want what it did not ask for (RFC 9110 §10.1.1).
 		case s.answered(false):
 			x.keep = false // the body was awaited and will not come
 		case resp.Close && resp.StatusCode >= 400 && kind != untilClose: // which may come once the origin has read on

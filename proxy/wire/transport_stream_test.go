@@ -267,6 +267,11 @@ func TestTransportExpectContinue(t *testing.T) {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n")
 			return read(p)
 		}, "body", 1, 200},
+		"200 that goes on until it closes": {func(p *peer) string {
+			p.say("HTTP/1.1 200 OK\r\n\r\n")
+			defer p.Close()
+			return read(p)
+		}, "body", 2, 200},
 		"200 alone": {func(p *peer) string {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			return p.untilClosed()
