@@ -294,7 +294,7 @@ func (e *entry) takeOver(old *entry) bool {
 			h["Content-Md5"] = slices.Collect(old.header.lines("Content-Md5"))
 		}
 		// In all else it looks as it did: others would see that somebody asked for a part.
-		e.part, e.body, e.trailer = nil, old.body, old.trailer
+		e.part, e.body, e.hold, e.trailer = nil, old.body, old.hold, old.trailer
 		e.status, e.statusText, e.length = old.status, old.statusText, old.length
 		e.describe(h)
 		e.pieces, e.timing = old.pieces, old.timing

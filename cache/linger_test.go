@@ -73,3 +73,26 @@ func TestLateReaderOfAPartGetsThat(t *testing.T) {
 		}
 	}
 }
+
+// A body that is stored does not count once more for who reads it, though a part has
+// freshened it meanwhile.
+func TestWhatAPartFreshensIsHeldOnce(t *testing.T) {
+	const fields = "\nCache-Control: max-age=60\nETag: \"1\""
+	for _, o := range []Options{shared, disguised, apart} {
+		s := newScene(t, o)
+		s.run(step{as: "a", give: "200" + fields + "\n\n01234", want: "200\n\n01234"})
+		resp, err := s.rt.RoundTrip(s.request(step{as: "a"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run(step{as: "a", do: "GET /\nRange: bytes=0-0\nCache-Control: no-cache", give: "206" + fields + "\nContent-Range: bytes 0-0/5\n\n0", want: "206\n\n0"})
+		if got := s.c.Stats().Lingering; got != 0 {
+			t.Errorf("%d bytes count twice", got)
+		}
+		resp.Body.Close()
+		s.c.PurgeAll()
+		if got := s.c.Stats(); got.Lingering != 0 || got.Bytes != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+}
