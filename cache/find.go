@@ -144,7 +144,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		}
 	}
 	if coming != nil && q.plain() && !q.latest {
-		if fetch, _ := c.seemsFetched(q, coming); fetch == c.wordingOf(q) {
+		if fetch, _ := c.seemsFetched(q, coming); c.joins(q, fetch) {
 			return finding{verdict: pretendIt, e: coming, view: coming.views.of(q.client)}
 		}
 	}
@@ -208,17 +208,17 @@ func (f *finding) without(q *query) finding {
 // mayFollowOwn reports whether a fetch of q's own client is under way that q can join. The
 // caller holds c.mu.
 func (c *Cache) mayFollowOwn(q *query) bool {
-	k, shareable := q.flightKey(finding{})
-	return shareable && !q.latest && c.flights[c.wantedBy(q, k)] != nil
+	w, shareable := c.wants(q)
+	return shareable && !q.latest && c.flights[w] != nil
 }
 
 // asksForItself reports whether q asks the origin whatever others have: for a fetch of its own
-// client's that it can join; in other words than an inquiry of its client's under way, since a
-// view could not tell what either leaves; and after what could not be stored, since nobody can
-// join that fetch. The caller holds c.mu.
+// client's that it can join; beside an inquiry of its client's that it cannot, since a view could
+// not tell what either leaves; and after what could not be stored, since nobody can join that
+// fetch. The caller holds c.mu.
 func (c *Cache) asksForItself(q *query) bool {
 	f := c.asking[q.own()]
-	return c.mayFollowOwn(q) || f != nil && f.wording != c.wordingOf(q) || c.recently.has(c.idFor(q))
+	return c.mayFollowOwn(q) || f != nil && !c.joins(q, c.nameOf(f.wanted())) || c.recently.has(c.idFor(q))
 }
 
 // tells reports whether e's validator could tell the origin who asks. An origin may
@@ -240,17 +240,17 @@ func (q *query) tells(e *entry, r *resource) bool {
 }
 
 // seemsFetched reports whether a request of q's client for e is still under way, or
-// seems to be, which is what it has its view from, and how it was asked for. The caller
+// seems to be, which is what it has its view from, and the name of what that wants. The caller
 // holds c.mu.
-func (c *Cache) seemsFetched(q *query, e *entry) (wording, bool) {
+func (c *Cache) seemsFetched(q *query, e *entry) (name uint64, underWay bool) {
 	v := e.views.of(q.client)
 	if p := v.pretence; p != nil { // see conclude
-		return p.wording, true
+		return p.wants(q.now), true
 	}
 	if f := c.asking[q.own()]; f.gives(e, v) {
-		return f.wording, true
+		return c.nameOf(f.wanted()), true
 	}
-	return wording{}, false
+	return 0, false
 }
 
 // seemsToCome reports whether v is what a client has of e from what only seems to be fetched
@@ -304,7 +304,7 @@ func (c *Cache) replaceFor(client string, words wording, e *entry) {
 		return
 	}
 	own := e.views.of(client)
-	own.confirmed = e.held.confirms(e, client, own.since, !words.known())
+	own.confirmed = c.confirms(e.held, e, client, own.since, !words.known())
 	for _, old := range slices.Clone(e.held.entries) {
 		v := old.views.of(client)
 		if v == nil || !old.answersAlike(e) || !v.since.Before(own.since) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"sync"
@@ -90,6 +91,21 @@ func (c *Cache) wantedBy(q *query, k key) wanted {
 		w.client = q.client
 	}
 	return w
+}
+
+// wants returns what q wants, and whether it may join others that do.
+func (c *Cache) wants(q *query) (w wanted, shareable bool) {
+	k, shareable := q.flightKey(finding{})
+	return c.wantedBy(q, k), shareable
+}
+
+// nameOf returns a short name of what is wanted: URLs can be long.
+func (c *Cache) nameOf(w wanted) uint64 { return maphash.Comparable(c.words, w) }
+
+// joins reports whether q may join what wants what has that name.
+func (c *Cache) joins(q *query, name uint64) bool {
+	w, shareable := c.wants(q)
+	return shareable && c.nameOf(w) == name
 }
 
 func (f *flight) wanted() wanted { return f.c.wantedBy(f.leader, f.k) }

@@ -11,7 +11,8 @@ import (
 func (c *Cache) inquire(q *query, found finding, by *transport) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.prepare(q, q.everybody, found.without(q), by)
+	k, _ := q.flightKey(found)
+	f := c.prepare(q, k, found.without(q), by)
 	f.about, f.asks, f.head = found.e, found.kind(), make(chan struct{})
 	c.takeOff(f)
 	f.about.asked++
@@ -52,6 +53,7 @@ func (c *Cache) confirm(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.confirmed = true
+	f.k = q.everybody // who asks with the same cookies cannot join any more, see settle
 	if unchanged {
 		c.keepTime(f, validated, habit{})
 		if f.found.e.usedBy(q.client) { // else see replace
@@ -95,11 +97,11 @@ func (e *entry) looksAs(o *entry, at time.Time) bool {
 	return e.told(at) == o.told(at) && slices.Equal(mine["Cache-Control"], other["Cache-Control"]) && slices.Equal(mine["Expires"], other["Expires"])
 }
 
-// inquiryAbout returns the inquiry of q's client about e, in q's words, that is under way,
-// or nil. The caller holds c.mu.
+// inquiryAbout returns the inquiry of q's client about e that is under way and that q joins, or
+// nil. The caller holds c.mu.
 func (c *Cache) inquiryAbout(q *query, e *entry) *flight {
 	f := c.asking[q.own()]
-	if f == nil || f.about != e || f.wording != c.wordingOf(q) {
+	if f == nil || f.about != e || !c.joins(q, c.nameOf(f.wanted())) {
 		return nil
 	}
 	return f

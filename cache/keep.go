@@ -27,7 +27,7 @@ func (c *Cache) keep(f *flight, failure error) {
 
 // made is how the client that caused a flight got what that has brought.
 func (f *flight) made(took timing) *pretence {
-	return &pretence{client: f.client, wording: f.wording, begun: f.start, took: took, kind: anew, made: true}
+	return &pretence{client: f.client, wording: f.wording, name: f.c.nameOf(f.wanted()), begun: f.start, took: took, kind: anew, made: true}
 }
 
 // concludeInquiry ends an inquiry whose body came whole, or did not: then it says nothing
@@ -190,7 +190,7 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 	confirmed := false
 	if r := c.store.index[k]; r != nil {
 		if disguised {
-			confirmed = r.confirms(e, e.client, given, e.blind)
+			confirmed = c.confirms(r, e, e.client, given, e.blind)
 			c.thin(r)
 		}
 		for _, old := range slices.Clone(r.entries) {

@@ -159,19 +159,36 @@ func TestOwnOverlapsAreAsIfAlone(t *testing.T) {
 	}
 }
 
-// So does one that asks in other words meanwhile.
+// So does one that asks in other words meanwhile, or with other cookies: what it gets then is not
+// there before its end, nor says that a validator came twice.
 func TestOwnOverlapsInOtherWordsAreAsIfAlone(t *testing.T) {
-	const plain, other = "GET /0", "GET /0\nFoo: 1"
-	sayings := []saying{{fields: "Cache-Control: max-age=20", status: 200}}
-	moves := []move{
-		{at: 11 * time.Second, as: "a", do: plain}, {at: 14 * time.Second, as: "b", do: other},
-		{at: 18517 * time.Millisecond, as: "c", do: plain}, {at: 18629 * time.Millisecond, as: "c", do: other}, {at: 19683 * time.Millisecond, as: "c", do: other}}
-	seal := newSealer()
-	alone := watchOverlapping(t, sayings, seal, moves, true, false)
-	among := watchOverlapping(t, sayings, seal, moves, true, true)
-	for i := range alone {
-		if alone[i] != among[i] {
-			t.Errorf("alone  %s\namong %s", alone[i], among[i])
+	const plain, other, one, two, proven = "GET /0", "GET /0\nFoo: 1", "GET /0\nCookie: x=1", "GET /0\nCookie: x=2", "GET /0\nAuthorization: Basic eA=="
+	times := func(before []move, does ...string) []move {
+		for i, do := range does {
+			before = append(before, move{at: []time.Duration{18517, 19329, 20149}[i] * time.Millisecond, as: "c", do: do})
+		}
+		return before
+	}
+	for name, moves := range map[string][]move{
+		"both there":       {{at: 11 * time.Second, as: "a", do: plain}, {at: 14 * time.Second, as: "b", do: other}, {at: 18517 * time.Millisecond, as: "c", do: plain}, {at: 18629 * time.Millisecond, as: "c", do: other}, {at: 19683 * time.Millisecond, as: "c", do: other}},
+		"one there":        times([]move{{at: 17 * time.Second, as: "a", do: other}}, plain, other, plain+"\nCache-Control: no-cache"),
+		"other cookies":    times([]move{{at: 14 * time.Second, as: "a", do: plain}}, one, two, one),
+		"the same cookies": times([]move{{at: 14 * time.Second, as: "a", do: plain}}, one, one, one),
+		"credentials":      times([]move{{at: 14 * time.Second, as: "a", do: plain}}, proven, proven, proven),
+	} {
+		for _, last := range []time.Duration{0, time.Second} {
+			t.Run(fmt.Sprint(name, last), func(t *testing.T) {
+				moves[len(moves)-1].at += last
+				sayings := []saying{{fields: "Cache-Control: public, max-age=20\nETag: \"1\"", status: 200}}
+				seal := newSealer()
+				alone := watchOverlapping(t, sayings, seal, moves, true, false)
+				among := watchOverlapping(t, sayings, seal, moves, true, true)
+				for i := range alone {
+					if alone[i] != among[i] {
+						t.Errorf("alone  %s\namong %s", alone[i], among[i])
+					}
+				}
+			})
 		}
 	}
 }

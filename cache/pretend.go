@@ -14,6 +14,7 @@ import (
 type pretence struct {
 	client     string
 	wording    wording
+	name       uint64 // of what is wanted
 	begun      time.Time
 	took       timing
 	kind       kind
@@ -33,6 +34,15 @@ func (e *entry) seems(p *pretence) {
 // underWay reports whether it seems to last at the given time.
 func (p *pretence) underWay(now time.Time) bool {
 	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
+}
+
+// wants returns the name of what p wants at the given time. What was asked for with cookies turns out
+// to be for all with its head, and cannot be joined by these any more, see settle.
+func (p *pretence) wants(now time.Time) uint64 {
+	if p.wording.cookies && now.Sub(p.begun) >= p.took.head {
+		return 0
+	}
+	return p.name
 }
 
 // pretend answers from what others fetched, at the time at which the origin's
@@ -158,7 +168,8 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 	if found.kind() == anew {
 		c.recently.note(c.idFor(q), true) // as a fetch would
 	}
-	p := &pretence{client: q.client, wording: c.wordingOf(q), begun: begun, took: took, kind: found.kind(), own: weak.Make(found.own), interested: 1}
+	w, _ := c.wants(q)
+	p := &pretence{client: q.client, wording: w.wording, name: c.nameOf(w), begun: begun, took: took, kind: found.kind(), own: weak.Make(found.own), interested: 1}
 	c.view(e, q, begun.Add(beat(took.head)))
 	e.seems(p)
 	if p.instead = found.instead; p.instead != nil {
@@ -171,7 +182,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 // come; not if it has dropped it since it asked. The caller holds c.mu.
 func (c *Cache) view(e *entry, q *query, since time.Time) {
 	if e.held != nil && !c.dropped.since(q.moment, q.client, q.everybody.url) {
-		confirmed := e.held.confirms(e, q.client, since, !q.known) // e may have come to who sent no cookies
+		confirmed := c.confirms(e.held, e, q.client, since, !q.known) // e may have come to who sent no cookies
 		c.store.view(e, q.client, since).confirmed = confirmed
 	}
 }
@@ -186,11 +197,11 @@ func (f *finding) kind() kind {
 
 // confirms reports whether an earlier request of client's, which told the origin
 // no validator, was answered with the validators that e has: then they are not
-// made for each request anew. e seems to be fetched at the given time, and blind says that this
-// is by such a request. The caller holds c.mu.
-func (r *resource) confirms(e *entry, client string, at time.Time, blind bool) bool {
+// made for each request anew. e, of r, seems to be fetched at the given time, and blind says that this
+// is by such a request. What another seems to bring still says nothing. The caller holds c.mu.
+func (c *Cache) confirms(r *resource, e *entry, client string, at time.Time, blind bool) bool {
 	for _, old := range r.entries {
-		if v := old.views.of(client); v != nil && old.varyKey == e.varyKey &&
+		if v := old.views.of(client); v != nil && old.varyKey == e.varyKey && (old == e || !c.seemsToCome(old, client, v)) &&
 			(v.confirmed || blind && (v.since.Before(at) || old != e && v.since.Equal(at))) && old.sameValidators(e) {
 			return true
 		}

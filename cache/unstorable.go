@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"hash/maphash"
-
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"guise/cache/lru"
@@ -22,7 +20,7 @@ func newUnstorables() *unstorables {
 // idFor returns a short name of what q wants, in its words. Where clients must not learn of
 // one another it is a client's own: the way that a request takes can be timed.
 func (c *Cache) idFor(q *query) uint64 {
-	return maphash.Comparable(c.words, c.wantedBy(q, q.everybody))
+	return c.nameOf(c.wantedBy(q, q.everybody))
 }
 
 func (u *unstorables) has(id uint64) bool { return u.keys.Contains(id) }
