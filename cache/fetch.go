@@ -60,7 +60,7 @@ func (q *query) flightKey(found finding) (key, bool) {
 		k = q.personal
 	}
 	ok := q.plain() && !q.proven && found.verdict != completeIt
-	if q.sharing == Shared && q.conditions.set && !q.validates(found) {
+	if q.conditions.set && !q.answersConditions() && !q.validates(found) {
 		ok = false // it goes to the origin with the client's own conditions
 	}
 	return k, ok

@@ -174,6 +174,7 @@ func TestOwnOverlapsInOtherWordsAreAsIfAlone(t *testing.T) {
 		"one there":        times([]move{{at: 17 * time.Second, as: "a", do: other}}, plain, other, plain+"\nCache-Control: no-cache"),
 		"other cookies":    times([]move{{at: 14 * time.Second, as: "a", do: plain}}, one, two, one),
 		"the same cookies": times([]move{{at: 14 * time.Second, as: "a", do: plain}}, one, one, one),
+		"about a copy":     {{at: 14 * time.Second, as: "a", do: plain}, {at: 18517 * time.Millisecond, as: "c", do: one}, {at: 18829 * time.Millisecond, as: "c", do: one + "\nIf-None-Match: *"}},
 		"credentials":      times([]move{{at: 14 * time.Second, as: "a", do: plain}}, proven, proven, proven),
 	} {
 		for _, last := range []time.Duration{0, time.Second} {
