@@ -166,6 +166,8 @@ func misused(m *Message, name string, lines []string) string {
 		return "asks for a change, which this method makes none of"
 	case selectingFields[name] && !safe(r.Method) && (m.Visit.alone || isForm(m) || r.Method == http.MethodOptions):
 		return "RFC 9110 §13.2.1, §14.2: browsers GET what they ask so about, and of OPTIONS servers ignore it"
+	case selectingFields[name] && m.Visit.Kind == WebSocket:
+		return "RFC 6455 §4.1: a handshake asks for a connection, of which there are no parts or versions"
 	case name == "Content-Location" && slices.ContainsFunc(lines, func(line string) bool { return namesPageElsewhere(r, line) }):
 		return "its value is a page of another site, as in Referer"
 	case name == "Last-Event-Id" && safe(r.Method) && !wantsEvents(m):

@@ -3,6 +3,7 @@ package filters
 import (
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,22 @@ func TestWebSocketHandshake(t *testing.T) {
 			if got := strings.Join(m.Request.Header[name], "|"); got != want {
 				t.Errorf("%s: %s: got %q, want %q", persona, name, got, want)
 			}
+		}
+	}
+}
+
+// A browser's handshake selects nothing, and with Range the persona would ask for another coding, too.
+func TestWebSocketHandshakesSelectNothing(t *testing.T) {
+	plain := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
+	scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/ws", plain))
+	for name, value := range map[string]string{
+		"Range": "bytes=5-7", "If-Range": `"a"`, "If-Match": `"a"`, "If-None-Match": `"a"`,
+		"If-Modified-Since": "Sat, 28 Nov 2026 01:00:00 GMT", "If-Unmodified-Since": "Sat, 28 Nov 2026 01:00:00 GMT",
+	} {
+		h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, name: {value}}
+		scrubbed(t, newSet(t, Options{}), newRequest(t, "GET", "http://site.example/ws", h))
+		if !reflect.DeepEqual(h, plain) {
+			t.Errorf("with %s: %v, without %v", name, h, plain)
 		}
 	}
 }
