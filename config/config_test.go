@@ -472,6 +472,7 @@ func TestPatterns(t *testing.T) {
 		"bank.example": "bank.example", "*.Bank.Example": "*.bank.example", "bank.example.": "bank.example",
 		"bücher.example": "xn--bcher-kva.example", "_dmarc.example": "_dmarc.example", "192.0.2.1": "192.0.2.1", "[2001:DB8::1]": "2001:db8::1",
 		"localhost": "localhost", "*.com": "*.com", "r3---sn-4g5e.example": "r3---sn-4g5e.example",
+		"ann-.blog.example": "ann-.blog.example", "*.Ann-.blog.example": "*.ann-.blog.example",
 	} {
 		var p Pattern
 		if err := p.UnmarshalText([]byte(text)); err != nil || p != want {

@@ -73,7 +73,7 @@ func (d *Domain) UnmarshalText(text []byte) error {
 
 // hostProfile maps what people type (case, full-width forms) and refuses
 // what no DNS name can be; real names have underscores, and hyphens in the third
-// and fourth place.
+// and fourth place and at the end of a label.
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
 // parsePattern returns a host, an IP address or a pattern in its one form.
@@ -111,7 +111,7 @@ func isHost(s string) bool {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || label[0] == '-' {
 			return false
 		}
 		for _, c := range []byte(label) {
