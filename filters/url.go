@@ -199,7 +199,20 @@ type link struct {
 	*url.URL
 	opened       bool   // by a person, or so it seems
 	site         string // the registrable domain
-	forRecipient *bool  // see asksForRecipient
+	forRecipient fact   // see asksForRecipient
+	forTracker   fact   // see isPeerAddress
+	inMail       fact   // that its path says so
+}
+
+// A fact about a whole URL is looked up when it is first needed: a URL has thousands of
+// parameters if somebody wants it to.
+type fact struct{ known, is bool }
+
+func (f *fact) of(look func() bool) bool {
+	if !f.known {
+		f.known, f.is = true, look()
+	}
+	return f.is
 }
 
 // trackingRule returns the rule about a parameter of l, or nil.
@@ -217,7 +230,7 @@ func (l *link) trackingRule(name []byte) *paramRule {
 			rules, ok = params.families[string(name[:n])]
 		}
 	}
-	if !ok && isPeerAddress(name, l.URL) {
+	if !ok && l.isPeerAddress(name) {
 		return peerAddress
 	}
 	if !ok {
@@ -271,7 +284,7 @@ func (l *link) leadsBy(name []byte) bool {
 	case "mkt_tok", "elq", "ck_subscriber_id", "_kx":
 		return l.asksForRecipient()
 	case "h_sid", "h_slt":
-		return strings.Contains(l.Path, "/email/")
+		return l.inMail.of(func() bool { return strings.Contains(l.Path, "/email/") })
 	}
 	return false
 }
@@ -281,12 +294,10 @@ func (l *link) leadsBy(name []byte) bool {
 // Kit and Klaviyo hold it in the parameter that follows people by their other links
 // (brave/brave-browser, issues 9018, 27625, 10151, 44341, 53588).
 func (l *link) asksForRecipient() bool {
-	if l.forRecipient == nil {
+	return l.forRecipient.of(func() bool {
 		words := strings.ToLower(l.Path + "?" + l.RawQuery)
-		asks := strings.Contains(words, "unsubscribe") || strings.Contains(words, "emailwebview")
-		l.forRecipient = &asks
-	}
-	return *l.forRecipient
+		return strings.Contains(words, "unsubscribe") || strings.Contains(words, "emailwebview")
+	})
 }
 
 // isWrapped reports whether l is Proofpoint's for a link in a mail, which it checks when
@@ -297,13 +308,15 @@ func (l *link) isWrapped() bool {
 	return (site == "urldefense.com" || site == "urldefense.us") && strings.HasPrefix(l.Path, "/v3/__")
 }
 
-// isPeerAddress reports whether a parameter of u has the client's address for a BitTorrent
+// isPeerAddress reports whether a parameter of l has the client's address for a BitTorrent
 // tracker. Transmission tells its global IPv6 address, whatever way the request goes.
 // Elsewhere a parameter of that name asks about any address.
-func isPeerAddress(name []byte, u *url.URL) bool {
+func (l *link) isPeerAddress(name []byte) bool {
 	switch string(name) {
 	case "ip", "ipv4", "ipv6":
-		return strings.Contains(u.RawQuery, "info_hash=") && strings.Contains(u.RawQuery, "peer_id=")
+		return l.forTracker.of(func() bool {
+			return strings.Contains(l.RawQuery, "info_hash=") && strings.Contains(l.RawQuery, "peer_id=")
+		})
 	}
 	return false
 }

@@ -20,6 +20,7 @@ type ownQuery struct {
 	m      *Message
 	forms  *addressForms // built for the first parameter that needs it
 	stands bool          // what the query holds is asked about, or is nobody's
+	asked  fact          // host or path name it, or say that they are about addresses
 }
 
 func newOwnQuery(m *Message) ownQuery {
@@ -40,7 +41,7 @@ func (o *ownQuery) goes(u *url.URL, name []byte, value string) bool {
 	if !o.forms.in(value) || !o.forms.in(listsApart.Replace(value)) {
 		return false
 	}
-	if asksAboutAddresses(u) || o.forms.in(u.Hostname()) || o.forms.in(u.Path) {
+	if o.asked.of(func() bool { return asksAboutAddresses(u) || o.forms.in(u.Hostname()) || o.forms.in(u.Path) }) {
 		o.stands = true
 		return false
 	}

@@ -349,6 +349,25 @@ func TestLongSetsAreJudgedQuickly(t *testing.T) {
 	}
 }
 
+// What a whole URL says is looked up once, not for each of its parameters.
+func TestLongQueriesAreCleanedQuickly(t *testing.T) {
+	for _, parameter := range []string{"ip=1&", "a=192.0.2.7&"} {
+		u := "http://x.example/" + strings.Repeat("e/", 8<<10/2) + "?" + strings.Repeat(parameter, 32<<10/len(parameter))
+		m := scriptRequest()
+		var urls [5]*url.URL
+		for i := range urls {
+			urls[i], _ = url.Parse(u)
+		}
+		if took := spent(t, func() {
+			for _, u := range urls {
+				cleanQuery(m, u, true, nil)
+			}
+		}); took > 250*time.Millisecond {
+			t.Errorf("%q: %v", parameter, took/5)
+		}
+	}
+}
+
 func FuzzOwnAddress(f *testing.F) {
 	for _, form := range append(forms4, forms6...) {
 		f.Add(uint32(0xc0000207), form)
