@@ -192,19 +192,16 @@ func unranged(r *http.Request) *http.Request {
 // several. What codes nothing is passed over (RFC 9110 §5.6.1.2). Several are not undone: of
 // a few bytes each could make a thousand times as many that come to nothing in the next.
 func codingOf(lines []string) string {
-	coding := ""
+	var room [2]string
+	codings := room[:0]
 	for _, line := range lines {
 		for element := range strings.SplitSeq(strings.ToLower(line), ",") {
-			switch element = strings.Trim(element, " \t"); {
-			case element == "" || element == "identity":
-			case coding != "":
-				coding += "," + element
-			default:
-				coding = element
+			if element = strings.Trim(element, " \t"); element != "" && element != "identity" {
+				codings = append(codings, element)
 			}
 		}
 	}
-	return coding
+	return strings.Join(codings, ",")
 }
 
 // withoutDigests drops the digests of other bytes.

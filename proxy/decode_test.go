@@ -337,6 +337,17 @@ func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
+// TestManyCodingsAreReadOnce: what names thousands of codings is not copied for each of them.
+func TestManyCodingsAreReadOnce(t *testing.T) {
+	lines := []string{strings.Repeat("gzip,", 20000)}
+	if allocations := testing.AllocsPerRun(1, func() { codingOf(lines) }); allocations > 100 {
+		t.Errorf("%v allocations", allocations)
+	}
+	if got := codingOf([]string{"GZip, identity", "br,"}); got != "gzip,br" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestACodingAmongWhatCodesNothingIsUndone: elements of the list may be empty (RFC 9110
 // §5.6.1.2), or say that there is no coding.
 func TestACodingAmongWhatCodesNothingIsUndone(t *testing.T) {
