@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -151,6 +152,10 @@ func noEmptyFlags(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
+// flagWants says what a flag of such a type takes, where pflag says what strconv has
+// against a value.
+var flagWants = map[string]string{"bool": "true or false", "int": "a whole number"}
+
 func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "guise",
@@ -179,6 +184,11 @@ Exit codes: 0 all is well, 1 problems found or the work failed, 2 wrong usage.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		if strings.HasPrefix(err.Error(), "unknown ") {
 			return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000, or in a file for --config", err)
+		}
+		if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, strconv.ErrSyntax) {
+			if wanted := flagWants[bad.GetFlag().Value.Type()]; wanted != "" {
+				return fmt.Errorf("--%s wants %s, not %q", bad.GetFlag().Name, wanted, bad.GetValue())
+			}
 		}
 		return err
 	})
