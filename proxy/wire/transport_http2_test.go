@@ -702,7 +702,10 @@ func TestHTTP2EndsThatAreMissingAlone(t *testing.T) {
 				c.Reserve()
 				ctx, cancel := context.WithCancel(t.Context())
 				r, _ := http.NewRequestWithContext(ctx, test.method, "https://a.example/", nil)
-				go origin.Write(test.says)
+				go func() {
+					synctest.Wait() // the request is there
+					origin.Write(test.says)
+				}()
 				resp, err := c.RoundTrip(r)
 				if err != nil {
 					t.Fatalf("%s: %v", test.name, err)
@@ -749,7 +752,10 @@ func TestHTTP2MissingEndIsNotAwaitedForLong(t *testing.T) {
 		c.Reserve()
 		r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://a.example/", nil)
 		four := append(appendFrameHead(nil, frameHead{length: 5, kind: frameHeaders, flags: flagEndHeaders, stream: 1}), 0x88, 0x0f, 0x0d, 1, '4')
-		go origin.Write(append(append(four, appendFrameHead(nil, frameHead{length: 4, kind: frameData, stream: 1})...), "body"...))
+		go func() {
+			synctest.Wait() // the request is there
+			origin.Write(append(append(four, appendFrameHead(nil, frameHead{length: 4, kind: frameData, stream: 1})...), "body"...))
+		}()
 		resp, err := c.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
