@@ -84,6 +84,19 @@ func watchOverlapping(t *testing.T, sayings []saying, seal *sealer, moves []move
 	return seen
 }
 
+// asIfAlone checks that c sees among others what it sees alone.
+func asIfAlone(t *testing.T, sayings []saying, moves []move) {
+	t.Helper()
+	seal := newSealer()
+	alone := watchOverlapping(t, sayings, seal, moves, true, false)
+	among := watchOverlapping(t, sayings, seal, moves, true, true)
+	for i := range alone {
+		if alone[i] != among[i] {
+			t.Errorf("alone  %s\namong %s", alone[i], among[i])
+		}
+	}
+}
+
 // sight makes a move and returns all that its client sees.
 func (s *scene) sight(begun time.Time, m move) string {
 	r := s.request(step{as: m.as, do: m.do})
@@ -146,15 +159,7 @@ func TestOwnOverlapsAreAsIfAlone(t *testing.T) {
 		"credentials before": {{at: 13 * time.Second, as: "a", do: "GET /0"}, {at: 15 * time.Second, as: "c", do: "GET /0\nAuthorization: Basic eA=="}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sayings := []saying{{fields: "Cache-Control: max-age=20", status: 200}}
-			moves, seal := slices.Concat(before, again), newSealer()
-			alone := watchOverlapping(t, sayings, seal, moves, true, false)
-			among := watchOverlapping(t, sayings, seal, moves, true, true)
-			for i := range alone {
-				if alone[i] != among[i] {
-					t.Errorf("alone  %s\namong %s", alone[i], among[i])
-				}
-			}
+			asIfAlone(t, []saying{{fields: "Cache-Control: max-age=20", status: 200}}, slices.Concat(before, again))
 		})
 	}
 }
@@ -180,15 +185,7 @@ func TestOwnOverlapsInOtherWordsAreAsIfAlone(t *testing.T) {
 		for _, last := range []time.Duration{0, time.Second} {
 			t.Run(fmt.Sprint(name, last), func(t *testing.T) {
 				moves[len(moves)-1].at += last
-				sayings := []saying{{fields: "Cache-Control: public, max-age=20\nETag: \"1\"", status: 200}}
-				seal := newSealer()
-				alone := watchOverlapping(t, sayings, seal, moves, true, false)
-				among := watchOverlapping(t, sayings, seal, moves, true, true)
-				for i := range alone {
-					if alone[i] != among[i] {
-						t.Errorf("alone  %s\namong %s", alone[i], among[i])
-					}
-				}
+				asIfAlone(t, []saying{{fields: "Cache-Control: public, max-age=20\nETag: \"1\"", status: 200}}, moves)
 			})
 		}
 	}
