@@ -98,16 +98,16 @@ func pairsTell(text string, told weight) bool {
 		if text[i] != '=' && text[i] != ':' {
 			continue
 		}
-		before := strings.TrimRight(text[:i], " ")
+		before, enough := strings.TrimRight(text[:i], " "), least
 		if text[i] == ':' {
 			quoted, ok := strings.CutSuffix(before, `"`)
-			if !ok {
-				continue
+			if !ok { // a name, or what it is the name of
+				enough = strong
 			}
 			before = quoted
 		}
 		key := before[strings.LastIndexFunc(before, func(c rune) bool { return c > '~' || !isAlnum(byte(c)) && c != '-' && c != '_' && c != '.' })+1:]
-		if tells(key) >= least {
+		if tells(key) >= enough {
 			return true
 		}
 	}
