@@ -131,6 +131,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request", "X-Mobileiron-Securebrowser-Managed-By", "X-Foodevice",
 		"X-Acme-Connection-Type", "X-Acme-Effective-Type", "X-Acme-Inner-Width", "X-Outer-Height", "X-Acme-Touch-Points", "X-Acme-Uilang",
 		"Tripcountry", "X-Skyott-Territory", "Isroot", "X-Rpc-Sys-Version", "System-Name", "SplitSDKMachineName", "X-Utc", "X-Webview", "Shared-Storage-Writable",
+		"X-Handled-By", "X-Sent-By", "Received", "X-Relayed-By", "X-Passed-Through", "X-Verified-Bot",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			m := scriptRequest(spelled, "canary")
@@ -162,7 +163,7 @@ func TestOtherSpellingsOfPublishedNamesGo(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	for _, name := range []string{"X-Priority", "X-Acme-Mode", "Api_key", "X_Acme_Mode", "X-Redirect", "Api-Version2", "Request-Timestamp", "Operation-Id", "Jwt-Assertion", "Domain"} {
+	for _, name := range []string{"X-Priority", "X-Acme-Mode", "Api_key", "X_Acme_Mode", "X-Redirect", "Api-Version2", "Request-Timestamp", "Operation-Id", "Jwt-Assertion", "Domain", "X-Requested-By", "X-Sorted-By"} {
 		m := scriptRequest(name, "canary")
 		if clean(m); len(m.Request.Header) != 1 {
 			t.Errorf("%s does not pass", name)

@@ -108,6 +108,7 @@ var vocabulary = []struct {
 		politics hobby hobbies interest interests mood emotion pregnancy allergy disease illness medication mortgage payroll pupil
 		teacher university dorm suburb village commute impression impressions pageviews clickstream dwell engagement retarget
 		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv
+		relay relays relayed received reputation datacenter
 		logon uname usr yob bday tzo dbm throughput jitter brightness headset ringer gyro uwb accessibility screenreader voiceover talkback`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
@@ -144,6 +145,7 @@ var tellingPairs = [...][2]string{
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
 	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"signed", "by"}, {"signed", "in"}, {"logged", "in"}, {"sign", "in"}, {"referred", "by"}, {"reply", "to"},
+	{"sent", "by"}, {"passed", "through"}, {"verified", "bot"}, {"bot", "score"}, {"risk", "score"}, {"fraud", "score"}, {"threat", "score"}, {"trust", "score"}, {"data", "center"},
 	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "signals"}, {"age", "assurance"}, {"age", "class"}, {"age", "category"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
@@ -199,10 +201,18 @@ func tells(name string) weight {
 	return credential
 }
 
-// together returns the weight that two words have next to each other: a known pair, or a
-// telling word that is written as two, as in Post-Code and Gamer-Tag. Of what an id is, the
-// word before it says.
+// doneWords are past participles before "by" that say how, and not who did it. What asks for
+// X-Requested-By wants to know of no more than that scripts of other sites cannot send it
+// (eclipse-ee4j.github.io/jersey, CsrfProtectionFilter).
+const doneWords = " requested sorted ordered grouped "
+
+// together returns the weight that two words have next to each other: a known pair, who did
+// something, as in Handled-By, or a telling word that is written as two, as in Post-Code and
+// Gamer-Tag. Of what an id is, the word before it says.
 func together(word, next string) weight {
+	if next == "by" && strings.HasSuffix(word, "ed") && !holdsWord(doneWords, word) {
+		return weak
+	}
 	for _, pair := range tellingPairs {
 		if word == pair[0] && next == pair[1] {
 			return weak
