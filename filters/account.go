@@ -20,6 +20,7 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-User-Email", " key apikey token secret password pass "}, {"-Account-Name", " key apikey token secret "}, {"-Customer", " key apikey "},
 	{"-Accountid", " key apikey token secret "}, {ownId, " key apikey token secret "},
 	{"-Server-Id", " instance "},
+	{"-Usuario", " senha clave contrasena password token "}, {"-Cpf", " senha "}, {"-Benutzername", " passwort kennwort token "},
 }
 
 // ownId ends names that have no word for whose id it is: that of what the rest names, if

@@ -142,6 +142,32 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 	}
 }
 
+// Programs name their fields in their writers' languages.
+func TestNamesInOtherLanguagesAreReadByTheirWords(t *testing.T) {
+	for _, field := range []string{
+		"Usuario: maria", "X-Usuario-Nome: maria", "NombreUsuario: maria", "Idioma: pt", "X-Pais: pe", "Dispositivo: Android", "DispositivoNavegador: Chrome",
+		"SistemaOperativo: Linux", "Sistema-Operacional: Linux", "X-Ubicacion: lima", "X-Perfil: morador", "X-Correo: maria", "Cpf: 123", "Codigo-Cliente: 44", "X-Utente: mbianchi",
+		"X-Utilisateur: marie", "X-Langue: fr", "Appareil: tablette", "X-Benutzername: anna", "X-Sprache: de", "X-Geraet: tablet", "Kundennummer: 44",
+		"X-Gebruiker: anna", "X-Bruker: kari", "X-Kullanici: ayse",
+	} {
+		name, value, _ := strings.Cut(field, ": ")
+		m := scriptRequest(textproto.CanonicalMIMEHeaderKey(name), value)
+		if clean(m); len(m.Request.Header) != 0 {
+			t.Errorf("%s passes", name)
+		}
+	}
+	for _, fields := range [][]string{
+		{"X-Usuario", "maria", "X-Senha", "3f2b8c1e5d7a"}, {"Usuario", "maria", "Clave", "3f2b8c1e5d7a"}, {"Cpf", "12345678909", "Senha", "3f2b8c1e5d7a"},
+		{"Benutzername", "anna", "Passwort", "3f2b8c1e5d7a"}, {"X-Cliente-Token", "3f2b8c1e5d7a"}, {"X-Clave", "3f2b8c1e5d7a"},
+		{"Nombre", "lista"}, {"Numero", "3"}, {"Codigo", "A3"}, {"X-Sistema", "ventas"},
+	} {
+		m := scriptRequest(fields...)
+		if clean(m); len(m.Request.Header) != len(fields)/2 {
+			t.Errorf("%v: left %v", fields, m.Request.Header)
+		}
+	}
+}
+
 // CGI programs read HTTP_COOKIE whether it is a variable or a field.
 func TestVariablesOfFieldsAreNoFields(t *testing.T) {
 	for _, name := range []string{"Http-Cookie", "HTTP_AUTHORIZATION", "http_accept", "Http-Content-Type", "HTTP_X_API_KEY", "HTTP_X_FORWARDED_FOR"} {

@@ -133,6 +133,18 @@ var vocabulary = []struct {
 		openid unionid uin utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
 		fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
+
+	// The same in other languages in which programs name their fields, without accents.
+	{neutral, `nombre nome numero nummer codigo sistema`},
+	{credential, `senha clave contrasena passwort kennwort`},
+	{weak, `usuario usuarios usuaria cliente clientes empleado funcionario aluno pessoa idioma pais ciudad cidade
+		ubicacion localizacao latitud dispositivo dispositivos navegador telefono telefone celular correo apellido
+		apellidos sobrenome nacimiento nascimento edad idade sesion sessao perfil cpf dni cedula matricula
+		utente utenti paese citta cognome
+		utilisateur utilisateurs langue pays ville appareil navigateur courriel prenom naissance
+		benutzer benutzername benutzerkennung anwender nutzer kunde kunden mitarbeiter sprache geraet geraete
+		standort telefon vorname nachname geburtsdatum sitzung
+		gebruiker gebruikersnaam klant bruker brukernavn bruger anvandare kullanici cihaz`},
 }
 
 // tellingPairs lists words that tell something together and nothing alone.
@@ -153,6 +165,7 @@ var tellingPairs = [...][2]string{
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
 	{"dotnet", "version"}, {"nodejs", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
+	{"sistema", "operativo"}, {"sistema", "operacional"},
 }
 
 // tellingEnds are the ends of names, letters only, by which a published
