@@ -31,6 +31,29 @@ func TestTagFromBeforeTheSiteKnewTheClient(t *testing.T) {
 		give: "304\nETag: \"1\"", sent: "If-None-Match: \"1\"", want: "304"})
 }
 
+// What confirms or completes a copy has the copy's tag, or the client may not use it for that
+// (RFC 9111 §4.3.4, RFC 9110 §15.3.7.3).
+func TestCopyFromBeforeTheSiteKnewTheClientKeepsItsTag(t *testing.T) {
+	const fields = "\nCache-Control: no-cache\nETag: \"1\""
+	for name, o := range map[string]Options{"disguised": disguised, "per-client": apart} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, o)
+			resp, _ := s.step(0, step{as: "a", give: "200" + fields + "\n\nab"})
+			tag := resp.Header.Get("ETag")
+			condition, own := "\nIf-None-Match: \"0\", "+tag, "\nETag: "+tag
+			for _, known := range []string{"Cookie: a=b", "Authorization: Basic YTpi"} {
+				s.run(
+					step{as: "a", do: "GET /\n" + known + condition, give: "304" + fields, want: "304" + own},
+					step{as: "a", do: "HEAD /\n" + known + condition, give: "304" + fields, want: "304" + own},
+					step{as: "a", do: "GET /\n" + known + "\nRange: bytes=1-\nIf-Range: " + tag,
+						give: "206" + fields + "\nContent-Range: bytes 1-1/2\n\nb", sent: "If-Range: \"1\"", want: "206" + own + "\n\nb"},
+					step{as: "a", do: "GET /\n" + known + "\nIf-None-Match: \"1\", " + tag, give: "304" + fields, want: "304\nETag: \"1\""},
+					step{as: "a", do: "GET /\n" + known + condition, give: "200\nETag: \"2\"\n\nc", want: "200\nETag: \"2\"\n\nc"})
+			}
+		})
+	}
+}
+
 // What an origin says to whom it knows, of that client's own copy, is for nobody else.
 func TestAnswerAboutAKnownClientsCopyIsItsOwn(t *testing.T) {
 	const give = "200\nCache-Control: public, max-age=100\nETag: \"2\"\n\n"

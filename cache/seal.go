@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
+	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -153,4 +155,24 @@ func (s *sealer) openIf(site string, target *url.URL, lines []string) []string {
 		})
 	}
 	return out
+}
+
+// nameAsAsked gives what confirms or completes the copy of a client that the site knows the
+// tag by which the client named that: it may have the copy from before, when tags were sealed,
+// and may use nothing else for it (RFC 9111 §4.3.4, RFC 9110 §15.3.7.3).
+func (c *Cache) nameAsAsked(q *query, h http.Header, status int) {
+	tag := tagOf(h)
+	if !q.known || q.sharing == Shared || tag == "" || status != http.StatusNotModified && status != http.StatusPartialContent {
+		return
+	}
+	named, _ := entityTags(q.r.Header["If-None-Match"])
+	if named = append(named, q.ifRange); slices.Contains(named, tag) {
+		return
+	}
+	for _, name := range named {
+		if opened, ok := c.sealer.open(q.everybody.site, q.everybody.url, name); ok && opened == tag {
+			h["Etag"] = []string{name}
+			return
+		}
+	}
 }

@@ -49,7 +49,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.pass(r, o)
 	}
-	return t.answer(q)
+	resp, err := t.answer(q)
+	if err == nil {
+		t.c.nameAsAsked(&q, resp.Header, resp.StatusCode)
+	}
+	return resp, err
 }
 
 // answer does what the stored responses allow.
