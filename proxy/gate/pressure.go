@@ -14,8 +14,8 @@ import (
 // Thresholds of a [Pressure]: parts of what there is. Between the two it
 // stays as it was.
 const (
-	shortAbove  = 0.90
-	enoughBelow = 0.85
+	shortAbove = 0.90
+	enoughAt   = 0.85
 )
 
 // worthCollecting is the part of all memory that has to come free for the work of
@@ -147,16 +147,16 @@ func (p *Pressure) look() {
 	used, most := p.options.Memory()
 	memory, descriptors := part(used, most), part(open, limit)
 	if r := p.relief.Load(); r != nil {
-		if memory > enoughBelow && r.Memory(most/worthCollecting) {
+		if memory > enoughAt && r.Memory(most/worthCollecting) {
 			debug.FreeOSMemory() // until it is collected it is in use
 			memory = part(p.options.Memory())
 		}
-		if descriptors > enoughBelow && r.Descriptors() {
+		if descriptors > enoughAt && r.Descriptors() {
 			open, limit = p.options.Descriptors()
 			descriptors = part(open, limit)
 		}
-		if descriptors > enoughBelow && r.Clients != nil {
-			r.Clients(open - int64(float64(limit)*enoughBelow))
+		if descriptors > enoughAt && r.Clients != nil {
+			r.Clients(open - int64(float64(limit)*enoughAt))
 		}
 	}
 	if limit > 0 {
@@ -168,7 +168,7 @@ func (p *Pressure) look() {
 	case !was && max(memory, descriptors) > shortAbove:
 		p.short.Store(true)
 		p.options.Log.Warn("new work is refused until there is more room", "memory", percent(memory), "descriptors", percent(descriptors))
-	case was && max(memory, descriptors) < enoughBelow:
+	case was && max(memory, descriptors) <= enoughAt:
 		p.short.Store(false)
 		p.options.Log.Warn("there is room again", "memory", percent(memory), "descriptors", percent(descriptors))
 	}

@@ -97,6 +97,29 @@ func TestWhatCanBeGivenUpGoesFirst(t *testing.T) {
 	none.RelievedBy(Relief{})
 }
 
+// TestClientsThatGiveWayMakeRoom: as many as are asked to are enough, whatever the limit is.
+func TestClientsThatGiveWayMakeRoom(t *testing.T) {
+	for limit := int64(1); limit <= 2000; limit++ {
+		open := int64(0)
+		p := Watch(PressureOptions{
+			Every:       time.Hour, // the test looks itself
+			Memory:      func() (int64, int64) { return 0, 0 },
+			Descriptors: func() (int64, int64) { return open, limit },
+		})
+		p.RelievedBy(Relief{
+			Descriptors: func() bool { return false },
+			Clients:     func(most int64) { open -= most },
+		})
+		open = limit
+		p.look()
+		p.look()
+		if p.Short() {
+			t.Errorf("with %d of %d open, they run short", open, limit)
+		}
+		p.Close()
+	}
+}
+
 // TestDescriptorsRunShortBetweenLooks: those that are taken count at once.
 func TestDescriptorsRunShortBetweenLooks(t *testing.T) {
 	p := Watch(PressureOptions{
