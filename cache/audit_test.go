@@ -18,13 +18,13 @@ func (c *Cache) audit(t *testing.T) {
 			count++
 			bytes += r.bytes
 			if r.in != in || s.index[r.key] != r || !slices.Contains(s.at(r.key.url), r) {
-				t.Errorf("%q is lost", r.key)
+				t.Errorf("%v is lost", r.key)
 			}
 			if got := r.count(t, users); got != r.bytes {
-				t.Errorf("%q: %d bytes, counted as %d", r.key, got, r.bytes)
+				t.Errorf("%v: %d bytes, counted as %d", r.key, got, r.bytes)
 			}
 			if got := r.needs(); got != r.needed || (got > 0) != (in == s.needed) {
-				t.Errorf("%q in %s: needed %d times, counted as %d", r.key, name, got, r.needed)
+				t.Errorf("%v in %s: needed %d times, counted as %d", r.key, name, got, r.needed)
 			}
 		}
 		if bytes != in.bytes {
@@ -71,7 +71,7 @@ func (r *resource) count(t *testing.T, users map[*hold]int64) int64 {
 			viewed += e.views.of(client).cost
 		}
 		if e.held != r || viewed != e.viewed {
-			t.Errorf("%q: an entry of %v with views of %d bytes, counted as %d", r.key, e.held, viewed, e.viewed)
+			t.Errorf("%v: an entry of %v with views of %d bytes, counted as %d", r.key, e.held, viewed, e.viewed)
 		}
 		bytes += e.cost + e.viewed
 		if seen[e.hold] {
@@ -81,7 +81,7 @@ func (r *resource) count(t *testing.T, users map[*hold]int64) int64 {
 		users[e.hold] += storedUser
 	}
 	if len(r.entries) == 0 || len(r.entries) > maxVariants {
-		t.Errorf("%q: %d entries", r.key, len(r.entries))
+		t.Errorf("%v: %d entries", r.key, len(r.entries))
 	}
 	return bytes
 }

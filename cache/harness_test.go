@@ -60,6 +60,7 @@ type step struct {
 	after  time.Duration // since the step before
 	as     string        // client; "" is one as well
 	site   string
+	part   bool   // a part of a page
 	adrift bool   // nobody knows what page makes it
 	proof  bool   // its client proves who it is in a field of which the cache knows nothing
 	do     string // "METHOD /path", then fields; "" is "GET /"
@@ -160,7 +161,7 @@ func (s *scene) request(st step) *http.Request {
 	}
 	first, fields, body, hasBody := splitMessage(do)
 	method, path, _ := strings.Cut(first, " ")
-	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Adrift: st.adrift, Personal: st.proof})
+	ctx := WithVisitor(s.t.Context(), Visitor{Client: st.as, Site: st.site, Part: st.part, Adrift: st.adrift, Personal: st.proof})
 	var payload io.Reader
 	if hasBody {
 		payload = strings.NewReader(body)

@@ -11,6 +11,7 @@ import (
 // (RFC 9111 §2), on behalf of which site, and for whom.
 type key struct {
 	site  string // registrable domain on whose behalf the request is made
+	part  bool   // it is made for a part of a page
 	owner string // whose the responses are: a client's in PerClient, a hash of client and cookies, or "" for everybody's
 	url   string // target URI as targetURI writes it
 }

@@ -59,12 +59,12 @@ func (c *Cache) ask(r *http.Request, o *Options) (q query, ok bool) {
 	v := visitorOf(q.ctx)
 	q.latest = v.Alone
 	q.client = v.Client
-	q.everybody = key{site: v.Site, url: uri}
+	q.everybody = key{site: v.Site, part: v.Part, url: uri}
 	if q.sharing == PerClient {
 		q.everybody.owner = v.Client
 	}
 	if q.cookies = len(r.Header["Cookie"]) > 0; q.cookies {
-		q.personal = key{site: v.Site, owner: perCredentials(v.Client, r.Header), url: uri}
+		q.personal = key{site: v.Site, part: v.Part, owner: perCredentials(v.Client, r.Header), url: uri}
 	}
 	q.proven = v.Personal || len(r.Header["Authorization"]) > 0
 	q.known = q.cookies || q.proven

@@ -308,6 +308,7 @@ func TestKey(t *testing.T) {
 		"scheme":         other("https://a.example/x?q=1"),
 		"port":           other("http://a.example:81/x?q=1"),
 		"another site":   {first, {site: "b", do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
+		"part of a page": {first, {part: true, do: "GET http://a.example/x?q=1", give: "200\n\nb", want: "200\n\nb"}},
 		"another client": {first, {as: "b", do: "GET http://a.example/x?q=1", want: "200\n\na"}},
 		"default port of https": {
 			{do: "GET https://a.example:443/x", give: "200\nCache-Control: max-age=60\n\na"},

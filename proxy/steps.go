@@ -163,7 +163,7 @@ func (a *assembly) scrubTrailers(e *exchange, r *http.Request) {
 // request goes out.
 func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *failure) {
 	e.visitor = cache.Visitor{
-		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Adrift: e.message.Visit.Adrift(),
+		Client: e.visit.connection.nameOf(e.visit.Entrant), Site: e.message.Visit.Site, Adrift: e.message.Visit.Adrift(), Part: e.message.Visit.OfPage(),
 		Personal: e.message.Visit.Personal, Alone: a.nesting != nil,
 	}
 	apart := e.visit.Isolation
