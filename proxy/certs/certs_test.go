@@ -56,13 +56,13 @@ func shake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error
 }
 
 func TestSelfSignedIsTrustedByWhoHasIt(t *testing.T) {
-	m, err := SelfSigned("proxy.example", "192.0.2.1", "127.0.0.1")
+	m, err := SelfSigned("proxy.example", "192.0.2.1", "127.0.0.1", "127.0.0.2")
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(m.certificate.Leaf)
-	for _, name := range []string{"localhost", "127.0.0.1", "::1", "proxy.example", "192.0.2.1"} {
+	for _, name := range []string{"localhost", "127.0.0.1", "127.0.0.2", "::1", "proxy.example", "192.0.2.1"} {
 		if _, err := shake(t, Config(m), &tls.Config{RootCAs: pool, ServerName: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,8 +54,8 @@ func SelfSigned(names ...string) (*Made, error) {
 	}
 	for _, name := range names {
 		if addr, err := netip.ParseAddr(name); err == nil {
-			if !addr.IsLoopback() {
-				template.IPAddresses = append(template.IPAddresses, addr.Unmap().AsSlice())
+			if ip := net.IP(addr.Unmap().AsSlice()); !slices.ContainsFunc(template.IPAddresses, ip.Equal) {
+				template.IPAddresses = append(template.IPAddresses, ip)
 			}
 			continue
 		}
