@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +57,9 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 	}
 	if pair, kept := source.(*certs.Pair); kept {
 		announceEnd(out, l, pair.Ends(), time.Now())
+		if others := unnamed(l, at, pair); len(others) > 0 {
+			fmt.Fprintf(out, "guise: clients refuse the certificate in %s at %v: it names other addresses; move it and its key away, and a start makes another\n", l.Certificate, others[0])
+		}
 		pair.Unread = func(err error) {
 			fmt.Fprintf(out, "guise: listener %s: %v; the certificate of before stays\n", l.Address, err)
 		}
@@ -77,6 +82,16 @@ func announceEnd(out io.Writer, l config.Listener, end, now time.Time) {
 		what = "move it and its key away, and a start makes another"
 	}
 	fmt.Fprintf(out, "guise: clients refuse the certificate in %s from %s on; %s\n", l.Certificate, end.UTC().Format(time.DateOnly), what)
+}
+
+// unnamed returns at which addresses clients reach l at at, if the kept certificate that
+// guise made names none of them: it was made for another listener, or the machine has moved.
+func unnamed(l config.Listener, at config.Address, kept *certs.Pair) []netip.Addr {
+	others := addressesOf(at)
+	if !l.SelfSigned || slices.ContainsFunc(others, func(ip netip.Addr) bool { return kept.Names(ip.String()) }) {
+		return nil
+	}
+	return others
 }
 
 // checkDoor reports what newDoor would fail for, without making anything.
@@ -120,23 +135,32 @@ func selfSigned(l config.Listener, at config.Address, out io.Writer) (certs.Sour
 
 // namesOf are the names and addresses by which clients may reach at.
 func namesOf(at config.Address) []string {
-	if at.IP.IsValid() && !at.IP.IsUnspecified() {
-		return []string{at.IP.String()}
-	}
 	var names []string
-	if host, err := os.Hostname(); err == nil {
+	if host, err := os.Hostname(); err == nil && everywhere(at) {
 		var name config.Domain
 		if name.UnmarshalText([]byte(host)) == nil {
 			names = append(names, string(name))
 		}
 	}
-	for _, ip := range ownAddresses() {
-		if !ip.IsLinkLocalUnicast() {
-			names = append(names, ip.String())
-		}
+	for _, ip := range addressesOf(at) {
+		names = append(names, ip.String())
 	}
 	return names
 }
+
+// addressesOf are the addresses by which clients may reach at, but for those by which
+// this machine reaches itself wherever it listens.
+func addressesOf(at config.Address) []netip.Addr {
+	if !everywhere(at) {
+		return []netip.Addr{at.IP}
+	}
+	return slices.DeleteFunc(ownAddresses(), func(ip netip.Addr) bool {
+		return ip.IsLoopback() || ip.IsLinkLocalUnicast()
+	})
+}
+
+// everywhere reports whether at is at all addresses of this machine.
+func everywhere(at config.Address) bool { return !at.IP.IsValid() || at.IP.IsUnspecified() }
 
 // issue begins to obtain certificates from an authority.
 func issue(a config.ACME, at config.Address, out io.Writer) (*certs.Issued, error) {

@@ -80,6 +80,36 @@ func TestDoorHasTheOperatorsCertificate(t *testing.T) {
 	}
 }
 
+// TestKeptCertificateIsSaidToNameOtherAddresses once its listener is reached by others:
+// clients say no more than that they refuse it.
+func TestKeptCertificateIsSaidToNameOtherAddresses(t *testing.T) {
+	dir := t.TempDir()
+	l := config.Listener{Protocol: config.HTTPS, SelfSigned: true, Certificate: filepath.Join(dir, "a.pem"), Key: filepath.Join(dir, "a.key")}
+	for _, c := range []struct{ at, want string }{
+		{"192.0.2.7", "a self-signed certificate for 192.0.2.7:8443 was made"},
+		{"192.0.2.7", ""},
+		{"127.0.0.1", ""},
+		{"192.0.2.8", "clients refuse the certificate in " + l.Certificate + " at 192.0.2.8: it names other addresses"},
+		{"127.0.0.2", "at 127.0.0.2: it names other addresses"},
+	} {
+		l.Address = config.Address{IP: netip.MustParseAddr(c.at), Port: 8443}
+		var said, noted strings.Builder
+		d, err := newDoor(l, l.Address, &said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.close()
+		if got := said.String(); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("at %s it is said that %q", c.at, got)
+		}
+		note := func(key, format string, args ...any) { fmt.Fprintf(&noted, key+": "+format, args...) }
+		noteCertificates(&config.Config{Listeners: []config.Listener{l}}, time.Now(), note)
+		if got := noted.String(); strings.Contains(c.want, "other addresses") != strings.Contains(got, "listeners[0].certificate: clients refuse it at "+c.at) {
+			t.Errorf("at %s it is noted that %q", c.at, got)
+		}
+	}
+}
+
 // TestDoorOnAllAddresses is certified for each by which others come.
 func TestDoorOnAllAddresses(t *testing.T) {
 	for _, ip := range []netip.Addr{{}, netip.IPv4Unspecified()} {

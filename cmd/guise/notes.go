@@ -34,7 +34,7 @@ func (p *program) noteDoubts(c *config.Config, _, note config.Say) {
 	noteUninspected(c, note)
 	noteAbsent(c, note)
 	p.noteSecrets(c, note)
-	noteEnds(c, time.Now(), note)
+	noteCertificates(c, time.Now(), note)
 }
 
 // noteShown is about what sites and other clients learn.
@@ -287,14 +287,23 @@ func forAll(file string) (mode fs.FileMode, all bool) {
 	return info.Mode().Perm(), all
 }
 
-// noteEnds is about certificates that are valid for little longer, or no more.
-func noteEnds(c *config.Config, now time.Time, note config.Say) {
+// noteCertificates is about certificates that are valid for little longer, or no more, or
+// not where the listener is.
+func noteCertificates(c *config.Config, now time.Time, note config.Say) {
 	for i, l := range c.Listeners {
 		if l.Certificate == "" {
 			continue
 		}
-		if pair, err := certs.Files(l.Certificate, l.Key); err == nil && pair.Ends().Sub(now) <= endIsNear {
-			note(fmt.Sprintf("listeners[%d].certificate", i), "clients refuse it from %s on", pair.Ends().UTC().Format(time.DateOnly))
+		pair, err := certs.Files(l.Certificate, l.Key)
+		if err != nil {
+			continue // checkFiles reports it
+		}
+		key := fmt.Sprintf("listeners[%d].certificate", i)
+		if pair.Ends().Sub(now) <= endIsNear {
+			note(key, "clients refuse it from %s on", pair.Ends().UTC().Format(time.DateOnly))
+		}
+		if others := unnamed(l, l.Address, pair); len(others) > 0 {
+			note(key, "clients refuse it at %v: it names other addresses", others[0])
 		}
 	}
 	if !c.Inspection.Enabled {

@@ -70,6 +70,14 @@ func (p *Pair) Ends() time.Time {
 	return p.current.Leaf.NotAfter
 }
 
+// Names reports whether the certificate that was read last is for host, a name or an
+// address.
+func (p *Pair) Names(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.Leaf.VerifyHostname(host) == nil
+}
+
 // changed tells one content of a file from another without reading it.
 func changed(a, b os.FileInfo) bool {
 	return !os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())
