@@ -176,11 +176,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		}
 		return p, nil
 	}
-	if ip, err := netip.ParseAddr(s); err == nil && ip.IsUnspecified() { // no client has it: everybody is meant
-		return p, fmt.Errorf("%s has no prefix length; write %s/0", quote(s), s)
-	}
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
-		return p, fmt.Errorf("%s has no prefix length; write %s/%d", quote(s), s, ip.BitLen())
+		return p, fmt.Errorf("%s has no prefix length; write %s/%d", quote(s), s, meantBits(ip))
 	}
 	if of, mask, _ := strings.Cut(s, "/"); net.ParseIP(mask).To4() != nil {
 		if ones, bits := net.IPMask(net.ParseIP(mask).To4()).Size(); bits > 0 {
@@ -188,6 +185,21 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		}
 	}
 	return p, fmt.Errorf("%s is not a network; write one as 192.168.0.0/16 or fd00::/8", quote(s))
+}
+
+// meantBits returns the prefix length that who wrote ip alone has in mind: an address that
+// hardly any client has is its network's, and everybody's if all of it is zero.
+func meantBits(ip netip.Addr) int {
+	bits := ip.BitLen()
+	if ip.IsUnspecified() {
+		return 0
+	}
+	if ip.Is4() {
+		for b := ip.As4(); b[bits/8-1] == 0; {
+			bits -= 8
+		}
+	}
+	return bits
 }
 
 func parseAddr(s string) (netip.Addr, error) {
