@@ -102,7 +102,7 @@ func parseRequest(args, fields []string) (*http.Request, error) {
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("want an absolute URL, such as http://example.com/")
+		return nil, errors.New("want an absolute URL of http or https, such as http://example.com/")
 	}
 	if method == http.MethodConnect {
 		return http.NewRequest(method, target, nil)
