@@ -295,6 +295,7 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	p, proxy := newProxy(t, func(o *Options) { o.Gate.Total.Connections = 3 })
 	config, _, _ := newTLS(t)
 	secure := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	socks := serveAs(t, p, Listening{Protocol: SOCKS5})
 	ask := func(path string) (status int) {
 		conn := dial(t, proxy)
 		io.WriteString(conn, "GET http://"+o.address+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -340,6 +341,16 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	oneGivesWay()
 	if got := ask("/"); got != 200 {
 		t.Errorf("a newcomer among those who say nothing gets %d", got)
+	}
+	for range 3 {
+		oneGivesWay()
+	}
+	for range 3 { // before they say where to
+		dial(t, socks).Write([]byte{5, 1, 0})
+	}
+	oneGivesWay()
+	if got := ask("/"); got != 200 {
+		t.Errorf("a newcomer among those who say nothing by SOCKS gets %d", got)
 	}
 }
 

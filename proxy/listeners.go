@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 
 	"guise/proxy/wire"
@@ -84,7 +85,7 @@ type arrival struct {
 var _ wire.Opener = arrival{}
 
 // Open implements [wire.Opener].
-func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
+func (a arrival) Open(ctx context.Context, asks func() bool) (wire.Opened, error) {
 	opened := wire.Opened{Conn: a.Conn, Remote: a.Conn.RemoteAddr()}
 	returns := false
 	defer func() {
@@ -92,12 +93,12 @@ func (a arrival) Open(ctx context.Context) (wire.Opened, error) {
 			opened.Leave()
 		}
 	}()
-	err := a.open(ctx, &opened)
+	err := a.open(ctx, asks, &opened)
 	returns = true
 	return opened, err
 }
 
-func (a arrival) open(ctx context.Context, opened *wire.Opened) error {
+func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened) error {
 	if a.relayed() {
 		client, err := readRelayed(a.Conn)
 		if err != nil {
@@ -115,8 +116,8 @@ func (a arrival) open(ctx context.Context, opened *wire.Opened) error {
 	case HTTPS:
 		return a.openTLS(opened)
 	case SOCKS5:
-		err := a.at.proxy.openSOCKS(ctx, opened)
-		if tcp, isTCP := opened.Conn.(*net.TCPConn); isTCP && err != nil && err != wire.ErrTaken {
+		err := a.at.proxy.openSOCKS(ctx, asks, opened)
+		if tcp, isTCP := opened.Conn.(*net.TCPConn); isTCP && err != nil && err != wire.ErrTaken && !errors.Is(err, os.ErrDeadlineExceeded) {
 			letRead(tcp) // why it was refused
 		}
 		return err
@@ -124,9 +125,8 @@ func (a arrival) open(ctx context.Context, opened *wire.Opened) error {
 	return nil
 }
 
-// MayEnd is asked by the server. There is no request yet in a handshake, but in SOCKS
-// there may be one; and behind a relay nobody knows yet whose connection it is.
-func (a arrival) MayEnd() bool { return a.at.how.Protocol == HTTPS && !a.relayed() }
+// MayEnd is asked by the server. Behind a relay nobody knows yet whose connection it is.
+func (a arrival) MayEnd() bool { return !a.relayed() }
 
 // openTLS does the handshake, if the client may have one now.
 func (a arrival) openTLS(opened *wire.Opened) error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ type socksKey struct{}
 // openSOCKS serves a SOCKS client up to where HTTP begins or a tunnel stands.
 // To port 80 nothing is dialled: requests that come go through the filters,
 // as they would on another listener.
-func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
+func (p *Proxy) openSOCKS(ctx context.Context, asks func() bool, opened *wire.Opened) error {
 	conn := opened.Conn
 	remote, err := netip.ParseAddrPort(opened.Remote.String())
 	if err != nil {
@@ -59,6 +60,9 @@ func (p *Proxy) openSOCKS(ctx context.Context, opened *wire.Opened) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !asks() {
+		return os.ErrDeadlineExceeded
 	}
 	hostport := net.JoinHostPort(request.Host, strconv.Itoa(int(request.Port)))
 	if request.Port != webPort {

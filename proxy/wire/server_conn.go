@@ -119,7 +119,7 @@ func (c *conn) serve() {
 		}
 		return
 	}
-	if !c.state.CompareAndSwap(stateOpening, stateActive) {
+	if c.state.Load() != stateActive && !c.asks() {
 		c.accepted.Close()
 		return
 	}

@@ -19,11 +19,15 @@ type Opener interface {
 	// Open returns what HTTP is spoken on. ctx holds what all requests of
 	// the connection share. With [ErrTaken], the connection is in other
 	// hands; with any other error, it is closed.
-	Open(ctx context.Context) (Opened, error)
+	//
+	// If its client makes a request before that, Open calls asks, which reports
+	// false if the connection has been given up.
+	Open(ctx context.Context, asks func() bool) (Opened, error)
 }
 
 // An interruptible [Opener] tells whether its connection may be closed while Open runs,
-// once that takes long; see [Server.GiveWay]. Others may not.
+// once that takes long and until the client asks for something; see [Server.GiveWay].
+// Others may not.
 type interruptible interface{ MayEnd() bool }
 
 // Opened is what an [Opener] opened to.
@@ -94,8 +98,12 @@ func (c *conn) openSafely(o Opener) (opened Opened, err error) {
 			c.srv.logPanic(v)
 		}
 	}()
-	return o.Open(c.ctx)
+	return o.Open(c.ctx, c.asks)
 }
+
+// asks tells that the client has made a request, so that the connection gives way no
+// more. It reports false if it has.
+func (c *conn) asks() bool { return c.state.CompareAndSwap(stateOpening, stateActive) }
 
 var errPanicked = errors.New("wire: opening a connection panicked")
 

@@ -911,7 +911,7 @@ type opening struct {
 	err  error
 }
 
-func (o opening) Open(context.Context) (Opened, error) {
+func (o opening) Open(context.Context, func() bool) (Opened, error) {
 	return Opened{Conn: o.Conn, Leave: func() { o.left.Add(1) }}, o.err
 }
 
