@@ -307,7 +307,7 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 // error or a redirect go there: to a 304 that is still so would be no answer (RFC 9110 §13.2.1),
 // and one by date says that what is there now is older.
 func (q *query) validates(found finding) bool {
-	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || q.known) &&
+	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || found.e.personal) &&
 		found.e.status == http.StatusOK && (found.e.etag != "" || found.e.header.get("Last-Modified") != "")
 }
 

@@ -114,7 +114,7 @@ func judgePlain(q *query, r *resource) finding {
 	if e := selected(r, q.r.Header, func(e *entry) bool { return whole(e) && q.mayCut(e) }); e != nil {
 		return finding{verdict: judge(q, e, e.age(q.now), e.life.operative), e: e, view: e.everyones()}
 	}
-	if !q.plain() || q.sharing == PerClient && !q.known { // If-Range would tell the origin which client asks
+	if !q.plain() || q.sharing == PerClient && r.key != q.personal { // If-Range would tell the origin which client asks
 		return finding{}
 	}
 	e := selected(r, q.r.Header, func(e *entry) bool {
@@ -162,7 +162,7 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 			if own != nil && own.answersAlike(other) {
 				found.instead = own.views.of(q.client)
 			}
-			found.telling = own != nil && !own.views.of(q.client).confirmed && !q.known
+			found.telling = own != nil && !own.views.of(q.client).confirmed
 			if other.open(q.now) || c.asking[q.own()].asks == found.kind() {
 				return found
 			}
@@ -224,11 +224,10 @@ func (c *Cache) asksForItself(q *query) bool {
 // tells reports whether e's validator could tell the origin who asks. An origin may
 // make a validator for each visitor; and an older e may be kept for a few clients
 // while all others have a newer one. Only what this client did decides about the
-// former, since a client can tell by the time whether a validator was sent.
+// former, since a client can tell by the time whether a validator was sent. Cookies and
+// credentials excuse nothing: they may be the same for all, and new ones would be tied to
+// a visit before.
 func (q *query) tells(e *entry, r *resource) bool {
-	if q.known {
-		return false
-	}
 	if !e.views.of(q.client).confirmed {
 		return true
 	}

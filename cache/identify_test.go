@@ -266,3 +266,31 @@ func TestOwnReloadsAreNoDifference(t *testing.T) {
 	// The origin is asked for the time that it takes alone.
 	s.run(step{as: "b", give: lives + "other", want: "200\n\nnew"})
 }
+
+// Nor does it with a cookie or credentials, such as a script's: they may be the same for all, and new
+// ones would be tied to the visit before, whose data the browser has forgotten.
+func TestWhatIsKnownTakesNoStoredValidatorAlong(t *testing.T) {
+	const none = "!If-None-Match\n!If-Modified-Since\n!If-Range"
+	for name, o := range map[string]Options{"disguised": disguised, "per-client": apart} {
+		for _, control := range []string{"no-cache", "max-age=10", "public, max-age=10", "public, no-cache"} {
+			for _, before := range []string{"", "\nCookie: a=1"} {
+				t.Run(name+", "+control+before, func(t *testing.T) {
+					s := newScene(t, o)
+					give := "200\nCache-Control: " + control + "\nETag: \"1\"\nLast-Modified: @-240h\n\nwhole"
+					s.run(
+						step{as: "a", do: "GET /" + before, give: give, want: "200\n\nwhole"},
+						step{as: "a", after: 20 * time.Second, do: "GET /\nCookie: b=2", give: give, sent: none, want: "200\n\nwhole"},
+						step{as: "a", after: 20 * time.Second, do: "GET /\nCookie: b=3", give: give, sent: none, want: "200\n\nwhole"},
+						step{as: "a", after: 20 * time.Second, do: "GET /\nAuthorization: Bearer all", give: give, sent: none, want: "200\n\nwhole"},
+					)
+				})
+			}
+		}
+	}
+	// Nor a part that broke off.
+	s := newScene(t, apart)
+	s.run(
+		step{as: "a", do: "GET /\nRange: bytes=0-1", give: "206\nCache-Control: max-age=100\nETag: \"a\"\nContent-Range: bytes 0-1/4\n\nab", want: "206"},
+		step{as: "a", do: "GET /\nCookie: a=1", give: "200\nCache-Control: max-age=100\nETag: \"b\"\n\nabcd", sent: none + "\n!Range", want: "200\n\nabcd"},
+	)
+}
