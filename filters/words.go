@@ -178,9 +178,10 @@ var tellingEnds = [...]string{
 	"visitorid", "userid", "useragent", "hostname", "traceparent", "requestid", "correlationid",
 }
 
-// whoWords say, behind what proves something, who does: X-Token-User is a user,
-// X-User-Token a token.
-const whoWords = " user users member members person people owner principal subject sub caller viewer employee consumer customer login "
+// whoWords say, behind what proves something, who does, and with what: X-Token-User is a
+// user, X-User-Token a token, X-Auth-Locale a locale.
+const whoWords = " user users member members person people owner principal subject sub caller viewer employee consumer customer login " +
+	" department staff student platform os lang language locale browser model brand theme tz usuario utente utilisateur benutzer gebruiker "
 
 // tells returns the weight of the words that name is made of.
 func tells(name string) weight {

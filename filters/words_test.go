@@ -118,6 +118,7 @@ func TestWordsThatHoldACredential(t *testing.T) {
 func TestWhoIsBehindACredentialProvesNothing(t *testing.T) {
 	for name, want := range map[string]weight{"X-Token-User": weak, "X-Token-User-Roles": weak, "X-Token-Subject": weak, "X-Jwt-Claim-Sub": weak,
 		"X-Ext-Auth-User": weak, "X-Oauth-Login": weak, "X-Api-Key-Owner": weak,
+		"X-Auth-Department": weak, "X-Auth-Locale": weak, "X-Auth-Platform": weak, "X-Auth-Platform-Signature": credential,
 		"X-User-Token": credential, "X-Subject-Token": credential, "X-Auth-User-Token": credential, "X-Auth-Client": credential, "X-Auth-Session": credential} {
 		if got := tells(name); got != want {
 			t.Errorf("%s weighs %d, want %d", name, got, want)
