@@ -267,6 +267,7 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 		"Baidu-Flyflow: 1", "X-Bdboxapp-Netengine: 1", "X-Sogou-Auth: 8e03978e", "X-Wx-Key: 8e03978e", "Wxuin: 4711", "Chrome-Proxy-Ect: 4g",
 		"X-Algolia-Agent: Algolia for Kotlin (2.1.5); Android (33)", "X-Tealeaf: device (UIC) Lib/6.1", "X-KL-kis-Ajax-Request: Ajax_Request",
 		"Teleport-Jwt-Assertion: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln", "X-Amzn-Ava-User-Context: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln",
+		"Auth0-Client: eyJuYW1lIjoiQXV0aDAuQW5kcm9pZCIsImVudiI6eyJhbmRyb2lkIjoiMzMifSwidmVyc2lvbiI6IjIuMTAuMCJ9", "X-Sumup-Runtime: python",
 		"Unscoped-Affiliation: staff", "Datadog-Entity-Id: ci-8e03978e40d543dd", "Datadog-External-Env: it-false,cn-web,pu-8e03978e-40d5-43dd-bc93-6894a57f9324",
 	} {
 		name, value, _ := strings.Cut(field, ": ")
@@ -359,7 +360,7 @@ func TestProgramsAskForPagesWithCredentials(t *testing.T) {
 func TestVersionsOfLanguagesGo(t *testing.T) {
 	for name, passes := range map[string]bool{
 		"X-Node-Version": false, "X-Python-Version": false, "X-Ruby-Version": false, "X-Acme-Php-Version": false, "Java-Version": false,
-		"X-Dotnet-Version": false, "X-Go-Version": false, "X-Bun-Version": false, "X-Api-Version": true, "X-Acme-Version": true, "Expo-Runtime-Version": true,
+		"X-Dotnet-Version": false, "X-Go-Version": false, "X-Bun-Version": false, "X-Kotlin-Version": false, "X-Sumup-Runtime-Version": false, "Runtimeenvironment": false, "X-Api-Version": true, "X-Acme-Version": true, "Expo-Runtime-Version": true,
 	} {
 		m := scriptRequest(name, "3.12.1")
 		if clean(m); (m.Request.Header[name] != nil) != passes {

@@ -71,6 +71,7 @@ var purposeTable = []group{
 		disposition-notification-to disposition-notification-options receipt-delivery-option`},
 	{application, "a2a-protocol.org, extensions", `a2a-extensions x-a2a-extensions`},
 	{application, "Transmission RPC: proof against CSRF", `x-transmission-session-id`},
+	{application, "docs.expo.dev/technical-specs/expo-updates-1: for which build of an app an update is wanted", `expo-runtime-version`},
 	{application, "support.huaweicloud.com, API Request Signing Guide: what a signature covers", `x-sdk-date x-sdk-content-sha256`},
 	{application, "docs.honeycomb.io and dev.splunk.com/observability: whose the data is", `x-honeycomb-team x-honeycomb-dataset
 		x-honeycomb-event-time x-honeycomb-samplerate x-sf-token`},

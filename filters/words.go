@@ -164,7 +164,7 @@ var tellingPairs = [...][2]string{
 	{"friendly", "name"}, {"licensed", "to"}, {"registered", "to"}, {"build", "host"}, {"fw", "version"}, {"hw", "version"}, {"rom", "version"}, {"ab", "test"}, {"ab", "group"}, {"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
-	{"dotnet", "version"}, {"nodejs", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
+	{"dotnet", "version"}, {"nodejs", "version"}, {"kotlin", "version"}, {"electron", "version"}, {"runtime", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
 	{"sistema", "operativo"}, {"sistema", "operacional"},
 }
 
