@@ -208,6 +208,7 @@ var siteFields = []struct {
 	{"snapcraft.io", "Snap-Device-Architecture", ""}, // for which a package is wanted
 	{"plex.tv", "X-Plex-Client-Identifier", ""},      // signing in: whose the token is; else 400
 	{"ring.com", "Hardware_id", ""},                  // signing in; else 406
+	{"expo.dev", "Expo-Platform", ""},                // for which an update is wanted; else 400
 
 	// Beside a key or a token.
 	{"pagerduty.com", "From", ""},      // developer.pagerduty.com, REST API: in whose name; else 400

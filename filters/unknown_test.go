@@ -55,6 +55,7 @@ func TestUnknownFields(t *testing.T) {
 		{"others learn of no player", UnknownPass, Fetch, "a.example", "X-Plex-Client-Identifier", false},
 		{"nor does Ring", UnknownPass, Fetch, "oauth.ring.com", "Hardware_id", true},
 		{"or without the second proof", UnknownPass, Fetch, "oauth.ring.com", "2fa-Code", true},
+		{"Expo updates no app without", UnknownPass, Fetch, "u.expo.dev", "Expo-Platform", true},
 		{"hardware is nobody else's business", UnknownPass, Fetch, "a.example", "Hardware_id", false},
 		{"a second proof is one at Fastly, too", UnknownPass, Fetch, "api.fastly.com", "Fastly-Otp", true},
 	} {
