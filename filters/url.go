@@ -119,7 +119,7 @@ func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 		var buf [48]byte
 		key := paramName(buf[:0], name)
 		rule := l.trackingRule(key)
-		if rule == nil && len(name) <= 4 && isAdvertisingID(value) && holdsWord(advertisingNames, name) {
+		if rule == nil && holdsAdvertisingID(name, value) {
 			rule = advertisingID
 		}
 		if rule == nil && own.goes(u, key, value) {
@@ -321,9 +321,46 @@ func (l *link) isPeerAddress(name []byte) bool {
 	return false
 }
 
-// advertisingNames are the names, as written, that SDKs and players give a device's
-// advertising identifier, and others give something else: an ad, an account.
-const advertisingNames = " aaid adid oaid rdid ifa AAID ADID OAID RDID IFA "
+// holdsAdvertisingID reports whether a parameter, as it stands, holds a device's advertising
+// identifier: it has the form of one, and is named so, or its value is, as in
+// idfa:6D92078A-8246-4BA4-AE5B-76104861E7DC.
+func holdsAdvertisingID(name, value string) bool {
+	if len(value) < 36 || len(value) > 80 {
+		return false
+	}
+	if kind, id, ok := strings.Cut(string(percentDecode(value)), ":"); ok {
+		return isAdvertisingID(id) && namesAdvertisingID(kind)
+	}
+	return isAdvertisingID(value) && namesAdvertisingID(string(percentDecode(name)))
+}
+
+// namesAdvertisingID reports whether a name is one that SDKs, players and ad servers give
+// a device's advertising identifier.
+func namesAdvertisingID(name string) bool {
+	if holdsWord(advertisingNames, name) {
+		return true
+	}
+	var words [24]string
+	list := splitWords(words[:0], name)
+	for i, word := range list {
+		next := ""
+		if i+1 < len(list) {
+			next = list[i+1]
+		}
+		if holdsWord(advertisingWords, word) || word == "advertising" && (next == "id" || next == "identifier") {
+			return true
+		}
+	}
+	return false
+}
+
+// advertisingNames are names, as written, of an advertising identifier, and of something
+// else elsewhere: an ad, an account; advertisingWords are those by which a longer name tells
+// one (IAB Tech Lab, Identifier for Advertising Guidelines; support.google.com/admanager/answer/6238701).
+const (
+	advertisingNames = " aaid adid oaid rdid ifa AAID ADID OAID RDID IFA "
+	advertisingWords = " aaid oaid rdid ifa idfa idfv gaid rida tifa afai lgudid msai "
+)
 
 // isAdvertisingID reports whether value looks like an advertising identifier: all systems
 // have a UUID for one (IAB Tech Lab, Identifier for Advertising Guidelines), and some

@@ -54,6 +54,8 @@ var trackingParams = []paramGroup{
 		win_hwid win_naid win_udid amazon_aid idfa_* idfv_* oaid_md5 oaid_sha1 imei_md5 imei_sha1 mac_md5 mac_sha1
 		md5_advertising_id md5_android_id md5_idfa md5_idfv md5_imei md5_oaid sha1_advertising_id sha1_android_id
 		sha1_idfa sha1_idfv sha1_imei sha1_oaid sha1_fire_advertising_id dc_rdid`},
+	{"", "FreeWheel's and MediaTailor's requests for ads: a device and a viewer", `_fw_did _fw_did_* _fw_vcid _fw_vcid2
+		ads._fw_did ads._fw_vcid2`},
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
 		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
 		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},
