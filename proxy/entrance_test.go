@@ -296,6 +296,7 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	config, _, _ := newTLS(t)
 	secure := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
 	socks := serveAs(t, p, Listening{Protocol: SOCKS5})
+	relayed := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config, Relays: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	ask := func(path string) (status int) {
 		conn := dial(t, proxy)
 		io.WriteString(conn, "GET http://"+o.address+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -351,6 +352,16 @@ func TestIdleConnectionsGiveWayAtLimit(t *testing.T) {
 	oneGivesWay()
 	if got := ask("/"); got != 200 {
 		t.Errorf("a newcomer among those who say nothing by SOCKS gets %d", got)
+	}
+	for range 3 {
+		oneGivesWay()
+	}
+	for range 3 { // behind a relay, in the middle of a handshake
+		io.WriteString(dial(t, relayed), "PROXY TCP4 127.0.0.2 127.0.0.1 1234 8443\r\n\x16\x03\x01")
+	}
+	oneGivesWay()
+	if got := ask("/"); got != 200 {
+		t.Errorf("a newcomer among those who say nothing behind a relay gets %d", got)
 	}
 }
 

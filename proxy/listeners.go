@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"guise/proxy/wire"
 )
@@ -73,13 +74,20 @@ func (l arrivals) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return arrival{conn, l}, nil
+	a := arrival{Conn: conn, at: l}
+	if a.relayed() {
+		a.named = new(atomic.Bool)
+	}
+	return a, nil
 }
 
-// An arrival is a connection that was accepted and says nothing of HTTP yet.
+// An arrival is a connection that was accepted and says nothing of HTTP yet. One from a
+// relay opens to another first, of the client that the relay names.
 type arrival struct {
 	net.Conn
-	at arrivals
+	at     arrivals
+	client net.Addr     // nil until a relay has named it
+	named  *atomic.Bool // the server knows the client; nil but for what comes from a relay
 }
 
 var _ wire.Opener = arrival{}
@@ -87,6 +95,10 @@ var _ wire.Opener = arrival{}
 // Open implements [wire.Opener].
 func (a arrival) Open(ctx context.Context, asks func() bool) (wire.Opened, error) {
 	opened := wire.Opened{Conn: a.Conn, Remote: a.Conn.RemoteAddr()}
+	if a.client != nil {
+		opened.Remote = a.client
+		a.named.Store(true)
+	}
 	returns := false
 	defer func() {
 		if !returns && opened.Leave != nil { // a panic: nobody else will
@@ -99,7 +111,7 @@ func (a arrival) Open(ctx context.Context, asks func() bool) (wire.Opened, error
 }
 
 func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened) error {
-	if a.relayed() {
+	if a.named != nil && a.client == nil {
 		client, err := readRelayed(a.Conn)
 		if err != nil {
 			return err
@@ -111,6 +123,9 @@ func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened
 			a.at.proxy.turnAway(a.Conn, opened.Remote, true, a.at.how.Protocol, err)
 			return wire.ErrTaken
 		}
+		a.client = opened.Remote
+		opened.Conn = a
+		return nil
 	}
 	switch a.at.how.Protocol {
 	case HTTPS:
@@ -125,8 +140,9 @@ func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened
 	return nil
 }
 
-// MayEnd is asked by the server. Behind a relay nobody knows yet whose connection it is.
-func (a arrival) MayEnd() bool { return !a.relayed() }
+// MayEnd is asked by the server. Until a relay has said so, nobody knows whose connection
+// it is.
+func (a arrival) MayEnd() bool { return a.named == nil || a.named.Load() }
 
 // openTLS does the handshake, if the client may have one now.
 func (a arrival) openTLS(opened *wire.Opened) error {

@@ -32,8 +32,8 @@ type interruptible interface{ MayEnd() bool }
 
 // Opened is what an [Opener] opened to.
 type Opened struct {
-	Conn    net.Conn        // a *tls.Conn need not have done its handshake
-	Remote  net.Addr        // the client; nil means the connection's own
+	Conn    net.Conn        // a *tls.Conn need not have done its handshake; another [Opener] is opened next
+	Remote  net.Addr        // the client; nil means the one known so far, at first the connection's own
 	Context context.Context // parent of the requests' contexts; nil means ctx
 	Leave   func()          // of a client that Admit knew nothing of; called once when the connection is closed or hijacked, also if Open fails; nil for none
 }
@@ -47,8 +47,11 @@ func (c *conn) open() error {
 	head := c.srv.current().timeouts.Head
 	c.ctx = context.WithValue(context.Background(), http.LocalAddrContextKey, c.accepted.LocalAddr())
 	remote := c.accepted.RemoteAddr()
-	if o, ok := c.accepted.(Opener); ok {
+	o, opens := c.accepted.(Opener)
+	if opens {
 		c.limitOpening(head)
+	}
+	for ; opens; o, opens = c.nc.(Opener) {
 		opened, err := c.openSafely(o)
 		if opened.Leave != nil {
 			c.leave = opened.Leave
