@@ -18,14 +18,14 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-User", " token secret password pass authz "}, {"-Login", " key apikey token secret password pass "}, {"-Username", " key apikey token secret password pass "},
 	{"-Email", " key apikey token secret password pass "}, {"-Useremail", " key apikey token secret password pass "},
 	{"-User-Email", " key apikey token secret password pass "}, {"-Account-Name", " key apikey token secret "}, {"-Customer", " key apikey "},
-	{"-Accountid", " key apikey token secret "}, {ownId, " key apikey token secret "},
+	{"-Accountid", " key apikey token secret "}, {ownID, " key apikey token secret "},
 	{"-Server-Id", " instance "},
 	{"-Usuario", " senha clave contrasena password token "}, {"-Cpf", " senha "}, {"-Benutzername", " passwort kennwort token "},
 }
 
-// ownId ends names that have no word for whose id it is: that of what the rest names, if
+// ownID ends names that have no word for whose id it is: that of what the rest names, if
 // this says nothing.
-const ownId = "-Id"
+const ownID = "-Id"
 
 // besideSecret reports whether m holds a secret that belongs to name, as in
 // X-Client-Id and X-Client-Secret: of an account's name and its key, neither
@@ -34,7 +34,7 @@ func besideSecret(m *Message, name string) bool {
 	name = hyphened(name)
 	for _, account := range accountNames {
 		owner, ok := strings.CutSuffix("-"+name, account.end)
-		if !ok || account.end == ownId && (len(owner) <= len("-X") || tells(name) != neutral) {
+		if !ok || account.end == ownID && (len(owner) <= len("-X") || tells(name) != neutral) {
 			continue
 		}
 		for other := range m.Request.Header {

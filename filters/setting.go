@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// A field whose name tells neither of a person nor of a purpose may still be
-// a setting of an application: on, json, v2, en-US, 50, image/png. Such a value
-// is one of few that many requests have, so it names nobody. isSetting reports
-// whether value is like that: a few words, short numbers and versions. Keys,
-// ids, hashes and long numbers are not.
+// isSetting reports whether value is a setting of an application, such as on, json, v2,
+// en-US, 50 or image/png: a few words, short numbers and versions, one of few that many
+// requests have. It names nobody even in a field whose name tells neither of a person nor
+// of a purpose. Keys, ids, hashes and long numbers are none.
 func isSetting(name, value string) bool {
 	value = strings.Trim(value, " \t")
 	switch {
