@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -13,8 +12,13 @@ import (
 // is no origin-form that would say so. It is if its authority is where the
 // connection ends, or over TLS the name that the client asked for there. No
 // client sends a request for an https URL to a proxy but in a tunnel.
-func addressedToSelf(r *http.Request) bool {
-	if r.ProtoMajor != 2 || r.Method == http.MethodConnect {
+//
+// Over HTTP/1.1 a device that has guise as its proxy asks so when somebody opens guise's
+// own address on it. Browsers ask no proxy for that of their own machine, and what is no
+// browser has no business with its pages by way of the proxy.
+func addressedToSelf(c *connection, r *http.Request) bool {
+	at := c.local.Addr().Unmap()
+	if r.Method == http.MethodConnect || r.ProtoMajor != 2 && at.IsLoopback() {
 		return false
 	}
 	scheme, defaultPort := "http", "80"
@@ -28,11 +32,9 @@ func addressedToSelf(r *http.Request) bool {
 	if r.TLS != nil && r.TLS.ServerName != "" && strings.EqualFold(host, r.TLS.ServerName) {
 		return true
 	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	if !ok || port != strconv.Itoa(local.Port) {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || uint16(n) != c.local.Port() {
 		return false
 	}
-	at := local.AddrPort().Addr().Unmap()
 	if strings.EqualFold(host, "localhost") {
 		return at.IsLoopback()
 	}
@@ -45,8 +47,11 @@ func toOriginForm(r *http.Request) *http.Request {
 	own := *r
 	u := *r.URL
 	u.Scheme, u.Host = "", ""
-	if u.Path == "" {
+	switch {
+	case u.Path == "" && r.Method == http.MethodOptions: // RFC 9112 §3.2.4
 		u.Path, own.RequestURI = "*", "*"
+	case u.Path == "":
+		u.Path, own.RequestURI = "/", "/"
 	}
 	own.URL = &u
 	return &own

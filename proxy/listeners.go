@@ -184,7 +184,7 @@ func asToProxy(c *connection, w http.ResponseWriter, r *http.Request) (http.Resp
 	if protocol := r.Header[":protocol"]; len(protocol) > 0 {
 		return fromExtendedConnect(w, r, protocol[0])
 	}
-	if c.inner == nil && addressedToSelf(r) {
+	if c.inner == nil && addressedToSelf(c, r) {
 		r = toOriginForm(r)
 	}
 	return w, r, nil

@@ -1,9 +1,15 @@
 package proxy
 
 import (
+	"bufio"
+	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"guise/proxy/gate"
 )
 
 // TestSitesDoNotFindTheProxy: a page that a browser shows cannot ask whether
@@ -30,6 +36,37 @@ func TestSitesDoNotFindTheProxy(t *testing.T) {
 			if strings.HasPrefix(got, "HTTP/1.1 ") != c.answered || !c.answered && got != "" {
 				t.Errorf("%s, with console %t: got %.60q", c.what, console, got)
 			}
+		}
+	}
+}
+
+// TestOwnAddressOpensOwnPagesThroughTheProxy: phones ask their proxy for addresses of the
+// house, too, and so for its own when somebody gets the certificate there.
+func TestOwnAddressOpensOwnPagesThroughTheProxy(t *testing.T) {
+	p, _ := newProxy(t, nil)
+	for _, c := range []struct {
+		local, url string
+		status     int
+		want       string
+	}{
+		{"192.168.1.1:8118", "http://192.168.1.1:8118/", 200, "http://192.168.1.1:8118/proxy.pac"},
+		{"192.168.1.1:8118", "http://192.168.1.1:8118", 200, "http://192.168.1.1:8118/proxy.pac"},
+		{"192.168.1.1:8118", "http://192.168.1.1:8118/proxy.pac", 200, `"PROXY 192.168.1.1:8118"`},
+		{"[fd00::1]:80", "http://[fd00::1]/proxy.pac", 200, `"PROXY [fd00::1]:80"`},
+		{"192.168.1.1:8118", "http://192.168.1.1:8118/ca.der", 404, "inspection"},
+		{"192.168.1.1:8118", "http://192.168.1.1:8119/proxy.pac", 403, "destination refused"},
+		{"192.168.1.1:8118", "http://192.168.1.2:8118/proxy.pac", 403, "destination refused"},
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + c.url + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.RemoteAddr = "127.0.0.1:1234"
+		at := &connection{local: netip.MustParseAddrPort(c.local), shown: new(gate.Shown)}
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r.WithContext(context.WithValue(t.Context(), connectionKey{}, at)))
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s, to %s: %d, %.400q", c.url, c.local, w.Code, w.Body)
 		}
 	}
 }
