@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
@@ -250,7 +251,7 @@ var decoders = map[string]func(io.Reader) (io.Reader, error){
 	"gzip":    openGzip,
 	"x-gzip":  openGzip,
 	"deflate": openDeflate,
-	"br":      func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+	"br":      func(r io.Reader) (io.Reader, error) { return unbrotli{brotli.NewReader(r)}, nil },
 	"zstd":    openZstd,
 }
 
@@ -296,6 +297,24 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	g.member.Multistream(false)
 	return n, nil
 }
+
+// An unbrotli reads Brotli data (RFC 7932), and takes what follows it for none, as gunzip does.
+type unbrotli struct{ data *brotli.Reader }
+
+func (u unbrotli) Read(p []byte) (int, error) {
+	n, err := u.data.Read(p)
+	if err == errBehindBrotli() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// errBehindBrotli returns what package brotli says of more than the data, which has no name there.
+var errBehindBrotli = sync.OnceValue(func() error {
+	const empty = "\x06"
+	_, err := brotli.NewReader(strings.NewReader(empty + "more")).Read(make([]byte, 1))
+	return err
+})
 
 // openDeflate reads zlib data (RFC 9110 §8.4.1.2) and the raw deflate data
 // that some servers send instead.

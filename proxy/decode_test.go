@@ -285,6 +285,36 @@ func TestGarbageBehindGzipIsPassedOver(t *testing.T) {
 	}
 }
 
+// What follows Brotli data breaks a response off no more than what follows gzip data.
+func TestGarbageBehindBrotliIsPassedOver(t *testing.T) {
+	var coded bytes.Buffer
+	w := brotli.NewWriter(&coded)
+	io.WriteString(w, "text")
+	w.Close()
+	whole := coded.String()
+	for _, c := range []struct {
+		coded string
+		end   error
+		fails bool
+	}{
+		{whole + "\r\n", io.EOF, false},
+		{whole + whole, io.EOF, false},
+		{whole + strings.Repeat("\x00", 90000), io.EOF, false},
+		{whole + "\x00", errors.New("cut"), true},
+		{whole[:len(whole)-1], io.EOF, true},
+		{"\xff" + whole, io.EOF, true},
+	} {
+		for _, source := range []io.Reader{strings.NewReader(c.coded), iotest.OneByteReader(strings.NewReader(c.coded))} {
+			source = io.MultiReader(source, iotest.ErrReader(c.end))
+			body := &decodedBody{source: io.NopCloser(source), open: decoders["br"], exchange: &exchange{}}
+			got, err := io.ReadAll(body)
+			if (err != nil) != c.fails || !c.fails && string(got) != "text" {
+				t.Errorf("%q: %q, %v", c.coded[:min(len(c.coded), 20)], got, err)
+			}
+		}
+	}
+}
+
 // A body that was cut short breaks off in every coding, even where its content was
 // there; and whole means read to its end, where the trailer is.
 func TestDecodedBodiesAreReadToTheirEnd(t *testing.T) {
