@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,8 @@ const maxList = 128 << 20 // octets
 // at the beginning of a line or behind a blank is a comment, behind an address anywhere
 // (hosts(5)), and so is a line that begins with ! or [.
 // Any other line is left out, and counted: rules about paths or parts of pages
-// (news.example##.ad) are for browsers.
+// (news.example##.ad) are for browsers. Of a line of several names, those that are no
+// hosts are.
 func ReadList(path string) (*Listed, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -95,19 +97,22 @@ func (l *Listed) add(line string) error {
 	if !hostsFile {
 		return l.addRule(first)
 	}
-	if addr, err := netip.ParseAddr(first); err != nil || !addr.IsUnspecified() && !addr.IsLoopback() {
-		return errNoHost // where a host is, and not that it is closed
+	addr, err := netip.ParseAddr(first)
+	if err != nil {
+		return errNoHost
 	}
 	names, _, _ = strings.Cut(names, "#")
 	for name := range strings.FieldsSeq(names) {
-		if !strings.Contains(name, ".") || name == "localhost.localdomain" {
-			continue // localhost and its kin are in every such file
-		}
-		if err := l.addName(name, false, false); err != nil {
-			return err
+		switch {
+		case !strings.Contains(name, ".") || name == "localhost.localdomain":
+			// localhost and its kin, such as ip6-allnodes, are in every such file
+		case !addr.IsUnspecified() && !addr.IsLoopback():
+			err = errNoHost // where a host is, and not that it is closed
+		default:
+			err = cmp.Or(l.addName(name, false, false), err)
 		}
 	}
-	return nil
+	return err
 }
 
 // addRule takes in a line that is one word.

@@ -40,6 +40,7 @@ func TestListsClose(t *testing.T) {
 		{"@@||ads.example^\nads.example\nother.example", "other.example", "ads.example"},
 		{"bücher.example", "xn--bcher-kva.example", "bucher.example"},
 		{"\ufeff! title\r\n[Adblock Plus]\r\nads.example\r\n", "ads.example", "title"},
+		{"255.255.255.255\tbroadcasthost\nfe80::1%lo0 localhost\nfe00::0 ip6-localnet\nff02::1 ip6-allnodes\n0.0.0.0 ads.example", "ads.example", "a.ads.example"}, // as macOS and Debian begin it
 	} {
 		e := newTestEgress(t, Options{DenyLists: []string{writeList(t, c.line)}, Allow: loopback}) // names without a dot are open with it
 		for name := range strings.FieldsSeq(c.closed) {
@@ -89,6 +90,19 @@ func TestListsSayHowManyHostsTheyClose(t *testing.T) {
 		} else if l.Hosts != hosts || l.Left != 0 {
 			t.Errorf("%q: %d hosts, and %d lines left out, want %d and none", text, l.Hosts, l.Left, hosts)
 		}
+	}
+}
+
+// TestListsCloseTheOthersOfALine: a name that is no host leaves those around it closed.
+func TestListsCloseTheOthersOfALine(t *testing.T) {
+	e := newTestEgress(t, Options{DenyLists: []string{writeList(t, "0.0.0.0 a.example b..example 192.0.2.1 c.example\n")}})
+	for _, name := range []string{"a.example", "c.example"} {
+		if e.Allow(Plain, mustCanonical(t, name+":80")) == nil {
+			t.Errorf("%s is open", name)
+		}
+	}
+	if l := e.Lists()[0]; l.Hosts != 2 || l.Left != 1 || l.LeftAt != 1 {
+		t.Errorf("%+v", l)
 	}
 }
 
