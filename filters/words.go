@@ -60,7 +60,7 @@ var vocabulary = []struct {
 		factor window timestamp timespan timeout start cur recv make connection extension stream streams scope persisted ui errors table
 		compute browse subscribe replica replicas release releases range ranges read readonly result results return
 		resume random report reports rule rules rate rates route routes tree title total totals endpoint
-		endpoints engine execution export exports`},
+		endpoints engine execution export exports passthrough metronome`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier site sites space spaces channel channels

@@ -97,7 +97,7 @@ func TestTellingWordsTellInTwo(t *testing.T) {
 func TestWordsThatOnlyLookTelling(t *testing.T) {
 	for _, name := range []string{"X-Shipping", "X-Description", "X-Grid", "X-Recipe", "X-Video", "X-Zipped", "X-Script", "X-Platform-Token",
 		"X-Relation", "X-Translation", "X-Trip", "X-Valid", "X-Macro", "X-Viable", "X-Geometry", "X-Adapter", "X-Addition", "X-Hosting",
-		"X-Customerrors", "X-Tabletype", "X-Usereplica", "X-Usereadreplica", "X-Userules", "X-Localendpoint", "X-Localexport", "X-Computeresult", "X-Browseresults", "X-Subscriberequest"} {
+		"X-Customerrors", "X-Tabletype", "X-Usereplica", "X-Usereadreplica", "X-Userules", "X-Localendpoint", "X-Localexport", "X-Computeresult", "X-Browseresults", "X-Subscriberequest", "X-Metronome"} {
 		if w := tells(name); w >= weak {
 			t.Errorf("%s weighs %d", name, w)
 		}
@@ -106,7 +106,7 @@ func TestWordsThatOnlyLookTelling(t *testing.T) {
 
 func TestWordsThatHoldACredential(t *testing.T) {
 	for name, want := range map[string]weight{"X-Keyboard": weak, "X-Keycard": weak, "X-Bypass": neutral, "X-Passkey": credential, "X-Skypetoken": credential,
-		"X-Signed-In-As": weak, "X-Sign-In-Name": weak, "X-Key-Card": weak, "X-Signed-In-Token": credential, "X-Signed-Request": credential} {
+		"X-Signed-In-As": weak, "X-Sign-In-Name": weak, "X-Key-Card": weak, "X-Signed-In-Token": credential, "X-Signed-Request": credential, "X-Passthrough": neutral} {
 		if got := tells(name); got != want {
 			t.Errorf("%s weighs %d, want %d", name, got, want)
 		}
