@@ -328,16 +328,17 @@ func holdsAdvertisingID(name, value string) bool {
 	if len(value) < 36 || len(value) > 80 {
 		return false
 	}
-	if kind, id, ok := strings.Cut(string(percentDecode(value)), ":"); ok {
-		return isAdvertisingID(id) && namesAdvertisingID(kind)
+	id := string(percentDecode(value))
+	if before, after, ok := strings.Cut(id, ":"); ok {
+		name, id = before, after
 	}
-	return isAdvertisingID(value) && namesAdvertisingID(string(percentDecode(name)))
+	return isAdvertisingID(id) && namesAdvertisingID(string(percentDecode(name)))
 }
 
 // namesAdvertisingID reports whether a name is one that SDKs, players and ad servers give
 // a device's advertising identifier.
 func namesAdvertisingID(name string) bool {
-	if holdsWord(advertisingNames, name) {
+	if name == "adid" || name == "ADID" { // adId is an ad's
 		return true
 	}
 	var words [24]string
@@ -354,13 +355,9 @@ func namesAdvertisingID(name string) bool {
 	return false
 }
 
-// advertisingNames are names, as written, of an advertising identifier, and of something
-// else elsewhere: an ad, an account; advertisingWords are those by which a longer name tells
-// one (IAB Tech Lab, Identifier for Advertising Guidelines; support.google.com/admanager/answer/6238701).
-const (
-	advertisingNames = " aaid adid oaid rdid ifa AAID ADID OAID RDID IFA "
-	advertisingWords = " aaid oaid rdid ifa idfa idfv gaid rida tifa afai lgudid msai "
-)
+// advertisingWords are words by which a name tells an advertising identifier (IAB Tech Lab,
+// Identifier for Advertising Guidelines; support.google.com/admanager/answer/6238701).
+const advertisingWords = " aaid oaid rdid ifa idfa idfv gaid rida tifa afai lgudid msai "
 
 // isAdvertisingID reports whether value looks like an advertising identifier: all systems
 // have a UUID for one (IAB Tech Lab, Identifier for Advertising Guidelines), and some
