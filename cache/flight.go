@@ -71,7 +71,7 @@ type flight struct {
 	deserted   bool   // the leader is not one of them any more
 	doomed     bool   // not to be stored: what it answers was invalidated or purged meanwhile
 	closed     bool   // to be stored for its client alone: another one made it doubtful meanwhile
-	stored     *entry // entry with its body, once it is in the store
+	stored     *entry // entry with its body, once it is in the store; of an inquiry what that is about, once all has come
 	finished   bool
 	counted    bool // its body is counted as stored, not as on its way
 }

@@ -41,6 +41,7 @@ func (c *Cache) concludeInquiry(f *flight, took timing, whole bool) {
 	}
 	f.about.manner.body = c.model.recordBody(originOf(f.k.url), took, f.about.manner.body)
 	f.about.seems(f.made(took))
+	f.stored = f.about
 	c.replaceFor(f.client, f.wording, f.about)
 }
 

@@ -47,7 +47,7 @@ func (c *Cache) left(f *flight) bool {
 		f.ctx.AfterFunc(func() { timer.Stop() })
 	default:
 		f.cancel(errNobody)
-		if f.confirmed && f.spool != nil {
+		if f.confirmed && f.spool != nil && f.stored == nil {
 			c.unviewSince(f.about, f.client, f.given) // a fetch would leave nothing
 		}
 	}
