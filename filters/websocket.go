@@ -9,7 +9,8 @@ import (
 // webSocket rebuilds the handshake of RFC 6455 §4.1: version 13, a key of 16
 // bytes, the protocols in one line and none that is the client's address, and of
 // the extensions only compression, in the one form whose answer every client that
-// offers it understands.
+// offers it understands. A page may name any addresses as protocols: by which of many
+// had gone, its site would know the client's.
 type webSocket struct{}
 
 const whyWebSocket = "RFC 6455 §4.1"
@@ -33,7 +34,7 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 	log = put(h, "Sec-Websocket-Key", key, whyWebSocket, log)
 
 	protocols := slices.DeleteFunc(slices.Collect(members(h["Sec-Websocket-Protocol"])), func(protocol string) bool {
-		return m.Client.IsValid() && formsOf(m.Client).inText(protocol) // what is coded is a token
+		return !m.Visit.browser && m.Client.IsValid() && formsOf(m.Client).inText(protocol) // what is coded is a token
 	})
 	log = put(h, "Sec-Websocket-Protocol", strings.Join(protocols, ", "), whyWebSocket+"; as browsers write it, without the client's address", log)
 

@@ -66,6 +66,17 @@ func TestNoWebSocketProtocolIsTheClientsAddress(t *testing.T) {
 	}
 }
 
+// A page names many addresses as protocols, to see which is missing.
+func TestPagesProtocolsDoNotTellTheClientsAddress(t *testing.T) {
+	const all = "192.0.2.6, 192.0.2.7, 3221225991"
+	h := http.Header{"User-Agent": {firefoxAgent}, "Origin": {"http://site.example"}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Protocol": {all}}
+	s := newSet(t, Options{})
+	s.Request(s.Read(newRequest(t, "GET", "http://site.example/ws", h), netip.MustParseAddr("192.0.2.7")), nil)
+	if got := h.Get("Sec-Websocket-Protocol"); got != all {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWebSocketCompressionIsOfferedWhereItsAnswerWillDo(t *testing.T) {
 	for offer, want := range map[string]bool{
 		"permessage-deflate":                                                            true,
