@@ -19,7 +19,8 @@ var trailerFields = newNameIndex([]group{
 // Trailer scrubs the trailer fields h of either message of m and appends what
 // it changed to log. It lets pass what trailerFields name, and of answers also what no
 // rule names, be it for requests: an origin may say there what it could say in its
-// head, where scripts read what it calls a device or a language.
+// head, where scripts read what it calls a device or a language. What holds the client's
+// address goes from requests alone, see [ownQuery].
 func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {
@@ -28,7 +29,7 @@ func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 			v.class = serves
 		}
 		if v.class != serves || strings.IndexByte(name, '_') >= 0 || !keepsGrammar(name, lines) ||
-			slices.ContainsFunc(lines, func(line string) bool { return hasControl(line) || holdsAddress(line, m.Client) }) {
+			slices.ContainsFunc(lines, func(line string) bool { return hasControl(line) || m.Response == nil && holdsAddress(line, m.Client) }) {
 			log = drop(h, name, "RFC 9110 §6.5.1; serves no message from its trailer", log)
 		}
 	}

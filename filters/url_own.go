@@ -15,7 +15,9 @@ var ownParam = &paramRule{name: "own address", source: "it holds the client's ad
 // Where a person may ask about it, or want to be reached there, it stays: in the address of
 // a page, which somebody types, fills in or follows; in what is searched for; where host or
 // path name it, or say that they are about addresses; in where to lead back to; and in a
-// credential, which its issuer made. That of the client's own machine is everybody's.
+// credential, which its issuer made. That of the client's own machine is everybody's. In
+// where a redirect leads it stays, too: by which of many had gone, who wrote them would know the
+// client's, and clients who share the answer, who got it first.
 type ownQuery struct {
 	m      *Message
 	forms  *addressForms // built for the first parameter that needs it
@@ -25,7 +27,7 @@ type ownQuery struct {
 
 func newOwnQuery(m *Message) ownQuery {
 	c := m.Client
-	return ownQuery{m: m, stands: !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback() || m.Visit.Kind == Document && !m.Visit.part}
+	return ownQuery{m: m, stands: m.Response != nil || !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback() || m.Visit.Kind == Document && !m.Visit.part}
 }
 
 // goes reports whether a parameter of u is to go, by its name as [paramName] returns it

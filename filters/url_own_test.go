@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -81,6 +82,24 @@ func TestOwnAddressLeavesQueries(t *testing.T) {
 		if len(log) > 0 != (test.sent != test.left) {
 			t.Errorf("%s: logged %v", test.sent, log)
 		}
+	}
+}
+
+// Where an answer leads, and what follows it, is the same for all clients.
+func TestAnswersLeadAllClientsToTheSame(t *testing.T) {
+	s := newSet(t, Options{})
+	left := func(client string) string {
+		r := newRequest(t, "GET", "http://site.example/", http.Header{"Accept": {"*/*"}})
+		m, _ := s.Scrub(new(Recent), r, netip.MustParseAddr(client), nil)
+		m.Response = &http.Response{StatusCode: http.StatusFound, Request: r, Header: http.Header{
+			"Location": {"/?a=192.168.1.6&b=192.168.1.7&c=3232235783"}}}
+		s.Response(&m, nil)
+		trailer := http.Header{"X-T": {"192.168.1.7"}}
+		s.Trailer(&m, trailer, nil)
+		return fmt.Sprint(m.Response.Header, trailer)
+	}
+	if one, other := left("192.168.1.6"), left("192.168.1.7"); one != other {
+		t.Errorf("to one %s, to another %s", one, other)
 	}
 }
 
