@@ -2,13 +2,13 @@ package filters
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 )
 
 // responseFields removes what an answer carries beyond the answer: hop-by-hop
 // fields, orders to report on the visitor or to reveal more of them, the route
-// it took, and echoes of addresses and traces. Age stays: it belongs to
+// it took, and echoes of addresses and traces, by what they are called: what holds the
+// client's address stays, see [ownQuery]. Age stays: it belongs to
 // freshness. ETag and Last-Modified stay: the cache owns them. Link stays, but
 // for what [redirects] takes: a page can say the same in its HTML, and behind a
 // proxy a browser neither resolves nor connects past it.
@@ -113,8 +113,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		log = dropNamed(h, http.CanonicalHeaderKey(option), log)
 	}
 	upgraded := m.Response.StatusCode == http.StatusSwitchingProtocols
-	var own *addressForms // built for the first field that needs it
-	for name, lines := range h {
+	for name := range h {
 		if upgraded && name == "Connection" {
 			continue // the handshake's
 		}
@@ -125,14 +124,6 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		remove = remove && !ofProtocol(m, name)
 		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
 			why, remove = "RFC 9110 §7.8: of this connection only", true
-		}
-		if !remove && why == "" && m.Client.IsValid() && !m.Client.IsUnspecified() {
-			if own == nil {
-				own = formsOf(m.Client)
-			}
-			if slices.ContainsFunc(lines, own.in) {
-				why, remove = "its value holds the client's address", true
-			}
 		}
 		if remove {
 			log = drop(h, name, why, log)
