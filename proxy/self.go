@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// addressedToSelf tells whether a request over HTTP/2 is for the proxy: there
-// is no origin-form that would say so. It is if its authority is where the
-// connection ends, or over TLS the name that the client asked for there. No
-// client sends a request for an https URL to a proxy but in a tunnel.
+// addressedToSelf reports whether a request to an absolute URL is for the proxy itself: the
+// URL has the address where the connection ends, or over TLS the name that the client asked
+// for there. HTTP/2 has no origin-form, and asks for all of it so. Over HTTP/1.1 a device
+// does whose proxy guise is, when somebody opens guise's own address on it; but not from
+// guise's own machine: browsers ask no proxy for addresses of theirs, and what is no browser
+// has no business with these pages by way of the proxy.
 //
-// Over HTTP/1.1 a device that has guise as its proxy asks so when somebody opens guise's
-// own address on it. Browsers ask no proxy for that of their own machine, and what is no
-// browser has no business with its pages by way of the proxy.
+// No client sends a request for an https URL to a proxy but in a tunnel.
 func addressedToSelf(c *connection, r *http.Request) bool {
 	at := c.local.Addr().Unmap()
 	if r.Method == http.MethodConnect || r.ProtoMajor != 2 && at.IsLoopback() {
