@@ -303,9 +303,10 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 
 // validates reports whether the request to the origin carries the stored
 // entry's validators (RFC 9111 §4.3.1). In PerClient it does not: a client's
-// own entry would tell the origin which client asks, unless it knows. Nor do those of an
-// error or a redirect go there: to a 304 that is still so would be no answer (RFC 9110 §13.2.1),
-// and one by date says that what is there now is older.
+// own entry would tell the origin which client asks, unless the cookies that bought
+// it go along. Nor do those of an error or a redirect go there: to a 304 that is
+// still so would be no answer (RFC 9110 §13.2.1), and one by date says that what is
+// there now is older.
 func (q *query) validates(found finding) bool {
 	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || found.e.personal) &&
 		found.e.status == http.StatusOK && (found.e.etag != "" || found.e.header.get("Last-Modified") != "")

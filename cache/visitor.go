@@ -8,8 +8,9 @@ type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
 	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is one, but see Adrift
 
-	// Part says that what is asked for is a part of a page, of whose answer something else is
-	// left than of a page's, whether the request's fields tell or not: it answers parts alone.
+	// Part says that what is asked for is a part of a page. Filters leave something else of
+	// its answer than of a page's, even where both requests look alike, so each answers its
+	// own kind alone.
 	Part bool
 
 	// Adrift says that a page of a site makes the request, and nobody knows of which: what
