@@ -62,7 +62,7 @@ func (p *Proxy) openSOCKS(ctx context.Context, asks func() bool, opened *wire.Op
 		return err
 	}
 	if !asks() {
-		return os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded // as if it had asked too late to be read
 	}
 	hostport := net.JoinHostPort(request.Host, strconv.Itoa(int(request.Port)))
 	if request.Port != webPort {
