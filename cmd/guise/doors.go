@@ -57,7 +57,7 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 	}
 	if pair, kept := source.(*certs.Pair); kept {
 		announceEnd(out, l, pair.Ends(), time.Now())
-		if others := unnamed(l, at, pair); len(others) > 0 {
+		if others := missedBy(pair, l, at); len(others) > 0 {
 			fmt.Fprintf(out, "guise: clients refuse the certificate in %s at %v: it names other addresses; move it and its key away, and a start makes another\n", l.Certificate, others[0])
 		}
 		pair.Unread = func(err error) {
@@ -84,9 +84,10 @@ func announceEnd(out io.Writer, l config.Listener, end, now time.Time) {
 	fmt.Fprintf(out, "guise: clients refuse the certificate in %s from %s on; %s\n", l.Certificate, end.UTC().Format(time.DateOnly), what)
 }
 
-// unnamed returns at which addresses clients reach l at at, if the kept certificate that
-// guise made names none of them: it was made for another listener, or the machine has moved.
-func unnamed(l config.Listener, at config.Address, kept *certs.Pair) []netip.Addr {
+// missedBy returns the addresses by which clients reach l, which listens at at, if the
+// certificate that guise made for it before names none of them: it was made for another
+// listener, or the machine has moved.
+func missedBy(kept *certs.Pair, l config.Listener, at config.Address) []netip.Addr {
 	others := addressesOf(at)
 	if !l.SelfSigned || slices.ContainsFunc(others, func(ip netip.Addr) bool { return kept.Names(ip.String()) }) {
 		return nil

@@ -302,7 +302,7 @@ func noteCertificates(c *config.Config, now time.Time, note config.Say) {
 		if pair.Ends().Sub(now) <= endIsNear {
 			note(key, "clients refuse it from %s on", pair.Ends().UTC().Format(time.DateOnly))
 		}
-		if others := unnamed(l, l.Address, pair); len(others) > 0 {
+		if others := missedBy(pair, l, l.Address); len(others) > 0 {
 			note(key, "clients refuse it at %v: it names other addresses", others[0])
 		}
 	}
