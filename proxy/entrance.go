@@ -153,18 +153,43 @@ func overLimit(over *gate.Over) failure {
 
 // admit is asked by the server about every connection.
 func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
-	protocol := HTTP
+	protocol, relayed := HTTP, false
 	if a, ok := nc.(arrival); ok {
-		if a.relayed() {
-			return nil, true // whose it is will be known when it is opened
-		}
-		nc, protocol = a.Conn, a.at.how.Protocol
+		nc, protocol, relayed = a.Conn, a.at.how.Protocol, a.relayed()
 	}
-	leave, err := p.connected(nc.RemoteAddr())
+	var err error
+	if !relayed { // else whose it is will be known when it is opened
+		leave, err = p.connected(nc.RemoteAddr())
+	}
+	if err == nil {
+		leave, err = p.held(leave)
+	}
 	if err != nil {
-		p.turnAway(nc, nc.RemoteAddr(), false, protocol, err)
+		p.current.Load().options.Metrics.Refused(reasonOf(err))
+		p.turnAway(nc, nc.RemoteAddr(), relayed, protocol, err)
 	}
 	return leave, err == nil
+}
+
+// held takes a descriptor for a connection, if there is room for one, until it leaves.
+func (p *Proxy) held(leave func()) (func(), error) {
+	pressure := p.current.Load().options.Pressure
+	if pressure == nil {
+		return leave, nil
+	}
+	room := pressure.Take()
+	if !room && leave != nil {
+		leave()
+	}
+	if !room {
+		return nil, errShort
+	}
+	return func() {
+		if leave != nil {
+			leave()
+		}
+		pressure.Give()
+	}, nil
 }
 
 // turnAway ends a connection that is not let in, with an answer if the client could
@@ -193,26 +218,20 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 		return nil, nil
 	}
 	a := p.current.Load()
-	metrics, pressure := a.options.Metrics, a.options.Pressure
+	metrics := a.options.Metrics
 	connection, err := a.gate.Connect(client.AddrPort().Addr(), func(over *gate.Over) bool {
 		return p.server.GiveWay(clientAt(client), !over.Total)
 	})
-	if err == nil && !pressure.Take() {
-		connection.Close()
-		err = errShort
-	}
 	if err != nil {
-		metrics.Refused(reasonOf(err))
 		return nil, err
 	}
-	if metrics == nil && pressure == nil && connection == nil {
+	if metrics == nil && connection == nil {
 		return nil, nil
 	}
 	metrics.Connection(1)
 	return func() {
 		metrics.Connection(-1)
 		connection.Close()
-		pressure.Give()
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -312,6 +313,47 @@ func TestTunnelsTakeRoomBetweenLooks(t *testing.T) {
 	}
 	if statuses[0] != 200 || statuses[9] != 503 {
 		t.Errorf("got %v", statuses)
+	}
+}
+
+// TestRelayedConnectionsTakeRoomBeforeTheyNameAnybody, and give it back once, whatever
+// becomes of them.
+func TestRelayedConnectionsTakeRoomBeforeTheyNameAnybody(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 0 },
+		Descriptors: func() (int64, int64) { return 0, 10 },
+	})
+	defer pressure.Close()
+	p, _ := newProxy(t, func(o *Options) { o.Pressure = pressure })
+	relayed := serveAs(t, p, Listening{Relays: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	ask := func(conn net.Conn) string {
+		conn.SetDeadline(time.Now().Add(patience))
+		io.WriteString(conn, "PROXY TCP4 127.0.0.2 127.0.0.1 1234 8118\r\nGET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		got, _ := io.ReadAll(conn)
+		return string(got)
+	}
+	var silent []net.Conn
+	for range 9 { // of ten, nine may be held
+		silent = append(silent, dial(t, relayed))
+	}
+	tenth := dial(t, relayed)
+	tenth.SetDeadline(time.Now().Add(patience))
+	if got, _ := io.ReadAll(tenth); !strings.HasPrefix(string(got), "HTTP/1.1 503") {
+		t.Fatalf("a tenth: %.60q", got)
+	}
+	for _, conn := range silent {
+		conn.Close()
+	}
+	for range 20 {
+		for !pressure.Take() { // until those are gone
+			runtime.Gosched()
+		}
+		pressure.Give()
+		if got := ask(dial(t, relayed)); !strings.HasPrefix(got, "HTTP/1.1 200") {
+			t.Fatalf("after them: %.60q", got)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ type Opened struct {
 	Conn    net.Conn        // a *tls.Conn need not have done its handshake; another [Opener] is opened next
 	Remote  net.Addr        // the client; nil means the one known so far, at first the connection's own
 	Context context.Context // parent of the requests' contexts; nil means ctx
-	Leave   func()          // of a client that Admit knew nothing of; called once when the connection is closed or hijacked, also if Open fails; nil for none
+	Leave   func()          // of a client that Admit knew nothing of; called once, before Admit's, when the connection is closed or hijacked, also if Open fails; nil for none
 }
 
 // ErrTaken is returned by [Opener.Open] for a connection that it handed to
@@ -54,7 +54,7 @@ func (c *conn) open() error {
 	for ; opens; o, opens = c.nc.(Opener) {
 		opened, err := c.openSafely(o)
 		if opened.Leave != nil {
-			c.leave = opened.Leave
+			c.leave = both(opened.Leave, c.leave)
 		}
 		if err != nil {
 			return err
@@ -91,6 +91,17 @@ func (c *conn) open() error {
 		c.readOnce = c.tryRead
 	}
 	return nil
+}
+
+// both returns what calls two functions, of which the second may be nil.
+func both(first, second func()) func() {
+	if second == nil {
+		return first
+	}
+	return func() {
+		first()
+		second()
+	}
 }
 
 // openSafely calls Open. A panic in it ends this connection alone.
