@@ -11,7 +11,8 @@ var ownParam = &paramRule{name: "own address", source: "it holds the client's ad
 // An ownQuery finds the client's own address among the parameters of one query, in the
 // forms that [ownAddress] finds in fields.
 //
-// A site knows it from the client alone: from a program, or a script that asked WebRTC.
+// A site knows it from the client alone: from a program. What a page asks for stays: the page
+// could name many addresses, and would see at its site which one goes.
 // Where a person may ask about it, or want to be reached there, it stays: in the address of
 // a page, which somebody types, fills in or follows; in what is searched for; where host or
 // path name it, or say that they are about addresses; in where to lead back to; and in a
@@ -27,7 +28,7 @@ type ownQuery struct {
 
 func newOwnQuery(m *Message) ownQuery {
 	c := m.Client
-	return ownQuery{m: m, stands: m.Response != nil || !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback() || m.Visit.Kind == Document && !m.Visit.part}
+	return ownQuery{m: m, stands: m.Response != nil || m.Visit.browser || !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback() || m.Visit.Kind == Document && !m.Visit.part}
 }
 
 // goes reports whether a parameter of u is to go, by its name as [paramName] returns it

@@ -12,6 +12,7 @@ import (
 func TestOwnAddressLeavesQueries(t *testing.T) {
 	const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 	page := http.Header{"User-Agent": {browser}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}}
+	part := http.Header{"User-Agent": {browser}, "Accept": {"*/*"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}}
 	for _, test := range []struct {
 		client, method string
 		header         http.Header
@@ -28,7 +29,6 @@ func TestOwnAddressLeavesQueries(t *testing.T) {
 		{"198.51.100.7", "GET", nil, "http://x.example/?h=1b2f8dc5dc1dd4ad2be67dd0e1b8b96d&a", "http://x.example/?h=1b2f8dc5dc1dd4ad2be67dd0e1b8b96d&a"}, // another's digest
 		{"198.51.100.7", "GET", nil, "http://x.example/?u=http://a.example/?ip=198.51.100.7", "http://x.example/"},
 		{"2001:db8::17", "GET", nil, "http://x.example/?u=2001:db8:0:0:0:0:0:17&a", "http://x.example/?a"},
-		{"198.51.100.7", "POST", http.Header{"User-Agent": {browser}}, "http://x.example/?u=198.51.100.7&a", "http://x.example/?a"},
 
 		{"198.51.100.7", "GET", nil, "http://r.stripe.example/?ip=198.51.100.7", "http://r.stripe.example/"},
 		{"198.51.100.7", "GET", nil, "http://bf1.dynatrace.example/?ip=198.51.100.7", "http://bf1.dynatrace.example/"},
@@ -46,6 +46,10 @@ func TestOwnAddressLeavesQueries(t *testing.T) {
 		{"198.51.100.7", "GET", nil, "http://x.example/?ip=198.51.100.7&sig=a", ""},
 		{"198.51.100.7", "GET", http.Header{"Authorization": {`Digest username="a", uri="/?ip=198.51.100.7"`}}, "http://x.example/?ip=198.51.100.7", ""},
 		{"198.51.100.7", "GET", nil, "http://x.example/?access_token=198.51.100.7.a", ""},
+
+		// A page's, which could try many.
+		{"198.51.100.7", "GET", part, "http://x.example/?a=198.51.100.6&b=198.51.100.7", ""},
+		{"198.51.100.7", "POST", http.Header{"User-Agent": {browser}}, "http://x.example/?u=198.51.100.7&a", ""},
 
 		// Asked about, or wanted there.
 		{"198.51.100.7", "GET", page, "http://x.example/?ip=198.51.100.7", ""},
