@@ -110,6 +110,19 @@ const (
 // phoneSystems are words that are the names of nothing else.
 const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watchos visionos chromeos kaios tizen webos wifi "
 
+// systemStore is a store of programs for the systems of one company.
+var systemStore = regexp.MustCompile(`(?i)\b(?:app[ -]?store|google[ -]?play|play[ -]?store|app[ -]?gallery|galaxy[ -]?store|test[ -]?flight)\b`)
+
+// phoneMakers are words for who makes phones, and has a store for them.
+const phoneMakers = " huawei honor xiaomi redmi oppo oneplus realme vivo samsung meizu "
+
+// namesStore reports whether text says from which store a program is, and so for which
+// system: in a field of a given name, or in any.
+func namesStore(name, text string) bool {
+	return systemStore.MatchString(strings.ReplaceAll(text, "_", "-")) ||
+		named(name, " channel store market ") && holdsWord(phoneMakers, strings.ToLower(strings.Trim(text, " \t")))
+}
+
 // namesPhone reports whether text has one of phoneSystems, whatever stands beside it, or
 // names Android or an iPhone, as ANDROID_PHONE and iPhoneApp do.
 func namesPhone(text string) bool {

@@ -97,6 +97,23 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 	}
 }
 
+// Which store a program is from tells for which system it is.
+func TestStoresOfOneSystemDoNotPassUnderAnyName(t *testing.T) {
+	for _, field := range []string{"X-Channel: GooglePlay", "X-Init-Channel: google_play", "Channel: App Store", "X-Acme: appstore", "X-Acme: PLAY_STORE", "X-Acme: AppGallery",
+		"X-Acme: acme-testflight", "Channel: xiaomi", "App-Channel: HUAWEI", "Store: vivo"} {
+		name, value, _ := strings.Cut(field, ": ")
+		if m := scriptRequest(name, value); len(clean(m)) == 0 {
+			t.Errorf("%s passes", field)
+		}
+	}
+	for _, field := range []string{"X-Channel: stable", "X-Channel: web", "X-Acme: samsung", "X-Store: default", "X-Acme: map store", "X-Acme: replay store", "X-Acme: flight test"} {
+		name, value, _ := strings.Cut(field, ": ")
+		if m := scriptRequest(name, value); len(clean(m)) > 0 {
+			t.Errorf("%s does not pass", field)
+		}
+	}
+}
+
 // What a network calls its hosts tells whose it is, but not where they are asked.
 func TestNamesOfTheHouseDoNotPassUnderAnyName(t *testing.T) {
 	for _, value := range []string{"nas.local", "anns-laptop.home.arpa", "http://printer.lan", "ldap:dc1.CORP.", "ann@pc.internal:22", "[pc-7.home]", "anns-nas.fritz.box", "ANN-PC.mshome.net"} {

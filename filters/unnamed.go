@@ -65,7 +65,7 @@ func refuseValue(m *Message, name, value string, told weight) string {
 	switch {
 	case isConsent(value):
 		return "its value tells when somebody agreed to what"
-	case namesPhone(value):
+	case namesPhone(value), namesStore(name, value):
 		return "its value names a system or a network"
 	case tellsZone(value) && !holdsProof(m, name): // what is signed has the signer's time
 		return "its value is a language or time zone"
