@@ -158,3 +158,17 @@ func TestPACNamesNoHostThatWasNotAsked(t *testing.T) {
 		t.Error("over TLS the port is not TLS's")
 	}
 }
+
+// TestPACIsShownAndNotSaved: a browser that saves what a frame holds tells the page around
+// it so, for there is no load event.
+func TestPACIsShownAndNotSaved(t *testing.T) {
+	for _, path := range []string{"/proxy.pac", "/wpad.dat"} {
+		r := httptest.NewRequest("GET", "http://192.168.1.1:8118"+path, nil)
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+		w := httptest.NewRecorder()
+		Handler(func() State { return State{} }, nil).ServeHTTP(w, r)
+		if kind, policy := w.Header().Get("Content-Type"), w.Header().Get("Content-Security-Policy"); kind != "text/plain; charset=utf-8" || !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(w.Body.String(), "FindProxyForURL") {
+			t.Errorf("%s: %q, %q, %.60q", path, kind, policy, w.Body)
+		}
+	}
+}
