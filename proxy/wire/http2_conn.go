@@ -356,6 +356,9 @@ func (h *http2Conn) write() {
 	}
 	h.writing = false
 	h.written.Broadcast()
+	if h.c.tls != nil && !h.dead {
+		h.c.nc.SetWriteDeadline(time.Time{}) // TLS writes while it reads, too; see originConn.writesAtLeisure
+	}
 }
 
 // admit lets as many streams go on that wait to send as there may be room for.

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/tls"
 	"net/http"
+	"time"
 )
 
 // send sends what waits, then p; with a trailer, which may be empty but not
@@ -106,6 +107,10 @@ func (c *conn) writePieces(pieces ...[]byte) error {
 		_, err = c.bufs.WriteTo(c.nc)
 	}
 	clear(c.vec[:])
+	if c.tls != nil && !c.manual && !c.writeTill.IsZero() { // TLS writes while it reads, too; see originConn.writesAtLeisure
+		c.writeTill = time.Time{}
+		c.nc.SetWriteDeadline(c.writeTill)
+	}
 	return withoutAddress(err)
 }
 

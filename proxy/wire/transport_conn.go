@@ -244,10 +244,25 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 	c.broken = c.broken || pipe.Broke(err)
 	c.writing.Unlock()
 	c.wrote += int64(n)
+	if c.sock != nil {
+		c.writesAtLeisure()
+	}
 	if err != nil {
 		return c.failure("write", err)
 	}
 	return nil
+}
+
+// writesAtLeisure lifts the deadline of writes. TLS writes while it reads, too: the origin
+// may ask for new keys at any time (RFC 8446 §4.6.3), and if that cannot be answered,
+// nothing more can be read.
+func (c *originConn) writesAtLeisure() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		c.writeTill = time.Time{}
+		c.nc.SetWriteDeadline(c.writeTill)
+	}
 }
 
 // ask writes a request's head, and gives all reads of the answer d together. It

@@ -375,7 +375,9 @@ func (c *HTTP2Conn) write() {
 	c.writing = false
 	if c.err != nil {
 		c.nc.NetConn().Close()
+		return
 	}
+	c.nc.SetWriteDeadline(time.Time{}) // TLS writes while it reads, too; see writesAtLeisure
 }
 
 // wakeSenders has those look again who wait for room.
