@@ -357,7 +357,7 @@ func (h *http2Conn) write() {
 	h.writing = false
 	h.written.Broadcast()
 	if h.c.tls != nil && !h.dead {
-		h.c.nc.SetWriteDeadline(time.Time{}) // TLS writes while it reads, too; see originConn.writesAtLeisure
+		h.c.nc.SetWriteDeadline(time.Now().Add(leisure))
 	}
 }
 

@@ -107,9 +107,9 @@ func (c *conn) writePieces(pieces ...[]byte) error {
 		_, err = c.bufs.WriteTo(c.nc)
 	}
 	clear(c.vec[:])
-	if c.tls != nil && !c.manual && !c.writeTill.IsZero() { // TLS writes while it reads, too; see originConn.writesAtLeisure
+	if c.tls != nil && !c.manual && !c.writeTill.IsZero() {
 		c.writeTill = time.Time{}
-		c.nc.SetWriteDeadline(c.writeTill)
+		c.nc.SetWriteDeadline(time.Now().Add(leisure))
 	}
 	return withoutAddress(err)
 }

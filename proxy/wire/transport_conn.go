@@ -253,15 +253,18 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 	return nil
 }
 
-// writesAtLeisure lifts the deadline of writes. TLS writes while it reads, too: the origin
-// may ask for new keys at any time (RFC 8446 §4.6.3), and if that cannot be answered,
-// nothing more can be read.
+// leisure is how long TLS may write while it reads, after the last write: its peer may ask
+// for new keys at any time (RFC 8446 §4.6.3), and if that cannot be answered, nothing more can
+// be read. One that asks and does not read what it is answered is left in the end.
+const leisure = time.Hour
+
+// writesAtLeisure puts the deadline of writes off by [leisure].
 func (c *originConn) writesAtLeisure() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
 		c.writeTill = time.Time{}
-		c.nc.SetWriteDeadline(c.writeTill)
+		c.nc.SetWriteDeadline(time.Now().Add(leisure))
 	}
 }
 

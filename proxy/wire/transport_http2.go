@@ -377,7 +377,7 @@ func (c *HTTP2Conn) write() {
 		c.nc.NetConn().Close()
 		return
 	}
-	c.nc.SetWriteDeadline(time.Time{}) // TLS writes while it reads, too; see writesAtLeisure
+	c.nc.SetWriteDeadline(time.Now().Add(leisure))
 }
 
 // wakeSenders has those look again who wait for room.
