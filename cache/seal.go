@@ -162,7 +162,7 @@ func (s *sealer) openIf(site string, target *url.URL, lines []string) []string {
 // and may use nothing else for it (RFC 9111 §4.3.4, RFC 9110 §15.3.7.3).
 func (c *Cache) nameAsAsked(q *query, h http.Header, status int) {
 	tag := tagOf(h)
-	if !q.known || q.sharing == Shared || tag == "" || status != http.StatusNotModified && status != http.StatusPartialContent {
+	if q.answersConditions() || tag == "" || status != http.StatusNotModified && status != http.StatusPartialContent {
 		return
 	}
 	named, _ := entityTags(q.r.Header["If-None-Match"])
