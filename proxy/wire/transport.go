@@ -81,6 +81,10 @@ type Transport struct {
 	// so that both go out in one packet; 0 means 1ms.
 	headDelay time.Duration
 
+	// settleTime is how long the end of a response waits for the return of a request's
+	// last write, which it can overtake; 0 means 10ms.
+	settleTime time.Duration
+
 	// doubtPatience is how long a connection that was at rest may take until it is
 	// seen whether the origin is there; 0 means 10s.
 	doubtPatience time.Duration
@@ -126,6 +130,7 @@ func (t *Transport) init() {
 	t.ContinueTimeout = cmp.Or(t.ContinueTimeout, time.Second)
 	t.IdleTimeout = cmp.Or(t.IdleTimeout, time.Minute)
 	t.headDelay = cmp.Or(t.headDelay, time.Millisecond)
+	t.settleTime = cmp.Or(t.settleTime, 10*time.Millisecond)
 	t.doubtPatience = cmp.Or(t.doubtPatience, 10*time.Second)
 	if t.MaxIdle == 0 {
 		t.pool.brief = 2 * time.Second

@@ -310,6 +310,8 @@ func TestTransportIsolation(t *testing.T) {
 func TestTransportContentStaysWithItsOwner(t *testing.T) {
 	o := startOrigin(t, always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	tr := newTransport(t, o.addr)
+	tr.headDelay = time.Minute  // an answer to the head alone costs the connection,
+	tr.settleTime = time.Minute // and so does one before the write of the content has returned
 	var alice, bob uint64 = 1, 2
 	for i, c := range []struct {
 		owner   *uint64

@@ -267,15 +267,13 @@ func (s *sender) settle() {
 	if !due {
 		return
 	}
-	timer := time.NewTimer(settleTime)
+	timer := time.NewTimer(s.t.settleTime)
 	defer timer.Stop()
 	select {
 	case <-s.done:
 	case <-timer.C:
 	}
 }
-
-const settleTime = 10 * time.Millisecond
 
 // leave hands the connection and the watch on the context to a sender that
 // is still busy, and reports whether it took them.
