@@ -338,19 +338,16 @@ func holdsAdvertisingID(name, value string) bool {
 // namesAdvertisingID reports whether a name is one that SDKs, players and ad servers give
 // a device's advertising identifier.
 func namesAdvertisingID(name string) bool {
-	if name == "adid" || name == "ADID" { // adId is an ad's
+	if name == "adid" || name == "ADID" || named(name, advertisingWords) { // adId is an ad's
 		return true
 	}
 	var words [24]string
-	list := splitWords(words[:0], name)
-	for i, word := range list {
-		next := ""
-		if i+1 < len(list) {
-			next = list[i+1]
-		}
-		if holdsWord(advertisingWords, word) || word == "advertising" && (next == "id" || next == "identifier") {
+	before := ""
+	for _, word := range splitWords(words[:0], name) {
+		if before == "advertising" && (word == "id" || word == "identifier") {
 			return true
 		}
+		before = word
 	}
 	return false
 }

@@ -60,7 +60,8 @@ var vocabulary = []struct {
 		factor window timestamp timespan timeout start cur recv make connection extension stream streams scope persisted ui errors table
 		compute browse subscribe replica replicas release releases range ranges read readonly result results return
 		resume random report reports rule rules rate rates route routes tree title total totals endpoint
-		endpoints engine execution export exports passthrough metronome`},
+		endpoints engine execution export exports passthrough metronome
+		created modified submitted referred`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier site sites space spaces channel channels
@@ -156,8 +157,8 @@ var tellingPairs = [...][2]string{
 	{"first", "name"}, {"last", "name"}, {"account", "name"}, {"instance", "id"}, {"app", "instance"},
 	{"package", "name"}, {"window", "size"}, {"window", "width"}, {"window", "height"}, {"build", "number"}, {"page", "name"}, {"page", "title"}, {"page", "url"},
 	{"net", "type"}, {"is", "root"}, {"system", "version"}, {"system", "name"}, {"sys", "version"}, {"form", "factor"}, {"time", "offset"}, {"line", "id"}, {"extension", "id"},
-	{"created", "by"}, {"modified", "by"}, {"submitted", "by"}, {"signed", "by"}, {"signed", "in"}, {"logged", "in"}, {"sign", "in"}, {"referred", "by"}, {"reply", "to"},
-	{"sent", "by"}, {"passed", "through"}, {"verified", "bot"}, {"bot", "score"}, {"risk", "score"}, {"fraud", "score"}, {"threat", "score"}, {"trust", "score"}, {"data", "center"},
+	{"signed", "in"}, {"logged", "in"}, {"sign", "in"}, {"reply", "to"},
+	{"sent", "by"}, {"passed", "through"}, {"verified", "bot"}, {"bot", "score"}, {"risk", "score"}, {"fraud", "score"}, {"threat", "score"}, {"trust", "score"},
 	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "signals"}, {"age", "assurance"}, {"age", "class"}, {"age", "category"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
