@@ -100,11 +100,14 @@ func start(w http.ResponseWriter, r *http.Request, now State) {
 	}
 }
 
+// wantsPage reports whether a browser asks for what it shows, and no program.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
 // pac answers who looks at the file, and does not use it, with text: a browser would save
 // it, in a frame of another site's page too, which could tell by that that it is here.
 func pac(w http.ResponseWriter, r *http.Request) {
 	own(w.Header(), pacType)
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if wantsPage(r) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	}

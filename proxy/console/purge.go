@@ -38,7 +38,7 @@ func tell(w http.ResponseWriter, _ *http.Request, done string) {
 // show does the same, and leads a browser back to the page with the form, which says
 // it: to send that again by mistake is out of reach there.
 func show(w http.ResponseWriter, r *http.Request, done string) {
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if !wantsPage(r) {
 		tell(w, r, done)
 		return
 	}
