@@ -165,7 +165,6 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 		leave, err = p.held(leave)
 	}
 	if err != nil {
-		p.current.Load().options.Metrics.Refused(reasonOf(err))
 		p.turnAway(nc, nc.RemoteAddr(), relayed, protocol, err)
 	}
 	return leave, err == nil
@@ -177,11 +176,10 @@ func (p *Proxy) held(leave func()) (func(), error) {
 	if pressure == nil {
 		return leave, nil
 	}
-	room := pressure.Take()
-	if !room && leave != nil {
-		leave()
-	}
-	if !room {
+	if !pressure.Take() {
+		if leave != nil {
+			leave()
+		}
 		return nil, errShort
 	}
 	return func() {
@@ -192,11 +190,12 @@ func (p *Proxy) held(leave func()) (func(), error) {
 	}, nil
 }
 
-// turnAway ends a connection that is not let in, with an answer if the client could
+// turnAway counts and ends a connection that is not let in, with an answer if the client could
 // read one. A client that keeps coming gets none, and is barred if the system can do
 // that. A relay is not barred: all its other clients would be too.
 func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, relayed bool, protocol Protocol, err error) {
 	a := p.current.Load()
+	a.options.Metrics.Refused(reasonOf(err))
 	client, isTCP := remote.(*net.TCPAddr)
 	switch again := isTCP && !a.gate.Answers(client.AddrPort().Addr()); {
 	case again && !relayed && p.barrier.bar(client.AddrPort().Addr()):

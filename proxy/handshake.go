@@ -27,13 +27,9 @@ func (p *Proxy) awaitHandshake(remote net.Addr) error {
 	if !isTCP {
 		return nil
 	}
-	a := p.current.Load()
-	wait, err := a.gate.Handshake(client.AddrPort().Addr())
+	wait, err := p.current.Load().gate.Handshake(client.AddrPort().Addr())
 	if err == nil && !pause(p.tunnels.ctx, wait) {
 		err = errShort
-	}
-	if err != nil {
-		a.options.Metrics.Refused(reasonOf(err))
 	}
 	return err
 }

@@ -120,7 +120,6 @@ func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened
 			opened.Remote = client
 		}
 		if opened.Leave, err = a.at.proxy.connected(opened.Remote); err != nil {
-			a.at.proxy.current.Load().options.Metrics.Refused(reasonOf(err))
 			a.at.proxy.turnAway(a.Conn, opened.Remote, true, a.at.how.Protocol, err)
 			return wire.ErrTaken
 		}
