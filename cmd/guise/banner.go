@@ -35,19 +35,26 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr
 	if err != nil {
 		host, port = first, ""
 	}
-	scheme := "http"
+	scheme, secure := "http", ""
 	switch one.Protocol {
 	case config.HTTPS:
-		scheme = "https"
-		fmt.Fprintf(w, "  browser:  needs a PAC file: guise pac;\n            or chromium --proxy-server=https://%s\n", first)
+		scheme, secure = "https", " --secure"
+		fmt.Fprintf(w, "  browser:  needs a PAC file;\n            or chromium --proxy-server=https://%s\n", first)
 	case config.SOCKS5:
 		fmt.Fprintf(w, "  browser:  SOCKS v5 host %s, port %s, with DNS through SOCKS\n", host, port)
 	default:
 		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
 	}
-	if c.Console.Enabled && one.Protocol != config.SOCKS5 {
+	served := c.Console.Enabled && one.Protocol != config.SOCKS5
+	switch {
+	case served:
 		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as automatic configuration URL;\n", scheme, first)
-		fmt.Fprintf(w, "            what guise pac --data-url prints holds before guise runs, too\n")
+		fmt.Fprintf(w, "            or, which holds before guise runs, too, what this prints:\n")
+	case one.Protocol == config.HTTPS:
+		fmt.Fprintf(w, "  PAC:      what this prints, as automatic configuration URL:\n")
+	}
+	if served || one.Protocol == config.HTTPS {
+		fmt.Fprintf(w, "            guise pac --address %s%s --data-url\n", first, secure)
 	}
 	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
 	inside := "inside HTTPS, your address only"

@@ -42,6 +42,27 @@ func TestBannerNamesAnAddressThatLetsIn(t *testing.T) {
 	}
 }
 
+// TestBannerPrintsThePACOfItsListener: what guise pac prints without the same --config and
+// --set is that of another, where nothing may listen.
+func TestBannerPrintsThePACOfItsListener(t *testing.T) {
+	for _, c := range []struct{ listener, command string }{
+		{`127.0.0.1:9000`, "guise pac --address 127.0.0.1:9000 --data-url"},
+		{`{address: "127.0.0.1:8443", protocol: https, self_signed: true}`, "guise pac --address 127.0.0.1:8443 --secure --data-url"},
+	} {
+		loaded, problems := config.Load("", nil, []string{"listeners=[" + c.listener + "]"})
+		if loaded == nil {
+			t.Fatal(problems)
+		}
+		var said bytes.Buffer
+		at := loaded.Listeners[0].Address
+		banner(&said, loaded, []netip.AddrPort{netip.AddrPortFrom(at.IP, at.Port)}, nil)
+		if !strings.Contains(said.String(), c.command) {
+			t.Errorf("%s: does not say %q:\n%s", c.listener, c.command, said.String())
+		}
+		checkWidth(t, said.String())
+	}
+}
+
 // TestBannerIsNarrow, where guise ends TLS towards sites and clients too.
 func TestBannerIsNarrow(t *testing.T) {
 	loaded, problems := config.Load("", nil, []string{"inspection.enabled=true", `listeners=[{address: "127.0.0.1:8443", protocol: https, self_signed: true}]`})
