@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,15 +42,25 @@ type place struct {
 	begun    int64  // what the stream had carried before, when it last was quiet
 }
 
-// openLot returns nil if there is no descriptor for it.
+// openLot returns nil if the system has no room for it.
 func openLot() *lot {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil
 	}
+	return newLot(fd)
+}
+
+// newLot returns nil if the runtime cannot wait for the descriptor, as where there are too
+// many of such waits (epoll_ctl(2)): nobody would see to the streams.
+func newLot(fd int) *lot {
 	unix.SetNonblock(fd, true) // which is how the runtime is told to wait for it
 	l := &lot{file: os.NewFile(uintptr(fd), "epoll"), fd: fd}
-	if l.raw, err = l.file.SyscallConn(); err != nil {
+	err := l.file.SetReadDeadline(time.Time{})
+	if err == nil {
+		l.raw, err = l.file.SyscallConn()
+	}
+	if err != nil {
 		l.file.Close()
 		return nil
 	}

@@ -133,3 +133,19 @@ func TestParkedTunnelsGoOn(t *testing.T) {
 	})
 	await(t, 0)
 }
+
+// TestLotThatNobodyAttendsIsNone: where the runtime cannot wait for the lot's descriptor, as
+// where a user has too many of such waits, streams keep their goroutines.
+func TestLotThatNobodyAttendsIsNone(t *testing.T) {
+	fd, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0) // epoll_ctl(2) takes no folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := newLot(fd); l != nil {
+		l.close()
+		t.Error("there is a lot")
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
+		t.Errorf("its descriptor: %v, want it closed", err)
+	}
+}
