@@ -245,7 +245,8 @@ func TestResetIsNoWantOfAWay(t *testing.T) {
 // client may come again, and neither the origin nor an upstream proxy is blamed.
 func TestShortageIsNobodyElsesFault(t *testing.T) {
 	var err error = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
-	for _, err := range []error{&wire.DialError{Err: err}, &egress.HopError{Err: err}} {
+	var watches error = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENOSPC} // for epoll(7)
+	for _, err := range []error{&wire.DialError{Err: err}, &egress.HopError{Err: err}, &wire.DialError{Err: watches}} {
 		f := failureOf(err)
 		if f.status != 503 || f.kind != "proxy_internal_error" || f.header.Get("Retry-After") == "" || strings.Contains(f.detail, "upstream") {
 			t.Errorf("%T: %+v", err, f)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -107,5 +108,6 @@ func dnsFault(dns *net.DNSError) string {
 // Short reports whether err says that this machine has too little of something, such as
 // descriptors. Nobody else is at fault then.
 func Short(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+	short := []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC} // the last of epoll_ctl(2)
+	return slices.ContainsFunc(short, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
 }
