@@ -20,6 +20,7 @@ func (c *conn) await(d time.Duration, first bool) bool {
 	}
 	now := time.Now()
 	c.extendReadAt(now, d)
+	c.limitAnswers(time.Time{})
 	c.since.Store(int64(now.Sub(c.srv.begun)))
 	resting := stateIdle
 	if first {
@@ -67,6 +68,7 @@ func (c *conn) lastRequest() bool {
 	c.readTill = time.Time{}
 	c.nc.SetReadDeadline(c.readTill)
 	c.extendRead(c.times.Head)
+	c.limitAnswers(time.Time{})
 	return true
 }
 

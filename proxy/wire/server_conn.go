@@ -164,6 +164,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	if c.perRead && c.manualRead.Load() == nil {
 		c.extendRead(c.times.Body)
+		c.limitAnswers(c.readTill)
 		if t := c.manualRead.Load(); t != nil { // it came in between
 			c.nc.SetReadDeadline(*t)
 		}
@@ -198,6 +199,23 @@ func (c *conn) extendReadAt(now time.Time, d time.Duration) {
 func (c *conn) readBy(d time.Duration) {
 	c.perRead, c.readTill = false, time.Now().Add(d)
 	c.nc.SetReadDeadline(c.readTill)
+	c.limitAnswers(c.readTill)
+}
+
+// limitAnswers gives until t to what TLS writes while it reads, or [leisure] if t is zero. A
+// client that asks for new keys (RFC 8446 §4.6.3) and does not read the answers would hold
+// up the read for longer than its own deadline. Over HTTP/2 the next write ends that.
+func (c *conn) limitAnswers(t time.Time) {
+	if c.tls == nil || c.times.Write <= 0 || c.http2.Load() != nil || !c.mu.TryLock() {
+		return // who holds c.mu writes, and sets a deadline
+	}
+	defer c.mu.Unlock()
+	if t.IsZero() {
+		t = time.Now().Add(leisure)
+	}
+	if !c.manual {
+		c.nc.SetWriteDeadline(t)
+	}
 }
 
 // setReadDeadline replaces the deadlines of reads for the rest of the request.
