@@ -100,7 +100,11 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 	}
 	pause(r.Context(), hold)
 	if errors.Is(err, gate.ErrCredentials) {
-		connectionOf(r.Context()).asked.Add(1)
+		c := connectionOf(r.Context())
+		if c.socks != nil {
+			panic(http.ErrAbortHandler) // in the client's eyes an origin would ask for them
+		}
+		c.asked.Add(1)
 	}
 	a.refusal(err).write(w, r)
 }

@@ -332,3 +332,38 @@ func TestSOCKSPasswordIsShownOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestSOCKSClientsWhoseAccountIsGoneAreCut: what comes in the connection is for an origin in
+// its client's eyes, and no origin asks for credentials of a proxy.
+func TestSOCKSClientsWhoseAccountIsGoneAreCut(t *testing.T) {
+	users := usersFile(t, "secret", "me", "you")
+	_, hop := serveWeb(t)
+	now := time.Now()
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Gate.Now = func() time.Time { return now }
+		o.Egress.Chain = append(o.Egress.Chain, hop)
+	})
+	conn := dial(t, serveAs(t, p, Listening{Protocol: SOCKS5}))
+	io.WriteString(conn, "\x05\x01\x02"+"\x01\x02me\x06secret"+"\x05\x01\x00\x03\x0dplain.example\x00\x50")
+	if _, err := io.ReadFull(conn, make([]byte, 2+2+10)); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	get := func() (*http.Response, error) {
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: plain.example\r\n\r\n")
+		return http.ReadResponse(r, nil)
+	}
+	resp, err := get()
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	if err := gate.RemoveUser(users, "me"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute) // when the file is looked at again
+	if resp, err := get(); err == nil {
+		t.Errorf("answered with %s, %q", resp.Status, resp.Header["Proxy-Authenticate"])
+	}
+}
