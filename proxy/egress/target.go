@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -199,6 +200,11 @@ func mapName(host string) (string, error) {
 	if !utf8.ValidString(host) {
 		return "", badHost("not UTF-8")
 	}
+	lower := strings.ToLower(host)
+	if known := withoutNewer(lower); known != lower {
+		_, err := mapName(known)
+		return lower, err
+	}
 	mapped, err := names.ToASCII(host)
 	if err != nil {
 		return "", badHost("not a valid internationalized name")
@@ -210,6 +216,35 @@ func mapName(host string) (string, error) {
 		return "", badHost("not a valid internationalized name")
 	}
 	return mapped, nil
+}
+
+// withoutNewer returns host, in lower case, with a plain label in the place of each that has,
+// in ASCII, characters that came to Unicode after the tables here. Browsers know them and go
+// there, and in ASCII a name can be looked up by who does not (RFC 5891 §5.3).
+func withoutNewer(host string) string {
+	labels := strings.Split(host, ".")
+	for i, label := range labels {
+		if isNewer(label) {
+			labels[i] = "newer"
+		}
+	}
+	return strings.Join(labels, ".")
+}
+
+func isNewer(label string) bool {
+	if !strings.HasPrefix(label, "xn--") {
+		return false
+	}
+	text, err := idna.Punycode.ToUnicode(label)
+	if err != nil || !strings.ContainsFunc(text, isUnassigned) {
+		return false
+	}
+	again, err := idna.Punycode.ToASCII(text)
+	return err == nil && again == label
+}
+
+func isUnassigned(r rune) bool {
+	return unicode.Is(unicode.Cn, r) && !unicode.Is(unicode.Noncharacter_Code_Point, r)
 }
 
 // checkName refuses what cannot be looked up: octets other than letters,

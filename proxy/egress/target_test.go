@@ -128,6 +128,11 @@ var canonicalForms = []struct{ in, want string }{
 	{"xn--zca.xn--zca", "xn--zca.xn--zca:80"},
 	{"i❤.example", "xn--i-7iq.example:80"},
 	{"xn--i-7iq.ws", "xn--i-7iq.ws:80"},
+	{"xn--b39h.ws", "xn--b39h.ws:80"}, // U+1FAE9, of Unicode 16
+	{"XN--B39H.xn--d29h.WS", "xn--b39h.xn--d29h.ws:80"},
+	{"xn--b39h.xn--a", ""},
+	{"xn--b39h.1", ""},
+	{"xn--b39h-.ws", ""},
 	{"xn--a", ""},
 	{"a\u2135.example", ""}, // the sign ALEF becomes a letter that may not stand there (RFC 5893 §2)
 	{"xn--", ""},
