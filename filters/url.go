@@ -325,7 +325,7 @@ func (l *link) isPeerAddress(name []byte) bool {
 // identifier: it has the form of one, and is named so, or its value is, as in
 // idfa:6D92078A-8246-4BA4-AE5B-76104861E7DC.
 func holdsAdvertisingID(name, value string) bool {
-	if len(value) < 36 || len(value) > 80 {
+	if len(value) < 32 || len(value) > 80 {
 		return false
 	}
 	id := string(percentDecode(value))
@@ -344,7 +344,7 @@ func namesAdvertisingID(name string) bool {
 	var words [24]string
 	before := ""
 	for _, word := range splitWords(words[:0], name) {
-		if before == "advertising" && (word == "id" || word == "identifier") {
+		if before == "advertising" && (word == "id" || word == "identifier") || word == "aid" && holdsWord(advertisingSystems, before) {
 			return true
 		}
 		before = word
@@ -352,16 +352,28 @@ func namesAdvertisingID(name string) bool {
 	return false
 }
 
-// advertisingWords are words by which a name tells an advertising identifier (IAB Tech Lab,
-// Identifier for Advertising Guidelines; support.google.com/admanager/answer/6238701).
-const advertisingWords = " aaid oaid rdid ifa idfa idfv gaid rida tifa afai lgudid msai "
+// advertisingWords are words by which a name tells an advertising identifier, or what is
+// used as one where there is none (IAB Tech Lab, Identifier for Advertising Guidelines;
+// support.google.com/admanager/answer/6238701; support.kochava.com, VIDA; an IMEI's digest,
+// helpcenter.mintegral.com). advertisingSystems are those that stand before aid
+// (appmetrica.yandex.com, Parameters of the tracking URL).
+const (
+	advertisingWords   = " aaid oaid rdid ifa ifv idfa idfv gaid rida tifa afai lgudid msai vida imei "
+	advertisingSystems = " google windows fire amazon huawei "
+)
 
 // isAdvertisingID reports whether value looks like an advertising identifier: all systems
-// have a UUID for one (IAB Tech Lab, Identifier for Advertising Guidelines), and some
-// makers of phones without Google's have 64 hexadecimal digits.
+// have a UUID for one (IAB Tech Lab, Identifier for Advertising Guidelines), and makers of
+// phones without Google's, and who tells only the digest (MD5, SHA-1, SHA-256), 32, 40 or 64
+// hexadecimal digits.
 func isAdvertisingID(value string) bool {
-	return len(value) == 36 && groupsAt(value[9:23], 3, 4, "-") && isHexText(value[:8]) && value[8] == '-' && value[23] == '-' && isHexText(value[24:]) ||
-		len(value) == 64 && isHexText(value)
+	switch len(value) {
+	case 36:
+		return groupsAt(value[9:23], 3, 4, "-") && isHexText(value[:8]) && value[8] == '-' && value[23] == '-' && isHexText(value[24:])
+	case 32, 40, 64:
+		return isHexText(value)
+	}
+	return false
 }
 
 func isHexText(s string) bool {

@@ -61,7 +61,7 @@ var vocabulary = []struct {
 		compute browse subscribe replica replicas release releases range ranges read readonly result results return
 		resume random report reports rule rules rate rates route routes tree title total totals endpoint
 		endpoints engine execution export exports passthrough metronome
-		created modified submitted referred`},
+		created modified submitted referred md`},
 	{purpose, `account accounts org orgs organization organizations organisation tenant tenants project
 		projects workspace workspaces team teams group groups role roles store storefront
 		shop merchant vendor seller supplier site sites space spaces channel channels
