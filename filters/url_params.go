@@ -59,6 +59,8 @@ var trackingParams = []paramGroup{
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
 		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
 		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},
+	{"", "support.axon.ai, Conversion API; documentation.freshpaint.io, The Trade Desk and Basis: click, impression or auction", `
+		aleid alart ttdimp cntr_auctionid`},
 	{"", "yandex.com/support/metrica, rb_clickid of VK, Seznam and Sber click ids", `yclid ymclid ysclid
 		syclid _openstat rb_clickid sznclid etext`},
 	{"", "mailchimp.com, campaign and e-mail ids", `mc_cid mc_eid mc_tc mc_src`},
@@ -95,6 +97,8 @@ var trackingParams = []paramGroup{
 		sc_content sc_outcome sc_geo sc_country sc_publisher emarsys_* rsys_* ck_subscriber_id sib_id
 		sb_referer_host maropost_id xnpe_tifc bxid cndid lctg inf_contact_key infusionsoft_id vmcid
 		emci emdi`},
+	{"", "docs.customer.io, URL parameters; docs.mparticle.com, Movable Ink; help.kit.com, advanced tracking: whom a message was for", `
+		_cio_id mi_u sh_kit`},
 	{"", "session recorders and testing tools", `_hjid _clck _clsk vwo_uuid optimizelyenduserid ajs_uid
 		ajs_aid ajs_event ajs_prop_* ajs_trait_* mp_distinct_id amplitude_id amp_device_id ph_distinct_id _pxhd awt_l awt_m`},
 
