@@ -87,6 +87,9 @@ var signedFamilies = map[string]string{
 // signedFamily returns the beginning of the names of all fields that r's
 // signature covers, "" if there is no such family.
 func signedFamily(r *http.Request) string {
+	if strings.HasPrefix(first(r.Header["X-Sky-Signature"]), "SkyOTT ") { // players of Peacock, NOW and SkyShowtime
+		return "X-Skyott-"
+	}
 	scheme, _, ok := strings.Cut(first(r.Header["Authorization"]), " ")
 	if !ok {
 		return ""
