@@ -38,6 +38,8 @@ func tellingText(name, text string) string {
 		return "its value holds a mail address"
 	case holdsCoordinates(text):
 		return "its value holds coordinates"
+	case isPushToken(text):
+		return "its value is where an installation is notified"
 	case isSubscriberNumber(name, text) && (tells(name) == neutral || strings.HasPrefix(text, "+")):
 		return "its value is the number of a subscriber or device"
 	case isLocale(text), holdsTimeZone(text):
@@ -165,6 +167,12 @@ func holdsMail(text string) bool {
 		}
 	}
 	return false
+}
+
+// isPushToken reports whether text is what Firebase or Expo calls an installation by, to
+// notify it (firebase.google.com/docs/cloud-messaging; docs.expo.dev/push-notifications).
+func isPushToken(text string) bool {
+	return strings.Contains(text, ":APA91b") || strings.HasPrefix(text, "ExponentPushToken[") || strings.HasPrefix(text, "ExpoPushToken[")
 }
 
 // holdsCoordinates reports whether text holds a latitude and a longitude of

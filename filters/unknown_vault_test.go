@@ -155,6 +155,11 @@ Acme-Restricted-To: annacorp
 Firebase-Instance-ID-Token: 7f3a9c51e2b84d06:APA91b
 X-Firebase-Instance-Id-Token: 7f3a9c51e2b84d06
 X-Fcm-Token: 7f3a9c51e2b84d06
+X-Gcm-Token: 7f3a9c51e2b84d06
+X-Expo-Push-Token: 7f3a9c51e2b84d06
+X-Notification-Token: ExponentPushToken[7f3a9c51e2b84d067f3a9c]
+Firebase-Token: c1_-QY3dQ7m:APA91bHun4MxP5egoKMwt2KZFBaFUH
+X-Low-Power-Mode: true
 X-Apns-Token: 7f3a9c51e2b84d06
 X-HE-Token: 7f3a9c51e2b84d06
 X-Tariff: prepaid-gold

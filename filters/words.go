@@ -133,7 +133,7 @@ var vocabulary = []struct {
 		vpn sex loyalty membership iban street locality uptime workstation
 		openid unionid uin utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
-		fcm apns referring visitorid requestid sessionid pageview wcid whoami computer`},
+		fcm gcm apns pushtoken referring visitorid requestid sessionid pageview wcid whoami computer`},
 
 	// The same in other languages in which programs name their fields, without accents.
 	{neutral, `nombre nome numero nummer codigo sistema`},
@@ -162,7 +162,7 @@ var tellingPairs = [...][2]string{
 	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "signals"}, {"age", "assurance"}, {"age", "class"}, {"age", "category"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
 	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
-	{"friendly", "name"}, {"licensed", "to"}, {"registered", "to"}, {"build", "host"}, {"fw", "version"}, {"hw", "version"}, {"rom", "version"}, {"ab", "test"}, {"ab", "group"}, {"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"},
+	{"friendly", "name"}, {"licensed", "to"}, {"registered", "to"}, {"build", "host"}, {"fw", "version"}, {"hw", "version"}, {"rom", "version"}, {"ab", "test"}, {"ab", "group"}, {"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"}, {"low", "power"}, {"power", "saver"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
 	{"dotnet", "version"}, {"nodejs", "version"}, {"kotlin", "version"}, {"electron", "version"}, {"runtime", "version"}, {"touch", "points"}, {"ad", "id"}, {"ads", "id"}, {"click", "id"}, {"boot", "id"}, {"local", "time"}, {"utc", "offset"},
