@@ -9,7 +9,9 @@ import (
 
 func TestAcceptOfScripts(t *testing.T) {
 	s := newSet(t, Options{})
+	most := "application/vnd.a" + strings.Join(strings.Split("abcdefghijklmnop", ""), "+json, application/vnd.a") + "+json"
 	for _, test := range []struct{ in, want string }{
+		{most + ", text/html", most},
 		{"", "*/*"},
 		{"*/*", "*/*"},
 		{"application/json", "application/json"},
@@ -89,6 +91,9 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/x-amz-json-1.1", "application/x-amz-json-1.1"},
 		{"application/x-trig, application/n-quads;q=0.9", "application/x-trig, application/n-quads;q=0.9"},
 		{`application/json;charset="utf-8"`, "application/json;charset=utf-8"},
+		{`application/json;charset="u\tf-8"`, "application/json;charset=utf-8"},
+		{"application/vnd." + strings.Repeat("a.", 32) + "a+json", "*/*"},
+		{"application/vnd.caf\u00e9+json", "*/*"},
 
 		{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*"}, // Java's, for programs that have no wish
 

@@ -135,7 +135,7 @@ func unescape(s string) []byte {
 // escapeAt returns the byte that s begins with, escaped or not, and the length
 // of that.
 func escapeAt(s string) (c byte, n int) {
-	digits, base, closed := "", 16, false
+	digits, base, closing := "", 16, 0
 	switch {
 	case strings.HasPrefix(s, `\u00`) && len(s) >= 6:
 		digits = s[4:6]
@@ -144,8 +144,11 @@ func escapeAt(s string) (c byte, n int) {
 	case s[0] == '=' && len(s) >= 3:
 		digits = s[1:3]
 	case strings.HasPrefix(s, "&#"):
-		digits, _, _ = strings.Cut(s[2:min(len(s), 8)], ";")
-		closed = true
+		var closed bool
+		if digits, _, closed = strings.Cut(s[2:min(len(s), 9)], ";"); !closed {
+			return s[0], 1
+		}
+		closing = 1
 		if rest := strings.TrimLeft(digits, "xX"); len(rest) < len(digits) {
 			digits = rest
 		} else {
@@ -158,14 +161,7 @@ func escapeAt(s string) (c byte, n int) {
 	if err != nil || v < ' ' || v > '~' {
 		return s[0], 1
 	}
-	n = strings.Index(s, digits) + len(digits)
-	if closed {
-		if n == len(s) || s[n] != ';' {
-			return s[0], 1
-		}
-		n++
-	}
-	return byte(v), n
+	return byte(v), strings.Index(s, digits) + len(digits) + closing
 }
 
 // percentDecode undoes the percent-encoded bytes of s and leaves the rest.

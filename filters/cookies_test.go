@@ -217,6 +217,10 @@ func TestLinesThatSetNothingGo(t *testing.T) {
 	if got := m.Response.Header["Set-Cookie"]; !slices.Equal(got, []string{"c=d"}) || len(log) != 3 {
 		t.Errorf("left %q, logged %v", got, log)
 	}
+	m.Response.Header["Set-Cookie"] = []string{"; Path=/"}
+	if (cookies{CookiesPass}).Apply(m, nil); len(m.Response.Header) > 0 {
+		t.Errorf("alone: left %q", m.Response.Header)
+	}
 }
 
 // Without persistence, a cookie that deletes one still deletes it.

@@ -30,6 +30,7 @@ func TestFetchMetadata(t *testing.T) {
 		{"a handshake with the page's own site", "https://site.example/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {"https://site.example"}}, fields{"empty", "websocket", "same-origin", "", ""}},
 		{"a frame of another site", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"iframe", "navigate", "cross-site", "", "none"}},
 		{"a film in a plug-in's place", "https://ads.example/", http.Header{"Sec-Fetch-Dest": {"object"}, "Sec-Fetch-Site": {"cross-site"}}, fields{"object", "navigate", "cross-site", "", "none"}},
+		{"a handshake with it, port and all", "https://site.example:443/", http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {"https://site.example"}}, fields{"empty", "websocket", "same-origin", "", ""}},
 		{"a frame of the page's own site", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Site": {"same-origin"}}, fields{"iframe", "navigate", "same-origin", "", ""}},
 		{"made-up tokens", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"font"}, "Sec-Fetch-Mode": {"me"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-User": {"me"}}, fields{"font", "cors", "same-origin", "", ""}},
 		{"a claim that Origin contradicts", "https://site.example/", http.Header{"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://evil.example"}}, fields{"image", "cors", "cross-site", "", ""}},

@@ -86,9 +86,6 @@ func holdsIPv4(text string) bool {
 
 // isVersion reports whether what stands before a number makes it a version.
 func isVersion(before string) bool {
-	if strings.HasSuffix(before, "://") {
-		return false
-	}
 	before = strings.ToLower(before[max(len(before)-16, 0):])
 	for _, mark := range [...]string{"/", "v", "version", "ver", "release", "build"} {
 		if rest, ok := strings.CutSuffix(strings.TrimRight(before, " =:\""), mark); ok {

@@ -259,6 +259,10 @@ func TestMaxForwardsMattersToOptionsAlone(t *testing.T) {
 
 func TestDateStaysWhereItIsSigned(t *testing.T) {
 	const date = "Sat, 29 Oct 1994 19:43:31 GMT"
+	m := scriptRequest("Date", date, "Signature", `keyId="k",headers="date"`) // ActivityPub's
+	if clean(m); m.Request.Header.Get("Date") != date {
+		t.Error("a Signature: Date goes")
+	}
 	for authorization, stays := range map[string]bool{"AWS AKIA:sig": true, `Signature keyId="k",headers="date"`: true, "Basic YTpi": false, "Bearer t": false,
 		"Basic " + base64.StdEncoding.EncodeToString([]byte("DIWJ8X6AEYOR5OMC6TQ1:"+strings.Repeat("a1ce9ca75f", 4))): true} {
 		m := scriptRequest("Date", date, "Authorization", authorization)

@@ -64,10 +64,7 @@ const askingParams = " q query search s text keyword keywords term wd find dns v
 // leadsThere reports whether a value is a URL at the client's address: of a server there
 // that is to be called back.
 func (o *ownQuery) leadsThere(value string) bool {
-	text, err := url.QueryUnescape(value)
-	if err != nil {
-		return false
-	}
+	text, _ := url.QueryUnescape(value)
 	a, ok := parseAuthority(text)
 	return ok && o.forms.in(a.host) && !o.forms.in(a.rest)
 }

@@ -163,6 +163,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?imei=869634020728636&aid=7c687d7812ae6ca319aecea51d0d7750&vida=sana&md5=7c687d7812ae6ca319aecea51d0d7750&id=7c687d7812ae6ca319aecea51d0d7750", o + "/?imei=869634020728636&aid=7c687d7812ae6ca319aecea51d0d7750&vida=sana&md5=7c687d7812ae6ca319aecea51d0d7750&id=7c687d7812ae6ca319aecea51d0d7750"}, // other things
 		{"GET", o + "/?aaid=90&adid=4711&oaid=4184792993048491848&rdid=book-XtY-AAAAYAAJ&ifa=1&device_id=9774d56d682e549c&a=1", o + "/?aaid=90&adid=4711&oaid=4184792993048491848&rdid=book-XtY-AAAAYAAJ&ifa=1&device_id=9774d56d682e549c&a=1"},                                                                             // other things
 		{"GET", o + "/?adId=38400000-8cf0-11bd-b23e-10b96e40000d&imei=490154203237518&androidx=1", o + "/?adId=38400000-8cf0-11bd-b23e-10b96e40000d&imei=490154203237518&androidx=1"},
+		{"GET", o + "/?ifa=book0000-8cf0-11bd-b23e-10b96e40000d&oaid=" + strings.Repeat("book", 16), o + "/?ifa=book0000-8cf0-11bd-b23e-10b96e40000d&oaid=" + strings.Repeat("book", 16)}, // other things
 		{"GET", o + "/1.m4s?CMCD=mtp%3D25400%2Csid%3D%226e2fb550-c457-11e9%22&t=1", o + "/1.m4s?t=1"},
 		{"GET", "https://en.wikipedia.org/wiki/A?wprov=sfla1", "https://en.wikipedia.org/wiki/A"},
 		{"GET", "https://www.pinterest.de/pin/1/?invite_code=x&sender=4711", "https://www.pinterest.de/pin/1/"},

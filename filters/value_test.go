@@ -93,9 +93,10 @@ func TestClientsOwnAddressIsFoundWhenCoded(t *testing.T) {
 	}
 	for addr, text := range map[string]string{"192.0.2.7": "192.0.2.7", "2001:db8:0:12::abcd": "2001:db8:0:12::abcd"} {
 		own := netip.MustParseAddr(addr)
-		var unicode, html, quoted string
+		var unicode, hexadecimal, html, quoted string
 		for _, c := range []byte(text) {
 			unicode += fmt.Sprintf("\\u%04x", c)
+			hexadecimal += fmt.Sprintf("\\x%02x", c)
 			html += fmt.Sprintf("&#%d;", c)
 			quoted += fmt.Sprintf("=%02X", c)
 		}
@@ -106,7 +107,7 @@ func TestClientsOwnAddressIsFoundWhenCoded(t *testing.T) {
 			"base32hex": base32.HexEncoding.EncodeToString([]byte(text)), "reversed": string(reversed),
 			"gzip": packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, "visitor "+text),
 			"zlib": packed(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, text),
-			"JSON": `{"a":"` + unicode + `"}`, "HTML": html, "HTML, hexadecimal": strings.ReplaceAll(html, "&#46;", "&#x2E;"), "quoted-printable": quoted,
+			"JSON": `{"a":"` + unicode + `"}`, "C": hexadecimal, "HTML": html, "HTML, hexadecimal": strings.ReplaceAll(html, "&#46;", "&#x2E;"), "quoted-printable": quoted,
 		} {
 			if !holdsAddress(value, own) {
 				t.Errorf("%s: %s is not found in %q", name, addr, value)
@@ -242,7 +243,7 @@ func TestTellingValuesDoNotPassUnderAnyName(t *testing.T) {
 	for _, value := range []string{
 		"", "1", "1.2.3", "v1.2.3.4", "Chrome/120.0.0.0", "build 10.0.19041.1", "12:30:59", "2026-01-02T03:04:05Z", "1767225600", "1767225600123",
 		"a@b", "pkg@v1.2.3", "pkg@v1.2.30", "0.5,0.25", "1.234,5.678x", "true", "d41d8cd98f00b204e9800998ecf8427e", "8e03978e-40d5-43dd-bc93-6894a57f9324",
-		"c29tZSB0ZXh0", "16:9", "100%", "text/html; charset=utf-8", "12345", "::",
+		"52.5200x13.4050", "c29tZSB0ZXh0", "16:9", "100%", "text/html; charset=utf-8", "12345", "::",
 	} {
 		if why := tellingValue("X-Note", value); why != "" && value != "1.234,5.678x" {
 			t.Errorf("%q: %s", value, why)

@@ -51,6 +51,7 @@ func TestVisit(t *testing.T) {
 		{"lines that differ", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"same-origin", "none"}, "Sec-Fetch-Dest": {"image"}}, "", true},
 		{"made-up claim", "https://shop.example/", http.Header{"Sec-Fetch-Site": {"mine"}, "Sec-Fetch-Dest": {"image"}}, "", true},
 		{"public suffixes part sites", "https://a.github.io/", http.Header{"Origin": {"https://b.github.io"}}, "b.github.io", true},
+		{"public suffixes are sites", "https://github.io/", http.Header{"Origin": {"https://co.uk"}}, "co.uk", true},
 		{"country code suffixes", "https://a.co.uk/", http.Header{"Origin": {"https://b.a.co.uk"}}, "a.co.uk", false},
 		{"addresses are their own site", "http://192.0.2.1/", http.Header{"Origin": {"http://192.0.2.2"}}, "192.0.2.2", true},
 		{"IPv6", "http://[2001:db8::1]:8080/", http.Header{"Origin": {"http://[2001:db8::1]"}}, "2001:db8::1", false},
