@@ -230,6 +230,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Aurora DNS", "GET https://api.auroradns.example/zones", "X-Auroradns-Date: 20261126T204022Z|Authorization: AuroraDNSv1 YTpi"},
 	{"EfficientIP SOLIDserver", "GET https://ipam.example/api/v2.0/dns/rr/list", "X-Sds-Ts: 1764189622|Authorization: SDS id:3f2b8c1e5d7a4e9b"},
 	{"Octopush", "GET https://api.octopush.example/v1/public/wallet", "Api-Login: ann@corp.example|Api-Key: 3f2b8c1e5d7a4e9b"},
+	{"Icecast, a station's stream", "PUT http://radio.example:8000/live.mp3", "Content-Type: audio/mpeg|Ice-Public: 1|Ice-Name: Rádio Sul|Ice-Description: The best of the town, day and night|Ice-Url: https://station.example/|Ice-Genre: Rock|Ice-Bitrate: 128|Ice-Audio-Info: samplerate=44100;quality=10%2e0;channels=2"},
 	{"ntfy", "POST https://ntfy.example/topic", "Title: Backup done|Tags: warning,skull|Attach: https://else.example/a.jpg|Actions: view, Open, https://else.example/"},
 	{"Unpoly", "GET https://a.example/page", `X-Up-Target: main|X-Up-Context: {"a":1}`},
 	{"Cloudflare's challenge", "POST https://challenges.example/cdn-cgi/challenge-platform/h/b/flow/ov1/1", "Cf-Chl: 3f2b8c1e5d7a4e9b-1700000000-1.2.1.1-q9wE2kLm0Zx8b1|Cf-Chl-Ra: 0"},

@@ -141,6 +141,8 @@ var purposeTable = []group{
 		x-amz-website-redirect-location`},
 	{stored, "docs.ntfy.sh/publish: what a notification shows", `icon x-icon attach x-attach
 		actions x-actions`},
+	{stored, "icecast.org, HTTP PUT of a stream: what its listeners are told", `ice-public ice-name ice-description ice-url ice-genre
+		ice-bitrate ice-audio-info`},
 	{application, "further fields of content", `content-*`},
 
 	{application, "RFC 8291 and its drafts: web push", `encryption crypto-key encryption-key`},
