@@ -356,7 +356,7 @@ func (h *http2Conn) write() {
 	}
 	h.writing = false
 	h.written.Broadcast()
-	if h.c.tls != nil && !h.dead {
+	if h.c.overTLS && !h.dead {
 		h.c.nc.SetWriteDeadline(time.Now().Add(leisure))
 	}
 }

@@ -107,7 +107,7 @@ func (c *conn) writePieces(pieces ...[]byte) error {
 		_, err = c.bufs.WriteTo(c.nc)
 	}
 	clear(c.vec[:])
-	if c.tls != nil && !c.manual && !c.writeTill.IsZero() {
+	if c.overTLS && !c.manual && !c.writeTill.IsZero() {
 		c.writeTill = time.Time{}
 		c.nc.SetWriteDeadline(time.Now().Add(leisure))
 	}

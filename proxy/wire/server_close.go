@@ -140,6 +140,20 @@ func below(nc net.Conn) net.Conn {
 	}
 }
 
+// overTLS reports whether TLS carries what is spoken on nc.
+func overTLS(nc net.Conn) bool {
+	for {
+		if _, ok := nc.(*tls.Conn); ok {
+			return true
+		}
+		outer, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		nc = outer.NetConn()
+	}
+}
+
 // release gives the buffers back.
 func (c *conn) release() {
 	if c.br != nil {

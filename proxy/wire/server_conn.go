@@ -43,6 +43,7 @@ type conn struct {
 	remote   string
 	from     net.Addr // whose place it has
 	tls      *tls.ConnectionState
+	overTLS  bool   // its own, or that of what carries it
 	leave    func() // told when the connection is no longer the server's; nil once it was, or it gave way
 
 	state   atomic.Int32
@@ -206,7 +207,7 @@ func (c *conn) readBy(d time.Duration) {
 // client that asks for new keys (RFC 8446 §4.6.3) and does not read the answers would hold
 // up the read for longer than its own deadline. Over HTTP/2 the next write ends that.
 func (c *conn) limitAnswers(t time.Time) {
-	if c.tls == nil || c.times.Write <= 0 || c.http2.Load() != nil || !c.mu.TryLock() {
+	if !c.overTLS || c.times.Write <= 0 || c.http2.Load() != nil || !c.mu.TryLock() {
 		return // who holds c.mu writes, and sets a deadline
 	}
 	defer c.mu.Unlock()

@@ -71,6 +71,7 @@ func (c *conn) open() error {
 		c.nc = opened.Conn
 	}
 	c.remote = remote.String()
+	c.overTLS = overTLS(c.nc)
 	if f := c.srv.ConnContext; f != nil {
 		c.ctx = f(c.ctx, c.nc)
 	}

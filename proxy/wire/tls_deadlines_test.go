@@ -134,41 +134,57 @@ func TestClientsCanUpdateKeysLongAfterTheAnswer(t *testing.T) {
 	}
 }
 
+// A carryingListener hides that its connections are of TLS, as what carries plain HTTP in a
+// CONNECT does.
+type carryingListener struct{ net.Listener }
+
+func (l carryingListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return carriedConn{nc}, err
+}
+
 // A client that has TLS write while it reads, and reads nothing itself, has no more time
 // for that than for what it is to send.
 func TestTLSWritesNoLongerThanTheServerReads(t *testing.T) {
-	secure := httptest.NewTLSServer(nil) // for its certificate
-	defer secure.Close()
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for name, hide := range map[string]func(net.Listener) net.Listener{
+		"its own":  func(l net.Listener) net.Listener { return l },
+		"below it": func(l net.Listener) net.Listener { return carryingListener{l} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			secure := httptest.NewTLSServer(nil) // for its certificate
+			defer secure.Close()
+			tcp, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := &deadlinedListener{Listener: tcp}
+			limited := func() bool { return l.last.Load().within(2 * time.Minute) }
+			began := make(chan bool)
+			s := &Server{Timeouts: Timeouts{Head: time.Minute, Body: time.Minute, Write: time.Minute}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Body.Read(make([]byte, 1))
+				began <- true
+				io.Copy(io.Discard, r.Body)
+			})}
+			serveOn(t, hide(tls.NewListener(l, &tls.Config{Certificates: secure.TLS.Certificates})), s)
+			c, err := tls.Dial("tcp", tcp.Addr().String(), secure.Client().Transport.(*http.Transport).TLSClientConfig)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n1")
+			<-began
+			if !limited() {
+				t.Error("in a body, TLS may write for as long as the client does not read")
+			}
+			io.WriteString(c, "2")
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			until(t, l.last.Load().putOff)
+			io.WriteString(c, "G")
+			until(t, limited)
+		})
 	}
-	l := &deadlinedListener{Listener: tcp}
-	limited := func() bool { return l.last.Load().within(2 * time.Minute) }
-	began := make(chan bool)
-	s := &Server{Timeouts: Timeouts{Head: time.Minute, Body: time.Minute, Write: time.Minute}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body.Read(make([]byte, 1))
-		began <- true
-		io.Copy(io.Discard, r.Body)
-	})}
-	serveOn(t, tls.NewListener(l, &tls.Config{Certificates: secure.TLS.Certificates}), s)
-	c, err := tls.Dial("tcp", tcp.Addr().String(), secure.Client().Transport.(*http.Transport).TLSClientConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n1")
-	<-began
-	if !limited() {
-		t.Error("in a body, TLS may write for as long as the client does not read")
-	}
-	io.WriteString(c, "2")
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	until(t, l.last.Load().putOff)
-	io.WriteString(c, "G")
-	until(t, limited)
 }
