@@ -106,8 +106,12 @@ func isDeputy(name string) bool {
 // isNeeded reports whether m can do nothing without a field, whatever its name tells;
 // or would do it in another's place, who mostly may do more.
 func isNeeded(m *Message, name string) bool {
-	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || (isDeputy(name) || ofSite(m, name)) && holdsProof(m, name)
+	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || isSitesOwn(m, name) || isDeputy(name) && holdsProof(m, name)
 }
+
+// isSitesOwn reports whether a site asks for a field beside a proof, see siteFields. Its maker's
+// proxies may put one of that name into requests to everybody.
+func isSitesOwn(m *Message, name string) bool { return ofSite(m, name) && holdsProof(m, name) }
 
 // holdsProof reports whether m proves who asks, by another field than name.
 func holdsProof(m *Message, name string) bool {

@@ -233,6 +233,7 @@ var siteFields = []struct {
 	{"tanium.com", "Session", ""},     // developer.tanium.com: a token
 	{"hrflow.ai", "X-User-Email", ""}, // developers.hrflow.ai
 	{"mlb.com", "X-Client-Name", "WEB"},
+	{"umbrella.com", "X-Umbrella-Orgid", ""}, // developer.cisco.com/docs/cloud-security, managed organizations: whose token is meant
 
 	// What players of sites ask with (github.com/yt-dlp/yt-dlp, which asks as they do).
 	{"radiko.jp", "X-Radiko-Device", "pc"},

@@ -9,7 +9,7 @@ type clientRoute struct{}
 func (clientRoute) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
 	for name := range h {
-		if v := names.judge(name); v.class == route {
+		if v := names.judge(name); v.class == route && !isSitesOwn(m, name) {
 			log = drop(h, name, v.why, log)
 		}
 	}

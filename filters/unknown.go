@@ -228,7 +228,7 @@ func wantsEvents(m *Message) bool {
 // refuse returns why a field is removed, or "" if it may pass.
 func (f unknownFields) refuse(m *Message, name string, lines []string, v verdict) string {
 	plain := withoutScript(m.Request, m.Visit)
-	if v.class == identity && isNeeded(m, name) {
+	if v.class == identity && isNeeded(m, name) || v.class == route && isSitesOwn(m, name) {
 		v = verdict{}
 	}
 	switch {
