@@ -73,6 +73,7 @@ var functions = []struct{ name, request, fields string }{
 	{"Peacock", "POST https://play.ovp.peacocktv.com/video/playouts/vod", `X-Sky-Signature: SkyOTT client="NBCU-WEB-v8",signature="wGmR5d0oY8oKk3m1bq8XH2o0Yd4=",timestamp="1789000000",version="1.0"|` +
 		"X-Skyott-Device: COMPUTER|X-Skyott-Platform: PC|X-Skyott-Territory: US|X-Skyott-Activeterritory: US|X-Skyott-Language: en-US|X-Skyott-Proposition: NBCUOTT|X-Skyott-Provider: NBCU|X-Skyott-Usertoken: 13-CTnvCpv6dF15UMIh"},
 	{"Cisco Umbrella", "POST https://api.umbrella.com/auth/v2/token", "Authorization: Basic YTpi|X-Umbrella-Orgid: 4711815|Content-Type: application/x-www-form-urlencoded"},
+	{"Avi Load Balancer", "GET https://avi.corp.example/api/virtualservice", "Authorization: Basic YTpi|X-Avi-Version: 30.2.1|X-Avi-Tenant: acme"},
 	{"IKEA", "GET https://api.ingka.ikea.com/cia/availabilities/ru/gb?itemNos=1", "X-Client-Id: b6c117e5-ae61-4ef5-b4cc-e0b1e37f0631"},
 	{"Nike", "GET https://api.nike.com/discover/product_wall/v1/marketplace/US", "Nike-Api-Caller-Id: nike:dotcom:browse:wall.client:2.0"},
 	{"Costco", "POST https://ecom-api.costco.com/ebusiness/order/v1/orders/graphql", "Client-Identifier: 481b1aec-aa3b-454b-b81b-48187e28f205|Costco-X-Wcs-Clientid: 4900eb1f-0c10-4bd9-99c3-c59e6c1ecebf"},

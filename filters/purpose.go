@@ -89,6 +89,8 @@ var purposeTable = []group{
 	{application, "docs.wise.com: so that nothing is paid twice; canva.dev/docs/connect: what an imported file is", `x-idempotence-uuid import-metadata`},
 	{application, "developer.quickbase.com and developer.ariba.com: which realm or network is meant", `qb-realm-hostname x-ariba-network-id`},
 	{application, "developer-docs.citrix.com, StoreFront Web API, which refuses whoever leaves it out", `x-citrix-isusinghttps`},
+	{application, "developer.broadcom.com, Avi Load Balancer API: of which version it is, and which tenant is meant", `x-avi-version x-avi-tenant
+		x-avi-tenant-uuid`},
 	{application, "docs.umbraco.com/umbraco-heartcore: which project is meant", `umb-project-alias`},
 
 	// How a script's request wants to be read.
