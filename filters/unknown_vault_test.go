@@ -160,6 +160,9 @@ X-Expo-Push-Token: 7f3a9c51e2b84d06
 X-Notification-Token: ExponentPushToken[7f3a9c51e2b84d067f3a9c]
 Firebase-Token: c1_-QY3dQ7m:APA91bHun4MxP5egoKMwt2KZFBaFUH
 X-Low-Power-Mode: true
+X-Fqdn: ann-laptop.corp.example
+X-Cost-Centre: 4711
+X-Badge-Number: 4711
 X-Apns-Token: 7f3a9c51e2b84d06
 X-HE-Token: 7f3a9c51e2b84d06
 X-Tariff: prepaid-gold

@@ -115,7 +115,7 @@ var vocabulary = []struct {
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode
 		latitude longitude lat lon lng latlng latlong timezone asn isp macaddr bssid
-		ssid wifi proxied proxyuser colo hostname hostnames subnet netmask whois
+		ssid wifi proxied proxyuser colo hostname hostnames fqdn subnet netmask whois
 		metro nas sgsn ggsn cliip
 		uuid guid udid idfa idfv gaid aaid oaid adid advertiser advertising
 		advertisement imei imsi iccid meid esn mdn msisdn subno subscriber subscribers
@@ -161,7 +161,7 @@ var tellingPairs = [...][2]string{
 	{"sent", "by"}, {"passed", "through"}, {"verified", "bot"}, {"bot", "score"}, {"risk", "score"}, {"fraud", "score"}, {"threat", "score"}, {"trust", "score"},
 	{"job", "title"}, {"age", "group"}, {"age", "range"}, {"age", "bracket"}, {"age", "signal"}, {"age", "signals"}, {"age", "assurance"}, {"age", "class"}, {"age", "category"}, {"age", "verified"}, {"credit", "score"},
 	{"gmt", "offset"}, {"signal", "strength"}, {"reduced", "motion"}, {"font", "size"}, {"font", "scale"}, {"text", "scale"},
-	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"},
+	{"asset", "tag"}, {"service", "tag"}, {"org", "unit"}, {"cost", "center"}, {"cost", "centre"}, {"badge", "number"},
 	{"friendly", "name"}, {"licensed", "to"}, {"registered", "to"}, {"build", "host"}, {"fw", "version"}, {"hw", "version"}, {"rom", "version"}, {"ab", "test"}, {"ab", "group"}, {"safe", "search"}, {"opt", "out"}, {"heart", "rate"}, {"smart", "tv"}, {"low", "power"}, {"power", "saver"},
 	{"connection", "type"}, {"effective", "type"}, {"inner", "width"}, {"inner", "height"}, {"outer", "width"}, {"outer", "height"},
 	{"python", "version"}, {"ruby", "version"}, {"php", "version"}, {"perl", "version"}, {"java", "version"}, {"golang", "version"},
