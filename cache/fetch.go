@@ -188,7 +188,7 @@ func (t *transport) share(q *query, found finding, f *flight, begun time.Time) (
 		return nil, false, nil
 	}
 	c.count(&c.counters.Collapsed)
-	return c.conditioned(q, found, resp, f.at), true, nil
+	return q.conditioned(found, resp, f), true, nil
 }
 
 // arrived makes the leader's response.
@@ -235,7 +235,7 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		resp = c.passOn(q, f)
 		resp.Body = c.direct(q.ctx, f)
 	}
-	return c.conditioned(q, found, resp, f.at), nil
+	return q.conditioned(found, resp, f), nil
 }
 
 // abandon gives up a response that has come but is not what the client gets.
@@ -247,12 +247,16 @@ func (c *Cache) abandon(q *query, f *flight) {
 	f.first.Close()
 }
 
-// conditioned applies to a response from the origin the preconditions that
-// were not sent there, or others in their place.
-func (c *Cache) conditioned(q *query, found finding, resp *http.Response, at time.Time) *http.Response {
+// conditioned applies to a response that f brought the preconditions that
+// were not sent to the origin, or others in their place.
+func (q *query) conditioned(found finding, resp *http.Response, f *flight) *http.Response {
 	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
-	if ok && (q.answersConditions() || q.validates(found) || found.verdict == completeIt) && q.conditions.notModified(resp.Header, at) {
+	if ok && (q.answersConditions() || q.validates(found) || found.verdict == completeIt) && q.conditions.notModified(resp.Header, f.at) {
 		resp.Body.Close()
+		if q.sharing == Shared {
+			lines := resp.Header["Cache-Status"] // the last is this cache's, see addStatus
+			lines[len(lines)-1] += "; fwd-status=" + strconv.Itoa(f.status)
+		}
 		return notModified(resp)
 	}
 	return resp

@@ -46,6 +46,7 @@ type flight struct {
 	arrived bool          // they are known
 	err     error
 	resp    *http.Response // the origin's, header unchanged
+	status  int            // what it was before what is stored completed it
 	passed  http.Response  // resp as it is passed on to the leader, if it is not stored
 	at      time.Time      // when the head came
 	given   time.Time      // when the clients get the head: at once, or with a beat

@@ -664,9 +664,14 @@ func TestCacheStatus(t *testing.T) {
 	const give = "200\nCache-Control: max-age=60\nETag: \"1\"\n\na"
 	status := func(s step, what string) step { s.want = "200\nCache-Status: guise; " + what; return s }
 	play(t, shared, map[string][]step{
-		"new":       {status(step{give: give}, "fwd=miss"), status(step{}, "hit")},
-		"stale":     {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: "304"}, "fwd=stale; fwd-status=304")},
-		"changed":   {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: give}, "fwd=stale")},
+		"new":     {status(step{give: give}, "fwd=miss"), status(step{}, "hit")},
+		"stale":   {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: "304"}, "fwd=stale; fwd-status=304")},
+		"changed": {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{after: hour, give: give}, "fwd=stale")},
+		"changed, but not for its client": {given("Cache-Control: max-age=60\nETag: \"0\""),
+			{after: hour, do: "GET /\nIf-None-Match: \"1\"", give: give, want: "304\nCache-Status: guise; fwd=stale; fwd-status=200"}},
+		"the rest of what its client has": {
+			{do: "GET /\nRange: bytes=0-0", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-Range: bytes 0-0/2\n\na"},
+			{do: "GET /\nIf-None-Match: \"1\"", give: "206\nETag: \"1\"\nContent-Range: bytes 1-1/2\n\nb", want: "304\nCache-Status: guise; fwd=partial; fwd-status=206"}},
 		"on demand": {given("Cache-Control: max-age=60\nETag: \"1\""), status(step{do: "GET /\nCache-Control: no-cache", give: "304"}, "fwd=request; fwd-status=304")},
 		"not to be stored": {status(step{do: "GET /\nCache-Control: no-store", give: give}, "fwd=miss"), given("Cache-Control: max-age=60"),
 			status(step{do: "GET /\nCache-Control: no-store", give: give}, "fwd=request"),

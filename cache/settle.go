@@ -14,6 +14,7 @@ import (
 // whether it freshens what is stored, is to be stored itself, or only passes.
 func (c *Cache) settle(f *flight) {
 	q, found, resp := f.leader, f.found, f.resp
+	f.status = resp.StatusCode
 	switch {
 	case q.validates(found) && resp.StatusCode == http.StatusNotModified:
 		resp.Body.Close()
