@@ -46,6 +46,7 @@ var trackingParams = []paramGroup{
 	{"", "naver.github.io/conversion-tracking; ads.naver.com/notice/13446, automatic tracking parameters: click, and what was searched for", `napm n_ad n_ad_group n_ad_group_type
 		n_campaign_type n_keyword n_keyword_id n_mall_id n_mall_pid n_match n_media n_query n_rank`},
 	{"", "ocpc.baidu.com, uploadConvertData; datanexus.qq.com, click ids of pages", `bd_vid gdt_vid qz_gdt`},
+	{"", "dnf.readthedocs.io, Configuration Reference: for how long the system has been installed", `countme`},
 	{"", "CTA-5004 §3: session and player, where no field says it", `cmcd`},
 	{"", "developer.android.com and developer.apple.com, advertising identifiers", `idfa idfv gaid google_aid
 		advertising_id`},

@@ -152,6 +152,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", "https://www.amazon.co.uk/dp/B1?pf_rd_p=1&qid=2&th=1", "https://www.amazon.co.uk/dp/B1?th=1"},
 		{"GET", "https://amazon.evil.example/?qid=2", "https://amazon.evil.example/?qid=2"},
 		{"GET", "https://www.google.de/search?q=a&ved=1&ei=2&start=10", "https://www.google.de/search?q=a&start=10"},
+		{"GET", o + "/metalink?repo=fedora-40&arch=x86_64&countme=4", o + "/metalink?repo=fedora-40&arch=x86_64"},
 		{"GET", o + "/?a=1&msockid=27cd4352&_fbp=fb.1.2&idfa=8E03978E&ajs_trait_email=x", o + "/?a=1"},
 		{"GET", o + "/?android_id=9774d56d682e549c&androidId=x&gps_adid_lower_md5=y&idfa_sha1=z&sha1_imei=1&a=1", o + "/?a=1"},
 		{"GET", o + "/?aaid=38400000-8cf0-11bd-b23e-10b96e40000d&rdid=38400000-8CF0-11BD-B23E-10B96E40000D&oaid=446d5df91c5944ec968490c4245dd09f1b622455b6283a6dcd5e3c610c461137&a=1", o + "/?a=1"},
