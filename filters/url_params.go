@@ -60,6 +60,8 @@ var trackingParams = []paramGroup{
 	{"", "ads.x.com, business.tiktok.com, ads.pinterest.com, linkedin.com, snapchat.com, reddit.com, quora.com click ids", `
 		twclid ttclid epik li_fat_id li_ed scclid sccid rdt_cid qclid __twitter_impression tt_medium
 		tt_content ttadid taboola_click_id tblci dicbo outbrainclickid`},
+	{"", "github.com/AdguardTeam/AdguardFilters, general_url, of 2026: analytics, Bance, Winfluencer, LINE", `analytics_context analytics_trace_id
+		bance_xuid winflncrtag vs_campaign_id lt_r srclt`},
 	{"", "support.axon.ai, Conversion API; documentation.freshpaint.io, The Trade Desk and Basis: click, impression or auction", `
 		aleid alart ttdimp cntr_auctionid`},
 	{"", "yandex.com/support/metrica, rb_clickid of VK, Seznam and Sber click ids", `yclid ymclid ysclid

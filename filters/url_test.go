@@ -141,6 +141,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", o + "/?utm_source[]=x&fbclid%5B0%5D=y&+gclid=1&%20gclid=2&a[]=3", o + "/?a[]=3"},
 		{"GET", o + "/?a=1&gclid=&gclid&b=2&gclid=x&b=2", o + "/?a=1&b=2&b=2"},
 		{"GET", o + "/?to=https%3A%2F%2Fb.example%2F%3Futm_source%3Dx%26c%3D1&d", o + "/?to=https%3A%2F%2Fb.example%2F%3Futm_source%3Dx%26c%3D1&d"},
+		{"GET", o + "/?analytics_trace_id=8e03978e&analytics_context=x&bance_xuid=4711&winflncrtag=1&vs_campaign_id=2&lt_r=3&srclt=x&a", o + "/?a"},
 		{"GET", o + "/?_cio_id=0307a6&mi_u=4711&sh_kit=9f86d081&aleid=8e03978e&alart=1&ttdimp=8e03978e&cntr_auctionId=bs-4711&a", o + "/?a"},
 		{"GET", "https://www.google.com/search?q=a&oq=abc&sa=X&hl=de", "https://www.google.com/search?q=a&hl=de"},
 		{"GET", "https://www.eventbrite.de/e/1?aff=ebdsshios", "https://www.eventbrite.de/e/1"},
