@@ -136,6 +136,7 @@ func (c *conn) serve() {
 			return
 		}
 		if first && c.srv.HTTP2 && c.speaksHTTP2() {
+			c.headEnded()
 			c.serveHTTP2()
 			return
 		}
@@ -229,8 +230,8 @@ func (c *conn) setReadDeadline(t time.Time) error {
 // interrupt makes a waiting read return. No later one will succeed.
 func (c *conn) interrupt() { c.setReadDeadline(longAgo) }
 
-// early judges a head of which only the beginning has come.
-func (c *conn) early(head []byte) error {
+// headBegan notes that a part of a head has come, and the rest is waited for.
+func (c *conn) headBegan() {
 	if c.state.Load() == stateActive {
 		c.since.Store(int64(time.Since(c.srv.begun)))
 		c.state.Store(stateHead)
@@ -239,6 +240,18 @@ func (c *conn) early(head []byte) error {
 		c.headTimed = true
 		c.readBy(c.times.Head)
 	}
+}
+
+// headEnded notes that no more of the head is waited for.
+func (c *conn) headEnded() {
+	if c.state.Load() != stateActive && !c.state.CompareAndSwap(stateHead, stateActive) {
+		c.lastRequest()
+	}
+}
+
+// early judges a head of which only the beginning has come.
+func (c *conn) early(head []byte) error {
+	c.headBegan()
 	if c.lineRead {
 		return nil
 	}
@@ -264,9 +277,7 @@ func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	if err == nil && len(head) == 0 {
 		head, err = readHead(c.br, c.limits.Head, isValue, c.checkEarly)
 	}
-	if c.state.Load() != stateActive && !c.state.CompareAndSwap(stateHead, stateActive) {
-		c.lastRequest()
-	}
+	c.headEnded()
 	var r *http.Request
 	if err == nil {
 		r, err = parseRequest(ctx, string(head), &c.limits)

@@ -351,6 +351,37 @@ func TestHeadHasItsTimeAfterARest(t *testing.T) {
 	answered(t, nc)
 }
 
+// TestBeginningOfHTTP2GivesWay as that of a head does, and may come in pieces as well.
+func TestBeginningOfHTTP2GivesWay(t *testing.T) {
+	s, _ := newCrowdedServer(t, nil)
+	begun := func(client byte) net.Conn {
+		nc := s.dialAs(t, client)
+		io.WriteString(nc, http2Preface[:10])
+		until(t, func() bool {
+			s.Server.mu.Lock()
+			defer s.Server.mu.Unlock()
+			for c := range s.conns {
+				if c.state.Load() == stateHead {
+					return true
+				}
+			}
+			return false
+		})
+		return nc
+	}
+	nc := begun(1)
+	s.givesWay(t, 2, false)
+	if got := ended(t, nc); statusOf(got) != "408" {
+		t.Errorf("the slow one got %q", got)
+	}
+	nc = begun(1)
+	io.WriteString(nc, http2Preface[10:]+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	var frame [frameHeaderLen]byte
+	if _, err := io.ReadFull(nc, frame[:]); err != nil || parseFrameHead(frame[:]).kind != frameSettings {
+		t.Errorf("HTTP/2 in pieces is answered %q, %v", frame, err)
+	}
+}
+
 // TestPlacesAreCountedOnce while clients come, ask, rest, ask again and leave, over
 // HTTP/1.1 and HTTP/2, and others take their places.
 func TestPlacesAreCountedOnce(t *testing.T) {

@@ -143,6 +143,9 @@ func (c *conn) speaksHTTP2() bool {
 // beginsWith tells whether what came begins with s. It reads no further than it must.
 func (c *conn) beginsWith(s string) bool {
 	for n := 1; n <= len(s); n++ {
+		if n > c.br.Buffered() {
+			c.headBegan()
+		}
 		if b, err := c.br.Peek(n); err != nil || b[n-1] != s[n-1] {
 			return false
 		}
