@@ -224,7 +224,8 @@ func TestVariantsTellNothing(t *testing.T) {
 // nothing of what is stored: it gets the same of what is.
 func TestWantOfRoomTellsNothing(t *testing.T) {
 	const memory, object = 1 << 20, 512 << 10
-	for _, when := range []string{"before", "meanwhile"} {
+	for _, test := range []struct{ when, more string }{{"before", ""}, {"meanwhile", ""}, {"meanwhile", "\nAge: @age"}, {"meanwhile", "\nExpires: @60s"}} {
+		when := test.when
 		var alone string
 		for _, visited := range []bool{false, true} {
 			stage(t, Options{Memory: memory, Object: object}, func(th *theatre) {
@@ -233,16 +234,20 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
 					return th.visitTo(ctx, cancel, path, "")
 				}
-				took := 100 * time.Millisecond
+				begun, took := time.Now(), 100*time.Millisecond
 				answer := func() {
 					cl := th.call()
-					time.AfterFunc(took, func() { cl.answer(storableFields+"\nDate: "+formatDate(time.Now()), "body") })
+					time.AfterFunc(took, func() {
+						more := strings.NewReplacer("@60s", formatDate(time.Now().Add(time.Minute)), "@age", fmt.Sprint(7+int(time.Since(begun).Seconds()))).Replace(test.more)
+						cl.answer(storableFields+"\nDate: "+formatDate(time.Now())+more, "body")
+					})
 				}
 				if visited {
 					v := visit("victim", "/secret")
 					answer()
 					th.expectAll(v, "body")
 				}
+				time.Sleep(20 * time.Second)
 				for range maxSamples / 2 {
 					th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
 				}
@@ -283,7 +288,9 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 					answer()
 				}
 				<-again.done
-				seen := fmt.Sprint(v.resp.StatusCode, v.resp.Header["Age"], again.resp.Header["Cache-Control"])
+				date, _ := parseDate(v.resp.Header.Get("Date"), time.Now())
+				in := expiresIn(v.resp.Header.Get("Expires"), date, time.Now())
+				seen := fmt.Sprint(v.resp.StatusCode, v.resp.Header["Age"], in, again.resp.Header["Cache-Control"])
 				th.expectAll(again, "body")
 				if !visited {
 					alone = seen

@@ -34,9 +34,6 @@ func (p *partial) cost() int64 {
 // cut returns the bytes that r means, and where they lie, if all are here.
 // The length of the whole must be known unless r states both ends.
 func (p *partial) cut(r byteRange) (data []byte, from int64, ok bool) {
-	if p.replay != "" {
-		return nil, 0, false
-	}
 	var to int64
 	switch {
 	case p.total >= 0:

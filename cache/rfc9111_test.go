@@ -79,6 +79,15 @@ func TestStoring(t *testing.T) {
 			{do: "POST /\n\nbody", give: "200\nCache-Control: max-age=60\nContent-Location: /\n\na", want: "200\n\na"},
 			again,
 		},
+		"POST that describes its target, but not for how long": {
+			{do: "POST /\n\nbody", give: "200\nContent-Location: /\nLast-Modified: Mon, 01 Jan 2001 00:00:00 GMT\n\na"}, miss,
+		},
+		"POST that describes its target to some": {
+			{do: "POST /\n\nbody", give: "200\nCache-Control: max-age=60\nVary: Accept-Language\nContent-Location: /\n\na"}, miss,
+		},
+		"POST that describes its target under a condition": {
+			{do: "POST /\nIf-Match: \"a\"\n\nbody", give: "200\nCache-Control: max-age=60\nContent-Location: /\n\na"}, miss,
+		},
 		"POST that describes something else": {
 			{do: "POST /\n\nbody", give: "200\nCache-Control: max-age=60\nContent-Location: /x\n\na"}, miss,
 		},
