@@ -103,9 +103,6 @@ type tokens struct {
 }
 
 func newTokens(key, revoked string, common watching) (*tokens, error) {
-	if key == "" {
-		return nil, errors.New("token authentication needs a key file")
-	}
 	t := &tokens{now: common.now}
 	named := func(err error) error {
 		return fmt.Errorf("token key %s: %w", key, advised(err, "guise user token makes it"))

@@ -36,9 +36,6 @@ type check struct {
 }
 
 func newUsers(path string, m *memory, common watching) (*users, error) {
-	if path == "" {
-		return nil, errors.New("basic authentication needs a file of users")
-	}
 	named := func(err error) error { return inUsersFile(path, err) }
 	file, err := newWatchedFile(path, common, named, parseUsers)
 	if err != nil {
