@@ -75,9 +75,9 @@ func TestNearlyRightValuesAreNone(t *testing.T) {
 	passNone(t, map[string]string{
 		"If-Modified-Since":   "Thursday, 26-Nov-26 21:40:22 CET",
 		"If-Unmodified-Since": "Thursday, 26-Nov-26 21:40:22 PDT",
-		"Content-Digest":      "mine=:Q2hlY2sgSW50ZWdyaXR5IQ==:|sha-256=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=::",
+		"Content-Digest":      "mine=:Q2hlY2sgSW50ZWdyaXR5IQ==:|sha-256=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=::|sha-256=:Q2hlQ|sha-256=:who am i:|sha-256=:" + strings.Repeat("Q2hl", 23) + ":",
 		"Digest":              "mine=Q2hlY2sgSW50ZWdyaXR5IQ==|sha-256=who_am_i|sha-256=",
-		"Content-Language":    "de-1234567|d|en-us-x-kzq7canary",
+		"Content-Language":    "de-1234567|d|en-us-x-kzq7canary|en-us-de-fr-it|en-us-123-456-789",
 		"Timeout":             "4711|Second-|Second-04711",
 		"Grpc-Timeout":        "S|123456789S|x1S|1x",
 		"A-Im":                "gzip;4711|gzip;q=4711|kzq7canary",
