@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// fine is how long before its end a wait is made precise.
-const fine = 2 * time.Millisecond
+// fine is how long before its end a wait is made precise: of one for a beat, at once. Who
+// goes away meanwhile is noticed by so much later.
+const fine = lastBeat
 
 // sleepFor waits, or returns the context's error. It ends about as promptly as
 // a read does when bytes come from the network: a runtime timer can be a
@@ -18,7 +19,7 @@ func sleepFor(ctx context.Context, d time.Duration) error {
 			return err
 		}
 	}
-	if left := time.Until(due); left > 0 && !sleepFine(left) {
+	if !sleepFine(due) {
 		return sleepTimer(ctx, time.Until(due))
 	}
 	if ctx.Err() != nil {

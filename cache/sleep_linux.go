@@ -2,6 +2,7 @@ package cache
 
 import (
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -17,40 +18,55 @@ type fineTimer struct {
 	raw  syscall.RawConn
 	try  func(fd uintptr) bool // t.tryOnce, kept
 
-	left time.Duration // to be waited; 0 once the timer is set
-	err  error
+	due time.Time
+	err error
 }
 
-// fineTimers are those that nobody waits by: opening and closing one takes as many
-// system calls as using it.
-var fineTimers = make(chan *fineTimer, 64)
+// mostTimers bounds the descriptors that timers take from connections. Where more wait, some
+// timer is due at any moment, and those of the runtime are on time as well.
+const mostTimers = 128
 
-// sleepFine waits by a fineTimer. It reports false if it could not wait, such as
-// when no descriptor is left.
-func sleepFine(d time.Duration) bool {
+var (
+	// fineTimers are those that nobody waits by: opening and closing one takes more
+	// system calls than using it.
+	fineTimers = make(chan *fineTimer, mostTimers)
+	// openTimers counts these and those that somebody waits by.
+	openTimers atomic.Int32
+)
+
+// sleepFine waits until the given time by a fineTimer. It reports false if it could not
+// wait, such as when no descriptor is left.
+func sleepFine(due time.Time) bool {
 	timer := takeFineTimer()
 	if timer == nil {
 		return false
 	}
-	if err := timer.sleep(d); err != nil {
+	if err := timer.sleep(due); err != nil {
 		timer.file.Close()
+		openTimers.Add(-1)
 		return false
 	}
-	select {
-	case fineTimers <- timer:
-	default:
-		timer.file.Close()
-	}
+	fineTimers <- timer // has room for all
 	return true
 }
 
-// takeFineTimer returns a timer that is not set, or nil.
+// takeFineTimer returns a timer, or nil.
 func takeFineTimer() *fineTimer {
 	select {
 	case timer := <-fineTimers:
 		return timer
 	default:
 	}
+	if openTimers.Add(1) <= mostTimers {
+		if t := openFineTimer(); t != nil {
+			return t
+		}
+	}
+	openTimers.Add(-1)
+	return nil
+}
+
+func openFineTimer() *fineTimer {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil
@@ -64,29 +80,25 @@ func takeFineTimer() *fineTimer {
 	return t
 }
 
-func (t *fineTimer) sleep(d time.Duration) error {
-	t.left, t.err = max(d, 1), nil // by 0 it would not be set, and who waits never wake
+func (t *fineTimer) sleep(due time.Time) error {
+	t.due, t.err = due, nil
 	if err := t.raw.Read(t.try); err != nil {
 		return err
 	}
 	return t.err
 }
 
-// tryOnce sets the timer at first, and reads it once it has been woken for.
+// tryOnce reports whether the time has come, or else sets the timer, which forgets what
+// nobody has read of it.
 func (t *fineTimer) tryOnce(fd uintptr) (done bool) {
-	var errno syscall.Errno
-	if t.left > 0 {
-		at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(t.left))}
-		t.left = 0
-		_, _, errno = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&at)), 0, 0, 0)
-		done = errno != 0
-	} else {
-		var expired [8]byte
-		_, _, errno = unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&expired)), uintptr(len(expired)))
-		done = errno != unix.EAGAIN
+	left := time.Until(t.due)
+	if left <= 0 {
+		return true
 	}
-	if done && errno != 0 {
+	at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(left))}
+	if _, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&at)), 0, 0, 0); errno != 0 {
 		t.err = errno
+		return true
 	}
-	return done
+	return false
 }

@@ -6,4 +6,4 @@ import "time"
 
 // sleepFine is for systems whose descriptors cannot be timers: it leaves the
 // wait to a runtime timer.
-func sleepFine(time.Duration) bool { return false }
+func sleepFine(time.Time) bool { return false }
