@@ -66,28 +66,24 @@ func (g *guard) check(t Target) check {
 	return func(to netip.AddrPort) error { return g.address(to, hostAllowed) }
 }
 
-// address is a [check] of to, for an allowed host or for none.
+// address is a [check] of to, for an allowed host or for none. It asks of an IPv4 address
+// that to leads to what it asks of to itself, but for what is allowed.
 func (g *guard) address(to netip.AddrPort, hostAllowed bool) error {
 	addr := to.Addr().Unmap()
-	for _, inner := range g.translators.inside(addr) {
-		if g.isOwn(inner, to.Port()) || g.deny.address(inner) || !hostAllowed && !g.allow.address(addr) && (!isPublic(inner) || g.machine.has(inner)) {
-			return refusedDestination
-		}
-	}
-	inner := embedded(addr)
-	switch {
-	case !addr.IsValid(), addr.Zone() != "", addr.IsUnspecified():
+	if !addr.IsValid() || addr.Zone() != "" || addr.IsUnspecified() {
 		// The unspecified address leads to loopback by a name that a
 		// denied 127.0.0.0/8 does not have.
 		return refusedDestination
-	case g.isOwn(addr, to.Port()), g.isOwn(inner, to.Port()):
-		return refusedDestination
-	case g.deny.address(addr), g.deny.address(inner):
-		return refusedDestination
-	case hostAllowed, g.allow.address(addr):
-		return nil
-	case !isPublic(addr), g.machine.has(addr), g.machine.has(inner):
-		return refusedDestination
+	}
+	leadsTo := append(g.translators.inside(addr), addr)
+	if inner := embedded(addr); inner.IsValid() {
+		leadsTo = append(leadsTo, inner)
+	}
+	open := hostAllowed || g.allow.address(addr)
+	for _, at := range leadsTo {
+		if g.isOwn(at, to.Port()) || g.deny.address(at) || !open && (!isPublic(at) || g.machine.has(at)) {
+			return refusedDestination
+		}
 	}
 	return nil
 }
@@ -95,7 +91,7 @@ func (g *guard) address(to netip.AddrPort, hostAllowed bool) error {
 // isOwn reports whether addr and port are a listener of this process. A
 // listener on the unspecified address is at every address of the machine.
 func (g *guard) isOwn(addr netip.Addr, port uint16) bool {
-	if g.own == nil || !addr.IsValid() {
+	if g.own == nil {
 		return false
 	}
 	for _, listener := range g.own() {
@@ -113,16 +109,12 @@ func (g *guard) isOwn(addr netip.Addr, port uint16) bool {
 	return false
 }
 
-// isPublic reports whether addr is on the public internet: outside of the
-// IANA special-purpose registries, and so is the IPv4 address in it, if any.
+// isPublic reports whether addr is on the public internet, outside of the
+// IANA special-purpose registries. Where it leads to is looked at on its own.
 func isPublic(addr netip.Addr) bool {
-	inner := embedded(addr)
-	switch {
-	case inner.IsValid() && !isPublic(inner):
-		return false
-	case nat64.Contains(addr):
+	if nat64.Contains(addr) {
 		// RFC 6052 §3.1: the one transition prefix that networks without
-		// IPv4 cannot do without. What it leads to was just checked.
+		// IPv4 cannot do without.
 		return true
 	}
 	return special.SafeAddr(addr) == nil && !slices.ContainsFunc(alsoClosed, func(p netip.Prefix) bool { return p.Contains(addr) })
@@ -149,10 +141,9 @@ func embedded(addr netip.Addr) netip.Addr {
 	b := addr.As16()
 	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte(b[i : i+4])) }
 	switch {
-	case compatible.Contains(addr), nat64.Contains(addr), translated.Contains(addr):
+	case compatible.Contains(addr), nat64.Contains(addr), translated.Contains(addr),
+		localNAT64.Contains(addr): // as a /96; the whole prefix is closed anyway
 		return at(12)
-	case localNAT64.Contains(addr):
-		return at(12) // as a /96; the whole prefix is closed anyway
 	case sixToFour.Contains(addr):
 		return at(2)
 	case teredo.Contains(addr): // RFC 4380 §4: the client's address, inverted
