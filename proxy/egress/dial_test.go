@@ -310,6 +310,21 @@ func TestSilenceAboutOneFamilyIsNoLackOfAddresses(t *testing.T) {
 	}
 }
 
+// TestWhatTheNextServerSaysIsTold, of both kinds of address, though the first said nothing.
+func TestWhatTheNextServerSaysIsTold(t *testing.T) {
+	said := new(rcodes)
+	said.missed(os.ErrDeadlineExceeded)
+	said.add([]byte{0, 0, 0x80, 0})
+	said.kinds.Store(bothKinds)
+	if lookup, ok := errors.AsType[*LookupError](said.of(&net.DNSError{IsNotFound: true})); !ok || lookup.RCode != "NOERROR" {
+		t.Error(lookup)
+	}
+	said.add([]byte{0, 0, 0x80, 3}) // of a name of the search list
+	if err := said.of(&net.DNSError{IsTimeout: true}); errors.As(err, new(*LookupError)) {
+		t.Error(err)
+	}
+}
+
 // silentResolver returns a resolver whose name server says nothing.
 func silentResolver(t *testing.T) *net.Resolver {
 	t.Helper()

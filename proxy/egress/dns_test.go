@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -192,6 +194,22 @@ func TestServersAreBlamedForTheirOwnSilenceAlone(t *testing.T) {
 		if blamed := silent.failed.Load() != nil; blamed != c.blamed {
 			t.Errorf("%s: blamed %t", c.what, blamed)
 		}
+	}
+}
+
+// TestServersHaveLessTimeThanPackageNetGives, those that were silent before.
+func TestServersHaveLessTimeThanPackageNetGives(t *testing.T) {
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := &observedPackets{UDPConn: conn.(*net.UDPConn), servers: new(systemServers), most: time.Nanosecond}
+	if err := c.SetDeadline(time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 512)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 }
 

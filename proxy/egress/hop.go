@@ -40,7 +40,7 @@ func newHop(u *url.URL, roots *x509.CertPool) (*hop, error) {
 	default:
 		return nil, errors.New("upstream chain: want http://host:port, https://host:port or socks5://host:port")
 	}
-	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("upstream chain: a proxy has no path")
 	}
 	var err error

@@ -121,7 +121,7 @@ func headStatus(head []byte) (int, error) {
 		return 0, errNotHTTP
 	}
 	status, err := strconv.ParseUint(code, 10, 16)
-	if err != nil || status < 100 || strings.ContainsAny(line, "\x00\r\n") {
+	if err != nil || strings.ContainsAny(line, "\x00\r\n") {
 		return 0, errNotHTTP
 	}
 	if fields == "" {

@@ -156,6 +156,10 @@ func TestHTTPHopAnswers(t *testing.T) {
 		{"HTTP/1.1 20 OK\r\n\r\n", false},
 		{"HTTP/1.1 2000 OK\r\n\r\n", false},
 		{"HTTP/1.1 +20 OK\r\n\r\n", false},
+		{"HTTP/1.2 200 OK\r\n\r\n", false},
+		{"HTTP/1.1 099 OK\r\n\r\n", false},
+		{"HTTP/1.1 200 O\x00K\r\n\r\n", false},
+		{"HTTP/1.1 200 OK\r\n: x\r\n\r\n", false},
 		{"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", false},
 		{"HTTP/1.1 200 OK\r\nName : x\r\n\r\n", false},
 		{"HTTP/1.1 200 OK\r\nName: x\r\n folded\r\n\r\n", false},
@@ -215,6 +219,10 @@ func TestHTTPHopsThatAreNone(t *testing.T) {
 // TestHTTPHopsTellOfDestinations, if they speak RFC 9209, as a guise does: who mistypes a
 // name is not to look for the fault at the proxy.
 func TestHTTPHopsTellOfDestinations(t *testing.T) {
+	unanswered := func(err error) bool {
+		dns, ok := errors.AsType[*net.DNSError](err)
+		return ok && !dns.IsNotFound && !dns.IsTimeout
+	}
 	timeout := func(err error) bool {
 		dns, ok := errors.AsType[*net.DNSError](err)
 		return ok && dns.IsTimeout
@@ -230,6 +238,7 @@ func TestHTTPHopsTellOfDestinations(t *testing.T) {
 	for said, means := range map[string]func(error) bool{
 		`guise;error=dns_error;rcode="NXDOMAIN"`:             rcode("NXDOMAIN"),
 		`a; error=dns_error; rcode="SERVFAIL"; info-code=22`: rcode("SERVFAIL"),
+		`guise;error=dns_error`:                              unanswered,
 		`guise;error=dns_timeout`:                            timeout,
 		`guise;error=connection_refused`:                     is(syscall.ECONNREFUSED),
 		`far;error=connection_timeout, near`:                 is(syscall.ETIMEDOUT),
@@ -558,6 +567,7 @@ func TestSOCKSHopFailures(t *testing.T) {
 		{"refused", "", [][]byte{greet, ok, ask, {5, 5, 0, 1}}, syscall.ECONNREFUSED},
 		{"does not answer", "", [][]byte{greet, ok, ask, {5, 6, 0, 1}}, syscall.ETIMEDOUT},
 		{"command", "", [][]byte{greet, ok, ask, {5, 7, 0, 1}}, nil},
+		{"reserved octet", "", [][]byte{greet, ok, ask, {5, 0, 1, 1, 1, 2, 3, 4, 0, 80}}, nil},
 		{"unknown reply", "", [][]byte{greet, ok, ask, {5, 99, 0, 1}}, nil},
 		{"unknown address type", "", [][]byte{greet, ok, ask, {5, 0, 0, 9}}, nil},
 	} {

@@ -121,16 +121,13 @@ func (t *translators) ways(ctx context.Context, addrs []netip.Addr) (ways []neti
 // prefixLengths are those of RFC 6052 §2.2.
 var prefixLengths = [...]int{32, 40, 48, 56, 64, 96}
 
-// prefixesIn returns the prefixes that make addr of one of the name's IPv4
-// addresses.
+// prefixesIn returns the prefixes that make the IPv6 address addr of one of the
+// name's IPv4 addresses.
 func prefixesIn(addr netip.Addr) (prefixes []netip.Prefix) {
-	if !addr.Is6() || addr.Is4In6() {
-		return nil
-	}
 	for _, bits := range prefixLengths {
 		for _, made := range translatedAddresses {
 			if translatedIn(addr, bits) == made {
-				prefixes = append(prefixes, netip.PrefixFrom(addr.WithZone(""), bits).Masked())
+				prefixes = append(prefixes, netip.PrefixFrom(addr, bits).Masked())
 			}
 		}
 	}

@@ -239,6 +239,11 @@ func TestAnswerThatIsNoneIsPassedOver(t *testing.T) {
 			reply[13]++
 			return reply
 		},
+		"another type": func(question []byte) []byte {
+			reply := good.reply(question)
+			reply[27] ^= byte(dnsmessage.TypeA ^ dnsmessage.TypeAAAA)
+			return reply
+		},
 		"no question": func(question []byte) []byte {
 			reply := good.reply(question)[:12]
 			return append(reply[:4], 0, 0, 0, 0, 0, 0, 0, 0)
@@ -279,6 +284,27 @@ func TestAnswerThatIsNoneIsPassedOver(t *testing.T) {
 				t.Error("the first was not asked")
 			}
 		})
+	}
+}
+
+// TestAnAuthorityTellsOfWhatIsNot, although it asks nobody itself.
+func TestAnAuthorityTellsOfWhatIsNot(t *testing.T) {
+	m := dnsmessage.Message{Questions: []dnsmessage.Question{{
+		Name: dnsmessage.MustNewName("site.example."), Type: dnsmessage.TypeAAAA, Class: dnsmessage.ClassINET,
+	}}}
+	question, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m.Authoritative = range []bool{true, false} {
+		m.Response = true
+		answer, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if blamed := blamesServer(question, answer); blamed == m.Authoritative {
+			t.Errorf("an authority: %t; blamed: %t", m.Authoritative, blamed)
+		}
 	}
 }
 

@@ -132,6 +132,7 @@ var canonicalForms = []struct{ in, want string }{
 	{"XN--B39H.xn--d29h.WS", "xn--b39h.xn--d29h.ws:80"},
 	{"xn--b39h.xn--a", ""},
 	{"xn--b39h.1", ""},
+	{"xn--266c.ws", ""}, // U+FDD0, which never stands for a character
 	{"xn--b39h-.ws", ""},
 	{"xn--a", ""},
 	{"a\u2135.example", ""}, // the sign ALEF becomes a letter that may not stand there (RFC 5893 §2)
@@ -153,6 +154,7 @@ var canonicalForms = []struct{ in, want string }{
 	{"％41.example", ""},
 	{"a／b.example", ""},
 	{"a：b.example", ""},
+	{"1：：192.0.2.1", ""},
 	{"a＠b.example", ""},
 	{"a？b.example", ""},
 	{"a＃b.example", ""},
