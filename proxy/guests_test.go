@@ -215,3 +215,46 @@ func TestWhoIsShutOutMeanwhileGetsNoTunnel(t *testing.T) {
 		}
 	}
 }
+
+// TestOneTellsOfFiles, however many reloads there were since those came who have tunnels.
+func TestOneTellsOfFiles(t *testing.T) {
+	o := serveEcho(t)
+	users := usersFile(t, "secret", "ann")
+	now := time.Now()
+	told := make([]int, 3)
+	with := func(o *Options, which int) Options {
+		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
+		o.Gate.Now = func() time.Time { return now }
+		o.Gate.Unread = func(error) { told[which]++ }
+		return *o
+	}
+	var options Options
+	p, proxy := newProxy(t, func(o *Options) { options = with(o, 0) })
+	var gates []*gate.Gate
+	for which := range told {
+		if err := p.Reload(with(&options, which)); err != nil {
+			t.Fatal(err)
+		}
+		current := p.current.Load()
+		current.guests.every = time.Hour
+		gates = append(gates, current.gate)
+		tunnelAs(t, proxy, o.address, "ann")
+	}
+	bad := with(&options, 0)
+	bad.Egress.Deny = []string{"*"}
+	if err := p.Reload(bad); err == nil {
+		t.Fatal("a bad configuration was taken")
+	}
+	if err := os.WriteFile(users, []byte("nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		now = now.Add(time.Minute)
+		for _, g := range gates {
+			g.Version()
+		}
+	}
+	if told[0] != 0 || told[1] != 0 || told[2] != 1 {
+		t.Errorf("of a users file that cannot be used was told %v times", told)
+	}
+}

@@ -172,6 +172,7 @@ func (p *Proxy) Reload(o Options) error {
 		p.cache.Renew(a.way) // only a look-up would tell what is stored, or yet to come, from a place that is closed by now
 	}
 	p.current.Store(a)
+	before.gate.Replace()
 	before.close()
 	p.watch(o.Metrics)
 	return nil

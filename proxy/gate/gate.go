@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -63,6 +64,7 @@ type Gate struct {
 	deny     []netip.Prefix
 	prove    prover // nil without authentication
 	state    *state
+	replaced atomic.Bool
 }
 
 // A prover tells which account a request is of, or returns ErrCredentials.
@@ -106,7 +108,7 @@ func New(o Options, before *Gate) (*Gate, error) {
 	} else {
 		g.state = &state{newMemory(), newFailures(), newLedger()}
 	}
-	common := watching{o.Now, o.Unread}
+	common := watching{o.Now, g.unread}
 	var err error
 	switch o.Authentication {
 	case None:
@@ -123,6 +125,17 @@ func New(o Options, before *Gate) (*Gate, error) {
 		return nil, err
 	}
 	return g, nil
+}
+
+// Replace tells the gate that another has its place, and tells of the files: it goes on
+// for those whom it let in, and would tell of the same once more.
+func (g *Gate) Replace() { g.replaced.Store(true) }
+
+// unread tells why a file that has changed cannot be used.
+func (g *Gate) unread(err error) {
+	if g.options.Unread != nil && !g.replaced.Load() {
+		g.options.Unread(err)
+	}
 }
 
 // Admit returns nil if a client at addr may enter, else [ErrNotAdmitted]. An
