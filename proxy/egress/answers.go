@@ -86,7 +86,7 @@ func (c *observedPackets) Read(b []byte) (int, error) {
 		if n < 12 || [2]byte(b) != c.id {
 			return n, err
 		}
-		c.servers.answered(c.server)
+		c.servers.answered(c.server, tellsOfName(b[:n]))
 		if again := c.plain; again != nil && knowsNoEDNS(b[:n]) {
 			c.plain = nil
 			if _, err := c.UDPConn.Write(again); err != nil {
@@ -104,6 +104,14 @@ func knowsNoEDNS(answer []byte) bool {
 	const formErr, notImp = 1, 4 // RFC 1035 §4.1.1
 	code, ok := rcodeOf(answer)
 	return ok && (code == formErr || code == notImp)
+}
+
+// tellsOfName reports whether an answer says what there is of the name, or that there is
+// no such name.
+func tellsOfName(answer []byte) bool {
+	const nameError = 3 // RFC 1035 §4.1.1
+	code, ok := rcodeOf(answer)
+	return ok && (code == 0 || code == nameError)
 }
 
 // enoughAnswer is what counts of an answer: a hundred addresses and more, and the other

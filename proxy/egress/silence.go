@@ -1,7 +1,9 @@
 package egress
 
 import (
+	"cmp"
 	"errors"
+	"os"
 	"sync"
 	"time"
 )
@@ -12,6 +14,8 @@ import (
 // and asked again now and then. The zero value knows nothing; it is safe for concurrent
 // use.
 type systemServers struct {
+	list string // the file that names them; "" for /etc/resolv.conf
+
 	mu    sync.Mutex
 	known map[string]*systemServer // by address
 }
@@ -19,7 +23,9 @@ type systemServers struct {
 // A systemServer is what is known of one.
 type systemServer struct {
 	answered time.Time // when it did last; zero for never
-	silent   time.Time // when it did not; zero if it has answered since
+	told     time.Time // likewise, something of the name
+	silent   time.Time // when it did not answer; zero if it has answered since
+	listed   time.Time // when the list of then was made
 	again    time.Time // when it was asked last although it was silent
 }
 
@@ -53,6 +59,9 @@ func (n *systemServers) ask(address string) (most time.Duration, ok bool) {
 	switch now := time.Now(); {
 	case s.silent.IsZero() || !n.otherThan(s):
 		return 0, true
+	case !s.listed.Equal(n.listed()): // the other may not be on the list any more
+		s.silent = time.Time{}
+		return 0, true
 	case now.Sub(s.again) >= passedOver:
 		s.again = now
 		return againWaited, true
@@ -60,22 +69,37 @@ func (n *systemServers) ask(address string) (most time.Duration, ok bool) {
 	return 0, false
 }
 
-// otherThan reports whether another server has answered since s was silent; n.mu is held.
+// listed returns when the list of servers was made, as package net looks at it: the zero
+// time where there is none.
+func (n *systemServers) listed() time.Time {
+	info, err := os.Stat(cmp.Or(n.list, "/etc/resolv.conf"))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// otherThan reports whether another server has told something since s was silent; n.mu is
+// held.
 func (n *systemServers) otherThan(s *systemServer) bool {
 	for _, other := range n.known {
-		if other.silent.IsZero() && other.answered.After(s.silent) {
+		if other.silent.IsZero() && other.told.After(s.silent) {
 			return true
 		}
 	}
 	return false
 }
 
-// answered notes an answer of the server at address.
-func (n *systemServers) answered(address string) {
+// answered notes an answer of the server at address. One that tells nothing of the name,
+// as who fails or refuses, makes it no other to ask.
+func (n *systemServers) answered(address string, tells bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.of(address)
 	s.answered, s.silent = time.Now(), time.Time{}
+	if tells {
+		s.told = s.answered
+	}
 }
 
 // silent notes that it did not answer what it was asked at a time. If it has answered
@@ -89,6 +113,6 @@ func (n *systemServers) silent(address string, asked time.Time) {
 	}
 	s.again = time.Now()
 	if s.silent.IsZero() {
-		s.silent = s.again
+		s.silent, s.listed = s.again, n.listed()
 	}
 }

@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +26,7 @@ func TestSilentServersArePassedOver(t *testing.T) {
 		}
 		answers := func(server string) {
 			time.Sleep(time.Millisecond)
-			n.answered(server)
+			n.answered(server, true)
 		}
 		fails("first")
 		want("alone", "first", 0, true)
@@ -56,4 +58,32 @@ func TestSilentServersArePassedOver(t *testing.T) {
 		want("with the other", "first", 0, true)
 		want("with the first", "second", 0, true)
 	})
+}
+
+// TestServersThatCannotBeAskedStandForNoOther: those of a network that was left, and those
+// that refuse.
+func TestServersThatCannotBeAskedStandForNoOther(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(list, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := systemServers{list: list}
+	asked := func(what string, want bool) {
+		t.Helper()
+		if most, ok := n.ask("home"); most != 0 || ok != want {
+			t.Errorf("%s: asked: %t, for %v", what, ok, most)
+		}
+	}
+	n.silent("home", time.Now())
+	n.answered("refusing", false)
+	asked("beside one that refuses", true)
+	n.answered("elsewhere", true)
+	asked("beside one that answers", false)
+	if err := os.Chtimes(list, time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	asked("back in its network", true)
+	n.silent("home", time.Now())
+	n.answered("elsewhere", true)
+	asked("beside one that answers, once more", false)
 }
