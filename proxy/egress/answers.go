@@ -14,10 +14,10 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// observed returns a resolver like r that passes over name servers that are silent, and
-// hands each answer to look, which may edit it, before package net reads it. note is the
-// [rcodes] of the look-up, nil if nobody wants them. Where the system looks names up by
-// itself, there is nothing to see.
+// observed returns a resolver like r that passes over silent name servers, and calls look
+// with each answer before package net reads it; look may edit the answer. note is the
+// [rcodes] of the look-up, nil if it keeps none. Where the operating system, not package
+// net, asks the name servers, look is never called.
 func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Resolver {
 	dial := r.Dial
 	if dial == nil {
@@ -26,7 +26,7 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 	servers := new(systemServers)
 	return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		note, _ := ctx.Value(rcodesKey{}).(*rcodes)
-		most, ok := servers.ask(address)
+		maxWait, ok := servers.ask(address)
 		if !ok {
 			return nil, errPassedOver
 		}
@@ -36,28 +36,29 @@ func observed(r *net.Resolver, look func(note *rcodes, answer []byte)) *net.Reso
 			return nil, err
 		}
 		if udp, ok := conn.(*net.UDPConn); ok {
-			return &observedPackets{UDPConn: udp, note: note, server: address, servers: servers, most: most, look: func(answer []byte) { look(note, answer) }}, nil
+			return &observedPackets{UDPConn: udp, note: note, server: address, servers: servers, maxWait: maxWait, look: func(answer []byte) { look(note, answer) }}, nil
 		}
 		return &observedStream{Conn: conn, note: note, look: func(answer []byte) { look(note, answer) }}, nil
 	}}
 }
 
-// observedPackets carry one question, and what somebody sends back.
+// An observedPackets is the UDP socket of one question. Anybody may send datagrams to it.
 type observedPackets struct {
 	*net.UDPConn
-	note    *rcodes // nil for nobody's
+	note    *rcodes // nil if the look-up keeps none
 	server  string
-	servers *systemServers // told how it goes
-	most    time.Duration  // to wait for the answer; 0 for as long as package net does
+	servers *systemServers // told whether server answers
+	maxWait time.Duration  // for the answer; 0 for as long as package net waits
 	asked   time.Time
 	look    func(answer []byte)
 	id      [2]byte // of the question
-	plain   []byte  // the question without EDNS(0), until it is asked
+	plain   []byte  // the question without EDNS(0); nil if there is none left to ask
 }
 
-// SetDeadline is called before the question.
+// SetDeadline sets the deadline to t, or to maxWait from now if that is sooner. Package net
+// calls it before it writes the question.
 func (c *observedPackets) SetDeadline(t time.Time) error {
-	if soon := time.Now().Add(c.most); c.most > 0 && soon.Before(t) {
+	if soon := time.Now().Add(c.maxWait); c.maxWait > 0 && soon.Before(t) {
 		t = soon
 	}
 	return c.UDPConn.SetDeadline(t)
@@ -73,9 +74,8 @@ func (c *observedPackets) Write(b []byte) (int, error) {
 	return c.UDPConn.Write(b)
 }
 
-// Read has the answers to the question looked at. Who does not know EDNS(0), as some
-// routers, is asked again without (RFC 6891 §7): package net takes their answer for the
-// last word.
+// Read passes answers to the question to look. A server that does not know EDNS(0), as
+// that of some routers, is asked again without it (RFC 6891 §7): package net would give up.
 func (c *observedPackets) Read(b []byte) (int, error) {
 	for {
 		n, err := c.UDPConn.Read(b)
@@ -99,7 +99,8 @@ func (c *observedPackets) Read(b []byte) (int, error) {
 	}
 }
 
-// knowsNoEDNS reports whether an answer is of who does not understand the question.
+// knowsNoEDNS reports whether an answer says that the server does not understand the
+// question (RFC 6891 §7).
 func knowsNoEDNS(answer []byte) bool {
 	const formErr, notImp = 1, 4 // RFC 1035 §4.1.1
 	code, ok := rcodeOf(answer)
@@ -114,28 +115,28 @@ func tellsOfName(answer []byte) bool {
 	return ok && (code == 0 || code == nameError)
 }
 
-// enoughAnswer is what counts of an answer: a hundred addresses and more, and the other
-// names of the host before them. To put addresses in order, package net opens a socket
-// for each, and whoever owns a name may give it thousands.
+// enoughAnswer is how much of an answer is read: the host's aliases and a hundred addresses
+// or more. The owner of a name may list thousands, and package net opens a socket for each
+// to sort them.
 const enoughAnswer = 4 << 10 // octets
 
-// An observedStream carries one question and its answer, each with its length before it
-// (RFC 1035 §4.2.2).
+// An observedStream carries one question and its answer, over TCP or as a [questionConn]:
+// each has its length before it (RFC 1035 §4.2.2).
 type observedStream struct {
 	net.Conn
-	note   *rcodes // nil for nobody's
+	note   *rcodes // nil if the look-up keeps none
 	look   func(answer []byte)
-	answer *bytes.Reader // nil until it is there
+	answer *bytes.Reader // with its length; nil until it was read
 }
 
-// Write sends the question, which may take a connection of its own.
+// Write sends the question. That of a [questionConn] fails if there is no answer.
 func (c *observedStream) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.note.missed(err)
 	return n, err
 }
 
-// Read waits for what counts of the answer.
+// Read returns the answer, cut to enoughAnswer, after look has seen it.
 func (c *observedStream) Read(b []byte) (int, error) {
 	if c.answer == nil {
 		var length [2]byte
@@ -155,9 +156,9 @@ func (c *observedStream) Read(b []byte) (int, error) {
 	return c.answer.Read(b)
 }
 
-// look notes what an answer says. One that leads to a closed host by another name is
-// made to say that there is no such host, whoever waits for it: package net gives one
-// answer to all who ask for a name at the same time.
+// look notes the code of an answer. An answer that is aliased to a closed host is turned
+// into one of no such host, with or without a note: package net gives one answer to all
+// look-ups of a name that run at the same time.
 func (e *Egress) look(note *rcodes, answer []byte) {
 	if e.guard.aliased(answer) {
 		const truncated, nameError = 0x02, 3 // RFC 1035 §4.1.1
@@ -170,10 +171,10 @@ func (e *Egress) look(note *rcodes, answer []byte) {
 	note.add(answer)
 }
 
-// aliased reports whether an answer says that what was asked for is another name of a
-// host that is closed (CNAME). So trackers come to be hosts of the sites that they
-// watch, and get the cookies of those. A name without a dot is another one of that which
-// the search list made of it, if there is such a host.
+// aliased reports whether an answer leads to a closed host by a CNAME. That is how trackers
+// become hosts of the sites that they watch, and get those sites' cookies. Where there is an
+// answer, the question's own name is checked as well: the search list may have made it of a
+// name without a dot.
 func (g *guard) aliased(answer []byte) bool {
 	if !g.closesHosts() {
 		return false
@@ -211,7 +212,7 @@ func (g *guard) aliased(answer []byte) bool {
 	return false
 }
 
-// plainName is a name of DNS in the form that hosts are listed in.
+// plainName returns name as lists have hosts: in lower case, without the root's dot.
 func plainName(name dnsmessage.Name) string {
 	return strings.ToLower(strings.TrimSuffix(name.String(), "."))
 }

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changes is where the system says that an address of this machine, or a route, came or
-// went.
+// changes is a socket on which the kernel tells of each address of this machine, and each
+// route, that comes or goes (rtnetlink(7)).
 type changes struct{ fd int }
 
-// watchAddresses returns where it says so from now on (rtnetlink(7)), nil if it does not.
+// watchAddresses returns the changes from now on, nil if the kernel does not tell of them.
 func watchAddresses() *changes {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -26,7 +26,7 @@ func watchAddresses() *changes {
 	return c
 }
 
-// seen reports whether there were any since it was asked last. It does not wait.
+// seen reports whether there were any since the last call. It does not block.
 func (c *changes) seen() bool {
 	if c == nil {
 		return false
@@ -36,7 +36,7 @@ func (c *changes) seen() bool {
 	for {
 		var message [1]byte // the rest is of no interest
 		switch _, err := unix.Read(c.fd, message[:]); err {
-		case nil, unix.ENOBUFS: // there was no room for more of them
+		case nil, unix.ENOBUFS: // the latter: some were lost
 			some = true
 		case unix.EINTR:
 		case unix.EAGAIN:

@@ -2,7 +2,7 @@
 
 package egress
 
-// changes is of no use here: the system is asked now and then.
+// changes tells nothing here: [machine] asks the system every few seconds.
 type changes struct{}
 
 func watchAddresses() *changes { return nil }

@@ -15,16 +15,16 @@ import (
 // tried beside it (RFC 8305 §5).
 const attemptDelay = 250 * time.Millisecond
 
-// mostAttempts bounds the addresses that are tried of one name: an answer has room
-// for thousands, and whoever owns a name may list others' machines there.
+// mostAttempts bounds the addresses of one name that are tried: an answer has room for
+// thousands, and the owner of a name may list other people's machines there.
 const mostAttempts = 32
 
-// attemptsAtOnce bounds those that run at a time, each of which holds a descriptor.
-// One that as many wait behind is given up in time for them, but not before it sent
-// a second SYN.
+// attemptsAtOnce bounds the attempts that run at a time, each of which holds a descriptor.
+// While as many addresses are left behind it, an attempt ends after attemptsAtOnce delays:
+// that is after its second SYN.
 const attemptsAtOnce = 8
 
-// KeepAlive finds dead peers of connections that say nothing for long.
+// KeepAlive is how keep-alive probes find out that the peer of an idle connection is dead.
 var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
 // dialDirect resolves t, an origin or an upstream proxy, and connects to the first of
@@ -54,9 +54,9 @@ func (e *Egress) dialDirect(ctx context.Context, t Target, ok check, origin bool
 	turn := e.turn(ctx, t.Host)
 	conn, err := e.race(ctx, tried[:min(len(tried), mostAttempts)], t.Port, turn, ok)
 	if origin && errors.Is(err, syscall.ENETUNREACH) {
-		// A network of IPv6 alone may translate what its name servers were not asked for:
-		// an address, or a name that others were (RFC 7050, RFC 8305 §7). Where there is a
-		// route, and somebody on it says no, that stands.
+		// An IPv6-only network may translate IPv4 addresses that its own name servers did not
+		// (NAT64): those in URLs, or of names that other servers were asked for (RFC 7050,
+		// RFC 8305 §7). An address that has a route failed for another reason.
 		lost := slices.DeleteFunc(open, func(addr netip.Addr) bool { return !addr.Is4() || hasRoute(addr) })
 		if by := slices.DeleteFunc(e.guard.translators.ways(ctx, lost), closed); len(by) > 0 {
 			conn, err = e.race(ctx, by[:min(len(by), mostAttempts)], t.Port, turn, ok)
@@ -79,7 +79,7 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 			second = append(second, addr)
 		}
 	}
-	mixed := addrs[:0:0]
+	mixed := make([]netip.Addr, 0, len(addrs))
 	for len(first) > 0 || len(second) > 0 {
 		if len(first) > 0 {
 			mixed, first = append(mixed, first[0]), first[1:]
@@ -197,7 +197,7 @@ func (e *Egress) connectFrom(ctx context.Context, source netip.Addr, to netip.Ad
 			if err := ok(actual); err != nil {
 				return err
 			}
-			_ = SetKeepAlive(raw) // a connection without it is one all the same
+			_ = SetKeepAlive(raw) // a connection works without it
 			if source.IsValid() {
 				return shareSourcePorts(raw)
 			}
@@ -215,7 +215,7 @@ func (e *Egress) connectFrom(ctx context.Context, source netip.Addr, to netip.Ad
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", to.String())
 	if wantsPort(err, to.Addr()) {
-		return nil, syscall.ENOBUFS // which nobody takes for a fault of the origin's
+		return nil, syscall.ENOBUFS // which [Short] takes for this machine's fault
 	}
 	if err != nil {
 		return nil, err
@@ -227,8 +227,8 @@ func (e *Egress) connectFrom(ctx context.Context, source netip.Addr, to netip.Ad
 }
 
 // wantsPort reports whether err says that no local port is left for a connection to an
-// address (connect(2)). To one of IPv6, the same says that there is no address to come
-// from; and so it does of a source address that the machine has lost, before it connects.
+// IPv4 address (connect(2)). For an IPv6 address, the same error says that there is no
+// source address; of bind(2), that the source address is lost (see isLost).
 func wantsPort(err error, to netip.Addr) bool {
 	call, ok := errors.AsType[*os.SyscallError](err)
 	return ok && call.Syscall == "connect" && call.Err == syscall.EADDRNOTAVAIL && to.Is4()

@@ -13,11 +13,10 @@
 // prefix of the network's own choosing looks like any other IPv6 network,
 // unless the name servers tell of it (RFC 7050): where one is in use and they
 // do not, name it in Options.Deny or rely on the gateway. Neighbours with
-// public addresses, as all in a house have by IPv6, are public for all that can
-// be seen from here, though a firewall may keep the world from them. And so is the
-// address that a router or a cloud translates to this machine's, by which a client
-// could come back as this machine. Where strangers are let in, name both in
-// Options.Deny.
+// public addresses, as all in a house have by IPv6, look public from here, though
+// a firewall may protect them from the world. And so does the public address that
+// a router or a cloud translates to this machine's, by which a client could come
+// back as this machine. Where strangers are let in, name both in Options.Deny.
 package egress
 
 import (
@@ -42,18 +41,18 @@ import (
 type Options struct {
 	SourceAddresses []netip.Addr            // outgoing connections leave from these, to each host in turn; nil lets the system choose
 	Chain           []*url.URL              // http://, https://, socks5:// or socks5h:// proxies to go through, in this order, with or without userinfo; nil goes direct
-	Sites           []Site                  // which hosts the chain is for; the first that matches decides, and it is for those that none matches
-	ChainRoots      string                  // PEM file of those who sign for an https:// proxy; "" means those the system trusts
+	Sites           []Site                  // which hosts go through the chain; the first that matches decides, and hosts that none matches do
+	ChainRoots      string                  // PEM file of the authorities that https:// proxies are verified against; "" means the system's
 	Ports           []PortRange             // ports for plain HTTP; nil means 80, 443, 1024-65535
 	ConnectPorts    []PortRange             // ports for CONNECT; nil means 443
-	CloseAbused     bool                    // keep abusedPorts closed where they are within a range rather than named alone
+	CloseAbused     bool                    // keep ports of mail and other abused services closed where they are within a range rather than named alone
 	Allow           []string                // networks, addresses, hosts or "*.host" that the guard lets through
 	Deny            []string                // the same, closed whatever Allow says
 	DenyLists       []string                // files of hosts that are closed as well, as [ReadList] reads them
 	Own             func() []netip.AddrPort // listeners of this process, never a destination; nil means none
 	ConnectTimeout  time.Duration           // look-up and all addresses together; 0 means 10 s
 	NameServers     []*url.URL              // asked over HTTPS (RFC 8484), each if those before it fail; nil for the system's
-	Resolver        *net.Resolver           // asked in their place; nil asks them
+	Resolver        *net.Resolver           // looks all names up, whatever NameServers says; nil for those
 }
 
 // A Site says whether connections to the hosts that match go through the chain.
@@ -80,9 +79,9 @@ type Egress struct {
 	hops     []*hop // in the order in which they are gone through; nil: straight to the origin
 	sites    []route
 	timeout  time.Duration
-	names    resolvers       // of origins
-	ownNames resolvers       // what no client asks for, such as the first upstream proxy: none is closed
-	asking   *http.Transport // of both; nil where they need none
+	names    resolvers       // for origins
+	ownNames resolvers       // for what no client asks for, such as the first upstream proxy: no name is closed
+	asking   *http.Transport // to name servers over HTTPS, for both; nil without such
 	lists    []Listed
 	open     registry
 }
@@ -107,28 +106,23 @@ func New(o Options) (*Egress, error) {
 			e.ports[use].closed = abusedPorts
 		}
 	}
-	nearby := cmp.Or(o.Resolver, systemResolver) // knows what the network makes up
+	nearby := cmp.Or(o.Resolver, systemResolver) // knows the network's own names
 	abroad := nearby
 	if o.Resolver == nil && len(o.NameServers) > 0 {
 		abroad, e.asking = newResolver(o.NameServers)
 	}
 	e.names = observedBoth(abroad, nearby, e.look)
 	e.ownNames = observedBoth(abroad, nearby, (*rcodes).add)
-	// Package net reads resolv.conf for the first look-up, and where clients have left no
-	// descriptor by then, does without for five seconds. This one asks nobody.
+	// Package net reads resolv.conf for the first look-up and, without a descriptor for that,
+	// uses defaults for five seconds. So look up a name, which asks no name server, before
+	// clients can take all descriptors.
 	resolveHere(context.Background(), Target{Host: "localhost"})
 	var err error
 	if e.guard, err = newGuard(o.Allow, o.Deny, o.Own); err != nil {
 		return nil, err
 	}
-	for _, path := range o.DenyLists {
-		l, err := ReadList(path)
-		if err != nil {
-			return nil, fmt.Errorf("list of hosts: %w", err)
-		}
-		e.guard.listed.take(l)
-		l.entries = nil
-		e.lists = append(e.lists, *l)
+	if err := e.addLists(o.DenyLists); err != nil {
+		return nil, err
 	}
 	e.guard.translators = &translators{resolver: e.ownNames.nearby}
 	for _, source := range o.SourceAddresses {
@@ -139,17 +133,39 @@ func New(o Options) (*Egress, error) {
 	if err := e.addHops(o.Chain, o.ChainRoots); err != nil {
 		return nil, err
 	}
-	for _, site := range o.Sites {
-		match, err := parseRules([]string{site.Match})
-		if err != nil {
-			return nil, fmt.Errorf("upstream chain: site %w", err)
-		}
-		e.sites = append(e.sites, route{match, site.Direct})
+	if err := e.addSites(o.Sites); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
 
-// addHops takes the upstream proxies of chain into use. roots are a file of
+// addLists closes the hosts that the files in paths list.
+func (e *Egress) addLists(paths []string) error {
+	for _, path := range paths {
+		l, err := ReadList(path)
+		if err != nil {
+			return fmt.Errorf("list of hosts: %w", err)
+		}
+		e.guard.listed.take(l)
+		l.entries = nil
+		e.lists = append(e.lists, *l)
+	}
+	return nil
+}
+
+// addSites appends the routes that sites describe.
+func (e *Egress) addSites(sites []Site) error {
+	for _, site := range sites {
+		match, err := parseRules([]string{site.Match})
+		if err != nil {
+			return fmt.Errorf("upstream chain: site %w", err)
+		}
+		e.sites = append(e.sites, route{match, site.Direct})
+	}
+	return nil
+}
+
+// addHops appends the upstream proxies of chain. roots is a PEM file of the
 // authorities for those over TLS, "" for the system's.
 func (e *Egress) addHops(chain []*url.URL, roots string) (err error) {
 	var trusted *x509.CertPool
@@ -168,17 +184,17 @@ func (e *Egress) addHops(chain []*url.URL, roots string) (err error) {
 	return nil
 }
 
-// Lists says what was read of Options.DenyLists.
+// Lists says what was read of each file of Options.DenyLists, in that order.
 func (e *Egress) Lists() []Listed { return e.lists }
 
-// ClosesAs reports whether the same destinations are closed as by o, but for ports.
+// ClosesAs reports whether e and o close the same destinations, apart from ports.
 func (e *Egress) ClosesAs(o *Egress) bool {
 	g, h := &e.guard, &o.guard
 	return reflect.DeepEqual(g.allow, h.allow) && reflect.DeepEqual(g.deny, h.deny) &&
 		g.listed.closed.equal(&h.listed.closed) && g.listed.open.equal(&h.listed.open)
 }
 
-// Close lets go of connections to name servers. Look-ups open others.
+// Close closes idle connections to name servers over HTTPS. Later look-ups open others.
 func (e *Egress) Close() {
 	if e.asking != nil {
 		e.asking.CloseIdleConnections()
@@ -249,7 +265,7 @@ func (e *Egress) Direct(t Target) bool {
 	return len(e.hops) == 0
 }
 
-// lastHop is the upstream proxy that connects to origins, nil if this one does.
+// lastHop returns the upstream proxy that connects to origins, nil if there is none.
 func (e *Egress) lastHop() *hop {
 	if len(e.hops) == 0 {
 		return nil
@@ -268,21 +284,21 @@ func (e *Egress) HTTPHop() (address, authorization string, ok bool) {
 	return h.target.String(), h.authorization, true
 }
 
-// HopTLS returns how to set TLS up with that proxy, nil where it is spoken to in
-// clear.
+// HopTLS returns the TLS configuration for the proxy that [Egress.HTTPHop] returns, which
+// there must be; nil if it is reached without TLS.
 func (e *Egress) HopTLS() *tls.Config { return e.lastHop().tls }
 
-// DialHop connects to that proxy, through those before it, and says nothing to it. A
-// failure is a [*HopError].
+// DialHop connects to the proxy that [Egress.HTTPHop] returns, which there must be, through
+// those before it, and sends it nothing: TLS is up to the caller. A failure is a [*HopError].
 func (e *Egress) DialHop(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	return e.dialHop(ctx)
 }
 
-// Dial connects to t: a *net.TCPConn to the origin itself, or to the upstream
-// proxy that leads there, or a *tls.Conn to one over TLS. There is no way around a
-// chain that fails, but for hosts that are to be reached without one.
+// Dial connects to t. The connection is a *net.TCPConn to the origin or to the first
+// upstream proxy, or a *tls.Conn to an upstream proxy over TLS. If the chain fails, Dial
+// does; only hosts that Options.Sites says so of are reached without it.
 //
 // An error is a [*Refused], a [*HopError] if the upstream proxy is at fault,
 // the context's cause if it was cancelled, or a *net.OpError with Op "dial" that

@@ -51,8 +51,8 @@ func (t *TLSError) Timeout() bool {
 // what it is asked to.
 var ErrHopAnswer = errors.New("it does not do what it is asked to")
 
-// ErrHopCredentials is the [*HopError] of one that answers a request with 407:
-// who has to prove something to it is guise, and not guise's client.
+// ErrHopCredentials is the [*HopError] of an upstream proxy that answers a request
+// with 407: it is guise that has to authenticate there, not guise's client.
 var ErrHopCredentials = &HopError{&hopAnswer{"it wants other credentials"}}
 
 // dialError is err without the names and addresses that the net package puts

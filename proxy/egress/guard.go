@@ -14,7 +14,7 @@ import (
 // guard's own idea of what is public.
 type guard struct {
 	allow, deny rules
-	listed      blocklist // denied too
+	listed      blocklist // of hosts, which are denied too
 	own         func() []netip.AddrPort
 	machine     *machine
 	translators *translators // nil knows none
@@ -22,7 +22,7 @@ type guard struct {
 
 func newGuard(allow, deny []string, own func() []netip.AddrPort) (guard, error) {
 	g := guard{own: own, machine: &machine{}}
-	g.machine.has(netip.Addr{}) // asks while there are descriptors
+	g.machine.has(netip.Addr{}) // asks the system now, while descriptors are free
 	var err error
 	if g.allow, err = parseRules(allow); err != nil {
 		return guard{}, fmt.Errorf("allowed destinations: %w", err)
@@ -33,7 +33,7 @@ func newGuard(allow, deny []string, own func() []netip.AddrPort) (guard, error) 
 	return g, nil
 }
 
-// closesHosts reports whether there are any that Deny or a list names.
+// closesHosts reports whether Deny or a list names any host.
 func (g *guard) closesHosts() bool {
 	return len(g.deny.hosts) > 0 || len(g.deny.suffixes) > 0 || !g.listed.closed.empty()
 }

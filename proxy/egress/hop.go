@@ -25,8 +25,8 @@ type hop struct {
 	password      string
 }
 
-// newHop reads the URL of an upstream proxy. roots are the authorities that one
-// over TLS is trusted by; nil means the system's.
+// newHop reads the URL of an upstream proxy. roots are what its certificate is
+// verified against if it is an https:// one; nil means the system's.
 func newHop(u *url.URL, roots *x509.CertPool) (*hop, error) {
 	h := &hop{}
 	port := uint16(80)
@@ -64,7 +64,7 @@ func newHop(u *url.URL, roots *x509.CertPool) (*hop, error) {
 	return h, nil
 }
 
-// ReadRoots returns the certificates in a PEM file.
+// ReadRoots returns the certificates in a PEM file. Without any, it fails.
 func ReadRoots(path string) (*x509.CertPool, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -115,8 +115,8 @@ func (e *Egress) dialThrough(ctx context.Context, t Target) (net.Conn, error) {
 	return e.lastHop().connect(ctx, conn, t)
 }
 
-// connect has the hop at the other end of conn connect to t. It returns what leads
-// there, and closes conn if that fails.
+// connect asks the hop at the other end of conn to connect to t. It returns the
+// connection through the hop, which is conn or TLS on it, and closes conn if that fails.
 func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net.Conn, err error) {
 	// Every read and write of the handshake ends with ctx.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
@@ -141,9 +141,9 @@ func (h *hop) connect(ctx context.Context, conn net.Conn, t Target) (through net
 	return through, nil
 }
 
-// secure sets TLS up with the hop, on conn. Sessions are resumed, but not on
-// connections that are kept apart from others: one would tie them together. They offer
-// what others do who come for the first time.
+// secure sets TLS up with the hop, on conn. Isolated connections (see [WithIsolation])
+// resume no session, which would link them to others: with an empty cache, they look
+// like a first connection to the hop.
 func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	conf := h.tls
 	if isolation(ctx) != "" {
@@ -157,15 +157,15 @@ func (h *hop) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	return secure, nil
 }
 
-// A belowTLS is a connection that TLS with a hop is spoken on.
+// A belowTLS is the connection below TLS with a hop.
 type belowTLS struct {
 	net.Conn
-	ended bool // a read found the end of its bytes
+	ended bool // a read returned io.EOF and no bytes
 }
 
 func (c *belowTLS) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.ended = c.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
+	c.ended = c.ended || n == 0 && err == io.EOF // with bytes, Conn is TLS itself, and was closed as a whole
 	return n, err
 }
 

@@ -59,9 +59,9 @@ const headEnd = "\r\n\r\n"
 
 // readHead reads up to the empty line and not beyond. While the last octets
 // are the first n of the four that end a head, at least 4-n more must come,
-// and so many can be read at once without taking any of what follows. What can become
-// no head is refused without waiting for its end: a server of another protocol that has
-// said its greeting says no more.
+// and so many can be read at once without taking any of what follows. What cannot
+// become a head is refused at once: a server of another protocol sends a greeting, and
+// then waits.
 func readHead(r io.Reader) ([]byte, error) {
 	var head []byte
 	for {
@@ -84,8 +84,8 @@ func readHead(r io.Reader) ([]byte, error) {
 	}
 }
 
-// mayBecomeHead tells whether head, of which the last n octets are new, begins as one, and
-// no line of it ends in any but one way.
+// mayBecomeHead reports whether head, whose last n octets are new, begins with a version of
+// HTTP as far as it goes, and each of its lines ends with CRLF.
 func mayBecomeHead(head []byte, n int) bool {
 	const version = "HTTP/1."
 	for i := len(head) - n; i < len(head); i++ {
@@ -99,7 +99,7 @@ func mayBecomeHead(head []byte, n int) bool {
 
 var errNotHTTP = &hopAnswer{"it does not answer in HTTP"}
 
-// seenOfEnd returns how many of the octets that end a head end this one.
+// seenOfEnd returns how many of the first octets of headEnd are the last of head.
 func seenOfEnd(head []byte) int {
 	for n := min(len(headEnd), len(head)); n > 0; n-- {
 		if string(head[len(head)-n:]) == headEnd[:n] {
@@ -150,8 +150,8 @@ var (
 	statedRCode = regexp.MustCompile(`; ?rcode="([A-Z]+)"`)
 )
 
-// statedFault returns what the head of an upstream proxy's answer says that is wrong with
-// the destination, nil if it says nothing of that. The proxy would be blamed for it.
+// statedFault returns the destination's fault that an upstream proxy states in the
+// Proxy-Status of its answer's head, nil if it states none: then the proxy is blamed.
 func statedFault(head []byte) error {
 	said := statedError.FindSubmatch(head)
 	if said == nil {

@@ -24,11 +24,10 @@ const (
 
 var errNotSocks = &hopAnswer{"it does not answer in SOCKS 5"}
 
-// socksConnect asks the hop for a connection to t, for those who are kept apart from
-// all others unless apart is "". A name goes to the hop as it is. No octet beyond the
-// answer is read.
-func (h *hop) socksConnect(conn net.Conn, t Target, apart string) error {
-	if err := h.socksGreet(conn, apart); err != nil {
+// socksConnect asks the hop for a connection to t. isolation is the key of
+// [WithIsolation]. A name is left to the hop to resolve. No octet beyond the answer is read.
+func (h *hop) socksConnect(conn net.Conn, t Target, isolation string) error {
+	if err := h.socksGreet(conn, isolation); err != nil {
 		return err
 	}
 	request := []byte{socksVersion, socksConnect, 0}
@@ -50,16 +49,16 @@ func (h *hop) socksConnect(conn net.Conn, t Target, apart string) error {
 	return readSocksReply(conn)
 }
 
-// socksGreet agrees on a method and authenticates. A hop that asks nobody who they are
-// is offered a name for those who are kept apart: Tor takes it, and gives each name a
-// way of its own through its network (tor(1), IsolateSOCKSAuth).
-func (h *hop) socksGreet(conn net.Conn, apart string) error {
+// socksGreet agrees on a method and authenticates. If the hop has no user of its own,
+// connections that are isolated offer one made of their key: Tor takes any, and gives
+// each a circuit of its own (tor(1), IsolateSOCKSAuth).
+func (h *hop) socksGreet(conn net.Conn, isolation string) error {
 	user, password, methods := h.user, h.password, []byte{socksNoAuth}
 	switch {
 	case user != "":
 		methods = []byte{socksPassword}
-	case apart != "":
-		user = strconv.FormatUint(maphash.String(isolationSeed, apart), 36)
+	case isolation != "":
+		user = strconv.FormatUint(maphash.String(isolationSeed, isolation), 36)
 		password, methods = user, []byte{socksPassword, socksNoAuth}
 	}
 	if _, err := conn.Write(append([]byte{socksVersion, byte(len(methods))}, methods...)); err != nil {

@@ -11,9 +11,9 @@ import (
 // earlyKeepAlive tells that SetKeepAlive does something.
 const earlyKeepAlive = true
 
-// SetKeepAlive has a socket ask for dead peers (tcp(7)) as [KeepAlive] says. It
-// is for one that is not connected yet: that has no timer to be set anew with
-// each option. What a listener accepts inherits them.
+// SetKeepAlive sets a socket's keep-alive probes (tcp(7)) as [KeepAlive] says. It is
+// for a socket that is not connected yet: on others, each option sets a timer anew.
+// Connections that a listener accepts inherit them. Errors are those of setsockopt(2).
 func SetKeepAlive(raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {

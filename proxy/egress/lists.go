@@ -47,8 +47,8 @@ const maxList = 128 << 20 // octets
 // at the beginning of a line or behind a blank is a comment, behind an address anywhere
 // (hosts(5)), and so is a line that begins with ! or [.
 // Any other line is left out, and counted: rules about paths or parts of pages
-// (news.example##.ad) are for browsers. Of a line of several names, those that are no
-// hosts are.
+// (news.example##.ad) are for browsers. A line of several names, some of which are no
+// hosts, is counted, but closes the others. Without any host, ReadList fails.
 func ReadList(path string) (*Listed, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -142,8 +142,8 @@ func (l *Listed) addRule(rule string) error {
 	return l.addName(rule, false, false)
 }
 
-// aboutWholeHosts reports whether the options of an Adblock rule leave it one about all
-// that a host has. $all is every kind of content, and what a person goes to.
+// aboutWholeHosts reports whether a rule of Adblock with options is still about a host as a
+// whole: $all means every kind of content, and pages that are visited.
 func aboutWholeHosts(options string) bool {
 	for option := range strings.SplitSeq(options, ",") {
 		if option != "all" && option != "important" {
@@ -168,7 +168,7 @@ func (l *Listed) addName(name string, below, open bool) error {
 	return nil
 }
 
-// A blocklist is what the lists of an egress come to. The zero value lists nothing.
+// A blocklist is all lists of an egress together. The zero value lists nothing.
 type blocklist struct{ closed, open nameSet }
 
 func (b *blocklist) take(l *Listed) {
@@ -209,8 +209,7 @@ func (n *nameSet) equal(o *nameSet) bool {
 
 func (n *nameSet) empty() bool { return len(n.exact) == 0 && len(n.below) == 0 }
 
-// has reports whether host is in the set, or below a name of it that stands for
-// those as well.
+// has reports whether host is one of n.exact, or of n.below, or below one of the latter.
 func (n *nameSet) has(host string) bool {
 	if n.exact[host] {
 		return true

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// houseIsClosed reports whether t is a name of the house, and Allow opens neither it nor
-// any network: whatever the name servers here would say of it is closed then.
+// houseIsClosed reports whether t is a name of the local network, and Allow opens neither
+// it nor any network: then each address that a name server could give for it is closed.
 func (e *Egress) houseIsClosed(t Target) bool {
 	return !t.Addr.IsValid() && ofTheHouse(t.Host) && len(e.guard.allow.networks) == 0 && !e.guard.allow.host(t.Host)
 }
 
-// resolveHere returns the addresses that /etc/hosts has of t. Name servers are not asked:
-// they may be anywhere, need not know what machines there are (RFC 6762 §22.1, RFC 8375
-// §4), and whoever is let in would learn it by what becomes of a request.
+// resolveHere returns the addresses that /etc/hosts has for t. Name servers are not asked:
+// those outside the local network should not learn the names in it (RFC 6762 §22.1, RFC
+// 8375 §4), and by the outcome, clients would learn which names exist.
 func resolveHere(ctx context.Context, t Target) ([]netip.Addr, error) {
 	addrs, err := asksNobody.LookupNetIP(ctx, "ip", t.Host)
 	if err != nil {
@@ -35,13 +35,13 @@ var asksNobody = &net.Resolver{PreferGo: true, Dial: func(context.Context, strin
 	return nil, refusedDestination
 }}
 
-// A resolvers looks names up.
+// resolvers look names up.
 type resolvers struct {
-	abroad *net.Resolver
-	nearby *net.Resolver // for names of the house
+	abroad *net.Resolver // for names in the public DNS
+	nearby *net.Resolver // for names of the local network; see ofTheHouse
 }
 
-// observedBoth returns both as [observed] does.
+// observedBoth returns abroad and nearby, each wrapped by [observed].
 func observedBoth(abroad, nearby *net.Resolver, look func(note *rcodes, answer []byte)) resolvers {
 	both := resolvers{nearby: observed(nearby, look)}
 	if both.abroad = both.nearby; abroad != nearby {
@@ -93,33 +93,33 @@ var notInDNS = map[string]bool{
 	"invalid": true, // RFC 6761 §6.4
 }
 
-// houseSuffixes are of names that have no owner in the world's DNS.
+// houseSuffixes are the suffixes of names that have no owner in the public DNS.
 var houseSuffixes = []string{
 	".local",     // RFC 6762 §3
 	".home.arpa", // RFC 8375 §4: never to leave the network
 	".internal",  // ICANN, 2024-07-29
-	// What networks call themselves that did not ask anybody (RFC 6762, appendix G).
+	// Not reserved, but widely used for local networks (RFC 6762, appendix G).
 	".lan", ".home", ".corp", ".intranet", ".private",
 }
 
-// ofTheHouse reports whether only name servers of the network here can know host, if
-// anybody does: others would just learn what machines there are.
+// ofTheHouse reports whether host is a name that only the local network's name servers can
+// know: others would just learn which machines it has.
 func ofTheHouse(host string) bool {
 	return !strings.Contains(host, ".") ||
 		slices.ContainsFunc(houseSuffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
-// silence6 and silence4 are how long the name servers may take before they are asked
-// for the addresses of one kind alone as well. Those of IPv6 lead nowhere from many
-// a place, so others are worth a longer wait.
+// silence6 and silence4 are how long a look-up of both kinds of addresses runs before
+// those of one kind are asked for alone as well. Many networks have no IPv6, so IPv4
+// addresses are worth a longer wait.
 const (
 	silence6 = 500 * time.Millisecond // then IPv4 will do
 	silence4 = 2 * time.Second        // then IPv6 has to
 )
 
-// lookUp asks r for the addresses of name. Some name servers never answer what they
-// are asked about one kind (RFC 4074 §4.1, where it is IPv6), and whoever waits for
-// both answers gets none: then the other has to do, if it leads anywhere from here.
+// lookUp asks r for the addresses of name. Some name servers never answer questions for
+// one kind of address (RFC 4074 §4.1: IPv6), and a look-up of both fails with them. So
+// addresses of the other kind alone will do after a while, if there is a route to any.
 func lookUp(ctx context.Context, r *net.Resolver, name string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -21,12 +21,12 @@ type machine struct {
 }
 
 // machineFresh is how long an answer is good for where the system does not say that
-// it has changed: addresses come when a laptop changes networks, or with the day.
+// it has changed: laptops change networks, and IPv6 addresses may change daily (RFC 8981).
 const machineFresh = 5 * time.Second
 
-// has reports whether addr is one of the machine's own. Every address counts as one while
-// there is no descriptor to ask the system by for the first time; none does if the system
-// does not say, since the ranges that matter most are closed without it.
+// has reports whether addr is one of the machine's own. Until the system could be asked for
+// the first time, which takes a descriptor, every address counts as one. If it is asked and
+// does not say, none does: the ranges that matter most are closed anyway.
 func (m *machine) has(addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -36,8 +36,8 @@ func (m *machine) has(addr netip.Addr) bool {
 	return m.current == nil || m.current[addr] || slices.ContainsFunc(m.routed, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// ask asks the system; m.mu is held. Where there is no descriptor to ask by, what is known
-// stands until the next time, which comes with the next address: clients can bring that about.
+// ask asks the system; m.mu is held. Without a descriptor to ask by, which clients can bring
+// about, it keeps what is known, and the next call of has asks again.
 func (m *machine) ask() {
 	if m.changes == nil {
 		m.changes = watchAddresses() // first: none is missed
@@ -61,7 +61,7 @@ func (m *machine) ask() {
 	}
 }
 
-// interfaceAddresses returns none with an error.
+// interfaceAddresses returns the addresses of all interfaces; with an error, an empty map.
 func interfaceAddresses() (map[netip.Addr]bool, error) {
 	addresses := make(map[netip.Addr]bool)
 	listed, err := net.InterfaceAddrs()

@@ -15,8 +15,8 @@ import (
 // the translator. Where there is one, its name servers say so, by the IPv6
 // address that they make up for a name that has IPv4 addresses alone
 // (RFC 7050). What they say closes addresses and never opens one, so that a
-// name server that lies gains nothing by it, and it leads to what has no other way.
-// It is safe for concurrent use.
+// name server that lies gains nothing by it. It also gives a way to IPv4 addresses
+// that have no route. A translators is safe for concurrent use.
 type translators struct {
 	resolver *net.Resolver
 
@@ -102,7 +102,7 @@ func (t *translators) inside(addr netip.Addr) (inner []netip.Addr) {
 	return inner
 }
 
-// ways returns where the network may translate addrs, which are of IPv4.
+// ways returns the IPv6 addresses that the network may translate to addrs, which are IPv4.
 func (t *translators) ways(ctx context.Context, addrs []netip.Addr) (ways []netip.Addr) {
 	if len(addrs) == 0 {
 		return nil
@@ -121,8 +121,8 @@ func (t *translators) ways(ctx context.Context, addrs []netip.Addr) (ways []neti
 // prefixLengths are those of RFC 6052 §2.2.
 var prefixLengths = [...]int{32, 40, 48, 56, 64, 96}
 
-// prefixesIn returns the prefixes that make the IPv6 address addr of one of the
-// name's IPv4 addresses.
+// prefixesIn returns the prefixes behind which the IPv6 address addr has one of
+// translatedAddresses.
 func prefixesIn(addr netip.Addr) (prefixes []netip.Prefix) {
 	for _, bits := range prefixLengths {
 		for _, made := range translatedAddresses {
@@ -134,8 +134,8 @@ func prefixesIn(addr netip.Addr) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// mayBeTranslated reports whether addr, which is open, may be closed for what the
-// network translates it to.
+// mayBeTranslated reports whether addr, which is open, may turn out to be closed once the
+// network's prefixes are known.
 func mayBeTranslated(addr netip.Addr) bool {
 	return addr.Is6() && !addr.IsLoopback() && !nat64.Contains(addr)
 }
@@ -159,8 +159,8 @@ func translatedTo(addr netip.Addr, prefix netip.Prefix) netip.Addr {
 	return netip.AddrFrom16(all)
 }
 
-// octetsBehind returns where the octets of an IPv4 address are behind so many bits of a
-// prefix: they skip the one that RFC 6052 §2.2 reserves.
+// octetsBehind returns the places of an IPv4 address's octets behind a prefix of so many
+// bits. They skip the octet that RFC 6052 §2.2 reserves.
 func octetsBehind(bits int) (places [4]int) {
 	const reserved = 8
 	for i := range places {

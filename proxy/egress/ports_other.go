@@ -4,5 +4,5 @@ package egress
 
 import "syscall"
 
-// shareSourcePorts has no means here.
+// shareSourcePorts does nothing: there is no such option here.
 func shareSourcePorts(syscall.RawConn) error { return nil }

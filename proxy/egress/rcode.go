@@ -25,11 +25,11 @@ func (e *LookupError) Unwrap() error { return e.DNSError }
 // to itself. They are safe for concurrent use.
 type rcodes struct {
 	seen   atomic.Uint32 // bit n for the code n
-	kinds  atomic.Uint32 // of address that they are about
+	kinds  atomic.Uint32 // of addresses in question, as bits; see kindOf
 	failed atomic.Bool   // a question could not be asked, or was not answered
-	silent atomic.Bool   // for want of time
-	closed atomic.Bool   // the name is another one of a host that is closed
-	short  atomic.Uint32 // the system's error for want of something to ask with; 0 for none
+	silent atomic.Bool   // one was not answered in time
+	closed atomic.Bool   // the name is an alias of a closed host
+	short  atomic.Uint32 // the system's error if it was [Short]; 0 for none
 }
 
 type rcodesKey struct{}
@@ -37,10 +37,10 @@ type rcodesKey struct{}
 type rcodeName struct {
 	code  uint32
 	name  string
-	fails bool // the server, whatever the name
+	fails bool // the fault is the server's, whatever the name
 }
 
-// rcodeNames are those that end a look-up, the one that says most about the name
+// rcodeNames are the codes that end a look-up, the one that says most about the name
 // first.
 var rcodeNames = []rcodeName{
 	{3, "NXDOMAIN", false},
@@ -81,9 +81,8 @@ func kindOf(answer []byte) uint32 {
 	return 0
 }
 
-// missed notes a question that was not answered or could not be asked, as in time, or for
-// want of something that this machine has too little of: package net keeps that to
-// itself as well.
+// missed notes err, unless it is nil, of a question that could not be asked, or was not
+// answered. Package net keeps that to itself as well.
 func (r *rcodes) missed(err error) {
 	if r == nil || err == nil {
 		return
@@ -97,14 +96,14 @@ func (r *rcodes) missed(err error) {
 	}
 }
 
-// of is err with what the name servers said, if they said it to this look-up: one
-// that shares the answer of another does not know.
+// of returns the error of the look-up, for package net's err: with the response code, if
+// this look-up saw it. One that shares another's answer does not.
 func (r *rcodes) of(err *net.DNSError) error {
 	seen, short := r.seen.Load(), r.short.Load()
 	half, silent := r.failed.Load() && r.kinds.Load() != bothKinds, r.silent.Load()
 	for _, r := range rcodeNames {
 		if r.name == "NOERROR" && (short != 0 || half) {
-			break // of one kind of address, and nobody was asked, or said anything, about the other
+			break // that was for one kind of address, and the other has no answer
 		}
 		if seen&(1<<r.code) != 0 && (err.IsNotFound || r.fails) {
 			return &LookupError{err, r.name}
@@ -121,9 +120,9 @@ func (r *rcodes) of(err *net.DNSError) error {
 	return err
 }
 
-// blamesServer reports whether an answer speaks of the server that gives it, and not of
-// the name in question. So does what is no answer to that, or breaks off, and what only
-// tells whom else to ask (RFC 1034 §4.3.1).
+// blamesServer reports whether an answer shows a fault of the server rather than something
+// about the name, so that the next server is to be asked: a code of failure, a message that
+// is cut or no answer to question, or a mere referral (RFC 1034 §4.3.1).
 func blamesServer(question, answer []byte) bool {
 	var asked, said dnsmessage.Parser
 	to, err := asked.Start(question)

@@ -28,9 +28,9 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 		IdleConnTimeout:       time.Minute,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: 5 * time.Second,
-		// A laptop that is in another network now has connections left that nothing comes
-		// by any more. They make way for new ones within the five seconds that package net
-		// gives a question, so that its second try is answered.
+		// When a laptop changes networks, its connections stay, but nothing comes on them any
+		// more. Pings end them within the five seconds that package net gives a question, so
+		// that its second try is answered.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 2500 * time.Millisecond, PingTimeout: 2 * time.Second},
 	}
 	asked := make([]*secureServer, len(servers))
@@ -42,8 +42,9 @@ func newResolver(servers []*url.URL) (*net.Resolver, *http.Transport) {
 	}}, t
 }
 
-// A secureServer is asked over HTTPS. It knows when it answered last, and when it failed
-// to, nil for never: whole times, which still tell what came first when the clock is set.
+// A secureServer is a name server over HTTPS. answered is when it answered last, failed
+// when it failed to since then; nil for never. As [time.Time], they keep their order when
+// the clock is set.
 type secureServer struct {
 	url              string
 	answered, failed atomic.Pointer[time.Time]
@@ -55,7 +56,7 @@ func (s *secureServer) hasAnswered(since time.Time) bool {
 	return answered != nil && !answered.Before(since)
 }
 
-// ill reports whether the server failed a moment ago.
+// ill reports whether the server failed within failedFor, and has not answered since.
 func (s *secureServer) ill() bool {
 	failed := s.failed.Load()
 	return failed != nil && time.Since(*failed) < failedFor
@@ -86,11 +87,11 @@ type questionConn struct {
 }
 
 const (
-	// silentServer is how long a server has where another can be asked. All have equal
-	// parts of the time that package net gives a question, which resolv.conf may set, if
-	// that is less: mostly it is five seconds.
+	// silentServer is how long a server has to answer while another is left to be asked, or
+	// its equal share of the time that is left, if that is less: package net gives a question
+	// five seconds, unless resolv.conf says otherwise.
 	silentServer = 2 * time.Second
-	failedFor    = 10 * time.Second
+	failedFor    = 10 * time.Second // how long a server that failed is asked last
 )
 
 // maxAnswer is the most that two octets of length can say.
@@ -119,7 +120,8 @@ func (c *questionConn) Write(message []byte) (int, error) {
 	return len(message), nil
 }
 
-// askInTime asks a server, and leaves time for the others of those that are left.
+// askInTime asks server, and leaves time for the others: left servers were not asked yet,
+// this one included.
 func (c *questionConn) askInTime(server *secureServer, question []byte, left int) ([]byte, error) {
 	ctx := c.ctx
 	if left > 1 {
@@ -172,11 +174,11 @@ func (c *questionConn) ask(ctx context.Context, server string, question []byte) 
 	return answer, nil
 }
 
-// An ofNobody is a context without what the client's request has in it: a hook for 1xx
-// responses, which would show the client those of the name server.
+// An ofNobody is a context without the values of the client's request. One is a hook for
+// 1xx responses (net/http/httptrace), which would send the client those of a name server.
 type ofNobody struct{ context.Context }
 
-// Value implements [context.Context]. What the look-up notes for itself stays.
+// Value implements [context.Context]. The notes of the look-up stay.
 func (c ofNobody) Value(key any) any {
 	if key == (rcodesKey{}) {
 		return c.Context.Value(key)
@@ -186,22 +188,23 @@ func (c ofNobody) Value(key any) any {
 
 const dnsMessage = "application/dns-message" // RFC 8484 §6
 
-// Sizes of questions tell names apart: they are padded to a multiple of paddedTo
-// (RFC 8467 §4.1).
+// Questions are padded to a multiple of paddedTo octets, because their sizes would tell
+// names apart (RFC 8467 §4.1).
 const paddedTo = 128
 
-// ednsTail is how package net ends its questions: a pseudo-record without options
-// (RFC 6891 §6.1.2), of which the size that it takes, its code and its flags differ.
+// ednsTail is the length of the OPT record without options with which package net ends its
+// questions (RFC 6891 §6.1.2).
 const ednsTail = 11
 
-// endsInEDNS reports whether question is of the form that package net gives it.
+// endsInEDNS reports whether question ends with such a record, and has no other additional
+// one. The payload size, code and flags in it may be any.
 func endsInEDNS(question []byte) bool {
 	at := len(question) - ednsTail
 	return at >= 12 && bytes.Equal(question[at:at+3], []byte{0, 0, 41}) && bytes.Equal(question[len(question)-2:], []byte{0, 0}) && binary.BigEndian.Uint16(question[10:]) == 1
 }
 
-// pad returns question with the option that fills it up (RFC 7830 §3), if there is a
-// place for that.
+// pad returns question with a Padding option (RFC 7830 §3), or as it is without a record to
+// put that in.
 func pad(question []byte) []byte {
 	if !endsInEDNS(question) {
 		return question

@@ -10,8 +10,8 @@ import (
 
 // localRoutes returns the networks that routes make this machine's own, whether an
 // interface has their addresses or not. Clouds that leave the address of a load
-// balancer in the packets have such routes on the machines behind it, and so has
-// who serves a whole network ("ip route add local"). It returns none where the
+// balancer in the packets have such routes on the machines behind it, and so have
+// servers of a whole network ("ip route add local"). It returns none where the
 // kernel does not tell them apart (before 4.20).
 func localRoutes() (networks []netip.Prefix, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
@@ -31,7 +31,7 @@ func localRoutes() (networks []netip.Prefix, err error) {
 	return networks, nil
 }
 
-// localRoutesOf asks for those of one family (rtnetlink(7)).
+// localRoutesOf asks for the local routes of one address family (rtnetlink(7)).
 func localRoutesOf(fd int, family uint8) (networks []netip.Prefix) {
 	var request struct {
 		unix.NlMsghdr

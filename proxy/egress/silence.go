@@ -20,18 +20,18 @@ type systemServers struct {
 	known map[string]*systemServer // by address
 }
 
-// A systemServer is what is known of one.
+// A systemServer is what is known of one name server.
 type systemServer struct {
-	answered time.Time // when it did last; zero for never
+	answered time.Time // when it answered last; zero for never
 	told     time.Time // likewise, something of the name
-	silent   time.Time // when it did not answer; zero if it has answered since
+	silent   time.Time // when it first did not; zero if it has answered since
 	listed   time.Time // when the list of then was made
-	again    time.Time // when it was asked last although it was silent
+	again    time.Time // when it was last asked, or found silent, since then
 }
 
 const (
-	passedOver  = 10 * time.Second       // a silent one, until it is asked again
-	againWaited = 500 * time.Millisecond // for its answer then
+	passedOver  = 10 * time.Second       // how long a silent server is not asked
+	againWaited = 500 * time.Millisecond // how long it has for an answer after that
 )
 
 // errPassedOver has package net ask the next name server.
@@ -50,9 +50,9 @@ func (n *systemServers) of(address string) *systemServer {
 	return s
 }
 
-// ask reports whether the server at address is to be asked now, and how long it may be
-// waited for at the most; 0 for as long as package net does.
-func (n *systemServers) ask(address string) (most time.Duration, ok bool) {
+// ask reports whether the server at address is to be asked now, and how long to wait for
+// its answer; 0 for as long as package net does.
+func (n *systemServers) ask(address string) (maxWait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.of(address)
@@ -102,8 +102,8 @@ func (n *systemServers) answered(address string, tells bool) {
 	}
 }
 
-// silent notes that it did not answer what it was asked at a time. If it has answered
-// something else since, this is about the name alone.
+// silent notes that the server did not answer a question of the time asked. If it has
+// answered another since, the fault is that of the name.
 func (n *systemServers) silent(address string, asked time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 
 type isolationKey struct{}
 
-// isolationSeed keeps anybody from choosing names that share an address, and an
-// upstream proxy from knowing names.
+// isolationSeed makes the hashes of keys unpredictable: nobody can choose keys that share
+// an address, and an upstream proxy cannot tell the key.
 var isolationSeed = maphash.MakeSeed()
 
 // WithIsolation returns a context whose connections all leave from one source
-// address, which key chooses, and not from each in turn; a SOCKS proxy that they go
-// through is told that they are for one name. With the key "" it is ctx.
+// address, which key chooses, rather than from each in turn, and log in to a SOCKS proxy
+// that asks for no user with one made of key. With the key "" it is ctx.
 func WithIsolation(ctx context.Context, key string) context.Context {
 	if key == "" {
 		return ctx
@@ -37,10 +37,9 @@ func isolation(ctx context.Context) string {
 // mostTurns bounds the hosts whose turn is remembered.
 const mostTurns = 4096
 
-// turns says whose turn it is, of the source addresses, for each host apart: of one
-// turn for all, whoever owns a host could tell from where its visitors come how many
-// connections others had in between. The zero value is ready to use, and safe for
-// concurrent use.
+// turns says which source address is next, for each host by itself: if all hosts shared
+// a turn, the owner of one could tell, by its visitors' addresses, how many connections
+// others had in between. The zero value is ready to use, and safe for concurrent use.
 type turns struct {
 	mu   sync.Mutex
 	next map[string]uint32
@@ -67,7 +66,8 @@ func (t *turns) take(host string) uint32 {
 	return turn
 }
 
-// turn returns which of the source addresses a connection to host leaves from.
+// turn returns a number, of any size, that chooses the source address of a connection to
+// host; see sources.
 func (e *Egress) turn(ctx context.Context, host string) uint32 {
 	switch key := isolation(ctx); {
 	case len(e.source4)+len(e.source6) == 0:
@@ -78,9 +78,9 @@ func (e *Egress) turn(ctx context.Context, host string) uint32 {
 	return e.turns.take(host)
 }
 
-// sources returns the source addresses for a destination, those that are to be tried
-// first in front, and the zero Addr alone where the system chooses. With source addresses
-// of the other family only, there is no way: an address that nobody listed must not be shown.
+// sources returns the source addresses for a destination in the order to try them, or the
+// zero Addr alone where the system chooses. If all that are listed are of the other family,
+// it fails: an address that is not listed must not be shown.
 func (e *Egress) sources(to netip.Addr, turn uint32) ([]netip.Addr, error) {
 	list := e.source4
 	if to.Is6() {
@@ -100,7 +100,7 @@ func (e *Egress) sources(to netip.Addr, turn uint32) ([]netip.Addr, error) {
 
 var systemChooses = []netip.Addr{{}}
 
-// isLost reports whether err says that the machine has a source address no more.
+// isLost reports whether err says that the machine no longer has the source address.
 func isLost(err error) bool {
 	call, ok := errors.AsType[*os.SyscallError](err)
 	return ok && call.Syscall == "bind" && call.Err == syscall.EADDRNOTAVAIL

@@ -218,9 +218,9 @@ func mapName(host string) (string, error) {
 	return mapped, nil
 }
 
-// withoutNewer returns host, in lower case, with a plain label in the place of each that has,
-// in ASCII, characters that came to Unicode after the tables here. Browsers know them and go
-// there, and in ASCII a name can be looked up by who does not (RFC 5891 §5.3).
+// withoutNewer returns host, which is in lower case, with a plain label in place of each
+// A-label ("xn--…") of characters that are newer than the Unicode tables here. Browsers know
+// them, and an A-label can be looked up without knowing them (RFC 5891 §5.3).
 func withoutNewer(host string) string {
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
