@@ -10,8 +10,8 @@ const (
 	pieceBuffer = 16 << 10
 	copyBuffer  = 64 << 10
 	largeBuffer = 256 << 10
-	maxCopies   = 128 // so many of copyBuffer are in use at most
-	maxLarge    = 32  // and so many large ones
+	maxCopies   = 128 // most buffers of copyBuffer in use at a time
+	maxLarge    = 32  // most of largeBuffer
 )
 
 var (
@@ -23,18 +23,17 @@ var (
 	largeInUse   atomic.Int32
 )
 
-// A lent is a buffer from one of the pools, for a copy. What comes faster than it
-// is passed on takes a quarter less with large pieces than with those of
-// copyBuffer. But many slow clients would each hold what waits for them, so most
-// of them go without, and where there are very many, they get by with pieces of
-// which HTTP/2 makes a frame each.
+// A lent is a buffer from one of the pools, for a copy. A copy whose source is faster
+// than its destination costs a quarter less with large buffers than with those of
+// copyBuffer. But many slow clients would each hold one, so the numbers of both are
+// bounded; further copies get pieceBuffer, as large as a frame of HTTP/2.
 type lent struct {
 	buf  *[]byte
 	pool *sync.Pool
 }
 
-// takeFor gets a buffer to begin the copy of a body with, which has length bytes, or
-// nobody knows how many if that is -1: then it may be little, and come slowly.
+// takeFor gets a buffer to begin the copy of a body of length bytes. If that is -1, for an
+// unknown length, it is a small one: the body may be small, and come slowly.
 func (l *lent) takeFor(length int64) {
 	if length > smallBuffer {
 		l.take(copyBuffer)
@@ -43,8 +42,8 @@ func (l *lent) takeFor(length int64) {
 	}
 }
 
-// take gets a buffer of one of the sizes, or of the next smaller one of those that have not
-// too many in use.
+// take gets a buffer of one of the sizes, or of the next smaller size if as many of that are
+// in use as may be.
 func (l *lent) take(size int) {
 	switch {
 	case size == smallBuffer:
@@ -78,8 +77,8 @@ func (l *lent) giveBack() {
 	l.pool.Put(l.buf)
 }
 
-// fit takes another buffer if n bytes, which the last read had, show that there is
-// more than this one takes, or not enough for a large one.
+// fit exchanges the buffer for a larger one if the last read, of n bytes, filled it, and a
+// large one for a smaller if the read left most of it empty.
 func (l *lent) fit(n int) {
 	size := 0
 	switch {

@@ -17,8 +17,8 @@ const (
 )
 
 // A chunkedReader decodes a chunked body (RFC 9112 §7.1) from its buffer. It
-// takes the grammar at its word: CRLF line ends, a size of hexadecimal digits
-// alone, but for padding where that is said. Extensions are read and dropped.
+// takes the grammar at its word: CRLF line ends, and a size of hexadecimal digits
+// alone unless padded is set. Extensions are read and dropped.
 // Read returns io.EOF after the trailer section, together with the last data
 // where all of it has come; io.ErrUnexpectedEOF for a body that is cut anywhere
 // before; and a [*ProtocolError] for bad syntax. Errors stay.
@@ -28,9 +28,9 @@ type chunkedReader struct {
 	left     int64       // bytes left of the chunk
 	overhead int         // bytes of extensions so far
 	began    bool        // a chunk's CRLF is due before the next size
-	padded   bool        // white space may follow a size, as some servers have it
-	named    []string    // the message's Connection; what that names is no trailer of it (RFC 9110 §7.6.1)
-	trailer  http.Header // the section after the end, without the fields that none may hold; nil if it was empty
+	padded   bool        // white space may follow a size, as some servers send it
+	named    []string    // the message's Connection; fields that it names are left out of trailer (RFC 9110 §7.6.1)
+	trailer  http.Header // the trailer section, without forbiddenTrailer; nil until it came, or if it was empty
 	err      error
 }
 
@@ -118,8 +118,8 @@ func (c *chunkedReader) next() error {
 	return io.EOF
 }
 
-// dropNamed takes out of h what Connection names (RFC 9110 §7.6.1), whose lines are
-// options. Both may be long: each option is looked at once.
+// dropNamed deletes from h the fields that options, the values of Connection, name (RFC 9110
+// §7.6.1). Both may be long: each option is looked at once.
 func dropNamed(h http.Header, options []string) {
 	for _, line := range options {
 		for option := range strings.SplitSeq(line, ",") {
@@ -248,7 +248,7 @@ func (e *extensionReader) read() error {
 	space := e.space()
 	if space && e.c.padded && e.b == '\r' {
 		space = false
-		e.c.overhead -= e.size // who pads one size pads them all
+		e.c.overhead -= e.size // a server that pads one size pads all, which is no overhead to count
 	}
 	for e.b == ';' {
 		e.take()
@@ -281,8 +281,8 @@ func appendChunkSize(b []byte, n int) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendLastChunk appends the last chunk and the trailer section, without the
-// fields that none may hold.
+// appendLastChunk appends the last chunk and the trailer section, without
+// forbiddenTrailer.
 func appendLastChunk(b []byte, trailer http.Header) []byte {
 	b = append(b, "0\r\n"...)
 	for _, name := range trailerNames(trailer) {

@@ -14,7 +14,7 @@ const (
 	isLower
 	isName // unreserved: a registered name may hold more by the grammar; no DNS name does
 	isPath // what net/url writes bare in a path
-	isRead // what no two readers end a value by
+	isRead // all but NUL, CR and LF, which some parsers take for the end of a value
 )
 
 var class = func() (t [256]byte) {
@@ -52,7 +52,7 @@ type fieldRules struct {
 	count    int  // most field lines
 	line     int  // most bytes of a line
 	unpadded bool // refuse a framing field with more white space around the value than one space before it
-	repairs  bool // of a response: take out white space before a colon, but of a framing field's, and controls (see repairValue), and join the lines of a cookie
+	repairs  bool // of a response: remove white space before colons, unless of framing fields; repair values (see repairValue); join the lines of a folded cookie
 }
 
 // frames tells whether the field says where a body ends.
@@ -60,10 +60,9 @@ func frames(name string) bool { return name == "Content-Length" || name == "Tran
 
 // parseFields reads the field section s, lines that each end with CRLF and no
 // empty line, into a header with canonical names. Names and values are parts
-// of s. Everything RFC 9112 §5 lets a recipient repair is an error instead:
-// a line that ends without CRLF, white space before the colon unless a proxy must take
-// it out (RFC 9112 §5.1), a line that starts with some but for a cookie's (§5.2), a
-// control in a value unless that is a recipient's to judge (RFC 9110 §5.5).
+// of s. What RFC 9112 §5 lets a recipient repair is an error instead, unless rules says
+// otherwise: a line that ends without CRLF, white space before the colon (§5.1) or at the
+// beginning of a line (§5.2), a control in a value (RFC 9110 §5.5).
 // The error is a [*ProtocolError].
 func parseFields(s string, rules fieldRules) (http.Header, error) {
 	n := strings.Count(s, "\n")
@@ -137,15 +136,15 @@ func splitField(line string) (name int, value string, err error) {
 // continues tells whether s begins with a line that continues the one before.
 func continues(s string) bool { return s != "" && (s[0] == ' ' || s[0] == '\t') }
 
-// isCookie tells whether the line is one of Set-Cookie. Sites behind Imperva fold one on
-// purpose, to see who joins its lines, as browsers do.
+// isCookie tells whether the line is one of Set-Cookie. Sites behind Imperva fold that on
+// purpose, to find clients that do not join its lines as browsers do.
 func isCookie(line string) bool {
 	name, _, ok := strings.Cut(line, ":")
 	return ok && sameToken(name, "Set-Cookie")
 }
 
-// unfold joins the lines with which s begins, and which continue line, to it, and returns
-// the rest of s (RFC 9112 §5.2).
+// unfold joins to line the lines that continue it, with which s begins, and returns the rest
+// of s (RFC 9112 §5.2).
 func unfold(line, s string) (joined, rest string) {
 	line = strings.TrimRight(line, " \t")
 	for continues(s) {
@@ -158,11 +157,12 @@ func unfold(line, s string) (joined, rest string) {
 	return line, s
 }
 
-// repairValue returns v, a value of a response that has controls in it, as it is passed on:
-// with spaces for them, or "" for not at all. It reports false for what is to be refused
-// (RFC 9110 §5.5), and for what frames the message. A cookie with a control is none to
-// browsers (RFC 6265bis); Imperva sends one that shows who takes it for one. Two entity tags
-// may differ in their controls alone, and a cache took one's content for the other's.
+// repairValue returns v, a response's value of the field key with controls in it, as it is to
+// be passed on: with spaces for the controls, or "" if the field is left out. It reports false
+// for NUL, CR and LF, which must be refused (RFC 9110 §5.5), and for framing fields. Cookies
+// are left out, because browsers ignore one with a control (RFC 6265bis), and Imperva sends
+// one to find clients that do not; entity tags, because two that differ in controls alone
+// would become the same.
 func repairValue(key, v string) (repaired string, ok bool) {
 	switch {
 	case frames(key), strings.ContainsAny(v, "\x00\r\n"):
@@ -308,7 +308,7 @@ type entry struct {
 	values []string
 }
 
-// few is how many entries are sorted soonest by putting each in its place.
+// few is up to how many entries an insertion sort is the fastest.
 const few = 32
 
 // sortedEntries appends h's entries to list, which is empty, in byte order of

@@ -71,7 +71,7 @@ var forbiddenTrailer = nameSet(`
 		Proxy-Authorization Proxy-Connection Range Set-Cookie Te Trailer
 		Transfer-Encoding Upgrade Www-Authenticate`)
 
-// dropForbidden takes out of a trailer section what none may hold.
+// dropForbidden deletes the fields of forbiddenTrailer from trailer.
 func dropForbidden(trailer http.Header) {
 	maps.DeleteFunc(trailer, func(name string, _ []string) bool { return forbiddenTrailer[name] })
 }
@@ -87,8 +87,8 @@ func nameSet(names string) map[string]bool {
 
 // announcedTrailers reads the values of Trailer into a header whose keys are
 // the announced names, for the values to be filled in at the body's end. It
-// leaves out those that no trailer section may hold, and returns an error for
-// what is not a list of names, or has more than most of them.
+// leaves out those of forbiddenTrailer, and returns an error for a value that is
+// no list of names, or for more than most names.
 func announcedTrailers(values []string, most int) (http.Header, error) {
 	t := make(http.Header)
 	for _, v := range values {
@@ -112,8 +112,8 @@ func announcedTrailers(values []string, most int) (http.Header, error) {
 	return t, nil
 }
 
-// announcedNames returns the names in a handler's Trailer, sorted; nil if that is not
-// in order.
+// announcedNames returns the names in a handler's Trailer, sorted; nil if
+// announcedTrailers refuses that.
 func announcedNames(h http.Header, most int) []string {
 	values := h["Trailer"]
 	if len(values) == 0 {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// headTooLarge is what a fault says that is about the size of a head.
+// headTooLarge is the What of a [ProtocolError], or http2Fault, about the size of a head.
 const headTooLarge = "head too large"
 
 // readHead returns the next head in r: its lines with their CRLF, without the

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// head takes a HEADERS or CONTINUATION frame into the block of fields, and
-// acts when that is whole.
+// head reads a HEADERS or CONTINUATION frame into the field block, and acts on the
+// block when it is whole.
 func (h *http2Conn) head(f frameHead) error {
 	length, padding := f.length, 0
 	if f.kind == frameHeaders {
@@ -44,10 +44,10 @@ func (h *http2Conn) head(f frameHead) error {
 	return err
 }
 
-// fields takes the next n bytes of a field block. With one that is too large, the table
-// that both sides keep is lost (RFC 9113 §4.3), and no later head can be read: it is
-// answered, and the connection takes no more. The streams on it go on, which may be all
-// the tunnels of a browser that was led to a long URL.
+// fields reads the next n bytes of a field block. One that is too large is not decoded to
+// its end, so the dynamic table is lost (RFC 9113 §4.3) and no later head can be decoded:
+// the request is answered, and the connection takes no more. Its other streams go on; they
+// may be all the tunnels of a browser that was led to a long URL.
 func (h *http2Conn) fields(n int) error {
 	b := &h.block
 	b.bytes += n
@@ -61,7 +61,7 @@ func (h *http2Conn) fields(n int) error {
 		n = 0
 	}
 	h.deaf, b.full = true, true
-	h.decoder = hpack.NewDecoder(0, b.add) // what it holds is of no use any more
+	h.decoder = hpack.NewDecoder(0, b.add) // frees the old one's table
 	return h.skip(n)
 }
 
@@ -101,12 +101,12 @@ func (h *http2Conn) headDone() error {
 	}
 	h.begun = b.stream
 	if h.going {
-		h.ended.note(b.stream, true) // GOAWAY says that it was not taken, and its body may be on its way
+		h.ended.note(b.stream, true) // GOAWAY tells the client that it was not taken, but its body may be on its way
 		return nil
 	}
 	h.last = b.stream
-	// A handler may run for a moment longer than its stream, whose place the client
-	// may take again at once.
+	// A handler may run on for a moment after its stream has ended, while the client opens
+	// the next one: hence twice as many handlers as streams.
 	if most := h.c.limits.Streams; len(h.streams) >= most || h.running >= 2*most {
 		if err := h.disturb(); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (h *http2Conn) headDone() error {
 	if bad != nil && bad.Status == http.StatusBadRequest {
 		return streamFault(b.stream, codeProtocol, bad.What)
 	}
-	if bad != nil { // it is answered here, and no handler counts it
+	if bad != nil { // it is answered without a handler, which might count it
 		if err := h.disturb(); err != nil {
 			return err
 		}

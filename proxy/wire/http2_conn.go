@@ -14,29 +14,28 @@ import (
 )
 
 // What one HTTP/2 connection may hold or cause, in bytes unless it says otherwise.
-// A stream's window is how much of a body a client can make us keep that nobody
-// reads. It begins small, and grows while somebody reads what comes at once, as long as
-// all have not grown by largeWindows together. The connection's own window bounds
-// nothing: all that comes is given back to it at once, so that bodies that nobody reads
-// do not stop others.
+// A stream's window bounds what is kept of a body that nobody reads. It begins small,
+// and grows while the handler reads as fast as data comes, until all streams' windows
+// have grown by largeWindows together. The connection's window bounds nothing: credit
+// for all data is given back at once, so that a body that nobody reads does not stop
+// others.
 //
-// Frames that wait to be written are in http2Conn.out. The more there are, the
-// fewer may add to them: first bodies wait, then heads as well, and a client that
-// asks for answers and does not read them is cut.
+// Frames that wait to be written are in http2Conn.out. As it fills, first bodies have
+// to wait, then heads, and a client that does not read what it makes necessary is cut.
 const (
 	streamWindow = 64 << 10  // of a new stream
 	grownWindow  = 512 << 10 // of one that is read, at most
 	largeWindows = 8 << 20
 	connWindow   = 2 << 20
 	headerTable  = 4 << 10
-	maxOutput    = 64 << 10      // waiting to be written before bodies wait
-	maxHeads     = 2 * maxOutput // before heads wait
-	maxUnsent    = 256 << 10     // before the client is cut
-	maxContinued = 48            // CONTINUATION frames of one head, beside those that are full
-	maxSkipped   = 4 << 20       // of a head that is too large; browsers have URLs of 2 MiB
-	goingTime    = time.Second   // for the client to say that it knows that we are going away
-	goingSoon    = 50 * time.Millisecond
-	refuseTime   = time.Second // for the client to read an answer before it is told to stop sending
+	maxOutput    = 64 << 10              // waiting to be written before bodies wait
+	maxHeads     = 2 * maxOutput         // before heads wait
+	maxUnsent    = 256 << 10             // before the client is cut
+	maxContinued = 48                    // CONTINUATION frames of one head, beside those that are full
+	maxSkipped   = 4 << 20               // of a head that is too large; browsers have URLs of 2 MiB
+	goingTime    = time.Second           // for the client to acknowledge the PING behind the first GOAWAY
+	goingSoon    = 50 * time.Millisecond // from then on, for streams that it had begun
+	refuseTime   = time.Second           // for the client to read an answer before it is told to stop sending
 )
 
 // An http2Conn is one HTTP/2 connection (RFC 9113). The connection's goroutine
@@ -53,7 +52,7 @@ type http2Conn struct {
 	forbearance
 
 	handlers sync.WaitGroup
-	cut      atomic.Bool // a handler wants the connection to end
+	cut      atomic.Bool // a handler panicked with ErrCutOff: the connection is to end
 
 	mu      sync.Mutex // guards what follows, and all of each stream
 	times   Timeouts
@@ -63,7 +62,7 @@ type http2Conn struct {
 	begun   uint32 // number of the last that the client began; above last only after GOAWAY
 	ended   endedStreams
 
-	foretold struct { // the latest rank that came before its stream
+	foretold struct { // the latest PRIORITY_UPDATE for a stream that has not begun
 		stream uint32
 		rank   rank
 	}
@@ -79,19 +78,19 @@ type http2Conn struct {
 	encoded bytes.Buffer
 	unsent
 	written sync.Cond      // writing ended
-	waiting []*http2Stream // those that wait for room in out or in the window to send a body, the longest first
-	turn    int            // turns that they had
-	called  int            // those whose turn it is and that have not seen it yet
-	heads   []*http2Stream // those that wait for room in out to send a head
-	late    *time.Timer    // writes what waited for more to come
-	lateSet bool
+	waiting []*http2Stream // streams that wait for room in out or window to send a body, the longest first
+	turn    int            // how many turns were given to waiting streams
+	called  int            // streams whose turn it is and that have not woken up yet
+	heads   []*http2Stream // streams that wait for room in out to send a head
+	late    *time.Timer    // runs writeLate, for wakeSoon
+	lateSet bool           // late runs
 
 	// The end.
-	idle     *time.Timer // begins it when nothing was asked for long
-	rested   time.Time   // since when nothing was asked
-	leaving  *time.Timer // runs goAway; nil until the client is told
-	known    bool        // the client has said that it knows
-	going    bool        // GOAWAY was sent, and no stream begins any more
+	idle     *time.Timer // runs idled
+	rested   time.Time   // since when there is no request
+	leaving  *time.Timer // runs goAway; nil until the first GOAWAY was sent
+	known    bool        // the client has acknowledged that
+	going    bool        // the last GOAWAY was sent, and no stream begins any more
 	quitting bool        // and all streams have ended
 	dead     bool        // nothing more is sent
 }
@@ -165,8 +164,8 @@ func adequate(s *tls.ConnectionState) bool {
 	return false
 }
 
-// end closes the connection, after what err has to say was sent, and waits
-// for its goroutines.
+// end closes the connection and waits for its goroutines. If err is a fault of the
+// client's, GOAWAY tells it first.
 func (h *http2Conn) end(err error) {
 	h.mu.Lock()
 	fault, faulty := errors.AsType[*http2Fault](err)
@@ -190,7 +189,7 @@ func (h *http2Conn) end(err error) {
 	if said {
 		h.wake()
 	} else {
-		h.c.accepted.Close() // what is being written ends
+		h.c.accepted.Close() // a write that waits fails
 	}
 	for h.writing {
 		h.written.Wait()
@@ -201,10 +200,9 @@ func (h *http2Conn) end(err error) {
 	h.handlers.Wait()
 }
 
-// shutdown lets the streams finish and takes no more of them, but those that the
-// client begins before it knows (RFC 9113 §6.8): it can send none of them again whose
-// body is gone. Where none was begun, it gives the client a moment to begin one, as
-// over HTTP/1.1.
+// shutdown lets the streams finish, with those that the client begins before it has read
+// GOAWAY (RFC 9113 §6.8): it may be unable to send their bodies again. A connection without
+// a stream yet has freshTime to begin one, as over HTTP/1.1.
 func (h *http2Conn) shutdown() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -219,8 +217,9 @@ func (h *http2Conn) shutdown() {
 	})
 }
 
-// leave says that we are going away, and goes when the client has read it, and sent
-// what it had begun by then: its threads may send in another order.
+// leave sends a GOAWAY that takes all streams, and a PING behind it. goAway follows goingSoon
+// after the client acknowledged that, since its threads may send streams that it had begun
+// a little later, or after goingTime.
 func (h *http2Conn) leave() {
 	if h.leaving != nil || h.going || h.dead {
 		return
@@ -235,19 +234,19 @@ func (h *http2Conn) leave() {
 	h.ping(0)
 }
 
-// ping asks the client to say that it has read all that goes before, about a stream, or
-// 0 about the connection.
+// ping sends a PING with the number of a stream, or 0 for the connection. That the client
+// acknowledges it tells hasRead that it has read all that was sent before.
 func (h *http2Conn) ping(stream uint32) {
 	h.out = appendFrameHead(h.output(), frameHead{length: 8, kind: framePing})
 	h.out = binary.BigEndian.AppendUint64(h.out, uint64(stream))
 	h.wake()
 }
 
-// hasRead is told what the client says when it was asked by ping.
-func (h *http2Conn) hasRead(about uint64) error {
-	st := h.streams[uint32(about)]
+// hasRead acts on the acknowledgement of a PING with the number that ping sent.
+func (h *http2Conn) hasRead(stream uint64) error {
+	st := h.streams[uint32(stream)]
 	switch {
-	case about == 0 && h.leaving != nil && !h.known:
+	case stream == 0 && h.leaving != nil && !h.known:
 		h.known = true
 		h.leaving.Reset(goingSoon)
 	case st != nil && st.asked:
@@ -305,7 +304,7 @@ func (h *http2Conn) wake() {
 	go h.write()
 }
 
-// wakeSoon is wake, unless more comes within a moment.
+// wakeSoon is wake after flushDelay, so that more can go out in the same write.
 func (h *http2Conn) wakeSoon() {
 	switch {
 	case h.writing || h.lateSet:
@@ -361,7 +360,7 @@ func (h *http2Conn) write() {
 	}
 }
 
-// admit lets as many streams go on that wait to send as there may be room for.
+// admit wakes as many of the streams that wait to send as there is room for.
 func (h *http2Conn) admit() {
 	room := min(int64(maxOutput-len(h.out)), h.window) - int64(h.called)*ownMaxFrame
 	for len(h.waiting) > 0 && room > 0 {
@@ -373,7 +372,7 @@ func (h *http2Conn) admit() {
 	}
 }
 
-// answer appends a frame that the client's made necessary.
+// answer appends the frame that answers one of the client's.
 func (h *http2Conn) answer(frame func([]byte) []byte) error {
 	if h.dead {
 		return nil
@@ -392,7 +391,7 @@ func (h *http2Conn) cutOff() {
 	h.c.accepted.SetReadDeadline(longAgo)
 }
 
-// credit gives what has come back to the connection's window, in large pieces.
+// credit gives back to the connection's window what has come, in large pieces.
 func (h *http2Conn) credit() {
 	if h.received >= connWindow/4 && !h.dead {
 		h.out = appendWindowUpdate(h.output(), 0, h.received)
@@ -415,7 +414,7 @@ func (h *http2Conn) forget(st *http2Stream, reset bool) {
 	h.rest()
 }
 
-// start begins a stream and its handler. If refused is not nil, it answers in
+// start begins a stream and its handler. If refused is not nil, that is answered in
 // the handler's place.
 func (h *http2Conn) start(st *http2Stream, r *http.Request, refused *ProtocolError) {
 	h.streams[st.id] = st

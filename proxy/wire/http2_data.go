@@ -37,8 +37,8 @@ func (h *http2Conn) data(f frameHead) error {
 	return st.endRemote()
 }
 
-// dataStream returns the stream that a DATA frame is for, nil if what it
-// holds is of no use any more; h.mu is held.
+// dataStream accounts for a DATA frame and returns the stream that it is for, nil if
+// that was reset while the frame was on its way; h.mu is held.
 func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	h.received += f.length
 	if f.stream > h.begun || f.stream%2 == 0 {
@@ -52,7 +52,7 @@ func (h *http2Conn) dataStream(f frameHead, length int) (*http2Stream, error) {
 	st := h.streams[f.stream]
 	if st == nil {
 		if reset, _ := h.ended.find(f.stream); reset {
-			return nil, nil // it was on its way
+			return nil, nil
 		}
 		return nil, streamFault(f.stream, codeStreamClosed, "data on a stream that has ended")
 	}

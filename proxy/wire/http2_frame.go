@@ -67,7 +67,7 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 const (
 	frameHeaderLen = 9
-	ownMaxFrame    = 16 << 10  // what we take; the least there is, and enough
+	ownMaxFrame    = 16 << 10  // longest payload that we take, and send: the least that SETTINGS_MAX_FRAME_SIZE can be
 	maxWindow      = 1<<31 - 1 // RFC 9113 §6.9.1
 	maxStream      = 1<<31 - 1
 	firstWindow    = 64<<10 - 1
@@ -85,7 +85,7 @@ type http2Fault struct {
 
 func (f *http2Fault) Error() string { return "HTTP/2: " + f.what }
 
-// protocol is the fault as one of HTTP/1.1 would be told.
+// protocol returns the fault as the [*ProtocolError] that HTTP/1.1 has for such.
 func (f *http2Fault) protocol() error {
 	if f.what == headTooLarge {
 		return &ProtocolError{431, f.what}
@@ -179,8 +179,8 @@ func appendBlock(b []byte, stream uint32, block []byte, flags uint8) []byte {
 	}
 }
 
-// checkFrame holds a frame's head to its type's rules: which stream it may
-// name, and how long it is.
+// checkFrame checks a frame's head by the rules for its type: which stream it may
+// name, and how long its payload is.
 func checkFrame(f frameHead) error {
 	if f.length > ownMaxFrame {
 		return connFault(codeFrameSize, "frame longer than announced")
@@ -251,8 +251,8 @@ func checkSetting(name uint16, value uint32) error {
 	return nil
 }
 
-// regauge changes the window of a stream as the peer changes what all begin with (RFC
-// 9113 §6.9.2), and wakes who waits for more.
+// regauge changes the window of a stream when the peer changes the initial size of all (RFC
+// 9113 §6.9.2), and wakes those waiting if it grows.
 func regauge(window *int64, by int64, waiting *sync.Cond) error {
 	if *window += by; *window > maxWindow {
 		return connFault(codeFlowControl, "window too large")

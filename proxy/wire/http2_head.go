@@ -13,13 +13,13 @@ type fieldBlock struct {
 	stream uint32
 	end    bool // the message ends with it
 	open   bool // more is to come
-	frames int
-	bytes  int // on the wire
-	size   int // of the fields
+	frames int  // CONTINUATION frames so far
+	bytes  int  // on the wire
+	size   int  // of the fields
 	count  int
 	limits *Limits
 	full   bool   // over a limit: the rest is not looked at
-	wrong  string // why it is malformed
+	wrong  string // why it is malformed; "" if it is not
 	header http.Header
 }
 
@@ -35,7 +35,7 @@ func (b *fieldBlock) malformed(what string) {
 	}
 }
 
-// A headBlock is that of a request.
+// A headBlock is the fieldBlock of a request.
 type headBlock struct {
 	fieldBlock
 	method, scheme, authority, path, protocol string
@@ -136,7 +136,7 @@ func (b *headBlock) request(ctx context.Context) (*http.Request, error) {
 	r := newRequest(ctx)
 	r.Method, r.Header, r.Body = b.method, b.header, http.NoBody
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
-	r.ContentLength = -1 // of what is refused before framing says more, a body may come as well
+	r.ContentLength = -1 // a request that is refused before framing knows better may have a body
 	if b.wrong != "" {
 		return r, malformed(b.wrong)
 	}
@@ -208,8 +208,8 @@ func validScheme(s string) bool {
 	return s != ""
 }
 
-// host settles the authority: that of Host, which must be the same, if there
-// is no other.
+// host takes Host out of the header. It stands for an authority that is missing, and must
+// be the same as one that is there (RFC 9113 §8.3.1).
 func (b *headBlock) host() error {
 	values := b.header["Host"]
 	delete(b.header, "Host")
@@ -227,8 +227,8 @@ func (b *headBlock) host() error {
 	return nil
 }
 
-// withoutPort returns an authority without a port that the scheme makes needless, as
-// both are to be compared (RFC 9113 §8.3.1, RFC 3986 §6.2.3).
+// withoutPort returns authority without the scheme's default port, for comparison (RFC 9113
+// §8.3.1, RFC 3986 §6.2.3).
 func (b *headBlock) withoutPort(authority string) string {
 	authority = strings.TrimSuffix(authority, ":")
 	switch strings.ToLower(b.scheme) {

@@ -2,9 +2,9 @@ package wire
 
 import "sync"
 
-// An http2Input holds what came on a stream and was not read yet, in pieces of one
-// size: one buffer that grew was copied, and cleared, several times over. One that waits
-// for bytes holds no memory.
+// An http2Input holds what came on a stream and was not read yet, in pieces of one size:
+// a single buffer would be copied, and cleared, each time that it grows. An empty one
+// holds no memory.
 type http2Input struct {
 	first, last *inputPiece
 	at          int // of the first piece, read so far
@@ -23,9 +23,9 @@ var inputPieces = sync.Pool{New: func() any { return new(inputPiece) }}
 // left is how many bytes there are.
 func (in *http2Input) left() int { return in.size }
 
-// windowGrowth returns by how much a stream's window of allowed bytes grows, to at most
-// most, where all may grow by room yet: by nothing if half of it or more is unread. For who
-// reads more slowly than it comes, more would only wait here.
+// windowGrowth returns by how much a stream's window of allowed bytes grows: it doubles, up
+// to most, and by no more than room, which is left for all streams. If half of the window or
+// more is unread, it does not grow: more would only wait here for a slow reader.
 func (in *http2Input) windowGrowth(allowed, most, room int) int {
 	if in.left() >= allowed/2 {
 		return 0

@@ -2,10 +2,10 @@ package wire
 
 import "sync"
 
-// http2Outputs holds what frames wait in to be written, at either end.
+// http2Outputs pools the buffers of unsent frames.
 var http2Outputs = sync.Pool{New: func() any { b := make([]byte, 0, maxOutput+4<<10); return &b }}
 
-// unsent is what waits to be written, at either end.
+// unsent holds the frames that wait to be written, of a server's or a client's connection.
 type unsent struct {
 	out     []byte // frames; see output
 	writing bool   // a goroutine writes them

@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// Responses wait for their turn where the client, or the way to it, takes less than
-// origins send. The most urgent goes first (RFC 9218 §10), but each longestTurn-th turn
-// goes to the one that has waited longest. Else one that is less urgent would wait until
-// a long download has ended.
+// Responses wait for turns to send where the client, or the way to it, takes less than
+// origins send. The most urgent goes first (RFC 9218 §10), but every longestTurn-th turn
+// goes to the one that has waited longest, or a less urgent one would wait until a long
+// download has ended.
 const longestTurn = 8
 
-// A rank says when a response comes of those that wait.
+// A rank is the priority of a response among those that wait.
 type rank struct {
 	urgency int  // 0 to 7, the least goes first (RFC 9218 §4.1)
-	whole   bool // it goes before those as urgent that were asked for later, instead of by turns (§4.2)
+	whole   bool // not incremental: it goes before those as urgent that were asked for later, instead of by turns (§4.2)
 }
 
-// ordinary is the rank of what nobody ranked: tunnels, whose first request says nothing of
-// what they carry, and responses to clients that may not know of ranks. They come by
-// turns, as they did before there were any.
+// ordinary is the rank of tunnels, whose request says nothing of what they carry, and of
+// responses whose client sent no priority, and may know of none: they take turns.
 var ordinary = rank{urgency: 3}
 
 // maxRank bounds what is read of a PRIORITY_UPDATE.
@@ -46,23 +45,23 @@ func parseRank(lines ...string) rank {
 	return r
 }
 
-// before reports whether st goes before one that waits for longer.
+// before reports whether st goes before longer, which has waited for longer.
 func (st *http2Stream) before(longer *http2Stream) bool {
-	a, b := st.turns(), longer.turns()
+	a, b := st.currentRank(), longer.currentRank()
 	if a.urgency != b.urgency {
 		return a.urgency < b.urgency
 	}
 	return a.whole && b.whole && st.id < longer.id
 }
 
-func (st *http2Stream) turns() rank {
+func (st *http2Stream) currentRank() rank {
 	if st.hijacked {
 		return ordinary
 	}
 	return st.rank
 }
 
-// nextTurn takes the stream whose turn it is out of those that wait.
+// nextTurn removes the stream whose turn it is from those that wait.
 func (h *http2Conn) nextTurn() *http2Stream {
 	first := 0
 	if h.turn++; h.turn%longestTurn != 0 {

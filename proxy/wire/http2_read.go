@@ -48,7 +48,7 @@ func (h *http2Conn) readPreface() error {
 	return nil
 }
 
-// limitHead gives what is read from now on timeouts.Head together.
+// limitHead has all reads from now on fail after timeouts.Head.
 func (h *http2Conn) limitHead() {
 	if d := h.c.times.Head; d > 0 {
 		h.c.readBy(d)
@@ -114,7 +114,7 @@ func (h *http2Conn) frame(f frameHead) error {
 	switch f.kind {
 	case frameHeaders, frameContinuation:
 		err := h.head(f)
-		// What has begun goes first: requests can be read faster than they are taken up, and
+		// Let handlers that were started run first: requests are read faster than that, and
 		// tens of thousands on many connections would take their memory all at once.
 		runtime.Gosched()
 		return err
@@ -137,7 +137,7 @@ func (h *http2Conn) frame(f frameHead) error {
 	return h.skip(f.length) // GOAWAY, whose sender closes when it is done; and unknown types
 }
 
-// bear accounts for a frame that means nothing to us.
+// bear accounts for a frame that is ignored.
 func (h *http2Conn) bear() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,8 +149,8 @@ func (h *http2Conn) skip(n int) error {
 	return err
 }
 
-// skipFor skips n bytes that are of no use, which have timeouts.Head, and returns
-// why if they came.
+// skipFor discards n bytes, which have timeouts.Head to come, and returns why, or the
+// error of reading them.
 func (h *http2Conn) skipFor(n int, why error) error {
 	h.limitHead()
 	if err := h.skip(n); err != nil {
@@ -312,8 +312,8 @@ func (h *http2Conn) reset(f *http2Fault) error {
 	return h.answer(func(b []byte) []byte { return appendReset(b, f.stream, f.code) })
 }
 
-// errClientGone is what reads and writes of a stream return that the client,
-// or a fault of the client's, has ended.
+// errClientGone is what reads and writes return on a stream that the client has ended, or
+// that was reset for a fault of the client's.
 var errClientGone = io.ErrUnexpectedEOF
 
 // errSlow is returned where the client did not send, or take, in time.

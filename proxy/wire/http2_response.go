@@ -24,7 +24,7 @@ type http2Response struct {
 	length   int64 // declared, or -1
 	written  int64
 	trailers []string
-	trails   bool // the client takes trailers, which may come unannounced
+	trails   bool // the client takes trailers, which the handler may set unannounced
 	empty    bool // the response has no body, whatever is written
 
 	wroteHeader bool
@@ -33,7 +33,7 @@ type http2Response struct {
 
 func (w *http2Response) init(st *http2Stream, r *http.Request) {
 	w.st, w.r, w.length = st, r, -1
-	w.trails = len(r.Header["Te"]) > 0 // which nothing else can say (RFC 9113 §8.2.2)
+	w.trails = len(r.Header["Te"]) > 0 // "trailers" is all that it may say (RFC 9113 §8.2.2)
 }
 
 // Header returns the fields to send. Changes after WriteHeader count for
@@ -302,9 +302,9 @@ func (w *http2Response) SetWriteDeadline(t time.Time) error {
 // EnableFullDuplex is for [http.ResponseController]; it is always so.
 func (w *http2Response) EnableFullDuplex() error { return nil }
 
-// waitForRoom waits while too much waits to be written, and tells whether the
-// stream can still send. Bodies leave room for heads, which need no window: who
-// waits here does not stand in line for either.
+// waitForRoom waits while out is too full for a head, and tells whether the stream can
+// still send. Bodies wait earlier, and leave room for heads, which need no window: a head
+// does not queue behind them.
 func (st *http2Stream) waitForRoom() bool {
 	h := st.h
 	for len(h.out) >= maxHeads && st.writeError() == nil {
@@ -318,9 +318,9 @@ func (st *http2Stream) waitForRoom() bool {
 	return st.writeError() == nil
 }
 
-// sendHead appends a HEADERS frame, and as many CONTINUATION frames as it
-// takes, without fields of a connection. The field table that both sides keep makes the
-// order of heads matter: they are encoded when they are appended.
+// sendHead appends a HEADERS frame, and as many CONTINUATION frames as it takes, without
+// connectionFields. Heads are encoded when they are appended, since the dynamic table of
+// HPACK makes their order matter.
 func (h *http2Conn) sendHead(stream uint32, end bool, fields func(emit func(name, value string))) {
 	h.encoded.Reset()
 	fields(func(name, value string) {

@@ -27,28 +27,28 @@ type http2Stream struct {
 	received   int         // bytes of it that came and are not given back
 	unacked    int         // bytes that were read, and are to be given back
 	remoteDone bool        // the client has sent all
-	into       http.Header // where the handler looks for trailers
+	into       http.Header // the request's Trailer, to be filled in at the end
 	trailer    http.Header
 	expects    bool        // the client waits for 100 (Continue)
-	awaited    bool        // so far it was not sent
+	awaited    bool        // and that was not sent yet
 	closed     bool        // nobody reads any more
 	slow       bool        // a read took too long
-	rest       *time.Timer // ends a body that still comes after the whole response was sent; see linger
-	drains     bool        // until then its window is widened
-	asked      bool        // or the client was asked whether it has read the response
+	rest       *time.Timer // resets the stream if the body has not ended by then; set by linger
+	drains     bool        // until then, the window is kept open
+	asked      bool        // until then, a PING asks whether the client has read the response
 	readTill   http2Deadline
 
 	// To the client.
 	rank      rank
 	window    int64 // bytes that we may send
-	queued    bool  // in http2Conn.waiting
-	called    bool  // of http2Conn.called
-	headWaits bool  // in http2Conn.heads
+	queued    bool  // the stream is in http2Conn.waiting
+	called    bool  // it is counted in http2Conn.called
+	headWaits bool  // it is in http2Conn.heads
 	localDone bool  // we have sent all
 	writeTill http2Deadline
 
 	hijacked bool
-	err      error // nothing passes any more, either way
+	err      error // why nothing passes any more, either way
 }
 
 func newHTTP2Stream(h *http2Conn, id uint32) *http2Stream {
@@ -111,8 +111,8 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 	ended = true
 }
 
-// refuse says that nothing was done about the request, and has the client send it
-// again, and all that follow, on another connection (RFC 9113 §8.7).
+// refuse resets the stream with REFUSED_STREAM and sends GOAWAY, so that the client sends
+// the request again, and all that follow, on another connection (RFC 9113 §8.7).
 func (st *http2Stream) refuse() {
 	h := st.h
 	h.mu.Lock()
@@ -143,12 +143,11 @@ func (st *http2Stream) finish(whole bool) {
 	st.ctx.Cancel(errHandlerDone)
 }
 
-// linger lets the client send the rest of a small body that nobody reads:
-// what is wrong with it can then be said, and a client that sends all before
-// it reads has its answer first. Otherwise the rest is refused without an
-// error (RFC 9113 §8.1), once the client has read the answer, as it says by answering
-// a PING, or after a moment: curl before 8.0 loses an answer that comes together with
-// that while it sends.
+// linger lets the client send the rest of a small body that nobody reads: a fault in it
+// can still be reported, and a client that reads only after it has sent all gets its
+// answer. A larger rest is refused by a reset without an error (RFC 9113 §8.1), once the
+// client has acknowledged a PING sent behind the answer, or after refuseTime: curl before
+// 8.0, while it sends, loses an answer that comes together with the reset.
 func (st *http2Stream) linger() {
 	if st.h.going || st.awaited || st.slow {
 		st.abort(codeNone)
@@ -195,7 +194,7 @@ func (st *http2Stream) fail(err error) {
 	st.cond.Broadcast()
 }
 
-// drop gives up what came and was not read.
+// drop discards what came and was not read, and what will come.
 func (st *http2Stream) drop() {
 	st.closed = true
 	st.in.free()
@@ -207,7 +206,7 @@ func (st *http2Stream) accept(b []byte) {
 	case !st.closed && st.err == nil:
 		st.in.add(b)
 		st.cond.Broadcast()
-	case !st.drains: // linger gives it back, if more is wanted
+	case !st.drains: // no window is given back; linger does that if it drains
 	case st.got > maxDrain:
 		st.abort(codeNone)
 	default:
@@ -215,7 +214,7 @@ func (st *http2Stream) accept(b []byte) {
 	}
 }
 
-// credit gives n bytes back to the stream's window, which grows where it is read as fast as
+// credit gives n bytes back to the stream's window, which grows if data is read as fast as
 // it comes.
 func (st *http2Stream) credit(n int) {
 	h := st.h
@@ -264,9 +263,9 @@ func (st *http2Stream) trailers(b *headBlock) error {
 	return st.endRemote()
 }
 
-// read waits for bytes of the client's, up to wait if that is above 0. While the response
-// goes on, a client may be silent for longer: in a dialogue, as gRPC's, it may be about to
-// say no more than that it has heard enough.
+// read waits for bytes from the client, up to wait if that is above 0. Once the response has
+// begun, and until it ends, a client may be silent for longer: in a dialogue, as gRPC's, it
+// may have nothing to send but the end.
 func (st *http2Stream) read(p []byte, wait time.Duration) (n int, err error) {
 	timed := false
 	for st.in.left() == 0 {
@@ -308,8 +307,8 @@ func (st *http2Stream) deliver() {
 }
 
 // write sends p as DATA, the last of the stream if end is set. It waits for
-// room, up to wait if that is above 0, and returns when p was taken; soon lets
-// it wait for more before it is sent.
+// room, up to wait if that is above 0, and returns when all of p is in out. With
+// soon, little data may stay there for flushDelay, so that more goes out with it.
 func (st *http2Stream) write(p []byte, end, soon bool, wait time.Duration) (sent int, err error) {
 	h := st.h
 	defer func() { st.leaveQueue(err != nil) }()
@@ -367,7 +366,7 @@ func (st *http2Stream) writeError() error {
 }
 
 // waitToWrite waits until the stream may send more, and returns false if that
-// takes longer than wait. What comes as the time ends has come in time.
+// takes longer than wait. If room came as the time ended, that was in time.
 func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 	h := st.h
 	timed := wait > 0 && !st.writeTill.set
@@ -376,10 +375,9 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 		defer st.writeTill.stop()
 	}
 	turn, narrow := h.turn, st.window <= 0
-	switch {
-	case narrow:
+	if narrow {
 		h.admit() // the turn may have been this stream's, which cannot use it
-	default:
+	} else {
 		st.queue()
 	}
 	h.wake()
@@ -388,7 +386,7 @@ func (st *http2Stream) waitToWrite(wait time.Duration) bool {
 		st.called = false
 		h.called--
 	}
-	return !st.writeTill.passed || timed && (narrow && st.window > 0 || !narrow && h.turn != turn) // it is not the client that is slow
+	return !st.writeTill.passed || timed && (narrow && st.window > 0 || !narrow && h.turn != turn) // others had turns: the client is not slow
 }
 
 // queue has the stream wait for its turn to send.
@@ -399,8 +397,8 @@ func (st *http2Stream) queue() {
 	}
 }
 
-// leaveQueue is called when the stream does not wait any more. The turn of one
-// that failed, if it had one, is the next one's.
+// leaveQueue removes the stream from those that wait. If it failed, its turn, if it had
+// one, goes to the next one.
 func (st *http2Stream) leaveQueue(failed bool) {
 	h := st.h
 	if st.queued {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// A poolKey says which requests may share a connection: those to the same
-// place, with or without TLS, of the same isolation. By the hop as well only those to
-// one place do: some proxies, such as Tinyproxy, go on carrying bytes to and from the
-// origin of the first request after its answer, and it would get requests for others.
+// A poolKey says which requests may share a connection: those to the same host and port,
+// with or without TLS, of the same isolation. That holds for connections to the hop as
+// well: some proxies, such as Tinyproxy, stay connected to the origin of the first request
+// and would send it those for other origins.
 type poolKey struct {
-	hop       bool // by the hop
+	hop       bool // the connection is to the hop
 	tls       bool
 	host      string
 	port      string
@@ -23,21 +23,21 @@ type poolKey struct {
 // concurrent use. It has no goroutine: a timer runs only while the pool
 // holds something.
 //
-// Of many requests at once, each leaves a connection, and the next ones, a
-// moment later, want as many again. So more than should lie idle for long may
-// do so briefly.
+// A burst of requests leaves as many connections, and the next burst, a moment
+// later, needs them again. So connections beyond perHost and total stay as well,
+// for the time brief.
 type pool struct {
-	perHost int // may stay for the time idle
-	total   int // the same, of all hosts together
-	idle    time.Duration
-	brief   time.Duration // for how long more may stay
+	perHost int           // connections of one key that may stay for the time idle
+	total   int           // connections of all keys that may
+	idle    time.Duration // for how long an unused connection is kept
+	brief   time.Duration // for how long one beyond perHost or total is; 0 keeps none
 
 	mu     sync.Mutex
 	hosts  map[poolKey]*idleHost
 	order  idleList // all of them
 	timer  *time.Timer
 	due    time.Time // when timer fires
-	looked time.Time // when all connections were looked at
+	looked time.Time // when reap last probed all connections
 	closed bool
 }
 
@@ -47,7 +47,7 @@ type idleHost struct{ conns []*originConn }
 // get returns a live connection for k, or nil. With fresh above 0, only one
 // that was used within that time. The one used last comes first: it is the
 // least likely to have been closed, and the others can age. Without check, a
-// plain connection is not looked at: who asks on it does that.
+// plain connection is not probed: [socket.ask] does that.
 func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 	for {
 		c := p.pop(k, fresh)
@@ -58,19 +58,19 @@ func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 	}
 }
 
-// rested tells whether c was idle for too long, and nobody has looked: no timer runs
-// while a machine sleeps, and when it wakes up in another network the connection is
-// lost without a word.
+// rested tells whether c was idle for longer than it is kept, but was not reaped yet: no
+// timer runs while a machine sleeps, and when it wakes up in another network the connection
+// is dead, and no probe can tell.
 func (p *pool) rested(c *originConn) bool { return c.idled(time.Now()) > p.idleTime(c) }
 
-// idled returns for how long c has been idle: by the clock on the wall, which goes on
-// while a machine sleeps, or where that was set back, by the other.
+// idled returns for how long c has been idle: by the wall clock, which goes on while a
+// machine sleeps, or by the monotonic clock if the wall clock was set back.
 func (c *originConn) idled(now time.Time) time.Duration {
 	return max(now.Round(0).Sub(c.idleAt), now.Sub(c.idleSince))
 }
 
-// idleTime is how long c is kept. One with an owner is for requests with content
-// alone, most of which may not be sent twice.
+// idleTime is how long c is kept. One with an owner is only for requests with content,
+// most of which must not be sent twice; see unsafeReuse.
 func (p *pool) idleTime(c *originConn) time.Duration {
 	if c.key.owner != 0 {
 		return min(p.idle, unsafeReuse)
@@ -121,7 +121,7 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 		}
 		p.hosts[c.key] = h
 	}
-	var oldest *originConn // of what is too much
+	var oldest *originConn // if c is one too many
 	if len(h.conns) >= p.perHost {
 		oldest = h.conns[0]
 	} else if p.order.length >= p.total {
@@ -149,15 +149,15 @@ func (p *pool) add(c *originConn) (evicted *originConn) {
 	return evicted
 }
 
-// surplus tells whether there is more than may stay for long with c. The lock
-// is held.
+// surplus tells whether there are more connections, of c's key or in all, than may stay
+// for long. The lock is held.
 func (p *pool) surplus(c *originConn) bool {
 	return len(p.hosts[c.key].conns) > p.perHost || p.order.length > p.total
 }
 
 // remove takes c out. The lock is held.
 func (p *pool) remove(c *originConn) {
-	// The empty list stays while others of its kind are likely to come
+	// An empty list stays, since connections of its key are likely to come
 	// back soon; reap deletes it.
 	h := p.hosts[c.key]
 	if i := slices.Index(h.conns, c); i == 0 { // mostly, as it is the oldest
@@ -218,8 +218,8 @@ func (p *pool) reap() {
 	}
 }
 
-// clear closes all idle connections, and returns how many there were; with
-// forGood, put will close what comes later.
+// clear closes all idle connections, and returns how many there were. With
+// forGood, put closes those that come later.
 func (p *pool) clear(forGood bool) int {
 	p.mu.Lock()
 	var all []*originConn
@@ -240,7 +240,7 @@ func (p *pool) clear(forGood bool) int {
 }
 
 // An idleList holds idle connections by when they were used last. They are
-// linked to each other, which takes no memory for each time that one comes.
+// linked to each other, so that to add one allocates nothing.
 type idleList struct {
 	oldest, newest *originConn
 	length         int

@@ -17,11 +17,11 @@ const (
 	untilClose
 )
 
-// readResponse reads the next response head, and returns it without its
-// body and how that ends. It does not tell 1xx from other responses. After
-// io.EOF before the first byte the error is [ErrNoResponse], for a cut head
-// [ErrIncomplete], for what begins as no response of any version errStray, for a head
-// that breaks RFC 9112 a [*ProtocolError].
+// readResponse reads the next response head, and returns a response without a
+// body and how its body ends. It treats 1xx responses like others. The error is
+// [ErrNoResponse] for io.EOF before the first byte, [ErrIncomplete] for a head that is
+// cut, errStray for bytes that begin no response of any version, and a
+// [*ProtocolError] for a head that breaks RFC 9112.
 func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Response, bodyKind, error) {
 	head, err := readHead(br, limits.Head, isRead, refuseEarly)
 	switch {
@@ -50,8 +50,8 @@ func readResponse(br *bufio.Reader, r *http.Request, limits *Limits) (*http.Resp
 	}
 	if kind == chunkedBody {
 		resp.TransferEncoding = chunkedCoding
-		// Also without a name in it: the trailers come into this map, for whoever
-		// copies resp before they are there.
+		// Never nil: copies of resp that are made before the trailers come get
+		// them by this map.
 		resp.Trailer, err = announcedTrailers(resp.Header["Trailer"], limits.Fields)
 	}
 	delete(resp.Header, "Transfer-Encoding")
@@ -63,10 +63,10 @@ var chunkedCoding = []string{"chunked"}
 
 const (
 	versions  = "HTTP/1."
-	shoutcast = "ICY " // in place of a version; else it is HTTP/1.0, as browsers and players take it
+	shoutcast = "ICY " // in place of a version: browsers and players read the rest as HTTP/1.0
 )
 
-// errStray means that what came in a response's place begins as none does.
+// errStray means that what came in a response's place does not begin like one.
 var errStray = malformed("no HTTP/1 response")
 
 // refuseEarly ends the reading of what is no HTTP response, without waiting
@@ -78,11 +78,11 @@ func refuseEarly(head []byte) error {
 	return nil
 }
 
-// mayBegin tells whether what has come of a head can become one that begins as one
-// of begins.
-func mayBegin(head []byte, begins ...string) bool {
-	for _, begin := range begins {
-		if n := min(len(head), len(begin)); string(head[:n]) == begin[:n] {
+// mayBegin tells whether head, which may be a part of one, begins with one of prefixes as
+// far as it goes.
+func mayBegin(head []byte, prefixes ...string) bool {
+	for _, prefix := range prefixes {
+		if n := min(len(head), len(prefix)); string(head[:n]) == prefix[:n] {
 			return true
 		}
 	}
@@ -153,16 +153,16 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 	resp.Close = !persistent(h, resp.ProtoMinor)
 	bodiless := code < 200 || code == 204 || code == 304 || resets(code)
 	if bodiless && code >= 200 && (chunked || length > 0 || length < 0 && resets(code)) {
-		// Nothing follows (RFC 9112 §6.3), but a server that says so may
-		// think otherwise, and what it sends would be the next response. So may
-		// one that says nothing in a 205, which has no content either, though
-		// that section leaves it to the connection's end.
+		// There is no body (RFC 9112 §6.3), but a server that announces one may
+		// send it, and it would be read as the next response. So may a server
+		// whose 205, which has no content either, declares no length: by that
+		// section, a body would end with the connection.
 		resp.Close = true
 	}
 	switch {
 	case method == "HEAD":
-		// Many an origin sends the body all the same. If that comes in a packet
-		// of its own, it may find the next request on the connection.
+		// Some origins send the body all the same. If it comes late, it would be
+		// read as the response to the next request.
 		resp.Close = resp.Close || length != 0
 		resp.ContentLength = length
 		return noBody, nil

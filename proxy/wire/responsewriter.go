@@ -39,7 +39,7 @@ type responseWriter struct {
 	framed      bool // the head is complete
 	empty       bool // the response has no body, whatever is written
 	expects     bool // the client waits for 100 (Continue)
-	awaited     bool // so far it was not sent
+	awaited     bool // and that was not sent yet
 	chunked     bool
 	untilClose  bool // the connection's end is the body's
 	closeAfter  bool
@@ -47,15 +47,15 @@ type responseWriter struct {
 	asked       bool // the client asked for closeAfter
 	armed       bool // the timer runs
 	hijacked    bool
-	reading     bool // the request's body is read beyond the response's end
-	done        bool
-	whole       bool // when done
+	reading     bool // the request's body is read on after the response's end; see End
+	done        bool // nothing more is written
+	whole       bool // the response was sent as a whole
 }
 
 func (w *responseWriter) init(c *conn, r *http.Request, ctx *requestContext) {
 	w.c, w.r, w.ctx, w.length = c, r, ctx, -1
-	// What keeps a connection of HTTP/1.0 open may be a field that a proxy of that
-	// age passed on from its own client, and does not know (RFC 9112 §9.3).
+	// The keep-alive of HTTP/1.0 may come from a proxy that does not know it and has
+	// passed its own client's field on (RFC 9112 §9.3).
 	byProxy := r.ProtoMinor == 0 && r.URL.Host != ""
 	w.asked = !persistent(r.Header, r.ProtoMinor) || byProxy
 	w.closeAfter = w.asked
@@ -184,9 +184,9 @@ func (w *responseWriter) flush() error {
 	return w.send(nil, nil)
 }
 
-// ReadFrom copies src, sending each piece as it comes and the head no later
-// than a moment after the call, even if src has nothing yet. What comes fast of a [Splicer]
-// is not copied.
+// ReadFrom implements [io.ReaderFrom]. It sends each piece of src as it comes, and the head
+// no later than flushDelay after the call, even if src has nothing yet. If src is a
+// [Splicer], what comes fast of it is spliced.
 func (w *responseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
@@ -232,7 +232,8 @@ func (w *responseWriter) readUnlocked(src io.Reader, p []byte) (int, error) {
 	return src.Read(p)
 }
 
-// pass sends p, unless it is the last and small enough to go with the end.
+// pass sends p, or if it is the last piece, leaves it to put, so that it goes out with the
+// end of the body.
 func (w *responseWriter) pass(p []byte, last bool) error {
 	if w.empty {
 		return nil
@@ -243,7 +244,7 @@ func (w *responseWriter) pass(p []byte, last bool) error {
 	return w.send(p, nil)
 }
 
-// arm sees to it that what waits is sent before long.
+// arm starts the timer that sends what waits, unless it runs.
 func (w *responseWriter) arm() {
 	if w.armed {
 		return
@@ -311,9 +312,9 @@ func (w *responseWriter) complete() {
 	}
 }
 
-// End sends the rest of the response for a handler that has others read on in the
-// request's body, and waits for them. It reports false if the client does not know
-// by that where the response ends.
+// End sends the rest of the response before the handler returns, while others read on in
+// the request's body. It reports false if the response is not whole, or only the end of
+// the connection will tell the client that it is.
 func (w *responseWriter) End() bool {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
@@ -341,9 +342,9 @@ func (w *responseWriter) Withdraw() bool {
 	return true
 }
 
-// hasEnded ends a response that the handler gave up, and reports true, if the client
-// has all that its head promised: it would take the end of the connection for one that
-// comes between two responses, and has no reason to expect that.
+// hasEnded completes a response that the handler gave up, and reports true, if the client
+// has all of the length that its head declared: cutting the connection would not tell the
+// client that the response was given up, only that the connection ended without notice.
 func (w *responseWriter) hasEnded() bool {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
@@ -394,7 +395,7 @@ func (w *responseWriter) sendContinue() {
 	}
 }
 
-// neverAsked reports whether the client was not told to send the body that it holds back.
+// neverAsked reports whether the client waits for a 100 (Continue) that was never sent.
 func (w *responseWriter) neverAsked() bool {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()

@@ -31,13 +31,13 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	size := len(early.data)
 	br := bufio.NewReaderSize(early, max(size, 16))
 	br.Peek(size)
-	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // nobody here writes by it
+	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, 16)), nil // no handler here uses the writer
 }
 
-// askWhetherRead sends a client that has closed its side a 100 (Continue), which all of
-// HTTP/1.1 must expect (RFC 9110 §15.2): one that has closed the other side as well
-// answers with a reset. It reports false where that cannot be sent, and waits for
-// nobody, since the watcher calls it.
+// askWhetherRead sends a 100 (Continue), which every client of HTTP/1.1 must be able to
+// parse (RFC 9110 §15.2), to a client that has ended its sending half: if it has closed the
+// connection, its system answers with a reset. It reports false if that cannot be sent. It
+// takes no lock that is held, since [Server.watch] calls it.
 func (w *responseWriter) askWhetherRead() bool {
 	c := w.c
 	if w.r.ProtoMinor == 0 || w.r.Method == http.MethodConnect || !c.mu.TryLock() {

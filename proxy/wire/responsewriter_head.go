@@ -35,8 +35,8 @@ func (w *responseWriter) begin(reason string) {
 	*w.head = w.appendFields(b)
 }
 
-// contentless tells whether a response has no content and no length: RFC 9110 §8.6
-// forbids the latter, or makes it that of another response.
+// contentless tells whether a response has no content and is sent without a
+// Content-Length: RFC 9110 §8.6 forbids that or, in a 304, makes it that of the 200.
 func contentless(method string, status int) bool {
 	switch status {
 	case http.StatusNoContent, http.StatusNotModified, http.StatusSwitchingProtocols:
@@ -45,10 +45,10 @@ func contentless(method string, status int) bool {
 	return opensTunnel(method, status)
 }
 
-// resets tells whether a response has no content, and a length that says so
-// (RFC 9110 §15.3.6). Browsers know that by the status alone: what an origin sends
-// all the same would be, to them, the beginning of the next response on the
-// connection, whoever that is from. It is dropped.
+// resets tells whether a response is a 205, which has no content and is sent with a length
+// of 0 (RFC 9110 §15.3.6). Content that an origin sends with it is dropped: browsers know
+// by the status alone that there is none, and would read it as the beginning of the next
+// response on the connection, perhaps another origin's.
 func resets(status int) bool { return status == http.StatusResetContent }
 
 // opensTunnel tells whether the connection, or stream, is a tunnel after the
@@ -65,8 +65,8 @@ func declaredLength(h http.Header) int64 {
 	return -1
 }
 
-// announce takes the names in Trailer for trailers to come, unless the
-// response cannot have any.
+// announce notes the names in the handler's Trailer, unless the response cannot have
+// trailers.
 func (w *responseWriter) announce() {
 	if w.empty || w.length >= 0 || w.r.ProtoMinor == 0 {
 		return
@@ -111,7 +111,7 @@ func (w *responseWriter) frame(last bool) {
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, w.length, 10)
 		b = append(b, "\r\n"...)
-	case w.empty: // HEAD: nothing is known
+	case w.empty: // HEAD, of a response of unknown length
 	case w.r.ProtoMinor > 0:
 		w.chunked = true
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -140,15 +140,15 @@ func (w *responseWriter) wantsTrailer() bool {
 func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	if w.status == http.StatusSwitchingProtocols {
 		w.closeAfter = true // unless hijacked
-		// What else the handler says is of another connection (RFC 9110 §7.6.1).
+		// Other options of the handler's are about another connection (RFC 9110 §7.6.1).
 		return appendFieldLine(b, "Connection", "Upgrade")
 	}
 	if opensTunnel(w.r.Method, w.status) {
 		w.closeAfter = true // unless hijacked
 		return b
 	}
-	// A client that waits for a 100 and gets this instead may send its body or
-	// not: what comes next could be either.
+	// A client that waits for a 100 and gets this response instead may send its body
+	// or not: what comes next could be the body or a request.
 	done := last && !w.reading
 	if w.c.srv.closing.Load() || w.c.yields || w.awaited || w.refusesTunnel() || w.body != nil && !w.body.mayPersist(done) {
 		w.closeAfter = true
@@ -174,17 +174,17 @@ func (w *responseWriter) appendConnection(b []byte, last bool) []byte {
 	return appendFieldLine(b, "Connection", strings.Join(options, ", "))
 }
 
-// refusesTunnel tells whether what comes next may be meant for a tunnel that
-// does not open: some clients send it before they have the answer, on behalf of
-// others that they do not trust, and it must not be taken for a request
-// (RFC 9931). A client that is asked who it is may go on, unless it has sent
-// something already: nothing is done for it before it says so.
+// refusesTunnel tells whether this is a refusal of CONNECT after which the connection has
+// to close. Some clients send what is meant for the tunnel before they have the answer, on
+// behalf of others that they do not trust, and it must not be taken for a request
+// (RFC 9931). After a 407 the connection may stay, unless something has come already: no
+// request is served before the client has authenticated.
 func (w *responseWriter) refusesTunnel() bool {
 	return w.r.Method == http.MethodConnect && (w.status != http.StatusProxyAuthRequired || w.c.br.Buffered() > 0)
 }
 
-// interim sends a 1xx response, which HTTP/1.0 does not know. Who waits for 100
-// (Continue) gets one, whether it is the handler's or comes with the first read.
+// interim sends a 1xx response, but not to HTTP/1.0, which does not know them. A client that
+// waits for 100 (Continue) gets only one, be it the handler's or that of the first read.
 func (w *responseWriter) interim(status int) {
 	if w.r.ProtoMinor == 0 || w.err != nil {
 		return
@@ -207,7 +207,7 @@ func (w *responseWriter) interim(status int) {
 
 // trailerSection returns the trailer section of a response, never nil: of the
 // handler's fields, in h, those that were announced and those with
-// [http.TrailerPrefix], without what no trailer section may hold.
+// [http.TrailerPrefix], without forbiddenTrailer.
 func trailerSection(h http.Header, announced []string) http.Header {
 	t := make(http.Header)
 	for _, name := range announced {

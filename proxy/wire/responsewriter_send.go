@@ -52,16 +52,15 @@ func (w *responseWriter) send(p []byte, trailer http.Header) error {
 }
 
 const (
-	// maxWrite is what one write timeout is for; a client need not take a large
-	// object at once.
+	// maxWrite is how many bytes the client has to take within one write timeout.
 	maxWrite = 128 << 10
-	// maxCall is what goes into one system call: copying it takes a fraction of a
-	// millisecond, in which this thread does nothing else.
+	// maxCall is how many bytes go into one system call: copying them takes a fraction
+	// of a millisecond, in which this thread does nothing else.
 	maxCall = 1 << 20
 )
 
 // writeAll writes four pieces, in one system call or TLS record if possible;
-// c.mu is held. The first one may be changed beyond its end.
+// c.mu is held. It may write into the capacity of head beyond its length.
 func (c *conn) writeAll(head, data, p, tail []byte) error {
 	total := len(head) + len(data) + len(p) + len(tail)
 	if total <= cap(head) {

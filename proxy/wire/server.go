@@ -50,9 +50,9 @@ type Server struct {
 	// the clear those that start with its preface (RFC 9113 §3.3).
 	HTTP2 bool
 
-	// OwnSockets, unless nil, reports whether a WebSocket of the client at the other
-	// end of nc is to have a connection of its own: extended CONNECT (RFC 8441) is not
-	// offered there.
+	// OwnSockets, unless nil, reports whether each WebSocket of the client at the other
+	// end of nc is to have a connection of its own: then extended CONNECT (RFC 8441) is
+	// not offered on nc.
 	OwnSockets func(nc net.Conn) bool
 
 	// Admit, unless nil, is asked about every connection on the accepting
@@ -61,7 +61,8 @@ type Server struct {
 	// taken the connection over and closes it.
 	Admit func(nc net.Conn) (leave func(), ok bool)
 
-	// Client tells whose a connection from an address is. [Server.GiveWay] needs it.
+	// Client returns the client that a connection from remote counts for: connections of
+	// one client give the same address. [Server.GiveWay] needs it.
 	Client func(remote net.Addr) netip.Addr
 
 	// Refusal holds fields to add to what is answered without Handler, such as a 400;
@@ -71,26 +72,26 @@ type Server struct {
 	// Refused, unless nil, is told of each such answer.
 	Refused func()
 
-	// Speaks, unless nil, is told that the client at the other end of nc speaks HTTP
-	// where Handler may not come to know: that it has begun HTTP/2, or sent a request that
-	// is too large.
+	// Speaks, unless nil, is called when the client at the other end of nc turns out to
+	// speak HTTP without a call of Handler: it has begun HTTP/2, or sent a request that is
+	// too large.
 	Speaks func(nc net.Conn)
 
-	// Disturbed, unless nil, is told that the client at remote has sent so many
-	// frames that cost something and bring nobody anything, and reports whether
-	// it may go on. If not, its connection ends.
+	// Disturbed, unless nil, is called when the client at remote has sent so many further
+	// HTTP/2 frames that cost something and bring nobody anything, such as resets, and
+	// reports whether it may go on. If not, its connection ends.
 	Disturbed func(remote string, frames int) (ok bool)
 
 	Log *slog.Logger // panics and failing accepts; nil discards
 
-	flushDelay time.Duration // 0 for the usual; more in tests that compare bytes, whatever else the machine does
+	flushDelay time.Duration // 0 means flushDelay; tests that compare bytes set more, for slow machines
 
 	settings atomic.Pointer[settings]
 	closing  atomic.Bool
 	waiting  candidates
 
 	mu        sync.Mutex
-	begun     time.Time // when connections could come first; written once, before
+	begun     time.Time // when the server started; written before the first connection
 	listeners map[*net.Listener]struct{}
 	conns     map[*conn]struct{}
 	accepting int           // calls of Serve that may still add a connection
@@ -109,9 +110,9 @@ type settings struct {
 // the client is to lose its whole connection and not this stream of it alone.
 var ErrCutOff = errors.New("wire: client is cut off")
 
-// ErrElsewhere is for handlers to panic with that did nothing about a request,
-// which the client is to send on another connection. This one ends after the
-// other streams on it.
+// ErrElsewhere is for handlers of HTTP/2 to panic with that did nothing about a request:
+// the client is to send it again on another connection (RFC 9113 §8.7). This one ends
+// after the other streams on it.
 var ErrElsewhere = errors.New("wire: request belongs on another connection")
 
 // SetLimits replaces limits and timeouts from the next request of each
@@ -234,10 +235,10 @@ func (s *Server) serveConn(nc net.Conn, leave func()) bool {
 	return true
 }
 
-// ServeConn serves one connection that is none of a listener's, as Serve does,
-// and does not wait for its end. While the server shuts down, it is one that was
-// accepted a moment ago. Once the server is closed it closes nc and returns
-// [http.ErrServerClosed].
+// ServeConn serves a connection that comes from no listener, as Serve does but
+// without Admit, and does not wait for its end. While the server shuts down, it is
+// treated as one that was accepted a moment ago. Once the server is closed, it closes
+// nc and returns [http.ErrServerClosed].
 func (s *Server) ServeConn(nc net.Conn) error {
 	s.mu.Lock()
 	s.start()
@@ -249,9 +250,9 @@ func (s *Server) ServeConn(nc net.Conn) error {
 	return nil
 }
 
-// temporary tells whether an accept may succeed later. The system's errors are about
-// one connection, or a shortage of descriptors or memory (accept(2)), but for those that
-// say that there is no listener.
+// temporary tells whether an accept may succeed later. Errors of the system are about one
+// connection, or a shortage of descriptors or memory (accept(2)), except those that say
+// that there is no listener.
 func temporary(err error) bool {
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number != syscall.EBADF && number != syscall.EINVAL && number != syscall.ENOTSOCK
@@ -370,7 +371,7 @@ func (s *Server) removeListener(l *net.Listener) {
 	s.tellIdle()
 }
 
-// addConn takes c in, even while the server shuts down: its client was let in.
+// addConn adds c, unless the server is closed. While it shuts down, c was accepted before.
 func (s *Server) addConn(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

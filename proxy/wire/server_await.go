@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// await waits up to d for the first byte of a request and puts it into c.br.
-// The first one is still waited for while the server stops: the client knows
-// only that it was let in.
+// await waits up to d for the first byte of a request and puts it into c.br. For
+// the first request of a connection it waits even while the server stops: the client
+// knows only that it was accepted.
 func (c *conn) await(d time.Duration, first bool) bool {
 	c.perRead, c.headTimed, c.lineRead = false, false, false
 	switch {
 	case c.br != nil && c.br.Buffered() > 0:
-		return true // if the server stops, the answer says that it is the last
+		return true // if the server stops, the response says close
 	case c.srv.closing.Load() && !first:
 		return c.lastLook(stateActive)
 	}
@@ -43,8 +43,8 @@ func (c *conn) await(d time.Duration, first bool) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && c.lastLook(resting)
 }
 
-// lastMoment is how long a connection whose time is over, or that is to end with the
-// server, still waits for a request: one that had come by then would be lost with it.
+// lastMoment is how long a connection that is to be closed, idle for too long or because
+// the server stops, still waits for a request that is on its way.
 const lastMoment = 5 * time.Millisecond
 
 // lastLook waits for lastMoment, and reports whether there is a request.
@@ -72,15 +72,15 @@ func (c *conn) lastRequest() bool {
 	return true
 }
 
-// awaitShutdown waits until Shutdown, or GiveWay, has cut the deadline, which is set anew
-// then.
+// awaitShutdown waits until Shutdown or GiveWay, which has set the state, has set the past
+// deadline too, so that the caller can replace it.
 func (c *conn) awaitShutdown() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 }
 
-// onlyEmptyLine drops an empty line with nothing behind it, which some clients add to
-// a body (RFC 9112 §2.2), and reports whether there was one: no request began.
+// onlyEmptyLine discards an empty line with nothing behind it, which some clients add to
+// a body (RFC 9112 §2.2), and reports whether there was one: then no request has begun.
 func (c *conn) onlyEmptyLine() bool {
 	if b, _ := c.br.Peek(1); b[0] != '\r' {
 		return false
@@ -92,7 +92,8 @@ func (c *conn) onlyEmptyLine() bool {
 	return true
 }
 
-// firstRead fills c.br for the first time after a pause.
+// firstRead waits until something comes on an idle connection and puts it into c.br. The
+// connection holds no buffer meanwhile.
 func (c *conn) firstRead() error {
 	if c.sock != nil {
 		if err := c.sock.raw.Read(c.readOnce); err != nil {

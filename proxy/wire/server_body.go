@@ -22,7 +22,7 @@ type requestBody struct {
 	r      *bufio.Reader
 	left   int64          // bytes to come, if chunks is nil
 	chunks *chunkedReader // nil for a body of known length
-	into   http.Header    // where trailers go
+	into   http.Header    // the request's Trailer, filled in at the end
 	expect bool           // the client waits for 100 (Continue), and nothing was read
 	err    error          // io.EOF after the end
 	closed bool
@@ -80,17 +80,17 @@ func (b *requestBody) disown() bool {
 	return true
 }
 
-// How much of an unread body is read, and for how long, for the sake of
-// keeping the connection.
+// How much of a body that the handler left unread is read, and for how long, so that
+// the connection can be kept.
 const (
-	maxDrain    = 256 << 10
+	maxDrain    = 256 << 10 // bytes
 	drainTime   = 5 * time.Second
-	measureTime = time.Second
+	measureTime = time.Second // before the response's head; see measure
 )
 
-// measure reads what is left of a chunked body whose handler is done, for a moment
-// and up to maxDrain: the response's head is to say whether another request can
-// follow, and nothing else tells how much is to come.
+// measure reads what is left of a chunked body whose handler is done, up to maxDrain and for
+// measureTime: the response's head has to say whether another request can follow, and a
+// chunked body does not say how long it is.
 func (b *requestBody) measure() {
 	if b.chunks == nil || !b.mu.TryLock() {
 		return
@@ -107,8 +107,8 @@ func (b *requestBody) measure() {
 	}
 }
 
-// discard reads on to the end, or until it has more than most bytes, or no end to
-// most if that is below 0.
+// discard reads on to the end, or until it has read more than most bytes; a negative most
+// means no bound.
 func (b *requestBody) discard(most int) {
 	buf := smallBuffers.Get().(*[]byte) // many may wait at once for what does not come
 	defer smallBuffers.Put(buf)
@@ -119,9 +119,9 @@ func (b *requestBody) discard(most int) {
 }
 
 // mayPersist tells, before the response's head goes out, whether the
-// connection may serve another request. Not if the handler is done and too much
-// of the body is left, or somebody is still reading it. After the handler is
-// done nobody may begin to: what the head says would be wrong.
+// connection may serve another request: not if the body has failed, nor if the
+// handler is done and more than maxDrain is left or somebody is still reading it.
+// Once the handler is done, it closes the body, so that this stays true.
 func (b *requestBody) mayPersist(done bool) bool {
 	if !b.mu.TryLock() {
 		return !done
@@ -156,8 +156,8 @@ func (b *requestBody) giveUp() (more bool) {
 
 // drain ends the handler's part and reads the rest of the body, and tells
 // whether the next request can follow. A Read that is still waiting in another
-// goroutine is interrupted. Where the client was promised that it can, it may have
-// sent that request: all is read then that comes in time.
+// goroutine is interrupted. With promised, the client was told that it can, and may
+// have sent it: then no bound but drainTime applies.
 func (b *requestBody) drain(promised bool) bool {
 	b.end()
 	defer b.mu.Unlock()

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// How long is read from a client that is told to go away, so that the answer is
-// not lost to the reset that unread bytes would cause (RFC 9112 §9.6): many send
-// all that they have to send before they look for an answer.
+// How long a connection that is being closed is still read, so that the answer is not
+// lost to the reset that unread bytes would cause (RFC 9112 §9.6): many clients send all
+// that they have before they read an answer.
 const (
-	lingerPause = 2 * time.Second // without a byte
-	lingerTime  = 30 * time.Second
-	yieldTime   = time.Second // in all, where another connection has the place
+	lingerPause = 2 * time.Second  // without a byte
+	lingerTime  = 30 * time.Second // in all
+	yieldTime   = time.Second      // in all, after [Server.GiveWay] gave its place away
 )
 
-// refuse answers what is no request that a handler may see, if anybody is
-// there to read it, and closes the connection. r is nil unless its method is known.
+// refuse answers a request that failed with err before a handler saw it, unless
+// the connection broke, and closes the connection. r is nil unless the method is known.
 func (c *conn) refuse(err error, r *http.Request) {
 	bad, ok := errors.AsType[*ProtocolError](err)
 	switch {
@@ -67,8 +67,8 @@ func (c *conn) close(linger bool) {
 	c.nc.Close()
 }
 
-// hasMore tells whether the client has sent more than was read. To close on that would
-// reset the connection, and cost the end of the answer.
+// hasMore tells whether the client has sent more than was read. Then Close would reset the
+// connection, and the client could lose the end of the answer.
 func (c *conn) hasMore() bool {
 	more := c.br.Buffered() > 0
 	if !more && c.sock != nil {
@@ -77,7 +77,7 @@ func (c *conn) hasMore() bool {
 	return more
 }
 
-// linger sends the end on nc, and reads on for a while.
+// linger closes the sending half of nc, and reads on for a while.
 func (c *conn) linger(nc net.Conn) {
 	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -100,10 +100,10 @@ func (c *conn) linger(nc net.Conn) {
 	}
 }
 
-// cut closes the connection so that the client sees that something is missing,
-// under TLS by the missing close_notify. Where the client sends on, a reset would
-// take with it what is left to read of the response before, so the end comes
-// first.
+// cut closes the connection so that the client sees that the response is not whole,
+// under TLS by the missing close_notify. If more may come from the client, it lingers
+// first: the reset that unread bytes cause could reach the client before it has read
+// what was sent.
 func (c *conn) cut(untilClose, more bool) {
 	c.release()
 	nc := c.nc
@@ -116,9 +116,9 @@ func (c *conn) cut(untilClose, more bool) {
 	nc.Close()
 }
 
-// endsByReset sets whether the connection is reset when it is closed, also by the end of
-// the process. The client of a response that ends with the connection (RFC 9112 §6.3)
-// can tell in no other way that it was cut short.
+// endsByReset sets whether closing the connection resets it, even if the process ends. By
+// that alone the client of a response that ends with the connection (RFC 9112 §6.3) can
+// tell that it was cut short.
 func (c *conn) endsByReset(reset bool) {
 	seconds := -1 // the system's way
 	if reset {
@@ -154,7 +154,7 @@ func overTLS(nc net.Conn) bool {
 	}
 }
 
-// release gives the buffers back.
+// release gives the read buffer back and stops the timer.
 func (c *conn) release() {
 	if c.br != nil {
 		putReader(c.br)
@@ -167,7 +167,7 @@ func (c *conn) release() {
 	}
 }
 
-// freshTime is how long a connection that was just accepted gets to ask, while
+// freshTime is how long a connection that was just accepted has to send a request while
 // the server stops.
 const freshTime = time.Second
 

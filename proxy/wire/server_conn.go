@@ -18,15 +18,15 @@ import (
 	"guise/cache/ending"
 )
 
-// States of a connection. Only an idle one may be closed by Shutdown, and only
-// one that got there first may leave the idle state, or one of those in which a
-// connection may give way.
+// States of a connection. Shutdown may close only an idle one, and GiveWay also an
+// opening or fresh one, or one that waits for the rest of a head. A goroutine that takes
+// a connection out of these states does so by compare-and-swap, so that only one can.
 const (
 	stateActive int32 = iota
 	stateIdle
-	stateOpening // does not carry HTTP yet
-	stateFresh   // nothing was asked on it yet
-	stateHead    // a part of a head came
+	stateOpening // an [Opener] is at work, or TLS
+	stateFresh   // no request has come yet
+	stateHead    // a part of a head has come
 	stateClosing
 )
 
@@ -35,30 +35,30 @@ const (
 // buffers.
 type conn struct {
 	srv      *Server
-	accepted net.Conn      // as it came; closing it is for everybody
-	nc       net.Conn      // what is spoken on: accepted, or what that opened to
+	accepted net.Conn      // as it came; any goroutine may close it
+	nc       net.Conn      // what carries HTTP: accepted, or what an [Opener] made of it
 	sock     *socket       // nc's; nil if it has none
 	rw       io.ReadWriter // sock, or else nc
 	ctx      context.Context
 	remote   string
-	from     net.Addr // whose place it has
+	from     net.Addr // of the client that Server.Client is asked about
 	tls      *tls.ConnectionState
-	overTLS  bool   // its own, or that of what carries it
-	leave    func() // told when the connection is no longer the server's; nil once it was, or it gave way
+	overTLS  bool   // nc, or a connection below it, is TLS
+	leave    func() // from Admit and Openers; nil after it was called
 
 	state   atomic.Int32
 	running atomic.Pointer[serverExchange] // the current request, for others' goroutines
 	http2   atomic.Pointer[http2Conn]      // nil unless that is spoken
 	watched watched
-	since   atomic.Int64 // when it began to wait for a request, or for the rest of one's head, from Server.begun on
+	since   atomic.Int64 // when it began to wait for a request, or for the rest of a head: nanoseconds after Server.begun
 	yields  bool         // it has given way, and the next answer is the last; see Server.GiveWay
 	limits  Limits
 	times   Timeouts
 
-	// Reading. One goroutine at a time: the connection's, or who holds the
+	// Reading. One goroutine at a time: the connection's, or the one that holds the
 	// request body's lock.
 	br          *bufio.Reader // nil while idle
-	fd          uintptr       // read this descriptor without waiting, if polling
+	fd          uintptr       // the descriptor to read without waiting, if polling
 	polling     bool
 	readOnce    func(fd uintptr) bool // c.tryRead, kept
 	readOnceErr error                 // its result
@@ -146,8 +146,8 @@ func (c *conn) serve() {
 	}
 }
 
-// left tells whoever admitted the connection that it is gone, once. Only the
-// connection's own goroutine calls it, when the server knows it no longer.
+// left calls leave, unless that was called before. The server must not know the connection
+// any more.
 func (c *conn) left() {
 	if leave := c.leave; leave != nil {
 		c.leave = nil
@@ -173,7 +173,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.rw.Read(p)
 	if err != nil && c.perRead && c.sock != nil && c.manualRead.Load() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		// What came meanwhile came in time, though this process may have stood still.
+		// Bytes that are here came in time: it may be this process that was stopped.
 		if n = c.sock.atHand(p); n > 0 {
 			err = nil
 		}
@@ -184,7 +184,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// extendRead moves the deadline of reads to d from now, or away if d < 0.
+// extendRead moves the deadline of reads to d from now, or lifts it if d is not above 0.
 func (c *conn) extendRead(d time.Duration) { c.extendReadAt(time.Now(), d) }
 
 func (c *conn) extendReadAt(now time.Time, d time.Duration) {
@@ -197,19 +197,20 @@ func (c *conn) extendReadAt(now time.Time, d time.Duration) {
 	}
 }
 
-// readBy gives all reads from now on d together.
+// readBy has all reads from now on fail after d.
 func (c *conn) readBy(d time.Duration) {
 	c.perRead, c.readTill = false, time.Now().Add(d)
 	c.nc.SetReadDeadline(c.readTill)
 	c.limitAnswers(c.readTill)
 }
 
-// limitAnswers gives until t to what TLS writes while it reads, or [leisure] if t is zero. A
-// client that asks for new keys (RFC 8446 §4.6.3) and does not read the answers would hold
-// up the read for longer than its own deadline. Over HTTP/2 the next write ends that.
+// limitAnswers sets t, or if it is zero, [leisure] from now, as the deadline of what TLS writes
+// while it reads. A read waits for the answer to a client that asks for new keys (RFC 8446
+// §4.6.3), for longer than its own deadline if that client does not read. Over HTTP/2 the next
+// write has a deadline anyway.
 func (c *conn) limitAnswers(t time.Time) {
 	if !c.overTLS || c.times.Write <= 0 || c.http2.Load() != nil || !c.mu.TryLock() {
-		return // who holds c.mu writes, and sets a deadline
+		return // the holder of c.mu writes, and sets a deadline
 	}
 	defer c.mu.Unlock()
 	if t.IsZero() {
@@ -270,8 +271,8 @@ func (c *conn) early(head []byte) error {
 }
 
 // readRequest reads the next head. One empty line before it is skipped, for
-// clients that add one to a body (RFC 9112 §2.2). With an error it returns what the
-// answer has to be fit for, nil if that is not known.
+// clients that add one to a body (RFC 9112 §2.2). With an error, the request has nothing
+// but a method, for the answer's sake, or is nil.
 func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
 	head, err := readHead(c.br, c.limits.Head, isValue, c.checkEarly)
 	if err == nil && len(head) == 0 {
@@ -317,7 +318,7 @@ func (c *conn) serveOne() bool {
 		c.cut(x.w.untilClose, more || c.br.Buffered() > 0)
 		return false
 	}
-	bodyRead := x.w.body == nil || x.body.drain(x.w.promised) // r.Body may be the handler's by now
+	bodyRead := x.w.body == nil || x.body.drain(x.w.promised) // not r.Body, which the handler may have replaced
 	if x.w.closeAfter || !bodyRead {
 		unasked := !x.w.asked && !c.srv.closing.Load()
 		extra := x.w.asked && x.w.body != nil // old clients add an empty line (RFC 9112 §2.2)
@@ -328,7 +329,7 @@ func (c *conn) serveOne() bool {
 	return true
 }
 
-// attach gives r its body and x the request.
+// attach readies x for r, and gives r its body.
 func (x *serverExchange) attach(c *conn, r *http.Request) {
 	x.w.init(c, r, &x.ctx)
 	if r.ContentLength == 0 {
@@ -371,7 +372,7 @@ func (c *conn) handle(x *serverExchange, r *http.Request) (whole bool) {
 	return x.w.finish()
 }
 
-// resetDeadlines takes back what the handler set.
+// resetDeadlines lifts deadlines that the handler has set.
 func (c *conn) resetDeadlines() {
 	if c.manualRead.Swap(nil) != nil {
 		c.readTill = time.Time{}

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// What a connection waits for, if its client has no request under way.
+// A waitKind is what a connection waits for, if its client has no request under way.
 type waitKind int
 
 const (
-	noWait     waitKind = iota // a request is under way, or it is not known
-	forAnother                 // request
-	forFirst                   // request, or the rest of a head
+	noWait     waitKind = iota // nothing: a request is under way, or may be
+	forAnother                 // another request
+	forFirst                   // the first request, or the rest of a head
 )
 
-// timeToAsk is how long a connection is spared that is yet to send its first request, or
-// the rest of a head.
+// timeToAsk is how long a connection has for its first request, or the rest of a head,
+// before it may give way.
 const timeToAsk = time.Second
 
-// searchRest bounds the time that searches take: after one through n connections there
-// is none for n times as long, some ten times as long as it took.
+// searchRest is the pause after a search, for each connection that it looked at: about ten
+// times as long as it took.
 const searchRest = 5 * time.Microsecond
 
-// A wait is what a connection waits for, and since when, from Server.begun on.
+// A wait is what a connection waits for, and since when, as time after Server.begun.
 type wait struct {
 	kind  waitKind
 	since time.Duration
@@ -33,22 +33,22 @@ type wait struct {
 
 // A candidate is a connection that may give way.
 type candidate struct {
-	c      *conn
+	c      *conn // nil once it gave way, or was found not to wait any more
 	wait   wait
 	client netip.Addr
-	beside int // connections of the client that wait, less those that go before this one
+	beside int // waiting connections of the client, less those of it that go before this one
 }
 
-// candidates are who may give way. There are none while there is room for all. They are
-// safe for concurrent use.
+// candidates are the connections that may give way. They are looked for when there is no
+// room for a new connection. They are safe for concurrent use.
 type candidates struct {
 	mu    sync.Mutex
 	order []candidate        // the first is to give way first
 	held  map[netip.Addr]int // how many connections wait, by client
-	again time.Time          // when to look for others
+	again time.Time          // the earliest time of the next search
 }
 
-// forget leaves none, so that no connection is kept that has ended.
+// forget drops all candidates, so that no connection that has ended is kept in memory.
 func (w *candidates) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,11 +56,11 @@ func (w *candidates) forget() {
 }
 
 // GiveWay ends a connection whose client has no request under way, which may be done
-// at any time (RFC 9112 §9.5, RFC 9113 §9.1), and reports whether there was one. Its
-// place, as [Server.Admit] knows it, is free then for a new one of client. The client
-// with most connections waiting loses the one that has waited longest, unless client
-// has more waiting than that. If own is true, client loses one of its own, on which
-// there has been a request.
+// at any time (RFC 9112 §9.5, RFC 9113 §9.1), so that a new one of client can take its
+// place, and reports whether there was one. Before that, the leave that Admit returned for
+// it was called. The client with most waiting connections loses the one that has waited
+// longest, unless client has more waiting than that. If own is true, client loses one of
+// its own, on which there has been a request.
 //
 // A request that is on its way is answered still, or over HTTP/2 sent again by the
 // client (RFC 9113 §6.8).
@@ -91,7 +91,7 @@ func (s *Server) oneGivesWay(client netip.Addr, own bool) bool {
 		case v.c == nil || own && (v.client != client || v.wait.kind != forAnother):
 			continue
 		case !own && v.beside < w.held[client]:
-			return false // and so have all that follow
+			return false // all that follow have no more beside
 		}
 		c := v.c
 		v.c = nil
@@ -103,7 +103,7 @@ func (s *Server) oneGivesWay(client netip.Addr, own bool) bool {
 	return false
 }
 
-// end ends c if it still waits as it did.
+// end ends c if it still waits as in as.
 func (s *Server) end(c *conn, as wait) bool {
 	s.mu.Lock()
 	_, there := s.conns[c]
@@ -186,7 +186,7 @@ func (h *http2Conn) waits() wait {
 	return as
 }
 
-// giveWay ends c if it waits as it did; Server.mu is held.
+// giveWay ends c if it still waits as in as; Server.mu is held.
 func (c *conn) giveWay(as wait) bool {
 	if h := c.http2.Load(); h != nil {
 		return h.giveWay(as)
@@ -200,8 +200,8 @@ func (c *conn) giveWay(as wait) bool {
 	return true
 }
 
-// giveWay takes no more streams. The client knows by the number of the last one which it
-// has to send elsewhere.
+// giveWay takes no more streams, if h still waits as in as. By the number in GOAWAY, the
+// client knows which streams it has to send elsewhere.
 func (h *http2Conn) giveWay(as wait) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

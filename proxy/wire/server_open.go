@@ -9,25 +9,24 @@ import (
 	"time"
 )
 
-// An Opener is a connection, as a listener returns it, that has to come to
-// terms with its client before it carries HTTP. [Server] calls Open on the
-// connection's goroutine, with timeouts.Head as its deadline, and serves what
-// that returns.
+// An Opener is a connection, as a listener returns it, that needs a handshake
+// with its client, such as SOCKS, before it carries HTTP. [Server] calls Open on
+// the connection's goroutine, with [Timeouts].Head as its deadline, and serves
+// what that returns.
 type Opener interface {
 	net.Conn
 
-	// Open returns what HTTP is spoken on. ctx holds what all requests of
-	// the connection share. With [ErrTaken], the connection is in other
-	// hands; with any other error, it is closed.
+	// Open returns the connection that carries HTTP. ctx holds what all requests
+	// of the connection share. After the error [ErrTaken], somebody else has the
+	// connection; after any other error, it is closed.
 	//
-	// If its client makes a request before that, Open calls asks, which reports
-	// false if the connection has been given up.
+	// If the client makes a request of the handshake's own protocol, Open calls asks,
+	// which reports false if the connection has given way; see [Server.GiveWay].
 	Open(ctx context.Context, asks func() bool) (Opened, error)
 }
 
-// An interruptible [Opener] tells whether its connection may be closed while Open runs,
-// once that takes long and until the client asks for something; see [Server.GiveWay].
-// Others may not.
+// An interruptible [Opener] reports whether its connection may give way while Open runs, as
+// long as the client has made no request; see [Server.GiveWay]. Other Openers' may not.
 type interruptible interface{ MayEnd() bool }
 
 // Opened is what an [Opener] opened to.
@@ -35,7 +34,7 @@ type Opened struct {
 	Conn    net.Conn        // a *tls.Conn need not have done its handshake; another [Opener] is opened next
 	Remote  net.Addr        // the client; nil means the one known so far, at first the connection's own
 	Context context.Context // parent of the requests' contexts; nil means ctx
-	Leave   func()          // of a client that Admit knew nothing of; called once, before Admit's, when the connection is closed or hijacked, also if Open fails; nil for none
+	Leave   func()          // called once, before Admit's leave, when the connection is closed or hijacked, or if Open fails; not nil says that the connection counts for Remote from now on
 }
 
 // ErrTaken is returned by [Opener.Open] for a connection that it handed to
@@ -65,7 +64,7 @@ func (c *conn) open() error {
 		if opened.Remote != nil {
 			remote = opened.Remote
 		}
-		if opened.Leave != nil { // else others may look at it
+		if opened.Leave != nil { // otherwise GiveWay may be reading c.from
 			c.from = remote
 		}
 		c.nc = opened.Conn
@@ -116,8 +115,8 @@ func (c *conn) openSafely(o Opener) (opened Opened, err error) {
 	return o.Open(c.ctx, c.asks)
 }
 
-// asks tells that the client has made a request, so that the connection gives way no
-// more. It reports false if it has.
+// asks notes that the client has made a request, after which the connection does not give
+// way. It reports false if it already has.
 func (c *conn) asks() bool { return c.state.CompareAndSwap(stateOpening, stateActive) }
 
 var errPanicked = errors.New("wire: opening a connection panicked")
@@ -130,9 +129,9 @@ func (c *conn) limitOpening(d time.Duration) {
 	}
 }
 
-// speaksHTTP2 tells whether the client starts to speak HTTP/2: if that was agreed on,
-// unless it asks for a tunnel in HTTP/1.1. So Go's Transport asks a proxy, whatever it
-// offered and got (golang/go#26479); it reads no greeting before it has an answer.
+// speaksHTTP2 tells whether the client starts to speak HTTP/2: it agreed on that by ALPN, or
+// sends the preface. Go's Transport sends a proxy a CONNECT of HTTP/1.1 even if it agreed on
+// HTTP/2 (golang/go#26479), so that is looked for first.
 func (c *conn) speaksHTTP2() bool {
 	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
 		return !c.beginsWith(http.MethodConnect + " ")
@@ -140,7 +139,8 @@ func (c *conn) speaksHTTP2() bool {
 	return c.beginsWith(http2Preface)
 }
 
-// beginsWith tells whether what came begins with s. It reads no further than it must.
+// beginsWith tells whether the next bytes are s. It waits for no more than the first that
+// differs.
 func (c *conn) beginsWith(s string) bool {
 	for n := 1; n <= len(s); n++ {
 		if n > c.br.Buffered() {

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// blank is what requests are copied from; a copy is the one way to give a
-// request its context without a second one.
+// blank is what requests are copied from: WithContext copies it, and there is no other
+// way to set a request's context.
 var blank http.Request
 
 // newRequest returns a request with context ctx and a URL to be filled in, in one
-// piece of memory.
+// allocation.
 func newRequest(ctx context.Context) *http.Request {
 	made := &struct {
 		http.Request
@@ -54,14 +54,15 @@ func parseRequest(ctx context.Context, head string, limits *Limits) (*http.Reque
 		return nil, err
 	}
 	if method == http.MethodConnect && length != 0 {
-		// What follows is for the tunnel (RFC 9110 §9.3.6), or is it?
+		// CONNECT has no content: what follows is the tunnel's (RFC 9110 §9.3.6). This
+		// client may mean otherwise.
 		return nil, malformed("CONNECT with content")
 	}
 	r.Method, r.RequestURI, r.Host, r.Header = method, target, host, h
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if minor == 0 {
 		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
-		delete(h, "Upgrade") // RFC 9110 §7.8, §10.1.1: neither is to be taken for anything
+		delete(h, "Upgrade") // RFC 9110 §7.8, §10.1.1: both must be ignored
 		delete(h, "Expect")
 	}
 	r.Body, r.ContentLength = http.NoBody, length
@@ -102,10 +103,9 @@ func parseRequestLine(line string, maxTarget int) (method, target string, minor 
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// validTarget lets through all printable ASCII but "#", since a fragment is
-// not part of any request-target. Browsers send some characters bare that
-// RFC 3986 wants encoded, such as "|" in a query; no recipient takes those for
-// anything else.
+// validTarget accepts all printable ASCII but "#", since a fragment is not part of any
+// request-target. Browsers send some characters bare that RFC 3986 wants encoded, such
+// as "|" in a query; no recipient misreads those.
 func validTarget[S string | []byte](s S) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '#' {
@@ -115,8 +115,8 @@ func validTarget[S string | []byte](s S) bool {
 	return len(s) > 0
 }
 
-// parseTarget reads the four forms of RFC 9112 §3.2. An invalid escape is an
-// error in authority and path; in a query it is data that browsers send as it
+// parseTarget reads the four forms of RFC 9112 §3.2. An invalid percent-encoding
+// is an error in authority and path, but not in a query, where browsers send it as it
 // was typed.
 func parseTarget(method, target string) (url.URL, error) {
 	switch {

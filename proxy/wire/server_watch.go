@@ -10,7 +10,7 @@ import (
 
 const (
 	watchInterval  = 500 * time.Millisecond
-	watchesTillEnd = 4 // a closed connection without a write counts as gone after so many looks
+	watchesTillEnd = 4 // looks at a closed connection without a write, before its client is asked or counts as gone
 )
 
 // watch looks every watchInterval at the sockets of requests that have been
@@ -55,8 +55,8 @@ type watched struct {
 	writes atomic.Uint64 // writes to the client
 
 	lastSerial, lastWrites uint64
-	closedFor              int
-	asked                  bool // whether it reads, once the client has closed its side
+	closedFor              int  // looks since the client ended its sending half, or since the last write
+	asked                  bool // the client was sent a 100 to see whether it still reads
 }
 
 // look cancels the running request if the client is gone.

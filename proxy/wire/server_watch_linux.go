@@ -8,7 +8,7 @@ import (
 )
 
 // probePeer asks the kernel about the peer of nc without reading, so that
-// requests which wait in the socket neither hide the answer nor get lost.
+// pipelined requests in the socket neither hide the answer nor get lost.
 func probePeer(nc net.Conn) peerState {
 	switch events, err := poll(nc, unix.POLLRDHUP); {
 	case err != nil: // closed on our side
@@ -21,14 +21,14 @@ func probePeer(nc net.Conn) peerState {
 	return peerThere
 }
 
-// hasCome reports whether something that nc could read has come, or its end.
+// hasCome reports whether there is something to read from nc's socket, or its end.
 func hasCome(nc net.Conn) bool {
 	events, _ := poll(nc, unix.POLLIN)
 	return events != 0
 }
 
-// poll is poll(2) of the socket below nc, which does not wait. It fails if that is closed,
-// and knows of no events without one.
+// poll calls poll(2) for the socket below nc, without waiting. It fails if the socket is
+// closed on our side; if there is none, no events have happened.
 func poll(nc net.Conn, events int16) (happened int16, err error) {
 	sc, ok := below(nc).(syscall.Conn)
 	if !ok {

@@ -27,13 +27,13 @@ type socket struct {
 
 	pieces   [][]byte // what to write
 	one      [1][]byte
-	put      int64
-	moved    func() // unless nil, told whenever maxWrite more have gone out and the rest must wait
-	told     int64  // put, when it was
+	put      int64  // bytes written
+	moved    func() // unless nil, called whenever the rest must wait after maxWrite further bytes were written
+	told     int64  // put, when moved was called last
 	writeErr error
 	write    func(fd uintptr) bool // kept
 
-	kept    bool // what is asked on may have been closed
+	kept    bool // the connection was idle, and the other side may have closed it
 	asked   bool
 	askErr  error
 	askOnce func(fd uintptr) bool // kept
@@ -62,9 +62,9 @@ func newSocket(nc net.Conn) *socket {
 	return s
 }
 
-// Direct returns what reads and writes nc, a TCP or Unix connection, by system
-// calls that the scheduler is not told of, and nc itself if it is anything else.
-// It is for what lies below TLS.
+// Direct returns a reader and writer of nc, a TCP or Unix connection, that makes system
+// calls without telling the scheduler, and nc itself if it is anything else. It is for
+// connections below TLS.
 func Direct(nc net.Conn) io.ReadWriter {
 	rw, _ := quickest(nc)
 	return rw
@@ -92,8 +92,8 @@ func (s *socket) Read(p []byte) (int, error) {
 	return s.got, s.readErr
 }
 
-// atHand reads what is there already, and does not wait. What ails the
-// connection the next Read tells. A nil socket has nothing at hand.
+// atHand reads what is there already, and does not wait. It reports no error; the next
+// Read will. A nil socket has nothing at hand.
 func (s *socket) atHand(p []byte) int {
 	if s == nil || len(p) == 0 {
 		return 0
@@ -168,11 +168,11 @@ func (s *socket) tryWrite(fd uintptr) (done bool) {
 // while nothing was asked.
 var errStale = errors.New("wire: connection is stale")
 
-// ask writes p, all of it if the system takes that at once, and waits then for
-// something to read. That spares the read that finds nothing yet: the runtime is
-// made ready to be told of an answer before the question goes out. If the
-// connection was kept, and not quiet while it was, the error is errStale and p
-// not written. Nobody else may read or write meanwhile.
+// ask writes p, as much of it as the system takes at once, and then waits for
+// something to read. It does both within one wait of the runtime's for input, which
+// saves a read that finds nothing yet. If the connection was kept and something came
+// on it meanwhile, the error is errStale and p is not written. Nobody else may read or
+// write at the same time.
 func (s *socket) ask(p []byte, kept bool) (n int, err error) {
 	s.one[0] = p
 	s.pieces, s.put, s.writeErr = s.one[:], 0, nil
@@ -193,7 +193,7 @@ func (s *socket) tryAsk(fd uintptr) (done bool) {
 		return true
 	}
 	s.asked = true
-	quiet := asleep(fd) // what came before, nobody will be told of
+	quiet := asleep(fd) // if not, do not wait: the runtime may have seen that input before
 	if !quiet && s.kept {
 		s.askErr = errStale
 		return true

@@ -34,8 +34,8 @@ func writeNow(fd uintptr, pieces [][]byte) (int, error) {
 	return result(n, err)
 }
 
-// asleep tells that fd, a socket, is open and has nothing to read. To peek
-// costs less than to poll.
+// asleep tells whether fd, a socket, is open and has nothing to read. A recv(2) that
+// peeks costs less than poll(2).
 func asleep(fd uintptr) bool {
 	var b [1]byte
 	for {

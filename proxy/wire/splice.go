@@ -9,11 +9,13 @@ import (
 	"guise/proxy/pipe"
 )
 
-// A Splicer is a body that can go from its socket to another one inside the kernel.
+// A Splicer is a body that can go from its socket to another one inside the kernel,
+// by splice(2).
 type Splicer interface {
 	io.Reader
-	// SpliceTo is Read into a pipe, which has to be empty. It returns
-	// [errors.ErrUnsupported], and has moved nothing, if what comes next has to be read.
+	// SpliceTo reads into p, which has to be empty, and returns how many bytes are in it.
+	// The error is that of Read, or [errors.ErrUnsupported] if what comes next can only be
+	// read; then nothing was moved.
 	SpliceTo(p *pipe.Pipe) (n int, err error)
 }
 
@@ -42,7 +44,7 @@ func (b *body) SpliceTo(p *pipe.Pipe) (n int, err error) {
 	return n, err
 }
 
-// spliceTo is Read into a pipe, of at most so many bytes.
+// spliceTo is Read into a pipe, of at most most bytes.
 func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 	if c.plain == nil {
 		return 0, errors.ErrUnsupported
@@ -72,8 +74,9 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 	return c.afterRead(n, err)
 }
 
-// spliceFrom sends what of src comes fast, and returns nil once the rest is to be read; the
-// end of src is io.EOF. All that came before it has been sent.
+// spliceFrom splices from src as long as that comes in large pieces. It returns the number
+// of bytes, and nil if the rest is better read, io.EOF at src's end, or the error of src or
+// of a write. What was read of src before must have been sent.
 func (w *responseWriter) spliceFrom(src io.Reader) (n int64, err error) {
 	from, ok := src.(Splicer)
 	if !ok || w.length-w.written < worthSplicing || w.empty || w.c.sock == nil {
@@ -97,13 +100,14 @@ func (w *responseWriter) spliceFrom(src io.Reader) (n int64, err error) {
 			n += int64(m)
 		}
 		if m < copyBuffer {
-			return n, err // to read that costs less
+			return n, err // small pieces are cheaper to read
 		}
 	}
 	return n, err
 }
 
-// spliceUnlocked takes a piece of a body while others may send what waits.
+// spliceUnlocked splices a piece from a body without the lock, so that others may send what
+// waits.
 func (w *responseWriter) spliceUnlocked(from Splicer, p *pipe.Pipe) (int, error) {
 	w.c.mu.Unlock()
 	defer w.c.mu.Lock()

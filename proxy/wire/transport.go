@@ -48,8 +48,8 @@ type Transport struct {
 	// chain, which leads to no root. It need not verify them.
 	Issuers func(ctx context.Context, chain []*x509.Certificate) []*x509.Certificate
 
-	// DialHop, if not nil, opens a connection to an HTTP proxy that takes
-	// all requests for http URLs, in absolute-form. https is dialled with
+	// DialHop, if not nil, opens a connection to the hop, an HTTP proxy that
+	// takes all requests for http URLs, in absolute-form. https is dialled with
 	// Dial regardless.
 	DialHop          func(ctx context.Context) (net.Conn, error)
 	HopAuthorization string      // Proxy-Authorization for that proxy; "" sends none
@@ -62,14 +62,14 @@ type Transport struct {
 	ContinueTimeout  time.Duration // wait for 100 (Continue) before a body is sent anyway; 0 means 1s
 	IdleTimeout      time.Duration // unused connection; 0 means 60s
 
-	// What may be unused, to one place and in all; 0 means 32 and 512, and for
-	// two seconds all that were in use together.
+	// Connections that may be idle for IdleTimeout, to one host and in all; 0 means
+	// 32 and 512. With MaxIdle 0, others stay idle for two seconds.
 	MaxIdlePerHost, MaxIdle int
 
 	Limits Limits // what a response head or trailer section may hold; Head 0 means 128 KiB
 
-	// HTTP2Start is what the connections of [Transport.HTTP2] begin with. It tells one
-	// client from another, as the order of fields does. The zero value is our own.
+	// HTTP2Start is what the connections of [Transport.HTTP2] begin with, by which an origin
+	// can tell one browser from another. The zero value is that of no browser.
 	HTTP2Start HTTP2Start
 
 	// Panicked, unless nil, is told of a panic beside a round trip, such as in
@@ -85,8 +85,8 @@ type Transport struct {
 	// last write, which it can overtake; 0 means 10ms.
 	settleTime time.Duration
 
-	// doubtPatience is how long a connection that was at rest may take until it is
-	// seen whether the origin is there; 0 means 10s.
+	// doubtPatience is how long a connection that was idle may give no response before it is
+	// seen whether the origin has acknowledged the request; 0 means 10s.
 	doubtPatience time.Duration
 
 	once   sync.Once
@@ -114,11 +114,11 @@ func Isolation(ctx context.Context) string {
 
 type ownerKey struct{}
 
-// OwnerKey is the key under which a request's context may hold a *uint64, the
-// number of the client that the request is of; 0 or none means nobody. An origin that
-// does not read the content of a request takes it for the next one (RFC 9112 §9.3 has
-// it read all), so a connection that carried content of a client's is for requests with
-// content of the same client alone from then on.
+// OwnerKey is the key under which a request's context may hold a *uint64, the number of
+// the client that sent the request; 0 or none means nobody. An origin that does not read
+// a request's content, as RFC 9112 §9.3 has it, takes it for the next request. So a
+// connection that carried a client's content is then only used for requests with content
+// of the same client.
 var OwnerKey any = ownerKey{}
 
 // init takes the defaults.
@@ -143,7 +143,8 @@ func (t *Transport) init() {
 	t.tls, t.hopTLS = tlsConfig(t.TLS), tlsConfig(t.HopTLS)
 }
 
-// LetGo closes the connections not in use, and returns how many there were.
+// LetGo closes the connections not in use, and returns how many there were. t may be
+// used on.
 func (t *Transport) LetGo() int {
 	t.once.Do(t.init)
 	return t.pool.clear(false)
@@ -157,24 +158,23 @@ func (t *Transport) Close() {
 	t.pool.clear(true)
 }
 
-// unsafeReuse bounds how long a connection may have been idle to carry a
-// request that must not be sent twice. It was found open just before, but
-// an origin that gave it up may cross the request with its close, and then
-// nobody knows whether the request was acted on. Origins keep idle
-// connections for seconds, so within one the risk is that of any fresh
-// connection.
+// unsafeReuse is how long a connection may have been idle to carry a request that
+// must not be sent twice. It was found open just before, but the origin's close may
+// cross the request, and then nobody knows whether the request was acted on. Origins
+// keep idle connections for seconds, so within one the risk is that of a fresh one.
 const unsafeReuse = time.Second
 
 // RoundTrip implements [http.RoundTripper]. Errors wrap one of the types of
 // this package, or are the context's cause.
 //
-// A request on a used connection is sent again on a fresh one if it did not arrive, if
-// the connection failed before any byte of a response came, or if no more came than a 408
-// that closes it, what is no response at all, or what was sent before the request arrived;
-// and if its method is idempotent (RFC 9110 §9.2.2) and it has no body or a GetBody. No
-// other ever reaches an origin twice: those use a connection only just used, or a fresh
-// one, and are sent again only if nothing of them left, or the origin had ended the
-// connection before anything arrived there, and not much of a body had been read by then.
+// A request is sent again, on a fresh connection, if it was sent on a used one that failed
+// before any byte of a response came, or on which nothing came but a 408 that closes it,
+// bytes that are no response, or a response that was sent before the request arrived. Its
+// method must be idempotent (RFC 9110 §9.2.2), and its body absent or to be had by GetBody.
+// No other request ever reaches an origin twice: it goes on a connection that was in use
+// within the last second, or a fresh one, and is sent again only if nothing of it was
+// written, or the origin had ended the connection before anything of it arrived, and no more
+// than 32 KiB of its body had been read by then.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.init)
 	p, err := t.plan(r)
@@ -216,12 +216,13 @@ type plan struct {
 	authority string        // as Host says it
 	body      io.ReadCloser // nil for none
 	length    int64         // of the body; -1 if unknown
-	again     io.ReadCloser // the body anew, which a sender has given back; nil for none
+	again     io.ReadCloser // the body from its beginning, to be sent again; see sender.takeBack; nil for none
 	owner     uint64        // of the body; see OwnerKey
 	head      []byte        // as it goes on the wire
 }
 
-// plan is small enough to be inlined: what it makes stays on the stack.
+// plan makes the plan of r. It is small enough to be inlined, which keeps the plan on the
+// stack.
 func (t *Transport) plan(r *http.Request) (*plan, error) {
 	p := &plan{t: t, r: r}
 	return p, p.prepare()
@@ -261,11 +262,10 @@ func (p *plan) prepare() error {
 	return nil
 }
 
-// frame decides how long the body is. An http.Request with a length of 0
-// and a body may have none or one of unknown length; only its first byte
-// tells. So it is with one of unknown length where the method wants none: a
-// client of HTTP/2 may end a GET in a frame of its own, and many an origin
-// refuses a chunked one.
+// frame decides how long the body is. An http.Request with a Body and a
+// ContentLength of 0 may have no body or one of unknown length; a Read tells. So
+// may one of unknown length whose method rarely has content: a client of HTTP/2 may
+// end a GET by a frame of its own, and many origins refuse a chunked GET.
 func (p *plan) frame() error {
 	p.body = p.r.Body
 	if p.body == nil || p.body == http.NoBody {
@@ -300,9 +300,9 @@ func (p *plan) frame() error {
 	return nil
 }
 
-// rarelyHasContent tells whether the method has no use for content (RFC 9110
-// §9.3). To wait for a first byte is no loss then; a POST may be one half of
-// a dialogue that the origin begins.
+// rarelyHasContent tells whether content has no meaning in the method (RFC 9110
+// §9.3). Then it does no harm to wait for its first byte; a POST may be one half of a
+// dialogue in which the origin speaks first.
 func (p *plan) rarelyHasContent() bool {
 	switch p.r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
@@ -316,9 +316,9 @@ func (p *plan) replayable() bool {
 	return Idempotent(p.r.Method) && (p.body == nil || p.r.GetBody != nil)
 }
 
-// Idempotent reports whether requests with the method mean the same twice
-// (RFC 9110 §9.2.2), those of other standards where they ask for no change (the
-// IANA registry of methods). Unknown methods do not.
+// Idempotent reports whether the method is idempotent (RFC 9110 §9.2.2); of methods of
+// other standards, only whether it is safe (the IANA registry of methods). Unknown ones
+// are not.
 func Idempotent(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete,
@@ -328,7 +328,8 @@ func Idempotent(method string) bool {
 	return false
 }
 
-// mayRetry tells whether a failure may be due to c's age alone.
+// mayRetry tells whether the request may be sent again after c failed with err: c was used
+// before, and may have been closed by then.
 func (p *plan) mayRetry(c *originConn, err error) bool {
 	if c == nil || !c.reused || c.got > 0 || isTimeout(err) || p.r.Context().Err() != nil {
 		return false

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// A body is a response's body. Reads are strict: io.EOF stands for a whole
-// one only. Close may be called while a Read waits.
+// A body is a response's body. A Read returns io.EOF only if the body is whole.
+// Close may be called while a Read waits.
 type body struct {
 	x      *exchange
 	resp   *http.Response // for the trailer fields
@@ -20,8 +20,8 @@ type body struct {
 	chunks *chunkedReader
 	closed atomic.Bool
 
-	mu  sync.Mutex // held by Read; the one who ends the exchange holds it
-	err error      // the exchange is over
+	mu  sync.Mutex // held while reading, and while ending the exchange
+	err error      // how the exchange has ended; nil if it has not
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -62,7 +62,7 @@ func (b *body) read(p []byte) (n int, err error) {
 		p = p[:min(int64(len(p)), b.left)]
 		early := b.x.c.br.Buffered()
 		if n, err = b.x.c.br.Read(p); err == nil && n == early {
-			// What came with the head; the rest may be here already.
+			// These bytes came with the head; the next may be here already.
 			more := b.x.c.plain.atHand(p[n:])
 			b.x.c.got += int64(more)
 			n += more
@@ -94,15 +94,15 @@ func (b *body) sized(n int, err error) error {
 func deliver(resp *http.Response, trailer http.Header) {
 	switch {
 	case len(trailer) == 0:
-	case resp.Trailer == nil: // whoever has the response took it out
+	case resp.Trailer == nil: // the caller has removed it
 		resp.Trailer = trailer
 	default:
 		maps.Copy(resp.Trailer, trailer)
 	}
 }
 
-// Close gives the connection back if the rest of the body is at hand, and
-// else closes it.
+// Close gives the connection back to the pool if the rest of the body can be read without
+// waiting, and closes it otherwise.
 func (b *body) Close() error {
 	if b.closed.Swap(true) {
 		return nil

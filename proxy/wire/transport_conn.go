@@ -26,8 +26,8 @@ type originConn struct {
 	key   poolKey
 
 	// While idle:
-	idleAt       time.Time   // by the clock on the wall
-	idleSince    time.Time   // by the one that nobody sets
+	idleAt       time.Time   // since when, by the wall clock
+	idleSince    time.Time   // since when, by the monotonic clock
 	older, newer *originConn // in the pool
 
 	// Within an exchange:
@@ -35,22 +35,23 @@ type originConn struct {
 	reused bool
 	got    int64         // bytes read in this exchange
 	wrote  int64         // bytes written in this exchange
-	after  time.Duration // for all reads once there is no doubt that the origin is there; 0 without one
+	after  time.Duration // limit of reads once the doubt whether the origin is there has ended; 0 if there is none
 
-	// Of an exchange on a connection that was kept, with a body or not to be repeated:
+	// Within an exchange on a reused connection, if the request has a body or must not be
+	// sent twice:
 	acked      uint64 // what [probe.acked] said before it
 	unreceived bool   // the origin had ended the connection before a byte of it arrived
 
 	writing sync.Mutex // held during each write
-	broken  bool       // a write met what broke it; guarded by writing
+	broken  bool       // a write failed as on a reset connection; guarded by writing
 
 	mu        sync.Mutex
-	waiting   bool  // for the response head
-	cause     error // why the exchange is to end, if it was cancelled
-	perRead   time.Duration
-	readSlow  error // what a read past its deadline means
+	waiting   bool          // for the response head
+	cause     error         // why the exchange is to end, if it was cancelled
+	perRead   time.Duration // limit of each read; 0 if all have one together, or none
+	readSlow  error         // what a read past its deadline returns
 	readTill  time.Time
-	looked    time.Time // the end of reading time after which there was a last look
+	looked    time.Time // the readTill after which mayLook had a last look
 	writeTill time.Time
 }
 
@@ -72,8 +73,8 @@ func (c *originConn) endFor(cause error) {
 	c.nc.SetDeadline(longAgo)
 }
 
-// readsBy gives all reads until the next such call d together, and 0 any
-// time; slow is the error if that passes.
+// readsBy has all reads until the next such call fail with slow after d, or never if d
+// is 0.
 func (c *originConn) readsBy(d time.Duration, slow error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,15 +94,14 @@ func (c *originConn) setReadsBy(d time.Duration, slow error) {
 	}
 }
 
-// doubtfulRest is for how long a connection was at rest that may have been lost without
-// a word: a machine that comes into another network, or a translator of addresses that
-// forgets it, tells nobody. What is sent then is not acknowledged, and systems take a
-// quarter of an hour to give up.
+// doubtfulRest is the idle time after which a connection may be dead without our knowing:
+// nothing tells when a machine has changed networks, or a NAT has forgotten the connection.
+// What is sent then is never acknowledged, and systems give up after a quarter of an hour.
 const doubtfulRest = time.Second
 
-// doubt returns for how long reads may wait for a head, of the time d that they have:
-// past patience it is to be seen whether the origin is there at all. It is for requests
-// that may be sent again.
+// doubt returns for how long reads may wait for a response head: for d, or if c was idle
+// for longer than doubtfulRest, first for patience; then [originConn.believe] looks whether
+// the origin is there, and lets them wait for d. It is for requests that may be sent again.
 func (c *originConn) doubt(d, patience time.Duration) time.Duration {
 	if d <= patience || c.idled(time.Now()) < doubtfulRest {
 		return d
@@ -110,7 +110,8 @@ func (c *originConn) doubt(d, patience time.Duration) time.Duration {
 	return patience
 }
 
-// believe ends the doubt when a read ended with err, and reports whether reads may go on.
+// believe ends the doubt, if any, after a read that returned err, and reports whether reads
+// may go on: data came, or time was over but the origin has acknowledged all that was sent.
 func (c *originConn) believe(err error) bool {
 	d := c.after
 	c.after = 0
@@ -130,7 +131,7 @@ func (c *originConn) believe(err error) bool {
 	return true
 }
 
-// waitForHead gives reads all time until requestSent.
+// waitForHead lifts the deadline of reads until requestSent.
 func (c *originConn) waitForHead() {
 	c.readsBy(0, ErrResponseTimeout)
 	c.mu.Lock()
@@ -138,7 +139,7 @@ func (c *originConn) waitForHead() {
 	c.mu.Unlock()
 }
 
-// headHere gives each read from now on d.
+// headHere limits each read from now on to d.
 func (c *originConn) headHere(d time.Duration) {
 	c.mu.Lock()
 	c.waiting = false
@@ -146,7 +147,7 @@ func (c *originConn) headHere(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// noDeadlines gives all reads and writes all time.
+// noDeadlines lifts the deadlines of all reads and writes.
 func (c *originConn) noDeadlines() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +157,7 @@ func (c *originConn) noDeadlines() {
 	}
 }
 
-// readNoMore leaves only what has been read already to be had.
+// readNoMore makes all further reads from the connection fail; br may still hold bytes.
 func (c *originConn) readNoMore() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +165,8 @@ func (c *originConn) readNoMore() {
 	c.nc.SetReadDeadline(longAgo)
 }
 
-// requestSent starts the wait for the response head, unless that is here.
+// requestSent has reads for the response head fail with slow after d, unless the head is
+// here.
 func (c *originConn) requestSent(d time.Duration, slow error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,9 +175,9 @@ func (c *originConn) requestSent(d time.Duration, slow error) {
 	}
 }
 
-// renew moves a deadline to d from now, and reports whether it has to be set.
-// It is set an eighth too late, and again only when that is used up: many
-// small reads within a second need no more than one.
+// renew moves a deadline to d from now, and reports whether it has to be set. To set it for
+// fewer than all of many small reads, it is made an eighth later, and stays until less than
+// d is left.
 func renew(till *time.Time, d time.Duration) bool { return renewAt(till, time.Now(), d) }
 
 func renewAt(till *time.Time, now time.Time, d time.Duration) bool {
@@ -201,8 +203,9 @@ func (c *originConn) Read(p []byte) (int, error) {
 	return c.afterRead(n, err)
 }
 
-// mayLook reports whether a read that ended by the time is to look once more at what is
-// there: what came meanwhile came in time, though this process may have stood still.
+// mayLook reports whether err is the end of a deadline after which there was no last look
+// yet at what is there: bytes that are here came in time, since it may be this process that
+// was stopped.
 func (c *originConn) mayLook(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
@@ -253,12 +256,12 @@ func (c *originConn) write(p []byte, within time.Duration) error {
 	return nil
 }
 
-// leisure is how long TLS may write while it reads, after the last write: its peer may ask
-// for new keys at any time (RFC 8446 §4.6.3), and if that cannot be answered, nothing more can
-// be read. One that asks and does not read what it is answered is left in the end.
+// leisure is the write deadline of TLS between writes: the peer may ask for new keys at any
+// time (RFC 8446 §4.6.3), the library answers while it reads, and if it cannot, no more can be
+// read. A peer that asks and does not read the answers loses its connection in the end.
 const leisure = time.Hour
 
-// writesAtLeisure puts the deadline of writes off by [leisure].
+// writesAtLeisure sets the deadline of writes to [leisure] from now.
 func (c *originConn) writesAtLeisure() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,9 +271,9 @@ func (c *originConn) writesAtLeisure() {
 	}
 }
 
-// ask writes a request's head, and gives all reads of the answer d together. It
-// returns errStale, and has written nothing, if c was kept and is of no use;
-// only a plain connection is asked about that here.
+// ask writes a request's head, and has all reads of the response's head fail after d. If c
+// is reused and plain, and was closed or received something while idle, it returns errStale
+// and writes nothing; with TLS, [pool.get] has looked.
 func (c *originConn) ask(head []byte, within, d time.Duration) error {
 	if c.plain == nil {
 		err := c.write(head, within)
@@ -313,14 +316,13 @@ func (c *originConn) failure(op string, err error) error {
 	return connError(op, err)
 }
 
-// cutShort tells whether the stream ended by the socket alone. crypto/tls
-// lets that pass for an end, but without close_notify anyone on the way may
-// have cut it (RFC 9112 §9.8).
+// cutShort tells whether TLS ended without a close_notify. crypto/tls returns io.EOF for
+// that, but anyone on the way may have cut the connection (RFC 9112 §9.8).
 func (c *originConn) cutShort() bool { return c.sock != nil && c.sock.ended }
 
-// wasBroken tells whether what looks like the stream's end is what broke the connection,
-// and a write met: a system tells of that once. No write is under way for long where the connection is
-// closed. TLS has an end of its own, which none of that looks like; one of the socket alone may be.
+// wasBroken tells whether the io.EOF of a read was in truth a reset: systems report that
+// once, here to a write of the sender's. A close_notify is a real end, whatever the socket
+// says. The connection is closed then, so a write that holds the lock ends soon.
 func (c *originConn) wasBroken() bool {
 	if c.sock != nil && !c.sock.ended || c.probe == nil || !c.probe.closed() {
 		return false
@@ -330,9 +332,10 @@ func (c *originConn) wasBroken() bool {
 	return c.broken
 }
 
-// tooEarly tells whether the origin has sent what was just read before anything of the
-// request arrived there: each segment tells what was received by then (RFC 9293 §3.4).
-// While a body is being sent, what was written is not known.
+// tooEarly tells whether the origin sent what was just read before anything of the request
+// arrived there, by what it has acknowledged: each segment acknowledges all that arrived
+// before it (RFC 9293 §3.4). While a body is being sent, the number of bytes written changes,
+// so acked is compared instead.
 func (c *originConn) tooEarly(sending bool) bool {
 	switch {
 	case c.probe == nil:
@@ -345,8 +348,8 @@ func (c *originConn) tooEarly(sending bool) bool {
 	return c.probe.underWay() >= c.wrote
 }
 
-// closeNow closes the connection without a word. Under TLS the usual Close
-// would wait to send one to an origin that may not read.
+// closeNow closes the connection without a close_notify: the Close of crypto/tls would
+// wait to send one to an origin that may not read.
 func (c *originConn) closeNow() {
 	if c.sock != nil {
 		c.sock.Close()
@@ -355,8 +358,8 @@ func (c *originConn) closeNow() {
 	c.nc.Close()
 }
 
-// closeIdle closes a connection on which no exchange is under way. Under TLS it
-// says goodbye (RFC 9112 §9.8), if that can be sent at once.
+// closeIdle closes a connection on which no exchange is under way. Under TLS it sends a
+// close_notify (RFC 9112 §9.8), if that takes no waiting.
 func (c *originConn) closeIdle() {
 	if c.probe == nil {
 		c.closeNow()
@@ -376,7 +379,7 @@ func (c *originConn) begin() {
 	c.br = getReader(c)
 }
 
-// release gives back what only a running exchange needs.
+// release gives back the read buffer, which only a running exchange needs.
 func (c *originConn) release() {
 	if c.br != nil {
 		putReader(c.br)

@@ -11,9 +11,9 @@ import (
 )
 
 // Connect opens a TLS connection to address, host:port, and offers protocols,
-// by their ALPN names, before HTTP/1.1. If the origin chooses one of them the
-// connection is returned, and the caller's. Else it waits in the pool for a
-// request, and Connect returns nil. Errors are those of a round trip.
+// by their ALPN names, before HTTP/1.1. If the origin chooses one of them, Connect
+// returns the connection, which the caller has to close. Otherwise it puts it into the
+// pool for HTTP/1.1 and returns nil and nil. Errors are those of RoundTrip.
 func (t *Transport) Connect(ctx context.Context, address string, protocols ...string) (*tls.Conn, error) {
 	t.once.Do(t.init)
 	host, port, err := net.SplitHostPort(address)
@@ -51,8 +51,8 @@ func (t *Transport) dial(ctx context.Context, k poolKey, protocols ...string) (*
 	return c, err
 }
 
-// leftOut returns issuers that are missing from a chain of certificates for which a
-// handshake failed with err.
+// leftOut returns certificates that the origin left out of its chain, if a handshake failed
+// with err for want of them, else none.
 func (t *Transport) leftOut(ctx context.Context, err error) []*x509.Certificate {
 	refused, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if !ok || t.Issuers == nil || len(refused.UnverifiedCertificates) == 0 {
@@ -64,7 +64,7 @@ func (t *Transport) leftOut(ctx context.Context, err error) []*x509.Certificate 
 	return t.Issuers(ctx, refused.UnverifiedCertificates)
 }
 
-// connect opens a connection for k, but for TLS with the origin.
+// connect opens a connection for k, without TLS to the origin.
 func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error) {
 	var nc net.Conn
 	var err error
@@ -79,8 +79,8 @@ func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error)
 		}
 		return nil, &DialError{err}
 	}
-	// What is kept with a connection outlives the request that opened it; the
-	// host may be a part of that one's whole head.
+	// The connection outlives the request that opened it; its host may be a substring
+	// of that request's head, which would stay in memory.
 	k.host, k.port = strings.Clone(k.host), strings.Clone(k.port)
 	c := &originConn{nc: nc, key: k}
 	switch {
@@ -94,8 +94,8 @@ func (t *Transport) connect(ctx context.Context, k poolKey) (*originConn, error)
 	return c, nil
 }
 
-// originTLS returns how to set up TLS with the origin k, whose certificate may be
-// vouched for by way of issuers, beside those that it sends.
+// originTLS returns the TLS configuration for the origin of k. issuers are intermediate
+// certificates beside those that the origin sends.
 func (t *Transport) originTLS(k poolKey, protocols []string, issuers []*x509.Certificate) *tls.Config {
 	conf := t.tls.Clone()
 	conf.NextProtos = append(slices.Clip(protocols), conf.NextProtos...)
@@ -136,10 +136,10 @@ func (s *tlsSocket) NetConn() net.Conn { return s.Conn }
 // Ended tells a tunnel that TLS ended without a close_notify.
 func (s *tlsSocket) Ended() bool { return s.ended }
 
-// verifyBy has conf verify as it would by itself, and by way of issuers too.
+// verifyBy has conf verify as crypto/tls does, with issuers as further intermediates.
 func verifyBy(conf *tls.Config, issuers []*x509.Certificate) {
 	host, roots, further := conf.ServerName, conf.RootCAs, conf.VerifyConnection
-	conf.ClientSessionCache = nil // a session would not say by which way
+	conf.ClientSessionCache = nil // a session would be resumed without issuers
 	conf.InsecureSkipVerify = true
 	conf.VerifyConnection = func(state tls.ConnectionState) (err error) {
 		between := x509.NewCertPool()
@@ -171,8 +171,8 @@ func tlsConfig(given *tls.Config) *tls.Config {
 	return conf
 }
 
-// sessionsApart are the TLS sessions of one isolation. A session of others would tie
-// it to them, and without any its hello would lack what theirs have.
+// sessionsApart are the TLS sessions of one isolation: to resume another's would link
+// the two. To resume none would make the ClientHello differ from that of others.
 type sessionsApart struct {
 	all       tls.ClientSessionCache
 	isolation string

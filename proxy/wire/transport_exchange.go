@@ -24,8 +24,8 @@ type exchange struct {
 	body    body
 }
 
-// maxInterim is how many 1xx responses may precede a final one at once; and in the
-// long run, as while an upload or a long piece of work goes on, one each second.
+// A final response may be preceded by maxInterim 1xx responses at once, and by
+// interimsPerSecond in the long run, as during an upload or a long piece of work.
 const (
 	maxInterim        = 64
 	interimsPerSecond = 1
@@ -66,8 +66,9 @@ func (x *exchange) run(p *plan) (*http.Response, error) {
 	}
 }
 
-// first waits on a kept connection for the first byte of a response, and fails if the
-// origin sent that before anything of the request had arrived: then it belongs to none.
+// first waits on a reused connection for the first byte of a response, and fails if the
+// origin sent that before anything of the request had arrived: then it answers something
+// else.
 func (x *exchange) first(p *plan) error {
 	c := x.c
 	if !c.reused {
@@ -79,7 +80,7 @@ func (x *exchange) first(p *plan) error {
 	case err != nil || !c.tooEarly(p.body != nil):
 		return err
 	}
-	if !p.replayable() { // it may be if the origin has ended the connection as well
+	if !p.replayable() { // it may be sent again only if the origin has ended the connection as well
 		c.readsBy(min(lastWords, x.t.ResponseTimeout), errTooEarly)
 		c.headHere(0)
 		if _, err := io.CopyN(io.Discard, c.br, sendBuffer); err != io.EOF {
@@ -92,10 +93,10 @@ func (x *exchange) first(p *plan) error {
 
 var errTooEarly = &ConnError{"read", errors.New("response of before the request")}
 
-// answersNobody tells whether what came in an answer's place was sent before the request
-// arrived, on a kept connection: the 408 with which some servers and balancers close an
-// idle one (RFC 9110 §15.5.9), or the rest of an answer that was longer than it said.
-// Firefox takes neither for an answer, too.
+// answersNobody tells whether what came on a reused connection looks as if it was sent
+// before the request: a 408 with which some servers and balancers close an idle connection
+// (RFC 9110 §15.5.9), or the rest of a response that was longer than declared. Firefox
+// treats both in the same way.
 func (x *exchange) answersNobody(p *plan, resp *http.Response, err error) bool {
 	if !x.c.reused || !p.replayable() {
 		return false
@@ -129,9 +130,9 @@ func (x *exchange) send(p *plan) error {
 	return x.excuse(s.headInTime())
 }
 
-// excuse returns nil for an error in writing if a response may still tell
-// more: an origin may answer, with 503 say, and close, without reading. Not
-// on a used connection, where it could be no answer to this request.
+// excuse returns nil for a failed write if a response may still come: an origin may
+// answer, with a 503 for example, and close without reading. On a reused connection it
+// returns err, since what comes could be no answer to this request.
 func (x *exchange) excuse(err error) error {
 	if _, broken := err.(*ConnError); !broken || x.c.reused {
 		return err
@@ -145,10 +146,10 @@ func expectsContinue(h http.Header) bool {
 	return hasToken(h["Expect"], "100-continue")
 }
 
-// worksOn tells whether an interim response gives the final one its time anew: the one
-// that says that the request is still worked on (RFC 2518 §10.1). A 100 lets the request's
-// content come, a 103 names what may be fetched, and what is unknown counts as a 100 (RFC
-// 9110 §15): at a steady drip, such would hold a request for as long as an origin likes.
+// worksOn tells whether an interim response starts the time for the final one anew. Only a
+// 102 does, which says that the request is still worked on (RFC 2518 §10.1). Others do not
+// (an unknown one counts as a 100, RFC 9110 §15), or an origin could hold a request for ever
+// by sending them.
 func worksOn(code int) bool { return code == http.StatusProcessing }
 
 // interim passes a 1xx response on.
@@ -174,7 +175,7 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	resp.TLS = c.tls
 	x.keep = !resp.Close && persistent(p.r.Header, 1) && !p.r.Close
 	if p.key.hop && p.t.HopAuthorization != "" {
-		x.keep = false // see poolKey: of one more request, the origin might get the credentials
+		x.keep = false // see poolKey: the origin of this request might get the next one's credentials
 	}
 	if x.sender != nil && p.rarelyHasContent() {
 		x.keep = false // an origin that does not read it takes it for the next request (RFC 9110 §9.3.1)
@@ -182,11 +183,11 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	if s := x.sender; s != nil && !s.wholly() {
 		switch {
 		case resp.StatusCode < 300 && (!resp.Close || kind == untilClose):
-			// It may read on, and want what it did not ask for (RFC 9110 §10.1.1).
+			// It may read on, and want a body for which it sent no 100 (RFC 9110 §10.1.1).
 		case s.answered(false):
 			x.keep = false // the body was awaited and will not come
-		case resp.Close && resp.StatusCode >= 400 && kind != untilClose: // which may come once the origin has read on
-			s.stop() // RFC 9112 §9.5: it is of no use to anyone
+		case resp.Close && resp.StatusCode >= 400 && kind != untilClose: // if it is, the origin may have to read on to end it
+			s.stop() // RFC 9112 §9.5: nobody wants the rest of the body
 		}
 	}
 	x.body = body{x: x, kind: kind, left: resp.ContentLength, resp: resp}
@@ -204,14 +205,14 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 }
 
 // finish ends the exchange after a whole response. The connection goes to
-// the pool if it may, and is what it should be between two exchanges.
+// the pool if it may be kept, and is open with nothing to read.
 func (x *exchange) finish() {
 	c := x.c
 	keep := x.keep && x.conclude()
 	if s := x.sender; s != nil {
 		c.key.owner = x.owner
 		if s.answered(false) {
-			keep = false // the response is whole without what was awaited
+			keep = false // the response is whole, so the body that waited for a 100 is never sent
 		}
 		s.settle()
 		if s.leave(x.watched) {
@@ -223,8 +224,8 @@ func (x *exchange) finish() {
 	inTime := x.watched.Stop() // else a cancel is under way
 	keep = keep && inTime && c.probe != nil && c.br.Buffered() == 0
 	c.release()
-	// A plain socket is asked when it is taken out. TLS may have more in
-	// hand than the socket shows, so that is asked now as well.
+	// A plain connection is probed when it is taken out of the pool. The TLS library may
+	// hold more than the socket shows, so that is probed now as well.
 	if keep && (c.tls == nil || c.probe.quiet(false)) {
 		x.t.pool.put(c)
 		return
@@ -242,8 +243,8 @@ func (x *exchange) abort() {
 	x.c.release()
 }
 
-// conclude ends the time in which giveUp may cancel, and reports whether it
-// has not.
+// conclude makes giveUp do nothing from now on, and reports whether the exchange was not
+// cancelled before.
 func (x *exchange) conclude() bool {
 	x.c.mu.Lock()
 	defer x.c.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 )
 
 // What an HTTP/2 connection to an origin may hold or cause, in bytes unless it
-// says otherwise. How often it is asked whether it is there is in transport_http2_health.go.
+// says otherwise. The times of its PINGs are in transport_http2_health.go.
 //
-// A stream's window begins small, and grows while somebody reads. What the windows
-// of all streams come to is HTTP2Conn.lent: beyond originLarge no window grows any
-// more, so that there is room for further streams to begin; beyond originUnread
-// none begins. The connection's own window bounds nothing: all that comes is given
-// back to it at once, so that a stream that nobody reads does not stop the others.
+// A stream's window begins small, and grows while its response is read. HTTP2Conn.lent
+// is the sum of all windows: beyond originLarge none grows any more, so that further
+// streams can begin; beyond originUnread none begins. The connection's window bounds
+// nothing: credit for all data is given back at once, so that a response that nobody
+// reads does not stop the others.
 const (
 	originWindow     = 128 << 10 // of a new stream, unless HTTP2Start gives it more
 	originGrown      = 1 << 20   // of one that is read, at most
@@ -30,11 +30,11 @@ const (
 	originConnWindow = 8 << 20   // unless HTTP2Start says how much
 	originStreams    = 100       // at a time, unless the origin says how many
 
-	// Many servers end a connection on which more than so many streams are given up
-	// (CVE-2023-44487), and all that others have on it: Varnish's 100 in a minute, Netty's
-	// 200 in half of one.
-	originGivenUp = 50
-	givenUpAgain  = 0.5 // a second
+	// Many servers end a connection, with all streams on it, if too many streams are reset
+	// (CVE-2023-44487): Varnish after 100 in a minute, Netty after 200 in half a minute. So
+	// one on which originGivenUp were, or givenUpPerSecond in the long run, is worn.
+	originGivenUp    = 50
+	givenUpPerSecond = 0.5
 )
 
 // An HTTP2Conn is a connection to an origin that chose HTTP/2. It sends what
@@ -60,17 +60,17 @@ type HTTP2Conn struct {
 	streams  map[uint32]*originStream
 	next     uint32 // number of the next stream
 	most     int    // streams at a time
-	reserved int    // by Reserve, and not begun
+	reserved int    // streams that Reserve set aside, and that have not begun
 	greeted  bool   // the first SETTINGS came; only the reading goroutine writes it
 	over     endedStreams
-	crossing int      // frames that may still come on streams that we gave up, before the origin knows
-	givenUp  patience // with streams that we gave up
-	worn     bool     // they were too many, or the origin finds so
+	crossing int      // frames that may have been on their way on streams when we reset those
+	givenUp  patience // bears streams that we reset
+	worn     bool     // they were too many, or the origin said so
 
 	// Flow control (RFC 9113 §5.2).
 	begin    int   // bytes of a new stream's window
-	whole    int   // bytes of the connection's
-	lent     int   // bytes that streams may send, or have sent and nobody has read
+	whole    int   // bytes of the connection's window
+	lent     int   // bytes that the origin may send on streams, or has sent and nobody has read
 	received int   // bytes that came and were not given back to the connection's window
 	window   int64 // bytes that we may send
 	spent    int64 // bytes of bodies that were sent, ever
@@ -83,25 +83,25 @@ type HTTP2Conn struct {
 
 	// The end.
 	retired bool        // to be closed once no stream is left
-	going   bool        // GOAWAY came, or deaf did
-	deaf    error       // why the origin takes no more; its last words are still read
-	err     error       // the connection has ended
-	heard   bool        // anything came since health looked
-	asked   int         // PINGs that were sent since the last frame came that is no PING
-	heardAt time.Time   // when anything came last; by the clock on the wall, which goes on while the machine sleeps
-	pinged  bool        // nothing had, so a PING was sent
-	silent  bool        // and that was not answered
-	doubted bool        // a request got no answer in time, and nothing came since; no stream begins
+	going   bool        // no stream begins any more: GOAWAY came, or deaf is set
+	deaf    error       // the failure of a write; what the origin sent before is still read
+	err     error       // why the connection has ended; nil if it has not
+	heard   bool        // a frame came since listen ran
+	asked   int         // PINGs sent since the last frame came that is no PING
+	heardAt time.Time   // when a frame came last; by the wall clock, which goes on while the machine sleeps
+	pinged  bool        // a PING was sent since listen ran
+	silent  bool        // and was not answered
+	doubted bool        // a request got no answer in time, and no frame came since; no stream begins
 	health  *time.Timer // runs listen while there are streams, or the first SETTINGS is to come
 	idle    *time.Timer // retires the connection; runs while there are no streams
 }
 
-// HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned. The
-// first stream is reserved. When the connection has ended, ended is called
-// once, with no lock held; it may be nil.
+// HTTP2 begins to speak HTTP/2 on tc, which [Transport.Connect] returned. One
+// stream is reserved; see [HTTP2Conn.Reserve]. When the connection has ended, ended
+// is called once, with no lock held; it may be nil.
 func (t *Transport) HTTP2(tc *tls.Conn, ended func()) *HTTP2Conn { return t.startHTTP2(tc, ended) }
 
-// A secureConn is what is used of a [tls.Conn].
+// A secureConn has the methods of [tls.Conn] that are used here.
 type secureConn interface {
 	net.Conn
 	NetConn() net.Conn // the connection below
@@ -122,10 +122,10 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	}
 	c.changed.L = &c.mu
 	c.calm = newPatience(calmBurst, calmPerSecond)
-	c.givenUp = newPatience(originGivenUp, givenUpAgain)
+	c.givenUp = newPatience(originGivenUp, givenUpPerSecond)
 	c.encoder = hpack.NewEncoder(&c.encoded)
 	c.decoder = hpack.NewDecoder(uint32(start.value(settingHeaderTableSize, headerTable)), c.block.add)
-	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // what is longer ends the connection, and all on it
+	c.decoder.SetMaxStringLength(maxBlock(t.Limits)) // a longer string ends the connection
 	c.health = time.AfterFunc(t.HandshakeTimeout, c.listen)
 	c.idle = time.AfterFunc(t.IdleTimeout, c.Retire)
 	c.mu.Lock()
@@ -143,8 +143,9 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 	return c
 }
 
-// maxBlock bounds a head on the wire, so that one over the limit is read to
-// its end: skipping a part would lose the field table, and the connection.
+// maxBlock bounds a head on the wire. It is larger than the limit of its fields, so that a
+// head over that limit is decoded to its end: to skip a part would lose the dynamic table,
+// and with it the connection.
 func maxBlock(l Limits) int { return 4 * l.Head }
 
 // Errors of HTTP/2.
@@ -180,8 +181,8 @@ func (c *HTTP2Conn) reserve() bool {
 	return true
 }
 
-// narrow makes windows that HTTP2Start gave, and that leave no room for one more, what
-// they are else.
+// narrow shrinks the windows of all streams, and the initial one, from what HTTP2Start has to
+// originWindow (RFC 9113 §6.9.2), so that there is room for one more stream.
 func (c *HTTP2Conn) narrow() {
 	less := c.begin - originWindow
 	c.begin = originWindow
@@ -198,9 +199,9 @@ func (c *HTTP2Conn) narrow() {
 func (c *HTTP2Conn) usable() bool { return c.err == nil && !c.going && c.next < 1<<31 }
 
 // Wait waits for Reserve, as long as for a response. It returns false if the
-// connection takes no more streams, or is in doubt; then another is needed. If it has ended
-// before the origin said a word on it, that is an error: who waited for the next
-// one would mostly wait for the same.
+// connection takes no more streams, or is in doubt (see [HTTP2Conn.Doubted]): then another
+// is needed. If it ended before the origin sent SETTINGS, Wait returns the error: on another
+// connection, the same would be likely.
 func (c *HTTP2Conn) Wait(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.t.ResponseTimeout, ErrResponseTimeout)
 	defer cancel()
@@ -244,25 +245,25 @@ func (c *HTTP2Conn) Usable() bool {
 	return c.usable() && !c.retired
 }
 
-// Worn reports whether so many streams were given up lately that the origin may come to
-// take it for an attack, or whether it has had enough and refuses what begins. What
-// begins on another connection is in no danger of that.
+// Worn reports whether so many streams were reset lately that the origin may take it for an
+// attack and end the connection, or whether it has sent ENHANCE_YOUR_CALM. Further streams
+// had better begin on another connection.
 func (c *HTTP2Conn) Worn() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.worn
 }
 
-// Clogged reports whether bodies have left next to nothing of what the origin takes on
-// the connection until it has read some. One for whom it reads nothing keeps back all
-// that begin on it later.
+// Clogged reports whether request bodies have nearly used up the connection's window: if the
+// origin does not read one of them, bodies on further streams have to wait as well.
 func (c *HTTP2Conn) Clogged() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.window < firstWindow/4
 }
 
-// Greeted reports whether the origin has said how many streams it takes.
+// Greeted reports whether the origin's first SETTINGS came, which may say how many streams
+// it takes.
 func (c *HTTP2Conn) Greeted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -297,7 +298,7 @@ func (c *HTTP2Conn) rest() {
 	case c.retired || c.going:
 		c.end(errRetired)
 	default:
-		if c.unanswered() { // forgotten, it would be sent for the next stream again
+		if c.unanswered() { // or the next stream would send another PING
 			c.doubted = true
 		}
 		if c.greeted && !c.doubted {
@@ -380,7 +381,7 @@ func (c *HTTP2Conn) write() {
 	c.nc.SetWriteDeadline(time.Now().Add(leisure))
 }
 
-// wakeSenders has those look again who wait for room.
+// wakeSenders wakes the senders that wait for room.
 func (c *HTTP2Conn) wakeSenders() {
 	for _, st := range c.streams {
 		if st.sending {
@@ -399,7 +400,7 @@ func (c *HTTP2Conn) run() {
 	case c.deaf != nil && isTimeout(err):
 		err = c.deaf
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
-		err = ErrNoResponse // lost makes of it what it is for a stream
+		err = ErrNoResponse // see originStream.lost
 	default:
 		err = connError("read", err)
 	}

@@ -52,7 +52,7 @@ func (st *originStream) deliver() error {
 	return io.EOF
 }
 
-// Close gives up what has not come yet.
+// Close resets the stream if the response has not ended.
 func (b originBody) Close() error {
 	st := b.st
 	st.c.mu.Lock()
@@ -63,7 +63,7 @@ func (b originBody) Close() error {
 	return nil
 }
 
-// drop lets go of what has come, and of what would.
+// drop discards what has come, and gives up the rest.
 func (st *originStream) drop() {
 	st.closed = true
 	st.taken(st.in.left())

@@ -2,28 +2,29 @@ package wire
 
 import "time"
 
-// How an origin is asked by PING whether it is there.
+// How a PING asks an origin whether it is there.
 const (
-	originSilence  = 30 * time.Second // after which it is asked
-	originPingTime = 15 * time.Second // within which it has to answer
-	originRest     = 10 * time.Second // of silence, after which it is asked at once for a new stream
+	originSilence  = 30 * time.Second // without a frame, while there are streams, before a PING
+	originPingTime = 15 * time.Second // for the answer
+	originRest     = 10 * time.Second // without a frame, before a new stream sends a PING
 
 	// gRPC's servers end a connection for the third PING that comes less than five
-	// minutes after the one before, unless they have said something in between.
+	// minutes after the one before, unless they have sent something in between. So after
+	// originAsked of them, the next one comes after originCalm.
 	originAsked = 3
 	originCalm  = 5*time.Minute + originSilence
 )
 
-// Doubted reports whether nothing came since a request got no answer in time. Who begins
-// a stream meanwhile would mostly wait in vain, too.
+// Doubted reports whether no frame came since a request got no answer in time. A stream that
+// began now would be likely to get none either.
 func (c *HTTP2Conn) Doubted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.doubted
 }
 
-// HeardAt returns when anything came from the origin last, by the clock on the wall, or
-// when the connection began.
+// HeardAt returns when a frame came from the origin last, by the wall clock alone, or when
+// the connection began.
 func (c *HTTP2Conn) HeardAt() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,9 +39,8 @@ func (c *HTTP2Conn) Silent() bool {
 	return c.silent
 }
 
-// listen looks whether an origin that owes us something is still there. Without,
-// a connection that broke in silence would hold requests for as long as they may
-// take.
+// listen looks whether an origin that owes us a response is still there: a connection that
+// is dead without our knowing would hold requests for as long as they may take.
 func (c *HTTP2Conn) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *HTTP2Conn) listen() {
 	}
 }
 
-// listenLater has listen run once there was silence for long enough.
+// listenLater has listen run after originSilence, or originCalm.
 func (c *HTTP2Conn) listenLater() {
 	c.heard, c.pinged = false, false
 	if c.asked < originAsked {
@@ -81,8 +81,8 @@ func (c *HTTP2Conn) ping() {
 // unanswered tells whether a PING is out, and nothing came since.
 func (c *HTTP2Conn) unanswered() bool { return c.pinged && !c.heard }
 
-// doubt has no stream begin until a frame comes, for which the origin is asked: a request
-// was not answered in time, and it may be the connection that has stalled.
+// doubt has no stream begin until a frame comes, and sends a PING for one: a request was not
+// answered in time, and the reason may be that the connection is dead.
 func (c *HTTP2Conn) doubt() {
 	if c.err != nil || c.doubted {
 		return
@@ -98,8 +98,8 @@ func (c *HTTP2Conn) doubt() {
 	}
 }
 
-// attend looks after the origin of a stream that begins. A connection that nobody
-// used for a while may have been lost without a word.
+// attend is called for a stream that begins. It sends a PING if nothing came for originRest,
+// since the connection may be dead without our knowing, or else starts to listen.
 func (c *HTTP2Conn) attend() {
 	first := len(c.streams) == 0
 	switch {

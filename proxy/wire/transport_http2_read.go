@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A responseBlock is that of a response.
+// A responseBlock is the fieldBlock of a response.
 type responseBlock struct {
 	fieldBlock
 	status string
@@ -38,7 +38,7 @@ func (b *responseBlock) add(f hpack.HeaderField) {
 		b.malformed("invalid field name")
 	case key == "Transfer-Encoding":
 		b.malformed("transfer coding in HTTP/2")
-	case connectionFields[f.Name]: // means nothing here, and browsers pass over it
+	case connectionFields[f.Name]: // malformed by RFC 9113 §8.2.2, but browsers ignore it
 	case validValue(f.Value):
 		b.header[key] = append(b.header[key], trimSpace(f.Value))
 	default:
@@ -51,7 +51,7 @@ func (b *responseBlock) add(f hpack.HeaderField) {
 	}
 }
 
-// code returns the status.
+// code returns the status, or a [*ProtocolError] if the head is not valid.
 func (b *responseBlock) code() (int, error) {
 	if b.wrong != "" {
 		return 0, malformed(b.wrong)
@@ -86,12 +86,12 @@ func (c *HTTP2Conn) read() (err error) {
 	}
 }
 
-// during returns err with the stream that a fault of the connection came on.
+// during returns err; if that is an http2Fault, with the stream whose frame caused it.
 func (c *HTTP2Conn) during(err error, stream uint32) error {
 	fault, ok := err.(*http2Fault)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ok || stream >= c.next || stream%2 == 0 { // garbage is of none
+	if !ok || stream >= c.next || stream%2 == 0 { // no stream of ours
 		return err
 	}
 	noted := *fault
@@ -144,7 +144,7 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 	return err
 }
 
-// note notes that a frame came, and refuses one on a stream that never was.
+// note notes that a frame came, and refuses one on a stream that never began.
 func (c *HTTP2Conn) note(f frameHead) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,14 +163,14 @@ func (c *HTTP2Conn) note(f frameHead) error {
 	return nil
 }
 
-// bear accounts for a frame that means nothing to us.
+// bear accounts for a frame that is ignored.
 func (c *HTTP2Conn) bear() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.answered(1)
 }
 
-// control reads a frame that says all in its first bytes, and does that.
+// control reads a frame whose first 8 bytes say all, and acts on it.
 func (c *HTTP2Conn) control(f frameHead) error {
 	b, err := c.br.Peek(min(f.length, 8))
 	if err != nil {
@@ -184,7 +184,7 @@ func (c *HTTP2Conn) control(f frameHead) error {
 	return errors.Join(skipped, err) // the other streams go on behind it
 }
 
-// act does what a frame says of which b are the first bytes.
+// act does what the frame f says; b are the first bytes of its payload.
 func (c *HTTP2Conn) act(f frameHead, b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,7 +212,7 @@ func (c *HTTP2Conn) act(f frameHead, b []byte) error {
 	return nil
 }
 
-// answer sends out, which holds a frame that the origin's made necessary.
+// answer sends out, to which the answer to a frame of the origin's was appended.
 func (c *HTTP2Conn) answer(out []byte) error {
 	c.out = out
 	if len(c.out) > maxUnsent {
@@ -222,7 +222,7 @@ func (c *HTTP2Conn) answer(out []byte) error {
 	return nil
 }
 
-// goAway ends the streams after last, of which the origin took no notice.
+// goAway ends the streams after last, which the origin has not processed (RFC 9113 §6.8).
 func (c *HTTP2Conn) goAway(last uint32, code http2Code) {
 	c.going = true
 	unheard := ErrNotProcessed
@@ -328,7 +328,7 @@ func (c *HTTP2Conn) data(f frameHead) error {
 	switch {
 	case st != nil:
 		err = st.takes(f, length)
-	case length > 0: // nothing, some send behind a head that was the end
+	case length > 0: // some send an empty frame behind a HEADERS that ended the stream
 		err = c.pastEnd(f.stream)
 	}
 	c.mu.Unlock()
@@ -374,8 +374,8 @@ func (c *HTTP2Conn) credit(n int) {
 	c.wake()
 }
 
-// head takes a HEADERS or CONTINUATION frame into the block of fields, and
-// acts when that is whole.
+// head reads a HEADERS or CONTINUATION frame into the field block, and acts on the
+// block when it is whole.
 func (c *HTTP2Conn) head(f frameHead) error {
 	length, padding := f.length, 0
 	b := &c.block
@@ -415,8 +415,7 @@ func (c *HTTP2Conn) head(f frameHead) error {
 	return c.late()
 }
 
-// pastEnd refuses what comes on a stream that the origin itself has ended (RFC 9113
-// §5.1).
+// pastEnd refuses a frame on a stream that the origin itself has ended (RFC 9113 §5.1).
 func (c *HTTP2Conn) pastEnd(stream uint32) error {
 	if reset, known := c.over.find(stream); known && !reset {
 		return connFault(codeStreamClosed, "frame behind the end")
@@ -424,8 +423,8 @@ func (c *HTTP2Conn) pastEnd(stream uint32) error {
 	return nil
 }
 
-// late accounts for a frame on a stream that is over. One that we gave up may
-// have crossed our saying so; that costs the others on the connection nothing.
+// late accounts for a frame on a stream that is over. As many as may have crossed our
+// resets do not count as frames to no purpose.
 func (c *HTTP2Conn) late() error {
 	if c.crossing > 0 {
 		c.crossing--
@@ -440,7 +439,7 @@ func (c *HTTP2Conn) reset(f *http2Fault) error {
 	defer c.mu.Unlock()
 	if st := c.streams[f.stream]; st != nil {
 		st.abort(f.code, f.protocol())
-	} else if f.stream < c.next && f.stream%2 == 1 && c.err == nil { // none that never was
+	} else if f.stream < c.next && f.stream%2 == 1 && c.err == nil { // a stream that has begun
 		c.out = appendReset(c.output(), f.stream, f.code)
 		c.wake()
 	}

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// pseudoOrder is that of Firefox, for orders that name none.
+// pseudoOrder is Firefox's order of pseudo fields, for field orders without them.
 var pseudoOrder = []string{":method", ":path", ":authority", ":scheme"}
 
-// sharedFields are those whose values are the persona's, or few. They alone go
-// into the compression's table: what one client sends must not show in the
-// size of what is sent for another (RFC 7541 §7.1).
+// sharedFields are the fields whose values are the persona's, or few. They alone go
+// into HPACK's dynamic table: what one client sends must not show in the size of
+// what is sent for another (RFC 7541 §7.1).
 var sharedFields = nameSet(`
 		:authority :method :scheme accept accept-encoding accept-language
 		cache-control dnt pragma priority sec-ch-ua sec-ch-ua-mobile
@@ -67,7 +67,7 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 			case name == "host", name == "te" && v != "trailers", connectionFields[name]:
 			case name == "cookie":
 				for crumb := range strings.SplitSeq(v, "; ") { // RFC 9113 §8.2.3, as browsers do
-					add(name, trimSpace(crumb)) // any about it would make the request malformed (§8.2.1)
+					add(name, trimSpace(crumb)) // a space at either end would be malformed (§8.2.1)
 				}
 			default:
 				add(name, v)
@@ -77,8 +77,8 @@ func (p *plan) http2Fields() ([]hpack.HeaderField, error) {
 	return addMissing(out, order), nil
 }
 
-// addMissing adds the fields with which order ends, in their order, unless one of
-// that name is there.
+// addMissing appends the lines "name: value" with which order ends, except those whose name
+// is among fields.
 func addMissing(fields []hpack.HeaderField, order []string) []hpack.HeaderField {
 	first := len(order)
 	for first > 0 && strings.Contains(order[first-1], ": ") {
@@ -132,9 +132,9 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	return st, nil
 }
 
-// sendHead appends a head, with the priority that it begins with, if any. The field table
-// that both sides keep makes the order of heads matter: they are encoded when they are
-// appended.
+// sendHead appends a head, with priority in front of the fields if that is not empty (RFC
+// 7540 §6.2). Heads are encoded when they are appended, since the dynamic table of HPACK
+// makes their order matter.
 func (c *HTTP2Conn) sendHead(st *originStream, fields []hpack.HeaderField, end bool, priority []byte) {
 	var flags uint8
 	if end {
@@ -166,9 +166,8 @@ func (st *originStream) endLocal() {
 	}
 }
 
-// send sends the body, each piece as it comes. How it ended is seen at the
-// stream: one whose body broke off is reset, so that the origin cannot take
-// what it received as whole.
+// send sends the body, each piece as it comes. If the body breaks off, the stream is
+// reset, so that the origin cannot take what it received as whole.
 func (st *originStream) send(p *plan) {
 	defer p.body.Close()
 	c := st.c
@@ -185,7 +184,7 @@ func (st *originStream) send(p *plan) {
 		}
 		n, err := c.t.readBody(p.body, piece)
 		switch {
-		case left == 0 && n > 0: // trailers were to come
+		case left == 0 && n > 0: // this Read was for the end, and the trailers
 			err = errLongBody
 		case left > 0:
 			left -= int64(n)
@@ -246,8 +245,8 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 			return false
 		}
 		if n <= 0 || len(c.out) >= maxOutput {
-			// Others may be sent in the meantime, which is as good where this one
-			// waits for its turn, but not where the origin gives it, or any, no room.
+			// The time starts anew if only other streams hold this one up: it has a window,
+			// and the connection has one or others have sent meanwhile.
 			if !waits || st.window > 0 && (c.window > 0 || c.spent != spent) {
 				waits, spent = true, c.spent
 				st.writing.limit(st, c.t.WriteTimeout, ErrWriteTimeout)

@@ -7,16 +7,16 @@ import (
 )
 
 // An HTTP2Start is what an HTTP/2 connection to an origin begins with, and each
-// stream on it.
+// stream on it. Without Settings, those and Window are guise's own.
 type HTTP2Start struct {
-	Settings  [][2]uint32 // numbers and values, in order
-	Window    uint32      // by which the connection's is widened
+	Settings  [][2]uint32 // identifiers and values (RFC 9113 §6.5.1), in order
+	Window    uint32      // bytes by which the connection's window is widened
 	First     uint32      // number of the first stream; 0 means 1
-	Weights   []int       // of a stream (RFC 7540 §5.3.2), by the urgency of its request, 0 to 7 (RFC 9218 §4.1); nil for none
-	Exclusive bool        // with weights, it depends exclusively on the latest of those that are as urgent
+	Weights   []int       // 1 to 256, of a stream (RFC 7540 §5.3.2), by the urgency of its request, 0 to 7 (RFC 9218 §4.1); nil for none
+	Exclusive bool        // with Weights, each stream depends exclusively on the latest that is as urgent, as Chromium's do
 }
 
-// orOurs returns what begins a connection whose heads may have so many bytes.
+// orOurs returns s with guise's own settings if it has none; head is SETTINGS_MAX_HEADER_LIST_SIZE.
 func (s HTTP2Start) orOurs(head int) HTTP2Start {
 	if len(s.Settings) == 0 {
 		s.Settings = [][2]uint32{
@@ -29,7 +29,7 @@ func (s HTTP2Start) orOurs(head int) HTTP2Start {
 	return s
 }
 
-// value returns that of a setting, or otherwise if it is not set.
+// value returns the value of a setting, or otherwise if that is not set.
 func (s HTTP2Start) value(name uint16, otherwise int) int {
 	for _, set := range s.Settings {
 		if set[0] == uint32(name) {
@@ -39,8 +39,8 @@ func (s HTTP2Start) value(name uint16, otherwise int) int {
 	return otherwise
 }
 
-// priority returns what says the priority of a new stream in its head (RFC 7540 §6.2),
-// nil for nothing; c.mu is held.
+// priority returns the priority fields of a new stream's HEADERS (RFC 7540 §6.2), nil for
+// none; c.mu is held.
 func (c *HTTP2Conn) priority(urgency int) []byte {
 	if urgency >= len(c.start.Weights) {
 		return nil
@@ -52,9 +52,9 @@ func (c *HTTP2Conn) priority(urgency int) []byte {
 	return append(b, byte(c.start.Weights[urgency]-1))
 }
 
-// ahead returns the stream that one of this urgency comes behind, as Chromium's
-// Http2PriorityDependencies has it: of those that are as urgent or more so the least
-// urgent, and of these the latest; 0 for none.
+// ahead returns the stream that a new one of this urgency depends on, as in Chromium's
+// Http2PriorityDependencies: the least urgent of those at least as urgent, and the
+// latest of several; 0 for none.
 func (c *HTTP2Conn) ahead(urgency int) (id uint32) {
 	most := -1
 	for _, st := range c.streams {
@@ -65,8 +65,8 @@ func (c *HTTP2Conn) ahead(urgency int) (id uint32) {
 	return id
 }
 
-// urgencyOf returns how urgent a request's head says that its response is, from 0, the
-// most, to 7; 3 if it does not say (RFC 9218 §4.1).
+// urgencyOf returns the urgency in a request's Priority, 0 to 7; 3 without one (RFC 9218
+// §4.1).
 func urgencyOf(fields []hpack.HeaderField) int {
 	for _, f := range fields {
 		if f.Name == "priority" {

@@ -19,18 +19,18 @@ type originStream struct {
 	urgency int         // of the response, as r's head says
 	cond    sync.Cond   // anything changed
 	unwatch func() bool // ends the watch on the request's context
-	err     error       // nothing passes any more, either way
+	err     error       // why nothing passes any more, either way
 
 	// From the origin.
 	interims   []*responseBlock // not passed on yet
-	informed   patience         // of interim responses; zero before the first
+	informed   patience         // bears interim responses; zero before the first
 	hinted     int              // bytes of their heads
 	resp       *http.Response   // nil until its head came
 	in         http2Input
 	length     int64 // of the body, as announced; -1 if it was not
 	got        int64 // of the body, so far
 	allowed    int   // the window that we give
-	first      int   // the window that it had before narrow
+	first      int   // the window before narrow shrank it, which the origin may not know of yet; 0 if it did not
 	received   int   // bytes of it that came and are not given back
 	unacked    int   // bytes that were read, and are to be given back
 	trailer    http.Header
@@ -46,13 +46,13 @@ type originStream struct {
 	writing   streamTimer
 }
 
-// A verdict is what the origin said to Expect: 100-continue.
+// A verdict is what the origin answered to Expect: 100-continue.
 type verdict uint8
 
 const (
 	unasked  verdict = iota // the request has no such field
-	awaited                 // it was asked, and has not said
-	wanted                  // the body is to be sent: it said so, or time is over
+	awaited                 // no answer yet
+	wanted                  // the body is to be sent: a 100 came, or the time is over
 	unwanted                // a final response came instead
 )
 
@@ -60,7 +60,7 @@ const (
 type streamTimer struct {
 	timer *time.Timer
 	till  time.Time // zero while nobody waits
-	slow  error     // what it means that the time is over
+	slow  error     // what the stream is aborted with
 }
 
 // limit starts the timer anew.
@@ -94,9 +94,9 @@ func (t *streamTimer) lift() {
 	t.till = time.Time{}
 }
 
-// RoundTrip sends r on the stream that Reserve or Wait set aside. It keeps to
-// what [Transport.RoundTrip] promises, but sends nothing twice. Errors are of
-// the same types, and [ErrNotProcessed] and [ErrWantsHTTP1].
+// RoundTrip sends r on the stream that Reserve or Wait set aside. It does what
+// [Transport.RoundTrip] does, but sends nothing twice. Errors are of the same types, or
+// [ErrNotProcessed] or [ErrWantsHTTP1].
 func (c *HTTP2Conn) RoundTrip(r *http.Request) (*http.Response, error) {
 	p, err := c.t.plan(r)
 	if err != nil {
@@ -170,7 +170,7 @@ func streamError(err error) error {
 // lost is what the end of the connection, for err, means to the stream.
 func (st *originStream) lost(err error) error {
 	if fault, ok := err.(*http2Fault); ok && fault.during != 0 && fault.during != st.id {
-		err = ErrNoResponse // by no fault of this one's
+		err = ErrNoResponse // the fault is another stream's
 	}
 	if err == ErrNoResponse && (st.resp != nil || !st.informed.at.IsZero()) {
 		return ErrIncomplete
@@ -185,9 +185,9 @@ func (st *originStream) cancel(cause error) {
 	st.giveUp(cause)
 }
 
-// giveUp resets the stream, unless its end alone is missing and nobody waits for that:
-// some origins send it in a frame of its own, as Apache does behind the answer to a HEAD.
-// A reset that crosses it counts as of work that was thrown away (CVE-2023-44487).
+// giveUp resets the stream. If only END_STREAM is missing, it waits lastWords for that first:
+// some origins send it in a frame of its own, as Apache does after the response to a HEAD,
+// and count a reset that crosses it as an attack (CVE-2023-44487).
 func (st *originStream) giveUp(err error) {
 	if st.closed && st.resp != nil && st.localDone && st.got == st.length {
 		st.reading.limit(st, lastWords, err)
@@ -203,14 +203,14 @@ func (st *originStream) abort(code http2Code, err error) {
 		return
 	}
 	st.fail(err)
-	c.crossing += 2 // a head, and trailers or a reset
+	c.crossing += 2 // a head, and trailers or a reset, may be on their way
 	c.worn = c.worn || c.givenUp.ends()
 	c.out = appendReset(c.output(), st.id, code)
 	c.wake()
 	c.forget(st, true)
 }
 
-// fail ends both directions with err, but for what has come already.
+// fail ends both directions with err; what has come already can still be read.
 func (st *originStream) fail(err error) {
 	if st.err == nil {
 		st.err = err
@@ -220,8 +220,7 @@ func (st *originStream) fail(err error) {
 	st.cond.Broadcast()
 }
 
-// forget removes a stream that is over; reset says that it is not the origin who has
-// ended it.
+// forget removes a stream that is over; reset says that we have ended it, not the origin.
 func (c *HTTP2Conn) forget(st *originStream, reset bool) {
 	if c.streams[st.id] != st {
 		return
@@ -237,12 +236,12 @@ func (c *HTTP2Conn) forget(st *originStream, reset bool) {
 	c.rest()
 }
 
-// wasReset ends the stream for the origin's code.
+// wasReset ends a stream that the origin has reset with code.
 func (st *originStream) wasReset(code http2Code) {
 	err := error(errStreamReset)
 	switch {
 	case st.resp != nil:
-		err = ErrIncomplete // unless the response has ended: then no more of the request is wanted (RFC 9113 §8.1)
+		err = ErrIncomplete // not seen if the response had ended: then it only stops the request (RFC 9113 §8.1)
 	case code == codeRefused:
 		err = ErrNotProcessed
 	case code == codeHTTP11Required:
@@ -275,7 +274,7 @@ func (st *originStream) head(b *responseBlock) error {
 	if b.end || st.informed.ends() {
 		return streamFault(st.id, codeProtocol, "interim response that ends, or one too many")
 	}
-	if st.hinted += b.size; st.hinted > st.c.t.Limits.Head { // all may wait for a client that takes none
+	if st.hinted += b.size; st.hinted > st.c.t.Limits.Head { // all are kept while the client reads none
 		return streamFault(st.id, codeEnhanceYourCalm, "interim responses too large")
 	}
 	if code == http.StatusContinue && st.proceed == awaited {
@@ -325,8 +324,8 @@ func (st *originStream) final(code int, b *responseBlock) error {
 		st.length = 0
 		b.header["Content-Length"] = zeroLength // so that whoever passes it on knows at once
 	default:
-		// The trailers come into this map, also for whoever copies resp
-		// before they are there.
+		// trailer is never nil: copies of resp that are made before the trailers come
+		// get them by this map.
 		st.length = length
 		if length == 0 && len(st.r.Header["Te"]) > 0 { // trailers may come; with that length it would be passed on as a head alone
 			delete(b.header, "Content-Length")
@@ -334,7 +333,7 @@ func (st *originStream) final(code int, b *responseBlock) error {
 		}
 		resp.ContentLength, resp.Trailer, resp.Body = length, trailer, originBody{st}
 	}
-	if st.proceed == awaited && (code >= 300 || b.end) { // else it may want what it did not wait to be asked for
+	if st.proceed == awaited && (code >= 300 || b.end) { // else it may still want the body (RFC 9110 §10.1.1)
 		st.proceed = unwanted
 	}
 	st.resp = resp
@@ -368,7 +367,7 @@ func (st *originStream) trailers(b *responseBlock) error {
 	return nil
 }
 
-// takes holds a DATA frame to what may come.
+// takes accounts for a DATA frame, and refuses one that breaks a rule or the window.
 func (st *originStream) takes(f frameHead, length int) error {
 	switch st.received += f.length; {
 	case st.resp == nil:
@@ -410,8 +409,8 @@ func (st *originStream) credit(n int) {
 	c.wake()
 }
 
-// taken notes that n bytes are read, or given up. What a stream may send counts
-// until it is over, then what is left of it.
+// taken notes that n bytes were read, or discarded. HTTP2Conn.lent counts a stream's window
+// until it is over, and from then on what is unread.
 func (st *originStream) taken(n int) {
 	if c := st.c; c.streams[st.id] != st {
 		c.lent -= n
@@ -420,7 +419,7 @@ func (st *originStream) taken(n int) {
 }
 
 // endRemote notes that the response is whole, unless the stream was given up while its
-// last frame came: the rest of that was not kept.
+// last frame came: accept has dropped the rest of that.
 func (st *originStream) endRemote() {
 	if st.err != nil {
 		return

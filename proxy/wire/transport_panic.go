@@ -7,13 +7,13 @@ import (
 	"guise/proxy/calls"
 )
 
-// errTransportPanicked is what a panic becomes that would end the process:
-// one on a goroutine of the transport's own.
+// errTransportPanicked stands for a panic on one of the transport's own goroutines,
+// where it would end the process.
 var errTransportPanicked = errors.New("wire: panic beside a round trip")
 
-// contain makes a panic *err. Defer it.
+// contain, deferred, recovers from a panic and sets *err to errTransportPanicked.
 func (t *Transport) contain(err *error) {
-	if recover() == nil { // what it holds may be a client's
+	if recover() == nil { // the value is dropped: it may hold data of a client
 		return
 	}
 	if t.Panicked != nil {

@@ -8,8 +8,8 @@ import (
 	"net"
 )
 
-// A probe would ask whether an idle connection is open and quiet. Here
-// nothing can ask without waiting, so no connection serves twice.
+// A probe would tell whether an idle connection is open and quiet. No system call
+// here tells that without waiting, so each connection serves one exchange.
 type probe struct{}
 
 func newProbe(net.Conn, *tls.Conn, *tlsSocket) *probe { return nil }
@@ -22,11 +22,11 @@ type tlsSocket struct {
 	net.Conn
 	rw    io.ReadWriter // of Conn
 	wrote int64
-	ended bool // a read found the end of the bytes below TLS
+	ended bool // a read returned io.EOF and no bytes
 }
 
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
-	s.ended = s.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
+	s.ended = s.ended || n == 0 && err == io.EOF // with bytes, Conn is TLS itself, and was closed as a whole
 	return n, err
 }

@@ -47,10 +47,10 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 // socket is ready to read if bytes, an end or a reset arrived, so one look
 // answers for all three.
 //
-// Under TLS bytes may be no more than a session ticket, and some may wait
-// in the library, so that is asked for a byte of the stream; it reads what
-// the socket holds without waiting. settled says that this was done since
-// the last exchange, so only what arrived later matters.
+// Under TLS, bytes in the socket may be no more than a session ticket, and data may
+// wait in the library. So the library is asked for a byte, without waiting. settled
+// says that this was done since the last exchange: then it is needed only if
+// something has arrived since.
 func (p *probe) quiet(settled bool) bool {
 	p.asleep = false
 	if p.raw.Control(p.poll) != nil {
@@ -66,15 +66,15 @@ func (p *probe) quiet(settled bool) bool {
 	return n == 0 && err == os.ErrDeadlineExceeded && !p.sock.stuck
 }
 
-// hurry has the connection wait for nothing any more.
+// hurry makes reads and writes below TLS return at once from now on.
 func (p *probe) hurry() {
 	if p.sock != nil {
 		p.sock.nowait = true
 	}
 }
 
-// A tlsSocket is a socket below TLS that can be told not to wait: a peer may
-// have said something that the library answers by itself (RFC 8446 §4.6.3).
+// A tlsSocket is a socket below TLS that can be told not to wait, not even in writes: the
+// library answers some messages while it reads (RFC 8446 §4.6.3).
 type tlsSocket struct {
 	net.Conn
 	rw     io.ReadWriter // of Conn
@@ -82,13 +82,13 @@ type tlsSocket struct {
 	wrote  int64 // in this exchange
 	nowait bool
 	stuck  bool // a write would have had to wait
-	ended  bool // a read found the end of the bytes below TLS
+	ended  bool // a read returned io.EOF and no bytes
 }
 
 func (s *tlsSocket) Read(p []byte) (int, error) {
 	if !s.nowait {
 		n, err := s.rw.Read(p)
-		s.ended = s.ended || n == 0 && err == io.EOF // with bytes, it is of TLS around this
+		s.ended = s.ended || n == 0 && err == io.EOF // with bytes, Conn is TLS itself, and was closed as a whole
 		return n, err
 	}
 	var n int

@@ -14,7 +14,7 @@ import (
 
 // A sender sends a request's body on a goroutine of its own, while the
 // caller's waits for the response. It closes the body when it ends, unless
-// that may have to be sent anew.
+// the body may have to be sent again.
 type sender struct {
 	c       *originConn
 	t       *Transport
@@ -26,7 +26,7 @@ type sender struct {
 	done    chan struct{} // closed at the end
 	proceed chan bool     // nil unless 100 (Continue) is awaited: send or not
 
-	keeps bool   // keep what is read of the body, until it is too much, in case that it has to be sent anew
+	keeps bool   // up to sendBuffer of the body is kept, in case it has to be sent again
 	kept  []byte // what was read of it
 	whole bool   // kept is all of the body; guarded by mu
 
@@ -34,14 +34,14 @@ type sender struct {
 	writing  sync.Mutex
 	head     []byte // not written yet; guarded by writing
 	mu       sync.Mutex
-	decided  bool         // proceed has been answered, or nobody waits for it
+	decided  bool         // proceed has a value, or the wait for it has ended
 	stopped  bool         // no more is to be sent
 	last     bool         // the last write has begun
 	over     bool         // the response ended first; the connection is the sender's to close
 	watched  ending.Watch // once over, the sender's to stop
 	complete bool         // all was sent
 	err      error        // why sending ended early
-	open     bool         // the sender has ended, and left the body open
+	open     bool         // the sender has ended, and left the body open; see letGo
 }
 
 // sendBuffer holds one piece of a body, and a head in front of the first.
@@ -78,8 +78,8 @@ func (s *sender) headInTime() error {
 	}
 }
 
-// writeHead writes the head if that has not happened yet. It does not wait for the sender,
-// who may write it just now with more than the origin takes before its answer is read.
+// writeHead writes the head if that has not happened yet. It does not wait if run is
+// writing: an origin may take no more before its answer is read.
 func (s *sender) writeHead() error {
 	if !s.writing.TryLock() {
 		return nil
@@ -105,12 +105,12 @@ func (s *sender) run() {
 	}
 }
 
-// ended notes how sending ended, and reports whether the body stays open. It is seen at
-// the connection: a body that broke off cuts it, and an origin that stopped reading has
-// a moment to say why.
+// ended notes how sending ended, and reports whether the body stays open. If the body broke
+// off, it cuts the connection; if the origin stopped reading, the response has lastWords
+// to come.
 func (s *sender) ended(err error) (open bool) {
-	// All under the lock: once the exchange sees that sending ended, the
-	// connection may be another's.
+	// All under the lock: once the exchange sees that sending has ended, the
+	// connection may serve another one.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err, s.complete = err, err == nil
@@ -181,7 +181,8 @@ func (s *sender) answered(send bool) bool {
 	return true
 }
 
-// keep notes a piece of the body that was read, the last one or not.
+// keep appends piece, which was read of the body, to kept, unless that gets larger than
+// sendBuffer.
 func (s *sender) keep(piece []byte, last bool) {
 	if s.keeps = s.keeps && len(s.kept)+len(piece) <= sendBuffer; !s.keeps {
 		s.kept = nil
@@ -195,10 +196,10 @@ func (s *sender) keep(piece []byte, last bool) {
 	}
 }
 
-// takeBack returns the body from its first byte on, if the sender has kept what it
-// read of that, and nil if not. The connection is closed, so no write lasts; a Read is
-// waited for only with wait, unless ctx ends: the first for as long as it takes, and
-// then, since a client may wait for an answer itself, for a moment.
+// takeBack returns the body from its first byte on, if the sender has kept what it read
+// of it, else nil. The connection is closed, so a write ends soon. With wait, takeBack waits
+// until the sender's first Read has returned, and then, since the client may wait for the
+// answer before it sends more, at most lastWords for the sender to end; not after ctx ends.
 func (s *sender) takeBack(ctx context.Context, wait bool) io.ReadCloser {
 	if wait {
 		s.answered(false)
@@ -249,7 +250,7 @@ func (s *sender) letGo() {
 	}
 }
 
-// stop makes the sender end before its next write.
+// stop makes the sender end before its next write, and closes a body that it left open.
 func (s *sender) stop() {
 	s.answered(false)
 	s.mu.Lock()
@@ -258,8 +259,8 @@ func (s *sender) stop() {
 	s.letGo()
 }
 
-// settle waits a moment for a sender whose last write is due to return: an
-// origin's answer to it can be here first.
+// settle waits up to settleTime for a sender that is in its last write: the origin's
+// response can be here before that returns.
 func (s *sender) settle() {
 	s.mu.Lock()
 	due := s.last && !s.complete && s.err == nil
@@ -276,7 +277,7 @@ func (s *sender) settle() {
 }
 
 // leave hands the connection and the watch on the context to a sender that
-// is still busy, and reports whether it took them.
+// is still at work, and reports whether it was.
 func (s *sender) leave(watched ending.Watch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ type ProtocolError struct {
 
 func (e *ProtocolError) Error() string { return "malformed message: " + e.What }
 
-// answer is the text that a server answers with.
+// answer returns the body of a server's response.
 func (e *ProtocolError) answer() string {
 	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.What + "\n"
 }

@@ -11,17 +11,17 @@ import (
 
 type fieldOrderKey struct{}
 
-// FieldOrderKey is the key under which a context of the caller's own making
-// may hold a *[]string, instead of one that [WithFieldOrder] wraps.
+// FieldOrderKey is the key under which a context of the caller's own type may hold the
+// order, a *[]string, instead of being wrapped by [WithFieldOrder].
 var FieldOrderKey any = fieldOrderKey{}
 
 // WithFieldOrder returns a context whose requests have their fields on the
 // wire in that order, and each name in the case it has there. Fields not
 // listed follow, sorted. Host comes first unless it is listed; Connection,
 // if it is listed and the request has none, is written as keep-alive. An order
-// may begin with the four pseudo fields of HTTP/2, and end with fields, as name:
-// value, that requests without them have over HTTP/2. The caller must not change it
-// afterwards.
+// may begin with the four pseudo fields of HTTP/2, and end with lines "name: value",
+// which are added over HTTP/2 to requests without such a field. The caller must not
+// change it afterwards.
 func WithFieldOrder(ctx context.Context, order []string) context.Context {
 	return context.WithValue(ctx, fieldOrderKey{}, &order)
 }
@@ -43,9 +43,8 @@ type field struct {
 }
 
 // appendHead appends the head of the request: the request line, the fields
-// of r.Header in order, and those that follow from where it goes and what
-// body it has. It adds nothing else. It returns a *RequestError if a part
-// could be read as something else on the wire.
+// of r.Header in order, and those of ownFields. It adds nothing else. It returns a
+// *RequestError if a part could be read as something else on the wire.
 func (p *plan) appendHead(b []byte) ([]byte, error) {
 	r := p.r
 	if !validToken(r.Method) {
@@ -69,8 +68,8 @@ func (p *plan) appendHead(b []byte) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
-// orderedFields appends all fields of the request's head: those that order names, as it
-// has them, with Host before them if it is not among these, and the others sorted.
+// orderedFields appends all fields of the request's head: those that order names, in its
+// order and case, and then the others, sorted. Host comes first unless order names it.
 func (p *plan) orderedFields(fields []field, order []string) []field {
 	var ownBuf [6]field
 	own := p.ownFields(ownBuf[:0])
@@ -93,7 +92,7 @@ func (p *plan) orderedFields(fields []field, order []string) []field {
 	return fields
 }
 
-// nameTE has Connection name TE, which holds for this connection alone (RFC 9110
+// nameTE adds the option TE to Connection, because TE is for the next hop only (RFC 9110
 // §10.1.4).
 func nameTE(fields []field) []field {
 	i := slices.IndexFunc(fields, func(f field) bool { return sameToken(f.name, "Connection") })
@@ -169,8 +168,8 @@ func (p *plan) explicitZero() bool {
 	return false
 }
 
-// left tells whether a field of r.Header stays behind: because the
-// transport writes its own, or because it would lie.
+// left tells whether a field of r.Header is left out: because the transport writes
+// its own, or because it would be wrong.
 func (p *plan) left(name string) bool {
 	switch len(name) {
 	case 4:
@@ -196,8 +195,8 @@ func (p *plan) left(name string) bool {
 // and marks those of own that are among them.
 func (p *plan) listedFields(fields []field, order []string, own []field) []field {
 	h := p.r.Header
-	// Most names of an order are not in the request, and of nearly all their
-	// mark says so already.
+	// Most names of an order are not in the request; for nearly all of them, their
+	// mark tells that without a look-up.
 	marks := mark("Connection")
 	for i := range own {
 		marks |= mark(own[i].name)
