@@ -36,20 +36,21 @@ type ACMEOptions struct {
 	Told func(domain string, err error)
 }
 
-// An Issued is the certificates that an authority issued to this listener, as
-// long as it is not closed. It obtains and renews them by itself.
+// An Issued obtains a listener's certificates from an authority, and renews
+// them, until it is closed.
 type Issued struct {
 	config *certmagic.Config
 	cache  *certmagic.Cache
 	cancel context.CancelFunc
 }
 
-// ACMEProtocol is what [Config] must be told of for TLS-ALPN-01 (RFC 8737).
+// ACMEProtocol is the ALPN protocol that [Config] needs for TLS-ALPN-01 (RFC 8737).
 const ACMEProtocol = "acme-tls/1"
 
 // Issue begins to obtain certificates, and returns at once: handshakes fail
 // until the first is there. Both HTTP-01 (RFC 8555 §8.3) and TLS-ALPN-01 are
-// tried; the authority must reach one of them.
+// tried; the authority must reach one of them. Errors are those of Storage, or
+// of certificates in it that cannot be loaded.
 func Issue(o ACMEOptions) (*Issued, error) {
 	if err := os.MkdirAll(o.Storage, 0o700); err != nil {
 		return nil, fmt.Errorf("make storage for certificates: %w", err)
@@ -57,7 +58,7 @@ func Issue(o ACMEOptions) (*Issued, error) {
 	i := &Issued{}
 	ctx, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
-	silent := zap.NewNop() // its lines name clients
+	silent := zap.NewNop() // log lines could name clients
 	jobs := &failedJobs{options: o, last: make(map[string]string)}
 	i.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return i.config, nil },

@@ -12,10 +12,10 @@ type Source interface {
 	Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 }
 
-// Config returns how a listener speaks TLS: 1.2 and 1.3, HTTP/2 preferred, and
-// of TLS 1.2 only what RFC 9113 §9.2.2 lets HTTP/2 use. protocols are further
-// ones that source answers. "http 1.1" is what many programs for Node offer a proxy,
-// by https-proxy-agent before version 6 (TooTallNate/proxy-agents#142).
+// Config returns a listener's TLS configuration: 1.2 and 1.3, HTTP/2 preferred, and
+// of TLS 1.2 only the ciphers that RFC 9113 §9.2.2 lets HTTP/2 use. protocols are further
+// ALPN protocols, for which source has certificates. "http 1.1" is what many programs for
+// Node offer a proxy, by https-proxy-agent before version 6 (TooTallNate/proxy-agents#142).
 func Config(source Source, protocols ...string) *tls.Config {
 	return &tls.Config{
 		GetCertificate: source.Certificate,

@@ -46,7 +46,7 @@ func (p *Pair) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer p.mu.Unlock()
 	if now := p.now(); now.Sub(p.looked) >= lookEvery {
 		p.looked = now
-		p.fault.Found(p.refresh(), p.Unread) // what cannot be used leaves what is there
+		p.fault.Found(p.refresh(), p.Unread) // after an error, current stays
 	}
 	return p.current, nil
 }
@@ -63,7 +63,7 @@ func (p *Pair) refresh() error {
 	return nil
 }
 
-// Ends returns when the certificate that was read last is valid no more.
+// Ends returns when the certificate that was read last expires.
 func (p *Pair) Ends() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,8 +110,8 @@ func (p *Pair) load() error {
 	return nil
 }
 
-// isEncrypted reports whether file holds a key that is of use to who knows a passphrase, in
-// one of the forms that OpenSSL writes (RFC 5958 §3, RFC 1421 §4.6).
+// isEncrypted reports whether file holds a key that is encrypted by a passphrase, in one of
+// the forms that OpenSSL writes (RFC 5958 §3, RFC 1421 §4.6).
 func isEncrypted(file string) bool {
 	text, err := os.ReadFile(file)
 	return err == nil && (bytes.Contains(text, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) || bytes.Contains(text, []byte("\nProc-Type: 4,ENCRYPTED")))

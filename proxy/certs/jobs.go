@@ -10,20 +10,19 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// failedJobs is a log that hears of what failed around a certificate, as of a storage
-// that cannot be written: of that comes no event, and some is not tried again. It is
-// safe for concurrent use.
+// failedJobs is a log that tells options.Told of failures for which certmagic has no
+// event, such as a storage that cannot be written. It is safe for concurrent use.
 type failedJobs struct {
 	options ACMEOptions
 
 	mu   sync.Mutex
-	last map[string]string // what an event told of a failure last, by domain
+	last map[string]string // the error of the last event that had one, by domain
 }
 
-// jobLines are the lines that say so. Others may name clients.
+// jobLines are the messages of failures. Lines of other messages may name clients.
 var jobLines = []string{"initiating certificate management", "job failed", "will retry"}
 
-// told tells that an event came with data: a line will follow, which says the same.
+// told notes the error in an event's data, if any: the line that follows says the same.
 func (f *failedJobs) told(data map[string]any) {
 	domain, _ := data["identifier"].(string)
 	if err, ok := data["error"].(error); ok {
@@ -60,7 +59,7 @@ func (f *failedJobs) Write(_ zapcore.Entry, fields []zapcore.Field) error {
 // Sync implements [zapcore.Core].
 func (f *failedJobs) Sync() error { return nil }
 
-// failed tells of err, unless an event did.
+// failed tells options.Told of err, unless an event did.
 func (f *failedJobs) failed(err error) {
 	domain, why := f.named(err)
 	f.mu.Lock()
@@ -72,7 +71,7 @@ func (f *failedJobs) failed(err error) {
 	f.options.Told(domain, why)
 }
 
-// named parts err at the certificate's name, which it begins with.
+// named splits err into the certificate's domain, with which its text begins, and the rest.
 func (f *failedJobs) named(err error) (domain string, why error) {
 	for _, domain := range f.options.Domains {
 		for _, name := range []string{domain + ": ", "[" + domain + "] "} {

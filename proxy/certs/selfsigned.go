@@ -35,7 +35,7 @@ func (m *Made) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // SelfSigned makes a certificate for localhost and names, which are host names
-// and addresses. Nobody trusts it but who compares its fingerprint.
+// and addresses. No client trusts it unless its user compares the fingerprint.
 func SelfSigned(names ...string) (*Made, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -76,9 +76,9 @@ func (m *Made) Fingerprint() string {
 	return strings.ReplaceAll(fmt.Sprintf("% X", digest), " ", ":")
 }
 
-// Keep writes the certificate and its key to two PEM files that do not exist
-// yet, or neither. Nobody but the owner may read the key; made by root, they belong to
-// their folders' owners.
+// Keep writes the certificate and its key to two PEM files, which must not exist yet; if
+// it fails, it leaves neither. Only their owner may read the key. Files that root makes
+// belong to the owners of their folders.
 func (m *Made) Keep(certFile, keyFile string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(m.certificate.PrivateKey)
 	if err != nil {
@@ -97,8 +97,8 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// KeptSelfSigned returns the pair in two PEM files, made by [SelfSigned] if
-// neither exists, and the fingerprint of one that was made now, else "".
+// KeptSelfSigned returns the pair in two PEM files, which [SelfSigned] makes if
+// neither exists. fingerprint is that of a certificate that was made now, else "".
 func KeptSelfSigned(certFile, keyFile string, names ...string) (p *Pair, fingerprint string, err error) {
 	_, noCert := os.Stat(certFile)
 	_, noKey := os.Stat(keyFile)

@@ -24,18 +24,18 @@ var startPage = template.Must(template.New("start").Parse(startHTML))
 // A State is what the start page says of the proxy's configuration.
 type State struct {
 	Persona    bool   // all clients send one browser's fields
-	Cookies    string // which cookies are hidden, in words before a list goes on; "" for none
-	Validators bool   // those of origins do not reach clients
-	Inspects   bool   // TLS is ended here for those who trust the authority
-	Accounts   bool   // clients are told apart by who they are, not by address
-	Passwords  bool   // they prove it by a name and a password, or a token in its place
+	Cookies    string // which cookies are hidden, as an item of a list that goes on; "" for none
+	Validators bool   // origins' validators do not reach clients
+	Inspects   bool   // TLS is inspected for clients that trust the authority
+	Accounts   bool   // clients are told apart by account, not by address
+	Passwords  bool   // accounts have a name and a password, or a token in its place
 }
 
 // Handler serves the start page at /, and the PAC file at /proxy.pac and
 // /wpad.dat. Each names the proxy by the address that the client used to
-// get here. now is asked for each start page. Forms on it empty s, from this
-// machine alone, and have s forget who sends them. What else is asked for is the
-// caller's to answer, at "/".
+// get here. now is called for each start page. One form on it purges s, if it is sent
+// from this machine, another has s forget its sender. For other paths, the caller adds
+// a handler at "/".
 func Handler(now func() State, s Store) *http.ServeMux {
 	mux := http.NewServeMux()
 	purge := purging(s, show)
@@ -69,10 +69,10 @@ func AskedByOthers(r *http.Request) bool {
 	return false
 }
 
-// MayBeLedHere reports whether r's Host is a name that its owner could have led to
+// MayBeLedHere reports whether r's Host is a name that its owner could have pointed at
 // this very address (DNS rebinding): a page under it may read all that it gets.
-// Names of a house or a machine have no owner elsewhere, and over TLS the
-// certificate tells.
+// Names of the local network have no owner elsewhere, and over TLS the browser
+// verifies the name.
 func MayBeLedHere(r *http.Request) bool {
 	name := strings.ToLower(strings.TrimSuffix(hostOf(r.Host), "."))
 	return r.TLS == nil && !literal(r.Host) && strings.Contains(name, ".") &&
@@ -100,11 +100,12 @@ func start(w http.ResponseWriter, r *http.Request, now State) {
 	}
 }
 
-// wantsPage reports whether a browser asks for what it shows, and no program.
+// wantsPage reports whether r is from a browser that wants a page to show.
 func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
-// pac answers who looks at the file, and does not use it, with text: a browser would save
-// it, in a frame of another site's page too, which could tell by that that it is here.
+// pac serves the PAC file, to a browser that wants to show it as text. It would download the
+// usual media type, even in a frame, by which another site's page could tell that guise is
+// here.
 func pac(w http.ResponseWriter, r *http.Request) {
 	own(w.Header(), pacType)
 	if wantsPage(r) {
@@ -121,7 +122,7 @@ func own(h http.Header, contentType string) {
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// scheme is that of the connection.
+// scheme returns the scheme of the connection.
 func scheme(r *http.Request) string {
 	if r.TLS != nil {
 		return "https"

@@ -42,13 +42,13 @@ function FindProxyForURL(url, host) {
 }
 `
 
-// houseDomains are those of names that nobody owns elsewhere.
+// houseDomains are the domains of names that have no owner in the public DNS.
 var houseDomains = []string{
 	"localhost", // RFC 6761 §6.3
 	"local",     // RFC 6762 §3
 	"home.arpa", // RFC 8375 §4
 	"internal",  // ICANN, 2024-07-29
-	// What networks call themselves that did not ask anybody (RFC 6762, appendix G).
+	// Not reserved, but widely used for local networks (RFC 6762, appendix G).
 	"lan", "home", "corp", "intranet", "private",
 }
 
@@ -65,9 +65,9 @@ func PAC(address string, secure bool) string {
 	return fmt.Sprintf(pacText, kind, quoteJS(address), house)
 }
 
-// PACDataURL returns the same file as a URL that holds it (RFC 2397). Browsers
-// that cannot fetch a PAC file go direct, as when they start before guise does;
-// here is nothing to fetch.
+// PACDataURL returns the same file as a data URL (RFC 2397). A browser that cannot
+// fetch a PAC file, as when it starts before guise does, goes direct; this one needs
+// no fetch.
 func PACDataURL(address string, secure bool) string {
 	return "data:" + pacType + ";base64," + base64.StdEncoding.EncodeToString([]byte(PAC(address, secure)))
 }

@@ -18,12 +18,12 @@ type Store interface {
 	Forget(client netip.Addr) // and nothing of what others fetched
 }
 
-// Purge returns what answers the purge form, for whom it may be answered: a POST
-// whose field "what" is a URL or a host, or "*" for everything. No page of another
-// site can have a browser send it.
+// Purge returns the handler of the purge form: a POST whose field "what" is a URL or a
+// host, or "*" for everything. Who may purge is for the caller to check; it refuses forms
+// on other sites' pages.
 func Purge(s Store) http.HandlerFunc { return purging(s, tell) }
 
-// What the forms did, as whoever sent them is told.
+// What the forms did, as their senders are told.
 const (
 	dropped   = "Dropped from the cache, if it was there."
 	forgotten = "Forgotten. Clear the browser’s own data as well."
@@ -35,8 +35,8 @@ func tell(w http.ResponseWriter, _ *http.Request, done string) {
 	io.WriteString(w, done+"\n")
 }
 
-// show does the same, and leads a browser back to the page with the form, which says
-// it: to send that again by mistake is out of reach there.
+// show redirects a browser to the page with the form, which says what was done: to reload
+// that does not send the form again. Other clients get what tell says.
 func show(w http.ResponseWriter, r *http.Request, done string) {
 	if !wantsPage(r) {
 		tell(w, r, done)
@@ -46,7 +46,7 @@ func show(w http.ResponseWriter, r *http.Request, done string) {
 	http.Redirect(w, r, "/?done="+r.URL.Path[1:]+"#"+r.URL.Path[1:], http.StatusSeeOther)
 }
 
-// purging answers the purge form, and says by answer what was done.
+// purging returns the handler of the purge form, which says by answer what was done.
 func purging(s Store, answer func(w http.ResponseWriter, r *http.Request, done string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !byOwnPage(r) {
@@ -62,7 +62,7 @@ func purging(s Store, answer func(w http.ResponseWriter, r *http.Request, done s
 	}
 }
 
-// forget returns what answers the form by which a client begins anew.
+// forget returns the handler of the form that has s forget its sender.
 func forget(now func() State, s Store) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		client, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -127,7 +127,8 @@ func literal(host string) bool {
 	return err == nil || strings.EqualFold(host, "localhost")
 }
 
-// onThisMachine reports whether the client sits here, with nobody in between.
+// onThisMachine reports whether the client is on this machine, and reached it by its
+// address or as localhost.
 func onThisMachine(r *http.Request) bool {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && at.Addr().Unmap().IsLoopback() && literal(r.Host)

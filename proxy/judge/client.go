@@ -84,8 +84,8 @@ func (c client) dial(ctx context.Context) (*conversation, error) {
 	return &conversation{conn, t, bufio.NewReader(t), stop}, nil
 }
 
-// enter opens a tunnel to the origin and TLS inside it. The error says that
-// the proxy does not look inside, or that the client does not trust it.
+// enter opens a tunnel to the origin and TLS inside it. TLS fails if the proxy does
+// not inspect, since the origin speaks plain HTTP, or if the client does not trust it.
 func (c client) enter(conn net.Conn) (net.Conn, error) {
 	if _, err := io.WriteString(conn, "CONNECT "+c.origin+" HTTP/1.1\r\nHost: "+c.origin+"\r\n\r\n"); err != nil {
 		return nil, fmt.Errorf("open a tunnel: %w", err)

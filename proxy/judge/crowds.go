@@ -31,7 +31,7 @@ var crowds = []crowd{
 			return
 		}
 		for _, name := range []string{"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site"} {
-			d.drop(name) // there are none on plain http, nor workers
+			d.drop(name) // plain http has no such fields, and no workers
 		}
 	}},
 	{name: "a linked document", kind: aDocument, edit: func(d *draft, v visitor) {

@@ -11,25 +11,25 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 		canaries = append(canaries, p.canary)
 		out = append(out, Leak{p.class, p.where, what, t.probe.name, p.canary})
 	}
-	named := map[string]bool{} // places that are in the list already
+	listed := map[string]bool{} // by folded place
 	// Through a tunnel the client's bytes have to arrive as they are.
 	if t.probe.opaque {
-		t.routeLeaks(leak, named)
+		t.routeLeaks(leak, listed)
 		return out, nil
 	}
 	for _, s := range t.seen {
 		sight := look(s.Raw)
 		for _, p := range t.draft.plants {
-			if !sight.shows(p.canary) || named[fold(p.where)] {
+			if !sight.shows(p.canary) || listed[fold(p.where)] {
 				continue
 			}
-			named[fold(p.where)] = true
+			listed[fold(p.where)] = true
 			found(p, "arrived at the origin")
 		}
 	}
-	t.routeLeaks(leak, named)
+	t.routeLeaks(leak, listed)
 	for _, s := range t.seen {
-		t.markLeaks(s, leak, named)
+		t.markLeaks(s, leak, listed)
 	}
 	back := look(t.got.all())
 	for _, p := range t.draft.returned {
@@ -41,7 +41,7 @@ func (t *trial) leaks() (out []Leak, canaries []string) {
 }
 
 // routeLeaks looks for the client's own address, whoever wrote it.
-func (t *trial) routeLeaks(leak func(Class, string, string), named map[string]bool) {
+func (t *trial) routeLeaks(leak func(Class, string, string), listed map[string]bool) {
 	if !t.client.IsValid() {
 		return
 	}
@@ -61,17 +61,17 @@ func (t *trial) routeLeaks(leak func(Class, string, string), named map[string]bo
 			}
 		}
 		if !planted {
-			named[fold(where)] = true
+			listed[fold(where)] = true
 			leak(Route, where, "the proxy wrote the client's own address there")
 		}
 	}
 }
 
-// markLeaks looks for what shows a proxy and was not counted yet.
-func (t *trial) markLeaks(s Seen, leak func(Class, string, string), named map[string]bool) {
+// markLeaks looks for what shows a proxy and is not listed yet.
+func (t *trial) markLeaks(s Seen, leak func(Class, string, string), listed map[string]bool) {
 	for _, f := range s.Head.Fields {
-		if name := fold(f.Name); classOf(f.Name) != 0 && !named[name] {
-			named[name] = true
+		if name := fold(f.Name); classOf(f.Name) != 0 && !listed[name] {
+			listed[name] = true
 			leak(Visible, f.Name, "arrived at the origin")
 		}
 	}

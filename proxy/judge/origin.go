@@ -2,6 +2,7 @@ package judge
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -166,7 +167,7 @@ func readRequest(t *tap, br *bufio.Reader) (*http.Request, Seen) {
 		s.Body, err = io.ReadAll(req.Body)
 	}
 	s.Err = err
-	s.Raw = append([]byte(nil), t.consumed(br.Buffered())...)
+	s.Raw = bytes.Clone(t.consumed(br.Buffered()))
 	s.Head = parseHead(s.Raw)
 	return req, s
 }

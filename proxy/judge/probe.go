@@ -28,9 +28,9 @@ type probe struct {
 	build   func(d *draft)
 
 	refusable bool // the proxy may answer by itself instead
-	choice    bool // not working is a setting, not a fault
-	outside   bool // means nothing inside https
-	opaque    bool // the proxy does not look inside, so what the client says arrives
+	choice    bool // the proxy's settings may turn it off, which is no fault
+	outside   bool // left out where the proxy inspects https
+	opaque    bool // goes through a tunnel, so all that the client sends must arrive
 	send      func(ctx context.Context, c client, t *trial) error
 	check     func(t *trial) error // nil means: it arrived and was answered with 2xx
 }
@@ -71,11 +71,11 @@ func (d *draft) scheme() string {
 	return "http"
 }
 
-// site is the origin, as Origin has it.
+// site is the origin in the form of the field Origin.
 func (d *draft) site() string { return d.scheme() + "://" + d.host }
 
-// target is the request-target in the absolute form that proxies get. Inside
-// https there is no proxy for the browser, and a user name has no place.
+// target is the request-target: the absolute-form that proxies get, or inside https, where
+// the browser talks to the origin, the origin-form. Userinfo has a place in the former alone.
 func (d *draft) target() string {
 	if d.https && d.userinfo == "" {
 		return d.path()

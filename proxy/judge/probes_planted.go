@@ -62,8 +62,8 @@ func plantedProbes() []probe {
 	return out
 }
 
-// reached checks that the request arrived and was answered with success of
-// some kind. Only then does it say something that nothing leaked.
+// reached checks that the request arrived and was answered with success of some
+// kind: otherwise it would prove nothing that nothing leaked.
 func reached(t *trial) error {
 	_, err := t.arrived()
 	return all(err, t.answered(http.StatusOK, http.StatusNoContent, http.StatusPartialContent, http.StatusSwitchingProtocols))
@@ -157,7 +157,7 @@ func plantValidators(d *draft) {
 	d.plants = append(d.plants, plant{"If-Modified-Since", when, Identity})
 }
 
-// pastDate draws a date that is as good as a number.
+// pastDate draws a date to the second: one of so many that it identifies.
 func (d *draft) pastDate() string {
 	return time.Unix(1_000_000_000+d.seeds.rng.Int64N(500_000_000), 0).UTC().Format(http.TimeFormat)
 }

@@ -1,10 +1,12 @@
 package judge
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -45,7 +47,7 @@ func (t *tap) consumed(unread int) []byte { return t.buf[:len(t.buf)-unread] }
 
 // forget drops all but the last unread bytes.
 func (t *tap) forget(unread int) {
-	t.buf = append([]byte(nil), t.buf[len(t.buf)-unread:]...)
+	t.buf = bytes.Clone(t.buf[len(t.buf)-unread:])
 }
 
 // A record keeps requests by the number of the probe in their path. It is
@@ -68,7 +70,7 @@ func (r *record) add(probe string, s Seen) {
 func (r *record) of(probe string) []Seen {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Seen(nil), r.seen[probe]...)
+	return slices.Clone(r.seen[probe])
 }
 
 // prepare sets the fields with which the resource "answer" is served to a

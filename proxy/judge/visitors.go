@@ -62,8 +62,8 @@ func (v visitor) fields(k kind, scheme, host string) []Field {
 			values["X-Playback-Session-Id"] = "2C6B1C0E-9D7B-4B6C-8E0B-5C1D1E7F4A21"
 		}
 	case aFont:
-		// Chromium says so even where the Fetch standard does not ask for
-		// it; only its order of fields has a place for it.
+		// Chromium sends it even where the Fetch standard does not ask for
+		// it. Other browsers' orders leave it out.
 		values["Origin"] = scheme + "://" + host
 	}
 	if k != aDocument {
@@ -78,7 +78,7 @@ func (v visitor) fields(k kind, scheme, host string) []Field {
 }
 
 func (v visitor) addMetadata(values map[string]string, k kind, scheme string) {
-	// What is played cannot be told from what a script fetches without it.
+	// Without it, media and fonts could not be told from what a script fetches.
 	if v.quirks&noMetadata != 0 && scheme == "http" && k != aMedia && k != aFont {
 		return
 	}

@@ -8,6 +8,7 @@ package telemetry
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,14 +67,14 @@ func New() *Metrics {
 	return m
 }
 
-// Count adds a counter that is kept elsewhere.
+// Count adds a counter with a value that is kept elsewhere. It panics if the name is taken.
 func (m *Metrics) Count(name, help string, value func() float64) {
 	if m != nil {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 	}
 }
 
-// Gauge adds a gauge that is kept elsewhere.
+// Gauge adds a gauge with a value that is kept elsewhere. It panics if the name is taken.
 func (m *Metrics) Gauge(name, help string, value func() float64) {
 	if m != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
@@ -88,7 +89,7 @@ func (m *Metrics) Request(c Class, status int, took time.Duration) {
 	}
 }
 
-// Bytes counts what was carried.
+// Bytes counts bytes of bodies and tunnels: up to origins, and down to clients.
 func (m *Metrics) Bytes(c Class, up, down int64) {
 	if m != nil {
 		m.bytes.WithLabelValues(string(c), "up").Add(float64(max(up, 0)))
@@ -96,7 +97,8 @@ func (m *Metrics) Bytes(c Class, up, down int64) {
 	}
 }
 
-// Refused counts who was not let in. An unknown reason becomes "other".
+// Refused counts a connection or request that was not let in. An unknown reason becomes
+// "other".
 func (m *Metrics) Refused(reason string) {
 	if m != nil {
 		m.refused.WithLabelValues(known(reasons, reason)).Inc()
@@ -160,21 +162,20 @@ func StatusClass(status int) string {
 	return string('0'+rune(status/100)) + "xx"
 }
 
-// methods are those that may be written down.
+// methods are the methods that may be written down.
 var methods = [...]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
 
-// Method is a method that may be written down: clients can make up others. It
-// is none of the request's own text, of whose head that is a part.
+// Method returns method if it may be written down, else "other": clients can make
+// methods up. The result is a constant, and no part of the request's head, which would
+// stay in memory.
 func Method(method string) string {
-	for _, known := range methods {
-		if method == known {
-			return known
-		}
+	if i := slices.Index(methods[:], method); i >= 0 {
+		return methods[i]
 	}
 	return "other"
 }
 
-// SizeBucket says how large something is, and no more.
+// SizeBucket returns the order of magnitude of a number of bytes, such as "<16KiB".
 func SizeBucket(bytes int64) string {
 	switch {
 	case bytes <= 0:
