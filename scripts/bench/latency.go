@@ -49,18 +49,12 @@ func openLoop(p *plan, r *running) ([]float64, error) {
 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// The runtime's timers are good to a millisecond, this thread's sleep to
-	// a few microseconds.
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // for sleepUntil
 	n := max(int(p.length.Seconds()*latencyRate), 20)
 	first := time.Now()
 	for i := range n {
-		due := first.Add(time.Duration(i) * time.Second / latencyRate)
-		for left := time.Until(due); left > 0; left = time.Until(due) {
-			pause := unix.NsecToTimespec(int64(left))
-			unix.Nanosleep(&pause, nil)
-		}
-		begin := time.Now() // what this thread overslept is not the proxy's
+		sleepUntil(first.Add(time.Duration(i) * time.Second / latencyRate))
+		begin := time.Now() // that this thread overslept is no fault of the proxy's
 		group.Go(func() { one(i, begin) })
 	}
 	group.Wait()
@@ -73,4 +67,13 @@ func openLoop(p *plan, r *running) ([]float64, error) {
 	slices.Sort(took)
 	at := func(q float64) float64 { return micros(took[min(len(took)-1, int(q*float64(len(took))))]) }
 	return []float64{at(0.5), at(0.99), at(0.999)}, nil
+}
+
+// sleepUntil has this thread sleep, which is good to a few microseconds: the runtime's
+// timers are good to a millisecond.
+func sleepUntil(due time.Time) {
+	for left := time.Until(due); left > 0; left = time.Until(due) {
+		pause := unix.NsecToTimespec(int64(left))
+		unix.Nanosleep(&pause, nil)
+	}
 }

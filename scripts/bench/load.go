@@ -29,10 +29,10 @@ const browserFields = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gec
 // each must be answered with.
 type series struct {
 	requests, bodies [][]byte
-	anew             bool // each request has a query of its own
+	anew             bool // each request has a query of its own, so that no cache has the answer
 }
 
-// asked numbers the requests that have one.
+// asked counts the requests with a query, which is their number.
 var asked atomic.Int64
 
 // at returns the i-th request, which starts anew after the last object, and what it
@@ -64,7 +64,7 @@ type user struct {
 	buf   []byte
 }
 
-const patience = time.Minute // longer than a round: a proxy that stands still fails it
+const patience = time.Minute // deadline of a connection; longer than a round, so that a proxy that hangs fails it
 
 // ask sends request and compares the answer with body. A proxy may close a
 // connection between two requests; the next one then has another.
@@ -165,8 +165,8 @@ func readHead(head []byte) (keep bool, length int, err error) {
 	return keep, length, nil
 }
 
-// closedLoop has so many users ask one thing after another for d. It returns
-// how many answers there were.
+// closedLoop runs work for so many users at once for d, until it closes stop. It
+// returns how many answers they counted in done.
 func closedLoop(users int, d time.Duration, work func(stop <-chan struct{}, user int, done *atomic.Int64) error) (int64, error) {
 	var done atomic.Int64
 	var group sync.WaitGroup

@@ -17,8 +17,8 @@ type workload struct {
 	name     string
 	title    string // of its row, where it has one
 	measures []measure
-	once     bool // the figures do not vary by round
-	can      func(*peer) bool
+	once     bool             // one round is enough
+	can      func(*peer) bool // nil: every peer can
 	run      func(*plan, *running) ([]float64, error)
 }
 
@@ -75,17 +75,17 @@ func (b *bench) measure() {
 		if w.once {
 			rounds = 1
 		}
-		given := make(map[*running]bool)
+		failed := make(map[*running]bool)
 		for round := range rounds {
 			for _, r := range b.running {
-				if given[r] || w.can != nil && !w.can(r.peer) {
+				if failed[r] || w.can != nil && !w.can(r.peer) {
 					continue
 				}
 				figures, err := w.run(b.plan, r)
 				if err != nil {
 					fmt.Fprintf(os.Stderr, "bench: %s: %s: %v\n", r.name, w.name, err)
 					b.failed = append(b.failed, r.name+": "+w.name)
-					given[r] = true
+					failed[r] = true
 					continue
 				}
 				for i, m := range w.measures {
@@ -98,8 +98,8 @@ func (b *bench) measure() {
 	}
 }
 
-// table prints a row for each measure and a column for each peer. If it is to be
-// brief, there is a row for each workload, of medians.
+// table prints a row for each measure and a column for each peer. With brief, a row
+// is a workload and a cell the medians of its measures.
 func (b *bench) table(out io.Writer) {
 	t := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	row := func(cells []string) { fmt.Fprintf(t, "| %s\t|\n", strings.Join(cells, "\t| ")) }
@@ -133,7 +133,7 @@ func (b *bench) table(out io.Writer) {
 	t.Flush()
 }
 
-// medians are those of all measures of w.
+// medians returns the medians of all measures of w for a peer.
 func (b *bench) medians(w workload, peer string) string {
 	var all []string
 	for _, m := range w.measures {

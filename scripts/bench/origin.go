@@ -28,7 +28,7 @@ import (
 
 const originArgument = "origin" // makes this program the origin
 
-// originAddresses is what the origin says first on its standard output.
+// originAddresses is what the origin writes to its standard output, as JSON.
 type originAddresses struct {
 	Plain string // HTTP
 	TLS   string // HTTPS, one self-signed certificate
@@ -52,7 +52,7 @@ func startOrigin() (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := o.process.StdinPipe(); err != nil { // its end is the origin's
+	if _, err := o.process.StdinPipe(); err != nil { // when this process ends, so does the pipe, and the origin
 		return nil, err
 	}
 	if err := o.process.Start(); err != nil {
@@ -111,7 +111,7 @@ const objects = 64
 
 var (
 	sizes = []int{1 << 10, 64 << 10, 1 << 20}
-	kinds = map[string]string{
+	kinds = map[string]string{ // to their Cache-Control
 		"store": "max-age=86400",
 		"fresh": "no-store",
 	}

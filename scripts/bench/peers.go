@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// A peer is a proxy to compare. Where it can do no more than some workloads,
-// its cells in the others stay empty.
+// A peer is a proxy to compare. Its cells stay empty for workloads that it cannot do.
 type peer struct {
 	name    string
 	pkg     string // Debian's; "" for guise
@@ -41,7 +40,7 @@ func (s *site) write(name, text string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
-// one returns the command with the path of its one configuration file.
+// one writes text into the only configuration file, and returns command with its path.
 func (s *site) one(text string, command ...string) ([]string, error) {
 	path, err := s.write("bench.conf", text)
 	return append(command, path), err
@@ -199,8 +198,8 @@ func peerNames() []string {
 	return names
 }
 
-// configureGuise takes the defaults: all filters, the firefox persona, a
-// disguised cache. Only what loopback needs is allowed in addition.
+// configureGuise configures guise's defaults: all filters, the firefox persona, a
+// disguised cache. Only what an origin on loopback needs is allowed in addition.
 func configureGuise(s *site) ([]string, error) {
 	program := filepath.Join(s.dir, "guise")
 	if err := buildGuise(program, s); err != nil {

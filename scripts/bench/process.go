@@ -25,7 +25,7 @@ type running struct {
 	process     *exec.Cmd
 	output      *os.File
 	firstAnswer time.Duration // from the start to the first answer
-	atRest      float64       // MiB a second after that
+	atRest      float64       // memory a second after that, in MiB
 }
 
 // freeAddress returns an address that was free a moment ago.
@@ -38,7 +38,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// findProgram looks where a user's PATH may not lead, too.
+// findProgram looks for a program in PATH and in /usr/sbin, which a user's PATH may lack.
 func findProgram(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil || strings.Contains(name, "/") {
@@ -112,8 +112,8 @@ func (r *running) series(kind string, size int) *series {
 
 // stop ends the peer and its children.
 func (r *running) stop() {
-	all := r.processes()     // some have left the group
-	r.process.Process.Kill() // first, or it would put others in their place
+	all := r.processes()     // not the process group, which some have left
+	r.process.Process.Kill() // first, or it would replace children that end
 	for _, pid := range all {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -193,41 +193,47 @@ func (r *running) memory() (float64, error) {
 	return total, nil
 }
 
-// profileVariable names the file that a guise built for it writes its CPU
-// profile to.
+// profileVariable is the environment variable with the file that a guise with
+// profileSource writes its CPU profile to.
 const profileVariable = "BENCH_CPU_PROFILE"
 
 //go:embed profile.go.txt
 var profileSource []byte
 
-// buildGuise builds the guise of this checkout. For a profile, a source file
-// is laid over it that takes one from the start to SIGUSR1.
+// buildGuise builds the guise of this checkout, with profileSource if a profile is wanted.
 func buildGuise(program string, s *site) error {
 	args := []string{"build", "-o", program}
 	if s.profile != "" {
-		source := filepath.Join(s.dir, "profile.go")
-		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+		overlay, err := s.overlayProfile()
 		if err != nil {
 			return err
 		}
-		over := filepath.Join(strings.TrimSpace(string(root)), "cmd", "guise", "profile.go")
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{over: source}})
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(source, profileSource, 0o644); err != nil {
-			return err
-		}
-		if _, err := s.write("overlay.json", string(overlay)); err != nil {
-			return err
-		}
-		args = append(args, "-overlay", filepath.Join(s.dir, "overlay.json"))
+		args = append(args, "-overlay", overlay)
 	}
 	out, err := exec.Command("go", append(args, "guise/cmd/guise")...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// overlayProfile returns the file of a build overlay that adds profileSource to cmd/guise:
+// it takes a CPU profile from the start to SIGUSR1.
+func (s *site) overlayProfile() (string, error) {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", err
+	}
+	source, err := s.write("profile.go", string(profileSource))
+	if err != nil {
+		return "", err
+	}
+	added := filepath.Join(strings.TrimSpace(string(root)), "cmd", "guise", "profile.go")
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{added: source}})
+	if err != nil {
+		return "", err
+	}
+	return s.write("overlay.json", string(overlay))
 }
 
 // takeProfile ends guise's CPU profile and waits until it is written.

@@ -60,7 +60,7 @@ var workloads = []workload{
 			return []float64{r.atRest, r.firstAnswer.Seconds() * 1e3}, nil
 		},
 	},
-	// These leave traces of a crowd, and a cache that is full, as after a day.
+	// Last, because they leave a peer with the memory of a crowd and a full cache.
 	throughput("forward-1m", "forward 1 MiB", demand{kind: "fresh", size: 1 << 20}, nil),
 	throughput("crowd", "forward 1 KiB, 1,000 connections", demand{kind: "fresh", size: 1 << 10, connections: 1000}, nil),
 	throughput("store-64k", "fetch and store 64 KiB", demand{kind: "store", size: 64 << 10, anew: true}, caches),
@@ -81,7 +81,7 @@ type demand struct {
 	kind        string // of objects
 	size        int
 	connections int  // 0 means those of the plan
-	anew        bool // each time for what nobody asked for before
+	anew        bool // each request is for an object that was not asked for before
 }
 
 // throughput is the workload of users who ask as fast as they get answers.
@@ -169,8 +169,8 @@ func (r *running) tunnel(to, direct string) (net.Conn, error) {
 // connectAnew measures tunnels that carry one request over TLS each.
 func connectAnew(p *plan, r *running) ([]float64, error) {
 	s := newSeries("fresh", sizes[0], r.origin.TLS, "")
-	// Who the origin is does not matter here, and asking costs the load as
-	// much as all the rest.
+	// To verify the origin's certificate would cost the load as much as all the
+	// rest.
 	config := &tls.Config{InsecureSkipVerify: true, SessionTicketsDisabled: true}
 	work := func(stop <-chan struct{}, n int, done *atomic.Int64) error {
 		for i := n; ; i++ {
@@ -236,19 +236,6 @@ func holdTunnels(p *plan, r *running) ([]float64, error) {
 			c.Close()
 		}
 	}()
-	echo := func(c net.Conn) error {
-		var b [1]byte
-		if _, err := c.Write([]byte("x")); err != nil {
-			return err
-		}
-		if _, err := io.ReadFull(c, b[:]); err != nil {
-			return err
-		}
-		if b[0] != 'x' {
-			return errors.New("another byte came back")
-		}
-		return nil
-	}
 	for range p.idle {
 		c, err := r.tunnel(r.origin.Echo, r.echo)
 		if err != nil {
@@ -270,4 +257,19 @@ func holdTunnels(p *plan, r *running) ([]float64, error) {
 		}
 	}
 	return []float64{(after - before) * 1024 / float64(p.idle)}, nil
+}
+
+// echo sends one byte through a tunnel and waits for it to come back.
+func echo(c net.Conn) error {
+	var b [1]byte
+	if _, err := c.Write([]byte("x")); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(c, b[:]); err != nil {
+		return err
+	}
+	if b[0] != 'x' {
+		return errors.New("another byte came back")
+	}
+	return nil
 }
