@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// patience is how soon a fetch must have failed for those who waited for it to wait once
-// more, for that of one of them.
+// patience is how soon a fetch must fail for those who joined it to join another one, which one
+// of them makes.
 const patience = time.Second
 
 // fetch asks the origin, or joins a request to it that is under way.
@@ -38,9 +38,9 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 	return t.arrived(q, found, f)
 }
 
-// waited notes that q waited for a fetch that was of no use. If it failed, and soon, one of
-// those who waited asks in its place, and the others wait for that: all at once would be too
-// much for an origin in need.
+// waited notes that q joined a fetch in vain. If that failed within patience, q may join once
+// more: one of those who waited asks again, not all at once, which would be too much for an
+// origin in trouble.
 func (q *query) waited(failure error, until time.Time) {
 	q.latest = failure == nil || q.again || until.Sub(q.now) > patience
 	q.again = true
@@ -71,10 +71,9 @@ func (e *entry) flightKey(q *query) key {
 	return k
 }
 
-// depart registers a prepared flight that is about to be led; if others may join
-// it, under its key as well. It does neither and returns the one that is to be
-// followed instead, if there is one, or that one has landed and left something
-// since the store was looked at.
+// depart registers a prepared flight, so that others find it if they may join. Instead, it
+// returns the flight under way that is to be joined, or reports that one has landed and stored
+// something since the store was looked at.
 func (c *Cache) depart(f *flight, shareable bool) (other *flight, landed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,8 +103,8 @@ func (c *Cache) takeOff(f *flight) {
 	}
 }
 
-// toFollow returns the flight under way that brings what a prepared one would, if it
-// is not older than what is not good enough. The caller holds c.mu.
+// toFollow returns the flight under way that brings what the prepared f would, unless that is
+// older than the entry that f is about. The caller holds c.mu.
 func (c *Cache) toFollow(f *flight) *flight {
 	other := c.flights[f.wanted()]
 	if have := f.found.e; have != nil && other != nil && other.entry != nil && have.overtakes(other.entry) {
@@ -132,8 +131,8 @@ func (t *transport) follow(q *query, found finding, f *flight) (*http.Response, 
 	return t.share(q, found, f, begun)
 }
 
-// inItsTime answers q, which has waited since begun for a flight whose time was over before
-// the origin answered. What q has left of as long a time is how much later it came.
+// inItsTime answers q, which joined f at begun, after f timed out. A request of its own would
+// time out as much later as q came later than f: for so long q may still ask.
 func (t *transport) inItsTime(q *query, found finding, f *flight, begun time.Time, failure error) (*http.Response, error) {
 	left := begun.Sub(f.start)
 	if left < patience {
@@ -153,12 +152,12 @@ func timedOut(err error) bool {
 	return ok && late.Timeout()
 }
 
-// share is follow for who has waited for the head of a flight since the given time.
+// share is the end of follow, once the head of f is there: q has waited for it since begun.
 func (t *transport) share(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
 	c := t.c
 	start := f.startOf(begun)
 	if e := f.fresh; e != nil && f.beats && e.matches(q.r.Header) && q.mayReuse(e, c.now()) {
-		// What it has stands: it sees what it would of a request of its own about that.
+		// q gets the entry as after a 304 to a request of its own.
 		defer c.leave(f)
 		given, err := c.waitGiven(q, f, start)
 		if err != nil {
@@ -247,8 +246,8 @@ func (c *Cache) abandon(q *query, f *flight) {
 	f.first.Close()
 }
 
-// conditioned applies to a response that f brought the preconditions that
-// were not sent to the origin, or others in their place.
+// conditioned evaluates the client's preconditions on a response that f brought, where the
+// origin was sent none of them, or others.
 func (q *query) conditioned(found finding, resp *http.Response, f *flight) *http.Response {
 	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
 	if ok && (q.answersConditions() || q.validates(found) || found.verdict == completeIt) && q.conditions.notModified(resp.Header, f.at) {
@@ -305,12 +304,11 @@ func (c *Cache) outgoing(q *query, found finding) http.Header {
 	return h
 }
 
-// validates reports whether the request to the origin carries the stored
-// entry's validators (RFC 9111 §4.3.1). In PerClient it does not: a client's
-// own entry would tell the origin which client asks, unless the cookies that bought
-// it go along. Nor do those of an error or a redirect go there: to a 304 that is
-// still so would be no answer (RFC 9110 §13.2.1), and one by date says that what is
-// there now is older.
+// validates reports whether the request to the origin carries the stored entry's validators
+// (RFC 9111 §4.3.1). In PerClient it does not: they would tell the origin which client asks,
+// unless the cookies that bought the entry go along. Nor are those of an error or a redirect
+// sent: an origin that would still answer so ignores them (RFC 9110 §13.2.1), and by an error
+// page's date an older page that is back is "not modified".
 func (q *query) validates(found finding) bool {
 	return found.verdict == validateIt && !found.telling && !q.head && !q.ranged && (q.sharing != PerClient || found.e.personal) &&
 		found.e.status == http.StatusOK && (found.e.etag != "" || found.e.header.get("Last-Modified") != "")
@@ -345,8 +343,8 @@ func (c *Cache) openConditions(r *http.Request, site, uri string) *http.Request 
 	return opened
 }
 
-// rangeMeant reports whether a part that came is of the representation that
-// If-Range meant; the origin was not told of it.
+// rangeMeant reports whether what came fits If-Range, which the origin was not sent: a part is
+// of the representation named there, and a 416 does not say.
 func (c *Cache) rangeMeant(q *query, f *flight) bool {
 	if f.resp.StatusCode != http.StatusPartialContent {
 		return f.resp.StatusCode != http.StatusRequestedRangeNotSatisfiable

@@ -34,16 +34,17 @@ type finding struct {
 	// telling says that e's validator could tell the origin who asks: others have
 	// another by now, or it may have been made for this visitor alone.
 	telling bool
-	// adds is store.adds when it was looked for.
+	// adds is store.adds at the time of the search.
 	adds uint64
-	// unused is what the request itself keeps from use, in Shared, which says so.
+	// unused is, in Shared, the entry that only the request's directives keep from use, for
+	// Cache-Status.
 	unused *entry
 }
 
 // ownFor is for how long, in Disguised, a client is answered with what may have been made for
-// it alone: what it was sent to its cookies, or with validators that were not confirmed. A
-// browser does not ask for what it still keeps. Who asks again has cleared that, or is another
-// browser at the same address, and by what it gets would give the site its old number back.
+// it alone: responses to its cookies, or with validators that were not confirmed. A browser
+// asks again only once its data was cleared, or it is another one at the same address; either
+// would give the site its old identifier back.
 const ownFor = 10 * time.Minute
 
 // find looks for a stored response (RFC 9111 §4) and says what to do with it.
@@ -174,8 +175,9 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 	return finding{}
 }
 
-// ownOf returns what q's client has that can answer q, nil for nothing, and if its own fetch
-// of something newer is, or seems to be, still under way, what that brings. The caller holds c.mu.
+// ownOf returns the entry that q's client has a view of and that can answer q, nil for none;
+// and the entry that a fetch of its own brings, if one is, or seems to be, still under way. The
+// caller holds c.mu.
 func (c *Cache) ownOf(q *query, r *resource) (own, coming *entry) {
 	has := func(e *entry) bool {
 		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
@@ -212,10 +214,10 @@ func (c *Cache) mayFollowOwn(q *query) bool {
 	return shareable && !q.latest && c.flights[w] != nil
 }
 
-// asksForItself reports whether q asks the origin whatever others have: for a fetch of its own
-// client's that it can join; beside an inquiry of its client's that it cannot, since a view could
-// not tell what either leaves; and after what could not be stored, since nobody can join that
-// fetch. The caller holds c.mu.
+// asksForItself reports whether q goes to the origin whatever others have: because it can join
+// a fetch of its own client; because its client has an inquiry under way that it cannot join,
+// and one view cannot stand for both; or because the last response could not be stored, so that
+// nobody can join the fetch. The caller holds c.mu.
 func (c *Cache) asksForItself(q *query) bool {
 	f := c.asking[q.own()]
 	return c.mayFollowOwn(q) || f != nil && !c.joins(q, c.nameOf(f.wanted())) || c.recently.has(c.idFor(q))
@@ -235,11 +237,11 @@ func (q *query) tells(e *entry, r *resource) bool {
 		return false
 	}
 	latest := selected(r, q.r.Header, func(o *entry) bool { return !o.closed && whole(o) && o.wording == e.wording })
-	return latest != nil && !e.sameAs(latest) // of what nobody has, nobody has something newer
+	return latest != nil && !e.sameAs(latest) // without one, e is still the latest
 }
 
-// seemsFetched reports whether a request of q's client for e is still under way, or
-// seems to be, which is what it has its view from, and the name of what that wants. The caller
+// seemsFetched reports whether the request from which q's client has its view of e is still
+// under way, or seems to be, and returns the name of what it wants, see nameOf. The caller
 // holds c.mu.
 func (c *Cache) seemsFetched(q *query, e *entry) (name uint64, underWay bool) {
 	v := e.views.of(q.client)
@@ -252,38 +254,38 @@ func (c *Cache) seemsFetched(q *query, e *entry) (name uint64, underWay bool) {
 	return 0, false
 }
 
-// seemsToCome reports whether v is what a client has of e from what only seems to be fetched
-// and is still under way. The caller holds c.mu.
+// seemsToCome reports whether v, a client's view of e, comes from an inquiry or a pretence that
+// is still under way. The caller holds c.mu.
 func (c *Cache) seemsToCome(e *entry, client string, v *view) bool {
 	own := e.held.key
 	own.owner = client
 	return c.asking[own].gives(e, v) || v.pretence != nil && !v.pretence.made && v.pretence.underWay(c.now())
 }
 
-// gives reports whether v, of e, is what an inquiry under way has given its client, whose
-// flight f is; nil is none. The caller holds c.mu.
+// gives reports whether f is an inquiry under way that gave its client the view v of e; f may
+// be nil. The caller holds c.mu.
 func (f *flight) gives(e *entry, v *view) bool {
 	return f != nil && f.about == e && f.confirmed && !v.since.Before(f.given)
 }
 
-// conclude ends what seemed to be under way of q's client: what it has from that stands in the
-// place of what it had, as after a fetch. The caller holds c.mu.
+// conclude ends the pretences of q's client that are over: their entries replace what it had
+// before, as after a fetch. The caller holds c.mu.
 func (c *Cache) conclude(q *query, r *resource) {
 	for _, e := range r.entries {
 		if v := e.views.of(q.client); v != nil && v.pretence != nil && !v.pretence.underWay(q.now) {
 			words := v.pretence.wording
 			v.pretence = nil
 			c.replaceFor(q.client, words, e)
-			c.conclude(q, r) // there may be fewer by now
+			c.conclude(q, r) // replaceFor may have removed entries
 			return
 		}
 	}
 }
 
-// outlive ends the views of q's client that are older than ownFor and may be of something
-// made for it alone. It counts as one who has not come yet. The caller holds c.mu.
+// outlive ends the views of q's client that are older than ownFor and may be of something made
+// for it alone. For these entries the client counts as new again. The caller holds c.mu.
 func (c *Cache) outlive(q *query, r *resource) {
-	for i := len(r.entries) - 1; i >= 0; i-- { // those looked at may go
+	for i := len(r.entries) - 1; i >= 0; i-- { // entries may be removed meanwhile
 		e := r.entries[i]
 		v := e.views.of(q.client)
 		if v == nil || v.confirmed || elapsed(v.since, q.now) < ownFor {
@@ -296,8 +298,9 @@ func (c *Cache) outlive(q *query, r *resource) {
 	}
 }
 
-// replaceFor has a client, who asked with these words, forget what it had in the place of e,
-// or e, if it fetched something else meanwhile, which is newer. The caller holds c.mu.
+// replaceFor drops the older views of a client that e, which it asked for with these words,
+// replaces; or that of e, if the client has fetched something newer meanwhile. The caller holds
+// c.mu.
 func (c *Cache) replaceFor(client string, words wording, e *entry) {
 	if !e.usedBy(client) {
 		return
@@ -439,7 +442,7 @@ func (e *entry) matches(request http.Header) bool {
 	return e.matchesAsSent(request) || varyKey(e.vary, request) == e.varyKey
 }
 
-// matchesAsSent reports whether they are the same even without being normalised.
+// matchesAsSent reports whether they are equal even without normalisation.
 func (e *entry) matchesAsSent(request http.Header) bool {
 	for rest := string(e.vary); rest != ""; {
 		var name string

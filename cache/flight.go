@@ -13,7 +13,8 @@ import (
 	"guise/cache/ending"
 )
 
-// errPanicked ends a fetch whose carrying panicked: what the panic holds may be a client's.
+// errPanicked ends a fetch that panicked. It does not hold the panic's value, which may be a
+// client's data.
 var errPanicked = errors.New("cache: a fetch ended in a panic")
 
 // errNobody ends a fetch that nobody waits for and that cannot be stored.
@@ -46,7 +47,7 @@ type flight struct {
 	arrived bool          // they are known
 	err     error
 	resp    *http.Response // the origin's, header unchanged
-	status  int            // what it was before what is stored completed it
+	status  int            // the origin's, before complete made a 200 of it
 	passed  http.Response  // resp as it is passed on to the leader, if it is not stored
 	at      time.Time      // when the head came
 	given   time.Time      // when the clients get the head: at once, or with a beat
@@ -71,15 +72,15 @@ type flight struct {
 	interested int    // clients who wait or read
 	deserted   bool   // the leader is not one of them any more
 	doomed     bool   // not to be stored: what it answers was invalidated or purged meanwhile
-	closed     bool   // to be stored for its client alone: another one made it doubtful meanwhile
+	closed     bool   // to be stored for its client alone: another one's unsafe request came meanwhile
 	stored     *entry // entry with its body, once it is in the store; of an inquiry what that is about, once all has come
 	finished   bool
 	counted    bool // its body is counted as stored, not as on its way
 }
 
-// wanted is what those want who can join each other. In Disguised only requests of one
-// client can: who waits for another's fetch that turns out not to be for both sees that it
-// asks at the time.
+// wanted is equal for requests that can join each other. In Disguised these are one client's:
+// who waited for another's fetch, and got nothing because its response is not for both, would
+// see that the other asked.
 type wanted struct {
 	key
 	wording
@@ -100,10 +101,10 @@ func (c *Cache) wants(q *query) (w wanted, shareable bool) {
 	return c.wantedBy(q, k), shareable
 }
 
-// nameOf returns a short name of what is wanted: URLs can be long.
+// nameOf returns a hash of what is wanted: URLs can be long.
 func (c *Cache) nameOf(w wanted) uint64 { return maphash.Comparable(c.words, w) }
 
-// joins reports whether q may join what wants what has that name.
+// joins reports whether q may join a request whose wanted has the given name.
 func (c *Cache) joins(q *query, name uint64) bool {
 	w, shareable := c.wants(q)
 	return shareable && c.nameOf(w) == name
@@ -127,8 +128,8 @@ func (c *Cache) fly(f *flight) {
 	}
 }
 
-// prepare makes a flight for q's request, for what is kept under k; found is what of
-// the store that speaks of. The caller counts as interested.
+// prepare makes a flight for q's request, whose response belongs under k; found is the entry
+// that it is about, if any. The caller counts as interested.
 func (c *Cache) prepare(q *query, k key, found finding, by *transport) *flight {
 	f := &flight{c: c, k: k, id: c.idFor(q), wording: c.wordingOf(q), client: q.client, leader: q, found: found, rangeSpec: q.rng.spec, start: c.now(), by: by, interested: 1}
 	f.ctx.leader, f.ctx.trace = q.ctx, &f.trace
@@ -218,8 +219,8 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	return true
 }
 
-// arrive tells who waits for the head. What has failed is not found any more by then, so
-// that they find what one of them asks in its place.
+// arrive wakes those who wait for the head. A flight that failed is unlisted first, so that
+// they find the one that takes its place.
 func (f *flight) arrive() {
 	f.arrived = true
 	if f.head == nil {
@@ -233,8 +234,8 @@ func (f *flight) arrive() {
 	close(f.head)
 }
 
-// crash has a flight that panicked on its way to the head fail for all who wait for
-// it. Whose body it has learns that by the end of the flight's context.
+// crash fails a flight that panicked before its head was there, for all who wait for it.
+// Readers of a body learn of the panic by the end of the flight's context.
 func (c *Cache) crash(f *flight) {
 	defer f.cancel(errPanicked)
 	if f.arrived {
@@ -297,8 +298,8 @@ func (c *Cache) pump(f *flight) {
 	}
 }
 
-// makeRoom has the store give way to bodies on their way; to few of them only when
-// they are stored.
+// makeRoom evicts stored responses for bodies on their way, once these take more than a 32nd of
+// the memory.
 func (c *Cache) makeRoom() {
 	if c.store.inflight.Load() <= c.options.Load().Memory/32 {
 		return
@@ -322,7 +323,7 @@ func (c *Cache) land(f *flight) {
 	delete(c.aloft, f)
 	if e := f.about; e != nil {
 		e.asked--
-		e.closed = e.closed || !f.confirmed && f.err == nil // who asks next is not to be given what is not so any more
+		e.closed = e.closed || !f.confirmed && f.err == nil // it is outdated: no new client may get it
 		if e.held != nil {
 			c.store.need(e.held, -1)
 			c.store.letGo(e)
@@ -342,7 +343,7 @@ func (c *Cache) linger(f *flight) {
 	defer s.mu.Unlock()
 	size := int64(cap(s.buf))
 	if len(s.readers) > 0 {
-		if e := f.stored; e != nil && e.part == nil && bytes.Equal(e.body, s.buf) { // what has freshened e can be another part of it
+		if e := f.stored; e != nil && e.part == nil && bytes.Equal(e.body, s.buf) { // what f brought can be a part of e
 			s.buf, s.hold = e.body, e.hold
 		} else {
 			s.hold = &hold{size: size, lingering: &c.store.lingering}
@@ -354,8 +355,8 @@ func (c *Cache) linger(f *flight) {
 	}
 }
 
-// keepTime has a flight's response go on in beats, and learns from it how long its
-// origin takes for a response of that kind.
+// keepTime makes a flight's response go out in beats, and records how long the origin took for
+// a response of that kind.
 func (c *Cache) keepTime(f *flight, kind kind, h habit) habit {
 	took := f.at.Sub(f.start)
 	f.beats, f.given = true, f.start.Add(beat(took))

@@ -26,7 +26,7 @@ func (c *Cache) inquire(q *query, found finding, by *transport) *flight {
 	return f
 }
 
-// heed looks whether the origin of a flight fails, or refuses to answer.
+// heed forgets, in Disguised, the times of an origin that failed or refused to answer.
 func (c *Cache) heed(f *flight, err error) {
 	failed := err != nil && f.ctx.Err() == nil
 	if err == nil {
@@ -38,8 +38,8 @@ func (c *Cache) heed(f *flight, err error) {
 	}
 }
 
-// confirm looks whether the answer to an inquiry is what is stored, as far as its client
-// can see. If it is not, it is that of a fetch.
+// confirm reports whether the answer to an inquiry looks to its client like what is stored. If
+// not, it is used like a fetch's.
 func (c *Cache) confirm(f *flight) bool {
 	q, e := f.leader, f.about
 	now := c.saidNow(f)
@@ -63,7 +63,7 @@ func (c *Cache) confirm(f *flight) bool {
 		return true
 	}
 	e.manner.head = c.keepTime(f, anew, e.manner.head)
-	f.asks, f.spool = anew, c.newSpool(f) // also where it could have been a 304
+	f.asks, f.spool = anew, c.newSpool(f) // even if a 304 could have come
 	c.recently.note(f.id, true)
 	c.view(e, q, f.given)
 	c.seat(f)
@@ -88,8 +88,9 @@ func (c *Cache) saidNow(f *flight) *entry {
 	return e.renewed(f, q)
 }
 
-// looksAs reports whether a client who starts to use e at the given time is told the same of
-// its lifetime as of o's. Some lifetimes run down towards a moment, as what is left of another cache's does.
+// looksAs reports whether a client who starts to use e at the given time is told the same
+// lifetime as with o. Some lifetimes count down to a moment, such as what is left of another
+// cache's.
 func (e *entry) looksAs(o *entry, at time.Time) bool {
 	mine, other := e.header.header(), o.header.header()
 	e.disguise(mine, at)
@@ -107,8 +108,8 @@ func (c *Cache) inquiryAbout(q *query, e *entry) *flight {
 	return f
 }
 
-// asksAbout reports whether q's client has an inquiry about e under way that q can join, as
-// it could a fetch, though e may not be given to who comes now. The caller holds c.mu.
+// asksAbout reports whether q's client has an inquiry about e under way that q can join, as it
+// could a fetch, even if new clients may not get e any more. The caller holds c.mu.
 func (c *Cache) asksAbout(q *query, e *entry) bool {
 	f := c.inquiryAbout(q, e)
 	return f != nil && !f.doomed && !q.latest

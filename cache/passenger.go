@@ -54,8 +54,8 @@ func (c *Cache) left(f *flight) bool {
 	return false
 }
 
-// worthFinishing reports whether a body that nobody reads should still be
-// fetched: its end is known and near. That of an inquiry is as a fetch's would be.
+// worthFinishing reports whether a body that nobody reads should still be fetched: its end is
+// known and near. For an inquiry, this is what it would be for a fetch.
 func (f *flight) worthFinishing() bool {
 	e := f.entry
 	if f.confirmed {

@@ -18,10 +18,10 @@ type pretence struct {
 	begun      time.Time
 	took       timing
 	kind       kind
-	own        weak.Pointer[entry] // what it would be asked about, if validated; it is not held for that
+	own        weak.Pointer[entry] // what it would validate, if validated; weak, so as not to keep it
 	made       bool
 	interested int   // requests that wait or read; guarded by the store's lock
-	instead    *view // of what it replaces in the end, and claims nothing beside; nil for nothing
+	instead    *view // the view that it replaces in the end, which claims nothing meanwhile; nil for none
 }
 
 // seems notes that p is how its client got e. The caller holds the store's lock.
@@ -36,8 +36,8 @@ func (p *pretence) underWay(now time.Time) bool {
 	return now.Sub(p.begun) < beat(p.took.head+p.took.tail)
 }
 
-// wants returns the name of what p wants at the given time. What was asked for with cookies turns out
-// to be for all with its head, and cannot be joined by these any more, see settle.
+// wants returns the name of what p wants at the given time. A request with cookies turns out,
+// with its head, to be for all, and requests with cookies cannot join it any more, see settle.
 func (p *pretence) wants(now time.Time) uint64 {
 	if p.wording.cookies && now.Sub(p.begun) >= p.took.head {
 		return 0
@@ -69,7 +69,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case !ok:
 		return t.pretendByAsking(q, found)
 	}
-	// Who leaves does so at once, as with a fetch: a wait goes on for a moment.
+	// A client that leaves does so at once, as with a fetch; a wait ends a moment later.
 	forgo := sync.OnceFunc(func() { c.forgo(e, p) })
 	stop := context.AfterFunc(q.ctx, forgo)
 	given := begun.Add(beat(p.took.head))
@@ -99,8 +99,8 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	return resp, nil
 }
 
-// A pretendedBody tells when its client wants no more of it. It is written in the same way
-// as one that is fetched: each way cuts a body into other pieces.
+// A pretendedBody calls forgo when its client closes it. It embeds a beatBody, so that it is
+// written like a fetched body: another way would cut it into other pieces.
 type pretendedBody struct {
 	*beatBody
 	forgo func()
@@ -113,8 +113,8 @@ func (b *pretendedBody) Close() error {
 	return b.beatBody.Close()
 }
 
-// forgo is leave for a pretended fetch. Without anybody it ends as a flight does then: who
-// seemed to make it has nothing of it.
+// forgo is leave for a pretended fetch. When nobody is left, its client loses the view: of a
+// flight that ends so it would have nothing either.
 func (c *Cache) forgo(e *entry, p *pretence) {
 	now := c.now()
 	c.mu.Lock()
@@ -182,12 +182,12 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 // come; not if it has dropped it since it asked. The caller holds c.mu.
 func (c *Cache) view(e *entry, q *query, since time.Time) {
 	if e.held != nil && !c.dropped.since(q.moment, q.client, q.everybody.url) {
-		confirmed := c.confirms(e.held, e, q.client, since, !q.known) // e may have come to who sent no cookies
+		confirmed := c.confirms(e.held, e, q.client, since, !q.known) // e may have been fetched without cookies
 		c.store.view(e, q.client, since).confirmed = confirmed
 	}
 }
 
-// kind returns what an origin's answer would be to one who had what q had.
+// kind returns the kind of answer that the origin would give to a client that has f.own.
 func (f *finding) kind() kind {
 	if f.own != nil && !f.telling && whole(f.own) && f.own.status == http.StatusOK && f.own.sameAs(f.e) { // RFC 9110 §13.2.1
 		return validated
@@ -195,10 +195,10 @@ func (f *finding) kind() kind {
 	return anew
 }
 
-// confirms reports whether an earlier request of client's, which told the origin
-// no validator, was answered with the validators that e has: then they are not
-// made for each request anew. e, of r, seems to be fetched at the given time, and blind says that this
-// is by such a request. What another seems to bring still says nothing. The caller holds c.mu.
+// confirms reports whether an earlier request of the client, sent without a validator, got the
+// validators that e, of r, has: then the origin does not make new ones for each request. blind
+// says that e's own request, at the given time, had none either. Entries whose fetch seems to
+// be still under way do not count. The caller holds c.mu.
 func (c *Cache) confirms(r *resource, e *entry, client string, at time.Time, blind bool) bool {
 	for _, old := range r.entries {
 		if v := old.views.of(client); v != nil && old.varyKey == e.varyKey && (old == e || !c.seemsToCome(old, client, v)) &&
@@ -238,9 +238,9 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 	return t.afterInquiry(q, found, f, f.first, f.start)
 }
 
-// joinInquiry is pretendByAsking for a client that comes while an inquiry is under
-// way. It reports false if that turned out to be of no use, such as when it failed:
-// the client's own may not.
+// joinInquiry is pretendByAsking for a client that comes while an inquiry is under way. It
+// reports false if that turned out to be of no use, such as when it failed: an inquiry of its
+// own may succeed.
 func (t *transport) joinInquiry(q *query, found finding, f *flight, begun time.Time) (*http.Response, bool, error) {
 	c := t.c
 	if err := c.await(q, f); err != nil {

@@ -15,9 +15,9 @@ type query struct {
 	sharing Sharing
 	now     time.Time
 	moment  uint64 // of drops, at the same time
-	latest  bool   // it must not wait for somebody else's fetch, or not once more
+	latest  bool   // it must not wait for somebody else's fetch, or not again
 	again   bool   // it waited for one that was of no use
-	cramped bool   // what it seems to fetch could not be kept if it did
+	cramped bool   // there is no room to store what it would fetch
 
 	place     place // in a crowd, in Disguised
 	everybody key   // of responses for all, or in PerClient for this client
@@ -40,8 +40,7 @@ type query struct {
 	ifRange    string
 }
 
-// ask reads a request. It reports false for one that the cache has no
-// business with: it goes on as it is.
+// ask reads a request. It reports false for one that bypasses the cache.
 func (c *Cache) ask(r *http.Request, o *Options) (q query, ok bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return q, false
@@ -82,7 +81,7 @@ func (c *Cache) ask(r *http.Request, o *Options) (q query, ok bool) {
 	}
 	q.conditions = conditionsOf(r.Header, q.now)
 	if q.known && q.sharing != Shared {
-		// It may have got the tag from here, and the site may show its own by now.
+		// The client may have this tag from before the site knew it, and the site's own by now.
 		for _, tag := range q.conditions.tags {
 			if opened, ok := c.sealer.open(v.Site, uri, tag); ok {
 				q.conditions.tags = append(q.conditions.tags, opened)

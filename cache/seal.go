@@ -73,9 +73,8 @@ func (s *sealer) seal(site, uri, tag string) string {
 	u.all = append(append(append(append(u.all[:0], secret[:]...), site...), 0), uri...)
 	end := len(u.all)
 	u.all = append(append(u.all, 0), tag...)
-	// The nonce depends on all that is sealed: the same input gives the
-	// same tag, and no nonce is used for two. Of a keyed hash it is the first
-	// part, so nobody can extend it.
+	// The nonce depends on all that is sealed: the same input gives the same tag, and no two
+	// inputs share a nonce. It is a truncated keyed hash, which nobody can extend.
 	u.hash.Reset()
 	u.hash.Write(u.all) // never fails
 	u.out = u.hash.Sum(u.out[:0])[:s.aead.NonceSize()]
@@ -127,9 +126,9 @@ func (s *sealer) openAll(site, uri string, lines []string) []string {
 // parentheses around a list, a resource or state token, and an entity tag.
 var ifPart = regexp.MustCompile(`[()]|<[^>]*>|\[(?:W/)?"[^"]*"\]`)
 
-// openIf replaces the sealed tags in WebDAV's conditions (RFC 4918 §10.4). They are of the
-// resource that stands before their list, else of target; one elsewhere is not target's
-// to know.
+// openIf replaces the sealed tags in WebDAV's conditions (RFC 4918 §10.4). A tag belongs to the
+// resource named before its list, else to target. Those of another host stay sealed: target
+// must not learn them.
 func (s *sealer) openIf(site string, target *url.URL, lines []string) []string {
 	out := make([]string, len(lines))
 	for i, line := range lines {
@@ -157,9 +156,9 @@ func (s *sealer) openIf(site string, target *url.URL, lines []string) []string {
 	return out
 }
 
-// nameAsAsked gives what confirms or completes the copy of a client that the site knows the
-// tag by which the client named that: it may have the copy from before, when tags were sealed,
-// and may use nothing else for it (RFC 9111 §4.3.4, RFC 9110 §15.3.7.3).
+// nameAsAsked sets the ETag of a 304 or 206, for a client that the site knows, to the sealed
+// form in which the client named the same tag: its copy may be from before, when tags were
+// sealed, and only that tag confirms or completes it (RFC 9111 §4.3.4, RFC 9110 §15.3.7.3).
 func (c *Cache) nameAsAsked(q *query, h http.Header, status int) {
 	tag := tagOf(h)
 	if q.answersConditions() || tag == "" || status != http.StatusNotModified && status != http.StatusPartialContent {

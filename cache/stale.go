@@ -47,8 +47,8 @@ func (c *Cache) staleInstead(q *query, found finding, f *flight, unreachable boo
 	return allowed > 0 && age-life <= allowed
 }
 
-// serveStale answers from the store in the place of a failure, which the origin told by
-// a status, or of which there is none: 0.
+// serveStale answers from the store in place of a failure; status is the origin's, or 0 if it
+// could not be asked.
 func (c *Cache) serveStale(q *query, found finding, status int) *http.Response {
 	c.count(&c.counters.Stale)
 	q.now = c.now()

@@ -153,7 +153,7 @@ func (t *transport) refresh(q *query, found finding) {
 	c, e := t.c, found.e
 	mine := refreshing{e: e}
 	if q.sharing == Disguised {
-		mine.client = q.client // nobody's view says that another had the same
+		mine.client = q.client // one client's refresh must not depend on another's
 	}
 	if !c.begins(q, found, mine) {
 		return

@@ -17,8 +17,8 @@ func newUnstorables() *unstorables {
 	return &unstorables{lru.New[uint64, struct{}](maxRemembered)}
 }
 
-// idFor returns a short name of what q wants, in its words. Where clients must not learn of
-// one another it is a client's own: the way that a request takes can be timed.
+// idFor returns a hash of what q wants, in its words. Where clients must not learn of one
+// another it depends on the client: the way that a request takes can be timed.
 func (c *Cache) idFor(q *query) uint64 {
 	return c.nameOf(c.wantedBy(q, q.everybody))
 }

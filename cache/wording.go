@@ -17,8 +17,8 @@ type wording struct {
 // known reports whether they tell the site who asks.
 func (w wording) known() bool { return w.cookies || w.secrets }
 
-// covers reports whether what is asked for with w may be given to who
-// asks with o. What comes without cookies is for those as well who have some.
+// covers reports whether the response to a request with w may be given to one with o: one made
+// without cookies is also for requests that have some.
 func (w wording) covers(o wording) bool {
 	return w.fields == o.fields && (o.cookies || !w.cookies) && (o.secrets || !w.secrets)
 }
