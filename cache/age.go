@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// elapsed returns how much time has passed. A machine that sleeps stops the clock that
-// Go measures with, and one whose time is set moves the other: the one that went
-// further counts, so that neither keeps anything fresh.
+// elapsed returns the time between two moments by the monotonic or the wall clock, whichever
+// went further: the one stops while the machine sleeps, the other can be set back, and neither
+// may keep anything fresh.
 func elapsed(then, now time.Time) time.Duration {
-	return max(0, now.Sub(then), now.Round(0).Sub(then)) // without a monotonic reading the times of day are compared
+	return max(0, now.Sub(then), now.Round(0).Sub(then)) // Round strips the monotonic reading
 }
 
 // ageValue returns the Age field's value (RFC 9111 §5.1): the first member of

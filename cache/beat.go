@@ -14,12 +14,11 @@ const (
 	margin = firstBeat / 8
 )
 
-// beat returns when what came d after the beginning of a request goes on to
-// the client: at the next beat. In Disguised all that clients may share goes
-// out in beats, whether it is fetched or seems to be. What is below a beat says
-// nothing then: how a machine that fetches wakes up, and in how many pieces it
-// reads, cannot be imitated. Beats are a millisecond apart at first, later an
-// eighth to a quarter of the time that has passed, and at most lastBeat.
+// beat rounds d, a time since the beginning of a request, up to the beat at which what came
+// then goes on to the client. In Disguised all that clients may share goes out in beats,
+// fetched or pretended: this hides what cannot be imitated below a beat, such as how a machine
+// that fetches wakes up, and in how many pieces it reads. Beats are a millisecond apart at
+// first, later an eighth to a quarter of the time that has passed, and at most lastBeat.
 func beat(d time.Duration) time.Duration {
 	d += margin
 	apart := firstBeat
@@ -48,7 +47,7 @@ type beatBody struct {
 	start time.Time // of the request, as its client sees it
 	place place
 	course
-	at, until int64
+	at, until int64 // read so far, and due
 }
 
 // inBeats wraps a body that a client gets for a request that it made at start.
@@ -81,7 +80,7 @@ func (b *beatBody) wait() error {
 	return nil
 }
 
-// read reads of what is due.
+// read reads no more than is due.
 func (b *beatBody) read(p []byte) (int, error) {
 	if left := b.until - b.at; left > 0 && int64(len(p)) > left {
 		p = p[:left]
@@ -91,7 +90,7 @@ func (b *beatBody) read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo has nobody hold a buffer while it waits.
+// WriteTo holds no buffer while it waits.
 func (b *beatBody) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if err := b.wait(); err != nil {
@@ -106,7 +105,7 @@ func (b *beatBody) WriteTo(w io.Writer) (n int64, err error) {
 	}
 }
 
-// A dueBody is what of a body is due.
+// A dueBody is the part of a body that is due.
 type dueBody struct {
 	body  *beatBody
 	begun bool

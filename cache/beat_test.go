@@ -123,7 +123,7 @@ func TestFirstUseOfAFastOriginIsLikeAFetch(t *testing.T) {
 			c := New(Options{})
 			c.sleep = sleepTimer // the bubble's clock
 			rt := c.Transport(hurried(5, size))
-			for i := range 2 * enough {
+			for i := range 2 * minSamples {
 				sightOf(t, rt, "a", fmt.Sprint("/", i))
 			}
 			want := sightOf(t, rt, "b", "/new")
@@ -177,7 +177,7 @@ func TestOwnRequestIsJoined(t *testing.T) {
 			// The same times, as of another client's fetch.
 			e := th.c.store.index[key{url: "http://origin.example/a"}].entries[0]
 			th.c.store.unview(e, "b")
-			for range enough {
+			for range minSamples {
 				th.c.model.record("http://origin.example", anew, 500*time.Millisecond, time.Now(), habit{})
 				th.c.model.recordBody("http://origin.example", timing{tail: 500 * time.Millisecond, size: 4, at: time.Now()}, habit{})
 			}

@@ -7,13 +7,12 @@ import (
 
 // A crowd is the requests of one client to one origin that wait at the same time.
 //
-// In Disguised a request that is only pretended neither wakes the origin for the next
-// one nor competes with it, which a client with two at once could measure. So who
-// has been in a crowd of several gets what comes in beats that are far enough apart
-// for that, each a little later by chance: how soon a busy machine reads the second
-// request tells, too. So does who asks in a form in which nothing is shared, such as HEAD,
-// who would else measure the others. Other clients' requests do not count: their presence
-// is not to be seen.
+// In Disguised a pretended request neither wakes the origin for the next one nor competes with
+// it, which a client with two at once could measure. So requests that were in a crowd of
+// several are answered in beats far enough apart to hide that, each a little later by chance:
+// how soon a busy machine reads the second request tells, too. That goes for forms of which
+// nothing is shared, such as HEAD, as well: they would measure the others. Other clients'
+// requests do not count: their presence must not show.
 type crowd struct {
 	waiting int         // guarded by the cache's lock
 	several atomic.Bool // there were two at a time
@@ -33,7 +32,7 @@ type place struct {
 	jitter time.Duration
 }
 
-// gather has q wait among its client's others, until it scatters.
+// gather adds q to the crowd of its client's requests, until scatter.
 func (c *Cache) gather(q *query) gathering {
 	g := gathering{q.client, originOf(q.everybody.url)}
 	c.mu.Lock()
@@ -50,7 +49,7 @@ func (c *Cache) gather(q *query) gathering {
 	return g
 }
 
-// scatter has one of those that gathered wait no longer.
+// scatter takes a request out of its crowd.
 func (c *Cache) scatter(g gathering) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +59,7 @@ func (c *Cache) scatter(g gathering) {
 	}
 }
 
-// due returns when what is to come at a beat, d after a request's beginning, goes on.
+// due returns when what is for the beat at d after a request's beginning is sent.
 func (p place) due(d time.Duration) time.Duration {
 	if p.crowd == nil || !p.several.Load() {
 		return d
@@ -68,8 +67,8 @@ func (p place) due(d time.Duration) time.Duration {
 	return (d+crowdBeat-1)/crowdBeat*crowdBeat + p.jitter
 }
 
-// waitBeat waits until what is to come to q at a beat goes on; q's request seems to have
-// begun at start.
+// waitBeat waits until what is for the beat at the given time is sent to q, whose request seems
+// to have begun at start.
 func (c *Cache) waitBeat(q *query, start, at time.Time) error {
 	for {
 		due := q.place.due(at.Sub(start))

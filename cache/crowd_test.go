@@ -58,7 +58,7 @@ func TestCrowdsGetCoarseBeats(t *testing.T) {
 						}()
 					}
 				}
-				for i := range enough + 1 { // now it is known how long the origin takes
+				for i := range minSamples + 1 { // now it is known how long the origin takes
 					path := "/known" + string(rune('0'+i))
 					if i == 0 && test.visited != "" {
 						path = test.visited

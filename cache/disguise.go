@@ -10,20 +10,18 @@ import (
 // told returns for how long a client who starts to use a disguised entry at
 // the given time may use it: half its lifetime, in whole seconds.
 //
-// A client who is given a stored response must not see how old it is. If its
-// max-age were shortened by its age, that would tell. So everybody, the
-// first client too, is told the same: half the lifetime. For the first half an
-// entry may be given to new clients, and what they were told ends before the
-// origin's own date does. How long the fetch took does not enter either.
-// Where the origin sends Age, a fetch now would bring a higher one. What is too
-// brief for that is its first client's alone, for all its time.
+// A stored response must not show how old it is, as a max-age shortened by its age would. So
+// all clients, the first too, are told half the lifetime, however long the fetch took. New
+// clients are given an entry for the first half only, so what they are told ends before the
+// origin's own date does. Where the origin sends Age, a fetch at that time would bring a higher
+// one. A brief entry is its first client's alone, for all its time.
 func (e *entry) told(at time.Time) time.Duration {
 	if e.brief {
 		return max(0, e.bound()-e.initialAge)
 	}
 	told := e.bound() / 2
 	switch age := e.sentAge; {
-	case !e.life.explicit && age == 0: // of a fetch now, Date would be later
+	case !e.life.explicit && age == 0: // a fetch now would have a later Date
 		since := at.Truncate(time.Second).Sub(e.received.Truncate(time.Second))
 		told = min(e.bound()+since/heuristicFraction, heuristicLimit) / 2
 	case age > 0:
@@ -33,15 +31,15 @@ func (e *entry) told(at time.Time) time.Duration {
 	return max(0, min(told, e.bound()-e.initialAge).Truncate(time.Second))
 }
 
-// mayRunDown reports whether e's lifetime may be what is left until a moment, as that of
-// what another cache holds: asked later, the origin would tell a shorter one. A lifetime that
-// somebody has chosen is a round number.
+// mayRunDown reports whether e's lifetime may count down to a moment, as that of a response
+// from another cache does: asked later, the origin would tell a shorter one. A lifetime that
+// somebody chose is a round number.
 func (e *entry) mayRunDown() bool {
 	return e.life.explicit && e.sentAge == 0 && e.bound()%(10*time.Second) != 0
 }
 
-// seen returns how old e counts as for the client that has the view, and how long it was told
-// that e is fresh. After that, what came stale is as much too old as it is.
+// seen returns e's age and lifetime as the client that has the view knows them. Past that
+// lifetime, e counts as stale for at least as long as it really is.
 func (e *entry) seen(v *view, now time.Time) (age, life time.Duration) {
 	age, life = elapsed(v.since, now), e.told(v.since)
 	if age >= life {
@@ -50,7 +48,7 @@ func (e *entry) seen(v *view, now time.Time) (age, life time.Duration) {
 	return age, life
 }
 
-// bound returns the lifetime that no cache downstream outlives.
+// bound returns the shortest lifetime that this cache or one downstream may go by.
 func (e *entry) bound() time.Duration {
 	if e.life.shortest > 0 {
 		return min(e.life.operative, e.life.shortest)
@@ -79,8 +77,8 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 		h["Cache-Control"] = shortened
 	}
 	if lines := h["Expires"]; len(lines) > 0 {
-		// One in the past, as servers write who mean the present, would tell when that was, and
-		// one that is the same for all, such as 2037, by what is taken from it.
+		// A date in the past, as servers send for the present, would tell when that was; a
+		// fixed one, such as 2037, would tell by what is subtracted from it.
 		h["Expires"] = []string{"0"}
 		if expiresIn(lines[0], e.date, e.received) > 0 {
 			h["Expires"] = []string{formatDate(at.Add(e.told(at)))}
@@ -88,8 +86,8 @@ func (e *entry) disguise(h http.Header, at time.Time) {
 	}
 }
 
-// repeat rewrites the header of a response under e so that it looks as if the origin had
-// made it at the given time and it could not be kept.
+// repeat rewrites the header of a response under e so that it looks like one that the origin
+// made at the given time and that could not be stored.
 func (e *entry) repeat(h http.Header, at time.Time) {
 	if e.sentAge > 0 {
 		h["Age"] = []string{formatInt(int64((e.sentAge + elapsed(e.received, at)).Round(time.Second) / time.Second))}

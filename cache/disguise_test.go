@@ -159,7 +159,7 @@ func TestWhatMayNotBeSoIsAskedAbout(t *testing.T) {
 	s.run(step{as: "a", do: "GET /gone", give: "200\nCache-Control: max-age=600\n\na"},
 		step{as: "a", do: "GET /left", give: runsDown},
 		step{after: 3 * time.Second, as: "b", do: "GET /gone", give: "404\n\ngone", want: "404\n\ngone"})
-	for i := range enough {
+	for i := range minSamples {
 		s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: "200\nCache-Control: max-age=600\n\na"})
 	}
 	s.run(step{as: "b", do: "GET /0", want: "200\n\na"},
@@ -361,7 +361,7 @@ func TestDroppedDuringAnInquiryIsDropped(t *testing.T) {
 					answer("body")
 					th.expectAll(x, "body")
 					if who == "waits" { // for a time that is drawn
-						for range enough {
+						for range minSamples {
 							th.c.model.record("http://origin.example", anew, time.Second, time.Now(), habit{})
 						}
 					} else {

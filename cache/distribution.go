@@ -6,36 +6,35 @@ import (
 	"time"
 )
 
-// A distribution is what an origin's times, as logarithms, are like at present.
+// A distribution describes the present times of an origin, as logarithms.
 type distribution struct {
 	latest []float64 // of one kind, latest first
 	middle float64
-	spread float64 // standard deviation, but for single strange ones
+	spread float64 // standard deviation, without single outliers
 	// least and most are the extremes of all that came of late.
 	least, most float64
 }
 
-// unusual is how many standard deviations off is hardly chance, and outlying how many are
-// none.
+// unusual is how many standard deviations from the middle are hardly chance; distances beyond
+// outlying are cut.
 const unusual, outlying = 2.5, 4
 
-// at returns what times are like at the given time, or nil if there were too
-// few of late to know. A load can change from one moment to the next, so samples
-// count only as far back as they are like the latest ones. How much like, their
-// spread decides; it is estimated from the differences between neighbours, of
-// which a change of load makes only one larger.
-func (s samples) at(now time.Time) *distribution {
+// distribution returns what times are like at now, or nil if too few are recent. A load can
+// change from one moment to the next, so samples count only as far back as they are within the
+// spread of the latest ones. The spread is estimated from the differences between neighbours,
+// of which a change of load makes only one larger.
+func (s samples) distribution(now time.Time) *distribution {
 	var room [2][maxSamples]float64 // on the stack
 	logs, steps := make([]float64, 0, len(s)), room[0][:0]
 	for i, x := range slices.Backward(s) {
-		if now.Sub(x.at) <= present {
+		if now.Sub(x.at) <= maxSampleAge {
 			logs = append(logs, x.log)
 		}
 		if i > 0 {
 			steps = append(steps, math.Abs(x.log-s[i-1].log))
 		}
 	}
-	if len(logs) < enough {
+	if len(logs) < minSamples {
 		return nil
 	}
 	// Of two values of a normal distribution, 0.4 of all pairs differ by less than
@@ -51,7 +50,7 @@ func (s samples) at(now time.Time) *distribution {
 		}
 		d.latest, d.middle = logs[:n], quantile(ordered, 0.5)
 	}
-	include(enough - 1)
+	include(minSamples - 1)
 	strange := 0
 	for i := len(d.latest); i < len(logs); i++ {
 		if math.Abs(logs[i]-d.middle) > 1.5*d.spread {
@@ -73,10 +72,10 @@ func (s samples) at(now time.Time) *distribution {
 	return d
 }
 
-// draw returns one more value: one of them, blurred so that none is repeated, and pulled
-// in by as much, so that they do not scatter more for it (a smoothed bootstrap with
-// shrinkage). The fewer there are, the more would a client who made them itself
-// see one come again. Of times of several kinds it is one of a kind: between them is none.
+// draw returns one more value: a sample, blurred so that none is repeated, and pulled to the
+// middle so that the variance stays (a smoothed bootstrap with shrinkage). The fewer samples
+// there are, the more easily would a client that caused them recognise one. Of several kinds,
+// only samples of one are drawn from: no time lies between them.
 func (d *distribution) draw(m *latencyModel) float64 {
 	kinds, spread := d.kinds()
 	which := min(int(m.float()*float64(len(d.latest))), len(d.latest)-1)
@@ -92,9 +91,9 @@ func (d *distribution) draw(m *latencyModel) float64 {
 	return middle + pull*(of[which]-middle) + blur*spread*m.normal()
 }
 
-// kinds returns the latest times, sorted, in groups with gaps between them that chance
-// does not make, and how far those of a group scatter. An origin has some answers at
-// hand, and has to make others.
+// kinds returns the latest times, sorted, in clusters with wider gaps between them than chance
+// makes, and the spread within a cluster. An origin has some answers at hand, and must make
+// others.
 func (d *distribution) kinds() (groups [][]float64, spread float64) {
 	// Of normal times, the usual gap is 2.6 standard deviations by how many there are.
 	const deviation, wide = 2.6, 2

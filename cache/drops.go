@@ -9,8 +9,8 @@ import (
 	"guise/cache/lru"
 )
 
-// maxDrops bounds how many drops are remembered. One counts for as long as a
-// request takes that was under way.
+// maxDrops bounds how many drops are remembered. One counts for requests that were under way
+// then.
 const maxDrops = 4096
 
 // drops remember what clients dropped of late, by an unsafe request or a rotation.

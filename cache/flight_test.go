@@ -766,7 +766,7 @@ func TestAloneWaitsForNoInquiry(t *testing.T) {
 			th.expectAll(v, "a")
 		}
 		answer(alone("a"), th.call())
-		time.Sleep(present + time.Second) // how long the origin takes is not known any more
+		time.Sleep(maxSampleAge + time.Second) // how long the origin takes is not known any more
 		b, c := alone("b"), alone("c")
 		first := th.call()
 		answer(c, th.call())

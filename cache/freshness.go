@@ -20,10 +20,9 @@ type lifetime struct {
 	explicit  bool          // the origin stated it
 }
 
-// lifetimeOf returns the freshness lifetime of a response for a shared cache:
-// s-maxage, else max-age, else Expires minus Date, else a heuristic, but of one that
-// says Pragma: no-cache, as before Cache-Control. date is the time of reception if the
-// response has no valid Date.
+// lifetimeOf returns the freshness lifetime of a response for a shared cache: s-maxage, else
+// max-age, else Expires minus Date, else a heuristic, unless it says Pragma: no-cache, as
+// before Cache-Control. date is the time of reception if the response has no valid Date.
 func lifetimeOf(h http.Header, status int, d *directives, date, now time.Time) lifetime {
 	var l lifetime
 	note := func(stated time.Duration) {
@@ -41,7 +40,7 @@ func lifetimeOf(h http.Header, status int, d *directives, date, now time.Time) l
 		note(d.maxAge.duration())
 	}
 	if lines := h["Expires"]; len(lines) > 0 && d.maxAge == absent {
-		note(expiresIn(lines[0], date.Truncate(time.Second), now)) // as a Date is written
+		note(expiresIn(lines[0], date.Truncate(time.Second), now)) // a Date has whole seconds
 	}
 	if !l.explicit && (d.public || heuristicallyCacheable(status)) && !pragmaNoCache(h["Pragma"]) {
 		l.operative = heuristicLifetime(h, date, now)
@@ -80,9 +79,9 @@ func heuristicallyCacheable(status int) bool {
 	return false
 }
 
-// ofOneRequest reports whether a status answers what one request held beside its
-// target, or how many there were: whatever its lifetime, it is no answer to another's.
-// Who asks for a range behind the end would otherwise have all others told that.
+// ofOneRequest reports whether a status answers what one request held beside its target, or how
+// many there were: whatever its lifetime, it is no answer to another's. A client that asks for
+// a range past the end could else have all others told that.
 func ofOneRequest(status int) bool {
 	switch status {
 	case 226: // RFC 3229 §10.4.1: what has changed since the version that it has

@@ -30,7 +30,7 @@ func (th *theatre) act(path string, length int64, requests []timed) (seen []stri
 	begun := time.Now()
 	th.c.model.float = func() float64 { return 0.5 }
 	th.c.model.origins.Purge()
-	for range enough {
+	for range minSamples {
 		at := begun.Add(slowly)
 		th.c.model.record("http://origin.example", anew, slowly, at, habit{})
 		th.c.model.recordBody("http://origin.example", timing{tail: trickling, size: 4, at: at}, habit{})
@@ -167,7 +167,7 @@ func TestLeavingDoesNotWait(t *testing.T) {
 			return ctx.Err()
 		}
 		th.c.model.origins.Purge()
-		for range enough {
+		for range minSamples {
 			th.c.model.record("http://origin.example", anew, slowly, time.Now(), habit{})
 			th.c.model.recordBody("http://origin.example", timing{tail: trickling, size: 4, at: time.Now()}, habit{})
 		}
@@ -208,7 +208,7 @@ func TestWhatDoesNotComeWholeIsNotFoundAgain(t *testing.T) {
 						go th.call().answer(give, "body")
 						th.expectAll(a, "body")
 					}
-					time.Sleep(present + time.Second)
+					time.Sleep(maxSampleAge + time.Second)
 					asked := th.rt
 					if how == "comes late" {
 						th.rt = th.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -253,7 +253,7 @@ func TestOwnRequestsShareWhatBecomesAFetch(t *testing.T) {
 		a := th.visit("a", "")
 		go th.call().answer("Cache-Control: max-age=600", "old")
 		th.expectAll(a, "old")
-		time.Sleep(present + time.Second)
+		time.Sleep(maxSampleAge + time.Second)
 		first := th.visit("b", "")
 		time.Sleep(100 * time.Millisecond)
 		second, begun := th.visit("b", ""), time.Now()

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// present is for how long a measurement counts as what an origin takes now.
-	present = 2 * time.Second
-	// enough is how many measurements make a distribution to draw from. With fewer,
-	// what is drawn scatters more than what is measured, or repeats it.
-	enough = 6
+	// maxSampleAge is for how long a measurement counts as what an origin takes now.
+	maxSampleAge = 2 * time.Second
+	// minSamples is how many measurements make a distribution to draw from. With fewer, what is
+	// drawn scatters more than what is measured, or repeats it.
+	minSamples = 6
 	// maxSamples and maxOrigins bound what is remembered.
 	maxSamples = 32
 	maxOrigins = 1024
@@ -46,8 +46,8 @@ func (h *habit) mean() float64 { return h.sum / h.n }
 
 func (h *habit) add(z float64) { h.n, h.sum = h.n+1, h.sum+z }
 
-// unlike reports whether a resource that took own once has times which are none of d's. Who
-// knows how long it takes would miss that in what is drawn from those.
+// unlike reports whether the times of a resource, one of which is own, do not belong to d: a
+// client that knows them would not take a time drawn from d for one.
 func (h *habit) unlike(d *distribution, own float64) bool {
 	off := own - d.middle
 	if h.n > 0 {
@@ -71,24 +71,24 @@ type latencyModel struct {
 	float func() float64 // uniform in [0, 1)
 
 	mu      sync.Mutex
-	origins *simplelru.LRU[string, *measured]
+	origins *simplelru.LRU[string, *originTimes]
 }
 
-// A measured is what the latest fetches from an origin took: to the head, and,
-// for bodies that take a while, from there to the end, for each byte (see pace).
-type measured struct {
+// An originTimes is what the latest fetches from an origin took: to the head, and, for bodies
+// that take a while, from there to the end, for each byte (see pace).
+type originTimes struct {
 	heads, bodies trait
-	spare         float64   // how often it may be asked now because it is restless
+	spare         float64   // how often it may still be asked because it is restless
 	counted       time.Time // when spare was last brought up to date
 }
 
-// often bounds for how many first uses a second a restless origin is asked. In a
-// rush there are more, and to ask for all of them would save it next to nothing.
-const often = 32
+// maxAsks bounds for how many first uses a second a restless origin is asked. In a rush there
+// are more, and to ask for all of them would save it next to nothing.
+const maxAsks = 32
 
 // mayAsk reports whether an origin is to be asked because it is restless, and counts that.
-func (s *measured) mayAsk(now time.Time) bool {
-	s.spare = min(often, s.spare+often*max(0, now.Sub(s.counted).Seconds()))
+func (s *originTimes) mayAsk(now time.Time) bool {
+	s.spare = min(maxAsks, s.spare+maxAsks*max(0, now.Sub(s.counted).Seconds()))
 	s.counted = now
 	if s.spare < 1 {
 		return false
@@ -114,7 +114,7 @@ type sample struct {
 }
 
 func newLatencyModel(float func() float64) *latencyModel {
-	return &latencyModel{float: float, origins: lru.New[string, *measured](maxOrigins)}
+	return &latencyModel{float: float, origins: lru.New[string, *originTimes](maxOrigins)}
 }
 
 // record adds the time that a head took. h is what is known of its resource; it
@@ -143,7 +143,7 @@ func (t *timing) slow() bool { return t.tail >= firstBeat/2 }
 func (t *timing) pace() float64 { return logOf(float64(t.tail) / float64(max(t.size, bulk))) }
 
 func (t *trait) record(s sample, h habit) habit {
-	if d := t.latest.at(s.at); d != nil && d.spread > 0 {
+	if d := t.latest.distribution(s.at); d != nil && d.spread > 0 {
 		z := max(-outlying, min((s.log-d.middle)/d.spread, outlying))
 		if h.n > 0 && math.Abs(z) < outlying {
 			const memory = 64 // products that count
@@ -159,17 +159,17 @@ func (t *trait) record(s sample, h habit) habit {
 	return h
 }
 
-func (m *latencyModel) of(origin string) *measured {
+func (m *latencyModel) of(origin string) *originTimes {
 	s, ok := m.origins.Get(origin)
 	if !ok {
-		s = &measured{heads: trait{products: 4, sum: 1}, bodies: trait{products: 4, sum: 1}}
+		s = &originTimes{heads: trait{products: 4, sum: 1}, bodies: trait{products: 4, sum: 1}}
 		m.origins.Add(strings.Clone(origin), s) // a part of a URL
 	}
 	return s
 }
 
-// forget has the next first uses ask the origin, which fails: what was stored before would
-// show, to who has seen that it does, that it was there.
+// forget makes the next first uses ask the origin, because it failed: a client that has seen
+// that would know an answer from the store for one that was there before.
 func (m *latencyModel) forget(origin string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -256,8 +256,8 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 // real ones do: each resource is taken to have a mean of its own around which its
 // times are normal, and what was seen of it so far, real or drawn, says where
 // that mean is likely to be.
-func (t *trait) draw(m *latencyModel, of *measured, own float64, h *habit, now time.Time) (float64, bool) {
-	d := t.latest.at(now)
+func (t *trait) draw(m *latencyModel, of *originTimes, own float64, h *habit, now time.Time) (float64, bool) {
+	d := t.latest.distribution(now)
 	if d == nil || h.n > 0 && m.float() < 1/t.products {
 		return 0, false // the less often two times were compared, the sooner again
 	}

@@ -45,7 +45,7 @@ func TestDrawnTimesAreBounded(t *testing.T) {
 func TestDrawnTimesScatterAsMeasuredOnes(t *testing.T) {
 	const trials, origin, spread = 6000, "http://origin.example", 0.25
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{enough, 8, maxSamples} {
+	for _, n := range []int{minSamples, 8, maxSamples} {
 		drawn, early, again := 0.0, 0.0, 0.0
 		for range trials {
 			m, now := newLatencyModel(r.Float64), time.Now()
@@ -151,7 +151,7 @@ func TestNothingIsDrawnBetweenKindsOfTimes(t *testing.T) {
 		}
 		return time.Duration(slow * math.Exp(0.1*r.NormFloat64()))
 	}
-	for _, n := range []int{enough, 8, maxSamples} {
+	for _, n := range []int{minSamples, 8, maxSamples} {
 		drawn, between := 0, 0
 		for range trials {
 			m, now := newLatencyModel(r.Float64), time.Now()
@@ -187,7 +187,7 @@ func TestRestlessOriginsAreSavedInARush(t *testing.T) {
 			asked++
 		}
 	}
-	if asked < often || asked > 2*often {
+	if asked < maxAsks || asked > 2*maxAsks {
 		t.Errorf("asked %d times in a second", asked)
 	}
 }
@@ -199,14 +199,14 @@ func TestSlowBodiesAreMeasured(t *testing.T) {
 	m, now := newLatencyModel(rand.Float64), time.Now()
 	slow := timing{head: time.Millisecond, tail: 50 * time.Millisecond, size: 6000, at: now}
 	e := &entry{timing: slow}
-	for range enough {
+	for range minSamples {
 		m.record(origin, anew, time.Millisecond, now, habit{})
 		m.recordBody(origin, timing{tail: firstBeat / 4, size: 6000, at: now}, habit{})
 	}
 	if took, _, ok := m.draw(origin, anew, e, manner{}, now); ok {
 		t.Errorf("drawn: %v", took)
 	}
-	for range enough {
+	for range minSamples {
 		m.recordBody(origin, slow, habit{})
 	}
 	if took, _, ok := m.draw(origin, anew, e, manner{}, now); !ok || (took.tail-slow.tail).Abs() > time.Microsecond {
@@ -222,7 +222,7 @@ func TestOriginsThatFailAreAsked(t *testing.T) {
 		s := newScene(t, disguised)
 		s.c.model.float = func() float64 { return 0.5 }
 		s.letBodiesCome()
-		for i := range 2 * enough {
+		for i := range 2 * minSamples {
 			s.run(step{as: "a", do: fmt.Sprintf("GET /%d", i), give: give})
 		}
 		s.run(step{as: "b", do: "GET /1", want: "200\n\na"})

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// momentary reports whether a response that an origin made at the given time says so,
-// how long it took, or how often it was asked: who is given that later sees by it that somebody
-// asked then. What says nothing but that is rewritten instead, see disguise.
+// momentary reports whether a response that an origin made at the given time tells that time,
+// how long it took, or how often the origin was asked: a client given it later would see that
+// somebody asked then. Fields that tell nothing else are rewritten instead, see disguise.
 func momentary(h fields, made time.Time) bool {
 	made = made.UTC()
 	for name, line := range h.all() {
@@ -32,16 +32,16 @@ func momentary(h fields, made time.Time) bool {
 	return false
 }
 
-// ofOneAnswer are fields whose value is another in each answer, one after the other.
+// ofOneAnswer are fields whose value is new in each answer.
 var ofOneAnswer = map[string]bool{
 	"Replay-Nonce":    true, // RFC 8555 §6.5.1
 	"Dpop-Nonce":      true, // RFC 9449 §8
 	"Signature-Input": true, // RFC 9421 §2.3: when it was signed
 }
 
-// measures reports whether a field is called after how long an origin took, such as
-// X-Process-Time: who waits for another time sees that the answer was made before. Those
-// that filters know do not come as far as here.
+// measures reports whether a field is named after how long an origin took, such as
+// X-Process-Time: a client that waited for another time would see that the answer is older.
+// Fields that filters know never get here.
 func measures(name string) bool {
 	for word := range strings.SplitSeq(name, "-") {
 		for _, end := range measureWords {
@@ -75,7 +75,8 @@ func isAmount(text string) bool {
 const aMoment = 5 * time.Second
 
 // holdsDate reports whether text holds a day and the minute of t, or of a moment before, in
-// whatever order and with whatever between them. With seconds the clock may be elsewhere's, if asked for.
+// whatever order and with whatever between them. If elsewhere is set, a clock with seconds may
+// be of any time zone.
 func holdsDate(text string, t time.Time, elsewhere bool) bool {
 	var room [128]byte
 	digits := digitsOf(room[:0], text)
@@ -92,15 +93,15 @@ func holdsDate(text string, t time.Time, elsewhere bool) bool {
 	return false
 }
 
-// A day is one of those that it may be somewhere at a time.
+// A day is a date that it may be in some time zone at a given time.
 type day struct {
 	month, day int
 	year       string
 	since      time.Duration // from its beginning to the time
 }
 
-// daysAround returns the days that it may be at t. Texts are long and full of digits, and
-// it is by these that nearly all of those are told from a date.
+// daysAround returns the days that it may be at t in some zone. Texts are long and full of
+// digits, of which these rule out nearly all.
 func daysAround(t time.Time) (days [3]day) {
 	for i := range days {
 		begun := time.Date(t.Year(), t.Month(), t.Day()+i-1, 0, 0, 0, 0, time.UTC)
@@ -172,8 +173,8 @@ func (d *day) begins(digits []byte, elsewhere bool) bool {
 	return false
 }
 
-// ofMoment reports whether a minute that began so long ago, by a clock of UTC, is the
-// present one, or with seconds, unless they are -1, shows the time elsewhere, if asked for.
+// ofMoment reports whether a minute that began so long ago by UTC is the present one; or, if
+// elsewhere is set, whether it and second, which is -1 for none, are the time in another zone.
 func ofMoment(ago time.Duration, second int, elsewhere bool) bool {
 	if ago < -furthestEast || ago >= furthestWest {
 		return false
@@ -276,8 +277,8 @@ func holdsHexTime(token string, t time.Time) bool {
 	return ok && near(time.UnixMilli(ms), t)
 }
 
-// parseHex reads at most 15 hexadecimal digits. Most of what is asked about are none, which
-// costs strconv an error each.
+// parseHex reads at most 15 hexadecimal digits. Most texts are none, for which strconv would
+// make an error each.
 func parseHex(digits string) (n int64, ok bool) {
 	for i := range len(digits) {
 		switch c := digits[i]; {

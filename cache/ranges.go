@@ -120,7 +120,7 @@ func (r contentRange) String() string {
 // parseNumber reads 1*DIGIT. One that is larger than any position in a
 // representation, or any time, is taken for the largest.
 func parseNumber(s string) (int64, bool) {
-	const most = int64(1) << 59 // ten times it fits
+	const most = int64(1) << 59 // ten times as much fits in an int64
 	if s == "" {
 		return 0, false
 	}

@@ -106,7 +106,7 @@ func TestForgottenWhileAnotherFetches(t *testing.T) {
 		for _, v := range []*visit{a, b} {
 			th.expectAll(v, "all")
 		}
-		time.Sleep(present + time.Second) // how long the origin takes is not known any more
+		time.Sleep(maxSampleAge + time.Second) // how long the origin takes is not known any more
 		for _, client := range []string{"b", "a"} {
 			v := th.visit(client, "")
 			if client == "a" {

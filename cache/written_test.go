@@ -74,7 +74,7 @@ func TestFirstUsesAreWrittenAlike(t *testing.T) {
 			}
 			first, inquired := look("a", true), look("b", true)
 			th.c.model.origins.Purge()
-			for range enough {
+			for range minSamples {
 				th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
 				th.c.model.recordBody("http://origin.example", timing{tail: 3 * gap, size: int64(3 * size), at: time.Now()}, habit{})
 			}
