@@ -17,7 +17,7 @@ func (c *Cache) audit(t *testing.T) {
 		for _, r := range in.lru.Keys() {
 			count++
 			bytes += r.bytes
-			if r.in != in || s.index[r.key] != r || !slices.Contains(s.at(r.key.url), r) {
+			if r.in != in || s.index[r.key] != r || !slices.Contains(s.ofURL(r.key.url), r) {
 				t.Errorf("%v is lost", r.key)
 			}
 			if got := r.count(t, users); got != r.bytes {
@@ -39,7 +39,7 @@ func (c *Cache) audit(t *testing.T) {
 	s.auditClaims(t)
 	listed := 0
 	for url := range s.byURL {
-		list := s.at(url)
+		list := s.ofURL(url)
 		listed += len(list)
 		var later *resource
 		for _, r := range list { // both ways: what goes is taken out where it stands

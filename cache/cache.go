@@ -55,9 +55,9 @@ func (o Options) withDefaults() Options {
 type Cache struct {
 	options atomic.Pointer[Options]
 	sealer  *sealer
-	words   maphash.Seed // of wordings and of what idFor names
+	words   maphash.Seed // of wordings and names, see nameOf
 	model   *latencyModel
-	tight   atomic.Pointer[time.Time] // when it was last told that memory runs short
+	tight   atomic.Pointer[time.Time] // when Relieve was last called
 	sleep   func(context.Context, time.Duration) error
 
 	ctx     context.Context // ends with Close
@@ -76,7 +76,8 @@ type Cache struct {
 	recently *unstorables
 	counters Stats
 
-	transports, first uint64 // made by Transport, and which of them is the first that may store
+	transports uint64 // how many Transport has made
+	first      uint64 // number of the first of them that may store, see Renew
 }
 
 // New returns an empty cache.
@@ -120,9 +121,9 @@ func (c *Cache) SetOptions(o Options) {
 	}
 }
 
-// Relieve drops a quarter of what is stored, for a process whose memory runs short.
-// Where that does not come to worth bytes it drops nothing, and returns false. For a
-// moment, hardly any bodies are taken in.
+// Relieve drops a quarter of what is stored, for a process whose memory runs short, or nothing,
+// and returns false, if that is less than worth bytes. For a second after the call, hardly any
+// bodies are stored.
 func (c *Cache) Relieve(worth int64) bool {
 	now := time.Now()
 	c.tight.Store(&now)
@@ -149,8 +150,8 @@ func (c *Cache) Close() error {
 	return nil
 }
 
-// beside has do run on a goroutine of its own, which Close waits for. What comes while
-// that waits finds its flight, or the cache's context, ended. The caller holds c.mu.
+// beside runs do on a goroutine of its own, which Close waits for. What begins while Close
+// waits finds its flight, or the cache's context, ended. The caller holds c.mu.
 func (c *Cache) beside(do func()) {
 	if c.ctx.Err() != nil {
 		go do()

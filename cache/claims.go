@@ -1,14 +1,13 @@
 package cache
 
-// claims are one client's views of what is stored, where clients must not learn of one
-// another.
+// claims are one client's views of what is stored, where clients must not learn of one another.
 //
-// By what it finds again a client must not see that others use the same, or anything. So
-// what it has used is its own claim, whoever else uses it: each view counts in full against
-// its client's share, and who claims more than that loses what it used longest ago. What
-// nobody claims gives way first, and that nobody sees: a first use takes as long either way.
-// Only if all together claim more than there is does one lose by what others do, however
-// much that is, and not by what it is: who has been away for longest.
+// What a client finds again must not tell it whether others use the same, or anything. So each
+// view counts in full against its client's share, whoever else uses the entry, and a client
+// over its share loses what it used longest ago. Entries that nobody claims are evicted first,
+// and nobody sees that: a first use takes as long either way. Only if all claims together
+// exceed the budget does a client lose something because of others: the one that was away for
+// longest, whatever it is that they use.
 type claims struct {
 	client         string
 	bytes          int64
@@ -79,8 +78,8 @@ func (s *store) claim(e *entry, client string, v *view) {
 	s.trim(c)
 }
 
-// claim is what a view of e counts: the same whoever fetched it, and how, so it is
-// but roughly what it costs.
+// claim is how many bytes a view of e counts: the same whoever fetched it, and how, so they are
+// only roughly what it costs.
 func (e *entry) claim() int64 {
 	const rough = 256 // an Age may have a digit more
 	n := int64(entryOverhead+viewOverhead+len(e.header)+len(e.body)) + headerCost(e.trailer)
@@ -132,7 +131,7 @@ func (s *store) use(v *view) {
 	c.put(v)
 }
 
-// release is the opposite of claim, of a view of what is still stored.
+// release is the opposite of claim, for a view of an entry that is still stored.
 func (s *store) release(v *view) {
 	c := v.of
 	s.count(v, 0)
@@ -144,8 +143,8 @@ func (s *store) release(v *view) {
 	s.need(v.e.held, -1)
 }
 
-// need notes that n more hold on to what is in r. What is needed does not give way
-// until they are made to do without.
+// need adds n to the views and inquiries that need r. What is needed is not evicted until
+// disclaim takes it from its clients.
 func (s *store) need(r *resource, n int) {
 	r.needed += n
 	switch {
@@ -163,8 +162,8 @@ func (s *store) disclaim(c *claims) {
 	s.letGo(e)
 }
 
-// disclaimOne has the client that has been away for longest lose a view. It reports false
-// if nobody has one.
+// disclaimOne takes a view from the client that has been away for longest. It reports false if
+// nobody has one.
 func (s *store) disclaimOne() bool {
 	_, c, ok := s.claimants.GetOldest()
 	if ok {

@@ -31,8 +31,8 @@ func conditionsOf(h http.Header, now time.Time) conditions {
 	return c
 }
 
-// entityTags reads a list of entity tags; a member that is none is kept as
-// it is, for it can equal an ETag that is none.
+// entityTags reads a list of entity tags. A malformed member is kept as it is: an ETag may be
+// malformed in the same way.
 func entityTags(lines []string) (tags []string, any bool) {
 	for item := range items(lines) {
 		switch item {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// detach has e hold no memory but its own: the strings of a message are parts of its
-// whole head, which may be many times as large as what is stored of it. It has copies
-// of them in one piece, which costs the collector least.
+// detach copies the strings of e into one piece of memory of its own, which costs the collector
+// least: as they came they are parts of a whole head, which may be many times as large as what
+// is stored of it.
 func (e *entry) detach() {
 	var all pack
 	trailer, _ := textOf(e.trailer)
@@ -26,7 +26,7 @@ func (e *entry) detach() {
 	}
 }
 
-// textIn returns how long the strings of a list are together.
+// textIn returns the total length of the strings in list.
 func textIn(list []string) (size int) {
 	for _, s := range list {
 		size += len(s)

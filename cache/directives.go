@@ -120,8 +120,8 @@ func takeSeconds(into *seconds, value string) {
 // maxNamedFields bounds how many fields no-cache or private may name.
 const maxNamedFields = 64
 
-// takeFields reads the argument of no-cache or private. Without one, or with
-// an empty one, or more of them than anybody means, the directive speaks of the whole response.
+// takeFields reads the argument of no-cache or private. Without one, or with an empty one, or
+// one of more than [maxNamedFields], the directive speaks of the whole response.
 func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 	if !hasValue {
 		*whole = true
@@ -143,10 +143,10 @@ func takeFields(whole *bool, fields *[]string, value string, hasValue bool) {
 	}
 }
 
-// named are the fields of which alone d forbids the use.
+// named returns the fields to which alone a no-cache or private of d applies.
 func (d *directives) named() []string { return slices.Concat(d.noCacheFields, d.privateFields) }
 
-// withoutNamed removes these from h.
+// withoutNamed removes them from h.
 func (d *directives) withoutNamed(h http.Header) {
 	for _, name := range d.named() {
 		h.Del(name)
@@ -179,7 +179,7 @@ func items(lines []string) iter.Seq[string] {
 // closed does: what follows may be a directive. The item has no whitespace around it.
 func cutItem(list string) (item, rest string) {
 	quoted := false
-	list = strings.Trim(list, " \t") // which is no part of how long it is
+	list = strings.Trim(list, " \t") // the limit below is about the rest
 	for i := 0; i < len(list); i++ {
 		switch c := list[i]; {
 		case quoted && c == '\\':
@@ -190,7 +190,8 @@ func cutItem(list string) (item, rest string) {
 			return strings.TrimRight(list[:i], " \t"), list[i+1:]
 		}
 	}
-	// Each item looks for the end of the list, so only a short one is read like that.
+	// Each item is searched to the end of the list for its quote: only a short one is read like
+	// that.
 	if quoted && len(list) <= 512 {
 		item, rest, _ = strings.Cut(list, ",")
 		return strings.TrimRight(item, " \t"), rest

@@ -70,10 +70,10 @@ type entry struct {
 	manner manner
 }
 
-// shareable reports whether what e is clients may come to share: who gets it does so in beats.
+// shareable reports whether clients may come to share e: if so, all get it in beats.
 func (e *entry) shareable(at time.Time) bool { return e.common() && e.told(at) > 0 }
 
-// forOthers reports whether e is of any use to who has not got it, in Disguised.
+// forOthers reports whether e may be given to clients without a view of it, in Disguised.
 func (e *entry) forOthers() bool { return e.common() && !e.mixed }
 
 func (e *entry) common() bool {
@@ -105,7 +105,7 @@ func headerCost(h http.Header) int64 {
 	return fieldsCost(len(h)) + int64(size+lines*lineOverhead)
 }
 
-// textOf returns how long the strings of a header are together, and how many lines it has.
+// textOf returns the total length of the strings in a header, and how many lines it has.
 func textOf(h http.Header) (size, count int) {
 	for name, lines := range h {
 		size, count = size+len(name)+textIn(lines), count+len(lines)
@@ -113,8 +113,8 @@ func textOf(h http.Header) (size, count int) {
 	return size, count
 }
 
-// fieldsCost returns what a map with n fields takes: Go's have 8 slots, or a larger
-// power of two of which a seventh more than n is used.
+// fieldsCost returns what a map of n fields takes: Go's maps have 8 slots, or a larger power of
+// two of which at most seven eighths are used.
 func fieldsCost(n int) int64 {
 	const slot = 40 + 4 // name, lines; a byte of its own, and what is rounded up
 	slots := 8
@@ -189,10 +189,10 @@ func hopByHop(h http.Header) {
 	delete(h, "Connection")
 }
 
-// fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how
-// the stored bytes are to be read, and which they are. A server that codes on the fly
-// has a weak tag for what it coded, and a strong one in its 304, which is not of these bytes;
-// and a digest of content is that of a 304's, which has none. Frameworks call that text/html.
+// fixed are fields that an update leaves alone (RFC 9111 §3.2): they say how the stored bytes
+// are to be read, and which they are. In a 304 they may be of others: a server that compresses
+// on the fly sends the strong tag of the file, a digest is that of the 304's own content, which
+// is empty, and frameworks call that text/html.
 var fixed = map[string]bool{
 	"Content-Length": true, "Content-Range": true, "Content-Encoding": true, "Content-Type": true, "Etag": true,
 	"Content-Digest": true,

@@ -94,7 +94,7 @@ func (f fields) get(name string) string {
 	return ""
 }
 
-// equal reports whether these are the lines of a name.
+// equal reports whether lines are those of a name.
 func (f fields) equal(name string, lines []string) bool {
 	for f != "" { // an iterator would cost each hit an allocation
 		var n, line string

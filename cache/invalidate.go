@@ -49,7 +49,7 @@ func sameOrigin(base *url.URL, target, reference string) (string, bool) {
 func (c *Cache) invalidateURI(uri, client string) {
 	sharing := c.options.Load().Sharing
 	c.dropped.note(client, uri)
-	for _, r := range c.store.at(uri) {
+	for _, r := range c.store.ofURL(uri) {
 		for _, e := range slices.Clone(r.entries) {
 			disguised := sharing == Disguised && !e.personal
 			if sharing != Shared && !disguised && e.client != client {

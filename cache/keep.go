@@ -25,13 +25,12 @@ func (c *Cache) keep(f *flight, failure error) {
 	}
 }
 
-// made is how the client that caused a flight got what that has brought.
+// made returns how long the fetch took that f was, in the form of a pretence.
 func (f *flight) made(took timing) *pretence {
 	return &pretence{client: f.client, wording: f.wording, name: f.c.nameOf(f.wanted()), begun: f.start, took: took, kind: anew, made: true}
 }
 
-// concludeInquiry ends an inquiry whose body came whole, or did not: then it says nothing
-// about how long the origin takes.
+// concludeInquiry ends an inquiry, and records how long its body took if that came whole.
 func (c *Cache) concludeInquiry(f *flight, took timing, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,9 +152,9 @@ func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
 	return true
 }
 
-// overtaken reports whether e is of no use by now: what the origin said later is in the
-// store already, as when a page is loaded anew while it loads. In
-// Disguised, where that is another client's, e remains for its own. The caller holds c.mu.
+// overtaken reports whether e is not to be stored: a later answer of the origin is in the store
+// already, as when a page is reloaded while it loads. In Disguised, if that is another
+// client's, e is stored for its own. The caller holds c.mu.
 func (c *Cache) overtaken(k key, e *entry) bool {
 	r := c.store.index[k]
 	if r == nil {
@@ -201,8 +200,8 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 			c.supersede(old, e, disguised, given)
 		}
 	}
-	if !whole(e) && !disguised { // there others have the whole as it came
-		e.takeParts(e.part) // one can be all
+	if !whole(e) && !disguised { // in Disguised others get only a whole that came as one
+		e.takeParts(e.part) // a single part can be the whole
 	}
 	e.detach()
 	e.weigh()
@@ -217,7 +216,7 @@ func (c *Cache) insert(k key, e *entry, given time.Time) {
 // request, after taking over what both share. The caller holds c.mu.
 func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 	if disguised && !whole(e) && old.views.of(e.client) == nil {
-		return // with it it would have what only others fetched
+		return // its client would get what only others fetched
 	}
 	if !e.takeOver(old) {
 		return
@@ -233,7 +232,7 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 			v.confirmed = false
 		}
 		if !old.closed && !e.wording.covers(old.wording) && whole(e) {
-			return // it stays for those whom e is not for
+			return // it stays for requests that e may not answer
 		}
 		old.closed = true
 		if !c.store.letGo(old) {

@@ -57,7 +57,7 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply, known bool) 
 		return resp
 	}
 	body, held := e.body, e.hold
-	// Nothing has no parts: as of most origins, all of it comes (RFC 9110 §14.2).
+	// An empty response has no parts: as with most origins, the whole is sent (RFC 9110 §14.2).
 	if e.part != nil || q.ranged && e.status == http.StatusOK && len(e.body) > 0 && rangeStands(q.ifRange, h, q.now) {
 		var ok bool
 		if len(q.more) > 0 {
@@ -76,7 +76,7 @@ func (c *Cache) finish(q *query, e *entry, h http.Header, r *reply, known bool) 
 			}
 		}
 	}
-	if len(body) > 0 || len(e.trailer) > 0 || resp.ContentLength < 0 { // that nothing comes shows at its end
+	if len(body) > 0 || len(e.trailer) > 0 || resp.ContentLength < 0 { // of unknown length, only its end shows that it is empty
 		r.body.Reset(body)
 		r.body.resp, r.body.trailer = resp, e.trailer
 		r.body.hold = held
@@ -225,7 +225,7 @@ func (b *storedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo is not promoted: it would pass the end by unseen.
+// WriteTo reads the end as well, with which the trailer comes.
 func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.Reader.WriteTo(w)
 	if err == nil {

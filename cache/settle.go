@@ -54,7 +54,7 @@ func (c *Cache) settle(f *flight) {
 		return
 	}
 	if found.e != nil && found.e.personal && !e.personal {
-		c.outdate(found.e, q.client) // it would go before what is newer now
+		c.outdate(found.e, q.client) // find would prefer it to the newer one
 	}
 	if f.k != k {
 		// It came out as one client's: nobody else may join.
@@ -96,12 +96,11 @@ func flightBudget(o *Options) int64 { return max(o.Memory/4, min(o.Object, o.Mem
 
 const leastFlights = 64 << 10
 
-// tightFor is how long a shortage of memory counts that was told of.
+// tightFor is how long a call of Relieve counts.
 const tightFor = time.Second
 
-// flightRoom is flightBudget, or where the process has less memory than Options think,
-// next to nothing: what is stored can be given up, but not what is on its way, nor what
-// slow readers will then hold on to.
+// flightRoom is flightBudget, or next to nothing soon after a call of Relieve: what is stored
+// can be evicted, but not what is on its way, nor what slow readers will then hold on to.
 func (c *Cache) flightRoom(o *Options) int64 {
 	if told := c.tight.Load(); told != nil && time.Since(*told) < tightFor {
 		return leastFlights
@@ -152,7 +151,7 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 	}
 	n.directives = parseDirectives(h["Cache-Control"])
 	n.requested, n.received, n.client = f.start, f.at, q.client
-	n.blind = !q.known // only what has come twice is asked about
+	n.blind = !q.known // validates asks only with what has come twice
 	n.held, n.views, n.viewed, n.all, n.closed, n.asked = nil, views{}, 0, nil, false, 0
 	n.mixed = n.mixed || n.apart || setsCookie(f.resp.Header) // see shelf
 	n.apart = len(n.directives.named()) > 0
@@ -182,7 +181,7 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 	if old.etag != "" {
 		renewed.wording = f.wording // it is what the origin says to that as well
 	} else if !f.wording.covers(old.wording) {
-		renewed.mixed = true // a date can be that of all it says
+		renewed.mixed = true // a date may be the same for answers to other words
 	}
 	renewed.closed = f.closed
 	k := held.key

@@ -27,10 +27,10 @@ type fineTimer struct {
 const mostTimers = 128
 
 var (
-	// fineTimers are those that nobody waits by: opening and closing one takes more
-	// system calls than using it.
+	// fineTimers holds those that are not in use: opening and closing one takes more system
+	// calls than using it.
 	fineTimers = make(chan *fineTimer, mostTimers)
-	// openTimers counts these and those that somebody waits by.
+	// openTimers counts these and those in use.
 	openTimers atomic.Int32
 )
 

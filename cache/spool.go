@@ -26,9 +26,9 @@ const (
 // leaderTime is for how long others wait for a leader that stops reading such a body.
 const leaderTime = 10 * time.Second
 
-// maxPieces bounds how many arrivals of a body are remembered. A first use that is not
-// fetched shows those that are, beat by beat: of a body that comes in little pieces for as
-// long as times are drawn, some hundred.
+// maxPieces bounds how many arrivals of a body are remembered. A pretence shows them to its
+// client beat by beat: those of a body that comes in little pieces, for as long as times are
+// drawn, are some hundred.
 const maxPieces = 512
 
 // A piece is one arrival of a body's bytes.
@@ -39,11 +39,10 @@ type piece struct {
 
 const pieceSize = 16
 
-// A spool is a body on its way from the origin to its readers. One goroutine
-// writes it; any number read it, each at its own pace. Up to a limit all of it
-// is held. Over the limit it slides: the writer waits for the fastest
-// reader, and who lags behind by more than the limit is dropped. Not so who was there
-// before others came: the writer waits for him as well.
+// A spool is a body on its way from the origin to its readers. One goroutine writes it; any
+// number read it, each at its own pace. Up to a limit all of it is held. Over the limit it
+// slides: the writer waits for the fastest reader, and one that lags behind by more than the
+// limit is dropped. The leader is not: the writer waits for it as well, for up to leaderTime.
 type spool struct {
 	limit int64
 	most  int64     // bytes that the body has at most
@@ -60,7 +59,7 @@ type spool struct {
 	err     error // nil after done means the body is whole
 	trailer http.Header
 	readers map[*spoolReader]struct{}
-	leader  *spoolReader  // whom nobody makes lose the body; nil for none
+	leader  *spoolReader  // not dropped for lagging; nil for none
 	moved   chan struct{} // closed when anything above changes; nil if nobody waits
 	pieces  []piece
 	grain   int64                      // pieces smaller than this are not told apart
@@ -257,8 +256,8 @@ func (s *spool) kept() int64 {
 	return s.limit
 }
 
-// slide forgets what every reader has, and what is further back than it is kept, but
-// for the leader.
+// slide drops the bytes that every reader has read, and those further back than kept, but for
+// those that the leader has not read.
 func (s *spool) slide() {
 	least := s.head()
 	for r := range s.readers {

@@ -29,9 +29,9 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 	case resp.StatusCode == http.StatusPartialContent && (!q.ranged || len(q.more) > 0):
 		return nil, key{}
 	case resp.StatusCode >= 400 && (q.ranged || q.proven):
-		return nil, key{} // it may be the range that cannot be had, or the credentials that are none
-	case len(h["Content-Encoding"]) > 0 && endsUntold(resp):
-		return nil, key{} // what was cut does not decode, which shows to who reads it alone
+		return nil, key{} // it may be about the range or the credentials
+	case len(h["Content-Encoding"]) > 0 && closeDelimited(resp):
+		return nil, key{} // only who decodes it would see that it was cut
 	}
 	k, ok := q.shelf(resp.StatusCode, h, &d)
 	if !ok {
@@ -46,9 +46,9 @@ func (c *Cache) storable(q *query, resp *http.Response, requested, received time
 	return e, k
 }
 
-// endsUntold reports whether nothing but the end of the connection tells that of resp's
-// body (RFC 9112 §6.3): cut short, it looks whole.
-func endsUntold(resp *http.Response) bool {
+// closeDelimited reports whether only the end of the connection ends resp's body (RFC 9112
+// §6.3): cut short, it looks whole.
+func closeDelimited(resp *http.Response) bool {
 	return resp.ContentLength < 0 && resp.Close && len(resp.TransferEncoding) == 0
 }
 
@@ -76,17 +76,17 @@ func (q *query) shelf(status int, h http.Header, d *directives) (key, bool) {
 	return q.everybody, true
 }
 
-// secret reports whether what the origin says to credentials is not to be stored
-// (RFC 9111 §3.5). That must-revalidate lets it be is known to few who write it: it
-// counts where clients trust each other, of the field that the RFC speaks of.
+// secret reports whether the response to credentials is not to be stored (RFC 9111 §3.5). Few
+// who write must-revalidate know that it allows that: it counts in Shared alone, where clients
+// trust each other, and for Authorization alone, of which the RFC speaks.
 func (q *query) secret(d *directives) bool {
 	known := d.mustRevalidate && q.sharing == Shared && !visitorOf(q.ctx).Personal
 	return q.proven && !d.saysForAll() && !known
 }
 
-// forAll reports whether what the origin says to q is everybody's. An error may be about
-// cookies or credentials that it does not take, such as ones that are too long, whatever it
-// says: whoever sends them could have others refused.
+// forAll reports whether a response to q is for everybody. An error to cookies or credentials
+// never is: it may be about these, such as that they are too long, and whoever sends such could
+// have others refused.
 func (q *query) forAll(status int, d *directives) bool {
 	return !q.secret(d) && (!q.cookies || d.saysForAll()) && !(q.known && status >= 400)
 }

@@ -27,7 +27,7 @@ type resource struct {
 	key     key
 	hash    uint64
 	entries []*entry
-	only    [1]*entry // where entries is while there is one
+	only    [1]*entry // backs entries while there is one
 	earlier *resource // the one of the same URL that came before it; nil for none
 	later   *resource // the one that came after it
 	bytes   int64
@@ -231,16 +231,16 @@ func (s *store) unlink(r *resource) {
 	r.earlier, r.later = nil, nil
 }
 
-// at returns the resources of a URL, for a loop that may drop them.
-func (s *store) at(url string) (list []*resource) {
+// ofURL returns the resources of a URL, for a loop that may drop them.
+func (s *store) ofURL(url string) (list []*resource) {
 	for r := s.byURL[url]; r != nil; r = r.earlier {
 		list = append(list, r)
 	}
 	return list
 }
 
-// view notes that client uses e since the given time. It can be what makes the
-// store too large, and e is dropped then.
+// view notes that client uses e since the given time. By it the store may exceed its budget,
+// and e be dropped.
 func (s *store) view(e *entry, client string, since time.Time) *view {
 	s.unview(e, client)
 	v := newView(since)

@@ -72,8 +72,8 @@ func varyKey(names varying, request http.Header) string {
 	return b.String()
 }
 
-// maxNormalised is how long a field may be that is read as a list: one client's must not
-// hold up all others, who wait for the store meanwhile.
+// maxNormalised is the longest field, in bytes, that is read as a list: it is read under the
+// cache's lock, and must not hold up all others.
 const maxNormalised = 4 << 10
 
 // writeNormalised writes a field with its lines combined and the whitespace
