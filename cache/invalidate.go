@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// invalidate drops what an unsafe request made doubtful (RFC 9111 §4.4): its
-// target, a URI, and what Location and Content-Location name on the same origin.
-// Only a response without an error says that something changed.
+// invalidate drops what an unsafe request may have changed (RFC 9111 §4.4): its target, a URI,
+// and what Location and Content-Location name on the same origin. Only a response without an
+// error says that something changed.
 func (c *Cache) invalidate(r *http.Request, target string, resp *http.Response) {
 	if resp.StatusCode < 200 || resp.StatusCode >= 400 {
 		return
@@ -81,9 +81,8 @@ func (c *Cache) doom(chosen func(*flight) bool) {
 	}
 }
 
-// outdate drops a response that does not stand any more, and reports whether it
-// did: in Disguised it stays for those clients who did not see that. The
-// caller holds c.mu.
+// outdate drops a response that is not valid any more, and reports whether it did: in Disguised
+// it stays for those clients who did not see that. The caller holds c.mu.
 func (c *Cache) outdate(e *entry, client string) bool {
 	if c.options.Load().Sharing == Disguised && !e.personal {
 		c.store.unview(e, client)
@@ -94,8 +93,9 @@ func (c *Cache) outdate(e *entry, client string) bool {
 	return true
 }
 
-// Drop drops what is stored of one URL for a client to whom it is of no use, and for
-// clients to come, as a change that it makes there would. What it gets now is not stored.
+// Drop drops what is stored of u for a client and for clients to come, as an unsafe request of
+// the client to u would; what is under way to the client is not stored. A URL that is not http
+// or https drops nothing.
 func (c *Cache) Drop(client string, u *url.URL) {
 	uri, ok := targetURI(u)
 	if !ok {
@@ -106,8 +106,9 @@ func (c *Cache) Drop(client string, u *url.URL) {
 	c.invalidateURI(uri, client)
 }
 
-// PurgeURL drops what is stored of one URL, for all sites and clients. Like the
-// others it does not say how much that was: it would tell what others have read.
+// PurgeURL drops what is stored of an absolute URL, for all sites and clients; it ignores one
+// that is not http or https. Like the others it does not say how much that was: it would tell
+// what others have read.
 func (c *Cache) PurgeURL(rawURL string) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -118,7 +119,8 @@ func (c *Cache) PurgeURL(rawURL string) {
 	}
 }
 
-// PurgeHost drops what is stored of a host, whatever the port.
+// PurgeHost drops what is stored of a host, a name or an address without brackets, whatever the
+// port.
 func (c *Cache) PurgeHost(host string) {
 	c.purge(func(k key) bool { return equalFold(hostOf(k.url), host) })
 }
@@ -126,9 +128,9 @@ func (c *Cache) PurgeHost(host string) {
 // PurgeAll drops everything.
 func (c *Cache) PurgeAll() { c.purge(everything) }
 
-// Forget drops what belongs to one client, such as when its identity
-// rotates: a partition of its own would else recognise it afterwards. In
-// Disguised its next use of anything is a first use again.
+// Forget drops what belongs to one client, such as when its identity rotates: a partition of
+// its own would else recognise it afterwards. In Disguised its next use of anything is a first
+// use again. Entity tags get a new form for all clients.
 func (c *Cache) Forget(client string) {
 	sharing := c.options.Load().Sharing
 	c.sealer.renew() // a tag that looks the same is what it would be recognised by

@@ -27,9 +27,9 @@ func (c *Cache) Transport(next http.RoundTripper) http.RoundTripper {
 	return t
 }
 
-// Renew drops everything, and has c store from now on what first brings, which
-// [Cache.Transport] returned, and those that were made after it: requests may still be on
-// their way to others, which ask what is closed to all who come by now.
+// Renew drops everything, and has c store from now on only what comes through first, which
+// [Cache.Transport] must have returned, and transports made after it. Requests still under way
+// in older ones may go where none may go by now.
 func (c *Cache) Renew(first http.RoundTripper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,16 +6,16 @@ import "context"
 // across sites; across clients as [Sharing] says.
 type Visitor struct {
 	Client string // names the client: user, else address or prefix; never leaves the process
-	Site   string // registrable domain on whose behalf the request is made; "", if that is unknown, is one, but see Adrift
+	Site   string // registrable domain on whose behalf the request is made; "" if unknown, which counts as one site, but see Adrift
 
-	// Part says that what is asked for is a part of a page. Filters leave something else of
-	// its answer than of a page's, even where both requests look alike, so each answers its
-	// own kind alone.
+	// Part says that what is asked for is a part of a page. Filters treat its answer otherwise
+	// than a page's, even where both requests look alike, so stored responses are kept apart by
+	// it.
 	Part bool
 
-	// Adrift says that a page of a site makes the request, and nobody knows of which: what
-	// is kept of it would tell pages of two sites that one client opened both. It is not
-	// answered from the store then, and its answer is not stored. Shared heeds it not.
+	// Adrift says that a page of an unknown site makes the request: what is stored of it would
+	// tell pages of two sites that one client opened both. So it is not answered from the
+	// store, and its answer is not stored, except in Shared.
 	Adrift bool
 
 	// Personal says that the request holds, in fields that the cache does not

@@ -1,4 +1,4 @@
-// Package lru makes the LRUs of what keeps no more than so many things.
+// Package lru makes LRUs that are bounded by their number of entries.
 package lru
 
 import "github.com/hashicorp/golang-lru/v2/simplelru"
