@@ -8,12 +8,11 @@ import (
 	"sync"
 )
 
-// negotiation rebuilds the Accept of scripts and API clients from the media
-// ranges that it understands (RFC 9110 §12.5.1), so that made-up types and
-// parameters do not survive and one wish has one spelling. Every other kind
-// of request has the persona's Accept, and so has a script's that shows the one
-// by which browsers ask for such a kind: no script wrote it. They send it with
-// what they prefetch and with what a service worker hands on.
+// negotiation rebuilds the Accept of scripts and API clients from the media ranges that it
+// understands (RFC 9110 §12.5.1), so that made-up types and parameters do not survive and one
+// wish has one spelling. Every other kind of request has the persona's Accept, and so has a
+// script's request with the Accept that browsers send for such a kind: no script wrote that.
+// Browsers send it when they prefetch, and when a service worker passes a request on.
 type negotiation struct{ *persona }
 
 const whyAccept = "RFC 9110 §12.5.1; rebuilt from what was understood"
@@ -38,9 +37,8 @@ func (f negotiation) Apply(m *Message, log []Change) []Change {
 	return put(m.Request.Header, "Accept", accept, whyAccept, log)
 }
 
-// browsersWish returns the kind that the Accept of m is a browser's own for,
-// or Fetch if that is a script's or program's. What browsers ask for scripts with
-// is also what scripts ask for them with.
+// browsersWish returns the kind for which browsers send the Accept of m, or Fetch if a script
+// or program wrote it, which may also be so of what browsers ask for scripts with.
 func browsersWish(m *Message) Kind {
 	if !m.Visit.browser {
 		return Fetch
@@ -90,8 +88,8 @@ const javaDefault = "text/html, image/gif, image/jpeg, */*;q=0.2"
 // reads it byte by byte (ASP.NET Core, IsProgressivelyEnhancedNavigation).
 const enhancedNavigation = "text/html; blazor-enhanced-nav=on"
 
-// sameRange returns whether another media range wants the same as r, however
-// much: of several weights for one the first counts.
+// sameRange reports whether another media range wants the same as r, whatever its weight: of
+// several the first counts.
 func sameRange(r string) func(string) bool {
 	wanted, _, _ := strings.Cut(r, ";q=")
 	return func(other string) bool {
@@ -172,10 +170,10 @@ var mediaTypes = sync.OnceValue(func() map[string]bool {
 	return types
 })
 
-// knownMediaType reports whether media, in lower case, may be asked for: it
-// is listed, or a vendor's or a structured type whose name reads like one
-// (RFC 6838 §3.2, §4.2.8), as APIs have them for their versions. What only
-// feature phones and televisions ask for tells that one asks.
+// knownMediaType reports whether media, in lower case, may be asked for: it is listed, or a
+// vendor's or a structured type whose name reads like one (RFC 6838 §3.2, §4.2.8), as APIs have
+// them for their versions. A type that only feature phones and televisions ask for tells the
+// device.
 func knownMediaType(media string) bool {
 	if isPhoneType(media) {
 		return false

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// accountNames are the ends of names for an account at an API, by what its
-// secret is called; and of a function of SolidStart's server, which is called
-// in an instance.
+// accountNames are the ends of names for an account at an API, with what the name of its secret
+// says; and -Server-Id, a function of SolidStart's server, with the instance in which it is
+// called.
 var accountNames = [...]struct{ end, secrets string }{
 	{"-Client-Id", " key apikey secret token sign signature "}, {"-Clientid", " key apikey secret token sign signature "},
 	{"-Consumer-Id", " key apikey secret token "}, {"-Customer-Id", " key apikey secret token "},
@@ -23,8 +23,8 @@ var accountNames = [...]struct{ end, secrets string }{
 	{"-Usuario", " senha clave contrasena password token "}, {"-Cpf", " senha "}, {"-Benutzername", " passwort kennwort token "},
 }
 
-// ownID ends names that have no word for whose id it is: that of what the rest names, if
-// this says nothing.
+// ownID ends names of an account without a word for it, as in X-Acme-Id: the rest has to be
+// longer than X-, and must not tell of anybody.
 const ownID = "-Id"
 
 // besideSecret reports whether m holds a secret that belongs to name, as in
@@ -53,8 +53,8 @@ var protocolFields = map[string]string{
 	"application/mapi-http": " X-Requestid X-Clientinfo X-Clientapplication ", // MS-OXCMAPIHTTP §2.2.2.1, §2.2.3.3
 }
 
-// ofProtocol reports whether the protocol that m speaks asks for a field. That of
-// RFC 4130 shows in another, and its receipts in the id.
+// ofProtocol reports whether the protocol that m speaks asks for a field. RFC 4130 shows by
+// As2-To instead, and its receipts name the Message-Id.
 func ofProtocol(m *Message, name string) bool {
 	media := strings.ToLower(first(m.Request.Header["Content-Type"]))
 	return m.Request.ContentLength != 0 &&
@@ -65,8 +65,9 @@ func ofProtocol(m *Message, name string) bool {
 // (docs.cloud.google.com/docs/authentication/api-keys, application restrictions).
 const appFields = " X-Android-Package X-Android-Cert X-Ios-Bundle-Identifier "
 
-// ofKey reports whether a field goes with the key that m holds, which tells of the app or
-// site anyway. Google's own frame asks for a site's pages, and has their origin in a field.
+// ofKey reports whether a field goes with Google's key in m, which tells of the app or site
+// anyway. X-Referer is from Google's own frame, and has the origin of the page for which that
+// asks.
 func ofKey(m *Message, name string) bool {
 	switch {
 	case m.Request.Header["X-Goog-Api-Key"] == nil && !strings.Contains(m.Request.URL.RawQuery, "key=AIza"):
@@ -103,14 +104,14 @@ func isDeputy(name string) bool {
 	return false
 }
 
-// isNeeded reports whether m can do nothing without a field, whatever its name tells;
-// or would do it in another's place, who mostly may do more.
+// isNeeded reports whether m fails without a field, whatever its name tells; or would act for
+// another account, which mostly may do more.
 func isNeeded(m *Message, name string) bool {
 	return besideSecret(m, name) || ofProtocol(m, name) || ofKey(m, name) || isSitesOwn(m, name) || isDeputy(name) && holdsProof(m, name)
 }
 
-// isSitesOwn reports whether a site asks for a field beside a proof, see siteFields. Its maker's
-// proxies may put one of that name into requests to everybody.
+// isSitesOwn reports whether a site asks for a field beside a proof, see siteFields. Without
+// one, it may be what a proxy by the site's maker adds to requests to everybody.
 func isSitesOwn(m *Message, name string) bool { return ofSite(m, name) && holdsProof(m, name) }
 
 // holdsProof reports whether m proves who asks, by another field than name.

@@ -23,7 +23,7 @@ func isConsent(value string) bool {
 // and vendor list formats v2): its number in 6 bits, creation and last update in 36 each, the
 // dialogue in 30, its language in two letters of 6, the list of vendors in 12, the policy in 6.
 func isConsentCore(core string) bool {
-	if len(core) < 28 || core[0] != 'C' { // 2 of 6 bits
+	if len(core) < 28 || core[0] != 'C' { // version 2
 		return false
 	}
 	b, err := base64.RawURLEncoding.DecodeString(core[:24]) // of which the last bit begins what vendors' numbers need

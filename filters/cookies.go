@@ -96,10 +96,9 @@ func (c cookies) allows(m *Message) bool {
 	case CookiesPass, CookiesSession:
 		return true
 	}
-	// No script can ask for what follows a person's yes to a sign-in with another
-	// site (FedCM, identity assertion endpoint), nor for the accounts that a browser lets
-	// its person choose from (accounts endpoint), which is not told for whose page;
-	// browsers without third-party cookies send these there, too.
+	// FedCM sends cookies where browsers without third-party cookies do, too: to the identity
+	// assertion endpoint, once the person has agreed to sign in, and to the accounts endpoint,
+	// which is not told for whose page. No script can ask so.
 	return !m.Visit.ThirdParty && !m.Visit.framed || m.Visit.signIn
 }
 
@@ -153,8 +152,8 @@ func (c cookies) given(m *Message) bool {
 	})
 }
 
-// dropKeptPassword takes user and password out of where an answer leads, which a browser
-// keeps as a cookie and shows to that site from then on: see dropPassword.
+// dropKeptPassword removes user and password from the URL that an answer leads to: a browser
+// keeps them like a cookie, and sends them to that site from then on, see dropPassword.
 func dropKeptPassword(h http.Header, log []Change) []Change {
 	log = shorten(h, "Location", withoutUserinfo, whyCookiePolicy, log)
 	if slices.ContainsFunc(h["Refresh"], func(line string) bool { return slices.ContainsFunc(refreshTargets(line), holdsUserinfo) }) {
@@ -233,7 +232,7 @@ func parseSetCookie(line string) (c setCookie, ok bool) {
 			if key != "max-age" && key != "expires" {
 				continue
 			}
-			value = "too long" // not for all
+			value = "too long" // some read it
 		}
 		switch key {
 		case "domain":
@@ -331,10 +330,10 @@ func (c setCookie) expired(m *Message) bool {
 	})
 }
 
-// hasPassed reports whether until is over when m's answer comes, for whatever user agent. Some
-// take the answer's own Date for the clock and others have one, so the two must not differ by
-// much, and until not be over by the first alone, but for the minutes that clocks are fast by.
-// Without Date, only what was long ago has passed.
+// hasPassed reports whether until has passed for every user agent when m's answer comes. Some
+// go by the answer's Date and others by a clock, so the two must not differ by much, and until
+// must have passed by both, but for the minutes that clocks are fast by. Without Date, only
+// what was long ago has passed.
 func hasPassed(until time.Time, m *Message) bool {
 	dates, there := m.Response.Header["Date"]
 	if !there {

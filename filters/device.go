@@ -53,8 +53,8 @@ func holdsTimeZone(text string) bool {
 	return slices.ContainsFunc(zoneEnds[:], func(end string) bool { return strings.Contains(text, end) })
 }
 
-// utcOffset is how far a clock is from UTC, as in GMT+0100, 21:40:22-08:00 and +05:30
-// alone. One that is not far from it tells of no place.
+// utcOffset is how far a clock is from UTC, as in GMT+0100, 21:40:22-08:00 and +05:30 alone.
+// Zero tells of no place.
 var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)? ?[+-])(?:0?[1-9]|1[0-4])(?::?(?:00|15|30|45))?\b` +
 	`|^ *[+-](?:0[1-9]|1[0-4]):(?:00|15|30|45) *$`)
 
@@ -74,14 +74,14 @@ func tellsZone(text string) bool {
 	return zone != nil && zone[1] != "GMT" && zone[1] != "UTC"
 }
 
-// houseNames end the names that only the network knows in which they are: RFC 6762 §3 and
-// appendix G, RFC 8375, internal, which ICANN keeps free for that, and those that AVM's routers
-// and Windows, where it shares its connection, give to all in a house.
+// houseNames end the names that are known in their own network alone: RFC 6762 §3 and appendix
+// G, RFC 8375, internal, which ICANN keeps free for that, and those that AVM's routers and
+// Windows, where it shares its connection, give to all in a house.
 var houseNames = [...]string{".local", ".localdomain", ".lan", ".home", ".home.arpa", ".internal", ".corp", ".intranet", ".private",
 	".fritz.box", ".mshome.net"}
 
-// namesHouse reports whether text holds the name of a host of a house, other than of that
-// to which r goes.
+// namesHouse reports whether text holds a host name of a private network, other than that of
+// the host to which r goes.
 func namesHouse(r *http.Request, text string) bool {
 	if strings.IndexByte(text, '.') < 0 {
 		return false
@@ -94,7 +94,7 @@ func namesHouse(r *http.Request, text string) bool {
 	return false
 }
 
-// isHouseName reports whether host, as foldHost returns it, is one of a house.
+// isHouseName reports whether host, as foldHost returns it, is of a private network.
 func isHouseName(host string) bool {
 	return slices.ContainsFunc(houseNames[:], func(end string) bool { return len(host) > len(end) && strings.HasSuffix(host, end) })
 }
@@ -107,7 +107,7 @@ const (
 	browsers = " mozilla applewebkit gecko khtml chrome chromium firefox safari opera opr edg edge crios fxios okhttp "
 )
 
-// phoneSystems are words that are the names of nothing else.
+// phoneSystems are names of systems and devices that mean nothing else.
 const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watchos visionos chromeos kaios tizen webos wifi "
 
 // systemStore is a store of programs for the systems of one company.

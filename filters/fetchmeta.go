@@ -43,8 +43,8 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 	return log
 }
 
-// takesCookies reports whether what m asks for of another site always comes with that site's
-// cookies, if they are let. Of what comes by CORS not all browsers tell.
+// takesCookies reports whether a browser sends another site's cookies with m, if they are
+// allowed. Requests by CORS are left out: not all browsers tell of them.
 func takesCookies(m *Message, mode string) bool {
 	return mode == "no-cors" || mode == "websocket" || m.Visit.Kind == Frame || m.Visit.Kind == Embed
 }
@@ -74,8 +74,8 @@ func contentIs(r *http.Request, media string) bool {
 	return strings.EqualFold(strings.Trim(value, " \t"), media)
 }
 
-// fetchMode returns the mode that goes with the kind, as it shows in whether
-// Origin is sent, and to the page's own origin in what the browser says.
+// fetchMode returns the mode that goes with the kind, by whether Origin is sent, and for
+// requests to the page's own origin by what the browser says.
 func fetchMode(m *Message, site string) string {
 	origin := m.Request.Header["Origin"] != nil
 	switch m.Visit.Kind {
@@ -97,8 +97,8 @@ func fetchMode(m *Message, site string) string {
 	if site != "same-origin" && origin {
 		return "cors"
 	}
-	// All browsers of today say the same of the parts of a page: cors of modules, masks and
-	// shapes. Those that do not say for what they ask are older, and differ.
+	// Today's browsers agree on the parts of a page: cors for modules, masks and shapes. Those
+	// that send no Sec-Fetch-Dest are older, and differ.
 	told := single(m.Request.Header["Sec-Fetch-Mode"])
 	switch {
 	case site == "same-origin" && (told == "cors" || told == "same-origin") && single(m.Request.Header["Sec-Fetch-Dest"]) != "":
@@ -109,9 +109,9 @@ func fetchMode(m *Message, site string) string {
 	return "no-cors"
 }
 
-// asksBlindly reports whether a browser says that whoever asks is not to read the answer:
-// a script that wants it so, or a service worker that hands on what its page asked for. Of
-// a page's fonts only WebKitGTK says so.
+// asksBlindly reports whether a browser says that the answer is not to be read: a script that
+// wants it so, or a service worker that passes on its page's request. For a page's fonts only
+// WebKitGTK says so.
 func asksBlindly(m *Message) bool {
 	return m.Visit.part && single(m.Request.Header["Sec-Fetch-Mode"]) == "no-cors" && pathKind(m.Request.URL.Path) != Font
 }

@@ -2,21 +2,21 @@ package filters
 
 import "regexp"
 
-// fileNames takes from the names of uploaded files the folder that they lie in where it is
-// a person's: it is called like them. Who receives it is to look at the last part alone
-// (RFC 6266 §4.3), so of Content-Disposition every way from the root of a disk goes, when the
-// file was made and read, and what no registry knows.
+// fileNames takes a person's folder, which is called like them, from the names of uploaded
+// files. A recipient uses the last part alone (RFC 6266 §4.3), so from Content-Disposition
+// every path from the root of a disk goes, and so do the times of the file and unregistered
+// parameters.
 type fileNames struct{}
 
 // nameFields are the fields by which programs say how a file is called, as such or escaped.
 var nameFields = [...]string{"Content-Disposition", "Slug", "X-File-Name", "X-Filename"}
 
-// homeFolder matches the folder of one person on Unix, macOS and Windows, and those it is in and
-// those in it, up to the name of a file.
+// homeFolder matches a path by way of one person's folder on Unix, macOS and Windows, up to the
+// name of a file.
 var homeFolder = regexp.MustCompile(`(?i)(file:)?([a-z](:|%3a))?(` + slashes + `[^/\\";]+)*?` + slashes +
 	`(home|users|documents( |%20)and( |%20)settings)` + slashes + `[^/\\";]+?` + slashes + `([^";]*` + slashes + `)?`)
 
-// fromRoot matches how Content-Disposition begins to name a file, and its way from the root of a
+// fromRoot matches how Content-Disposition begins to name a file, and a path from the root of a
 // disk, of a host or of somebody's folder.
 var fromRoot = regexp.MustCompile(`(?i)(filename\*?[ \t]*=[ \t]*"?([\w-]*'[\w-]*')?)("?(file:)?([a-z](:|%3a)|~[^/\\";]*)?` +
 	slashes + `([^";]*` + slashes + `)?)+`)

@@ -38,29 +38,29 @@ type Visit struct {
 	Kind       Kind   // what the browser asks for: a document, an image, ...
 	Site       string // registrable domain on whose behalf the request is made; "" if unknown
 	ThirdParty bool   // the origin is not of Site
-	Report     bool   // a browser tells, on its own and as it once was told to, what happened to it
-	Personal   bool   // a field that is left, and is neither Cookie nor Authorization, may tell whose the answer is; known once scrubbed
+	Report     bool   // a browser reports, on its own and as a site once told it to, what happened to it
+	Personal   bool   // a field that is left, other than Cookie and Authorization, may tell for whom the answer is; set by [Set.Request]
 
 	browser  bool        // the client says that it is one
-	framed   bool        // what asks is of the target's site, but in a page of another
+	framed   bool        // the target's site asks, but in a page of another
 	ownPage  bool        // a page of the target's origin is what asks
 	alone    bool        // no script wrote any of it
 	anew     bool        // a service worker fetches a page, to which it may add
 	inSheet  bool        // a style sheet of the target's origin asks
-	lent     bool        // Origin is for the server to ask for its cookies by
+	lent     bool        // Origin is sent for Storage Access Headers alone
 	prefetch bool        // nobody looks at the answer yet
 	part     bool        // of a page, or asked for by its script, as the browser says
-	signIn   bool        // the browser asks for a proof of who its person is, who said yes to that, or which accounts there are; no script can ask so
+	signIn   bool        // asked for by FedCM or for email verification, as no script can ask
 	page     string      // see Page
-	withheld []string    // of the fields that a preflight asks for, those that the origin is not asked for; see preflight
+	withheld []string    // fields that a preflight asks for and the origin is not asked about; see preflight
 	signed   http.Header // the fields that a signature covers, as they came; not to be changed
 }
 
-// Adrift reports whether a page of a site makes the request, and nobody knows of which.
+// Adrift reports whether a page of an unknown site makes the request.
 func (v Visit) Adrift() bool { return v.framed || v.ThirdParty && v.Site == "" && v.browser }
 
-// Page returns the Origin of the page that asks, where the origin is not told of it but
-// for a null, and "" elsewhere. An answer that lets null read it is for that page.
+// Page returns the Origin of the page that asks, if the origin is sent "null" in its place,
+// else "". An answer that lets null read it is for that page.
 func (v Visit) Page() string { return v.page }
 
 // OfPage reports whether what is asked for is a part of a page, or asked for by its

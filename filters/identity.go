@@ -34,9 +34,8 @@ func (clientIdentity) Apply(m *Message, log []Change) []Change {
 	return sorted(log, n)
 }
 
-// scriptWord returns the one of scriptWords that a line says, whatever an app adds
-// in others, or "". Scripts that set the field twice say it twice (Fetch standard,
-// "combine").
+// scriptWord returns the one of scriptWords that a line is, whatever other lines an app adds,
+// or "". Scripts that set the field twice say it twice (Fetch standard, "combine").
 func scriptWord(lines []string) string {
 	for _, line := range lines {
 		word, again, twice := strings.Cut(line, ", ")

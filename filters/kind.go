@@ -122,11 +122,11 @@ func kindOf(r *http.Request) Kind {
 	}
 }
 
-// destination returns a client's Sec-Fetch-Dest. What Chromium goes to only to keep it, by
-// a link with "download" or its menu, has none there, and neither has a page, or a frame's,
-// that the service worker of its site fetches anew. No script can ask so: of one, Chromium
-// and WebKit say that it navigates; Firefox that it stays at its own origin, beside what only
-// pages are asked for with.
+// destination returns a client's Sec-Fetch-Dest, or "document" or "iframe" where it is "empty"
+// although a page or frame is asked for: by Chromium for a download by a link or its menu, and
+// by all where a service worker fetches its page anew. No script can ask so: Chromium and
+// WebKit say that it navigates; Firefox says same-origin, and sends a field that only goes with
+// pages.
 func destination(r *http.Request) string {
 	h := r.Header
 	dest := single(h["Sec-Fetch-Dest"])
@@ -139,7 +139,7 @@ func destination(r *http.Request) string {
 		frame = h["Accept"] != nil && (h["Sec-Fetch-Storage-Access"] != nil || fetchSite(h) == "cross-site" && !tellsAccess(h))
 	case "same-origin":
 		if _, firefox := versionIn(h.Get("User-Agent"), "Firefox/"); h[upgradeInsecure] == nil || !firefox {
-			return dest // a script may add that field, which is to make no page of it elsewhere
+			return dest // other browsers let a script add that field
 		}
 		referer, _ := initiator(h["Referer"])
 		frame = referer != "" && referer != registrable(r.URL.Hostname()) && single(h["Priority"]) != "u=2"
@@ -159,8 +159,8 @@ func tellsAccess(h http.Header) bool {
 	return !chromium || version >= 133
 }
 
-// isLinkPrefetch reports whether a browser fetches r for <link rel=prefetch>: as it would
-// fetch a page, and as none that is gone to. What a script prefetches is its own matter.
+// isLinkPrefetch reports whether a browser fetches r for <link rel=prefetch>: with the Accept
+// of a page, but without navigating. A script's prefetch does not count.
 func isLinkPrefetch(r *http.Request) bool {
 	h := r.Header
 	fetched := false
@@ -185,24 +185,24 @@ func isBeacon(r *http.Request) bool {
 // else (Upgrade Insecure Requests §3.2.1).
 const upgradeInsecure = "Upgrade-Insecure-Requests"
 
-// goesToPage reports whether a browser goes to a page and does not say of which type, as
-// those of which somebody has changed the Accept.
+// goesToPage reports whether a browser navigates, with an Accept that names no type, as one
+// that somebody has changed.
 func goesToPage(h http.Header) bool {
 	return h[upgradeInsecure] != nil && isBrowser(h) && (h["Accept"] == nil || single(h["Accept"]) == "*/*")
 }
 
-// keepsWhatLinks reports whether Chromium goes, over plain http, to what a page links to
-// only to keep it: see [destination]. It names no type there, as nothing else of a page
-// does (Fetch standard, "fetch").
+// keepsWhatLinks reports whether Chromium downloads, over plain http, what a page links to: see
+// [destination]. It sends no Accept there, as for nothing else of a page (Fetch standard,
+// "fetch").
 func keepsWhatLinks(r *http.Request) bool {
 	h := r.Header
 	_, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
 	return chromium && safe(r.Method) && h["Accept"] == nil && h["Origin"] == nil && h["Referer"] != nil && !writtenByScript(h)
 }
 
-// goesNowhere reports whether a Firefox that asked so for icons, for plugins and with
-// beacons, too, goes to no page with what looks like one: until 65 (MDN, "List of default
-// Accept values"), and since 48 it said of pages and frames that they are.
+// goesNowhere reports whether a Firefox does not navigate with what has the Accept of a page:
+// until 65 it had that for icons, plugins and beacons, too (MDN, "List of default Accept
+// values"), and since 48 it sends upgradeInsecure with pages and frames.
 func goesNowhere(h http.Header) bool {
 	version, firefox := versionIn(h.Get("User-Agent"), "Firefox/")
 	return firefox && version >= 48 && version <= 65 && h[upgradeInsecure] == nil

@@ -215,10 +215,9 @@ func (x *nameIndex) lookup(folded []byte) (verdict, bool) {
 	return verdict{}, false
 }
 
-// isSecretOf reports whether name, after the n bytes by which the names of what is
-// on the way begin, says only that it is a secret, as X-Authentik-Csrf and
-// X-Tyk-Authorization do: what a gateway adds about its users goes, what they prove
-// to it stays.
+// isSecretOf reports whether name, after its family's prefix of n bytes, says only that it is a
+// secret, as X-Authentik-Csrf and X-Tyk-Authorization do: what a gateway adds about its users
+// goes, what they prove to it stays.
 func isSecretOf(name string, n int) bool {
 	return onlySecret(name[n:], " token key apikey secret csrf xsrf authorization password ") && tells(name) == credential
 }

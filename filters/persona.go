@@ -67,8 +67,8 @@ type HTTP2 struct {
 	Exclusive bool        `json:"exclusive"` // a stream depends exclusively on another that is as urgent
 }
 
-// personaOnly are the fields that no client's value of ever passes: those that
-// a persona does not send are removed.
+// personaOnly are the fields of which no client's value ever passes: those that a persona does
+// not send are removed.
 var personaOnly = []string{
 	"User-Agent", "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language",
 	"Connection", "Dnt", "Priority", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform",

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// preflight names the fields that a page wants to send as the Fetch standard has
-// browsers name them ("CORS-preflight fetch"): sorted, in small letters, with nothing
-// between them but commas. Browsers before it, and their kin, have other habits.
-// Nor does it ask for those of which the origin gets none of the page's: Firefox asks
-// whether it may send the User-Agent that a script made up, where Chromium sends none;
-// Safari lists fields of its own, Chromium at times those of extensions. The browser is
-// told that it may.
+// preflight names the fields that a page wants to send as the Fetch standard has browsers name
+// them ("CORS-preflight fetch"): sorted, in small letters, with nothing between them but
+// commas. Browsers before it, and their kin, have other habits. It leaves out those whose value
+// from the page never goes to the origin: Firefox asks whether it may send the User-Agent that
+// a script made up, where Chromium sends none; Safari lists fields of its own, Chromium at
+// times those of extensions. The browser is told that it may send them.
 type preflight struct{ *persona }
 
 const (
@@ -43,8 +42,7 @@ func (f preflight) Apply(m *Message, log []Change) []Change {
 	return put(m.Request.Header, requestHeaders, strings.Join(slices.Compact(asked), ","), whyPreflight, log)
 }
 
-// neverGoes reports whether the origin gets a field of that name in no case as a script
-// wrote it.
+// neverGoes reports whether a field of that name never goes to the origin as a script wrote it.
 func neverGoes(name string) bool {
 	switch names.judge(textproto.CanonicalMIMEHeaderKey(name)).class {
 	case disguised:

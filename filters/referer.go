@@ -57,8 +57,8 @@ func refererWithinSite(r *http.Request, referer string) string {
 	return origin
 }
 
-// fromItself reports whether r says that a page of the target's origin makes it,
-// but for its Origin: old browsers sent none with the forms of such pages.
+// fromItself reports whether r, which has no Origin, shows that a page of the target's origin
+// makes it: old browsers sent none with the forms of such pages.
 func fromItself(r *http.Request) bool {
 	a, ok := parseAuthority(single(r.Header["Referer"]))
 	return r.Method != http.MethodOptions && r.Header["Origin"] == nil && (ok && a.sameOrigin(r) || !ok && fetchSite(r.Header) == "same-origin")
@@ -174,14 +174,14 @@ func inNetwork(host string) bool {
 	return !strings.Contains(host, ".") || isHouseName(host)
 }
 
-// carrierShared is of carriers' customers, and of private networks across others (RFC 6598).
+// carrierShared is the address space of carrier-grade NAT, which overlay networks use as well
+// (RFC 6598).
 var carrierShared = netip.MustParsePrefix("100.64.0.0/10")
 
-// lendsOrigin reports whether a browser sends Origin only for the server to say by it
-// whether its cookies may come, which no answer does here: with what is asked for
-// otherwise than by CORS there is none (Storage Access Headers, "append a request
-// Origin header"). On plain http, where Chromium sends it without the other fields, only
-// of pages and frames nothing else is possible.
+// lendsOrigin reports whether a browser sends Origin only because of Storage Access Headers
+// ("append a request Origin header"), for a server to allow its cookies, which no answer does
+// here: requests other than by CORS have none otherwise. On plain http, where Chromium sends it
+// without the other fields, that is certain of pages and frames alone.
 func lendsOrigin(r *http.Request) bool {
 	if !safe(r.Method) {
 		return false

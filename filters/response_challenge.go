@@ -2,9 +2,9 @@ package filters
 
 import "strings"
 
-// challenges takes out of what a client is asked for the tokens that it would show without
-// asking anybody: Apple's system does, for browsers and apps alike, and few others have any,
-// for which the maker of the device has to vouch.
+// challenges removes requests for Private Access Tokens, which a client answers without asking
+// its user: Apple's systems do, for browsers and apps alike, and few others have such tokens,
+// for which the maker of the device must vouch.
 type challenges struct{}
 
 const whyPrivateToken = "RFC 9577: tells by whose device it is answered, whatever browser the request names"

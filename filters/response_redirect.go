@@ -117,9 +117,9 @@ func withoutLinksPastProxy(line string) string {
 	return rest
 }
 
-// LeadsBack returns the query with which m's answer leads to m's own URL, if that differs in
-// nothing but parameters that [cleanURL] takes, as browsers write it. A site that insists on
-// those would send its visitor there without end; what they hold, it has chosen itself.
+// LeadsBack reports whether m's answer leads to m's own URL but for parameters that [cleanURL]
+// takes, and returns the query with them, as browsers write it. A site that insists on those
+// would send its visitor there without end; what they hold, it has chosen itself.
 func LeadsBack(m *Message) (query string, back bool) {
 	leads, gets := leadsOn(m)
 	if !leads || !gets || !safe(m.Request.Method) || m.Request.ContentLength != 0 {

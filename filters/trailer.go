@@ -16,11 +16,11 @@ var trailerFields = newNameIndex([]group{
 	{serves, "grpc.io, gRPC over HTTP/2; connectrpc.com", `grpc-status grpc-message grpc-status-details-bin`},
 })
 
-// Trailer scrubs the trailer fields h of either message of m and appends what
-// it changed to log. It lets pass what trailerFields name, and of answers also what no
-// rule names, be it for requests: an origin may say there what it could say in its
-// head, where scripts read what it calls a device or a language. What holds the client's
-// address goes from requests alone, see [ownQuery].
+// Trailer scrubs the trailer fields h of either message of m and appends what it changed to
+// log. It keeps what trailerFields name, and of answers also what no table names, not even
+// those for requests: an origin may say there what it could say in its head, where scripts read
+// what it calls a device or a language. What holds the client's address goes from requests
+// alone, see [ownQuery].
 func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
 	for name, lines := range h {

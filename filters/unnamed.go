@@ -101,7 +101,7 @@ func pairsTell(text string, told weight) bool {
 		before, enough := strings.TrimRight(text[:i], " "), least
 		if text[i] == ':' {
 			quoted, ok := strings.CutSuffix(before, `"`)
-			if !ok { // a name, or what it is the name of
+			if !ok { // it may be a name or a value
 				enough = strong
 			}
 			before = quoted

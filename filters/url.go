@@ -99,9 +99,9 @@ func escapePath(u *url.URL, h http.Header) bool {
 	return true
 }
 
-// cleanQuery removes the tracking parameters of u's query, for m, and those of one site
-// only if somebody gets what is there. Only & separates parameters: ; is part of them
-// (WHATWG URL §5.1).
+// cleanQuery removes the tracking parameters from u's query, which m asks for or leads to;
+// those of a single site only if it is got by GET or HEAD. Only & separates parameters: ; is
+// part of them (WHATWG URL §5.1).
 func cleanQuery(m *Message, u *url.URL, gets bool, log []Change) []Change {
 	query, n := u.RawQuery, len(log)
 	var kept []byte // what stays, from the first removal on
@@ -258,10 +258,10 @@ func (l *link) trackingRule(name []byte) *paramRule {
 	return nil
 }
 
-// leadsBy reports whether a parameter of l, which elsewhere says who came, says where l
-// leads, in links of the service that it is of: in mails by Responsys and Hive, at Awin's,
-// Tradedoubler's, Adjust's and AliExpress' redirectors, in Bing's results, which hold the visit in another one as
-// well, and where a mail's recipient wants something of its sender.
+// leadsBy reports whether l needs a parameter that elsewhere identifies a visitor, to lead
+// anywhere: in links of the service that made it, as in mails by Responsys and Hive, at the
+// redirectors of Awin, Tradedoubler, Adjust and AliExpress, in Bing's results, which have
+// another for the visit, and where a mail's recipient wants something of its sender.
 func (l *link) leadsBy(name []byte) bool {
 	switch string(name) {
 	case "_ri_", "_ei_":

@@ -11,14 +11,14 @@ var ownParam = &paramRule{name: "own address", source: "it holds the client's ad
 // An ownQuery finds the client's own address among the parameters of one query, in the
 // forms that [ownAddress] finds in fields.
 //
-// A site knows it from the client alone: from a program. What a page asks for stays: the page
-// could name many addresses, and would see at its site which one goes.
-// Where a person may ask about it, or want to be reached there, it stays: in the address of
-// a page, which somebody types, fills in or follows; in what is searched for; where host or
-// path name it, or say that they are about addresses; in where to lead back to; and in a
-// credential, which its issuer made. That of the client's own machine is everybody's. In
-// where a redirect leads it stays, too: by which of many had gone, who wrote them would know the
-// client's, and clients who share the answer, who got it first.
+// Only a program gives it away: what a page asks for stays, since the page could name many
+// addresses, and would see at its site which one goes. Where a person may ask about it, or want
+// to be reached there, it stays: in the address of a page, which somebody types, fills in or
+// follows; in what is searched for; where host or path name it, or say that they are about
+// addresses; in where to lead back to; and in a credential, which its issuer made. That of the
+// client's own machine is everybody's. In the target of a redirect it stays, too: by which of
+// many addresses goes, the origin would know the client's, and clients who share the answer
+// would know who got it first.
 type ownQuery struct {
 	m      *Message
 	forms  *addressForms // built for the first parameter that needs it

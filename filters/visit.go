@@ -60,16 +60,16 @@ func readVisit(r *http.Request) Visit {
 		v.ThirdParty = true
 	}
 	if !v.ThirdParty && r.Header["Sec-Fetch-Storage-Access"] != nil {
-		// Sent to who is not of the site of the page at the top, whoever asks (Storage
-		// Access Headers): a frame's page for parts of its own. Of what scripts fetch,
+		// It is sent to sites other than that of the page at the top, whoever asks (Storage
+		// Access Headers), such as by a frame's page for its own parts. Of what scripts fetch,
 		// browsers say so only where they are asked to include cookies.
 		v.Site, v.framed = "", true
 	}
 	return v
 }
 
-// emailVerification is the destination of what a browser asks of who issues mail addresses,
-// for a proof that its person has one; it signs that by itself
+// emailVerification is the destination of a browser's request to a mail provider for a proof
+// that its person has an address there; the browser signs it by itself
 // (draft-hardt-email-verification).
 const emailVerification = "email-verification"
 
@@ -80,8 +80,8 @@ func isFirefoxPage(r *http.Request) bool {
 	return single(r.Header["Priority"]) == "u=0, i" && r.Header["Origin"] == nil && strings.Contains(r.Header.Get("User-Agent"), " Firefox/")
 }
 
-// fromOwnSheet reports whether a style sheet of the target's origin asks for r, as its name
-// tells: what it imports or shows comes for whichever page has it.
+// fromOwnSheet reports whether r's Referer names a style sheet of the target's origin: what
+// that imports or shows is asked for on behalf of any page that has it.
 func fromOwnSheet(r *http.Request) bool {
 	a, ok := parseAuthority(single(r.Header["Referer"]))
 	path, _, _ := strings.Cut(a.rest, "?")
