@@ -150,29 +150,39 @@ func (c *Cache) judgeDisguised(q *query, r *resource) finding {
 		}
 	}
 	if q.plain() && coming == nil && !c.asksForItself(q) {
-		words := c.wordingOf(q)
-		suits := func(e *entry) bool {
-			return e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
-		}
-		other := selected(r, q.r.Header, func(e *entry) bool { return c.asksAbout(q, e) && suits(e) })
-		if other == nil { // else it joins its own inquiry, whatever newer there is by now
-			other = selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && suits(e) })
-		}
-		if other != nil && other != own && !c.distrusted(q.everybody) && c.mayHold(other.length, c.options.Load()) {
-			found := finding{verdict: pretendIt, e: other, own: own}
-			if own != nil && own.answersAlike(other) {
-				found.instead = own.views.of(q.client)
-			}
-			found.telling = own != nil && !own.views.of(q.client).confirmed
-			if other.open(q.now) || c.asking[q.own()].asks == found.kind() {
-				return found
-			}
+		if found, ok := c.judgeOthers(q, r, own); ok {
+			return found
 		}
 	}
 	if own != nil && whole(own) {
 		return finding{verdict: validateIt, e: own, view: own.views.of(q.client), telling: q.tells(own, r)}
 	}
 	return finding{}
+}
+
+// judgeOthers looks for what other clients have fetched, for q to seem to fetch it; own is what
+// its own client has, or nil. It reports false if there is none for q. The caller holds c.mu.
+func (c *Cache) judgeOthers(q *query, r *resource, own *entry) (found finding, ok bool) {
+	words := c.wordingOf(q)
+	suits := func(e *entry) bool {
+		return e.wording.covers(words) && q.wouldShare(e) && (own == nil || !e.received.Before(own.received))
+	}
+	other := selected(r, q.r.Header, func(e *entry) bool { return c.asksAbout(q, e) && suits(e) })
+	if other == nil { // else it joins its own inquiry, whatever newer there is by now
+		other = selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && suits(e) })
+	}
+	if other == nil || other == own || c.distrusted(q.everybody) || !c.mayHold(other.length, c.options.Load()) {
+		return finding{}, false
+	}
+	found = finding{verdict: pretendIt, e: other, own: own}
+	if own != nil {
+		v := own.views.of(q.client)
+		found.telling = !v.confirmed
+		if own.answersAlike(other) {
+			found.instead = v
+		}
+	}
+	return found, other.open(q.now) || c.asking[q.own()].asks == found.kind()
 }
 
 // ownOf returns the entry that q's client has a view of and that can answer q, nil for none;

@@ -68,28 +68,34 @@ func (c *Cache) ask(r *http.Request, o *Options) (q query, ok bool) {
 	q.proven = v.Personal || len(r.Header["Authorization"]) > 0
 	q.known = q.cookies || q.proven
 
-	adrift := v.Adrift && q.sharing != Shared
-	if q.speaks = speaks; !speaks {
+	if q.speaks = speaks; speaks {
+		q.readCacheFields(c.sealer)
+	} else {
 		q.directives = noDirectives
-		q.directives.noStore = adrift
-		return q, true
 	}
-	q.directives = parseDirectives(r.Header["Cache-Control"])
-	q.directives.noStore = q.directives.noStore || adrift
-	if len(r.Header["Cache-Control"]) == 0 && pragmaNoCache(r.Header["Pragma"]) {
+	if v.Adrift && q.sharing != Shared {
+		q.directives.noStore = true
+	}
+	return q, true
+}
+
+// readCacheFields reads the fields that speak to caches.
+func (q *query) readCacheFields(s *sealer) {
+	h := q.r.Header
+	q.directives = parseDirectives(h["Cache-Control"])
+	if len(h["Cache-Control"]) == 0 && pragmaNoCache(h["Pragma"]) {
 		q.directives.noCache = true // RFC 9111 §5.4
 	}
-	q.conditions = conditionsOf(r.Header, q.now)
+	q.conditions = conditionsOf(h, q.now)
 	if q.known && q.sharing != Shared {
 		// The client may have this tag from before the site knew it, and the site's own by now.
 		for _, tag := range q.conditions.tags {
-			if opened, ok := c.sealer.open(v.Site, uri, tag); ok {
+			if opened, ok := s.open(q.everybody.site, q.everybody.url, tag); ok {
 				q.conditions.tags = append(q.conditions.tags, opened)
 			}
 		}
 	}
 	q.readRange()
-	return q, true
 }
 
 // own is the key of what q's client alone asks for.

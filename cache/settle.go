@@ -33,18 +33,7 @@ func (c *Cache) settle(f *flight) {
 	case serverFailed(resp.StatusCode) && c.staleInstead(q, found, f, false):
 		return // what stands in for it stays in its place
 	}
-	e, k := c.storable(q, resp, f.start, f.at)
-	if e != nil {
-		e.blind, e.wording = !q.known && !q.validates(found), f.wording
-		e.mixed = q.known && q.conditions.set && !q.validates(found) // see wouldShare
-	}
-	if e != nil && f.trace.interim() {
-		e.apart = true // a later use could not repeat the interim response
-	}
-	o := c.options.Load()
-	if !c.mayHold(resp.ContentLength, o) || partOfMore(resp, o.Object) {
-		e = nil
-	}
+	e, k := c.toStore(f)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if q.plain() { // else it is the request's doing
@@ -69,6 +58,22 @@ func (c *Cache) settle(f *flight) {
 	}
 	f.entry, f.spool = e, c.newSpool(f) // under the lock: leave looks at them
 	c.seat(f)
+}
+
+// toStore returns what the response of f is to be stored as, without its body, and under which
+// key; nil if it is not to be.
+func (c *Cache) toStore(f *flight) (*entry, key) {
+	q, o := f.leader, c.options.Load()
+	e, k := c.storable(q, f.resp, f.start, f.at)
+	if e == nil || !c.mayHold(f.resp.ContentLength, o) || partOfMore(f.resp, o.Object) {
+		return nil, key{}
+	}
+	validated := q.validates(f.found)
+	e.wording = f.wording
+	e.blind = !q.known && !validated
+	e.mixed = q.known && q.conditions.set && !validated // see wouldShare
+	e.apart = e.apart || f.trace.interim()              // a later use could not repeat the interim response
+	return e, k
 }
 
 // mayHold reports whether a body of that length, -1 if it is unknown, may be stored,
