@@ -10,7 +10,7 @@ var hopTable = []group{
 	{hop, "RFC 9110 §7.6.1", `proxy-*`},
 	{hop, "CGI: read as HTTP_PROXY (httpoxy.org)", `proxy`},
 	{hop, "Connection, garbled by middleboxes", `xonnection xroxy-connection x-connection x-cnection
-		cneonction nncoection conection coonection cnonection nncoection x-proxy-connection wap-connection`},
+		cneonction nncoection conection coonection cnonection x-proxy-connection wap-connection`},
 	{hop, "MS-CHAP and NTLM over proxies", `x-proxy-authorization`},
 }
 

@@ -104,7 +104,7 @@ func kindOf(r *http.Request) Kind {
 		return Worker
 	}
 	switch kind := kindByAccept(r); {
-	case kind == Fetch && (goesToPage(r.Header) || keepsWhatLinks(r)):
+	case kind == Fetch && (goesToPage(r.Header) || isDownload(r)):
 		return Document
 	case kind == Fetch:
 		return kindByPath(r)
@@ -191,10 +191,10 @@ func goesToPage(h http.Header) bool {
 	return h[upgradeInsecure] != nil && isBrowser(h) && (h["Accept"] == nil || single(h["Accept"]) == "*/*")
 }
 
-// keepsWhatLinks reports whether Chromium downloads, over plain http, what a page links to: see
+// isDownload reports whether Chromium downloads, over plain http, what a page links to: see
 // [destination]. It sends no Accept there, as for nothing else of a page (Fetch standard,
 // "fetch").
-func keepsWhatLinks(r *http.Request) bool {
+func isDownload(r *http.Request) bool {
 	h := r.Header
 	_, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
 	return chromium && safe(r.Method) && h["Accept"] == nil && h["Origin"] == nil && h["Referer"] != nil && !writtenByScript(h)

@@ -49,30 +49,30 @@ const maxPart = 12
 
 // quadAt reports whether text begins with b.
 func quadAt(text string, b [4]byte) bool {
-	first := numbersOf(text[:partEnd(text)])
+	first := readNumber(text[:partEnd(text)])
 	if isPadded(first.digits, b) {
 		return true
 	}
 	// Nearly every text ends here: the other parts are not looked at for each beginning.
 	forward, backward := first.is(uint64(b[0])), first.is(uint64(b[3]))
-	if !forward && !backward && (len(first.digits) <= 6 || !first.is(be(b[:]...))) {
+	if !forward && !backward && (len(first.digits) <= 6 || !first.is(bigEndian(b[:]...))) {
 		return false
 	}
 	var room [4]string
 	parts := room[:cutParts(text, &room)]
 	switch {
 	case len(parts) == 1:
-		return len(parts[0]) > 6 && first.is(be(b[:]...))
+		return len(parts[0]) > 6 && first.is(bigEndian(b[:]...))
 	case len(parts) == 4 && (forward && partsAre(parts[1:], b[1], b[2], b[3]) || backward && partsAre(parts[1:], b[2], b[1], b[0])):
 		return true
 	case !forward:
 		return false
 	}
 	// Short forms that read like versions (127.1 and 10.0.1) do not count.
-	if len(parts) >= 3 && b[2] > 0 && partIs(parts[2], be(b[2], b[3])) {
+	if len(parts) >= 3 && b[2] > 0 && partIs(parts[2], bigEndian(b[2], b[3])) {
 		return partIs(parts[1], uint64(b[1]))
 	}
-	return be(b[1], b[2]) > 0 && partIs(parts[1], be(b[1], b[2], b[3]))
+	return bigEndian(b[1], b[2]) > 0 && partIs(parts[1], bigEndian(b[1], b[2], b[3]))
 }
 
 // cutParts fills parts with the numbers that text begins with, and returns how many
@@ -135,7 +135,7 @@ func isPadded(digits string, b [4]byte) bool {
 	return true
 }
 
-func be(bytes ...byte) (n uint64) {
+func bigEndian(bytes ...byte) (n uint64) {
 	for _, b := range bytes {
 		n = n<<8 | uint64(b)
 	}
@@ -144,7 +144,7 @@ func be(bytes ...byte) (n uint64) {
 
 // partIs reports whether part is want as a decimal, octal, hexadecimal or binary
 // number.
-func partIs(part string, want uint64) bool { return numbersOf(part).is(want) }
+func partIs(part string, want uint64) bool { return readNumber(part).is(want) }
 
 // A number is up to maxPart digits, and what they stand for in each base in which they
 // may be meant.
@@ -155,7 +155,7 @@ type number struct {
 
 const noValue = 1 << 63
 
-func numbersOf(digits string) number {
+func readNumber(digits string) number {
 	n := number{digits, [...]uint64{noValue, noValue, noValue, noValue}}
 	rest, marked := strings.CutPrefix(digits, "0x")
 	var dec, oct, hex, bin uint64

@@ -62,28 +62,34 @@ func newNameIndex(tables ...[]group) *nameIndex {
 	for _, table := range tables {
 		for _, g := range table {
 			for name := range strings.FieldsSeq(g.names) {
-				to := x.exact
-				prefix, family := strings.CutSuffix(name, "*")
-				if family {
-					to, name = x.families, prefix
-					x.longest = max(x.longest, len(prefix))
-				}
-				name = textproto.CanonicalMIMEHeaderKey(name)
-				if _, taken := to[name]; taken {
-					continue
-				}
-				to[name] = verdict{g.class, family, g.source}
-				if family || !tellsByName(g.class) {
-					continue
-				}
-				x.addLetters(name, to[name])
-				if rest, ok := strings.CutPrefix(name, "X-"); ok && strings.Contains(rest, "-") && tells(rest) == neutral && !named(rest, countWords) {
-					x.addLetters(rest, to[name]) // one word alone, or one with a purpose, may be anybody's
-				}
+				x.add(name, g)
 			}
 		}
 	}
 	return x
+}
+
+// add has a name as g writes it judged by g, unless it is there already.
+func (x *nameIndex) add(name string, g group) {
+	to := x.exact
+	name, family := strings.CutSuffix(name, "*")
+	if family {
+		to = x.families
+		x.longest = max(x.longest, len(name))
+	}
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	if _, taken := to[name]; taken {
+		return
+	}
+	v := verdict{g.class, family, g.source}
+	to[name] = v
+	if family || !tellsByName(g.class) {
+		return
+	}
+	x.addLetters(name, v)
+	if rest, ok := strings.CutPrefix(name, "X-"); ok && strings.Contains(rest, "-") && tells(rest) == neutral && !named(rest, countWords) {
+		x.addLetters(rest, v) // one word alone, or one with a purpose, may be anybody's
+	}
 }
 
 // addLetters has names of the same letters and digits judged like name.

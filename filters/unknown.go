@@ -30,20 +30,7 @@ var singletons = [...]string{
 // Apply implements [Filter].
 func (f unknownFields) Apply(m *Message, log []Change) []Change {
 	h, n := m.Request.Header, len(log)
-	if v := h["Content-Type"]; len(v) > 0 {
-		keep := contentType(v[0])
-		if safe(m.Request.Method) && m.Request.ContentLength == 0 {
-			keep = rebuildMediaRange(v[0]) // of a type that some servers want, and nothing to read
-		}
-		switch keep {
-		case v[0]:
-		case "":
-			log = put(h, "Content-Type", "", "RFC 9110 §8.3.1; a type that nobody knows, of no content", log)
-		default:
-			h["Content-Type"] = []string{keep}
-			log = append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
-		}
-	}
+	log = reduceContentType(m, log)
 	// What proves who asks lets other fields stand beside it. If it goes itself, so do they.
 	for more := true; more; {
 		before := len(h)
@@ -51,6 +38,27 @@ func (f unknownFields) Apply(m *Message, log []Change) []Change {
 		more = len(h) < before && !m.Visit.alone
 	}
 	return sorted(log, n)
+}
+
+// reduceContentType leaves of the Content-Type what tells how to read content.
+func reduceContentType(m *Message, log []Change) []Change {
+	h := m.Request.Header
+	lines := h["Content-Type"]
+	if len(lines) == 0 {
+		return log
+	}
+	keep := contentType(lines[0])
+	if safe(m.Request.Method) && m.Request.ContentLength == 0 {
+		keep = rebuildMediaRange(lines[0]) // of a type that some servers want, and nothing to read
+	}
+	switch keep {
+	case lines[0]:
+		return log
+	case "":
+		return put(h, "Content-Type", "", "RFC 9110 §8.3.1; a type that nobody knows, of no content", log)
+	}
+	h["Content-Type"] = []string{keep}
+	return append(log, Change{"Content-Type", Reduced, "RFC 9110 §8.3.1; parameters that tell how to read content"})
 }
 
 // sift looks at each field once, in no order.

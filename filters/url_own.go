@@ -28,7 +28,8 @@ type ownQuery struct {
 
 func newOwnQuery(m *Message) ownQuery {
 	c := m.Client
-	return ownQuery{m: m, stands: m.Response != nil || m.Visit.browser || !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback() || m.Visit.Kind == Document && !m.Visit.part}
+	nobodys := !c.IsValid() || c.IsUnspecified() || c.Unmap().IsLoopback()
+	return ownQuery{m: m, stands: nobodys || m.Response != nil || m.Visit.browser || m.Visit.Kind == Document && !m.Visit.part}
 }
 
 // goes reports whether a parameter of u is to go, by its name as [paramName] returns it

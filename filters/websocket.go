@@ -52,14 +52,15 @@ func (webSocket) Apply(m *Message, log []Change) []Change {
 func offersCompression(lines []string) bool {
 	for offer := range members(lines) {
 		name, parameters, _ := strings.Cut(offer, ";")
-		if strings.EqualFold(strings.Trim(name, " \t"), "permessage-deflate") && freeServer(parameters) {
+		if strings.EqualFold(strings.Trim(name, " \t"), "permessage-deflate") && leavesServerFree(parameters) {
 			return true
 		}
 	}
 	return false
 }
 
-func freeServer(parameters string) bool {
+// leavesServerFree reports whether an offer does not limit what the server may do.
+func leavesServerFree(parameters string) bool {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(parameter, "=")
 		switch strings.ToLower(strings.Trim(name, " \t")) {
