@@ -13,10 +13,9 @@ import (
 // then.
 const maxDrops = 4096
 
-// drops remember what clients dropped of late, by an unsafe request or a rotation.
-// A request of theirs that was under way at the time must not give them a view of
-// it: they would find again what they dropped. The cache's lock guards all of it but
-// the method now.
+// drops remember what clients dropped of late, by an unsafe request or a rotation. A request of
+// theirs that was under way at the time must not give them a view of that: they would find
+// again what they dropped. The cache's lock guards everything but now.
 type drops struct {
 	latest atomic.Uint64 // number of the last one
 	seed   maphash.Seed
@@ -39,9 +38,9 @@ func (d *drops) id(client, url string) uint64 {
 	return maphash.Comparable(d.seed, dropped{client, url})
 }
 
-// noteAll begins a new moment, for a purge. It names nobody, so since is not
-// concerned: what was under way is doomed and gives nobody a view. A response to
-// POST is not a flight; it is stored only if its moment is still the present one.
+// noteAll begins a new moment, for a purge. It names no client, and since does not report it:
+// what was under way is doomed and gives nobody a view. A response to POST is not a flight; it
+// is stored only if its moment is still the present one.
 func (d *drops) noteAll() { d.latest.Add(1) }
 
 // since reports whether a client dropped a URL after the given moment.

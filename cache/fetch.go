@@ -52,8 +52,8 @@ func (t *transport) lookAgain(q *query) (*http.Response, error) {
 	return t.answer(*q)
 }
 
-// flightKey returns the key under which simultaneous requests are collapsed,
-// and whether this one may be: its answer must be everybody's who asks so.
+// flightKey returns the key under which simultaneous requests are collapsed, and whether q may
+// be: its answer must be that of all who ask so.
 func (q *query) flightKey(found finding) (key, bool) {
 	k := q.everybody
 	if q.cookies {

@@ -2,10 +2,9 @@ package cache
 
 import "sync/atomic"
 
-// A hold is the memory of a body that stored responses and readers share. A body
-// lingers once no stored response has it any more and somebody still reads it. It
-// goes on counting against the budget, since a slow reader can keep it for hours.
-// Safe for concurrent use.
+// A hold is the memory of a body, which stored responses and readers share. It lingers once no
+// stored response has the body any more and somebody still reads it: it goes on counting
+// against the budget, since a slow reader can keep it for hours. Safe for concurrent use.
 type hold struct {
 	size      int64
 	only      [1]piece      // in which it came, if it came in one

@@ -53,7 +53,7 @@ func (c *Cache) confirm(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.confirmed = true
-	f.k = q.everybody // who asks with the same cookies cannot join any more, see settle
+	f.k = q.everybody // requests with the same cookies cannot join any more, see settle
 	if unchanged {
 		c.keepTime(f, validated, habit{})
 		if f.found.e.usedBy(q.client) { // else see replace

@@ -68,9 +68,8 @@ func (c *Cache) invalidateURI(uri, client string) {
 	}
 }
 
-// doom keeps the chosen fetches that are under way from being stored, and
-// others from joining them: they were asked for before what they bring was
-// dropped. The caller holds c.mu.
+// doom keeps the chosen fetches that are under way from being stored, and others from joining
+// them: they began before what they bring was dropped. The caller holds c.mu.
 func (c *Cache) doom(chosen func(*flight) bool) {
 	for f := range c.aloft {
 		if !chosen(f) {

@@ -93,9 +93,9 @@ func (c *Cache) keepEntry(f *flight, e *entry, room int64) {
 	}
 }
 
-// storedTrailer returns the trailer fields that came, and those that were announced alone,
-// without lines. Those that were not announced are never announced: who asks later would see
-// by either that somebody had asked before.
+// storedTrailer returns the trailer fields that came, and those that were only announced,
+// without lines. Those that were not announced never are: by either, a client that asks later
+// would see that somebody had asked before.
 func (f *flight) storedTrailer() http.Header {
 	if len(f.resp.Trailer)+len(f.trailers) == 0 {
 		return nil

@@ -84,7 +84,7 @@ func combine(old, newer *partial) (*partial, bool) {
 		joined.spans = append(joined.spans, uncovered(s, newer.spans)...)
 	}
 	slices.SortFunc(joined.spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-	joined.spans = touchingJoined(joined.spans)
+	joined.spans = joinTouching(joined.spans)
 	if n := len(joined.spans); total >= 0 && n > 0 && joined.spans[n-1].to() > total {
 		return nil, false
 	}
@@ -113,8 +113,8 @@ func uncovered(s span, others []span) []span {
 	return rest
 }
 
-// touchingJoined joins neighbours in a sorted list of disjoint spans.
-func touchingJoined(spans []span) []span {
+// joinTouching joins neighbours in a sorted list of disjoint spans.
+func joinTouching(spans []span) []span {
 	var joined []span
 	for _, s := range spans {
 		if n := len(joined); n > 0 && joined[n-1].to() == s.from {

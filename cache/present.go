@@ -42,14 +42,14 @@ func (c *Cache) present(q *query, found finding, f *flight, at time.Time) *http.
 	return resp
 }
 
-// dress makes of a header what the client is to see of it. A response that
-// comes from the origin and one that does not go through it alike.
+// dress turns a header into what the client is to see. Responses from the origin and from the
+// store go through it alike.
 func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 	if q.sharing == Shared {
 		return
 	}
 	if retained(e.status, h) && (e.personal || q.sharing == PerClient || !e.life.explicit) {
-		forgetful(h)
+		setNoCache(h)
 	}
 	if e.personal {
 		return
@@ -73,7 +73,7 @@ func (c *Cache) passOn(q *query, f *flight) *http.Response {
 		c.sealTag(resp.Header, q.everybody.site, q.everybody.url)
 	}
 	if retained(resp.StatusCode, resp.Header) && q.sharing != Shared {
-		forgetful(resp.Header)
+		setNoCache(resp.Header)
 	}
 	q.addStatus(resp.Header, f.found, "")
 	return resp
@@ -85,10 +85,9 @@ func retained(status int, h http.Header) bool {
 	return permanent(status) || (status == 302 || status == 303 || status == 307) && len(h["Cache-Control"])+len(h["Expires"]) > 0
 }
 
-// forgetful keeps a browser from remembering a redirect that not
-// everybody gets: with its target the site would know the browser again, and give it back
-// the cookies that were cleared.
-func forgetful(h http.Header) {
+// setNoCache keeps a browser from remembering a redirect that not everybody gets: with its
+// target the site would know the browser again, and give it back the cookies that were cleared.
+func setNoCache(h http.Header) {
 	d := parseDirectives(h["Cache-Control"])
 	if !d.noStore {
 		h["Cache-Control"] = []string{"no-cache"}

@@ -202,8 +202,7 @@ func (s *spool) grown(need int) int {
 	return max(need, room)
 }
 
-// note remembers when bytes came. Where too many pieces come, neighbours are
-// taken together.
+// note remembers when bytes came. Where too many pieces come, neighbours are joined.
 func (s *spool) note(after time.Duration) {
 	if s.sliding {
 		s.pieces = nil

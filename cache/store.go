@@ -182,7 +182,7 @@ func (s *store) remove(e *entry) {
 	}
 }
 
-// unstore ends what the store knows of who uses e, and its use of the body.
+// unstore ends the views of e, the inquiries about it, and its use of the body.
 func (s *store) unstore(e *entry) {
 	for client := range e.views.clients() {
 		s.release(e.views.of(client))
@@ -342,7 +342,8 @@ func (s *store) admit(candidate *resource) {
 	s.move(candidate, s.probation)
 }
 
-// victim returns what has gone unused longest outside the window, of what nobody needs.
+// victim returns the resource that has gone unused longest, of those outside the window that
+// nobody needs; nil for none.
 func (s *store) victim() *resource {
 	if r, _, ok := s.probation.lru.GetOldest(); ok {
 		return r

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A view is one client's use of an entry. In Disguised every client has its
-// own; elsewhere an entry has one for all, and in PerClient its client's own is but its claim.
+// A view is one client's use of an entry. In Disguised every client has its own; elsewhere an
+// entry has one for all, and in PerClient the client's own is only its claim.
 type view struct {
 	since time.Time // what the client sees as the time of the response
 	// header is what the client sees on a hit, without Age but with room for

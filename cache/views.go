@@ -5,7 +5,7 @@ import "iter"
 // views are clients' uses of an entry. Most entries have one client only, which needs no
 // map. The zero value is empty.
 type views struct {
-	client string // who has first
+	client string // whose first is
 	first  *view  // nil if there is none
 	others map[string]*view
 }
@@ -47,7 +47,7 @@ func (s *views) count() int {
 	return n
 }
 
-// clients returns who has a view. The loop may remove it.
+// clients yields those that have a view. The loop may remove it.
 func (s *views) clients() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if s.first != nil && !yield(s.client) {

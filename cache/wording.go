@@ -4,11 +4,11 @@ import "hash/maphash"
 
 // A wording is what a request says beside its target.
 //
-// An origin can heed any field without telling so in Vary: it answers scripts otherwise
-// than pages, and sets a cookie for who has none. A client who sends other fields than
-// those that brought a stored response would see by the answer that it is another's, and
-// could have others given what it makes the origin say. So in Disguised it does not get
-// that. Elsewhere all requests count as alike.
+// An origin can heed any field without saying so in Vary: it may answer scripts otherwise than
+// pages, or set a cookie where there is none. A client whose request has other fields than the
+// one that brought a stored response would see by the answer that it is another's, and could
+// have others given what it makes the origin say. So in Disguised it does not get that
+// response. Elsewhere all requests count as alike.
 type wording struct {
 	fields           uint64 // a hash of those that an answer may depend on
 	cookies, secrets bool   // whether it has any; what they are only tells who asks

@@ -35,7 +35,7 @@ func unwrap(value string, inner func([]byte) bool) bool {
 		if inRun(run, inner) {
 			return true
 		}
-		// Marks may be of the coding, or stand between what is coded and what says so.
+		// Marks may belong to the coding, or separate it from a label.
 		for part := range strings.FieldsFuncSeq(run, func(c rune) bool { return !isAlnum(byte(c)) }) {
 			if len(part) < len(run) && inRun(part, inner) {
 				return true

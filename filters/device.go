@@ -113,7 +113,7 @@ const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watcho
 // systemStore is a store of programs for the systems of one company.
 var systemStore = regexp.MustCompile(`(?i)\b(?:app[ -]?store|google[ -]?play|play[ -]?store|app[ -]?gallery|galaxy[ -]?store|test[ -]?flight)\b`)
 
-// phoneMakers are words for who makes phones, and has a store for them.
+// phoneMakers are makers of phones who have a store for them.
 const phoneMakers = " huawei honor xiaomi redmi oppo oneplus realme vivo samsung meizu "
 
 // namesStore reports whether text says from which store a program is, and so for which

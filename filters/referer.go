@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// referer is reduced to its origin within a site and removed across sites and
-// on the way from https to http (RFC 9110 §10.1.3). What Origin says of the page
-// Referer says as well: some browsers leave it out of preflights, and some
-// people out of everything; Sec-Fetch-Site tells of one of the same origin, which Chromium
-// does not name for workers from blobs. With subtitles and service workers Firefox sends none.
+// referer is reduced to its origin within a site and removed across sites and on the way from
+// https to http (RFC 9110 §10.1.3). It is set where Origin names the page, since some browsers
+// leave it out of preflights and some people out of everything; and where only Sec-Fetch-Site
+// says that the page is of the same origin, as in Chromium's workers from blobs. With subtitles
+// and service workers it goes: Firefox sends none.
 type referer struct{ *persona }
 
 // Apply implements [Filter].

@@ -22,9 +22,9 @@ var responseNames = newNameIndex(responseTable)
 // not: what an origin calls X-Device-Token or X-Language it says to the client.
 var returning = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace, []group{ownSec})
 
-// responseTable lists fields of responses that go, and such as stay although
-// a request's field of that name, or of its family, would not. Fields that it
-// does not name are judged by the tables for requests, see returning.
+// responseTable lists fields of responses that go, and those that stay although a request's
+// field of that name, or of its family, would go. Fields that it does not name are judged by
+// the tables for requests, see returning.
 var responseTable = []group{
 	{hop, "RFC 9110 §7.6.1", `connection keep-alive proxy-* te http2-settings`},
 

@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// redirects takes from the target of a redirect what [cleanURL] would take
-// from the request that follows: that may leave in a tunnel, where nobody can.
-// Redirects that programs would follow past the proxy lead nowhere, and so do links
-// to where else the same is.
+// redirects takes from the target of a redirect what [cleanURL] would take from the request
+// that follows: that may leave in a tunnel, where nobody can. A target that programs would ask
+// for past the proxy goes, and so do links to such places.
 type redirects struct{}
 
 const whyPastProxy = "a proxy for the web is not asked for what is there"

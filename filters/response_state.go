@@ -41,8 +41,8 @@ func ofOwnPages(m *Message) bool {
 	return !m.Visit.ThirdParty && !m.Visit.framed && (k == Document || k == Frame || k == Fetch || k == Beacon) && m.Request.URL.Scheme == "https"
 }
 
-// loginStatus returns what a site that people sign in with may say: whether they are. A
-// browser that found them signed out asks there no more until it hears otherwise.
+// loginStatus returns the login status that a site may set, "" for none. A browser that takes
+// its person for signed out asks that site no more for an identity until it hears otherwise.
 func loginStatus(m *Message, lines []string) string {
 	status, _, _ := strings.Cut(single(lines), ";")
 	if status = strings.Trim(status, " \t"); ofOwnPages(m) && (status == "logged-in" || status == "logged-out") {

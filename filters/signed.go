@@ -60,8 +60,8 @@ func withField(h http.Header, name string, lines []string) http.Header {
 	return h
 }
 
-// addListed adds to signed the fields of r that lists name; from a browser
-// those that fit its way to sign.
+// addListed adds to signed the fields of r that lists name; for a browser's request only those
+// of which fits is true.
 func addListed(signed http.Header, r *http.Request, lists []string, browser bool, fits func(class, string) bool) http.Header {
 	for _, list := range lists {
 		for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ';' || c == ' ' || c == ',' || c == '"' }) {

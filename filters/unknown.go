@@ -105,8 +105,8 @@ func (f unknownFields) sift(m *Message, log []Change) []Change {
 	return log
 }
 
-// mayTellWho reports whether an answer may be meant for who sent a field: by its
-// name it proves something, or says in whose place; or it says more than a setting.
+// mayTellWho reports whether a field may make the answer one for its sender: its name is of a
+// credential or says in whose place, or its value says more than a setting.
 func mayTellWho(name string, lines []string) bool {
 	return tells(name) == credential || isDeputy(name) || slices.ContainsFunc(lines, func(line string) bool { return !isSetting(name, line) })
 }
@@ -156,9 +156,8 @@ func isForm(m *Message) bool {
 		(contentIs(r, "application/x-www-form-urlencoded") || contentIs(r, "multipart/form-data") || contentIs(r, "text/plain"))
 }
 
-// misused returns why a field that may pass serves nothing in m: it has a
-// value that is none, describes content that is not there, or belongs to
-// another method.
+// misused returns why a field that may pass serves nothing in m: its value is invalid, or it
+// describes content that is not there, or belongs to another method.
 func misused(m *Message, name string, lines []string) string {
 	r := m.Request
 	switch {

@@ -179,8 +179,8 @@ var tellingEnds = [...]string{
 	"visitorid", "userid", "useragent", "hostname", "traceparent", "requestid", "correlationid",
 }
 
-// whoWords say, behind what proves something, who does, and with what: X-Token-User is a
-// user, X-User-Token a token, X-Auth-Locale a locale.
+// whoWords, behind a word for a credential, name whose it is, or their device: X-Token-User is
+// a user, X-User-Token a token, X-Auth-Locale a locale.
 const whoWords = " user users member members person people owner principal subject sub caller viewer employee consumer customer login " +
 	" department staff student platform os lang language locale browser model brand theme tz usuario utente utilisateur benutzer gebruiker "
 
@@ -197,7 +197,7 @@ func tells(name string) weight {
 		switch {
 		case w != credential:
 			most = max(most, w, pair)
-		case pair != neutral: // who has signed in proves nothing by that
+		case pair != neutral: // as of Signed-In, which proves nothing
 			most = max(most, pair)
 		default:
 			proof = true
@@ -216,14 +216,14 @@ func tells(name string) weight {
 	return credential
 }
 
-// doneWords are past participles before "by" that say how, and not who did it. What asks for
-// X-Requested-By wants to know of no more than that scripts of other sites cannot send it
+// doneWords are past participles before "by" that do not say who did it. Servers ask for
+// X-Requested-By only because scripts of other sites cannot send it
 // (eclipse-ee4j.github.io/jersey, CsrfProtectionFilter).
 const doneWords = " requested sorted ordered grouped "
 
 // together returns the weight that two words have next to each other: a known pair, who did
 // something, as in Handled-By, or a telling word that is written as two, as in Post-Code and
-// Gamer-Tag. Of what an id is, the word before it says.
+// Gamer-Tag. Before id, a word is weighed alone.
 func together(word, next string) weight {
 	if next == "by" && strings.HasSuffix(word, "ed") && !holdsWord(doneWords, word) {
 		return weak
