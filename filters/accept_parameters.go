@@ -106,7 +106,7 @@ var mediaParameters = map[string]func(string) (string, bool){
 
 // policyKey accepts the key by which a publisher's player asks Brightcove for videos.
 func policyKey(s string) (string, bool) {
-	return s, strings.HasPrefix(s, "BCpk") && len(s) <= 256 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+	return s, strings.HasPrefix(s, "BCpk") && len(s) <= 256 && madeOf(strings.ToLower(s), smallLetters+decimalDigits+"_-")
 }
 
 // oneOf accepts the given values in any case and returns them as given.

@@ -2,6 +2,14 @@ package filters
 
 import "strings"
 
+const (
+	decimalDigits = "0123456789"
+	smallLetters  = "abcdefghijklmnopqrstuvwxyz"
+)
+
+// madeOf reports whether s holds no other characters than those of set.
+func madeOf(s, set string) bool { return strings.Trim(s, set) == "" }
+
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isSmall(c byte) bool { return 'a' <= c && c <= 'z' }

@@ -52,7 +52,7 @@ func inRun(run string, inner func([]byte) bool) bool {
 		return false
 	}
 	digits := strings.TrimPrefix(run, "0x")
-	if len(digits)%2 == 0 && strings.Trim(digits, "0123456789abcdefABCDEF") == "" {
+	if len(digits)%2 == 0 && madeOf(digits, decimalDigits+"abcdefABCDEF") {
 		if b, err := hex.DecodeString(digits); err == nil && inner(b) {
 			return true
 		}

@@ -349,7 +349,7 @@ func hasPassed(until time.Time, m *Message) bool {
 // endsAtOnce reports whether a Max-Age is a number that is not above 0.
 func endsAtOnce(seconds string) bool {
 	digits, negative := strings.CutPrefix(seconds, "-")
-	return digits != "" && strings.Trim(digits, "0123456789") == "" && (negative || strings.Trim(digits, "0") == "")
+	return digits != "" && madeOf(digits, decimalDigits) && (negative || strings.Trim(digits, "0") == "")
 }
 
 // cookieDate reads the forms in which servers write Expires. Its year can be

@@ -203,7 +203,7 @@ func setOf(member func(string) bool) func(string) bool {
 // isJWS takes base64url between dots, of which the first part is a JSON object
 // (RFC 7515 §7.1).
 func isJWS(value string) bool {
-	return strings.HasPrefix(value, "eyJ") && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+	return strings.HasPrefix(value, "eyJ") && madeOf(strings.ToLower(value), smallLetters+decimalDigits+"-_.")
 }
 
 func isPreloadValue(value string) bool { return isSetting("Service-Worker-Navigation-Preload", value) }
@@ -245,12 +245,12 @@ func isStamp(value string) bool {
 // isNumber takes also the fraction that some clients write for a time.
 func isNumber(value string) bool {
 	whole, fraction, _ := strings.Cut(value, ".")
-	return whole != "" && len(value) <= 20 && strings.Trim(whole+fraction, "0123456789") == ""
+	return whole != "" && len(value) <= 20 && madeOf(whole+fraction, decimalDigits)
 }
 
 // isMethod takes every method that somebody could have registered.
 func isMethod(value string) bool {
-	return value != "" && len(value) <= 20 && strings.Trim(strings.ToLower(value), "abcdefghijklmnopqrstuvwxyz-_") == ""
+	return value != "" && len(value) <= 20 && madeOf(strings.ToLower(value), smallLetters+"-_")
 }
 
 // isLanguageTag takes language, script and region (RFC 5646 §2.1), which tell
@@ -258,11 +258,11 @@ func isMethod(value string) bool {
 // could say anything.
 func isLanguageTag(value string) bool {
 	for i, subtag := range strings.Split(value, "-") {
-		letters := strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz") == ""
+		letters := madeOf(strings.ToLower(subtag), smallLetters)
 		switch n := len(subtag); {
 		case i == 0 && letters && (n == 2 || n == 3):
 		case i > 0 && i < 4 && languageVariants(subtag):
-		case i > 0 && i < 4 && letters && (n == 2 || n == 3 || n == 4), i > 0 && i < 4 && n == 3 && strings.Trim(subtag, "0123456789") == "":
+		case i > 0 && i < 4 && letters && (n == 2 || n == 3 || n == 4), i > 0 && i < 4 && n == 3 && madeOf(subtag, decimalDigits):
 		default:
 			return false
 		}
@@ -276,13 +276,13 @@ var languageVariants = among("1901 1994 1996 arevela arevmda ekavsk heploc hepbu
 // uploads make of it: the bare range of the Docker Registry API, a unit with =
 // as in Range, no length, and of api.video the number of a part.
 func isContentRange(value string) bool {
-	if strings.Contains(value, "-") && strings.Trim(value, "0123456789-") == "" {
+	if strings.Contains(value, "-") && madeOf(value, decimalDigits+"-") {
 		return true
 	}
 	unit, rest, _ := strings.Cut(strings.Replace(value, "=", " ", 1), " ")
 	at, length, said := strings.Cut(rest, "/")
 	return isMethod(unit) &&
-		((at == "*" || isNumber(at)) && said || strings.Contains(at, "-") && strings.Trim(at, "0123456789-") == "") &&
+		((at == "*" || isNumber(at)) && said || strings.Contains(at, "-") && madeOf(at, decimalDigits+"-")) &&
 		(!said || length == "*" || isNumber(length))
 }
 
@@ -307,7 +307,7 @@ func isDigest(value string) bool {
 func isOldDigest(value string) bool {
 	algorithm, value, _ := strings.Cut(value, "=")
 	return digestNames(algorithm) && value != "" && len(value) <= 128 &&
-		(isBase64(value) || strings.Trim(strings.ToLower(value), "0123456789abcdef") == "")
+		(isBase64(value) || madeOf(strings.ToLower(value), decimalDigits+"abcdef"))
 }
 
 // isLockTimeout takes Infinite and Second-n, of which n has 32 bits (RFC 4918 §10.7).

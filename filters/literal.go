@@ -16,7 +16,7 @@ func holdsNumber(text, number string) bool {
 		}
 		start, end := at+i, at+i+len(number)
 		part := isHex
-		if strings.Trim(number, "0123456789") == "" {
+		if madeOf(number, decimalDigits) {
 			part = isDigit
 		}
 		if (start == 0 || !part(text[start-1])) && (end == len(text) || !part(text[end])) {

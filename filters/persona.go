@@ -202,7 +202,7 @@ func acceptLanguage(tag string) (string, error) {
 	base, _, _ := strings.Cut(tag, "-")
 	valid := len(base) == 2 || len(base) == 3
 	for subtag := range strings.SplitSeq(tag, "-") {
-		valid = valid && len(subtag) > 0 && len(subtag) <= 8 && strings.Trim(strings.ToLower(subtag), "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+		valid = valid && len(subtag) > 0 && len(subtag) <= 8 && madeOf(strings.ToLower(subtag), smallLetters+decimalDigits)
 	}
 	if !valid {
 		return "", fmt.Errorf("language %q is not a language tag such as en-US", tag)

@@ -61,7 +61,7 @@ func onlyWord(lines []string, word string) string {
 // decimal returns s without leading zeros if it is a number up to limit, or
 // limit if it is a greater one, or "" if it is none.
 func decimal(s string, limit uint64) string {
-	if s == "" || strings.Trim(s, "0123456789") != "" {
+	if s == "" || !madeOf(s, decimalDigits) {
 		return ""
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
@@ -179,7 +179,7 @@ func rebuildRange(value string) string {
 	if !ok {
 		unit, set = "items", value
 	}
-	if slices.ContainsFunc(rangeUnits[:], equalFold(unit)) && strings.Trim(set, "0123456789-, \t") == "" &&
+	if slices.ContainsFunc(rangeUnits[:], equalFold(unit)) && madeOf(set, decimalDigits+"-, \t") &&
 		strings.ContainsAny(set, "0123456789") && strings.Contains(set, "-") {
 		return value
 	}
@@ -218,7 +218,7 @@ func signsDate(h http.Header) bool {
 func isSignature(credentials string) bool {
 	plain, err := base64.StdEncoding.DecodeString(credentials)
 	_, password, _ := strings.Cut(string(plain), ":")
-	return err == nil && (len(password) == 2*sha1.Size || len(password) == 2*sha512.Size) && strings.Trim(password, "0123456789abcdef") == ""
+	return err == nil && (len(password) == 2*sha1.Size || len(password) == 2*sha512.Size) && madeOf(password, decimalDigits+"abcdef")
 }
 
 // A preference is one that a client may state, and the values it may have.

@@ -159,7 +159,7 @@ func holdsMail(text string) bool {
 			end++
 		}
 		// npm and Go write name@v1.2.3: a top-level domain has letters only.
-		if dot > at+1 && end-dot > 2 && strings.Trim(strings.ToLower(text[dot+1:end]), "abcdefghijklmnopqrstuvwxyz") == "" {
+		if dot > at+1 && end-dot > 2 && madeOf(strings.ToLower(text[dot+1:end]), smallLetters) {
 			return true
 		}
 	}

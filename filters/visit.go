@@ -233,7 +233,7 @@ func parseAuthority(s string) (authority, bool) {
 			return a, false
 		}
 	}
-	if len(a.port) > 5 || strings.Trim(a.port, "0123456789") != "" {
+	if len(a.port) > 5 || !madeOf(a.port, decimalDigits) {
 		return a, false
 	}
 	if a.port == defaultPort(a.scheme) {
