@@ -17,14 +17,14 @@ type responseFields struct{}
 // responseNames is the index of responseTable.
 var responseNames = newNameIndex(responseTable)
 
-// returning is the index of the tables for requests that speak of responses too: of what
-// a message is, the way that it takes, and its traces. Those of people and devices do
-// not: what an origin calls X-Device-Token or X-Language it says to the client.
-var returning = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace, []group{ownSec})
+// bothNames is the index of those tables for requests that speak of responses too: of what a
+// message is, the way that it takes, and its traces. Those of people and devices do not: what
+// an origin calls X-Device-Token or X-Language it says to the client.
+var bothNames = newNameIndex(registry, purposeTable, hopTable, routeCDN, routeCloud, routeProxy, identityTrace, []group{ownSec})
 
 // responseTable lists fields of responses that go, and those that stay although a request's
 // field of that name, or of its family, would go. Fields that it does not name are judged by
-// the tables for requests, see returning.
+// the tables for requests, see bothNames.
 var responseTable = []group{
 	{hop, "RFC 9110 §7.6.1", `connection keep-alive proxy-* te http2-settings`},
 
@@ -120,7 +120,7 @@ func (responseFields) Apply(m *Message, log []Change) []Change {
 		if untouched(name) {
 			continue
 		}
-		why, remove := judgeResponse(name, returning)
+		why, remove := judgeResponse(name, bothNames)
 		remove = remove && !ofProtocol(m, name)
 		if name == "Upgrade" && !upgraded && m.Response.StatusCode != http.StatusUpgradeRequired {
 			why, remove = "RFC 9110 §7.8: of this connection only", true

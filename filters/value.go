@@ -21,7 +21,7 @@ import (
 // leaves alone what the request cannot do without: an address in a form, a
 // cookie or a credential is there because the person or the site put it there.
 type ownAddress struct {
-	before Filter // what judges fields by each other, and does so again if one goes here; may be nil
+	again Filter // judges fields by each other, and so once more if one goes here; may be nil
 }
 
 // Apply implements [Filter].
@@ -47,8 +47,8 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 			log = drop(h, name, "it holds the client's address", log)
 		}
 	}
-	if log = sorted(log, n); len(log) > n && f.before != nil {
-		log = f.before.Apply(m, log)
+	if log = sorted(log, n); len(log) > n && f.again != nil {
+		log = f.again.Apply(m, log)
 	}
 	return log
 }

@@ -11,12 +11,6 @@ import (
 
 // readVisit learns from r, before anything is removed from it, what is asked
 // for and on whose behalf.
-//
-// Browsers send Sec-Fetch-Site to https only; on plain http, Origin and
-// Referer decide. Of claims that contradict each other the stricter holds: a
-// request is a third party's if anything says so. A page is its own first
-// party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
-// only Sec-Fetch-Dest tells apart from a frame, and on plain http Firefox's Priority.
 func readVisit(r *http.Request) Visit {
 	v := Visit{Kind: kindOf(r), browser: isBrowser(r.Header)}
 	v.ownPage = !safe(r.Method) && fromItself(r)
@@ -32,10 +26,22 @@ func readVisit(r *http.Request) Visit {
 		dest == emailVerification && !safe(r.Method)
 	v.Report = r.Method == http.MethodPost && (dest == "report" || v.browser && (dest == "" && isReport(r) ||
 		dest == "empty" && contentIs(r, reportsType) || hasPrefixOf(r.URL.Path, reportPaths[:])))
+	v.readSite(r, dest)
+	return v
+}
+
+// readSite learns on whose behalf r, with the given destination, is made.
+//
+// Browsers send Sec-Fetch-Site to https only; on plain http, Origin and
+// Referer decide. Of claims that contradict each other the stricter holds: a
+// request is a third party's if anything says so. A page is its own first
+// party whoever linked to it (RFC 6265bis §5.2.1, "site for cookies"), which
+// only Sec-Fetch-Dest tells apart from a frame, and on plain http Firefox's Priority.
+func (v *Visit) readSite(r *http.Request, dest string) {
 	target := registrable(r.URL.Hostname())
 	if v.Kind == Document && (dest == "document" || dest == "" && isFirefoxPage(r)) {
 		v.Site = target
-		return v
+		return
 	}
 
 	claim := fetchSite(r.Header)
@@ -65,7 +71,6 @@ func readVisit(r *http.Request) Visit {
 		// browsers say so only where they are asked to include cookies.
 		v.Site, v.framed = "", true
 	}
-	return v
 }
 
 // emailVerification is the destination of a browser's request to a mail provider for a proof
