@@ -172,9 +172,9 @@ func (s *store) disclaimOne() bool {
 	return ok
 }
 
-// letGo removes an entry that is for no new client, once no client has a view of it and no
-// inquiry about it is under way. An old view counts as well: its client can have the entry
-// validated, or use it though it is stale.
+// letGo removes an entry that new clients do not get, once no client has a view of it and no
+// inquiry about it is under way. A view that is over counts as well: its client can have the
+// entry validated, or use it though it is stale.
 func (s *store) letGo(e *entry) (gone bool) {
 	if e.held == nil || e.views.count() > 0 || e.asked > 0 || !e.closed && e.held.key.owner == "" && e.forOthers() {
 		return false

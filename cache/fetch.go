@@ -32,10 +32,10 @@ func (t *transport) fetch(q *query, found finding) (*http.Response, error) {
 		return t.lookAgain(q)
 	}
 	defer f.trace.silence()
-	if err := c.lead(q, f); err != nil {
+	if err := c.lead(f); err != nil {
 		return t.failed(q, found, f, err)
 	}
-	return t.arrived(q, found, f)
+	return t.arrived(f)
 }
 
 // waited notes that q joined a fetch in vain. If that failed within patience, q may join once
@@ -191,8 +191,8 @@ func (t *transport) share(q *query, found finding, f *flight, begun time.Time) (
 }
 
 // arrived makes the leader's response.
-func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response, error) {
-	c := t.c
+func (t *transport) arrived(f *flight) (*http.Response, error) {
+	c, q, found := t.c, f.leader, f.found
 	switch {
 	case f.fresh != nil:
 		c.leave(f)
@@ -214,15 +214,15 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		q.latest = true
 		return t.fetch(q, finding{})
 	case serverFailed(f.resp.StatusCode) && c.staleInstead(q, found, f, false):
-		c.abandon(q, f)
+		c.abandon(f)
 		return c.serveStale(q, found, f.resp.StatusCode), nil
 	case q.ranged && q.ifRange != "" && q.answersConditions() && !c.rangeMeant(q, f):
-		c.abandon(q, f)
+		c.abandon(f)
 		return t.fetchWhole(q)
 	}
 	c.count(&c.counters.Misses)
 	if _, err := c.waitGiven(q, f, f.start); err != nil {
-		c.abandon(q, f)
+		c.abandon(f)
 		return nil, err
 	}
 	var resp *http.Response
@@ -231,16 +231,16 @@ func (t *transport) arrived(q *query, found finding, f *flight) (*http.Response,
 		f.first.trailer = resp.Trailer
 		resp.Body = c.spooled(q, f, f.first, f.start)
 	} else {
-		resp = c.passOn(q, f)
-		resp.Body = c.direct(q.ctx, f)
+		resp = c.passOn(f)
+		resp.Body = c.direct(f)
 	}
 	return q.conditioned(found, resp, f), nil
 }
 
 // abandon gives up a response that has come but is not what the client gets.
-func (c *Cache) abandon(q *query, f *flight) {
+func (c *Cache) abandon(f *flight) {
 	if f.spool == nil {
-		c.direct(q.ctx, f).Close()
+		c.direct(f).Close()
 		return
 	}
 	f.first.Close()

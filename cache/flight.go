@@ -141,7 +141,8 @@ func (c *Cache) prepare(q *query, k key, found finding, by *transport) *flight {
 // lead starts a prepared flight and returns when its head is there. On an error
 // the leader has left it. If nobody can join, the request is made on the
 // leader's own goroutine, which would only wait for another one.
-func (c *Cache) lead(q *query, f *flight) error {
+func (c *Cache) lead(f *flight) error {
+	q := f.leader
 	if !f.alone {
 		c.mu.Lock()
 		c.beside(func() { c.fly(f) })

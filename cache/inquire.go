@@ -75,7 +75,7 @@ func (c *Cache) saidNow(f *flight) *entry {
 	q, e := f.leader, f.about
 	if !q.validates(f.found) || f.resp.StatusCode != http.StatusNotModified {
 		now, _ := c.storable(q, f.resp, f.start, f.at)
-		if c.changed(q, e, f) || !c.mayHold(f.resp.ContentLength, c.options.Load()) {
+		if c.changed(f) || !c.mayHold(f.resp.ContentLength, c.options.Load()) {
 			return nil
 		}
 		return now
@@ -85,7 +85,7 @@ func (c *Cache) saidNow(f *flight) *entry {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return e.renewed(f, q)
+	return e.renewed(f)
 }
 
 // looksAs reports whether a client who starts to use e at the given time is told the same
@@ -143,10 +143,10 @@ func (c *Cache) newSpool(f *flight) *spool {
 	}}
 }
 
-// changed reports whether the origin now gives another client something
-// else than e, and e is therefore not to be given out.
-func (c *Cache) changed(q *query, e *entry, f *flight) bool {
-	h := f.resp.Header
+// changed reports whether the origin now gives another client something else than what the
+// inquiry f is about, and that is therefore not to be given out.
+func (c *Cache) changed(f *flight) bool {
+	q, e, h := f.leader, f.about, f.resp.Header
 	if h.Get("Etag") == e.etag && h.Get("Location") == e.header.get("Location") {
 		return false
 	}

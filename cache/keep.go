@@ -69,7 +69,7 @@ func (c *Cache) brought(f *flight, body []byte, pieces []piece, took timing, fai
 	return &e
 }
 
-// keepEntry stores what a flight has brought, whose body took so much room on its way.
+// keepEntry stores what a flight has brought; room is what its body took on its way, in bytes.
 func (c *Cache) keepEntry(f *flight, e *entry, room int64) {
 	print, made := c.differ.print(e), f.made(e.timing)
 	c.mu.Lock()
@@ -247,8 +247,8 @@ func (c *Cache) supersede(old, e *entry, disguised bool, given time.Time) {
 // those that nobody will use.
 const maxVersions = 8
 
-// thin drops the views of clients who have a newer one of what is stored in the same
-// place, and what nobody is left to use. The caller holds c.mu.
+// thin drops the views of clients that have one of a newer entry for the same requests, and
+// entries that nobody is left to use. The caller holds c.mu.
 func (c *Cache) thin(r *resource) {
 	if len(r.entries) <= maxVersions {
 		return
@@ -323,7 +323,7 @@ func (e *entry) takeParts(joined *partial) {
 	e.becomeWhole(e.header.header(), data)
 }
 
-// becomeWhole gives e all bytes of its representation, and the header of a part of it.
+// becomeWhole makes e the whole of its representation; h is the header of a part of it.
 func (e *entry) becomeWhole(h http.Header, data []byte) {
 	e.part, e.body = nil, data
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))

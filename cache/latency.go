@@ -259,7 +259,7 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 func (t *trait) draw(m *latencyModel, of *originTimes, own float64, h *habit, now time.Time) (float64, bool) {
 	d := t.latest.distribution(now)
 	if d == nil || h.n > 0 && m.float() < 1/t.products {
-		return 0, false // the less often two times were compared, the sooner again
+		return 0, false // the fewer times were compared, the likelier another is
 	}
 	unlike := h.unlike(d, own)
 	if (unlike || t.latest.restless(d)) && of.mayAsk(now) {
@@ -271,7 +271,7 @@ func (t *trait) draw(m *latencyModel, of *originTimes, own float64, h *habit, no
 		switch common := min(t.sum/t.products, 0.98); {
 		case unlike:
 			x += own - d.middle
-		case h.n > 0 && common >= 0.3: // less is as good as none, and chance shows it
+		case h.n > 0 && common >= 0.3: // less may be chance
 			weight := common / (1 + (h.n-1)*common)
 			z = weight*h.sum + z*math.Sqrt(1-weight*common*h.n)
 			x = d.middle + z*d.spread

@@ -171,18 +171,17 @@ func (c *Cache) waitGiven(q *query, f *flight, start time.Time) (given time.Time
 
 // direct returns the body of an unspooled response for its leader: closing
 // it, or the end of the leader's request, ends the flight.
-func (c *Cache) direct(ctx context.Context, f *flight) io.ReadCloser {
+func (c *Cache) direct(f *flight) io.ReadCloser {
 	b := &f.direct
-	b.ReadCloser, b.f, b.ctx = f.resp.Body, f, ctx
-	b.watched = ending.Of(ctx, b)
+	b.ReadCloser, b.f = f.resp.Body, f
+	b.watched = ending.Of(f.leader.ctx, b)
 	return b
 }
 
 type directBody struct {
 	io.ReadCloser
 	f       *flight
-	ctx     context.Context // the leader's request's
-	watched ending.Watch    // of ctx
+	watched ending.Watch // of the leader's request
 	once    sync.Once
 }
 
@@ -190,7 +189,7 @@ type directBody struct {
 func (b *directBody) Source() io.ReadCloser { return b.ReadCloser }
 
 // Ended ends the flight with the leader's request.
-func (b *directBody) Ended() { b.f.cancel(context.Cause(b.ctx)) }
+func (b *directBody) Ended() { b.f.cancel(context.Cause(b.f.leader.ctx)) }
 
 func (b *directBody) Close() error {
 	err := b.ReadCloser.Close()

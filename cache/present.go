@@ -64,7 +64,8 @@ func (c *Cache) dress(q *query, e *entry, h http.Header, at time.Time) {
 }
 
 // passOn makes the leader's response of one that is not stored.
-func (c *Cache) passOn(q *query, f *flight) *http.Response {
+func (c *Cache) passOn(f *flight) *http.Response {
+	q := f.leader
 	f.passed = *f.resp // with its header: nobody else uses it any more
 	resp := &f.passed
 	resp.Request = q.r

@@ -233,7 +233,7 @@ func (t *transport) pretendByAsking(q *query, found finding) (*http.Response, er
 		return t.failed(q, f.found, f, err)
 	}
 	if !f.confirmed {
-		return t.arrived(q, f.found, f)
+		return t.arrived(f)
 	}
 	return t.afterInquiry(q, found, f, f.first, f.start)
 }

@@ -18,7 +18,7 @@ func (c *Cache) settle(f *flight) {
 	switch {
 	case q.validates(found) && resp.StatusCode == http.StatusNotModified:
 		resp.Body.Close()
-		c.freshen(f, q, found.e)
+		c.freshen(f)
 		return
 	case found.verdict == completeIt && resp.StatusCode != http.StatusOK && !complete(resp, found.e, f.at):
 		resp.Body.Close()
@@ -28,7 +28,7 @@ func (c *Cache) settle(f *flight) {
 		c.outdate(found.e, q.client)
 		return
 	case q.head:
-		c.learnFromHead(f, q, found.e)
+		c.learnFromHead(f)
 		return
 	case serverFailed(resp.StatusCode) && c.staleInstead(q, found, f, false):
 		return // what stands in for it stays in its place
@@ -115,7 +115,8 @@ func (c *Cache) flightRoom(o *Options) int64 {
 
 // freshen updates a stored response from the 304 that says it still stands
 // (RFC 9111 §4.3.4). A 304 with another validator speaks of something else.
-func (c *Cache) freshen(f *flight, q *query, e *entry) {
+func (c *Cache) freshen(f *flight) {
+	q, e := f.leader, f.found.e
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !e.validatedBy(f.resp.Header) {
@@ -123,11 +124,11 @@ func (c *Cache) freshen(f *flight, q *query, e *entry) {
 		c.outdate(e, q.client)
 		return
 	}
-	f.fresh = e.renewed(f, q)
+	f.fresh = e.renewed(f)
 	if q.sharing == Disguised && f.fresh.shareable(f.at) {
 		c.keepTime(f, validated, habit{})
 	}
-	c.replace(f, q, e, f.fresh)
+	c.replace(f, e, f.fresh)
 }
 
 // validatedBy reports whether the header of a 304 speaks of e (RFC 9111 §4.3.4): by
@@ -143,8 +144,8 @@ func (e *entry) validatedBy(h http.Header) bool {
 }
 
 // renewed returns e with its header as a newer one changes it, and its age from f.
-func (e *entry) renewed(f *flight, q *query) *entry {
-	n := *e
+func (e *entry) renewed(f *flight) *entry {
+	q, n := f.leader, *e
 	d := &e.directives // they go on if nothing is said of them
 	if lines, said := f.resp.Header["Cache-Control"]; said {
 		newer := parseDirectives(lines)
@@ -170,8 +171,8 @@ func (e *entry) renewed(f *flight, q *query) *entry {
 
 // replace puts a renewed entry into the store in the place of the old one,
 // unless it may not be stored any more, or something newer is there already. The caller holds c.mu.
-func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
-	held := old.held
+func (c *Cache) replace(f *flight, old, renewed *entry) {
+	q, held := f.leader, old.held
 	if held == nil || f.doomed || q.sharing == Disguised && !old.personal && !old.usedBy(q.client) {
 		return
 	}
@@ -198,7 +199,8 @@ func (c *Cache) replace(f *flight, q *query, old, renewed *entry) {
 
 // learnFromHead updates or drops a stored response of GET by what a response
 // to HEAD says (RFC 9111 §4.3.5).
-func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
+func (c *Cache) learnFromHead(f *flight) {
+	q, e := f.leader, f.found.e
 	if e == nil || f.resp.StatusCode != http.StatusOK || e.status != http.StatusOK || e.part != nil {
 		return
 	}
@@ -218,7 +220,7 @@ func (c *Cache) learnFromHead(f *flight, q *query, e *entry) {
 		c.outdate(e, q.client)
 		return
 	}
-	c.replace(f, q, e, e.renewed(f, q))
+	c.replace(f, e, e.renewed(f))
 }
 
 // complete makes of a 206 with the rest of a partial entry the 200 with all of

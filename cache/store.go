@@ -311,8 +311,8 @@ func (s *store) fit() {
 	}
 }
 
-// evict drops what is worth least, or a claim if all is needed. It reports false if
-// there is nothing.
+// evict drops what is worth least, or a claim if all is needed. It reports false if there is
+// neither.
 func (s *store) evict() bool {
 	victim := s.victim()
 	if victim == nil {

@@ -56,7 +56,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// answer does what the stored responses allow.
+// answer answers q from the store, or by a fetch.
 func (t *transport) answer(q query) (*http.Response, error) {
 	found := t.c.find(&q)
 	if resp := t.stored(&q, found); resp != nil {
@@ -80,7 +80,7 @@ func (t *transport) stored(q *query, found finding) *http.Response {
 	return nil
 }
 
-// bring answers q with what takes the time of a fetch.
+// bring answers q by a fetch, or by what seems to be one.
 func (t *transport) bring(q *query, found finding) (*http.Response, error) {
 	if q.sharing == Disguised && q.place.crowd == nil {
 		defer t.c.scatter(t.c.gather(q))
