@@ -245,7 +245,7 @@ func holdsUnixTime(text string, t time.Time) bool {
 // signedFor is for how long a signed URL holds at most, as AWS and Google have it.
 const signedFor = 7*24*time.Hour + time.Minute
 
-// near reports whether two times are the same but for clocks that differ.
+// near reports whether two times differ by no more than clocks do.
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= time.Minute }
 
 // holdsCodedTime reports whether text holds t in an identifier that begins with when it

@@ -122,8 +122,8 @@ func (s *sealer) openAll(site, uri string, lines []string) []string {
 	return []string{strings.Join(tags, ", ")}
 }
 
-// ifPart matches what an If field is made of, but for what says nothing of tags:
-// parentheses around a list, a resource or state token, and an entity tag.
+// ifPart matches the parts of an If field that openIf reads: parentheses around a list, a
+// resource or state token, and an entity tag.
 var ifPart = regexp.MustCompile(`[()]|<[^>]*>|\[(?:W/)?"[^"]*"\]`)
 
 // openIf replaces the sealed tags in WebDAV's conditions (RFC 4918 §10.4). A tag belongs to the

@@ -1,6 +1,6 @@
-// Package ending has what contexts of our own making share: an end that costs
-// nothing before somebody asks for it, and next to nothing to wait for. Unlike
-// that of [context.WithCancel] it is made for being part of a larger struct.
+// Package ending holds the end of a context of our own making: it costs nothing before somebody
+// asks for it, and next to nothing to wait for. Unlike that of [context.WithCancel] it can be a
+// part of a larger struct.
 package ending
 
 import (
@@ -45,8 +45,7 @@ func (e *End) Err() error {
 	return e.err
 }
 
-// Cancel makes it the end, because of err, if it is not yet; nil stands for
-// [context.Canceled].
+// Cancel ends e because of err, unless it has ended; nil stands for [context.Canceled].
 func (e *End) Cancel(err error) {
 	if err == nil {
 		err = context.Canceled
@@ -71,7 +70,8 @@ func (e *End) Cancel(err error) {
 	}
 }
 
-// Watch has w told. A second Watch of the same w is another one.
+// Watch has w told of the end, even if that has come. A second Watch of the same w is another
+// one.
 func (e *End) Watch(w Watcher) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -101,7 +101,8 @@ func (e *End) Unwatch(w Watcher) bool {
 	return true
 }
 
-// AfterFunc implements what the context package looks for in foreign contexts.
+// AfterFunc runs f after the end, unless stop is called before; the context package looks for
+// it.
 func (e *End) AfterFunc(f func()) (stop func() bool) {
 	w := &call{f}
 	e.Watch(w)
@@ -122,8 +123,8 @@ type Watch struct {
 	stop func() bool // instead, for a context that has no End
 }
 
-// Of has w told of the end of ctx. It allocates nothing for a context with a
-// method Ending that returns the [End] which is its own; nil is none.
+// Of has w told of the end of ctx. It allocates nothing if ctx has a method Ending that returns
+// its own [End], and not nil.
 func Of(ctx context.Context, w Watcher) Watch {
 	if own, ok := ctx.(interface{ Ending() *End }); ok {
 		if end := own.Ending(); end != nil {
