@@ -61,8 +61,8 @@ var utcOffset = regexp.MustCompile(`(?i)(?:(?:GMT|UTC) ?[+-]|:\d\d:\d\d(?:\.\d+)
 // zoneName is a clock's time with what its zone is called, as Unix writes it.
 var zoneName = regexp.MustCompile(`:\d\d:\d\d(?:\.\d+)? ([A-Z]{3,5})\b`)
 
-// zoneNames are what the tz database calls zones elsewhere than at UTC, but for those that are
-// words of something else.
+// zoneNames are the tz database's names of zones elsewhere than at UTC, without those that are
+// other words as well.
 const zoneNames = " ACDT ACST AEDT AEST AKDT AKST AWST CDT CEST CET CST EDT EEST EET HKT HST JST KST MDT MSK NZDT NZST PDT PST SAST WIB "
 
 // tellsZone reports whether text holds a clock's time elsewhere than at UTC.

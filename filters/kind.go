@@ -309,9 +309,9 @@ var (
 	navigationTypes = []string{
 		"application/xml", "text/xml", "text/plain", "application/signed-exchange", "multipart/mixed",
 	}
-	// How types begin that those of feature phones and televisions list, of which each lists
-	// others (WAP-248, UAProf; MIDP 2.0; OMA Download; Symbian's and UP.Browser's source and
-	// logs; ETSI TS 102 796, HbbTV; CEA-2014, CE-HTML).
+	// How types begin that only browsers of feature phones and televisions list, each its own
+	// (WAP-248, UAProf; MIDP 2.0; OMA Download; Symbian's and UP.Browser's source and logs;
+	// ETSI TS 102 796, HbbTV; CEA-2014, CE-HTML).
 	phoneTypes = []string{
 		"text/vnd.wap.", "application/vnd.wap.", "text/vnd.sun.j2me.", "application/vnd.oma.d", "application/vnd.rim.",
 		"application/vnd.phonecom.", "application/x-obml", "text/x-hdml", "application/vnd.hbbtv.", "application/ce-html",

@@ -28,9 +28,9 @@ func (signedFields) Apply(m *Message, log []Change) []Change {
 
 // readSigned returns the fields of r that a signature covers, nil for none.
 //
-// What a browser sends of its own accord no script can sign, and whoever makes a
-// URL does not know it: there a list that names it is no signature, but a way to
-// see the visitor through the persona.
+// No script can sign what a browser sends of its own accord, and whoever makes a URL does not
+// know it: a list that names it there is no signature, but a way to see the visitor through the
+// persona.
 func readSigned(r *http.Request, v Visit) http.Header {
 	if v.alone {
 		return nil

@@ -82,9 +82,9 @@ const whySetting = "its value says more than a setting needs, and its name no pu
 // queryWords name fields that say which of many things are wanted, by what these are.
 const queryWords = " query filter filters search select sort where "
 
-// pairsTell reports whether text holds names with values, as JSON, parameters and
-// cookies do, of which one tells of a client: of a field whose name has a purpose, in any
-// company. The query of a URL is its site's.
+// pairsTell reports whether text holds names with values, as JSON, parameters and cookies do,
+// and one name tells of a client: in a field whose name has a purpose, by a strong word. The
+// query of a URL, which is its site's, does not count.
 func pairsTell(text string, told weight) bool {
 	least := weak
 	if told == purpose {

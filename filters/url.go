@@ -60,8 +60,7 @@ func cleanReferences(h http.Header, log []Change) []Change {
 	return log
 }
 
-// precedesSafe reports whether m is the preflight of a GET or HEAD, of which it has
-// the address.
+// precedesSafe reports whether m is the preflight of a GET or HEAD, for the same address.
 func precedesSafe(m *Message) bool {
 	return m.Visit.Kind == Preflight && safe(single(m.Request.Header["Access-Control-Request-Method"]))
 }
