@@ -77,7 +77,22 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 		forgo()
 		return nil, err
 	}
+	c.settlePretence(q, e, p, given)
+	resp := c.serve(q, e, given)
+	if resp.StatusCode == http.StatusNotModified || p.kind != anew {
+		stop()
+		forgo()
+		return resp, nil
+	}
+	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: forgo, stop: stop}
+	return resp, nil
+}
+
+// settlePretence decides, when q's client gets the head of p, whether it has a view of e from
+// then on, as settle does for a fetch.
+func (c *Cache) settlePretence(q *query, e *entry, p *pretence, given time.Time) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.counters.Pretended++
 	switch v := e.views.of(q.client); {
 	case (v == nil || v.pretence == p) && p.kind == anew && !p.made && !c.mayHold(e.length, c.options.Load()):
@@ -88,15 +103,6 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	case v == nil:
 		c.view(e, q, given)
 	}
-	c.mu.Unlock()
-	resp := c.serve(q, e, given)
-	if resp.StatusCode == http.StatusNotModified || p.kind != anew {
-		stop()
-		forgo()
-		return resp, nil
-	}
-	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: forgo, stop: stop}
-	return resp, nil
 }
 
 // A pretendedBody calls forgo when its client closes it. It embeds a beatBody, so that it is
