@@ -204,7 +204,7 @@ func TestServersHaveLessTimeThanPackageNetGives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	c := &observedPackets{UDPConn: conn.(*net.UDPConn), servers: new(systemServers), most: time.Nanosecond}
+	c := &observedPackets{UDPConn: conn.(*net.UDPConn), servers: new(systemServers), maxWait: time.Nanosecond}
 	if err := c.SetDeadline(time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
