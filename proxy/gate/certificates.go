@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -16,8 +17,8 @@ import (
 //
 // To verify a chain may cost more than the handshake: a stranger can show many
 // certificates that might have signed the first, each of which is tried. So a chain is
-// verified once, and not at all if it is longer than anybody's; and all that are verified
-// at a time have a part of the processors.
+// verified once, and not at all if it is too long; and all verifications at a time have
+// a part of the processors.
 type certificates struct {
 	authorities *watchedFile[*authorities]
 	revoked     *watchedFile[map[string]bool] // nil for none
@@ -26,10 +27,10 @@ type certificates struct {
 	checking    chan struct{} // has one token for each check that runs
 }
 
-// longestChain is of the client's certificate and those between it and its
-// authority, of which there mostly are none to three.
+// Bounds on the client's certificate with its intermediates, of which there mostly are
+// none to three.
 const (
-	longestChain = 8
+	longestChain = 8        // certificates
 	largestChain = 64 << 10 // octets: each request has them hashed
 )
 
@@ -63,7 +64,7 @@ func (p *certificates) digest(c credentials) [32]byte {
 	return p.memory.digest(parts...)
 }
 
-// known lets every right certificate in: nobody guesses its key.
+// known lets in every certificate that verifies: nobody guesses its key.
 func (p *certificates) known(c credentials) (account string, ok, familiar bool) {
 	name, err := p.account(context.Background(), c)
 	return name, err == nil, false
@@ -122,11 +123,9 @@ func (p *certificates) check(chain []*x509.Certificate, digest [32]byte) bool {
 // certificateName is the account of a certificate: its common name, else its
 // first other name, else its serial number.
 func certificateName(c *x509.Certificate) string {
-	names := append([]string{c.Subject.CommonName}, c.EmailAddresses...)
-	for _, name := range append(names, c.DNSNames...) {
-		if validName(name) {
-			return name
-		}
+	names := slices.Concat([]string{c.Subject.CommonName}, c.EmailAddresses, c.DNSNames)
+	if i := slices.IndexFunc(names, validName); i >= 0 {
+		return names[i]
 	}
 	return serialName(c.SerialNumber)
 }

@@ -11,10 +11,10 @@ type Connection struct {
 	account *account
 }
 
-// Connect asks for leave to serve a connection from addr. It returns
-// [ErrNotAdmitted] or an [*Over]. Call [Connection.Close] when it ends or has
-// become a tunnel. At a limit of connections it calls giveWay, which closes one that
-// counts in it, and reports whether it did; nil for where none may give way.
+// Connect asks for leave to serve a connection from addr. It returns [ErrNotAdmitted] or
+// an [*Over]. Call [Connection.Close] when it ends or has become a tunnel. At a limit of
+// connections it calls giveWay, which closes one that counts towards it, and reports
+// whether there was one; nil closes none.
 func (g *Gate) Connect(addr netip.Addr, giveWay func(*Over) bool) (*Connection, error) {
 	if err := g.Admit(addr); err != nil {
 		return nil, err

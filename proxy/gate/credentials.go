@@ -14,9 +14,9 @@ const maxName = 128
 // nameRule says what a [validName] is.
 var nameRule = fmt.Sprintf("name has 1 to %d bytes, without blanks around it, controls and + : # ,", maxName)
 
-// readCredentials reads the values of Proxy-Authorization (RFC 9110 §11.7.2).
-// What is not understood counts as nothing sent, beside another scheme as well:
-// Pidgin sends NTLM's opening with Basic. Two that are understood are nothing, too.
+// readCredentials reads the values of Proxy-Authorization (RFC 9110 §11.7.2). Schemes
+// other than Basic and Bearer are ignored, also beside one of them: Pidgin sends NTLM's
+// opening with Basic. Two of these count as none.
 func readCredentials(values []string) credentials {
 	var c credentials
 	understood := 0
@@ -53,8 +53,8 @@ func readBasic(encoded string) credentials {
 	return credentials{user: strings.Clone(user), password: password}
 }
 
-// asUTF8 returns text as it is, or, where that is not UTF-8, as ISO 8859-1: what clients
-// send that do not know the challenge's charset (RFC 7617 §2.1), as Python's requests.
+// asUTF8 returns text as it is or, if it is not UTF-8, read as ISO 8859-1: clients that
+// ignore the challenge's charset (RFC 7617 §2.1) send that, as Python's requests does.
 func asUTF8(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// To decode an answer can take 16 MiB, which a dozen bytes of an origin's make it hold for
-// as long as it lasts. So a client has so many of those at once, and where memory is
+// To decode an answer can take 16 MiB until its end, and a dozen bytes of an origin's are
+// enough for that. So each client may have decodingAtOnce of those and, where memory is
 // limited, all together a quarter of it; the next one waits.
 const (
-	decodingTakes    = 16 << 20
+	decodingTakes    = 16 << 20 // bytes
 	decodingAtOnce   = 64
 	decodingLeast    = 2       // of all, however little memory there is
 	decodingMost     = 1 << 16 // where there is no limit

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Echoes reports whether sent, a value of Authorization in a request of the method, proves
-// what the client proves by shown, its values of Proxy-Authorization, or would let somebody
-// in by the same: under the name with another suffix, or with the token by itself. Programs that
-// give one name and password to whoever asks, as Java's do whose Authenticator does not
-// look at who that is, tell any origin those of the proxy.
+// Echoes reports whether sent, a value of Authorization in a request of the method, holds
+// the credentials of shown, the client's values of Proxy-Authorization, or others that
+// enter by the same secret: the name with another suffix, or the token by itself.
+// Programs that give one name and password to whoever asks, such as Java's with an
+// Authenticator that does not look at who that is, give any origin those of the proxy.
 func Echoes(shown []string, method, sent string) bool {
 	if slices.Contains(shown, sent) {
 		return true
@@ -37,7 +37,7 @@ var digests = map[string]crypto.Hash{"": crypto.MD5, "md5": crypto.MD5, "sha-256
 var digestParameter = regexp.MustCompile(`([a-zA-Z]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t,"]*))`)
 
 // digested reports whether the parameters of a Digest are made of c's name and password
-// (RFC 7616 §3.4). Of one that covers content, auth-int, it does not know.
+// (RFC 7616 §3.4). It does not recognise one that covers content (auth-int).
 func (c credentials) digested(method, parameters string) bool {
 	p := map[string]string{}
 	for _, found := range digestParameter.FindAllStringSubmatch(parameters, -1) {

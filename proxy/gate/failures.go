@@ -11,14 +11,14 @@ import (
 	"guise/cache/lru"
 )
 
-// Guessing: a source has so many attempts, and then waits for a second, two,
-// four and so on before each further one. So does a /48 of IPv6, of which many a
-// customer has the whole (RFC 6177 §2), and with it as many sources as a guesser
-// could want; in others are many customers, some of whom always have an old password.
+// Guessing: a source has freeFailures attempts, and then waits for a second, two, four
+// and so on before each further one. So does a /48 of IPv6 after freeIn48, since many a
+// customer has one, with all its sources (RFC 6177 §2); others are shared by many
+// customers, some of whom always have an old password, so failures fade there.
 const (
 	freeFailures = 5
 	freeIn48     = 100
-	fadesIn48    = time.Minute // one failure is forgotten
+	fadesIn48    = time.Minute // until one failure is forgotten
 	longestWait  = 5 * time.Minute
 	failuresTime = 15 * time.Minute // a source that has been quiet for so long starts afresh
 	failuresSize = 16384
@@ -49,7 +49,7 @@ type guesser struct {
 	fades time.Duration // until one failure is forgotten; 0 for never
 }
 
-// guessersAt returns source, which is what NetworkOf returns, and what it is in.
+// guessersAt returns what failures of source, a result of NetworkOf, are counted for.
 func guessersAt(source netip.Addr) []guesser {
 	if source.Is4() {
 		return []guesser{{netip.PrefixFrom(source, 32), freeFailures, 0}}
@@ -57,7 +57,7 @@ func guessersAt(source netip.Addr) []guesser {
 	return []guesser{{netip.PrefixFrom(source, 64), freeFailures, 0}, {netip.PrefixFrom(source, 48).Masked(), freeIn48, fadesIn48}}
 }
 
-// count returns how many failures count now.
+// count returns how many of s's failures still count.
 func (g guesser) count(s failed, now time.Time) int {
 	quiet := now.Sub(s.last)
 	switch {
@@ -69,8 +69,8 @@ func (g guesser) count(s failed, now time.Time) int {
 	return max(0, s.count-int(quiet/g.fades))
 }
 
-// wait returns how long source has to wait before its next attempt. With 0 the
-// attempt is under way: one at a time.
+// wait returns how long source has to wait before its next attempt. If that is 0 the
+// attempt is counted as begun: there is one at a time.
 func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,7 +97,7 @@ func (f *failures) wait(source netip.Addr, now time.Time) (left time.Duration) {
 	return 0
 }
 
-// add counts a failure of source to be name.
+// add counts a failure of source to prove that it is name.
 func (f *failures) add(source netip.Addr, name string, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,8 +111,8 @@ func (f *failures) add(source netip.Addr, name string, now time.Time) {
 	}
 }
 
-// forget tells that source has proved to be name, as whom it failed until now. What
-// it failed to be else stays: whoever has an account could guess on as somebody else.
+// forget takes source's failures back if all were for name, which it has proved to be
+// now. Others stay: whoever has an account could guess on as somebody else.
 func (f *failures) forget(source netip.Addr, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,6 +122,5 @@ func (f *failures) forget(source netip.Addr, name string) {
 	}
 }
 
-// number is what a name is told from others by: those that strangers make up may be
-// long. It is not 0.
+// number tells names apart, of which strangers make up long ones. It is not 0.
 func (f *failures) number(name string) uint64 { return maphash.String(f.seed, name) | 1 }

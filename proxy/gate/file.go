@@ -25,14 +25,13 @@ type watching struct {
 	unread func(error) // is told why a change cannot be used; nil for nobody
 }
 
-// A watchedFile is a file whose content is parsed again when it changes. A
-// change that cannot be parsed is left out of account: the content before
-// stays. It is looked at when it is asked for, so that nothing runs beside.
-// It is safe for concurrent use.
+// A watchedFile is a file whose content is parsed again when it changes. If a change
+// cannot be parsed, the content before stays. It is looked at only when it is asked for:
+// no goroutine watches it. It is safe for concurrent use.
 type watchedFile[T any] struct {
 	watching
 	path  string
-	named func(error) error // says of an error which file it lies in
+	named func(error) error // adds the file to an error
 	parse func([]byte) (T, error)
 
 	mu     sync.Mutex
@@ -41,7 +40,7 @@ type watchedFile[T any] struct {
 	sum    uint64      // of the content
 	value  T
 	loads  uint64        // how often value was set
-	fault  fault.Lasting // what the looks found
+	fault  fault.Lasting // of the looks, told once
 }
 
 var sumSeed = maphash.MakeSeed()
@@ -114,7 +113,7 @@ func (w *watchedFile[T]) version() uint64 {
 	return w.loads
 }
 
-// look sees to it that a change is known, a moment after it; w.mu is held.
+// look reads a file that may have changed, once in lookAgain; w.mu is held.
 func (w *watchedFile[T]) look() {
 	if now := w.now(); now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
 		w.looked = now
@@ -140,7 +139,7 @@ func readFile(path string) ([]byte, error) {
 
 var errMissing = errors.New("does not exist")
 
-// advised says of a file that does not exist how it comes to be.
+// advised adds to the error of a missing file how to make it.
 func advised(err error, how string) error {
 	if errors.Is(err, errMissing) {
 		return fmt.Errorf("%w; %s", err, how)

@@ -26,7 +26,7 @@ type Authentication uint8
 
 // The kinds of authentication.
 const (
-	None        Authentication = iota // whoever is of an admitted network enters
+	None        Authentication = iota // anybody from an admitted network enters
 	Basic                             // user and password (RFC 7617)
 	Token                             // a signed name with an expiry, as Bearer (RFC 6750) or as the password
 	Certificate                       // a TLS client certificate
@@ -47,7 +47,7 @@ type Options struct {
 	Client Limits // of each client
 	Total  Limits // of all clients together
 
-	Unread func(error)      // is told why one of the files, which has changed, cannot be used: what it held before stays; nil for nobody
+	Unread func(error)      // told why a file that has changed cannot be used, what it held before stays; nil for nobody
 	Now    func() time.Time // nil means time.Now
 }
 
@@ -226,15 +226,14 @@ func (g *Gate) EnterOn(ctx context.Context, on *Shown, addr netip.Addr, state *t
 	return e, nil
 }
 
-// judge asks for the account, and slows down who guesses. Whoever can be let
-// in without a guess enters at once, though others behind the same address try in
-// vain: those whose connection has shown the same, those whose proof nobody can
-// guess, and those who were right a moment ago, until there are so many tries
-// that one of them may be right by chance (see freeLooks). Who got in from there
-// today with the same password is not slowed down either.
+// judge asks for the account, and slows down who guesses. What is no guess enters at
+// once, though others behind the same address try in vain: what the connection has shown
+// before, proofs that nobody can guess, and passwords that were right a moment ago, until
+// the source has tried so many that one may be right by chance (see freeLooks). A
+// password that was right from there today is not slowed down either.
 func (g *Gate) judge(ctx context.Context, c credentials) (string, error) {
 	if !c.given() {
-		return "", ErrCredentials // no guess, only the first request of a client that waits to be asked
+		return "", ErrCredentials // no guess: many clients wait for a challenge
 	}
 	account, known, familiar := g.prove.known(c)
 	if known {

@@ -36,7 +36,7 @@ type hash struct {
 	check htpasswd.EncodedPasswd
 }
 
-// inUsersFile says of an error that it lies in the users file at path.
+// inUsersFile adds the users file at path to an error.
 func inUsersFile(path string, err error) error {
 	return fmt.Errorf("users file %s: %w", path, advised(err, "guise user add makes it"))
 }
@@ -188,7 +188,7 @@ func replaceFile(path, content string) error {
 		mode = info.Mode().Perm()
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".guise-*")
-	if err != nil { // which tells of a name that nobody knows
+	if err != nil { // it has the random name in it
 		return fmt.Errorf("write %s: no new file can be made in %s: %w", path, filepath.Dir(path), errors.Unwrap(err))
 	}
 	defer os.Remove(f.Name())

@@ -9,18 +9,16 @@ import (
 	"guise/cache/lru"
 )
 
-// maxIdle is how many clients are remembered that have nothing open, of those with
-// an account and of those without: whoever comes from ever more networks must not
-// have an account forgotten, and with it what that spent today. Clients that have
-// something open are bounded by the descriptors of the process.
+// maxIdle is how many idle clients are remembered, with an account and again without:
+// visits from ever more networks must not push out an account, and with it what it spent
+// today. Clients that have something open are bounded by the descriptors of the process.
 const maxIdle = 1 << 16
 
-// A ledger holds what is open and spent, by client. A client that has
-// anything open stays; of the others the latest are kept. It is safe for
-// concurrent use.
+// A ledger holds what is open and spent, by client. Clients with anything open stay; of
+// idle ones the latest are kept. It is safe for concurrent use.
 type ledger struct {
 	mu       sync.Mutex
-	begun    time.Time // what durations count from, before anything happened
+	begun    time.Time // what durations count from; a day ago, so that none is negative
 	active   map[client]*account
 	accounts *simplelru.LRU[client, *account] // idle ones
 	networks *simplelru.LRU[client, *account] // the same, of clients without an account
@@ -31,7 +29,7 @@ type ledger struct {
 type account struct {
 	key                            client
 	holds                          int // connections and uses that refer to it
-	connections, requests, tunnels int // guarded by ledger.mu, like all above and buckets
+	connections, requests, tunnels int // guarded by ledger.mu, as are key, holds and the buckets
 	rate, tunnelRate, refused      bucket
 	handshakes, arrivals           bucket
 	disturbed                      bucket

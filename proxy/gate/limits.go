@@ -56,8 +56,8 @@ func (o *Over) Wait() time.Duration {
 	return time.Duration(max(1, math.Ceil(o.Retry.Seconds()))) * time.Second
 }
 
-// quotaUnits are those of draft-ietf-httpapi-ratelimit-headers-10, where they
-// are not the requests that it takes for granted.
+// quotaUnits are the units of draft-ietf-httpapi-ratelimit-headers-10 for quotas that do
+// not count requests, its default.
 var quotaUnits = map[string]string{
 	"volume":      "content-bytes",
 	"connections": "concurrent-requests",
@@ -87,8 +87,8 @@ func (o *Over) Fields() http.Header {
 	return h
 }
 
-// A bucket allows so many events per second, and some at once (the generic
-// cell rate algorithm): it is the time at which it would be empty again.
+// A bucket allows so many events per second, and some at once (the generic cell rate
+// algorithm). until is when it would be empty again.
 type bucket struct{ until time.Duration }
 
 // take returns 0 if an event may happen now, else how long to wait for it.
@@ -102,8 +102,8 @@ func (b *bucket) empty(now time.Duration, rate, burst int) bool {
 	return b.until-now > time.Duration(burst-1)*(time.Second/time.Duration(rate))
 }
 
-// queue takes an event at the next time that there is one for, and returns how
-// long that is. If it is more than most, ok is false and nothing was taken.
+// queue takes the next free event, and returns how long until it may happen. If that is
+// more than most, ok is false and nothing was taken.
 func (b *bucket) queue(now time.Duration, rate, burst int, most time.Duration) (wait time.Duration, ok bool) {
 	if rate <= 0 {
 		return 0, true

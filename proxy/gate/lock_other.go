@@ -2,5 +2,5 @@
 
 package gate
 
-// lock is not had here: the last edit of two at once wins.
+// lock does nothing here: of two edits at once the last wins.
 func lock(string) (unlock func()) { return func() {} }

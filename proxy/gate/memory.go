@@ -20,14 +20,14 @@ const (
 	memorySize = 4096            // proofs remembered
 	memoryTime = 5 * time.Minute // and for how long
 
-	friendTime = 24 * time.Hour
+	friendTime = 24 * time.Hour // how long a password is familiar; see friend
 )
 
-// To look a password up costs nothing, so it would be the fastest way to guess one:
-// that of somebody who is in. Proofs are therefore remembered by source, and a source
-// may have so many others looked up at once and one a second from then on; nothing
-// more that it presents is looked up. What it presented a moment ago is no other: a
-// telephone with an old password sends that, time and again.
+// To look a password up in memory costs nothing, so it would be the fastest way to guess
+// the one of somebody who is in. Proofs are therefore remembered by source, and a source
+// may present freeLooks unknown ones at once, and lookRate from then on; beyond that none
+// is looked up. The latest lookedUp are counted once: a telephone sends its old password
+// time and again.
 const (
 	freeLooks = 1000
 	lookRate  = 1 // per second
@@ -39,7 +39,7 @@ const (
 // makes of one. It is safe for concurrent use.
 type memory struct {
 	key   [32]byte
-	begun time.Time // what durations count from, before anything happened
+	begun time.Time // what durations count from; a day ago, so that none is negative
 
 	mu      sync.Mutex
 	right   *simplelru.LRU[[32]byte, time.Time] // until when
@@ -55,9 +55,9 @@ type looks struct {
 	next  int
 }
 
-// A friend is a password that let somebody in from a source: a telephone that
-// still has an old one must not shut out the whole house. Two bytes of a digest
-// tell it from what is guessed there, and are too few to find a password by.
+// A friend is a password that let somebody in from a source: a telephone that still has
+// an old one must not shut out the whole house. Two bytes of a digest tell it from
+// guesses, and are too few to find a password by.
 type friend struct {
 	source netip.Addr
 	mark   [2]byte
@@ -75,9 +75,9 @@ func newMemory() *memory {
 	return m
 }
 
-// A Shown is the password that a connection came with, and that was right: with the
-// same, its next request is no guess, whatever others behind its address do. The zero
-// value is of a connection that has shown none. It is safe for concurrent use.
+// A Shown is the password that a connection has shown, if it was right: with the same,
+// its next request is no guess, whatever others behind its address do. The zero value has
+// none. It is safe for concurrent use.
 type Shown struct{ digest atomic.Pointer[[32]byte] }
 
 func (s *Shown) is(digest [32]byte) bool {
@@ -141,9 +141,9 @@ func (m *memory) add(digest [32]byte, now, most time.Time) {
 	m.right.Add(digest, until)
 }
 
-// lookUp reports whether the proof that digest names is remembered, and if not,
-// whether the password of c was right today. Of a source that had too much looked
-// up in vain, neither is.
+// lookUp reports whether the proof that digest names is remembered and, if not, whether
+// the password of c was right today. It reports neither for a source that has presented
+// too many unknown ones.
 func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, familiar bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -168,8 +168,8 @@ func (m *memory) lookUp(c credentials, digest [32]byte, now time.Time) (right, f
 	return false, ok && now.Sub(met) < friendTime
 }
 
-// admit remembers a proof that source presented, and that was right: to look it up
-// was not in vain.
+// admit remembers a proof of source that turned out right, and takes back that it counted
+// as unknown.
 func (m *memory) admit(source netip.Addr, digest [32]byte, now time.Time) {
 	m.add(digest, now, time.Time{})
 	m.mu.Lock()

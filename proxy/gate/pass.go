@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Pass is by what a client was let in. Whoever goes on for longer than a request, as
-// in a tunnel, is judged by it again. It holds no password.
+// A Pass is what a client was let in by. Whoever goes on for longer than a request, as in
+// a tunnel, is judged by it again. It holds no password.
 type Pass struct {
 	account string
 	proof   any // what the gate's prover made of the credentials; nil without authentication
@@ -24,11 +24,11 @@ func (g *Gate) Pass(e Entrant, state *tls.ConnectionState, authorization []strin
 	return p
 }
 
-// Holds reports whether the account that p of this gate is of may still enter, and by the
-// same proof. Networks do not change while the gate is there.
+// Holds reports whether the account of p, a pass of this gate, may still enter by the
+// same proof. The networks of a gate do not change.
 func (g *Gate) Holds(p Pass) bool { return g.prove == nil || g.prove.holds(p.account, p.proof) }
 
-// Version changes with the files that say who may enter. It is 0 where there are none.
+// Version changes when a file that says who may enter does. It is 0 if there is none.
 func (g *Gate) Version() uint64 {
 	if g.prove == nil {
 		return 0

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Thresholds of a [Pressure]: parts of what there is. Between the two it
-// stays as it was.
+// Thresholds of a [Pressure], as parts of the limit. Between the two it stays as
+// it was.
 const (
 	shortAbove = 0.90
 	enoughAt   = 0.85
 )
 
-// worthCollecting is the part of all memory that has to come free for the work of
-// finding it: looking through all that is in use.
+// worthCollecting is the part of all memory that has to come free to be worth a
+// collection of garbage, which looks through all that is in use.
 const worthCollecting = 32
 
 // PressureOptions configures a [Pressure]. The zero value watches this
@@ -32,10 +32,9 @@ type PressureOptions struct {
 	Log         *slog.Logger               // says when it gets short; nil discards
 }
 
-// A Pressure knows whether memory or file descriptors run short: then new
-// work is refused, so that what runs can be finished. Before that, what is held
-// for its use later is given up. A nil Pressure never does. It is safe for
-// concurrent use.
+// A Pressure knows whether memory or file descriptors run short: then new work is
+// refused, so that what runs can be finished. Before that, a [Relief] frees what is only
+// kept for later use. A nil Pressure is never short. It is safe for concurrent use.
 type Pressure struct {
 	options PressureOptions
 	relief  atomic.Pointer[Relief]
@@ -48,9 +47,9 @@ type Pressure struct {
 // A Relief gives up what can be had again. Memory and Descriptors report whether there
 // was anything; they are called again while that is not enough.
 type Relief struct {
-	Memory      func(worth int64) bool // so many bytes at the least, or nothing
+	Memory      func(worth int64) bool // frees worth bytes at the least, or nothing
 	Descriptors func() bool
-	Clients     func(most int64) // so many connections of theirs, if that is not enough; they end a moment later; nil for none
+	Clients     func(most int64) // ends up to most idle ones, a moment later, if Descriptors was not enough; nil for none
 }
 
 // RelievedBy has r asked when memory or descriptors begin to run short.
@@ -88,9 +87,8 @@ func Watch(o PressureOptions) *Pressure {
 // Short reports whether new work should be refused.
 func (p *Pressure) Short() bool { return p != nil && p.short.Load() }
 
-// Take tells that a descriptor is to be held from now on, and reports whether
-// there is room for it: thousands of connections can come between two looks.
-// After that, Give tells that it is free again.
+// Take reserves a descriptor, and reports whether there is room for it: thousands of
+// connections can come between two looks. After that, Give tells that it is free again.
 func (p *Pressure) Take() bool {
 	switch {
 	case p == nil:
@@ -148,7 +146,7 @@ func (p *Pressure) look() {
 	memory, descriptors := part(used, most), part(open, limit)
 	if r := p.relief.Load(); r != nil {
 		if memory > enoughAt && r.Memory(most/worthCollecting) {
-			debug.FreeOSMemory() // until it is collected it is in use
+			debug.FreeOSMemory() // uncollected, it would still count as used
 			memory = part(p.options.Memory())
 		}
 		if descriptors > enoughAt && r.Descriptors() {

@@ -13,7 +13,7 @@ import (
 // of the processors that the program began with. How many it uses may change.
 var HalfProcessors = max(1, runtime.GOMAXPROCS(0)/2)
 
-// At most so many checks wait, of one source and of all.
+// Bounds on the password checks that wait.
 const (
 	sourceWaiting = 16 // different ones: there may be a house behind an address
 	allWaiting    = 1024
@@ -21,24 +21,24 @@ const (
 	checkPatience = 10 * time.Second
 )
 
-// A queue is of checks that wait for leave to run. It is safe for concurrent use.
+// A queue holds checks that wait for leave to run. It is safe for concurrent use.
 type queue struct {
 	running chan struct{} // one token for each check that may run at once
 
 	mu      sync.Mutex
 	waiting map[netip.Addr]int // checks that wait, by source
 	all     int                // the sum
-	joined  int                // who wait for a check of another's
+	joined  int                // requests that wait for another's check
 }
 
 func newQueue(atOnce int) *queue {
 	return &queue{running: make(chan struct{}, atOnce), waiting: make(map[netip.Addr]int)}
 }
 
-// errChecksFull refuses who would wait where too many do.
+// errChecksFull refuses a check where too many wait.
 var errChecksFull = &Over{Limit: "attempts", Total: true, Retry: time.Second}
 
-// join waits for the end of a check that another has made, for which done is closed.
+// join waits for another request's check of the same proof; done is closed at its end.
 func (q *queue) join(ctx context.Context, done <-chan struct{}) error {
 	q.mu.Lock()
 	if q.joined >= allJoined {
@@ -60,8 +60,8 @@ func (q *queue) join(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// turn waits for leave to check a password: all checks together have a part
-// of the processor.
+// turn waits for leave to check a password: all checks together have a part of the
+// processors.
 func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err error) {
 	q.mu.Lock()
 	if q.waiting[source] >= sourceWaiting || q.all >= allWaiting {
@@ -86,8 +86,8 @@ func (q *queue) turn(ctx context.Context, source netip.Addr) (done func(), err e
 	return done, nil
 }
 
-// takeTurn waits until there is room for one more in running, and returns what makes it
-// again. If ok is false, there was none for as long as patience, or ctx has ended.
+// takeTurn waits until running has room, takes a place, and returns what frees it again.
+// If ok is false, there was no room for as long as patience, or ctx has ended.
 func takeTurn(ctx context.Context, running chan struct{}, patience time.Duration) (done func(), ok bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// watchRevoked reads a list of who enters no more, though what they show is in order:
-// users, and those of the tokens or certificates that it is of. It returns nil for no path.
+// watchRevoked reads a list of what enters no more: user names, and ids of tokens or
+// serial numbers of certificates, whichever of says. It returns nil for no path.
 func watchRevoked(path, of string, common watching, parse func([]byte) (map[string]bool, error)) (*watchedFile[map[string]bool], error) {
 	if path == "" {
 		return nil, nil
@@ -38,7 +38,7 @@ func parseRevoked(data []byte) (map[string]bool, error) {
 	return revoked, nil
 }
 
-// parseRevokedSerials reads what parseRevoked does, and serial numbers as well in the
+// parseRevokedSerials does what parseRevoked does, and also takes serial numbers in the
 // form in which openssl x509 -serial prints them.
 func parseRevokedSerials(data []byte) (map[string]bool, error) {
 	revoked, err := parseRevoked(data)
@@ -51,8 +51,8 @@ func parseRevokedSerials(data []byte) (map[string]bool, error) {
 	return revoked, err
 }
 
-// revokedIn returns what a line of a list revokes, "" for nothing. Behind a #, which no
-// name has, is a comment; some editors put a mark before the first line.
+// revokedIn returns what a line of a list revokes, "" for nothing. A # begins a comment, as
+// no name has one; some editors put a byte order mark before the first line.
 func revokedIn(line string) string {
 	what, _, _ := strings.Cut(strings.TrimPrefix(line, "\ufeff"), "#")
 	return strings.TrimSpace(what)

@@ -98,7 +98,7 @@ func (s *shaper) arm() {
 	s.timer.Reset(wait)
 }
 
-// serve lets pass what may.
+// serve lets waiting pieces pass for as long as there are tokens.
 func (s *shaper) serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

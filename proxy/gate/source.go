@@ -36,8 +36,8 @@ func (g *Gate) refusal(addr netip.Addr, most time.Duration) (wait time.Duration,
 	return wait, ok
 }
 
-// count has do change what is counted of the source at addr, at a time since the
-// ledger was begun.
+// count calls do with the account of the source at addr, and the time since the ledger
+// was begun. The ledger's lock is held.
 func (g *Gate) count(addr netip.Addr, do func(a *account, now time.Duration)) {
 	l := g.state.ledger
 	l.mu.Lock()
@@ -56,8 +56,8 @@ func (g *Gate) Forgive(addr netip.Addr) {
 }
 
 // Disturbances: what costs this side something and brings nobody anything,
-// such as a request that is taken back at once. One connection may have some;
-// many together must not have as many times that.
+// such as a request that is cancelled at once. Each connection may make some;
+// all connections of a source together have these limits.
 const (
 	disturbanceRate  = 500
 	disturbanceBurst = 2500
@@ -77,20 +77,20 @@ func (g *Gate) Disturbed(addr netip.Addr, n int) (ok bool) {
 }
 
 // connectionsPerRequest is how many connections a source may open for each request
-// that it may make. It needs one at most; the others let a client that does too much
-// come and be told so.
+// that it may make. One is enough; the others let a client that is over its limit
+// connect to be told so.
 const connectionsPerRequest = 3
 
-// A connection that had to be cut counts as those that could have come
-// meanwhile, but no source is kept away for long: there may be others behind
-// the same address.
+// A connection that had to be cut counts as all that could have come within
+// cutCosts, but no source is kept away for longer than longestAway: there may be
+// others behind the same address.
 const (
 	cutCosts    = time.Second
 	longestAway = 10 * time.Second
 )
 
-// Cut tells that a connection from addr was cut for what the client did on it.
-// Its next ones come later for that.
+// Cut tells that a connection from addr was cut for what the client did on it. It delays
+// the client's next ones.
 func (g *Gate) Cut(addr netip.Addr) {
 	each := g.options.Client
 	if each.Requests == 0 {

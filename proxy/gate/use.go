@@ -45,8 +45,8 @@ func (g *Gate) Begin(e Entrant) (*Use, error) {
 	return u, nil
 }
 
-// allow checks a new request against all limits; l.mu is held. The client's
-// come first: who is over those takes nothing from the others.
+// allow checks a new request against all limits; l.mu is held. The client's come first: a
+// client over those uses up nothing of the limits of all.
 func (l *ledger) allow(a *account, now time.Time, each, all Limits) error {
 	since := now.Sub(l.begun)
 	if most := each.Daily; most > 0 && a.volume.add(now, 0) >= most {

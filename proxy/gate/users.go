@@ -14,8 +14,8 @@ import (
 
 // users proves accounts by an htpasswd file.
 //
-// To check a wrong password, or that of a user who does not exist, takes the
-// same time for all: as long as that of the user with the costliest hash.
+// To check a wrong password, or any of a user who does not exist, takes the same
+// time: as long as for the user with the costliest hash.
 type users struct {
 	file   *watchedFile[*accounts]
 	memory *memory
@@ -27,12 +27,12 @@ type users struct {
 	checks map[[32]byte]*check // those under way
 }
 
-// A check is of one proof. A browser sends the same on many connections at once:
-// whoever presents it meanwhile waits for what it finds.
+// A check is of one proof. A browser sends the same on many connections at once: the
+// other requests wait for its outcome.
 type check struct {
 	done chan struct{} // closed at its end
 	err  error
-	left bool // who made it left before its end
+	left bool // the request that made it left before its end
 }
 
 func newUsers(path string, m *memory, common watching) (*users, error) {
@@ -41,8 +41,8 @@ func newUsers(path string, m *memory, common watching) (*users, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Guessing must not take the processor from those who are in, nor the turn
-	// from those who were today.
+	// Guessing must not take the processor from requests, nor the turn from those
+	// whose password was right today.
 	strangers, friends := newQueue(HalfProcessors), newQueue(1)
 	return &users{file: file, memory: m, now: common.now, strangers: strangers, friends: friends, checks: make(map[[32]byte]*check)}, nil
 }
@@ -51,7 +51,7 @@ func newUsers(path string, m *memory, common watching) (*users, error) {
 // source, under the hash that the file holds now.
 func (u *users) known(c credentials) (account string, ok, familiar bool) {
 	name := c.name()
-	h := u.file.get().hashes[name] // of an unknown user nothing was ever remembered
+	h := u.file.get().hashes[name] // zero for an unknown user, of whom nothing is remembered
 	digest := u.digest(c.source, name, c.password, h)
 	if c.on.is(digest) {
 		return name, true, false
@@ -108,8 +108,8 @@ func (u *users) once(ctx context.Context, c credentials, a *accounts, digest [32
 	}
 }
 
-// errSameGuess is the ErrCredentials of who waited for another's check: to mistype a
-// password once is one guess, however many connections a browser opens with it.
+// errSameGuess is the ErrCredentials of a request that waited for another's check: to
+// mistype a password once is one guess, however many connections a browser opens with it.
 var errSameGuess = fmt.Errorf("%w, as another request with the same", ErrCredentials)
 
 // run makes the check k.
@@ -157,8 +157,8 @@ func (u *users) verify(ctx context.Context, c credentials, a *accounts, digest [
 	return ErrCredentials
 }
 
-// pretend spends what is missing to the work of one check of cost most, after
-// one of cost spent (-1 for none).
+// pretend makes up, after a check of cost spent (-1 for none), for the work that a check
+// of cost most takes beyond it.
 func pretend(spent, most int) {
 	for _, cost := range missing(spent, most) {
 		bcrypt.CompareHashAndPassword(decoy(cost), nil)

@@ -42,8 +42,8 @@ func untilMidnight(now time.Time) time.Duration {
 	return now.Truncate(day).Add(day).Sub(now)
 }
 
-// Volumes of the day are what a process that takes over from another must know
-// of its clients: all else that the ledger holds is made good within seconds.
+// A process that takes over from another needs the volumes of the day. All else
+// that the ledger holds builds up again within seconds.
 
 type savedVolumes struct {
 	Day     int64 // since 1970
