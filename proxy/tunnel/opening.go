@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// An Opening says what a client has to begin with. Nothing that it sends goes to the
-// origin before.
+// An Opening says what a client has to begin with. Nothing of it goes to the origin
+// before it is judged.
 type Opening struct {
 	// Judge looks at all that the client has sent, and returns nil if that, and whatever
 	// follows, may go to the origin. An error cuts the tunnel. If missing is not 0, Judge
 	// cannot tell yet, and wants to be asked again when there are that many bytes more.
 	Judge func(sent []byte) (missing int, err error)
 
-	Within time.Duration // from the client's first byte until Judge can tell; the tunnel is cut then
+	Within time.Duration // from the client's first byte until Judge has to be able to tell; else the tunnel is cut
 	First  bool          // the client has to speak before the origin; Within is from the tunnel's beginning
 }
 
@@ -22,15 +22,15 @@ var (
 	errTooEarly = errors.New("the origin spoke before the client")
 )
 
-// An opening is an Opening and how far it is. The tunnel's lock guards it.
+// An opening is the state of an Opening. The tunnel's lock guards it.
 type opening struct {
 	Opening
 	held   []byte // what the client has sent
-	enough int    // how much it takes for Judge to say more
+	enough int    // how much held has to have before Judge is asked again
 	judged bool
 }
 
-// opens has the tunnel begin as o says, nil for as it likes.
+// opens sets the tunnel's opening; nil for none.
 func (t *tunnel) opens(o *Opening) {
 	if o == nil {
 		return
@@ -81,8 +81,8 @@ func (s *stream) admitLocked(b []byte) ([]byte, error) {
 	return all, nil
 }
 
-// unheard reports whether a client that ends now leaves its opening unjudged. One that
-// never said anything has nothing to be judged.
+// unheard reports whether a client that ends now has said something that is not judged
+// yet. One that said nothing leaves nothing to judge, unless it has to speak first.
 func (s *stream) unheard() bool {
 	o := s.opening
 	return o != nil && s == &s.tunnel.up && (o.First || len(o.held) > 0)

@@ -12,11 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A lot is where streams wait for bytes without a goroutine, whose stack and
-// kin are most of what an idle tunnel would take, and whose start and end cost
-// as much as carrying a message does. One goroutine waits for all of them at a
-// descriptor of epoll(7), and carries what fits into its buffer itself. It is
-// safe for concurrent use.
+// A lot is where streams wait for bytes without a goroutine, which would be most of the
+// memory of an idle tunnel, and whose start and end cost as much as carrying a message.
+// One goroutine waits for all of them at a descriptor of epoll(7), and carries what fits
+// into its buffer itself. It is safe for concurrent use.
 type lot struct {
 	file *os.File
 	fd   int // of file, which stays open while there are tunnels
@@ -27,19 +26,19 @@ type lot struct {
 	free  []uint32 // indexes of slots
 }
 
-// A slot holds a parked stream. Its turn tells it from those that were there
-// before: an event may be on its way when a stream leaves.
+// A slot holds a parked stream. turn counts the streams that were in it, since an event
+// for one that has left may still be on its way.
 type slot struct {
 	stream *stream // nil if free
 	turn   uint32
 }
 
-// A place is what a lot and its stream know of each other.
+// A place is a stream's state in the lot.
 type place struct {
 	from, to int    // descriptors of src and dst
 	slot     uint32 // where it is, while it is parked
 	entered  bool   // from is known to epoll
-	begun    int64  // what the stream had carried before, when it last was quiet
+	begun    int64  // what the stream had carried when it last was quiet
 }
 
 // openLot returns nil if the system has no room for it.
@@ -51,8 +50,8 @@ func openLot() *lot {
 	return newLot(fd)
 }
 
-// newLot returns nil if the runtime cannot wait for the descriptor, as where there are too
-// many of such waits (epoll_ctl(2)): nobody would see to the streams.
+// newLot returns nil if the runtime cannot wait for the descriptor, as where there are
+// too many of such waits (epoll_ctl(2)): nobody would attend to the streams.
 func newLot(fd int) *lot {
 	unix.SetNonblock(fd, true) // which is how the runtime is told to wait for it
 	l := &lot{file: os.NewFile(uintptr(fd), "epoll"), fd: fd}
@@ -68,10 +67,10 @@ func newLot(fd int) *lot {
 	return l
 }
 
-// close ends attend, and waits for it to be out of file.
+// close ends attend, and waits until it has left file.
 func (l *lot) close() { l.file.Close() }
 
-// attend sees to the streams until the lot is closed.
+// attend carries the bytes of parked streams until the lot is closed.
 func (l *lot) attend() {
 	var events [64]unix.EpollEvent
 	buffer := largeBuffers.Get().(*[largeBuffer]byte)
@@ -85,14 +84,14 @@ func (l *lot) attend() {
 				}
 			}
 			if n < len(events) {
-				return false // and true never: the next one finds what came meanwhile
+				return false // true would end the wait; new events call this again
 			}
 		}
 	})
 }
 
-// pollOnce returns how many events there are, and does not wait for one. Like
-// readOnce it does not tell the scheduler.
+// pollOnce returns how many events there are, without waiting. Like readOnce it does not
+// tell the scheduler.
 func pollOnce(epoll uintptr, events []unix.EpollEvent) int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
@@ -112,15 +111,15 @@ func (l *lot) find(at, turn uint32) *stream {
 }
 
 // Events of a parked stream. A read that returns less than it may has emptied
-// the socket (epoll(7)), but for urgent data, where it stops: what is told
-// beside EPOLLIN makes relay read on. A paced stream leaves at each event.
+// the socket (epoll(7)), unless it stopped at urgent data: after any event beside
+// EPOLLIN, relay reads on. A paced stream leaves the lot at each event.
 const (
 	readable = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP
 	atEdges  = unix.EPOLLET & 0xffffffff
 )
 
-// park has s seen to once it has bytes to read, or their end; its tunnel's
-// lock is held. If there are some already, that is at once.
+// park puts s into the lot until it has bytes to read, or their end; its tunnel's lock is
+// held. If there are some already, that is at once.
 func (l *lot) park(s *stream) error {
 	l.mu.Lock()
 	if last := len(l.free) - 1; last >= 0 {
@@ -149,7 +148,7 @@ func (l *lot) park(s *stream) error {
 	return nil
 }
 
-// leave takes s out; its tunnel's lock is held.
+// leave takes s out of the lot; its tunnel's lock is held.
 func (l *lot) leave(s *stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -159,8 +158,8 @@ func (l *lot) leave(s *stream) {
 	l.free = append(l.free, s.place.slot)
 }
 
-// canPark reports whether a lot takes the stream, which is between two TCP
-// connections then.
+// canPark notes the stream's descriptors, and reports whether both ends are TCP
+// connections: only such streams can be parked.
 func (s *stream) canPark() bool {
 	from, ok1 := descriptor(s.src)
 	to, ok2 := descriptor(s.dst)
@@ -183,9 +182,9 @@ func descriptor(conn net.Conn) (fd int, ok bool) {
 	return fd, err == nil
 }
 
-// settle sends what the stream has to send first, and parks it. It returns
-// false for a stream that has to have a goroutine, as one has that waits for its turn or
-// whose first bytes are to be judged; the tunnel's lock is held.
+// settle sends early bytes and parks the stream. It returns false for a stream that needs
+// a goroutine, as its early bytes have to be paced, judged or waited with; the tunnel's
+// lock is held.
 func (s *stream) settle() bool {
 	if len(s.early) > 0 {
 		if s.pace != nil || s == &s.tunnel.up && s.opening != nil {
@@ -282,7 +281,7 @@ func (s *stream) relayEnd() {
 		t.cutLocked(errUnheard)
 		return
 	}
-	if t.left > 1 { // else closing says so
+	if t.left > 1 { // else the tunnel ends, and closes it
 		shutOnce(s.place.to) // fails if it is broken, which the other direction finds out
 	}
 	t.over(s)

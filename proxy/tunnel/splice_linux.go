@@ -17,18 +17,18 @@ import (
 // A splicer moves a stream's bytes from socket to pipe to socket inside the
 // kernel. io.Copy does so too, but holds its pipe while it waits for bytes;
 // a splicer borrows one for as long as bytes flow. Single messages, such as
-// those of a TLS handshake, go through memory at less cost, until there were
-// enough of them to be a bulk transfer.
+// those of a TLS handshake, cost less through memory, until they add up to a
+// bulk transfer.
 type splicer struct {
 	stream *stream
 	begun  int64 // what the stream had carried before
 	bulk   bool
-	memory *[largeBuffer]byte // holds what was read; nil unless through memory
+	memory *[largeBuffer]byte // holds what was read; nil if nothing is or the pipe does
 	pipe   *pipe.Pipe         // nil while idle
 	filled int                // bytes that the last fill took into memory or pipe
 	errno  error              // of the last fill or drain
 	eof    bool
-	read   bool // what comes next has to be read: there is no pipe for it, or none can take it
+	read   bool // fall back to Read: there is no pipe, or it cannot take these bytes
 }
 
 // bulkAfter is how many bytes a stream carries through memory before it counts
@@ -194,17 +194,17 @@ func (p *splicer) drain(socket uintptr) bool {
 	case err == unix.EAGAIN:
 		return false
 	case err == unix.EPIPE && open:
-		// The splice before met the reset, and told of what it had moved until
-		// then instead.
+		// The splice before met the reset, but reported what it had moved until
+		// then.
 		err = unix.ECONNRESET
 	}
 	p.errno = err
 	return true
 }
 
-// wasBroken reports whether what looks like the source's end is what broke it, and a write
-// of the other direction met. Where one is still under way, it met nothing unless the
-// connection is closed; where none is, the system need not be asked.
+// wasBroken reports whether what looks like the end of the source is a reset, which a
+// write of the other direction has met. While such a write is under way, it can only have
+// met one if the system holds the connection for closed.
 func (s *stream) wasBroken() bool {
 	src, ok := innermost(s.src).(*net.TCPConn)
 	if !ok {
@@ -224,7 +224,7 @@ func (s *stream) wasBroken() bool {
 	return other.broken
 }
 
-// closed reports whether the system holds conn for closed in both directions.
+// closed reports whether conn is closed in both directions, as the system has it.
 func closed(conn *net.TCPConn) (closed bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -281,10 +281,10 @@ func transfer(call uintptr, socket int, b []byte) (int, error) {
 	}
 }
 
-// shutOnce ends what is written.
+// shutOnce ends the sending half of a connection.
 func shutOnce(to int) { unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(to), unix.SHUT_WR, 0) }
 
-// lots has the lot while there are tunnels. It is a global because descriptors are the
+// lots holds the lot while there are tunnels. It is a global because descriptors are the
 // process's, and safe for concurrent use.
 var lots struct {
 	mu   sync.Mutex
@@ -292,8 +292,8 @@ var lots struct {
 	lot  *lot
 }
 
-// tunnelOpens returns where the streams of a tunnel are parked, nil if the
-// system has no room for that.
+// tunnelOpens counts a tunnel, and returns the lot for its streams, nil if the system has
+// no room for one.
 func tunnelOpens() *lot {
 	pipe.Keep()
 	lots.mu.Lock()
@@ -305,7 +305,8 @@ func tunnelOpens() *lot {
 	return lots.lot
 }
 
-// tunnelEnds returns the lot to be closed after the last tunnel, or else nil.
+// tunnelEnds counts a tunnel less. After the last it returns the lot, for the caller to
+// close.
 func tunnelEnds() *lot {
 	pipe.Forget()
 	lots.mu.Lock()

@@ -58,8 +58,7 @@ func (s *stream) start() {
 	go s.run()
 }
 
-// park takes the stream's goroutine from it, and returns errParked if that
-// may end.
+// park parks a running stream, and returns errParked if its goroutine may end.
 func (s *stream) park() error {
 	s.src.SetReadDeadline(time.Time{})
 	t := s.tunnel
@@ -80,7 +79,7 @@ func (s *stream) park() error {
 // that share a bandwidth take turns.
 const maxPaced = 32 << 10
 
-// wait lets the next piece wait until it is due, after one of n bytes.
+// wait waits, after a piece of n bytes of a paced stream, until the next may follow.
 func (s *stream) wait(n int) error {
 	if s.pace == nil || n == 0 {
 		return nil
@@ -88,7 +87,7 @@ func (s *stream) wait(n int) error {
 	if err := s.pace(s.tunnel.ctx, n); err != nil {
 		return err
 	}
-	s.tunnel.touch() // who waits for its turn is not idle
+	s.tunnel.touch() // to wait for one's turn is not idle
 	return nil
 }
 
@@ -170,8 +169,8 @@ func (s *stream) closeWrite(dst net.Conn) {
 	s.tunnel.finish()
 }
 
-// isCut reports whether the source ended below TLS alone. crypto/tls lets that pass for
-// an end, but without close_notify anyone on the way may have cut it (RFC 8446 §6.1).
+// isCut reports whether the source ended without a close_notify of TLS. crypto/tls lets
+// that pass for an end, but anyone on the way may have cut it (RFC 8446 §6.1).
 func (s *stream) isCut() bool {
 	conn := s.src
 	for {
@@ -186,8 +185,8 @@ func (s *stream) isCut() bool {
 	}
 }
 
-// Sizes of buffers. A connection that cannot be waited for without one waits
-// with the small one; what fills it is worth the large one.
+// Sizes of buffers. A connection that can only be waited for by a Read waits with
+// the small one; once that is filled, the large one is used.
 const (
 	smallBuffer = 2 << 10
 	largeBuffer = 32 << 10
@@ -219,8 +218,8 @@ func (s *stream) copy() error {
 	}
 }
 
-// await waits until a Read would not, without a buffer, if the source can be
-// waited for like that. What goes wrong is for the Read to say.
+// await waits, without a buffer, until a Read would not block, if the source can be
+// waited for like that. Errors are left for the Read to return.
 func (s *stream) await() {
 	switch src := s.src.(type) {
 	case interface{ WaitRead() }: // a stream of HTTP/2 has it
@@ -230,7 +229,7 @@ func (s *stream) await() {
 	}
 }
 
-// pass carries what one read returns, through a borrowed buffer.
+// pass carries what one read returns, through a pooled buffer.
 func (s *stream) pass(large bool) (int, error) {
 	if large {
 		buffer := largeBuffers.Get().(*[largeBuffer]byte)
@@ -254,7 +253,7 @@ func (s *stream) step(buffer []byte) (int, error) {
 	return n, err
 }
 
-// deliver writes what was read, if it may go on.
+// deliver writes what was read, as far as the opening lets it.
 func (s *stream) deliver(b []byte) error {
 	if s.opening != nil {
 		var err error
@@ -277,9 +276,9 @@ func (s *stream) write(b []byte) error {
 	return nil
 }
 
-// wrote unlocks writing after a write that returned err, and notes what broke dst. The
-// system reports that only once: the read that comes next finds an end, and asks
-// [stream.wasBroken] what that is.
+// wrote unlocks writing after a write that returned err, and notes whether it met a reset
+// of dst. The system reports that only once: the next read finds an end instead, and asks
+// [stream.wasBroken].
 func (s *stream) wrote(err error) {
 	s.broken = s.broken || pipe.Broke(err)
 	s.writing.Unlock()

@@ -1,5 +1,5 @@
 // Package tunnel carries bytes between a client and an origin without
-// looking at them, once the first ones were let pass.
+// looking at them, but for an [Opening] that may have to be judged.
 //
 // Call [Carry]. Between two TCP connections, on Linux, an idle tunnel holds
 // nothing but its two descriptors: no goroutine, no buffer, no pipe. One
@@ -9,7 +9,7 @@
 // A tunnel is two streams, one for each direction (stream.go). A stream that has
 // a goroutine runs; one that waits without is parked in the lot (park_linux.go).
 // The pipes that splice(2) needs are borrowed while bytes flow (splice_linux.go).
-// What the client begins with is held for as long as it is not judged (opening.go).
+// What the client begins with is held until it is judged (opening.go).
 package tunnel
 
 import (
@@ -26,12 +26,12 @@ import (
 // Options configures one tunnel. The zero value never times out.
 type Options struct {
 	Idle       time.Duration // a tunnel without a byte in either direction for so long is cut; 0 means never
-	FromClient []byte        // what the client sent before; goes to the origin first
-	FromOrigin []byte        // what the origin sent before; goes to the client first
+	FromClient []byte        // already read from the client; goes to the origin first
+	FromOrigin []byte        // already read from the origin; goes to the client first
 	Opening    *Opening      // what the client has to begin with; nil for anything
 
-	// Up and Down, unless nil, are told of each piece that was carried, and
-	// return when the next may be, or with an error that cuts the tunnel. No
+	// Up and Down, unless nil, are called after each piece of n bytes, and return
+	// when the next may be carried, or with an error that cuts the tunnel. No
 	// pipe or buffer is held while they wait; ctx ends with the tunnel.
 	Up, Down func(ctx context.Context, n int) error
 
@@ -44,31 +44,31 @@ type Bytes struct {
 	Down int64 // from the origin to the client
 }
 
-// ErrIdle is returned for a tunnel that carried nothing for too long, or not all that it
-// has to begin with.
+// ErrIdle is the error of a tunnel that carried nothing for too long, or whose opening
+// was not complete in time.
 var ErrIdle = errors.New("tunnel idle for too long")
 
 // Carry carries bytes both ways until both sides have said that they are done,
 // and closes both connections. It does not wait for that: it calls done once,
 // when nothing of the tunnel is left, and not before Carry has returned. done
 // should return soon: other tunnels may wait for it. Deadlines that were set on
-// the connections are lifted. To call cut ends the tunnel as if it was broken by err.
+// the connections are lifted. cut ends the tunnel as if err had broken it.
 //
 // A side that is done sending closes its half, and the other side is told by
 // its CloseWrite (*net.TCPConn and *tls.Conn have it); bytes still flow the
-// other way. TLS that ended without a close_notify, as a method Ended of what is
-// below it tells, ends so on the other side as well, behind all that came. If one
-// side breaks, if ctx ends, or after an idle time, both connections are cut: TCP
-// connections are reset, so that nobody takes a part for the whole. So it is with
-// a client that does not begin as it has to.
+// other way. TLS that ended without a close_notify, as a method Ended of the
+// connection below tells, ends so on the other side as well, after all bytes. If
+// one side breaks, ctx ends, the tunnel is idle or its opening is refused, both
+// connections are cut: TCP connections are reset, so that nobody takes a part for
+// the whole.
 //
 // The error is nil only if both sides ended well; else it is [ErrIdle], the
-// context's cause, the judge's, or what broke first. It names no address.
+// context's cause, the opening's error, or what broke first. It names no address.
 func Carry(ctx context.Context, client, origin net.Conn, o Options, done func(carried Bytes, err error)) (cut func(err error)) {
 	client.SetDeadline(time.Time{})
 	origin.SetDeadline(time.Time{})
 	t := &tunnel{client: client, origin: origin, idle: o.Idle, start: time.Now(), ctx: ctx, done: done, panicked: o.Panicked, left: 2}
-	if o.Up != nil || o.Down != nil { // someone may wait in them; else it would be memory for nothing
+	if o.Up != nil || o.Down != nil { // only these wait for the context's end
 		t.ctx, t.end = context.WithCancel(ctx)
 	}
 	t.up = stream{tunnel: t, src: client, dst: origin, early: o.FromClient, pace: o.Up}
@@ -93,7 +93,7 @@ type tunnel struct {
 	idle           time.Duration
 	start          time.Time
 	ctx            context.Context    // ends when the tunnel is cut
-	end            context.CancelFunc // nil unless there is somebody to tell
+	end            context.CancelFunc // of ctx; nil without Up and Down
 	done           func(Bytes, error)
 	panicked       func(stack []byte)
 	stopContext    func() bool
@@ -121,10 +121,10 @@ func (t *tunnel) touch() time.Duration {
 // parkAfter is how long a stream keeps its goroutine for the next byte.
 const parkAfter = 200 * time.Millisecond
 
-// watch sees to it that somebody looks when the tunnel, or a goroutine of its,
-// has been idle for long enough; t.mu is held. One timer watches both
-// directions, and asks when it fires: setting a deadline at each read costs
-// more than carrying a short message.
+// watch sets the timer for when the tunnel, or a goroutine of its, may have been idle for
+// long enough, or the opening is late; t.mu is held. One timer watches both directions,
+// and asks when it fires: setting a deadline at each read costs more than carrying a
+// short message.
 func (t *tunnel) watch() {
 	var next time.Duration
 	now := time.Since(t.start)
@@ -146,7 +146,8 @@ func (t *tunnel) watch() {
 	}
 }
 
-// look cuts a tunnel that is idle, and parks its streams before that.
+// look cuts a tunnel that is idle or whose opening is late, and parks streams before
+// that.
 func (t *tunnel) look() {
 	t.mu.Lock()
 	if t.ended {
@@ -214,8 +215,8 @@ func (t *tunnel) cutLocked(err error) {
 	}
 }
 
-// over notes that a stream is over; t.mu is held. The tunnel is when both are:
-// unlock sees to that.
+// over notes that a stream is over; t.mu is held. After both, unlock concludes the
+// tunnel.
 func (t *tunnel) over(s *stream) {
 	switch s.state {
 	case stateRunning:
@@ -228,7 +229,7 @@ func (t *tunnel) over(s *stream) {
 	t.ended = t.ended || t.left == 0
 }
 
-// unlock lets go of t.mu, after what may have ended the tunnel.
+// unlock unlocks t.mu, and concludes a tunnel whose streams are over.
 func (t *tunnel) unlock() {
 	last := t.left == 0 && !t.concluded
 	t.concluded = t.concluded || last
@@ -251,7 +252,7 @@ func (t *tunnel) conclude() {
 	t.origin.Close()
 	carried := Bytes{Up: t.up.carried, Down: t.down.carried}
 	if last := tunnelEnds(); last != nil {
-		go func() { // its own goroutine may be this one
+		go func() { // close waits for the lot's goroutine, which may be this one
 			last.close()
 			t.done(carried, t.err)
 		}()
@@ -260,7 +261,7 @@ func (t *tunnel) conclude() {
 	t.done(carried, t.err)
 }
 
-// tellPanic, called where a panic was recovered from, tells of it.
+// tellPanic reports a panic; call it where that was recovered from.
 func (t *tunnel) tellPanic() {
 	if t.panicked != nil {
 		t.panicked(calls.Stack())
