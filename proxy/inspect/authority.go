@@ -20,18 +20,18 @@ import (
 // CreateOptions says what a new [Authority] may sign. The zero value is one
 // for all public hosts, for two years.
 type CreateOptions struct {
-	Only     []string      // domains, with what is below them, that it may sign for; nil means all
-	Private  bool          // also local names and private addresses
-	Lifetime time.Duration // 0 means 730 days
-	Now      func() time.Time
+	Only     []string         // domains, with what is below them, that it may sign for; nil means all
+	Private  bool             // also local names and private addresses
+	Lifetime time.Duration    // 0 means 730 days
+	Now      func() time.Time // nil means time.Now
 }
 
 // Lifetime is how long an authority lasts by default. A key that was copied
 // unnoticed works until then; after it, browsers need the next certificate.
 const Lifetime = 730 * 24 * time.Hour
 
-// Names and networks that a public web site never has. A stolen key is no use
-// for the router, the printer or the file server at home.
+// Names and networks that a public web site never has. A stolen key cannot pose as
+// the router, the printer or the file server at home.
 var (
 	privateNames    = []string{"localhost", "local", "internal", "home.arpa", "lan", "home", "corp", "intranet", "private", "onion"}
 	privateNetworks = networks("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
@@ -59,8 +59,8 @@ type Authority struct {
 	terminator  *terminator
 }
 
-// Create makes an authority with a key of its own. It is kept nowhere; see
-// [Authority.Save].
+// Create makes an authority with a key of its own, and stores it nowhere; see
+// [Authority.Save]. It fails on an entry of o.Only that is no domain.
 func Create(o CreateOptions) (*Authority, error) {
 	o.Lifetime = cmp.Or(o.Lifetime, Lifetime)
 	if o.Now == nil {
@@ -127,7 +127,8 @@ func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey, now func
 	return a, nil
 }
 
-// usable says why a certificate is not one that browsers would follow.
+// usable says why browsers would not accept what certificate and key sign, nil if they
+// would.
 func usable(c *x509.Certificate, key *ecdsa.PrivateKey, now time.Time) error {
 	public, ok := c.PublicKey.(*ecdsa.PublicKey)
 	switch {
@@ -167,9 +168,9 @@ func within(ip net.IP, networks []*net.IPNet) bool {
 	return slices.ContainsFunc(networks, func(n *net.IPNet) bool { return n.Contains(ip) })
 }
 
-// below reports whether host is one of domains, or below one. Authorities that were made
-// elsewhere write domains in any case, an empty one for all names, and one with a dot before
-// it for what is below it alone, which RFC 5280 does not know but clients do.
+// below reports whether host is one of domains, or below one. Authorities made elsewhere
+// may have domains in any case, an empty one for all names, and one with a leading dot
+// for what is below it alone, which RFC 5280 does not define but clients know.
 func below(host string, domains []string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool {
 		rest, ok := strings.CutSuffix(host, strings.ToLower(domain))
@@ -177,6 +178,6 @@ func below(host string, domains []string) bool {
 	})
 }
 
-// Leaf returns a certificate for host, a lower-case name or an address. It is
-// signed once for all who ask within a minute.
+// Leaf returns a certificate for host, a lower-case name or an address, signed once a
+// minute at most. It fails if the authority may not sign for host.
 func (a *Authority) Leaf(host string) (*tls.Certificate, error) { return a.leaves.get(host) }

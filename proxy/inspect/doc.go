@@ -1,4 +1,4 @@
-// Package inspect is what ending TLS in the middle takes: a certificate
+// Package inspect has what terminating TLS in the middle takes: a certificate
 // authority of one's own, leaf certificates, a look at a ClientHello that
 // leaves the connection as it was, and a memory of where inspection does not
 // work.

@@ -26,8 +26,8 @@ const (
 	KeyFile         = "ca-key.pem"
 )
 
-// Save writes the authority's two files into folder, which is made if it is
-// not there. It overwrites nothing: what browsers trust by now would be lost.
+// Save writes the authority's two files into folder, which is made if it is not there. It
+// fails where one exists: an authority that browsers trust would be lost.
 func (a *Authority) Save(folder string) error {
 	der, err := x509.MarshalPKCS8PrivateKey(a.key)
 	if err != nil {
@@ -46,8 +46,8 @@ func (a *Authority) Save(folder string) error {
 	return nil
 }
 
-// Load reads the authority in folder. It refuses one whose key others may
-// read, and one that browsers would not follow.
+// Load reads the authority in folder. It fails with [fs.ErrNotExist] if there is none,
+// and refuses a key that others may read and what browsers would not accept.
 func Load(folder string) (*Authority, error) {
 	certificate, err := loadCertificate(filepath.Join(folder, CertificateFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,12 +117,12 @@ func loadKey(file string) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// PEM returns the certificate as most systems and Firefox import it.
+// PEM returns the certificate in the form for most systems and Firefox.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// DER returns the certificate as Windows and Android import it.
+// DER returns the certificate in the form for Windows and Android.
 func (a *Authority) DER() []byte { return bytes.Clone(a.certificate.Raw) }
 
 // Fingerprint returns the certificate's SHA-256 as browsers show it:

@@ -12,13 +12,13 @@ type Hello struct {
 	ServerName string   // as sent; "" without
 	Protocols  []string // ALPN, in the client's order; nil without
 	Current    bool     // the client speaks TLS 1.2 or 1.3, as [Authority.Terminate] does
-	Encrypted  bool     // it has an encrypted_client_hello (RFC 9849): another, for another name, or GREASE, which looks the same
-	Early      bool     // early data follows it (RFC 8446 §4.2.10), for a session that is not one with guise
+	Encrypted  bool     // it holds an encrypted hello for another name (ECH, RFC 9849), or GREASE, which looks the same
+	Early      bool     // early data follows (RFC 8446 §4.2.10), of a session with the origin itself
 	Program    uint64   // a fingerprint of the client's TLS library and its settings; see abilities
 }
 
-// HTTP reports whether the client may be about to speak HTTP, as those that name no
-// protocol do. Others share port 443: MQTT, XMPP, DNS, TURN.
+// HTTP reports whether the client may speak HTTP: its protocols have a version of that,
+// or it names none. Others share port 443: MQTT, XMPP, DNS, TURN.
 func (h Hello) HTTP() bool {
 	return h.Protocols == nil || slices.Contains(h.Protocols, "h2") || slices.Contains(h.Protocols, "http/1.1")
 }
@@ -29,13 +29,13 @@ var (
 	errTooShort = errors.New("the ClientHello is not complete")
 )
 
-// maxHello bounds a ClientHello, and what its records may take; the largest in
-// use, with post-quantum keys and encrypted hello, have some 4 KiB.
+// maxHello bounds a ClientHello in octets; the largest in use, with post-quantum keys and
+// encrypted hello, have some 4 KiB.
 const maxHello = 16 << 10
 
 // ReadHello reads from r, whose first bytes, early, were read already, until a whole
 // ClientHello is there. raw holds all bytes read, whatever the outcome: they
-// belong to whoever goes on with the connection. It takes the form of RFC 8446
+// belong to whoever goes on with the connection. It accepts the form of RFC 8446
 // alone, with every length exact: what two parsers could read differently is
 // [ErrNotTLS], which is returned as soon as the bytes can be no ClientHello. Any
 // other error is r's.
@@ -59,7 +59,7 @@ func ReadHello(r io.Reader, early []byte) (raw []byte, h Hello, err error) {
 }
 
 // ParseHello reads the ClientHello that b begins with, as [ReadHello] does. If missing is
-// not 0, it takes that many more bytes at the least until there is more to say.
+// not 0, b is incomplete, by that many bytes at least.
 func ParseHello(b []byte) (h Hello, missing int, err error) {
 	h, err = parseHello(b)
 	switch {
@@ -72,9 +72,8 @@ func ParseHello(b []byte) (h Hello, missing int, err error) {
 }
 
 // missingOf returns how many more bytes it takes until parseHello may say something else
-// of b than errTooShort. Once the length of the message is known, these are the rest of the
-// record: a client that sends its hello byte by byte must not have it parsed from the
-// beginning for each byte.
+// of b than errTooShort. Once the length of the message is known, that is the rest of the
+// record: a hello that comes byte by byte must not be parsed from the beginning for each.
 func missingOf(b []byte) int {
 	message := 0
 	for {
@@ -130,7 +129,7 @@ func handshake(b []byte) ([]byte, error) {
 			if length > maxHello {
 				return nil, ErrNotTLS
 			}
-			// Nothing may follow it in its record, nor be announced there.
+			// Nothing may follow the message in its record, not even announced by size.
 			if end := len(message) - 4 + size - len(part); end > length {
 				return nil, ErrNotTLS
 			} else if end == length && len(part) == size {
@@ -205,7 +204,7 @@ func parseClientHello(b []byte) (h Hello, can abilities, ok bool) {
 		case 43:
 			h.Current, extensions.ok = current(body)
 		case 0xfe0d:
-			h.Encrypted = len(body) > 0 && body[0] == 0 // the outer one
+			h.Encrypted = len(body) > 0 && body[0] == 0 // of type outer (RFC 9849 §5)
 		}
 	}
 	return h, can, extensions.ok
@@ -264,8 +263,8 @@ func protocols(b []byte) ([]string, bool) {
 	return all, true
 }
 
-// current reads the extension of RFC 8446 §4.2.1, which says which versions of TLS the
-// client speaks, whatever stands elsewhere.
+// current reads the extension of RFC 8446 §4.2.1, the versions of TLS that the client
+// speaks; it overrides the hello's own version.
 func current(b []byte) (tls12 bool, ok bool) {
 	c := cursor{b, true}
 	list := cursor{c.vector(1), true}
@@ -279,8 +278,8 @@ func current(b []byte) (tls12 bool, ok bool) {
 	return tls12, list.ok
 }
 
-// A cursor takes what is in front of it. Once something is missing, ok is
-// false and stays so; a fixed size then reads as zeros, a vector as empty.
+// A cursor takes from the front of rest. Once something is missing, ok is false and stays
+// so; a fixed size then reads as zeros, a vector as empty.
 type cursor struct {
 	rest []byte
 	ok   bool

@@ -19,10 +19,10 @@ const (
 	hstsMost  = 365 * 24 * time.Hour
 )
 
-// HSTS keeps what origins say by Strict-Transport-Security (RFC 6797), for
-// all clients together, or for those together that are kept apart under one name. In a
-// browser, which of a site's many host names have it is a cookie that nobody can delete; what
-// all share tells of nobody. It is safe for concurrent use.
+// HSTS keeps what origins say by Strict-Transport-Security (RFC 6797), once for all
+// clients and once for each name under which clients are kept apart. In a browser, which
+// of a site's many host names have it is a cookie that nobody can delete; what all share
+// identifies nobody. It is safe for concurrent use.
 type HSTS struct {
 	now func() time.Time
 
@@ -48,10 +48,10 @@ func NewHSTS() *HSTS {
 // whose certificate was verified. apart is the name under which the client is kept apart,
 // "" for none. Only the first value counts (§8.1); a malformed one says nothing.
 //
-// It returns what the client may be told, "" for nothing: what a registrable domain says
-// for all names below it, or that this is over, so that a browser knows it where it does
-// not use guise. What is said of single names stays here: they are what a site writes such a
-// cookie with (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
+// It returns the field's value for the client, "" for none: a registrable domain's policy
+// for all names below it, or the end of its own, so that a browser keeps to it without
+// guise. Policies of single names stay here: a site would write such a cookie with them
+// (WebKit, "Protecting Against HSTS Abuse", 2018, draws the same line).
 func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if len(values) == 0 {
 		return ""
@@ -61,7 +61,7 @@ func (s *HSTS) Note(apart, host string, values []string) (onward string) {
 	if !ok || site == "" {
 		return ""
 	}
-	// They are parts of a request's whole head.
+	// Clones: these are parts of a request's whole head.
 	s.note(hstsSite{strings.Clone(apart), strings.Clone(site)}, strings.Clone(host), age, subdomains)
 	switch {
 	case host != site:

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -24,8 +25,8 @@ const (
 	leafRenewal  = 24 * time.Hour                          // before its end
 	leafCount    = 2048                                    // certificates kept, some 2 KiB each
 	leafKept     = time.Minute                             // how long one is shown to all who ask: as long as a connection with the origin is kept
-	clockSlack   = 24 * time.Hour                          // by which a client's clock may be late, as where two systems of one machine differ by its time zone
-	leafTerm     = leafLifetime - clockSlack - leafRenewal // in which all that are signed have the same dates
+	clockSlack   = 24 * time.Hour                          // by which a client's clock may be behind, as by a time zone where two systems share a machine
+	leafTerm     = leafLifetime - clockSlack - leafRenewal // all certificates signed within one have the same dates
 )
 
 // leaves are the certificates signed lately. They share one key: it never
@@ -39,10 +40,10 @@ type leaves struct {
 	kept *simplelru.LRU[string, *leaf]
 }
 
-// A leaf is signed for whoever asks first; the others wait for that. After leafKept it is
-// signed again: to sign takes time, and a client that got one without would know that
-// somebody had asked for the host. In another term it is signed again, too: the monotonic
-// clock may stand still while a machine sleeps, for days, and the certificate has expired then.
+// A leaf is signed for whoever asks first, and others wait for that. After leafKept it is
+// signed again: signing takes time, by which a client could tell that somebody had asked
+// for the host. In another term it is signed again, too: while a machine sleeps for days
+// the monotonic clock may stand still, and the certificate has expired then.
 type leaf struct {
 	once        sync.Once
 	signed      time.Time
@@ -73,7 +74,7 @@ func (ls *leaves) get(host string) (*tls.Certificate, error) {
 	}
 }
 
-// term returns when the term began that t is in. What is signed in one has the same dates:
+// term returns when the term of t began. All certificates of a term have the same dates:
 // by others a client would see when somebody asked for the host.
 func (ls *leaves) term(t time.Time) time.Time {
 	first := ls.authority.certificate.NotBefore.Add(clockSlack)
@@ -86,7 +87,7 @@ func (ls *leaves) entry(host string) *leaf {
 	l, ok := ls.kept.Get(host)
 	if !ok {
 		l = new(leaf)
-		ls.kept.Add(strings.Clone(host), l) // a part of a CONNECT's whole head
+		ls.kept.Add(strings.Clone(host), l) // host is a part of a CONNECT's whole head
 	}
 	return l
 }
@@ -99,11 +100,11 @@ func (ls *leaves) drop(host string, old *leaf) {
 	}
 }
 
-// sign makes a certificate for host, of a term, that the authority answers for.
+// sign makes a certificate for host, valid for a term, that the authority signs.
 func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	a := ls.authority
 	if !a.Permits(host) {
-		return nil, fmt.Errorf("the authority may not sign for this host")
+		return nil, errors.New("the authority may not sign for this host")
 	}
 	template := leafTemplate(host, term)
 	if template.NotAfter.After(a.certificate.NotAfter) {
@@ -111,14 +112,14 @@ func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 	}
 	c, err := issue(template, a.certificate, ls.key, a.key)
 	if err == nil && !bytes.Equal(a.certificate.RawIssuer, a.certificate.RawSubject) {
-		// Clients trust another that signed the authority, and do not know this one (RFC 8446 §4.4.2).
+		// An intermediate: clients trust its issuer, and have to be sent this one (RFC 8446 §4.4.2).
 		c.Certificate = append(c.Certificate, a.certificate.Raw)
 	}
 	return c, err
 }
 
-// leafTemplate is a certificate for host that a client takes from the given time on, also
-// one whose clock is late. crypto/x509 chooses its serial number.
+// leafTemplate is a certificate for host that is valid from the given time on, also for a
+// client whose clock is behind. crypto/x509 chooses its serial number.
 func leafTemplate(host string, from time.Time) *x509.Certificate {
 	begin := from.Add(-clockSlack).Truncate(time.Second)
 	c := &x509.Certificate{
@@ -151,9 +152,8 @@ func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
 }
 
-// distrusted returns a certificate for host that no client accepts: an
-// issuer that nobody knows and that is thrown away signed it. why is what a
-// person finds who looks at it.
+// distrusted returns a certificate for host that no client accepts: its issuer is unknown
+// and thrown away. why is what a person reads who looks at it.
 func distrusted(host, why string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

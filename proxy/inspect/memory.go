@@ -42,7 +42,7 @@ func (r Reason) String() string {
 const (
 	memorySize     = 4096
 	memoryTime     = time.Hour
-	hearsayTime    = time.Minute      // for what another client found: a kept connection to the origin tells a client as much
+	hearsayTime    = time.Minute      // for what another client found; as telling as a kept connection
 	silentStrikes  = 3                // connections that end without a request, in a row
 	strikeInterval = 10 * time.Minute // within this
 	mostRefusers   = 16               // programs of one client whose connections to one host are left alone
@@ -65,10 +65,10 @@ type trace struct {
 	client   uint64 // the client's key without a host, by which Forget finds it
 	reason   Reason
 	until    time.Time // connections are tunnels until then
-	refusers []uint64  // unless none: those of these programs alone
+	refusers []uint64  // programs whose connections those are; nil for all
 	works    bool      // a request came through inspection
 	strikes  int       // connections that ended without a request
-	struck   time.Time // the first of them
+	struck   time.Time // when the first of them did
 	shown    time.Time // when the latest that counted saw our certificate
 }
 
@@ -93,8 +93,8 @@ func (m *Memory) key(client, host string) uint64 {
 	return h.Sum64()
 }
 
-// Fallback says whether client's connections to host are to be tunnels, and
-// why: unless [Memory.ForAll], those that [Memory.RefusedBy] says it of.
+// Fallback reports whether connections of client to host are to be tunnels, and why: all
+// of them if [Memory.ForAll] says so, else those of which [Memory.RefusedBy] does.
 func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +106,7 @@ func (m *Memory) Fallback(client, host string) (Reason, bool) {
 	return 0, false
 }
 
-// ForAll reports whether what Fallback says is so whatever program connects.
+// ForAll reports whether Fallback is about all programs of client.
 func (m *Memory) ForAll(client, host string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,9 +118,9 @@ func (m *Memory) ForAll(client, host string) bool {
 	return false
 }
 
-// AsksForCertificate notes for all clients that host wants to know them by
-// certificates, which none may pass through inspection. It is known for a moment only: who
-// finds a tunnel in place of an inspected connection sees that another was there.
+// AsksForCertificate notes for all clients that host asks for client certificates, which
+// inspection cannot pass on. It is known for hearsayTime only: a tunnel in place of an
+// inspected connection shows a client that another was there.
 func (m *Memory) AsksForCertificate(host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -157,9 +157,9 @@ func (m *Memory) refused(client, host string, program uint64, why Reason) {
 	m.keep(client, host, t)
 }
 
-// RefusedBy reports whether it was program that refused, or is left alone. What else runs
-// on a machine trusts the authority all the same, and a browser would be seen by the site if a
-// program beside it that brings its own list of authorities were enough.
+// RefusedBy reports whether program refused our certificate for host, or is left alone
+// there. Other programs stay inspected: one that brings its own list of authorities must
+// not keep a browser beside it, which trusts ours, out of inspection.
 func (m *Memory) RefusedBy(client, host string, program uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -174,7 +174,7 @@ func (m *Memory) Leave(client, host string, why Reason) {
 	m.keep(client, host, trace{reason: why, until: m.now().Add(memoryTime)})
 }
 
-// keep notes t of client and host. m.mu is held.
+// keep stores t for client and host. m.mu is held.
 func (m *Memory) keep(client, host string, t trace) {
 	t.client = m.key(client, "")
 	m.kept.Add(m.key(client, host), t)
@@ -192,11 +192,11 @@ func (m *Memory) Forget(client string) {
 	}
 }
 
-// Silent notes that a program of client was shown our certificate for host, on a connection
-// that had come before, and went away at once, without a word. Some that pin do that; but so
-// does every browser now and then, with all that it had begun to open. Only several in a row,
-// each begun when the one before had been shown it, from a client that never made a
-// request there, count as a refusal.
+// Silent notes that a program of client saw our certificate for host, on a connection
+// that came and was shown it at these times, and left at once without a word. Some that
+// pin do that; but so does every browser now and then, with all connections that it is
+// opening. Only several in a row, each begun after the one before saw it, from a client
+// that never made a request there, count as a refusal.
 func (m *Memory) Silent(client, host string, program uint64, came, shown time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

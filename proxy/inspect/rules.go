@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// A Mode says whether the TLS of a host is ended here.
+// A Mode says whether the TLS of a host is terminated here.
 type Mode uint8
 
 // The modes.
 const (
 	Never  Mode = iota // a tunnel
-	Always             // ended here; what cannot be is refused
-	Auto               // ended here where that works, else a tunnel
+	Always             // terminated; what cannot be is refused
+	Auto               // terminated where that works, else a tunnel
 )
 
 // A Site changes the mode for the hosts it matches.
@@ -27,8 +27,9 @@ type Rules struct {
 	otherwise Mode
 }
 
-// NewRules returns rules under which the first of sites that matches a host
-// decides, and otherwise holds for the hosts that none matches.
+// NewRules returns rules under which the first of sites that matches a host decides, and
+// otherwise holds for hosts that none matches. It fails if a Match is neither a host nor
+// *.host.
 func NewRules(sites []Site, otherwise Mode) (Rules, error) {
 	r := Rules{otherwise: otherwise}
 	for _, s := range sites {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// A terminator ends clients' TLS. One configuration for all connections lets
-// clients resume their sessions; one without tickets is for origins that are
-// not to be trusted, where a resumed session would show no certificate.
+// A terminator ends clients' TLS. trusted is one configuration for all connections,
+// so that clients can resume sessions; distrusted is for origins whose certificate
+// is bad, without tickets, since a resumed session would show no certificate.
 type terminator struct{ trusted, distrusted *tls.Config }
 
 // earlyData is the number of the extension by which a client says that it sends early
-// data (RFC 8446 §4.2.10). Only the site itself can have let it, before its TLS was ended
-// here. crypto/tls refuses such a client for good; to an answer in TLS 1.2 it comes again
-// without (RFC 8446 §D.3), as Chromium and Firefox do.
+// data (RFC 8446 §4.2.10). Only the origin can have let it, before its TLS was
+// terminated here. crypto/tls fails with such a client every time; answered in TLS 1.2
+// it retries without (RFC 8446 §D.3), as Chromium and Firefox do.
 const earlyData = 42
 
 type certificateKey struct{}
@@ -35,19 +35,19 @@ func newTerminator() *terminator {
 	distrusted.SessionTicketsDisabled = true
 	older := distrusted.Clone()
 	older.MaxVersion = tls.VersionTLS12
-	fits := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	forEarlyData := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if slices.Contains(hello.Extensions, earlyData) {
 			return older, nil
 		}
 		return nil, nil
 	}
-	trusted.GetConfigForClient, distrusted.GetConfigForClient = fits, fits
+	trusted.GetConfigForClient, distrusted.GetConfigForClient = forEarlyData, forEarlyData
 	return &terminator{trusted, distrusted}
 }
 
-// Terminate ends the TLS of the client on conn as host, and offers it
-// HTTP/2 and HTTP/1.1. If fault is not "", the client gets to see a certificate that
-// it will refuse. ctx bounds the handshake. conn is closed on an error.
+// Terminate ends the TLS of the client on conn as host, and offers it HTTP/2 and
+// HTTP/1.1. If fault is not "", the client gets a certificate that it will refuse, and
+// that says fault. ctx bounds the handshake. conn is closed on an error.
 func (a *Authority) Terminate(ctx context.Context, conn net.Conn, host, fault string) (*tls.Conn, error) {
 	config, certify := a.terminator.trusted, a.Leaf
 	if fault != "" {
@@ -82,15 +82,15 @@ func RefusedCertificate(err error) bool {
 	return alert >= 42 && alert <= 46 || alert == 48
 }
 
-// RefusedHello reports whether err is the client's word that it wanted its encrypted hello
-// to be read (RFC 9849 §5).
+// RefusedHello reports whether err is the client's word that its encrypted hello was not
+// read (RFC 9849 §5).
 func RefusedHello(err error) bool {
 	alert, _ := Alert(err)
 	return alert == 121
 }
 
-// Alert returns the alert by which a TLS peer ended the connection, if that is
-// what err says. crypto/tls keeps the type of those to itself.
+// Alert returns the alert by which a TLS peer ended the connection, if that is what err
+// says. crypto/tls exports no type for these.
 func Alert(err error) (tls.AlertError, bool) {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || op.Op != "remote error" || op.Err == nil {
