@@ -42,8 +42,8 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// meantAddress is what s may have been meant for, which lacks a port, an IP address or
-// the brackets of IPv6.
+// meantAddress says what to write in place of s, which lacks a port, an IP address or the
+// brackets of IPv6.
 func meantAddress(s string) string {
 	host, port := s[:max(0, strings.LastIndexByte(s, ':'))], s[strings.LastIndexByte(s, ':')+1:]
 	n, err := parsePort(port)
@@ -101,7 +101,7 @@ func (a AdminAddress) Endpoint() (network, address string) {
 	return "tcp", string(a)
 }
 
-// UnmarshalText accepts such an address, and "" for none.
+// UnmarshalText accepts IP:PORT, loopback or private, unix:PATH, and "" for none.
 func (a *AdminAddress) UnmarshalText(text []byte) error {
 	s := string(text)
 	if network, path := AdminAddress(s).Endpoint(); network == "unix" {
@@ -150,7 +150,7 @@ func (p *PortRange) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parsePort takes digits only: no sign, no blank, no service name.
+// parsePort accepts digits only: no sign, no blank, no service name.
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
@@ -164,7 +164,7 @@ func Holds(whole, part netip.Prefix) bool {
 	return whole.Bits() <= part.Bits() && whole.Contains(part.Addr())
 }
 
-// parsePrefix takes a network of IPv4-mapped addresses for the IPv4 network.
+// parsePrefix makes a network of IPv4-mapped addresses the IPv4 network.
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if err == nil {
@@ -187,8 +187,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p, fmt.Errorf("%s is not a network; write one as 192.168.0.0/16 or fd00::/8", quote(s))
 }
 
-// meantBits returns the prefix length that who wrote ip alone has in mind: an address that
-// hardly any client has is its network's, and everybody's if all of it is zero.
+// meantBits guesses the prefix length for an ip written without one: that of its network
+// if it ends in zeros, as hardly any client's address does, and 0 if all of it is zero.
 func meantBits(ip netip.Addr) int {
 	bits := ip.BitLen()
 	if ip.IsUnspecified() {

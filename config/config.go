@@ -44,7 +44,7 @@ type Listener struct {
 	// from an authority that speaks ACME.
 	Certificate string `key:"certificate"`
 	Key         string `key:"key"`
-	SelfSigned  bool   `key:"self_signed"` // kept in the two files, if they are named
+	SelfSigned  bool   `key:"self_signed"` // kept in certificate and key, if they are named
 	ACME        ACME   `key:"acme"`
 
 	ProxyProtocol bool           `key:"proxy_protocol"` // connections from relays name their client
@@ -64,7 +64,7 @@ type ACME struct {
 type Access struct {
 	Networks       []netip.Prefix `key:"networks"`
 	Deny           []netip.Prefix `key:"deny"` // closed within networks; the longer prefix decides
-	Open           bool           `key:"open"` // anybody may enter, and that is meant
+	Open           bool           `key:"open"` // states that anybody may enter
 	Authentication Authentication `key:"authentication"`
 	Users          string         `key:"users"`       // htpasswd file, for basic
 	TokenKey       string         `key:"token_key"`   // file, for token
@@ -76,10 +76,10 @@ type Access struct {
 type Destinations struct {
 	Ports        []PortRange `key:"ports"`         // plain HTTP
 	ConnectPorts []PortRange `key:"connect_ports"` // CONNECT
-	AbusedPorts  Openness    `key:"abused_ports"`  // whether a range opens the ports that abuse lives on
+	AbusedPorts  Openness    `key:"abused_ports"`  // whether a range includes those of mail, chat, databases and the like
 	Tunnels      Tunnels     `key:"tunnels"`
-	Allow        []Place     `key:"allow"` // let through the private-network guard
-	Deny         []Place     `key:"deny"`
+	Allow        []Place     `key:"allow"`      // let through the private-network guard
+	Deny         []Place     `key:"deny"`       // goes before allow
 	DenyLists    []string    `key:"deny_lists"` // files of hosts
 }
 
@@ -104,7 +104,7 @@ type Identity struct {
 type Inspection struct {
 	Enabled bool           `key:"enabled"`
 	CA      string         `key:"ca"`      // folder of the certificate authority; "" is the user's own
-	Default SiteInspection `key:"default"` // for the sites that say nothing of it
+	Default SiteInspection `key:"default"` // for sites that do not set it
 }
 
 // Cache bounds the store and says who shares it.
@@ -127,7 +127,7 @@ type Console struct {
 	Enabled bool `key:"enabled"`
 }
 
-// Admin is what the operator's own tools ask, apart from all listeners.
+// Admin is where the operator's own tools connect, apart from all listeners.
 type Admin struct {
 	Address AdminAddress `key:"address"` // /metrics, /healthz, /readyz and /purge; "" for none
 	Pprof   string       `key:"pprof"`   // path of a Unix socket; "" for none

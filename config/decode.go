@@ -34,8 +34,7 @@ var (
 	itemKeys        = slices.Concat(keysOf(reflect.TypeFor[Listener](), "listeners[]."), keysOf(reflect.TypeFor[Site](), "sites[]."))
 )
 
-// parsers are for the types that have no UnmarshalText: those of others, and those that
-// are one word of a few.
+// parsers are for types without UnmarshalText: those of other packages, and enumerations.
 var parsers = map[reflect.Type]func(string) (any, error){
 	reflect.TypeFor[netip.Prefix]():   func(s string) (any, error) { return parsePrefix(s) },
 	reflect.TypeFor[netip.Addr]():     func(s string) (any, error) { return parseAddr(s) },
@@ -72,8 +71,8 @@ func keysOf(t reflect.Type, prefix string) []string {
 	return keys
 }
 
-// isSection reports whether t is a table of further keys, which layers merge
-// key by key; all else they replace whole.
+// isSection reports whether t is a table of further keys. Layers merge such a table key
+// by key, and replace all else whole.
 func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !isScalar(t)
 }
@@ -278,7 +277,7 @@ func setScalar(n *node, v reflect.Value) error {
 		if n.kind != boolean && !right {
 			return fmt.Errorf("want true or false, not %s", quote(n.text))
 		}
-		// YAML spells true in three cases, the first letter tells.
+		// YAML has true, True and TRUE.
 		v.SetBool(n.text[0] == 't' || n.text[0] == 'T')
 	case reflect.Int:
 		i, err := strconv.Atoi(n.text)

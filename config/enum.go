@@ -100,7 +100,7 @@ const (
 	LevelOff   Level = "off"
 )
 
-// Openness says whether something that is closed for good reasons may be used.
+// Openness says whether something may be used that is best closed.
 type Openness string
 
 // The choices.
@@ -146,8 +146,7 @@ const (
 	UpstreamDirect SiteUpstream = "direct"
 )
 
-// oneOf returns what finds the choice that is spelled by a text, or says what the
-// choices are.
+// oneOf returns a parser for one of choices. Its errors list them.
 func oneOf[T ~string](choices ...T) func(string) (any, error) {
 	names := make([]string, len(choices))
 	for i, c := range choices {

@@ -57,7 +57,7 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	return err
 }
 
-// A Domain is a host name, no pattern and no address: what a certificate is
+// A Domain is a host name, and neither a pattern nor an address: what a certificate is
 // issued for.
 type Domain string
 
@@ -71,12 +71,12 @@ func (d *Domain) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// hostProfile maps what people type (case, full-width forms) and refuses
-// what no DNS name can be; real names have underscores, and hyphens in the third
-// and fourth place and at the end of a label.
+// hostProfile maps what people type (case, full-width forms) and refuses what no DNS name
+// can be. Real names have underscores, and hyphens in the third and fourth place and at a
+// label's end.
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
-// parsePattern returns a host, an IP address or a pattern in its one form.
+// parsePattern returns a host, an IP address or a pattern in canonical form.
 func parsePattern(s string) (string, error) {
 	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil && ip.Zone() != "" {
 		return "", fmt.Errorf("%s has a zone; write %s", quote(s), ip.WithZone(""))

@@ -47,7 +47,7 @@ func (p *jsonParser) explain(err error) error {
 	return &syntaxError{p.line(), err.Error()}
 }
 
-// jsonAdvice is what mostly helps those who write it as JavaScript or YAML.
+// jsonAdvice is what mostly helps where JSON was written like JavaScript or YAML.
 var jsonAdvice = map[string]string{
 	"invalid character '/' looking for beginning of value":               "; JSON has no comments",
 	"invalid character '/' looking for beginning of object key string":   "; JSON has no comments",

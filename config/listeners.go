@@ -30,8 +30,8 @@ func (l *loader) listenerRules(listeners []Listener) {
 	}
 }
 
-// doorRules holds what a listener says of its certificate and of relays
-// against its protocol.
+// doorRules checks what a listener says of its certificate and of relays against its
+// protocol.
 func (l *loader) doorRules(listeners []Listener) {
 	for i, one := range listeners {
 		refuse := func(key, what string) { l.refuse(fmt.Sprintf("listeners[%d].%s", i, key), "%s", what) }
@@ -61,16 +61,16 @@ func (l *loader) doorRules(listeners []Listener) {
 	}
 }
 
-// everybody reports whether p holds more strangers than any network that relays are in.
+// everybody reports whether p is too large, and too public, to be a network of relays.
 func everybody(p netip.Prefix) bool { return p.Bits() < 8 && reachesStrangers(p) }
 
-// set tells whether anything is said of ACME.
+// set reports whether any key of ACME is set.
 func (a ACME) set() bool {
 	return len(a.Domains) > 0 || a.Email != "" || a.Directory != "" || a.Storage != "" || a.HTTPPort != 0
 }
 
-// isBare reports whether a name is known on its own network alone; what is none is
-// refused as that.
+// isBare reports whether a name has no dot, and so is known on its own network alone. ""
+// was refused already.
 func isBare(d Domain) bool { return d != "" && !strings.Contains(string(d), ".") }
 
 // certificateRules wants an https listener to have one source of a

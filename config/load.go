@@ -24,7 +24,7 @@ const profileFolder = "profiles/"
 // them. If anything is wrong in any layer, Load returns no configuration
 // and all that is wrong, else the configuration and the notes of checks on it.
 //
-// Checks are made at the end of what the configuration names.
+// The checks run last, on a configuration that may have problems.
 func Load(file string, environ, sets []string, checks ...Check) (*Config, Problems) {
 	l := newLoader()
 	l.checks = checks
@@ -53,7 +53,7 @@ func Reference() string { return written(Household) }
 // Others returns the other profiles, which say what they change.
 func Others() string { return written(Public) + "\n" + written(PAC) }
 
-// written returns a profile as it is written.
+// written returns the text of a profile.
 func written(p Profile) string {
 	data, err := profiles.ReadFile(profileFolder + string(p) + ".yaml")
 	if err != nil {
@@ -107,7 +107,7 @@ func (l *loader) finish(root *node, environ, sets []string) (*Config, Problems) 
 	return cfg, l.notes
 }
 
-// check makes the checks, of those parts in which nothing was wrong so far.
+// check runs the checks, of sections in which nothing was wrong so far.
 func (l *loader) check(cfg *Config) {
 	part := func(key string) string { return key[:strings.IndexAny(key+".", ".[")] }
 	wrong := make(map[string]bool)
@@ -165,7 +165,7 @@ func (l *loader) override(layer map[string]any, path string) {
 	}
 }
 
-// assign fills v with what viper found on top for each of its keys.
+// assign fills v with the topmost value of each of its keys.
 func (l *loader) assign(v reflect.Value, path string) {
 	for f, field := range v.Fields() {
 		name := path + f.Tag.Get("key")
@@ -177,6 +177,6 @@ func (l *loader) assign(v reflect.Value, path string) {
 	}
 }
 
-// setting returns what is on top for a key: there is something, as the household profile
-// sets them all.
+// setting returns the topmost value of a key. There always is one: the household profile
+// sets every key.
 func (l *loader) setting(name string) *setting { return l.viper.Get(name).(*setting) }

@@ -16,8 +16,8 @@ type Problem struct {
 	Note bool   // nothing is wrong, but it may not be meant
 }
 
-// String returns p on one line, as FILE:LINE: key: what is wrong. Of a note that is
-// said before the key.
+// String returns p on one line, as FILE:LINE: key: what is wrong; a note has "note: "
+// before the key.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)

@@ -77,9 +77,8 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10) + "B"
 }
 
-// shortest is less than anything takes: a unit was mistaken for another. longest is
-// more than anybody waits. Far beyond, moments that lie so long ahead cannot be told
-// from those that are over.
+// Bounds on a Duration. Less than shortest is a unit mistaken for another, and nobody
+// waits longer than longest; far beyond it, times that lie so far ahead overflow.
 const (
 	shortest = Duration(time.Millisecond)
 	longest  = Duration(8760 * time.Hour)
@@ -113,8 +112,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 var spelledOut = regexp.MustCompile(`^([0-9]{1,6}) ?([a-z]+)$`)
 
-// meantDuration is s as it is to be written, if s is what other programs take for a
-// length of time: 5 minutes, 30 sec, 1d; else "".
+// meantDuration returns s as it is to be written here, if it is a length of time in the
+// form of other programs: 5 minutes, 30 sec, 1d; else "".
 func meantDuration(s string) string {
 	m := spelledOut.FindStringSubmatch(strings.ToLower(s))
 	if m == nil {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// rules reports what no single value shows: keys that contradict each other.
-// Nothing is silently ignored.
+// rules reports what no single value shows: keys that contradict each other, or change
+// nothing. Nothing is silently ignored.
 func (l *loader) rules(c *Config) {
 	l.listenerRules(c.Listeners)
 	l.doorRules(c.Listeners)
@@ -45,15 +45,15 @@ func (l *loader) refuse(key, format string, args ...any) {
 	l.fail(l.place(key), key, format, args...)
 }
 
-// require does so unless ok.
+// require refuses key unless ok.
 func (l *loader) require(ok bool, key, format string, args ...any) {
 	if !ok {
 		l.refuse(key, format, args...)
 	}
 }
 
-// place returns where key was written; of an item's key that was left out,
-// where the item was.
+// place returns where key was written; for a key that an item leaves out, where the item
+// was.
 func (l *loader) place(key string) place {
 	list, item, _ := strings.Cut(key, "[")
 	n := l.setting(list).node
@@ -73,8 +73,8 @@ func (l *loader) place(key string) place {
 // items returns the nodes of list key, one for each value.
 func (l *loader) items(key string) []*node { return l.setting(key).node.items }
 
-// accessRules wants every kind of authentication to have what it needs and
-// nothing it ignores, and a door that is open to strangers to be meant.
+// accessRules wants every kind of authentication to have the files that it needs and no
+// others, and refuses listeners that are open to strangers unless access.open is set.
 func (l *loader) accessRules(c *Config) {
 	a := c.Access
 	l.require(len(a.Networks) > 0, "access.networks", "names no network, so nobody could enter")
@@ -105,8 +105,8 @@ func (l *loader) accessRules(c *Config) {
 	}
 }
 
-// strangerRules refuses to serve whoever comes along, unless that is meant:
-// scanners find an open proxy within hours.
+// strangerRules refuses listeners without authentication that strangers reach: scanners
+// find an open proxy within hours.
 func (l *loader) strangerRules(c *Config) {
 	if !slices.ContainsFunc(c.Access.Networks, reachesStrangers) {
 		return
@@ -140,8 +140,8 @@ var closedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291
 }
 
-// upstreamRules wants the hop to be another proxy, and to have a use for what is
-// said beside it.
+// upstreamRules refuses a chain that leads to this proxy, and keys that change nothing
+// beside it.
 func (l *loader) upstreamRules(c *Config) {
 	u := c.Upstream
 	for i, h := range u.Chain {
@@ -165,7 +165,7 @@ func (l *loader) upstreamRules(c *Config) {
 	}
 }
 
-// adminRules keeps the operator's listener apart from those of clients.
+// adminRules keeps the operator's sockets apart from networks and listeners of clients.
 func (l *loader) adminRules(c *Config) {
 	_, _, err := net.SplitHostPort(c.Admin.Pprof)
 	l.require(err != nil, "admin.pprof", "is the path of a Unix socket, such as /run/guise/pprof.sock; what it shows is for no network")
@@ -181,7 +181,7 @@ func (l *loader) adminRules(c *Config) {
 	}
 }
 
-// shareRules refuses what could not be meant.
+// shareRules refuses limits out of range, and a burst without a rate.
 func (l *loader) shareRules(key string, s Share) {
 	const most = 1_000_000
 	for _, n := range []struct {
@@ -200,7 +200,7 @@ func (l *loader) shareRules(key string, s Share) {
 		l.require(b.value == 0 || b.value >= 1<<10, key+"."+b.name, "want at least 1KiB (a second), or 0 for no limit")
 	}
 	rated := s.Requests > 0 || s.TunnelRate > 0
-	// What a profile says goes with its own rates, which may have been lifted.
+	// A profile's burst belongs to the profile's rates, which may have been set to 0.
 	l.require(s.Burst == 0 || rated || l.setting(key+".burst").fromProfile(), key+".burst", "changes nothing unless requests or tunnel_rate is set")
 }
 
@@ -213,7 +213,7 @@ func (l *loader) limitsContradict(limits Limits) {
 	l.refuse("limits.target", "%s is more than limits.head (%s), which it is part of", limits.Target, limits.Head)
 }
 
-// siteRules wants every site to be reached, and what is said of it to do something.
+// siteRules refuses sites that never match, and keys of a site that change nothing.
 func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 	nodes := l.items("sites")
 	first := make(map[Pattern]int)
@@ -246,7 +246,7 @@ func (l *loader) siteRules(sites []Site, inspection, chain bool) {
 	}
 }
 
-// sourceRules tries each address: only the system knows which are its own.
+// sourceRules tries each address: only the system knows which are this machine's.
 func (l *loader) sourceRules(addresses []netip.Addr) {
 	for i, a := range addresses {
 		if !a.IsValid() {

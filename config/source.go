@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// parseFile reads and parses a file by its extension; one without an
-// extension is YAML. A problem stands for a file that is of no use at all.
+// parseFile reads and parses a file by its extension; without one it is YAML. It returns
+// a problem for a file that cannot be used at all.
 func parseFile(file string) (*node, *Problem) {
 	data, err := readFile(file)
 	if err != nil {
@@ -73,7 +73,7 @@ func readFile(file string) ([]byte, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors write it
 	if len(bytes.TrimSpace(data)) == 0 {
 		// Somebody is about to write it, the disk is full, or it is a pipe that was
-		// read before: nobody means the defaults, which may be less strict.
+		// read before: the defaults, which may be less strict, are not meant.
 		return nil, errors.New("is empty")
 	}
 	return data, nil
@@ -91,8 +91,8 @@ func unreadable(err error) error {
 }
 
 // A cluster that runs services named guise or guise-something puts these in the
-// environment of every container; they are not meant for us. A key that lacks its last
-// letter ends in PORT as well: only the value tells the two apart.
+// environment of every container; they are not meant for us. A misspelt key (PORT for
+// PORTS) may look like them, and is told apart by its value.
 var foreignVariable = regexp.MustCompile(`^GUISE_(SERVICE|PORT)_|^GUISE_(\w+_)?PORT=(tcp|udp|sctp)://|` +
 	`^GUISE_\w+_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=)`)
 

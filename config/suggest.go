@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// closest returns the candidate that word was most likely meant to be: one that
-// few edits make of it, or that begins as it does; "" if there is none.
+// closest returns the candidate that word was most likely meant to be: one a few edits
+// away, or one that begins with word or is its beginning; "" if there is none.
 func closest(word string, candidates []string) string {
 	if len(word) > 64 {
 		return ""

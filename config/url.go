@@ -20,7 +20,7 @@ const writeHop = "write http://HOST:PORT, https://HOST:PORT or socks5://HOST:POR
 func (h *Hop) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	broken := err != nil || u.Scheme == "" || u.Host == ""
-	if strings.Contains(string(text), "@") && (broken || u.User == nil) { // a sign of the password ended what is before the @
+	if strings.Contains(string(text), "@") && (broken || u.User == nil) { // a / ? or # in the password ended the host
 		return errors.New("not a proxy URL; write http://USER:PASSWORD@HOST:PORT, and in those two # as %23, / as %2F, ? as %3F, % as %25, a comma as %2C")
 	}
 	if broken {

@@ -9,8 +9,8 @@ import (
 // A Language is a language tag such as en-US (RFC 5646 §2.1).
 type Language string
 
-// UnmarshalText accepts a language with optional script and region, and spells
-// them as browsers do: another case would be a mark of its own.
+// UnmarshalText accepts a language with optional script and region, and writes them in
+// the case that browsers use: another would identify this proxy.
 func (l *Language) UnmarshalText(text []byte) error {
 	s := string(text)
 	parts := strings.Split(strings.ToLower(s), "-")
@@ -38,7 +38,7 @@ func (l *Language) UnmarshalText(text []byte) error {
 // A FieldName is the name of a header field (RFC 9110 §5.1).
 type FieldName string
 
-// UnmarshalText accepts a token.
+// UnmarshalText accepts a token (RFC 9110 §5.6.2).
 func (f *FieldName) UnmarshalText(text []byte) error {
 	const marks = "!#$%&'*+-.^_`|~"
 	for _, c := range text {

@@ -86,7 +86,7 @@ const (
 	plainOnes  = `curly quotes and no-break spaces are taken for text; write plain ones, or put " around what is to hold them`
 )
 
-// pasted reports whether a scalar without quotes of YAML's holds what pages write.
+// pasted reports whether a scalar that YAML does not quote has signs of web pages.
 func pasted(y *yaml.Node) bool {
 	return y.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 && strings.ContainsAny(y.Value, pageSigns)
 }
@@ -116,7 +116,7 @@ func yamlError(err error, data []byte) error {
 		line = unreadableLine(data)
 	}
 	if first := firstBadLine(data); strings.Contains(m[2], "end of stream") {
-		line = first // not where the file ends, but where what never ends began
+		line = first // where the quote that never ends began
 	} else {
 		line = max(line, first)
 	}
@@ -128,13 +128,13 @@ func yamlError(err error, data []byte) error {
 	}
 	for at := max(1, line-1); at <= line; at++ {
 		if wants := lacksSpace(string(lineOf(data, at))); wants != "" {
-			return &syntaxError{at, m[2] + wants} // the line above may be what is no key
+			return &syntaxError{at, m[2] + wants} // YAML may blame the line below
 		}
 	}
 	return &syntaxError{line, m[2] + yamlAdvice[m[2]]}
 }
 
-// lacksSpace says what a line wants that YAML takes for text, "" for any other line.
+// lacksSpace returns what a line wants that YAML takes for text, "" for any other line.
 func lacksSpace(line string) string {
 	switch line = strings.TrimSpace(line); {
 	case itemAsText.MatchString(line):
@@ -145,9 +145,9 @@ func lacksSpace(line string) string {
 	return ""
 }
 
-// YAML takes for text what was to be a key or an item, and has no space.
+// A key or an item without its space, which YAML takes for text.
 var (
-	keyAsText  = regexp.MustCompile(`^\w+:[^\s/]`) // and is no URL
+	keyAsText  = regexp.MustCompile(`^\w+:[^\s/]`) // not a URL
 	itemAsText = regexp.MustCompile(`^-[^\s-]`)
 )
 
@@ -156,8 +156,7 @@ const (
 	itemWants = "; an item has a space behind its dash"
 )
 
-// yamlAdvice is what mostly helps where the parser's words are for those who know
-// YAML's grammar.
+// yamlAdvice explains words of the parser that are for those who know YAML's grammar.
 var yamlAdvice = map[string]string{
 	"did not find expected alphabetic or numeric character":  "; put quotes around text that begins with * or &",
 	"found unexpected end of stream":                         "; a quote is never closed",
@@ -177,9 +176,9 @@ var yamlAdvice = map[string]string{
 	"incomplete UTF-8 octet sequence":                        "; save the file as UTF-8",
 }
 
-// firstBadLine returns the first line from which on no beginning of data can
-// be parsed. The parser itself often names the line on which the innermost
-// table begins. It returns 1 for data too large to be parsed over and over.
+// firstBadLine returns the line after the longest beginning of data that can be parsed.
+// The parser itself often names the line on which the innermost table begins. It returns
+// 1 for data too large to be parsed over and over.
 func firstBadLine(data []byte) int {
 	if len(data) > 64<<10 {
 		return 1
@@ -194,7 +193,7 @@ func firstBadLine(data []byte) int {
 	return bad
 }
 
-// isYAML reports whether data can be parsed to its end, and not its first document alone.
+// isYAML reports whether all documents of data can be parsed.
 func isYAML(data []byte) bool {
 	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var ignored yaml.Node
