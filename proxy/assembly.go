@@ -26,12 +26,12 @@ type assembly struct {
 	filters  *filters.Set
 	egress   *egress.Egress
 	store    *cache.Cache
-	plain    *wire.Transport   // to http origins; if there is an HTTP upstream proxy, by asking it for their URLs
-	dialled  *wire.Transport   // to http origins by connections of their own, direct or in a tunnel; nil where plain has those
+	plain    *wire.Transport   // to http origins; in absolute-form through an HTTP upstream proxy
+	dialled  *wire.Transport   // to http origins, direct or in a tunnel of the upstream proxy; nil where plain does that
 	secure   *secureOrigins    // to https origins
 	way      http.RoundTripper // cache, then response filters, then origins
 	nesting  *nesting          // nil without an upstream proxy
-	inspects *inspection       // whose TLS is ended here
+	inspects *inspection       // decides where TLS is terminated
 	pipeline *goproxy.ProxyHttpServer
 }
 
@@ -104,7 +104,7 @@ func (a *assembly) newPipeline() *goproxy.ProxyHttpServer {
 	p.OnRequest().DoFunc(onRequest(slices.Concat(
 		[]requestStep{giveBack},
 		a.beforeScrub(),
-		[]requestStep{keepProof, a.scrub, nameUndecoded, withholdReport, rekey, a.nameVisitor},
+		[]requestStep{keepProof, a.scrub, restoreTags, withholdReport, rekey, a.nameVisitor},
 	)))
 	p.OnResponse().DoFunc(onResponse([]responseStep{
 		decodeForClient,
@@ -125,8 +125,7 @@ func (a *assembly) beforeScrub() []requestStep {
 	}
 }
 
-// close lets go of idle connections; those in use are closed when their
-// exchange ends.
+// close closes idle connections; those in use are closed when their exchange ends.
 func (a *assembly) close() {
 	a.plain.Close()
 	if a.dialled != nil {
@@ -136,8 +135,7 @@ func (a *assembly) close() {
 	a.egress.Close()
 }
 
-// letGo closes the connections to origins that nobody uses at the moment, and
-// reports whether there were any.
+// letGo closes idle connections to origins, and reports whether there were any.
 func (a *assembly) letGo() bool {
 	n := a.plain.LetGo() + a.secure.letGo()
 	if a.dialled != nil {
@@ -146,8 +144,8 @@ func (a *assembly) letGo() bool {
 	return n > 0
 }
 
-// RoundTrip sends a request to its origin. An upstream proxy that takes requests for
-// http URLs is dialled for all of them, so it is here that the guard is asked about each.
+// RoundTrip sends a request to its origin. Through an HTTP upstream proxy, only that
+// proxy is dialled, so the destination guard is asked here about each origin.
 func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		if in := exchangeOf(r.Context()).visit.inner(); in != nil {
@@ -172,8 +170,8 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	case a.egress.Direct(target):
 		return a.dialled.RoundTrip(r)
 	case len(r.Header["Upgrade"]) > 0 && r.Body == http.NoBody:
-		// Most proxies pass no upgrade on; RFC 6455 §4.1 has clients ask them
-		// for a tunnel. Where one lets no tunnel go, it may pass it on yet, as
+		// Most proxies forward no Upgrade, so RFC 6455 §4.1 has clients ask for
+		// a tunnel. One that refuses the tunnel may forward it all the same, as
 		// guise does.
 		resp, err := a.dialled.RoundTrip(r)
 		if !errors.Is(err, egress.ErrHopAnswer) {
@@ -183,7 +181,7 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := a.plain.RoundTrip(r)
 	switch {
 	case is[*wire.HandshakeError](err):
-		return nil, &egress.HopError{Err: err} // to http origins there is no other handshake
+		return nil, &egress.HopError{Err: err} // no other TLS is on the way to an http origin
 	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
 		resp.Body.Close()
 		return nil, egress.ErrHopCredentials
@@ -215,7 +213,7 @@ func onResponse(steps []responseStep) func(*http.Response, *goproxy.ProxyCtx) *h
 	}
 }
 
-// newTransport returns a transport to where use permits.
+// newTransport returns a transport that dials what use permits.
 func (a *assembly) newTransport(use egress.Use) *wire.Transport {
 	t := a.options.Timeouts
 	transport := &wire.Transport{

@@ -13,7 +13,7 @@ import (
 // barredFor is how long a source stays barred after it came once too often.
 const barredFor = 5 * time.Second
 
-// mostBarred bounds what is asked of every packet that opens a connection.
+// mostBarred bounds the filter that the kernel runs for every SYN.
 const mostBarred = 48
 
 // A barrier has the system take no connections from sources that keep coming. A
@@ -25,8 +25,8 @@ const mostBarred = 48
 type barrier struct {
 	mu        sync.Mutex
 	listeners map[syscall.RawConn]struct{}
-	until     map[netip.Addr]time.Time // by what gate.NetworkOf returns
-	timer     *time.Timer              // for whose time is over; nil until there was one
+	until     map[netip.Addr]time.Time // by gate.NetworkOf of the source
+	timer     *time.Timer              // runs lift; nil until it is first set
 }
 
 // guard has the barrier stand before l until release is called.
@@ -43,7 +43,7 @@ func (b *barrier) guard(l net.Listener) (release func()) {
 	}
 	b.listeners[raw] = struct{}{}
 	b.set(raw)
-	b.liftIn(barredFor) // what a process before this one may have left, too
+	b.liftIn(barredFor) // also a filter that the process before this one may have left
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -69,7 +69,7 @@ func (b *barrier) bar(addr netip.Addr) bool {
 	}
 	if !b.setAll() {
 		delete(b.until, source)
-		b.setAll() // for the listeners that took it, where nobody would lift it
+		b.setAll() // undoes it on listeners that took it: no timer would
 		return false
 	}
 	if len(b.until) == 1 {
@@ -105,7 +105,7 @@ func (b *barrier) lift() {
 	}
 }
 
-// setAll reports whether the barrier stands before all listeners; b.mu is held.
+// setAll updates the filter of every listener, and reports whether it could; b.mu is held.
 func (b *barrier) setAll() bool {
 	stands := true
 	for raw := range b.listeners {
@@ -114,7 +114,7 @@ func (b *barrier) setAll() bool {
 	return stands
 }
 
-// close lets everybody in, for whoever has the listeners next.
+// close lets everybody in: the sockets may live on in a successor.
 func (b *barrier) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -33,8 +33,8 @@ func rawListener(l net.Listener) syscall.RawConn {
 	return raw
 }
 
-// set has the system drop what opens connections from the barred sources to
-// one listener; b.mu is held.
+// set has the kernel drop the SYNs of barred sources to one listener, and reports whether
+// it could; b.mu is held.
 func (b *barrier) set(raw syscall.RawConn) bool {
 	var failed error
 	err := raw.Control(func(fd uintptr) {

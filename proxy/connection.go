@@ -16,16 +16,16 @@ import (
 // A connection is what the requests that come on one connection share, and what was
 // made of the last one of them: most say the same. It is safe for concurrent use.
 type connection struct {
-	number uint64         // no other has, nor ever had; 0 for none
+	number uint64         // unique within the process; 0 for none
 	inner  *inner         // nil unless it is inside a CONNECT
 	socks  *viaSOCKS      // nil unless it came through SOCKS
 	local  netip.AddrPort // where it was accepted; zero if unknown
-	asked  atomic.Int32   // requests that were asked for credentials, less those that came with them since
+	asked  atomic.Int32   // challenges sent (407), less requests with credentials since
 
-	shown     *gate.Shown // nil for one of which nothing is known
+	shown     *gate.Shown // what the gate knows of it; nil for nothing
 	recent    filters.Recent
 	remote    last[string, netip.AddrPort]   // by how it is written
-	own       last[*egress.Egress, bool]     // whether that has opened it
+	own       last[*egress.Egress, bool]     // whether that opened it, which is a loop
 	visitor   last[gate.Entrant, string]     // its name
 	canonical last[authority, egress.Target] // form of a destination
 }
@@ -36,7 +36,7 @@ type authority struct {
 	port uint16 // for a host without one
 }
 
-// A last remembers what was made of the last value: the next one mostly is the same.
+// A last caches what the last value was converted to: the next value is mostly the same.
 type last[From comparable, To any] struct {
 	made atomic.Pointer[made[From, To]]
 }
@@ -52,7 +52,7 @@ func (l *last[From, To]) is(from From) bool {
 	return m != nil && m.from == from
 }
 
-// of returns what convert makes of a value. An error is not remembered.
+// of returns what convert makes of from. An error is not remembered.
 func (l *last[From, To]) of(from From, convert func(From) (To, error)) (To, error) {
 	if m := l.made.Load(); m != nil && m.from == from {
 		return m.to, nil
@@ -100,8 +100,8 @@ func (c *connection) opened(e *egress.Egress, remote netip.AddrPort) bool {
 func (c *connection) target(host string, defaultPort uint16) (egress.Target, error) {
 	a := authority{host, defaultPort}
 	if !c.canonical.is(a) {
-		// A part of the request's head, all of which would stay with it, and
-		// the client's password too.
+		// host is a substring of the request's head: kept as it is, it would keep
+		// all of that in memory, with the client's password.
 		a.host = strings.Clone(host)
 	}
 	return c.canonical.of(a, func(a authority) (egress.Target, error) {
@@ -115,10 +115,9 @@ func (c *connection) nameOf(e gate.Entrant) string {
 	return name
 }
 
-// answersQuestion is called for a request that came with credentials. It reports
-// whether an earlier one was asked for them and no other has answered that yet; if
-// so, this one has.
-func (c *connection) answersQuestion() bool {
+// answersChallenge is called for a request with credentials. It reports whether a
+// challenge on this connection is still unanswered, which the request answers then.
+func (c *connection) answersChallenge() bool {
 	if c.asked.Load() <= 0 {
 		return false
 	}

@@ -49,8 +49,8 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	tellDecoded(h)
 	resp.ContentLength = -1
 	if hasBody {
-		// What the client gets counts as its volume, and not the little that an
-		// origin can make it of.
+		// Decoded bytes count as the client's volume, not the few coded ones that
+		// they may come of.
 		body := e.body.responseBody
 		e.body.use = nil
 		u := resp.Request.URL
@@ -61,11 +61,11 @@ func decodeForClient(e *exchange, resp *http.Response) *http.Response {
 	return resp
 }
 
-// decodedMark ends the tag of what was decoded.
+// decodedMark ends the entity tag of a decoded response.
 const decodedMark = `;decoded"`
 
-// markDecoded returns the tag of what is decoded, of a strong one: other bytes, same
-// meaning (RFC 9110 §8.8.1). Of any other it returns nothing.
+// markDecoded returns the tag of what is decoded from a response with a strong one: other
+// bytes, same meaning (RFC 9110 §8.8.1). Of any other it returns "".
 func markDecoded(tag string) string {
 	if !strings.HasPrefix(tag, `"`) {
 		return ""
@@ -73,7 +73,7 @@ func markDecoded(tag string) string {
 	return "W/" + strings.TrimSuffix(tag, `"`) + decodedMark
 }
 
-// tellDecoded has h be of what is decoded for its client.
+// tellDecoded gives h the tag and Vary of a response that is decoded for its client.
 func tellDecoded(h http.Header) {
 	if tag := markDecoded(h.Get("Etag")); tag != "" {
 		h["Etag"] = []string{tag}
@@ -85,36 +85,37 @@ func tellDecoded(h http.Header) {
 	}
 }
 
-// hasDecoded reports whether resp, a 304, is about what was decoded for the client, which
-// its coding would tell, but a 304 has none. By the strong tag of other bytes a cache of
-// the client's own would update nothing (RFC 9111 §4.3.4), or take it for that of its own.
+// hasDecoded reports whether resp is a 304 about a response that was decoded for the
+// client; a 304 has no Content-Encoding to tell. By the origin's strong tag the client's
+// own cache would update nothing (RFC 9111 §4.3.4), or the wrong response.
 func (e *exchange) hasDecoded(resp *http.Response) bool {
-	if e.named == "" || resp.StatusCode != http.StatusNotModified {
+	if e.sentTags == "" || resp.StatusCode != http.StatusNotModified {
 		return false
 	}
 	tag := resp.Header.Get("Etag")
 	decoded := markDecoded(tag)
-	return decoded != "" && strings.Contains(e.named, decoded) && !strings.Contains(e.named, tag)
+	return decoded != "" && strings.Contains(e.sentTags, decoded) && !strings.Contains(e.sentTags, tag)
 }
 
-// nameUndecoded gives the tags of what was decoded for the client back the form that the
-// origin knows. In If-Match a weak one would never be met (RFC 9110 §13.1.1); one that is
-// weak at the origin, which some compare as it is, has no mark.
-func nameUndecoded(e *exchange, r *http.Request) (*http.Request, *failure) {
+// restoreTags gives marked tags of decoded responses back the strong form that the origin
+// knows: a weak one in If-Match is never met (RFC 9110 §13.1.1). Tags that were weak at
+// the origin have no mark and stay, as some compare them as they are.
+func restoreTags(e *exchange, r *http.Request) (*http.Request, *failure) {
+	marked := func(line string) bool { return strings.Contains(line, decodedMark) }
 	for _, name := range []string{"If-Match", "If-None-Match"} {
-		if lines := r.Header[name]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) {
-			e.named = strings.Join(lines, ", ")
-			r.Header[name] = []string{decodedTag.ReplaceAllString(e.named, `$1"`)}
+		if lines := r.Header[name]; slices.ContainsFunc(lines, marked) {
+			e.sentTags = strings.Join(lines, ", ")
+			r.Header[name] = []string{decodedTag.ReplaceAllString(e.sentTags, `$1"`)}
 		}
 	}
-	if lines := r.Header["If"]; slices.ContainsFunc(lines, func(v string) bool { return strings.Contains(v, decodedMark) }) { // RFC 4918 §10.4
+	if lines := r.Header["If"]; slices.ContainsFunc(lines, marked) { // RFC 4918 §10.4
 		known := make([]string, len(lines))
 		for i, line := range lines {
 			known[i] = decodedTag.ReplaceAllString(line, `$1"`)
 		}
 		r.Header["If"] = known
 	}
-	if strings.Contains(r.Header.Get("If-Range"), decodedMark) { // none that is weak is met (RFC 9110 §13.1.5)
+	if marked(r.Header.Get("If-Range")) { // a weak tag is never met (RFC 9110 §13.1.5)
 		r = unranged(r)
 	}
 	return r, nil
@@ -122,8 +123,8 @@ func nameUndecoded(e *exchange, r *http.Request) (*http.Request, *failure) {
 
 var decodedTag = regexp.MustCompile(`W/("[^"]*)` + decodedMark)
 
-// codingToUndo returns the coding of resp if its client cannot read it and guise can,
-// and else nothing.
+// codingToUndo returns the coding of resp if guise has to undo it, as its client cannot;
+// else "".
 func (e *exchange) codingToUndo(resp *http.Response) string {
 	lines := resp.Header["Content-Encoding"]
 	if len(lines) == 0 {
@@ -137,8 +138,8 @@ func (e *exchange) codingToUndo(resp *http.Response) string {
 }
 
 // ask gets the answer to r. A client that resumes what was decoded for it means a range
-// of that. Range asks for no coding; from an origin that sends one all the same, the
-// client gets the whole again, decoded, and not a part of what it has nothing of.
+// of the decoded bytes. Range asks for no coding; from an origin that codes all the same,
+// the client gets the whole again, decoded, not a part of bytes that it has none of.
 func (e *exchange) ask(r *http.Request) (*http.Response, error) {
 	resp, err := e.assembly.way.RoundTrip(r)
 	if err != nil || len(r.Header["Range"]) == 0 || r.Method != http.MethodGet || r.ContentLength != 0 || !e.isOfCoded(r, resp) {
@@ -148,10 +149,10 @@ func (e *exchange) ask(r *http.Request) (*http.Response, error) {
 	return e.assembly.way.RoundTrip(unranged(r))
 }
 
-// isOfCoded reports whether resp, the answer to the range of r, is about content that is
-// decoded for the client where it asks for all of it. That the client has more than
-// there is does not say of what: the coded bytes may just be fewer, and a download that
-// ends there would pass for whole.
+// isOfCoded reports whether resp, the answer to r with its Range, is about content that
+// is decoded for the client when it asks for the whole. For a 416 that has to be asked:
+// the coded bytes may just be fewer than the client has, which would take its part for
+// the whole.
 func (e *exchange) isOfCoded(r *http.Request, resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
@@ -172,8 +173,8 @@ func (e *exchange) isOfCoded(r *http.Request, resp *http.Response) bool {
 	return false
 }
 
-// hasMore reports whether the client that asks for a range by r has more already than
-// there is by resp, which refuses it. Who has as much resumed what is complete.
+// hasMore reports whether the range of r begins beyond the length that resp, a 416,
+// gives. A client whose range begins just there has the whole.
 func hasMore(r *http.Request, resp *http.Response) bool {
 	var has, is int64
 	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &has)
@@ -189,9 +190,9 @@ func unranged(r *http.Request) *http.Request {
 	return r
 }
 
-// codingOf returns the coding that lines name, in lower case, and all of them if they are
-// several. What codes nothing is passed over (RFC 9110 §5.6.1.2). Several are not undone: of
-// a few bytes each could make a thousand times as many that come to nothing in the next.
+// codingOf returns the content codings that lines name, in lower case, with commas
+// between. Empty elements and identity are left out (RFC 9110 §5.6.1.2). Several are not
+// undone: each could make a few bytes a thousand times as many for the next.
 func codingOf(lines []string) string {
 	var room [2]string
 	codings := room[:0]
@@ -205,27 +206,27 @@ func codingOf(lines []string) string {
 	return strings.Join(codings, ",")
 }
 
-// withoutDigests drops the digests of other bytes.
+// withoutDigests drops digests: they are of the coded bytes.
 func withoutDigests(h http.Header) {
 	for _, digest := range []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"} {
 		delete(h, digest)
 	}
 }
 
-// keptCoded reports whether resp is a file that is kept as it comes, whatever is
-// asked for, and whose compression its server calls a coding: Apache's AddEncoding
-// does for .gz and .tgz. Who cannot decode gets it as without guise, for it is to be
-// saved under this name, and held against a checksum. A media type that says it is no
-// such sign: some servers guess it from what they have just compressed.
+// keptCoded reports whether resp is, by its name, a compressed file whose compression the
+// server calls a content coding, as Apache's AddEncoding does for .gz and .tgz. A client
+// that cannot decode it gets it as without guise: it is saved under this name and held
+// against a checksum. A media type such as application/gzip is no sign: some servers
+// guess it from what they have just compressed.
 func keptCoded(resp *http.Response, coding string) bool {
 	coding = strings.TrimPrefix(coding, "x-")
 	return compressedNames[strings.ToLower(path.Ext(resp.Request.URL.Path))] == coding && !(coding == "gzip" && isCodedTwice(resp))
 }
 
 // isCodedTwice reports whether what the gzip coding of resp holds is gzip data again:
-// nginx with gzip_types *, Apache with SetOutputFilter DEFLATE and Django's GZipMiddleware
-// compress files that are compressed, for who asks for a coding. What does not show it
-// within twiceShown bytes, such as blocks without end that hold nothing, does not.
+// nginx with gzip_types *, Apache with SetOutputFilter DEFLATE and Django's
+// GZipMiddleware compress compressed files, too. It reads no more than twiceShown bytes:
+// empty blocks can go on without end.
 func isCodedTwice(resp *http.Response) bool {
 	const twiceShown = 4 << 10
 	var start bytes.Buffer
@@ -255,12 +256,12 @@ var decoders = map[string]func(io.Reader) (io.Reader, error){
 	"zstd":    openZstd,
 }
 
-// largeWindows are the codings that refer to what is megabytes behind, all of which has
-// to be kept. The others take some 40 KB.
+// largeWindows are the codings whose decoders keep megabytes of output to refer back to.
+// The others take some 40 KB.
 var largeWindows = map[string]bool{"br": true, "zstd": true}
 
-// A gunzip reads the members of gzip data (RFC 1952 §2.2), and passes over what
-// follows that is none, as browsers do: some servers pad, or append a line.
+// A gunzip reads the members of gzip data (RFC 1952 §2.2), and ignores what else follows
+// them, as browsers do: some servers pad, or append a line.
 type gunzip struct {
 	source *bufio.Reader
 	member *gzip.Reader
@@ -298,7 +299,7 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// An unbrotli reads Brotli data (RFC 7932), and takes what follows it for none, as gunzip does.
+// An unbrotli reads Brotli data (RFC 7932), and ignores what follows it, as gunzip does.
 type unbrotli struct{ data *brotli.Reader }
 
 func (u unbrotli) Read(p []byte) (int, error) {
@@ -309,7 +310,7 @@ func (u unbrotli) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errBehindBrotli returns what package brotli says of more than the data, which has no name there.
+// errBehindBrotli returns package brotli's error for bytes behind the data, which has no name.
 var errBehindBrotli = sync.OnceValue(func() error {
 	const empty = "\x06"
 	_, err := brotli.NewReader(strings.NewReader(empty + "more")).Read(make([]byte, 1))
@@ -336,15 +337,15 @@ func openZstd(r io.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 }
 
-// A decodedBody decodes source. A body that does not decode breaks off, and so
-// does one that breaks off behind what was to decode.
+// A decodedBody decodes source. It ends with an error if source does not decode, or
+// breaks off behind the coded data.
 type decodedBody struct {
 	source   io.ReadCloser
 	open     func(io.Reader) (io.Reader, error)
 	buffered *bufio.Reader // of source
 	decoder  io.Reader     // nil until the first Read
 	exchange *exchange
-	damaged  func() // told that what came as a whole does not decode; nil for nobody
+	damaged  func() // called if what arrived whole does not decode; may be nil
 }
 
 func (b *decodedBody) Read(p []byte) (int, error) {
@@ -383,7 +384,7 @@ func (e *codingError) Unwrap() error { return e.err }
 // fail notes why the body breaks off.
 func (b *decodedBody) fail(err error) error {
 	if b.damaged != nil && b.exchange.broken.cause() == nil {
-		b.damaged() // or it would be for as long as it is stored
+		b.damaged() // else it stays stored, damaged as it is
 	}
 	err = &codingError{err}
 	b.exchange.broken.note(err)

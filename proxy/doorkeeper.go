@@ -21,9 +21,9 @@ const (
 	awayBytes  = 64 << 10
 )
 
-// Those who keep coming get none, and where they cannot be barred they are kept
-// waiting: a client that is cut at once is back at once, and to take it in over
-// and over costs far more than a descriptor.
+// Clients that keep coming get none. Where they cannot be barred, their connections
+// are kept open for a moment: a client that is cut at once is back at once, and to
+// accept it over and over costs far more than a descriptor.
 const (
 	keptAtOnce = 1024
 	keptTime   = time.Second
@@ -36,7 +36,7 @@ type doorkeeper struct {
 
 	mu      sync.Mutex
 	talking int
-	kept    []keptConn  // the longest first
+	kept    []keptConn  // the oldest first
 	timer   *time.Timer // for the first of them; nil until there was one
 	closed  bool
 	all     sync.WaitGroup
@@ -47,8 +47,8 @@ type keptConn struct {
 	until time.Time
 }
 
-// turn answers f on nc, and closes it, without making the caller wait.
-func (d *doorkeeper) turn(nc net.Conn, f failure) {
+// answer answers f on nc, and closes it, without making the caller wait.
+func (d *doorkeeper) answer(nc net.Conn, f failure) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	most, room := awayAtOnce, d.pressure.Take()
@@ -94,7 +94,7 @@ func (d *doorkeeper) keep(nc net.Conn) {
 	}
 }
 
-// letGo drops those whose time is over.
+// letGo drops the kept connections whose time is over.
 func (d *doorkeeper) letGo() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,7 +111,7 @@ func (d *doorkeeper) letGo() {
 	}
 }
 
-// drop closes nc so that nothing of it stays behind.
+// drop closes nc by a reset, after which the system keeps nothing of it.
 func drop(nc net.Conn) {
 	if tcp, isTCP := nc.(*net.TCPConn); isTCP {
 		tcp.SetLinger(0)
@@ -130,7 +130,7 @@ func answerAndClose(tcp *net.TCPConn, f failure) {
 	}
 }
 
-// wait returns when nobody is being answered or kept, and nobody will be.
+// wait drops the kept connections, and returns when nobody is being answered, or will be.
 func (d *doorkeeper) wait() {
 	d.mu.Lock()
 	d.closed = true

@@ -89,7 +89,7 @@ func TestFewAreAnsweredWhileDescriptorsAreShort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.turn(server, notAdmitted)
+		d.answer(server, notAdmitted)
 		client.CloseWrite()
 		if got, err := io.ReadAll(client); len(got) > 0 != c.answered {
 			t.Errorf("%s: %q, %v", name, got, err)

@@ -24,7 +24,7 @@ type visit struct {
 	seen       *observation // nil for none
 	handed     bool         // to a tunnel, which ends the use
 	told       bool         // the client has the whole answer
-	decoded    func()       // tells the gate that the answer is; nil if it need not know
+	decoded    func()       // gives the gate's leave to decode back; nil for none
 
 	// What the client was let in by.
 	tls           *tls.ConnectionState
@@ -46,10 +46,10 @@ func (v *visit) end(whole bool) {
 	}
 }
 
-// hand gives the use to a tunnel of the guest that is returned.
+// hand returns the guest for a tunnel, which takes over v's use, and ends it.
 func (v *visit) hand(a *assembly) guest {
 	v.handed = true
-	use, seen := v.use, v.seen.tunnelBegins() // and not v, whose request would stay for as long
+	use, seen := v.use, v.seen.tunnelBegins() // not v: the tunnel would keep its request in memory
 	return guest{a.gate.Pass(v.Entrant, v.tls, v.authorization), a.guests, func(carried tunnel.Bytes) {
 		seen.tunnelEnded(carried)
 		use.End()
@@ -80,7 +80,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	if v.use, err = a.gate.Begin(v.Entrant); err == nil && v.Account != "" && v.connection.answersQuestion() {
+	if v.use, err = a.gate.Begin(v.Entrant); err == nil && v.Account != "" && v.connection.answersChallenge() {
 		a.gate.Forgive(remote)
 	}
 	return err
@@ -102,21 +102,21 @@ func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.A
 	if errors.Is(err, gate.ErrCredentials) {
 		c := connectionOf(r.Context())
 		if c.socks != nil {
-			panic(http.ErrAbortHandler) // in the client's eyes an origin would ask for them
+			panic(http.ErrAbortHandler) // the client would take the challenge for an origin's
 		}
 		c.asked.Add(1)
 	}
 	a.refusal(err).write(w, r)
 }
 
-// disturbed is asked by the server about HTTP/2 frames to no purpose.
+// disturbed is told by the server of HTTP/2 frames to no purpose. ok lets the client go on.
 func (p *Proxy) disturbed(remote string, frames int) (ok bool) {
 	client, err := netip.ParseAddrPort(remote)
 	return err != nil || p.current.Load().bears(client.Addr(), frames)
 }
 
-// bears reports whether a client may go on after n disturbances. Otherwise its
-// connection is to be cut, and counts as such.
+// bears reports whether a client may go on after n disturbances. Otherwise the caller
+// cuts its connection, which is counted here.
 func (a *assembly) bears(client netip.Addr, n int) (ok bool) {
 	if ok = a.gate.Disturbed(client, n); !ok {
 		a.gate.Cut(client)
@@ -162,7 +162,7 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 		nc, protocol, relayed = a.Conn, a.at.how.Protocol, a.relayed()
 	}
 	var err error
-	if !relayed { // else whose it is will be known when it is opened
+	if !relayed { // else the client is known once its PROXY header is read
 		leave, err = p.connected(nc.RemoteAddr())
 	}
 	if err == nil {
@@ -174,7 +174,7 @@ func (p *Proxy) admit(nc net.Conn) (leave func(), ok bool) {
 	return leave, err == nil
 }
 
-// held takes a descriptor for a connection, if there is room for one, until it leaves.
+// held reserves a descriptor for a connection until it leaves. It returns errShort if none is left.
 func (p *Proxy) held(leave func()) (func(), error) {
 	pressure := p.current.Load().options.Pressure
 	if pressure == nil {
@@ -209,7 +209,7 @@ func (p *Proxy) turnAway(nc net.Conn, remote net.Addr, relayed bool, protocol Pr
 	case protocol != HTTP:
 		drop(nc)
 	default:
-		p.away.turn(nc, a.refusal(err))
+		p.away.answer(nc, a.refusal(err))
 	}
 }
 
@@ -238,7 +238,7 @@ func (p *Proxy) connected(remote net.Addr) (leave func(), err error) {
 	}, nil
 }
 
-// clientAt returns whose a connection from remote is, as far as the gate can tell.
+// clientAt returns whom the gate counts a connection from remote for; zero for nobody.
 func clientAt(remote net.Addr) netip.Addr {
 	if tcp, isTCP := remote.(*net.TCPAddr); isTCP {
 		return gate.NetworkOf(tcp.AddrPort().Addr())
@@ -265,8 +265,8 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// paced passes over a spent volume: what has begun is finished, and what comes
-// next is refused.
+// paced drops the error of a spent volume: what has begun is finished, and the next
+// request is refused.
 func paced(err error) error {
 	if is[*gate.Over](err) {
 		return nil

@@ -36,9 +36,9 @@ type exchange struct {
 	order    []string        // of the request's fields, set with it
 	owner    uint64          // of the request's content; see [wire.OwnerKey]
 	accepts  []string        // Accept-Encoding as the client sent it
-	named    string          // tags, as the client sent them, if one is of what was decoded
+	sentTags string          // If-Match or If-None-Match as the client sent it, if a tag is of a decoded response
 	upload   *upload         // the request's body; nil without one
-	sent     bool            // upload goes on to an origin that has answered
+	goesOn   bool            // the origin has answered, and still wants the rest of upload
 	html     bool            // a person will look at a failure
 	tells    bool            // the client says how it fetches (Sec-Fetch-Mode)
 	hints    bool            // early hints are for the client
@@ -157,12 +157,11 @@ func interimFields(code int) []string {
 	return []string{"Link", "Content-Security-Policy", "Cross-Origin-Embedder-Policy", "Integrity-Policy", "Referrer-Policy"}
 }
 
-// takesHints reports whether early hints that come for r, which the client's request has
-// become, are for the client. Origins send them over HTTP/2 to a browser that goes to a
-// page. Where it is guise alone that says so, as that is what it takes the client for, guise
-// has asked for them (RFC 9110 §15.2): many a program that speaks HTTP/1.1, such as Python's
-// http.client, takes a 103 for the answer, and the answer for that to its next request
-// (RFC 8297 §3).
+// takesHints reports whether a 103 that answers r, the request as it is sent, may go to
+// the client. Origins send one to browsers that navigate. Where only guise's persona
+// makes r a navigation, it is guise that asked for it (RFC 9110 §15.2): many HTTP/1.1
+// programs, such as Python's http.client, take a 103 for the answer, and the answer for
+// that to their next request (RFC 8297 §3).
 func (e *exchange) takesHints(r *http.Request) bool {
 	return e.tells || e.request.ProtoMajor > 1 || r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
@@ -211,9 +210,9 @@ func (e *exchange) endInterim() {
 	e.interim.Unlock()
 }
 
-// admitPage has an answer that lets a page without a name read it let the page do so that
-// asks without its own (see [filters.Visit.Page]). Others may have it from the cache, and
-// no page's name is in there.
+// admitPage names the page that asks in an answer that lets null read it, if null is all
+// that the origin was told of the page (see [filters.Visit.Page]). Stored answers name
+// none.
 func admitPage(e *exchange, resp *http.Response) *http.Response {
 	const name = "Access-Control-Allow-Origin"
 	if page := e.message.Visit.Page(); page != "" && slices.Equal(resp.Header[name], []string{"null"}) {
@@ -222,11 +221,10 @@ func admitPage(e *exchange, resp *http.Response) *http.Response {
 	return resp
 }
 
-// handOver takes the header of the final response from goproxy, which would
-// copy it field by field, and the status line, which it would log. It is the
-// last step: what it leaves is for nobody. Without a header goproxy takes no answer
-// for a WebSocket, which it would copy without half-close or idle timeout: an upgrade
-// becomes a tunnel after the pipeline is done.
+// handOver takes the header of the final response from goproxy, which would copy it field
+// by field, and the status line, which it would log. It has to be the last step. Without
+// a header goproxy sees no WebSocket, which it would copy without half-close or idle
+// timeout: an upgrade becomes a tunnel after the pipeline is done.
 func handOver(e *exchange, resp *http.Response) *http.Response {
 	e.header, resp.Header, resp.Status = resp.Header, nil, ""
 	return resp

@@ -61,8 +61,8 @@ var (
 	looped           = failure{status: 502, kind: "proxy_loop_detected", title: "Loop detected", detail: "The request came back to this proxy."}
 	brokenOff        = failure{status: 502, kind: "connection_terminated", title: "Connection broken", detail: "The connection to the origin ended before it answered."}
 	brokenTLS        = failure{status: 502, kind: "tls_protocol_error", title: "TLS failed", detail: "The origin does not speak TLS as expected."}
-	askedByOrigin    = failure{status: 502, kind: "http_protocol_error", title: "Not the origin's to ask", detail: "The origin asks for credentials of a proxy. Browsers would take that for this proxy's question, and forget what they enter by."}
-	undecoded        = failure{status: 502, kind: "proxy_internal_error", title: "Too much to decode", detail: "The origin has answered, in a coding that you do not take. So many answers to you are decoded already that this one had to be given up."}
+	askedByOrigin    = failure{status: 502, kind: "http_protocol_error", title: "Not the origin's to ask", detail: "The origin answered 407, as only a proxy may. Browsers would take that for this proxy's answer, and forget its password."}
+	undecoded        = failure{status: 502, kind: "proxy_internal_error", title: "Too much to decode", detail: "The origin's answer is in a coding that your program does not accept, and this proxy decodes too much already to decode it as well."}
 	internalFault    = failure{status: 500, kind: "proxy_internal_error", title: "Internal error", detail: "The proxy failed to handle the request."}
 	unknownProtocol  = failure{status: 501, kind: "http_upgrade_failed", title: "Unknown protocol", detail: "Only a WebSocket can be opened within HTTP/2."}
 	noWebSocket      = failure{status: 502, kind: "http_upgrade_failed", title: "No WebSocket", detail: "The origin's answer opens no WebSocket."}
@@ -119,7 +119,7 @@ func requestFault(err error) (failure, bool) {
 		return badTarget, true
 	case is[*wire.RequestError](err):
 		return badRequest, true
-	case errors.Is(err, context.Canceled): // one that ended its half alone reads that
+	case errors.Is(err, context.Canceled): // a client that closed only its sending half reads this
 		return failure{status: 400, kind: "http_request_error", title: "Client gone", detail: "The client ended its side of the connection, and after a while it was taken to have left."}, true
 	case errors.Is(err, errPanicked):
 		return internalFault, true
@@ -191,8 +191,8 @@ func tlsFault(err error) (failure, bool) {
 	return brokenTLS, true
 }
 
-// lateTLSFault recognises what goes wrong after the handshake. In TLS 1.3 it is there
-// that an origin says what it wants of its clients.
+// lateTLSFault recognises TLS errors after the handshake: in TLS 1.3 an origin refuses a
+// client there, such as one without a certificate.
 func lateTLSFault(err error) (failure, bool) {
 	if fault, refused := alertFault(err); refused {
 		return fault, true
@@ -200,8 +200,8 @@ func lateTLSFault(err error) (failure, bool) {
 	return brokenTLS, notTaken(err)
 }
 
-// notTaken reports whether err says that crypto/tls does not take what an origin sent: that
-// has no type, but for its words.
+// notTaken reports whether err is that of crypto/tls about what an origin sent. It has no
+// type, but a prefix.
 func notTaken(err error) bool { return strings.HasPrefix(err.Error(), "tls: ") }
 
 // alertFault says that an origin refused TLS, if that is what err is about.
@@ -226,7 +226,7 @@ func certificateFault(err error) (failure, bool) {
 	case errors.Is(err, errRevoked):
 		f.title, f.detail = "Certificate revoked", "The issuer of the site's certificate has revoked it."
 	case errors.Is(err, errNotStapled):
-		f.title, f.detail = "Certificate without its issuer's word", "The site's certificate comes with its issuer's word that it is not revoked, which the site does not show."
+		f.title, f.detail = "Certificate without its issuer's word", "The site's certificate requires its issuer's word that it is not revoked (OCSP stapling), and the site sends none."
 	case invalid.Reason == x509.Expired:
 		f.title, f.detail = "Certificate out of date", "The site's certificate has expired, or is not valid yet."
 	default:
@@ -262,7 +262,7 @@ func wireFault(err error) (failure, bool) {
 
 func connectionFault(err error) failure {
 	op, ok := errors.AsType[*net.OpError](err)
-	dialing := ok && op.Op == "dial" && !errors.Is(err, syscall.ECONNRESET) // which only what was accepted can be
+	dialing := ok && op.Op == "dial" && !errors.Is(err, syscall.ECONNRESET) // by which only an accepted connection ends
 	timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool
@@ -292,9 +292,9 @@ var failureHTML string
 
 var failurePage = template.Must(template.New("failure").Parse(failureHTML))
 
-// fields returns those of every answer that guise gives itself, because of an error
-// (RFC 9209) or of none. What it answers may be asked by a page that a browser shows, which
-// must not learn by it that anybody listens.
+// fields returns the header of an answer that guise gives itself; Proxy-Status (RFC 9209)
+// names the error, if any. A page in a browser may have asked for it, and must not learn
+// by it that there is a proxy.
 func (f failure) fields() http.Header {
 	h := make(http.Header, 6)
 	h["Cache-Control"] = []string{"no-store"}

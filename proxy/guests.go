@@ -18,8 +18,8 @@ type guest struct {
 	end  func(tunnel.Bytes) // tells that there is no tunnel any more
 }
 
-// How often it is looked whether the gate goes by something else now, and how often all
-// guests are judged anyway: some passes end with the time.
+// How often the gate's files are looked at for a change, and how often all guests are
+// judged without one: some passes expire.
 const (
 	guestsLook  = 2 * time.Second
 	guestsJudge = time.Minute
@@ -28,9 +28,9 @@ const (
 // errShutOut ends the tunnel of a guest that may not enter any more.
 var errShutOut = errors.New("client may not enter any more")
 
-// guests are those who have tunnels, and were let in by one gate. Requests are let in one
-// by one, but who is in a tunnel could go on for as long as it takes, though the account is
-// gone. What a reload changes is for those who come: this gate stays theirs. It is safe for
+// guests are the clients with tunnels that one gate let in. The gate is asked about every
+// request, but a tunnel would go on though the account is gone, so its guest is judged
+// again. A reload is for those who come: guests keep their gate. It is safe for
 // concurrent use.
 type guests struct {
 	gate  *gate.Gate
@@ -52,14 +52,14 @@ type stay struct {
 	over bool // guarded by guests.mu
 }
 
-// begins takes a stay in.
+// begins adds a stay, and cuts it if its guest may not enter any more.
 func (g *guests) begins(s *stay) {
 	if g != nil && g.add(s) && !g.gate.Holds(s.pass) {
 		s.cut(errShutOut)
 	}
 }
 
-// add reports whether the stay is not over already.
+// add adds a stay. It reports false for one that is over already.
 func (g *guests) add(s *stay) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

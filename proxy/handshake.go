@@ -16,9 +16,9 @@ import (
 
 // A TLS handshake costs a client next to nothing, for it may send the same
 // hello again and again, and this side as much as dozens of requests. So each
-// client has its handshakes at the rate of its requests, and all together have
-// a part of the processors: the requests of those who are in do not wait
-// behind those who come.
+// client gets handshakes at the rate of its requests, and all together get a
+// part of the processors: requests on open connections do not wait behind
+// handshakes of new ones.
 
 // awaitHandshake returns when a client may begin its handshake, or with an
 // error if it does too much.
@@ -67,13 +67,13 @@ type handshake struct {
 	*net.TCPConn
 	rw    io.ReadWriter // reads and writes TCPConn
 	proxy *Proxy
-	turn  atomic.Bool // holds a token of Proxy.shaking
+	token atomic.Bool // it holds one of Proxy.shaking
 	again bool        // the client was asked for another hello, which needs a token too
 	ended bool        // a read found the end of the bytes below TLS
 	read  []byte      // what was read of that hello and not handed on yet
 }
 
-// limitHandshakes makes config wait for a turn once it has the client's hello.
+// limitHandshakes makes config wait for a token once it has the client's hello.
 func limitHandshakes(config *tls.Config) *tls.Config {
 	limited := config.Clone()
 	limited.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -91,7 +91,7 @@ func (h *handshake) begin() error {
 	defer timer.Stop()
 	select {
 	case h.proxy.shaking <- struct{}{}:
-		h.turn.Store(true)
+		h.token.Store(true)
 		return nil
 	case <-h.proxy.tunnels.ctx.Done():
 	case <-timer.C:
@@ -101,7 +101,7 @@ func (h *handshake) begin() error {
 
 // done gives the token back.
 func (h *handshake) done() {
-	if h.turn.CompareAndSwap(true, false) {
+	if h.token.CompareAndSwap(true, false) {
 		<-h.proxy.shaking
 	}
 }

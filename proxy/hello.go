@@ -9,22 +9,21 @@ import (
 	"guise/proxy/tunnel"
 )
 
-// A tlsCheck lets tunnels begin that carry TLS for the host of their CONNECT, or all but
-// those that carry it for a host that is closed.
+// A tlsCheck lets tunnels begin that carry TLS for the host of their CONNECT or, with
+// closes, all tunnels but those that carry TLS for a closed host.
 //
-// A client that encrypts the name it wants (ECH) shows another one, and is
-// refused: what it really asks for cannot be told. Where only some hosts are closed, it
-// is judged by the one it shows.
+// A client that encrypts the name it wants (ECH) shows another one. Without closes it is
+// refused, as what it asks for cannot be told; with closes it is judged by the name
+// shown.
 type tlsCheck struct {
 	target egress.Target
-	closes func(egress.Target) bool // unless nil, all tunnels begin but those with TLS for what it reports
+	closes func(egress.Target) bool // nil lets only TLS for target begin
 }
 
-// tunnelCheck returns how tunnels to t have to begin, nil if as they like. TLS need not be
-// for the host that a CONNECT names. Who comes to an address may have looked a name up by
-// himself, as do curl and Firefox with SOCKS and what sends a whole machine's connections
-// on; and any name may lead to the address of a host that is closed. The hello says which
-// it is for.
+// tunnelCheck returns how tunnels to t have to begin, nil for any way. The TLS inside
+// need not be for the host of the CONNECT: clients that look names up themselves, as curl
+// and Firefox with SOCKS and transparent redirectors do, ask for an address; and any name
+// may lead to the address of a closed host. The ClientHello says which host is meant.
 func (a *assembly) tunnelCheck(t egress.Target) *tlsCheck {
 	switch {
 	case a.options.TunnelTLS:
@@ -37,7 +36,7 @@ func (a *assembly) tunnelCheck(t egress.Target) *tlsCheck {
 
 // opening returns the check of tunnels to t as the tunnel makes it, nil for none.
 func (a *assembly) opening(t egress.Target) *tunnel.Opening {
-	t.Host = strings.Clone(t.Host) // all of the CONNECT's head would stay with it
+	t.Host = strings.Clone(t.Host) // it would keep all of the CONNECT's head in memory
 	check := a.tunnelCheck(t)
 	if check == nil {
 		return nil
@@ -45,10 +44,10 @@ func (a *assembly) opening(t egress.Target) *tunnel.Opening {
 	return &tunnel.Opening{Judge: check.judge, Within: a.options.Timeouts.Head, First: check.closes == nil}
 }
 
-// beginsAsTLS reports whether an origin may take b, which is no hello of the form that all
-// read alike, for the beginning of TLS; or that more than b decides that. Some, such as Go's
-// crypto/tls and Java's JSSE, mind no version in the first record, and most take a warning
-// before the hello.
+// beginsAsTLS reports whether some origin may take b, which [inspect.ParseHello] refuses,
+// for the beginning of TLS; or that it takes more bytes to tell. Some, such as Go's
+// crypto/tls and Java's JSSE, ignore the version of the first record, and most accept a
+// warning before the hello.
 func beginsAsTLS(b []byte) (may, undecided bool) {
 	const changeCipherSpec, alert, handshake, heartbeat = 20, 21, 22, 24 // RFC 8446 §5.1, RFC 6520 §6
 	const warning, clientHello = 1, 1
@@ -88,7 +87,7 @@ func (c *tlsCheck) judge(sent []byte) (missing int, err error) {
 	case undecided:
 		return 1, nil
 	}
-	return 0, nil // whatever it is
+	return 0, nil // no TLS to any origin
 }
 
 // lets reports whether a tunnel may begin with TLS for name, "" for none.

@@ -24,7 +24,7 @@ import (
 	"guise/proxy/wire"
 )
 
-// An inner is a client's connection inside a CONNECT that is read here: what
+// An inner is a client's connection inside a CONNECT whose content is read here: what
 // lies below its TLS, or carries plain HTTP.
 type inner struct {
 	net.Conn                 // nil until it is taken over
@@ -41,10 +41,10 @@ type inner struct {
 	veiled   bool            // name may be the public one of an encrypted hello (RFC 9849 §6.1) for the target
 	fault    *failure        // of the origin's certificate; nil for none
 	late     error           // of an origin that was waited for in vain; nil for none
-	told     atomic.Bool     // a request was told of late
+	told     atomic.Bool     // late was the answer to a request
 	visit    *visit          // of the CONNECT, whose client does not show again what it was let in by
 	guest    guest           // the client, as one that has a tunnel
-	memory   *inspect.Memory // told how it went
+	memory   *inspect.Memory // told whether inspection worked
 	came     time.Time       // when the CONNECT did
 	shown    time.Time       // when the client got to see a certificate; zero before
 	shaken   time.Time       // when the handshake inside was done; zero before
@@ -55,13 +55,13 @@ type inner struct {
 
 // newInner answers a CONNECT to t, whose client's address was parsed before.
 func newInner(a *assembly, w http.ResponseWriter, r *http.Request, v *visit, t egress.Target) *inner {
-	// What it keeps is no part of the CONNECT's head, all of which would stay too.
+	// Clones: parts of the CONNECT's head would keep all of it in memory.
 	t.Host = strings.Clone(t.Host)
 	v.authorization = slices.Clone(v.authorization)
 	for i, value := range v.authorization {
 		v.authorization[i] = strings.Clone(value)
 	}
-	remote, _ := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort) // else nobody was let in
+	remote, _ := v.connection.remote.of(r.RemoteAddr, netip.ParseAddrPort) // it was parsed before the client was let in
 	return &inner{
 		remote:   net.TCPAddrFromAddrPort(remote),
 		came:     time.Now(),
@@ -92,20 +92,19 @@ func (in *inner) takeOver(t *tunnels, w http.ResponseWriter, carry func()) error
 	return err
 }
 
-// remembered is what the memory knows the target by.
+// remembered is the target's name in the memory.
 func (in *inner) remembered() string { return remembered(in.visit.Isolation, in.target.Host) }
 
-// rememberedHere is that at this port alone: what a client does at others is something else.
+// rememberedHere is the same with the port: what a client does at others is something else.
 func (in *inner) rememberedHere() string { return remembered(in.visit.Isolation, in.target.String()) }
 
-// leave has it remembered that the client speaks no HTTP here, or not to the host of its
-// CONNECT.
+// leave has it remembered why this client's connections to here are to be left alone.
 func (in *inner) leave(why inspect.Reason) {
 	in.memory.Leave(in.visit.Visitor(), in.rememberedHere(), why)
 }
 
-// leaveProgram has it remembered that this program of the client goes on here with something
-// else than HTTP. A browser beside it does not, and would be seen by the site.
+// leaveProgram has it remembered that this program of the client speaks something else than
+// HTTP here. Other programs stay inspected: the site would see a browser left alone.
 func (in *inner) leaveProgram() {
 	in.memory.LeaveProgram(in.visit.Visitor(), in.rememberedHere(), in.program, inspect.OtherProtocol)
 }
@@ -116,8 +115,8 @@ func (in *inner) asksForCertificate() {
 	in.askedForCertificate()
 }
 
-// askedForCertificate has it remembered that the origin asked this client for one. Where
-// it does so on some of its pages alone, that is for nobody else to know.
+// askedForCertificate has it remembered that the origin asked this client for one: it may
+// do so on some of its pages alone, and which a client visits is for nobody else to know.
 func (in *inner) askedForCertificate() {
 	in.memory.Leave(in.visit.Visitor(), in.remembered(), inspect.ClientCertificate)
 }
@@ -141,7 +140,7 @@ func (in *inner) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := in.rw.Read(p)
-	if n == 0 && err == io.EOF { // with bytes, it is of TLS around this
+	if n == 0 && err == io.EOF { // with bytes, the TLS around this has ended well
 		in.ended = true
 	}
 	if err == io.ErrUnexpectedEOF { // a stream that was reset; crypto/tls takes this for an end
@@ -160,9 +159,9 @@ func (in *inner) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// silentSoon is how soon a client goes that does not accept a certificate and does
-// not say so. Browsers that connect ahead of their need, as any page may have them
-// do, keep what they do not use for longer.
+// silentSoon is how soon a client leaves that refuses a certificate and does not say so.
+// Browsers keep connections that they opened ahead of need, as any page can have them do,
+// for longer.
 const silentSoon = 3 * time.Second
 
 // Close notes whether the client accepted the certificate.
@@ -178,36 +177,36 @@ func (in *inner) Close() error {
 	case in.spoke.Load():
 	case in.shaken.IsZero() || time.Since(in.shaken) < silentSoon:
 		in.memory.Silent(in.visit.Visitor(), in.remembered(), in.program, in.came, in.shown)
-	case in.unnamed && in.target.Port == 443: // no browser, and no request either
+	case in.unnamed && in.target.Port == 443: // a browser would name protocols; and no request came
 		in.leaveProgram()
-	case in.unnamed: // nor is there one beside it
+	case in.unnamed: // at other ports no browser comes as well
 		in.leave(inspect.OtherProtocol)
 	}
 	return in.Conn.Close()
 }
 
-// cut ends the connection and the request that runs on it. The client begins
-// anew, and is told at its next CONNECT what is the matter.
+// cut ends the connection and the request that runs on it. The client connects again, and
+// learns then what is the matter.
 func (in *inner) cut() {
 	in.Close()
 	panic(http.ErrAbortHandler)
 }
 
-// failed cuts the connection if a request failed for what its client should have
-// known before it made one.
+// failed cuts the connection if err is about certificates, the origin's or the client's:
+// the client has to learn of that in the handshake.
 func (in *inner) failed(err error) {
 	if _, bad := certificateFault(err); bad {
 		in.cut()
 	}
-	if in.mode == inspect.Auto && shakesAgain(err) {
+	if in.mode == inspect.Auto && wantsRenegotiation(err) {
 		in.askedForCertificate()
 		in.cut()
 	}
 }
 
-// waited returns what became of waiting for the origin before the client got to see a
-// certificate, to the first request if that comes at once: to wait anew would make it
-// twice as long as it may be.
+// waited returns the timeout that ended the wait for the origin before the handshake,
+// once, for a first request that comes at once: to wait anew would take twice as long as
+// allowed.
 func (in *inner) waited() error {
 	if in.late == nil || in.told.Swap(true) || time.Since(in.shaken) >= silentSoon {
 		return nil
@@ -215,9 +214,10 @@ func (in *inner) waited() error {
 	return in.late
 }
 
-// anotherProtocol cuts the connection if r wants one in place of HTTP on it, as kubectl
-// and Tailscale do: none passes through but WebSockets. No page can have its browser ask,
-// and no server goes over to what Connection does not name (RFC 9110 §7.8).
+// anotherProtocol cuts the connection if r asks for another protocol on it, as kubectl and
+// Tailscale do: only WebSockets pass. The program's next connection is left alone. No page can
+// have its browser ask, and no server switches to what Connection does not name (RFC 9110
+// §7.8).
 func (in *inner) anotherProtocol(r *http.Request) {
 	if in.mode != inspect.Auto || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") {
 		return
@@ -226,7 +226,7 @@ func (in *inner) anotherProtocol(r *http.Request) {
 		for protocol := range strings.SplitSeq(line, ",") {
 			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
 			switch name {
-			case "", "websocket", "h2c", "h2", "http", "tls": // others that can go without: RFC 7540 §3.2, RFC 2817
+			case "", "websocket", "h2c", "h2", "http", "tls": // WebSockets pass, the others are optional (RFC 7540 §3.2, RFC 2817)
 			default:
 				in.leaveProgram()
 				in.cut()
@@ -235,10 +235,9 @@ func (in *inner) anotherProtocol(r *http.Request) {
 	}
 }
 
-// shakesAgain reports whether an origin wanted another handshake in the middle of
-// TLS 1.2 (RFC 5246 §7.4.1.1). Those that do want a certificate of the client's, for
-// a part of their pages.
-func shakesAgain(err error) bool {
+// wantsRenegotiation reports whether an origin wanted to renegotiate TLS 1.2 (RFC 5246
+// §7.4.1.1). Those that do want a client certificate, for a part of their pages.
+func wantsRenegotiation(err error) bool {
 	const noRenegotiation = tls.AlertError(100)
 	read, ok := errors.AsType[*wire.ConnError](err)
 	return ok && read.Err.Error() == noRenegotiation.Error()

@@ -19,8 +19,8 @@ import (
 	"guise/proxy/wire"
 )
 
-// Inspection says whose TLS is ended here, so that requests inside HTTPS get
-// the same treatment as others. The zero value inspects nothing.
+// Inspection says for which hosts TLS is terminated here, so that requests inside HTTPS
+// get the same treatment as others. The zero value inspects nothing.
 type Inspection struct {
 	Enabled   bool
 	CA        string             // folder of the certificate authority that clients trust
@@ -35,9 +35,9 @@ type Inspection struct {
 // have to speak first.
 const helloWait = 3 * time.Second
 
-// helloTime is how long a client of a port has for its first byte, of all the time
-// that it has for its hello. Where TLS is at home nobody waits for the server, and a
-// hello that is late, as over a bad link, must not go to the site as it is.
+// helloTime is how long a client has for the first byte of its hello; within is for all
+// of it. On port 443 no client waits for the server to speak first, and a late hello, as
+// over a bad link, must not be tunnelled uninspected.
 func helloTime(port uint16, within time.Duration) time.Duration {
 	if port == 443 {
 		return within
@@ -45,8 +45,7 @@ func helloTime(port uint16, within time.Duration) time.Duration {
 	return min(helloWait, within)
 }
 
-// An inspection is what decides whose TLS is ended. What it learns outlives a
-// reload.
+// An inspection decides where TLS is terminated. What it learns outlives a reload.
 type inspection struct {
 	authority *inspect.Authority // nil inspects nothing
 	rules     inspect.Rules
@@ -93,9 +92,9 @@ func (p *Proxy) AuthorityEnds() time.Time {
 	return authority.Certificate().NotAfter
 }
 
-// remembered is what the memory knows a host, or a host:port, by: for those who are kept
-// apart as another one, since what a site has had guise learn of its names shows in how
-// it is treated later.
+// remembered is the name of a host, or a host:port, in the memory. Those who are kept
+// apart have names of their own: how a host is treated shows what others' visits taught
+// guise.
 func remembered(apart, host string) string {
 	if apart == "" {
 		return host
@@ -126,8 +125,7 @@ func (i *inspection) mode(v *visit, t egress.Target) inspect.Mode {
 	return mode
 }
 
-// leaves reports whether what comes on in is to be read no more: its host is one
-// that is left alone, as a reload has it.
+// leaves reports whether in is to be read no further, since a reload has its host left alone.
 func (i *inspection) leaves(in *inner) bool {
 	return !in.plain && (i.authority == nil || i.rules.Mode(in.target.Host) == inspect.Never)
 }
@@ -154,7 +152,7 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 		case in.mayFallBack(a, why) && stop(): // a tunnel alone may close what it works on
 			in.memory.Left(why)
 			p.fallBack(a, in)
-		case in.mode == inspect.Always && why == inspect.NotTLS && inTheClear.Match(in.early):
+		case in.mode == inspect.Always && why == inspect.NotTLS && requestStart.Match(in.early):
 			in.plain = true // a WebSocket's: browsers open those in the clear, too, by CONNECT (RFC 6455 §4.1)
 			in.spoke.Store(true)
 			in.SetDeadline(time.Time{})
@@ -169,8 +167,8 @@ func (p *Proxy) inspect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	}
 }
 
-// inTheClear is what a request begins with.
-var inTheClear = regexp.MustCompile("^[A-Z]+ /")
+// requestStart matches the start of a request.
+var requestStart = regexp.MustCompile("^[A-Z]+ /")
 
 // gone is no reason for a tunnel: there is no client any more.
 const gone = inspect.Reason(0xff)
@@ -195,7 +193,7 @@ func (in *inner) hello(a *assembly) (why inspect.Reason, left bool) {
 	}
 	in.veiled = hello.Encrypted && in.name != "" && !in.target.Addr.IsValid() && !in.named()
 	if hello.Early {
-		in.spoke.Store(true) // it has to come again
+		in.spoke.Store(true) // it retries without, which is no refusal
 	}
 	switch {
 	case err == inspect.ErrNotTLS, len(raw) == 0 && errors.Is(err, os.ErrDeadlineExceeded):
@@ -228,10 +226,10 @@ func readHello(client net.Conn, early []byte, first, till time.Time) (raw []byte
 	return raw, hello, err
 }
 
-// goByName has the host be the one of the client's hello where its CONNECT has an
-// address. So come those who look names up by themselves, over SOCKS and elsewhere: a
-// certificate for the address is none to them, and what is said of sites is said of names.
-// What they found for the name counts for nothing, or they could have anything left alone.
+// goByName makes the hello's server name the target where the CONNECT has an address, as
+// of clients that look names up themselves, over SOCKS and elsewhere: a certificate for
+// the address is none to them, and site rules are about names. The client's address for
+// the name is ignored, or a name that is left alone would lead anywhere.
 func (in *inner) goByName(a *assembly) {
 	if named, err := egress.Canonical(in.name, in.target.Port); err == nil && !named.Addr.IsValid() {
 		in.target, in.mode = named, a.inspects.mode(in.visit, named)
@@ -244,8 +242,8 @@ func (in *inner) named() bool {
 	return err == nil && named == in.target
 }
 
-// approach asks the origin, before the client gets to see a certificate. What
-// goes wrong but for the certificate is told to the first request.
+// approach connects to the origin before the client gets to see a certificate. What goes
+// wrong but for certificates is told to the first request.
 func (in *inner) approach(ctx context.Context, a *assembly) (why inspect.Reason, left bool) {
 	address, apart := in.target.String(), in.visit.Isolation
 	ctx = wire.WithIsolation(egress.WithIsolation(ctx, apart), apart)
@@ -313,7 +311,7 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 	fault := ""
 	if in.fault != nil {
 		fault = in.fault.title
-		in.spoke.Store(true) // to be refused is what is wanted
+		in.spoke.Store(true) // the client is meant to refuse
 	}
 	host := in.target.Host
 	if in.veiled {
@@ -336,10 +334,10 @@ func (p *Proxy) terminate(a *assembly, in *inner) {
 	}
 }
 
-// unread sees what a client makes of it that its encrypted hello, if it has one, is not
-// read. conn and err are what came of its handshake.
+// unread judges what a client whose hello may be encrypted makes of a certificate for its
+// outer name. conn and err are what came of its handshake.
 func (in *inner) unread(conn *tls.Conn, err error, within time.Duration) {
-	if err == nil { // some say it behind the handshake
+	if err == nil { // some refuse after the handshake
 		conn.SetReadDeadline(time.Now().Add(within))
 		_, err = conn.Read(make([]byte, 1))
 		conn.Close()

@@ -20,19 +20,19 @@ var certificateTypes = map[string]struct {
 	"/ca.mobileconfig": {"application/x-apple-aspen-config", (*inspect.Authority).MobileConfig},
 }
 
-// page answers the proxy's own pages about inspection: the certificate that
-// browsers import, and, for who sits here, how often inspection worked. It returns
-// false for all other pages.
+// page answers the proxy's own pages about inspection: the certificate that browsers
+// import and, on this machine alone, how often inspection worked. It returns false for
+// all other pages.
 func (i *inspection) page(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
 	form, certificate := certificateTypes[r.URL.Path]
 	if !certificate && (i.authority == nil || r.URL.Path != "/inspection" || !onThisMachine(r)) {
-		return false // how often it worked tells when others come
+		return false // the counts tell when others come
 	}
 	switch {
-	case console.MayBeLedHere(r): // the certificate is this house's alone, and so a mark
+	case console.MayBeLedHere(r): // the certificate identifies this proxy, and so its users
 		byAddress.write(w, r)
 		return true
 	case i.authority == nil:

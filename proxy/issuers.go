@@ -15,16 +15,16 @@ import (
 	"guise/proxy/wire"
 )
 
-// Some origins leave out the certificates between theirs and the root that vouches
-// for it. Browsers have those by other ways: Firefox brings them along, others fetch
-// them where the certificate says (RFC 5280 §4.2.2.1). Without, such a site would
-// be closed to those alone whose connections are inspected.
+// Some origins leave out the intermediate certificates between theirs and the root.
+// Browsers have those by other ways: Firefox ships them, others fetch them where the
+// certificate says (RFC 5280 §4.2.2.1). Without, such a site would fail for inspected
+// clients alone.
 const (
 	mostIssuers  = 3                // that are looked for above one certificate
 	issuerSize   = 64 << 10         // bytes of what is fetched
 	issuerTime   = 5 * time.Second  // for one of them
-	issuerMemory = warmFor          // for which one that was fetched holds: a client can tell by the time
-	issuerMissed = 30 * time.Second // after which one that could not be had is asked for again
+	issuerMemory = warmFor          // how long a fetched one is kept: a client can tell by the time
+	issuerMissed = 30 * time.Second // how long after a failure until it is fetched again
 	knownIssuers = 256
 	issuerScheme = "http://" // to fetch one over TLS would take another certificate
 )
@@ -88,9 +88,9 @@ func (i *issuers) of(ctx context.Context, c *x509.Certificate) *x509.Certificate
 	return nil
 }
 
-// at returns the certificate at url, nil if there is none. It is fetched once more for those
-// who are kept apart: where it is not asked for, somebody was before, and a site can write
-// a number with its names, as with HSTS.
+// at returns the certificate at url, nil if there is none. Those who are kept apart fetch
+// it for themselves: a url that is not fetched shows that somebody was there, and a site
+// can write a number with such, as with HSTS.
 func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 	key := keyOf(ctx, url)
 	i.mu.Lock()
@@ -104,7 +104,7 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 		k.until = time.Now().Add(issuerMissed)
 	}
 	if ctx.Err() != nil {
-		return k.certificate // that nobody waited for it says nothing of it
+		return k.certificate // its caller left, which says nothing of url
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -113,8 +113,7 @@ func (i *issuers) at(ctx context.Context, url string) *x509.Certificate {
 	return k.certificate
 }
 
-// fetch asks in nobody's name: nothing of ctx goes along but from whom to keep apart,
-// and its end.
+// fetch asks in nobody's name: of ctx it takes the isolation and the end alone.
 func (i *issuers) fetch(ctx context.Context, url string) *x509.Certificate {
 	apart := wire.Isolation(ctx)
 	own, cancel := context.WithTimeout(wire.WithIsolation(egress.WithIsolation(context.Background(), apart), apart), issuerTime)

@@ -24,8 +24,7 @@ const (
 	SOCKS5                 // RFC 1928: tunnels, and requests to port 80 through the filters
 )
 
-// A Listening says how clients of one listener are served. The zero value is
-// plain HTTP.
+// A Listening says how clients of one listener are served. The zero value is plain HTTP.
 type Listening struct {
 	Protocol Protocol
 	TLS      *tls.Config // for HTTPS; see certs.Config
@@ -140,8 +139,7 @@ func (a arrival) open(ctx context.Context, asks func() bool, opened *wire.Opened
 	return nil
 }
 
-// MayEnd is asked by the server. Until a relay has said so, nobody knows whose connection
-// it is.
+// MayEnd is asked by the server. Until a relayed connection has named its client, it may not end.
 func (a arrival) MayEnd() bool { return a.named == nil || a.named.Load() }
 
 // openTLS does the handshake, if the client may have one now.
@@ -157,7 +155,7 @@ func (a arrival) openTLS(opened *wire.Opened) error {
 	}
 	secure, err := p.shakeHands(a.Conn, config)
 	if spokenInClear(err) {
-		p.away.turn(a.Conn, tlsWanted)
+		p.away.answer(a.Conn, tlsWanted)
 		return wire.ErrTaken
 	}
 	opened.Conn = secure

@@ -14,8 +14,8 @@ import (
 // cannot see. Nothing may be added to requests to recognise them by (Via would
 // tell origins of the proxy), but a loop shows itself all the same: every turn
 // waits for the next one, so identical requests pile up and none is answered. All
-// but the first come from where the upstream proxy's connections do; what many
-// clients ask for at a time is no loop.
+// but the first come from the upstream proxy's address, so they are counted by
+// client: many clients may well ask for the same at a time.
 const (
 	nestingDepth = 64              // identical unanswered requests of one client: package managers open 50 tunnels at a time
 	nestingWait  = 3 * time.Second // how long one more waits for any of them to be answered

@@ -113,8 +113,8 @@ func (o *observation) answered(whole bool) {
 	o.line(o.up.Load() + o.down)
 }
 
-// tunnelBegins notes that the request becomes a tunnel, and returns what is to
-// note its end: without the request's own state.
+// tunnelBegins notes that the request becomes a tunnel, and returns the observation of
+// that, which holds nothing of the request.
 func (o *observation) tunnelBegins() *observation {
 	if o == nil {
 		return nil
@@ -147,7 +147,7 @@ func (o *observation) line(bytes int64) {
 		slog.String("status", telemetry.StatusClass(o.status)),
 		slog.String("size", telemetry.SizeBucket(bytes)),
 	)
-	// Past the logger, and so whatever level is logged: the line was asked for.
+	// Past the logger and its level: log.requests asks for the line.
 	_ = o.log.Handler().Handle(context.Background(), record) // nobody could be told
 }
 

@@ -8,10 +8,9 @@ import (
 	"guise/proxy/console"
 )
 
-// ForOperators returns h for a listener of the operator's, where no page that a
-// browser shows gets an answer: neither one of another site, nor one whose name was
-// led to this machine (DNS rebinding) and that could go on reading how much happens
-// here. Tools that come through a server in front of it may name that.
+// ForOperators wraps h for a listener of the operator's: it answers no page in a browser,
+// neither one of another site nor one whose name was led to this machine (DNS rebinding)
+// to read how much happens here. Tools behind a reverse proxy may send its name as Host.
 func ForOperators(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if console.AskedByOthers(r) || ledToLoopback(r) {

@@ -24,7 +24,7 @@ type place struct {
 	address  string
 	verified time.Time         // when a handshake last succeeded
 	http1    time.Time         // the origin does not speak HTTP/2, as it showed then
-	wanted   time.Time         // when that was last of use
+	wanted   time.Time         // when http1 was last used
 	conns    []*wire.HTTP2Conn // HTTP/2
 	asks     atomic.Bool       // the origin wants to know clients by certificates
 	opening  *opening          // the connection being opened; nil if none is
@@ -54,9 +54,9 @@ func (p *place) showsHTTP1() {
 	p.wanted = p.http1
 }
 
-// knownHTTP1 reports whether the origin is known not to speak HTTP/2. Who knows it opens
-// several connections at once, and can tell by the time that somebody was there: so it is
-// forgotten when no connection is left.
+// knownHTTP1 reports whether the origin is known not to speak HTTP/2. If so, several
+// connections are opened at once, by which a client can tell that somebody was there: so
+// it is forgotten as soon as idle connections are.
 func (p *place) knownHTTP1() bool {
 	now := time.Now()
 	if now.Sub(p.http1) >= knownFor || now.Sub(p.wanted) >= warmFor {
@@ -67,10 +67,9 @@ func (p *place) knownHTTP1() bool {
 	return true
 }
 
-// reserve returns a connection with a stream reserved, one to wait for if all
-// are busy, or nil if another may be opened, of so many at most. What is clogged does
-// not count for an upload, and what is in doubt, or of which nothing was heard since the
-// time given, not at all.
+// reserve returns a connection with a stream reserved, one to wait for if all are busy,
+// or nil if another may be opened, up to most. Uploads skip clogged connections, and all
+// skip those in doubt or not heard of since heardSince.
 func (p *place) reserve(upload bool, most int, heardSince time.Time) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	conns := p.conns
@@ -108,7 +107,7 @@ func (p *place) forgetEnded() {
 	})
 }
 
-// letGo closes the connections that nobody uses, and returns how many there were.
+// letGo closes idle connections, and returns how many there were.
 func (p *place) letGo() (n int) {
 	for _, cc := range p.conns {
 		if cc.LetGo() {

@@ -82,7 +82,7 @@ type Proxy struct {
 	shaking chan struct{} // a semaphore: holds a token for each client's TLS handshake that is being computed
 	console http.Handler
 	reload  sync.Mutex // held by Reload
-	watched sync.Once  // the metrics know of what is counted elsewhere
+	watched sync.Once  // metrics of cache and pressure are registered
 
 	mu        sync.Mutex
 	listening []netip.AddrPort // guarded by mu
@@ -132,10 +132,10 @@ func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	return assemble(o, p.cache, before)
 }
 
-// refusedUnread counts a request that the server answered, for being none.
+// refusedUnread counts a malformed request that the server has answered itself.
 func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequest.kind) }
 
-// letGo closes the connections to origins that nobody uses at the moment.
+// letGo closes idle connections to origins, and reports whether there were any.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
 
 // haveIdleEnd closes up to most idle connections of clients.
@@ -169,7 +169,7 @@ func (p *Proxy) Reload(o Options) error {
 	p.configureServer(a.options)
 	before := p.current.Load()
 	if !a.egress.ClosesAs(before.egress) {
-		p.cache.Renew(a.way) // only a look-up would tell what is stored, or yet to come, from a place that is closed by now
+		p.cache.Renew(a.way) // which stored responses came from addresses that are closed now, only look-ups would tell
 	}
 	p.current.Store(a)
 	before.gate.Replace()
@@ -349,5 +349,5 @@ func (p *Proxy) Close() error {
 // host:port, over TLS if secure is set.
 func PAC(address string, secure bool) string { return console.PAC(address, secure) }
 
-// PACDataURL returns the same as a URL that browsers have without asking.
+// PACDataURL returns the same as a data: URL, which browsers have without asking.
 func PACDataURL(address string, secure bool) string { return console.PACDataURL(address, secure) }

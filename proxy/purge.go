@@ -10,15 +10,15 @@ import (
 	"guise/proxy/gate"
 )
 
-// A purger drops from the cache what people name: the cache knows a URL by what
-// filters leave of it, and a host by its canonical form.
+// A purger drops from the cache what people name, by the cache's own names: a URL as the
+// filters leave it, and a host in canonical form.
 type purger struct{ proxy *Proxy }
 
 var _ console.Store = purger{}
 
 // PurgeURL implements [console.Store].
 func (s purger) PurgeURL(url string) {
-	s.proxy.cache.PurgeURL(url) // as a request was sent whose parameters were kept for its signature
+	s.proxy.cache.PurgeURL(url) // as written: signed requests keep all parameters
 	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return

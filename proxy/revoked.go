@@ -18,10 +18,10 @@ var (
 
 // notRevoked refuses an origin whose stapled OCSP response (RFC 6066 §8) says that its
 // certificate is revoked, as browsers do, or that staples no good one although the
-// certificate requires that (RFC 7633), as whoever stole its key would. Nobody else is
-// asked, who would learn what is visited.
+// certificate requires that (RFC 7633), as whoever stole its key would. It asks no OCSP
+// responder, which would learn what is visited.
 func notRevoked(state tls.ConnectionState) error {
-	if state.DidResume { // what it shows is of when the session began, and was judged then
+	if state.DidResume { // the response was judged when the session began
 		return nil
 	}
 	for _, chain := range state.VerifiedChains {

@@ -64,8 +64,8 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 			if resp, err = s.insist(m.Request, resp, query); err != nil {
 				return nil, err
 			}
-		} // else it comes back with that, and the site may look for it
-		resp.Header["Cache-Control"] = []string{"no-store"} // of what another request leads to, it says nothing
+		} // else the client comes back with the cookie, and the site may look for it
+		resp.Header["Cache-Control"] = []string{"no-store"} // the redirect is about this request alone
 	}
 	if r.URL.Scheme == "https" {
 		s.noteHSTS(&m, e.visit.Isolation, resp.Header)
@@ -80,8 +80,8 @@ func (s scrubber) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	return resp, nil
 }
 
-// insist follows a redirect that leads back to r with a query that filters would take from
-// the client's next request. What it sets, the answer sets as well.
+// insist follows a redirect that leads back to r with a query that filters would take
+// from the client's next request. The answer keeps the redirect's cookies and HSTS.
 func (s scrubber) insist(r *http.Request, redirect *http.Response, query string) (*http.Response, error) {
 	redirect.Body.Close()
 	again, u := *r, *r.URL

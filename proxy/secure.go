@@ -22,7 +22,7 @@ import (
 // connections. It is safe for concurrent use.
 type secureOrigins struct {
 	wire *wire.Transport // every connection begins there, and those of HTTP/1.1 stay
-	most int             // connections of HTTP/2, before any is closed that nobody uses
+	most int             // connections of HTTP/2, above which idle ones are closed
 
 	mu     sync.Mutex
 	closed bool
@@ -40,12 +40,12 @@ const (
 
 	// fullFor is how long a request waits for a stream on one connection, before it
 	// looks for one on all, and may have more connections opened, up to mostPerOrigin:
-	// those who listen for events keep their streams for as long as they like.
+	// event streams (EventSource) stay open for as long as their pages.
 	fullFor       = time.Second
 	mostPerOrigin = 16 * connsPerOrigin
 
-	// mostConns bounds the connections to all of them that are kept for who may
-	// come: each takes some 40 KiB.
+	// mostConns bounds the connections to all origins, above which idle ones are
+	// closed: each takes some 40 KiB.
 	mostConns = 1024
 )
 
@@ -62,7 +62,7 @@ func originTLS(roots *x509.CertPool) *tls.Config {
 		MinVersion:         tls.VersionTLS12,
 		ClientSessionCache: newSessions(),
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return cmp.Or(notForAll(state), notRevoked(state))
+			return cmp.Or(notSuffixWide(state), notRevoked(state))
 		},
 		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if p, ok := request.Context().Value(asksKey{}).(*place); ok {
@@ -95,7 +95,7 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 // attempts sends r, and what again returns if r may be sent once more; nil
 // means that it cannot.
 func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
-	var heardSince time.Time // what a connection was lost without
+	var heardSince time.Time // when a request began that lost its connection
 	for refused, repeated := 0, false; ; {
 		began := time.Now().Round(0)
 		cc, kept, err := s.conn(r.Context(), hostPort(r.URL), r.Body != nil && r.Body != http.NoBody, heardSince)
@@ -195,8 +195,8 @@ func closeBody(b io.Closer) {
 	}
 }
 
-// ready sees to it that a connection to address is there, or was a moment ago:
-// that its certificate was verified. Errors are those of a round trip.
+// ready has the certificate of address verified: it opens a connection unless there is
+// one, or was a moment ago. Errors are those of a round trip.
 func (s *secureOrigins) ready(ctx context.Context, address string) error {
 	for {
 		s.mu.Lock()
@@ -227,8 +227,8 @@ func (s *secureOrigins) asksForCertificate(ctx context.Context, address string) 
 // conn returns an HTTP/2 connection to address with a stream reserved, or nil
 // if the origin does not speak that; kept says that it was there before. The first
 // who comes asks the origin; the others wait for the answer. An upload keeps off
-// connections that others' have clogged, and who has met one that was lost keeps off
-// those of which nothing was heard since.
+// connections that others' have clogged, and a request that lost its connection keeps
+// off those not heard of since heardSince.
 func (s *secureOrigins) conn(ctx context.Context, address string, upload bool, heardSince time.Time) (cc *wire.HTTP2Conn, kept bool, err error) {
 	most := connsPerOrigin
 	for waited := time.Duration(0); ; {
@@ -354,7 +354,7 @@ func (s *secureOrigins) dial(ctx context.Context, p *place) (*wire.HTTP2Conn, er
 	}), nil
 }
 
-// makeRoom closes connections that nobody uses while there are too many. s.mu is held.
+// makeRoom closes idle connections while there are too many. s.mu is held.
 func (s *secureOrigins) makeRoom() {
 	over := s.alive - s.most
 	for _, p := range s.places { // in no order: any will do
@@ -365,7 +365,7 @@ func (s *secureOrigins) makeRoom() {
 	}
 }
 
-// letGo closes the connections that nobody uses, and returns how many there were.
+// letGo closes idle connections, and returns how many there were.
 func (s *secureOrigins) letGo() (n int) {
 	s.mu.Lock()
 	for _, p := range s.places {

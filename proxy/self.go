@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// addressedToSelf reports whether a request to an absolute URL is for the proxy itself: the
-// URL has the address where the connection ends, or over TLS the name that the client asked
-// for there. HTTP/2 has no origin-form, and asks for all of it so. Over HTTP/1.1 a device
-// does whose proxy guise is, when somebody opens guise's own address on it; but not from
-// guise's own machine: browsers ask no proxy for addresses of theirs, and what is no browser
-// has no business with these pages by way of the proxy.
+// addressedToSelf reports whether a request to an absolute URL is for the proxy itself:
+// the URL has the address where the connection ends, or over TLS the name that the client
+// asked for there. HTTP/2 has no origin-form, so all requests to the proxy look so. Over
+// HTTP/1.1 they come from a device that has guise as its proxy, when somebody opens
+// guise's own address there; but not from guise's own machine: browsers bypass proxies
+// for it, and other programs have no business with these pages.
 //
-// No client sends a request for an https URL to a proxy but in a tunnel.
+// Requests for https URLs of origins come in tunnels alone.
 func addressedToSelf(c *connection, r *http.Request) bool {
 	at := c.local.Addr().Unmap()
 	if r.Method == http.MethodConnect || r.ProtoMajor != 2 && at.IsLoopback() {

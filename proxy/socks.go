@@ -53,7 +53,7 @@ func (p *Proxy) openSOCKS(ctx context.Context, asks func() bool, opened *wire.Op
 	request, err := socks.Accept(conn, client.authenticator(ctx, a, remote.Addr()))
 	switch {
 	case errors.Is(err, socks.ErrHTTP):
-		p.away.turn(conn, socksWanted)
+		p.away.answer(conn, socksWanted)
 		return wire.ErrTaken
 	case errors.Is(err, socks.ErrMethod):
 		a.options.Metrics.Refused(reasonOf(gate.ErrCredentials))
@@ -148,8 +148,8 @@ func socksCode(kind string) socks.Code {
 	return socks.Failed
 }
 
-// A socksAnswer is what a CONNECT is answered on that came by SOCKS: either
-// the connection is taken over for a tunnel, or the fields say why not.
+// A socksAnswer is the ResponseWriter for a CONNECT that came by SOCKS: either the
+// connection is taken over for a tunnel, or the fields say why not.
 type socksAnswer struct {
 	conn   net.Conn
 	header http.Header

@@ -130,10 +130,10 @@ func (a *assembly) scrub(e *exchange, r *http.Request) (*http.Request, *failure)
 	return r, nil
 }
 
-// withholdReport keeps what browsers report to themselves: real names of the browser and of
-// the pages, in content that no filter reads. They were told to before they used guise, or
-// where it sees nothing, since it takes such orders out of responses. Of a place that is
-// gone they forget that it is one (W3C Reporting API §3.5.2).
+// withholdReport refuses what browsers report on their own: real names of the browser and
+// of pages, in content that no filter reads. Sites told browsers to before these used
+// guise, or inside tunnels: guise takes such orders out of responses. A 410 has browsers
+// forget the endpoint (W3C Reporting API §3.5.2).
 func withholdReport(e *exchange, r *http.Request) (*http.Request, *failure) {
 	if e.message.Visit.Report {
 		return r, &reported
@@ -168,9 +168,9 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	}
 	apart := e.visit.Isolation
 	sharing := apart
-	// What is kept apart so is so by the client's connection, not its address, which
-	// another may have a moment later. By the connection alone a third party would know
-	// its visitor again on another site, and a proxy may have one for several users.
+	// An owner is told apart by the client's connection, not its address, which another
+	// may have a moment later; and by site and client, too: a third party would know its
+	// visitor again on another site, and a proxy may send several users on one connection.
 	switch o := (owner{e.visit.connection.number, e.visitor.Client, e.message.Visit.Site}); {
 	case authenticatesConnection(r.Header):
 		sharing += "\x00" + strconv.FormatUint(o.connection, 10) + " " + o.site + " " + o.client // no user's name has a NUL

@@ -75,9 +75,9 @@ func (p *Proxy) connect(a *assembly, w http.ResponseWriter, r *http.Request, v *
 	p.tunnels.run(w, origin, o, v.hand(a))
 }
 
-// beginTunnel asks whether there may be one more. The server counts a connection no
-// longer once it is a tunnel, but the tunnel has two descriptors until it ends: they
-// are taken for good, since the next look counts what is open.
+// beginTunnel asks for leave to open one more. The server stops counting a connection
+// that becomes a tunnel, which has two descriptors until it ends: they are taken and not
+// given back, since the next look counts what is open.
 func (a *assembly) beginTunnel(v *visit) error {
 	err := v.use.Tunnel()
 	for range 2 {
@@ -165,7 +165,7 @@ func (t *tunnels) end() {
 	}
 }
 
-// over returns what is closed when there is none.
+// over returns a channel that is closed once no tunnel is open.
 func (t *tunnels) over() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -218,9 +218,9 @@ func (t *tunnels) run(w http.ResponseWriter, origin net.Conn, o tunnel.Options, 
 	t.carry(client, origin, o, g)
 }
 
-// carry has bytes carried between client and origin, without a goroutine
-// while there are none, and for no longer than the guest may enter. Who calls it has
-// hijacked client, and counts until it returns.
+// carry has bytes carried between client and origin, without a goroutine while there are
+// none, and for no longer than the guest may enter. The caller has hijacked client, and
+// counts as open itself until carry returns.
 func (t *tunnels) carry(client, origin net.Conn, o tunnel.Options, g guest) {
 	t.mu.Lock()
 	t.open++

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// An upload is a request's body, of which it is known when nobody reads it any more.
+// An upload is a request's body that tells when it is closed.
 type upload struct {
 	io.ReadCloser
 	whole atomic.Bool // all of it was read
@@ -38,12 +38,12 @@ func unwelcome(resp *http.Response) bool {
 	return resp.StatusCode >= 400 && (resp.Close || resp.ProtoMajor == 2)
 }
 
-// judgeUpload notes whether the rest of a request is for its origin, which has answered
-// with resp. Where it is for nobody, the client is told that its connection closes (RFC
-// 9112 §9.6): who reads there may have to be cut off, and what comes next would be lost.
+// judgeUpload notes whether the origin, which has answered with resp, wants the rest of
+// the request. If it does not, the client is told that its connection closes (RFC 9112
+// §9.6): nobody reads the rest, and what comes behind it would be lost.
 func (e *exchange) judgeUpload(resp *http.Response) {
-	e.sent = e.upload != nil && !unwelcome(resp)
-	if e.upload != nil && !e.sent && !e.upload.whole.Load() {
+	e.goesOn = e.upload != nil && !unwelcome(resp)
+	if e.upload != nil && !e.goesOn && !e.upload.whole.Load() {
 		resp.Header["Connection"] = []string{"close"}
 	}
 }
@@ -52,7 +52,7 @@ func (e *exchange) judgeUpload(resp *http.Response) {
 // had all: many a program does so, and reads on. The client has the whole answer
 // meanwhile.
 func (e *exchange) finishUpload() {
-	if !e.sent {
+	if !e.goesOn {
 		return
 	}
 	select {

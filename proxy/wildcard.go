@@ -9,13 +9,13 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// notForAll refuses an origin whose certificate is for its host by a wildcard alone that
-// is for all sites of a public suffix, such as *.com or *.co.uk: no one of them may vouch
-// for the others (CA/Browser Forum BR §3.2.2.6). Browsers refuse such, and those behind
-// inspection would see no fault. Below a suffix that a single company has, as github.io,
-// the company vouches for all.
-func notForAll(state tls.ConnectionState) error {
-	if len(state.PeerCertificates) == 0 || !besideOthers(state.ServerName) {
+// notSuffixWide refuses an origin whose certificate names its host only by a wildcard for
+// all sites of a public suffix, such as *.com or *.co.uk: none of them may vouch for the
+// others (CA/Browser Forum BR §3.2.2.6). Browsers refuse it, too, but cannot see it
+// behind inspection. A suffix of one company, such as github.io, is fine: the company
+// vouches for all.
+func notSuffixWide(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 || !underRegistry(state.ServerName) {
 		return nil
 	}
 	leaf := state.PeerCertificates[0]
@@ -28,9 +28,9 @@ func notForAll(state tls.ConnectionState) error {
 	}
 }
 
-// besideOthers reports whether a host, "" for an address, is right below a public suffix,
-// of a registry's or one that is not known, or is one.
-func besideOthers(host string) bool {
+// underRegistry reports whether host is a public suffix, a registry's or one that is not
+// known, or right below one. It is false for "", which stands for an address.
+func underRegistry(host string) bool {
 	suffix, registry := publicsuffix.PublicSuffix(host)
 	label, found := strings.CutSuffix(host, suffix)
 	return host != "" && found && strings.Count(label, ".") <= 1 && (registry || !strings.Contains(suffix, "."))
