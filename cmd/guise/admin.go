@@ -26,7 +26,7 @@ import (
 // listener and the profiler on a Unix socket. Its methods are called from one
 // goroutine.
 type admin struct {
-	log     *slog.Logger // of what its servers have to say
+	log     *slog.Logger // of its servers' errors
 	metrics *telemetry.Metrics
 	ready   func() bool
 	purge   http.HandlerFunc // drops from the cache
@@ -59,8 +59,8 @@ func (a *admin) handler() http.Handler {
 	return proxy.ForOperators(mux)
 }
 
-// change opens what want names, calls accept, and closes what was open before
-// if that returns nil; else everything stays.
+// change opens what want names, then calls accept, and closes what is wanted no more if
+// accept returns nil. On an error everything stays as it was.
 func (a *admin) change(want config.Admin, accept func() error) error {
 	before := a.endpoints()
 	err := a.open(want)
@@ -83,7 +83,7 @@ func (a *admin) change(want config.Admin, accept func() error) error {
 	return nil
 }
 
-// endpoints are both, of which each is nil if it is not open.
+// endpoints returns both endpoints; each is nil if it is not open.
 func (a *admin) endpoints() []*endpoint { return []*endpoint{a.metered, a.profile} }
 
 // open opens what want names and is not open.
@@ -107,7 +107,7 @@ func closeBut(kept, all []*endpoint) {
 	for _, e := range all {
 		if e != nil && !slices.Contains(kept, e) {
 			e.server.Close()
-			e.Close() // which the server does if it has served
+			e.Close() // the server closes only what it has served
 		}
 	}
 }
@@ -178,7 +178,7 @@ func profiler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/goroutine", func(w http.ResponseWriter, r *http.Request) {
-		// Beyond 1 it has the arguments of calls, with the addresses of clients among them.
+		// Above 1 it shows the arguments of calls, with the addresses of clients among them.
 		if debug, _ := strconv.Atoi(r.FormValue("debug")); debug > 1 {
 			r.Form.Set("debug", "1")
 		}

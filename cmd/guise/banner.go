@@ -30,7 +30,28 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr
 			lead = "            "
 		}
 	}
-	one, first := c.Listeners[0], reached(c.Listeners[0], here[0])
+	first := reached(c.Listeners[0], here[0])
+	bannerBrowser(w, c, first)
+	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
+	inside := "inside HTTPS, your address only"
+	if c.Inspection.Enabled {
+		inside = "inside HTTPS too,\n            for browsers that trust guise ca export"
+	}
+	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
+	fmt.Fprintf(w, "  seen:     %s\n", seen(c))
+	if who := admitted(c, at); who != "" {
+		fmt.Fprintf(w, "  open to:  %s\n", who)
+	}
+	if others, ok := fromOutside(c, at[0], own); ok && others != here[0] {
+		fmt.Fprintf(w, "            others use %s in place of %s\n", others, first)
+	}
+	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
+}
+
+// bannerBrowser says how to set a browser to the first listener, whose HOST:PORT is
+// first.
+func bannerBrowser(w io.Writer, c *config.Config, first string) {
+	one := c.Listeners[0]
 	host, port, err := net.SplitHostPort(first)
 	if err != nil {
 		host, port = first, ""
@@ -56,24 +77,10 @@ func banner(w io.Writer, c *config.Config, at []netip.AddrPort, own []netip.Addr
 	if served || one.Protocol == config.HTTPS {
 		fmt.Fprintf(w, "            guise pac --address %s%s --data-url\n", first, secure)
 	}
-	fmt.Fprintf(w, "  hidden:   %s,\n", hidden(c))
-	inside := "inside HTTPS, your address only"
-	if c.Inspection.Enabled {
-		inside = "inside HTTPS too,\n            for browsers that trust guise ca export"
-	}
-	fmt.Fprintf(w, "            referrers, tracking parameters; %s\n", inside)
-	fmt.Fprintf(w, "  seen:     %s\n", seen(c))
-	if who := admitted(c, at); who != "" {
-		fmt.Fprintf(w, "  open to:  %s\n", who)
-	}
-	if others, ok := fromOutside(c, at[0], own); ok && others != here[0] {
-		fmt.Fprintf(w, "            others use %s in place of %s\n", others, first)
-	}
-	fmt.Fprintf(w, "  stop:     Ctrl-C; what is running gets %s to finish\n\n", time.Duration(c.Timeouts.Shutdown))
 }
 
-// entered returns at with an address of this machine in place of all of them: the first
-// of own from which its own programs may enter.
+// entered returns at with unspecified addresses replaced by the first of own from which
+// programs on this machine may enter.
 func entered(c *config.Config, at []netip.AddrPort, own []netip.Addr) []netip.AddrPort {
 	at = slices.Clone(at)
 	for i, a := range at {
@@ -84,8 +91,8 @@ func entered(c *config.Config, at []netip.AddrPort, own []netip.Addr) []netip.Ad
 	return at
 }
 
-// fromOutside returns how those of a network that may enter reach a listener at a, if it
-// takes all of this machine's addresses. From anywhere, another may lead here.
+// fromOutside returns how clients of an admitted network reach a listener at a, if it listens
+// on all addresses. Clients from anywhere do not count: another address may lead them here.
 func fromOutside(c *config.Config, a netip.AddrPort, own []netip.Addr) (_ netip.AddrPort, ok bool) {
 	if !a.Addr().IsUnspecified() {
 		return a, false
@@ -117,13 +124,13 @@ func ownAddresses() (own []netip.Addr) {
 	return own
 }
 
-// reached is how a client on this machine names a listener that is at at.
+// reached returns how a client on this machine names listener l, which listens at at.
 func reached(l config.Listener, at netip.AddrPort) string {
 	return reachedBy(l, config.Address{IP: at.Addr(), Port: at.Port()})
 }
 
-// curlOptions is how curl is pointed at a listener. It asks for a password by
-// itself where the name is an option, and not part of the proxy's URL.
+// curlOptions points curl at a listener. With the name as an option, not in the proxy's
+// URL, curl asks for the password by itself.
 func curlOptions(c *config.Config, one config.Listener, at string) string {
 	if c.Access.Authentication == config.AuthBasic || c.Access.Authentication == config.AuthToken {
 		at += " -U NAME"
@@ -139,7 +146,7 @@ func curlOptions(c *config.Config, one config.Listener, at string) string {
 	return "-x http://" + at
 }
 
-// admitted says who may enter, where others than this machine can try.
+// admitted says who may enter, "" if only this machine can connect.
 func admitted(c *config.Config, at []netip.AddrPort) string {
 	if !slices.ContainsFunc(at, func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }) {
 		return ""
@@ -180,8 +187,7 @@ func seen(c *config.Config) string {
 	return "the address of this machine, or its router's; see upstream.chain"
 }
 
-// hidden says what sites do not learn under c, besides what none of its keys
-// turns off.
+// hidden names what sites do not learn under c, beside what guise always hides.
 func hidden(c *config.Config) string {
 	what := []string{"your address"}
 	if c.Identity.Persona != config.PersonaOff {

@@ -81,13 +81,13 @@ allows, and browsers hold it to that:
 	return cmd
 }
 
-// caFolder is where c has the authority: where it says, else among the settings.
+// caFolder is the folder of c's authority: inspection.ca, else among the user's settings.
 func caFolder(c *config.Config) string {
 	return cmp.Or(c.Inspection.CA, settingsFolder("ca"))
 }
 
-// settingsFolder is guise's folder of that name in the user's own place for
-// settings, or for a user without one in the machine's.
+// settingsFolder is guise's folder of that name in the user's configuration directory, or
+// in /etc for a user without one.
 func settingsFolder(name string) string {
 	settings, err := os.UserConfigDir()
 	if err != nil {
@@ -124,9 +124,8 @@ certificate, until it ends or the browser forgets it. Next:
 	return nil
 }
 
-// announceCA says that c's authority, which is valid until end, ends soon: browsers
-// refuse what it signs from then on, and guise does not start with it. A zero end
-// is of none.
+// announceCA says that c's authority ends soon: from then on browsers refuse what it
+// signs, and guise does not start with it. A zero end means no authority.
 func announceCA(out io.Writer, c *config.Config, end, now time.Time) {
 	if !end.IsZero() && end.Sub(now) <= endIsNear {
 		fmt.Fprintf(out, "guise: the certificate authority in %s ends on %s; move it away, make another with guise ca init, and import that\n", caFolder(c), end.UTC().Format(time.DateOnly))

@@ -34,7 +34,7 @@ func (p *program) check() error {
 		return errReported
 	}
 	o := proxyOptions(c, p.stderr)
-	o.Log = nil // what it would hear of is among the notes
+	o.Log = nil // what would be logged is among the notes
 	assembled, err := proxy.New(o)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"guise/proxy/inspect"
 )
 
-// checkRules reports what sites would let pass, and filters would not.
+// checkRules reports fields that sites allow although a rule decides about them everywhere.
 func checkRules(c *config.Config, fail, _ config.Say) {
 	for i, site := range c.Sites {
 		for j, name := range site.Headers.Allow {
@@ -65,15 +65,15 @@ func (p *program) checkFiles(c *config.Config, say, _ config.Say) {
 		if _, err := inspect.Load(caFolder(c)); err != nil {
 			key := "inspection.ca"
 			if c.Inspection.CA == "" {
-				key = "inspection.enabled" // which is what was written
+				key = "inspection.enabled" // the key that was set
 			}
 			fail(key, err, c.Inspection.CA)
 		}
 	}
 }
 
-// elsewhere says of files that are not there, but beside the configuration, how they are
-// found.
+// elsewhere says how to name files that are missing in the working directory, but stand
+// beside the configuration.
 func (p *program) elsewhere(paths []string) string {
 	for _, path := range paths {
 		beside := filepath.Join(filepath.Dir(p.file), path)

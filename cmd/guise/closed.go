@@ -8,7 +8,7 @@ import (
 	"guise/proxy/egress"
 )
 
-// closedBy names what keeps requests for use from target under o, "" if they may go there.
+// closedBy names the rules that keep requests for use from target, "" if they may go there.
 func closedBy(o egress.Options, use egress.Use, target egress.Target) string {
 	if allows(o, use, target) {
 		return ""
@@ -19,7 +19,7 @@ func closedBy(o egress.Options, use egress.Use, target egress.Target) string {
 		return "no rule; it is no place to send requests to"
 	}
 	var closing []string
-	// Each rule is put on what is open otherwise, so that it is the egress which says what the rule holds.
+	// Each rule is tried alone on open, so that egress itself says whom the rule closes.
 	try := func(name string, add func(*egress.Options)) {
 		alone := open
 		if add(&alone); !allows(alone, use, target) {
@@ -47,8 +47,8 @@ func closedBy(o egress.Options, use egress.Use, target egress.Target) string {
 	return strings.Join(closing, "; ")
 }
 
-// allows reports whether target is open under o. What o's makings lack is for guise check
-// to say.
+// allows reports whether target is open under o, or o cannot be used, which is for guise
+// check to say.
 func allows(o egress.Options, use egress.Use, target egress.Target) bool {
 	way, err := egress.New(o)
 	return err != nil || way.Allow(use, target) == nil

@@ -17,7 +17,7 @@ import (
 	"guise/proxy/certs"
 )
 
-// A door is how a listener serves its clients, and what that holds open.
+// A door is how a listener serves its clients, with what has to be closed after it.
 type door struct {
 	how   proxy.Listening
 	close func()
@@ -71,8 +71,8 @@ func newDoor(l config.Listener, at config.Address, out io.Writer) (*door, error)
 // endIsNear is how long before its end a certificate is worth a word.
 const endIsNear = 14 * 24 * time.Hour
 
-// announceEnd says that clients will refuse l's certificate, or do already.
-// Nothing else would: what they say of it does not reach this side's eyes.
+// announceEnd says that clients will refuse l's certificate, or do already: they do not
+// tell guise.
 func announceEnd(out io.Writer, l config.Listener, end, now time.Time) {
 	if end.Sub(now) > endIsNear {
 		return
@@ -85,8 +85,8 @@ func announceEnd(out io.Writer, l config.Listener, end, now time.Time) {
 }
 
 // missedBy returns the addresses by which clients reach l, which listens at at, if the
-// certificate that guise made for it before names none of them: it was made for another
-// listener, or the machine has moved.
+// self-signed certificate that it has kept names none of them: it was made for another
+// listener, or the machine has moved. Else it returns nil.
 func missedBy(kept *certs.Pair, l config.Listener, at config.Address) []netip.Addr {
 	others := addressesOf(at)
 	if !l.SelfSigned || slices.ContainsFunc(others, func(ip netip.Addr) bool { return kept.Names(ip.String()) }) {
@@ -95,7 +95,7 @@ func missedBy(kept *certs.Pair, l config.Listener, at config.Address) []netip.Ad
 	return others
 }
 
-// checkDoor reports what newDoor would fail for, without making anything.
+// checkDoor returns the error that newDoor would, without making anything.
 func checkDoor(l config.Listener) error {
 	if l.Protocol != config.HTTPS || l.Certificate == "" {
 		return nil
@@ -149,8 +149,8 @@ func namesOf(at config.Address) []string {
 	return names
 }
 
-// addressesOf are the addresses by which clients may reach at, but for those by which
-// this machine reaches itself wherever it listens.
+// addressesOf returns the address of at or, if it is at all, those by which other
+// machines may reach this one.
 func addressesOf(at config.Address) []netip.Addr {
 	if !everywhere(at) {
 		return []netip.Addr{at.IP}

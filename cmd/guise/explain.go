@@ -52,7 +52,7 @@ sent, and no name is looked up.`,
 				return nil
 			}
 			o := proxyOptions(c, p.stderr)
-			o.Log = nil // what it would hear of is for guise check to report
+			o.Log = nil // what would be logged is for guise check to report
 			if r.Method == http.MethodConnect {
 				return p.explainTunnel(o, r)
 			}
@@ -68,8 +68,7 @@ sent, and no name is looked up.`,
 	return cmd
 }
 
-// inspected reports whether guise sees r, for an https URL, or only the tunnel
-// that it is in.
+// inspected reports whether guise would read r, for an https URL, rather than tunnel it.
 func inspected(o proxy.Options, r *http.Request) bool {
 	target, err := egress.Canonical(r.URL.Host, 443)
 	rules, bad := inspect.NewRules(o.Inspection.Sites, o.Inspection.Default)
@@ -161,7 +160,7 @@ func (p *program) explain(o proxy.Options, r *http.Request, client netip.Addr) e
 	return nil
 }
 
-// spelled returns field in the case it has in order, such as Sec-GPC.
+// spelled returns field as order has it, such as Sec-GPC for Sec-Gpc.
 func spelled(field string, order []string) string {
 	for _, name := range order {
 		if strings.EqualFold(name, field) {
@@ -217,14 +216,14 @@ func (p *program) explainClosed(o egress.Options, r *http.Request) {
 	}
 	target, err := egress.Canonical(r.URL.Host, port)
 	if err != nil {
-		return // which is why
+		return // that is why it is refused
 	}
 	if rule := closedBy(o, use, target); rule != "" {
 		fmt.Fprintf(p.stdout, "closed by: %s\n", rule)
 	}
 }
 
-// visible keeps what a value holds from changing more than its place on a terminal.
+// visible replaces what is not printable, so that s cannot control the terminal.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

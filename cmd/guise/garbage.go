@@ -23,9 +23,9 @@ import (
 const garbageRoom = 32 << 20
 
 // A full cache leaves less: the heap, garbage and all, is to keep within 1.3 times
-// cache.memory beside what the program takes itself. A collection starts at 1.2 to 1.3 times
-// that: large bodies, which it need not look through, make it cheap, and come while it
-// runs. But the room is never less than a quarter of what is looked through, nor
+// cache.memory beside ownHeap. A collection starts at 1.2 to 1.3 times cache.memory,
+// sooner with large bodies: they make it cheap, as it need not look through them, and come
+// while it runs. But the room is never less than a quarter of what is looked through, nor
 // than leastRoom: else collecting would be most of the work.
 const (
 	ownHeap   = 5 << 20 // what the program takes itself
@@ -35,8 +35,8 @@ const (
 // A collector has the runtime collect garbage when the heap has grown as large
 // as it may. It is safe for concurrent use.
 type collector struct {
-	cache atomic.Uint64 // what the cache may hold
-	set   atomic.Int64  // the runtime's percentage
+	cache atomic.Uint64 // bytes that the cache may hold
+	set   atomic.Int64  // the percentage (GOGC) that is set
 }
 
 // relax gives the garbage collector room from now on, by what the cache may hold,
@@ -63,7 +63,7 @@ func (c *collector) follow(cache config.Bytes) { c.cache.Store(uint64(cache)) }
 func (c *collector) adjust() {
 	live := readMetric("/gc/heap/live:bytes")
 	room := c.room(live, readMetric("/gc/scan/heap:bytes"))
-	// The percentage is of stacks and globals too, and of 4 MiB at the least.
+	// The percentage counts stacks and globals too; the heap grows to 4 MiB times it at least.
 	all := live + readMetric("/gc/scan/stack:bytes") + readMetric("/gc/scan/globals:bytes")
 	now := int64(max(1, min(100*room/max(all, 1<<20), 100*(live+room)/(4<<20))))
 	// Setting it stops the world for a moment, so not for little more.
@@ -73,8 +73,8 @@ func (c *collector) adjust() {
 	}
 }
 
-// room returns how much garbage may collect beside live bytes in use, of which
-// so many are looked through.
+// room returns how many bytes of garbage may collect beside live ones in use, of which
+// scanned are looked through.
 func (c *collector) room(live, scanned uint64) uint64 {
 	room := live + garbageRoom
 	if cache := c.cache.Load(); cache > 0 {
@@ -84,9 +84,8 @@ func (c *collector) room(live, scanned uint64) uint64 {
 	return max(room, scanned/4, leastRoom)
 }
 
-// collectAtRest collects garbage and gives its memory back whenever a while
-// passes in which little happens: the room for garbage would stay full until
-// requests come again. stop ends that.
+// collectAtRest collects garbage and gives its memory back whenever little happens for a
+// while: else garbage would fill its room until requests come again. stop ends that.
 func collectAtRest() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -124,13 +123,13 @@ const (
 	restEvery  = 500 * time.Millisecond
 	restLittle = 32 << 10 // bytes allocated in that time at rest
 	restWorth  = 2 << 20  // bytes allocated that are worth a collection
-	restApart  = 10       // looks from one collection to the next, at the least: a visitor who reads pauses every few seconds
+	restApart  = 10       // the fewest looks between collections: a visitor who reads pauses every few seconds
 )
 
 // A rest tells by the bytes allocated so far when to collect.
 type rest struct {
 	seen, collected uint64
-	wait            int // looks until the next collection may be
+	wait            int // looks before the next collection
 }
 
 // due reports whether little was allocated since it was last asked, and much
@@ -153,8 +152,8 @@ func readMetric(name string) uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// afterCollection calls f after each collection, on the runtime's goroutine
-// for that: a finalizer that revives what it is for runs once a collection.
+// afterCollection calls f after each collection, on the runtime's goroutine for
+// finalizers: a finalizer that sets itself again runs once a collection.
 func afterCollection(f func()) {
 	type sentinel struct{ f func() }
 	var again func(*sentinel)

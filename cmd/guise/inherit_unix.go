@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listeners come to a process from systemd (sd_listen_fds(3)), or from the
-// guise that it takes over from. That one cannot know the successor's process id
+// A process inherits listeners from systemd (sd_listen_fds(3)), or from the guise
+// that it takes over from. That guise cannot know the successor's process id
 // beforehand, so it names that of the successor's parent.
 const (
 	firstInherited = 3
@@ -63,8 +64,8 @@ func inherited() ([]net.Listener, error) {
 	return passed, nil
 }
 
-// inheritVolumes has load read what clients have spent today, if another guise
-// tells.
+// inheritVolumes has load read what clients have spent today, if a guise before this one
+// hands it over.
 func inheritVolumes(load func(io.Reader) error) error {
 	fd, err := strconv.Atoi(os.Getenv(volumesPipe))
 	os.Unsetenv(volumesPipe)
@@ -76,10 +77,10 @@ func inheritVolumes(load func(io.Reader) error) error {
 	return load(f)
 }
 
-// ownersAlone gives a socket the mode that Linux makes its file with: set only
-// afterwards, it would let others connect for a moment.
+// ownersAlone sets a socket's mode before it is bound, which Linux gives its file: set
+// only afterwards, it would let others connect for a moment.
 func ownersAlone(_, _ string, raw syscall.RawConn) error {
-	return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) }) // elsewhere the file's mode is set afterwards alone
+	return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) }) // other systems have the mode set afterwards alone
 }
 
 // announceReady tells whoever waits that this process serves: the guise it
@@ -111,15 +112,15 @@ func notifySystemd(state string) {
 	c.Write([]byte(state))
 }
 
-// How long a successor gets to serve, and one that does not to end.
+// How long a successor has to begin to serve, and one that failed to end.
 const (
 	handoverPatience = 30 * time.Second
 	endPatience      = 5 * time.Second
 )
 
-// ownPath returns by what path this program was started, "" if that is not known. To
-// ask later is too late: it may have been moved aside by then, or what was a link to it
-// leads to another.
+// ownPath returns the path by which this program was started, "" if that is not known.
+// Call it at the start: later, the file may have been moved away, or a link may lead
+// elsewhere.
 func ownPath() string {
 	path, err := os.Executable()
 	if err != nil {
@@ -173,18 +174,7 @@ func (s *server) handover(stops chan os.Signal) (process int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	attributes, parent := asSibling()
-	// Not os/exec: it would make the descriptors block, and with them the
-	// listeners that still accept here.
-	child, err := syscall.ForkExec(s.path, os.Args, &syscall.ProcAttr{
-		Sys: attributes,
-		Env: append(os.Environ(),
-			fmt.Sprintf("%s=%d", listenCount, len(files)),
-			fmt.Sprintf("%s=%d", listenParent, parent),
-			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(files)),
-			fmt.Sprintf("%s=%d", volumesPipe, firstInherited+len(files)+1)),
-		Files: append(append([]uintptr{0, 1, 2}, files...), say.Fd(), volumes.Fd()),
-	})
+	child, err := startSuccessor(s.path, files, say, volumes)
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", s.path, err)
 	}
@@ -202,11 +192,28 @@ func (s *server) handover(stops chan os.Signal) (process int, err error) {
 	return child, nil
 }
 
-// awaitSuccessor waits until child says by hear that it serves. One that does not has
-// ended, or is made to, and has let go of the operator's listener.
+// startSuccessor starts the program at path with descriptors of listeners, of a pipe on
+// which to say that it serves, and of one with the volumes of the day.
+func startSuccessor(path string, listeners []uintptr, say, volumes *os.File) (process int, err error) {
+	attributes, parent := asSibling()
+	// Not os/exec: it would make the descriptors block, and with them the
+	// listeners that still accept here.
+	return syscall.ForkExec(path, os.Args, &syscall.ProcAttr{
+		Sys: attributes,
+		Env: append(os.Environ(),
+			fmt.Sprintf("%s=%d", listenCount, len(listeners)),
+			fmt.Sprintf("%s=%d", listenParent, parent),
+			fmt.Sprintf("%s=%d", readyPipe, firstInherited+len(listeners)),
+			fmt.Sprintf("%s=%d", volumesPipe, firstInherited+len(listeners)+1)),
+		Files: slices.Concat([]uintptr{0, 1, 2}, listeners, []uintptr{say.Fd(), volumes.Fd()}),
+	})
+}
+
+// awaitSuccessor waits until child says on hear that it serves. On an error child has
+// ended, killed if need be, so that the operator's listener is free.
 func awaitSuccessor(child int, hear *os.File, stops chan os.Signal) (err error) {
 	ends := watchEnd(child)
-	defer ends.Close() // a nil one is none
+	defer ends.Close() // does nothing for nil
 	hear.SetReadDeadline(time.Now().Add(handoverPatience))
 	var n int
 	heard := make(chan struct{})

@@ -7,8 +7,8 @@ import (
 	"guise/proxy/egress"
 )
 
-// inheritedKeepAlive has connections ask for dead clients because their
-// listener does (tcp(7)): to tell each one costs four system calls.
+// inheritedKeepAlive sets keep-alive on listeners, whose connections inherit it (tcp(7)):
+// to set it on each costs four system calls.
 func inheritedKeepAlive() net.ListenConfig {
 	return net.ListenConfig{
 		KeepAlive: -1,

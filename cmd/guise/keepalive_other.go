@@ -8,8 +8,8 @@ import (
 	"guise/proxy/egress"
 )
 
-// inheritedKeepAlive has each connection told to ask for dead clients: that it
-// inherits the options of its listener is only known of Linux.
+// inheritedKeepAlive has keep-alive set on each connection: only Linux is known to have
+// connections inherit it from listeners.
 func inheritedKeepAlive() net.ListenConfig {
 	return net.ListenConfig{KeepAliveConfig: egress.KeepAlive}
 }

@@ -54,7 +54,7 @@ func (ls *listeners) change(want []config.Listener, accept func() error) error {
 	opened, blocked, err := ls.openAll(added, dropped)
 	defer func() {
 		for _, old := range blocked {
-			old.socket.Close() // a nil one is none
+			old.socket.Close() // does nothing for nil
 		}
 	}()
 	if err == nil {
@@ -140,7 +140,7 @@ func (ls *listeners) openOne(at config.Address, dropped []*listener) (l *listene
 	return l, gone, err
 }
 
-// gaveWay is a listener that was closed to make room.
+// A gaveWay is a listener that was closed to make room.
 type gaveWay struct {
 	*listener
 	socket *os.File // still open, for another at the same address; nil for none
@@ -157,7 +157,7 @@ func (l *listener) giveWay(to config.Address) gaveWay {
 		}
 	}
 	l.Close()
-	<-l.ended // until Accept is out of it, the socket stays
+	<-l.ended // the socket stays open until Accept has returned
 	return gone
 }
 
@@ -173,7 +173,7 @@ func (g gaveWay) reopen() (*listener, error) {
 	return newListener(l, g.real), nil
 }
 
-// reopen undoes what openAll closed.
+// reopen opens the listeners again that openAll closed.
 func (ls *listeners) reopen(blocked []gaveWay) error {
 	var errs []error
 	for _, old := range blocked {
@@ -183,10 +183,8 @@ func (ls *listeners) reopen(blocked []gaveWay) error {
 			continue
 		}
 		l.as, l.door = old.as, old.door
-		for i := range ls.open {
-			if ls.open[i] == old.listener {
-				ls.open[i] = l
-			}
+		if i := slices.Index(ls.open, old.listener); i >= 0 {
+			ls.open[i] = l
 		}
 		ls.start(l)
 	}
@@ -234,8 +232,8 @@ func (s *stock) near(at config.Address) net.Addr {
 	return nil
 }
 
-// leftover closes what nobody took, and says what that was: a listener that
-// the configuration does not know of would take connections and serve none.
+// leftover closes listeners that were not taken, and returns an error that names one: it
+// would accept connections that nobody serves.
 func (s *stock) leftover() error {
 	if s == nil || len(s.given) == 0 {
 		return nil
@@ -248,10 +246,10 @@ func (s *stock) leftover() error {
 	return fmt.Errorf("a listener on %s was passed to this process, but listeners does not name it; with systemd, listeners and ListenStream= of guise.socket have to say the same", at)
 }
 
-// listening is how listeners are opened. Multipath TCP, which net would turn
-// on, is off: a second path of a connection may come from an address that
-// nobody asked the gate about, the system would not let sources be barred, and
-// its sockets pass only some of their options on to connections.
+// listening is how listeners are opened. Multipath TCP, net's default, is off: a second
+// path of a connection may come from an address that the gate has not admitted, the
+// barrier cannot bar sources, and sockets pass only some of their options on to
+// connections.
 var listening = func() net.ListenConfig {
 	config := inheritedKeepAlive()
 	config.SetMultipathTCP(false)

@@ -12,6 +12,6 @@ import (
 )
 
 func main() {
-	log.SetOutput(io.Discard) // package net/http shows there what name servers answer, whatever log.level is
+	log.SetOutput(io.Discard) // net/http logs there what name servers answer, whatever log.level is
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, os.Environ()))
 }

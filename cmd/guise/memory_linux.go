@@ -8,5 +8,5 @@ func machineMemory() uint64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return uint64(info.Totalram) * uint64(info.Unit) // which is 32 bits wide on some
+	return uint64(info.Totalram) * uint64(info.Unit) // 32 bits wide on some machines
 }

@@ -78,7 +78,7 @@ func noteInClear(c *config.Config, note config.Say) {
 	}
 }
 
-// noteClosed is about clients that cannot enter, and what has no room.
+// noteClosed is about clients that cannot enter, and caches that have no room.
 func noteClosed(c *config.Config, note config.Say) {
 	for i, network := range c.Access.Networks {
 		for j, denied := range c.Access.Deny {
@@ -112,7 +112,7 @@ func noteClosed(c *config.Config, note config.Say) {
 	}
 }
 
-// noteShares is about what one client may do more of than all together.
+// noteShares is about limits of one client above that of all together.
 func noteShares(c *config.Config, note config.Say) {
 	one, all := reflect.ValueOf(c.Limits.Client), reflect.ValueOf(c.Limits.Total)
 	for i := range one.NumField() {
@@ -123,7 +123,7 @@ func noteShares(c *config.Config, note config.Say) {
 	}
 }
 
-// noteUnreached is about where requests do not go, or go though they should not.
+// noteUnreached is about destinations, lists and ports that do not do what they seem to.
 func noteUnreached(c *config.Config, note config.Say) {
 	for i, place := range c.Destinations.Allow {
 		if j := deniedBy(c, place); j >= 0 {
@@ -153,8 +153,7 @@ func noteUnreached(c *config.Config, note config.Say) {
 // beyondLoopback reports whether network has clients that are not on this machine.
 func beyondLoopback(network netip.Prefix) bool { return !network.Addr().IsLoopback() }
 
-// loopbackOf returns where clients are that come to this machine by a loopback address
-// of addr's kind.
+// loopbackOf returns the loopback network of addr's family.
 func loopbackOf(addr netip.Addr) netip.Prefix {
 	if addr.Is4() {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8)
@@ -164,8 +163,8 @@ func loopbackOf(addr netip.Addr) netip.Prefix {
 
 func everybody(network netip.Prefix) bool { return network.Bits() == 0 }
 
-// noteUninspected is about sites that are to be inspected or not reached at all, and whose
-// tunnels are let through: the certificate authority was made for others.
+// noteUninspected is about sites that have to be inspected, and are tunnelled all the
+// same as the certificate authority may not sign for them.
 func noteUninspected(c *config.Config, note config.Say) {
 	if !c.Inspection.Enabled {
 		return
@@ -201,7 +200,7 @@ func deniedBy(c *config.Config, place config.Place) int {
 	})
 }
 
-// noteAbsent is about what serve needs, and may yet come to be.
+// noteAbsent is about what serve needs, and may find by the time it starts.
 func noteAbsent(c *config.Config, note config.Say) {
 	for i, l := range c.Listeners {
 		if !l.Address.IP.IsValid() || l.Address.IP.IsUnspecified() {
@@ -262,8 +261,8 @@ func (p *program) noteSecrets(c *config.Config, note config.Say) {
 
 var urlWithPassword = regexp.MustCompile(`\w+://[^\s@/]+@(?:\[[^\s\]]+\]|[^\s:/]+):\d+`)
 
-// names reports whether text holds hop's URL. A password is written in many ways: what
-// stands for itself may be escaped all the same.
+// names reports whether text holds hop's URL. URLs are compared parsed: a password may be
+// escaped in several ways.
 func names(text string, hop config.Hop) bool {
 	return slices.ContainsFunc(urlWithPassword.FindAllString(text, -1), func(written string) bool {
 		var other config.Hop
@@ -277,7 +276,7 @@ func forAll(file string) (mode fs.FileMode, all bool) {
 	if err != nil || runtime.GOOS == "windows" {
 		return 0, false
 	}
-	all = info.Mode().IsRegular() && info.Mode()&0o004 != 0 // a pipe can be read once
+	all = info.Mode().IsRegular() && info.Mode()&0o004 != 0 // not a pipe, which is read once
 	for at, err := filepath.Abs(file); all && err == nil && at != filepath.Dir(at); {
 		at = filepath.Dir(at)
 		if info, err := os.Stat(at); err == nil && info.Mode()&0o001 == 0 {
@@ -287,8 +286,8 @@ func forAll(file string) (mode fs.FileMode, all bool) {
 	return info.Mode().Perm(), all
 }
 
-// noteCertificates is about certificates that are valid for little longer, or no more, or
-// not where the listener is.
+// noteCertificates is about certificates that have expired or soon will, or that do not
+// name their listener's address.
 func noteCertificates(c *config.Config, now time.Time, note config.Say) {
 	for i, l := range c.Listeners {
 		if l.Certificate == "" {

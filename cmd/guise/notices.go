@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	noticesKept = 1024        // that wait for who reads them
-	lastNotices = time.Second // for those that wait at the end
+	noticesKept = 1024        // most messages that wait to be written
+	lastNotices = time.Second // how long the last ones may take
 )
 
-// A notices passes on what is said to people without waiting for them. A terminal that
-// was stopped (Ctrl-S), or a log that nobody reads, takes no more after some 64 KiB, and
-// who writes there waits: each request that is logged, and the process that is told to
-// end. What there is no room for is lost, and counted. It is safe for concurrent use.
+// A notices writes messages to people without having the caller wait. A terminal that was
+// stopped (Ctrl-S), or a log that nobody reads, takes no more after some 64 KiB, and
+// would block its writers: each request that is logged, and the process when it is to
+// end. Messages beyond noticesKept are lost, and counted. It is safe for concurrent use.
 type notices struct {
 	out     io.Writer
 	waiting chan []byte
@@ -61,7 +61,7 @@ func (n *notices) run() {
 	}
 }
 
-// pass writes b, and how many could not be kept while who reads was behind.
+// pass writes b, and how many messages were lost before it.
 func (n *notices) pass(b []byte) {
 	n.out.Write(b)
 	if lost := n.lost.Swap(0); lost > 0 {
@@ -69,8 +69,8 @@ func (n *notices) pass(b []byte) {
 	}
 }
 
-// end passes on what waits, but waits no longer than lastNotices, and returns where to
-// say what is left to be said.
+// end writes what waits, for lastNotices at most, and returns where to write what is left
+// to say.
 func (n *notices) end() io.Writer {
 	close(n.ending)
 	timer := time.NewTimer(lastNotices)

@@ -17,9 +17,8 @@ import (
 	"guise/proxy/wire"
 )
 
-// proxyOptions says to the proxy what c says. Every key of c that changes
-// what the proxy does is here; the listeners and timeouts.shutdown are for
-// whoever runs it.
+// proxyOptions translates c for the proxy. Every key of c that changes what the proxy
+// does is here; the listeners and timeouts.shutdown are for whoever runs it.
 func proxyOptions(c *config.Config, stderr io.Writer) proxy.Options {
 	return proxy.Options{
 		Gate:    gateOptions(c),
@@ -170,7 +169,7 @@ func egressOptions(c *config.Config) egress.Options {
 		o.Sites = append(o.Sites, egress.Site{Match: string(s.Match), Direct: s.Upstream == config.UpstreamDirect})
 	}
 	for _, server := range c.Upstream.NameServers {
-		if u, err := url.Parse(string(server)); err == nil { // as it was when it was read
+		if u, err := url.Parse(string(server)); err == nil { // config has parsed it before
 			o.NameServers = append(o.NameServers, u)
 		}
 	}

@@ -22,13 +22,12 @@ import (
 // its time for a new tunnel: its caches know the program, and no other has to be
 // woken. The methods are for one goroutine.
 type processors struct {
-	all     unix.CPUSet // those that the program may have
+	all     unix.CPUSet // all processors that the program may use
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-// use chooses from now on. It does nothing if the environment says by GOMAXPROCS
-// how many are to be used.
+// use starts to choose processors. It does nothing if the environment sets GOMAXPROCS.
 func (p *processors) use() {
 	if _, set := os.LookupEnv("GOMAXPROCS"); set {
 		return
@@ -41,7 +40,7 @@ func (p *processors) use() {
 	p.running.Go(func() { p.choose(ctx) })
 }
 
-// release has the program run on all of them, and with it what it starts.
+// release stops that, and lets the program and what it starts use all processors.
 func (p *processors) release() {
 	if p.cancel == nil {
 		return
@@ -51,10 +50,10 @@ func (p *processors) release() {
 	p.cancel = nil
 }
 
-// choose does so until ctx ends, or for as long as it can tell what is used, and
-// may say where that is.
+// choose gathers and spreads the program until ctx ends, or until it cannot measure the
+// load or set the processors.
 func (p *processors) choose(ctx context.Context) {
-	spent := make(chan os.Signal, 1) // heard before the first can come, and until none does
+	spent := make(chan os.Signal, 1) // heard before the first can come, and until the last has
 	signal.Notify(spent, unix.SIGVTALRM)
 	defer signal.Stop(spent)
 	defer p.spread()
@@ -92,8 +91,8 @@ func (p *processors) choose(ctx context.Context) {
 	}
 }
 
-// gather has the program run on the processor that this thread is on, where no
-// more than one goroutine can run at a time.
+// gather has the program run on the processor that this thread is on, one goroutine at a
+// time.
 func (p *processors) gather() error {
 	var at uint32
 	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&at)), 0, 0); errno != 0 {
@@ -109,10 +108,10 @@ func (p *processors) gather() error {
 	return nil
 }
 
-// spread has the program run on all processors, and two goroutines more than there
-// are of them: where all are busy, none would ask the network what has come
-// meanwhile. On two processors the first one more makes a seventh more cache hits and a
-// ninth more of the rest, and the second a twentieth more of both.
+// spread has the program run on all processors, with two goroutines more than there are
+// of them: where all are busy, none would ask the network what has come meanwhile. On two
+// processors the first one more makes a seventh more cache hits and a ninth more of the
+// rest, and the second a twentieth more of both.
 func (p *processors) spread() {
 	glanceAfter(0)
 	setAffinity(&p.all) // if it fails now, it never succeeded
@@ -120,9 +119,9 @@ func (p *processors) spread() {
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 }
 
-// glanceAfter has the kernel send SIGVTALRM whenever this program has run for so long
-// outside the kernel, 0 for never: it does not wake a program at rest. Without it there
-// are the looks.
+// glanceAfter has the kernel send SIGVTALRM whenever this program has run for d outside
+// the kernel, 0 for never; a program at rest is not woken. If it fails, the looks every
+// lookEvery are enough.
 func glanceAfter(d time.Duration) {
 	every := unix.NsecToTimeval(int64(d))
 	unix.Setitimer(unix.ItimerVirtual, unix.Itimerval{Interval: every, Value: every})
@@ -134,8 +133,8 @@ const threads = "/proc/self/task"
 // setAffinity says on which processors the threads of this process may run.
 func setAffinity(set *unix.CPUSet) error {
 	seen := make(map[string]bool)
-	// A new thread may run where the one that started it may: when all have been
-	// seen, none was left out.
+	// A new thread inherits from the one that started it, which may not be set yet: so
+	// the threads are listed until no new one is found.
 	for more := true; more; {
 		list, err := os.ReadDir(threads)
 		if err != nil {
@@ -159,16 +158,16 @@ func setAffinity(set *unix.CPUSet) error {
 	return nil
 }
 
-// A meter tells what this process used since it was last read.
+// A meter measures what processor time this process used since the last measurement.
 type meter struct {
 	used, waited time.Duration
-	glanced      time.Duration // used at the last glance that told
+	glanced      time.Duration // used at the last glance that counted
 	at           time.Time     // of that glance
 }
 
-// glance is told for how long the threads have run until now. It reports whether that
-// was more than half of the time since the last glance that could tell, which one just
-// after another cannot.
+// glance takes how long the threads have run until now. It reports whether that was more
+// than half of the time since the last glance that counted; one within glanceOver of that
+// does not count.
 func (m *meter) glance(used time.Duration, now time.Time) (much bool) {
 	over := now.Sub(m.at)
 	if over < glanceOver {
@@ -186,8 +185,8 @@ func usedSoFar() (time.Duration, error) {
 	return time.Duration(all.Utime.Nano() + all.Stime.Nano()), err
 }
 
-// read returns for how long the threads have run, and how long they were kept
-// waiting for a processor, which is not looked up for one that ran little.
+// read returns for how long the threads have run since the last read, and how long they
+// waited for a processor; the latter is 0 for a process that ran for less than little.
 func (m *meter) read() (used, waited time.Duration, err error) {
 	before := *m
 	if m.used, err = usedSoFar(); err != nil {
@@ -201,7 +200,7 @@ func (m *meter) read() (used, waited time.Duration, err error) {
 	if m.waited, err = waitedFor(); err != nil {
 		return 0, 0, err
 	}
-	if before.waited > 0 { // else that is since the process began
+	if before.waited > 0 { // else it would count from the process's start
 		waited = m.waited - before.waited
 	}
 	return used, waited, nil
@@ -240,36 +239,36 @@ func waitedFor() (time.Duration, error) {
 // lookEvery is how often a balance is told what was used.
 const lookEvery = 250 * time.Millisecond
 
-// glanceOver is for how long there must be much to do until that is seen without a look.
-// A collection of garbage or the burst of one page is over before.
+// glanceOver is how long much must be going on until a glance counts. A collection of
+// garbage or the burst of one page is over before.
 const glanceOver = 40 * time.Millisecond
 
-// A program that uses less than little in that time is no trouble to anybody.
+// little is how much of lookEvery a program may run without being any trouble.
 const little = lookEvery / 50
 
-// In looks.
+// Times in looks.
 const (
-	calmFor   = 4   // how long one processor must have been enough
-	tryFor    = 2   // how long all are tried when that one is crowded
-	settleFor = 240 // how long what came of it stands
+	calmFor   = 4   // one processor would have been enough before the program is gathered
+	tryFor    = 2   // all are tried where that one is crowded by others
+	settleFor = 240 // the result of that holds
 )
 
 // A balance says whether one processor is enough for the program. It is for one
 // goroutine.
 type balance struct {
-	together bool // one is enough
+	together bool // one processor is enough
 	calm     int  // looks in a row at which one would have been enough
 
-	trying       int           // looks until it is known whether all are as crowded; 0 if that is not tried
-	used, waited time.Duration // since that is tried
-	settled      int           // looks until it may be tried again
+	trying       int           // looks left of a try of all processors; 0 if there is none
+	used, waited time.Duration // since the try began
+	settled      int           // looks until the next try
 }
 
 // rush says that one processor is not enough from now on.
 func (b *balance) rush() { b.together, b.calm = false, 0 }
 
-// look is told for how long the program ran since the last look, and how long it
-// was kept waiting for that. It reports whether one processor is enough.
+// look takes for how long the program ran since the last look, and for how long it waited
+// for a processor. It reports whether one processor is enough.
 func (b *balance) look(used, waited time.Duration) (together bool) {
 	b.settled = max(b.settled-1, 0)
 	switch {

@@ -9,10 +9,10 @@ import (
 	"guise/proxy/calls"
 )
 
-// sayCallsOnQuit has SIGQUIT (Ctrl-\) and SIGABRT, which systemd sends to what it takes to
-// hang, say on out where every goroutine is, and end the process. The runtime says that
-// too, but with the arguments of calls: among those are the addresses of clients and
-// origins. It waits beside all else, which may be what hangs.
+// sayCallsOnQuit has SIGQUIT (Ctrl-\) and SIGABRT, which systemd sends to a process that
+// hangs, write to out where every goroutine is, and end the process. The runtime's own
+// dump has the arguments of calls: among those are the addresses of clients and origins.
+// It waits on a goroutine of its own, since any other may hang.
 func sayCallsOnQuit(out io.Writer) (stop func()) {
 	told := make(chan os.Signal, 1)
 	unheard := hear(told, syscall.SIGQUIT, syscall.SIGABRT)

@@ -31,7 +31,7 @@ type mapping struct{ start, end uintptr }
 func unchangedMappings(smaps string) []mapping {
 	var list []mapping
 	var m mapping
-	var file, changed bool // the mapping m is a file's that cannot be written; pages of it were changed
+	var file, changed bool // m is of a file and read-only; it has changed pages
 	end := func() {
 		if file && !changed {
 			list = append(list, m)

@@ -18,7 +18,7 @@ import (
 // Exit codes.
 const (
 	exitFine  = 0
-	exitFound = 1 // it found problems, or could not do its work
+	exitFound = 1 // problems were found, or the work failed
 	exitUsage = 2 // unknown command, flag or argument
 )
 
@@ -68,8 +68,8 @@ func run(args []string, stdout, stderr io.Writer, environ []string) int {
 	return exitFound
 }
 
-// An output remembers what went wrong with it, so that no command passes for done
-// whose words are lost, or a part of them, as on a full disk.
+// An output remembers its first error: a command must not succeed whose output is lost,
+// or a part of it, as on a full disk.
 type output struct {
 	io.Writer
 	err error
@@ -100,7 +100,7 @@ func (p *program) report(err error) {
 	}
 }
 
-// work makes a command of f: whatever error f returns is not one of usage.
+// work makes a RunE of f, whose errors are failures, not wrong usage.
 func work(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := f(cmd, args); err != nil {
@@ -119,8 +119,7 @@ func (p *program) load(checks ...config.Check) (*config.Config, error) {
 	return c, nil
 }
 
-// noArguments refuses arguments of cmd, and says where a file's name goes: it
-// is what most likely was meant.
+// noArguments refuses arguments of cmd, and says what most likely was meant.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -152,9 +151,22 @@ func noEmptyFlags(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// flagWants says what a flag of such a type takes, where pflag says what strconv has
-// against a value.
+// flagWants says what a flag of a type takes, in place of strconv's words in pflag's
+// error.
 var flagWants = map[string]string{"bool": "true or false", "int": "a whole number"}
+
+// flagError adds to an error of pflag's what would be right.
+func flagError(err error) error {
+	if strings.HasPrefix(err.Error(), "unknown ") {
+		return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000, or in a file for --config", err)
+	}
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, strconv.ErrSyntax) {
+		if wanted := flagWants[bad.GetFlag().Value.Type()]; wanted != "" {
+			return fmt.Errorf("--%s wants %s, not %q", bad.GetFlag().Name, wanted, bad.GetValue())
+		}
+	}
+	return err
+}
 
 func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
@@ -181,17 +193,7 @@ Exit codes: 0 all is well, 1 problems found or the work failed, 2 wrong usage.`,
 	root.Version = version()
 	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetHelpCommand(newHelpCommand(root))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		if strings.HasPrefix(err.Error(), "unknown ") {
-			return fmt.Errorf("%w; settings are keys of the configuration, as in --set listeners=127.0.0.1:9000, or in a file for --config", err)
-		}
-		if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok && errors.Is(err, strconv.ErrSyntax) {
-			if wanted := flagWants[bad.GetFlag().Value.Type()]; wanted != "" {
-				return fmt.Errorf("--%s wants %s, not %q", bad.GetFlag().Name, wanted, bad.GetValue())
-			}
-		}
-		return err
-	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	flags := root.PersistentFlags()
 	flags.StringVarP(&p.file, "config", "c", "", "configuration `FILE` (.yaml, .toml or .json)")
 	flags.StringArrayVar(&p.sets, "set", nil, "override `key=value`, as cache.memory=128MiB; repeatable")
@@ -210,7 +212,7 @@ Exit codes: 0 all is well, 1 problems found or the work failed, 2 wrong usage.`,
 	return root
 }
 
-// newHelpCommand is cobra's, but an unknown topic is wrong usage.
+// newHelpCommand is cobra's, but takes an unknown topic for wrong usage.
 func newHelpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

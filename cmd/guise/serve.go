@@ -50,12 +50,12 @@ client that is known by its address, forgets what is kept for that client alone.
 The garbage collector runs when garbage has grown to what is in use and 32 MiB,
 and when nothing has come for a second. A full cache leaves less room: the heap,
 garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the
-program and what open connections take. Of a memory limit, or the container's,
-the cache holds half at most, and less where something else leaves less.
+program and what open connections take. The cache holds half of a memory limit,
+or the container's, at most, and less where other things leave less.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
 On Linux, one processor is used while half of it is enough, and all of them
-else. With GOMAXPROCS in the environment so many are used, and none is chosen.`,
+otherwise. GOMAXPROCS in the environment sets a fixed number instead.`,
 		Example: `  guise serve
   guise serve --config guise.yaml
   guise serve --set profile=pac --set cache.memory=256MiB
@@ -78,7 +78,7 @@ type server struct {
 	collector  collector
 	processors processors
 	log        *slog.Logger
-	level      slog.LevelVar // of log, which some keep for the life of the process
+	level      slog.LevelVar // of log, whose holders keep it across reloads
 	serving    atomic.Bool   // between start and stop
 }
 
@@ -93,7 +93,7 @@ func (p *program) serve(ctx context.Context) error {
 	// message must not kill this process, whose requests still run.
 	signal.Ignore(syscall.SIGPIPE)
 	defer sayCallsOnQuit(p.stderr)()
-	// Or it reads no more, and does not end either.
+	// Or it stops reading, and does not end.
 	said := newNotices(p.stderr)
 	p.stderr = said
 	defer func() { p.stderr = said.end() }()
@@ -124,8 +124,8 @@ func (p *program) serve(ctx context.Context) error {
 	return s.obey(ctx, told, changed)
 }
 
-// namedFiles are those that are read with c. Those of access and of listeners are looked
-// at when a client comes.
+// namedFiles are files that c names and that are read when it is loaded. Those of access
+// and of listeners are looked at when a client comes.
 func namedFiles(c *config.Config) []string {
 	files := slices.Clone(c.Destinations.DenyLists)
 	if c.Upstream.Authorities != "" {
@@ -168,7 +168,7 @@ func (s *server) obey(ctx context.Context, told orders, changed *watcher) error 
 	}
 }
 
-// hear sends signals to c until stop is called. Given none it sends none, where
+// hear sends signals to c until stop is called; with no signals none, where
 // [signal.Notify] would send all.
 func hear(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
 	if len(signals) > 0 {
@@ -177,8 +177,8 @@ func hear(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
 	return func() { signal.Stop(c) }
 }
 
-// unlessStopped waits until done is closed, but for patience alone once a stop has come,
-// which it leaves for who hears it next. It reports whether done was closed.
+// unlessStopped waits until done is closed, and for no longer than patience once a stop has
+// come, which it leaves for the next reader. It reports whether done was closed.
 func unlessStopped(done <-chan struct{}, stops chan os.Signal, patience time.Duration) bool {
 	select {
 	case <-done:
@@ -199,11 +199,11 @@ func unlessStopped(done <-chan struct{}, stops chan os.Signal, patience time.Dur
 	}
 }
 
-// startPatience is how long a start may yet take when it is told to stop.
+// startPatience is how long a start may go on after a stop.
 const startPatience = time.Second
 
-// orStopped returns what f does, or stopped if a stop comes while f waits for what may
-// never come: for who writes to a pipe that it reads, or types at the terminal.
+// orStopped returns what f returns, or stopped if a stop comes while f waits for what may
+// never come: somebody who writes to a pipe that f reads, or types at the terminal.
 func orStopped[T any](stops chan os.Signal, f func() (*T, error), stopped error) (*T, error) {
 	var result *T
 	var err error
@@ -224,7 +224,7 @@ func (s *server) succeed(stops chan os.Signal) bool {
 	own := s.config.Admin
 	none := func() error { return nil }
 	s.admin.change(config.Admin{}, none) // to open nothing cannot fail
-	s.processors.release()               // the successor has those that this process has
+	s.processors.release()               // the successor inherits this process's set
 	process, err := s.handover(stops)
 	if err == nil {
 		fmt.Fprintf(s.stderr, "guise: a successor serves, process %d; it has the listeners\n", process)
@@ -260,14 +260,14 @@ func (p *program) start() (*server, error) {
 	return s, nil
 }
 
-// readTrusted reads whom the system trusts. crypto/x509 does that when it verifies the
-// first certificate, and never again: where clients have left no descriptor by then,
-// nobody would be trusted as long as the process runs.
+// readTrusted loads the system's root certificates. crypto/x509 does that at the first
+// verification, and never again: if clients had left no descriptor by then, no
+// certificate would be trusted for the life of the process.
 func readTrusted() (done <-chan struct{}) {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		x509.SystemCertPool() // its error comes with each certificate
+		x509.SystemCertPool() // each verification returns its error
 	}()
 	return read
 }
@@ -295,11 +295,11 @@ func (s *server) open(c *config.Config) error {
 	return nil
 }
 
-// options adds to what c says what only the running process has.
+// options adds what only the running process has to the options of c.
 func (s *server) options(c *config.Config) proxy.Options {
 	o := proxyOptions(c, s.stderr)
-	// What slow readers hold on to is a part of it that cannot be given up, and bodies
-	// come faster than a look at what is left. The limit follows the container's.
+	// What slow readers hold is a part of the cache that cannot be freed, and bodies come
+	// faster than the pressure looks. The memory limit follows the container's.
 	o.Cache.Memory = min(o.Cache.Memory, debug.SetMemoryLimit(-1)/2)
 	o.Cache.Object = min(o.Cache.Object, max(o.Cache.Memory, 0))
 	o.Gate.Unread = func(err error) { fmt.Fprintf(s.stderr, "guise: %v; what it held before stays\n", err) }
@@ -355,8 +355,8 @@ func (s *server) reload(stops chan os.Signal) {
 	}
 }
 
-// loadAgain loads the configuration once more. A pipe gave at the start what it had; to
-// open it now may wait for ever.
+// loadAgain loads the configuration once more. A pipe was read at the start; to open it
+// again may wait for ever.
 func (s *server) loadAgain(stops chan os.Signal) (*config.Config, error) {
 	if info, err := os.Stat(s.file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, invalid{config.Problems{{File: s.file, Line: 1, Key: "file", What: "is a pipe, which is read at the start alone"}}}

@@ -8,15 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asSibling says how to start a successor, and which process is its parent
-// then: the one that started this one. For systemd, a service whose main
-// process is not its own child has ended as soon as it is told to stop, and
-// what still runs is killed at once.
+// asSibling returns how to start a successor as a child of this process's parent, and
+// that parent. For systemd, a service whose main process is not its own child has ended
+// as soon as it is told to stop, and what still runs is killed at once.
 func asSibling() (attributes *syscall.SysProcAttr, parent int) {
 	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_PARENT}, os.Getppid()
 }
 
-// watchEnd returns what tells when a process is over, nil where the kernel cannot (before 5.3).
+// watchEnd returns a file that is readable once a process is over, nil before Linux 5.3.
 func watchEnd(process int) *os.File {
 	fd, err := unix.PidfdOpen(process, unix.PIDFD_NONBLOCK)
 	if err != nil {
@@ -25,8 +24,8 @@ func watchEnd(process int) *os.File {
 	return os.NewFile(uintptr(fd), "process")
 }
 
-// awaitEnd waits for the end of a process that has ended, or was told to: until then what
-// it listened on may be taken. A sibling is its parent's to wait for.
+// awaitEnd waits, for endPatience at most, until a process that was told to end is over:
+// until then its listeners may be taken. A sibling cannot be waited for as a child.
 func awaitEnd(_ int, ends *os.File) {
 	if ends == nil {
 		return

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// asSibling says how to start a successor, and which process is its parent
-// then: here it cannot be a sibling.
+// asSibling returns how to start a successor, and its parent: here this process.
 func asSibling() (attributes *syscall.SysProcAttr, parent int) { return nil, os.Getpid() }
 
 // watchEnd returns nil: a child can be waited for.

@@ -20,10 +20,10 @@ func newUserCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Add, remove and list users, and sign tokens for them",
-		Long: `User keeps those who may enter: with access.authentication: basic the htpasswd
-file of access.users, with token or certificate the list of access.revoked. A
-running guise takes a change over within a second or two, and ends the tunnels
-of who is gone.`,
+		Long: `User edits who may enter: with access.authentication: basic the htpasswd file
+of access.users, with token or certificate the list of access.revoked. A running
+guise takes a change over within a second or two, and ends the tunnels of
+removed users.`,
 		Example: `  guise user add ann --config guise.yaml
   guise user list --config guise.yaml
   guise user token ann --valid 720h --config guise.yaml`,
@@ -42,8 +42,8 @@ func oneName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// users is the file of who may enter, which --file names, else access.users; or, where
-// everybody does who has something signed, access.revoked, of who enters no more.
+// users returns the file to edit: named or access.users, of who may enter; or, where
+// whoever has something signed may enter, access.revoked, of who may no more.
 func (p *program) users(named string) (path string, revoked bool, err error) {
 	if named != "" {
 		return named, false, nil
@@ -108,8 +108,8 @@ func readPassword(in *os.File, prompt io.Writer) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	// Raw, Ctrl-C comes as what was typed: as a signal, it would end the program and
-	// leave a terminal that shows nothing of what is typed.
+	// In raw mode Ctrl-C is read as typed: as a signal, it would end the program and leave
+	// a terminal without echo.
 	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
@@ -222,7 +222,7 @@ Proxy-Authorization: Bearer TOKEN.`,
 				return err
 			}
 			if _, err := fmt.Fprintln(p.stdout, token); err != nil {
-				return err // nobody else will ever know it
+				return err // the token is shown only here
 			}
 			fmt.Fprintf(p.stderr, "guise: token %s lets %s in until %s\n", id, args[0], expiry.UTC().Format(time.DateTime+" MST"))
 			return nil
@@ -233,10 +233,10 @@ Proxy-Authorization: Bearer TOKEN.`,
 	return cmd
 }
 
-// A validity is the flag of how long a token holds, and has no upper bound.
+// A validity is a flag for how long a token holds, with no upper bound.
 type validity time.Duration
 
-// Set explains what is no length of time as the configuration does.
+// Set explains a wrong length of time as the configuration does.
 func (v *validity) Set(s string) error {
 	length, err := time.ParseDuration(s)
 	if err != nil {

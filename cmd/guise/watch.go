@@ -28,30 +28,30 @@ const (
 	settleMost = 2 * time.Second
 )
 
-// A watcher tells when the content of a file has changed, or of one that it names. It
-// watches the folders that they and the links to them are in, not the files: editors put
-// a new file in the place of the old, Kubernetes swaps a link beside it, and others the
-// link that its folder is.
+// A watcher tells when the content of the configuration file has changed, or of a file
+// that it names. It watches the folders in which these, and links to them, are, not the
+// files: editors put a new file in the place of the old, Kubernetes swaps a link beside
+// it, and others a link that leads to its folder.
 type watcher struct {
 	events chan struct{} // one event for any number of changes
 	cancel context.CancelFunc
 	done   chan struct{}
-	look   chan struct{} // has the watcher look
+	look   chan struct{} // wakes it to look
 
 	mu    sync.Mutex
-	named map[string]stamp // as they were when they were read
+	named map[string]stamp // named files, as they were when they were read
 }
 
-// A stamp tells a file that was written from what it was before. A list of hosts is too
-// large to be read for that.
+// A stamp tells whether a file was written. A list of hosts is too large to be read for
+// that.
 type stamp struct {
 	modified time.Time
 	size     int64
 }
 
-// watch starts a watcher for file until ctx ends or it is stopped. loaded is the
-// fingerprint of what was loaded; without one file is not watched. For named see follow.
-// If they cannot be watched, watch calls cannot.
+// watch starts a watcher, which runs until ctx ends or it is stopped. loaded is the
+// fingerprint of file as it was loaded; nil leaves file unwatched. For named see follow.
+// watch calls cannot with the error if it cannot watch.
 func watch(ctx context.Context, file string, loaded []byte, named []string, cannot func(error)) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{events: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}), look: make(chan struct{}, 1)}
@@ -75,8 +75,8 @@ func watch(ctx context.Context, file string, loaded []byte, named []string, cann
 	return w
 }
 
-// follow has the watcher watch the named files, and no others. read are stamps of before they were
-// read; one without is taken to be as it was then.
+// follow makes named the files to watch. read has stamps from before they were read; a
+// file without one is taken to be unchanged.
 func (w *watcher) follow(named []string, read map[string]stamp) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -184,8 +184,8 @@ func (w *watcher) run(ctx context.Context, notify *fsnotify.Watcher, file string
 	}
 }
 
-// compare returns the fingerprint of file, none of "", and whether that or a named one has
-// changed. With too few descriptors left it cannot tell, and what changed could not be loaded.
+// compare returns the fingerprint of file, nil for "", and whether that or a named file
+// has changed. It fails if too few descriptors are left to tell, or to load a change.
 func (w *watcher) compare(file string, last []byte) (now []byte, changed bool, err error) {
 	if file != "" {
 		if now, err = fingerprint(file); egress.Short(err) {
@@ -195,8 +195,8 @@ func (w *watcher) compare(file string, last []byte) (now []byte, changed bool, e
 	return now, w.namedChanged() || !bytes.Equal(now, last), nil
 }
 
-// setFolders has the folders of files watched, and no others any more. Watching one
-// again changes nothing.
+// setFolders makes the folders of files those that are watched. Watching one again
+// changes nothing.
 func setFolders(notify *fsnotify.Watcher, files ...string) error {
 	var folders []string
 	for _, file := range files {
@@ -214,9 +214,9 @@ func setFolders(notify *fsnotify.Watcher, files ...string) error {
 	return failed
 }
 
-// foldersOf returns the folders in which something happens when another file comes to
-// be under the path file: where it is, and where each link on the way to it is. Of a
-// folder that is gone, that is where it was.
+// foldersOf returns the folders in which something happens when another file comes to be
+// at the path file: those of the file itself and of each link on the way to it. For a
+// missing folder it is the folder that it was in.
 func foldersOf(file string) (folders []string) {
 	const (
 		separator = string(filepath.Separator)
@@ -255,8 +255,8 @@ func foldersOf(file string) (folders []string) {
 	return folders
 }
 
-// fingerprint returns a digest of file's content, nil if it is no regular
-// file (a pipe can be read once) or, for the reason that it returns, cannot be read.
+// fingerprint returns a digest of file's content; nil for what is no regular file (a pipe
+// can be read once), and with an error if it cannot be read.
 func fingerprint(file string) ([]byte, error) {
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return nil, err
