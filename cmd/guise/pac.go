@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,27 +49,7 @@ name in its certificate, if it has one of an authority.`,
 			}
 			return noArguments(cmd, args)
 		},
-		RunE: work(func(*cobra.Command, []string) error {
-			c, err := p.load()
-			if err != nil {
-				return err
-			}
-			if address == "" {
-				i := slices.IndexFunc(c.Listeners, func(l config.Listener) bool { return l.Protocol != config.SOCKS5 })
-				if i < 0 {
-					return errors.New("there is no listener for HTTP; name one with --address")
-				}
-				l := c.Listeners[i]
-				address, secure = reachedBy(l, l.Address), l.Protocol == config.HTTPS
-				p.noteOthers(c, l)
-			}
-			text := proxy.PAC(address, secure)
-			if dataURL {
-				text = proxy.PACDataURL(address, secure) + "\n"
-			}
-			_, err = fmt.Fprint(p.stdout, text)
-			return err
-		}),
+		RunE: work(func(*cobra.Command, []string) error { return p.pac(address, secure, dataURL) }),
 	}
 	cmd.Flags().StringVar(&address, "address", "", "`HOST:PORT` by which browsers reach guise")
 	cmd.Flags().BoolVar(&secure, "secure", false, "with --address: browsers reach guise over TLS there")
@@ -76,8 +57,32 @@ name in its certificate, if it has one of an authority.`,
 	return cmd
 }
 
-// noteOthers says how the PAC file is made for other machines, if they may enter by
-// listener l, and it is named by the address that this machine has for itself alone.
+// pac prints the PAC file for guise at address, or at its first listener for HTTP if
+// that is "".
+func (p *program) pac(address string, secure, dataURL bool) error {
+	c, err := p.load()
+	if err != nil {
+		return err
+	}
+	if address == "" {
+		i := slices.IndexFunc(c.Listeners, func(l config.Listener) bool { return l.Protocol != config.SOCKS5 })
+		if i < 0 {
+			return errors.New("there is no listener for HTTP; name one with --address")
+		}
+		l := c.Listeners[i]
+		address, secure = reachedBy(l, l.Address), l.Protocol == config.HTTPS
+		p.noteOthers(c, l)
+	}
+	text := proxy.PAC(address, secure)
+	if dataURL {
+		text = proxy.PACDataURL(address, secure) + "\n"
+	}
+	_, err = fmt.Fprint(p.stdout, text)
+	return err
+}
+
+// noteOthers says how to make the PAC file for other machines, if they may enter by
+// listener l and the file names a loopback address.
 func (p *program) noteOthers(c *config.Config, l config.Listener) {
 	at := netip.AddrPortFrom(l.Address.IP, l.Address.Port)
 	if !l.Address.IP.IsValid() {
@@ -96,8 +101,7 @@ func (p *program) noteOthers(c *config.Config, l config.Listener) {
 	fmt.Fprintf(p.stderr, "guise: this is for browsers on this machine; others need --address %s\n", needs)
 }
 
-// exactHostPort returns s in the form that a PAC file takes: what it left out of
-// a name would make another one of it.
+// exactHostPort returns s with its host in the canonical form that a PAC file takes.
 func exactHostPort(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || !isHostPort(s) {
@@ -115,12 +119,12 @@ func exactHostPort(s string) (string, error) {
 
 func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	var p config.PortRange
-	return err == nil && host != "" && p.UnmarshalText([]byte(port)) == nil && p.First == p.Last
+	n, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil && host != "" && n > 0
 }
 
-// reachedBy returns how clients reach listener l at the address at: over TLS by the
-// name that its certificate is for, else as reachable has it.
+// reachedBy returns how clients name listener l at the address at: over TLS by the name
+// in its certificate, else as reachable says.
 func reachedBy(l config.Listener, at config.Address) string {
 	if name := certifiedName(l); name != "" {
 		return net.JoinHostPort(name, fmt.Sprint(at.Port))
@@ -128,8 +132,8 @@ func reachedBy(l config.Listener, at config.Address) string {
 	return reachable(at)
 }
 
-// certifiedName returns the first name of l's certificate; "" if it has none that is
-// known here, or is self-signed, and then for this machine by any address.
+// certifiedName returns the first name in l's certificate; "" if it has none, cannot be
+// read, or is self-signed and so for this machine's addresses.
 func certifiedName(l config.Listener) string {
 	if len(l.ACME.Domains) > 0 {
 		return string(l.ACME.Domains[0])
