@@ -266,6 +266,51 @@ func TestShedding(t *testing.T) {
 	}
 }
 
+// TestRequestsBeginWhereMemoryIsLeftForAll: what they will hold does not show yet while
+// their origin is silent, and they may all be answered at once.
+func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
+	silent := make(chan bool)
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		<-silent
+		answer(hello)(conn, r)
+	})
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 256 << 10 },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	defer pressure.Close()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	statuses := make(chan int)
+	for i := range 10 {
+		conn := dial(t, proxy)
+		go func() {
+			fmt.Fprintf(conn, "GET http://%s/%d HTTP/1.1\r\nHost: x\r\n\r\n", o.address, i)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			statuses <- resp.StatusCode
+		}()
+	}
+	for i := range 10 {
+		want := 503
+		if i >= 7 { // three are left that run
+			want = 200
+		}
+		if i == 7 {
+			close(silent)
+		}
+		if got := <-statuses; got != want {
+			t.Errorf("answer %d: %d, want %d", i, got, want)
+		}
+	}
+	if resp, _ := get(t, proxy, "http://"+o.address+"/"); resp.StatusCode != 200 {
+		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+}
+
 // TestPanicEndsOnlyItsRequest: its connection is cut, all others go on.
 func TestPanicEndsOnlyItsRequest(t *testing.T) {
 	o := serveOrigin(t, answer(hello))

@@ -264,7 +264,10 @@ func (p *Proxy) serve(a *assembly, w http.ResponseWriter, r *http.Request, v *vi
 		traceRefused.write(w, r)
 	case !r.URL.IsAbs():
 		p.ownPage(a, w, r)
+	case !a.options.Pressure.Begin():
+		a.refuse(w, r, remote.Addr(), errShort)
 	default:
+		defer a.options.Pressure.End()
 		p.exchange(a, w, r, v)
 	}
 }

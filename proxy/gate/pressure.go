@@ -18,6 +18,10 @@ const (
 	enoughAt   = 0.85
 )
 
+// requestNeeds is what a request that runs may yet come to hold, at any time: pieces of
+// what it reads at one end and sends at the other, and what its goroutine has on its stack.
+const requestNeeds = 64 << 10
+
 // worthCollecting is the part of all memory that has to come free to be worth a
 // collection of garbage, which looks through all that is in use.
 const worthCollecting = 32
@@ -37,9 +41,12 @@ type PressureOptions struct {
 // kept for later use. A nil Pressure is never short. It is safe for concurrent use.
 type Pressure struct {
 	options PressureOptions
+	measure func() (used, limit, idle int64)
 	relief  atomic.Pointer[Relief]
 	short   atomic.Bool
 	room    atomic.Int64 // descriptors that may be taken before the next look
+	running atomic.Int64 // requests that have begun
+	most    atomic.Int64 // of them at a time, by what memory was left at the last look
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -64,16 +71,19 @@ func Watch(o PressureOptions) *Pressure {
 	if o.Every <= 0 {
 		o.Every = 250 * time.Millisecond
 	}
-	if o.Memory == nil {
-		o.Memory = memoryInUse
-	}
 	if o.Descriptors == nil {
 		o.Descriptors = descriptorsInUse
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pressure{options: o}
+	p := &Pressure{options: o, measure: memoryInUse}
+	if o.Memory != nil {
+		p.measure = func() (used, limit, idle int64) {
+			used, limit = o.Memory()
+			return used, limit, 0
+		}
+	}
 	if o.Follow {
 		followCgroup()
 	}
@@ -106,6 +116,30 @@ func (p *Pressure) Take() bool {
 func (p *Pressure) Give() {
 	if p != nil {
 		p.room.Add(1)
+	}
+}
+
+// Begin tells that a request is to run from now on, and reports whether there is memory
+// for what all that run may yet come to hold: thousands can begin between two looks, or
+// wait for an origin and then be answered at once. One alone always may, unless it is
+// short. After that, End tells that the request is over.
+func (p *Pressure) Begin() bool {
+	switch {
+	case p == nil:
+		return true
+	case p.Short():
+		return false
+	case p.running.Add(1) > max(p.most.Load(), 1):
+		p.running.Add(-1)
+		return false
+	}
+	return true
+}
+
+// End undoes a Begin.
+func (p *Pressure) End() {
+	if p != nil {
+		p.running.Add(-1)
 	}
 }
 
@@ -142,12 +176,13 @@ func (p *Pressure) run(ctx context.Context) {
 
 func (p *Pressure) look() {
 	open, limit := p.options.Descriptors()
-	used, most := p.options.Memory()
+	used, most, idle := p.measure()
 	memory, descriptors := part(used, most), part(open, limit)
 	if r := p.relief.Load(); r != nil {
 		if memory > enoughAt && r.Memory(most/worthCollecting) {
 			debug.FreeOSMemory() // uncollected, it would still count as used
-			memory = part(p.options.Memory())
+			used, most, idle = p.measure()
+			memory = part(used, most)
 		}
 		if descriptors > enoughAt && r.Descriptors() {
 			open, limit = p.options.Descriptors()
@@ -157,11 +192,8 @@ func (p *Pressure) look() {
 			r.Clients(open - int64(float64(limit)*enoughAt))
 		}
 	}
-	if limit > 0 {
-		p.room.Store(int64(float64(limit)*shortAbove) - open)
-	} else {
-		p.room.Store(math.MaxInt32)
-	}
+	p.room.Store(left(open, limit))
+	p.most.Store(left(used-idle, most) / requestNeeds)
 	switch was := p.short.Load(); {
 	case !was && max(memory, descriptors) > shortAbove:
 		p.short.Store(true)
@@ -170,6 +202,14 @@ func (p *Pressure) look() {
 		p.short.Store(false)
 		p.options.Log.Warn("there is room again", "memory", percent(memory), "descriptors", percent(descriptors))
 	}
+}
+
+// left returns how much may yet be used before it is short.
+func left(used, limit int64) int64 {
+	if limit <= 0 {
+		return math.MaxInt64 / 2 // Give adds to it
+	}
+	return int64(float64(limit)*shortAbove) - used
 }
 
 func part(used, limit int64) float64 {
@@ -181,17 +221,20 @@ func part(used, limit int64) float64 {
 
 func percent(part float64) int { return int(part * 100) }
 
-// memoryInUse is the fuller one of the runtime's limit and the cgroup's.
-func memoryInUse() (used, limit int64) {
-	used, limit = liveMemory(), debug.SetMemoryLimit(-1)
+// memoryInUse is the fuller one of the runtime's limit and the cgroup's. Of what is used,
+// idle is what the runtime has at hand for what is to come, after a collection at the most.
+func memoryInUse() (used, limit, idle int64) {
+	live, idle := heldMemory()
+	used, limit = live, debug.SetMemoryLimit(-1)
 	if inCgroup, most := cgroupMemory(); part(inCgroup, most) > part(used, limit) {
-		return inCgroup, most
+		return inCgroup, most, idle
 	}
-	return used, limit
+	return used, limit, 0
 }
 
-// liveMemory is what the runtime holds and a collection would not give back.
-func liveMemory() int64 {
+// heldMemory is what the runtime holds: what a collection would not give back, and the
+// rest.
+func heldMemory() (live, idle int64) {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/total:bytes"},
 		{Name: "/memory/classes/heap/released:bytes"},
@@ -208,7 +251,8 @@ func liveMemory() int64 {
 		}
 	}
 	garbage := max(v[4]-v[5], 0)
-	return v[0] - v[1] - v[2] - v[3] - garbage
+	idle = v[2] + v[3] + garbage
+	return v[0] - v[1] - idle, idle
 }
 
 // followCgroup makes the collector work harder when the cgroup's memory runs

@@ -146,6 +146,40 @@ func TestDescriptorsRunShortBetweenLooks(t *testing.T) {
 	}
 }
 
+// TestRequestsFindMemoryForWhatTheyWillHold: thousands can begin before any of it shows.
+func TestRequestsFindMemoryForWhatTheyWillHold(t *testing.T) {
+	var memory atomic.Int64
+	p := Watch(PressureOptions{
+		Every:       time.Hour, // the test looks itself
+		Memory:      func() (int64, int64) { return memory.Load(), 100 * requestNeeds },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	defer p.Close()
+	running := 0
+	for _, c := range []struct{ used, want int }{{60, 30}, {40, 50}, {70, 50}, {89, 50}, {95, 50}} {
+		memory.Store(int64(c.used) * requestNeeds)
+		p.look()
+		for p.Begin() {
+			running++
+		}
+		if running != c.want {
+			t.Errorf("with %d of 100 in use, %d run", c.used, running)
+		}
+	}
+	memory.Store(89 * requestNeeds)
+	for ; running > 0; running-- {
+		p.End()
+		if p.Begin() {
+			t.Errorf("%d run, and more is used than at the start", running)
+		}
+	}
+	memory.Store(84 * requestNeeds)
+	p.look()
+	if !p.Begin() {
+		t.Error("memory that is free again is of no use")
+	}
+}
+
 func TestNoLimitIsNoPressure(t *testing.T) {
 	p := Watch(PressureOptions{
 		Memory:      func() (int64, int64) { return 1 << 40, 0 },
@@ -180,6 +214,10 @@ func TestProcessIsMeasured(t *testing.T) {
 		held[i] = 1
 	}
 	runtime.GC()
+	liveMemory := func() int64 {
+		live, _ := heldMemory()
+		return live
+	}
 	with := liveMemory()
 	runtime.KeepAlive(held)
 	held = nil
