@@ -73,7 +73,7 @@ func (p *place) knownHTTP1() bool {
 func (p *place) reserve(upload bool, most int, heardSince time.Time) (cc *wire.HTTP2Conn, reserved bool) {
 	p.forgetEnded()
 	conns := p.conns
-	lost := func(cc *wire.HTTP2Conn) bool { return cc.Doubted() || cc.HeardAt().Before(heardSince) }
+	lost := func(cc *wire.HTTP2Conn) bool { return cc.Doubted() || cc.HeardBefore(heardSince) }
 	if slices.ContainsFunc(conns, lost) {
 		conns = slices.DeleteFunc(slices.Clone(conns), lost)
 	}

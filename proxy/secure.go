@@ -97,7 +97,7 @@ func (s *secureOrigins) RoundTrip(r *http.Request) (*http.Response, error) {
 func (s *secureOrigins) attempts(r *http.Request, again func() *http.Request) (*http.Response, error) {
 	var heardSince time.Time // when a request began that lost its connection
 	for refused, repeated := 0, false; ; {
-		began := time.Now().Round(0)
+		began := time.Now()
 		cc, kept, err := s.conn(r.Context(), hostPort(r.URL), r.Body != nil && r.Body != http.NoBody, heardSince)
 		if err != nil {
 			closeBody(r.Body)

@@ -63,10 +63,15 @@ func (p *pool) get(k poolKey, fresh time.Duration, check bool) *originConn {
 // is dead, and no probe can tell.
 func (p *pool) rested(c *originConn) bool { return c.idled(time.Now()) > p.idleTime(c) }
 
-// idled returns for how long c has been idle: by the wall clock, which goes on while a
-// machine sleeps, or by the monotonic clock if the wall clock was set back.
+// idled returns for how long c has been idle.
 func (c *originConn) idled(now time.Time) time.Duration {
-	return max(now.Round(0).Sub(c.idleAt), now.Sub(c.idleSince))
+	return elapsed(c.idleAt, c.idleSince, now)
+}
+
+// elapsed returns how much time has passed since at by the wall clock, which goes on while a
+// machine sleeps, or since on by the monotonic clock, if the wall clock was set back.
+func elapsed(at, on, now time.Time) time.Duration {
+	return max(now.Round(0).Sub(at), now.Sub(on))
 }
 
 // idleTime is how long c is kept. One with an owner is only for requests with content,

@@ -88,7 +88,8 @@ type HTTP2Conn struct {
 	err     error       // why the connection has ended; nil if it has not
 	heard   bool        // a frame came since listen ran
 	asked   int         // PINGs sent since the last frame came that is no PING
-	heardAt time.Time   // when a frame came last; by the wall clock, which goes on while the machine sleeps
+	heardAt time.Time   // when a frame came last, by the wall clock
+	heardOn time.Time   // the same, by the monotonic clock; see elapsed
 	pinged  bool        // a PING was sent since listen ran
 	silent  bool        // and was not answered
 	doubted bool        // a request got no answer in time, and no frame came since; no stream begins
@@ -117,9 +118,9 @@ func (t *Transport) startHTTP2(tc secureConn, ended func()) *HTTP2Conn {
 		streams: make(map[uint32]*originStream),
 		next:    max(start.First, 1), most: 1, // until the origin says more: a body that it refuses is not sent again
 		reserved: 1,
-		heardAt:  time.Now().Round(0),
 		window:   firstWindow, initial: firstWindow,
 	}
+	c.hears()
 	c.changed.L = &c.mu
 	c.calm = newPatience(calmBurst, calmPerSecond)
 	c.givenUp = newPatience(originGivenUp, givenUpPerSecond)

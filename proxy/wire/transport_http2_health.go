@@ -23,12 +23,18 @@ func (c *HTTP2Conn) Doubted() bool {
 	return c.doubted
 }
 
-// HeardAt returns when a frame came from the origin last, by the wall clock alone, or when
-// the connection began.
-func (c *HTTP2Conn) HeardAt() time.Time {
+// HeardBefore reports whether the last frame from the origin, or the beginning of the
+// connection, was before t, which has a monotonic clock reading.
+func (c *HTTP2Conn) HeardBefore(t time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.heardAt
+	return c.heardOn.Before(t)
+}
+
+// hears notes that a frame comes. The caller holds c.mu.
+func (c *HTTP2Conn) hears() {
+	c.heardOn = time.Now()
+	c.heardAt = c.heardOn.Round(0)
 }
 
 // Silent reports whether the connection has ended because the origin did not even
@@ -104,7 +110,7 @@ func (c *HTTP2Conn) attend() {
 	first := len(c.streams) == 0
 	switch {
 	case !c.greeted || c.pinged && (c.doubted || !first):
-	case c.asked < originAsked && time.Since(c.heardAt) > originRest:
+	case c.asked < originAsked && elapsed(c.heardAt, c.heardOn, time.Now()) > originRest:
 		c.ping()
 	case first:
 		c.listenLater()

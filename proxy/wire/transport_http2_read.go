@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -148,7 +147,8 @@ func (c *HTTP2Conn) frame(f frameHead) error {
 func (c *HTTP2Conn) note(f frameHead) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heard, c.heardAt = true, time.Now().Round(0)
+	c.heard = true
+	c.hears()
 	if f.kind != framePing {
 		c.asked = 0
 	}

@@ -478,6 +478,31 @@ func TestHTTP2AsksFirstAfterARest(t *testing.T) {
 	}
 }
 
+// TestHTTP2AsksAfterARestWhereTheClockWasSetBack: that a wall clock says that something
+// is yet to come leaves nobody to a long silence.
+func TestHTTP2AsksAfterARestWhereTheClockWasSetBack(t *testing.T) {
+	c := new(Transport).startHTTP2(&fakeOrigin{}, nil)
+	c.mu.Lock()
+	c.greeted = true
+	c.heardAt, c.heardOn = c.heardAt.Add(time.Hour), c.heardOn.Add(-2*originRest)
+	c.mu.Unlock()
+	began := time.Now()
+	failed := beginStream(c)
+	c.mu.Lock()
+	asked := c.pinged
+	c.mu.Unlock()
+	if !asked || !c.HeardBefore(began) {
+		t.Errorf("asked: %v, heard before: %v", asked, c.HeardBefore(began))
+	}
+	if !asked {
+		c.listen()
+	}
+	c.listen()
+	if err := <-failed; err != ErrResponseTimeout {
+		t.Error(err)
+	}
+}
+
 // TestHTTP2AsksNoMoreThanAnOriginTakes: who answers PINGs and has nothing else to say
 // is left in peace. gRPC's servers end the connection else.
 func TestHTTP2AsksNoMoreThanAnOriginTakes(t *testing.T) {
