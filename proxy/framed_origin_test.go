@@ -97,9 +97,14 @@ func (s *framedStream) long(size int) {
 
 // widen widens the window of the request's body, also by nothing, which is wrong.
 func (s *framedStream) widen(by uint32) {
+	s.frame(http2.FrameWindowUpdate, 0, s.id, string(binary.BigEndian.AppendUint32(nil, by)))
+}
+
+// frame sends any frame, as it is.
+func (s *framedStream) frame(kind http2.FrameType, flags http2.Flags, stream uint32, payload string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.WriteRawFrame(http2.FrameWindowUpdate, 0, s.id, binary.BigEndian.AppendUint32(nil, by))
+	s.WriteRawFrame(kind, flags, stream, []byte(payload))
 }
 
 func (s *framedStream) push() {

@@ -95,12 +95,31 @@ func TestMalformedHTTP2Answers(t *testing.T) {
 			}
 			s.WriteContinuation(s.id, true, nil)
 		}, malformed},
-		"push":    {func(s *framedStream) { s.push() }, malformed},
-		"garbage": {func(s *framedStream) { s.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, malformed},
-		"refused": {func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) }, broken},
-		"reset":   {func(s *framedStream) { s.reset(http2.ErrCodeInternal) }, broken},
-		"closed":  {func(s *framedStream) { s.conn.Close() }, broken},
-		"silent":  {func(s *framedStream) {}, "http_response_timeout"},
+		"interrupted head": {func(s *framedStream) {
+			s.frame(http2.FrameHeaders, 0, s.id, "")
+			s.frame(http2.FramePing, 0, 0, "12345678")
+		}, malformed},
+		"head that another's goes on": {func(s *framedStream) {
+			s.frame(http2.FrameHeaders, 0, s.id, "")
+			s.frame(http2.FrameContinuation, http2.FlagContinuationEndHeaders, s.id+2, "")
+		}, malformed},
+		"head that goes on after its end": {func(s *framedStream) {
+			s.frame(http2.FrameContinuation, http2.FlagContinuationEndHeaders, s.id, "")
+		}, malformed},
+		"head that is cut": {func(s *framedStream) {
+			s.frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, s.id, "\x40\x01")
+		}, malformed},
+		"stream that never was": {func(s *framedStream) { s.frame(http2.FrameData, 0, s.id+100, "") }, malformed},
+		"stream of its own":     {func(s *framedStream) { s.frame(http2.FrameRSTStream, 0, 2, "\x00\x00\x00\x00") }, malformed},
+		"priority":              {func(s *framedStream) { s.frame(0x10, 0, 0, "\x00\x00\x00\x01u=1") }, malformed},
+		"push that is to be":    {func(s *framedStream) { s.frame(http2.FrameSettings, 0, 0, "\x00\x02\x00\x00\x00\x01") }, malformed},
+		"empty status":          {func(s *framedStream) { s.head(true, ":status: ", ":status: 200") }, malformed},
+		"push":                  {func(s *framedStream) { s.push() }, malformed},
+		"garbage":               {func(s *framedStream) { s.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, malformed},
+		"refused":               {func(s *framedStream) { s.reset(http2.ErrCodeRefusedStream) }, broken},
+		"reset":                 {func(s *framedStream) { s.reset(http2.ErrCodeInternal) }, broken},
+		"closed":                {func(s *framedStream) { s.conn.Close() }, broken},
+		"silent":                {func(s *framedStream) {}, "http_response_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			edit := func(*Options) {}

@@ -16,8 +16,6 @@ func (h *http2Conn) head(f frameHead) error {
 		if length, padding, err = h.openBlock(f); err != nil {
 			return err
 		}
-	} else if !h.block.open {
-		return connFault(codeProtocol, "CONTINUATION of nothing")
 	} else if h.block.frames++; h.block.frames > maxContinued+h.block.bytes/ownMaxFrame {
 		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
 	}

@@ -28,6 +28,18 @@ func beginBlock(f frameHead, limits *Limits) fieldBlock {
 	return fieldBlock{stream: f.stream, end: f.has(flagEndStream), open: true, limits: limits, header: make(http.Header)}
 }
 
+// takes says whether a frame may come now, after its peer's greeting or not, and is as its
+// type has it.
+func (b *fieldBlock) takes(f frameHead, greeted bool) error {
+	switch {
+	case !greeted && (f.kind != frameSettings || f.has(flagAck)):
+		return connFault(codeProtocol, "first frame is not SETTINGS")
+	case b.open != (f.kind == frameContinuation), b.open && f.stream != b.stream:
+		return connFault(codeProtocol, "head is interrupted, or goes on after its end")
+	}
+	return checkFrame(f)
+}
+
 // malformed keeps the first reason.
 func (b *fieldBlock) malformed(what string) {
 	if b.wrong == "" {

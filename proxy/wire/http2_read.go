@@ -92,13 +92,7 @@ func (h *http2Conn) next() (frameHead, error) {
 
 // frame reads the rest of a frame and does what it says.
 func (h *http2Conn) frame(f frameHead) error {
-	if !h.greeted && (f.kind != frameSettings || f.has(flagAck)) {
-		return connFault(codeProtocol, "first frame is not SETTINGS")
-	}
-	if h.block.open && (f.kind != frameContinuation || f.stream != h.block.stream) {
-		return connFault(codeProtocol, "head is interrupted")
-	}
-	if err := checkFrame(f); err != nil {
+	if err := h.block.takes(f, h.greeted); err != nil {
 		if ofStream(err) != nil {
 			return h.skipFor(f.length, err)
 		}

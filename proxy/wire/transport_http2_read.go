@@ -100,13 +100,7 @@ func (c *HTTP2Conn) during(err error, stream uint32) error {
 
 // frame reads the rest of a frame and does what it says.
 func (c *HTTP2Conn) frame(f frameHead) error {
-	if !c.greeted && (f.kind != frameSettings || f.has(flagAck)) {
-		return connFault(codeProtocol, "first frame is not SETTINGS")
-	}
-	if c.block.open && (f.kind != frameContinuation || f.stream != c.block.stream) {
-		return connFault(codeProtocol, "head is interrupted")
-	}
-	if err := checkFrame(f); err != nil {
+	if err := c.block.takes(f, c.greeted); err != nil {
 		if ofStream(err) != nil {
 			_, skipped := c.br.Discard(f.length)
 			return errors.Join(skipped, err)
@@ -386,8 +380,6 @@ func (c *HTTP2Conn) head(f frameHead) error {
 		}
 		*b = responseBlock{fieldBlock: beginBlock(f, &c.t.Limits)}
 		c.decoder.SetEmitEnabled(true)
-	} else if !b.open {
-		return connFault(codeProtocol, "CONTINUATION of nothing")
 	} else if b.frames++; b.frames > maxContinued {
 		return connFault(codeEnhanceYourCalm, "too many CONTINUATION frames")
 	}
