@@ -72,6 +72,38 @@ func TestHTTP2HostMayNameTheDefaultPort(t *testing.T) {
 	}
 }
 
+// TestHTTP2Targets: OPTIONS asks the server as a whole, a scheme is one (RFC 3986 §3.1), and
+// CONNECT names its destination itself (RFC 9113 §8.5).
+func TestHTTP2Targets(t *testing.T) {
+	limits := Limits{}.withDefaults()
+	const bad = "refused"
+	for _, c := range []struct{ method, scheme, authority, path, host, target string }{
+		{"OPTIONS", "http", "a.example", "*", "", "http://a.example"},
+		{"GET", "http", "a.example", "*", "", bad},
+		{"GET", "ab+c-1.", "a.example", "/", "", "ab+c-1.://a.example/"},
+		{"GET", "1a", "a.example", "/", "", bad},
+		{"GET", "+a", "a.example", "/", "", bad},
+		{"GET", "a_b", "a.example", "/", "", bad},
+		{"CONNECT", "", "a.example:443", "", "a.example:443", "a.example:443"},
+		{"CONNECT", "", "", "", "a.example:443", bad},
+	} {
+		var b headBlock
+		b.reset(frameHead{stream: 1}, &limits)
+		for _, f := range [][2]string{{":method", c.method}, {":scheme", c.scheme}, {":authority", c.authority}, {":path", c.path}, {"host", c.host}} {
+			if f[1] != "" {
+				b.add(hpack.HeaderField{Name: f[0], Value: f[1]})
+			}
+		}
+		target := bad
+		if r, err := b.request(t.Context()); err == nil {
+			target = r.RequestURI
+		}
+		if target != c.target {
+			t.Errorf("%q: %s", c, target)
+		}
+	}
+}
+
 // TestHTTP2TrailersInAnyCase: the one thing that TE may say is a word without case.
 func TestHTTP2TrailersInAnyCase(t *testing.T) {
 	limits := Limits{}.withDefaults()

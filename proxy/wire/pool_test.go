@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"net"
+	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +59,37 @@ func TestPoolKeepsMoreForAMoment(t *testing.T) {
 		time.Sleep(time.Minute + p.tick())
 		count(0, 0)
 	})
+}
+
+// An origin may close any of its connections, and not the one first that was used first.
+func TestPoolLetsGoOfTheClosed(t *testing.T) {
+	p := &pool{perHost: 3, total: 3, idle: time.Minute}
+	t.Cleanup(func() { p.clear(true) })
+	add := func() (c *originConn, origin net.Conn) {
+		nc, origin := tcpPair(t)
+		c = &originConn{nc: nc, key: poolKey{host: "a.test"}, probe: newProbe(nc, nil, nil)}
+		p.put(c)
+		return c, origin
+	}
+	first, _ := add()
+	second, origin := add()
+	third, _ := add()
+	if first.probe == nil {
+		t.Skip("connections cannot be asked here, and serve once")
+	}
+	origin.Close()
+	for second.probe.quiet(true) {
+		runtime.Gosched()
+	}
+	p.mu.Lock()
+	p.looked = time.Time{}
+	p.mu.Unlock()
+	p.reap()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if conns := p.hosts[first.key].conns; !slices.Equal(conns, []*originConn{first, third}) || p.order.length != 2 {
+		t.Errorf("%d idle connections are left, %d in order", len(conns), p.order.length)
+	}
 }
 
 // Without a moment for more, the bounds hold at every time.
