@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -39,6 +41,36 @@ func TestTransportSmallBodyOneWrite(t *testing.T) {
 		first := <-writes
 		if !strings.HasSuffix(first, "\r\n\r\nbody") && !strings.HasSuffix(first, "\r\n\r\n4\r\nbody\r\n") {
 			t.Errorf("length %d: first write %q", length, first)
+		}
+	}
+}
+
+// A head that leaves no room for a body beside it, and trailers that outgrow theirs, arrive
+// whole and in order all the same.
+func TestTransportLargeHeadsAndTrailers(t *testing.T) {
+	got := make(chan string, 10)
+	o := startOrigin(t, func(p *peer) {
+		r, err := http.ReadRequest(bufio.NewReaderSize(p.br, 1<<18))
+		if err != nil {
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		got <- fmt.Sprint(len(r.Header.Get("X-Large")), string(body), len(r.Trailer.Get("X-Last")), err)
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	})
+	for _, c := range []struct{ head, trailer int }{{sendBuffer, 0}, {1, 2 * sendBuffer}, {sendBuffer, 2 * sendBuffer}} {
+		tr := newTransport(t, o.addr)
+		tr.headDelay = time.Minute
+		r := request(t, "POST", "http://a.test/", io.NopCloser(iotest.DataErrReader(strings.NewReader("body"))))
+		r.Header.Set("X-Large", strings.Repeat("x", c.head))
+		r.ContentLength = 4
+		if c.trailer > 0 {
+			r.ContentLength = -1
+			r.Trailer = http.Header{"X-Last": {strings.Repeat("x", c.trailer)}}
+		}
+		mustFetch(t, tr, r)
+		if want, got := fmt.Sprint(c.head, "body", c.trailer, nil), <-got; got != want {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }
