@@ -268,7 +268,10 @@ func connectionFault(err error) failure {
 		Timeout() bool
 	}](err)
 	timedOut := ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
+	answered, ok := errors.AsType[*egress.HopAnswer](err)
 	switch {
+	case ok:
+		return failure{status: 502, kind: "destination_unavailable", title: "Upstream proxy failed", detail: strings.ToUpper(answered.What[:1]) + answered.What[1:] + "."}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failure{status: 502, kind: "connection_refused", title: "Connection refused", detail: "The origin does not accept connections there."}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -279,8 +282,6 @@ func connectionFault(err error) failure {
 		return failure{status: 504, kind: "connection_read_timeout", title: "Connection stalled", detail: "The connection to the origin stood still for too long."}
 	case errors.Is(err, egress.ErrOwnHop):
 		return failure{status: 502, kind: looped.kind, title: looped.title, detail: "It is this proxy itself (upstream.chain)."}
-	case errors.Is(err, egress.ErrHopAnswer):
-		return failure{status: 502, kind: "destination_unavailable", title: "Upstream proxy failed", detail: "It did not do what it was asked to."}
 	case dialing:
 		return failure{status: 502, kind: "destination_unavailable", title: "Connection failed", detail: "No connection to the origin could be made."}
 	}

@@ -53,7 +53,7 @@ var ErrHopAnswer = errors.New("it does not do what it is asked to")
 
 // ErrHopCredentials is the [*HopError] of an upstream proxy that answers a request
 // with 407: it is guise that has to authenticate there, not guise's client.
-var ErrHopCredentials = &HopError{&hopAnswer{"it wants other credentials"}}
+var ErrHopCredentials = &HopError{errOtherCredentials}
 
 // dialError is err without the names and addresses that the net package puts
 // into its errors, so that it can be logged.

@@ -181,7 +181,7 @@ func handshakeError(err error) error {
 	if secure, ok := errors.AsType[*TLSError](err); ok {
 		return &HopError{secure}
 	}
-	if answer, ok := errors.AsType[*hopAnswer](err); ok {
+	if answer, ok := errors.AsType[*HopAnswer](err); ok {
 		return &HopError{answer}
 	}
 	if destination, ok := errors.AsType[*net.OpError](err); ok && destination.Op == "dial" {
@@ -195,10 +195,12 @@ func handshakeError(err error) error {
 	return &HopError{&net.OpError{Op: "read", Net: "tcp", Err: err}} // the connection was there
 }
 
-// A hopAnswer is what is wrong with an upstream proxy's answer.
-type hopAnswer struct{ what string }
+// A HopAnswer is what is wrong with an upstream proxy's answer.
+type HopAnswer struct {
+	What string // begins with "it" or "its", and quotes nothing of the answer but a status
+}
 
-func (a *hopAnswer) Error() string { return a.what }
+func (a *HopAnswer) Error() string { return a.What }
 
 // Is tells [errors.Is] that it is an [ErrHopAnswer].
-func (a *hopAnswer) Is(target error) bool { return target == ErrHopAnswer }
+func (a *HopAnswer) Is(target error) bool { return target == ErrHopAnswer }

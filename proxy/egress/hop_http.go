@@ -37,11 +37,13 @@ func (h *hop) httpConnect(conn net.Conn, t Target) error {
 		case err != nil:
 			return err
 		case status == 101:
-			return &hopAnswer{"it answered CONNECT with 101"}
+			return &HopAnswer{"it answered CONNECT with 101"}
 		case status/100 == 1:
 			continue
 		case status/100 == 2:
 			return nil
+		case status == http.StatusProxyAuthRequired:
+			return errOtherCredentials
 		}
 		fault := statedFault(head)
 		if fault == nil && status == http.StatusGatewayTimeout {
@@ -50,9 +52,9 @@ func (h *hop) httpConnect(conn net.Conn, t Target) error {
 		if fault != nil { // the destination's
 			return &net.OpError{Op: "dial", Net: "tcp", Err: fault}
 		}
-		return &hopAnswer{"it answered CONNECT with " + strconv.Itoa(status)}
+		return &HopAnswer{"it answered CONNECT with " + strconv.Itoa(status)}
 	}
-	return &hopAnswer{"it sent too many interim answers"}
+	return &HopAnswer{"it sent too many interim answers"}
 }
 
 const headEnd = "\r\n\r\n"
@@ -70,7 +72,7 @@ func readHead(r io.Reader) ([]byte, error) {
 			return head, nil
 		}
 		if len(head)+missing > maxHopHead {
-			return nil, &hopAnswer{"its answer's head is too long"}
+			return nil, &HopAnswer{"its answer's head is too long"}
 		}
 		var next [len(headEnd)]byte
 		n, err := r.Read(next[:missing])
@@ -97,7 +99,10 @@ func mayBecomeHead(head []byte, n int) bool {
 	return true
 }
 
-var errNotHTTP = &hopAnswer{"it does not answer in HTTP"}
+var (
+	errNotHTTP          = &HopAnswer{"it does not answer in HTTP"}
+	errOtherCredentials = &HopAnswer{"it wants other credentials"}
+)
 
 // seenOfEnd returns how many of the first octets of headEnd are the last of head.
 func seenOfEnd(head []byte) int {

@@ -22,7 +22,7 @@ const (
 	socksAuthAccepted = 0
 )
 
-var errNotSocks = &hopAnswer{"it does not answer in SOCKS 5"}
+var errNotSocks = &HopAnswer{"it does not answer in SOCKS 5"}
 
 // socksConnect asks the hop for a connection to t. isolation is the key of
 // [WithIsolation]. A name is left to the hop to resolve. No octet beyond the answer is read.
@@ -72,7 +72,7 @@ func (h *hop) socksGreet(conn net.Conn, isolation string) error {
 	case chosen[0] != socksVersion:
 		return errNotSocks
 	case !slices.Contains(methods, chosen[1]):
-		return &hopAnswer{"it wants another way to authenticate"}
+		return &HopAnswer{"it wants another way to authenticate"}
 	case chosen[1] == socksNoAuth:
 		return nil
 	}
@@ -87,7 +87,7 @@ func (h *hop) socksGreet(conn net.Conn, isolation string) error {
 		return err
 	}
 	if verdict[1] != socksAuthAccepted {
-		return &hopAnswer{"it refuses the user or the password"}
+		return &HopAnswer{"it refuses the user or the password"}
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func socksFailure(reply byte) error {
 	destination := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	switch reply {
 	case 2:
-		return &hopAnswer{"its rules do not let the connection through"}
+		return &HopAnswer{"its rules do not let the connection through"}
 	case 3:
 		return destination(syscall.ENETUNREACH)
 	case 4: // also what Tor says of a name that does not resolve
@@ -139,5 +139,5 @@ func socksFailure(reply byte) error {
 	case 6: // "TTL expired", which servers say of a destination that does not answer
 		return destination(syscall.ETIMEDOUT)
 	}
-	return &hopAnswer{"it failed to connect"}
+	return &HopAnswer{"it failed to connect"}
 }
