@@ -276,7 +276,7 @@ func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
 	})
 	pressure := gate.Watch(gate.PressureOptions{
 		Every:       time.Hour,
-		Memory:      func() (int64, int64) { return 0, 256 << 10 },
+		Memory:      func() (int64, int64) { return 0, 400 << 10 },
 		Descriptors: func() (int64, int64) { return 0, 0 },
 	})
 	defer pressure.Close()
@@ -308,6 +308,43 @@ func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
 	}
 	if resp, _ := get(t, proxy, "http://"+o.address+"/"); resp.StatusCode != 200 {
 		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+}
+
+// TestLargeHeadsFindMemory: heads that are on their way take as much as requests, and
+// what is read of one in vain is given back.
+func TestLargeHeadsFindMemory(t *testing.T) {
+	o := serveOrigin(t, answer(hello))
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 400 << 10 },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	defer pressure.Close()
+	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	var heads []net.Conn
+	refused := make(chan string)
+	for range 10 {
+		conn := dial(t, proxy)
+		heads = append(heads, conn)
+		go func() {
+			io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-A: "+strings.Repeat("a", 20<<10))
+			got, _ := io.ReadAll(conn)
+			refused <- string(got)
+		}()
+	}
+	for range 7 { // three are left that are read on
+		if got := <-refused; !strings.HasPrefix(got, "HTTP/1.1 503 ") {
+			t.Fatalf("got %.60q", got)
+		}
+	}
+	for _, conn := range heads {
+		io.WriteString(conn, "\r\n\r\n")
+	}
+	for range 3 {
+		if got := <-refused; !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("got %.60q", got)
+		}
 	}
 }
 

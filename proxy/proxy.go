@@ -112,6 +112,7 @@ func New(o Options) (*Proxy, error) {
 		Admit:       p.admit,
 		Client:      clientAt,
 		Disturbed:   p.disturbed,
+		Large:       p.largeHead,
 		ConnContext: connectionContext,
 		Refusal:     badRequest.fields(),
 		Refused:     p.refusedUnread,
@@ -137,6 +138,12 @@ func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequ
 
 // letGo closes idle connections to origins, and reports whether there were any.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }
+
+// largeHead has a head that may be large count as a request: it takes as much.
+func (p *Proxy) largeHead() (done func(), ok bool) {
+	pressure := p.current.Load().options.Pressure
+	return pressure.End, pressure.Begin()
+}
 
 // haveIdleEnd closes up to most idle connections of clients.
 func (p *Proxy) haveIdleEnd(most int64) {

@@ -20,7 +20,7 @@ const (
 
 // requestNeeds is what a request that runs may yet come to hold, at any time: pieces of
 // what it reads at one end and sends at the other, and what its goroutine has on its stack.
-const requestNeeds = 64 << 10
+const requestNeeds = 96 << 10
 
 // worthCollecting is the part of all memory that has to come free to be worth a
 // collection of garbage, which looks through all that is in use.

@@ -82,6 +82,11 @@ type Server struct {
 	// reports whether it may go on. If not, its connection ends.
 	Disturbed func(remote string, frames int) (ok bool)
 
+	// Large, unless nil, is asked for leave to hold a head in HTTP/1.1 that does not fit the
+	// buffer of its connection. If ok is false, that is answered with 503; else done is
+	// called once the head is read, or will not be.
+	Large func() (done func(), ok bool)
+
 	Log *slog.Logger // panics and failing accepts; nil discards
 
 	flushDelay time.Duration // 0 means flushDelay; tests that compare bytes set more, for slow machines

@@ -63,6 +63,7 @@ type conn struct {
 	readOnce    func(fd uintptr) bool // c.tryRead, kept
 	readOnceErr error                 // its result
 	checkEarly  func([]byte) error    // c.early, kept
+	large       func()                // ends the leave that [Server.Large] gave; nil without one
 	first       [1]byte               // read by firstRead, if hasFirst
 	hasFirst    bool
 	headTimed   bool // the head has a deadline
@@ -253,6 +254,9 @@ func (c *conn) headEnded() {
 // early judges a head of which only the beginning has come.
 func (c *conn) early(head []byte) error {
 	c.headBegan()
+	if err := c.grow(head); err != nil {
+		return err
+	}
 	if c.lineRead {
 		return nil
 	}
@@ -270,10 +274,32 @@ func (c *conn) early(head []byte) error {
 	return &ProtocolError{http.StatusRequestURITooLong, "request target too long"}
 }
 
+// grow asks for leave to hold a head of which the connection's buffer is full.
+func (c *conn) grow(head []byte) error {
+	if c.srv.Large == nil || c.large != nil || len(head) < c.br.Size() {
+		return nil
+	}
+	done, ok := c.srv.Large()
+	if !ok {
+		return &ProtocolError{http.StatusServiceUnavailable, "no room for a large head"}
+	}
+	c.large = done
+	return nil
+}
+
+// grown gives that leave back.
+func (c *conn) grown() {
+	if c.large != nil {
+		c.large()
+		c.large = nil
+	}
+}
+
 // readRequest reads the next head. One empty line before it is skipped, for
 // clients that add one to a body (RFC 9112 §2.2). With an error, the request has nothing
 // but a method, for the answer's sake, or is nil.
 func (c *conn) readRequest(ctx context.Context) (*http.Request, error) {
+	defer c.grown()
 	head, err := readHead(c.br, c.limits.Head, isValue, c.checkEarly)
 	if err == nil && len(head) == 0 {
 		head, err = readHead(c.br, c.limits.Head, isValue, c.checkEarly)
