@@ -334,8 +334,8 @@ func TestLargeHeadsFindMemory(t *testing.T) {
 		}()
 	}
 	for range 7 { // three are left that are read on
-		if got := <-refused; !strings.HasPrefix(got, "HTTP/1.1 503 ") {
-			t.Fatalf("got %.60q", got)
+		if got := <-refused; !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "\r\nRetry-After: 2\r\n") {
+			t.Fatalf("got %q", got)
 		}
 	}
 	for _, conn := range heads {

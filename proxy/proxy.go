@@ -114,7 +114,6 @@ func New(o Options) (*Proxy, error) {
 		Disturbed:   p.disturbed,
 		Large:       p.largeHead,
 		ConnContext: connectionContext,
-		Refusal:     badRequest.fields(),
 		Refused:     p.refusedUnread,
 		Speaks:      speaksInside,
 		Log:         a.options.Log,
@@ -133,8 +132,17 @@ func (p *Proxy) assemble(o Options, before *assembly) (*assembly, error) {
 	return assemble(o, p.cache, before)
 }
 
-// refusedUnread counts a malformed request that the server has answered itself.
-func (p *Proxy) refusedUnread() { p.current.Load().options.Metrics.Error(badRequest.kind) }
+// refusedUnread counts a request that the server has refused itself, because it is malformed
+// or there is no memory for it, and returns the fields of that answer.
+func (p *Proxy) refusedUnread(status int) http.Header {
+	metrics := p.current.Load().options.Metrics
+	if status == http.StatusServiceUnavailable {
+		metrics.Refused(reasonOf(errShort))
+		return overLimit(errShort).fields()
+	}
+	metrics.Error(badRequest.kind)
+	return badRequest.fields()
+}
 
 // letGo closes idle connections to origins, and reports whether there were any.
 func (p *Proxy) letGo() bool { return p.current.Load().letGo() }

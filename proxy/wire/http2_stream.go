@@ -97,9 +97,8 @@ func (st *http2Stream) serve(r *http.Request, refused *ProtocolError) {
 		}
 	}()
 	if refused != nil {
-		st.h.c.srv.tellRefused()
 		text := refused.answer()
-		maps.Copy(st.w.Header(), st.h.c.srv.Refusal)
+		maps.Copy(st.w.Header(), st.h.c.srv.refused(refused.Status))
 		st.w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
 		st.w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}
 		st.w.WriteHeader(refused.Status)

@@ -65,12 +65,9 @@ type Server struct {
 	// one client give the same address. [Server.GiveWay] needs it.
 	Client func(remote net.Addr) netip.Addr
 
-	// Refusal holds fields to add to what is answered without Handler, such as a 400;
-	// nil for none.
-	Refusal http.Header
-
-	// Refused, unless nil, is told of each such answer.
-	Refused func()
+	// Refused, unless nil, is told of each answer that is given without Handler, such as a
+	// 400, and returns fields to add to it.
+	Refused func(status int) http.Header
 
 	// Speaks, unless nil, is called when the client at the other end of nc turns out to
 	// speak HTTP without a call of Handler: it has begun HTTP/2, or sent a request that is
@@ -137,10 +134,12 @@ func (s *Server) current() *settings {
 
 func (s *Server) flushesAfter() time.Duration { return cmp.Or(s.flushDelay, flushDelay) }
 
-func (s *Server) tellRefused() {
-	if s.Refused != nil {
-		s.Refused()
+// refused tells [Server.Refused], and returns the fields to add.
+func (s *Server) refused(status int) http.Header {
+	if s.Refused == nil {
+		return nil
 	}
+	return s.Refused(status)
 }
 
 func (s *Server) tellSpeaks(nc net.Conn) {

@@ -33,7 +33,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 		c.close(false)
 		return
 	}
-	c.srv.tellRefused()
+	fields := c.srv.refused(bad.Status)
 	if bad.Status == http.StatusRequestURITooLong || bad.Status == http.StatusRequestHeaderFieldsTooLarge {
 		c.srv.tellSpeaks(c.nc)
 	}
@@ -41,7 +41,7 @@ func (c *conn) refuse(err error, r *http.Request) {
 	c.mu.Lock()
 	b := appendStatusLine(nil, bad.Status, "")
 	b = appendDate(b)
-	for _, f := range sortedEntries(c.srv.Refusal, nil) {
+	for _, f := range sortedEntries(fields, nil) {
 		for _, v := range f.values {
 			b = appendFieldLine(b, f.name, v)
 		}
