@@ -266,6 +266,17 @@ func TestShedding(t *testing.T) {
 	}
 }
 
+// withMemoryForThree is of a proxy that has memory for three requests at a time.
+func withMemoryForThree(t *testing.T) func(*Options) {
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Hour,
+		Memory:      func() (int64, int64) { return 0, 400 << 10 },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	t.Cleanup(pressure.Close)
+	return func(o *Options) { o.Pressure = pressure }
+}
+
 // TestRequestsBeginWhereMemoryIsLeftForAll: what they will hold does not show yet while
 // their origin is silent, and they may all be answered at once.
 func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
@@ -274,13 +285,7 @@ func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
 		<-silent
 		answer(hello)(conn, r)
 	})
-	pressure := gate.Watch(gate.PressureOptions{
-		Every:       time.Hour,
-		Memory:      func() (int64, int64) { return 0, 400 << 10 },
-		Descriptors: func() (int64, int64) { return 0, 0 },
-	})
-	defer pressure.Close()
-	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	proxy := serveProxy(t, withMemoryForThree(t))
 	statuses := make(chan int)
 	for i := range 10 {
 		conn := dial(t, proxy)
@@ -315,13 +320,7 @@ func TestRequestsBeginWhereMemoryIsLeftForAll(t *testing.T) {
 // what is read of one in vain is given back.
 func TestLargeHeadsFindMemory(t *testing.T) {
 	o := serveOrigin(t, answer(hello))
-	pressure := gate.Watch(gate.PressureOptions{
-		Every:       time.Hour,
-		Memory:      func() (int64, int64) { return 0, 400 << 10 },
-		Descriptors: func() (int64, int64) { return 0, 0 },
-	})
-	defer pressure.Close()
-	proxy := serveProxy(t, func(o *Options) { o.Pressure = pressure })
+	proxy := serveProxy(t, withMemoryForThree(t))
 	var heads []net.Conn
 	refused := make(chan string)
 	for range 10 {

@@ -52,6 +52,7 @@ and when nothing has come for a second. A full cache leaves less room: the heap,
 garbage and all, keeps within 1.3 times cache.memory, beside 5 MiB for the
 program and what open connections take. The cache holds half of a memory limit,
 or the container's, at most, and less where other things leave less.
+Requests that would run out of such a limit, at 96 KiB each, get a 503.
 GOGC or GOMEMLIMIT in the environment set it as for any Go program instead.
 
 On Linux, one processor is used while half of it is enough, and all of them

@@ -18,8 +18,8 @@ const (
 	enoughAt   = 0.85
 )
 
-// requestNeeds is what a request that runs may yet come to hold, at any time: pieces of
-// what it reads at one end and sends at the other, and what its goroutine has on its stack.
+// requestNeeds is how many bytes a running request may yet come to hold: buffers of what it
+// reads at one end and sends at the other, and the stack of its goroutine. It is measured.
 const requestNeeds = 96 << 10
 
 // worthCollecting is the part of all memory that has to come free to be worth a
@@ -46,7 +46,7 @@ type Pressure struct {
 	short   atomic.Bool
 	room    atomic.Int64 // descriptors that may be taken before the next look
 	running atomic.Int64 // requests that have begun
-	most    atomic.Int64 // of them at a time, by what memory was left at the last look
+	most    atomic.Int64 // how many of them may run, by the memory left at the last look
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -119,10 +119,10 @@ func (p *Pressure) Give() {
 	}
 }
 
-// Begin tells that a request is to run from now on, and reports whether there is memory
-// for what all that run may yet come to hold: thousands can begin between two looks, or
-// wait for an origin and then be answered at once. One alone always may, unless it is
-// short. After that, End tells that the request is over.
+// Begin reports whether a request may run, and counts it if so: there must be memory for
+// what all running ones may yet come to hold, since thousands can begin between two looks,
+// or wait for an origin and then be answered at once. A single one may run unless memory is
+// short. End tells that the request is over.
 func (p *Pressure) Begin() bool {
 	switch {
 	case p == nil:
