@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,12 +221,13 @@ func TestWhoIsShutOutMeanwhileGetsNoTunnel(t *testing.T) {
 func TestOneTellsOfFiles(t *testing.T) {
 	o := serveEcho(t)
 	users := usersFile(t, "secret", "ann")
-	now := time.Now()
-	told := make([]int, 3)
+	begun := time.Now()
+	var passed atomic.Int64
+	told := make([]atomic.Int32, 3)
 	with := func(o *Options, which int) Options {
 		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
-		o.Gate.Now = func() time.Time { return now }
-		o.Gate.Unread = func(error) { told[which]++ }
+		o.Gate.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
+		o.Gate.Unread = func(error) { told[which].Add(1) }
 		return *o
 	}
 	var options Options
@@ -249,12 +251,14 @@ func TestOneTellsOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		now = now.Add(time.Minute)
+		passed.Add(int64(time.Minute))
 		for _, g := range gates {
 			g.Version()
 		}
 	}
-	if told[0] != 0 || told[1] != 0 || told[2] != 1 {
-		t.Errorf("of a users file that cannot be used was told %v times", told)
+	for which, want := range []int32{0, 0, 1} {
+		if got := told[which].Load(); got != want {
+			t.Errorf("gate %d told %d times of a users file that cannot be used, want %d", which, got, want)
+		}
 	}
 }

@@ -338,10 +338,11 @@ func TestSOCKSPasswordIsShownOnce(t *testing.T) {
 func TestSOCKSClientsWhoseAccountIsGoneAreCut(t *testing.T) {
 	users := usersFile(t, "secret", "me", "you")
 	_, hop := serveWeb(t)
-	now := time.Now()
+	begun := time.Now()
+	var passed atomic.Int64
 	p, _ := newProxy(t, func(o *Options) {
 		o.Gate.Authentication, o.Gate.Users = gate.Basic, users
-		o.Gate.Now = func() time.Time { return now }
+		o.Gate.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
 		o.Egress.Chain = append(o.Egress.Chain, hop)
 	})
 	conn := dial(t, serveAs(t, p, Listening{Protocol: SOCKS5}))
@@ -362,7 +363,7 @@ func TestSOCKSClientsWhoseAccountIsGoneAreCut(t *testing.T) {
 	if err := gate.RemoveUser(users, "me"); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(time.Minute) // when the file is looked at again
+	passed.Store(int64(time.Minute)) // when the file is looked at again
 	if resp, err := get(); err == nil {
 		t.Errorf("answered with %s, %q", resp.Status, resp.Header["Proxy-Authenticate"])
 	}
