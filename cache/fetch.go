@@ -201,7 +201,7 @@ func (t *transport) arrived(f *flight) (*http.Response, error) {
 			return nil, err
 		}
 		resp := c.serve(q, f.fresh, f.given)
-		q.addStatus(resp.Header, found, "; fwd-status=304")
+		q.addStatus(resp.Header, found, fwdStatus(http.StatusNotModified))
 		for _, name := range []string{"Set-Cookie", "Set-Cookie2"} {
 			if lines := f.resp.Header[name]; len(lines) > 0 {
 				resp.Header[name] = lines // this client's, and not stored
@@ -254,7 +254,7 @@ func (q *query) conditioned(found finding, resp *http.Response, f *flight) *http
 		resp.Body.Close()
 		if q.sharing == Shared {
 			lines := resp.Header["Cache-Status"] // the last is this cache's, see addStatus
-			lines[len(lines)-1] += "; fwd-status=" + strconv.Itoa(f.status)
+			lines[len(lines)-1] += fwdStatus(f.status)
 		}
 		return notModified(resp)
 	}

@@ -124,4 +124,7 @@ func addStatus(h http.Header, did string) {
 	h["Cache-Status"] = append(slices.Clip(h["Cache-Status"]), did) // others may have the lines
 }
 
+// fwdStatus is what addStatus adds where the origin's status is not the client's (RFC 9211 §2.3).
+func fwdStatus(status int) string { return "; fwd-status=" + strconv.Itoa(status) }
+
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

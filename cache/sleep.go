@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// fine is how long before its end a wait is made precise: of one for a beat, at once. Who
-// goes away meanwhile is noticed by so much later.
+// fine is how long before its end a wait becomes precise: one for a beat is so from its start.
+// That a client has left is noticed by up to so much later.
 const fine = lastBeat
 
 // sleepFor waits, or returns the context's error. It ends about as promptly as

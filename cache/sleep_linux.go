@@ -88,8 +88,8 @@ func (t *fineTimer) sleep(due time.Time) error {
 	return t.err
 }
 
-// tryOnce reports whether the time has come, or else sets the timer, which forgets what
-// nobody has read of it.
+// tryOnce reports whether the time has come, or else sets the timer. To set it discards what
+// it has to say of an earlier time, which is never read.
 func (t *fineTimer) tryOnce(fd uintptr) (done bool) {
 	left := time.Until(t.due)
 	if left <= 0 {

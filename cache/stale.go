@@ -2,7 +2,6 @@ package cache
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -56,7 +55,7 @@ func (c *Cache) serveStale(q *query, found finding, status int) *http.Response {
 	if q.sharing == Shared && status != 0 {
 		lines := resp.Header["Cache-Status"]
 		resp.Header["Cache-Status"] = lines[:len(lines)-1] // what went forward is no hit (RFC 9211 §2.1)
-		q.addStatus(resp.Header, found, "; fwd-status="+strconv.Itoa(status))
+		q.addStatus(resp.Header, found, fwdStatus(status))
 	}
 	return resp
 }
