@@ -23,7 +23,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s is not an address; write %s", quote(s), meantAddress(s))
 	}
-	n, err := parsePort(port)
+	n, err := ParsePort(port)
 	if err != nil && port != "0" {
 		return fmt.Errorf("%s: %w", quote(s), err)
 	}
@@ -46,7 +46,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 // brackets of IPv6.
 func meantAddress(s string) string {
 	host, port := s[:max(0, strings.LastIndexByte(s, ':'))], s[strings.LastIndexByte(s, ':')+1:]
-	n, err := parsePort(port)
+	n, err := ParsePort(port)
 	if err != nil {
 		n = 8118
 	} else if ip, err := netip.ParseAddr(host); err == nil {
@@ -135,11 +135,11 @@ func (p *PortRange) UnmarshalText(text []byte) error {
 	if !isRange {
 		last = first
 	}
-	a, err := parsePort(first)
+	a, err := ParsePort(first)
 	if err != nil {
 		return err
 	}
-	b, err := parsePort(last)
+	b, err := ParsePort(last)
 	if err != nil {
 		return err
 	}
@@ -150,8 +150,8 @@ func (p *PortRange) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parsePort accepts digits only: no sign, no blank, no service name.
-func parsePort(s string) (uint16, error) {
+// ParsePort reads a port from 1 on. It accepts digits only: no sign, no blank, no service name.
+func ParsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
 		return 0, fmt.Errorf("%s is not a port (1 to 65535)", quote(s))

@@ -41,7 +41,7 @@ func (h *Hop) UnmarshalText(text []byte) error {
 	if u.Port() == "" {
 		return errors.New("names no port; " + writeHop)
 	}
-	if _, err := parsePort(u.Port()); err != nil {
+	if _, err := ParsePort(u.Port()); err != nil {
 		return errors.New("what it names is not a port (1 to 65535)")
 	}
 	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
@@ -78,7 +78,7 @@ func (u *HTTPSURL) UnmarshalText(text []byte) error {
 	if parsed.Scheme != "https" && (parsed.Scheme != "http" || err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%s is not an https URL", quote(string(text)))
 	}
-	if _, err := parsePort(parsed.Port()); err != nil && parsed.Port() != "" {
+	if _, err := ParsePort(parsed.Port()); err != nil && parsed.Port() != "" {
 		return err
 	}
 	*u = HTTPSURL(parsed.String())

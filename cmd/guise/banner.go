@@ -66,17 +66,16 @@ func bannerBrowser(w io.Writer, c *config.Config, first string) {
 	default:
 		fmt.Fprintf(w, "  browser:  HTTP and HTTPS proxy %s, port %s\n", host, port)
 	}
-	served := c.Console.Enabled && one.Protocol != config.SOCKS5
 	switch {
-	case served:
+	case c.Console.Enabled && one.Protocol != config.SOCKS5:
 		fmt.Fprintf(w, "  or PAC:   %s://%s/proxy.pac as automatic configuration URL;\n", scheme, first)
 		fmt.Fprintf(w, "            or, which holds before guise runs, too, what this prints:\n")
 	case one.Protocol == config.HTTPS:
 		fmt.Fprintf(w, "  PAC:      what this prints, as automatic configuration URL:\n")
+	default:
+		return
 	}
-	if served || one.Protocol == config.HTTPS {
-		fmt.Fprintf(w, "            guise pac --address %s%s --data-url\n", first, secure)
-	}
+	fmt.Fprintf(w, "            guise pac --address %s%s --data-url\n", first, secure)
 }
 
 // entered returns at with unspecified addresses replaced by the first of own from which

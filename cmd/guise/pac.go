@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -119,8 +118,8 @@ func exactHostPort(s string) (string, error) {
 
 func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
-	n, bad := strconv.ParseUint(port, 10, 16)
-	return err == nil && bad == nil && host != "" && n > 0
+	_, bad := config.ParsePort(port)
+	return err == nil && bad == nil && host != ""
 }
 
 // reachedBy returns how clients name listener l at the address at: over TLS by the name
