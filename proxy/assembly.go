@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -174,7 +173,7 @@ func (a *assembly) RoundTrip(r *http.Request) (*http.Response, error) {
 		// a tunnel. One that refuses the tunnel may forward it all the same, as
 		// guise does.
 		resp, err := a.dialled.RoundTrip(r)
-		if !errors.Is(err, egress.ErrHopAnswer) {
+		if !is[*egress.HopAnswer](err) {
 			return resp, err
 		}
 	}

@@ -47,10 +47,6 @@ func (t *TLSError) Timeout() bool {
 	return errors.Is(t.Err, os.ErrDeadlineExceeded) || errors.Is(t.Err, context.DeadlineExceeded)
 }
 
-// ErrHopAnswer is the fault of an upstream proxy that is there, but does not do
-// what it is asked to.
-var ErrHopAnswer = errors.New("it does not do what it is asked to")
-
 // ErrHopCredentials is the [*HopError] of an upstream proxy that answers a request
 // with 407: it is guise that has to authenticate there, not guise's client.
 var ErrHopCredentials = &HopError{errOtherCredentials}

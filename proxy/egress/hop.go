@@ -195,12 +195,10 @@ func handshakeError(err error) error {
 	return &HopError{&net.OpError{Op: "read", Net: "tcp", Err: err}} // the connection was there
 }
 
-// A HopAnswer is what is wrong with an upstream proxy's answer.
+// A HopAnswer is what is wrong with the answer of an upstream proxy that is there, but does
+// not do what it is asked to.
 type HopAnswer struct {
 	What string // begins with "it" or "its", and quotes nothing of the answer but a status
 }
 
 func (a *HopAnswer) Error() string { return a.What }
-
-// Is tells [errors.Is] that it is an [ErrHopAnswer].
-func (a *HopAnswer) Is(target error) bool { return target == ErrHopAnswer }
