@@ -41,7 +41,6 @@ type PressureOptions struct {
 // kept for later use. A nil Pressure is never short. It is safe for concurrent use.
 type Pressure struct {
 	options PressureOptions
-	measure func() (used, limit, idle int64)
 	relief  atomic.Pointer[Relief]
 	short   atomic.Bool
 	room    atomic.Int64 // descriptors that may be taken before the next look
@@ -77,13 +76,7 @@ func Watch(o PressureOptions) *Pressure {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pressure{options: o, measure: memoryInUse}
-	if o.Memory != nil {
-		p.measure = func() (used, limit, idle int64) {
-			used, limit = o.Memory()
-			return used, limit, 0
-		}
-	}
+	p := &Pressure{options: o}
 	if o.Follow {
 		followCgroup()
 	}
@@ -174,14 +167,23 @@ func (p *Pressure) run(ctx context.Context) {
 	}
 }
 
+// memory is what memoryInUse returns, or the options say.
+func (p *Pressure) memory() (used, limit, idle int64) {
+	if p.options.Memory == nil {
+		return memoryInUse()
+	}
+	used, limit = p.options.Memory()
+	return used, limit, 0
+}
+
 func (p *Pressure) look() {
 	open, limit := p.options.Descriptors()
-	used, most, idle := p.measure()
+	used, most, idle := p.memory()
 	memory, descriptors := part(used, most), part(open, limit)
 	if r := p.relief.Load(); r != nil {
 		if memory > enoughAt && r.Memory(most/worthCollecting) {
 			debug.FreeOSMemory() // uncollected, it would still count as used
-			used, most, idle = p.measure()
+			used, most, idle = p.memory()
 			memory = part(used, most)
 		}
 		if descriptors > enoughAt && r.Descriptors() {
