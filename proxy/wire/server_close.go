@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -129,29 +130,34 @@ func (c *conn) endsByReset(reset bool) {
 	}
 }
 
+// layers returns nc, and one below the other the connections that carry it.
+func layers(nc net.Conn) iter.Seq[net.Conn] {
+	return func(yield func(net.Conn) bool) {
+		for yield(nc) {
+			outer, ok := nc.(interface{ NetConn() net.Conn })
+			if !ok {
+				return
+			}
+			nc = outer.NetConn()
+		}
+	}
+}
+
 // below returns the connection that carries nc, which may be nc.
 func below(nc net.Conn) net.Conn {
-	for {
-		outer, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nc
-		}
-		nc = outer.NetConn()
+	for nc = range layers(nc) {
 	}
+	return nc
 }
 
 // overTLS reports whether TLS carries what is spoken on nc.
 func overTLS(nc net.Conn) bool {
-	for {
+	for nc := range layers(nc) {
 		if _, ok := nc.(*tls.Conn); ok {
 			return true
 		}
-		outer, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return false
-		}
-		nc = outer.NetConn()
 	}
+	return false
 }
 
 // release gives the read buffer back and stops the timer.
