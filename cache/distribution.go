@@ -8,7 +8,8 @@ import (
 
 // A distribution describes the present times of an origin, as logarithms.
 type distribution struct {
-	latest []float64 // of one kind, latest first
+	logs   [maxSamples]float64 // latest first
+	count  int                 // of the logs that are of one kind
 	middle float64
 	spread float64 // standard deviation, without single outliers
 	// least and most are the extremes of all that came of late.
@@ -19,13 +20,16 @@ type distribution struct {
 // outlying are cut.
 const unusual, outlying = 2.5, 4
 
-// distribution returns what times are like at now, or nil if too few are recent. A load can
+// latest returns times of one kind, latest first.
+func (d *distribution) latest() []float64 { return d.logs[:d.count] }
+
+// distribution returns what times are like at now, or false if too few are recent. A load can
 // change from one moment to the next, so samples count only as far back as they are within the
 // spread of the latest ones. The spread is estimated from the differences between neighbours,
 // of which a change of load makes only one larger.
-func (s samples) distribution(now time.Time) *distribution {
-	var room [2][maxSamples]float64 // on the stack
-	logs, steps := make([]float64, 0, len(s)), room[0][:0]
+func (s samples) distribution(now time.Time) (d distribution, ok bool) {
+	var room [2][maxSamples]float64
+	logs, steps := d.logs[:0], room[0][:0]
 	for i, x := range slices.Backward(s) {
 		if now.Sub(x.at) <= maxSampleAge {
 			logs = append(logs, x.log)
@@ -35,24 +39,24 @@ func (s samples) distribution(now time.Time) *distribution {
 		}
 	}
 	if len(logs) < minSamples {
-		return nil
+		return d, false
 	}
 	// Of two values of a normal distribution, 0.4 of all pairs differ by less than
 	// 0.742 standard deviations. Taking so low a quantile ignores the jumps.
 	const low, deviation = 0.4, 0.742
 	slices.Sort(steps)
-	d := &distribution{spread: quantile(steps, low) / deviation, least: slices.Min(logs), most: slices.Max(logs)}
-	ordered := room[1][:0] // d.latest, sorted
+	d.spread, d.least, d.most = quantile(steps, low)/deviation, slices.Min(logs), slices.Max(logs)
+	ordered := room[1][:0] // the latest, sorted
 	include := func(n int) {
 		for _, x := range logs[len(ordered):n] {
 			i, _ := slices.BinarySearch(ordered, x)
 			ordered = slices.Insert(ordered, i, x)
 		}
-		d.latest, d.middle = logs[:n], quantile(ordered, 0.5)
+		d.count, d.middle = n, quantile(ordered, 0.5)
 	}
 	include(minSamples - 1)
 	strange := 0
-	for i := len(d.latest); i < len(logs); i++ {
+	for i := d.count; i < len(logs); i++ {
 		if math.Abs(logs[i]-d.middle) > 1.5*d.spread {
 			if strange++; strange == 2 {
 				break
@@ -65,11 +69,11 @@ func (s samples) distribution(now time.Time) *distribution {
 	// From here on the middle is the mean of the latest, with the strange ones
 	// pulled in, so that their distances from it add up to nothing.
 	var off float64
-	for _, x := range d.latest {
+	for _, x := range d.latest() {
 		off += max(-outlying*d.spread, min(x-d.middle, outlying*d.spread))
 	}
-	d.middle += off / float64(len(d.latest))
-	return d
+	d.middle += off / float64(d.count)
+	return d, true
 }
 
 // draw returns one more value: a sample, blurred so that none is repeated, and pulled to the
@@ -78,12 +82,12 @@ func (s samples) distribution(now time.Time) *distribution {
 // only samples of one are drawn from: no time lies between them.
 func (d *distribution) draw(m *latencyModel) float64 {
 	kinds, spread := d.kinds()
-	which := min(int(m.float()*float64(len(d.latest))), len(d.latest)-1)
+	which := min(int(m.float()*float64(d.count)), d.count-1)
 	for len(kinds[0]) <= which {
 		kinds, which = kinds[1:], which-len(kinds[0])
 	}
 	of, middle := kinds[0], d.middle
-	if len(of) < len(d.latest) {
+	if len(of) < d.count {
 		middle = mean(of)
 	}
 	n := float64(len(of))
@@ -97,7 +101,7 @@ func (d *distribution) draw(m *latencyModel) float64 {
 func (d *distribution) kinds() (groups [][]float64, spread float64) {
 	// Of normal times, the usual gap is 2.6 standard deviations by how many there are.
 	const deviation, wide = 2.6, 2
-	times := slices.Sorted(slices.Values(d.latest))
+	times := slices.Sorted(slices.Values(d.latest()))
 	gaps := make([]float64, 0, maxSamples)
 	for i := range times[1:] {
 		gaps = append(gaps, times[i+1]-times[i])

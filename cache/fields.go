@@ -16,20 +16,31 @@ type fields string
 func fieldsOf(h http.Header) fields {
 	size := 0
 	for name, lines := range h {
-		size += len(lines) * textSize(name)
-		for _, line := range lines {
-			size += textSize(line)
-		}
+		size += fieldSize(name, lines)
 	}
 	var b strings.Builder
 	b.Grow(size)
 	for name, lines := range h {
-		for _, line := range lines {
-			putText(&b, name)
-			putText(&b, line)
-		}
+		putField(&b, name, lines)
 	}
 	return fields(b.String())
+}
+
+// putField writes each of the lines with the name before it.
+func putField(b *strings.Builder, name string, lines []string) {
+	for _, line := range lines {
+		putText(b, name)
+		putText(b, line)
+	}
+}
+
+// fieldSize returns how much putField writes.
+func fieldSize(name string, lines []string) int {
+	size := len(lines) * textSize(name)
+	for _, line := range lines {
+		size += textSize(line)
+	}
+	return size
 }
 
 // putText writes s after its length: seven bits in a byte, the lowest first, and the

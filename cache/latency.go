@@ -143,7 +143,7 @@ func (t *timing) slow() bool { return t.tail >= firstBeat/2 }
 func (t *timing) pace() float64 { return logOf(float64(t.tail) / float64(max(t.size, bulk))) }
 
 func (t *trait) record(s sample, h habit) habit {
-	if d := t.latest.distribution(s.at); d != nil && d.spread > 0 {
+	if d, ok := t.latest.distribution(s.at); ok && d.spread > 0 {
 		z := max(-outlying, min((s.log-d.middle)/d.spread, outlying))
 		if h.n > 0 && math.Abs(z) < outlying {
 			const memory = 64 // products that count
@@ -257,12 +257,12 @@ func (m *latencyModel) draw(origin string, k kind, e *entry, of manner, now time
 // times are normal, and what was seen of it so far, real or drawn, says where
 // that mean is likely to be.
 func (t *trait) draw(m *latencyModel, of *originTimes, own float64, h *habit, now time.Time) (float64, bool) {
-	d := t.latest.distribution(now)
-	if d == nil || h.n > 0 && m.float() < 1/t.products {
+	d, ok := t.latest.distribution(now)
+	if !ok || h.n > 0 && m.float() < 1/t.products {
 		return 0, false // the fewer times were compared, the likelier another is
 	}
-	unlike := h.unlike(d, own)
-	if (unlike || t.latest.restless(d)) && of.mayAsk(now) {
+	unlike := h.unlike(&d, own)
+	if (unlike || t.latest.restless(&d)) && of.mayAsk(now) {
 		return 0, false
 	}
 	x := d.draw(m)

@@ -58,7 +58,7 @@ type spool struct {
 	ended   time.Time
 	err     error // nil after done means the body is whole
 	trailer http.Header
-	readers map[*spoolReader]struct{}
+	readers []*spoolReader
 	leader  *spoolReader  // not dropped for lagging; nil for none
 	moved   chan struct{} // closed when anything above changes; nil if nobody waits
 	pieces  []piece
@@ -225,7 +225,7 @@ func (s *spool) note(after time.Duration) {
 
 func (s *spool) fastest() int64 {
 	var most int64
-	for r := range s.readers {
+	for _, r := range s.readers {
 		most = max(most, r.at)
 	}
 	return most
@@ -233,7 +233,7 @@ func (s *spool) fastest() int64 {
 
 // led returns how far the leader is, or if there is none, the head.
 func (s *spool) led() int64 {
-	if _, reads := s.readers[s.leader]; reads {
+	if s.leader != nil && s.leader.open {
 		return s.leader.at
 	}
 	return s.head()
@@ -259,7 +259,7 @@ func (s *spool) kept() int64 {
 // those that the leader has not read.
 func (s *spool) slide() {
 	least := s.head()
-	for r := range s.readers {
+	for _, r := range s.readers {
 		least = min(least, r.at)
 	}
 	least = max(least, min(s.head()-s.kept(), s.led()))
@@ -296,11 +296,8 @@ func (s *spool) reader(ctx context.Context, trailer http.Header, closed func()) 
 	if s.sliding {
 		return nil
 	}
-	r := &spoolReader{s: s, ctx: ctx, trailer: trailer, closed: closed}
-	if s.readers == nil {
-		s.readers = map[*spoolReader]struct{}{}
-	}
-	s.readers[r] = struct{}{}
+	r := &spoolReader{s: s, ctx: ctx, open: true, trailer: trailer, closed: closed}
+	s.readers = append(s.readers, r)
 	return r
 }
 
@@ -309,7 +306,8 @@ func (s *spool) reader(ctx context.Context, trailer http.Header, closed func()) 
 type spoolReader struct {
 	s       *spool
 	ctx     context.Context
-	at      int64       // guarded by s.mu
+	at      int64 // guarded by s.mu, as is open
+	open    bool
 	trailer http.Header // filled at the end
 	closed  func()
 	once    sync.Once
@@ -347,7 +345,7 @@ func (r *spoolReader) Read(p []byte) (int, error) {
 func (r *spoolReader) await() error {
 	s := r.s
 	for {
-		if _, open := s.readers[r]; !open {
+		if !r.open {
 			return http.ErrBodyReadAfterClose
 		}
 		if r.at < s.base {
@@ -415,7 +413,8 @@ func (c spoolCourse) by(d time.Duration) int64 {
 func (r *spoolReader) Close() error {
 	r.once.Do(func() {
 		r.s.mu.Lock()
-		delete(r.s.readers, r)
+		r.open = false
+		r.s.readers = slices.DeleteFunc(r.s.readers, func(o *spoolReader) bool { return o == r })
 		if len(r.s.readers) == 0 {
 			r.s.hold.use(-1)
 			r.s.hold = nil

@@ -54,10 +54,7 @@ func closeDelimited(resp *http.Response) bool {
 
 // varyBy notes which fields select e, and what they are in the request that got it.
 func (e *entry) varyBy(names varying, request http.Header) {
-	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), ""
-	if names != "" {
-		e.selecting = fieldsOf(names.of(request))
-	}
+	e.vary, e.varyKey, e.selecting = names, varyKey(names, request), names.of(request)
 }
 
 // shelf returns the key under which a response is stored, or false if there is

@@ -18,19 +18,28 @@ const maxVaryNames = 32
 type varying string
 
 func (v varying) names() iter.Seq[string] {
-	if v == "" {
-		return func(func(string) bool) {}
+	return func(yield func(string) bool) { // in place of strings.SplitSeq, which allocates
+		for rest := string(v); rest != ""; {
+			var name string
+			if name, rest, _ = strings.Cut(rest, ","); !yield(name) {
+				return
+			}
+		}
 	}
-	return strings.SplitSeq(string(v), ",")
 }
 
 // of returns those fields of h.
-func (v varying) of(h http.Header) http.Header {
-	own := http.Header{}
+func (v varying) of(h http.Header) fields {
+	size := 0
 	for name := range v.names() {
-		own[name] = h[name]
+		size += fieldSize(name, h[name])
 	}
-	return own
+	var b strings.Builder
+	b.Grow(size)
+	for name := range v.names() {
+		putField(&b, name, h[name])
+	}
+	return fields(b.String())
 }
 
 // varyNames returns what the selecting fields are called. It
