@@ -37,10 +37,12 @@ func (redirects) Apply(m *Message, log []Change) []Change {
 
 const whyClicks = "parameters that follow people, as in requests"
 
-// withoutClicks returns a reference that m's answer leads to as [cleanQuery] leaves it,
-// and without tabs, which browsers leave out; and whether that changes its query.
+// withoutClicks returns a reference that m's answer leads to as [cleanQuery] leaves its
+// query, and a fragment of parameters, where analytics read clicks and campaigns as well
+// (matomo.org, tracking campaigns; ClearURLs); and without tabs, which browsers leave out. It
+// reports whether that changes query or fragment.
 func withoutClicks(m *Message, reference string, gets bool) (kept string, changed bool) {
-	if !strings.Contains(reference, "?") {
+	if !strings.ContainsAny(reference, "?#") {
 		return reference, false
 	}
 	reference = strings.ReplaceAll(reference, "\t", "")
@@ -49,17 +51,26 @@ func withoutClicks(m *Message, reference string, gets bool) (kept string, change
 		return reference, false
 	}
 	rest, fragment, marked := strings.Cut(reference, "#")
-	path, query, _ := strings.Cut(rest, "?")
-	u := &url.URL{Host: target.Host, Path: target.Path, RawQuery: query}
-	if len(cleanQuery(m, u, gets, nil)) == 0 {
-		return reference, false
+	path, query, asks := strings.Cut(rest, "?")
+	clean := func(parameters string) string {
+		u := &url.URL{Host: target.Host, Path: target.Path, RawQuery: parameters}
+		changed = len(cleanQuery(m, u, gets, nil)) > 0 || changed
+		return u.RawQuery
 	}
-	// Nothing at all would mean the query of the request (RFC 3986 §5.2.2).
-	if u.RawQuery != "" || path == "" {
-		path += "?" + u.RawQuery
+	cleaned := clean(query)
+	// Nothing at all would mean the query of the request (RFC 3986 §5.2.2), or its fragment
+	// (Fetch standard, HTTP-redirect fetch).
+	if cleaned != "" || asks && (path == "" || cleaned == query) {
+		path += "?" + cleaned
+	}
+	if name, _, _ := strings.Cut(fragment, "="); !strings.ContainsAny(name, "/?") { // else it is an address within a page
+		fragment = clean(fragment)
 	}
 	if marked {
 		path += "#" + fragment
+	}
+	if !changed {
+		return reference, false
 	}
 	return path, true
 }

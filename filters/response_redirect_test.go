@@ -26,6 +26,12 @@ func TestRedirectsCarryNoClicks(t *testing.T) {
 		{"GET", 302, "?utm_source=x", "?"},
 		{"GET", 302, "https://shop.example/a?id=7", "https://shop.example/a?id=7"},
 		{"GET", 302, "https://shop.example/a#x?gclid=1", "https://shop.example/a#x?gclid=1"},
+		{"GET", 302, "https://shop.example/a#gclid=1", "https://shop.example/a#"},
+		{"GET", 302, "https://shop.example/a?#part=2&utm_source=x", "https://shop.example/a?#part=2"},
+		{"GET", 302, "https://shop.example/a?b=1&fbclid=x#mtm_campaign=x&c", "https://shop.example/a?b=1#c"},
+		{"GET", 302, "#utm_source=x", "#"},
+		{"GET", 302, "https://app.example/#/in?gclid=1", "https://app.example/#/in?gclid=1"},
+		{"GET", 302, "https://app.example/in#access_token=a&state=b", "https://app.example/in#access_token=a&state=b"},
 		{"GET", 302, "https://b.s3.example/k?gclid=1&X-Amz-Signature=a", "https://b.s3.example/k?gclid=1&X-Amz-Signature=a"},
 		{"GET", 302, "https://www.youtube.com/watch?v=a&si=1", "https://www.youtube.com/watch?v=a"},
 		{"GET", 302, "https://mail.example/pub/cc?_ri_=X0Gzc2X", "https://mail.example/pub/cc?_ri_=X0Gzc2X"},
@@ -169,7 +175,7 @@ func FuzzLinks(f *testing.F) {
 }
 
 func FuzzClicks(f *testing.F) {
-	for _, reference := range []string{"https://a.example/%?b=1&gclid=2#c", `\\a@b?fbclid=1`, "?utm_a=1", "https:?gclid=1"} {
+	for _, reference := range []string{"https://a.example/%?b=1&gclid=2#c", "/?#a&gclid=2", `\\a@b?fbclid=1`, "?utm_a=1", "https:?gclid=1"} {
 		f.Add(reference)
 	}
 	m := newSet(f, Options{}).Read(newRequest(f, "GET", "https://site.example/out?q=1", http.Header{}), netip.Addr{})
