@@ -155,8 +155,9 @@ var trackingParams = []paramGroup{
 		track_click dc_campid dc_adgroupid mktids afftrack aff_track ssaid zmoatorigslicer1 zmoatorigslicer2
 		kpartnerid aem_p4p_detail organic_search_click`},
 	// On one site each: elsewhere the names may mean anything.
-	{"youtube.com youtu.be", "ClearURLs and Brave's query filter", `si feature pp kw gclid embeds_euri
-		embeds_referring_euri embeds_referring_origin source_ve_path ab_channel`},
+	{"youtube.com youtu.be", "ClearURLs and Brave's query filter; brave/adblock-lists, issue 2944: is, of 2026, as si", `si is feature pp kw
+		gclid embeds_euri embeds_origin embeds_loader_url_for_pings embeds_referring_euri embeds_referring_origin
+		source_ve_path ab_channel`},
 	{"spotify.com", "Brave's clean-urls list", `si sp_cid nd _branch_match_id`},
 	{"twitter.com x.com", "Brave's query filter; ClearURLs", `ref_src ref_url cxt s t cn`},
 	{"instagram.com", "Brave's query filter", `igsh igshid ig_rid`},

@@ -147,6 +147,7 @@ func TestCleanURL(t *testing.T) {
 		{"GET", "https://www.eventbrite.de/e/1?aff=ebdsshios", "https://www.eventbrite.de/e/1"},
 		{"GET", o + "/?si=1&t=2&s=3&ref=4&source=5", o + "/?si=1&t=2&s=3&ref=4&source=5"},
 		{"GET", "https://www.youtube.com/watch?v=a&si=1&t=20&pp=x", "https://www.youtube.com/watch?v=a&t=20"},
+		{"GET", "https://youtube.com/shorts/e-yFr4GZKZk?is=kSt8b&t=20&embeds_origin=https%3A%2F%2Fa.example", "https://youtube.com/shorts/e-yFr4GZKZk?t=20"},
 		{"GET", "https://youtu.be/a?si=1", "https://youtu.be/a"},
 		{"GET", "https://X.COM./a/status/1?s=20&t=abc", "https://X.COM./a/status/1"},
 		{"GET", "https://notx.com/?s=20&t=abc", "https://notx.com/?s=20&t=abc"},
