@@ -143,6 +143,11 @@ var trackingParams = []paramGroup{
 		_cls_s _cls_v __cq_uuid _x_tr_pto elqah elqcsid effi_id effi_id2 emcs_t asclid belboon
 		channable dfw_tracker jmtyclid`},
 
+	{"", "LegitimateURLShortener of 2026: what exchanges and trackers call a visitor when they match theirs", `_puuid 3rdpcid
+		adtech_uid advuuid ampcid an_uid anx_uid app_nexus_uid appnxsid av_c_user_id bsencid bx_uid cm_muid cm_user_id
+		cs_fpid d_uuid e_pubcid fpestid google_gid impr_uid ntv_fpc piggybackcookie pmuserid pmuservalue sa-user-id
+		sa-user-id-v* sextcookieid ta_partner_did td_client_id top100_id tpid_tdid tpmn_buid tripleliftid ucf_user_id
+		uid_bam unruly_id vxii_pdid`},
 	{"", "the same lists, names that came later: affiliates, Webtrekk, Mapp, Segmentify, Mercent, Wicked Reports, GLAMI, Zeydoo, Moshimo", `
 		maf ymid gci cuid ga_* vn_* wt.* wt_* wtmc_* wtmc.* wtm_* icid_* intgrtn_* cvo_* dv_adwords_* sfmc_*
 		piwik_* _sgm_* af_sub* aff_sub* clickref* wickedplacement wickedkeyword p.litb_* litb_from mr:* _bdadid
@@ -177,12 +182,12 @@ var trackingParams = []paramGroup{
 		sprefix ref_ ref dib dib_tag linkcode linkid content-id social_share ascsubtag cv_ct_* __mk_*
 		hvadid hvpos hvnetw hvrand hvpone hvptwo hvqmt hvdev hvdvcmdl hvlocint hvlocphy hvtargid hvbmt
 		hvexid adgrpid coliid creativeasin aaxitk hsa_cr_id sb-ci-* dchild refrid ufe qualifier ms3_c spia starsleft
-		skiptwisterog geniuslink`},
+		skiptwisterog geniuslink visitid imprtoken pa_rd_*`},
 	{"google.", "ClearURLs; Brave's clean-urls list", `ved ei gs_* uact sxsrf sca_esv sca_upv sei iflsig
 		ictx cshid shndl shem kgs fbs aqs sourceid rlz biw bih dpr vet bvm gws_rd gfe_rd pcampaignid sstk sclient esrc oq sa gs_ssp`},
-	{"bing.com msn.com", "ClearURLs", `cvid fpig ocid qs sk sp sc ghc lq ghsh ghacc ghpl`},
+	{"bing.com msn.com", "ClearURLs", `cvid fpig ocid qs sk sp sc ghc lq ghsh ghacc ghpl refig`},
 	{"ebay.", "Brave's clean-urls list; ClearURLs", `_trkparms _trksid _from mkcid mkevt mkrid ssspo ssrc
-		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp`},
+		ssuid widget_ver campid toolid customid media amdata itmmeta itmprp euid bu emsid`},
 	{"aliexpress. taobao.com tmall.com alibaba.com lazada. 1688.com", "ClearURLs", `spm scm* pvid algo_pvid
 		algo_expid algo_exp_id btsid ws_ab_test gps-id aff_* aff_request_id terminal_id pdp_npi
 		curpageloguid utparam utparam-url ut_sk un share_crt_v sp_tk suid ali_trackid ali_refid
@@ -248,6 +253,8 @@ var trackingParams = []paramGroup{
 	{"temu.com", "LegitimateURLShortener: visit, and the advertisement it came by", `_x_sessn_id _x_ads_* _x_gmc_* _x_ns_*
 		_x_vst_scene _oak_mp_inf refer_page_id refer_page_sn refer_page_el_sn`},
 	{"soundcloud.com", "LegitimateURLShortener: shared by whom", `si`},
+	{"app.link", "LegitimateURLShortener: who opens a page of reddit's in its app, and with what", `loid loid_created mweb_loid
+		mweb_loid_created mweb_user_* reddaid geoip_country user_agent adblock referrer_domain referrer_url`},
 	{"zhihu.com", "LegitimateURLShortener: shared by whom", `share_code`},
 	{"coupang.com", "LegitimateURLShortener: visit", `traceid wpcid wref wtime`},
 }
