@@ -301,3 +301,78 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Nor of what comes with no length: that there is no room shows only while the body comes.
+func TestWantOfRoomForAnUnknownLengthTellsNothing(t *testing.T) {
+	const memory, object = 1 << 20, 512 << 10
+	page := strings.Repeat("page", 10<<10)
+	for _, when := range []string{"before", "meanwhile"} {
+		var alone string
+		for _, visited := range []bool{false, true} {
+			stage(t, Options{Memory: memory, Object: object}, func(th *theatre) {
+				th.c.model.float = func() float64 { return 0.5 }
+				visit := func(client, path string) *visit {
+					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
+					return th.visitTo(ctx, cancel, path, "")
+				}
+				const took = 100 * time.Millisecond
+				answer := func() {
+					cl := th.call()
+					time.AfterFunc(took, func() {
+						cl.respond(storableFields, -1)
+						cl.answerBody(page)
+					})
+				}
+				if visited {
+					v := visit("victim", "/secret")
+					answer()
+					th.expectAll(v, page)
+				}
+				time.Sleep(20 * time.Second)
+				var filler *call
+				fill := func() {
+					v := visit("mallory", "/large")
+					filler = th.call()
+					filler.respond(storableFields, object)
+					<-v.done
+					go io.Copy(io.Discard, v.resp.Body)
+					io.WriteString(filler.body, strings.Repeat("x", object-len(page)/2))
+					synctest.Wait()
+				}
+				if when == "before" {
+					fill()
+				}
+				for range maxSamples / 2 {
+					th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
+				}
+				v := visit("mallory", "/secret")
+				if len(th.origin.calls) > 0 {
+					answer()
+				}
+				if when == "meanwhile" {
+					time.Sleep(took / 2)
+					fill()
+				}
+				<-v.done
+				seen := fmt.Sprint(v.resp.Header["Cache-Control"], v.resp.ContentLength)
+				th.expectAll(v, page)
+				filler.answerBody(strings.Repeat("x", len(page)/2))
+				again := visit("mallory", "/secret")
+				select {
+				case <-again.done:
+					seen += ", there at once"
+				default:
+				}
+				for len(th.origin.calls) > 0 {
+					answer()
+				}
+				th.expectAll(again, page)
+				if !visited {
+					alone = seen
+				} else if seen != alone {
+					th.t.Errorf("%s: alone %s, after another's visit %s", when, alone, seen)
+				}
+			})
+		}
+	}
+}

@@ -171,7 +171,7 @@ func (c *Cache) judgeOthers(q *query, r *resource, own *entry) (found finding, o
 	if other == nil { // else it joins its own inquiry, whatever newer there is by now
 		other = selected(r, q.r.Header, func(e *entry) bool { return e.open(q.now) && suits(e) })
 	}
-	if other == nil || other == own || c.distrusted(q.everybody) || !c.mayHold(other.length, c.options.Load()) {
+	if other == nil || other == own || c.distrusted(q.everybody) || !c.mayHoldAgain(other) {
 		return finding{}, false
 	}
 	found = finding{verdict: pretendIt, e: other, own: own}

@@ -95,9 +95,9 @@ func (c *Cache) settlePretence(q *query, e *entry, p *pretence, given time.Time)
 	defer c.mu.Unlock()
 	c.counters.Pretended++
 	switch v := e.views.of(q.client); {
-	case (v == nil || v.pretence == p) && p.kind == anew && !p.made && !c.mayHold(e.length, c.options.Load()):
-		q.cramped = true // a fetch would leave nothing
-		c.unpretend(e, p)
+	case (v == nil || v.pretence == p) && p.kind == anew && !p.made && !c.mayHoldAgain(e):
+		q.cramped = !c.mayHold(e.length, c.options.Load()) // else only the body would show it
+		c.unpretend(e, p)                                  // a fetch would leave nothing
 	case p.kind == validated && !p.own.Value().usedBy(q.client): // see replace
 		c.unpretend(e, p)
 	case v == nil:

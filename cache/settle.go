@@ -85,6 +85,16 @@ func (c *Cache) mayHold(length int64, o *Options) bool {
 		c.store.lingering.Load()+size <= o.Memory
 }
 
+// mayHoldAgain is mayHold for another fetch of e. On its way, a body of unknown length takes up
+// to twice its room, see spool.grown.
+func (c *Cache) mayHoldAgain(e *entry) bool {
+	o, size := c.options.Load(), int64(len(e.body))
+	if e.length < 0 {
+		size = max(size, min(2*size, o.Object))
+	}
+	return c.mayHold(size, o)
+}
+
 // partOfMore reports whether a response is a part of something of which more than limit
 // bytes can come: parts are put together.
 func partOfMore(resp *http.Response, limit int64) bool {
