@@ -323,7 +323,7 @@ func (c *Cache) replaceFor(client string, words wording, e *entry) {
 			continue
 		}
 		gone := old
-		if old.overtakes(e) && old.wording == e.wording && !old.sameAs(e) && !bytes.Equal(old.body, e.body) {
+		if whole(old) && old.overtakes(e) && old.wording == e.wording && !old.sameAs(e) && !bytes.Equal(old.body, e.body) {
 			gone = e
 		}
 		c.store.unview(gone, client)

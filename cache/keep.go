@@ -78,7 +78,7 @@ func (c *Cache) keepEntry(f *flight, e *entry, room int64) {
 		return
 	}
 	e.closed = f.closed
-	if c.overtaken(f.k, e) {
+	if c.overtaken(f.k, e, f.given) {
 		return
 	}
 	c.store.inflight.Add(-room) // the entry counts it from here on
@@ -154,21 +154,27 @@ func (e *entry) becomePartial(broken bool, rangeSpec string) bool {
 
 // overtaken reports whether e is not to be stored: a later answer of the origin is in the store
 // already, as when a page is reloaded while it loads. In Disguised, if that is another
-// client's, e is stored for its own. The caller holds c.mu.
-func (c *Cache) overtaken(k key, e *entry) bool {
+// client's, e is stored for its own, which got it at the given time; not if that client was
+// given it since, and so seems to have fetched it later. The caller holds c.mu.
+func (c *Cache) overtaken(k key, e *entry, given time.Time) bool {
 	r := c.store.index[k]
 	if r == nil {
 		return false
 	}
 	disguised := c.options.Load().Sharing == Disguised && !e.personal
 	for _, newer := range r.entries {
-		if !newer.answersAlike(e) || !newer.overtakes(e) {
+		if !newer.answersAlike(e) {
 			continue
 		}
-		if !disguised || newer.views.of(e.client) != nil {
+		v := newer.views.of(e.client)
+		switch overtakes := newer.overtakes(e); {
+		case overtakes && (!disguised || v != nil):
 			return true
+		case disguised && v != nil && whole(newer) && v.since.After(given) && !c.seemsToCome(newer, e.client, v):
+			return true
+		case overtakes:
+			e.closed = e.closed || newer.wording.covers(e.wording)
 		}
-		e.closed = e.closed || newer.wording.covers(e.wording)
 	}
 	return false
 }

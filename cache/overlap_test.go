@@ -191,6 +191,30 @@ func TestOwnOverlapsInOtherWordsAreAsIfAlone(t *testing.T) {
 	}
 }
 
+// What it asked for in other words before, and comes to its end later, takes nothing of what it
+// has got since.
+func TestOwnOverlapThatEndsLaterIsAsIfAlone(t *testing.T) {
+	asIfAlone(t, []saying{{fields: "Cache-Control: max-age=20\nETag: \"1\"", heeds: "Foo", status: 200}}, []move{
+		{at: 2 * time.Second, as: "c", do: "GET /0"}, {at: 14011 * time.Millisecond, as: "c", do: "GET /0"}, // its validator came twice
+		{at: 26 * time.Second, as: "a", do: "GET /0"},
+		{at: 28011 * time.Millisecond, as: "c", do: "GET /0\nFoo: 1"}, {at: 28071 * time.Millisecond, as: "c", do: "GET /0"},
+		{at: 38745 * time.Millisecond, as: "c", do: "HEAD /0"}})
+}
+
+// Nor does what a client knew of it in parts.
+func TestAWholeAfterAPartIsAsIfAlone(t *testing.T) {
+	for _, visited := range []bool{false, true} {
+		s := newScene(t, disguised)
+		const fields = "\nCache-Control: max-age=60"
+		if visited {
+			s.run(step{as: "a", give: "200" + fields + "\n\nwhole"})
+		}
+		s.run(step{after: 10 * time.Second, as: "c", do: "GET /\nRange: bytes=0-1", give: "206" + fields + "\nContent-Range: bytes 0-1/5\n\nwh", want: "206"},
+			step{after: 10 * time.Second, as: "c", give: "200" + fields + "\n\nwhole", want: "200\n\nwhole"},
+			step{after: 5 * time.Second, as: "c", want: "200\nAge: 5\n\nwhole"})
+	}
+}
+
 // Nor does what others get of it show that somebody asked for a part.
 func TestAPartLeavesTheWholeAsItWas(t *testing.T) {
 	const fields = "\nCache-Control: max-age=60\nETag: \"1\"\nContent-MD5: whole"

@@ -36,7 +36,7 @@ func (t *transport) describesTarget(r *http.Request, resp *http.Response, o *Opt
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		dropped := t.outdated() || c.dropped.now() != q.moment // it may have been this
-		if !dropped && !c.overtaken(k, e) {
+		if !dropped && !c.overtaken(k, e, e.received) {
 			c.insert(k, e, e.received)
 		}
 	}}
