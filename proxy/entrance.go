@@ -91,6 +91,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 // that does not help either, so does the connection.
 func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.Addr, err error) {
 	a.options.Metrics.Refused(reasonOf(err))
+	closeBody(r.Body) // it would be held for as long as the answer is
 	hold, ok := a.gate.Hold(remote)
 	if !ok {
 		if !a.bears(remote, 1) {

@@ -359,6 +359,7 @@ func (f failure) response(r *http.Request, wantsHTML bool) *http.Response {
 // write sends the failure on w, for answers that bypass the pipeline. Its status line
 // says why: of a tunnel that does not open, most programs show nothing else.
 func (f failure) write(w http.ResponseWriter, r *http.Request) {
+	closeBody(r.Body) // what came of it would be held until the client takes the answer
 	writeAnswer(w, f.response(r, wantsHTML(r)), f.title)
 }
 

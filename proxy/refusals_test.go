@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"guise/proxy/egress"
 	"guise/proxy/wire/http2test"
 )
@@ -321,4 +323,27 @@ func slowClientsAreHeld(t *testing.T, origin string, wait time.Duration) bool {
 			t.Fatalf("the slow client's share does not come back: %.40q", got)
 		}
 	}
+}
+
+// TestContentOfTheRefusedIsNotHeld: a client that is not let in can leave its answers unread,
+// or wait for them, on hundreds of streams at once, each with all content that it may send.
+func TestContentOfTheRefusedIsNotHeld(t *testing.T) {
+	const streams, window = 200, 64 << 10 // some are answered at once, others wait
+	c := http2test.NewClient(t, dial(t, serveProxy(t, withUsers(t))))
+	c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	before := held().heap
+	piece := make([]byte, window/4)
+	for i := range streams {
+		stream := uint32(2*i + 1)
+		c.Head(stream, false, ":method: POST", ":scheme: http", ":authority: origin.example", ":path: /")
+		for range window / len(piece) {
+			c.WriteData(stream, false, piece)
+		}
+	}
+	c.WritePing(false, [8]byte{})
+	c.Until(func(f http2.Frame) bool { // all that came before was read
+		ping, ok := f.(*http2.PingFrame)
+		return ok && ping.IsAck()
+	})
+	until(t, "content is let go", func() bool { return held().heap < before+streams*window/2 })
 }
