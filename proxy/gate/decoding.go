@@ -8,7 +8,8 @@ import (
 
 // To decode an answer can take 16 MiB until its end, and a dozen bytes of an origin's are
 // enough for that. So each client may have decodingAtOnce of those and, where memory is
-// limited, all together a quarter of it; the next one waits.
+// limited, all together a quarter of it, and one client half of that: an origin can take as
+// long as it likes. The next one waits.
 const (
 	decodingTakes    = 16 << 20 // bytes
 	decodingAtOnce   = 64
@@ -22,6 +23,9 @@ func decodingInAll(limit int64) int {
 	return int(min(max(limit/4/decodingTakes, decodingLeast), decodingMost))
 }
 
+// decodingOfOne returns how many answers of inAll are decoded at once for one client.
+func decodingOfOne(inAll int) int { return max(min(inAll/2, decodingAtOnce), 1) }
+
 // newDecoding has one place for each answer that may be decoded for all clients.
 func newDecoding() chan struct{} {
 	return make(chan struct{}, decodingInAll(debug.SetMemoryLimit(-1)))
@@ -34,7 +38,7 @@ func (g *Gate) Decode(ctx context.Context, e Entrant) (end func(), ok bool) {
 	l.mu.Lock()
 	a := l.hold(e.client())
 	if a.decoding == nil {
-		a.decoding = make(chan struct{}, decodingAtOnce)
+		a.decoding = make(chan struct{}, decodingOfOne(cap(l.total.decoding)))
 	}
 	own, all := a.decoding, l.total.decoding
 	l.mu.Unlock()

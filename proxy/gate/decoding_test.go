@@ -51,6 +51,26 @@ func TestAClientDecodesSoMuchAtOnce(t *testing.T) {
 	})
 }
 
+// TestAClientLeavesOthersRoomToDecode: it could have its own origin send answers that never end.
+func TestAClientLeavesOthersRoomToDecode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := mustNew(t, Options{})
+		g.state.ledger.total.decoding = make(chan struct{}, 8)
+		decoded := 0
+		for range 8 {
+			if _, ok := g.Decode(t.Context(), entrant("2001:db8::1")); ok {
+				decoded++
+			}
+		}
+		if decoded != 4 {
+			t.Errorf("of 8 places, one client has %d", decoded)
+		}
+		if _, ok := g.Decode(t.Context(), entrant("2001:db8:0:1::1")); !ok {
+			t.Error("another client's answer is not decoded")
+		}
+	})
+}
+
 // TestAllDecodeWithinMemory: many clients together would take more than there is.
 func TestAllDecodeWithinMemory(t *testing.T) {
 	for _, row := range []struct {
