@@ -135,7 +135,7 @@ func (a *admin) openEndpoint(network, address string, h http.Handler) (*endpoint
 	}
 	l, err := how.Listen(context.Background(), network, address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, systemError(err))
+		return nil, notOpened(network, address, err)
 	}
 	if network == "unix" {
 		if err := os.Chmod(address, 0o600); err != nil {

@@ -273,9 +273,18 @@ func listen(at config.Address, given *stock) (*listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w; only root opens ports below 1024, or systemd for guise (scripts/systemd/guise.socket)", at, systemError(err))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", at, systemError(err))
+		return nil, notOpened(network, at.String(), err)
 	}
 	return newListener(l, at), nil
+}
+
+// notOpened is why there is no listener at address.
+func notOpened(network, address string, err error) error {
+	err = fmt.Errorf("listen on %s: %w", address, systemError(err))
+	if network != "unix" && errors.Is(err, syscall.EPERM) { // SocketBindDeny= of systemd
+		err = fmt.Errorf("%w; systemd opens for guise what ListenStream= of guise.socket names, and lets it open what SocketBindAllow= of guise.service names", err)
+	}
+	return err
 }
 
 // systemError is what the system said, without the address and the call that net

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -230,6 +231,23 @@ func TestGivenListenerElsewhereIsNamed(t *testing.T) {
 	_, port, _ := net.SplitHostPort(given.Addr().String())
 	_, err = listen(wanted("0.0.0.0:" + port)[0].Address, &stock{[]net.Listener{given}})
 	if err == nil || errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "was given 127.0.0.1:"+port) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestPortClosedBySystemdIsExplained: one in the configuration alone, as when a second
+// listener or admin.address is added to a service.
+func TestPortClosedBySystemdIsExplained(t *testing.T) {
+	as := listening
+	defer func() { listening = as }()
+	listening.Control = func(string, string, syscall.RawConn) error {
+		return os.NewSyscallError("bind", syscall.EPERM) // what SocketBindDeny= does
+	}
+	_, err := listen(wanted("127.0.0.1:0")[0].Address, nil)
+	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "SocketBindAllow=") {
+		t.Errorf("got %v", err)
+	}
+	if err := notOpened("unix", "admin.sock", syscall.EPERM); strings.Contains(err.Error(), "systemd") {
 		t.Errorf("got %v", err)
 	}
 }
