@@ -332,6 +332,7 @@ func (e *entry) takeParts(joined *partial) {
 // becomeWhole makes e the whole of its representation; h is the header of a part of it.
 func (e *entry) becomeWhole(h http.Header, data []byte) {
 	e.part, e.body = nil, data
+	e.mixed = true // a whole that came as one may have another header and form
 	e.status, e.statusText, e.length = http.StatusOK, "200 OK", int64(len(data))
 	delete(h, "Content-Range")
 	withoutDigests(h)

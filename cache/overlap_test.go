@@ -223,3 +223,14 @@ func TestAPartLeavesTheWholeAsItWas(t *testing.T) {
 		step{after: 40 * time.Second, as: "a", do: "GET /\nRange: bytes=0-2", give: "206\nCache-Control: max-age=60\nETag: \"1\"\nContent-MD5: part\nContent-Range: bytes 0-2/6\n\nabc", want: "206"},
 		step{as: "b", give: "200" + fields + "\nContent-Length: -1\n\nanother", want: "200\nContent-MD5: whole\nContent-Length: -1\n\nabcdef"})
 }
+
+// Nor do they get a whole that was put together of parts: it has the header of one of them.
+func TestAWholeOfPartsIsForItsClientAlone(t *testing.T) {
+	const fields = "\nCache-Control: max-age=60\nETag: \"1\"\nContent-Length: 3\nContent-Range: bytes "
+	newScene(t, disguised).run(
+		step{as: "a", do: "GET /\nRange: bytes=0-2", give: "206" + fields + "0-2/6\n\nabc", want: "206"},
+		step{as: "a", do: "GET /\nRange: bytes=3-5", give: "206" + fields + "3-5/6\n\ndef", want: "206"},
+		step{as: "b", give: "200\nCache-Control: max-age=60\nETag: \"1\"\nContent-Type: text/plain\n\nabcdef", want: "200\nContent-Type: text/plain\n\nabcdef"},
+		step{after: time.Second, as: "a", want: "200\nContent-Length: 6\n\nabcdef"},
+		step{as: "b", want: "200\nContent-Type: text/plain\n\nabcdef"})
+}
