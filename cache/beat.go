@@ -128,10 +128,14 @@ type rehearsal struct {
 	scale  float64       // of the pieces' times
 	head   time.Duration // when the head comes
 	end    time.Duration // when the body ends
+	wait   func(time.Duration) error
 }
 
-func (e *entry) rehearse(t timing) *rehearsal {
-	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail}
+// rehearse returns the course of e's body for q, which seems to take so long from start on.
+func (c *Cache) rehearse(q *query, e *entry, t timing, start time.Time) *rehearsal {
+	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail, wait: func(d time.Duration) error {
+		return c.waitUntil(q.ctx, start.Add(d))
+	}}
 	if e.timing.tail > 0 {
 		r.scale = float64(t.tail) / float64(e.timing.tail)
 	}
@@ -142,13 +146,15 @@ func (r *rehearsal) when(p piece) time.Duration {
 	return r.head + time.Duration(float64(p.after)*r.scale)
 }
 
+// came wakes when bytes would come, and not only at their beat: a machine that has just been
+// awake sends them sooner.
 func (r *rehearsal) came(at int64) (time.Duration, error) {
 	for _, p := range r.pieces {
 		if at < p.to {
-			return r.when(p), nil
+			return r.when(p), r.wait(r.when(p))
 		}
 	}
-	return r.end, nil
+	return r.end, r.wait(r.end)
 }
 
 func (r *rehearsal) by(d time.Duration) int64 {

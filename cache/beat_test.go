@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -62,6 +63,40 @@ func TestNothingIsHeldBetweenBeats(t *testing.T) {
 			t.Error(err)
 		}
 		v.resp.Body.Close()
+	})
+}
+
+// A first use of what is stored is awake before each beat, as a fetch is that bytes have woken:
+// how late a machine wakes depends on how long it was asleep.
+func TestFirstUsesWakeBeforeTheirBeats(t *testing.T) {
+	stage(t, disguised, func(th *theatre) {
+		th.c.model.float = func() float64 { return 0.5 }
+		const head, tail = 5300 * time.Microsecond, 11100 * time.Microsecond
+		load := func(client string) {
+			v := th.visit(client, "")
+			time.Sleep(head)
+			for range len(th.origin.calls) {
+				cl := th.call()
+				cl.respond(storableFields, 3)
+				time.AfterFunc(tail, func() { cl.answerBody("all") })
+			}
+			th.expectAll(v, "all")
+		}
+		load("a")
+		for range maxSamples / 2 {
+			th.c.model.record("http://origin.example", anew, head, time.Now(), habit{})
+			th.c.model.recordBody("http://origin.example", timing{head: head, tail: tail, size: 3, at: time.Now()}, habit{})
+		}
+		var woken []time.Duration
+		begun := time.Now()
+		th.c.sleep = func(ctx context.Context, d time.Duration) error {
+			defer func() { woken = append(woken, time.Since(begun).Round(time.Microsecond)) }()
+			return sleepTimer(ctx, d)
+		}
+		load("b")
+		if want := []time.Duration{head, beat(head), head + tail, beat(head + tail)}; !slices.Equal(woken, want) {
+			t.Errorf("awake after %v, want %v", woken, want)
+		}
 	})
 }
 

@@ -73,7 +73,11 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	forgo := sync.OnceFunc(func() { c.forgo(e, p) })
 	stop := context.AfterFunc(q.ctx, forgo)
 	given := begun.Add(beat(p.took.head))
-	if err := c.waitBeat(q, begun, given); err != nil {
+	err := c.waitUntil(q.ctx, begun.Add(p.took.head)) // as a fetch, which has woken by its beat
+	if err == nil {
+		err = c.waitBeat(q, begun, given)
+	}
+	if err != nil {
 		forgo()
 		return nil, err
 	}
@@ -84,7 +88,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 		forgo()
 		return resp, nil
 	}
-	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: forgo, stop: stop}
+	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, c.rehearse(q, e, p.took, begun), begun), forgo: forgo, stop: stop}
 	return resp, nil
 }
 
