@@ -87,12 +87,16 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 }
 
 // refuse answers a client that was not let in, after a while if it keeps
-// coming. Once too many answers wait, the request ends without one, and if
-// that does not help either, so does the connection.
+// coming. Once too many answers wait, or what they take is short, the request ends
+// without one, and if that does not help either, so does the connection.
 func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.Addr, err error) {
 	a.options.Metrics.Refused(reasonOf(err))
 	closeBody(r.Body) // it would be held for as long as the answer is
 	hold, ok := a.gate.Hold(remote)
+	if a.options.Pressure.Short() { // which it would be for longer, if anything waited
+		ok = ok && hold == 0
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(awayTime))
+	}
 	if !ok {
 		if !a.bears(remote, 1) {
 			panic(wire.ErrCutOff)

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
 
 	"guise/proxy/egress"
+	"guise/proxy/gate"
 	"guise/proxy/wire/http2test"
 )
 
@@ -346,4 +348,47 @@ func TestContentOfTheRefusedIsNotHeld(t *testing.T) {
 		return ok && ping.IsAck()
 	})
 	until(t, "content is let go", func() bool { return held().heap < before+streams*window/2 })
+}
+
+// TestNoRefusalWaitsWhileRoomIsShort: neither for its turn, nor for a client that does not
+// take it.
+func TestNoRefusalWaitsWhileRoomIsShort(t *testing.T) {
+	var used atomic.Int64
+	pressure := gate.Watch(gate.PressureOptions{
+		Every:       time.Millisecond,
+		Memory:      func() (int64, int64) { return used.Load(), 100 },
+		Descriptors: func() (int64, int64) { return 0, 0 },
+	})
+	defer pressure.Close()
+	now := time.Now()
+	proxy := serveProxy(t, func(o *Options) {
+		o.Gate.Now = func() time.Time { return now }
+		o.Pressure = pressure
+	})
+	c := http2test.NewClient(t, dial(t, proxy))
+	c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	c.WritePing(false, [8]byte{})
+	c.Until(func(f http2.Frame) bool {
+		ping, ok := f.(*http2.PingFrame)
+		return ok && ping.IsAck()
+	})
+	used.Store(99)
+	until(t, "memory is short", pressure.Short)
+	ask := func(stream uint32) string {
+		c.Head(stream, true, ":method: GET", ":scheme: http", ":authority: origin.example", ":path: /")
+		return c.Outcome(stream)
+	}
+	if got := ask(1); got != "503" {
+		t.Fatalf("the first request: %s", got)
+	}
+	if got := c.Outcome(1); got != "reset CANCEL" {
+		t.Errorf("its answer, which the client does not take: %s", got)
+	}
+	last := ""
+	for stream := uint32(3); stream < 250; stream += 2 {
+		last = ask(stream)
+	}
+	if last != "reset INTERNAL_ERROR" {
+		t.Errorf("one after too many: %s", last)
+	}
 }
