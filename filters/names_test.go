@@ -131,6 +131,8 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"X-Pc-Name", "X-Wlan", "X-Acme-Firmware", "X-Dark-Mode", "X-Safe-Search", "X-Opt-Out", "X-Heart-Rate", "X-Interests", "X-Rum", "X-Kl-Ajax-Request", "X-Mobileiron-Securebrowser-Managed-By", "X-Foodevice",
 		"X-Acme-Connection-Type", "X-Acme-Effective-Type", "X-Acme-Inner-Width", "X-Outer-Height", "X-Acme-Touch-Points", "X-Acme-Uilang",
 		"Tripcountry", "X-Skyott-Territory", "Isroot", "X-Rpc-Sys-Version", "System-Name", "SplitSDKMachineName", "X-Utc", "X-Webview", "Shared-Storage-Writable",
+		"App-Set-Id", "X-AppSetId", "X-Localization", "X-Cellular-Name", "X-Exp-Groups", "X-Ecom-ZoneCode", "X-Area-Code",
+		"X-SkyOTT-ActiveTerritory", "X-SkyOTT-BroadcastRegions", "CurrentLanguage", "X-JiraUser", "JiraUsername", "X-ExpGroup",
 		"X-Handled-By", "X-Sent-By", "Received", "X-Relayed-By", "X-Passed-Through", "X-Verified-Bot",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {

@@ -101,7 +101,8 @@ var vocabulary = []struct {
 		child children guardian assignee employer salutation fax town campus geofence poi culture lcid
 		keyboard keycard chipset rssi ppi roam simop
 		laptop chromebook macbook pc iphone ipod wearable smarttv playstation firmware baseband bitness cores retina dark contrast
-		essid wlan ethernet nfc esim euicc gsm umts cdma volte gprs hspa hplmn vplmn mno mvno opco telco cgnat dhcp netbios
+		essid wlan wwan cellular ethernet nfc esim euicc gsm umts cdma volte gprs hspa hplmn vplmn mno mvno opco telco cgnat dhcp netbios
+		localization localisation regions zonecode areacode appset expgroup expgroups
 		egress adblocker incognito headless metamask accelerometer magnetometer barometer heartrate biometric biometrics voiceprint
 		safari firefox chromium msedge teen supervised licensee workgroup distro libc glibc jvm interpreter
 		dictation citizen citizenship immigrant veteran voter spouse husband wife kids kidsafe safesearch parents mother father
@@ -348,9 +349,10 @@ func isCompound(word string) bool {
 // stands before, as in skypetoken.
 var credentialEnds = [...]string{"token", "secret", "key", "auth", "password", "csrf", "xsrf", "nonce", "signature"}
 
-// compoundEnds are those and the ends of compounds that are programs, people, places or
-// times, as in securebrowser, tripcountry and lyratimestamp.
-var compoundEnds = append(credentialEnds[:], "timestamp", "browser", "device", "client", "visitor", "subscriber", "country", "timezone", "locale")
+// compoundEnds are those and the ends of compounds that are programs, people, places, languages
+// or times, as in securebrowser, activeterritory and lyratimestamp.
+var compoundEnds = append(credentialEnds[:], "timestamp", "browser", "device", "client", "visitor", "subscriber", "user", "username",
+	"country", "territory", "region", "regions", "timezone", "locale", "language")
 
 // splitCompound appends to dst the words that word is made of: word itself if it
 // is known; else the fewest known words that make it up, with an x before them if

@@ -97,7 +97,8 @@ func TestTellingWordsTellInTwo(t *testing.T) {
 func TestWordsThatOnlyLookTelling(t *testing.T) {
 	for _, name := range []string{"X-Shipping", "X-Description", "X-Grid", "X-Recipe", "X-Video", "X-Zipped", "X-Script", "X-Platform-Token",
 		"X-Relation", "X-Translation", "X-Trip", "X-Valid", "X-Macro", "X-Viable", "X-Geometry", "X-Adapter", "X-Addition", "X-Hosting",
-		"X-Customerrors", "X-Tabletype", "X-Usereplica", "X-Usereadreplica", "X-Userules", "X-Localendpoint", "X-Localexport", "X-Computeresult", "X-Browseresults", "X-Subscriberequest", "X-Metronome"} {
+		"X-Customerrors", "X-Tabletype", "X-Usereplica", "X-Usereadreplica", "X-Userules", "X-Localendpoint", "X-Localexport", "X-Computeresult", "X-Browseresults", "X-Subscriberequest", "X-Metronome",
+		"X-Exp", "X-Zone-Id", "X-Radiko-Areaid", "X-Area", "X-Dataset-Id", "X-Change-Set-Id", "X-Appsettings", "X-Activesync", "X-Textarea", "X-Group-Exp", "X-Code-Zone"} {
 		if w := tells(name); w >= weak {
 			t.Errorf("%s weighs %d", name, w)
 		}
