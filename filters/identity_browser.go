@@ -58,7 +58,7 @@ var identityBrowser = []group{
 	{identity, "kits that libraries send on their own: system, versions, times", `x-go-version go-version x-bun-version x-rust-version x-rails-version x-stainless-* x-sdk-* sdkversion
 		x-client-sdk x-ads-* x-gdata-client x-goog-api-client x-trino-client-info x-presto-client-info x-aastra-* x-tomboy-client x-newrelic-* x-appsflyer-*
 		x-adjust-* x-amplitude-* x-mixpanel-* x-segment-* x-braze-* x-algolia-usertoken x-algolia-user-token x-algolia-agent x-tealeaf x-tealeaf-* x-onesignal-* x-posthog-* x-rudder-*
-		auth0-client runtimeenvironment x-sumup-runtime`},
+		auth0-client runtimeenvironment x-sumup-runtime acc-sdk-*`},
 	{identity, "what package and cluster tools report of the machine, and what is run on it: Dart's pub, Julia's Pkg, Terraform, kubectl (KEP-859), openSUSE's libzypp, Fedora's Anaconda", `
 		x-pub-* x-zypp-* x-anaconda-* julia-version julia-system julia-ci-variables julia-interactive julia-hyperloglog x-terraform-version kubectl-*
 		x-kubectl-*`},

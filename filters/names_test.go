@@ -270,6 +270,7 @@ func TestDocumentedNamesOfPeopleGo(t *testing.T) {
 		"X-Algolia-Agent: Algolia for Kotlin (2.1.5); Android (33)", "X-Tealeaf: device (UIC) Lib/6.1", "X-KL-kis-Ajax-Request: Ajax_Request",
 		"Teleport-Jwt-Assertion: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln", "X-Amzn-Ava-User-Context: eyJhbGciOiJFUzI1NiJ9.eyJ1c2VybmFtZSI6ImFubiJ9.c2ln",
 		"Auth0-Client: eyJuYW1lIjoiQXV0aDAuQW5kcm9pZCIsImVudiI6eyJhbmRyb2lkIjoiMzMifSwidmVyc2lvbiI6IjIuMTAuMCJ9", "X-Sumup-Runtime: python",
+		"Acc-Sdk-Auth: UserPassword ann", "Acc-Sdk-Client-App: campaigns 1.2", "X-Twingate-Groups: staff",
 		"Unscoped-Affiliation: staff", "Datadog-Entity-Id: ci-8e03978e40d543dd", "Datadog-External-Env: it-false,cn-web,pu-8e03978e-40d5-43dd-bc93-6894a57f9324",
 	} {
 		name, value, _ := strings.Cut(field, ": ")

@@ -50,5 +50,6 @@ var routeCloud = []group{
 		x-auth-request-preferred-username x-auth-request-redirect x-auth-request-access-token x-auth-request-*
 		x-authenticated-user
 		x-authenticated-* x-authentik-* x-vouch-* x-pomerium-* x-goog-iap-* x-tailscale-*
-		tailscale-user-login tailscale-user-name tailscale-* x-ngrok-* ngrok-* teleport-jwt-assertion`},
+		tailscale-user-login tailscale-user-name tailscale-* x-ngrok-* ngrok-* teleport-jwt-assertion
+		x-twingate-*`},
 }
