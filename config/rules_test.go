@@ -123,6 +123,18 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
+// TestSignsOfPasswordsAreExplained: what no URL holds as it is, whichever it is, and without
+// saying which.
+func TestSignsOfPasswordsAreExplained(t *testing.T) {
+	for _, sign := range []string{" ", "^", "|", "[", "\"", "{", "\\", "é"} {
+		var h Hop
+		err := h.UnmarshalText([]byte("https://ann:correct" + sign + "horse@192.0.2.7:8443"))
+		if err == nil || !strings.Contains(err.Error(), "all but letters, digits and -._~") || strings.Contains(err.Error(), "horse") {
+			t.Errorf("%q: got %v", sign, err)
+		}
+	}
+}
+
 // TestWhatBelongsTogetherIsTaken: what is refused alone has a meaning beside something else.
 func TestWhatBelongsTogetherIsTaken(t *testing.T) {
 	for _, sets := range [][]string{

@@ -20,6 +20,9 @@ const writeHop = "write http://HOST:PORT, https://HOST:PORT or socks5://HOST:POR
 func (h *Hop) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	broken := err != nil || u.Scheme == "" || u.Host == ""
+	if err != nil && strings.HasSuffix(err.Error(), "invalid userinfo") { // url has no type for it
+		return errors.New("not a proxy URL; in its user and password write all but letters, digits and -._~ as % and two hexadecimal digits, such as a space as %20")
+	}
 	if strings.Contains(string(text), "@") && (broken || u.User == nil) { // a / ? or # in the password ended the host
 		return errors.New("not a proxy URL; write http://USER:PASSWORD@HOST:PORT, and in those two # as %23, / as %2F, ? as %3F, % as %25, a comma as %2C")
 	}
