@@ -129,7 +129,8 @@ func TestBrowsersByAnyName(t *testing.T) {
 		"LG-P500 Mozilla/5.0 (Linux; U; Android 2.2; xx; LG-P500 Build/FRF91) AppleWebKit/533.1 (KHTML, like Gecko)": true,
 		"UCWEB/2.0 (Java; U; MIDP-2.0; Nokia203/20.37) U2/1.0.0 UCBrowser/8.7.0.218 U2/1.0.0 Mobile":                 true,
 		"Nokia205.1/2.0 (04.51) Profile/MIDP-2.1 Configuration/CLDC-1.1":                                             true, "Lynx/2.9.2 libwww-FM/2.14 SSL-MM/1.4.1": true,
-		"curl/8.14.1": false, "Pinterest/3.3.3 CFNetwork/609.1.4 Darwin/13.0.0": false, "Go-http-client/1.1": false, "": false,
+		"PrivacyBrowser/1.0": true, // Android's WebView, as that browser comes
+		"curl/8.14.1":        false, "Pinterest/3.3.3 CFNetwork/609.1.4 Darwin/13.0.0": false, "Go-http-client/1.1": false, "": false,
 		"Dalvik/2.1.0 (Linux; U; Android 11; MiTV-AFKR0 Build/RTT0.211222.001)": false, "okhttp/4.12.0": false,
 	} {
 		if got := isBrowser(http.Header{"User-Agent": {agent}}); got != want {
