@@ -186,26 +186,28 @@ func (c *Cache) judgeOthers(q *query, r *resource, own *entry) (found finding, o
 }
 
 // ownOf returns the entry that q's client has a view of and that can answer q, nil for none;
-// and the entry that a fetch of its own brings, if one is, or seems to be, still under way. The
-// caller holds c.mu.
+// and the entry that a fetch of its own brings, if one is, or seems to be, still under way. Of
+// several, that is the one that it was given last, whenever others fetched them. The caller
+// holds c.mu.
 func (c *Cache) ownOf(q *query, r *resource) (own, coming *entry) {
 	has := func(e *entry) bool {
 		return e.views.of(q.client) != nil && (whole(e) && q.mayCut(e) || e.answers(q))
 	}
-	own = selected(r, q.r.Header, has)
+	given := func(e *entry) time.Time { return e.views.of(q.client).since }
+	own = selectedBy(r, q.r.Header, has, given)
 	if own == nil {
 		return nil, nil
 	}
 	if _, underWay := c.seemsFetched(q, own); !underWay {
 		return own, nil
 	}
-	return selected(r, q.r.Header, func(e *entry) bool {
+	return selectedBy(r, q.r.Header, func(e *entry) bool {
 		if !has(e) {
 			return false
 		}
 		_, underWay := c.seemsFetched(q, e)
 		return !underWay
-	}), own
+	}, given), own
 }
 
 // without returns what would have been found if nobody else had what f speaks of. The
@@ -426,11 +428,16 @@ func (e *entry) answers(q *query) bool {
 // selected returns the most recent entry that the request's selecting fields
 // match (RFC 9111 §4.1), of those that suit.
 func selected(r *resource, request http.Header, suits func(*entry) bool) *entry {
+	return selectedBy(r, request, suits, func(e *entry) time.Time { return e.date })
+}
+
+// selectedBy is selected for a time of entries other than their Date.
+func selectedBy(r *resource, request http.Header, suits func(*entry) bool, at func(*entry) time.Time) *entry {
 	var best *entry
 	var vary varying
 	var key string // of the request, for vary: most vary alike
 	for _, e := range slices.Backward(r.entries) {
-		if best != nil && !e.date.After(best.date) || !suits(e) {
+		if !suits(e) || best != nil && !at(e).After(at(best)) {
 			continue
 		}
 		if !e.matchesAsSent(request) {

@@ -201,6 +201,14 @@ func TestOwnOverlapThatEndsLaterIsAsIfAlone(t *testing.T) {
 		{at: 38745 * time.Millisecond, as: "c", do: "HEAD /0"}})
 }
 
+// It joins what it asks for, though it was given something else, of a later date, before.
+func TestOwnOverlapIsWhatWasGivenLast(t *testing.T) {
+	asIfAlone(t, []saying{{fields: "Cache-Control: max-age=3\nETag: \"1\"", status: 200}}, []move{
+		{at: 2 * time.Second, as: "c", do: "GET /0"}, {at: 27311 * time.Millisecond, as: "a", do: "GET /0"},
+		{at: 28011 * time.Millisecond, as: "c", do: "GET /0\nFoo: 1"}, {at: 28911 * time.Millisecond, as: "c", do: "GET /0"},
+		{at: 29829 * time.Millisecond, as: "c", do: "GET /0"}})
+}
+
 // Nor does what a client knew of it in parts.
 func TestAWholeAfterAPartIsAsIfAlone(t *testing.T) {
 	for _, visited := range []bool{false, true} {
