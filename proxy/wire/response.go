@@ -130,8 +130,12 @@ func statusCode(s string) (int, error) {
 
 // responseFraming finds how the body ends, and sets ContentLength and Close.
 // Where RFC 9112 §6.3 has a rule for two contradicting fields, this has none:
-// both at once are an error, as is a coding other than chunked.
+// both at once are an error, as is a coding other than chunked. A 101 ends with
+// its head, whatever fields it has: what comes behind it is no HTTP.
 func responseFraming(resp *http.Response, method string) (bodyKind, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return noBody, nil
+	}
 	h := resp.Header
 	chunked, err := transferChunked(h["Transfer-Encoding"])
 	if err != nil {

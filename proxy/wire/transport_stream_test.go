@@ -417,6 +417,28 @@ func TestTransportUpgradeComesBehindTheContent(t *testing.T) {
 	}
 }
 
+// A 101 ends with its head whatever it says of a body (RFC 9112 §6.3): servers of aiohttp, AndroidAsync
+// and RxNetty have called it chunked.
+func TestTransportUpgradeEndsWithItsHead(t *testing.T) {
+	for _, framing := range []string{"Transfer-Encoding: chunked", "Content-Length: 0", "Content-Length: 3", "Content-Length: 0\r\nTransfer-Encoding: chunked"} {
+		o := startOrigin(t, func(p *peer) {
+			p.next()
+			p.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n" + framing + "\r\n\r\nearly")
+		})
+		r := request(t, "GET", "http://a.test/", nil)
+		r.Header.Set("Upgrade", "echo")
+		resp, err := newTransport(t, o.addr).RoundTrip(r)
+		if err != nil {
+			t.Errorf("%s: %v", framing, err)
+			continue
+		}
+		if b, err := io.ReadAll(resp.Body); string(b) != "early" || err != nil {
+			t.Errorf("%s: %q, %v", framing, b, err)
+		}
+		resp.Body.Close()
+	}
+}
+
 // A context's end reaches an upgraded connection.
 func TestTransportUpgradeCancelled(t *testing.T) {
 	o := startOrigin(t, func(p *peer) {
