@@ -104,6 +104,11 @@ func kindOf(r *http.Request) Kind {
 		return Worker
 	}
 	switch kind := kindByAccept(r); {
+	case asksAlike(r.Header, kind):
+		if safe(r.Method) {
+			return cmp.Or(pathKind(r.URL.Path), Document)
+		}
+		return Document
 	case kind == Fetch && (goesToPage(r.Header) || isDownload(r)):
 		return Document
 	case kind == Fetch:
@@ -115,8 +120,6 @@ func kindOf(r *http.Request) Kind {
 			return Fetch
 		}
 		return pathKind(r.URL.Path)
-	case kind == Document && safe(r.Method) && strings.HasPrefix(r.Header.Get("User-Agent"), "Opera/"):
-		return cmp.Or(pathKind(r.URL.Path), Document) // it asked for everything with one Accept, until 2013
 	default:
 		return kind
 	}
@@ -207,6 +210,19 @@ func goesNowhere(h http.Header) bool {
 	version, firefox := versionIn(h.Get("User-Agent"), "Firefox/")
 	return firefox && version >= 48 && version <= 65 && h[upgradeInsecure] == nil
 }
+
+// asksAlike reports whether a browser asks for everything, pages too, with one Accept, for
+// which kind was taken: Opera did until 2013, and those to this day in which no script asks.
+func asksAlike(h http.Header, kind Kind) bool {
+	agent := h.Get("User-Agent")
+	if kind == Document {
+		return strings.HasPrefix(agent, "Opera/")
+	}
+	return single(h["Accept"]) == "*/*" && !writtenByScript(h) &&
+		slices.ContainsFunc(alikeAgents[:], func(name string) bool { return strings.HasPrefix(agent, name) })
+}
+
+var alikeAgents = [...]string{"ELinks/", "ELinks (", "Links (", "NetSurf/"}
 
 // kindByAccept tells the kind from the Accept values that browsers have
 // published for each destination. Each of them ends in a wildcard: a list

@@ -81,6 +81,37 @@ func TestWhatFirefoxAskedForAsForPages(t *testing.T) {
 	}
 }
 
+// In small browsers no script asks: "*/*" is of a page there, or of its part.
+func TestPagesOfBrowsersThatAskForAnything(t *testing.T) {
+	const links = "Links (2.28; Linux 6.1.0 x86_64; GNU C 12.2; text)"
+	for _, test := range []struct {
+		agent, method, path string
+		more                http.Header
+		want                Kind
+	}{
+		{links, "GET", "/", nil, Document},
+		{links, "GET", "/a/page.html", http.Header{"Referer": {"http://site.example/"}}, Document},
+		{links, "POST", "/form", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Document},
+		{links, "GET", "/a.png", http.Header{"Referer": {"http://site.example/"}}, Image},
+		{"ELinks/0.13.2 (textmode; Linux 6.1.0 x86_64; -)", "GET", "/", nil, Document},
+		{"ELinks (0.4pre5; Linux 2.4.27 i686; 80x25)", "GET", "/", nil, Document},
+		{"NetSurf/3.10 (Linux)", "GET", "/", nil, Document},
+		{"NetSurf/3.10 (Linux)", "GET", "/favicon.ico", nil, Image},
+		{"NetSurf/3.10 (Linux)", "GET", "/a.css", nil, Style},
+		{links, "GET", "/", http.Header{"X-Requested-With": {"XMLHttpRequest"}}, Fetch},
+		{"linkchecker/10", "GET", "/", nil, Fetch},
+		{"Mozilla/5.0", "GET", "/", nil, Fetch},
+	} {
+		h := http.Header{"User-Agent": {test.agent}, "Accept": {"*/*"}}
+		for name, lines := range test.more {
+			h[name] = lines
+		}
+		if got := kindOf(newRequest(t, test.method, "http://site.example"+test.path, h)); got != test.want {
+			t.Errorf("%s %s of %s: %s, want %s", test.method, test.path, test.agent, got, test.want)
+		}
+	}
+}
+
 // Internet Explorer asked so for styles as well.
 func TestStylesOfBrowsersThatAskedForAnything(t *testing.T) {
 	for agent, want := range map[string]Kind{

@@ -122,10 +122,10 @@ func isBrowser(h http.Header) bool {
 	return slices.ContainsFunc(browserWords[:], func(word string) bool { return strings.Contains(agent, word) })
 }
 
-// browserWords are what the others say of themselves: text browsers, Privacy Browser, and those of
+// browserWords are what the others say of themselves: small browsers, Privacy Browser, and those of
 // televisions and feature phones, which put their maker's name first.
 var browserWords = [...]string{
-	"mozilla/", "opera/", "applewebkit/", "chrome/", "hbbtv/", "lynx/", "elinks/", "links (", "w3m/",
+	"mozilla/", "opera/", "applewebkit/", "chrome/", "hbbtv/", "lynx/", "elinks/", "links (", "netsurf/", "w3m/",
 	"up.browser/", "ucweb/", "ucbrowser/", "mqqbrowser/", "netfront/", "obigo", "teleca", "polaris/", "profile/midp", "wapbrowser",
 	"docomo/", "j-phone/", "blackberry", "privacybrowser/",
 }
