@@ -8,14 +8,15 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // unwrap calls inner with what each coded part of value stands for, until it
 // returns true, and reports whether it did. It undoes percent-encoding and
-// other escapes, base64 and base32 in both alphabets, hexadecimal, and what is
-// compressed in these.
+// other escapes, base64 and base32 in both alphabets, base58, hexadecimal, and what is
+// compressed or in UTF-16 in these.
 func unwrap(value string, inner func([]byte) bool) bool {
 	if strings.IndexByte(value, '%') >= 0 {
 		if plain := percentDecode(value); len(plain) < len(value) && inner(plain) {
@@ -53,7 +54,7 @@ func inRun(run string, inner func([]byte) bool) bool {
 	}
 	digits := strings.TrimPrefix(run, "0x")
 	if len(digits)%2 == 0 && madeOf(digits, decimalDigits+"abcdefABCDEF") {
-		if b, err := hex.DecodeString(digits); err == nil && inner(b) {
+		if b, err := hex.DecodeString(digits); err == nil && inBytes(b, inner) {
 			return true
 		}
 	}
@@ -61,10 +62,71 @@ func inRun(run string, inner func([]byte) bool) bool {
 	if strings.ContainsAny(run, "-_") {
 		coding = base64.RawURLEncoding
 	}
-	if b, err := coding.DecodeString(run); err == nil && (inner(b) || inflated(b, inner)) {
+	if b, err := coding.DecodeString(run); err == nil && inBytes(b, inner) {
 		return true
 	}
-	return len(run) >= 7 && inBase32(run, inner)
+	return len(run) >= 7 && inBase32(run, inner) || inBase58(run, inner)
+}
+
+// inBytes calls inner with b, with what is compressed there, and with the ASCII that is there
+// as UTF-16.
+func inBytes(b []byte, inner func([]byte) bool) bool {
+	if inner(b) || inflated(b, inner) {
+		return true
+	}
+	if plain := narrowed(b); plain != nil {
+		return inner(plain)
+	}
+	return false
+}
+
+// narrowed returns the ASCII that b is in UTF-16, in either order, or nil.
+func narrowed(b []byte) []byte {
+	if len(b) < 2 || len(b)%2 != 0 || b[0] != 0 && b[1] != 0 {
+		return nil
+	}
+	zero := 0
+	if b[0] != 0 {
+		zero = 1
+	}
+	plain := make([]byte, 0, len(b)/2)
+	for i := 0; i < len(b); i += 2 {
+		if b[i+zero] != 0 {
+			return nil
+		}
+		plain = append(plain, b[i+1-zero])
+	}
+	return plain
+}
+
+// maxBase58 bounds what is read in base58, the digits of one number: the time that takes grows
+// with the square of how many there are.
+const maxBase58 = 64
+
+// inBase58 calls inner with what run stands for in base58, by which peers and accounts are
+// named (draft-msporny-base58).
+func inBase58(run string, inner func([]byte) bool) bool {
+	if len(run) > maxBase58 {
+		return false
+	}
+	var room [maxBase58]byte
+	b := room[:0] // the last byte first
+	for i := range len(run) {
+		carry := strings.IndexByte("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", run[i])
+		if carry < 0 {
+			return false
+		}
+		for j := range b {
+			carry += 58 * int(b[j])
+			b[j] = byte(carry)
+			carry >>= 8
+		}
+		if carry > 0 {
+			b = append(b, byte(carry))
+		}
+	}
+	slices.Reverse(b)
+	return inner(b)
 }
 
 // inBase32 calls inner with what run stands for in base32 (RFC 4648 §6, §7).
@@ -86,7 +148,7 @@ var (
 
 func inCoding(coding *base32.Encoding, run string, inner func([]byte) bool) bool {
 	b, err := coding.DecodeString(strings.ToUpper(run))
-	return err == nil && inner(b)
+	return err == nil && inBytes(b, inner)
 }
 
 // maxInflated bounds what is read of compressed data: an address and what

@@ -61,14 +61,15 @@ func holdsAddress(value string, addr netip.Addr) bool {
 
 // addressForms finds one address in text: dotted, padded, integer,
 // hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
-// embedded, bare, as a UUID and reversed; all of these escaped, in base64, base32 or
-// hexadecimal ASCII, compressed there, or written from end to beginning; and in these
-// the bytes themselves, and their digest; the checksum of IPv4 and IPv6. An IPv6 address is found in any address of its /64,
+// embedded, bare, as a UUID and reversed; all of these escaped, in base64, base58, base32 or
+// hexadecimal ASCII or UTF-16, compressed there, or written from end to beginning; and in these
+// the bytes themselves, and the digest of these or of the text; the checksum of IPv4 and IPv6. An IPv6 address is found in any address of its /64,
 // which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
 	target  string   // origin whose own address is not looked for; "" for none
 	bytes   []byte   // 4 or 16
+	little  []byte   // those of IPv4 as little endian; nil for IPv6
 	numbers []string // lower case; stand alone, not within a longer number
 	texts   []string // lower case; found anywhere
 }
@@ -82,6 +83,7 @@ func formsOf(addr netip.Addr) *addressForms {
 		f.numbers = append(f.numbers, strconv.FormatUint(uint64(sum), 10), hex.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
 	}
 	if addr.Is4() {
+		f.little = binary.LittleEndian.AppendUint32(nil, binary.BigEndian.Uint32(f.bytes))
 		for _, n := range [2]uint32{binary.BigEndian.Uint32(f.bytes), binary.LittleEndian.Uint32(f.bytes)} {
 			f.numbers = append(f.numbers,
 				strconv.FormatUint(uint64(n), 10),
@@ -123,18 +125,25 @@ func (f *addressForms) in(value string) bool {
 	return f.within(value, maxUnwrap) || f.inBackwards(value)
 }
 
-// isDigest reports whether b is the digest of the address as it is usually written,
-// without a salt: there are few addresses, so anybody can try all.
+// isDigest reports whether b is the digest of the address as it is usually written, or of
+// its bytes, without a salt: there are few addresses, so anybody can try all.
 func (f *addressForms) isDigest(b []byte) bool {
 	var room [40]byte
-	text := f.addr.AppendTo(room[:0])
+	return isDigestOf(f.addr.AppendTo(room[:0]), b) || isDigestOf(f.addr.AsSlice(), b)
+}
+
+func isDigestOf(text, b []byte) bool {
 	switch len(b) {
 	case md5.Size:
 		return md5.Sum(text) == [md5.Size]byte(b)
 	case sha1.Size:
 		return sha1.Sum(text) == [sha1.Size]byte(b)
+	case sha256.Size224:
+		return sha256.Sum224(text) == [sha256.Size224]byte(b)
 	case sha256.Size:
 		return sha256.Sum256(text) == [sha256.Size]byte(b)
+	case sha512.Size384:
+		return sha512.Sum384(text) == [sha512.Size384]byte(b)
 	case sha512.Size:
 		return sha512.Sum512(text) == [sha512.Size]byte(b)
 	}
@@ -166,7 +175,7 @@ func (f *addressForms) within(value string, depth int) bool {
 		return true
 	}
 	return depth > 0 && unwrap(value, func(inner []byte) bool {
-		if bytes.Contains(inner, f.bytes) || f.isDigest(inner) {
+		if bytes.Contains(inner, f.bytes) || f.little != nil && bytes.Contains(inner, f.little) || f.isDigest(inner) {
 			return true
 		}
 		return (len(inner) >= minForm4 || !f.addr.Is4()) && f.within(string(inner), depth-1)

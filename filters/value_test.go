@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math/big"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -33,14 +34,16 @@ var forms4 = []string{
 	"2002:c000:207::1", "00000000000000000000ffffc0000207", "192.0.2.7:4711", "for=192.0.2.7;proto=https", "10.0.0.1, 192.0.2.7",
 	"117571776", "070200c0", "MTkyLjAuMi43", "wAACBw==", "wAACBw", "3139322e302e322e37", "x=MTkyLjAuMi43&y", "a192.0.2.7",
 	"192 . 0 . 2 . 7", `192\.0\.2\.7`, "192, 0, 2, 7", "192000002007", "11000000.00000000.00000010.00000111", "11000000.0.10.111",
-	"-1073741305", "00000000-0000-0000-0000-ffffc0000207",
+	"-1073741305", "00000000-0000-0000-0000-ffffc0000207", "BwIAwA==",
 }
 
 // Whoever has a digest without a salt has the address: there are few.
 func TestClientsOwnAddressIsFoundHashed(t *testing.T) {
 	for _, addr := range []string{"192.0.2.7", "2001:db8:0:12::abcd"} {
 		md, s1, s2, s5 := md5.Sum([]byte(addr)), sha1.Sum([]byte(addr)), sha256.Sum256([]byte(addr)), sha512.Sum512([]byte(addr))
-		for _, digest := range [][]byte{md[:], s1[:], s2[:], s5[:]} {
+		s224, s384 := sha256.Sum224([]byte(addr)), sha512.Sum384([]byte(addr))
+		octets := sha256.Sum256(netip.MustParseAddr(addr).AsSlice())
+		for _, digest := range [][]byte{md[:], s1[:], s2[:], s5[:], s224[:], s384[:], octets[:]} {
 			for _, value := range []string{
 				fmt.Sprintf("%x", digest), fmt.Sprintf("%X", digest), fmt.Sprint(crc32.ChecksumIEEE([]byte(addr))), fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(addr))), fmt.Sprintf("v1:%x;", digest), fmt.Sprintf("id=%x", digest),
 				base64.StdEncoding.EncodeToString(digest), "id=" + base64.RawURLEncoding.EncodeToString(digest), base32.StdEncoding.EncodeToString(digest),
@@ -102,12 +105,22 @@ func TestClientsOwnAddressIsFoundWhenCoded(t *testing.T) {
 		}
 		reversed := []byte("ip " + text)
 		slices.Reverse(reversed)
+		wide := make([]byte, 0, 80) // UTF-16
+		for _, c := range []byte("ip " + text) {
+			wide = append(wide, c, 0)
+		}
 		for name, value := range map[string]string{
 			"base32": base32.StdEncoding.EncodeToString([]byte(text)), "base32 in small letters": strings.ToLower(base32.StdEncoding.EncodeToString([]byte("a " + text))),
 			"base32hex": base32.HexEncoding.EncodeToString([]byte(text)), "reversed": string(reversed),
-			"gzip": packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, "visitor "+text),
-			"zlib": packed(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, text),
-			"JSON": `{"a":"` + unicode + `"}`, "C": hexadecimal, "HTML": html, "HTML, hexadecimal": strings.ReplaceAll(html, "&#46;", "&#x2E;"), "quoted-printable": quoted,
+			"gzip":                  packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, "visitor "+text),
+			"zlib":                  packed(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, text),
+			"gzip in hexadecimal":   inHex(packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, text)),
+			"base58":                base58(big.NewInt(0).SetBytes([]byte("ip=" + text))),
+			"bytes in base58":       base58(big.NewInt(0).SetBytes(own.AsSlice())),
+			"UTF-16 in base64":      base64.StdEncoding.EncodeToString(wide),
+			"big endian":            base64.StdEncoding.EncodeToString(append([]byte{0}, wide[:len(wide)-1]...)),
+			"UTF-16 in hexadecimal": hex.EncodeToString(wide),
+			"JSON":                  `{"a":"` + unicode + `"}`, "C": hexadecimal, "HTML": html, "HTML, hexadecimal": strings.ReplaceAll(html, "&#46;", "&#x2E;"), "quoted-printable": quoted,
 		} {
 			if !holdsAddress(value, own) {
 				t.Errorf("%s: %s is not found in %q", name, addr, value)
@@ -117,6 +130,22 @@ func TestClientsOwnAddressIsFoundWhenCoded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// inHex writes what is in base64 in hexadecimal.
+func inHex(text string) string {
+	b, _ := base64.StdEncoding.DecodeString(text)
+	return hex.EncodeToString(b)
+}
+
+func base58(n *big.Int) string {
+	const digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+	text, digit := "", new(big.Int)
+	for n.Sign() > 0 {
+		n.DivMod(n, big.NewInt(58), digit)
+		text = digits[digit.Int64():][:1] + text
+	}
+	return text
 }
 
 func TestOtherNumbersAreNotTheClientsAddress(t *testing.T) {
