@@ -68,7 +68,7 @@ func holdsAddress(value string, addr netip.Addr) bool {
 type addressForms struct {
 	addr    netip.Addr
 	target  string   // origin whose own address is not looked for; "" for none
-	bytes   []byte   // 4 or 16
+	bytes   []byte   // 4; of IPv6 the 8 of its network, or 16 of ::1
 	little  []byte   // those of IPv4 as little endian; nil for IPv6
 	numbers []string // lower case; stand alone, not within a longer number
 	texts   []string // lower case; found anywhere
@@ -99,14 +99,16 @@ func formsOf(addr netip.Addr) *addressForms {
 		return f
 	}
 	digits := hex.EncodeToString(f.bytes)
+	uuid := asUUID(digits)
+	if !inNoNetwork(addr.As16()) {
+		f.numbers = append(f.numbers, new(big.Int).SetBytes(f.bytes).String())
+		f.bytes, digits, uuid = f.bytes[:8], digits[:16], uuid[:len("20010db8-0000-0012")]
+	}
 	var arpa []byte // RFC 3596 §2.5
 	for i := len(digits) - 1; i >= 0; i-- {
 		arpa = append(arpa, digits[i], '.')
 	}
-	f.texts = []string{digits, asUUID(digits), string(arpa[:len(arpa)-1])}
-	if !inNoNetwork(addr.As16()) {
-		f.numbers = append(f.numbers, new(big.Int).SetBytes(f.bytes).String())
-	}
+	f.texts = []string{digits, uuid, string(arpa[:len(arpa)-1])}
 	return f
 }
 

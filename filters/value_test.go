@@ -65,6 +65,9 @@ var forms6 = []string{
 	"d.c.b.a.0.0.0.0.0.0.0.0.0.0.0.0.2.1.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "2001%3Adb8%3A0%3A12%3A%3Aabcd",
 	"for=\"[2001:db8:0:12::abcd]\"", "2001:db8:0:12::/64", "2001:db8:0:12:1:2:3:4", "client:2001:db8:0:12::abcd",
 	"42540766411282593188945378278425799629", "20010db8-0000-0012-0000-00000000abcd", "20010DB8-0000-0012-0000-00000000ABCD", "IAENuAAAABIAAAAAAACrzQ==",
+	// another of its network, as a machine with several has
+	"20010db8000000120001000200030004", "20010db8-0000-0012-0001-000200030004", "IAENuAAAABIAAQACAAMABA==", "20010db800000012",
+	"4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.2.1.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
 }
 
 func TestClientsOwnAddressIsFoundInAnyForm(t *testing.T) {
