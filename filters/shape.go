@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"crypto/sha512"
 	"encoding/base64"
@@ -179,11 +180,21 @@ func rebuildRange(value string) string {
 	if !ok {
 		unit, set = "items", value
 	}
-	if slices.ContainsFunc(rangeUnits[:], equalFold(unit)) && madeOf(set, decimalDigits+"-, \t") &&
-		strings.ContainsAny(set, "0123456789") && strings.Contains(set, "-") {
+	if slices.ContainsFunc(rangeUnits[:], equalFold(unit)) && strings.Contains(set, "-") && listOf(isRangeSpec)(set) {
 		return value
 	}
 	return ""
+}
+
+// isRangeSpec takes first-last, first- and -length (RFC 9110 §14.1.1). A range that ends before
+// it begins makes the whole field invalid.
+func isRangeSpec(spec string) bool {
+	from, to, ok := strings.Cut(spec, "-")
+	if !ok || from+to == "" || !madeOf(from+to, decimalDigits) {
+		return false
+	}
+	from, to = strings.TrimLeft(from, "0"), strings.TrimLeft(to, "0")
+	return strings.HasSuffix(spec, "-") || strings.HasPrefix(spec, "-") || cmp.Or(cmp.Compare(len(from), len(to)), cmp.Compare(from, to)) <= 0
 }
 
 // isPageRange takes what the Platform API of Heroku tells in Next-Range, and wants

@@ -206,6 +206,7 @@ func TestKnownValuesAreRebuilt(t *testing.T) {
 		{"Range", "bytes=0-1,5-", "bytes=0-1,5-"}, {"Range", "canary=0-1", ""}, {"Range", "bytes=canary", ""}, {"Range", "bytes", ""},
 		{"Range", "id ]8e03978e-40d5..; max=200", "id ]8e03978e-40d5..; max=200"}, {"Range", "name ..; order=desc", "name ..; order=desc"}, {"Range", "canary ..; max=1", ""},
 		{"Range", "0-24", "0-24"}, {"Range", "items=0-24", "items=0-24"}, {"Range", "bytes=1", ""},
+		{"Range", "bytes=-500", "bytes=-500"}, {"Range", "bytes=0-0, 099-1000", "bytes=0-0, 099-1000"}, {"Range", "192-0-2-7", ""}, {"Range", "bytes=0-1,192", ""}, {"Range", "bytes=9-8", ""}, {"Range", "bytes=--1", ""}, {"Range", "bytes=1 2-3", ""},
 		{"Prefer", "wait=010, return=Minimal; canary=1, canary, timezone=Europe/Berlin, wait=7", "return=minimal, wait=10"},
 		{"Prefer", `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer http://canary.example/"; canary=1`, `return=representation; include="http://www.w3.org/ns/ldp#PreferMinimalContainer"`},
 		{"Prefer", "return=canary", ""}, {"Prefer", "respond-async", "respond-async"}, {"Prefer", "count=exact, resolution=merge-duplicates", "resolution=merge-duplicates, count=exact"},
