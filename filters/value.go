@@ -35,7 +35,7 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 		switch v := names.judge(name); {
 		case v.class == registered && name != "Destination" && name != "If": // those name the origin's resources
 		case v.class == unnamed, v.class == application, v.class == stored && v.family: // else it is what a notification shows
-		case name == "Idempotency-Key", name == "Content-Location", name == "Content-Disposition": // of what serves a request, the words that its client chooses
+		case chosenFields[name]:
 		default:
 			continue
 		}
@@ -51,6 +51,13 @@ func (f ownAddress) Apply(m *Message, log []Change) []Change {
 		log = f.again.Apply(m, log)
 	}
 	return log
+}
+
+// chosenFields are those that serve a request and hold words that its client chooses, or what
+// may be in base64 and need not be a digest; and Date, where it is signed.
+var chosenFields = map[string]bool{
+	"Idempotency-Key": true, "Content-Location": true, "Content-Disposition": true, "Date": true,
+	"Content-Digest": true, "Repr-Digest": true, "Unencoded-Digest": true, "Digest": true, "Content-Md5": true,
 }
 
 // holdsAddress reports whether value holds addr in one of the forms that
