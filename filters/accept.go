@@ -221,7 +221,7 @@ func readsLikeAName(s string) bool {
 	if len(s) > 72 {
 		return false
 	}
-	digits, mixed := 0, 0 // mixed counts words such as c2pa and w3c
+	digits, numbers, mixed := 0, 0, 0 // mixed counts words such as c2pa and w3c
 	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(".-+_", c) }) {
 		letters := 0
 		n := 0
@@ -240,7 +240,11 @@ func readsLikeAName(s string) bool {
 				return false
 			}
 		}
-		if digits += n; digits > 8 || letters > maxTypeWord {
+		if n > 0 && letters == 0 {
+			numbers++
+		}
+		// Four numbers are an address, and no version.
+		if digits += n; digits > 8 || numbers > 3 || letters > maxTypeWord {
 			return false
 		}
 	}

@@ -86,6 +86,8 @@ func TestAcceptOfScripts(t *testing.T) {
 		{"application/vnd.ms-excel", "application/vnd.ms-excel"},
 		{"application/vnd.7f3a9c51+json", "*/*"},
 		{"application/vnd.7f3a.9c51.e2b8+json", "*/*"},
+		{"application/vnd.192.0.2.7+json", "*/*"},
+		{"application/vnd.192-0-2-7+json", "*/*"},
 		{"application/vnd.acme.v1beta1.c2pa+json", "application/vnd.acme.v1beta1.c2pa+json"},
 		{"application/vnd.w3c.es6+json", "application/vnd.w3c.es6+json"},
 		{"application/x-amz-json-1.1", "application/x-amz-json-1.1"},
