@@ -23,13 +23,14 @@ var trailerFields = newNameIndex([]group{
 // alone, see [ownQuery].
 func (s *Set) Trailer(m *Message, h http.Header, log []Change) []Change {
 	n := len(log)
+	spoils := func(text string) bool { return hasControl(text) || m.Response == nil && holdsAddress(text, m.Client) }
 	for name, lines := range h {
 		v := trailerFields.judge(name)
 		if why, remove := judgeResponse(name, names); m.Response != nil && why == "" && !remove {
 			v.class = serves
 		}
 		if v.class != serves || strings.IndexByte(name, '_') >= 0 || !keepsGrammar(name, lines) ||
-			slices.ContainsFunc(lines, func(line string) bool { return hasControl(line) || m.Response == nil && holdsAddress(line, m.Client) }) {
+			spoils(name) || slices.ContainsFunc(lines, spoils) {
 			log = drop(h, name, "RFC 9110 §6.5.1; serves no message from its trailer", log)
 		}
 	}
