@@ -345,8 +345,12 @@ func (q *query) wouldShare(e *entry) bool {
 
 // open reports whether a client who has not used e may start to.
 func (e *entry) open(now time.Time) bool {
-	return !e.closed && !e.mixed && e.views.count() < maxViews && e.shareable(now) && e.age(now)+e.told(now) <= e.bound()
+	return !e.closed && !e.mixed && e.views.count() < maxViews && e.shareable(now) && e.lasts(now)
 }
+
+// lasts reports whether what a client is told that is given e at the given time ends before
+// the origin's own date does.
+func (e *entry) lasts(at time.Time) bool { return e.age(at)+e.told(at) <= e.bound() }
 
 // mayCut reports whether a range that q asks for can be cut from e. Positions in
 // coded content mean nothing to a client that did not ask for the coding: it may
@@ -403,7 +407,7 @@ func (q *query) mayReuse(e *entry, now time.Time) bool {
 	if judge(q, e, e.age(now), e.life.operative) == validateIt {
 		return false
 	}
-	return q.sharing != Disguised || e.personal || e.brief || e.age(now)+e.told(now) <= e.bound()
+	return q.sharing != Disguised || e.personal || e.brief || e.lasts(now)
 }
 
 // strict reports whether the origin forbids to serve e stale (RFC 9111

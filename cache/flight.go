@@ -112,6 +112,16 @@ func (c *Cache) joins(q *query, name uint64) bool {
 
 func (f *flight) wanted() wanted { return f.c.wantedBy(f.leader, f.k) }
 
+// list lets others join an inquiry as a fetch, which it is from now on.
+func (c *Cache) list(f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w, shareable := c.wants(f.leader)
+	if shareable && !f.leader.latest && !f.doomed && c.flights[w] == nil {
+		c.flights[w] = f
+	}
+}
+
 // unlist keeps others from joining a flight. The caller holds c.mu.
 func (c *Cache) unlist(f *flight) {
 	if c.flights[f.wanted()] == f {
@@ -209,7 +219,11 @@ func (c *Cache) send(f *flight) (spooled bool) {
 	for name := range f.resp.Trailer {
 		f.trailers = append(f.trailers, name)
 	}
-	if f.about == nil || !c.confirm(f) {
+	switch {
+	case f.about == nil:
+		c.settle(f)
+	case !c.confirm(f):
+		c.list(f)
 		c.settle(f)
 	}
 	if f.spool == nil {

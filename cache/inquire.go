@@ -43,7 +43,7 @@ func (c *Cache) heed(f *flight, err error) {
 func (c *Cache) confirm(f *flight) bool {
 	q, e := f.leader, f.about
 	now := c.saidNow(f)
-	if now == nil || now.status != e.status || !now.forOthers() || f.trace.interim() || !now.looksAs(e, f.at) {
+	if now == nil || !e.lasts(f.at) || now.status != e.status || !now.forOthers() || f.trace.interim() || !now.looksAs(e, f.at) {
 		return false
 	}
 	unchanged := f.resp.StatusCode == http.StatusNotModified

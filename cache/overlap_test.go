@@ -242,3 +242,22 @@ func TestAWholeOfPartsIsForItsClientAlone(t *testing.T) {
 		step{after: time.Second, as: "a", want: "200\nContent-Length: 6\n\nabcdef"},
 		step{as: "b", want: "200\nContent-Type: text/plain\n\nabcdef"})
 }
+
+// So does one that is given a response so late that what it is told of its lifetime would end
+// behind the origin's, whether the time that it waits for is drawn or asked for.
+func TestWhatIsGivenTooLateIsAsIfAlone(t *testing.T) {
+	moves := []move{
+		{at: 10 * time.Second, as: "a", do: "GET /0"},
+		{at: 19900 * time.Millisecond, as: "c", do: "GET /0"},
+		{at: 35300 * time.Millisecond, as: "c", do: "GET /0\nCache-Control: max-stale=5"},
+	}
+	var others []move
+	for i := range minSamples {
+		others = append(others, move{at: 18500*time.Millisecond + time.Duration(i)*10*time.Millisecond, as: "b", do: "GET /1\nCache-Control: no-cache"})
+	}
+	for name, before := range map[string][]move{"asked": nil, "drawn": others} {
+		t.Run(name, func(t *testing.T) {
+			asIfAlone(t, []saying{{fields: "Cache-Control: max-age=20", status: 200}, {fields: "Cache-Control: max-age=20", status: 200}}, slices.Concat(before, moves))
+		})
+	}
+}

@@ -158,7 +158,7 @@ func (c *Cache) unviewSince(e *entry, client string, given time.Time) {
 
 // imagine returns a fetch that was not made. A client who asks again while its own seems to
 // be under way is told the same times, from when it asks, as with a real one. It
-// reports false if nobody knows how long the origin takes.
+// reports false if nobody knows how long the origin takes, or if e would come too late.
 func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bool) {
 	e := found.e
 	c.mu.Lock()
@@ -171,7 +171,7 @@ func (c *Cache) imagine(q *query, found finding, begun time.Time) (*pretence, bo
 		return nil, false
 	}
 	took, known, ok := c.model.draw(originOf(q.everybody.url), found.kind(), e, e.manner, begun)
-	if !ok {
+	if !ok || !e.lasts(begun.Add(took.head)) {
 		return nil, false
 	}
 	e.manner = known
