@@ -194,6 +194,9 @@ func (c *HTTP2Conn) narrow() {
 	}
 	c.out = appendSettings(c.output(), setting{settingInitialWindow, originWindow})
 	c.wake()
+	for _, st := range c.streams {
+		st.credit(0) // what was read may be more than the origin may send from now on
+	}
 }
 
 // usable tells whether streams may still begin.

@@ -251,6 +251,43 @@ func TestHTTP2LargeWindowsLeaveRoomForStreams(t *testing.T) {
 	}
 }
 
+// TestHTTP2NarrowedWindowsAreGivenBack: what was read of a large window, and was too little
+// for it to be given back, is more than the smaller one.
+func TestHTTP2NarrowedWindowsAreGivenBack(t *testing.T) {
+	const window, piece = 6 << 20, 2 * originWindow
+	goOn := make(chan bool)
+	c, url := openHTTP2(t, 100, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/large" {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		w.Write(make([]byte, piece))
+		<-goOn
+		w.Write(make([]byte, piece))
+	}, func(tr *Transport) {
+		tr.BodyTimeout = 10 * time.Second
+		tr.HTTP2Start = HTTP2Start{Settings: [][2]uint32{{uint32(settingInitialWindow), window}}, Window: 2*window - firstWindow}
+	})
+	large := getHTTP2(t, c, url+"/large").Body
+	defer large.Close()
+	if _, err := io.ReadFull(large, make([]byte, piece)); err != nil {
+		t.Fatal(err)
+	}
+	for range originUnread / window {
+		defer getHTTP2(t, c, url+"/small").Body.Close()
+	}
+	c.mu.Lock()
+	if c.begin != originWindow {
+		t.Errorf("a new stream's window is %d bytes", c.begin)
+	}
+	c.mu.Unlock()
+	close(goOn)
+	if n, err := io.Copy(io.Discard, large); n != piece || err != nil {
+		t.Errorf("%d bytes more, %v", n, err)
+	}
+}
+
 // TestHTTP2UploadsEndWhole: a body that breaks off is reset, and who expects
 // 100 (Continue) sends nothing that is not wanted.
 func TestHTTP2UploadsEndWhole(t *testing.T) {
