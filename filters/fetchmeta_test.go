@@ -306,6 +306,7 @@ func TestBeaconsAndPrefetchesGoAsThePersonas(t *testing.T) {
 		{"a beacon to another site", "POST", http.Header{"Origin": {"https://page.example"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
 		{"a ping", "POST", http.Header{"Content-Type": {"text/ping"}}, "u=6"},
 		{"a prefetched page", "GET", http.Header{"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Sec-Purpose": {"prefetch"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
+		{"a prefetched page for Chromium 87", "GET", http.Header{"Accept": {"application/signed-exchange;v=b3;q=0.9,*/*;q=0.8"}, "Purpose": {"prefetch"}, "Sec-Fetch-Mode": {"no-cors"}}, "u=6"},
 		{"a page that Inertia prefetches", "GET", http.Header{"Accept": {"text/html, application/xhtml+xml"}, "Purpose": {"prefetch"}, "X-Inertia": {"true"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
 		{"what a script prefetches", "GET", http.Header{"Accept": {"*/*"}, "Purpose": {"prefetch"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
 		{"what a script sends", "POST", http.Header{"Content-Type": {"text/plain;charset=UTF-8"}, "Sec-Fetch-Mode": {"cors"}}, "u=4"},
@@ -321,12 +322,14 @@ func TestBeaconsAndPrefetchesGoAsThePersonas(t *testing.T) {
 			t.Errorf("%s: Priority %q, mode %q", test.name, got, h.Get("Sec-Fetch-Mode"))
 		}
 	}
-	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Sec-Purpose": {"prefetch"}}
-	scrubbed(t, s, newRequest(t, "GET", "http://site.example/a", h))
-	if h.Get("Priority") != "u=6" || h["Upgrade-Insecure-Requests"] != nil {
-		t.Errorf("on plain http: %v", h)
+	for _, accept := range []string{"text/html,application/xhtml+xml,*/*;q=0.8", "application/signed-exchange;v=b3;q=0.7,*/*;q=0.8"} {
+		h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {accept}, "Sec-Purpose": {"prefetch"}}
+		scrubbed(t, s, newRequest(t, "GET", "http://site.example/a", h))
+		if h.Get("Priority") != "u=6" || h["Upgrade-Insecure-Requests"] != nil {
+			t.Errorf("%s on plain http: %v", accept, h)
+		}
 	}
-	h = http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html, application/xhtml+xml"}, "Purpose": {"prefetch"}, "X-Inertia": {"true"}}
+	h := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"text/html, application/xhtml+xml"}, "Purpose": {"prefetch"}, "X-Inertia": {"true"}}
 	scrubbed(t, s, newRequest(t, "GET", "http://site.example/a", h))
 	if h.Get("X-Inertia") == "" {
 		t.Errorf("a framework's prefetch is taken for the browser's: %v", h)

@@ -163,7 +163,8 @@ func tellsAccess(h http.Header) bool {
 }
 
 // isLinkPrefetch reports whether a browser fetches r for <link rel=prefetch>: with the Accept
-// of a page, but without navigating. A script's prefetch does not count.
+// of a page, or, as Chromium did first, of a signed one (Signed HTTP Exchanges), but without
+// navigating. A script's prefetch does not count.
 func isLinkPrefetch(r *http.Request) bool {
 	h := r.Header
 	fetched := false
@@ -173,7 +174,8 @@ func isLinkPrefetch(r *http.Request) bool {
 	case "empty":
 		fetched = single(h["Sec-Fetch-Mode"]) == "no-cors"
 	}
-	return fetched && safe(r.Method) && isPrefetch(h) && isBrowser(h) && kindByAccept(r) == Document
+	return fetched && safe(r.Method) && isPrefetch(h) && isBrowser(h) &&
+		(kindByAccept(r) == Document || strings.HasPrefix(single(h["Accept"]), "application/signed-exchange;"))
 }
 
 // isBeacon reports whether r tells something that no script reads an answer to
