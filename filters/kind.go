@@ -111,6 +111,8 @@ func kindOf(r *http.Request) Kind {
 		return Document
 	case kind == Fetch && (goesToPage(r.Header) || isDownload(r)):
 		return Document
+	case kind == Fetch && isPlayed(r):
+		return cmp.Or(pathKind(r.URL.Path), Video)
 	case kind == Fetch:
 		return kindByPath(r)
 	case kind == Video && isBrowser(r.Header) && pathKind(r.URL.Path) == Audio:
@@ -203,6 +205,13 @@ func isDownload(r *http.Request) bool {
 	h := r.Header
 	_, chromium := versionIn(h.Get("User-Agent"), "Chrome/")
 	return chromium && safe(r.Method) && h["Accept"] == nil && h["Origin"] == nil && h["Referer"] != nil && !writtenByScript(h)
+}
+
+// isPlayed reports whether WebKitGTK plays, over plain http, what r asks for: it asks for the
+// titles of radio stations, too, and for no coding, which no script can leave out.
+func isPlayed(r *http.Request) bool {
+	h := r.Header
+	return isBrowser(h) && safe(r.Method) && h["Icy-Metadata"] != nil && h["Referer"] != nil && h["Accept-Encoding"] == nil && h["Sec-Fetch-Dest"] == nil
 }
 
 // goesNowhere reports whether a Firefox does not navigate with what has the Accept of a page:

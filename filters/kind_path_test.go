@@ -2,6 +2,7 @@ package filters
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -51,6 +52,31 @@ func TestKindByPath(t *testing.T) {
 		if got := kindOf(newRequest(t, test.method, "https://site.example"+test.path, test.h)); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
+	}
+}
+
+// WebKitGTK plays with a field that others' scripts may send as well.
+func TestWhatWebKitGTKPlays(t *testing.T) {
+	s := newSet(t, Options{})
+	played := func(path string, more ...string) (string, http.Header) {
+		h := http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/60.5 Safari/605.1.15"},
+			"Accept": {"*/*"}, "Referer": {"http://site.example/"}}
+		for i := 0; i < len(more); i += 2 {
+			h.Set(more[i], more[i+1])
+		}
+		return scrubbed(t, s, newRequest(t, "GET", "http://site.example"+path, h)), h
+	}
+	for _, path := range []string{"/a.webm", "/a.mp3", "/radio"} {
+		want, _ := played("/a.webm")
+		if got, _ := played(path, "Icy-Metadata", "1"); strings.ReplaceAll(got, path, "/a.webm") != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+		}
+	}
+	if _, h := played("/a.mp3", "Icy-Metadata", "1", "Accept-Encoding", "gzip, deflate"); h["Icy-Metadata"] == nil {
+		t.Errorf("a script asks for no titles: %v", h)
+	}
+	if _, h := played("/radio", "Icy-Metadata", "1", "User-Agent", "VLC/3.0.20 LibVLC/3.0.20"); h["Icy-Metadata"] == nil {
+		t.Errorf("a player asks for no titles: %v", h)
 	}
 }
 
