@@ -67,7 +67,8 @@ func TestNothingIsHeldBetweenBeats(t *testing.T) {
 }
 
 // A first use of what is stored is awake before each beat, as a fetch is that bytes have woken:
-// how late a machine wakes depends on how long it was asleep.
+// how late a machine wakes depends on how long it was asleep. What there is to do for its head
+// it does then, as a fetch does.
 func TestFirstUsesWakeBeforeTheirBeats(t *testing.T) {
 	stage(t, disguised, func(th *theatre) {
 		th.c.model.float = func() float64 { return 0.5 }
@@ -90,6 +91,9 @@ func TestFirstUsesWakeBeforeTheirBeats(t *testing.T) {
 		var woken []time.Duration
 		begun := time.Now()
 		th.c.sleep = func(ctx context.Context, d time.Duration) error {
+			if woke := len(woken) > 0; woke != (th.c.Stats().Pretended == 1) {
+				t.Errorf("its head is made before it is awake, or only at its beat: %d before wait %d", th.c.Stats().Pretended, len(woken))
+			}
 			defer func() { woken = append(woken, time.Since(begun).Round(time.Microsecond)) }()
 			return sleepTimer(ctx, d)
 		}

@@ -72,17 +72,19 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 	// A client that leaves does so at once, as with a fetch; a wait ends a moment later.
 	forgo := sync.OnceFunc(func() { c.forgo(e, p) })
 	stop := context.AfterFunc(q.ctx, forgo)
+	// As in a fetch, what there is to do is done when the head comes, and not at its beat.
 	given := begun.Add(beat(p.took.head))
-	err := c.waitUntil(q.ctx, begun.Add(p.took.head)) // as a fetch, which has woken by its beat
-	if err == nil {
-		err = c.waitBeat(q, begun, given)
-	}
-	if err != nil {
+	if err := c.waitUntil(q.ctx, begun.Add(p.took.head)); err != nil {
 		forgo()
 		return nil, err
 	}
 	c.settlePretence(q, e, p, given)
 	resp := c.serve(q, e, given)
+	if err := c.waitBeat(q, begun, given); err != nil {
+		resp.Body.Close()
+		forgo()
+		return nil, err
+	}
 	if resp.StatusCode == http.StatusNotModified || p.kind != anew {
 		stop()
 		forgo()
