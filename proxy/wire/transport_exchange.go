@@ -182,8 +182,9 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 	}
 	if s := x.sender; s != nil && !s.wholly() {
 		switch {
-		case resp.StatusCode < 300 && (!resp.Close || kind == untilClose):
-			// It may read on, and want a body for which it sent no 100 (RFC 9110 §10.1.1).
+		case resp.StatusCode < 300:
+			// It may read on, and want a body for which it sent no 100 (RFC 9110 §10.1.1), also
+			// if it closes then: net/http announces that in each head that it sends without one.
 		case s.answered(false):
 			x.keep = false // the body was awaited and will not come
 		case resp.Close && resp.StatusCode >= 400 && kind != untilClose: // if it is, the origin may have to read on to end it

@@ -304,6 +304,10 @@ func TestTransportExpectContinue(t *testing.T) {
 			defer p.Close()
 			return read(p)
 		}, "body", 2, 200},
+		"200 that goes on, and then closes": {func(p *peer) string {
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 38\r\nConnection: close\r\n\r\n")
+			return read(p)
+		}, "body", 2, 200},
 		"200 alone": {func(p *peer) string {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			return p.untilClosed()
