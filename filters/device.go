@@ -99,11 +99,12 @@ func isHouseName(host string) bool {
 	return slices.ContainsFunc(houseNames[:], func(end string) bool { return len(host) > len(end) && strings.HasSuffix(host, end) })
 }
 
-// devices are words by which user agents name systems and devices, browsers
-// those for the programs in them.
+// devices are words by which user agents name systems and devices, and WebGL and systems
+// their processors; browsers those for the programs in them.
 const (
 	devices = " windows macintosh macos darwin linux ubuntu debian android ios ipados iphone ipad ipod cros " +
-		" dalvik cfnetwork samsung pixel huawei xiaomi oneplus "
+		" dalvik cfnetwork samsung pixel huawei xiaomi oneplus " +
+		" geforce radeon adreno powervr snapdragon exynos ryzen xeon celeron "
 	browsers = " mozilla applewebkit gecko khtml chrome chromium firefox safari opera opr edg edge crios fxios okhttp "
 )
 

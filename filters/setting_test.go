@@ -83,6 +83,7 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 		"US/Eastern", "zone=Canada/Atlantic", "W. Europe Standard Time", "Eastern Daylight Time", "Central European Summer Time",
 		"zh-Hant-TW", "sr-Latn", "es-419", "en-001", "en_150", "de-DE-1996", "de;q=0.9", "de, en;q=0.5",
 		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "MacIntel", "tizen", "app=webOS",
+		"NVIDIA GeForce RTX 4090", "Radeon RX 580", "Adreno (TM) 740", "AMD Ryzen 7", "snapdragon-8", "Exynos 2400",
 	} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
 			if m := scriptRequest(name, value); len(clean(m)) == 0 {
