@@ -208,10 +208,12 @@ func isDownload(r *http.Request) bool {
 }
 
 // isPlayed reports whether WebKitGTK plays, over plain http, what r asks for: it asks for the
-// titles of radio stations, too, and for no coding, which no script can leave out.
+// titles of radio stations, too, and for no coding, where a script's request names several.
 func isPlayed(r *http.Request) bool {
 	h := r.Header
-	return isBrowser(h) && safe(r.Method) && h["Icy-Metadata"] != nil && h["Referer"] != nil && h["Accept-Encoding"] == nil && h["Sec-Fetch-Dest"] == nil
+	coding := h.Get("Accept-Encoding")
+	return isBrowser(h) && safe(r.Method) && h["Icy-Metadata"] != nil && h["Referer"] != nil && h["Sec-Fetch-Dest"] == nil &&
+		(coding == "" || coding == "identity")
 }
 
 // goesNowhere reports whether a Firefox does not navigate with what has the Accept of a page:

@@ -72,6 +72,9 @@ func TestWhatWebKitGTKPlays(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
 		}
 	}
+	if _, h := played("/a.mp3", "Icy-Metadata", "1", "Accept-Encoding", "identity", "Range", "bytes=9-"); h["Icy-Metadata"] != nil {
+		t.Errorf("a later part: %v", h)
+	}
 	if _, h := played("/a.mp3", "Icy-Metadata", "1", "Accept-Encoding", "gzip, deflate"); h["Icy-Metadata"] == nil {
 		t.Errorf("a script asks for no titles: %v", h)
 	}
