@@ -348,8 +348,8 @@ func (e *entry) open(now time.Time) bool {
 	return !e.closed && !e.mixed && e.views.count() < maxViews && e.shareable(now) && e.lasts(now)
 }
 
-// lasts reports whether what a client is told that is given e at the given time ends before
-// the origin's own date does.
+// lasts reports whether the lifetime that a client is told which gets e at that time ends no
+// later than the origin's own.
 func (e *entry) lasts(at time.Time) bool { return e.age(at)+e.told(at) <= e.bound() }
 
 // mayCut reports whether a range that q asks for can be cut from e. Positions in

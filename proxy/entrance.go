@@ -87,7 +87,7 @@ func (a *assembly) enter(v *visit, r *http.Request, remote netip.Addr) error {
 }
 
 // refuse answers a client that was not let in, after a while if it keeps
-// coming. Once too many answers wait, or what they take is short, the request ends
+// coming. Once too many answers wait, or memory or descriptors are short, the request ends
 // without one, and if that does not help either, so does the connection.
 func (a *assembly) refuse(w http.ResponseWriter, r *http.Request, remote netip.Addr, err error) {
 	a.options.Metrics.Refused(reasonOf(err))
