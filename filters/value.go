@@ -66,12 +66,12 @@ func holdsAddress(value string, addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && formsOf(addr).in(value)
 }
 
-// addressForms finds one address in text: dotted, padded, integer,
-// hexadecimal, octal, binary and reversed IPv4; IPv6 compressed or not, mapped,
-// embedded, bare, as a UUID and reversed; all of these escaped, in base64, base58, base32 or
-// hexadecimal ASCII or UTF-16, compressed there, or written from end to beginning; and in these
-// the bytes themselves, and the digest of these or of the text; the checksum of IPv4 and IPv6. An IPv6 address is found in any address of its /64,
-// which is one household's; but ::1 is everybody's, and so is the number 1.
+// addressForms finds one address in text: dotted, padded, integer, hexadecimal, octal, binary
+// and reversed IPv4; IPv6 compressed or not, mapped, embedded, bare, as a UUID and reversed; the
+// checksum of either; all of these escaped, in base64, base58, base32 or hexadecimal ASCII or
+// UTF-16, compressed there, or written from end to beginning; and in these the bytes themselves,
+// and the digest of the bytes or of the text. An IPv6 address is found in any address of its
+// /64, which is one household's; but ::1 is everybody's, and so is the number 1.
 type addressForms struct {
 	addr    netip.Addr
 	target  string   // origin whose own address is not looked for; "" for none
