@@ -64,16 +64,20 @@ func (b *beatBody) Read(p []byte) (int, error) {
 	return b.read(p)
 }
 
-// wait waits for the beat with which more is due, or the end.
+// wait waits for the beat with which more is due, or the end. It wakes when bytes come, and not
+// only at their beat, also along the course of a stored body: a machine that has just been
+// awake sends them sooner.
 func (b *beatBody) wait() error {
 	came, err := b.came(b.at)
 	if err != nil {
 		return err
 	}
 	due := b.place.due(beat(came))
-	if wait := b.start.Add(due).Sub(b.now()); wait > 0 {
-		if err := b.sleep(b.ctx, wait); err != nil {
-			return err
+	for _, at := range [...]time.Duration{came, due} {
+		if wait := b.start.Add(at).Sub(b.now()); wait > 0 {
+			if err := b.sleep(b.ctx, wait); err != nil {
+				return err
+			}
 		}
 	}
 	b.until = b.by(due)
@@ -128,14 +132,10 @@ type rehearsal struct {
 	scale  float64       // of the pieces' times
 	head   time.Duration // when the head comes
 	end    time.Duration // when the body ends
-	wait   func(time.Duration) error
 }
 
-// rehearse returns the course of e's body for q, which seems to take so long from start on.
-func (c *Cache) rehearse(q *query, e *entry, t timing, start time.Time) *rehearsal {
-	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail, wait: func(d time.Duration) error {
-		return c.waitUntil(q.ctx, start.Add(d))
-	}}
+func (e *entry) rehearse(t timing) *rehearsal {
+	r := &rehearsal{pieces: e.pieces, head: t.head, end: t.head + t.tail}
 	if e.timing.tail > 0 {
 		r.scale = float64(t.tail) / float64(e.timing.tail)
 	}
@@ -146,15 +146,13 @@ func (r *rehearsal) when(p piece) time.Duration {
 	return r.head + time.Duration(float64(p.after)*r.scale)
 }
 
-// came wakes when bytes would come, and not only at their beat: a machine that has just been
-// awake sends them sooner.
 func (r *rehearsal) came(at int64) (time.Duration, error) {
 	for _, p := range r.pieces {
 		if at < p.to {
-			return r.when(p), r.wait(r.when(p))
+			return r.when(p), nil
 		}
 	}
-	return r.end, r.wait(r.end)
+	return r.end, nil
 }
 
 func (r *rehearsal) by(d time.Duration) int64 {

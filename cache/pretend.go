@@ -90,7 +90,7 @@ func (t *transport) pretend(q *query, found finding) (*http.Response, error) {
 		forgo()
 		return resp, nil
 	}
-	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, c.rehearse(q, e, p.took, begun), begun), forgo: forgo, stop: stop}
+	resp.Body = &pretendedBody{beatBody: c.inBeats(q, resp.Body, e.rehearse(p.took), begun), forgo: forgo, stop: stop}
 	return resp, nil
 }
 
