@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -230,10 +229,6 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 		for _, visited := range []bool{false, true} {
 			stage(t, Options{Memory: memory, Object: object}, func(th *theatre) {
 				th.c.model.float = func() float64 { return 0.5 }
-				visit := func(client, path string) *visit {
-					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
-					return th.visitTo(ctx, cancel, path, "")
-				}
 				begun, took := time.Now(), 100*time.Millisecond
 				answer := func() {
 					cl := th.call()
@@ -243,7 +238,7 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 					})
 				}
 				if visited {
-					v := visit("victim", "/secret")
+					v := th.visitAs("victim", "/secret", "")
 					answer()
 					th.expectAll(v, "body")
 				}
@@ -252,19 +247,11 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 					th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
 				}
 				var filler *call
-				fill := func() {
-					v := visit("mallory", "/large")
-					filler = th.call()
-					filler.respond(storableFields, object)
-					<-v.done
-					go io.Copy(io.Discard, v.resp.Body)
-					io.WriteString(filler.body, strings.Repeat("x", object-1))
-					synctest.Wait()
-				}
+				fill := func() { filler = th.fill(object, 1) }
 				if when == "before" {
 					fill()
 				}
-				v := visit("mallory", "/secret")
+				v := th.visitAs("mallory", "/secret", "")
 				if len(th.origin.calls) > 0 {
 					answer()
 				}
@@ -278,7 +265,7 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 				}
 				th.expectAll(v, "body")
 				filler.answerBody("x")
-				again := visit("mallory", "/secret")
+				again := th.visitAs("mallory", "/secret", "")
 				select {
 				case <-again.done:
 					th.t.Errorf("it is there at once, %s, visited %v", when, visited)
@@ -302,6 +289,18 @@ func TestWantOfRoomTellsNothing(t *testing.T) {
 	}
 }
 
+// fill has a client bring a body of that size to all but its rest, and read it as it comes.
+func (th *theatre) fill(size int64, rest int) *call {
+	v := th.visitAs("mallory", "/large", "")
+	cl := th.call()
+	cl.respond(storableFields, size)
+	<-v.done
+	go io.Copy(io.Discard, v.resp.Body)
+	io.WriteString(cl.body, strings.Repeat("x", int(size)-rest))
+	synctest.Wait()
+	return cl
+}
+
 // Nor of what comes with no length: that there is no room shows only while the body comes.
 func TestWantOfRoomForAnUnknownLengthTellsNothing(t *testing.T) {
 	const memory, object = 1 << 20, 512 << 10
@@ -311,10 +310,6 @@ func TestWantOfRoomForAnUnknownLengthTellsNothing(t *testing.T) {
 		for _, visited := range []bool{false, true} {
 			stage(t, Options{Memory: memory, Object: object}, func(th *theatre) {
 				th.c.model.float = func() float64 { return 0.5 }
-				visit := func(client, path string) *visit {
-					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
-					return th.visitTo(ctx, cancel, path, "")
-				}
 				const took = 100 * time.Millisecond
 				answer := func() {
 					cl := th.call()
@@ -324,28 +319,20 @@ func TestWantOfRoomForAnUnknownLengthTellsNothing(t *testing.T) {
 					})
 				}
 				if visited {
-					v := visit("victim", "/secret")
+					v := th.visitAs("victim", "/secret", "")
 					answer()
 					th.expectAll(v, page)
 				}
 				time.Sleep(20 * time.Second)
 				var filler *call
-				fill := func() {
-					v := visit("mallory", "/large")
-					filler = th.call()
-					filler.respond(storableFields, object)
-					<-v.done
-					go io.Copy(io.Discard, v.resp.Body)
-					io.WriteString(filler.body, strings.Repeat("x", object-len(page)/2))
-					synctest.Wait()
-				}
+				fill := func() { filler = th.fill(object, len(page)/2) }
 				if when == "before" {
 					fill()
 				}
 				for range maxSamples / 2 {
 					th.c.model.record("http://origin.example", anew, took, time.Now(), habit{})
 				}
-				v := visit("mallory", "/secret")
+				v := th.visitAs("mallory", "/secret", "")
 				if len(th.origin.calls) > 0 {
 					answer()
 				}
@@ -357,7 +344,7 @@ func TestWantOfRoomForAnUnknownLengthTellsNothing(t *testing.T) {
 				seen := fmt.Sprint(v.resp.Header["Cache-Control"], v.resp.ContentLength)
 				th.expectAll(v, page)
 				filler.answerBody(strings.Repeat("x", len(page)/2))
-				again := visit("mallory", "/secret")
+				again := th.visitAs("mallory", "/secret", "")
 				select {
 				case <-again.done:
 					seen += ", there at once"

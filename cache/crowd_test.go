@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,10 +39,7 @@ func TestCrowdsGetCoarseBeats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			stage(t, Options{}, func(th *theatre) {
 				th.c.model.float = func() float64 { return 0.25 }
-				ask := func(client, path string) *visit {
-					ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
-					return th.visitTo(ctx, cancel, path, "")
-				}
+				ask := func(client, path string) *visit { return th.visitAs(client, path, "") }
 				answer := func() {
 					for len(th.origin.calls) > 0 {
 						cl := th.call()

@@ -55,10 +55,9 @@ func (th *theatre) act(path string, length int64, requests []timed) (seen []stri
 	}()
 	for i, r := range requests {
 		time.Sleep(time.Until(begun.Add(r.at)))
-		ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: r.client}))
-		v := th.visitTo(ctx, cancel, path, r.fields)
+		v := th.visitAs(r.client, path, r.fields)
 		if r.leaves > 0 {
-			time.AfterFunc(r.leaves, cancel)
+			time.AfterFunc(r.leaves, v.stop)
 		}
 		go func() {
 			<-v.done

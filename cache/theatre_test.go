@@ -83,8 +83,12 @@ func stage(t *testing.T, o Options, f func(*theatre)) {
 }
 
 func (th *theatre) visit(client, fields string) *visit {
-	ctx, cancel := context.WithCancel(th.t.Context())
-	return th.visitWith(WithVisitor(ctx, Visitor{Client: client}), cancel, fields)
+	return th.visitAs(client, "/", fields)
+}
+
+func (th *theatre) visitAs(client, path, fields string) *visit {
+	ctx, cancel := context.WithCancel(WithVisitor(th.t.Context(), Visitor{Client: client}))
+	return th.visitTo(ctx, cancel, path, fields)
 }
 
 func (th *theatre) visitWith(ctx context.Context, cancel context.CancelFunc, fields string) *visit {
