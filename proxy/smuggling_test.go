@@ -254,7 +254,8 @@ http {
 
 func startSquid(t *testing.T, origin string) string {
 	host, port, _ := net.SplitHostPort(origin)
-	return startServer(t, "squid", "-N -f", `http_port ADDRESS accel defaultsite=origin.test no-vhost
+	name := fmt.Sprint("guise", os.Getpid()) // of the memory that it shares, which another squid may hold
+	return startServer(t, "squid", "-N -n "+name+" -f", `http_port ADDRESS accel defaultsite=origin.test no-vhost
 cache_peer `+host+` parent `+port+` 0 no-query originserver
 http_access allow all
 cache deny all

@@ -4,8 +4,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -72,15 +74,19 @@ func TestManyIdleTunnels(t *testing.T) {
 	for range 50 {
 		open() // what is made once is there then
 	}
-	descriptors, resident := guise.descriptors(t), guise.resident(t)
+	descriptors, counted := guise.descriptors(t)
+	if !counted {
+		t.Log("only root may count its descriptors")
+	}
+	resident := guise.resident(t)
 	for range tunnels {
 		open()
 	}
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	<-timer.C
-	if n := guise.descriptors(t) - descriptors; n > 2*tunnels+8 {
-		t.Errorf("%d idle tunnels hold %d descriptors", tunnels, n)
+	if n, _ := guise.descriptors(t); n-descriptors > 2*tunnels+8 {
+		t.Errorf("%d idle tunnels hold %d descriptors", tunnels, n-descriptors)
 	}
 	each := (guise.resident(t) - resident) / tunnels
 	t.Logf("%d octets of resident memory a tunnel", each)
@@ -98,9 +104,13 @@ func TestManyIdleTunnels(t *testing.T) {
 	for _, c := range all {
 		c.Close()
 	}
+	if !counted {
+		return
+	}
 	left := 0
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if left = guise.descriptors(t) - descriptors + 2*50; left <= 8 {
+		n, _ := guise.descriptors(t)
+		if left = n - descriptors + 2*50; left <= 8 {
 			return
 		}
 	}
@@ -110,13 +120,18 @@ func TestManyIdleTunnels(t *testing.T) {
 // A process is looked at in /proc.
 type process int
 
-func (p process) descriptors(t *testing.T) int {
+// descriptors returns how many the process has open, if it can be known: guise
+// keeps others of its own user from looking (forbidDumps).
+func (p process) descriptors(t *testing.T) (n int, counted bool) {
 	t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p))
+	if errors.Is(err, fs.ErrPermission) {
+		return 0, false
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	return len(entries), true
 }
 
 // resident returns the octets of memory that the process has in use.

@@ -77,7 +77,7 @@ netdb_filename none
 via off
 forwarded_for delete
 shutdown_lifetime 0 seconds
-`), "squid", "-N", "-f")
+`), "squid", "-N", "-n", fmt.Sprint("guise", os.Getpid()), "-f") // a name of its own for the memory that it shares
 	}},
 	{name: "privoxy", pkg: "privoxy", program: "privoxy", tunnels: true, configure: func(s *site) ([]string, error) {
 		return s.one(s.fill(`listen-address 127.0.0.1:{port}

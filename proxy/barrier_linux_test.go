@@ -6,16 +6,15 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestBarredSourcesAreNotAccepted: for a while, and nobody else notices.
 func TestBarredSourcesAreNotAccepted(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere nobody is barred")
-	}
+	needFilters(t)
 	for _, c := range []struct{ what, at, source, other string }{
 		{"IPv4", "127.0.0.1:0", "127.0.0.2", "127.0.0.3"},
 		{"IPv4 to a listener of both", "[::]:0", "127.0.0.2", "127.0.0.3"},
@@ -82,9 +81,7 @@ func TestBarredSourcesAreNotAccepted(t *testing.T) {
 
 // TestManyBarredSources: as many as a filter may tell, and no more.
 func TestManyBarredSources(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere nobody is barred")
-	}
+	needFilters(t)
 	l := listen(t)
 	var b barrier
 	defer b.guard(l)()
@@ -108,9 +105,6 @@ func TestManyBarredSources(t *testing.T) {
 // TestSourceIsBarredEverywhereOrNowhere: where one listener cannot be guarded,
 // nobody lifts what stands before the others.
 func TestSourceIsBarredEverywhereOrNowhere(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere nobody is barred")
-	}
 	var b barrier
 	defer b.close()
 	one, other := listen(t), listen(t)
@@ -130,9 +124,7 @@ func TestSourceIsBarredEverywhereOrNowhere(t *testing.T) {
 // TestNobodyIsBarredFromWhoeverHasTheListenersNext: that may be systemd, which
 // starts the next guise when somebody comes.
 func TestNobodyIsBarredFromWhoeverHasTheListenersNext(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere nobody is barred")
-	}
+	needFilters(t)
 	for what, stop := range map[string]func(*Proxy) error{
 		"Shutdown": func(p *Proxy) error { return p.Shutdown(t.Context()) },
 		"Close":    (*Proxy).Close,
@@ -162,5 +154,20 @@ func TestNobodyIsBarredFromWhoeverHasTheListenersNext(t *testing.T) {
 			continue
 		}
 		next.Close()
+	}
+}
+
+// needFilters skips t where the system keeps socket filters for the privileged:
+// nobody is barred there.
+func needFilters(t *testing.T) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	pass := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: wholly}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &pass}); errors.Is(err, unix.EPERM) {
+		t.Skip("socket filters take a privilege here")
 	}
 }
