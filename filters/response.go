@@ -41,9 +41,9 @@ var responseTable = []group{
 		accept-ch-lifetime critical-ch content-dpr delegate-ch`},
 	{identity, "wicg.github.io, Reduce Accept-Language; what is asked for twice tells which languages the visitor reads", `avail-language`},
 	{identity, "developer.chrome.com, critical origin trials; whether a page is asked for twice tells what the browser keeps", `critical-origin-trial`},
-	{identity, "W3C Private Network Access, IWA and Topics; acts on the browser's profile", `observe-browsing-topics
+	{identity, "W3C Private Network Access, IWA, Topics and Attribution; acts on the browser's profile", `observe-browsing-topics
 		supports-loading-mode sec-shared-storage-write shared-storage-write
-		attribution-reporting-* x-privacy-* activate-storage-access permissions-policy-endpoint
+		attribution-reporting-* save-impression measure-conversion x-privacy-* activate-storage-access permissions-policy-endpoint
 		idp-signin-status`},
 	{identity, "W3C FedCM, navigation interception; without it the page signs in by itself", `federation-initiate-request federation-rp-* fedcm-*`},
 	{identity, "chromium.googlesource.com, components/signin and components/google: acts on the browser's accounts", `

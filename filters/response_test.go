@@ -37,7 +37,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		X-Client-IP X-Real-IP X-Forwarded-For X-Remote-Addr X-Your-Ip CF-Connecting-IP True-Client-IP Forwarded
 		X-Request-Id X-Correlation-Id traceparent traceresponse X-Amzn-Trace-Id X-Acme-Request-Id My-Trace-Id
 		Public-Key-Pins Public-Key-Pins-Report-Only P3P X-DNS-Prefetch-Control Set-Login Observe-Browsing-Topics
-		Attribution-Reporting-Register-Source Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
+		Attribution-Reporting-Register-Source Save-Impression Measure-Conversion Supports-Loading-Mode Cross-Origin-Opener-Policy-Report-Only
 		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for
 		Avail-Language Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
 		On-Prefetch-Activation Performance-Observer
