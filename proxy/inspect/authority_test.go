@@ -268,6 +268,19 @@ func TestLeavesDoNotTellSinceWhen(t *testing.T) {
 	}
 }
 
+// TestLeavesTellNoMoment: a client that sees a host's certificate change would know when the
+// one before was signed, for somebody else.
+func TestLeavesTellNoMoment(t *testing.T) {
+	now := time.Now()
+	a := authority(t, CreateOptions{Now: func() time.Time { return now }})
+	before := leafOf(t, a, "one.example")
+	now = now.Add(leafKept)
+	after := leafOf(t, a, "one.example")
+	if after == before || !bytes.Equal(after.Certificate[0], before.Certificate[0]) {
+		t.Errorf("certificate %s is followed by %s", before.Leaf.SerialNumber, after.Leaf.SerialNumber)
+	}
+}
+
 // TestLeavesAreSharedForAMoment: one that is there comes sooner than one that has to be
 // signed, and tells that somebody asked for the host.
 func TestLeavesAreSharedForAMoment(t *testing.T) {

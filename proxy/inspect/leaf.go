@@ -5,11 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -119,7 +121,7 @@ func (ls *leaves) sign(host string, term time.Time) (*tls.Certificate, error) {
 }
 
 // leafTemplate is a certificate for host that is valid from the given time on, also for a
-// client whose clock is behind. crypto/x509 chooses its serial number.
+// client whose clock is behind.
 func leafTemplate(host string, from time.Time) *x509.Certificate {
 	begin := from.Add(-clockSlack).Truncate(time.Second)
 	c := &x509.Certificate{
@@ -140,8 +142,15 @@ func leafTemplate(host string, from time.Time) *x509.Certificate {
 	return c
 }
 
+// issue signs template for key. What is signed again comes out the same (RFC 6979): by a change
+// a client would see when the one before was signed for somebody else.
 func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*tls.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	serial, err := serialNumber(template, &key.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("number a certificate: %w", err)
+	}
+	template.SerialNumber = serial
+	der, err := x509.CreateCertificate(nil, template, parent, key.Public(), signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign a certificate: %w", err)
 	}
@@ -150,6 +159,17 @@ func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*
 		return nil, err
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
+}
+
+// serialNumber returns one of 128 bits that no other certificate has: keys are random, and
+// with each a name is signed for once a term.
+func serialNumber(c *x509.Certificate, key *ecdsa.PublicKey) (*big.Int, error) {
+	public, err := key.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(fmt.Appendf(public, "%s %s %s %d", c.Subject, c.DNSNames, c.IPAddresses, c.NotBefore.Unix()))
+	return new(big.Int).SetBytes(sum[:16]), nil
 }
 
 // distrusted returns a certificate for host that no client accepts: its issuer is unknown
