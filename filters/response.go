@@ -64,9 +64,11 @@ var responseTable = []group{
 		cf-apo-via cf-edge-cache x-vercel-id x-vercel-cache x-nf-request-id fly-request-id
 		x-akamai-* akamai-* x-azure-ref* x-msedge-ref x-iinfo x-sucuri-* x-litespeed-cache*
 		x-drupal-cache x-drupal-dynamic-cache x-nginx-cache* x-rack-cache x-swift-*
+		x-ac x-nc x-rq x-rocket-nginx-*
 		eagleid ali-swift-* x-ws-request-id x-tencent-* x-cos-request-id x-nws-*
 		x-bunny-* x-cloud-trace-context x-goog-hash-route source-age x-age-*`},
-	{route, "RFC 9211 §2; what a cache further on holds", `cache-status`},
+	{route, whyHeld, `cache-status`},
+	{serves, "github.com/vercel/next.js, the pages' router: whether a page may keep what it has fetched", `x-middleware-cache`},
 	{route, "W3C Server Timing", `server-timing x-runtime x-response-time x-processing-time
 		x-server-time x-elapsed-time x-render-time x-page-speed x-request-time`},
 	{route, "address echo", `x-client-ip client-ip x-your-ip x-your-address x-my-ip x-visitor-ip
@@ -186,12 +188,28 @@ func judgeResponse(name string, others *nameIndex) (why string, remove bool) {
 		v = others.judge(name)
 	}
 	switch v.class {
-	case unnamed, misplaced:
+	case unnamed:
+		if saysWhetherHeld(name) {
+			return whyHeld, true
+		}
+		return "", false
+	case misplaced:
 		return "", false
 	case hop, route, identity:
 		return v.why, true
 	}
 	return v.why, false
+}
+
+const whyHeld = "RFC 9211 §2; what a cache further on holds"
+
+// saysWhetherHeld reports whether name is one of the many by which servers say whether a cache
+// of theirs held the answer, such as X-Fastcgi-Cache. A client that knows that it does by now
+// would see by a miss that another was given the answer before. What is said to caches passes
+// (RFC 9213 §2).
+func saysWhetherHeld(name string) bool {
+	before, after, found := cutFold(name, "cache")
+	return found && !(strings.HasSuffix(before, "-") && strings.EqualFold(after, "-Control"))
 }
 
 // echoesAddress reports whether the words of name say that it holds an address.

@@ -41,6 +41,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		Permissions-Policy-Report-Only Document-Isolation-Policy-Report-Only X-Allow-FLEDGE Use-As-Dictionary X-Request-Ip X-Acme-Ipaddress X-Geo-Country X-Client-City x_forwarded_for
 		Avail-Language Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
 		On-Prefetch-Activation Performance-Observer
+		X-Nextjs-Cache X-FastCGI-Cache rt-Fastcgi-Cache X-Magento-Cache-Debug X-Hcdn-Cache-Status X-Supercache Wpo-Cache-Status X-Cached X-Ac X-Nc X-Rocket-Nginx-Serving-Static
 		Ad-Auction-Signals Allow-Cross-Origin-Event-Reporting Sec-Private-State-Token Sec-Unheard-Of X-Opc-Request-Id`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
@@ -57,6 +58,7 @@ Access-Control-Allow-Origin: https://app.example
 Access-Control-Expose-Headers: X-Total-Count
 Allow: GET, HEAD
 Cache-Control: public, max-age=60
+Cache-Groups: "news"
 CDN-Cache-Control: max-age=600
 CF-Chl-Out: q9wE2kLm0Zx8b1==
 CF-Mitigated: challenge
@@ -97,11 +99,13 @@ Trailer: Content-Digest
 Tus-Resumable: 1.0.0
 Upload-Offset: 70
 Vary: Accept-Encoding
+Vercel-CDN-Cache-Control: max-age=600
 WWW-Authenticate: Basic realm="x"
 X-Amzn-Waf-Action: challenge
 X-Content-Type-Options: nosniff
 X-Frame-Options: DENY
 X-Message-Id: 14c5d75ce93
+X-Middleware-Cache: no-cache
 X-Powered-By: PHP/8.3
 X-RateLimit-Limit: 60
 X-Robots-Tag: noindex
