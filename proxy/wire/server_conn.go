@@ -165,6 +165,18 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.hasFirst = false
 		return copy(p, c.first[:]), nil
 	}
+	n, err := c.readSoon(p)
+	for c.isSlow(err) && c.answers() {
+		n, err = c.readSoon(p)
+	}
+	if err != nil && err != io.EOF {
+		err = withoutAddress(err)
+	}
+	return n, err
+}
+
+// readSoon reads once, which fails after timeouts.Body if it is of a body.
+func (c *conn) readSoon(p []byte) (int, error) {
 	if c.perRead && c.manualRead.Load() == nil {
 		c.extendRead(c.times.Body)
 		c.limitAnswers(c.readTill)
@@ -173,16 +185,29 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := c.rw.Read(p)
-	if err != nil && c.perRead && c.sock != nil && c.manualRead.Load() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.isSlow(err) && c.sock != nil {
 		// Bytes that are here came in time: it may be this process that was stopped.
 		if n = c.sock.atHand(p); n > 0 {
 			err = nil
 		}
 	}
-	if err != nil && err != io.EOF {
-		err = withoutAddress(err)
-	}
 	return n, err
+}
+
+// isSlow reports whether err says that no more of a body came within timeouts.Body.
+func (c *conn) isSlow(err error) bool {
+	return err != nil && c.perRead && c.manualRead.Load() == nil && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// answers reports whether the response has begun and not ended: meanwhile a client may be
+// silent for longer, as over HTTP/2 (see [http2Stream.read]).
+func (c *conn) answers() bool {
+	if !c.mu.TryLock() {
+		return true // somebody is writing
+	}
+	defer c.mu.Unlock()
+	x := c.running.Load()
+	return x != nil && x.w.wroteHeader && !x.w.done
 }
 
 // extendRead moves the deadline of reads to d from now, or lifts it if d is not above 0.

@@ -395,6 +395,42 @@ func TestServerTimeouts(t *testing.T) {
 	}
 }
 
+// TestDialogueOutlastsSilence: a client that has said what it wants to hear of may be silent
+// while it hears it, over HTTP/1.1 as over HTTP/2, but not once it has heard all.
+func TestDialogueOutlastsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		result := make(chan error, 1)
+		s := &Server{Timeouts: Timeouts{Body: time.Second}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			go func() {
+				_, err := io.ReadAll(r.Body)
+				result <- err
+			}()
+			for range 5 {
+				time.Sleep(700 * time.Millisecond)
+				io.WriteString(w, "event")
+			}
+			select {
+			case err := <-result:
+				t.Errorf("cut while it listened: %v", err)
+			default:
+				w.(*responseWriter).End()
+				if err := <-result; !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%v, want %v", err, os.ErrDeadlineExceeded)
+				}
+			}
+		})}
+		defer s.Close()
+		client, server := net.Pipe()
+		defer client.Close()
+		if err := s.ServeConn(server); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, client)
+		io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwatch\r\n")
+		time.Sleep(10 * time.Second)
+	})
+}
+
 func TestServerPipelines(t *testing.T) {
 	addr := startServer(t, echo, nil)
 	var raw strings.Builder
