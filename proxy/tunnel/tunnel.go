@@ -248,6 +248,11 @@ func (t *tunnel) conclude() {
 	if t.end != nil {
 		t.end()
 	}
+	for _, s := range []*stream{&t.up, &t.down} {
+		if s.broken { // s.dst may be there yet, and has not got everything
+			abort(s.dst)
+		}
+	}
 	t.client.Close()
 	t.origin.Close()
 	carried := Bytes{Up: t.up.carried, Down: t.down.carried}

@@ -498,6 +498,33 @@ func TestAnswerToWhatWasNotTakenIsHeard(t *testing.T) {
 	}
 }
 
+// A full connection is there, but the system has no memory for what is written to it.
+type full struct{ net.Conn }
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOBUFS }
+
+func (f full) NetConn() net.Conn { return f.Conn }
+
+// TestWhatWasNotWrittenIsNoEnd: a client that has said that it is done takes an end for
+// the end of the answer.
+func TestWhatWasNotWrittenIsNoEnd(t *testing.T) {
+	r := start(t, kind{"full", func(t testing.TB) (near, far net.Conn) {
+		near, far = tcpPair(t)
+		return near, full{far}
+	}}, kinds[0], Options{Idle: time.Minute})
+	send(t, r.client, "question")
+	closeWrite(t, r.client)
+	receive(t, r.origin, "question")
+	receiveEnd(t, r.origin)
+	send(t, r.origin, "answer")
+	if err := r.wait(t); err != syscall.ENOBUFS {
+		t.Errorf("it ended with %v", err)
+	}
+	if n, err := r.client.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("the client reads %d octets, %v, want a broken connection", n, err)
+	}
+}
+
 // An origin that answers and closes while the client still sends is heard.
 func TestAnswerBeforeTheQuestionsEndIsHeard(t *testing.T) {
 	r := start(t, kinds[0], kinds[0], Options{Idle: time.Minute})
