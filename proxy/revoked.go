@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	errRevoked    = errors.New("the issuer has revoked the certificate")
-	errNotStapled = errors.New("the certificate has to come with a stapled OCSP response, and no good one is there")
+	errRevoked     = errors.New("the issuer has revoked the certificate")
+	errNotStapled  = errors.New("the certificate has to come with a stapled OCSP response, and no good one is there")
+	errNoResponder = errors.New("the OCSP response is signed by a certificate that is for something else")
 )
 
 // notRevoked refuses an origin whose stapled OCSP response (RFC 6066 §8) says that its
@@ -30,6 +31,9 @@ func notRevoked(state tls.ConnectionState) error {
 		}
 		var fault error
 		said, err := ocsp.ParseResponseForCert(state.OCSPResponse, chain[0], chain[1])
+		if err == nil && !maySay(said.Certificate, chain[1]) {
+			err = errNoResponder
+		}
 		switch {
 		case err == nil && said.Status == ocsp.Revoked:
 			fault = errRevoked
@@ -41,6 +45,14 @@ func notRevoked(state tls.ConnectionState) error {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: fault}
 	}
 	return nil
+}
+
+// maySay reports whether an OCSP response that holds the certificate signer, which issuer
+// has signed, is issuer's word (RFC 6960 §4.2.2.2): every site of issuer's has such a
+// certificate, and package ocsp looks no further. Without one, issuer has signed itself.
+func maySay(signer, issuer *x509.Certificate) bool {
+	return signer == nil || signer.Equal(issuer) ||
+		slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) && !over(signer.NotAfter)
 }
 
 // over reports whether a time is past, if there is one.

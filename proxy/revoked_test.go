@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -33,9 +34,16 @@ func revokingAuthority(t *testing.T) (*x509.Certificate, func(*tls.ClientHelloIn
 // word is the issuer's of a certificate of its, for so long.
 func (s signer) word(issuer, of *x509.Certificate, status int, lasts time.Duration) []byte {
 	s.t.Helper()
+	return s.wordBy(nil, issuer, of, status, lasts)
+}
+
+// wordBy is the same, signed by a certificate of the issuer's, which is in it; nil for the
+// issuer itself.
+func (s signer) wordBy(signer, issuer, of *x509.Certificate, status int, lasts time.Duration) []byte {
+	s.t.Helper()
 	now := time.Now()
-	said, err := ocsp.CreateResponse(issuer, issuer, ocsp.Response{
-		SerialNumber: of.SerialNumber, Status: status, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(lasts), RevokedAt: now,
+	said, err := ocsp.CreateResponse(issuer, cmp.Or(signer, issuer), ocsp.Response{
+		SerialNumber: of.SerialNumber, Status: status, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(lasts), RevokedAt: now, Certificate: signer,
 	}, s.key)
 	if err != nil {
 		s.t.Fatal(err)
@@ -79,6 +87,8 @@ func TestCertificatesComeWithTheirIssuersWord(t *testing.T) {
 		"another's":  {s.word(root, root, ocsp.Good, time.Hour), false},
 		"a stranger": {stranger.word(other, promises, ocsp.Good, time.Hour), false},
 		"garbage":    {[]byte("good"), false},
+		"a site's":   {s.wordBy(s.sign(&x509.Certificate{DNSNames: []string{"other.example"}}, root), root, promises, ocsp.Good, time.Hour), false},
+		"a deputy's": {s.wordBy(s.sign(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}}, root), root, promises, ocsp.Good, time.Hour), true},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			o := serveSecure(t, greet, func(config *tls.Config) {
