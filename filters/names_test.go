@@ -144,6 +144,23 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 	}
 }
 
+// Kits against fraud, and those for advertising, call the ids that they give a device tokens.
+func TestTokensOfDevicesProveNothing(t *testing.T) {
+	for _, field := range []string{
+		"Bx-Umidtoken: T2gA7f3a9c51e2b84d06", "X-Umid-Token: T2gA7f3a9c51e2b84d06", "X-Forter-Token: 7f3a9c51e2b84d06_1750980536710_51_UDF43",
+		"Forter-Token-Cookie: 7f3a9c51e2b84d06_1750980536710_51_UDF43", "X-Euid-Token: 7f3a9c51e2b84d06", "X-Threatmetrix-Key: 7f3a9c51e2b84d06",
+	} {
+		if passes(t, "https://a.example/", field) {
+			t.Errorf("%s passes", field)
+		}
+	}
+	for _, field := range []string{"X-Guest-Token: 1782650411728371713", "X-Captcha-Token: 7f3a9c51e2b84d06", "X-Castle-Request-Token: 7f3a9c51e2b84d06"} {
+		if !passes(t, "https://a.example/", field) {
+			t.Errorf("%s does not pass", field)
+		}
+	}
+}
+
 // Programs name their fields in their writers' languages.
 func TestNamesInOtherLanguagesAreReadByTheirWords(t *testing.T) {
 	for _, field := range []string{

@@ -92,7 +92,7 @@ var vocabulary = []struct {
 		affiliate referral landing history place position heading nick
 		family household school staff login adblock antivirus boot launch launches clock emulator
 		emulated rooted jailbroken floor room office county plate vehicle vin license driver
-		density dpi ram memory latency speed puk lac tac umid vaid printer node pod dev router
+		density dpi ram memory latency speed puk lac tac vaid printer node pod dev router
 		requester requestor pseudonym moniker supervisor religion ethnicity marital salary income
 		occupation profession diagnosis gamertag battletag vlan hotspot motherboard bios oem handset prepaid postpaid
 		parental pubkey gyroscope touchscreen webview dob fullstory hotjar logrocket smartlook
@@ -134,7 +134,8 @@ var vocabulary = []struct {
 		vpn sex loyalty membership iban street locality uptime workstation
 		openid unionid uin utdid buvid ttid loginid accountid empno upn samaccountname
 		edns ecs nettype jailbreak evercookie sessid phpsessid jsessionid aspsessionid bduss
-		fcm gcm apns pushtoken referring visitorid requestid sessionid pageview wcid whoami computer`},
+		fcm gcm apns pushtoken referring visitorid requestid sessionid pageview wcid whoami computer
+		umid euid forter iovation threatmetrix riskified signifyd accertify kount ravelin incognia`},
 
 	// The same in other languages in which programs name their fields, without accents.
 	{neutral, `nombre nome numero nummer codigo sistema`},
