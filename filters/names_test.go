@@ -134,6 +134,7 @@ func TestNamesThatNobodyListedAreReadByTheirWords(t *testing.T) {
 		"App-Set-Id", "X-AppSetId", "X-Localization", "X-Cellular-Name", "X-Exp-Groups", "X-Ecom-ZoneCode", "X-Area-Code",
 		"X-SkyOTT-ActiveTerritory", "X-SkyOTT-BroadcastRegions", "CurrentLanguage", "X-JiraUser", "JiraUsername", "X-ExpGroup",
 		"X-Handled-By", "X-Sent-By", "Received", "X-Relayed-By", "X-Passed-Through", "X-Verified-Bot",
+		"X-Nation", "X-Is-EU", "X-Gdpr-Applies", "X-Cert-Hash", "X-Client-Certificate-Sha256", "X-Spiffe", "X-Inner-Ntwk", "X-Is-Simulator", "X-Mdm-Enrolled",
 	} {
 		for _, spelled := range []string{name, textproto.CanonicalMIMEHeaderKey(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			m := scriptRequest(spelled, "canary")

@@ -111,7 +111,9 @@ var vocabulary = []struct {
 		teacher university dorm suburb village commute impression impressions pageviews clickstream dwell engagement retarget
 		retargeting remarketing rum beacon touchpoint lookalike optout churn ltv
 		relay relays relayed received reputation datacenter
-		logon uname usr yob bday tzo dbm throughput jitter brightness headset ringer gyro uwb accessibility screenreader voiceover talkback`},
+		logon uname usr yob bday tzo dbm throughput jitter brightness headset ringer gyro uwb accessibility screenreader voiceover talkback
+		nation ctry eu eea gdpr ccpa prefecture municipality borough neighborhood neighbourhood ntwk simulator mdm holdout bucketing
+		cert certs certificate certificates spiffe`},
 	{strong, `ip ips ipv ipaddr ipaddress ipaddresses iplist addr addrs address addresses
 		forwarded forwarder forwardedfor forwarding forward xff remote wan lan geo geoip
 		geolocation geocode gps country city cities continent postal postcode zipcode
