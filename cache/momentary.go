@@ -21,7 +21,7 @@ func momentary(h fields, made time.Time) bool {
 		if ofOneAnswer[name] || strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
 			return true // draft-ietf-httpapi-ratelimit-headers, and its many elders: how often one may still ask
 		}
-		if isAmount(line) && measures(name) {
+		if unit, ok := unitOf(line); ok && (measures(name) || ofTime[strings.ToLower(unit)]) {
 			return true
 		}
 		elsewhere := name != "Last-Modified" // which is of one zone
@@ -43,6 +43,9 @@ var ofOneAnswer = map[string]bool{
 // X-Process-Time: a client that waited for another time would see that the answer is older.
 // Fields that filters know never get here.
 func measures(name string) bool {
+	if strings.HasSuffix(name, "-Ms") {
+		return true
+	}
 	for word := range strings.SplitSeq(name, "-") {
 		for _, end := range measureWords {
 			if len(word) >= len(end) && equalFold(word[len(word)-len(end):], end) {
@@ -56,19 +59,25 @@ func measures(name string) bool {
 // measureWords are ends of words: some names are written in one.
 var measureWords = [...]string{"time", "duration", "latency", "elapsed", "took", "timing"}
 
-// isAmount reports whether text is a number with no more than a sign, such as D=, before it and
-// a unit behind it. A date and a version are none.
-func isAmount(text string) bool {
+// ofTime are units of time.
+var ofTime = map[string]bool{
+	"ns": true, "us": true, "µs": true, "μs": true, "ms": true, "msec": true, "milliseconds": true,
+	"s": true, "sec": true, "secs": true, "second": true, "seconds": true,
+}
+
+// unitOf returns the unit of an amount, "" for none. An amount is a number with no more than a
+// sign, such as D=, before it and the unit behind it. A date and a version are none.
+func unitOf(text string) (unit string, ok bool) {
 	const digits = "0123456789"
 	at := strings.IndexAny(text[:min(4, len(text))], digits)
 	if at < 0 {
-		return false
+		return "", false
 	}
 	behind := strings.TrimLeft(text[at:], digits)
 	if fraction, ok := strings.CutPrefix(behind, "."); ok {
 		behind = strings.TrimLeft(fraction, digits)
 	}
-	return !strings.ContainsAny(behind, digits+".:-/")
+	return strings.TrimLeft(behind, " "), !strings.ContainsAny(behind, digits+".:-/")
 }
 
 // aMoment is how long before its Date a response may have been made.
