@@ -30,7 +30,7 @@ func (f fetchMetadata) Apply(m *Message, log []Change) []Change {
 		site := siteRelation(m)
 		mode := fetchMode(m, site)
 		want = [...]string{fetchDest(m), mode, site, "", ""}
-		if m.Visit.Kind == Document {
+		if m.Visit.Kind == Document && !m.Visit.prefetch { // which nobody has gone to yet
 			want[3] = "?1" // not all browsers tell what the user did from what a script did
 		}
 		if f.storageAccess && site == "cross-site" && takesCookies(m, mode) && h["Cookie"] == nil {
