@@ -19,10 +19,8 @@ func (browserState) Apply(m *Message, log []Change) []Change {
 	case refreshesElsewhere(m.Request.URL, lines):
 		log = put(h, "Refresh", "", "HTML standard, Refresh; leads to another site", log)
 	default:
-		for _, target := range refreshTargets(lines[0]) {
-			if kept, changed := withoutClicks(m, target, true); changed {
-				log = put(h, "Refresh", strings.Replace(h["Refresh"][0], target, kept, 1), whyClicks, log)
-			}
+		if kept := refreshWithoutClicks(m, lines[0]); kept != lines[0] {
+			log = put(h, "Refresh", kept, whyClicks, log)
 		}
 	}
 	if lines, there := h["Clear-Site-Data"]; there {
@@ -76,6 +74,17 @@ func refreshesElsewhere(base *url.URL, lines []string) bool {
 		u, err := resolve(base, target)
 		return err != nil || !isWeb(u.Scheme) || registrable(u.Hostname()) != registrable(base.Hostname())
 	})
+}
+
+// refreshWithoutClicks returns a Refresh value without the clicks in each of its targets. The
+// second begins with the first, and so is another once that has changed.
+func refreshWithoutClicks(m *Message, value string) string {
+	for _, target := range refreshTargets(value) {
+		if kept, changed := withoutClicks(m, target, true); changed {
+			return refreshWithoutClicks(m, strings.Replace(value, target, kept, 1))
+		}
+	}
+	return value
 }
 
 // refreshTargets returns the URL in a Refresh value by the HTML standard's

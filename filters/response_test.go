@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -305,6 +306,7 @@ func TestRefreshCarriesNoClicks(t *testing.T) {
 		"5;URL='/50%?fbclid=1'":                          "5;URL='/50%'",
 		"0; url=?utm_source=x":                           "0; url=?",
 		`0; url="/a?gclid=1"b"`:                          `0; url="/a"b"`,
+		`0; url="/a?x=1&gclid=1"&fbclid=3"`:              `0; url="/a?x=1""`,
 		"0; url=/a?id=1":                                 "0; url=/a?id=1",
 		"5":                                              "5",
 	} {
@@ -468,7 +470,12 @@ func FuzzContentSecurityPolicy(f *testing.F) {
 func FuzzRefresh(f *testing.F) {
 	f.Add("0; url='http://site.example/'")
 	f.Add("0;url=//evil.example")
+	f.Add(`0; url="/a?x=1&gclid=1"&fbclid=3"`)
+	set := newSet(f, Options{})
 	f.Fuzz(func(t *testing.T, s string) {
-		refreshTargets(s)
+		h, _ := answer(t, set, "http://www.site.example/page", http.Header{}, http.Header{"Refresh": {s}})
+		if left := h["Refresh"]; left != nil && refreshesElsewhere(&url.URL{Scheme: "http", Host: "www.site.example", Path: "/page"}, left) {
+			t.Errorf("%q leaves %q", s, left)
+		}
 	})
 }
