@@ -197,6 +197,20 @@ func TestServersAreBlamedForTheirOwnSilenceAlone(t *testing.T) {
 	}
 }
 
+// A server that answers again is asked in its turn at once.
+func TestServersThatAnswerAgainAreNotIll(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", dnsMessage) }))
+	defer s.Close()
+	server, now := &secureServer{url: s.URL}, time.Now()
+	server.failed.Store(&now)
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	q := &questionConn{ctx: t.Context(), transport: transport, servers: []*secureServer{server}}
+	if _, err := q.askInTime(server, make([]byte, 12), 1); err != nil || server.ill() {
+		t.Errorf("ill %t: %v", server.ill(), err)
+	}
+}
+
 // TestServersHaveLessTimeThanPackageNetGives, those that were silent before.
 func TestServersHaveLessTimeThanPackageNetGives(t *testing.T) {
 	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", freePort(t)))

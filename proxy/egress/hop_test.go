@@ -198,6 +198,7 @@ func TestHTTPHopsThatAreNone(t *testing.T) {
 		"\x05",
 		"\x15\x03\x01\x00\x02\x02\x46", // an alert of TLS
 		"HTTP/2 200\r\n",
+		"HTTP/1.1 2xx OK\r\n\r\n",
 		"HTTP/1.1 200 OK\n\n",
 		"HTTP/1.1 200 OK\r\nVia: b\n",
 	} {
