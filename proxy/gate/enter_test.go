@@ -170,6 +170,34 @@ func TestUsersFollowTheirFile(t *testing.T) {
 	}
 }
 
+// TestPasswordsAreFamiliarForADay, where they were right, and to that source and user alone.
+func TestPasswordsAreFamiliarForADay(t *testing.T) {
+	c, m := newClock(), newMemory()
+	m.key = [32]byte{} // by another, two marks of passwords may be the same
+	given := credentials{user: "ann", password: "right", source: here}
+	m.befriend(given, c.now())
+	familiar := func(c credentials, at time.Time) bool {
+		_, familiar := m.lookUp(c, [32]byte{1}, at)
+		return familiar
+	}
+	if day := c.now().Add(friendTime); !familiar(given, day.Add(-time.Second)) || familiar(given, day) {
+		t.Error("not for a day")
+	}
+	for _, other := range []credentials{
+		{user: "ann", password: "wrong", source: here},
+		{user: "ben", password: "right", source: here},
+		{user: "ann", password: "right", source: here.Next()},
+	} {
+		if familiar(other, c.now()) {
+			t.Errorf("%+v", other)
+		}
+	}
+	m.estrange(given)
+	if familiar(given, c.now()) {
+		t.Error("once it was wrong")
+	}
+}
+
 // TestSuccessIsRemembered: the second request is not checked by bcrypt, a
 // changed password ends that, and so does time.
 func TestSuccessIsRemembered(t *testing.T) {
