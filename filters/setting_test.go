@@ -91,7 +91,7 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 			}
 		}
 	}
-	for _, value := range []string{"linux", "edge", "at 21:40:22 sharp", "Thu Nov 26 21:40:22 UTC 2026", "windows", "2 opera tickets", "en", "de-de", "no-Wait", "mx-471", "de,en", "BUS/Stop", "us/east", "Standard Time", "GMT", "UTC+0", "+1", "-0800", "audios", "paid", "ipaddress"} {
+	for _, value := range []string{"linux", "edge", "at 21:40:22 sharp", "Thu Nov 26 21:40:22 UTC 2026", "windows", "2 opera tickets", "en", "de-de", "no-Wait", "db-V2", "mx-471", "de,en", "BUS/Stop", "us/east", "Standard Time", "GMT", "UTC+0", "+1", "-0800", "audios", "paid", "ipaddress"} {
 		if m := scriptRequest("X-Acme", value); len(clean(m)) > 0 {
 			t.Errorf("%s does not pass", value)
 		}
