@@ -42,6 +42,7 @@ type personaFile struct {
 	// browser's case. "*" stands for those that scripts add.
 	Order []struct {
 		Kinds  []string `json:"kinds"`
+		Wish   bool     `json:"wish"` // of those alone that a script wrote an Accept for
 		Fields []string `json:"fields"`
 	} `json:"order"`
 }
@@ -94,7 +95,8 @@ func Personas() []string {
 type persona struct {
 	sheets   [kindCount]sheets
 	orders   [kindCount]fieldOrder
-	identity bool // false for the persona that changes nothing
+	wish     fieldOrder // of a Fetch that a script wrote an Accept for
+	identity bool       // false for the persona that changes nothing
 	http2    HTTP2
 
 	fetchMetadata [kindCount]bool // which kinds carry Sec-Fetch fields
@@ -140,8 +142,15 @@ func loadPersona(name, language string) (*persona, error) {
 	p := &persona{identity: len(file.Fields) > 0, http2: file.HTTP2}
 	for k := range kinds {
 		for _, order := range file.Order {
-			if slices.Contains(order.Kinds, kinds[k].name) {
-				p.orders[k] = newFieldOrder(slices.Concat(order.Fields, file.overHTTP2(kinds[k].name)))
+			if !slices.Contains(order.Kinds, kinds[k].name) {
+				continue
+			}
+			list := newFieldOrder(slices.Concat(order.Fields, file.overHTTP2(kinds[k].name)))
+			if !order.Wish {
+				p.orders[k] = list
+			}
+			if Kind(k) == Fetch {
+				p.wish = list // if no order is for these alone, the others' is
 			}
 		}
 		for i, scheme := range []string{"http", "https"} {
@@ -276,6 +285,15 @@ func (p *persona) Apply(m *Message, log []Change) []Change {
 }
 
 const whyPersona = "the persona's: the same for all visitors"
+
+// order returns the order of the fields of a request of kind k with header h. Blink puts an
+// Accept that a script wrote among the fields of its page, and its own behind them.
+func (p *persona) order(k Kind, h http.Header) *fieldOrder {
+	if k == Fetch && single(h["Accept"]) != "*/*" {
+		return &p.wish
+	}
+	return &p.orders[k]
+}
 
 // A fieldOrder lists field names as a browser writes them.
 type fieldOrder struct {

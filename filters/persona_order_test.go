@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,38 @@ func TestPersonasKeepTheirBrowsersOrder(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("%s asks for %s with\n%s, the browser with\n%s", recorded.persona, kind, got, want)
 			}
+		}
+	}
+}
+
+// What scripts add stands where Chromium 156 wrote it on 2026-11-28: an Accept of theirs in
+// another place than Chromium's own.
+func TestFieldsOfScriptsKeepTheirOrder(t *testing.T) {
+	s := newSet(t, Options{Persona: "chrome"})
+	for _, test := range []struct {
+		method string
+		h      http.Header
+		fields string
+	}{
+		{"GET", http.Header{"Accept": {"*/*"}}, "sec-ch-ua-platform User-Agent sec-ch-ua sec-ch-ua-mobile Accept"},
+		{"GET", http.Header{"Accept": {"application/json"}}, "sec-ch-ua-platform User-Agent Accept sec-ch-ua sec-ch-ua-mobile"},
+		{"GET", http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer x"}}, "sec-ch-ua-platform Authorization User-Agent Accept sec-ch-ua sec-ch-ua-mobile"},
+		{"GET", http.Header{"Accept": {"*/*"}, "X-Requested-With": {"XMLHttpRequest"}}, "sec-ch-ua-platform X-Requested-With User-Agent sec-ch-ua sec-ch-ua-mobile Accept"},
+		{"POST", http.Header{"Accept": {"*/*"}, "Content-Type": {"text/plain"}, "Origin": {"https://site.example"}}, "sec-ch-ua-platform User-Agent sec-ch-ua Content-Type sec-ch-ua-mobile Accept Origin"},
+		{"POST", http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}, "Origin": {"https://site.example"}, "X-Requested-With": {"XMLHttpRequest"}}, "sec-ch-ua-platform X-Requested-With User-Agent Accept sec-ch-ua Content-Type sec-ch-ua-mobile Origin"},
+		{"GET", http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}, "Pragma": {"no-cache"}, "Last-Event-Id": {"7"}}, "Pragma Cache-Control sec-ch-ua-platform User-Agent Accept sec-ch-ua sec-ch-ua-mobile Last-Event-ID"},
+	} {
+		test.h["User-Agent"] = []string{"Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"}
+		test.h["Sec-Fetch-Dest"], test.h["Sec-Fetch-Mode"], test.h["Sec-Fetch-Site"] = []string{"empty"}, []string{"cors"}, []string{"same-origin"}
+		var got []string
+		for line := range strings.Lines(scrubbed(t, s, newRequest(t, test.method, "https://site.example/api", test.h))) {
+			if name, _, field := strings.Cut(line, ": "); field && name != "Referer" && !strings.HasPrefix(name, "Sec-Fetch-") {
+				got = append(got, name)
+			}
+		}
+		want := slices.Concat([]string{"Connection"}, strings.Fields(test.fields), []string{"Accept-Encoding", "Accept-Language"})
+		if !slices.Equal(got, want) {
+			t.Errorf("%s %v goes with\n%s, Chromium's with\n%s", test.method, test.h, got, want)
 		}
 	}
 }

@@ -197,7 +197,8 @@ func (s *Set) FieldOrder(m *Message) []string {
 	if m.order != nil {
 		return m.order
 	}
-	return s.persona.orders[m.Visit.Kind.on(m.Request.URL.Scheme)].of(m.Request.Header)
+	h := m.Request.Header
+	return s.persona.order(m.Visit.Kind.on(m.Request.URL.Scheme), h).of(h)
 }
 
 // HTTP2 returns what the persona's HTTP/2 connections begin with. The caller must not
