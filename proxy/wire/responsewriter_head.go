@@ -228,13 +228,29 @@ func trailerSection(h http.Header, announced []string) http.Header {
 // appendStatusLine appends a status line, with the usual reason if that is "".
 func appendStatusLine(b []byte, status int, reason string) []byte {
 	if reason == "" {
-		reason = http.StatusText(status)
+		reason = statusText(status)
 	}
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, ' ')
 	b = append(b, reason...)
 	return append(b, "\r\n"...)
+}
+
+// statusText returns the reason that RFC 9110 §15 has for a status; net/http keeps a few of
+// RFC 2616 and RFC 4918.
+func statusText(status int) string {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return "Content Too Large"
+	case http.StatusRequestURITooLong:
+		return "URI Too Long"
+	case http.StatusRequestedRangeNotSatisfiable:
+		return "Range Not Satisfiable"
+	case http.StatusUnprocessableEntity:
+		return "Unprocessable Content"
+	}
+	return http.StatusText(status)
 }
 
 // dateValue is the value of Date during one second.

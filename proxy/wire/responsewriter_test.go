@@ -20,6 +20,25 @@ import (
 
 var dateField = regexp.MustCompile(`Date: [^\r]*\r\n`)
 
+// Reasons are those of the registry that RFC 9110 §16.2.1 keeps.
+func TestReasonsAreTheStandards(t *testing.T) {
+	for status, want := range map[int]string{
+		200: "OK", 404: "Not Found", 413: "Content Too Large", 414: "URI Too Long",
+		416: "Range Not Satisfiable", 422: "Unprocessable Content", 600: "",
+	} {
+		if got := string(appendStatusLine(nil, status, "")); got != fmt.Sprintf("HTTP/1.1 %d %s\r\n", status, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	addr := startServer(t, echo, func(s *Server) { s.Limits.Target = 10 })
+	conn := dial(t, addr)
+	io.WriteString(conn, "GET /longer-than-that HTTP/1.1\r\nHost: a\r\n\r\n")
+	got, _ := io.ReadAll(conn)
+	if s := string(got); !strings.HasPrefix(s, "HTTP/1.1 414 URI Too Long\r\n") || !strings.Contains(s, "\r\n\r\n414 URI Too Long: ") {
+		t.Errorf("%s", s)
+	}
+}
+
 // A response's bytes follow from what the handler did, its method and version.
 func TestResponseBytes(t *testing.T) {
 	long := strings.Repeat("0123456789", 1000)

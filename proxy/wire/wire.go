@@ -22,10 +22,7 @@
 // with transport_http2.
 package wire
 
-import (
-	"net/http"
-	"strconv"
-)
+import "strconv"
 
 // A ProtocolError says that the peer broke the syntax of HTTP, or a limit.
 type ProtocolError struct {
@@ -37,7 +34,7 @@ func (e *ProtocolError) Error() string { return "malformed message: " + e.What }
 
 // answer returns the body of a server's response.
 func (e *ProtocolError) answer() string {
-	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + ": " + e.What + "\n"
+	return strconv.Itoa(e.Status) + " " + statusText(e.Status) + ": " + e.What + "\n"
 }
 
 func malformed(what string) error { return &ProtocolError{Status: 400, What: what} }
