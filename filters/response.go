@@ -64,7 +64,7 @@ var responseTable = []group{
 		cf-apo-via cf-edge-cache x-vercel-id x-vercel-cache x-nf-request-id fly-request-id
 		x-akamai-* akamai-* x-azure-ref* x-msedge-ref x-iinfo x-sucuri-* x-litespeed-cache*
 		x-drupal-cache x-drupal-dynamic-cache x-nginx-cache* x-rack-cache x-swift-*
-		x-ac x-nc x-rq x-rocket-nginx-*
+		x-ac x-nc x-rq x-rocket-nginx-* x-age x-ttl x-grace x-obj-age x-obj-ttl x-obj-hits x-beresp-*
 		eagleid ali-swift-* x-ws-request-id x-tencent-* x-cos-request-id x-nws-*
 		x-bunny-* x-cloud-trace-context x-goog-hash-route source-age x-age-*`},
 	{route, whyHeld, `cache-status`},

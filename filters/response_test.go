@@ -43,6 +43,7 @@ func TestResponseFieldsThatGo(t *testing.T) {
 		Avail-Language Federation-Initiate-Request FedCM-Intercept-Navigation Federation-RP-Connection-Status X-Auto-Login X-Chrome-Manage-Accounts
 		On-Prefetch-Activation Performance-Observer
 		X-Nextjs-Cache X-FastCGI-Cache rt-Fastcgi-Cache X-Magento-Cache-Debug X-Hcdn-Cache-Status X-Supercache Wpo-Cache-Status X-Cached X-Ac X-Nc X-Rocket-Nginx-Serving-Static
+		X-Age X-TTL X-Obj-Age X-Obj-TTL X-Obj-Hits X-Beresp-TTL X-Grace
 		Ad-Auction-Signals Allow-Cross-Origin-Event-Reporting Sec-Private-State-Token Sec-Unheard-Of X-Opc-Request-Id`) {
 		h, log := answer(t, s, "http://site.example/", http.Header{}, http.Header{http.CanonicalHeaderKey(name): {"value"}})
 		if len(h) != 0 || len(log) != 1 || log[0].Did != Removed || log[0].Why == "" {
