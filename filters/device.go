@@ -108,8 +108,9 @@ const (
 	browsers = " mozilla applewebkit gecko khtml chrome chromium firefox safari opera opr edg edge crios fxios okhttp "
 )
 
-// phoneSystems are names of systems and devices that mean nothing else.
-const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watchos visionos chromeos kaios tizen webos wifi "
+// phoneSystems are names of systems and devices, those of television among them, that mean nothing else.
+const phoneSystems = " ios ipados ipad ipod harmonyos macos macintel tvos watchos visionos chromeos kaios tizen webos wifi " +
+	" roku rokuos fireos firetv appletv googletv xboxone hbbtv vidaa titanos chromecast smarttv carplay "
 
 // systemStore is a store of programs for the systems of one company.
 var systemStore = regexp.MustCompile(`(?i)\b(?:app[ -]?store|google[ -]?play|play[ -]?store|app[ -]?gallery|galaxy[ -]?store|test[ -]?flight)\b`)

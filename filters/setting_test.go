@@ -82,7 +82,7 @@ func TestPlaceAndDeviceDoNotPassUnderAnyName(t *testing.T) {
 		"Thu Nov 26 21:40:22 CET 2026", "Thursday, 26-Nov-26 21:40:22 PDT", "12:00:00.5 AEST",
 		"US/Eastern", "zone=Canada/Atlantic", "W. Europe Standard Time", "Eastern Daylight Time", "Central European Summer Time",
 		"zh-Hant-TW", "sr-Latn", "es-419", "en-001", "en_150", "de-DE-1996", "de;q=0.9", "de, en;q=0.5",
-		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "MacIntel", "tizen", "app=webOS",
+		"iOS", "ANDROID_PHONE", "user-android", "WIFI", "androidPhone", "iPhoneApp", "macOS", "MacIntel", "tizen", "app=webOS", "firetv", "acme-xboxone", "Roku", "googletv",
 		"NVIDIA GeForce RTX 4090", "Radeon RX 580", "Adreno (TM) 740", "AMD Ryzen 7", "snapdragon-8", "Exynos 2400",
 	} {
 		for _, name := range []string{"X-Acme", "X-Tenant"} {
