@@ -49,7 +49,7 @@ func (c *originConn) spliceTo(p *pipe.Pipe, most int64) (n int, err error) {
 	if c.plain == nil {
 		return 0, errors.ErrUnsupported
 	}
-	c.beforeRead()
+	c.renewRead()
 	var failed error
 	fill := func(fd uintptr) bool {
 		n, failed = p.Fill(fd, int(min(most, pipe.Size)))

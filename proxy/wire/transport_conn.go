@@ -190,7 +190,7 @@ func renewAt(till *time.Time, now time.Time, d time.Duration) bool {
 
 // Read implements io.Reader for c.br.
 func (c *originConn) Read(p []byte) (int, error) {
-	c.beforeRead()
+	c.renewRead()
 	n, err := c.rw.Read(p)
 	if c.believe(err) && err != nil {
 		n, err = c.rw.Read(p)
@@ -219,7 +219,8 @@ func (c *originConn) mayLook(err error) bool {
 	return true
 }
 
-func (c *originConn) beforeRead() {
+// renewRead has each read wait for perRead from now on, also one that is waiting.
+func (c *originConn) renewRead() {
 	c.mu.Lock()
 	if c.perRead > 0 && c.cause == nil && renew(&c.readTill, c.perRead) {
 		c.nc.SetReadDeadline(c.readTill)

@@ -350,6 +350,70 @@ func slowBodyIsWhole(t *testing.T) {
 	}
 }
 
+// TestOriginListensToTheEnd: an origin that begins its answer early, as those that take down
+// what is spoken do, may say nothing more while it hears the request. Once it has heard
+// nothing for as long, it is slow.
+func TestOriginListensToTheEnd(t *testing.T) {
+	const limit = 2 * time.Second
+	for _, silence := range []time.Duration{limit / 2, 2 * limit} {
+		ask := func(t *testing.T, send func(*http.Request) (*http.Response, error), url string) {
+			t.Helper()
+			body, upload := io.Pipe()
+			var running sync.WaitGroup
+			defer running.Wait()
+			running.Go(func() {
+				for range 10 {
+					io.WriteString(upload, "word") // or body is closed
+					time.Sleep(silence)
+				}
+				upload.Close()
+			})
+			var got []byte
+			resp, err := send(request(t, "POST", url, body))
+			if err == nil {
+				got, err = io.ReadAll(resp.Body)
+				resp.Body.Close()
+			}
+			body.Close()
+			if heard := silence < limit; heard != (err == nil && string(got) == "text") || !heard && !errors.Is(err, ErrBodyTimeout) {
+				t.Errorf("%s, %v between words: %q, %v", url, silence, got, err)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			go func() {
+				defer far.Close()
+				r, err := http.ReadRequest(bufio.NewReader(far))
+				if err != nil {
+					return
+				}
+				io.WriteString(far, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+				if _, err := io.Copy(io.Discard, r.Body); err == nil {
+					io.WriteString(far, "text")
+				}
+			}()
+			tr := &Transport{BodyTimeout: limit, Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
+			defer tr.Close()
+			ask(t, tr.RoundTrip, "http://a.test/")
+		})
+		synctest.Test(t, func(t *testing.T) {
+			c, origin, end := scriptHTTP2(&Transport{BodyTimeout: limit})
+			defer end()
+			origin.Write(appendSettings(nil))
+			c.Reserve()
+			var running sync.WaitGroup
+			defer running.Wait()
+			running.Go(func() {
+				time.Sleep(time.Millisecond)
+				origin.Write(appendHeadOK(nil, 1, 0))
+				time.Sleep(10*silence + time.Millisecond)
+				origin.Write(append(appendFrameHead(nil, frameHead{length: 4, kind: frameData, flags: flagEndStream, stream: 1}), "text"...))
+			})
+			ask(t, c.RoundTrip, "https://a.test/")
+		})
+	}
+}
+
 // TestInterimResponsesThatTellOfNoWork: a long piece of work goes on while the origin says
 // so. By no other interim response does it hold a request for longer than a response may take.
 func TestInterimResponsesThatTellOfNoWork(t *testing.T) {

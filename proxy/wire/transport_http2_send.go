@@ -281,6 +281,7 @@ func (st *originStream) write(b []byte, end bool, p *plan) bool {
 	if st.err != nil {
 		return false
 	}
+	st.reading.renew(c.t.BodyTimeout, ErrBodyTimeout) // as over HTTP/1.1; see [sender.write]
 	if end && !st.localDone {
 		st.finish(p)
 	}

@@ -86,6 +86,13 @@ func (t *streamTimer) limit(st *originStream, d time.Duration, slow error) {
 	})
 }
 
+// renew has the time begin anew, if it runs and its end means slow.
+func (t *streamTimer) renew(d time.Duration, slow error) {
+	if !t.till.IsZero() && t.slow == slow {
+		t.till = time.Now().Add(d)
+	}
+}
+
 // lift stops the timer.
 func (t *streamTimer) lift() {
 	if t.timer != nil {

@@ -388,5 +388,7 @@ func (s *sender) write(buf []byte, start int, out []byte, last bool) error {
 	if len(out) == 0 {
 		return nil
 	}
-	return s.c.write(out, s.t.WriteTimeout)
+	err := s.c.write(out, s.t.WriteTimeout)
+	s.c.renewRead() // an origin may answer early, and say the rest once it has all of the request
+	return err
 }
