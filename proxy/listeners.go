@@ -51,8 +51,9 @@ func (p *Proxy) ServeAs(l net.Listener, how Listening) error {
 		a := arrivals{Listener: l, proxy: p, how: how}
 		if how.TLS != nil {
 			a.how.TLS = limitHandshakes(how.TLS)
-			a.asking = a.how.TLS.Clone() // once, since session tickets are a configuration's own
+			a.asking = a.how.TLS.Clone()
 			a.asking.ClientAuth = tls.RequestClientCert
+			a.asking.SessionTicketsDisabled = true // a session is taken up again without asking, with what it began with
 		}
 		l = a
 	}

@@ -49,6 +49,42 @@ func TestClientCertificateOverTLS(t *testing.T) {
 	}
 }
 
+// TestEveryHandshakeAsksForTheCertificate: a session that began without one, or with one
+// that lets nobody in any more, would be taken up again without asking for a better one.
+func TestEveryHandshakeAsksForTheCertificate(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	authorities, cert := clientCertificate(t, "me")
+	_, strange := clientCertificate(t, "me")
+	p, _ := newProxy(t, func(o *Options) {
+		o.Gate.Authentication, o.Gate.Authorities = gate.Certificate, authorities
+	})
+	config, _, pool := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for name, first := range map[string]*tls.Certificate{"without one": {}, "with a stranger's": &strange} {
+			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
+				has, sessions := first, tls.NewLRUClientSessionCache(1)
+				for _, status := range []int{403, 200} {
+					conn, err := tls.Dial("tcp", address, &tls.Config{
+						RootCAs: pool, ServerName: "proxy.example", MaxVersion: version, ClientSessionCache: sessions,
+						GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return has, nil },
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					io.WriteString(conn, "GET http://"+o.address+"/ HTTP/1.1\r\nHost: "+o.address+"\r\n\r\n")
+					resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+					if err != nil || resp.StatusCode != status {
+						t.Errorf("%v, %v; want status %d", resp, err, status)
+					}
+					has = &cert
+				}
+			})
+		}
+	}
+}
+
 // clientCertificate returns a PEM file of an authority, and a certificate that
 // it signed for name.
 func clientCertificate(t *testing.T, name string) (string, tls.Certificate) {
