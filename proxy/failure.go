@@ -41,7 +41,7 @@ var (
 
 	notAdmitted      = failure{status: 403, kind: "http_request_denied", title: "Not allowed here", detail: "This proxy does not serve the network that you come from, unless its operator opens it (access.networks)."}
 	needsCredentials = failure{status: 407, kind: "http_request_denied", title: "Credentials needed", detail: "This proxy serves those who show credentials that it knows."}
-	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows."}
+	noCertificate    = failure{status: 403, kind: "http_request_denied", title: "Certificate needed", detail: "This proxy serves those who show a certificate that it knows.", header: http.Header{"Connection": {"close"}}} // a new one asks for it
 	refusedTarget    = failure{status: 403, kind: "http_request_denied", title: "Destination refused", detail: "This proxy's rules do not let requests go there. Private addresses and names, some ports and the hosts on its lists are closed unless its operator opens them (destinations)."}
 	refusedPort      = failure{status: 403, kind: "http_request_denied", title: "Port refused", detail: "This proxy's rules do not let requests go to that port, on any host, unless its operator opens it (destinations.ports, and destinations.connect_ports for tunnels)."}
 	badTarget        = failure{status: 400, kind: "http_request_error", title: "Bad destination", detail: "The request names a destination that cannot exist."}

@@ -19,13 +19,13 @@ import (
 // h2Client returns a transport that speaks HTTP/2 with the proxy at address as
 // if it were every origin: in the clear, or over TLS with pool. The scheme of
 // a URL says nothing of the connection.
-func h2Client(t *testing.T, address string, pool *x509.CertPool) *http.Transport {
+func h2Client(t *testing.T, address string, pool *x509.CertPool, own ...tls.Certificate) *http.Transport {
 	t.Helper()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if pool == nil {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
-		d := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "proxy.example", NextProtos: []string{"h2"}}}
+		d := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "proxy.example", NextProtos: []string{"h2"}, Certificates: own}}
 		return d.DialContext(ctx, "tcp", address)
 	}
 	tr := &http.Transport{Protocols: new(http.Protocols), DialContext: dial, DialTLSContext: dial}

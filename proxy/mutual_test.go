@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -81,6 +82,35 @@ func TestEveryHandshakeAsksForTheCertificate(t *testing.T) {
 					has = &cert
 				}
 			})
+		}
+	}
+}
+
+// TestConnectionsWithoutTheCertificateEnd: clients are asked for it on a new one alone.
+func TestConnectionsWithoutTheCertificateEnd(t *testing.T) {
+	o := serveOrigin(t, answer(helloResponse))
+	authorities, cert := clientCertificate(t, "me")
+	var options Options
+	p, _ := newProxy(t, func(o *Options) { options = *o })
+	config, _, pool := newTLS(t)
+	address := serveAs(t, p, Listening{Protocol: HTTPS, TLS: config})
+	hop := &http.Transport{
+		Proxy:           http.ProxyURL(&url.URL{Scheme: "https", Host: address}),
+		TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}},
+	}
+	t.Cleanup(hop.CloseIdleConnections)
+	for name, tr := range map[string]*http.Transport{"HTTP/1.1": hop, "HTTP/2": h2Client(t, address, pool, cert)} {
+		for _, c := range []struct {
+			of     gate.Authentication
+			status int
+		}{{gate.None, 200}, {gate.Certificate, 403}, {gate.Certificate, 200}} {
+			options.Gate.Authentication, options.Gate.Authorities = c.of, authorities
+			if err := p.Reload(options); err != nil {
+				t.Fatal(err)
+			}
+			if resp, _ := h2Get(t, tr, "http://"+o.address+"/"); resp.StatusCode != c.status {
+				t.Errorf("%s: %d, want %d", name, resp.StatusCode, c.status)
+			}
 		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // An http2Response is the [http.ResponseWriter] of one request over HTTP/2.
-// Like its HTTP/1.1 sibling it adds no field but Date.
+// Like its HTTP/1.1 sibling it adds no field but Date, and ends the connection if
+// Connection says so.
 type http2Response struct {
 	st     *http2Stream
 	r      *http.Request
@@ -78,6 +79,9 @@ func (w *http2Response) writeHeader(status int) {
 	}
 	if !w.st.waitForRoom() {
 		return
+	}
+	if hasToken(w.header["Connection"], "close") {
+		w.st.h.leave() // before the head, so that the client's next request goes elsewhere
 	}
 	end := (w.empty || w.length == 0 && len(w.trailers) == 0) && !tunnel // gRPC takes an answer without a body for no other (its "Trailers-Only")
 	w.st.h.sendHead(w.st.id, end, func(emit func(name, value string)) {

@@ -659,6 +659,37 @@ func TestCutOffEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestCloseEndsTheConnectionInTime: as over HTTP/1.1, and the other streams are finished.
+func TestCloseEndsTheConnectionInTime(t *testing.T) {
+	finish := make(chan bool)
+	addr, _ := startHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/last" {
+			w.Header().Set("Connection", "close")
+			io.WriteString(w, "last")
+			return
+		}
+		<-finish
+		io.WriteString(w, "whole")
+	}, nil)
+	c := dialHTTP2(t, addr)
+	defer c.Close()
+	c.Head(1, true, plainGet...)
+	c.Head(3, true, ":method: GET", ":scheme: http", ":authority: a.example", ":path: /last")
+	if got := c.Outcome(3); got != "goaway NO_ERROR" {
+		t.Errorf("the connection: %s", got)
+	}
+	if got := c.Data(3); got != "last" {
+		t.Errorf("the stream got %q", got)
+	}
+	close(finish)
+	if got := c.Data(1); got != "whole" {
+		t.Errorf("the other stream got %q", got)
+	}
+	if _, err := io.Copy(io.Discard, c.Conn); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
 // TestElsewhereEndsTheConnectionInTime: the request that a handler wants on another
 // connection is answered by nothing, and the others on this one are finished.
 func TestElsewhereEndsTheConnectionInTime(t *testing.T) {
