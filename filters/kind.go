@@ -260,6 +260,11 @@ func kindByAccept(r *http.Request) Kind {
 		return Fetch
 	case seen.xhtml && seen.html, seen.office && seen.any:
 		return Document
+	case seen.bitmap && seen.within(1<<Image) && !seen.html && !seen.xml:
+		if seen.any {
+			return cmp.Or(pathKind(r.URL.Path), Document)
+		}
+		return Image
 	case seen.html, seen.xml, !seen.any && !seen.anyImage:
 		return Fetch
 	case seen.first == Image && seen.within(1<<Image|1<<Video),
@@ -281,6 +286,7 @@ type acceptShape struct {
 	html, xhtml, xml, office bool
 	any, anyImage            bool // */*, image/*
 	anyText                  bool // text/*, or text/sgml
+	bitmap                   bool // image/x-xbitmap, as Netscape and Internet Explorer before 8 list for pages, too
 	phone                    bool // a type that only browsers of feature phones and televisions list
 	other                    bool // a type that no browser lists
 }
@@ -301,6 +307,7 @@ func (a *acceptShape) add(media string) {
 	case hasPrefixFold(media, "image/"):
 		kind = Image
 		a.anyImage = a.anyImage || media[len("image/"):] == "*"
+		a.bitmap = a.bitmap || strings.EqualFold(media, "image/x-xbitmap")
 	case strings.EqualFold(media, "text/css"):
 		kind = Style
 	case slices.ContainsFunc(scriptTypes, equalFold(media)):

@@ -22,6 +22,9 @@ func TestKindOf(t *testing.T) {
 		{"contradicting destinations", http.Header{"Sec-Fetch-Dest": {"image", "script"}, "Accept": {"*/*"}}, Fetch},
 
 		{"Internet Explorer 8", http.Header{"Accept": {"image/jpeg, application/x-ms-application, image/gif, application/xaml+xml, image/pjpeg, application/x-ms-xbap, application/x-shockwave-flash, application/msword, */*"}}, Document},
+		{"Internet Explorer 6", http.Header{"Accept": {"image/gif, image/x-xbitmap, image/jpeg, image/pjpeg, */*"}}, Document},
+		{"Netscape 4", http.Header{"Accept": {"image/gif, image/x-xbitmap, image/jpeg, image/pjpeg, image/png, */*"}}, Document},
+		{"Netscape 4 image", http.Header{"Accept": {"image/gif, image/x-xbitmap, image/jpeg, image/pjpeg, image/png"}}, Image},
 		{"Edge 18", http.Header{"Accept": {"text/html, application/xhtml+xml, application/xml; q=0.9, */*; q=0.8"}}, Document},
 		{"Internet Explorer 11", http.Header{"Accept": {"text/html, application/xhtml+xml, image/jxr, */*"}}, Document},
 		{"Opera 12", http.Header{"Accept": {"text/html, application/xml;q=0.9, application/xhtml+xml, image/png, image/webp, image/jpeg, image/gif, image/x-xbitmap, */*;q=0.1"}}, Document},
