@@ -39,11 +39,11 @@ func unwelcome(resp *http.Response) bool {
 }
 
 // judgeUpload notes whether the origin, which has answered with resp, wants the rest of
-// the request. If it does not, the client is told that its connection closes (RFC 9112
-// §9.6): nobody reads the rest, and what comes behind it would be lost.
+// the request. If it does not, a client of HTTP/1.1 is told that its connection closes (RFC
+// 9112 §9.6): nobody reads the rest, and what comes behind it would be lost.
 func (e *exchange) judgeUpload(resp *http.Response) {
 	e.goesOn = e.upload != nil && !unwelcome(resp)
-	if e.upload != nil && !e.goesOn && !e.upload.whole.Load() {
+	if e.upload != nil && !e.goesOn && !e.upload.whole.Load() && e.request.ProtoMajor == 1 {
 		resp.Header["Connection"] = []string{"close"}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -147,5 +148,40 @@ func TestUnwelcomeUploadsCloseAnnounced(t *testing.T) {
 				t.Errorf("close %v; got %q, %v", resp.Close, got, err)
 			}
 		})
+	}
+}
+
+// TestUnwelcomeUploadsEndAloneOverHTTP2: the rest of one is left out, and its connection serves on.
+func TestUnwelcomeUploadsEndAloneOverHTTP2(t *testing.T) {
+	o := serveOrigin(t, func(conn net.Conn, r *bufio.Reader) {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		io.CopyN(io.Discard, req.Body, 4)
+		io.WriteString(conn, "HTTP/1.1 413 Too much\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig")
+	})
+	tr := h2Client(t, serveProxy(t, nil), nil)
+	for again := range 2 {
+		body, upload := io.Pipe()
+		defer body.Close()
+		go io.WriteString(upload, "some")
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+			if c.Reused != (again == 1) {
+				t.Errorf("upload %d: reused %t", again, c.Reused)
+			}
+		}})
+		r, err := http.NewRequestWithContext(ctx, "POST", "http://"+o.address+"/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); resp.StatusCode != 413 || string(got) != "big" || err != nil {
+			t.Errorf("%d %q, %v", resp.StatusCode, got, err)
+		}
+		resp.Body.Close()
 	}
 }
