@@ -173,6 +173,28 @@ func TestUploadsOfSitesShareNoConnection(t *testing.T) {
 	}
 }
 
+// TestUploadsOfUnknownSitesShareNoConnection: neither does what pages send whose site is not
+// known, since each may be another's.
+func TestUploadsOfUnknownSitesShareNoConnection(t *testing.T) {
+	o := serveNumbered(t)
+	conn := dial(t, serveProxy(t, nil))
+	r := bufio.NewReader(conn)
+	for name, fields := range map[string]string{
+		"null":  "Origin: null\r\n",
+		"frame": "Origin: http://" + o.address + "\r\nSec-Fetch-Storage-Access: none\r\n",
+	} {
+		seen := map[string]bool{}
+		for range 2 {
+			fmt.Fprintf(conn, "POST http://%s/ HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n%sContent-Length: 1\r\n\r\na", o.address, fields)
+			_, body := readAnswer(t, r, "POST")
+			if seen[body] {
+				t.Errorf("%s: two on connection %s", name, body)
+			}
+			seen[body] = true
+		}
+	}
+}
+
 // TestBoundCredentialsGoByHTTP1: over HTTP/2, where all clients share a connection, what
 // authenticates that would let the others in as well.
 func TestBoundCredentialsGoByHTTP1(t *testing.T) {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"hash/maphash"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -174,7 +175,10 @@ func (a *assembly) nameVisitor(e *exchange, r *http.Request) (*http.Request, *fa
 	switch o := (owner{e.visit.connection.number, e.visitor.Client, e.message.Visit.Site}); {
 	case authenticatesConnection(r.Header):
 		sharing += "\x00" + strconv.FormatUint(o.connection, 10) + " " + o.site + " " + o.client // no user's name has a NUL
-	case r.Body != nil && r.Body != http.NoBody:
+	case r.Body == nil || r.Body == http.NoBody:
+	case e.visitor.Adrift: // what comes next may be from a page of another site
+		e.owner = rand.Uint64()
+	default:
 		e.owner = maphash.Comparable(ownerSeed, o)
 	}
 	if sharing == "" {
