@@ -435,6 +435,14 @@ func TestHTTP2RefusesFrames(t *testing.T) {
 			c.Head(1, false, post...)
 			c.Head(1, true, ":path: /")
 		}, "reset PROTOCOL_ERROR"},
+		"more than announced": {func(c *rawHTTP2) {
+			c.Head(1, false, append(post[:4:4], "content-length: 5")...)
+			c.WriteData(1, false, []byte("enough"))
+		}, "reset PROTOCOL_ERROR"},
+		"less than announced": {func(c *rawHTTP2) {
+			c.Head(1, false, append(post[:4:4], "content-length: 5")...)
+			c.WriteData(1, true, []byte("few"))
+		}, "reset PROTOCOL_ERROR"},
 		"trailers behind too little": {func(c *rawHTTP2) {
 			c.Head(1, false, append(post[:4:4], "content-length: 5")...)
 			c.Head(1, true, "a: b")

@@ -96,11 +96,15 @@ func TestPoolLetsGoOfTheClosed(t *testing.T) {
 func TestPoolBoundsHoldAtOnce(t *testing.T) {
 	p := &pool{perHost: 2, total: 3, idle: time.Minute}
 	defer p.clear(true)
+	var all []*originConn
 	for range 5 {
-		resting(t, p, "a.test")
-		resting(t, p, "b.test")
+		all = append(all, resting(t, p, "a.test"), resting(t, p, "b.test"))
 	}
 	if n := p.order.length; n != 3 {
 		t.Errorf("%d idle connections, want 3", n)
+	}
+	open := slices.DeleteFunc(all, func(c *originConn) bool { return c.nc.SetDeadline(time.Time{}) != nil })
+	if len(open) != 3 {
+		t.Errorf("%d are open, want 3", len(open))
 	}
 }

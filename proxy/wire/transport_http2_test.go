@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -72,7 +73,12 @@ func TestHTTP2NoWrongByte(t *testing.T) {
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/", bytes.NewReader(body))
 			if n%2 == 0 {
 				r.ContentLength = -1
+			}
+			if n%4 == 0 {
 				r.Trailer = http.Header{"Sent": {"yes"}}
+			}
+			if n%8 == 0 {
+				r.Body = io.NopCloser(iotest.DataErrReader(r.Body)) // its end comes with its last bytes
 			}
 			early := n%10 == 3
 			if early {
@@ -131,6 +137,38 @@ func TestHTTP2StreamsWaitForTheirTurn(t *testing.T) {
 	}
 	c.Release()
 	second.Body.Close()
+}
+
+// TestHTTP2OriginsRaiseTheirLimits: who waits for a stream begins once the origin takes more.
+func TestHTTP2OriginsRaiseTheirLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, origin, end := scriptHTTP2(new(Transport)) // one stream is reserved
+		defer end()
+		origin.Write(appendSettings(nil, setting{settingMaxStreams, 1}))
+		began := time.Now()
+		go func() {
+			synctest.Wait() // somebody waits for a second one
+			origin.Write(appendSettings(nil, setting{settingMaxStreams, 2}))
+		}()
+		if ok, err := c.Wait(t.Context()); !ok || err != nil || time.Since(began) > 0 {
+			t.Errorf("%v, %v after %v", ok, err, time.Since(began))
+		}
+	})
+}
+
+// TestHTTP2OriginsHeadsAreBounded: also where no frame of one is its last.
+func TestHTTP2OriginsHeadsAreBounded(t *testing.T) {
+	c, origin, end := scriptHTTP2(&Transport{Limits: Limits{Head: 100}})
+	origin.Write(appendSettings(nil))
+	answered := beginStream(c)
+	block := bytes.Repeat([]byte{0x88}, maxBlock(c.t.Limits)/2+1)
+	origin.Write(append(appendFrameHead(nil, frameHead{length: len(block), kind: frameHeaders, stream: 1}), block...))
+	origin.Write(append(appendFrameHead(nil, frameHead{length: len(block), kind: frameContinuation, stream: 1}), block...))
+	end()
+	if fault, ok := errors.AsType[*http2Fault](c.err); !ok || fault.code != codeEnhanceYourCalm {
+		t.Errorf("it ends with %v", c.err)
+	}
+	<-answered
 }
 
 func getHTTP2(t *testing.T, c *HTTP2Conn, url string) *http.Response {
@@ -1035,6 +1073,80 @@ func TestHTTP2BodyCutInItsLastFrame(t *testing.T) {
 	if got, err := io.ReadAll(resp.Body); !errors.Is(err, gone) {
 		t.Errorf("%q was passed for whole: %v", got, err)
 	}
+}
+
+// TestHTTP2AnswersCutAreNoWholeOnes: a body ends with as much as was announced, or with an error.
+func TestHTTP2AnswersCutAreNoWholeOnes(t *testing.T) {
+	frame := func(kind, flags uint8, payload string) string {
+		return string(appendFrameHead(nil, frameHead{length: len(payload), kind: kind, flags: flags, stream: 1})) + payload
+	}
+	data := func(flags uint8, text string) string { return frame(frameData, flags, text) }
+	last := func(block string) string { return frame(frameHeaders, flagEndHeaders|flagEndStream, block) }
+	for name, test := range map[string]struct {
+		says  string
+		whole bool
+	}{
+		"as announced":              {data(flagEndStream, "four"), true},
+		"trailers":                  {data(0, "four") + last("\x00\x01a\x01b"), true},
+		"less":                      {data(flagEndStream, "few"), false},
+		"less before trailers":      {data(0, "few") + last("\x00\x01a\x01b"), false},
+		"more":                      {data(0, "enough"), false},
+		"more in another frame":     {data(0, "four") + data(flagEndStream, "more"), false},
+		"trailers with a status":    {data(0, "four") + last("\x88"), false},
+		"trailers in capitals":      {data(0, "four") + last("\x00\x01A\x01b"), false},
+		"trailers that end nothing": {data(0, "four") + frame(frameHeaders, flagEndHeaders, "\x00\x01a\x01b"), false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, origin, end := scriptHTTP2(new(Transport))
+			origin.Write(appendSettings(nil))
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://a.example/", nil)
+			r.Header.Set("Te", "trailers")
+			go func() {
+				synctest.Wait() // the request is there
+				io.WriteString(origin, frame(frameHeaders, flagEndHeaders, "\x88\x0f\x0d\x014")+test.says)
+			}()
+			resp, err := c.RoundTrip(r)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			synctest.Wait() // all of it is there
+			end()
+			if got, err := io.ReadAll(resp.Body); (err == nil) != test.whole || resp.ContentLength != 4 {
+				t.Errorf("%s: %q of %d, %v", name, got, resp.ContentLength, err)
+			}
+		})
+	}
+}
+
+// TestHTTP2TrailersBehindAnAnnouncedNothing: whoever passes an answer on with that length
+// would end it with the head.
+func TestHTTP2TrailersBehindAnAnnouncedNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, origin, end := scriptHTTP2(new(Transport))
+		defer end()
+		origin.Write(appendSettings(nil))
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", "https://a.example/", nil)
+		r.Header.Set("Te", "trailers")
+		go func() {
+			synctest.Wait() // the request is there
+			head := "\x88\x0f\x0d\x010"
+			says := appendFrameHead(nil, frameHead{length: len(head), kind: frameHeaders, flags: flagEndHeaders, stream: 1})
+			says = append(says, head...)
+			trailer := "\x00\x01a\x01b"
+			says = appendFrameHead(says, frameHead{length: len(trailer), kind: frameHeaders, flags: flagEndHeaders | flagEndStream, stream: 1})
+			origin.Write(append(says, trailer...))
+		}()
+		resp, err := c.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); len(got) > 0 || err != nil || resp.Trailer.Get("A") != "b" {
+			t.Errorf("%q, %v, trailers %v", got, err, resp.Trailer)
+		}
+		if resp.ContentLength != -1 || resp.Header["Content-Length"] != nil {
+			t.Errorf("length %d, %v", resp.ContentLength, resp.Header)
+		}
+	})
 }
 
 // scriptHTTP2 connects tr to an origin that says what is written to it, until end, which
