@@ -203,16 +203,23 @@ func endsInEDNS(question []byte) bool {
 	return at >= 12 && bytes.Equal(question[at:at+3], []byte{0, 0, 41}) && bytes.Equal(question[len(question)-2:], []byte{0, 0}) && binary.BigEndian.Uint16(question[10:]) == 1
 }
 
-// pad returns question with a Padding option (RFC 7830 §3), or as it is without a record to
-// put that in.
+// noSubnet is the option that has a server not tell those of the name from which network it is
+// asked (RFC 7871 §7.1.2), in the form that Firefox sends: connections may leave from addresses of
+// another.
+var noSubnet = []byte{0, 8, 0, 4, 0, 1, 0, 0}
+
+// pad returns question with noSubnet and a Padding option (RFC 7830 §3), or as it is without a
+// record to put them in.
 func pad(question []byte) []byte {
 	if !endsInEDNS(question) {
 		return question
 	}
 	const optionHead = 4
-	fill := (paddedTo - (len(question)+optionHead)%paddedTo) % paddedTo
+	own := len(noSubnet) + optionHead
+	fill := (paddedTo - (len(question)+own)%paddedTo) % paddedTo
 	padded := slices.Clone(question[:len(question)-2])
-	padded = binary.BigEndian.AppendUint16(padded, uint16(optionHead+fill))
+	padded = binary.BigEndian.AppendUint16(padded, uint16(own+fill))
+	padded = append(padded, noSubnet...)
 	padded = binary.BigEndian.AppendUint16(padded, 12) // RFC 7830 §3
 	padded = binary.BigEndian.AppendUint16(padded, uint16(fill))
 	return append(padded, make([]byte, fill)...)

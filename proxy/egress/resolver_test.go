@@ -99,6 +99,36 @@ func TestNamesAreAskedForOverHTTPS(t *testing.T) {
 	}
 }
 
+// TestNameServersOfSitesLearnNoNetwork: some servers tell those of a name from which network
+// they are asked. Connections may leave from addresses of another.
+func TestNameServersOfSitesLearnNoNetwork(t *testing.T) {
+	questions := make(chan []byte, 100)
+	dns := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		question, _ := io.ReadAll(r.Body)
+		questions <- question
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer dns.Close()
+	u, err := url.Parse(dns.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver, transport := newResolver([]*url.URL{u})
+	defer transport.CloseIdleConnections()
+	resolver.LookupNetIP(t.Context(), "ip4", "site.example.")
+	var m dnsmessage.Message
+	if err := m.Unpack(<-questions); err != nil || len(m.Additionals) != 1 {
+		t.Fatal(err, m.Additionals)
+	}
+	const clientSubnet = 8
+	for _, o := range m.Additionals[0].Body.(*dnsmessage.OPTResource).Options {
+		if o.Code == clientSubnet && slices.Equal(o.Data, []byte{0, 1, 0, 0}) { // a prefix of no bits
+			return
+		}
+	}
+	t.Error("the server may tell the network")
+}
+
 // TestInterimAnswersOfANameServerAreNotTheOrigins: the hook that shows a client what its
 // origin says before the answer sees nothing of what a name server does.
 func TestInterimAnswersOfANameServerAreNotTheOrigins(t *testing.T) {
