@@ -111,7 +111,7 @@ func (c *HTTP2Conn) open(p *plan, fields []hpack.HeaderField) (*originStream, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reserved--
-	if !c.usable() {
+	if !c.usable() || len(c.streams) >= c.most { // the origin may have lowered that since
 		c.rest()
 		return nil, ErrNotProcessed
 	}

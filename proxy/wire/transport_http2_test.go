@@ -461,6 +461,29 @@ func TestHTTP2FirstStreamIsReserved(t *testing.T) {
 	c.Retire()
 }
 
+// TestHTTP2BeginsNoStreamThatTheOriginRefusesByNow: some origins end the connection for one
+// stream above what they have allowed since it was reserved (RFC 9113 §5.1.2).
+func TestHTTP2BeginsNoStreamThatTheOriginRefusesByNow(t *testing.T) {
+	c, origin, end := scriptHTTP2(new(Transport))
+	origin.Write(appendSettings(nil, setting{settingMaxStreams, 2}))
+	untilHTTP2(c, func() bool { return c.most == 2 })
+	if !c.Reserve() {
+		t.Fatal("no second stream")
+	}
+	first := beginStream(c)
+	origin.Write(appendSettings(nil, setting{settingMaxStreams, 1}))
+	untilHTTP2(c, func() bool { return c.most == 1 })
+	second := beginStream(c)
+	untilHTTP2(c, func() bool { return c.reserved == 0 })
+	end()
+	if err := <-second; err != ErrNotProcessed {
+		t.Error(err)
+	}
+	if err := <-first; err == ErrNotProcessed {
+		t.Error("the stream that had begun was not sent")
+	}
+}
+
 // TestHTTP2WaitingSharesTheFault: of a connection on which the origin never said a
 // word, who waits for it learns that, and need not wait for another one's.
 func TestHTTP2WaitingSharesTheFault(t *testing.T) {
