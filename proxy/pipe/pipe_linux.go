@@ -42,6 +42,17 @@ func atMark(socket uintptr) bool {
 	return errno == 0 && at != 0
 }
 
+// Queued returns how many bytes were written to a socket that the other side has not
+// acknowledged, or -1 if that is not known.
+func Queued(socket uintptr) int64 {
+	var n int32
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, socket, unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	if errno != 0 {
+		return -1
+	}
+	return int64(n)
+}
+
 // Drain gives a socket what is in the pipe. It returns [unix.EAGAIN] if the socket has
 // no room for all of that yet.
 func (p *Pipe) Drain(socket uintptr) (n int, err error) {

@@ -14,6 +14,10 @@ func (*Pipe) Len() int { return 0 }
 // Fill is never called.
 func (*Pipe) Fill(uintptr, int) (int, error) { panic("pipe: there is none") }
 
+// Queued would return how many bytes the other side has not acknowledged. Here it is not
+// known.
+func Queued(uintptr) int64 { return -1 }
+
 // Drain is never called.
 func (*Pipe) Drain(uintptr) (int, error) { panic("pipe: there is none") }
 

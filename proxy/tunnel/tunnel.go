@@ -18,9 +18,11 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"guise/proxy/calls"
+	"guise/proxy/pipe"
 )
 
 // Options configures one tunnel. The zero value never times out.
@@ -107,6 +109,7 @@ type tunnel struct {
 	err      error // what went wrong first
 	ended    bool  // cut, or over
 	timer    *time.Timer
+	queued   [2]int64      // to client and origin, when the tunnel was last quiet for long
 	openTill time.Duration // after start; the opening has to be judged until then, unless 0
 
 	concluded bool
@@ -156,7 +159,12 @@ func (t *tunnel) look() {
 	}
 	now := time.Since(t.start)
 	quiet := now - time.Duration(t.active.Load())
-	if late := t.openTill > 0 && now >= t.openTill; late || t.idle > 0 && quiet >= t.idle {
+	late, idle := t.openTill > 0 && now >= t.openTill, t.idle > 0 && quiet >= t.idle
+	if idle && !late && t.drains() {
+		t.touch()
+		idle = false
+	}
+	if late || idle {
 		t.cutLocked(ErrIdle)
 		t.unlock()
 		return
@@ -170,6 +178,27 @@ func (t *tunnel) look() {
 		}
 	}
 	t.watch()
+}
+
+// drains reports whether what was written still moves: the system holds megabytes, which a
+// slow peer goes on to take after the last write. t.mu is held.
+func (t *tunnel) drains() bool {
+	before := t.queued
+	t.queued = [2]int64{queued(t.client), queued(t.origin)}
+	return t.queued != before
+}
+
+// queued returns how many bytes were written to conn that its peer has not acknowledged, 0
+// if that is not known.
+func queued(conn net.Conn) (n int64) {
+	socket, ok := innermost(conn).(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	if raw, err := socket.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { n = max(0, pipe.Queued(fd)) })
+	}
+	return n
 }
 
 var longAgo = time.Unix(1, 0)

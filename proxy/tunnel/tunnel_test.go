@@ -289,6 +289,25 @@ func TestOneBusyDirectionKeepsTheTunnel(t *testing.T) {
 	}
 }
 
+// TestSlowReaderGetsAllThatWasWritten: what waits in the system for a peer still moves, long
+// after the last write.
+func TestSlowReaderGetsAllThatWasWritten(t *testing.T) {
+	eachPair(t, func(t *testing.T, client, origin kind) {
+		t.Parallel()
+		const idle, size, piece = time.Second, 3 << 20, 64 << 10
+		r := start(t, client, origin, Options{Idle: idle})
+		go r.origin.Write(make([]byte, size))
+		tick := time.NewTicker(3 * idle / (size / piece)) // and a busy machine may well halt for some of it
+		defer tick.Stop()
+		for got := 0; got < size; got += piece {
+			<-tick.C
+			if n, err := io.ReadFull(r.client, make([]byte, piece)); err != nil {
+				t.Fatalf("%d of %d bytes arrived, and then %v", got+n, size, err)
+			}
+		}
+	})
+}
+
 // A peer that takes no bytes is as idle as one that sends none.
 func TestBlockedTunnelIsIdle(t *testing.T) {
 	eachPair(t, func(t *testing.T, client, origin kind) {

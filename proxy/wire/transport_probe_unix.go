@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"guise/proxy/pipe"
 )
 
 // A probe asks whether a connection between two exchanges is still as it
@@ -36,7 +38,7 @@ func newProbe(nc net.Conn, tc *tls.Conn, sock *tlsSocket) *probe {
 	}
 	p := &probe{raw: raw, tcp: nc.LocalAddr().Network() == "tcp", tls: tc, sock: sock}
 	p.poll = func(fd uintptr) { p.asleep = asleep(fd) }
-	p.count = func(fd uintptr) { p.queued = queued(fd) }
+	p.count = func(fd uintptr) { p.queued = pipe.Queued(fd) }
 	if sock != nil {
 		sock.raw = raw
 	}

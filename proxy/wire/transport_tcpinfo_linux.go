@@ -1,11 +1,6 @@
 package wire
 
-import (
-	"syscall"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // acked returns how many bytes the other side has acknowledged, ever, or 0 if that is not
 // known. A FIN acknowledges all that had arrived when it was sent (RFC 9293 §3.4): if the
@@ -35,14 +30,6 @@ func (p *probe) underWay() int64 {
 		p.raw.Control(p.count)
 	}
 	return p.queued
-}
-
-func queued(fd uintptr) int64 {
-	var n int32
-	if _, _, err := syscall.RawSyscall(unix.SYS_IOCTL, fd, unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n))); err != 0 {
-		return -1
-	}
-	return int64(n)
 }
 
 // closed reports whether the connection is closed for good, both ways.

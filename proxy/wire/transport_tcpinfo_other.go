@@ -12,7 +12,5 @@ func (*probe) unacked() bool { return false }
 // acknowledged. Here it is not known.
 func (*probe) underWay() int64 { return -1 }
 
-func queued(uintptr) int64 { return -1 }
-
 // closed would report whether the connection is closed for good. Here it is not known.
 func (*probe) closed() bool { return false }
