@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/tg123/go-htpasswd"
 	"golang.org/x/crypto/bcrypt"
@@ -194,8 +195,11 @@ func replaceFile(path, content string) error {
 	defer os.Remove(f.Name())
 	_, err = f.WriteString(content)
 	err = errors.Join(err, owner.Give(f, path), f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	if number, ok := errors.AsType[syscall.Errno](err); ok { // as on a full disk; the rest names the new file
+		return fmt.Errorf("write %s: %w", path, number)
+	}
+	return err
 }

@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -53,5 +54,21 @@ func TestServiceCanReadWhatRootEdits(t *testing.T) {
 	}
 	if info, err := os.Stat(users); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("and its mode is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestUnwritableFileIsNamed, not the new one that was to take its place: whoever adds a user
+// knows only that one.
+func TestUnwritableFileIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users") // a folder cannot be replaced
+	if err := os.MkdirAll(filepath.Join(path, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("write %s: %v", path, syscall.EEXIST)
+	if err := replaceFile(path, "ann:hash\n"); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".guise-*")); len(left) > 0 {
+		t.Errorf("%v stays", left)
 	}
 }
