@@ -99,7 +99,7 @@ var identityBrowser = []group{
 	{identity, "what a TLS or HTTP connection looks like", `x-ja3 x-ja3-* ja3-* x-ja4 x-ja4-* ja4-* x-ja4h x-ja4t
 		x-tls-* tls-* x-http-version x-http-protocol x-http2-* x-h2-* x-spdy x-spdy-* x-firefox-spdy x-quic-*
 		x-akamai-fp x-http2-fingerprint x-cipher x-cipher-*`},
-	{identity, "dropbox-sdk-python and -java, and portal.azure.com: the language of whoever asks", `dropbox-api-user-locale x-ms-effective-locale`},
+	{identity, "dropbox-sdk-python and -java: the language of whoever asks", `dropbox-api-user-locale`},
 	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
 		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
 		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language

@@ -54,6 +54,21 @@ func TestFieldsOfStoresNeedTheirProof(t *testing.T) {
 	}
 }
 
+// The language is the persona's, whoever asks, unless a signature covers another.
+func TestFieldsOfStoresNameNoLanguage(t *testing.T) {
+	const url = "https://b.store.example/k"
+	for _, field := range []string{"X-Amz-Locale: es_ES", "X-Ms-Lang: de", "X-Goog-Language: fr-FR", "X-Shopify-Customer-Locale: it"} {
+		if passes(t, url, field, "Authorization: Bearer x") || passes(t, url, field, "Cookie: a=b") {
+			t.Errorf("%s passes", field)
+		}
+	}
+	const signature = "Authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/us-east-1/transcribe/aws4_request, " +
+		"SignedHeaders=host;x-amz-date;x-amzn-transcribe-language-code, Signature=0a1b"
+	if !passes(t, url, "X-Amzn-Transcribe-Language-Code: de-DE", signature, "X-Amz-Date: 20260101T000000Z") {
+		t.Error("a signed language does not pass")
+	}
+}
+
 // What goes itself proves nothing for others, in whatever order they come.
 func TestNoProofThatDoesNotLeave(t *testing.T) {
 	s := newSet(t, Options{})
