@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -184,6 +185,19 @@ func responseFraming(resp *http.Response, method string) (bodyKind, error) {
 	resp.ContentLength = -1
 	resp.Close = true
 	return untilClose, nil
+}
+
+// partLength returns how long the one part is that resp holds, as its Content-Range
+// says (RFC 9110 §14.4), and 0 if it says nothing of it.
+func partLength(resp *http.Response) int64 {
+	if resp.StatusCode != http.StatusPartialContent {
+		return 0
+	}
+	var first, last int64
+	if n, _ := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n < 2 || first < 0 || last < first {
+		return 0
+	}
+	return last - first + 1
 }
 
 // persistent tells whether the connection outlives a message with header h

@@ -16,7 +16,7 @@ type body struct {
 	x      *exchange
 	resp   *http.Response // for the trailer fields
 	kind   bodyKind
-	left   int64 // of a sized body
+	left   int64 // of a sized body, or of a part that the connection's end closes
 	chunks *chunkedReader
 	closed atomic.Bool
 
@@ -69,7 +69,9 @@ func (b *body) read(p []byte) (n int, err error) {
 		}
 		err = b.sized(n, err)
 	case untilClose:
-		if n, err = b.x.c.br.Read(p); err == io.EOF && (b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasBroken()) {
+		n, err = b.x.c.br.Read(p)
+		b.left -= int64(n)
+		if err == io.EOF && (b.left > 0 || b.x.c.cutShort() || b.x.sender != nil && b.x.c.wasBroken()) {
 			err = ErrIncomplete
 		}
 	}

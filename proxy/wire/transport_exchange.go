@@ -192,6 +192,9 @@ func (x *exchange) accept(p *plan, resp *http.Response, kind bodyKind) *http.Res
 		}
 	}
 	x.body = body{x: x, kind: kind, left: resp.ContentLength, resp: resp}
+	if kind == untilClose {
+		x.body.left = partLength(resp)
+	}
 	switch kind {
 	case noBody:
 		resp.Body = http.NoBody

@@ -130,6 +130,8 @@ func TestTransportIncomplete(t *testing.T) {
 		"half a head":          {ok + "A: b\r\n", false, ErrIncomplete, ""},
 		"no body":              {ok + "Content-Length: 5\r\n\r\n", false, ErrIncomplete, ""},
 		"half a body":          {ok + "Content-Length: 5\r\n\r\nhel", false, ErrIncomplete, "hel"},
+		"half a part":          {"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-6/9\r\n\r\nhel", false, ErrIncomplete, "hel"},
+		"a part":               {"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-6/*\r\n\r\nhello", false, nil, "hello"},
 		"no chunk":             {ok + "Transfer-Encoding: chunked\r\n\r\n", false, ErrIncomplete, ""},
 		"half a chunk":         {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", false, ErrIncomplete, "hel"},
 		"most of a number":     {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7fffffffffffffff\r\nworld", false, ErrIncomplete, "helloworld"},
