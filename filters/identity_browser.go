@@ -100,6 +100,7 @@ var identityBrowser = []group{
 		x-tls-* tls-* x-http-version x-http-protocol x-http2-* x-h2-* x-spdy x-spdy-* x-firefox-spdy x-quic-*
 		x-akamai-fp x-http2-fingerprint x-cipher x-cipher-*`},
 	{identity, "dropbox-sdk-python and -java: the language of whoever asks", `dropbox-api-user-locale`},
+	{identity, "Kindle's and Audible's apps (github.com/mkb79/audible-cli): minutes from UTC, country, network", `x-adp-lto x-adp-cor x-adp-transport`},
 	{identity, "display and system, by any name", `x-screen-* x-display-* x-resolution x-dpr x-viewport-*
 		x-battery-* x-cpu-* x-gpu-* x-os x-os-* x-platform-version x-color-depth x-pixel-ratio
 		x-network-type x-connection-type x-locale x-lang x-language x-languages x-accept-language

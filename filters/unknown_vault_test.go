@@ -199,6 +199,9 @@ PushToken: 7f3a9c51e2b84d06
 OneSignal-Subscription-Id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301
 Dropbox-API-User-Locale: de_DE
 X-Ms-Effective-Locale: de
+X-ADP-LTO: 120
+X-ADP-COR: DE
+X-ADP-Transport: MOBILE
 Provided-Token-Binding-ID: 7f3a
 GPC: 1
 X-7f3a9c51: 1
