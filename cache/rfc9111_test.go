@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"net/http"
 	"testing"
 	"time"
 )
@@ -513,6 +514,31 @@ func TestRestOfAnotherLengthIsNotJoined(t *testing.T) {
 	if resp.StatusCode == 200 {
 		t.Errorf("it is told to be whole: %v", resp.Header)
 	}
+}
+
+// TestOnlyASharedCacheHoldsWhatPostsDescribe: no client's own cache
+// would, and others must not tell that it was there.
+func TestOnlyASharedCacheHoldsWhatPostsDescribe(t *testing.T) {
+	for name, o := range map[string]Options{"disguised": disguised, "per client": apart} {
+		t.Run(name, func(t *testing.T) {
+			newScene(t, o).run(step{do: "POST /\n\nbody", give: "200\nCache-Control: max-age=60\nContent-Location: /\n\na", want: "200\n\na"}, miss)
+		})
+	}
+}
+
+// TestA304OfSomethingElseAnswersNobody: whoever asked without a condition gets what a request
+// without one brings.
+func TestA304OfSomethingElseAnswersNobody(t *testing.T) {
+	s := newScene(t, shared)
+	s.rt = s.c.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := s.origin(r)
+		if r.Header.Get("If-None-Match") != "" {
+			resp = parseResponse("304\nETag: \"2\"", r)
+		}
+		return resp, err
+	}))
+	s.run(given("Cache-Control: max-age=60\nETag: \"1\""),
+		step{after: 2 * minute, give: "200\n\nb", sent: "If-None-Match: \"1\"", want: "200\n\nb"})
 }
 
 // What is easily missed in RFC 9111 §3.2, §4.3.3, §4.3.4, §5.2, and RFC 5861 §4.
