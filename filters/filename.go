@@ -18,7 +18,7 @@ var homeFolder = regexp.MustCompile(`(?i)(file:)?([a-z](:|%3a))?(` + slashes + `
 
 // fromRoot matches how Content-Disposition begins to name a file, and a path from the root of a
 // disk, of a host or of somebody's folder.
-var fromRoot = regexp.MustCompile(`(?i)(filename\*?[ \t]*=[ \t]*"?([\w-]*'[\w-]*')?)("?(file:)?([a-z](:|%3a)|~[^/\\";]*)?` +
+var fromRoot = regexp.MustCompile(`(?i)(filename\*?[ \t]*=[ \t]*"?([\w-]*'[\w-]*')?)([ \t"]*(file:)?([a-z](:|%3a)|~[^/\\";]*)?` +
 	slashes + `([^";]*` + slashes + `)?)+`)
 
 // fileTimes matches the parameters of RFC 2183 §2 that tell when, and in which time zone.

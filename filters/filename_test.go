@@ -46,6 +46,7 @@ func FuzzFileNames(f *testing.F) {
 	f.Add(`attachment; filename="C:\Users\ann\a.jpg"`)
 	f.Add(`a; filename="~a/b"; creation-date="Fri, 27 Nov 2026"; filename=filename*=UTF-8''c:%5c`)
 	f.Add(`a; filename=///"~a/b"`)
+	f.Add(`a; filename=// "~a/b; filename=/"  /`)
 	f.Add("file:%2Fhome/%5cUsers\\a//b;/home/home/a/b")
 	f.Fuzz(func(t *testing.T, value string) {
 		m := scriptRequest("Content-Disposition", value)
